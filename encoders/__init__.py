@@ -1,0 +1,1 @@
+"""From a claim to what a solver takes, and the way back from its answer to an input."""

@@ -1,0 +1,1 @@
+"""What a claim is about: networks, domains, programs, automata, circuits.  Imports nothing else of relucid."""

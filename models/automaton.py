@@ -1,0 +1,170 @@
+"""Layered automata: a finite language of equally long words, each with a label, as a DAG.
+
+What a domain and a program become (`language.py` builds it), and what every encoder and bound stands
+on: one path per word.  Words are padded to one length, so symbols are tokens, then the pad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """An unambiguous layered automaton: every accepted word has exactly one path.
+
+    Layer t has states 0 .. layer_sizes[t] - 1; `edges[t]` holds (state, symbol, next state) from layer t to
+    t + 1, sorted.  Layer 0's states are all initial; `labels[s]` is the label index of final state s.
+    Every state lies on some path from the first to the last layer.
+    """
+
+    symbol_count: int
+    layer_sizes: tuple[int, ...]
+    edges: tuple[tuple[tuple[int, int, int], ...], ...]
+    labels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.layer_sizes) != len(self.edges) + 1 or len(self.labels) != self.layer_sizes[-1]:
+            raise ValueError("an automaton's layers, edges and labels do not fit")
+        for t, layer in enumerate(self.edges):
+            for source, symbol, target in layer:
+                if not (0 <= source < self.layer_sizes[t] and 0 <= target < self.layer_sizes[t + 1]):
+                    raise ValueError(f"an edge of layer {t} leads outside its layers")
+                if not 0 <= symbol < self.symbol_count:
+                    raise ValueError(f"an edge of layer {t} reads an unknown symbol")
+
+    @property
+    def length(self) -> int:
+        return len(self.edges)
+
+    @property
+    def empty(self) -> bool:
+        return self.layer_sizes[-1] == 0
+
+    @property
+    def edge_count(self) -> int:
+        return sum(map(len, self.edges))
+
+    def completions(self) -> tuple[tuple[int, ...], ...]:
+        """Per layer and state, the number of words from there to the end (exact)."""
+        counts = [[1] * self.layer_sizes[-1]]
+        for t in reversed(range(self.length)):
+            here = [0] * self.layer_sizes[t]
+            for source, _, target in self.edges[t]:
+                here[source] += counts[0][target]
+            counts.insert(0, here)
+        return tuple(map(tuple, counts))
+
+    @cached_property
+    def size(self) -> int:
+        """Number of accepted words."""
+        return sum(self.completions()[0])
+
+    def count_by_label(self, label_count: int) -> tuple[int, ...]:
+        return tuple(self.restricted(c).size for c in range(label_count))
+
+    def restricted(self, label: int) -> Automaton:
+        """The words with this label only (a trimmed automaton, possibly empty)."""
+        return trimmed(self.symbol_count, self.layer_sizes, self.edges, self.labels, keep=label)
+
+    def label_of(self, word: tuple[int, ...]) -> int | None:
+        """The word's label index, or None where it is not accepted."""
+        states = set(range(self.layer_sizes[0]))
+        for t, symbol in enumerate(word):
+            states = {target for source, s, target in self.edges[t] if s == symbol and source in states}
+        return self.labels[states.pop()] if states else None
+
+    def words(self, batch: int = 1 << 14) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All words in batches: symbols (n, length) int16 and label indices (n,) int64; depth-first, in edge order."""
+        outgoing = [_by_source(layer, n) for layer, n in zip(self.edges, self.layer_sizes, strict=False)]
+        completions = self.completions()
+        stack = [(0, s, np.zeros((1, 0), dtype=np.int16)) for s in reversed(range(self.layer_sizes[0]))]
+        pending: list[tuple[np.ndarray, np.ndarray]] = []
+        held = 0
+        while stack:
+            t, state, prefix = stack.pop()
+            if t < self.length and completions[t][state] > batch:
+                for symbol, target in reversed(outgoing[t][state]):
+                    stack.append((t + 1, target, np.append(prefix, np.int16(symbol)).reshape(1, -1)))
+                continue
+            tails, labels = self._expand(outgoing, t, state)
+            pending.append((np.concatenate([np.repeat(prefix, len(tails), axis=0), tails], axis=1), labels))
+            held += len(tails)
+            if held >= batch:
+                yield np.concatenate([w for w, _ in pending]), np.concatenate([y for _, y in pending])
+                pending, held = [], 0
+        if pending:
+            yield np.concatenate([w for w, _ in pending]), np.concatenate([y for _, y in pending])
+
+    def _expand(self, outgoing: list[list[list[tuple[int, int]]]], start: int, state: int) -> tuple[np.ndarray, np.ndarray]:
+        """All words from one state on, layer by layer, as arrays."""
+        words = np.zeros((1, 0), dtype=np.int16)
+        states = np.array([state], dtype=np.int64)
+        for t in range(start, self.length):
+            degree = np.array([len(out) for out in outgoing[t]], dtype=np.int64)
+            first = np.concatenate([[0], np.cumsum(degree)])
+            flat = np.array([edge for out in outgoing[t] for edge in out], dtype=np.int64).reshape(-1, 2)
+            repeat = degree[states]
+            parent = np.repeat(np.arange(len(states)), repeat)
+            offset = np.arange(len(parent)) - np.repeat(np.cumsum(repeat) - repeat, repeat)
+            chosen = flat[first[states[parent]] + offset]
+            words = np.concatenate([words[parent], chosen[:, :1].astype(np.int16)], axis=1)
+            states = chosen[:, 1]
+        return words, np.array(self.labels, dtype=np.int64)[states]
+
+
+def _by_source(layer: tuple[tuple[int, int, int], ...], states: int) -> list[list[tuple[int, int]]]:
+    out: list[list[tuple[int, int]]] = [[] for _ in range(states)]
+    for source, symbol, target in layer:
+        out[source].append((symbol, target))
+    return out
+
+
+def trimmed(
+    symbol_count: int,
+    layer_sizes: tuple[int, ...],
+    edges: tuple[tuple[tuple[int, int, int], ...], ...],
+    labels: tuple[int | None, ...],
+    keep: int | None = None,
+) -> Automaton:
+    """Drop what lies on no path to a final state with a label (with `keep`: that label); merge equivalent states.
+
+    A final state with label None is not accepting.  Two states of a layer merge when their outgoing edges agree,
+    from the last layer backwards, which for deterministic automata gives the smallest layered one.
+    """
+    wanted = [y if keep is None or y == keep else None for y in labels]
+    distinct = sorted({y for y in wanted if y is not None})
+    place: list[int | None] = [None if y is None else distinct.index(y) for y in wanted]
+    new_sizes, new_edges = [len(distinct)], []
+    for t in reversed(range(len(edges))):
+        out = [[(s, place[n]) for s, n in outs if place[n] is not None] for outs in _by_source(edges[t], layer_sizes[t])]
+        keys: dict[tuple[tuple[int, int], ...], int] = {}
+        merged: list[int | None] = []
+        for o in out:
+            if not o:
+                merged.append(None)
+                continue
+            key = tuple(sorted(o))  # type: ignore[type-var]
+            merged.append(keys.setdefault(key, len(keys)))
+        new_edges.append(tuple(sorted((p, s, n) for key, p in keys.items() for s, n in key)))
+        new_sizes.append(len(keys))
+        place = merged
+    return _forward_trim(symbol_count, new_sizes[::-1], new_edges[::-1], tuple(distinct))
+
+
+def _forward_trim(symbol_count: int, sizes: list[int], edges: list[tuple[tuple[int, int, int], ...]], labels: tuple[int, ...]) -> Automaton:
+    reached = list(range(sizes[0]))
+    out_sizes, out_edges = [len(reached)], []
+    number = {s: i for i, s in enumerate(reached)}
+    for layer in edges:
+        kept = [e for e in layer if e[0] in number]
+        following = {n: i for i, n in enumerate(sorted({e[2] for e in kept}))}
+        out_edges.append(tuple(sorted((number[p], s, following[n]) for p, s, n in kept)))
+        out_sizes.append(len(following))
+        number = following
+    final = tuple(labels[s] for s in sorted(number)) if edges else labels
+    return Automaton(symbol_count, tuple(out_sizes), tuple(out_edges), final)

@@ -1,0 +1,1 @@
+"""Circuits as functions from token sequences to labels: the teachers."""

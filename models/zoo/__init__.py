@@ -1,0 +1,1 @@
+"""Circuits that ship with relucid."""

@@ -1,0 +1,1 @@
+"""Finding the program: templates, filtering, ranking, rendering."""

@@ -1,0 +1,1 @@
+"""From solver answers to verdicts: backends, the race, the replay."""

@@ -1,0 +1,1 @@
+"""One file per solver backend; they never import each other."""

@@ -1,0 +1,108 @@
+"""What comes out: attempts, and the three verdicts.  Last in the flow; everything that reports reads these.
+
+A verdict is never a bool: `if prove(...)` raises, so that Unknown cannot pass for Refuted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal, NoReturn
+
+from ..models.claim import Label
+
+Trust = Literal["checked", "exact", "float"]
+TRUST_ORDER: tuple[Trust, ...] = ("float", "exact", "checked")
+Outcome = Literal[
+    "proved",  # the backend says: no input differs
+    "refuted",  # the backend gave words that differ
+    "timeout",  # over the wall limit, killed from outside or gave up in time
+    "memory",  # over the memory limit
+    "crashed",  # died, raised, or wrote nonsense
+    "unsupported",  # cannot take this claim, or is not installed
+    "unknown",  # answered that it does not know
+    "rejected",  # its counterexample did not survive the exact replay
+    "cancelled",  # another entrant won, or the run was interrupted
+]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One backend's run on one claim.  `words` are its proposed counterexamples (padded symbol indices), not yet replayed."""
+
+    backend: str
+    outcome: Outcome
+    version: str = ""
+    trust: Trust | None = None
+    seconds: float = 0.0
+    peak_mb: float | None = None
+    detail: str = ""
+    words: tuple[tuple[int, ...], ...] = ()
+
+    def with_(self, **changes: object) -> Attempt:
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """An input on which network and program differ, replayed exactly and in onnxruntime."""
+
+    tokens: tuple[str, ...]
+    network_label: Label
+    program_label: Label
+    outputs: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    backend: str | None
+    seconds: float
+    domain_size: int
+    attempts: tuple[Attempt, ...]
+    warnings: tuple[str, ...]
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a verdict is not a bool: match on Proved, Refuted and Unknown")
+
+
+@dataclass(frozen=True)
+class Proved(_Verdict):
+    """Network and program agree on all `domain_size` inputs, as far as `trust` goes."""
+
+    trust: Trust
+    exact_in_float32: bool
+
+    __bool__ = _Verdict.__bool__
+
+
+@dataclass(frozen=True)
+class Refuted(_Verdict):
+    """They differ; the first counterexample is the plainest that was found."""
+
+    counterexamples: tuple[Counterexample, ...]
+
+    __bool__ = _Verdict.__bool__
+
+    @property
+    def counterexample(self) -> Counterexample:
+        return self.counterexamples[0]
+
+
+@dataclass(frozen=True)
+class Unknown(_Verdict):
+    """Nobody answered within the limits, at the trust that was asked for."""
+
+    reason: str
+
+    __bool__ = _Verdict.__bool__
+
+
+Verdict = Proved | Refuted | Unknown
+
+
+class Contradiction(Exception):
+    """Backends contradict each other or a proof is contradicted by a replayed input: a bug, never an answer.  Exit status 4."""
+
+    def __init__(self, message: str, artefacts: str = "") -> None:
+        super().__init__(message + (f"; artefacts are in {artefacts}" if artefacts else ""))
+        self.artefacts = artefacts
