@@ -1,0 +1,34 @@
+# Everything runs in .venv, which is made once per change of pyproject.toml or constraints.txt.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test test-slow lint clean
+
+demo: $(READY)
+	@$(BIN)/relucid distill quote_closing --out out/quote_closing
+	@$(BIN)/relucid distill bracket_depth --out out/bracket_depth
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p relucid
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -n 2 -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p relucid
+
+# torch is pinned in constraints.txt to the CPU-size install (plain `torch` fetches gigabytes of CUDA).
+$(READY): pyproject.toml constraints.txt
+	@echo "setting up .venv (once; a minute or two)"
+	@rm -f $@
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/pip install -q -c constraints.txt torch==2.13.0 -e '.[test]' >.venv/pip.log 2>&1 || (cat .venv/pip.log; exit 1)
+	@touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,5 @@
+"""`python -m relucid`."""
+
+from .cli import entry
+
+entry()

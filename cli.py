@@ -1,0 +1,210 @@
+"""The command line: parse, call, print.  Thin on purpose, and nothing heavy is imported at the top.
+
+Exit status (DESIGN §3): 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error or contradiction, 130 interrupted.
+Results go to stdout, progress and errors to stderr; an error is one line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .models.errors import InputError
+from .version import __version__
+
+INTERRUPTED, BAD_INPUT, INTERNAL = 130, 2, 4
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(__version__, prog_name="relucid")
+def app() -> None:
+    """Distil a neural circuit into a short Python program, and prove that they are equal.
+
+    \b
+    relucid distill quote_closing --out out    circuit -> surrogate -> program -> proof
+    relucid prove out/claim.toml               is network = program on every input of the domain?
+    relucid show out/claim.toml                the claim in plain words
+
+    Exit status: 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error, 130 interrupted.
+    """
+
+
+def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that prove and distill share."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
+        click.option("--counterexamples", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many to look for."),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
+        click.option("--workers", type=click.IntRange(1), default=None, help="Solvers that run side by side [default: one per core]."),
+        click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver."),
+        click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for the race."),
+        click.option("--backends", default=None, help="Only these, separated by commas (see `relucid backends`)."),
+        click.option(
+            "--trust", type=click.Choice(["checked", "exact", "float"]), default="exact", show_default=True,
+            help="How far a proof must be trusted.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _budget(timeout: float, memory: int, workers: int | None, seed: int, counterexamples: int) -> Any:
+    from .verifiers.backend import Budget
+
+    return Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
+
+
+def _names(backends: str | None) -> tuple[str, ...] | None:
+    if backends is None:
+        return None
+    names = tuple(name.strip() for name in backends.split(",") if name.strip())
+    if not names:
+        raise InputError("--backends", "names no backend", "see `relucid backends`")
+    return names
+
+
+@app.command()
+@click.argument("claim", type=click.Path(path_type=Path))
+@_limits
+def prove(claim: Path, as_json: bool, trust: str, backends: str | None, **limits: Any) -> int:
+    """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
+    from .models.claim_file import load_claim
+    from .verifiers.prove import prove_claim
+    from .verifiers.report import exit_status, verdict_json
+
+    names = _names(backends)
+    with _progress() as progress:
+        progress(f"reading {claim}")
+        stated = load_claim(claim)
+        verdict = prove_claim(stated, backends=names, budget=_budget(**limits), trust=trust, progress=progress)  # type: ignore[arg-type]
+    if as_json:
+        _print_json(verdict_json(verdict))
+    else:
+        from .terminal import print_verdict
+
+        print_verdict(stated, verdict)
+    return exit_status(verdict)
+
+
+@app.command()
+@click.argument("circuit")
+@click.option("--domain", type=click.Path(path_type=Path), default=None, help="Claim file without network and program.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for surrogate, program and claim.")
+@click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask (JSON) that cuts the circuit out of the model.")
+@_limits
+def distill(
+    circuit: str, domain: Path | None, out: Path, mask: Path | None, as_json: bool, trust: str, backends: str | None, **limits: Any
+) -> int:
+    """Distil CIRCUIT (a folder, or a shipped name such as quote_closing) into a program, and prove it.
+
+    CIRCUIT is a folder in circuit_sparsity's format; shipped circuits bring their own domain and mask.
+    """
+    from .distill import distill as run
+    from .terminal import distillation_json, print_distillation
+    from .verifiers.report import exit_status
+
+    names = _names(backends)
+    with _progress() as progress:
+        result = run(
+            circuit, domain, mask=mask, out=out, backends=names, budget=_budget(**limits), trust=trust, progress=progress  # type: ignore[arg-type]
+        )  # fmt: skip
+    if as_json:
+        _print_json(distillation_json(result))
+    else:
+        print_distillation(result)
+    return exit_status(result.verdict)
+
+
+@app.command()
+@click.argument("what")
+@click.option("--samples", type=click.IntRange(0, 1000), default=6, show_default=True, help="Sample inputs to show.")
+@click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask, for a circuit.")
+def show(what: str, samples: int, mask: Path | None) -> int:
+    """Restate a claim file, a circuit or an ONNX network in plain words."""
+    from .terminal import show_circuit, show_claim, show_network
+
+    if what.endswith(".toml"):
+        show_claim(Path(what), samples)
+    elif what.endswith(".onnx"):
+        show_network(Path(what))
+    else:
+        show_circuit(what, mask)
+    return 0
+
+
+@app.command(name="backends")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON list instead of a table.")
+def list_backends(as_json: bool) -> int:
+    """Which solvers are there, at which version, and how far their word goes."""
+    from .terminal import backends_table
+
+    backends_table(as_json)
+    return 0
+
+
+def _print_json(value: object) -> None:
+    import json
+
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A status line on stderr where somebody watches; silence where not."""
+    if not sys.stderr.isatty():
+        yield lambda message: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda message: status.update(message.replace("[", "\\["))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status and never shows a traceback."""
+    try:
+        status = app.main(args=arguments, prog_name="relucid", standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except InputError as error:
+        return _fail(str(error), BAD_INPUT)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "see relucid --help", err=True)
+        return BAD_INPUT
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "relucid"
+        return _fail(f"{error.format_message()} See `{command} --help`.", BAD_INPUT)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _internal(error)
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"relucid: {' '.join(message.split())}", err=True)
+    return status
+
+
+def _internal(error: Exception) -> int:
+    """Status 4: keep what is needed to mend it, and say where."""
+    if getattr(error, "artefacts", ""):
+        return _fail(str(error), INTERNAL)
+    with tempfile.NamedTemporaryFile("w", prefix="relucid-error-", suffix=".txt", delete=False, encoding="utf-8") as file:
+        file.write(f"relucid {__version__}\narguments: {sys.argv[1:]}\n\n{traceback.format_exc()}")
+    return _fail(f"internal error ({type(error).__name__}: {error}); please report it with {file.name}", INTERNAL)
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Claim files: the TOML that every command takes (DESIGN §3, docs/claim-files.md), read strictly.
+
+`load_claim` gives a whole claim; `load_task` reads the same file without network and program, which is what
+`distill` starts from.  Paths are relative to the file.  Unknown keys are errors, so that a typo cannot weaken a claim.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from .claim import Claim, Decision
+from .domain import Domain
+from .errors import InputError
+from .program import Program
+
+MAX_CLAIM_BYTES = 1 << 20
+_DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix")
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A domain, how a sequence enters the network, and what its outputs mean: a claim file without network and program."""
+
+    domain: Domain
+    encoding: Literal["one_hot", "ids"]
+    decision: Decision
+    name: str
+
+
+def load_claim(path: str | Path) -> Claim:
+    """The claim that a file states.  Raises InputError for anything that does not fit, naming file, place and mend."""
+    from .onnx_reader import load_onnx
+
+    path = Path(path)
+    table = _read(path)
+    _known(path, table, ("network", "program", "network_b", "domain", "input", "decision"), "")
+    if "network_b" in table:
+        raise InputError(f"{path}: network_b", "claims about two networks are not supported yet", "state a program instead")
+    for key in ("network", "program"):
+        if not isinstance(table.get(key), str):
+            raise InputError(f"{path}: {key}", "missing, or not a string", f'add {key} = "{_EXAMPLE[key]}" at the top of the file')
+    task = _task(path, table)
+    program = Program.load(table["program"], path.parent)
+    network = load_onnx(path.parent / table["network"], positions=task.domain.positions, alphabet=len(task.domain.alphabet))
+    if (network.encoding == "ids") != (task.encoding == "ids"):
+        raise InputError(
+            f"{path}: [input] encoding",
+            f'the claim says "{task.encoding}" but the network takes {"int64 ids" if network.encoding == "ids" else "floats"}',
+            f'write encoding = "{"ids" if network.encoding == "ids" else "one_hot"}"',
+        )
+    return Claim(network, program, task.domain, task.decision, name=task.name)
+
+
+_EXAMPLE = {"network": "surrogate.onnx", "program": "program.py:function"}
+
+
+def load_task(path: str | Path) -> Task:
+    """Domain, input encoding and decision of a claim file that has no network and no program."""
+    path = Path(path)
+    table = _read(path)
+    for key in ("network", "program", "network_b"):
+        if key in table:
+            raise InputError(f"{path}: {key}", "distill finds network and program itself", f"remove {key}")
+    _known(path, table, ("domain", "input", "decision"), "")
+    return _task(path, table)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_CLAIM_BYTES + 1)
+    except OSError as error:
+        raise InputError(str(path), f"cannot read the claim file ({error.strerror})", "check the path") from None
+    if len(data) > MAX_CLAIM_BYTES:
+        raise InputError(str(path), f"over {MAX_CLAIM_BYTES} bytes, which is no claim file", "check the path")
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise InputError(str(path), "not UTF-8 text", "a claim file is TOML") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(str(path), f"not valid TOML: {error}", "see docs/claim-files.md") from None
+
+
+def _known(path: Path, table: Mapping[str, Any], keys: Iterable[str], place: str) -> None:
+    keys = tuple(keys)
+    for key in table:
+        if key not in keys:
+            where = f"{path}: {place}{key}" if place else f"{path}: {key}"
+            raise InputError(where, "unknown key", f"known keys are {', '.join(keys)}")
+
+
+def _section(path: Path, table: Mapping[str, Any], name: str, keys: Iterable[str]) -> Mapping[str, Any]:
+    section = table.get(name)
+    if not isinstance(section, dict):
+        raise InputError(f"{path}: [{name}]", "section missing" if section is None else "not a section", f"add [{name}], see docs/claim-files.md")
+    _known(path, section, keys, f"[{name}] ")
+    return section
+
+
+def _words(path: Path, section: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = section.get(key, [])
+    if not isinstance(value, list) or any(not isinstance(w, str) for w in value):
+        raise InputError(f"{path}: [domain] {key}", "not a list of strings", f'write {key} = ["a", "b"]')
+    return tuple(value)
+
+
+def _lengths(path: Path, section: Mapping[str, Any]) -> tuple[int, int]:
+    value = section.get("length")
+    ends = value if isinstance(value, list) and len(value) == 2 else [value, value]
+    if any(type(n) is not int or n < 0 for n in ends):
+        what = "missing" if value is None else f"{value!r} is neither a length nor a pair of lengths"
+        raise InputError(f"{path}: [domain] length", what, "write length = 8 or length = [4, 8]")
+    return ends[0], ends[1]
+
+
+def _task(path: Path, table: Mapping[str, Any]) -> Task:
+    section = _section(path, table, "domain", _DOMAIN_KEYS)
+    inputs = _section(path, table, "input", ("encoding",)) if "input" in table else {}
+    decision = _section(path, table, "decision", ("kind", "labels"))
+    encoding = inputs.get("encoding", "one_hot")
+    if encoding not in ("one_hot", "ids"):
+        raise InputError(f"{path}: [input] encoding", f"{encoding!r} is not an encoding", 'use "one_hot" or "ids"')
+    for key in ("pad", "where"):
+        if key in section and not isinstance(section[key], str):
+            raise InputError(f"{path}: [domain] {key}", "not a string", f"put {key} in quotes")
+    labels = decision.get("labels")
+    if not isinstance(labels, list):
+        raise InputError(f"{path}: [decision] labels", "missing, or not a list", "list one label per output")
+    shortest, longest = _lengths(path, section)
+    where = Program.load(section["where"], path.parent) if "where" in section else None
+    try:
+        domain = Domain(
+            _words(path, section, "tokens"), shortest, longest, section.get("pad"), where,
+            _words(path, section, "prefix"), _words(path, section, "suffix"),
+        )  # fmt: skip
+        rule = Decision(decision.get("kind", "argmax"), tuple(labels))
+    except InputError as error:
+        raise InputError(f"{path}: {error.where}", error.what, error.mend) from None
+    return Task(domain, encoding, rule, path.stem if path.stem != "claim" else path.parent.name)

@@ -1,0 +1,58 @@
+"""Writing results: all files of a folder, or none.  The last step of `distill`.
+
+Every file is first written whole under a temporary name in the same folder and then renamed, so that an interrupt or
+a full disk leaves no half-written file; what was there before stays until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from .models.errors import InputError
+
+
+def check_writable(folder: Path) -> None:
+    """Fail before the work starts: raises InputError where `folder` can neither be written nor made."""
+    here = folder
+    while not here.exists():
+        if here.parent == here:
+            break
+        here = here.parent
+    if not here.is_dir():
+        raise InputError(str(folder), f"{here} is a file, not a folder", "choose another --out")
+    if not os.access(here, os.W_OK | os.X_OK):
+        raise InputError(str(folder), f"no permission to write in {here}", "choose another --out")
+
+
+def write_files(folder: Path, files: Mapping[str, bytes | str]) -> None:
+    """Write `files` (name -> content) into `folder`, made if need be; raises InputError and leaves nothing half-written."""
+    waiting: list[tuple[str, Path]] = []
+    made = not folder.exists()
+    done = False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+            waiting.append((temporary, folder / name))
+            with os.fdopen(handle, "wb") as file:
+                file.write(content.encode("utf-8") if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o644)
+        for temporary, final in waiting:
+            os.replace(temporary, final)
+        done = True
+    except OSError as error:
+        raise InputError(str(folder), f"cannot write ({error.strerror or error})", "choose another --out or make room") from None
+    finally:
+        if not done:
+            for temporary, _ in waiting:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+            if made:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()

@@ -1,0 +1,197 @@
+"""What people see in the terminal: verdicts, distillations, claims in plain words, the table of backends.
+
+Called by `cli.py` only; all text is built here, all facts come from the objects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from .models.claim import Claim, Label
+from .models.claim_file import load_claim
+from .models.domain import Domain
+from .verifiers.report import verdict_json
+from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Unknown, Verdict
+
+if TYPE_CHECKING:
+    from .distill import Distillation
+
+MAX_COUNTEREXAMPLES_SHOWN = 10
+
+
+def console() -> Console:
+    """Plain when piped, colours off with NO_COLOR (rich looks at both); wide enough that pipes see whole lines."""
+    screen = Console(highlight=False)
+    return screen if screen.is_terminal else Console(highlight=False, width=160)
+
+
+def number(n: int) -> str:
+    return f"{n:,}"
+
+
+def label_text(label: Label) -> str:
+    return json.dumps(label, ensure_ascii=False) if isinstance(label, bool) else repr(label)
+
+
+def sequence_text(tokens: Sequence[str]) -> str:
+    return " ".join(tokens) if tokens else "(empty)"
+
+
+def print_verdict(claim: Claim, verdict: Verdict) -> None:
+    """The answer first, then why, then who ran."""
+    screen = console()
+    screen.print(headline(verdict), soft_wrap=True)
+    if isinstance(verdict, Refuted):
+        screen.print(counterexample_table(verdict.counterexamples))
+        if len(verdict.counterexamples) > MAX_COUNTEREXAMPLES_SHOWN:
+            screen.print(f"... and {len(verdict.counterexamples) - MAX_COUNTEREXAMPLES_SHOWN} more (--json prints all)")
+    if isinstance(verdict, Proved):
+        screen.print(guarantee(verdict), soft_wrap=True)
+    for warning in verdict.warnings:
+        screen.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+    screen.print(attempts_table(verdict.attempts))
+
+
+def headline(verdict: Verdict) -> Text:
+    size = f"{number(verdict.domain_size)} inputs"
+    if isinstance(verdict, Proved):
+        return Text(f"proved: network = program on all {size} (trust: {verdict.trust}, by {verdict.backend}, {verdict.seconds:.2f} s)", "green")
+    if isinstance(verdict, Refuted):
+        return Text(f"refuted: network and program differ (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
+    return Text(f"unknown: {verdict.reason} (domain: {size}, {verdict.seconds:.2f} s)", "yellow")
+
+
+def guarantee(verdict: Proved) -> Text:
+    word = {
+        "checked": "a certificate was accepted by the checker",
+        "exact": "on the word of a backend that computes exactly",
+        "float": "on the word of a solver with tolerances",
+    }[verdict.trust]
+    rounding = (
+        "float32 computes this network exactly, in any order of summation"
+        if verdict.exact_in_float32
+        else "about the network over the rationals; float32 may round differently"
+    )
+    return Text(f"guaranteed: {word}; {rounding}", "dim")
+
+
+def counterexample_table(counterexamples: Sequence[Counterexample]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("input", "network says", "program says", "network output"):
+        table.add_column(heading, overflow="fold")
+    for c in counterexamples[:MAX_COUNTEREXAMPLES_SHOWN]:
+        outputs = ", ".join(str(v) for v in c.outputs)
+        table.add_row(Text(sequence_text(c.tokens)), Text(label_text(c.network_label)), Text(label_text(c.program_label)), Text(outputs))
+    return table
+
+
+def attempts_table(attempts: Sequence[Attempt]) -> Table:
+    table = Table(box=None, pad_edge=False, title="the race", title_justify="left", title_style="bold")
+    for heading in ("backend", "version", "outcome", "seconds", "MB", "detail"):
+        table.add_column(heading, justify="right" if heading in ("seconds", "MB") else "left", overflow="fold")
+    for a in attempts:
+        peak = "" if a.peak_mb is None else f"{a.peak_mb:.0f}"
+        table.add_row(a.backend, a.version, a.outcome, f"{a.seconds:.2f}", peak, Text(a.detail))
+    return table
+
+
+def domain_lines(domain: Domain, size: int) -> list[str]:
+    length = str(domain.min_length) if domain.min_length == domain.max_length else f"{domain.min_length} to {domain.max_length}"
+    lines = [f"domain   {number(size)} sequences of {length} tokens over {' '.join(domain.tokens)}"]
+    if domain.where:
+        lines.append(f"         for which {domain.where.name} (in {domain.where.origin}) is true")
+    if domain.prefix or domain.suffix:
+        lines.append(f"         the network sees them as {' '.join((*domain.prefix, '...', *domain.suffix))}")
+    if domain.pad is not None:
+        lines.append(f"         shorter ones are padded on the right with {domain.pad}")
+    return lines
+
+
+def show_claim(path: Path, samples: int) -> None:
+    """The claim in plain words, the program, and sample inputs with both labels."""
+    claim = load_claim(path)
+    screen = console()
+    labels = ", ".join(label_text(y) for y in claim.decision.labels)
+    rule = "the largest output wins, ties go to the first" if claim.decision.kind == "argmax" else "an output above 0 means the second"
+    lines = [
+        f"claim    {path}",
+        f"         the network {claim.network.name} gives the same label as {claim.program.name} on every input of the domain",
+        *domain_lines(claim.domain, claim.domain_size),
+        f"labels   {labels} ({rule})",
+        f"network  {network_line(claim.network)}",
+    ]
+    screen.print("\n".join(lines), soft_wrap=True, markup=False)
+    screen.print(Syntax(claim.program.text, "python", theme="ansi_dark", background_color="default"))
+    if not samples:
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("sample input", "network says", "program says", ""):
+        table.add_column(heading)
+    for word in sample_words(claim, samples):
+        sequence = claim.domain.unpadded(word)
+        network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
+        program = claim.program_label(sequence)
+        same = type(network) is type(program) and network == program
+        table.add_row(Text(sequence_text(sequence)), Text(label_text(network)), Text(label_text(program)), "" if same else Text("differs", "red"))
+    screen.print(table)
+
+
+def sample_words(claim: Claim, count: int) -> list[Any]:
+    """The first words of the language of each label in turn: few, plain, and every label that occurs is among them."""
+    streams = []
+    for label in range(len(claim.decision.labels)):
+        part = claim.language.restricted(label)
+        if not part.empty:
+            words, _ = next(part.words(batch=max(count, 1)))
+            step = max(1, len(words) // count)
+            streams.append(list(words[::step][:count]))
+    mixed = [stream[i] for i in range(count) for stream in streams if i < len(stream)]
+    return mixed[:count]
+
+
+def network_line(network: Any) -> str:
+    from .models.network import Affine
+
+    widths = " -> ".join(str(network.sizes[k]) for k, n in enumerate(network.nodes, 1) if isinstance(n, Affine))
+    takes = {"one_hot": "one-hot values", "ids": "one-hot values (from ids)", "real": "values"}[network.encoding]
+    return f"{network.input_size} {takes} -> {widths}; {network.relu_count} ReLUs"
+
+
+def show_network(path: Path) -> None:
+    from .models.float32 import exact_in_float32
+    from .models.onnx_reader import load_onnx
+
+    network = load_onnx(path)
+    screen = console()
+    screen.print(f"network  {path}\n         {network_line(network)}\n         sha256 {network.digest}", soft_wrap=True, markup=False)
+    report = exact_in_float32(network)
+    screen.print(f"float32  {'exact in any order of summation' if report.ok else report.reason}", soft_wrap=True, markup=False)
+
+
+def backends_table(as_json: bool) -> None:
+    from .verifiers.registry import all_backends
+
+    rows = [(b, b.available()) for b in all_backends()]
+    if as_json:
+        print(json.dumps([{"name": b.name, "version": v, "trust": b.capabilities.trust, "description": b.capabilities.description} for b, v in rows]))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("backend", "version", "trust", "what it does"):
+        table.add_column(heading, overflow="fold")
+    for backend, version in rows:
+        table.add_row(backend.name, version or Text("not installed", "yellow"), backend.capabilities.trust, Text(backend.capabilities.description))
+    console().print(table)
+
+
+def verdict_lines(verdict: Verdict) -> Text:
+    """For embedding in a longer story."""
+    return headline(verdict) if not isinstance(verdict, Unknown) else Text(f"unknown: {verdict.reason}", "yellow")

@@ -1,0 +1,5 @@
+def first_mark(tokens):
+    for t in tokens:
+        if t != ".":
+            return t
+    return "."

@@ -1,0 +1,2 @@
+def always(tokens):
+    return "yes"

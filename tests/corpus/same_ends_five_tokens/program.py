@@ -1,0 +1,2 @@
+def same_ends(tokens):
+    return tokens[0] == tokens[-1]

@@ -1,0 +1,107 @@
+"""The architecture as a test: imports run one way, every module imports alone, heavy packages stay out of the fast paths."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LAYERS = ["models", "encoders", "verifiers", "search", "output", "distill", "terminal", "cli"]
+SKIPPED = {"tests", ".venv", "build", "docs", "benchmarks"}
+HEAVY = {"torch", "ortools", "z3", "bitwuzla", "onnxruntime", "rich", "scipy", "pandas"}
+
+
+def modules() -> list[Path]:
+    return sorted(p for p in ROOT.rglob("*.py") if not SKIPPED & set(p.relative_to(ROOT).parts[:1]))
+
+
+def name(path: Path) -> str:
+    parts = ("relucid", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer(path: Path) -> int | None:
+    first = path.relative_to(ROOT).with_suffix("").parts[0]
+    return LAYERS.index(first) if first in LAYERS else None
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> list[tuple[str, int]]:
+    """Absolute names of everything a module imports, with lines."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    package = name(path).split(".") if path.name == "__init__.py" else name(path).split(".")[:-1]
+    found = []
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *(node.module.split(".") if node.module else [])])
+            found += [(f"{stem}.{alias.name}", node.lineno) for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if layer(p) is not None], ids=name)
+def test_imports_run_one_way(path: Path) -> None:
+    for imported, line in imports(path):
+        parts = imported.split(".")
+        if parts[0] == "relucid" and len(parts) > 1 and parts[1] in LAYERS:
+            assert LAYERS.index(parts[1]) <= layer(path), f"{path}:{line} imports {imported}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=name)
+def test_inside_the_package_imports_are_relative(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            assert not (node.module or "").startswith("relucid"), f"{path}:{node.lineno}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "verifiers" / "backends").glob("[a-z]*.py")), ids=lambda p: p.stem)
+def test_backends_never_import_each_other(path: Path) -> None:
+    others = {p.stem for p in path.parent.glob("[a-z]*.py")} - {path.stem}
+    for imported, line in imports(path):
+        parts = imported.split(".")
+        assert parts[:3] != ["relucid", "verifiers", "backends"] or parts[3] not in others, f"{path}:{line}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=name)
+def test_heavy_packages_are_imported_where_they_are_needed(path: Path) -> None:
+    if path.relative_to(ROOT).parts[:2] in (("models", "zoo"), ("models", "circuits")):
+        return  # these modules are about torch, and only imported inside functions
+    for imported, line in imports(path, top_level_only=True):
+        assert imported.split(".")[0] not in HEAVY, f"{path}:{line} imports {imported} at the top"
+
+
+@pytest.mark.parametrize("path", modules(), ids=name)
+def test_every_module_has_a_docstring(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+def test_every_module_imports_alone() -> None:
+    """Each in a fresh interpreter state: no module works only because another was imported before it."""
+    names = [name(p) for p in modules() if p.name != "__main__.py"]
+    code = (
+        "import importlib, os, sys\n"
+        "for module in sys.argv[1:]:\n"
+        "    pid = os.fork()\n"
+        "    if pid == 0:\n"
+        "        try:\n"
+        "            importlib.import_module(module)\n"
+        "        except BaseException as error:\n"
+        "            print(module, type(error).__name__, error, flush=True)\n"
+        "            os._exit(1)\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(pid, 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True, timeout=300, check=False)
+    assert result.stdout == "" and result.returncode == 0, result.stdout + result.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys\nfrom relucid.cli import main\nmain(['--help'])\nprint(sorted(m for m in sys.modules if '.' not in m), file=sys.stderr)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    loaded = set(ast.literal_eval(result.stderr.strip().splitlines()[-1]))
+    assert not loaded & (HEAVY | {"numpy", "onnx"}), loaded & (HEAVY | {"numpy", "onnx"})
