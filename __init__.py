@@ -1,1 +1,46 @@
-"""relucid: distil a neural circuit into a short Python program and prove that they are equal."""
+"""relucid: distil a neural circuit into a short Python program and prove that they are equal.
+
+The public API in ten names.  They are imported on first use, so that `import relucid` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .distillation import distill
+    from .models.claim import Claim
+    from .models.claim_file import load_claim
+    from .models.domain import Domain
+    from .models.errors import InputError
+    from .models.program import Program
+    from .verifiers.prove import prove
+    from .verifiers.verdict import Proved, Refuted, Unknown
+
+__all__ = ["Claim", "Domain", "InputError", "Program", "Proved", "Refuted", "Unknown", "__version__", "distill", "load_claim", "prove"]
+
+_HOME = {
+    "Claim": "models.claim",
+    "Domain": "models.domain",
+    "InputError": "models.errors",
+    "Program": "models.program",
+    "Proved": "verifiers.verdict",
+    "Refuted": "verifiers.verdict",
+    "Unknown": "verifiers.verdict",
+    "distill": "distillation",
+    "load_claim": "models.claim_file",
+    "prove": "verifiers.prove",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'relucid' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

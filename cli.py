@@ -20,7 +20,7 @@ import click
 from .models.errors import InputError
 from .version import __version__
 
-INTERRUPTED, BAD_INPUT, INTERNAL = 130, 2, 4
+BAD_INPUT, UNKNOWN, INTERNAL, INTERRUPTED = 2, 3, 4, 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
@@ -107,18 +107,25 @@ def distill(
 
     CIRCUIT is a folder in circuit_sparsity's format; shipped circuits bring their own domain and mask.
     """
-    from .distill import distill as run
-    from .terminal import distillation_json, print_distillation
+    from .distillation import NoProgram, distillation_json
+    from .distillation import distill as run
     from .verifiers.report import exit_status
 
     names = _names(backends)
-    with _progress() as progress:
-        result = run(
-            circuit, domain, mask=mask, out=out, backends=names, budget=_budget(**limits), trust=trust, progress=progress  # type: ignore[arg-type]
-        )  # fmt: skip
+    try:
+        with _progress() as progress:
+            result = run(
+                circuit, domain, mask=mask, out=out, backends=names, budget=_budget(**limits), trust=trust, progress=progress
+            )  # type: ignore[arg-type]
+    except NoProgram as error:
+        if as_json:
+            _print_json({"verdict": "unknown", "trust": None, "reason": str(error), "counterexample": None, "attempts": []})
+        return _fail(f"unknown: {error}", UNKNOWN)
     if as_json:
         _print_json(distillation_json(result))
     else:
+        from .terminal import print_distillation
+
         print_distillation(result)
     return exit_status(result.verdict)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
@@ -19,11 +18,10 @@ from rich.text import Text
 from .models.claim import Claim, Label
 from .models.claim_file import load_claim
 from .models.domain import Domain
-from .verifiers.report import verdict_json
-from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Unknown, Verdict
+from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
 
 if TYPE_CHECKING:
-    from .distill import Distillation
+    from .distillation import Distillation
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
 
@@ -64,7 +62,9 @@ def print_verdict(claim: Claim, verdict: Verdict) -> None:
 def headline(verdict: Verdict) -> Text:
     size = f"{number(verdict.domain_size)} inputs"
     if isinstance(verdict, Proved):
-        return Text(f"proved: network = program on all {size} (trust: {verdict.trust}, by {verdict.backend}, {verdict.seconds:.2f} s)", "green")
+        return Text(
+            f"proved: network = program on all {size} (trust: {verdict.trust}, by {verdict.backend}, {verdict.seconds:.2f} s)", "green"
+        )
     if isinstance(verdict, Refuted):
         return Text(f"refuted: network and program differ (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
     return Text(f"unknown: {verdict.reason} (domain: {size}, {verdict.seconds:.2f} s)", "yellow")
@@ -130,7 +130,7 @@ def show_claim(path: Path, samples: int) -> None:
         f"network  {network_line(claim.network)}",
     ]
     screen.print("\n".join(lines), soft_wrap=True, markup=False)
-    screen.print(Syntax(claim.program.text, "python", theme="ansi_dark", background_color="default"))
+    screen.print(code(claim.program.text))
     if not samples:
         return
     table = Table(box=None, pad_edge=False)
@@ -141,7 +141,9 @@ def show_claim(path: Path, samples: int) -> None:
         network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
         program = claim.program_label(sequence)
         same = type(network) is type(program) and network == program
-        table.add_row(Text(sequence_text(sequence)), Text(label_text(network)), Text(label_text(program)), "" if same else Text("differs", "red"))
+        table.add_row(
+            Text(sequence_text(sequence)), Text(label_text(network)), Text(label_text(program)), "" if same else Text("differs", "red")
+        )
     screen.print(table)
 
 
@@ -182,16 +184,81 @@ def backends_table(as_json: bool) -> None:
 
     rows = [(b, b.available()) for b in all_backends()]
     if as_json:
-        print(json.dumps([{"name": b.name, "version": v, "trust": b.capabilities.trust, "description": b.capabilities.description} for b, v in rows]))
+        print(
+            json.dumps(
+                [{"name": b.name, "version": v, "trust": b.capabilities.trust, "description": b.capabilities.description} for b, v in rows]
+            )
+        )
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("backend", "version", "trust", "what it does"):
         table.add_column(heading, overflow="fold")
     for backend, version in rows:
-        table.add_row(backend.name, version or Text("not installed", "yellow"), backend.capabilities.trust, Text(backend.capabilities.description))
+        table.add_row(
+            backend.name, version or Text("not installed", "yellow"), backend.capabilities.trust, Text(backend.capabilities.description)
+        )
     console().print(table)
 
 
-def verdict_lines(verdict: Verdict) -> Text:
-    """For embedding in a longer story."""
-    return headline(verdict) if not isinstance(verdict, Unknown) else Text(f"unknown: {verdict.reason}", "yellow")
+def show_circuit(where: str, mask: Path | None) -> None:
+    """Size and origin of a circuit, and its vocabulary."""
+    from .models.circuits.circuit import load_circuit
+
+    circuit = load_circuit(where, mask)
+    screen = console()
+    screen.print(heading(f"circuit  {circuit.name}"))
+    screen.print("\n".join(f"  {line}" for line in circuit.summary().lines()), soft_wrap=True, markup=False)
+    screen.print(f"  {len(circuit.vocabulary)} words: {' '.join(circuit.vocabulary)}", soft_wrap=True, markup=False)
+
+
+def heading(text: str) -> Text:
+    return Text(text, style="bold")
+
+
+def code(text: str) -> Syntax:
+    return Syntax(text, "python", theme="ansi_dark", background_color="default", padding=(0, 2))
+
+
+def print_distillation(result: Distillation) -> None:
+    """The story in the order of the README: circuit, surrogate, program, race, verdict, and what exactly is guaranteed."""
+    screen = console()
+
+    def facts(title: str, lines: Sequence[str]) -> None:
+        screen.print(heading(title))
+        screen.print("\n".join(f"  {line}" for line in lines), soft_wrap=True, markup=False)
+
+    teaching, surrogate, verdict = result.teaching, result.surrogate, result.verdict
+    n = len(teaching.labelled)
+    screen.rule(f"{result.claim.name}", align="left")
+    facts("circuit", (*result.circuit.lines(), f"run on all {number(n)} inputs; smallest logit margin {teaching.smallest_margin:.3g}"))
+    facts("domain", domain_lines(result.task.domain, n))
+    layers = " -> ".join(map(str, (result.claim.network.input_size, *surrogate.hidden, result.claim.network.output_size)))
+    corrections = f", {surrogate.corrections} of them built to correct training" if surrogate.corrections else ""
+    facts(
+        "surrogate",
+        (
+            f"layers {layers}: {surrogate.neurons} ReLU neurons{corrections}",
+            f"{surrogate.nonzeros} nonzero weights; {surrogate.weight_bits} bits at most, {surrogate.fractional_bits} after the point",
+            f"same label as the circuit on {number(n)} of {number(n)} inputs, exactly and in onnxruntime",
+        ),
+    )
+    for refutation in result.refuted[-1:]:
+        many = f" (the last of {len(result.refuted)})" if len(result.refuted) > 1 else ""
+        screen.print(heading(f"a program that was refuted on the way{many}"))
+        screen.print(code(refutation.program.text))
+        screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
+    screen.print(heading("program"))
+    screen.print(code(result.claim.program.text))
+    print_verdict(result.claim, verdict)
+    if isinstance(verdict, Proved):
+        chain = (
+            f"circuit   = surrogate   executed on all {number(n)} inputs of the domain",
+            f"surrogate = program     proved on all {number(verdict.domain_size)} (trust: {verdict.trust}, by {verdict.backend})",
+        )
+        facts("what is guaranteed", chain)
+    if result.out is not None:
+        facts(
+            "written",
+            (f"{result.out}: surrogate.onnx program.py claim.toml result.json", f"again: relucid prove {result.out / 'claim.toml'}"),
+        )
+    screen.print(f"{result.seconds:.1f} s in all")

@@ -96,7 +96,9 @@ def _known(path: Path, table: Mapping[str, Any], keys: Iterable[str], place: str
 def _section(path: Path, table: Mapping[str, Any], name: str, keys: Iterable[str]) -> Mapping[str, Any]:
     section = table.get(name)
     if not isinstance(section, dict):
-        raise InputError(f"{path}: [{name}]", "section missing" if section is None else "not a section", f"add [{name}], see docs/claim-files.md")
+        raise InputError(
+            f"{path}: [{name}]", "section missing" if section is None else "not a section", f"add [{name}], see docs/claim-files.md"
+        )
     _known(path, section, keys, f"[{name}] ")
     return section
 
@@ -141,3 +143,27 @@ def _task(path: Path, table: Mapping[str, Any]) -> Task:
     except InputError as error:
         raise InputError(f"{path}: {error.where}", error.what, error.mend) from None
     return Task(domain, encoding, rule, path.stem if path.stem != "claim" else path.parent.name)
+
+
+def claim_toml(task: Task, network: str, program: str, where: str | None) -> str:
+    """The text of a claim file; `network`, `program` and `where` are written as given, relative to where it will lie."""
+    import tomli_w
+
+    domain = task.domain
+    fixed = domain.min_length == domain.max_length
+    section: dict[str, Any] = {
+        "tokens": list(domain.tokens),
+        "length": domain.max_length if fixed else [domain.min_length, domain.max_length],
+    }
+    section |= {} if domain.pad is None else {"pad": domain.pad}
+    section |= {} if where is None else {"where": where}
+    section |= {key: list(value) for key, value in (("prefix", domain.prefix), ("suffix", domain.suffix)) if value}
+    return tomli_w.dumps(
+        {
+            "network": network,
+            "program": program,
+            "domain": section,
+            "input": {"encoding": task.encoding},
+            "decision": {"kind": task.decision.kind, "labels": list(task.decision.labels)},
+        }
+    )

@@ -12,6 +12,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Literal
 
@@ -22,15 +23,26 @@ INT64_LIMIT = 2**63 - 1
 
 
 def integer_array(values: object) -> np.ndarray:
-    """A read-only integer array: int64 where everything fits, Python integers otherwise."""
-    array = np.array(values, dtype=object)
-    largest = max((abs(int(v)) for v in array.flat), default=0)
-    if largest <= INT64_LIMIT:
-        array = array.astype(np.int64)
+    """A read-only integer array: int64 where everything fits, Python integers otherwise.  Raises ValueError on fractions."""
+    array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
+    if array.dtype.kind == "i" or (array.dtype.kind in "ub" and array.dtype.itemsize < 8):
+        out = array.astype(np.int64)
     else:
-        array = np.frompyfunc(int, 1, 1)(array)
-    array.setflags(write=False)
-    return array
+        out = np.frompyfunc(_exact_int, 1, 1)(array.astype(object))
+        out = np.asarray(out, dtype=object).reshape(array.shape)
+    if out.dtype != object or all(-INT64_LIMIT <= v <= INT64_LIMIT for v in out.flat):
+        out = out.astype(np.int64)
+        if out.size and out.min() < -INT64_LIMIT:  # -2**63 has no absolute value in int64
+            out = out.astype(object)
+    out.setflags(write=False)
+    return out
+
+
+def _exact_int(value: object) -> int:
+    whole = int(value)  # type: ignore[call-overload]
+    if whole != value:
+        raise ValueError(f"{value!r} is not an integer")
+    return whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +62,9 @@ class Affine:
             raise ValueError("an affine node's denominator is a positive integer")
         if len(self.sources) != len(self.weights):
             raise ValueError("an affine node needs one weight matrix per source")
+        for array in (*self.weights, self.bias):
+            if array.dtype != np.int64 and array.dtype != object:
+                raise ValueError(f"an affine node's parameters are integers (see integer_array), not {array.dtype}")
         if self.bias.ndim != 1 or any(w.ndim != 2 or w.shape[0] != self.size for w in self.weights):
             raise ValueError("an affine node's shapes do not fit: weights (size, source), bias (size,)")
 
@@ -84,13 +99,14 @@ class Network:
     encoding: Encoding = "one_hot"
     source: bytes = b""
     name: str = "network"
+    rounding: tuple[str, ...] = ()  # operators of the file that may round in floating point although the nodes below are exact
     sizes: tuple[int, ...] = field(init=False)
     scales: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         sizes, scales = [self.input_size], [1]
-        if not self.nodes:
-            raise ValueError("a network has at least one node")
+        if not self.nodes or self.input_size < 1:
+            raise ValueError("a network has at least one input and one node")
         for k, node in enumerate(self.nodes, start=1):
             sources = node.sources if isinstance(node, Affine) else (node.source,)
             if any(not 0 <= s < k for s in sources):
@@ -125,7 +141,7 @@ class Network:
 
     @cached_property
     def _integer_forms(self) -> tuple[tuple[tuple[np.ndarray, ...], np.ndarray], ...]:
-        forms = []
+        forms: list[tuple[tuple[np.ndarray, ...], np.ndarray]] = []
         for k, node in enumerate(self.nodes, start=1):
             if isinstance(node, Relu):
                 forms.append(((), integer_array([])))
@@ -181,6 +197,8 @@ class Network:
         inputs = np.asarray(inputs)
         if inputs.ndim != 2 or inputs.shape[1] != self.input_size:
             raise ValueError(f"inputs have shape {inputs.shape}, expected (batch, {self.input_size})")
+        if inputs.dtype.kind == "f" and not (np.isfinite(inputs) & (inputs == np.rint(inputs))).all():
+            raise ValueError("inputs must be integers; scale rational inputs first")
         magnitude = max((abs(int(v)) for v in (inputs.max(), inputs.min())), default=1) if inputs.size else 1
         dtype, forms = self._one_hot_plan if magnitude <= 1 else self._plan(magnitude)
         values = [inputs.astype(dtype)]
@@ -214,22 +232,46 @@ class Network:
 
 
 def dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """Finite floats as exact integers over one power of two: values == numerators / denominator.
+    """Finite floats (or Fractions) as exact integers over the smallest common denominator: values == numerators / denominator.
 
-    Raises ValueError on NaN and infinities.
+    Of floats, that is a power of two.  Raises ValueError on NaN and infinities.
     """
     array = np.asarray(values)
-    pairs = [float(v).as_integer_ratio() if math.isfinite(v) else None for v in array.flat]
-    if any(p is None for p in pairs):
-        raise ValueError("parameters must be finite")
-    denominator = max((p[1] for p in pairs if p), default=1)
+    if array.dtype.kind in "iub":
+        return integer_array(array), 1
+    if array.dtype.kind != "O" and array.dtype.itemsize <= 8:
+        floats = array.astype(np.float64)
+        if not np.isfinite(floats).all():
+            raise ValueError("parameters must be finite")
+        short = _dyadic_in_int64(floats)
+        if short is not None:
+            return short
+    pairs = []
+    for v in array.flat:  # each scalar knows its exact ratio; long doubles must not pass through float
+        if not isinstance(v, (int, Fraction)) and not np.isfinite(v):
+            raise ValueError("parameters must be finite")
+        pairs.append((v if hasattr(v, "as_integer_ratio") else float(v)).as_integer_ratio())
+    denominator = math.lcm(1, *(int(d) for _, d in pairs))
     numerators = np.empty(array.size, dtype=object)
-    numerators[:] = [p[0] * (denominator // p[1]) for p in pairs if p]
+    numerators[:] = [int(n) * (denominator // int(d)) for n, d in pairs]
     return integer_array(numerators.reshape(array.shape)), denominator
+
+
+def _dyadic_in_int64(floats: np.ndarray) -> tuple[np.ndarray, int] | None:
+    """`dyadic` of finite floats, vectorised; None where a numerator reaches 2**53."""
+    mantissa, exponent = np.frexp(floats)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    low = np.frexp((whole & -whole).astype(np.float64))[1].astype(np.int64) - 54 + exponent  # exponent of the lowest set bit
+    shift = -min(0, int(low[whole != 0].min(initial=0)))
+    if int(exponent[whole != 0].max(initial=0)) + shift > 53 or shift > 1000:
+        return None
+    return integer_array(np.ldexp(floats, shift).astype(np.int64)), 1 << shift
 
 
 def feed_forward(layers: Sequence[tuple[np.ndarray, np.ndarray]], *, encoding: Encoding = "one_hot", name: str = "network") -> Network:
     """A plain multi-layer perceptron from float (weight (out, in), bias (out,)) pairs, ReLU between them."""
+    if not layers:
+        raise ValueError("a network has at least one layer")
     nodes: list[Node] = []
     for i, (weight, bias) in enumerate(layers):
         joined, denominator = dyadic(np.concatenate([weight, bias[:, None]], axis=1))

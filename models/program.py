@@ -1,1 +1,149 @@
-"""PLACEHOLDER until the interpreter lands."""
+"""A program: one function of a Python file, from a tuple of tokens to a label, run by our own interpreter.
+
+Programs and `where` predicates are text that anybody may send: they are parsed, checked against the subset
+(docs/program-subset.md) and interpreted, never executed by Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+from .interpreter import Machine, ProgramFault, Value
+from .subset import Function, Module, ProgramError
+
+__all__ = ["Program", "ProgramError", "ProgramFault", "Value"]
+
+MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Program:
+    """The function `name` of the file text `source`; `origin` is how messages call the file.
+
+    Raises ProgramError where it is outside the subset.  Calling it gives its value, or raises ProgramFault.
+    """
+
+    source: str
+    name: str
+    origin: str = "<program>"
+
+    def __post_init__(self) -> None:
+        if len(self.source) > MAX_BYTES:
+            raise ProgramError(self.origin, f"the source is over {MAX_BYTES} characters", "shorten it")
+        if len(self.function.parameters) != 1:
+            takes = len(self.function.parameters)
+            raise ProgramError(f"{self.origin}:{self.function.node.lineno}", f"{self.name!r} takes {takes} arguments", "take one: the tokens")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"source": self.source, "name": self.name, "origin": self.origin}
+
+    @classmethod
+    def load(cls, spec: str, base: Path = Path()) -> Program:
+        """From "file.py:function", the path relative to `base`."""
+        path_text, colon, name = spec.rpartition(":")
+        if not colon or not path_text or not name:
+            raise InputError(spec or "program", "a program is written as file.py:function", 'for example "close_quote.py:close_quote"')
+        path = Path(base) / path_text
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise InputError(str(path), f"the file is over {MAX_BYTES} bytes", "shorten it")
+            source = path.read_bytes().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InputError(str(path), "the file is not UTF-8 text", "save it as UTF-8") from None
+        except (OSError, ValueError) as e:
+            raise InputError(path_text, f"cannot read the program: {getattr(e, 'strerror', None) or e}", "check the path") from None
+        return cls(source, name, path_text)
+
+    @classmethod
+    def from_source(cls, source: str, name: str | None = None, origin: str = "<program>") -> Program:
+        """From text; `name` may be left out where there is one function."""
+        source = textwrap.dedent(source)
+        if name is None:
+            if len(source) > MAX_BYTES:
+                raise ProgramError(origin, f"the source is over {MAX_BYTES} characters", "shorten it")
+            names = list(Module(source, origin).functions)
+            if len(names) != 1:
+                raise ProgramError(origin, f"there are {len(names)} functions", f"name one of them: {', '.join(names)}" if names else "write one")
+            name = names[0]
+        return cls(source, name, origin)
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any]) -> Program:
+        """From a live Python function, with the helper functions and constants that it uses."""
+        name = getattr(function, "__name__", "function")
+        try:
+            texts = {name: textwrap.dedent(inspect.getsource(function))}
+            _gather(function, texts)
+        except (OSError, TypeError):
+            raise InputError(name, "its source is not at hand", "pass the source text, or file.py:function") from None
+        return cls("\n".join(texts.values()), name, f"<function {name}>")
+
+    @cached_property
+    def function(self) -> Function:
+        module = Module(self.source, self.origin)
+        if self.name not in module.functions:
+            known = ", ".join(module.functions) or "none"
+            raise ProgramError(self.origin, f"there is no function {self.name!r}", f"functions there: {known}")
+        return module.function(self.name)
+
+    def __call__(self, sequence: tuple[str, ...]) -> Value:
+        return self.traced(sequence)[0]
+
+    def traced(self, sequence: tuple[str, ...]) -> tuple[Value, int]:
+        """The value and the line of the return statement that gave it."""
+        result = self.function.call((tuple(sequence),), Machine())
+        return result.value, result.line
+
+    @cached_property
+    def text(self) -> str:
+        """The source of the function itself."""
+        node = self.function.node
+        return "\n".join(self.source.splitlines()[node.lineno - 1 : node.end_lineno])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the syntax of the function and all that it uses; not over comments, layout, docstrings, annotations."""
+        used = [self.function.node, *(node for _, node in sorted(self.function.uses.items()))]
+        return hashlib.sha256(("program " + json.dumps([_canonical(node) for node in used])).encode()).hexdigest()
+
+
+_UNSEEN = {"annotation", "returns", "type_comment", "type_params", "kind", "simple", "ctx", "type_ignores", "decorator_list"}
+
+
+def _canonical(node: Any) -> Any:
+    """A syntax tree as JSON that does not depend on the version of Python."""
+    if isinstance(node, ast.AST):
+        fields = {}
+        for name in sorted(set(node._fields) - _UNSEEN):
+            value = getattr(node, name, None)
+            if value is not None and value != []:
+                fields[name] = _canonical(value)
+        return [type(node).__name__, fields]
+    if isinstance(node, list):
+        return [_canonical(n) for n in node if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    if isinstance(node, bool | None):
+        return repr(node)
+    return str(node) if isinstance(node, int) else [node]
+
+
+def _gather(function: Callable[..., Any], texts: dict[str, str]) -> None:
+    """Add the source of the plain functions and constants that `function` refers to."""
+    seen = inspect.getclosurevars(function)
+    for name, value in {**seen.globals, **seen.nonlocals}.items():
+        if name in texts:
+            continue
+        if inspect.isfunction(value) and value.__name__ == name:
+            texts[name] = textwrap.dedent(inspect.getsource(value))
+            _gather(value, texts)
+        elif isinstance(value, bool | int | str | tuple | None):
+            texts[name] = f"{name} = {value!r}"

@@ -1,1 +1,1 @@
-"""Finding the program: templates, filtering, ranking, rendering."""
+"""Finding the program: templates, filtering, ranking, rendering.  docs/search.md tells how the parts fit together."""

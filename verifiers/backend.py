@@ -16,7 +16,11 @@ from .verdict import Attempt, Trust
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits and knobs of one attempt: wall seconds, megabytes, threads, seed, counterexamples wanted."""
+    """Limits and knobs: wall seconds, megabytes, workers, seed, counterexamples wanted.
+
+    Of one attempt: `workers` are its threads.  Of a race (`prove_claim`): seconds in all, megabytes for each entrant,
+    `workers` entrants side by side.
+    """
 
     seconds: float = 60.0
     memory_mb: int = 4096

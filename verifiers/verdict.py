@@ -42,18 +42,25 @@ class Attempt:
     def with_(self, **changes: object) -> Attempt:
         return replace(self, **changes)  # type: ignore[arg-type]
 
+    def __str__(self) -> str:
+        peak = f", {self.peak_mb:.0f} MB" if self.peak_mb is not None else ""
+        return f"{self.backend}: {self.outcome} in {self.seconds:.2f} s{peak}" + (f" ({self.detail})" if self.detail else "")
+
 
 @dataclass(frozen=True)
 class Counterexample:
-    """An input on which network and program differ, replayed exactly and in onnxruntime."""
+    """An input on which network and program differ, replayed exactly and in onnxruntime (where the network has an ONNX form)."""
 
     tokens: tuple[str, ...]
     network_label: Label
     program_label: Label
     outputs: tuple[Fraction, ...]
 
+    def __str__(self) -> str:
+        return f"{list(self.tokens)}: network {self.network_label!r}, program {self.program_label!r}"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class _Verdict:
     backend: str | None
     seconds: float
@@ -64,8 +71,18 @@ class _Verdict:
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict is not a bool: match on Proved, Refuted and Unknown")
 
+    def _said(self) -> str:
+        raise NotImplementedError
 
-@dataclass(frozen=True)
+    def __str__(self) -> str:
+        """What a notebook shows: the verdict, who answered, and what to be careful about."""
+        lines = [self._said(), *(f"warning: {w}" for w in self.warnings), *(f"  {a}" for a in self.attempts)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True, repr=False)
 class Proved(_Verdict):
     """Network and program agree on all `domain_size` inputs, as far as `trust` goes."""
 
@@ -74,8 +91,13 @@ class Proved(_Verdict):
 
     __bool__ = _Verdict.__bool__
 
+    def _said(self) -> str:
+        how = f"{self.backend}, {self.seconds:.2f} s, trust: {self.trust}"
+        float32 = "float32 arithmetic gives the same" if self.exact_in_float32 else "speaks of exact arithmetic, float32 may round differently"
+        return f"Proved: network and program agree on all {self.domain_size:,} inputs ({how}; {float32})"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Refuted(_Verdict):
     """They differ; the first counterexample is the plainest that was found."""
 
@@ -87,14 +109,21 @@ class Refuted(_Verdict):
     def counterexample(self) -> Counterexample:
         return self.counterexamples[0]
 
+    def _said(self) -> str:
+        how = f"({self.backend}, {self.seconds:.2f} s, {self.domain_size:,} inputs in the domain)"
+        return "\n".join([f"Refuted: network and program differ {how}", *(f"  on {c}" for c in self.counterexamples)])
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Unknown(_Verdict):
     """Nobody answered within the limits, at the trust that was asked for."""
 
     reason: str
 
     __bool__ = _Verdict.__bool__
+
+    def _said(self) -> str:
+        return f"Unknown ({self.seconds:.2f} s, {self.domain_size:,} inputs in the domain): {self.reason}"
 
 
 Verdict = Proved | Refuted | Unknown

@@ -130,7 +130,10 @@ def train(spec: Spec, words: list, right: list[int], seed: int) -> Layers:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return [((l.weight.detach() * unit).round().numpy().astype(np.int64), (l.bias.detach() * unit).round().numpy().astype(np.int64)) for l in linears]
+    return [
+        ((l.weight.detach() * unit).round().numpy().astype(np.int64), (l.bias.detach() * unit).round().numpy().astype(np.int64))
+        for l in linears
+    ]
 
 
 def write_onnx(spec: Spec, layers: Layers, path: Path) -> None:

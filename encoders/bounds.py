@@ -1,0 +1,269 @@
+"""Exact integer bounds, and the network as one language sees it: only the ReLUs that can still go both ways.
+
+First step of every encoding.  Everything linear is composed: a value is (symbol indicators) @ S + (unstable ReLU
+outputs) @ R + constant, over exact integers.  The extremes of the symbol part over the language's words are a dynamic
+program over the automaton, so first-layer bounds are attained by words.  Deeper ones are the better of interval
+propagation and backward substitution (CROWN: each ReLU between a line below and a line above), rounded to integers.
+A ReLU that is never positive becomes 0, one that is never negative becomes its argument; both exactly.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..models.automaton import Automaton
+from ..models.domain import Domain
+from ..models.network import FLOAT64_EXACT, Affine, Network, integer_array
+
+INT64_SAFE = 2**62
+SLOPE_BITS = 8  # upper slopes u/(u-l) are rounded to multiples of 2**-SLOPE_BITS; sound for every slope in [0, 1]
+CHUNK = 4_000_000  # cells of one dynamic-programming table
+
+
+def magnitude(array: np.ndarray) -> int:
+    """The largest absolute value (0 of nothing)."""
+    return max(abs(int(array.max())), abs(int(array.min()))) if array.size else 0
+
+
+def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The integer product a @ b, by the fastest arithmetic that is proven exact for it."""
+    bound = magnitude(a) * magnitude(b) * max(a.shape[1], 1)
+    if bound < FLOAT64_EXACT:
+        return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
+    if bound < INT64_SAFE:
+        return a.astype(np.int64) @ b.astype(np.int64)
+    return integer_array(a.astype(object) @ b.astype(object))
+
+
+def exact_sum(*arrays: np.ndarray) -> np.ndarray:
+    """The elementwise sum, in Python integers where 64 bits might not do."""
+    if sum(magnitude(a) for a in arrays) < INT64_SAFE:
+        return sum(arrays[1:], start=arrays[0])
+    return integer_array(sum((a.astype(object) for a in arrays[1:]), start=arrays[0].astype(object)))
+
+
+def exact_product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
+    """The elementwise (broadcast) product, likewise."""
+    b = integer_array(b)
+    if magnitude(a) * magnitude(b) < INT64_SAFE:
+        return a * b
+    return integer_array(a.astype(object) * b.astype(object))
+
+
+def maxima(automaton: Automaton, weights: np.ndarray) -> np.ndarray:
+    """Per function, the exact maximum over the words of sum_t weights[function, t, symbol_t]; weights (functions, length, symbols).
+
+    The language must not be empty.
+    """
+    count = len(weights)
+    reach = sum((magnitude(weights[:, t]) for t in range(automaton.length)), start=0)
+    dtype = np.int64 if reach < INT64_SAFE else object
+    layers = [np.array(layer, dtype=np.int64).reshape(-1, 3) for layer in automaton.edges]
+    step = max(1, CHUNK // max((len(layer) for layer in layers), default=1))
+    out = np.zeros(count, dtype=dtype)
+    for start in range(0, count, step):
+        part = weights[start : start + step].astype(dtype)
+        best = np.zeros((len(part), automaton.layer_sizes[-1]), dtype=dtype)
+        for t in reversed(range(automaton.length)):
+            source, symbol, target = layers[t].T
+            first = np.searchsorted(source, np.arange(automaton.layer_sizes[t]))  # edges are sorted, every state has one
+            best = np.maximum.reduceat(part[:, t, symbol] + best[:, target], first, axis=1)
+        out[start : start + step] = best.max(axis=1)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Linear functions: row i is symbols[i] . indicators + relus[i] . (unstable ReLU outputs) + constant[i]."""
+
+    symbols: np.ndarray  # (rows, length * symbol_count)
+    relus: np.ndarray  # (rows, unstable ReLUs known when the rows were made)
+    constant: np.ndarray  # (rows,)
+
+    def __len__(self) -> int:
+        return len(self.constant)
+
+    def widened(self, relus: int) -> np.ndarray:
+        """The ReLU part with columns for all `relus` known by now."""
+        missing = relus - self.relus.shape[1]
+        return np.concatenate([self.relus, np.zeros((len(self), missing), dtype=np.int64)], axis=1) if missing else self.relus
+
+    def combined(self, weights: np.ndarray, relus: int) -> Rows:
+        return Rows(exact_matmul(weights, self.symbols), exact_matmul(weights, self.widened(relus)), exact_matmul(weights, self.constant[:, None])[:, 0])
+
+    def plus(self, other: Rows) -> Rows:
+        return Rows(
+            exact_sum(self.symbols, other.symbols), exact_sum(self.relus, other.relus), exact_sum(self.constant, other.constant)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class UnstableRelu:
+    """output = max(0, symbols . indicators + relus . outputs of earlier ones + constant), with lower < 0 < upper proved.
+
+    `layer` numbers the ReLU node it belongs to; it reads only ReLUs of smaller layers.
+    """
+
+    symbols: np.ndarray
+    relus: np.ndarray
+    constant: int
+    lower: int
+    upper: int
+    layer: int
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """A network on one language: its unstable ReLUs in order, its outputs as rows over them, and how many ReLUs were settled."""
+
+    language: Automaton
+    relus: tuple[UnstableRelu, ...]
+    outputs: Rows
+    dead: int
+    active: int
+
+    def bounds(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        """Proved lower and upper bounds of the rows over the language, as integers."""
+        negated = Rows(*(exact_product(a, -1) for a in (rows.symbols, rows.relus, rows.constant)))
+        lower = exact_product(upper_bounds(self.language, self.relus, negated), -1)
+        return lower, upper_bounds(self.language, self.relus, rows)
+
+    def combination(self, coefficients: Sequence[int]) -> Rows:
+        """One row: the linear combination of the outputs' numerators."""
+        weights = integer_array([list(coefficients)])
+        return simplified(self.language, self.outputs.combined(weights, len(self.relus)))
+
+
+def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Rows) -> np.ndarray:
+    """Proved upper bounds of rows that may read all of `relus`: the better of intervals and backward substitution."""
+    wide = rows.widened(len(relus))
+    symbol_part = maxima(language, rows.symbols.reshape(len(rows), language.length, -1))
+    upper = integer_array([r.upper for r in relus])
+    positive, zero = np.maximum(wide, 0), np.zeros((len(rows), 0), dtype=np.int64)
+    interval = exact_sum(symbol_part, exact_matmul(positive, upper[:, None])[:, 0], rows.constant)
+    if not relus or not wide.any():
+        return interval
+    current, shift = Rows(rows.symbols, wide, rows.constant), 0
+    for layer in sorted({r.layer for r in relus}, reverse=True):
+        here = [j for j, r in enumerate(relus) if r.layer == layer]
+        if not current.relus[:, here].any():
+            current = Rows(current.symbols, current.relus[:, : here[0]], current.constant)
+            continue
+        current, shift = _substituted(current, [relus[j] for j in here], here[0]), shift + SLOPE_BITS
+    assert current.relus.shape == zero.shape
+    exact = exact_sum(maxima(language, current.symbols.reshape(len(rows), language.length, -1)), current.constant)
+    substituted = integer_array([int(v) >> shift for v in exact])
+    return np.minimum(interval, substituted)
+
+
+def _substituted(rows: Rows, group: Sequence[UnstableRelu], first: int) -> Rows:
+    """Rows that bound `rows` from above times 2**SLOPE_BITS, with the group's outputs (columns first onwards) replaced.
+
+    y <= s*x + max(-s*l, (1-s)*u) with s near u/(u-l), and y >= 0 or y >= x, whichever loses less area.
+    """
+    one = 1 << SLOPE_BITS
+    slopes = [min(one, (r.upper * one + (r.upper - r.lower) // 2) // (r.upper - r.lower)) for r in group]
+    offsets = [max(-s * r.lower, (one - s) * r.upper) for s, r in zip(slopes, group, strict=True)]
+    below = [one if r.upper > -r.lower else 0 for r in group]
+    coefficients = rows.relus[:, first : first + len(group)]
+    positive, negative = np.maximum(coefficients, 0), np.minimum(coefficients, 0)
+    weights = exact_sum(exact_product(positive, np.array(slopes)[None]), exact_product(negative, np.array(below)[None]))
+    inner = Rows(
+        integer_array(np.stack([r.symbols for r in group])),
+        integer_array([list(r.relus) + [0] * (first - len(r.relus)) for r in group]).reshape(len(group), first),
+        integer_array([r.constant for r in group]),
+    ).combined(weights, first)
+    kept = Rows(exact_product(rows.symbols, one), exact_product(rows.relus[:, :first], one), exact_product(rows.constant, one))
+    total = kept.plus(inner)
+    lifted = exact_matmul(positive, integer_array(offsets)[:, None])[:, 0]
+    return Rows(total.symbols, total.relus, exact_sum(total.constant, lifted))
+
+
+def present_symbols(language: Automaton) -> tuple[tuple[int, ...], ...]:
+    """Per position, the symbols that some word has there."""
+    return tuple(tuple(sorted({symbol for _, symbol, _ in layer})) for layer in language.edges)
+
+
+def simplified(language: Automaton, rows: Rows) -> Rows:
+    """The same functions on the language with fewer nonzeros: each position's commonest weight moves into the constant.
+
+    Every word has exactly one symbol per position; symbols that no word has at a position get weight 0.
+    """
+    shape = (len(rows), language.length, language.symbol_count)
+    symbols = rows.symbols.astype(object).reshape(shape)
+    constant = rows.constant.astype(object).copy()
+    out = np.zeros(shape, dtype=object)
+    for t, present in enumerate(present_symbols(language)):
+        for i in range(len(rows)):
+            weights = [int(symbols[i, t, s]) for s in present]
+            common = max(sorted(set(weights)), key=weights.count)
+            constant[i] = int(constant[i]) + common
+            out[i, t, list(present)] = [w - common for w in weights]
+    return Rows(integer_array(out.reshape(len(rows), -1)), rows.relus, integer_array(constant))
+
+
+def reduced(network: Network, domain: Domain, language: Automaton, deadline: float | None = None) -> Reduced:
+    """The network on a (non-empty, label-restricted) language.  Raises TimeoutError after `deadline` (time.monotonic)."""
+    values: dict[int, Rows] = {}
+    relus: list[UnstableRelu] = []
+    inputs = {0}  # nodes that are the input itself; indicators are never negative, so a ReLU leaves them alone
+    dead = active = 0
+    last_use = {s: k for k, node in enumerate(network.nodes, start=1) for s in (node.sources if isinstance(node, Affine) else (node.source,))}
+    for k, node in enumerate(network.nodes, start=1):
+        if deadline is not None and time.monotonic() > deadline:
+            raise TimeoutError("out of time while bounding the network")
+        if isinstance(node, Affine):
+            weights, bias = network.integer_form(k)
+            empty = np.zeros((node.size, language.length * language.symbol_count), dtype=np.int64)
+            total = Rows(empty, np.zeros((node.size, len(relus)), dtype=np.int64), bias)
+            for s, w in zip(node.sources, weights, strict=True):
+                total = total.plus(_of_input(w, domain, language, len(relus)) if s in inputs else values[s].combined(w, len(relus)))
+            values[k] = total
+        elif node.source in inputs:
+            inputs.add(k)
+        else:
+            values[k], ups, downs = _rectified(language, relus, values[node.source], k)
+            active, dead = active + ups, dead + downs
+        for s in [s for s in values if last_use.get(s, len(network.nodes)) <= k and s != k]:
+            del values[s]
+    if (last := len(network.nodes)) in inputs:
+        values[last] = _of_input(np.eye(network.input_size, dtype=np.int64), domain, language, 0)
+    return Reduced(language, tuple(relus), values[last], dead, active)
+
+
+def _of_input(weights: np.ndarray, domain: Domain, language: Automaton, relus: int) -> Rows:
+    """weights @ (the network's input vector) as rows over the language's symbol indicators; the context is constant."""
+    size, width = len(weights), len(domain.alphabet)
+    start = len(domain.prefix) * width
+    blocks = weights.reshape(size, domain.positions, width)
+    symbols = blocks[:, len(domain.prefix) : len(domain.prefix) + language.length, : language.symbol_count].reshape(size, -1)
+    context = domain.one_hot(np.zeros((1, domain.max_length), dtype=np.int64))[0].astype(np.int64)
+    context[start : start + domain.max_length * width] = 0
+    return Rows(symbols, np.zeros((size, relus), dtype=np.int64), exact_matmul(weights, context[:, None])[:, 0])
+
+
+def _rectified(language: Automaton, relus: list[UnstableRelu], rows: Rows, layer: int) -> tuple[Rows, int, int]:
+    """max(0, rows): settled rows stay linear, each other one appends to `relus`.  With the numbers of active and dead rows."""
+    rows = simplified(language, Rows(rows.symbols, rows.widened(len(relus)), rows.constant))
+    lower, upper = Reduced(language, tuple(relus), rows, 0, 0).bounds(rows)
+    known = len(relus)
+    unstable = [i for i in range(len(rows)) if lower[i] < 0 < upper[i]]
+    dead = [i for i in range(len(rows)) if upper[i] <= 0]
+    keep = np.ones((len(rows), 1), dtype=np.int64)
+    keep[unstable + dead] = 0
+    wide = np.zeros((len(rows), known + len(unstable)), dtype=np.result_type(rows.relus.dtype, np.int64))
+    wide[:, :known] = exact_product(rows.relus, keep)
+    for column, i in enumerate(unstable, start=known):
+        parts = [*map(int, rows.symbols[i]), *map(int, rows.relus[i]), int(rows.constant[i])]
+        g = math.gcd(*parts)  # the output is a multiple of this: smaller numbers for the solver
+        low, high = -(-int(lower[i]) // g), int(upper[i]) // g
+        relus.append(UnstableRelu(rows.symbols[i] // g, rows.relus[i] // g, parts[-1] // g, low, high, layer))
+        wide = wide.astype(object) if g >= INT64_SAFE else wide
+        wide[i, column] = g
+    kept = Rows(exact_product(rows.symbols, keep), integer_array(wide), exact_product(rows.constant, keep[:, 0]))
+    return kept, len(rows) - len(unstable) - len(dead), len(dead)

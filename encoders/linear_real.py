@@ -1,0 +1,44 @@
+"""A formula as SMT-LIB 2.6 text in QF_LRA: reals for neurons, Booleans for symbols and phases.
+
+Last step before an SMT solver with exact rationals.  The triangle between a ReLU's bounds is implied; stating it spares
+the simplex many case splits.
+"""
+
+from __future__ import annotations
+
+from .formula import Formula, Linear
+from .smt import SmtScript, script, selection
+
+
+def linear_real(formula: Formula) -> SmtScript:
+    lines = []
+    for j, relu in enumerate(formula.relus):
+        y = formula.variables[relu.output].name
+        lines += [f"(declare-const p{j} Real)", f"(declare-const {y} Real)", f"(declare-const z{j} Bool)"]
+        lines.append(f"(assert (= p{j} {_sum(formula, relu.argument)}))")
+        lines.append(f"(assert (>= {y} 0.0))")
+        lines.append(f"(assert (>= {y} p{j}))")
+        lines.append(f"(assert (ite z{j} (and (>= p{j} 0.0) (= {y} p{j})) (and (<= p{j} 0.0) (= {y} 0.0))))")
+        area, top = relu.upper - relu.lower, relu.upper  # (u - l) y <= u (x - l)
+        lines.append(f"(assert (<= (* {_number(area)} {y}) (+ (* {_number(top)} p{j}) {_number(-top * relu.lower)})))")
+    lines.append(f"(assert (>= {_sum(formula, formula.violation)} 0.0))")
+    return script(formula, "QF_LRA", lines)
+
+
+def _number(value: int) -> str:
+    return f"{value}.0" if value >= 0 else f"(- {-value}.0)"
+
+
+def _sum(formula: Formula, linear: Linear) -> str:
+    coefficients = dict(linear.terms)
+    parts = []
+    for here in formula.indicators:
+        chosen = [(formula.variables[x].name, _number(coefficients[x])) for x in here.values() if coefficients.get(x)]
+        if chosen:
+            parts.append(selection(chosen, "0.0"))
+    for relu in formula.relus:
+        if c := coefficients.get(relu.output):
+            name = formula.variables[relu.output].name
+            parts.append(name if c == 1 else f"(* {_number(c)} {name})")
+    parts.append(_number(linear.constant))
+    return parts[0] if len(parts) == 1 else f"(+ {' '.join(parts)})"

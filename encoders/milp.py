@@ -1,0 +1,119 @@
+"""A formula as a mixed-integer linear program: big-M ReLUs from proved bounds, the program as a flow.
+
+Last step before a MILP solver.  Only the indicators and one phase per ReLU are integer: with integral indicators the
+flow of an unambiguous automaton is one path.  ReLU outputs are scaled by powers of two, which is exact in float64 and
+keeps the big-M constants near the solvers' tolerances; `Unsupported` where float64 could not hold the rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ..models.errors import Unsupported
+from .formula import Formula, Linear, Word
+
+EXACT_COEFFICIENT = 2**53
+HOPELESS_RANGE = 2**40  # a neuron with more integer steps than this is far below any tolerance
+COMFORTABLE = 10  # outputs are scaled down to at most about 2**COMFORTABLE
+
+
+@dataclass(frozen=True)
+class MilpVariable:
+    """lower <= value <= upper; `integer` or continuous.  The formula's value is `value * unit`."""
+
+    name: str
+    lower: Fraction
+    upper: Fraction
+    integer: bool
+    unit: int = 1
+
+
+@dataclass(frozen=True)
+class MilpRow:
+    """lower <= sum of coefficient * variable <= upper; None is no bound.  Everything is exact in float64."""
+
+    name: str
+    terms: tuple[tuple[int, Fraction], ...]
+    lower: Fraction | None
+    upper: Fraction | None
+
+
+@dataclass(frozen=True, eq=False)
+class Milp:
+    """Feasible iff the formula is satisfiable.  Its first variables are the formula's, in the same order."""
+
+    formula: Formula
+    variables: tuple[MilpVariable, ...]
+    rows: tuple[MilpRow, ...]
+
+    def decode(self, assignment: Mapping[int, float]) -> Word:
+        return self.formula.decode(assignment)
+
+    def lp_text(self) -> str:
+        """The program in CPLEX LP format, for any MILP solver."""
+        lines = [f"\\ {self.formula.name}", "Minimize", " obj: 0 " + self.variables[0].name if self.variables else " obj:", "Subject To"]
+        for row in self.rows:
+            body = " ".join(f"{'-' if c < 0 else '+'} {_decimal(abs(c))} {self.variables[v].name}" for v, c in row.terms)
+            body = body or ("0 " + self.variables[0].name if self.variables else "0")
+            if row.lower is not None and row.lower == row.upper:
+                lines.append(f" {row.name}: {body} = {_decimal(row.lower)}")
+                continue
+            if row.lower is not None:
+                lines.append(f" {row.name}: {body} >= {_decimal(row.lower)}")
+            if row.upper is not None:
+                lines.append(f" {row.name}_u: {body} <= {_decimal(row.upper)}")
+        lines.append("Bounds")
+        lines += [f" {_decimal(v.lower)} <= {v.name} <= {_decimal(v.upper)}" for v in self.variables]
+        lines += ["General", *(f" {v.name}" for v in self.variables if v.integer), "End"]
+        return "\n".join(lines) + "\n"
+
+
+def _decimal(value: Fraction) -> str:
+    """A dyadic rational as an exact decimal."""
+    digits = value.denominator.bit_length() - 1  # the denominator is 2**digits, so value * 10**digits is an integer
+    scaled = abs(value.numerator) * 5**digits
+    text = str(scaled).rjust(digits + 1, "0")
+    text = f"{text[: len(text) - digits]}.{text[len(text) - digits :]}" if digits else text
+    return ("-" if value < 0 else "") + text
+
+
+def milp(formula: Formula) -> Milp:
+    """The formula as a MILP.  Raises Unsupported where a coefficient is not exact in float64 or bounds are hopelessly wide."""
+    outputs = {relu.output: relu for relu in formula.relus}
+    integer = {x for here in formula.indicators for x in here.values()}
+    variables = []
+    for v, variable in enumerate(formula.variables):
+        unit = 1 << max(0, variable.upper.bit_length() - COMFORTABLE) if v in outputs else 1
+        variables.append(MilpVariable(variable.name, Fraction(variable.lower, unit), Fraction(variable.upper, unit), v in integer, unit))
+    phases = {}
+    for j, relu in enumerate(formula.relus):
+        if max(-relu.lower, relu.upper) > HOPELESS_RANGE:
+            raise Unsupported(f"a neuron ranges over more than 2^{HOPELESS_RANGE.bit_length() - 1} integer steps, below any tolerance of a MILP solver")
+        phases[relu.output] = len(variables)
+        variables.append(MilpVariable(f"z{j}", Fraction(0), Fraction(1), True))
+
+    rows: list[MilpRow] = []
+
+    def add(name: str, linear: Linear, relation: str, unit: int, extra: tuple[tuple[int, int], ...] = ()) -> None:
+        """linear + extra (relation) 0, divided by `unit`."""
+        terms = tuple((v, Fraction(c * variables[v].unit, unit)) for v, c in (*linear.terms, *extra))
+        bound = Fraction(-linear.constant, unit)
+        if any(abs(c.numerator) > EXACT_COEFFICIENT for _, c in (*terms, (0, bound))):
+            raise Unsupported("a coefficient of the MILP is not exact in float64")
+        rows.append(MilpRow(name, terms, bound, bound if relation == "==" else None))
+
+    for i, constraint in enumerate((*formula.flow, *formula.exclusions)):
+        add(f"flow{i}", constraint.linear, constraint.relation, 1)
+    for j, relu in enumerate(formula.relus):
+        y, z, unit = relu.output, phases[relu.output], variables[relu.output].unit
+        minus = Linear(tuple((v, -c) for v, c in relu.argument.terms), -relu.argument.constant)
+        add(f"above{j}", minus, ">=", unit, ((y, 1),))  # y >= x
+        shifted = Linear(relu.argument.terms, relu.argument.constant - relu.lower)
+        add(f"line{j}", shifted, ">=", unit, ((y, -1), (z, relu.lower)))  # y <= x - l (1 - z)
+        add(f"phase{j}", Linear((), 0), ">=", unit, ((y, -1), (z, relu.upper)))  # y <= u z
+    lower, upper = formula.violation_bounds
+    unit = 1 << max(0, max(abs(lower), abs(upper)).bit_length() - COMFORTABLE - 10)
+    add("violation", formula.violation, ">=", unit)
+    return Milp(formula, tuple(variables), tuple(rows))

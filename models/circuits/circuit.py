@@ -1,0 +1,100 @@
+"""What a circuit is to the rest of relucid, and how one is found: by its folder or by the name of one that ships.
+
+A circuit is a function from token ids to logits; `teacher.py` turns it into labels over a domain.  Everything after
+that (surrogate, program search, proofs) only sees the labels, so any other kind of teacher needs just these four members.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class CircuitSummary:
+    """Numbers worth printing.  Edges are nonzero weights between nodes; kept ones are between kept nodes."""
+
+    name: str
+    layers: int
+    nodes_kept: int
+    nodes_total: int
+    edges_kept: int
+    edges_total: int
+    weights_nonzero: int
+    weights_total: int
+    origin: str
+    kind: str
+
+    def lines(self) -> tuple[str, ...]:
+        """For people, one fact per line."""
+        return (
+            f"{self.kind}, {self.layers} layer{'s' * (self.layers != 1)}",
+            f"{self.nodes_kept:,} of {self.nodes_total:,} nodes, {self.edges_kept:,} of {self.edges_total:,} edges",
+            f"{self.weights_nonzero:,} of {self.weights_total:,} weights are not zero",
+            f"from {self.origin}",
+        )
+
+
+class Circuit(Protocol):
+    """A teacher: logits for the token after a sequence."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]: ...
+
+    def logits(self, ids: np.ndarray) -> np.ndarray:
+        """Float32 (batch, vocab) at the last position, for int64 ids (batch, positions)."""
+        ...
+
+    def summary(self) -> CircuitSummary: ...
+
+
+@dataclass(frozen=True)
+class ShippedTask:
+    """A task that comes with relucid: `load_circuit(task.circuit, task.mask)` and the claim file without network and program."""
+
+    name: str
+    circuit: Path
+    mask: Path
+    domain: Path
+
+
+_ZOO = Path(__file__).resolve().parent.parent / "zoo"
+_TASKS = {"quote_closing": "quotes_and_brackets", "bracket_depth": "quotes_and_brackets"}
+
+
+def shipped() -> dict[str, ShippedTask]:
+    """The tasks that ship, by name."""
+    return {
+        task: ShippedTask(task, _ZOO / folder, _ZOO / folder / f"{task}.mask.json", _ZOO / folder / f"{task}.toml")
+        for task, folder in _TASKS.items()
+    }
+
+
+def load_circuit(where: str | Path, mask: Path | None = None) -> Circuit:
+    """The circuit in a folder, or a shipped one by name.
+
+    A task's name ("quote_closing") brings its node mask; a shipped folder's name ("quotes_and_brackets") is the
+    full model.  `mask` wins over both.  An existing folder wins over a shipped name.
+    """
+    folder = Path(where)
+    if not folder.is_dir():
+        task = shipped().get(str(where))
+        if task is not None:
+            folder, mask = task.circuit, mask or task.mask
+        elif str(where) in _TASKS.values():
+            folder = _ZOO / str(where)
+        else:
+            names = ", ".join((*_TASKS, *dict.fromkeys(_TASKS.values())))
+            what = "is a file, not a folder" if folder.exists() else "there is no such folder and no such shipped circuit"
+            raise InputError(str(where), what, f"give a folder with beeg_config.json, or one of: {names}")
+    from .circuit_sparsity import read_circuit
+
+    return read_circuit(folder, mask)

@@ -1,0 +1,120 @@
+"""Node masks: which nodes of a circuit are kept, and the constants that stand in for the others (mean ablation).
+
+A mask makes a circuit out of a model: `gpt.forward` calls it at every node location, and a node that is not kept has its
+mean over the task, the same number on every input and position.  docs/circuits.md describes the file.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+from .config import GptConfig, read_json
+from .gpt import NODE_LOCATIONS, node_widths
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FORMAT = "relucid node mask 1"
+
+
+@dataclass(frozen=True, eq=False)
+class NodeMask:
+    """Per (layer, location): `kept` is a bool per node, `means` a float32 per node (0 where the node is kept)."""
+
+    kept: dict[tuple[int, str], np.ndarray]
+    means: dict[tuple[int, str], np.ndarray]
+    origin: str = ""
+    weights_sha256: str = ""
+
+    @property
+    def nodes_kept(self) -> int:
+        return sum(int(k.sum()) for k in self.kept.values())
+
+    @property
+    def nodes_total(self) -> int:
+        return sum(k.size for k in self.kept.values())
+
+    @cached_property
+    def _tensors(self) -> dict[tuple[int, str], tuple[Tensor, Tensor]]:
+        import torch
+
+        return {place: (torch.from_numpy(self.kept[place]), torch.from_numpy(self.means[place])) for place in self.kept}
+
+    def __call__(self, layer: int, location: str, x: Tensor) -> Tensor:
+        """The hook for `gpt.forward`."""
+        import torch
+
+        kept, means = self._tensors[layer, location]
+        return torch.where(kept, x, means)
+
+    def write(self, path: Path) -> None:
+        layers = 1 + max(layer for layer, _ in self.kept)
+        body = []
+        for i in range(layers):
+            rows = []
+            for location in NODE_LOCATIONS:
+                kept, means = self.kept[i, location], self.means[i, location]
+                entry = {"kept": np.flatnonzero(kept).tolist(), "means": [_short(m) for m in means[~kept]]}
+                rows.append(f'  "{location}": {json.dumps(entry)}')
+            body.append(" {\n" + ",\n".join(rows) + "\n }")
+        head = {"format": FORMAT, "origin": self.origin, "weights_sha256": self.weights_sha256}
+        path.write_text(json.dumps(head)[:-1] + ', "layers": [\n' + ",\n".join(body) + "\n]}\n", encoding="utf-8")
+
+
+def _short(value: np.float32) -> float:
+    """The shortest decimal that is this float32."""
+    return float(str(np.float32(value)))
+
+
+def read_mask(path: Path, config: GptConfig, weights_sha256: str) -> NodeMask:
+    """A mask file that fits the model, or one clear line."""
+    where = str(path)
+    raw = read_json(path, "a mask is a JSON file, see docs/circuits.md")
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        raise InputError(where, "is not a node mask", f'its "format" is "{FORMAT}", see docs/circuits.md')
+    unknown = sorted(set(raw) - {"format", "origin", "weights_sha256", "layers"})
+    if unknown:
+        raise InputError(where, f"unknown key {unknown[0]!r}", "see docs/circuits.md")
+    origin, digest = raw.get("origin", ""), raw.get("weights_sha256", "")
+    if not isinstance(origin, str) or not isinstance(digest, str):
+        raise InputError(where, "origin and weights_sha256 are texts", "write them in quotes, or leave them out")
+    if digest and digest != weights_sha256:
+        raise InputError(where, "this mask was made for other weights: weights_sha256 differs", "prune this model anew")
+    layers = raw.get("layers")
+    if not isinstance(layers, list) or len(layers) != config.n_layer:
+        raise InputError(where, f'"layers" is not a list of {config.n_layer} layers', "the mask belongs to another model")
+    kept, means = {}, {}
+    for i, layer in enumerate(layers):
+        if not isinstance(layer, dict) or set(layer) != set(NODE_LOCATIONS):
+            raise InputError(where, f"layer {i} does not have exactly the locations {', '.join(NODE_LOCATIONS)}", "list each once")
+        for location, width in node_widths(config).items():
+            kept[i, location], means[i, location] = _read_location(f"{where}: layer {i}, {location}", layer[location], width)
+    return NodeMask(kept, means, origin, digest)
+
+
+def _read_location(where: str, entry: object, width: int) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(entry, dict) or set(entry) != {"kept", "means"}:
+        raise InputError(where, 'the entry is not {"kept": [...], "means": [...]}', "see docs/circuits.md")
+    indices, values = entry["kept"], entry["means"]
+    if not isinstance(indices, list) or any(type(k) is not int or not 0 <= k < width for k in indices):
+        raise InputError(where, f'"kept" is not a list of node numbers from 0 to {width - 1}', "list the nodes that stay")
+    if any(a >= b for a, b in itertools.pairwise(indices)):
+        raise InputError(where, '"kept" is not in increasing order', "list each node once, in order")
+    kept = np.zeros(width, dtype=bool)
+    kept[indices] = True
+    if not isinstance(values, list) or len(values) != width - len(indices):
+        raise InputError(where, f'"means" is not a list of {width - len(indices)} numbers', "one for each node that is not kept, in order")
+    if any(type(v) not in (int, float) or not math.isfinite(v) or abs(v) > float(np.finfo(np.float32).max) for v in values):
+        raise InputError(where, '"means" has something that is not a finite number', "means are float32 numbers")
+    means = np.zeros(width, dtype=np.float32)
+    means[~kept] = values
+    return kept, means

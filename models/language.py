@@ -1,0 +1,224 @@
+"""Domain + program -> the automaton of the domain's words, each with the label that the program gives.
+
+Per length: all words, cut down by `where`, labelled by the program (`sweep.py`); then padded and united.  Programs
+that are no chain of passes are run on every word instead, where the words are few enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .automaton import Automaton, trimmed
+from .errors import InputError
+from .interpreter import ProgramFault
+from .passes import NotAPass
+from .program import Program
+from .sweep import Effort, Outcome, Sweep, TooManyStates
+
+if TYPE_CHECKING:
+    from .domain import Domain
+
+STATE_LIMIT = 400_000  # product states while building
+WORD_LIMIT = 200_000  # words that a program may be run on one by one
+
+
+def build_language(
+    domain: Domain, program: Program | None, labels: Sequence[Any] | None, word_limit: int = WORD_LIMIT, state_limit: int = STATE_LIMIT
+) -> Automaton:
+    """One path per word of the domain; label index 0 everywhere where there is no program.
+
+    Raises InputError where `where` fails on some sequence, or the program fails or gives no label on a sequence of the domain.
+    """
+    count = sum(len(domain.tokens) ** n for n in range(domain.min_length, min(domain.max_length, domain.min_length + 64) + 1))
+    few = count <= word_limit and domain.max_length - domain.min_length <= 64
+    effort = Effort(min(state_limit, 20_000 + 4 * count) if few else state_limit, {})
+    builder = _Builder(domain, program, labels, effort)
+    try:
+        parts = [part for n in range(domain.min_length, domain.max_length + 1) for part in builder.length(n)]
+    except NotAPass as e:
+        if not few:
+            raise _too_large(builder.running, e.line, e.what, count, word_limit) from None
+        return builder.one_by_one()
+    except TooManyStates:
+        if not few:
+            raise _too_large(builder.running, 0, f"needs an automaton of more than {state_limit} states", count, word_limit) from None
+        return builder.one_by_one()
+    return compact(united(len(domain.symbols), domain.max_length, parts))
+
+
+def _too_large(program: Program | None, line: int, what: str, count: int, limit: int) -> InputError:
+    origin = program.origin if program else "[domain]"
+    line = line or (program.function.node.lineno if program else 0)
+    return InputError(
+        f"{origin}:{line}",
+        f"the program {what}, and the domain has more than {limit} sequences to run it on one by one",
+        "use single passes over the tokens (docs/program-subset.md), or shorten the domain",
+    )
+
+
+class _Builder:
+    def __init__(self, domain: Domain, program: Program | None, labels: Sequence[Any] | None, effort: Effort) -> None:
+        self.domain, self.program, self.labels, self.effort = domain, program, labels, effort
+        self.running: Program | None = None  # whose fault it is when building stops
+
+    def length(self, n: int) -> list[Automaton]:
+        """Automata of the padded words whose sequences have length n, labelled."""
+        domain = self.domain
+        sweep = Sweep(domain.tokens, n, self.effort)
+        base = _everything(len(domain.symbols), len(domain.tokens), n)
+        if domain.where is not None:
+            kept = self._parts(sweep, base, domain.where, (False, True))
+            base = compact(united(base.symbol_count, n, [part for label, part in kept if label == 1]))
+        if base.empty:
+            return []
+        if self.program is None:
+            return [self._padded(base, 0)]
+        return [self._padded(part, label) for label, part in self._parts(sweep, base, self.program, self.labels or ())]
+
+    def _parts(self, sweep: Sweep, base: Automaton, program: Program, labels: Sequence[Any]) -> list[tuple[int, Automaton]]:
+        self.running = program
+        found, bad = [], []
+        for leaf in sweep.leaves(base, program.function):
+            for outcome, part in leaf.parts():
+                label = _label_index(labels, outcome)
+                if label is None:
+                    bad.append((_first_word(part), outcome))
+                else:
+                    found.append((label, part))
+        if bad:
+            word, outcome = min(bad, key=lambda b: b[0])
+            raise self._fault(program, self.domain.unpadded(word), labels, outcome)
+        return found
+
+    def _padded(self, words: Automaton, label: int) -> Automaton:
+        missing = self.domain.max_length - words.length
+        pad = ((0, len(self.domain.tokens), 0),)
+        final = tuple((p, s, 0) for p, s, _ in words.edges[-1]) if words.edges else ()
+        edges = (*words.edges[:-1], final) if words.edges else ()
+        sizes = (*words.layer_sizes[:-1], 1)
+        return Automaton(words.symbol_count, sizes + (1,) * missing, edges + (pad,) * missing, (label,))
+
+    def _fault(self, program: Program, sequence: tuple[str, ...], labels: Sequence[Any], outcome: Outcome) -> InputError:
+        """The error for one sequence, told by running the program on it."""
+        try:
+            value, line = program.traced(sequence)
+        except ProgramFault as fault:
+            return InputError(f"{program.origin}:{fault.line}", f"{fault} on input {sequence!r}", "cover that input, or exclude it with `where`")
+        wanted = ", ".join(map(repr, labels))
+        one_of = "True or False" if program is self.domain.where else f"one of the labels {wanted}"
+        return InputError(
+            f"{program.origin}:{line}", f"returns {value!r} on input {sequence!r}, which is not {one_of}",
+            "labels compare with their type: return exactly one of them" if outcome[0] == "return" else "",
+        )  # fmt: skip
+
+    def one_by_one(self) -> Automaton:
+        """The automaton from running both programs on every sequence; shares equal ends as it goes."""
+        domain, last = self.domain, self.domain.max_length
+        layers: list[dict[Any, int]] = [{} for _ in range(last + 1)]
+        pad = len(domain.tokens)
+
+        def number(t: int, key: Any) -> int:
+            return layers[t].setdefault(key, len(layers[t]))
+
+        def end(sequence: tuple[str, ...]) -> int | None:
+            label = self._label(sequence)
+            if label is None:
+                return None
+            state = number(last, label)
+            for t in reversed(range(len(sequence), last)):
+                state = number(t, ((pad, state),))
+            return state
+
+        def build(sequence: tuple[str, ...], n: int) -> int | None:
+            if len(sequence) == n:
+                return end(sequence)
+            children = [(s, build((*sequence, token), n)) for s, token in enumerate(domain.tokens)]
+            found = tuple((s, child) for s, child in children if child is not None)
+            return number(len(sequence), found) if found else None
+
+        roots = {root for n in range(domain.min_length, last + 1) if (root := build((), n)) is not None}
+        assert len(roots) == len(layers[0])
+        edges = tuple(tuple((p, s, child) for key, p in layers[t].items() for s, child in key) for t in range(last))
+        return compact(trimmed(len(domain.symbols), tuple(map(len, layers)), edges, tuple(layers[last])))
+
+    def _label(self, sequence: tuple[str, ...]) -> int | None:
+        """The label index of one sequence, None outside the domain."""
+        if self.domain.where is not None and not self._value(self.domain.where, sequence, (False, True)):
+            return None
+        return 0 if self.program is None else self._value(self.program, sequence, self.labels or ())
+
+    def _value(self, program: Program, sequence: tuple[str, ...], labels: Sequence[Any]) -> int:
+        try:
+            outcome: Outcome = ("return", program.traced(sequence))
+        except ProgramFault as fault:
+            outcome = ("raise", fault)
+        label = _label_index(labels, outcome)
+        if label is None:
+            raise self._fault(program, sequence, labels, outcome)
+        return label
+
+
+def _label_index(labels: Sequence[Any], outcome: Outcome) -> int | None:
+    """Labels compare with their type: 1, True and "1" are three labels."""
+    kind, result = outcome
+    if kind != "return":
+        return None
+    return next((i for i, y in enumerate(labels) if type(y) is type(result[0]) and y == result[0]), None)
+
+
+def _everything(symbols: int, tokens: int, length: int) -> Automaton:
+    edges = tuple((0, s, 0) for s in range(tokens))
+    return Automaton(symbols, (1,) * (length + 1), (edges,) * length, (0,))
+
+
+def _first_word(automaton: Automaton) -> tuple[int, ...]:
+    """The smallest word: every state leads to the end, so the smallest symbol of each layer is always right."""
+    states, word = set(range(automaton.layer_sizes[0])), []
+    for layer in automaton.edges:
+        symbol = min(s for p, s, _ in layer if p in states)
+        states = {n for p, s, n in layer if p in states and s == symbol}
+        word.append(symbol)
+    return tuple(word)
+
+
+def united(symbols: int, length: int, parts: Iterable[Automaton]) -> Automaton:
+    """All words of automata that share none."""
+    sizes = [0] * (length + 1)
+    edges: list[list[tuple[int, int, int]]] = [[] for _ in range(length)]
+    labels: list[int] = []
+    for part in parts:
+        for t, layer in enumerate(part.edges):
+            edges[t] += [(p + sizes[t], s, n + sizes[t + 1]) for p, s, n in layer]
+        labels += part.labels
+        sizes = [a + b for a, b in zip(sizes, part.layer_sizes, strict=True)]
+    return trimmed(symbols, tuple(sizes), tuple(map(tuple, edges)), tuple(labels))
+
+
+def compact(automaton: Automaton) -> Automaton:
+    """The smallest deterministic automaton of the same words, where it is not larger than this one."""
+    states: dict[frozenset[int], int] = {frozenset(range(automaton.layer_sizes[0])): 0}
+    if automaton.empty:
+        return automaton
+    sizes, edges, budget = [1], [], automaton.edge_count + 16
+    for t, layer in enumerate(automaton.edges):
+        outgoing: list[dict[int, list[int]]] = [{} for _ in range(automaton.layer_sizes[t])]
+        for source, symbol, target in layer:
+            outgoing[source].setdefault(symbol, []).append(target)
+        following: dict[frozenset[int], int] = {}
+        here = []
+        for subset, number in states.items():
+            reached: dict[int, set[int]] = {}
+            for state in subset:
+                for symbol, targets in outgoing[state].items():
+                    reached.setdefault(symbol, set()).update(targets)
+            for symbol, members in sorted(reached.items()):
+                here.append((number, symbol, following.setdefault(frozenset(members), len(following))))
+        budget -= len(here)
+        if budget < 0:
+            return automaton
+        edges.append(tuple(here))
+        sizes.append(len(following))
+        states = following
+    labels = tuple(automaton.labels[min(subset)] for subset in states)
+    return trimmed(automaton.symbol_count, tuple(sizes), tuple(edges), labels)

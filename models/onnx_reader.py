@@ -1,0 +1,351 @@
+"""ONNX bytes -> `Network`: parse, check, walk the graph once over exact symbolic tensors.
+
+First in the flow.  The operators are in `onnx_ops`, what a value is in `onnx_tensors`.  Everything that cannot be taken
+exactly is refused by name; nothing in a file makes this code open another file.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+from heapq import heapify, heappop, heappush
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import InputError
+from .network import Encoding, Network, dyadic
+from .onnx_ops import OPERATORS, Call
+from .onnx_tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Builder, Const, Refused, Tensor, Values, constant, lookup
+
+if TYPE_CHECKING:
+    import onnx
+
+MAX_BYTES = 2**31 - 1  # protobuf's own limit
+OLDEST_OPSET = 7  # before that, broadcasting had other rules
+SHOWN = 12  # refused nodes that are listed one by one
+
+
+def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int | None = None) -> Network:
+    """`read_onnx` of a file; .gz is read in place."""
+    origin = str(path)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if data[:2] == b"\x1f\x8b":
+            with gzip.open(path) as unpacked:
+                data = unpacked.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(origin, "there is no such file", "check the path") from None
+    except (OSError, EOFError) as error:
+        raise InputError(origin, f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    except Exception as error:  # zlib.error: a damaged archive
+        raise InputError(origin, f"cannot be unpacked ({error})") from None
+    return read_onnx(data, origin=origin, positions=positions, alphabet=alphabet)
+
+
+def read_onnx(data: bytes, *, origin: str, positions: int | None = None, alphabet: int | None = None) -> Network:
+    """The network that an ONNX file describes, over the rationals (docs/semantics.md).
+
+    `positions` and `alphabet` are the domain's: with them a float input is read as one-hot (`encoding` "one_hot"), without
+    them as real numbers ("real").  An int64 input ("ids") needs them.  Raises InputError.
+    """
+    graph = _Graph(data, origin)
+    encoding, start, input_size = graph.entry(positions, alphabet)
+    build = Builder(input_size, graph.opset)
+    output = graph.walk(start, build)
+    try:
+        nodes = build.finish(output)
+    except Refused as reason:
+        raise InputError(origin, f"output {graph.output!r}: {reason}") from None
+    return Network(input_size, nodes, encoding, data, Path(origin).name or "network", tuple(build.rounding))
+
+
+def _type_name(code: int) -> str:
+    from onnx import TensorProto
+
+    if code not in TensorProto.DataType.values():
+        return f"type {code}"
+    name = TensorProto.DataType.Name(code).lower()  # type: ignore[arg-type]
+    return {"float": "float32", "double": "float64"}.get(name, name)
+
+
+class _Graph:
+    """A parsed file that passed every check that needs no arithmetic."""
+
+    def __init__(self, data: bytes, origin: str) -> None:
+        self.origin = origin
+        self.model = _parse(data, origin)
+        self.graph = self.model.graph
+        self.opset = self._opset()
+        if len(self.model.functions):
+            raise self._error("the file defines functions of its own", "export with functions inlined")
+        self._no_external_data()
+        self._initialisers = {t.name: t for t in self.graph.initializer}
+        self._sparse = {t.values.name: t for t in self.graph.sparse_initializer}
+        self.output = self._only_output()
+        self._order = self._sorted()
+
+    def _error(self, what: str, mend: str = "") -> InputError:
+        return InputError(self.origin, what, mend)
+
+    def _opset(self) -> int:
+        from onnx.defs import onnx_opset_version
+
+        versions = {o.domain: o.version for o in self.model.opset_import}
+        version = versions.get("", versions.get("ai.onnx"))
+        if version is None:
+            raise self._error("the file names no ONNX opset", "export it again as a complete ONNX model")
+        if not OLDEST_OPSET <= version <= onnx_opset_version():
+            raise self._error(f"opset {version} is not known (known: {OLDEST_OPSET} to {onnx_opset_version()})", "export with opset 13")
+        return int(version)
+
+    def _no_external_data(self) -> None:
+        from onnx import TensorProto
+
+        tensors = [*self.graph.initializer, *(t.values for t in self.graph.sparse_initializer)]
+        tensors += [t.indices for t in self.graph.sparse_initializer]
+        for node in self.graph.node:
+            for a in node.attribute:
+                tensors += [a.t, *a.tensors, a.sparse_tensor.values, a.sparse_tensor.indices]
+        for t in tensors:
+            if t.data_location == TensorProto.EXTERNAL or len(t.external_data):
+                raise self._error(f"tensor {t.name!r} lies in another file", "save the model with its weights inside")
+
+    def _only_output(self) -> str:
+        names = [v.name for v in self.graph.output]
+        if len(names) != 1:
+            raise self._error(f"the graph has {len(names)} outputs{_listed(names)}", "keep one output")
+        return str(names[0])
+
+    def _sorted(self) -> list[tuple[int, onnx.NodeProto]]:
+        """The nodes with their numbers in the file, each after those it reads.  Raises on cycles and undefined or repeated names."""
+        known = {v.name for v in self.graph.input} | set(self._initialisers) | set(self._sparse)
+        maker: dict[str, int] = {}
+        for i, node in enumerate(self.graph.node):
+            for name in node.output:
+                if name and (name in known or name in maker):
+                    raise self._error(f"{_title(i, node)}: its output {name!r} is defined twice", "the file is damaged: export it again")
+                maker[name] = i
+        readers: dict[int, list[int]] = {}
+        missing = []
+        for i, node in enumerate(self.graph.node):
+            for name in node.input:
+                if name and name not in known and name not in maker:
+                    raise self._error(f"{_title(i, node)}: its input {name!r} is not defined", "the file is damaged: export it again")
+            makers = {maker[name] for name in node.input if name and name not in known}
+            missing.append(len(makers))
+            for j in makers:
+                readers.setdefault(j, []).append(i)
+        if self.output not in known and self.output not in maker:
+            raise self._error(f"the output {self.output!r} is not computed by any node", "the file is damaged: export it again")
+        ready = [i for i, n in enumerate(missing) if n == 0]
+        heapify(ready)
+        order = []
+        while ready:
+            i = heappop(ready)
+            order.append((i, self.graph.node[i]))
+            for j in readers.get(i, ()):
+                missing[j] -= 1
+                if missing[j] == 0:
+                    heappush(ready, j)
+        if len(order) < len(self.graph.node):
+            i = next(i for i, n in enumerate(missing) if n)
+            title = _title(i, self.graph.node[i])
+            raise self._error(f"{title}: it depends on its own output (a cycle)", "the file is damaged: export it again")
+        return order
+
+    def entry(self, positions: int | None, alphabet: int | None) -> tuple[Encoding, tuple[str, Tensor], int]:
+        """How the file takes its input: the encoding, the input's name and tensor, and the size of the network's input vector."""
+        inputs = [v for v in self.graph.input if v.name not in self._initialisers and v.name not in self._sparse]
+        if len(inputs) != 1:
+            raise self._error(f"the graph has {len(inputs)} inputs{_listed([v.name for v in inputs])}", "keep one input")
+        value = inputs[0]
+        dtype = _type_name(value.type.tensor_type.elem_type)
+        if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+            raise self._error(f"the input {value.name!r} has no shape", "export with a fixed input shape")
+        dims = [d.dim_value if d.HasField("dim_value") else None for d in value.type.tensor_type.shape.dim]
+        if dtype == "int64":
+            if positions is None or alphabet is None:
+                what = f"the input {value.name!r} is token ids (int64)"
+                raise self._error(what, "give the domain (a claim file): it says how many words there are")
+            shape = self._resolved(value.name, dims, [(positions,)])
+            if math.prod(shape) != positions:
+                what = f"the input takes {math.prod(shape)} ids, the domain has {positions} positions"
+                raise self._error(what, "check [domain] length, prefix and suffix")
+            where = np.arange(positions).reshape(shape)
+            table = np.broadcast_to(np.arange(alphabet), (*shape, alphabet))
+            self._fits(positions * alphabet)
+            return "ids", (value.name, lookup(where, table, "int64")), positions * alphabet
+        if dtype not in FLOATS:
+            mend = "use int64 ids or a float32 one-hot vector" if dtype in INTEGER_RANGES else "use float32"
+            raise self._error(f"the input {value.name!r} has type {dtype}", mend)
+        one_hot = positions is not None and alphabet is not None
+        shape = self._resolved(value.name, dims, [(positions * alphabet,), (positions, alphabet)] if positions and alphabet else [])
+        size = math.prod(shape)
+        self._fits(size)
+        if positions and alphabet and size == positions * alphabet:
+            plain = [d for d in shape if d != 1]
+            if plain not in ([d for d in (positions, alphabet) if d != 1], [d for d in (size,) if d != 1]):
+                what = f"the input's shape {list(shape)} is neither [1, {size}] nor [1, {positions}, {alphabet}]"
+                raise self._error(what, "put positions first, then words")
+        return "one_hot" if one_hot else "real", (value.name, Values(np.arange(size).reshape(shape), dtype)), size
+
+    def _fits(self, size: int) -> None:
+        if not 0 < size <= MAX_ELEMENTS:
+            raise self._error(f"the input has {size} values, the limit is {MAX_ELEMENTS}")
+
+    def _resolved(self, name: str, dims: list[int | None], candidates: list[tuple[int, ...]]) -> tuple[int, ...]:
+        """The input's shape: a dynamic batch axis is 1, other dynamic axes come from the domain."""
+        if None not in dims:
+            return tuple(d for d in dims if d is not None)
+        batched = [1, *dims[1:]] if len(dims) > 1 and dims[0] is None else dims
+        if None not in batched:
+            return tuple(d for d in batched if d is not None)
+        for shape in candidates:
+            for full in ((1, *shape), shape):
+                if len(full) == len(batched) and all(d is None or d == e for d, e in zip(batched, full, strict=True)):
+                    return full
+        shown = ["?" if d is None else d for d in dims]
+        raise self._error(f"the input {name!r} has the open shape [{', '.join(map(str, shown))}]", "export with a fixed input shape")
+
+    def walk(self, start: tuple[str, Tensor], build: Builder) -> Tensor:
+        """Every node's value, in order; raises one InputError that lists all nodes that cannot be taken."""
+        values: dict[str, Tensor | None] = dict([start])  # None: could not be computed, and why is in `refused`
+        refused: list[str] = []
+        for i, node in self._order:
+            try:
+                build.label = _title(i, node)
+                result = self._evaluated(node, values, build)
+            except Refused as reason:
+                refused.append(f"{_title(i, node)}: {reason}")
+                result = None
+            values.update(dict.fromkeys((name for name in node.output if name), None))
+            if node.output:
+                values[node.output[0]] = result
+        if refused:
+            more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+            what = f"cannot take {len(refused)} node{'s' if len(refused) > 1 else ''}: {', '.join(refused[:SHOWN])}{more}"
+            raise self._error(what, "see docs/semantics.md for the operators")
+        self._schema()
+        found = values[self.output] if self.output in values else self._stored(self.output)
+        if found is None:
+            raise self._error(f"the output {self.output!r} is a secondary output of its node, which is not supported", "keep one output")
+        return found
+
+    def _schema(self) -> None:
+        """What the ONNX project's own checker has against the file."""
+        from onnx import ModelProto, checker
+
+        model = ModelProto()
+        model.CopyFrom(self.model)
+        del model.graph.node[:]
+        model.graph.node.extend(node for _, node in self._order)  # onnxruntime sorts too
+        try:
+            checker.check_model(model)
+        except Exception as error:
+            raise self._error(f"is no valid ONNX model ({str(error).splitlines()[0] if str(error) else type(error).__name__})") from None
+
+    def _evaluated(self, node: onnx.NodeProto, values: dict[str, Tensor | None], build: Builder) -> Tensor | None:
+        if node.domain not in ("", "ai.onnx"):
+            raise Refused(f"operators of the domain {node.domain!r} are not supported")
+        if node.op_type not in OPERATORS:
+            raise Refused("the operator is not supported")
+        inputs = []
+        for name in node.input:
+            if name and name not in values:
+                values[name] = self._stored(name)
+            inputs.append(values[name] if name else None)
+        if any(x is None and name for x, name in zip(inputs, node.input, strict=True)):
+            secondary = {n for other in self.graph.node for n in other.output[1:]}
+            if secondary & set(node.input):
+                raise Refused("it reads a secondary output of a node")
+            return None  # it stands on a node that is refused already
+        attributes = {a.name: self._attribute(a) for a in node.attribute}
+        return OPERATORS[node.op_type](Call(tuple(inputs), attributes, build))
+
+    def _stored(self, name: str) -> Tensor:
+        if name in self._sparse:
+            return self._dense(self._sparse[name])
+        return self._constant(self._initialisers[name])
+
+    def _attribute(self, a: onnx.AttributeProto) -> Any:
+        from onnx import AttributeProto, helper
+
+        if a.type == AttributeProto.TENSOR:
+            return self._constant(a.t)
+        if a.type == AttributeProto.SPARSE_TENSOR:
+            return self._dense(a.sparse_tensor)
+        if a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
+            raise Refused("it holds a graph of its own (control flow)")
+        if a.ref_attr_name:
+            raise Refused(f"attribute {a.name!r} refers to a function")
+        try:
+            value = helper.get_attribute_value(a)
+        except ValueError as error:
+            raise Refused(f"attribute {a.name!r} cannot be read ({error})") from None
+        if a.name == "to":
+            return _type_name(value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Refused(f"attribute {a.name!r} is {value}")
+        return value
+
+    def _constant(self, t: onnx.TensorProto) -> Const:
+        from onnx import numpy_helper
+
+        dtype = _type_name(t.data_type)
+        if dtype not in FLOATS and dtype not in INTEGER_RANGES:
+            raise Refused(f"tensor {t.name!r} has type {dtype}")
+        if math.prod(t.dims) > 4 * MAX_ELEMENTS or any(d < 0 for d in t.dims):
+            raise self._error(f"tensor {t.name!r} has the shape {list(t.dims)}, over the limit of {4 * MAX_ELEMENTS} elements")
+        try:
+            array = numpy_helper.to_array(t)
+        except Exception as error:
+            raise self._error(f"tensor {t.name!r} does not hold what its shape {list(t.dims)} says ({error})", "export it again") from None
+        if dtype in INTEGER_RANGES:
+            return constant(array, 1, dtype)
+        if not np.isfinite(array.astype(np.float64)).all():
+            raise self._error(f"tensor {t.name!r} holds NaN or infinity", "retrain or repair the weights")
+        numerators, denominator = dyadic(array)
+        return Const(numerators, denominator, dtype)
+
+    def _dense(self, t: onnx.SparseTensorProto) -> Const:
+        entries, index = self._constant(t.values), self._constant(t.indices).numerators
+        shape = tuple(t.dims)
+        if math.prod(shape) > MAX_ELEMENTS or any(d < 0 for d in shape):
+            raise self._error(f"sparse tensor {t.values.name!r} has the shape {list(shape)}, over the limit of {MAX_ELEMENTS} elements")
+        dense = np.zeros(math.prod(shape), dtype=entries.numerators.dtype)
+        try:
+            flat = index if index.ndim == 1 else np.ravel_multi_index(tuple(index.T), shape)
+            if (np.asarray(flat) < 0).any():
+                raise IndexError("negative index")
+            dense[flat] = entries.numerators
+        except (ValueError, IndexError, TypeError) as error:
+            raise self._error(f"sparse tensor {t.values.name!r} does not fit its shape {list(shape)} ({error})") from None
+        return Const(dense.reshape(shape), entries.denominator, entries.dtype)
+
+
+def _parse(data: bytes, origin: str) -> onnx.ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if len(data) > MAX_BYTES:
+        raise InputError(origin, "the file is larger than 2 GB", "ONNX files over 2 GB are not supported")
+    if not data:
+        raise InputError(origin, "the file is empty", "give an ONNX file")
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except DecodeError:
+        raise InputError(origin, "is no ONNX file, or is truncated", "export it again") from None
+    if not model.HasField("graph"):
+        raise InputError(origin, "is no ONNX file: it holds no graph", "export it again")
+    return model
+
+
+def _title(i: int, node: onnx.NodeProto) -> str:
+    return f"node {i} {node.name + ' ' if node.name else ''}({node.op_type})"
+
+
+def _listed(names: list[str]) -> str:
+    return f" ({', '.join(names[:SHOWN])}{', ...' if len(names) > SHOWN else ''})" if names else ""

@@ -1,0 +1,325 @@
+"""Unknown tokens: what lets the interpreter run a program without knowing the word, only its length.
+
+`Tokens` stands for a slice of the word.  Whatever looks at its tokens - a for loop, sum, `in`, an index - becomes a
+`Pass`: a small machine that reads the word from one end to the other, and whose outcome is asked from the
+machine that runs the program.  `language.py` runs the passes side by side with the word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .interpreter import BREAK, NATIVE, Fold, Located, Machine, ProgramFault, Return, Value, freeze
+
+if TYPE_CHECKING:
+    from .subset import Generator, Loop
+
+
+class NotAPass(Located):
+    """The program uses its tokens in a way that no chain of passes can follow."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class Context:
+    """The word's length and the machine that is running now (tokens are asked from it)."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.machine = Machine()
+
+    def tokens(self) -> Tokens:
+        return Tokens(self, range(self.length))
+
+
+def _refusing(what: str) -> Callable[..., Any]:
+    def refuse(*_: Any) -> Any:
+        raise NotAPass(what)
+
+    return refuse
+
+
+class Tokens:
+    """The tokens at some positions of an unknown word; behaves as the tuple that it stands for, or raises NotAPass."""
+
+    __slots__ = ("context", "positions")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, context: Context, positions: range) -> None:
+        self.context, self.positions = context, positions
+
+    @property
+    def key(self) -> Any:
+        return ("tokens", self.context.length, self.positions.start, self.positions.stop, self.positions.step)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Tokens(self.context, self.positions[index])
+        if not isinstance(index, int):
+            return ()[index]  # TypeError, as a tuple says it
+        try:
+            position = self.positions[index]
+        except IndexError:
+            return ()[index]
+        visible = self.context.machine.visible
+        if visible is not None and position in visible:
+            return visible[position]
+        return self._ask(Fold("first", lambda acc, v, m: (v, True), lambda acc: acc), None, range(position, position + 1))
+
+    def __contains__(self, value: Value) -> bool:
+        return self._ask(Fold("in", lambda acc, v, m: (True, True) if v == value else (False, False), bool), value)
+
+    def count(self, value: Value) -> int:
+        return self._ask(Fold("count", lambda acc, v, m: (acc + (v == value), False), int), value, start=0)
+
+    def index(self, value: Value) -> int:
+        def finish(acc: tuple[int, bool]) -> int:
+            return acc[0] if acc[1] else ().index(value)
+
+        return self._ask(Fold("index", lambda acc, v, m: (acc, True) if v == value else (acc, False), int), value)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Tokens):
+            if self.positions == other.positions or len(self) != len(other):
+                return len(self) == len(other)
+            raise NotAPass("compares two slices of the tokens")
+        if not isinstance(other, tuple) or len(self) != len(other):
+            return False
+        return all(bool(self[i] == other[i]) for i in range(len(other)))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def _ask(self, fold: Fold, extra: Value, positions: range | None = None, start: Any = False) -> Any:
+        items = TokenItems(self if positions is None else Tokens(self.context, positions))
+        return fold_over(fold, start, items, None, {}, self.context.machine, extra)
+
+    __iter__ = _refusing("walks over the tokens outside a for loop or a generator")
+    __add__ = __radd__ = _refusing("adds to the tokens")
+    __mul__ = __rmul__ = _refusing("repeats the tokens")
+    __lt__ = __le__ = __gt__ = __ge__ = _refusing("orders the tokens as a tuple")
+    __str__ = __repr__ = _refusing("turns the tokens into a string")
+
+
+# What a loop over tokens walks over: per item, the positions that it reads and the value that it gives then.
+
+
+@dataclass(frozen=True, eq=False)
+class TokenItems:
+    tokens: Tokens
+
+    @property
+    def key(self) -> Any:
+        return self.tokens.key
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def reads(self, k: int) -> tuple[int, ...]:
+        return (self.tokens.positions[k],)
+
+    def value(self, k: int, visible: dict[int, str]) -> Value:
+        return visible[self.tokens.positions[k]]
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Ordinary values; in a range loop also the tokens at `offset` from the loop's index, for `tokens[i + 1]`."""
+
+    values: Sequence[Value]
+
+    @property
+    def key(self) -> Any:
+        if isinstance(self.values, range):
+            return ("range", self.values.start, self.values.stop, self.values.step)
+        return freeze(self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def reads(self, k: int) -> tuple[int, ...]:
+        return ()
+
+    def value(self, k: int, visible: dict[int, str]) -> Value:
+        return self.values[k]
+
+
+@dataclass(frozen=True, eq=False)
+class Zipped:
+    parts: tuple[Any, ...]
+
+    @property
+    def key(self) -> Any:
+        return ("zip", *(p.key for p in self.parts))
+
+    def __len__(self) -> int:
+        return min(map(len, self.parts))
+
+    def reads(self, k: int) -> tuple[int, ...]:
+        return tuple(p for part in self.parts for p in part.reads(k))
+
+    def value(self, k: int, visible: dict[int, str]) -> Value:
+        return tuple(part.value(k, visible) for part in self.parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Peeking:
+    """Items whose loop body also reads `tokens[i + offset]`, where i is the item (or its first part)."""
+
+    inner: Any
+    views: tuple[tuple[Tokens, int], ...]
+
+    @property
+    def key(self) -> Any:
+        return ("peek", self.inner.key, *((view.key, offset) for view, offset in self.views))
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def reads(self, k: int) -> tuple[int, ...]:
+        first = self.inner
+        while isinstance(first, Zipped):
+            first = first.parts[0]
+        i = first.value(k, {})
+        return self.inner.reads(k) + tuple(v.positions[i + d] for v, d in self.views if 0 <= i + d < len(v))
+
+    def value(self, k: int, visible: dict[int, str]) -> Value:
+        return self.inner.value(k, visible)
+
+
+Items = TokenItems | Known | Zipped | Peeking
+
+
+def items_of(value: Any) -> Any:
+    """Symbolic items where `value` holds unknown tokens, else the value itself."""
+    return TokenItems(value) if isinstance(value, Tokens) else value
+
+
+def enumerated(value: Any, start: int = 0) -> Any:
+    value = items_of(value)
+    if isinstance(value, Items):
+        enumerate((), start)  # raises where CPython does
+        return Zipped((Known(range(int(start), int(start) + len(value))), value))
+    return enumerate(value, start)
+
+
+def zipped(values: list[Any]) -> Any:
+    values = [items_of(v) for v in values]
+    if not any(isinstance(v, Items) for v in values):
+        return zip(*values, strict=False)
+    for v in values:
+        if not isinstance(v, Items | tuple | str | range):
+            iter(v)
+            raise NotAPass("zips the tokens with an iterator")
+    return Zipped(tuple(v if isinstance(v, Items) else Known(v) for v in values))
+
+
+class Pass:
+    """A machine over the word: items in order, each when the last position that it reads has been read.
+
+    A state is (key, payload): equal keys mean equal futures.  `("done", outcome)` payloads never change again.
+    """
+
+    key: Any
+    items: Any
+
+    def begin(self, m: Machine) -> Any: ...
+
+    def item(self, payload: Any, value: Value, m: Machine) -> tuple[Any, tuple[str, Any] | None]: ...
+
+    def end(self, payload: Any, m: Machine) -> tuple[str, Any]: ...
+
+    def payload_key(self, payload: Any) -> Any: ...
+
+
+class LoopPass(Pass):
+    """A for statement from one entry environment; outcomes are end, break (with what survives), return and raise."""
+
+    def __init__(self, loop: Loop, items: Any, env: dict[str, Value]) -> None:
+        self.loop, self.items = loop, items
+        self.entry = {name: env[name] for name in loop.names.state if name in env}
+        self.key = ("loop", loop.number, items.key, self.payload_key(self.entry))
+        self.kind = ("loop", loop.number)
+
+    def payload_key(self, payload: dict[str, Value]) -> Any:
+        return tuple(freeze(payload[name]) if name in payload else ("unbound",) for name in self.loop.names.state)
+
+    def begin(self, m: Machine) -> dict[str, Value]:
+        return self.entry
+
+    def item(self, payload: dict[str, Value], value: Value, m: Machine) -> tuple[Any, tuple[str, Any] | None]:
+        env = dict(payload)
+        self.loop.bind(env, value, m)
+        signal = self.loop.body(env, m)
+        if isinstance(signal, Return):
+            return None, ("return", (signal.value, signal.line))
+        if signal == BREAK:
+            return None, ("break", self._surviving(env))
+        return {name: env[name] for name in self.loop.names.state if name in env}, None
+
+    def end(self, payload: dict[str, Value], m: Machine) -> tuple[str, Any]:
+        return "end", self._surviving(payload)
+
+    def _surviving(self, env: dict[str, Value]) -> dict[str, Value]:
+        return {name: env[name] for name in self.loop.names.result if name in env}
+
+
+class FoldPass(Pass):
+    """sum, any, all, min, max, count, ... over unknown tokens, perhaps through a generator expression."""
+
+    def __init__(self, fold: Fold, start: Any, items: Any, generator: Generator | None, env: dict[str, Value], extra: Value) -> None:
+        self.fold, self.start, self.items, self.generator = fold, start, items, generator
+        self.env = {name: env[name] for name in generator.free if name in env} if generator else {}
+        number = generator.number if generator else None
+        bound = tuple((name, freeze(v)) for name, v in sorted(self.env.items()))
+        self.kind = ("fold", fold.name, number, bound, freeze(extra))
+        self.key = (*self.kind, freeze(start), items.key)
+
+    def payload_key(self, payload: Any) -> Any:
+        return freeze(payload)
+
+    def begin(self, m: Machine) -> Any:
+        return self.start
+
+    def item(self, payload: Any, value: Value, m: Machine) -> tuple[Any, tuple[str, Any] | None]:
+        values: Iterator[Value] = iter((value,)) if self.generator is None else self.generator.produce(dict(self.env), value, m)
+        for v in values:
+            payload, finished = self.fold.step(payload, v, m)
+            if finished:
+                return None, ("value", self.fold.finish(payload))
+        return payload, None
+
+    def end(self, payload: Any, m: Machine) -> tuple[str, Any]:
+        return "value", self.fold.finish(payload)
+
+
+def fold_over(fold: Fold, start: Any, items: Any, generator: Generator | None, env: dict[str, Value], m: Machine, extra: Value = None) -> Any:
+    assert m.ask is not None
+    kind, value = m.ask(FoldPass(fold, start, items, generator, env, extra))
+    if kind == "raise":
+        raise ProgramFault(*value)
+    return value
+
+
+def outcome_key(outcome: tuple[str, Any]) -> Any:
+    kind, value = outcome
+    if isinstance(value, dict):
+        return kind, tuple((name, freeze(v)) for name, v in sorted(value.items()))
+    return kind, freeze(value)
+
+
+def guarded(run: Callable[[], tuple[Any, tuple[str, Any] | None]]) -> tuple[Any, tuple[str, Any] | None]:
+    """What `run` gives, with a fault of the program as an outcome."""
+    try:
+        return run()
+    except ProgramFault as fault:
+        return None, ("raise", (fault.exception, fault.message, fault.line))
+    except NATIVE as e:
+        return None, ("raise", (type(e).__name__, str(e), 0))

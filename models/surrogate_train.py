@@ -1,0 +1,105 @@
+"""Float training of surrogate networks: several restarts of one shape at once, on one thread, from one seed.
+
+First step of `surrogate.py`; nothing here is exact.  Half of the restarts share their first-layer weights over all
+positions: circuits often count, and a shared weight learnt on a sample is right on the whole domain.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+Layers = list[tuple[np.ndarray, np.ndarray]]  # (weight (out, in), bias (out,)), ReLU between them
+
+CHECK_EVERY = 40  # steps between looks at errors and the clock
+MARGIN = 0.6  # a restart that separates all labels by this much is done
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Hidden widths, and how long and how often to try them."""
+
+    hidden: tuple[int, ...]
+    restarts: int
+    steps: int
+
+
+def train(
+    one_hot: np.ndarray,
+    labels: np.ndarray,
+    positions: int,
+    outputs: int,
+    shape: Shape,
+    *,
+    seed: int,
+    deadline: float,
+    used: np.ndarray,
+) -> list[tuple[int, Layers]]:
+    """(errors on the given inputs, layers) per restart, best first.
+
+    `used` (positions, alphabet) says which words occur where; the other weights stay 0.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return _train(torch, one_hot, labels, positions, outputs, shape, deadline, used)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(torch, one_hot, labels, positions, outputs, shape, deadline, used) -> list[tuple[int, Layers]]:  # type: ignore[no-untyped-def]
+    x = torch.from_numpy(one_hot.astype(np.float32))
+    y = torch.from_numpy(labels)
+    count, inputs, restarts = len(x), x.shape[1], shape.restarts
+    alphabet = inputs // positions
+    width = shape.hidden[0]
+    free = torch.tensor([float(i % 2 == 0 and restarts > 1) for i in range(restarts)])
+    free = 1 - free.view(1, 1, restarts, 1)  # restarts 0, 2, ... are tied over positions
+    mask = torch.from_numpy(used.astype(np.float32)).view(positions, alphabet, 1, 1)
+    shared = torch.randn(1, alphabet, restarts, width)
+    own = torch.randn(positions, alphabet, restarts, width) * 0.5
+    parameters = [shared.requires_grad_(), own.requires_grad_(), torch.randn(restarts, 1, width).requires_grad_()]
+    sizes = (*shape.hidden, outputs)
+    for before, after in zip(sizes, sizes[1:], strict=False):
+        parameters.append((torch.randn(restarts, before, after) * (2 / before) ** 0.5).requires_grad_())
+        parameters.append(torch.zeros(restarts, 1, after).requires_grad_())
+
+    def first() -> object:
+        return ((parameters[0] + free * parameters[1]) * mask).reshape(inputs, restarts * width)
+
+    def forward() -> object:
+        h = (x @ first()).view(count, restarts, width).transpose(0, 1) + parameters[2]
+        for weight, bias in zip(parameters[3::2], parameters[4::2], strict=True):
+            h = torch.baddbmm(bias, torch.relu(h), weight)
+        return h
+
+    optimiser = torch.optim.Adam(parameters, lr=0.05)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, shape.steps, eta_min=0.002)
+    target = torch.nn.functional.one_hot(y, outputs).bool().unsqueeze(0)
+    for step in range(shape.steps):
+        out = forward()
+        right = out[:, torch.arange(count), y].unsqueeze(2)
+        hinge = torch.relu(1 + out - right).masked_fill(target, 0).square().sum(2)
+        if step % CHECK_EVERY == 0:
+            gap = (right - out.masked_fill(target, -torch.inf)).amin(2).amin(1)
+            if gap.max() > MARGIN or time.monotonic() > deadline:
+                break
+        optimiser.zero_grad()
+        hinge.mean(1).sum().backward()
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        errors = (forward().argmax(2) != y).sum(1).tolist()
+        matrix = first().view(inputs, restarts, width)
+        found = []
+        for r in sorted(range(restarts), key=lambda r: errors[r]):
+            layers = [(matrix[:, r].T, parameters[2][r, 0])]
+            layers += [(w[r].T, b[r, 0]) for w, b in zip(parameters[3::2], parameters[4::2], strict=True)]
+            found.append((errors[r], [(w.double().numpy(), b.double().numpy()) for w, b in layers]))
+    return found

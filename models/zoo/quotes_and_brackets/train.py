@@ -1,0 +1,165 @@
+"""Trains the model, prunes it to one circuit per task and writes the files of this folder.
+
+    python -m relucid.models.zoo.quotes_and_brackets.train [--out DIR] [--seed N]
+
+A few minutes on one core.  Both tasks are learnt together from their whole domains; after every step only the largest
+weights of each matrix survive, their share falling from all to the final one.  The script fails, and writes nothing,
+unless model and circuits decide every input of both domains rightly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...circuits.circuit_sparsity import SparseGpt, read_circuit
+from ...circuits.config import GptConfig
+from ...circuits.gpt import forward
+from ...circuits.prune import margins, prune
+from .domains import exactly_one_quote, open_and_at_most_three_deep
+
+SEED = 0
+STEPS, BATCH, RATE = 8000, 256, 4e-3
+DENSE_UNTIL, SPARSE_FROM = 0.1, 0.7  # of the steps: all weights before, the final share after
+SHARE = {"lm_head.weight": 0.15, "transformer.wte.weight": 0.15, "bigram_table": 0.15}
+OTHER_SHARE = 0.08
+MARGIN = 0.5  # between the right label's logit and the other's, in the circuits
+TOKENS = ("<bos>", "'", '"', "[", "]", ",", "a", "b", "=", "<q>", "<d>", "]]")
+LENGTH = 8
+CONFIG = GptConfig(
+    block_size=LENGTH + 2, vocab_size=len(TOKENS), n_layer=2, n_head=2, d_model=16, d_head=8, d_mlp=32,
+    rms_norm=True, activation_type="gelu", afrac=0.5, tied_unembed=False, enable_bigram_table=True, sink=True,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task's whole domain as token ids, and the index of the right label for each input."""
+
+    name: str
+    labels: tuple[str, ...]
+    ids: np.ndarray
+    right: np.ndarray
+
+    @property
+    def columns(self) -> np.ndarray:
+        return np.array([TOKENS.index(y) for y in self.labels])
+
+
+def quote_label(body: tuple[str, ...]) -> str:
+    return "'" if "'" in body else '"'
+
+
+def depth_label(body: tuple[str, ...]) -> str:
+    return "]" if body.count("[") - body.count("]") == 1 else "]]"
+
+
+def task(name: str, tokens: str, cue: str, where: Callable, label: Callable, labels: tuple[str, ...]) -> Task:
+    bodies = [body for body in itertools.product(tokens, repeat=LENGTH) if where(body)]
+    ids = np.array([[TOKENS.index(t) for t in ("<bos>", *body, cue)] for body in bodies], dtype=np.int64)
+    return Task(name, labels, ids, np.array([labels.index(label(body)) for body in bodies]))
+
+
+def tasks() -> tuple[Task, Task]:
+    return (
+        task("quote_closing", "'\"ab=", "<q>", exactly_one_quote, quote_label, ("'", '"')),
+        task("bracket_depth", "[],a", "<d>", open_and_at_most_three_deep, depth_label, ("]", "]]")),
+    )
+
+
+def initial_weights(generator: torch.Generator) -> dict[str, torch.Tensor]:
+    weights = {}
+    for name, shape in CONFIG.shapes().items():
+        if len(shape) == 2 and name != "bigram_table":
+            weights[name] = torch.randn(shape, generator=generator) / math.sqrt(shape[1])
+        else:
+            weights[name] = torch.ones(shape) if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight")) else torch.zeros(shape)
+    return weights
+
+
+def keep_largest(weights: dict[str, torch.Tensor], progress: float) -> None:
+    """Zero all but the largest magnitudes of each matrix; the share that stays falls geometrically between the two marks."""
+    part = min(1.0, max(0.0, (progress - DENSE_UNTIL) / (SPARSE_FROM - DENSE_UNTIL)))
+    for name, weight in weights.items():
+        if weight.ndim == 2 and name != "transformer.wpe.weight":
+            count = max(1, math.ceil(SHARE.get(name, OTHER_SHARE) ** part * weight.numel()))
+            lowest = weight.abs().flatten().topk(count).values[-1]
+            weight.masked_fill_(weight.abs() < lowest, 0.0)
+
+
+def train(data: tuple[Task, ...], seed: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    weights = initial_weights(generator)
+    fixed = ("final_logits_bias",)
+    parameters = {name: w.requires_grad_() for name, w in weights.items() if name not in fixed}
+    optimizer = torch.optim.AdamW(parameters.values(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.02)
+    pools = []  # per task and label, so that each batch is balanced
+    for t in data:
+        targets = torch.from_numpy(t.columns[t.right])
+        pools += [(torch.from_numpy(t.ids[t.right == y]), targets[torch.from_numpy(t.right == y)]) for y in range(len(t.labels))]
+    for step in range(STEPS):
+        progress = step / STEPS
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1.0, step / 100) * (1.0 if progress < SPARSE_FROM else (1 - progress) / (1 - SPARSE_FROM))
+        picks = [torch.randint(len(ids), (BATCH // len(pools),), generator=generator) for ids, _ in pools]
+        ids = torch.cat([pool[pick] for (pool, _), pick in zip(pools, picks, strict=True)])
+        targets = torch.cat([pool[pick] for (_, pool), pick in zip(pools, picks, strict=True)])
+        loss = torch.nn.functional.cross_entropy(forward(CONFIG, weights, ids, last_only=True)[:, 0], targets)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            keep_largest(weights, progress)
+        if step % 500 == 0 or step == STEPS - 1:
+            print(f"step {step:5d}  loss {loss.item():.4f}", flush=True)
+    return {name: w.detach().clone() for name, w in weights.items()}
+
+
+def write_model(out: Path, weights: dict[str, torch.Tensor], seed: int) -> None:
+    config = {name: getattr(CONFIG, name) for name in CONFIG.__dataclass_fields__ if name != "where"}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "beeg_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    origin = f"trained for relucid by models/zoo/quotes_and_brackets/train.py, seed {seed}"
+    (out / "vocab.json").write_text(json.dumps({"tokens": list(TOKENS), "origin": origin}, indent=1) + "\n", encoding="utf-8")
+    torch.save(weights, out / "final_model.pt")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Train and prune the circuits of this folder.")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--seed", type=int, default=SEED)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    started = time.monotonic()
+    data = tasks()
+    weights = train(data, options.seed)
+    model = SparseGpt("trained", TOKENS, CONFIG, weights)
+    for t in data:
+        gaps = margins(model, t.ids, t.right, t.columns)
+        print(f"{t.name}: {int((gaps > 0).sum())} of {len(gaps)} right, smallest margin {gaps.min():.3f}, {time.monotonic() - started:.0f} s")
+        if gaps.min() <= MARGIN:
+            raise SystemExit(f"{t.name} was not learnt with a margin of {MARGIN}; nothing written")
+    write_model(options.out, weights, options.seed)
+    model = read_circuit(options.out)
+    for t in data:
+        origin = f"mean ablation over the {len(t.ids)} inputs of {t.name}, greedy, margin {MARGIN}"
+        mask = prune(model, t.ids, t.right, t.columns, margin=MARGIN, seed=options.seed, origin=origin, say=lambda text: print(" ", text))
+        mask.write(options.out / f"{t.name}.mask.json")
+        circuit = read_circuit(options.out, options.out / f"{t.name}.mask.json")
+        print(t.name, f"margin {margins(circuit, t.ids, t.right, t.columns).min():.3f}", *circuit.summary().lines(), sep="\n  ")
+    print(f"{time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Python text: literals, conditions on tokens, and whole functions.  Last in the search; everything stays in the readable subset."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Sequence
+
+from .problem import Problem, TokenSet
+
+
+def literal(value: object) -> str:
+    """A Python literal; strings in double quotes unless they hold one."""
+    text = repr(value)
+    return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
+
+
+def tuple_of(values: Iterable[object]) -> str:
+    parts = [literal(v) for v in values]
+    return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
+
+
+def nothing(problem: Problem) -> str:
+    """A word that is not a token: what a token variable holds while there is none."""
+    return next(w for w in ("", "none", *(f"none{i}" for i in range(problem.size + 1))) if w not in problem.tokens)
+
+
+def is_in(problem: Problem, members: TokenSet, variable: str = "token", negate: bool = False) -> str:
+    """The condition that a variable holds one of these tokens, in its shorter form."""
+    rest = [t for i, t in enumerate(problem.tokens) if i not in members]
+    inside = [problem.tokens[i] for i in members]
+    if len(inside) <= len(rest) or not rest:
+        return f"{variable} {one_of(inside, negate)}"
+    return f"{variable} {one_of(rest, not negate)}"
+
+
+def one_of(values: Sequence[object], negate: bool = False) -> str:
+    """`== x` or `in (x, y)`, to be put behind a variable."""
+    if len(values) == 1:
+        return f"{'!=' if negate else '=='} {literal(values[0])}"
+    return f"{'not in' if negate else 'in'} {tuple_of(values)}"
+
+
+def indent(lines: Iterable[str], levels: int = 1) -> tuple[str, ...]:
+    return tuple("    " * levels + line for line in lines)
+
+
+def function_name(task: str) -> str:
+    """A task's name as a Python identifier."""
+    name = re.sub(r"\W+", "_", task).strip("_").lower() or "program"
+    return f"task_{name}" if keyword.iskeyword(name) or name[0].isdigit() or name == "tokens" else name
+
+
+def docstring(text: str) -> str:
+    flat = " ".join(text.split()).replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{flat + " " if flat.endswith(chr(34)) else flat}"""'
+
+
+def function(lines: Sequence[str], name: str, doc: str = "") -> str:
+    """A whole function `name(tokens)` from the statements of its body."""
+    head = (docstring(doc),) if doc else ()
+    return "\n".join((f"def {function_name(name)}(tokens):", *indent((*head, *lines)))) + "\n"

@@ -1,0 +1,50 @@
+"""A depth that stays within bounds: closers do not go below zero, openers not above a ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..feature import Body, Family
+from ..problem import Problem, steps
+from .count_difference import depth_loop
+
+EXAMPLE = """
+def open_depth(tokens):
+    depth = 0
+    for token in tokens:
+        if token == "a":
+            depth = min(depth + 1, 2)
+        elif token == "b":
+            depth = max(depth - 1, 0)
+    return depth
+"""
+
+LIMIT = 1500
+FREE = 10_000  # no bound
+BOUNDS = ((0, FREE), (0, 1), (0, 2), (0, 3), (-FREE, 1), (-FREE, 2), (-1, 1))
+
+
+def families(problem: Problem) -> Iterator[Family]:
+    pairs = problem.pairs(LIMIT)
+    if not pairs:
+        return
+    weights = problem.matrix([up for up, _ in pairs]) - problem.matrix([down for _, down in pairs])
+    for low, high in BOUNDS:
+        yield _clamped(problem, pairs, weights, low, high)
+
+
+def _clamped(problem: Problem, pairs: list, weights: np.ndarray, low: int, high: int) -> Family:
+    def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        depth = np.zeros((len(rows), len(words)), dtype=np.int16)
+        for step in steps(weights[rows], words):
+            depth = np.clip(depth + step, low, high)
+        return depth
+
+    def body(row: int) -> Body:
+        more = (f"depth = min(depth + 1, {high})",) if high < FREE else ()
+        less = (f"depth = max(depth - 1, {low})",) if low > -FREE else ()
+        return Body(depth_loop(problem, *pairs[row], more, less), "depth", "depth")
+
+    return Family("clamped_counter", "number", len(pairs), evaluate, body)

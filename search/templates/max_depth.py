@@ -1,0 +1,55 @@
+"""The greatest depth on the way, and the lowest: nesting level, or whether a closer ever comes too early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..feature import Body, Family
+from ..problem import Problem, steps
+from .count_difference import depth_loop
+
+EXAMPLE = """
+def nesting(tokens):
+    depth = 0
+    deepest = 0
+    for token in tokens:
+        if token == "a":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token == "b":
+            depth -= 1
+    return deepest
+"""
+
+LIMIT = 1500
+
+
+def families(problem: Problem) -> Iterator[Family]:
+    pairs = problem.pairs(LIMIT)
+    if not pairs:
+        return
+    weights = problem.matrix([up for up, _ in pairs]) - problem.matrix([down for _, down in pairs])
+
+    def extreme(pick: np.ufunc) -> object:
+        def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            depth = np.zeros((len(rows), len(words)), dtype=np.int16)
+            reached = depth
+            for step in steps(weights[rows], words):
+                depth = depth + step
+                reached = pick(reached, depth)
+            return reached
+
+        return evaluate
+
+    def deepest(row: int) -> Body:
+        loop = depth_loop(problem, *pairs[row], ("depth += 1", "deepest = max(deepest, depth)"), ())
+        return Body(("deepest = 0", *loop), "deepest", "deepest")
+
+    def lowest(row: int) -> Body:
+        loop = depth_loop(problem, *pairs[row], (), ("depth -= 1", "lowest = min(lowest, depth)"))
+        return Body(("lowest = 0", *loop), "lowest", "lowest")
+
+    yield Family("max_depth", "number", len(pairs), extreme(np.maximum), deepest)  # type: ignore[arg-type]
+    yield Family("max_depth", "number", len(pairs), extreme(np.minimum), lowest)  # type: ignore[arg-type]

@@ -1,0 +1,44 @@
+"""Does a token come right after another, anywhere?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..feature import Body, Family
+from ..problem import Problem
+from ..render import literal, nothing
+
+EXAMPLE = """
+def ab(tokens):
+    previous = ""
+    for token in tokens:
+        if previous == "a" and token == "b":
+            return "yes"
+        previous = token
+    return "no"
+"""
+
+
+def families(problem: Problem) -> Iterator[Family]:
+    pairs = [(a, b) for a in range(problem.size) for b in range(problem.size)]
+
+    def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        before, after = words[:, :-1], words[:, 1:]
+        return np.stack([((before == pairs[r][0]) & (after == pairs[r][1])).any(axis=1) for r in rows]).astype(np.int16)
+
+    def body(row: int) -> Body:
+        a, b = (literal(problem.tokens[s]) for s in pairs[row])
+        lines = (
+            "found = False",
+            f"previous = {literal(nothing(problem))}",
+            "for token in tokens:",
+            f"    if previous == {a} and token == {b}:",
+            "        found = True",
+            "    previous = token",
+        )
+        return Body(lines, "found", "found")
+
+    if problem.max_length > 1:
+        yield Family("neighbours", "flag", len(pairs), evaluate, body)

@@ -1,0 +1,51 @@
+"""The longest unbroken run of a token, or of tokens out of a set: a threshold detector over neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..feature import Body, Family
+from ..problem import Problem, steps
+from ..render import is_in
+
+EXAMPLE = """
+def three_in_a_row(tokens):
+    streak = 0
+    for token in tokens:
+        if token == "a":
+            streak += 1
+            if streak == 3:
+                return True
+        else:
+            streak = 0
+    return False
+"""
+
+LIMIT = 600
+
+
+def families(problem: Problem) -> Iterator[Family]:
+    sets = problem.sets(LIMIT)
+    members = problem.matrix(sets)
+
+    def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        streak = np.zeros((len(rows), len(words)), dtype=np.int16)
+        longest = streak
+        for step in steps(members[rows], words):
+            streak = (streak + 1) * step
+            longest = np.maximum(longest, streak)
+        return longest
+
+    def body(row: int) -> Body:
+        lines = (
+            "streak = 0",
+            "longest = 0",
+            "for token in tokens:",
+            f"    streak = streak + 1 if {is_in(problem, sets[row])} else 0",
+            "    longest = max(longest, streak)",
+        )
+        return Body(lines, "longest", "longest")
+
+    yield Family("streak", "number", len(sets), evaluate, body)

@@ -1,0 +1,152 @@
+"""The whole road: shipped circuits and the one in ../shared/data, by the command line, and a callable of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import relucid
+from known_claims import SHARED
+from relucid.cli import main
+from relucid.models.circuits.circuit import CircuitSummary, shipped
+from relucid.models.claim import Decision
+from relucid.models.claim_file import Task, load_claim
+from relucid.models.domain import Domain
+
+QUOTES = """
+[domain]
+tokens = ["'", '"', "a", ",", "="]
+length = 8
+where = "where.py:one_quote"
+prefix = ["<bos>"]
+suffix = ["<q>"]
+[decision]
+labels = ["'", '"']
+"""
+BRACKETS = """
+[domain]
+tokens = ["[", "]", ","]
+length = 8
+where = "where.py:nested"
+prefix = ["<bos>"]
+suffix = ["<d>"]
+[decision]
+labels = ["]", "]]"]
+"""
+WHERE = """
+def one_quote(tokens):
+    return tokens.count("'") + tokens.count('"') == 1
+
+def nested(tokens):
+    depth = 0
+    for t in tokens:
+        if t == "[":
+            depth += 1
+        elif t == "]":
+            depth -= 1
+        if depth < 0 or depth > 2:
+            return False
+    return depth > 0
+"""
+
+
+def written(out: Path, capsys: pytest.CaptureFixture[str], inputs: int) -> dict:
+    """What every proved distillation must have left: a claim that proves again, a program that runs under CPython, the facts."""
+    result = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    assert result["verdict"] == "proved" and result["trust"] == "exact" and result["domain_size"] == str(inputs)
+    assert result["distillation"]["inputs_executed"] == inputs
+    assert result["exact_in_float32"] is True
+    assert main(["prove", str(out / "claim.toml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["domain_size"] == str(inputs)
+    claim = load_claim(out / "claim.toml")
+    assert claim.digest == result["distillation"]["claim_digest"]
+    space: dict = {}
+    exec((out / "program.py").read_text(encoding="utf-8"), space)
+    program = space[claim.program.name]
+    for words, labels in claim.language.words():
+        for word, label in list(zip(words, labels, strict=True))[:200]:
+            assert program(claim.domain.unpadded(word)) == claim.decision.labels[label]
+    assert {p.name for p in out.iterdir()} == {"surrogate.onnx", "program.py", "domain.py", "claim.toml", "result.json"}
+    return result
+
+
+@pytest.mark.parametrize("task", ["quote_closing", "bracket_depth"])
+def test_shipped_circuit(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["distill", task, "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    for part in ("circuit", "surrogate", "program", "the race", "proved: network = program on all", "what is guaranteed", "executed on all"):
+        assert part in text
+    assert len(shipped()) == 2
+    size = load_claim(tmp_path / "out" / "claim.toml").domain_size
+    assert f"{size:,} inputs" in text
+    written(tmp_path / "out", capsys, size)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
+@pytest.mark.parametrize(("domain", "inputs"), [(QUOTES, 8 * 2 * 3**7), (BRACKETS, 696)], ids=["quotes", "brackets"])
+def test_shared_circuit(domain: str, inputs: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "where.py").write_text(WHERE, encoding="utf-8")
+    (tmp_path / "task.toml").write_text(domain, encoding="utf-8")
+    out = tmp_path / "out"
+    arguments = ["distill", str(SHARED / "data" / "circuit_sparsity"), "--domain", str(tmp_path / "task.toml"), "--out", str(out)]
+    assert main([*arguments, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == json.loads((out / "result.json").read_text(encoding="utf-8"))
+    written(out, capsys, inputs)
+
+
+class Majority:
+    """A teacher of one's own: logits for "a" and "b" are their counts, "a" wins ties."""
+
+    name = "majority"
+    vocabulary = ("a", "b", ".", "<s>")
+
+    def logits(self, ids: np.ndarray) -> np.ndarray:
+        counts = np.stack([(ids == k).sum(axis=1) for k in range(4)], axis=1).astype(np.float32)
+        return counts
+
+    def summary(self) -> CircuitSummary:
+        return CircuitSummary("majority", 1, 2, 2, 2, 2, 2, 2, "a test", "a function")
+
+
+@pytest.fixture(scope="module")
+def majority() -> relucid.distillation.Distillation:
+    domain = Domain(("a", "b", "."), 1, 5, pad="_", prefix=("<s>",))
+    return relucid.distill(Majority(), Task(domain, "one_hot", Decision("argmax", ("a", "b")), "majority"))
+
+
+def test_any_callable_from_python(majority: relucid.distillation.Distillation) -> None:
+    result = majority
+    assert isinstance(result.verdict, relucid.Proved) and result.out is None
+    assert result.verdict.domain_size == 3 + 9 + 27 + 81 + 243
+    assert result.teaching.smallest_margin == 0
+    for sequence, label in [(("a", "b"), "a"), (("b",), "b"), (("b", ".", "a", "b"), "b"), ((".",), "a")]:
+        assert result.claim.program_label(sequence) == label
+
+
+def test_what_is_guaranteed_is_what_was_run(majority: relucid.distillation.Distillation) -> None:
+    """Circuit = surrogate on every input, counted here anew; refuted candidates really are wrong there."""
+    words, labels = majority.teaching.labelled.words, majority.teaching.labelled.labels
+    assert len(words) == len(np.unique(words, axis=0)) == majority.verdict.domain_size
+    assert (majority.claim.network_labels(words) == labels).all()
+    for refutation in majority.refuted:
+        found = refutation.verdict.counterexample
+        assert refutation.program(found.tokens) == found.program_label != found.network_label
+        assert majority.claim.program_label(found.tokens) == found.network_label
+
+
+def test_a_circuit_that_no_template_explains(tmp_path: Path) -> None:
+    class Noise(Majority):
+        name = "noise"
+
+        def logits(self, ids: np.ndarray) -> np.ndarray:
+            rng = np.random.default_rng(0)
+            table = rng.random((4,) * 5, dtype=np.float32)
+            first = table[tuple(ids[:, k] for k in range(1, 6))]
+            return np.stack([first, 1 - first, first, first], axis=1)
+
+    domain = Domain(("a", "b", "."), 5, 5, prefix=("<s>",))
+    result = relucid.distill(Noise(), Task(domain, "one_hot", Decision("argmax", ("a", "b")), "noise"))
+    assert isinstance(result.verdict, relucid.Proved)

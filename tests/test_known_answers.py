@@ -1,0 +1,121 @@
+"""Every claim with a known answer, by the race and by each backend alone: the right answer, or an honest "cannot"."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from known_claims import GOLDEN, Known, corpus, golden
+from relucid.cli import main
+from relucid.models.claim import Claim
+from relucid.models.claim_file import load_claim
+from relucid.verifiers.backend import Budget
+from relucid.verifiers.registry import all_backends, get
+from relucid.verifiers.replay import Replayer
+
+BACKENDS = ["enumerate", "cpsat", "highs", "scip", "z3-bv", "z3-real", "bitwuzla"]
+CLAIMS = [*corpus(), *golden()]
+VALID = [k for k in CLAIMS if k.expected["exit"] != 2]
+SECONDS = 5.0
+
+
+def ids(known: Known) -> str:
+    return known.folder.name
+
+
+def test_the_corpus_covers_what_it_should() -> None:
+    facts = [(load_claim(k.claim_file), k.expected) for k in corpus()]
+    assert len(facts) >= 30
+    assert {e["verdict"] for _, e in facts} == {"proved", "refuted"}
+    assert {c.decision.kind for c, _ in facts} == {"argmax", "sign"}
+    assert {c.network.encoding for c, _ in facts} == {"one_hot", "ids"}
+    assert {len(c.domain.tokens) for c, _ in facts} >= {2, 3, 4, 5, 6}
+    assert {c.domain.max_length for c, _ in facts} >= {1, 12}
+    assert any(c.domain.where for c, _ in facts) and any(c.domain.pad for c, _ in facts) and any(c.domain.prefix for c, _ in facts)
+
+
+def test_all_backends_are_there() -> None:
+    assert {b.name for b in all_backends()} >= set(BACKENDS)
+    assert all(get(name).available() for name in BACKENDS)
+
+
+def prove(known: Known, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict]:
+    status = main(["prove", str(known.claim_file), "--json", *options])
+    out = capsys.readouterr().out
+    return status, json.loads(out) if out else {}
+
+
+def agrees(known: Known, status: int, answer: dict) -> None:
+    """Verdict, exit status and domain size; a counterexample is checked against the claim anew."""
+    expected = known.expected
+    assert status == expected["exit"], answer
+    if status == 2:
+        assert answer == {}
+        return
+    assert (answer["verdict"], answer["domain_size"]) == (expected["verdict"], expected["domain_size"])
+    if status == 1:
+        claim = load_claim(known.claim_file)
+        found = answer["counterexample"]
+        word = claim.domain.padded(found["tokens"])
+        network = claim.decision.labels[int(claim.network_labels([word])[0])]
+        program = claim.program_label(found["tokens"])
+        assert json.dumps([network, program]) == json.dumps([found["network_label"], found["program_label"]])
+        assert json.dumps(network) != json.dumps(program)
+
+
+@pytest.mark.skipif(not GOLDEN.is_dir(), reason="../shared/golden is not here")
+@pytest.mark.parametrize("known", golden(), ids=ids)
+@pytest.mark.parametrize("backend", ["race", *BACKENDS])
+def test_golden(known: Known, backend: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [] if backend == "race" else ["--backends", backend]
+    options += ["--trust", "float"] if backend in ("highs", "scip") else []
+    agrees(known, *prove(known, capsys, *options))
+
+
+@pytest.mark.parametrize("known", corpus(), ids=ids)
+def test_corpus_by_the_race(known: Known, capsys: pytest.CaptureFixture[str]) -> None:
+    agrees(known, *prove(known, capsys))
+
+
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_each_backend_alone(backend: str, part: int) -> None:
+    """Directly, without the race: never a wrong answer, and most claims answered (all of them by enumerate)."""
+    solver = get(backend)
+    claims = VALID[part::4]
+    answered = 0
+    for known in claims:
+        claim = load_claim(known.claim_file)
+        if solver.unfit(claim) is not None:
+            continue
+        attempt = solver.solve(claim, Budget(seconds=SECONDS), lambda message: None)
+        assert attempt.outcome in ("proved", "refuted", "timeout", "unknown", "unsupported"), (known.folder, attempt)
+        if attempt.outcome in ("proved", "refuted"):
+            assert attempt.outcome == known.expected["verdict"], (known.folder, attempt)
+            answered += 1
+        assert (attempt.outcome == "refuted") == bool(attempt.words)
+        assert all(differs(claim, word) for word in attempt.words), (known.folder, attempt)
+    assert answered >= (len(claims) if backend == "enumerate" else 0.75 * len(claims)), f"{answered} of {len(claims)}"
+
+
+def differs(claim: Claim, word: tuple[int, ...]) -> bool:
+    return Replayer(claim)(word).status == "differs"
+
+
+def test_expected_counterexamples_replay() -> None:
+    """The brute-force counterexamples that come with the claims are ones for us too."""
+    refuted = [k for k in VALID if k.expected["one_counterexample"]]
+    assert len(refuted) >= 10
+    for known in refuted:
+        claim = load_claim(known.claim_file)
+        found = known.expected["one_counterexample"]
+        result = Replayer(claim)(claim.domain.padded(found["tokens"]))
+        assert result.status == "differs", (known.folder, result)
+
+
+def test_known_answers_are_counted_right() -> None:
+    """The number of disagreeing inputs, by exact batched evaluation against the automaton's labels."""
+    for known in VALID:
+        claim = load_claim(known.claim_file)
+        wrong = sum(int((claim.network_labels(words) != labels).sum()) for words, labels in claim.language.words())
+        assert str(wrong) == known.expected["disagreeing"], known.folder

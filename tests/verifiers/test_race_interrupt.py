@@ -1,0 +1,47 @@
+"""Ctrl-C and sudden death of the parent: the children are gone either way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from race_fakes import alive
+
+PARENT = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from race_fakes import Fake, many_claim
+from relucid.verifiers.backend import Budget
+from relucid.verifiers.race import prove_claim
+try:
+    prove_claim(many_claim(), registry=[Fake("stuck", "hang", folder=sys.argv[2])], budget=Budget(60.0, 1000, 1))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_no_child_outlives_the_parent(tmp_path, number, status):
+    import json
+
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, json.dumps(sys.path), str(tmp_path)])
+    file = tmp_path / "stuck.pid"
+    deadline = time.monotonic() + 20
+    while not file.exists():
+        assert parent.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    child = int(file.read_text())
+    assert alive(child)
+    os.kill(parent.pid, number)
+    assert parent.wait(timeout=20) == status
+    deadline = time.monotonic() + 10
+    while alive(child) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not alive(child)

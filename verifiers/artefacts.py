@@ -1,0 +1,53 @@
+"""What is kept of a contradiction: a folder with the claim, runnable again, and both sides' answers."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from ..models.claim import Claim
+from ..version import __version__
+from .verdict import Attempt
+
+
+def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str) -> str:
+    """Writes the folder and returns its path.
+
+    attempts.json holds the message, the claim in plain data and every attempt with its words; network.onnx, program.py and
+    where.py are the claim's own sources.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="relucid-contradiction-"))
+    domain = claim.domain
+    record = {
+        "relucid": __version__,
+        "message": message,
+        "claim": {
+            "name": claim.name,
+            "digest": claim.digest,
+            "tokens": domain.tokens,
+            "length": [domain.min_length, domain.max_length],
+            "pad": domain.pad,
+            "prefix": domain.prefix,
+            "suffix": domain.suffix,
+            "encoding": claim.network.encoding,
+            "decision": claim.decision.kind,
+            "labels": claim.decision.labels,
+            "domain_size": str(claim.domain_size),
+        },
+        "attempts": [
+            asdict(attempt) | {"inputs": [domain.unpadded(w) if _is_word(claim, w) else None for w in attempt.words]} for attempt in attempts
+        ],
+    }
+    (folder / "attempts.json").write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+    (folder / "network.onnx").write_bytes(claim.network.source)
+    (folder / "program.py").write_text(claim.program.source, encoding="utf-8")
+    if domain.where is not None:
+        (folder / "where.py").write_text(domain.where.source, encoding="utf-8")
+    return str(folder)
+
+
+def _is_word(claim: Claim, word: tuple[int, ...]) -> bool:
+    return all(0 <= s < len(claim.domain.symbols) for s in word)

@@ -1,0 +1,38 @@
+"""Which backends may run: from the names that the user gave, or all of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Sequence
+
+from ..models.errors import InputError
+from .backend import Backend
+
+
+def choose(names: Sequence[str] | None, registry: Iterable[Backend] | None = None) -> tuple[Backend, ...]:
+    """The backends of these names in this order, None: all.  "module:attribute" names one that is not registered."""
+    if registry is None:
+        from .registry import all_backends
+
+        registry = all_backends()
+    known = {backend.name: backend for backend in registry}
+    if names is None:
+        return tuple(known.values())
+    if not names:
+        raise InputError("backends", "names no backend", f"known are {', '.join(known)}")
+    chosen = [known[name] if name in known else _imported(name, known) for name in dict.fromkeys(names)]
+    return tuple({backend.name: backend for backend in chosen}.values())
+
+
+def _imported(name: str, known: dict[str, Backend]) -> Backend:
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise InputError("backends", f"there is no backend {name!r}", f"known are {', '.join(known)}")
+    try:
+        backend = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError("backends", f"cannot load {name!r} ({error})", "write module:attribute of something importable") from None
+    missing = [a for a in ("name", "capabilities", "available", "unfit", "solve") if not hasattr(backend, a)]
+    if missing:
+        raise InputError("backends", f"{name!r} is not a backend: it has no {', '.join(missing)}", "see docs/the-race.md")
+    return backend

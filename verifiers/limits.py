@@ -1,0 +1,116 @@
+"""Processes seen from outside: who belongs to an entrant, how much memory they hold, and how they all end.
+
+Used by `entrant.py`.  An entrant leads its own session; what it starts is found by group and by parentage, so that helpers
+which left the group are still counted and ended.  Nothing here trusts the watched process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+GRACE_SECONDS = 0.3  # between SIGTERM and SIGKILL
+
+
+@dataclass(frozen=True)
+class ProcessInfo:
+    """One line of the process table; `start` tells a process from a later one with the same number."""
+
+    parent: int
+    group: int
+    start: str
+    resident_kb: int
+    zombie: bool
+
+
+def snapshot() -> dict[int, ProcessInfo]:
+    """The process table: from /proc, or from `ps` where there is none."""
+    if not os.path.exists("/proc/self/stat"):
+        return _snapshot_ps()
+    table = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                table[int(name)] = _stat(Path(f"/proc/{name}/stat").read_text(errors="replace"))
+    return table
+
+
+def _stat(line: str) -> ProcessInfo:
+    # the command's name may hold spaces and brackets: the fields start after the last bracket
+    fields = line.rpartition(")")[2].split()
+    return ProcessInfo(int(fields[1]), int(fields[2]), fields[19], int(fields[21]) * PAGE_KB, fields[0] in "ZX")
+
+
+def _snapshot_ps() -> dict[int, ProcessInfo]:
+    lines = subprocess.run(["ps", "-axo", "pid=,ppid=,pgid=,rss=,stat=,lstart="], capture_output=True, text=True, check=False).stdout
+    table = {}
+    for line in lines.splitlines():
+        pid, parent, group, resident, state, start = line.split(None, 5)
+        table[int(pid)] = ProcessInfo(int(parent), int(group), start, int(resident), state.startswith("Z"))
+    return table
+
+
+@dataclass
+class Tree:
+    """An entrant's processes: its group, their descendants, and whoever was one of them at an earlier look."""
+
+    leader: int
+    seen: dict[int, str] = field(default_factory=dict)
+
+    def members(self, table: Mapping[int, ProcessInfo]) -> list[int]:
+        """Living processes of the tree, the leader first if it lives."""
+        inside = {p for p, i in table.items() if i.group == self.leader or p == self.leader or self.seen.get(p) == i.start}
+        grown = True
+        while grown:
+            grown = False
+            for pid, info in table.items():
+                if pid not in inside and info.parent in inside:
+                    inside.add(pid)
+                    grown = True
+        self.seen.update({p: table[p].start for p in inside})
+        return sorted((p for p in inside if not table[p].zombie), key=lambda p: (p != self.leader, p))
+
+    def resident_mb(self, table: Mapping[int, ProcessInfo]) -> float:
+        return sum(table[p].resident_kb for p in self.members(table)) / 1024
+
+    def signal(self, number: signal.Signals, table: Mapping[int, ProcessInfo]) -> bool:
+        """Send a signal to everyone in it; False where nobody was left."""
+        members = self.members(table)
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+        return bool(members)
+
+
+def end(trees: Iterable[Tree]) -> None:
+    """SIGTERM, a short grace, then SIGKILL until nobody of these trees is left."""
+    left = list(trees)
+    table = snapshot()
+    for tree in left:
+        tree.signal(signal.SIGTERM, table)
+        tree.signal(signal.SIGCONT, table)  # a stopped process gets its SIGTERM only when it goes on
+    patience = time.monotonic() + GRACE_SECONDS
+    hard = patience + 10.0  # SIGKILL waits for a process in uninterruptible sleep; do not wait for ever
+    while left and time.monotonic() < hard:
+        table = snapshot()
+        left = [tree for tree in left if tree.members(table)]
+        if time.monotonic() >= patience:
+            for tree in left:
+                tree.signal(signal.SIGKILL, table)
+        if left:
+            time.sleep(0.01)
+
+
+def exited(pid: int) -> bool:
+    """Whether a child has ended, leaving it to be reaped later: until then its number cannot be given to another process."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True

@@ -1,0 +1,257 @@
+"""The race: every backend that fits the claim runs at once, the first answer that can be trusted wins.
+
+`prove_claim` is what the Python API and the command line call.  Capabilities are matched first; then cheap backends run in
+this process, then the others as child processes (`entrant.py`), `budget.workers` at a time and in turns (a paused entrant
+keeps its memory and goes on later); `judge.py` decides what their answers are worth, `conclude.py` words the verdict.
+docs/the-race.md is the user's view of all this.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import selectors
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..models.claim import Claim
+from ..models.errors import InputError, Unsupported
+from .artefacts import save_artefacts
+from .backend import Backend, Budget
+from .choose import choose
+from .conclude import conclude, vacuity
+from .entrant import SAYABLE, Entrant
+from .judge import Judge
+from .limits import end, snapshot
+from .replay import Replayer
+from .verdict import Attempt, Contradiction, Outcome, Trust, Verdict
+
+IN_PROCESS_INPUTS = 10**7  # up to so many inputs, cheap backends answer before any process is started
+TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
+ROUNDS = 4  # turns that every entrant gets within the time limit, if more fit than may run at once
+SHORTEST_TURN = 1.0
+USELESS = "proved already, at a trust that this backend cannot pass"
+Progress = Callable[[str], None]
+
+
+def prove_claim(
+    claim: Claim,
+    *,
+    backends: Sequence[str] | None = None,
+    budget: Budget | None = None,
+    trust: Trust = "exact",
+    progress: Progress | None = None,
+    registry: Iterable[Backend] | None = None,
+) -> Verdict:
+    """Decide a claim: Proved at the trust asked for, Refuted with replayed counterexamples, or Unknown with the reason.
+
+    `backends` names who may run ("module:attribute" for one that is not registered), None means everybody;
+    `budget.seconds` is for the whole race, `budget.memory_mb` for each entrant, `budget.workers` how many run side by
+    side.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
+    """
+    started = time.monotonic()
+    budget = budget or Budget(workers=os.cpu_count() or 1)
+    _check(budget, trust)
+    progress = progress or (lambda text: None)
+    judge = Judge(claim, trust, Replayer(claim), budget.counterexamples)
+    try:
+        entrants = _matched(claim, choose(backends, registry), judge)
+        _run_here(claim, entrants, budget, judge, progress)
+        if not judge.decided and entrants:
+            Race(claim, deque(entrants), budget, started + budget.seconds, judge, progress).run()
+        return conclude(judge, budget, started, vacuity(claim))
+    except Contradiction as error:
+        if error.artefacts:
+            raise
+        raise Contradiction(str(error), save_artefacts(claim, judge.attempts, str(error))) from error
+
+
+def _check(budget: Budget, trust: Trust) -> None:
+    if trust not in ("checked", "exact", "float"):
+        raise InputError("trust", f"{trust!r} is not a trust level", 'use "checked", "exact" or "float"')
+    if not (budget.seconds > 0 and math.isfinite(budget.seconds)):
+        raise InputError("timeout", f"{budget.seconds} seconds is not a time limit", "give a positive number")
+    for name, value in (("memory", budget.memory_mb), ("workers", budget.workers), ("counterexamples", budget.counterexamples)):
+        if value < 1:
+            raise InputError(name, f"{value} is too few", "give at least 1")
+
+
+def _matched(claim: Claim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:
+    """Who can take the claim, with versions; the others become "unsupported" attempts.  Cheap ones first."""
+    fit = []
+    for backend in backends:
+        version = None
+        try:
+            version = backend.available()
+            why = "not installed" if version is None else backend.unfit(claim)
+        except Exception as error:
+            judge.attempts.append(Attempt(backend.name, "crashed", version or "", detail=f"{type(error).__name__}: {error}"))
+            continue
+        if why is None:
+            fit.append((backend, version or ""))
+        else:
+            judge.attempts.append(Attempt(backend.name, "unsupported", version or "", detail=why))
+    small = claim.domain_size <= IN_PROCESS_INPUTS
+    # cheap ones lead on small domains and come last on big ones
+    return sorted(fit, key=lambda entry: entry[0].capabilities.in_process != small)
+
+
+def _run_here(claim: Claim, entrants: list[tuple[Backend, str]], budget: Budget, judge: Judge, progress: Progress) -> None:
+    """The cheap backends, one after the other in this process; removes them from `entrants`."""
+    started = time.monotonic()
+    while entrants and entrants[0][0].capabilities.in_process and claim.domain_size <= IN_PROCESS_INPUTS and not judge.decided:
+        backend, version = entrants.pop(0)
+        left = budget.seconds - (time.monotonic() - started)
+        share = left / 2 if entrants else left  # the others get the other half
+        attempt = _solve_here(backend, version, claim, replace(budget, seconds=max(share, 0.01)), progress)
+        judge.consider([(backend, attempt)])
+    if judge.decided:
+        return
+    for backend, version in [e for e in entrants if not judge.useful(e[0])]:
+        entrants.remove((backend, version))
+        judge.attempts.append(Attempt(backend.name, "cancelled", version, detail=USELESS))
+
+
+def _solve_here(backend: Backend, version: str, claim: Claim, budget: Budget, progress: Progress) -> Attempt:
+    started = time.monotonic()
+    progress(f"{backend.name}: running")
+    try:
+        attempt = backend.solve(claim, budget, lambda text: progress(f"{backend.name}: {text}"))
+        if not isinstance(attempt, Attempt) or attempt.outcome not in SAYABLE:
+            raise TypeError("did not return an attempt")
+        words = tuple(tuple(int(s) for s in word) for word in attempt.words)
+        attempt = attempt.with_(backend=backend.name, version=attempt.version or version, words=words)
+    except Unsupported as error:
+        attempt = Attempt(backend.name, "unsupported", version, detail=str(error))
+    except MemoryError:
+        attempt = Attempt(backend.name, "memory", version, detail="ran out of memory")
+    except Exception as error:
+        attempt = Attempt(backend.name, "crashed", version, detail=f"{type(error).__name__}: {error}")
+    return attempt.with_(seconds=round(time.monotonic() - started, 3))
+
+
+@dataclass
+class Race:
+    """The part with processes.  `waiting` have not started; `paused` have had a turn and wait for the next."""
+
+    claim: Claim
+    waiting: deque[tuple[Backend, str]]
+    budget: Budget
+    deadline: float
+    judge: Judge
+    progress: Progress
+    running: list[Entrant] = field(default_factory=list)
+    paused: deque[Entrant] = field(default_factory=deque)
+    looked: float = 0.0
+
+    def run(self) -> None:
+        """Until decided, out of time, or everybody has finished.  However it ends, no child is left."""
+        width = self.budget.workers
+        # threads for each: one, or more where there are fewer entrants than workers
+        threads = max(1, width // len(self.waiting))
+        turn = max(SHORTEST_TURN, self.budget.seconds / (ROUNDS * math.ceil(len(self.waiting) / width)))
+        try:
+            while self.waiting or self.running or self.paused:
+                self._fill(width, threads)
+                self._wait()
+                self._look()
+                self._judge()
+                if self.judge.decided:
+                    return self._stop_all("cancelled", "another answer decided the race")
+                if time.monotonic() >= self.deadline:
+                    return self._stop_all("timeout", f"over the limit of {self.budget.seconds:g} s")
+                self._take_turns(turn)
+        finally:
+            _close(self._everyone())
+
+    def _fill(self, width: int, threads: int) -> None:
+        before = len(self.running)
+        while len(self.running) < width and (self.waiting or self.paused):
+            if not self.waiting:
+                entrant = self.paused.popleft()
+                entrant.resume(snapshot())
+                self.running.append(entrant)
+                continue
+            backend, version = self.waiting.popleft()
+            seconds = max(0.1, self.deadline - time.monotonic())
+            budget = replace(self.budget, seconds=seconds, workers=threads)
+            try:
+                self.running.append(Entrant(backend, version, self.claim, budget, self.progress))
+            except Exception as error:  # it cannot be sent to a process, or no process can be had
+                attempt = Attempt(backend.name, "crashed", version, detail=f"cannot start: {type(error).__name__}: {error}")
+                self.judge.consider([(backend, attempt)])
+        if len(self.running) != before:
+            self.progress(f"racing: {', '.join(e.backend.name for e in self.running)}")
+
+    def _wait(self) -> None:
+        """Until somebody writes, at most a tick."""
+        with selectors.DefaultSelector() as selector:
+            for entrant in self.running:
+                if not entrant.silent:
+                    selector.register(entrant.answers, selectors.EVENT_READ)
+            selector.select(min(TICK_SECONDS, max(0.0, self.deadline - time.monotonic())))
+
+    def _look(self) -> None:
+        everyone = [*self.running, *self.paused]
+        for entrant in everyone:
+            entrant.read()
+        if time.monotonic() - self.looked >= TICK_SECONDS or any(e.silent for e in everyone):
+            self.looked = time.monotonic()
+            table = snapshot()
+            for entrant in everyone:
+                entrant.look(table, self.budget.memory_mb)
+
+    def _judge(self) -> None:
+        done = [e for e in self._everyone() if e.attempt is not None]
+        if not done:
+            return
+        self._retire(done)
+        useless = [e for e in self._everyone() if not self.judge.useful(e.backend)]
+        if not self.judge.decided:
+            self._stop(useless, "cancelled", USELESS)
+            for backend, version in [w for w in self.waiting if not self.judge.useful(w[0])]:
+                self.waiting.remove((backend, version))
+                self.judge.attempts.append(Attempt(backend.name, "cancelled", version, detail=USELESS))
+
+    def _take_turns(self, turn: float) -> None:
+        """Whoever has had its turn makes place for the next."""
+        if not (self.waiting or self.paused):
+            return
+        table = snapshot()
+        for entrant in [e for e in self.running if e.turn_seconds >= turn]:
+            entrant.pause(table)
+            self.running.remove(entrant)
+            self.paused.append(entrant)
+
+    def _stop_all(self, outcome: Outcome, detail: str) -> None:
+        self._stop(self._everyone(), outcome, detail)
+        for backend, version in self.waiting:
+            self.judge.attempts.append(Attempt(backend.name, outcome, version, detail=f"{detail}; it never got a turn"))
+        self.waiting.clear()
+
+    def _stop(self, entrants: list[Entrant], outcome: Outcome, detail: str) -> None:
+        if not entrants:
+            return
+        for entrant in entrants:
+            entrant.read()  # an answer that has arrived counts, even now: it may contradict the winner
+            if entrant.attempt is None:
+                entrant.finish(outcome, detail)
+        self._retire(entrants)
+
+    def _retire(self, entrants: list[Entrant]) -> None:
+        """End and reap finished entrants, and have them judged together."""
+        self.running = [e for e in self.running if e not in entrants]
+        self.paused = deque(e for e in self.paused if e not in entrants)
+        _close(entrants)
+        self.judge.consider((e.backend, e.attempt) for e in entrants if e.attempt is not None)
+
+    def _everyone(self) -> list[Entrant]:
+        return [*self.running, *self.paused]
+
+
+def _close(entrants: list[Entrant]) -> None:
+    end(e.tree for e in entrants)
+    for entrant in entrants:
+        entrant.close()

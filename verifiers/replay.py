@@ -1,0 +1,124 @@
+"""Replay of a proposed counterexample: exactly over the rationals, by running the program, and in onnxruntime.
+
+Between an entrant's words and a verdict: nothing becomes `Refuted` that did not come through here.  The domain is
+checked by running its predicate, the program's label by running the program (not by the automaton that solvers were given; if
+the two disagree that is our bug and is raised as one), the network's label by exact arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from ..models.claim import Claim, Label, same_label
+from ..models.errors import InputError
+from ..models.network import dyadic
+from ..models.onnx_writer import write_onnx
+from ..models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
+from .verdict import Contradiction, Counterexample
+
+NOT_REPLAYED = "counterexamples are replayed exactly, but not in onnxruntime"
+Status = Literal[
+    "differs",  # a counterexample, exactly and in onnxruntime
+    "rounding",  # a counterexample exactly, but onnxruntime's label is another: a finding about the network's rounding
+    "agrees",  # network and program give the same label
+    "outside",  # not in the domain
+    "malformed",  # not a word at all
+]
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of one word.  `detail` says it in words where the status is not "differs"."""
+
+    word: tuple[int, ...]
+    status: Status
+    counterexample: Counterexample | None = None
+    detail: str = ""
+
+
+class Replayer:
+    """Replays words of one claim; the onnxruntime session is made on first use and kept.
+
+    `missing` says why there is no replay in onnxruntime, "" where there is one or none was needed.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        self.missing = ""
+
+    def exact(self, word: Sequence[int]) -> Replayed:
+        """Without onnxruntime: status is differs, agrees, outside or malformed."""
+        claim, domain = self.claim, self.claim.domain
+        word = tuple(word)
+        if len(word) != domain.max_length:
+            return Replayed(word, "malformed", detail=f"{len(word)} symbols where the domain's words have {domain.max_length}")
+        if any(type(s) is not int or not 0 <= s < len(domain.symbols) for s in word):
+            return Replayed(word, "malformed", detail=f"symbols are 0 to {len(domain.symbols) - 1}")
+        tokens = domain.unpadded(word)
+        shown = f"the input {list(tokens)}"
+        if not domain.min_length <= len(tokens) <= domain.max_length or domain.padded(tokens) != word:
+            return Replayed(word, "outside", detail=f"{shown} (length {len(tokens)}) does not fit the lengths or has padding inside")
+        if domain.where is not None and domain.where(tokens) is not True:
+            return Replayed(word, "outside", detail=f"{shown} is outside the domain: `where` says no")
+        program_label = claim.program_label(tokens)
+        self._agree_with_language(word, program_label)
+        numerators = claim.network.evaluate(domain.one_hot(np.array([word], dtype=np.int64)))
+        network_index = int(claim.decision.decide(numerators)[0])
+        if claim.decision.index(program_label) == network_index:
+            return Replayed(word, "agrees", detail=f"network and program agree on {shown}: {program_label!r}")
+        outputs = tuple(Fraction(int(v), claim.network.scale) for v in numerators[0])
+        found = Counterexample(tokens, claim.decision.labels[network_index], program_label, outputs)
+        return Replayed(word, "differs", found)
+
+    def __call__(self, word: Sequence[int]) -> Replayed:
+        """The full replay."""
+        result = self.exact(word)
+        found = result.counterexample
+        if found is None or self.runtime is None:
+            return result
+        label, shown = self._in_onnxruntime(self.runtime, result.word)
+        if self.missing or (label is not None and same_label(label, found.network_label)):
+            return result
+        detail = (
+            f"on the input {list(found.tokens)} the network's exact outputs ({', '.join(map(str, found.outputs))}) mean "
+            f"{found.network_label!r}, but {shown}; the program says {found.program_label!r}"
+        )
+        return Replayed(result.word, "rounding", found, detail)
+
+    def _in_onnxruntime(self, runtime: OnnxRuntime, word: tuple[int, ...]) -> tuple[Label | None, str]:
+        """onnxruntime's label and its outputs in words; None where they mean none."""
+        try:
+            outputs = runtime.run_words(self.claim.domain, np.array([word], dtype=np.int64))[0]
+        except RuntimeMismatch as error:
+            return None, str(error)
+        except RuntimeUnavailable as error:
+            self.missing = f"{error}: {NOT_REPLAYED}"
+            return None, ""
+        numerators, _ = dyadic(outputs)  # floats compare as the exact numbers that they are
+        label = self.claim.decision.labels[int(self.claim.decision.decide(numerators.reshape(1, -1))[0])]
+        return label, f"onnxruntime's ({', '.join(repr(float(v)) for v in outputs)}) mean {label!r}"
+
+    @cached_property
+    def runtime(self) -> OnnxRuntime | None:
+        """The claim's ONNX bytes in onnxruntime, written where the network came without; None: `missing` says why."""
+        network, domain = self.claim.network, self.claim.domain
+        try:
+            if not network.source:
+                source = write_onnx(network, positions=domain.positions, alphabet=len(domain.alphabet))
+                network = replace(network, source=source)
+            return OnnxRuntime(network)
+        except (InputError, RuntimeUnavailable) as error:
+            self.missing = f"{error}: {NOT_REPLAYED}"
+            return None
+
+    def _agree_with_language(self, word: tuple[int, ...], label: Label) -> None:
+        told = self.claim.language.label_of(word)
+        if told is None or told != self.claim.decision.index(label):
+            meant = "no label" if told is None else repr(self.claim.decision.labels[told])
+            raise Contradiction(f"the automaton gives {meant} to {list(self.claim.domain.unpadded(word))}, running the program gives {label!r}")

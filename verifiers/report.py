@@ -1,0 +1,56 @@
+"""A verdict as the JSON object and the exit status of DESIGN §3: what `--json` prints and scripts rely on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .verdict import Attempt, Counterexample, Proved, Refuted, Verdict
+
+PROVED, REFUTED, UNKNOWN = 0, 1, 3
+
+
+def exit_status(verdict: Verdict) -> int:
+    """0 proved, 1 refuted, 3 unknown."""
+    if isinstance(verdict, Proved):
+        return PROVED
+    return REFUTED if isinstance(verdict, Refuted) else UNKNOWN
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """Plain data for `json.dumps`.  `counterexamples`, `warnings` and `exact_in_float32` are more than DESIGN §3 asks for."""
+    proved, refuted = isinstance(verdict, Proved), isinstance(verdict, Refuted)
+    found = [_counterexample(c) for c in verdict.counterexamples] if isinstance(verdict, Refuted) else []
+    return {
+        "verdict": "proved" if proved else "refuted" if refuted else "unknown",
+        "trust": verdict.trust if isinstance(verdict, Proved) else None,
+        "reason": None if isinstance(verdict, Proved | Refuted) else verdict.reason,
+        "backend": verdict.backend,
+        "seconds": round(verdict.seconds, 3),
+        "domain_size": str(verdict.domain_size),
+        "counterexample": found[0] if found else None,
+        "proof": None,
+        "attempts": [_attempt(a) for a in verdict.attempts],
+        "counterexamples": found,
+        "warnings": list(verdict.warnings),
+        "exact_in_float32": verdict.exact_in_float32 if isinstance(verdict, Proved) else None,
+    }
+
+
+def _counterexample(found: Counterexample) -> dict[str, Any]:
+    return {
+        "tokens": list(found.tokens),
+        "network_label": found.network_label,
+        "program_label": found.program_label,
+        "outputs": [str(v) for v in found.outputs],
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "backend": attempt.backend,
+        "version": attempt.version,
+        "outcome": attempt.outcome,
+        "seconds": attempt.seconds,
+        "peak_mb": attempt.peak_mb,
+        "detail": attempt.detail,
+    }

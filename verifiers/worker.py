@@ -1,0 +1,126 @@
+"""The child process of the race: runs one backend on one claim and writes its answer as JSON lines.
+
+`entrant.py` starts it in its own session.  The task comes pickled on stdin (from the parent, which is trusted); the answer
+goes back on a pipe of its own as lines of JSON, because the parent must not have to trust this process.  Whatever a
+solver prints goes elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..models.claim import Claim
+from ..models.errors import Unsupported
+from .backend import Backend, Budget
+from .verdict import Attempt
+
+PROGRESS_SECONDS = 0.1  # at most one progress line per this
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a child is asked to do."""
+
+    backend: Backend
+    claim: Claim
+    budget: Budget
+
+
+def main(answer_fd: int, lifeline_fd: int) -> None:
+    """Run the task on stdin; exits with 0 when an answer was written, whatever it was."""
+    follow_parent(lifeline_fd)
+    _be_a_good_child()
+    answers = _Answers(answer_fd)
+    task = pickle.load(sys.stdin.buffer)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if not isinstance(task, Task):
+        raise TypeError(f"the task is a {type(task).__name__}")
+    answers.send(_answer(task, answers.progress))
+    # not through interpreter shutdown: a solver's threads must not keep an answered entrant alive
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _answer(task: Task, progress: Callable[[str], None]) -> dict[str, object]:
+    try:
+        attempt = task.backend.solve(task.claim, task.budget, progress)
+    except Unsupported as error:
+        return {"outcome": "unsupported", "detail": str(error)}
+    except MemoryError:
+        return {"outcome": "memory", "detail": "ran out of memory"}
+    except Exception as error:
+        traceback.print_exc()
+        return {"outcome": "crashed", "detail": f"{type(error).__name__}: {error}"}
+    if not isinstance(attempt, Attempt):
+        return {"outcome": "crashed", "detail": f"returned a {type(attempt).__name__} instead of an attempt"}
+    return {
+        "outcome": attempt.outcome,
+        "version": attempt.version,
+        "trust": attempt.trust,
+        "detail": attempt.detail,
+        "words": [[int(s) for s in word] for word in attempt.words],
+    }
+
+
+@dataclass
+class _Answers:
+    """The way back: one JSON object per line; solvers may report progress from any thread."""
+
+    fd: int
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    last: float = 0.0
+
+    def progress(self, text: str) -> None:
+        if time.monotonic() - self.last >= PROGRESS_SECONDS:
+            self.last = time.monotonic()
+            self.send({"progress": str(text)[:500]})
+
+    def send(self, message: dict[str, object]) -> None:
+        data = json.dumps(message).encode() + b"\n"
+        with self.lock:
+            while data:
+                data = data[os.write(self.fd, data) :]
+
+
+def _be_a_good_child() -> None:
+    with contextlib.suppress(OSError, ImportError):  # a crash leaves no core file
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # if memory runs out: us, not the parent
+        file.write("1000")
+
+
+def follow_parent(lifeline_fd: int) -> None:
+    """Die, group and all, when the parent does: when the other end of this pipe closes.
+
+    On Linux the kernel itself sends the signal (F_SETSIG), so no solver that holds the interpreter can delay it.
+    """
+    import fcntl
+    import select
+
+    os.set_inheritable(lifeline_fd, False)
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, fcntl.fcntl(lifeline_fd, fcntl.F_GETFL) | os.O_ASYNC)
+        if select.select([lifeline_fd], [], [], 0)[0]:  # it closed before we listened
+            os.killpg(0, signal.SIGKILL)
+        return
+
+    def watch() -> None:
+        os.read(lifeline_fd, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
