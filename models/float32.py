@@ -180,7 +180,7 @@ class _Walk:
                 why = f"sums need {bits} bits, float32 has {PRECISION}"
             elif e < SMALLEST_NORMAL:
                 why = "values may be subnormal"
-            elif bits + e >= OVERFLOW:
+            elif units.bit_length() + e > OVERFLOW:
                 why = "sums may overflow"
             if why and first is None:
                 first = Float32Report(False, bits, k, i, f"node {k}, neuron {i}: {why}")

@@ -31,8 +31,8 @@ def build_language(
     Raises InputError where `where` fails on some sequence, or the program fails or gives no label on a sequence of the domain.
     """
     count = sum(len(domain.tokens) ** n for n in range(domain.min_length, min(domain.max_length, domain.min_length + 64) + 1))
-    few = count <= word_limit and domain.max_length - domain.min_length <= 64
-    effort = Effort(min(state_limit, 20_000 + 4 * count) if few else state_limit, {})
+    few = count <= word_limit and domain.max_length <= 64
+    effort = Effort(min(state_limit, 10_000 + count // 2) if few else state_limit, {})
     builder = _Builder(domain, program, labels, effort)
     try:
         parts = [part for n in range(domain.min_length, domain.max_length + 1) for part in builder.length(n)]

@@ -242,6 +242,9 @@ class _Graph:
         model.CopyFrom(self.model)
         del model.graph.node[:]
         model.graph.node.extend(node for _, node in self._order)  # onnxruntime sorts too
+        del model.graph.value_info[:]
+        for value in model.graph.output:
+            value.type.tensor_type.shape.SetInParent()  # an output may leave its shape out; the checker would not have it
         try:
             checker.check_model(model)
         except Exception as error:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class NotAPass(Located):
     """The program uses its tokens in a way that no chain of passes can follow."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, line: int = 0) -> None:
         super().__init__(what)
-        self.what = what
+        self.what, self.line = what, line
 
 
 class Context:
@@ -83,7 +83,10 @@ class Tokens:
         def finish(acc: tuple[int, bool]) -> int:
             return acc[0] if acc[1] else ().index(value)
 
-        return self._ask(Fold("index", lambda acc, v, m: (acc, True) if v == value else (acc, False), int), value)
+        def step(acc: tuple[int, bool], v: Value, m: Machine) -> tuple[tuple[int, bool], bool]:
+            return ((acc[0], True), True) if v == value else ((acc[0] + 1, False), False)
+
+        return self._ask(Fold("index", step, finish), value, start=(0, False))
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Tokens):
@@ -106,6 +109,10 @@ class Tokens:
     __mul__ = __rmul__ = _refusing("repeats the tokens")
     __lt__ = __le__ = __gt__ = __ge__ = _refusing("orders the tokens as a tuple")
     __str__ = __repr__ = _refusing("turns the tokens into a string")
+
+
+def has_tokens(value: Value) -> bool:
+    return isinstance(value, Tokens) or (type(value) is tuple and any(map(has_tokens, value)))
 
 
 # What a loop over tokens walks over: per item, the positions that it reads and the value that it gives then.
@@ -238,6 +245,10 @@ class Pass:
 
     def payload_key(self, payload: Any) -> Any: ...
 
+    def sees_tokens(self, payload: Any) -> bool:
+        """Whether a step may look at tokens other than its item's."""
+        ...
+
 
 class LoopPass(Pass):
     """A for statement from one entry environment; outcomes are end, break (with what survives), return and raise."""
@@ -250,6 +261,9 @@ class LoopPass(Pass):
 
     def payload_key(self, payload: dict[str, Value]) -> Any:
         return tuple(freeze(payload[name]) if name in payload else ("unbound",) for name in self.loop.names.state)
+
+    def sees_tokens(self, payload: dict[str, Value]) -> bool:
+        return any(map(has_tokens, payload.values()))
 
     def begin(self, m: Machine) -> dict[str, Value]:
         return self.entry
@@ -284,6 +298,9 @@ class FoldPass(Pass):
 
     def payload_key(self, payload: Any) -> Any:
         return freeze(payload)
+
+    def sees_tokens(self, payload: Any) -> bool:
+        return any(map(has_tokens, self.env.values()))
 
     def begin(self, m: Machine) -> Any:
         return self.start

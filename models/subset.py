@@ -7,6 +7,7 @@ the way to mend it.  Closures take the locals and the machine; the word "compile
 from __future__ import annotations
 
 import ast
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ Run = Callable[[Env, Machine], Any]
 Bind = Callable[[Env, Any, Machine], None]
 
 DEPTH_LIMIT = 60
+_NUMBERS = itertools.count()  # loops and generators of all files: a name for each
 BUILTINS = ("abs", "all", "any", "bool", "enumerate", "int", "len", "max", "min", "range", "reversed", "str", "sum", "tuple", "zip")
 ITERATORS = ("enumerate", "range", "reversed", "zip")
 METHODS = ("count", "index")
@@ -138,7 +140,6 @@ class Module:
         self.constants: dict[str, tuple[ast.stmt, Value]] = {}
         self.compiled: dict[str, Function] = {}
         self.active: list[str] = []
-        self.counter = 0
         tree = parse(source, origin)
         for node in tree.body:
             self._top_level(node)
@@ -223,10 +224,6 @@ class Compiler:
         self.module, self.scope, self.liveness = module, scope, liveness
         self.uses: dict[str, ast.stmt] = {} if uses is None else uses
         self.refuse = module.refuse
-
-    def number(self) -> int:
-        self.module.counter += 1
-        return self.module.counter
 
     def outside(self, node: ast.AST, at: ast.AST | None = None) -> ProgramError:
         what, mend = MENDS.get(type(node).__name__, (type(node).__name__, "see docs/program-subset.md"))
@@ -361,7 +358,7 @@ class Compiler:
 
     def stmt_For(self, node: ast.For, depth: int) -> Run:
         iterable = self.iterable(node.iter, depth)
-        info = Loop(self.number(), self.liveness.loops[node], self.target(node.target), self.block(node.body, depth))
+        info = Loop(next(_NUMBERS), self.liveness.loops[node], self.target(node.target), self.block(node.body, depth))
         bind, body, orelse, names = info.bind, info.body, self.block(node.orelse, depth), info.names
         peeks = _peeks(node)
 
@@ -663,7 +660,7 @@ class Compiler:
         def produce(env: Env, item: Any, m: Machine) -> Iterator[Any]:
             return walk(0, env, item, m)
 
-        return Generator(self.number(), free, first, produce)
+        return Generator(next(_NUMBERS), free, first, produce)
 
 
 def _reversed(value: Any) -> Any:

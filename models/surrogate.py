@@ -61,10 +61,8 @@ class Surrogate:
         return sum(self.hidden)
 
     def to_onnx(self) -> bytes:
-        """The ONNX file; `network` and it are the same function."""
-        from .onnx_writer import write_onnx
-
-        return write_onnx(self.network)
+        """The ONNX file: the bytes that `network` carries, and the same function."""
+        return self.network.source
 
 
 def fit_surrogate(
@@ -80,6 +78,8 @@ def fit_surrogate(
 
     Raises InputError where the inputs or labels are unusable, or no exact network was found in the budget.
     """
+    from .onnx_writer import with_source
+
     started = time.monotonic()
     _validate(labelled, domain, decision)
     say = progress or (lambda text: None)
@@ -88,13 +88,14 @@ def fit_surrogate(
     if decision.kind == "sign":
         weight, bias = layers[-1]
         layers = [*layers[:-1], (weight[1:] - weight[:1], bias[1:] - bias[:1])]
-    network = feed_forward(layers, name="surrogate")
+    network = with_source(feed_forward(layers, name="surrogate"))
     surrogate = _described(network, plan, len(labelled), time.monotonic() - started)
     wrong = wrong_rows(network, labelled, domain, decision)
     if len(wrong):
         row = domain.unpadded(labelled.words[wrong[0]])
         raise InputError("surrogate", f"wrong on {len(wrong)} of {len(labelled)} inputs, {row!r} first", "label each input once")
-    _require_float32(network, domain)
+    if not _exact_in_float32(network, domain):
+        raise InputError("surrogate", "its sums are too large for exact float32 arithmetic", "use a smaller domain")
     return replace(surrogate, seconds=time.monotonic() - started)
 
 
@@ -109,13 +110,16 @@ def wrong_rows(network: Network, labelled: Labelled, domain: Domain, decision: D
 
 
 def check_in_onnxruntime(surrogate: Surrogate, labelled: Labelled, domain: Domain, decision: Decision) -> int:
-    """Run the exported file on every input; the number of inputs, or InputError where onnxruntime decides otherwise."""
-    from .runtime import Runtime
+    """Run the exported file on every input; the number of inputs, or InputError where onnxruntime decides otherwise.
 
-    runtime = Runtime(surrogate.to_onnx())
+    Raises RuntimeUnavailable where onnxruntime cannot run it.
+    """
+    from .runtime import OnnxRuntime
+
+    runtime = OnnxRuntime(surrogate.network)
     for start in range(0, len(labelled), CHECK_BATCH):
         words = labelled.words[start : start + CHECK_BATCH]
-        outputs = np.asarray(runtime.run(domain.one_hot(words).astype(np.float32)))
+        outputs = runtime.run_words(domain, words)
         wrong = np.flatnonzero(decision.decide(outputs) != labelled.labels[start : start + CHECK_BATCH])
         if len(wrong):
             row = domain.unpadded(words[wrong[0]])
@@ -225,7 +229,8 @@ class _Fit:
             return
         slim = pruned(layers) if layers[0][0].shape[0] else layers
         plan = _Plan(corrected(slim, boxes, self.words, self.labels, self.ids, len(self.domain.prefix)), len(boxes))
-        if self.plan is None or plan.neurons < self.plan.neurons:
+        smaller = self.plan is None or plan.neurons < self.plan.neurons
+        if smaller and _exact_in_float32(feed_forward(plan.layers), self.domain):
             self.plan = plan
 
     def _sample(self, rng: np.random.Generator) -> np.ndarray:
@@ -267,8 +272,7 @@ def _described(network: Network, plan: _Plan, inputs: int, seconds: float) -> Su
     )
 
 
-def _require_float32(network: Network, domain: Domain) -> None:
+def _exact_in_float32(network: Network, domain: Domain) -> bool:
     from .float32 import exact_in_float32
 
-    if not exact_in_float32(network, domain.positions).ok:
-        raise InputError("surrogate", "its sums are too large for exact float32 arithmetic", "use a smaller domain")
+    return exact_in_float32(network, domain.positions).ok

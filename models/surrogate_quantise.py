@@ -99,9 +99,9 @@ def pruned(layers: Layers) -> Layers:
         following, offset = layers[k + 1]
         constant = ~weight.any(axis=1)
         offset = offset + following[:, constant] @ np.maximum(bias[constant], 0)
-        keep = following.any(axis=0) & ~constant
-        if not keep.any():
-            keep[0] = True  # a layer keeps one neuron; it is inert
+        keep = np.flatnonzero(following.any(axis=0) & ~constant)
+        if not len(keep):
+            keep = np.array([0])  # a layer keeps one neuron; it is inert
             following = following * ~constant
         layers[k] = (weight[keep], bias[keep])
         layers[k + 1] = (following[:, keep], offset)

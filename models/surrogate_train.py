@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +55,16 @@ def train(
         torch.set_num_threads(threads)
 
 
-def _train(torch, one_hot, labels, positions, outputs, shape, deadline, used) -> list[tuple[int, Layers]]:  # type: ignore[no-untyped-def]
+def _train(
+    torch: Any,  # the module: imported only where something is trained
+    one_hot: np.ndarray,
+    labels: np.ndarray,
+    positions: int,
+    outputs: int,
+    shape: Shape,
+    deadline: float,
+    used: np.ndarray,
+) -> list[tuple[int, Layers]]:
     x = torch.from_numpy(one_hot.astype(np.float32))
     y = torch.from_numpy(labels)
     count, inputs, restarts = len(x), x.shape[1], shape.restarts
@@ -66,14 +77,14 @@ def _train(torch, one_hot, labels, positions, outputs, shape, deadline, used) ->
     own = torch.randn(positions, alphabet, restarts, width) * 0.5
     parameters = [shared.requires_grad_(), own.requires_grad_(), torch.randn(restarts, 1, width).requires_grad_()]
     sizes = (*shape.hidden, outputs)
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         parameters.append((torch.randn(restarts, before, after) * (2 / before) ** 0.5).requires_grad_())
         parameters.append(torch.zeros(restarts, 1, after).requires_grad_())
 
-    def first() -> object:
+    def first() -> Any:
         return ((parameters[0] + free * parameters[1]) * mask).reshape(inputs, restarts * width)
 
-    def forward() -> object:
+    def forward() -> Any:
         h = (x @ first()).view(count, restarts, width).transpose(0, 1) + parameters[2]
         for weight, bias in zip(parameters[3::2], parameters[4::2], strict=True):
             h = torch.baddbmm(bias, torch.relu(h), weight)

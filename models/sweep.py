@@ -13,16 +13,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .automaton import Automaton, trimmed
-from .interpreter import Machine, ProgramFault
-from .passes import Context, NotAPass, Pass, Tokens, guarded, outcome_key
+from .interpreter import Located, Machine, ProgramFault, freeze
+from .passes import Context, NotAPass, Pass, guarded, outcome_key
 from .subset import Function
 
 Outcome = tuple[str, Any]
 HOLD_LIMIT = 3  # tokens that a pass may remember from position to position
 TRACK_LIMIT = 6  # passes run side by side before guessing
+GUESS_LIMIT = 12  # outcomes guessed together
 
 
-class Missing(Exception):
+class Missing(Located):
     """A run asked for the outcome of a pass that is not known yet."""
 
     def __init__(self, query: Pass) -> None:
@@ -91,8 +92,9 @@ class Sweep:
             try:
                 sizes, edges, finals = self._product(base, runners)
             except Missing as e:
-                return self._split(e.query, base, known, main, tracked)
+                return self._split(e.query, base, known, main, tracked, e.line)
             missing: dict[Any, Pass] = {}
+            line = 0
             outcomes: dict[Any, tuple[int, Outcome]] = {}
             labels = []
             for final in finals:
@@ -101,6 +103,7 @@ class Sweep:
                     outcome = self._run(main, known | answers)
                 except Missing as e:
                     missing[e.query.key] = e.query
+                    line = e.line
                     continue
                 labels.append(outcomes.setdefault(outcome_key(outcome), (len(outcomes), outcome))[0])
             if not missing:
@@ -108,13 +111,15 @@ class Sweep:
                 return [Leaf(words, tuple(outcome for _, outcome in outcomes.values()), known)]
             query = next(iter(missing.values()))
             if len(missing) > 1 and tracked:
-                return self._split(tracked[0], base, known, main, tracked[1:])
+                return self._split(tracked[0], base, known, main, tracked[1:], line)
             if len(tracked) >= TRACK_LIMIT or not schedule(query, self.length).forward:
-                return self._split(query, base, known, main, tracked)
+                return self._split(query, base, known, main, tracked, line)
             tracked = (*tracked, query)
 
-    def _split(self, query: Pass, base: Automaton, known: dict[Any, Outcome], main: Main, tracked: tuple[Pass, ...]) -> list[Leaf]:
+    def _split(self, query: Pass, base: Automaton, known: dict[Any, Outcome], main: Main, tracked: tuple[Pass, ...], line: int) -> list[Leaf]:
         """Guess the query's outcome: one part of the language for each, in which it is known."""
+        if len(known) >= GUESS_LIMIT:
+            raise NotAPass("looks at the tokens in too many places that depend on each other", line)
         found = []
         for outcome, part, inner in self._by_outcome(query, base, known):
             found += self._solve(part, inner | {query.key: outcome}, main, tracked)
@@ -267,8 +272,8 @@ class Runner:
     def _item(self, payload: Any, k: int, visible: dict[int, str]) -> tuple[Any, Outcome | None]:
         query, memo = self.query, self.sweep.effort.memo
         value = query.items.value(k, visible)
-        looks = isinstance(payload, dict) and any(isinstance(v, Tokens) for v in payload.values())
-        key = (query.kind, query.payload_key(payload), outcome_key(("", value)), tuple(sorted(visible.items())) if looks else None)
+        looks = tuple(sorted(visible.items())) if query.sees_tokens(payload) else None
+        key = (query.kind, query.payload_key(payload), freeze(value), looks)
         if key in memo:
             return memo[key]
         asked = False

@@ -47,7 +47,7 @@ def _flat(module: Any) -> list[Any] | None:
     import torch
     from torch import nn
 
-    if type(module) is nn.Sequential:
+    if type(module) is nn.Sequential and not _has_hooks(module):
         parts = [_flat(m) for m in module]
         return None if any(p is None for p in parts) else [layer for p in parts for layer in p or ()]
     known = (nn.Linear, nn.ReLU, nn.LeakyReLU, nn.Flatten, nn.Identity, nn.Dropout, nn.Embedding)
@@ -100,7 +100,7 @@ class _Stack:
                 raise InputError(self.where, "the number of positions is open", "give positions=")
             return [1, positions]
         flattened = linear is None or any(isinstance(m, nn.Flatten) for m in self.layers[: self.layers.index(linear)])
-        if flattened and self.positions and self.alphabet:
+        if self.positions and self.alphabet and (flattened or (linear is not None and linear.in_features == self.alphabet)):
             return [1, self.positions, self.alphabet]
         if linear is None:
             raise InputError(self.where, "the size of the input is open: there is no Linear layer", "give positions= and alphabet=")
@@ -165,7 +165,8 @@ def _exported(where: str, module: Any, example: Any) -> bytes:
             warnings.simplefilter("ignore")
             # A branch on values would be frozen into the file as the example took it.
             warnings.simplefilter("error", torch.jit.TracerWarning)
-            torch.onnx.export(module, (example,), buffer, dynamo=False, opset_version=OPSET, input_names=["input"], output_names=["output"])
+            names: dict[str, Any] = {"input_names": ["input"], "output_names": ["output"]}
+            torch.onnx.export(module, (example,), buffer, dynamo=False, opset_version=OPSET, **names)  # type: ignore[arg-type]
     except Exception as error:
         text = str(error).strip()
         reason = text.splitlines()[0][:200] if text else type(error).__name__

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 Kind = Literal["number", "residue", "flag", "token"]
+Evaluate = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,15 @@ class Body:
 class Family:
     """`size` features of one form.
 
-    evaluate(words, rows): values (len(rows), n) of the features `rows`: integers (`residue`: small ones without an order), 0 or 1 for a flag, a symbol for a token
-    (the number of tokens means that there is none).  body(row): Python that computes it.
+    evaluate(words, rows): values (len(rows), n) of the features `rows`, never of none: integers (`residue`: small ones
+    without an order), 0 or 1 for a flag, a symbol for a token (the number of tokens: there is none).
+    body(row): Python that computes it.
     direct(row, fallback), for token features only: a whole function body that returns the token, `fallback` if there is none.
     """
 
     template: str
     kind: Kind
     size: int
-    evaluate: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    evaluate: Evaluate
     body: Callable[[int], Body]
     direct: Callable[[int, str], tuple[str, ...]] | None = None

@@ -41,7 +41,7 @@ def consistent(values: np.ndarray, labels: np.ndarray, label_count: int) -> np.n
 def sieve(survivors: Survivors, examples: Labelled, label_count: int) -> Survivors:
     """The features that also explain these examples; a few examples first, as most features fail on them."""
     rows = survivors.rows
-    for start, stop in _stages(len(examples)):
+    for stop in _stages(len(examples)):
         if len(rows) == 0:
             break
         words, labels = examples.words[:stop], examples.labels[:stop]
@@ -54,12 +54,12 @@ def sieve(survivors: Survivors, examples: Labelled, label_count: int) -> Survivo
     return Survivors(survivors.family, rows)
 
 
-def _stages(count: int) -> Iterator[tuple[int, int]]:
+def _stages(count: int) -> Iterator[int]:
     stop = FIRST
     while stop < count:
-        yield 0, stop
+        yield stop
         stop *= 16
-    yield 0, count
+    yield count
 
 
 def mixed(examples: Labelled, seed: int) -> Labelled:
@@ -73,12 +73,11 @@ def mixed(examples: Labelled, seed: int) -> Labelled:
     return examples.take(order[np.argsort(turn, kind="stable")])
 
 
-def all_families(problem: Problem, templates: Iterable[str] | None = None) -> Iterator[Family]:
-    """Every family of the wanted templates (default: all), in the templates' order."""
+def all_families(problem: Problem, templates: Iterable[str]) -> Iterator[Family]:
+    """Every family of the wanted templates, in the templates' order."""
     from .templates import all_templates
 
-    found = all_templates()
-    for name in found if templates is None else templates:
-        for family in found[name].families(problem):
+    for name in templates:
+        for family in all_templates()[name].families(problem):
             if family.size:
                 yield family

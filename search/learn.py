@@ -16,7 +16,7 @@ from ..models.labelled import Labelled
 MAX_STATES = 400  # of the acyclic automaton
 MAX_MACHINE = 12  # of the machine: more is not readable
 MAX_SEARCHED = 6  # states up to which the smallest machine is searched for
-TRIALS = 6000  # partial machines per number of states; counted, not timed, so that runs are reproducible
+TRIALS = 20_000  # partial machines per number of states; counted, not timed, so that runs are reproducible
 
 
 @dataclass(frozen=True, eq=False)

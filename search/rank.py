@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
-
 # A remainder often holds by an accident of the lengths (with eight tokens, the parity of one is that of the others):
 # it counts as much more as a second count does.
 REMAINDER = 4

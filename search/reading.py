@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -134,15 +135,12 @@ def _number(body: Body, problem: Problem, meaning: dict[int, int]) -> list[Readi
     label_of = problem.labels
     low, high = seen[0] - 1, seen[-1] + 1
     out = []
-    if len(set(meaning.values())) == 2:
-        for label in sorted(set(meaning.values())):
-            members = [v for v in seen if meaning[v] == label]
-            other = next(y for y in meaning.values() if y != label)
-            if len(members) == 1 and len(seen) > 1:
-                table = np.array([label if v == members[0] else other for v in range(low, high + 1)])
-                tests = [f"{body.expression} {sign} {members[0]}" for sign in ("==", "!=")]
-                out.append(Reading((*body.lines, choose(tests[0], tests[1], label_of[label], label_of[other])), table, low))
-    cuts = [min(range(a[1] + 1, b[0] + 1), key=abs) for a, b in zip(runs, runs[1:], strict=False)]
+    if len(runs) == 3 and runs[1][0] == runs[1][1] and runs[0][2] == runs[2][2]:
+        middle, other = runs[1][2], runs[0][2]
+        table = np.array([middle if v == runs[1][0] else other for v in range(low, high + 1)])
+        tests = [f"{body.expression} {sign} {runs[1][0]}" for sign in ("==", "!=")]
+        out.append(Reading((*body.lines, choose(tests[0], tests[1], label_of[middle], label_of[other])), table, low))
+    cuts = [min(range(a[1] + 1, b[0] + 1), key=abs) for a, b in pairwise(runs)]
     table = np.array([runs[sum(v >= c for c in cuts)][2] for v in range(low, high + 1)])
     if len(runs) == 2:
         tests = [f"{body.expression} {sign} {cuts[0]}" for sign in (">=", "<")]

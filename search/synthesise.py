@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
 
@@ -16,11 +17,11 @@ from ..models.domain import Domain
 from ..models.errors import InputError
 from ..models.labelled import Labelled
 from .candidate import Candidate
-from .feature import Body, Family
 from .filter import Survivors, all_families, mixed, sieve
 from .problem import Problem
 from .reading import Reading, readings
 from .render import literal
+from .templates import all_templates
 
 POOL = 2048  # inputs on which candidates are told apart
 RENDERED = 3000  # features that are written out as programs in one step
@@ -40,6 +41,7 @@ def synthesise(
 ) -> list[Candidate]:
     """Programs that give every example its label, plainest first, one per behaviour."""
     search = Search(examples, domain, labels, seed=seed, start=len(examples), templates=templates)
+    search.best()
     return search.candidates()[:limit]
 
 
@@ -80,7 +82,10 @@ class Search:
         self.refuted: list[Refutation] = []
         self.instances = 0  # features that were looked at
         self._say = progress or (lambda text: None)
-        self._templates = None if templates is None else tuple(templates)
+        wanted = all_templates() if templates is None else {name: _named(name) for name in templates}
+        last = [name for name, module in wanted.items() if getattr(module, "LAST_RESORT", False)]
+        self._templates = [name for name in wanted if name not in last] or last
+        self._in_reserve = [name for name in last if name not in self._templates]
         self._all = mixed(examples, seed)
         self.known = self._all.take(np.arange(min(start, len(self._all))))
         self._survivors: list[Survivors] | None = None
@@ -95,12 +100,18 @@ class Search:
                 if len(outside) == 0:
                     return found[0]
                 self._learn(self._all.take(outside[:8]))  # it would return something that is not a label
-            elif len(self.known) < len(self._all):
-                self._say("the templates are exhausted: once more with all examples")
-                self.known = self._all
-                self._list, self._survivors = None, None
-            else:
+            elif not self._more():
                 return None
+
+    def _more(self) -> bool:
+        """Nothing explains what is known: go on with all examples, so that templates that learn have all there is, and the last resort."""
+        if len(self.known) >= len(self._all) and not self._in_reserve:
+            return False
+        self._say("no other template explains the examples: learning a state machine from all of them")
+        self.known = self._all
+        self._templates, self._in_reserve = self._templates + self._in_reserve, []
+        self._list, self._survivors = None, None
+        return True
 
     def refine(self, counterexamples: Labelled) -> None:
         """The inputs, with their right labels, on which the best candidate was wrong."""
@@ -128,7 +139,7 @@ class Search:
     def _sieved(self) -> list[Survivors]:
         count = len(self.problem.labels)
         if self._survivors is None:
-            self._survivors = []
+            self._survivors, self.instances = [], 0
             for family in all_families(self.problem, self._templates):
                 self.instances += family.size
                 self._survivors.append(sieve(Survivors(family, np.arange(family.size)), self.known, count))
@@ -158,9 +169,15 @@ class Search:
         return out
 
 
+def _named(name: str) -> ModuleType:
+    if name not in all_templates():
+        raise InputError("search", f"there is no template {name!r}", f"templates are {', '.join(all_templates())}")
+    return all_templates()[name]
+
+
 def _constant(problem: Problem, label: int) -> Candidate:
     """What explains examples that all have one label."""
-    family = Family("constant", "number", 1, lambda words, rows: np.zeros((len(rows), len(words)), dtype=np.int16), lambda row: Body((), "0"))
+    family = next(all_families(problem, ["constant"]))
     return Candidate(family, 0, Reading((f"return {literal(problem.labels[label])}",), np.array([label]), 0))
 
 

@@ -37,9 +37,7 @@ def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str) -> s
             "labels": claim.decision.labels,
             "domain_size": str(claim.domain_size),
         },
-        "attempts": [
-            asdict(attempt) | {"inputs": [domain.unpadded(w) if _is_word(claim, w) else None for w in attempt.words]} for attempt in attempts
-        ],
+        "attempts": [asdict(a) | {"inputs": [domain.unpadded(w) if _is_word(claim, w) else None for w in a.words]} for a in attempts],
     }
     (folder / "attempts.json").write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
     (folder / "network.onnx").write_bytes(claim.network.source)

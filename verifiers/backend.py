@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 from ..models.claim import Claim
@@ -39,6 +40,14 @@ class Capabilities:
     trust: Trust
     in_process: bool = False
     description: str = ""
+
+
+def installed_version(package: str) -> str | None:
+    """A package's version from its metadata, without importing it; None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 class Backend(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..models.errors import InputError
 from .backend import Backend
@@ -11,22 +11,28 @@ from .backend import Backend
 
 def choose(names: Sequence[str] | None, registry: Iterable[Backend] | None = None) -> tuple[Backend, ...]:
     """The backends of these names in this order, None: all.  "module:attribute" names one that is not registered."""
-    if registry is None:
-        from .registry import all_backends
-
-        registry = all_backends()
-    known = {backend.name: backend for backend in registry}
+    known = _registered() if registry is None else {backend.name: backend for backend in registry}
     if names is None:
         return tuple(known.values())
     if not names:
         raise InputError("backends", "names no backend", f"known are {', '.join(known)}")
-    chosen = [known[name] if name in known else _imported(name, known) for name in dict.fromkeys(names)]
+    chosen = [known[name] if name in known else _imported(name, known, registry is None) for name in dict.fromkeys(names)]
     return tuple({backend.name: backend for backend in chosen}.values())
 
 
-def _imported(name: str, known: dict[str, Backend]) -> Backend:
+def _registered() -> Mapping[str, Backend]:
+    from .registry import all_backends
+
+    return all_backends()
+
+
+def _imported(name: str, known: Mapping[str, Backend], registered: bool) -> Backend:
     module, colon, attribute = name.partition(":")
     if not colon:
+        if registered:
+            from .registry import get
+
+            return get(name)  # raises, and knows whether the name is unknown or its package is broken
         raise InputError("backends", f"there is no backend {name!r}", f"known are {', '.join(known)}")
     try:
         backend = getattr(importlib.import_module(module), attribute)

@@ -38,6 +38,7 @@ class Entrant:
         self.backend, self.version, self.budget = backend, version, budget
         self.attempt: Attempt | None = None
         self.silent = False  # nothing more can come: it closed its answer pipe, or died
+        self.turns = 0  # that are over
         self.peak_mb = 0.0
         self._progress = progress
         self._buffer, self._printed, self._resident = b"", b"", 0.0
@@ -88,7 +89,7 @@ class Entrant:
         return 0.0 if self._running_since is None else time.monotonic() - self._running_since
 
     def pause(self, table: Mapping[int, ProcessInfo]) -> None:
-        self._ran, self._running_since = self.seconds, None
+        self._ran, self._running_since, self.turns = self.seconds, None, self.turns + 1
         self.tree.signal(signal.SIGSTOP, table)
 
     def resume(self, table: Mapping[int, ProcessInfo]) -> None:

@@ -30,8 +30,7 @@ from .verdict import Attempt, Contradiction, Outcome, Trust, Verdict
 
 IN_PROCESS_INPUTS = 10**7  # up to so many inputs, cheap backends answer before any process is started
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
-ROUNDS = 4  # turns that every entrant gets within the time limit, if more fit than may run at once
-SHORTEST_TURN = 1.0
+FIRST_TURN = 2.0  # seconds, where more fit than may run at once; each later turn of an entrant is twice as long
 USELESS = "proved already, at a trust that this backend cannot pass"
 Progress = Callable[[str], None]
 
@@ -149,9 +148,7 @@ class Race:
     def run(self) -> None:
         """Until decided, out of time, or everybody has finished.  However it ends, no child is left."""
         width = self.budget.workers
-        # threads for each: one, or more where there are fewer entrants than workers
-        threads = max(1, width // len(self.waiting))
-        turn = max(SHORTEST_TURN, self.budget.seconds / (ROUNDS * math.ceil(len(self.waiting) / width)))
+        threads = max(1, width // len(self.waiting))  # for each; more than one where there are fewer entrants than workers
         try:
             while self.waiting or self.running or self.paused:
                 self._fill(width, threads)
@@ -162,7 +159,7 @@ class Race:
                     return self._stop_all("cancelled", "another answer decided the race")
                 if time.monotonic() >= self.deadline:
                     return self._stop_all("timeout", f"over the limit of {self.budget.seconds:g} s")
-                self._take_turns(turn)
+                self._take_turns()
         finally:
             _close(self._everyone())
 
@@ -215,12 +212,12 @@ class Race:
                 self.waiting.remove((backend, version))
                 self.judge.attempts.append(Attempt(backend.name, "cancelled", version, detail=USELESS))
 
-    def _take_turns(self, turn: float) -> None:
+    def _take_turns(self) -> None:
         """Whoever has had its turn makes place for the next."""
         if not (self.waiting or self.paused):
             return
         table = snapshot()
-        for entrant in [e for e in self.running if e.turn_seconds >= turn]:
+        for entrant in [e for e in self.running if e.turn_seconds >= FIRST_TURN * 2**e.turns]:
             entrant.pause(table)
             self.running.remove(entrant)
             self.paused.append(entrant)

@@ -8,7 +8,7 @@ the two disagree that is our bug and is raised as one), the network's label by e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Literal
@@ -18,7 +18,7 @@ import numpy as np
 from ..models.claim import Claim, Label, same_label
 from ..models.errors import InputError
 from ..models.network import dyadic
-from ..models.onnx_writer import write_onnx
+from ..models.onnx_writer import with_source
 from ..models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from .verdict import Contradiction, Counterexample
 
@@ -110,8 +110,7 @@ class Replayer:
         network, domain = self.claim.network, self.claim.domain
         try:
             if not network.source:
-                source = write_onnx(network, positions=domain.positions, alphabet=len(domain.alphabet))
-                network = replace(network, source=source)
+                network = with_source(network, positions=domain.positions, alphabet=len(domain.alphabet))
             return OnnxRuntime(network)
         except (InputError, RuntimeUnavailable) as error:
             self.missing = f"{error}: {NOT_REPLAYED}"
@@ -121,4 +120,5 @@ class Replayer:
         told = self.claim.language.label_of(word)
         if told is None or told != self.claim.decision.index(label):
             meant = "no label" if told is None else repr(self.claim.decision.labels[told])
-            raise Contradiction(f"the automaton gives {meant} to {list(self.claim.domain.unpadded(word))}, running the program gives {label!r}")
+            tokens = list(self.claim.domain.unpadded(word))
+            raise Contradiction(f"the automaton gives {meant} to {tokens}, running the program gives {label!r}")

@@ -93,7 +93,7 @@ class Proved(_Verdict):
 
     def _said(self) -> str:
         how = f"{self.backend}, {self.seconds:.2f} s, trust: {self.trust}"
-        float32 = "float32 arithmetic gives the same" if self.exact_in_float32 else "speaks of exact arithmetic, float32 may round differently"
+        float32 = "float32 arithmetic gives the same" if self.exact_in_float32 else "of exact arithmetic: float32 may round differently"
         return f"Proved: network and program agree on all {self.domain_size:,} inputs ({how}; {float32})"
 
 

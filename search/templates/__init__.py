@@ -1,7 +1,8 @@
 """Program templates: one file each, found by looking into this folder.  docs/add-a-template.md is the recipe.
 
 A template module has `EXAMPLE`, the source of a program that it must find from labels alone (a test holds that), and
-`families(problem)`, which yields the features that it knows (`search/feature.py`).
+`families(problem)`, which yields the features that it knows (`search/feature.py`).  With `LAST_RESORT = True` it is asked
+only when all others have failed on all examples.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, steps
+from ..problem import Problem, TokenSet, steps
 from .count_difference import depth_loop
 
 EXAMPLE = """
@@ -35,7 +35,7 @@ def families(problem: Problem) -> Iterator[Family]:
         yield _clamped(problem, pairs, weights, low, high)
 
 
-def _clamped(problem: Problem, pairs: list, weights: np.ndarray, low: int, high: int) -> Family:
+def _clamped(problem: Problem, pairs: list[tuple[TokenSet, TokenSet]], weights: np.ndarray, low: int, high: int) -> Family:
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         depth = np.zeros((len(rows), len(words)), dtype=np.int16)
         for step in steps(weights[rows], words):
@@ -45,6 +45,6 @@ def _clamped(problem: Problem, pairs: list, weights: np.ndarray, low: int, high:
     def body(row: int) -> Body:
         more = (f"depth = min(depth + 1, {high})",) if high < FREE else ()
         less = (f"depth = max(depth - 1, {low})",) if low > -FREE else ()
-        return Body(depth_loop(problem, *pairs[row], more, less), "depth", "depth")
+        return Body(depth_loop(problem, pairs[row], more, less), "depth", "depth")
 
     return Family("clamped_counter", "number", len(pairs), evaluate, body)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, counts
+from ..problem import Problem, TokenSet, counts
 from ..render import is_in, literal
 
 EXAMPLE = """
@@ -41,13 +41,16 @@ def families(problem: Problem) -> Iterator[Family]:
         up, down = pairs[row]
         if len(up) == len(down) == 1:
             return Body((), f"tokens.count({literal(problem.tokens[up[0]])}) - tokens.count({literal(problem.tokens[down[0]])})", "depth")
-        return Body(depth_loop(problem, up, down, (), ()), "depth", "depth")
+        return Body(depth_loop(problem, pairs[row]), "depth", "depth")
 
     yield Family("count_difference", "number", len(pairs), evaluate, body)
 
 
-def depth_loop(problem: Problem, up: tuple[int, ...], down: tuple[int, ...], more: tuple[str, ...], less: tuple[str, ...]) -> tuple[str, ...]:
+def depth_loop(
+    problem: Problem, pair: tuple[TokenSet, TokenSet], more: tuple[str, ...] = (), less: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     """Count openers up and closers down; `more` and `less` replace the two steps."""
+    up, down = pair
     return (
         "depth = 0",
         "for token in tokens:",

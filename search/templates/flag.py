@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..feature import Body, Family
+from ..feature import Body, Evaluate, Family
 from ..problem import Problem, steps
 from ..render import is_in
 
@@ -31,7 +31,7 @@ def families(problem: Problem) -> Iterator[Family]:
     first = problem.matrix([a for a, _ in pairs]).astype(bool)
     second = problem.matrix([b for _, b in pairs]).astype(bool)
 
-    def raised(start: bool) -> object:
+    def raised(start: bool) -> Evaluate:
         def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
             flag = np.full((len(rows), len(words)), start)
             for rise, fall in zip(steps(first[rows], words), steps(second[rows], words), strict=True):
@@ -48,7 +48,7 @@ def families(problem: Problem) -> Iterator[Family]:
             seen = seen | one
         return met.astype(np.int16)
 
-    def flag_body(start: bool) -> object:
+    def flag_body(start: bool) -> Callable[[int], Body]:
         def body(row: int) -> Body:
             a, b = pairs[row]
             rise = (f"    if {is_in(problem, a)}:", "        flag = True")
@@ -71,5 +71,5 @@ def families(problem: Problem) -> Iterator[Family]:
         return Body(lines, "after", "after")
 
     for start in (False, True):
-        yield Family("flag", "flag", len(pairs), raised(start), flag_body(start))  # type: ignore[arg-type]
+        yield Family("flag", "flag", len(pairs), raised(start), flag_body(start))
     yield Family("flag", "flag", len(pairs), after, after_body)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..feature import Body, Family
+from ..feature import Body, Evaluate, Family
 from ..problem import Problem
 from ..render import is_in, literal, nothing
 
@@ -29,7 +29,7 @@ def families(problem: Problem) -> Iterator[Family]:
     members = problem.matrix(sets).astype(bool)
     none = literal(nothing(problem))
 
-    def occurrence(backwards: bool) -> object:
+    def occurrence(backwards: bool) -> Evaluate:
         def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
             out = np.full((len(rows), len(words)), problem.size, dtype=np.int16)
             order = range(words.shape[1]) if backwards else range(words.shape[1] - 1, -1, -1)
@@ -60,7 +60,7 @@ def families(problem: Problem) -> Iterator[Family]:
         "last_occurrence",
         "token",
         len(sets),
-        occurrence(True),  # type: ignore[arg-type]
+        occurrence(True),
         lambda row: Body(last(row, none), "last", "last"),
         lambda row, fallback: (*last(row, fallback), "return last"),
     )
@@ -68,7 +68,7 @@ def families(problem: Problem) -> Iterator[Family]:
         "last_occurrence",
         "token",
         len(sets),
-        occurrence(False),  # type: ignore[arg-type]
+        occurrence(False),
         lambda row: Body(first(row), "first", "first"),
         first_itself,
     )

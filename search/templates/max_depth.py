@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..feature import Body, Family
+from ..feature import Body, Evaluate, Family
 from ..problem import Problem, steps
 from .count_difference import depth_loop
 
@@ -32,7 +32,7 @@ def families(problem: Problem) -> Iterator[Family]:
         return
     weights = problem.matrix([up for up, _ in pairs]) - problem.matrix([down for _, down in pairs])
 
-    def extreme(pick: np.ufunc) -> object:
+    def extreme(pick: np.ufunc) -> Evaluate:
         def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
             depth = np.zeros((len(rows), len(words)), dtype=np.int16)
             reached = depth
@@ -44,12 +44,12 @@ def families(problem: Problem) -> Iterator[Family]:
         return evaluate
 
     def deepest(row: int) -> Body:
-        loop = depth_loop(problem, *pairs[row], ("depth += 1", "deepest = max(deepest, depth)"), ())
+        loop = depth_loop(problem, pairs[row], ("depth += 1", "deepest = max(deepest, depth)"), ())
         return Body(("deepest = 0", *loop), "deepest", "deepest")
 
     def lowest(row: int) -> Body:
-        loop = depth_loop(problem, *pairs[row], (), ("depth -= 1", "lowest = min(lowest, depth)"))
+        loop = depth_loop(problem, pairs[row], (), ("depth -= 1", "lowest = min(lowest, depth)"))
         return Body(("lowest = 0", *loop), "lowest", "lowest")
 
-    yield Family("max_depth", "number", len(pairs), extreme(np.maximum), deepest)  # type: ignore[arg-type]
-    yield Family("max_depth", "number", len(pairs), extreme(np.minimum), lowest)  # type: ignore[arg-type]
+    yield Family("max_depth", "number", len(pairs), extreme(np.maximum), deepest)
+    yield Family("max_depth", "number", len(pairs), extreme(np.minimum), lowest)

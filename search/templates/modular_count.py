@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, counts
+from ..problem import Problem, TokenSet, counts
 from ..render import is_in, literal
 
 EXAMPLE = """
@@ -26,7 +26,7 @@ def families(problem: Problem) -> Iterator[Family]:
         yield _modulo(problem, sets, weights, modulus)
 
 
-def _modulo(problem: Problem, sets: list, weights: np.ndarray, modulus: int) -> Family:
+def _modulo(problem: Problem, sets: list[TokenSet], weights: np.ndarray, modulus: int) -> Family:
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return weights[rows] @ counts(words, problem.size) % modulus
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from ..learn import Machine, learn_machines
 from ..problem import Problem
 from ..rank import description_length
 from ..render import function, indent, is_in
+
+LAST_RESORT = True
 
 EXAMPLE = """
 def balance(tokens):
@@ -44,7 +46,7 @@ def _body(problem: Problem, machine: Machine) -> Body:
     return Body(min(loops, key=lambda lines: description_length(function(lines, "f"))), "state", "state")
 
 
-def _chain(arms: list[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
+def _chain(arms: Sequence[tuple[str, tuple[str, ...]]]) -> tuple[str, ...]:
     """if / elif over conditions."""
     lines: list[str] = []
     for i, (test, body) in enumerate(arms):

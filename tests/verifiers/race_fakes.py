@@ -116,7 +116,8 @@ def hang(fake, claim, budget, progress):
 def hang_with_grandchildren(fake, claim, budget, progress):
     """One in its group, one in a session of its own; both ignore SIGTERM."""
     code = "import signal, sys; signal.signal(15, signal.SIG_IGN); print('up', flush=True); signal.pause()"
-    children = [subprocess.Popen([sys.executable, "-S", "-c", code], stdout=subprocess.PIPE, start_new_session=new) for new in (False, True)]
+    command = [sys.executable, "-S", "-c", code]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=new) for new in (False, True)]
     for child in children:
         child.stdout.readline()
     fake.note(f"{fake.name}.pids", " ".join(str(c.pid) for c in children))

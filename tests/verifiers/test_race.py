@@ -52,46 +52,43 @@ def test_first_counterexample_wins():
     assert (verdict.counterexample.network_label, verdict.counterexample.program_label) == (False, True)
 
 
-@pytest.mark.parametrize(
-    ("script", "detail"),
-    [
-        ("kill_itself", "killed by SIGKILL"),
-        ("segfault", "killed by SIGSEGV"),
-        ("exit_silently", "ended with status 0 without an answer"),
-        ("raise_error", "RuntimeError: the solver is confused"),
-        ("print_garbage", "ended with status 7 without an answer: last words [31m"),
-        ("huge_answer", "wrote more than 4 MB as its answer"),
-    ],
-)
-def test_the_broken_do_not_win(script, detail):
-    verdict = run(Fake("broken", script), HONEST, workers=1)
+def outcomes(fakes, **more):
+    """All of them in one race, one after the other, before an honest one: it wins, whatever they do."""
+    verdict = run(*fakes, HONEST, workers=1, **more)
     assert isinstance(verdict, Proved) and verdict.backend == "honest"
-    assert (attempt(verdict, "broken").outcome, attempt(verdict, "broken").detail) == ("crashed", detail)
+    return [(a.backend, a.outcome, a.detail) for a in verdict.attempts[:-1]]
 
 
-@pytest.mark.parametrize("garbage", [b"\xff\xfe\n", b"[" * 100_000 + b"\n", b'{"outcome": "divine"}\n', b'{"outcome": "refuted"}\n', b"7\n"])
-def test_garbage_on_the_answer_pipe(garbage):
-    verdict = run(Fake("broken", "write_to_every_descriptor", (garbage,)), HONEST, workers=1)
-    assert isinstance(verdict, Proved)
-    assert attempt(verdict, "broken").outcome == "crashed"
+def test_the_broken_do_not_win():
+    details = {
+        "kill_itself": "killed by SIGKILL",
+        "segfault": "killed by SIGSEGV",
+        "exit_silently": "ended with status 0 without an answer",
+        "raise_error": "RuntimeError: the solver is confused",
+        "print_garbage": "ended with status 7 without an answer: last words [31m",
+        "huge_answer": "wrote more than 4 MB as its answer",
+    }
+    assert outcomes(Fake(name, name) for name in details) == [(name, "crashed", detail) for name, detail in details.items()]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [None, "proved", True, Attempt("x", "cancelled"), Attempt("x", "proved", trust="divine"), Attempt("x", "refuted", words=(("a",),))],
-)
-def test_answers_that_are_none(answer):
-    verdict = run(Fake("broken", "nonsense", (answer,)), HONEST, workers=1)
-    assert isinstance(verdict, Proved) and verdict.backend == "honest"
-    assert attempt(verdict, "broken").outcome == "crashed"
+def test_garbage_on_the_answer_pipe():
+    garbage = [b"\xff\xfe\n", b"[" * 100_000 + b"\n", b'{"outcome": "divine"}\n', b'{"outcome": "refuted"}\n', b"7\n"]
+    found = outcomes(Fake(f"broken{i}", "write_to_every_descriptor", (text,)) for i, text in enumerate(garbage))
+    assert [outcome for _, outcome, _ in found] == ["crashed"] * len(garbage)
+    assert all("wrote nonsense" in detail or "said refuted without" in detail for _, _, detail in found)
 
 
-@pytest.mark.parametrize("word", [(1, 1, 1), (0, 0), (0, 0, 1, 0), (0, 0, 2), (0, 0, -1), ()])
-def test_wrong_counterexamples_are_rejected(word):
-    verdict = run(Fake("liar", "refute", (word,)), HONEST, workers=1)
-    assert isinstance(verdict, Proved)
-    assert attempt(verdict, "liar").outcome == "rejected"
-    assert "does not survive replay" in attempt(verdict, "liar").detail
+def test_answers_that_are_none():
+    strange = [None, "proved", Attempt("x", "cancelled"), Attempt("x", "proved", trust="divine"), Attempt("x", "refuted", words=(("a",),))]
+    found = outcomes(Fake(f"broken{i}", "nonsense", (answer,)) for i, answer in enumerate(strange))
+    assert [outcome for _, outcome, _ in found] == ["crashed"] * len(strange)
+
+
+def test_wrong_counterexamples_are_rejected():
+    words = [(1, 1, 1), (0, 0), (0, 0, 1, 0), (0, 0, 2), (0, 0, -1), ()]
+    found = outcomes(Fake(f"liar{i}", "refute", (word,)) for i, word in enumerate(words))
+    assert [outcome for _, outcome, _ in found] == ["rejected"] * len(words)
+    assert all("does not survive replay" in detail for _, _, detail in found)
 
 
 def test_counterexample_outside_the_domain_is_rejected():
@@ -150,8 +147,7 @@ def test_the_memory_limit_is_enforced_from_outside(script):
 
 def test_turns_are_taken_and_the_paused_go_on(tmp_path, monkeypatch):
     """With one worker: the first waits for what the second does, so it must be paused and resumed."""
-    monkeypatch.setattr(race, "SHORTEST_TURN", 0.4)
-    monkeypatch.setattr(race, "ROUNDS", 1000)
+    monkeypatch.setattr(race, "FIRST_TURN", 0.3)
     verdict = run(Fake("first", "prove_after", ("second.pid",), str(tmp_path)), Fake("second", "hang", folder=str(tmp_path)), workers=1)
     assert isinstance(verdict, Proved) and verdict.backend == "first"
     assert attempt(verdict, "second").outcome == "cancelled"

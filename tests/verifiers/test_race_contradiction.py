@@ -39,9 +39,8 @@ def test_answers_that_arrive_together(tmp_path, order):
             time.sleep(0.005)
 
     with pytest.raises(Contradiction, match="liar says proved, but finder has a counterexample") as caught:
-        prove_claim(
-            claim, registry=[Fake(n, "answer", fakes[n], str(tmp_path)) for n in order], budget=Budget(20.0, 1000, 2), progress=wait_for_both
-        )
+        entrants = [Fake(n, "answer", fakes[n], str(tmp_path)) for n in order]
+        prove_claim(claim, registry=entrants, budget=Budget(20.0, 1000, 2), progress=wait_for_both)
     folder = Path(caught.value.artefacts)
     assert str(folder) in str(caught.value)
     record = json.loads((folder / "attempts.json").read_text())
@@ -61,6 +60,6 @@ def test_answers_one_after_the_other():
 def test_an_automaton_that_disagrees_with_the_program_is_our_bug():
     claim = many_claim(more_than=2.5)
     claim.__dict__["language"] = replace(claim.language, labels=tuple(1 - y for y in claim.language.labels))
-    with pytest.raises(Contradiction, match="the automaton gives False .* running the program gives True") as caught:
+    with pytest.raises(Contradiction, match=r"the automaton gives False .* running the program gives True") as caught:
         prove_claim(claim, registry=[Fake("finder", "refute", DIFFERS)], budget=Budget(20.0, 1000, 1))
     assert (Path(caught.value.artefacts) / "attempts.json").exists()

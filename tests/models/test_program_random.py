@@ -1,0 +1,224 @@
+"""Random programs of the subset: the interpreter against CPython, automata against running the program on every word."""
+
+import itertools
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from relucid.models.domain import Domain
+from relucid.models.errors import InputError
+from relucid.models.interpreter import freeze
+from relucid.models.language import build_language
+from relucid.models.program import Program, ProgramFault
+
+pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")
+TOKENS = ("a", "b", "(")
+QUICK = settings(deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+
+
+class Writer:
+    """Writes random source; `passes` leaves out what no chain of passes can follow, so that automata are really built."""
+
+    def __init__(self, rng: random.Random, passes: bool) -> None:
+        self.rng, self.passes, self.names = rng, passes, ["n", "x", "s"]
+
+    def pick(self, *choices):
+        return self.rng.choice(choices)
+
+    def constant(self):
+        return self.pick("0", "1", "2", "-1", "3", '"a"', '"b"', '"("', '""', "True", "False", "None", "()", '("a", 1)', "(True, 1)")
+
+    def atom(self, loop):
+        return self.pick(self.constant(), self.constant(), *self.names, *(loop * 3), "len(tokens)", "K")
+
+    def walked(self, loop):
+        some = ["tokens", "tokens", "enumerate(tokens)", "tokens[1:]", "tokens[:-1]", "reversed(tokens)", "range(3)", '("a", "b")',
+                "zip(tokens, tokens[1:])", "range(len(tokens))", "tokens[1::2]", "enumerate(tokens[1:], 2)", "reversed(tokens[:2])",
+                "zip(range(9), tokens)"]  # fmt: skip
+        if not self.passes:
+            some += ["x", "s", "zip(tokens, reversed(tokens))", "range(n)", "enumerate(s)", "reversed(x)", "tokens[n:]"]
+        return self.pick(*some)
+
+    def expression(self, depth, loop=()):
+        if depth <= 0:
+            return self.atom(loop)
+        e = lambda: self.expression(depth - 1, loop)  # noqa: E731
+        kind = self.rng.randrange(16 if self.passes else 20)
+        if kind < 3:
+            return f"({e()} {self.pick('+', '-', '*', '//', '%', '**', '&', '|', '^')} {e()})"
+        if kind < 6:
+            return f"({e()} {self.pick('==', '!=', '<', '<=', '>', '>=', '==')} {e()})"
+        if kind == 6:
+            return f"({e()} {self.pick('<', '==', '!=')} {e()} {self.pick('<', '>=', '==')} {e()})"
+        if kind == 7:
+            return f"({e()} {self.pick('and', 'or')} {e()})"
+        if kind == 8:
+            return f"({self.pick('not', '-', '+')} {e()})"
+        if kind == 9:
+            return f"({e()} if {e()} else {e()})"
+        if kind == 10:
+            fold, target, walked = self.pick("sum", "any", "all", "min", "max"), self.pick("t", "u"), self.pick("tokens", "tokens[1:]", "range(2)")
+            inner = self.expression(depth - 1, (target,))
+            test = f" if {self.expression(depth - 1, (target,))}" if self.rng.random() < 0.4 else ""
+            return f"{fold}({inner} for {target} in {walked}{test})"
+        if kind == 11:
+            return f"tokens.{self.pick('count', 'count', 'index')}({e()})"
+        if kind == 12:
+            container = self.pick("tokens", "tokens[1:]", '("a", 1, None)', '"ab"')
+            return f"({e()} {self.pick('in', 'not in')} {container})"
+        if kind == 13:
+            return f"{self.pick('tokens', 'tokens[1:]')}[{self.pick('0', '-1', '1', '2')}]"
+        if kind == 14:
+            return f"{self.pick('min', 'max')}({e()}, {e()})"
+        if kind == 15:
+            return f"{self.pick('abs', 'bool', 'int', 'helper')}({e()})"
+        if kind == 16:
+            return f"{e()}[{self.pick('0', '-1', '1:', ':2', '::-1', 'n', 'x')}]"
+        if kind == 17:
+            return f"({e()}, {e()})"
+        if kind == 18:
+            return f"{self.pick('str', 'len', 'sum', 'tuple', 'max', 'any')}({e()})"
+        return f"({e()} {self.pick('in', 'is')} {self.pick('None', 'True')})"
+
+    def target(self, walked):
+        pair = walked.startswith(("enumerate", "zip"))
+        if self.rng.random() < 0.07:
+            pair = not pair
+        return (["i", "t"], "i, t") if pair else (["t"], "t")
+
+    def block(self, depth, indent, loop=(), in_loop=False):
+        return "".join(self.statement(depth, indent, loop, in_loop) for _ in range(self.rng.randint(1, 3)))
+
+    def statement(self, depth, indent, loop, in_loop):
+        pad, kind = "    " * indent, self.rng.randrange(14)
+        if kind < 3 or (depth <= 0 and kind > 8):
+            return f"{pad}{self.pick(*self.names)} = {self.expression(2, loop)}\n"
+        if kind < 6:
+            return f"{pad}{self.pick(*self.names)} {self.pick('+=', '-=', '*=', '+=')} {self.expression(1, loop)}\n"
+        if kind == 6:
+            return f"{pad}x, s = {self.expression(1, loop)}, {self.expression(1, loop)}\n"
+        if kind == 7 and in_loop:
+            return f"{pad}if {self.expression(1, loop)}:\n{pad}    {self.pick('break', 'continue', 'return n', *(f'return {name}' for name in loop))}\n"
+        if kind == 8 and self.rng.random() < 0.5:
+            return f"{pad}return {self.expression(2, loop)}\n"
+        if kind < 11:
+            text = f"{pad}if {self.expression(2, loop)}:\n{self.block(depth - 1, indent + 1, loop, in_loop)}"
+            if self.rng.random() < 0.5:
+                text += f"{pad}else:\n{self.block(depth - 1, indent + 1, loop, in_loop)}"
+            return text
+        if kind == 11 and not self.passes:
+            return f"{pad}while n {self.pick('<', '!=')} 3:\n{self.block(depth - 1, indent + 1, loop, True)}{pad}    n += 1\n"
+        walked = "range(2)" if in_loop and self.passes and self.rng.random() < 0.8 else self.walked(loop)
+        names, target = self.target(walked)
+        body = self.block(depth - 1, indent + 1, (*loop, *names), True)
+        if walked.startswith("range(len"):
+            body = f"{pad}    x = tokens[t{self.pick('', ' + 1', ' - 1')}]\n" + body
+        text = f"{pad}for {target} in {walked}:\n{body}"
+        if self.rng.random() < 0.2:
+            text += f"{pad}else:\n{self.block(0, indent + 1, (), in_loop)}"
+        return text
+
+    def program(self):
+        start = "    if K == 3:\n        n = x = s = 0\n"  # makes all three local, and binds none
+        start += "".join(f"    {name} = {self.constant()}\n" for name in self.names if self.rng.random() < 0.9)
+        body = "".join(self.statement(2, 1, (), False) for _ in range(self.rng.randint(1, 4)))
+        return (
+            "K = 2\n\n\ndef helper(v):\n    for t in (1, True):\n        if v == t:\n            return t\n    return v\n\n\n"
+            f"def f(tokens):\n{start}{body}    return {self.expression(2)}\n"
+        )
+
+
+def in_cpython(source):
+    space = {}
+    exec(compile(source, "<test>", "exec"), space)
+
+    def run(tokens):
+        try:
+            return "value", freeze(space["f"](tokens))
+        except AttributeError as e:  # a float, or another value outside the subset, came out
+            return ("outside", None) if "key" in str(e) and "object" in str(e) else ("raise", "AttributeError")
+        except Exception as e:
+            return "raise", type(e).__name__
+
+    return run
+
+
+def in_ours(program, tokens):
+    try:
+        return "value", freeze(program(tokens))
+    except ProgramFault as fault:
+        return "raise", fault.exception
+
+
+@settings(QUICK, max_examples=400)
+@given(st.integers(0, 2**32), st.booleans())
+def test_interpreter_behaves_as_cpython(seed, passes):
+    rng = random.Random(seed)
+    source = Writer(rng, passes).program()
+    program, reference = Program(source, "f"), in_cpython(source)
+    for _ in range(6):
+        tokens = tuple(rng.choices(TOKENS, k=rng.randrange(6)))
+        ours = in_ours(program, tokens)
+        if ours != ("raise", ""):  # a limit, or an operation that the subset leaves out
+            assert ours == reference(tokens), source
+
+
+def brute_force(domain, program, labels):
+    """Label per padded word, or the set of acceptable error places."""
+    found = {}
+    for n in range(domain.min_length, domain.max_length + 1):
+        for tokens in itertools.product(domain.tokens, repeat=n):
+            if domain.where is not None:
+                kind, value = in_ours(domain.where, tokens)
+                if kind != "value" or value not in (("bool", True), ("bool", False)):
+                    return "where", tokens
+                if value == ("bool", False):
+                    continue
+            outcome = in_ours(program, tokens)
+            keys = [("value", freeze(y)) for y in labels]
+            if outcome not in keys:
+                return "program", tokens
+            found[domain.padded(tokens)] = keys.index(outcome)
+    return found, None
+
+
+def language(automaton):
+    return {tuple(int(s) for s in w): int(y) for words, labels in automaton.words() for w, y in zip(words, labels, strict=True)}
+
+
+def every_value(program, domain):
+    """All values that the program gives on the domain's sequences, as labels; faults are turned into a value by `wrapped`."""
+    values = {}
+    for n in range(domain.min_length, domain.max_length + 1):
+        for tokens in itertools.product(domain.tokens, repeat=n):
+            kind, value = in_ours(program, tokens)
+            if kind == "value":
+                values[value] = program(tokens)
+    return tuple(values.values())
+
+
+@settings(QUICK, max_examples=250)
+@given(st.integers(0, 2**32))
+def test_automata_agree_with_running_the_program(seed):
+    rng = random.Random(seed)
+    source = Writer(rng, True).program()
+    program = Program(source, "f")
+    tokens = TOKENS[: rng.randint(1, 3)]
+    shortest = rng.randint(0, 3)
+    longest = max(1, shortest + rng.randint(0, 2))
+    where = None
+    if rng.random() < 0.5:  # keeps the program's faults out of the domain, most of the time
+        test = rng.choice(("len(tokens) > 1", '"a" in tokens', "n >= 1", 'tokens[:1] == ("a",)', "n % 2 == 0"))
+        where = Program(f"def w(tokens):\n    n = 0\n    for t in tokens:\n        if t != 'b':\n            n += 1\n    return {test}\n", "w")
+    domain = Domain(tokens, shortest, longest, "_", where)
+    labels = every_value(program, domain)
+    expected, tokens = brute_force(domain, program, labels)
+    if expected == "program":
+        with pytest.raises(InputError) as error:
+            build_language(domain, program, labels)
+        assert f"on input {tokens!r}" in str(error.value), source
+    else:
+        automaton = build_language(domain, program, labels)
+        assert language(automaton) == expected, source
+        assert automaton.size == len(expected)

@@ -1,0 +1,168 @@
+"""`relucid.prove`: the Python way in, from whatever the user has at hand to a verdict.
+
+Builds the claim and hands it to the race.  For claim files see `models/claim_file.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from ..models.claim import Claim, Decision, Label
+from ..models.domain import Domain
+from ..models.errors import InputError
+from ..models.network import Network
+from ..models.program import Program
+from .backend import Budget
+from .race import Progress, prove_claim
+from .verdict import Trust, Verdict
+
+__all__ = ["claim_of", "prove", "prove_claim"]
+
+ProgramLike = Program | Callable[..., Any] | str
+DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix")
+
+
+def prove(
+    network: Network | str | os.PathLike[str] | bytes | Any,
+    program: ProgramLike,
+    domain: Domain | Mapping[str, Any],
+    *,
+    labels: Sequence[Label] | None = None,
+    decision: Literal["argmax", "sign"] | None = None,
+    encoding: Literal["one_hot", "ids"] = "one_hot",
+    timeout: float = 60.0,
+    memory: int = 4096,
+    workers: int | None = None,
+    backends: Sequence[str] | None = None,
+    trust: Trust = "exact",
+    seed: int = 0,
+    counterexamples: int = 1,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Is network = program on every input of the domain?  Returns Proved, Refuted or Unknown.
+
+        relucid.prove("net.onnx", close_quote, {"tokens": ["'", '"', "a"], "length": 8}, labels=["'", '"'])
+
+    `network`: a path to an ONNX file, its bytes, a torch module or a `Network`.  `program`: a Python function of the readable
+    subset, its source text, "file.py:function" or a `Program`.  `domain`: a `Domain`, or a mapping with `tokens`, `length`
+    (a number or a pair) and optionally `pad`, `where` (like `program`), `prefix`, `suffix`.  `labels`: what the output columns
+    mean, in order; may be left out where they are False and True, or 0, 1, 2 ... .  `decision` is "sign" for one output
+    column and "argmax" for more.  `encoding` matters for torch modules only: "ids" if it takes int64 [1, positions].
+
+    `timeout` is in seconds, `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
+    one per core).  Raises InputError for what cannot be read or does not fit.
+    """
+    claim = claim_of(network, program, domain, labels=labels, decision=decision, encoding=encoding)
+    budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
+    return prove_claim(claim, backends=backends, budget=budget, trust=trust, progress=progress)
+
+
+def claim_of(
+    network: Network | str | os.PathLike[str] | bytes | Any,
+    program: ProgramLike,
+    domain: Domain | Mapping[str, Any],
+    *,
+    labels: Sequence[Label] | None = None,
+    decision: Literal["argmax", "sign"] | None = None,
+    encoding: Literal["one_hot", "ids"] = "one_hot",
+) -> Claim:
+    """The claim that `prove` decides."""
+    where = _domain(domain)
+    net = _network(network, where, encoding)
+    prog = _program(program, "program")
+    kind = decision or ("sign" if net.output_size == 1 else "argmax")
+    if labels is not None:
+        return Claim(net, prog, where, Decision(kind, tuple(labels)))
+    columns = 2 if kind == "sign" else net.output_size
+    guesses: list[tuple[Label, ...]] = [(False, True)] if columns == 2 else []
+    for guess in [*guesses, tuple(range(columns))]:
+        try:
+            return Claim(net, prog, where, Decision(kind, guess))
+        except InputError as error:
+            last = error
+    raise InputError(last.where, last.what, "give labels=[...], one per output column, in order") from None
+
+
+def _domain(domain: Domain | Mapping[str, Any]) -> Domain:
+    if isinstance(domain, Domain):
+        return domain
+    if not isinstance(domain, Mapping):
+        raise InputError("domain", f"{type(domain).__name__} is not a domain", 'pass a Domain or {"tokens": [...], "length": 8}')
+    unknown = [k for k in domain if k not in DOMAIN_KEYS]
+    if unknown:
+        raise InputError("domain", f"unknown key {unknown[0]!r}", f"known keys are {', '.join(DOMAIN_KEYS)}")
+    for key in ("tokens", "length"):
+        if key not in domain:
+            raise InputError("domain", f"{key} is missing", 'for example {"tokens": ["a", "b"], "length": 8}')
+    length = domain["length"]
+    ends = (length, length) if isinstance(length, int) else tuple(length) if isinstance(length, Sequence) else ()
+    if len(ends) != 2 or any(type(n) is not int for n in ends):
+        raise InputError("domain length", f"{length!r} is neither a length nor a pair of lengths", "write 8 or (4, 8)")
+    where = domain.get("where")
+    return Domain(
+        tuple(domain["tokens"]),
+        *ends,
+        domain.get("pad"),
+        None if where is None else _program(where, "domain where"),
+        tuple(domain.get("prefix", ())),
+        tuple(domain.get("suffix", ())),
+    )
+
+
+def _program(program: ProgramLike, place: str) -> Program:
+    if isinstance(program, Program):
+        return program
+    if callable(program):
+        return Program.from_function(program)
+    if not isinstance(program, str):
+        raise InputError(place, f"{type(program).__name__} is not a program", 'pass a function, its source, or "file.py:function"')
+    if "\n" in program or program.lstrip().startswith("def "):
+        return Program.from_source(program)
+    return Program.load(program)
+
+
+def _network(network: Any, domain: Domain, encoding: str) -> Network:
+    from ..models.onnx_reader import load_onnx, read_onnx
+
+    if isinstance(network, Network):
+        return network
+    size = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
+    if isinstance(network, bytes | bytearray | memoryview):
+        return read_onnx(bytes(network), origin="network", **size)
+    if isinstance(network, str | os.PathLike):
+        return load_onnx(Path(network), **size)
+    if hasattr(network, "named_parameters") and callable(network):
+        return read_onnx(_exported(network, domain, encoding), origin=type(network).__name__, **size)
+    raise InputError("network", f"{type(network).__name__} is not a network", "pass an ONNX path or bytes, a torch module or a Network")
+
+
+def _exported(module: Any, domain: Domain, encoding: str) -> bytes:
+    """A torch module as ONNX bytes, in evaluation mode."""
+    import torch
+
+    if encoding not in ("one_hot", "ids"):
+        raise InputError("encoding", f"{encoding!r} is not an encoding", 'use "one_hot" or "ids"')
+    like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(1))
+    if encoding == "ids":
+        example = torch.zeros(1, domain.positions, dtype=torch.int64, device=like.device)
+    else:
+        example = torch.zeros(1, domain.input_size, dtype=like.dtype, device=like.device)
+    training = bool(getattr(module, "training", False))
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "module.onnx"
+        warnings.simplefilter("ignore")
+        try:
+            # the exporter without dynamo: it needs no further package
+            torch.onnx.export(module.eval(), (example,), path, dynamo=False, input_names=["input"], output_names=["output"])
+        except Exception as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            mend = f"it has to take {list(example.shape)} ({encoding}) and give one row of outputs"
+            raise InputError(type(module).__name__, f"torch cannot export the module: {first[:200]}", mend) from None
+        finally:
+            module.train(training)
+        return path.read_bytes()

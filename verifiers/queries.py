@@ -1,0 +1,114 @@
+"""The loop that every solver backend shares: one query per label and rival, within one deadline, words checked exactly.
+
+Between the encoders and the backends.  A backend hands in `ask`, which takes one formula and the seconds left and says
+what its solver said; this module reduces the network, skips queries that bounds settle, blocks words that were found,
+and makes the `Attempt`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..encoders.bounds import reduced
+from ..encoders.formula import Formula, Word, build_formula
+from ..models.claim import Claim
+from ..models.errors import Unsupported
+from .backend import Budget
+from .verdict import Attempt, Outcome, Trust
+
+MAX_EDGES = 200_000
+MAX_RELUS = 5_000
+MAX_REPAIRS = 64  # words of a solver with tolerances that fail the exact check, before it is called unknown
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a solver said about one formula."""
+
+    kind: Literal["word", "none", "timeout", "unknown"]
+    word: Word = ()
+    detail: str = ""
+
+
+Ask = Callable[[Formula, float], Answer]
+
+
+def too_big(claim: Claim) -> str | None:
+    """Why no solver backend should try, or None; cheap."""
+    edges, relus = claim.language.edge_count, claim.network.relu_count
+    if edges > MAX_EDGES:
+        return f"the program's automaton has {edges} edges, over the limit of {MAX_EDGES} for solver encodings"
+    if relus > MAX_RELUS:
+        return f"the network has {relus} ReLUs, over the limit of {MAX_RELUS} for solver encodings"
+    return None
+
+
+def differs(claim: Claim, word: Word, label: int) -> bool:
+    """Whether network and program differ on a word of this label, in exact arithmetic."""
+    return int(claim.network_labels(np.array([word], dtype=np.int16).reshape(1, -1))[0]) != label
+
+
+def run_queries(name: str, version: str, trust: Trust, claim: Claim, budget: Budget, progress: Callable[[str], None], ask: Ask) -> Attempt:
+    """Ask about every label and rival until enough counterexamples are found, all are excluded, or time is up."""
+    start = time.monotonic()
+    deadline = start + budget.seconds
+    found: list[Word] = []
+
+    def attempt(outcome: Outcome, detail: str = "") -> Attempt:
+        if found:  # what was found stays found
+            outcome, detail = "refuted", detail
+        return Attempt(
+            name, outcome, version, trust if outcome == "proved" else None, time.monotonic() - start, detail=detail, words=tuple(found)
+        )
+
+    try:
+        for formula, label in _queries(claim, deadline, progress):
+            repairs = 0
+            formula = formula.blocking([word for word in found if claim.language.label_of(word) == label])
+            while len(found) < max(1, budget.counterexamples):
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return attempt("timeout", f"out of time at {formula.name}")
+                answer = ask(formula, left)
+                if answer.kind == "none":
+                    break
+                if answer.kind != "word":
+                    outcome: Outcome = "timeout" if answer.kind == "timeout" else "unknown"
+                    return attempt(outcome, answer.detail or f"out of time at {formula.name}")
+                if claim.language.label_of(answer.word) == label and differs(claim, answer.word, label):
+                    found.append(answer.word)
+                elif trust != "float":
+                    return attempt("crashed", f"its model for {formula.name} is not a counterexample: {answer.word}")
+                elif (repairs := repairs + 1) > MAX_REPAIRS:
+                    return attempt("unknown", f"{MAX_REPAIRS} solutions of {formula.name} were not counterexamples: its tolerances are too wide")
+                formula = formula.blocking([answer.word])
+            if len(found) >= max(1, budget.counterexamples):
+                break
+    except TimeoutError as error:
+        return attempt("timeout", str(error))
+    except Unsupported as error:
+        return attempt("unsupported", str(error))
+    return attempt("proved")
+
+
+def _queries(claim: Claim, deadline: float, progress: Callable[[str], None]):  # type: ignore[no-untyped-def]
+    """(formula, label) for every query that bounds leave open."""
+    labels = claim.decision.labels
+    for label in range(len(labels)):
+        language = claim.language.restricted(label)
+        rivals = claim.decision.rivals(label)
+        if language.empty or not rivals:
+            continue
+        small = reduced(claim.network, claim.domain, language, deadline)
+        for number, rival in enumerate(rivals, start=1):
+            if time.monotonic() > deadline:
+                raise TimeoutError("out of time while encoding")
+            formula = build_formula(small, rival, f"label {labels[label]!r}, rival {number} of {len(rivals)}")
+            if not formula.settled:
+                progress(f"{formula.name}: {len(small.relus)} open ReLUs, {language.edge_count} edges")
+                yield formula, label
