@@ -13,12 +13,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .models.errors import InputError
 from .version import __version__
+
+if TYPE_CHECKING:
+    from .verifiers.verdict import Trust
 
 BAD_INPUT, UNKNOWN, INTERNAL, INTERRUPTED = 2, 3, 4, 130
 
@@ -74,7 +77,7 @@ def _names(backends: str | None) -> tuple[str, ...] | None:
 @app.command()
 @click.argument("claim", type=click.Path(path_type=Path))
 @_limits
-def prove(claim: Path, as_json: bool, trust: str, backends: str | None, **limits: Any) -> int:
+def prove(claim: Path, as_json: bool, trust: Trust, backends: str | None, **limits: Any) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
     from .models.claim_file import load_claim
     from .verifiers.prove import prove_claim
@@ -84,7 +87,7 @@ def prove(claim: Path, as_json: bool, trust: str, backends: str | None, **limits
     with _progress() as progress:
         progress(f"reading {claim}")
         stated = load_claim(claim)
-        verdict = prove_claim(stated, backends=names, budget=_budget(**limits), trust=trust, progress=progress)  # type: ignore[arg-type]
+        verdict = prove_claim(stated, backends=names, budget=_budget(**limits), trust=trust, progress=progress)
     if as_json:
         _print_json(verdict_json(verdict))
     else:
@@ -101,7 +104,7 @@ def prove(claim: Path, as_json: bool, trust: str, backends: str | None, **limits
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask (JSON) that cuts the circuit out of the model.")
 @_limits
 def distill(
-    circuit: str, domain: Path | None, out: Path, mask: Path | None, as_json: bool, trust: str, backends: str | None, **limits: Any
+    circuit: str, domain: Path | None, out: Path, mask: Path | None, as_json: bool, trust: Trust, backends: str | None, **limits: Any
 ) -> int:
     """Distil CIRCUIT (a folder, or a shipped name such as quote_closing) into a program, and prove it.
 
@@ -114,9 +117,7 @@ def distill(
     names = _names(backends)
     try:
         with _progress() as progress:
-            result = run(
-                circuit, domain, mask=mask, out=out, backends=names, budget=_budget(**limits), trust=trust, progress=progress
-            )  # type: ignore[arg-type]
+            result = run(circuit, domain, mask=mask, out=out, backends=names, budget=_budget(**limits), trust=trust, progress=progress)
     except NoProgram as error:
         if as_json:
             _print_json({"verdict": "unknown", "trust": None, "reason": str(error), "counterexample": None, "attempts": []})

@@ -37,6 +37,7 @@ from .verifiers.verdict import Refuted, Trust, Verdict
 from .version import __version__
 
 Progress = Callable[[str], None]
+START = 4  # examples that the search starts with: few, so that the prover's counterexamples choose the others
 
 
 class NoProgram(Exception):
@@ -101,10 +102,10 @@ def distill(
     surrogate = fit_surrogate(teaching.labelled, task.domain, task.decision, seed=budget.seed, progress=say)
     say("checking the surrogate in onnxruntime on every input")
     check_in_onnxruntime(surrogate, teaching.labelled, task.domain, task.decision)
-    network = read_onnx(surrogate.to_onnx(), origin="surrogate.onnx")
+    network = read_onnx(surrogate.to_onnx(), origin="surrogate.onnx", positions=task.domain.positions, alphabet=len(task.domain.alphabet))
 
     refuted: list[Refutation] = []
-    search = Search(teaching.labelled, task.domain, task.decision.labels, seed=budget.seed, progress=say)
+    search = Search(teaching.labelled, task.domain, task.decision.labels, seed=budget.seed, start=START, progress=say)
     while True:
         say("searching for a program" + (f" ({len(refuted)} refuted so far)" if refuted else ""))
         candidate = search.best()

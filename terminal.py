@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -106,13 +108,13 @@ def attempts_table(attempts: Sequence[Attempt]) -> Table:
 
 def domain_lines(domain: Domain, size: int) -> list[str]:
     length = str(domain.min_length) if domain.min_length == domain.max_length else f"{domain.min_length} to {domain.max_length}"
-    lines = [f"domain   {number(size)} sequences of {length} tokens over {' '.join(domain.tokens)}"]
+    lines = [f"{number(size)} sequences of {length} tokens over {' '.join(domain.tokens)}"]
     if domain.where:
-        lines.append(f"         for which {domain.where.name} (in {domain.where.origin}) is true")
+        lines.append(f"for which {domain.where.name} (in {domain.where.origin}) is true")
     if domain.prefix or domain.suffix:
-        lines.append(f"         the network sees them as {' '.join((*domain.prefix, '...', *domain.suffix))}")
+        lines.append(f"the network sees them as {' '.join((*domain.prefix, '...', *domain.suffix))}")
     if domain.pad is not None:
-        lines.append(f"         shorter ones are padded on the right with {domain.pad}")
+        lines.append(f"shorter ones are padded on the right with {domain.pad}")
     return lines
 
 
@@ -125,12 +127,12 @@ def show_claim(path: Path, samples: int) -> None:
     lines = [
         f"claim    {path}",
         f"         the network {claim.network.name} gives the same label as {claim.program.name} on every input of the domain",
-        *domain_lines(claim.domain, claim.domain_size),
+        "domain   " + f"\n{'':9}".join(domain_lines(claim.domain, claim.domain_size)),
         f"labels   {labels} ({rule})",
         f"network  {network_line(claim.network)}",
     ]
     screen.print("\n".join(lines), soft_wrap=True, markup=False)
-    screen.print(code(claim.program.text))
+    code(screen, claim.program.text)
     if not samples:
         return
     table = Table(box=None, pad_edge=False)
@@ -180,23 +182,18 @@ def show_network(path: Path) -> None:
 
 
 def backends_table(as_json: bool) -> None:
-    from .verifiers.registry import all_backends
+    """Every backend: its version or why it is missing, how far its "proved" is trusted, what it does."""
+    from .verifiers.registry import describe
 
-    rows = [(b, b.available()) for b in all_backends()]
+    rows = describe()
     if as_json:
-        print(
-            json.dumps(
-                [{"name": b.name, "version": v, "trust": b.capabilities.trust, "description": b.capabilities.description} for b, v in rows]
-            )
-        )
+        print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("backend", "version", "trust", "what it does"):
         table.add_column(heading, overflow="fold")
-    for backend, version in rows:
-        table.add_row(
-            backend.name, version or Text("not installed", "yellow"), backend.capabilities.trust, Text(backend.capabilities.description)
-        )
+    for row in rows:
+        table.add_row(row.name, Text(row.version or "-"), row.trust or "", Text(row.problem or row.description))
     console().print(table)
 
 
@@ -215,8 +212,12 @@ def heading(text: str) -> Text:
     return Text(text, style="bold")
 
 
-def code(text: str) -> Syntax:
-    return Syntax(text, "python", theme="ansi_dark", background_color="default", padding=(0, 2))
+def code(screen: Console, text: str) -> None:
+    """Python in colours where there are colours, plain and without trailing blanks elsewhere."""
+    if screen.is_terminal:
+        screen.print(Syntax(text, "python", theme="ansi_dark", background_color="default", padding=(0, 2)))
+    else:
+        screen.print(indent(text, "  "), markup=False, soft_wrap=True)
 
 
 def print_distillation(result: Distillation) -> None:
@@ -245,10 +246,10 @@ def print_distillation(result: Distillation) -> None:
     for refutation in result.refuted[-1:]:
         many = f" (the last of {len(result.refuted)})" if len(result.refuted) > 1 else ""
         screen.print(heading(f"a program that was refuted on the way{many}"))
-        screen.print(code(refutation.program.text))
+        code(screen, refutation.program.text)
         screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
     screen.print(heading("program"))
-    screen.print(code(result.claim.program.text))
+    code(screen, result.claim.program.text)
     print_verdict(result.claim, verdict)
     if isinstance(verdict, Proved):
         chain = (

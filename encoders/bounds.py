@@ -94,7 +94,8 @@ class Rows:
         return np.concatenate([self.relus, np.zeros((len(self), missing), dtype=np.int64)], axis=1) if missing else self.relus
 
     def combined(self, weights: np.ndarray, relus: int) -> Rows:
-        return Rows(exact_matmul(weights, self.symbols), exact_matmul(weights, self.widened(relus)), exact_matmul(weights, self.constant[:, None])[:, 0])
+        constant = exact_matmul(weights, self.constant[:, None])[:, 0]
+        return Rows(exact_matmul(weights, self.symbols), exact_matmul(weights, self.widened(relus)), constant)
 
     def plus(self, other: Rows) -> Rows:
         return Rows(
@@ -144,18 +145,16 @@ def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Rows)
     wide = rows.widened(len(relus))
     symbol_part = maxima(language, rows.symbols.reshape(len(rows), language.length, -1))
     upper = integer_array([r.upper for r in relus])
-    positive, zero = np.maximum(wide, 0), np.zeros((len(rows), 0), dtype=np.int64)
-    interval = exact_sum(symbol_part, exact_matmul(positive, upper[:, None])[:, 0], rows.constant)
+    interval = exact_sum(symbol_part, exact_matmul(np.maximum(wide, 0), upper[:, None])[:, 0], rows.constant)
     if not relus or not wide.any():
         return interval
-    current, shift = Rows(rows.symbols, wide, rows.constant), 0
+    current, shift = Rows(rows.symbols, wide, rows.constant), 0  # `current` bounds the rows times 2**shift
     for layer in sorted({r.layer for r in relus}, reverse=True):
         here = [j for j, r in enumerate(relus) if r.layer == layer]
         if not current.relus[:, here].any():
             current = Rows(current.symbols, current.relus[:, : here[0]], current.constant)
             continue
         current, shift = _substituted(current, [relus[j] for j in here], here[0]), shift + SLOPE_BITS
-    assert current.relus.shape == zero.shape
     exact = exact_sum(maxima(language, current.symbols.reshape(len(rows), language.length, -1)), current.constant)
     substituted = integer_array([int(v) >> shift for v in exact])
     return np.minimum(interval, substituted)
@@ -213,7 +212,8 @@ def reduced(network: Network, domain: Domain, language: Automaton, deadline: flo
     relus: list[UnstableRelu] = []
     inputs = {0}  # nodes that are the input itself; indicators are never negative, so a ReLU leaves them alone
     dead = active = 0
-    last_use = {s: k for k, node in enumerate(network.nodes, start=1) for s in (node.sources if isinstance(node, Affine) else (node.source,))}
+    sources = [node.sources if isinstance(node, Affine) else (node.source,) for node in network.nodes]
+    last_use = {s: k for k, here in enumerate(sources, start=1) for s in here}
     for k, node in enumerate(network.nodes, start=1):
         if deadline is not None and time.monotonic() > deadline:
             raise TimeoutError("out of time while bounding the network")

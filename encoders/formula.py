@@ -167,7 +167,8 @@ def build_formula(reduced: Reduced, rival: Rival, name: str = "query") -> Formul
     lower, upper = reduced.bounds(row)
     violation = linear(row.symbols[0], row.relus[0], row.constant[0])
     flow = _flow(language, edges, indicators)
-    return Formula(name, language, tuple(variables), tuple(edges), tuple(indicators), flow, relus, violation, (int(lower[0]), int(upper[0])))
+    bounds = (int(lower[0]), int(upper[0]))
+    return Formula(name, language, tuple(variables), tuple(edges), tuple(indicators), flow, relus, violation, bounds)
 
 
 def _flow(language: Automaton, edges: Sequence[Sequence[int]], indicators: Sequence[Mapping[int, int]]) -> tuple[Constraint, ...]:

@@ -2,7 +2,8 @@
 
 Last step before a MILP solver.  Only the indicators and one phase per ReLU are integer: with integral indicators the
 flow of an unambiguous automaton is one path.  ReLU outputs are scaled by powers of two, which is exact in float64 and
-keeps the big-M constants near the solvers' tolerances; `Unsupported` where float64 could not hold the rows.
+keeps the big-M constants near the solvers' tolerances.  Where float64 cannot hold the rows, or a neuron has more steps
+than any tolerance resolves, `inexact` says so: solutions may still be words worth checking, "infeasible" means nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..models.errors import Unsupported
 from .formula import Formula, Linear, Word
 
 EXACT_COEFFICIENT = 2**53
@@ -42,11 +42,15 @@ class MilpRow:
 
 @dataclass(frozen=True, eq=False)
 class Milp:
-    """Feasible iff the formula is satisfiable.  Its first variables are the formula's, in the same order."""
+    """Feasible iff the formula is satisfiable, unless `inexact` gives a reason why a solver with float64 cannot tell.
+
+    Its first variables are the formula's, in the same order.
+    """
 
     formula: Formula
     variables: tuple[MilpVariable, ...]
     rows: tuple[MilpRow, ...]
+    inexact: str = ""
 
     def decode(self, assignment: Mapping[int, float]) -> Word:
         return self.formula.decode(assignment)
@@ -80,7 +84,7 @@ def _decimal(value: Fraction) -> str:
 
 
 def milp(formula: Formula) -> Milp:
-    """The formula as a MILP.  Raises Unsupported where a coefficient is not exact in float64 or bounds are hopelessly wide."""
+    """The formula as a MILP, exact in its fractions; see `Milp.inexact` for what float64 makes of them."""
     outputs = {relu.output: relu for relu in formula.relus}
     integer = {x for here in formula.indicators for x in here.values()}
     variables = []
@@ -89,8 +93,6 @@ def milp(formula: Formula) -> Milp:
         variables.append(MilpVariable(variable.name, Fraction(variable.lower, unit), Fraction(variable.upper, unit), v in integer, unit))
     phases = {}
     for j, relu in enumerate(formula.relus):
-        if max(-relu.lower, relu.upper) > HOPELESS_RANGE:
-            raise Unsupported(f"a neuron ranges over more than 2^{HOPELESS_RANGE.bit_length() - 1} integer steps, below any tolerance of a MILP solver")
         phases[relu.output] = len(variables)
         variables.append(MilpVariable(f"z{j}", Fraction(0), Fraction(1), True))
 
@@ -100,8 +102,6 @@ def milp(formula: Formula) -> Milp:
         """linear + extra (relation) 0, divided by `unit`."""
         terms = tuple((v, Fraction(c * variables[v].unit, unit)) for v, c in (*linear.terms, *extra))
         bound = Fraction(-linear.constant, unit)
-        if any(abs(c.numerator) > EXACT_COEFFICIENT for _, c in (*terms, (0, bound))):
-            raise Unsupported("a coefficient of the MILP is not exact in float64")
         rows.append(MilpRow(name, terms, bound, bound if relation == "==" else None))
 
     for i, constraint in enumerate((*formula.flow, *formula.exclusions)):
@@ -116,4 +116,14 @@ def milp(formula: Formula) -> Milp:
     lower, upper = formula.violation_bounds
     unit = 1 << max(0, max(abs(lower), abs(upper)).bit_length() - COMFORTABLE - 10)
     add("violation", formula.violation, ">=", unit)
-    return Milp(formula, tuple(variables), tuple(rows))
+    return Milp(formula, tuple(variables), tuple(rows), _inexact(formula, rows))
+
+
+def _inexact(formula: Formula, rows: list[MilpRow]) -> str:
+    steps = max((max(-r.lower, r.upper) for r in formula.relus), default=0)
+    if max(steps, *map(abs, formula.violation_bounds)) > HOPELESS_RANGE:
+        return f"a sum has more than 2^{HOPELESS_RANGE.bit_length() - 1} integer steps, finer than any tolerance of a MILP solver"
+    numbers = (number for row in rows for number in (*(c for _, c in row.terms), row.lower or 0, row.upper or 0))
+    if any(abs(number.numerator) > EXACT_COEFFICIENT for number in numbers):
+        return "a coefficient is not exact in float64"
+    return ""

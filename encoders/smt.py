@@ -23,8 +23,8 @@ class SmtScript:
 
     def decode(self, assignment: Mapping[str, bool]) -> Word:
         """The word of a model, given as the truth values of the declared Booleans by name (absent ones are false)."""
-        names = self.formula.variables
-        return self.formula.decode({x: int(assignment.get(names[x].name, False)) for here in self.formula.indicators for x in here.values()})
+        names = {x: self.formula.variables[x].name for here in self.formula.indicators for x in here.values()}
+        return self.formula.decode({x: int(assignment.get(name, False)) for x, name in names.items()})
 
 
 def script(formula: Formula, logic: str, network_lines: list[str]) -> SmtScript:

@@ -141,14 +141,14 @@ def trimmed(
     place: list[int | None] = [None if y is None else distinct.index(y) for y in wanted]
     new_sizes, new_edges = [len(distinct)], []
     for t in reversed(range(len(edges))):
-        out = [[(s, place[n]) for s, n in outs if place[n] is not None] for outs in _by_source(edges[t], layer_sizes[t])]
+        out = [[(s, p) for s, n in outs if (p := place[n]) is not None] for outs in _by_source(edges[t], layer_sizes[t])]
         keys: dict[tuple[tuple[int, int], ...], int] = {}
         merged: list[int | None] = []
         for o in out:
             if not o:
                 merged.append(None)
                 continue
-            key = tuple(sorted(o))  # type: ignore[type-var]
+            key = tuple(sorted(o))
             merged.append(keys.setdefault(key, len(keys)))
         new_edges.append(tuple(sorted((p, s, n) for key, p in keys.items() for s, n in key)))
         new_sizes.append(len(keys))

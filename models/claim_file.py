@@ -112,7 +112,7 @@ def _words(path: Path, section: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 def _lengths(path: Path, section: Mapping[str, Any]) -> tuple[int, int]:
     value = section.get("length")
-    ends = value if isinstance(value, list) and len(value) == 2 else [value, value]
+    ends: list[Any] = value if isinstance(value, list) and len(value) == 2 else [value, value]
     if any(type(n) is not int or n < 0 for n in ends):
         what = "missing" if value is None else f"{value!r} is neither a length nor a pair of lengths"
         raise InputError(f"{path}: [domain] length", what, "write length = 8 or length = [4, 8]")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import SupportsInt
 
 import numpy as np
 
@@ -88,7 +89,7 @@ class Domain:
             raise InputError("sequence", f"length {len(sequence)} is outside {self.min_length} to {self.max_length}")
         return tuple(self._index[t] for t in sequence) + (len(self.tokens),) * (self.max_length - len(sequence))
 
-    def unpadded(self, symbols: Sequence[int]) -> tuple[str, ...]:
+    def unpadded(self, symbols: Iterable[SupportsInt]) -> tuple[str, ...]:
         """The way back from `padded`."""
         return tuple(self.tokens[int(s)] for s in symbols if int(s) < len(self.tokens))
 

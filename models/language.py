@@ -7,6 +7,7 @@ that are no chain of passes are run on every word instead, where the words are f
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .automaton import Automaton, trimmed
@@ -68,43 +69,41 @@ class _Builder:
         sweep = Sweep(domain.tokens, n, self.effort)
         base = _everything(len(domain.symbols), len(domain.tokens), n)
         if domain.where is not None:
-            kept = self._parts(sweep, base, domain.where, (False, True))
-            base = compact(united(base.symbol_count, n, [part for label, part in kept if label == 1]))
+            kept = united(base.symbol_count, n, self._labelled(sweep, base, domain.where, (False, True)))
+            base = compact(kept.restricted(1))
         if base.empty:
             return []
         if self.program is None:
-            return [self._padded(base, 0)]
-        return [self._padded(part, label) for label, part in self._parts(sweep, base, self.program, self.labels or ())]
+            return [self._padded(replace(base, labels=(0,)))]
+        return [self._padded(part) for part in self._labelled(sweep, base, self.program, self.labels or ())]
 
-    def _parts(self, sweep: Sweep, base: Automaton, program: Program, labels: Sequence[Any]) -> list[tuple[int, Automaton]]:
+    def _labelled(self, sweep: Sweep, base: Automaton, program: Program, labels: Sequence[Any]) -> list[Automaton]:
+        """The base's words, split, each part with the label indices that the program gives."""
         self.running = program
         found, bad = [], []
         for leaf in sweep.leaves(base, program.function):
-            for outcome, part in leaf.parts():
-                label = _label_index(labels, outcome)
-                if label is None:
-                    bad.append((_first_word(part), outcome))
-                else:
-                    found.append((label, part))
+            indices = [_label_index(labels, outcome) for outcome in leaf.outcomes]
+            bad += [(_first_word(part), outcome) for index, (outcome, part) in zip(indices, leaf.parts(), strict=True) if index is None]
+            if not bad:
+                found.append(replace(leaf.words, labels=tuple(indices[y] for y in leaf.words.labels)))
         if bad:
             word, outcome = min(bad, key=lambda b: b[0])
             raise self._fault(program, self.domain.unpadded(word), labels, outcome)
         return found
 
-    def _padded(self, words: Automaton, label: int) -> Automaton:
+    def _padded(self, words: Automaton) -> Automaton:
         missing = self.domain.max_length - words.length
-        pad = ((0, len(self.domain.tokens), 0),)
-        final = tuple((p, s, 0) for p, s, _ in words.edges[-1]) if words.edges else ()
-        edges = (*words.edges[:-1], final) if words.edges else ()
-        sizes = (*words.layer_sizes[:-1], 1)
-        return Automaton(words.symbol_count, sizes + (1,) * missing, edges + (pad,) * missing, (label,))
+        last = len(words.labels)
+        pad = tuple((s, len(self.domain.tokens), s) for s in range(last))
+        return replace(words, layer_sizes=words.layer_sizes + (last,) * missing, edges=words.edges + (pad,) * missing)
 
     def _fault(self, program: Program, sequence: tuple[str, ...], labels: Sequence[Any], outcome: Outcome) -> InputError:
         """The error for one sequence, told by running the program on it."""
         try:
             value, line = program.traced(sequence)
         except ProgramFault as fault:
-            return InputError(f"{program.origin}:{fault.line}", f"{fault} on input {sequence!r}", "cover that input, or exclude it with `where`")
+            mend = "cover that input" if program is self.domain.where else "cover that input, or exclude it with `where`"
+            return InputError(f"{program.origin}:{fault.line}", f"{fault} on input {sequence!r}", mend)
         wanted = ", ".join(map(repr, labels))
         one_of = "True or False" if program is self.domain.where else f"one of the labels {wanted}"
         return InputError(

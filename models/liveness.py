@@ -72,9 +72,8 @@ class Liveness:
                 bound = names_bound(node.target)
                 head, after = self._loop(node, set(), bound, out, on_break, on_continue)
                 assigned = names_bound(*node.body) | bound
-                self.loops[node] = LoopNames(
-                    tuple(sorted(head & (names_read(*node.body) | assigned))), tuple(sorted(assigned & (after | out))), tuple(sorted(assigned))
-                )
+                state, result = head & (names_read(*node.body) | assigned), assigned & (after | out)
+                self.loops[node] = LoopNames(tuple(sorted(state)), tuple(sorted(result)), tuple(sorted(assigned)))
                 return names_read(node.iter) | head
             case _:
                 return out

@@ -258,12 +258,12 @@ def dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _dyadic_in_int64(floats: np.ndarray) -> tuple[np.ndarray, int] | None:
-    """`dyadic` of finite floats, vectorised; None where a numerator reaches 2**53."""
+    """`dyadic` of finite floats, vectorised; None where a numerator may not fit int64."""
     mantissa, exponent = np.frexp(floats)
     whole = np.ldexp(mantissa, 53).astype(np.int64)
     low = np.frexp((whole & -whole).astype(np.float64))[1].astype(np.int64) - 54 + exponent  # exponent of the lowest set bit
     shift = -min(0, int(low[whole != 0].min(initial=0)))
-    if int(exponent[whole != 0].max(initial=0)) + shift > 53 or shift > 1000:
+    if int(exponent[whole != 0].max(initial=0)) + shift > 62 or shift > 1000:
         return None
     return integer_array(np.ldexp(floats, shift).astype(np.int64)), 1 << shift
 

@@ -1,21 +1,23 @@
 """The ONNX operators: one function each, over exact rationals.
 
 Called by `onnx_reader` node by node.  A function gets a `Call` and returns the node's first output; `Refused` says in a
-few words why a node cannot be taken.  To add an operator, write one function here: docs/add-an-onnx-operator.md.
+few words why a node cannot be taken.  Operators that only move values are in `onnx_shapes`.  To add an operator, write one
+function here: docs/add-an-onnx-operator.md.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 from .float32 import FORMATS, representable
 from .network import dyadic
+from .onnx_call import OPERATORS as OPERATORS
+from .onnx_call import Call, operator
+from .onnx_shapes import axis_of
 from .onnx_tensors import (
     FLOATS,
     INTEGER_RANGES,
@@ -32,60 +34,6 @@ from .onnx_tensors import (
     lookup,
     times,
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One node: its inputs (None where an optional one is left out), its attributes as Python values, and the builder."""
-
-    inputs: tuple[Tensor | None, ...]
-    attributes: dict[str, Any]
-    build: Builder
-
-    @property
-    def opset(self) -> int:
-        return self.build.opset
-
-    def input(self, i: int) -> Tensor:
-        found = self.optional(i)
-        if found is None:
-            raise Refused(f"input {i + 1} is missing")
-        return found
-
-    def optional(self, i: int) -> Tensor | None:
-        return self.inputs[i] if i < len(self.inputs) else None
-
-    def required(self, name: str) -> Any:
-        if name not in self.attributes:
-            raise Refused(f"attribute {name!r} is missing")
-        return self.attributes[name]
-
-    def known(self, i: int, what: str) -> Const:
-        found = self.input(i)
-        if not isinstance(found, Const):
-            raise Refused(f"{what} must be a constant")
-        return found
-
-    def axes(self, i: int, since: int) -> list[int] | None:
-        """Axes as an attribute before opset `since`, as an input from there on."""
-        if self.opset < since:
-            return list(self.attributes["axes"]) if "axes" in self.attributes else None
-        return None if self.optional(i) is None else self.known(i, "axes").integers()
-
-
-Function = Callable[[Call], Tensor]
-OPERATORS: dict[str, Function] = {}
-
-
-def operator(name: str) -> Callable[[Function], Function]:
-    """Enter a function into `OPERATORS` under its ONNX name (default domain)."""
-
-    def enter(function: Function) -> Function:
-        OPERATORS[name] = function
-        return function
-
-    return enter
-
 
 # Arithmetic, element by element
 
@@ -297,7 +245,8 @@ def leaky_relu(call: Call) -> Tensor:
     if x.dtype not in FLOATS or isinstance(x, Lookup):
         raise Refused(f"it takes floats, not {x.dtype}")
     if isinstance(x, Const):
-        factors = np.where(x.numerators < 0, slope.numerator, slope.denominator).astype(object)
+        below, above_zero = (np.array(f, dtype=object) for f in (slope.numerator, slope.denominator))
+        factors = np.where((x.numerators < 0).astype(bool), below, above_zero)
         return folded(call.build, x.numerators.astype(object) * factors, x.denominator * slope.denominator, x.dtype)
     d, n = slope.denominator, slope.numerator
     kept = _term(x, x.shape, np.full(x.shape, n, dtype=object), d)
@@ -305,92 +254,13 @@ def leaky_relu(call: Call) -> Tensor:
     return call.build.affine(x.shape, x.dtype, [kept, above])
 
 
-# Shape
-
-
-@operator("Identity")
-def identity(call: Call) -> Tensor:
-    return call.input(0)
-
-
-@operator("Dropout")
-def dropout(call: Call) -> Tensor:
-    if call.optional(2) is not None and call.known(2, "training_mode").numerators.any():
-        raise Refused("training_mode is on")
-    return call.input(0)
-
-
-def _axis(axis: int, rank: int) -> int:
-    if not -rank <= axis < rank:
-        raise Refused(f"axis {axis} is outside a tensor of {rank} axes")
-    return axis % rank
-
-
-@operator("Flatten")
-def flatten(call: Call) -> Tensor:
-    x = call.input(0)
-    axis = call.attributes.get("axis", 1)
-    if not -len(x.shape) <= axis <= len(x.shape):
-        raise Refused(f"axis {axis} is outside a tensor of {len(x.shape)} axes")
-    split = axis + len(x.shape) if axis < 0 else axis
-    shape = (math.prod(x.shape[:split]), math.prod(x.shape[split:]))
-    return x.rearranged(lambda i: i.reshape(shape))
-
-
-@operator("Reshape")
-def reshape(call: Call) -> Tensor:
-    x, wanted = call.input(0), call.known(1, "the shape").integers()
-    if not call.attributes.get("allowzero", 0):
-        if any(d == 0 and i >= len(x.shape) for i, d in enumerate(wanted)):
-            raise Refused(f"shape {wanted} copies an axis that {list(x.shape)} does not have")
-        wanted = [x.shape[i] if d == 0 else d for i, d in enumerate(wanted)]
-    known = math.prod(d for d in wanted if d != -1)
-    size = math.prod(x.shape)
-    if wanted.count(-1) > 1 or any(d < -1 for d in wanted) or (-1 in wanted and (known == 0 or size % known)):
-        raise Refused(f"shape {wanted} does not fit {list(x.shape)}")
-    shape = tuple(size // known if d == -1 else d for d in wanted)
-    if math.prod(shape) != size:
-        raise Refused(f"shape {wanted} does not fit {list(x.shape)}")
-    return x.rearranged(lambda i: i.reshape(shape))
-
-
-@operator("Transpose")
-def transpose(call: Call) -> Tensor:
-    x = call.input(0)
-    order = list(call.attributes.get("perm", range(len(x.shape))[::-1]))
-    if sorted(order) != list(range(len(x.shape))):
-        raise Refused(f"perm {order} does not fit {list(x.shape)}")
-    return x.rearranged(lambda i: i.transpose(order))
-
-
-@operator("Squeeze")
-def squeeze(call: Call) -> Tensor:
-    x, axes = call.input(0), call.axes(1, since=13)
-    wanted = {i for i, d in enumerate(x.shape) if d == 1} if axes is None else {_axis(a, len(x.shape)) for a in axes}
-    if any(x.shape[i] != 1 for i in wanted):
-        raise Refused(f"axes {sorted(wanted)} of {list(x.shape)} are not all 1")
-    shape = tuple(d for i, d in enumerate(x.shape) if i not in wanted)
-    return x.rearranged(lambda i: i.reshape(shape))
-
-
-@operator("Unsqueeze")
-def unsqueeze(call: Call) -> Tensor:
-    x, axes = call.input(0), call.axes(1, since=13)
-    if axes is None:
-        raise Refused("axes are missing")
-    rank = len(x.shape) + len(axes)
-    wanted = {_axis(a, rank) for a in axes}
-    if len(wanted) != len(axes):
-        raise Refused(f"axes {axes} repeat")
-    rest = iter(x.shape)
-    shape = tuple(1 if i in wanted else next(rest) for i in range(rank))
-    return x.rearranged(lambda i: i.reshape(shape))
+# Constants, types, lookups
 
 
 @operator("Concat")
 def concat(call: Call) -> Tensor:
     parts = [call.input(i) for i in range(len(call.inputs))]
-    axis = _axis(call.required("axis"), len(parts[0].shape))
+    axis = axis_of(call.required("axis"), len(parts[0].shape))
     for p in parts[1:]:
         _same_type(parts[0], p)
         if p.shape[:axis] != parts[0].shape[:axis] or p.shape[axis + 1 :] != parts[0].shape[axis + 1 :] or len(p.shape) <= axis:
@@ -415,9 +285,6 @@ def _as_lookup(p: Tensor, alphabet: int) -> Lookup:
     if not isinstance(p, Const):
         raise Refused("it joins integers and floats")
     return lookup(np.zeros(p.shape, dtype=np.int64), np.repeat(p.numerators[..., None], alphabet, axis=-1), p.dtype)
-
-
-# Constants, types, lookups
 
 
 @operator("Constant")
@@ -476,7 +343,7 @@ def _looked_up(build: Builder, position: np.ndarray, table: np.ndarray, denomina
 @operator("Gather")
 def gather(call: Call) -> Tensor:
     data, index = call.input(0), call.input(1)
-    axis = _axis(call.attributes.get("axis", 0), len(data.shape))
+    axis = axis_of(call.attributes.get("axis", 0), len(data.shape))
     entries = data.shape[axis]
     if isinstance(index, Values) or index.dtype not in ("int64", "int32"):
         raise Refused(f"its indices are {index.dtype}")

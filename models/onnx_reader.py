@@ -16,7 +16,8 @@ import numpy as np
 
 from .errors import InputError
 from .network import Encoding, Network, dyadic
-from .onnx_ops import OPERATORS, Call
+from .onnx_call import Call
+from .onnx_ops import OPERATORS
 from .onnx_tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Builder, Const, Refused, Tensor, Values, constant, lookup
 
 if TYPE_CHECKING:
@@ -265,8 +266,25 @@ class _Graph:
             if secondary & set(node.input):
                 raise Refused("it reads a secondary output of a node")
             return None  # it stands on a node that is refused already
+        self._fits_schema(node)
         attributes = {a.name: self._attribute(a) for a in node.attribute}
         return OPERATORS[node.op_type](Call(tuple(inputs), attributes, build))
+
+    def _fits_schema(self, node: onnx.NodeProto) -> None:
+        """Attributes of the right names and types, and as many inputs as the operator has at this opset."""
+        from onnx.defs import SchemaError, get_schema
+
+        try:
+            schema = get_schema(node.op_type, self.opset)
+        except SchemaError:
+            raise Refused(f"opset {self.opset} has no such operator") from None
+        if not schema.min_input <= len(node.input) <= schema.max_input:
+            raise Refused(f"it has {len(node.input)} inputs")
+        for a in node.attribute:
+            if a.name not in schema.attributes:
+                raise Refused(f"opset {self.opset} knows no attribute {a.name!r}")
+            if a.type != schema.attributes[a.name].type.value:  # type: ignore[attr-defined]
+                raise Refused(f"attribute {a.name!r} has the wrong type")
 
     def _stored(self, name: str) -> Tensor:
         if name in self._sparse:
@@ -290,8 +308,8 @@ class _Graph:
             raise Refused(f"attribute {a.name!r} cannot be read ({error})") from None
         if a.name == "to":
             return _type_name(value)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise Refused(f"attribute {a.name!r} is {value}")
+        if a.type in (AttributeProto.FLOAT, AttributeProto.FLOATS) and not np.isfinite(value).all():
+            raise Refused(f"attribute {a.name!r} holds NaN or infinity")
         return value
 
     def _constant(self, t: onnx.TensorProto) -> Const:
@@ -308,7 +326,9 @@ class _Graph:
             raise self._error(f"tensor {t.name!r} does not hold what its shape {list(t.dims)} says ({error})", "export it again") from None
         if dtype in INTEGER_RANGES:
             return constant(array, 1, dtype)
-        if not np.isfinite(array.astype(np.float64)).all():
+        with np.errstate(invalid="ignore"):  # what a cast of NaN would warn of is what is being asked
+            finite = np.isfinite(array.astype(np.float64)).all()
+        if not finite:
             raise self._error(f"tensor {t.name!r} holds NaN or infinity", "retrain or repair the weights")
         numerators, denominator = dyadic(array)
         return Const(numerators, denominator, dtype)
@@ -347,7 +367,8 @@ def _parse(data: bytes, origin: str) -> onnx.ModelProto:
 
 
 def _title(i: int, node: onnx.NodeProto) -> str:
-    return f"node {i} {node.name + ' ' if node.name else ''}({node.op_type})"
+    name = f"{node.name} " if node.name else ""  # bytes where a damaged file holds no UTF-8
+    return f"node {i} {name}({node.op_type})"
 
 
 def _listed(names: list[str]) -> str:

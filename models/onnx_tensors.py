@@ -104,7 +104,13 @@ def lookup(position: np.ndarray, table: np.ndarray, dtype: str) -> Lookup:
 def lowest_terms(array: np.ndarray, denominator: int) -> tuple[np.ndarray, int]:
     """The same rationals over the smallest common denominator."""
     common = common_factor(denominator, array)
-    return (array, denominator) if common == 1 else (integer_array(array.astype(object) // common), denominator // common)
+    return (array, denominator) if common == 1 else (over(array, common), denominator // common)
+
+
+def over(array: np.ndarray, divisor: int) -> np.ndarray:
+    """array / divisor, where it divides exactly."""
+    small = array.dtype != object and divisor <= INT64_LIMIT
+    return array // divisor if small else integer_array(array.astype(object) // divisor)
 
 
 def common_factor(start: int, *arrays: np.ndarray) -> int:
@@ -126,6 +132,8 @@ def times(array: np.ndarray, factor: int) -> np.ndarray:
     if factor == 1 or not array.size:
         return array
     largest = max(abs(int(array.max())), abs(int(array.min()))) * abs(factor)
+    if largest == 0:
+        return array
     return array * factor if largest <= INT64_LIMIT else integer_array(array.astype(object) * factor)
 
 
@@ -201,7 +209,7 @@ class Builder:
             offset = times(bias.numerators.reshape(-1), denominator // bias.denominator)
         common = common_factor(denominator, *weights, offset)
         if common > 1:
-            weights, offset = [w // common for w in weights], offset // common
+            weights, offset = [over(w, common) for w in weights], over(offset, common)
         node = Affine(tuple(sources), tuple(integer_array(w) for w in weights), integer_array(offset), denominator // common)
         return self._append(node, size)
 
@@ -337,7 +345,7 @@ def _merged(outer: Affine, s: int, inner: Affine) -> Affine:
     bias = times(outer.bias, factor).astype(object) + routed(inner.bias).astype(object)
     common = common_factor(denominator, *weights, integer_array(bias))
     if common > 1:
-        weights, bias = [w // common for w in weights], bias // common
+        weights, bias = [over(w, common) for w in weights], bias // common
     return Affine(sources, tuple(integer_array(w) for w in weights), integer_array(bias), denominator // common)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .interpreter import BREAK, NATIVE, Fold, Located, Machine, ProgramFault, Return, Value, freeze
 
@@ -138,7 +138,7 @@ class TokenItems:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """Ordinary values; in a range loop also the tokens at `offset` from the loop's index, for `tokens[i + 1]`."""
+    """Ordinary values, zipped with tokens or walked over while peeking at tokens."""
 
     values: Sequence[Value]
 
@@ -228,13 +228,14 @@ def zipped(values: list[Any]) -> Any:
     return Zipped(tuple(v if isinstance(v, Items) else Known(v) for v in values))
 
 
-class Pass:
+class Pass(Protocol):
     """A machine over the word: items in order, each when the last position that it reads has been read.
 
     A state is (key, payload): equal keys mean equal futures.  `("done", outcome)` payloads never change again.
     """
 
-    key: Any
+    key: Any  # tells it apart from every other pass
+    kind: Any  # the same where a step does the same
     items: Any
 
     def begin(self, m: Machine) -> Any: ...
@@ -250,7 +251,7 @@ class Pass:
         ...
 
 
-class LoopPass(Pass):
+class LoopPass:
     """A for statement from one entry environment; outcomes are end, break (with what survives), return and raise."""
 
     def __init__(self, loop: Loop, items: Any, env: dict[str, Value]) -> None:
@@ -285,7 +286,7 @@ class LoopPass(Pass):
         return {name: env[name] for name in self.loop.names.result if name in env}
 
 
-class FoldPass(Pass):
+class FoldPass:
     """sum, any, all, min, max, count, ... over unknown tokens, perhaps through a generator expression."""
 
     def __init__(self, fold: Fold, start: Any, items: Any, generator: Generator | None, env: dict[str, Value], extra: Value) -> None:
@@ -317,7 +318,9 @@ class FoldPass(Pass):
         return "value", self.fold.finish(payload)
 
 
-def fold_over(fold: Fold, start: Any, items: Any, generator: Generator | None, env: dict[str, Value], m: Machine, extra: Value = None) -> Any:
+def fold_over(
+    fold: Fold, start: Any, items: Any, generator: Generator | None, env: dict[str, Value], m: Machine, extra: Value = None
+) -> Any:
     assert m.ask is not None
     kind, value = m.ask(FoldPass(fold, start, items, generator, env, extra))
     if kind == "raise":

@@ -19,7 +19,8 @@ from typing import Any
 
 from .errors import InputError
 from .interpreter import Machine, ProgramFault, Value
-from .subset import Function, Module, ProgramError
+from .liveness import names_read
+from .subset import Function, Module, ProgramError, parse
 
 __all__ = ["Program", "ProgramError", "ProgramFault", "Value"]
 
@@ -42,7 +43,8 @@ class Program:
             raise ProgramError(self.origin, f"the source is over {MAX_BYTES} characters", "shorten it")
         if len(self.function.parameters) != 1:
             takes = len(self.function.parameters)
-            raise ProgramError(f"{self.origin}:{self.function.node.lineno}", f"{self.name!r} takes {takes} arguments", "take one: the tokens")
+            where = f"{self.origin}:{self.function.node.lineno}"
+            raise ProgramError(where, f"{self.name!r} takes {takes} arguments", "take one: the tokens")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"source": self.source, "name": self.name, "origin": self.origin}
@@ -73,7 +75,8 @@ class Program:
                 raise ProgramError(origin, f"the source is over {MAX_BYTES} characters", "shorten it")
             names = list(Module(source, origin).functions)
             if len(names) != 1:
-                raise ProgramError(origin, f"there are {len(names)} functions", f"name one of them: {', '.join(names)}" if names else "write one")
+                mend = f"name one of them: {', '.join(names)}" if names else "write one"
+                raise ProgramError(origin, f"there are {len(names)} functions", mend)
             name = names[0]
         return cls(source, name, origin)
 
@@ -138,10 +141,10 @@ def _canonical(node: Any) -> Any:
 
 def _gather(function: Callable[..., Any], texts: dict[str, str]) -> None:
     """Add the source of the plain functions and constants that `function` refers to."""
-    seen = inspect.getclosurevars(function)
-    for name, value in {**seen.globals, **seen.nonlocals}.items():
-        if name in texts:
-            continue
+    known = {**getattr(function, "__globals__", {}), **inspect.getclosurevars(function).nonlocals}
+    read = names_read(parse(texts[function.__name__], f"<function {function.__name__}>"))
+    for name in sorted(read & set(known) - set(texts)):
+        value = known[name]
         if inspect.isfunction(value) and value.__name__ == name:
             texts[name] = textwrap.dedent(inspect.getsource(value))
             _gather(value, texts)

@@ -15,8 +15,23 @@ from typing import Any
 
 from .errors import InputError
 from .interpreter import (
-    BINARY, BREAK, BIT_LIMIT, COMPARE, CONTINUE, FOLD_START, FOLDS, NATIVE, SIZE_LIMIT, UNARY, Fold, Located, Machine, ProgramFault, Return,
-    Value, checked,
+    BINARY,
+    BIT_LIMIT,
+    BREAK,
+    COMPARE,
+    CONTINUE,
+    FOLD_START,
+    FOLDS,
+    NATIVE,
+    SIZE_LIMIT,
+    UNARY,
+    Fold,
+    Located,
+    Machine,
+    ProgramFault,
+    Return,
+    Value,
+    checked,
 )  # fmt: skip
 from .liveness import Liveness, LoopNames, names_bound, names_read
 from .passes import Items, Known, LoopPass, NotAPass, Peeking, TokenItems, Tokens, Zipped, enumerated, fold_over, items_of, zipped
@@ -237,7 +252,7 @@ class Compiler:
         def execute(env: Env, m: Machine) -> Any:
             line = 0
             try:
-                for line, run in steps:
+                for line, run in steps:  # noqa: B007 (the handlers below name it)
                     m.steps -= 1
                     if m.steps < 0:
                         m.tick()
@@ -432,7 +447,7 @@ class Compiler:
         value = node.value
         if type(value) not in (bool, int, str, type(None)):
             raise self.refuse(node, f"a {type(value).__name__} is outside the subset", "values are bool, int, str, None and tuples of them")
-        if type(value) is int and value.bit_length() > BIT_LIMIT or isinstance(value, str) and len(value) > SIZE_LIMIT:
+        if (type(value) is int and value.bit_length() > BIT_LIMIT) or (isinstance(value, str) and len(value) > SIZE_LIMIT):
             raise self.refuse(node, "the constant is too large", f"at most {BIT_LIMIT} bits or {SIZE_LIMIT} characters")
         return lambda env, m: value
 
@@ -546,7 +561,8 @@ class Compiler:
         if name not in BUILTINS:
             raise self.refuse(node, f"unknown function {name!r}", f"known are {', '.join(BUILTINS)} and functions of the same file")
         if name in ITERATORS:
-            raise self.refuse(node, f"{name}() as a value is outside the subset", "walk over it in a for loop or inside sum, any, all, min, max or tuple")
+            mend = "walk over it in a for loop or inside sum, any, all, min, max or tuple"
+            raise self.refuse(node, f"{name}() as a value is outside the subset", mend)
         if name in FOLDS and (len(node.args) == 1 or name == "sum"):
             return self._fold(node, name, depth)
         arguments = [self.expression(a, depth) for a in node.args]
@@ -565,7 +581,8 @@ class Compiler:
     def _helper(self, node: ast.Call, name: str, depth: int) -> Run:
         function = self.module.function(name, node)
         if len(node.args) != len(function.parameters):
-            raise self.refuse(node, f"{name!r} takes {len(function.parameters)} arguments, not {len(node.args)}", "pass as many as it takes")
+            takes = len(function.parameters)
+            raise self.refuse(node, f"{name!r} takes {takes} arguments, not {len(node.args)}", "pass as many as it takes")
         self.uses[name] = function.node
         arguments = [self.expression(a, depth) for a in node.args]
         return lambda env, m: function.call(tuple([a(env, m) for a in arguments]), m).value

@@ -3,7 +3,7 @@
 Between the circuit and the search: shapes are tried from small to larger; each is trained (`surrogate_train.py`), rounded to
 small dyadics (`surrogate_quantise.py`), and counted out on all inputs; what stays wrong goes back into training, and in
 the end is corrected by construction (`surrogate_correct.py`).  The last word has the exact integer evaluation of the
-finished `Network`, never the float one.
+finished `Network`, never the float one.  What does not train at all is built from its automaton (`surrogate_recurrent.py`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from .claim import Decision
 from .domain import Domain
 from .errors import InputError
 from .labelled import Labelled
-from .network import Affine, Network, feed_forward
+from .network import Affine, Network, Relu, feed_forward
 from .surrogate_correct import Box, boxes_for, corrected
 from .surrogate_quantise import decide, pruned, quantised
+from .surrogate_recurrent import recurrent_network, smallest_layered
 from .surrogate_train import Layers, Shape, train
 
 SHAPES = (
@@ -33,6 +34,7 @@ SAMPLE = 2048  # inputs that training starts from; wrong ones are added
 ROUNDS = 4  # times that wrong inputs go back into training, per shape
 FEW = 16  # corrections up to which a smaller network is preferred to retraining a larger one
 MANY = 1024  # corrections over which we give up
+MAX_STATES = 300  # of the automaton that a network is built from
 CHECK_BATCH = 1 << 14
 
 Progress = Callable[[str], None]
@@ -55,6 +57,7 @@ class Surrogate:
     corrections: int
     inputs: int
     seconds: float
+    trained: bool = True  # False: built from the automaton of the labelled inputs
 
     @property
     def neurons(self) -> int:
@@ -83,12 +86,8 @@ def fit_surrogate(
     started = time.monotonic()
     _validate(labelled, domain, decision)
     say = progress or (lambda text: None)
-    plan = _Fit(labelled, domain, len(decision.labels), seed, say, started + budget_seconds).best()
-    layers = plan.layers
-    if decision.kind == "sign":
-        weight, bias = layers[-1]
-        layers = [*layers[:-1], (weight[1:] - weight[:1], bias[1:] - bias[:1])]
-    network = with_source(feed_forward(layers, name="surrogate"))
+    plan = _Fit(labelled, domain, decision, seed, say, started + budget_seconds).best()
+    network = with_source(plan.network)
     surrogate = _described(network, plan, len(labelled), time.monotonic() - started)
     wrong = wrong_rows(network, labelled, domain, decision)
     if len(wrong):
@@ -129,22 +128,24 @@ def check_in_onnxruntime(surrogate: Surrogate, labelled: Labelled, domain: Domai
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """An exact network: trained layers plus boxes, already put together."""
+    """A network that should be exact, and how it came to be."""
 
-    layers: Layers
+    network: Network
     corrections: int
+    trained: bool = True
 
     @property
     def neurons(self) -> int:
-        return sum(len(bias) for _, bias in self.layers[:-1])
+        return self.network.relu_count
 
 
 class _Fit:
     """One run of the search over shapes; holds the data and the best plan so far."""
 
-    def __init__(self, labelled: Labelled, domain: Domain, outputs: int, seed: int, say: Progress, deadline: float) -> None:
-        self.words, self.labels = labelled.words, labelled.labels
-        self.domain, self.outputs, self.seed, self.say, self.deadline = domain, outputs, seed, say, deadline
+    def __init__(self, labelled: Labelled, domain: Domain, decision: Decision, seed: int, say: Progress, deadline: float) -> None:
+        self.labelled, self.words, self.labels = labelled, labelled.words, labelled.labels
+        self.domain, self.decision, self.outputs = domain, decision, len(decision.labels)
+        self.seed, self.say, self.deadline = seed, say, deadline
         self.ids = domain.ids(labelled.words)
         self.used = np.zeros((domain.positions, len(domain.alphabet)), dtype=bool)
         for position in range(domain.positions):
@@ -156,15 +157,18 @@ class _Fit:
         counts = np.bincount(self.labels, minlength=self.outputs)
         constant: Layers = [(np.zeros((self.outputs, self.domain.input_size)), (np.arange(self.outputs) == counts.argmax()).astype(float))]
         if counts.max() == len(self.labels):
-            return _Plan(constant, 0)
+            return _Plan(self._network(constant), 0)
         empty: Layers = [(np.zeros((0, self.domain.input_size)), np.zeros(0)), (np.zeros((self.outputs, 0)), constant[0][1])]
         self._offer(empty, np.flatnonzero(self.labels != counts.argmax()), limit=8)
+        built = self._built()
+        enough = built.neurons // 2 if built else MANY  # a shallow network is worth more than a deep one, but not any price
         for shape in SHAPES:
             if self.plan and (self.plan.neurons <= sum(shape.hidden) or self.plan.corrections == 0):
                 break
-            if time.monotonic() > self.deadline:
+            if time.monotonic() > self.deadline or sum(shape.hidden) > max(8, enough):
                 break
             self._try(shape)
+        self.plan = self.plan or built
         if self.plan is None and self.closest is not None:
             wrong, layers = self.closest
             self.say(f"correcting {len(wrong)} inputs by construction")
@@ -228,10 +232,28 @@ class _Fit:
         if boxes is None:
             return
         slim = pruned(layers) if layers[0][0].shape[0] else layers
-        plan = _Plan(corrected(slim, boxes, self.words, self.labels, self.ids, len(self.domain.prefix)), len(boxes))
+        whole = corrected(slim, boxes, self.words, self.labels, self.ids, len(self.domain.prefix))
+        plan = _Plan(self._network(whole), len(boxes))
         smaller = self.plan is None or plan.neurons < self.plan.neurons
-        if smaller and _exact_in_float32(feed_forward(plan.layers), self.domain):
+        if smaller and _exact_in_float32(plan.network, self.domain):
             self.plan = plan
+
+    def _network(self, layers: Layers) -> Network:
+        """With the outputs that the decision wants: one per label, or their difference."""
+        if self.decision.kind == "sign":
+            weight, bias = layers[-1]
+            layers = [*layers[:-1], (weight[1:] - weight[:1], bias[1:] - bias[:1])]
+        return feed_forward(layers, name="surrogate")
+
+    def _built(self) -> _Plan | None:
+        """The network that runs the labelled inputs' automaton, where that is small."""
+        layered = smallest_layered(self.labelled, len(self.domain.symbols), MAX_STATES)
+        if layered is None:
+            return None
+        columns = np.eye(self.outputs, dtype=np.int64)
+        if self.decision.kind == "sign":
+            columns = columns[1:] - columns[:1]
+        return _Plan(recurrent_network(layered, self.domain, columns), 0, trained=False)
 
     def _sample(self, rng: np.random.Generator) -> np.ndarray:
         """Rows to train on: all, or a sample in which every label that occurs has its share."""
@@ -262,11 +284,12 @@ def _described(network: Network, plan: _Plan, inputs: int, seconds: float) -> Su
     numbers = [np.concatenate([*(w.ravel() for w in node.weights), node.bias]) for node in affine]
     return Surrogate(
         network=network,
-        hidden=tuple(len(bias) for _, bias in plan.layers[:-1]),
+        hidden=tuple(network.sizes[node.source] for node in network.nodes if isinstance(node, Relu)),
         fractional_bits=max(node.denominator.bit_length() - 1 for node in affine),
         weight_bits=max(int(abs(int(v))).bit_length() for part in numbers for v in (part.max(initial=0), part.min(initial=0))),
         nonzeros=sum(int(np.count_nonzero(part)) for part in numbers),
         corrections=plan.corrections,
+        trained=plan.trained,
         inputs=inputs,
         seconds=seconds,
     )

@@ -14,13 +14,13 @@ from typing import Any
 
 from .automaton import Automaton, trimmed
 from .interpreter import Located, Machine, ProgramFault, freeze
-from .passes import Context, NotAPass, Pass, guarded, outcome_key
+from .passes import Context, NotAPass, Pass, TokenItems, guarded, outcome_key
 from .subset import Function
 
 Outcome = tuple[str, Any]
 HOLD_LIMIT = 3  # tokens that a pass may remember from position to position
-TRACK_LIMIT = 6  # passes run side by side before guessing
-GUESS_LIMIT = 12  # outcomes guessed together
+TRACK_LIMIT = 4  # passes run side by side before guessing
+GUESS_LIMIT = 6  # outcomes guessed together
 
 
 class Missing(Located):
@@ -116,7 +116,9 @@ class Sweep:
                 return self._split(query, base, known, main, tracked, line)
             tracked = (*tracked, query)
 
-    def _split(self, query: Pass, base: Automaton, known: dict[Any, Outcome], main: Main, tracked: tuple[Pass, ...], line: int) -> list[Leaf]:
+    def _split(
+        self, query: Pass, base: Automaton, known: dict[Any, Outcome], main: Main, tracked: tuple[Pass, ...], line: int
+    ) -> list[Leaf]:
         """Guess the query's outcome: one part of the language for each, in which it is known."""
         if len(known) >= GUESS_LIMIT:
             raise NotAPass("looks at the tokens in too many places that depend on each other", line)
@@ -227,7 +229,9 @@ class Runner:
         self.last = len(query.items) - 1
         self.numbers: dict[Any, int] = {}
         self.states: list[tuple[Any, Outcome | None, tuple[str, ...]]] = []  # payload, outcome when done, held tokens
+        self.looking: list[bool] = []  # per state: may its steps look at other tokens
         self.steps: dict[tuple[int, int, int], int] = {}
+        self.plain = isinstance(query.items, TokenItems)
 
     def outcome(self, state: int) -> Outcome:
         found = self.states[state][1]
@@ -243,7 +247,9 @@ class Runner:
         return self._items(payload, done, 0, {})
 
     def step(self, t: int, state: int, symbol: int) -> int:
-        key = (t, state, symbol)
+        # A pass that just walks over the tokens does the same at every position, but for its last item.
+        due = self.schedule.at[t + 1]
+        key = (-1 if self.plain and due and due[0] != self.last and not self.looking[state] else t, state, symbol)
         if key not in self.steps:
             payload, done, held = self.states[state]
             if done is not None:
@@ -267,6 +273,7 @@ class Runner:
         number = self.numbers.setdefault(key, len(self.states))
         if number == len(self.states):
             self.states.append((payload, done, held))
+            self.looking.append(done is None and self.query.sees_tokens(payload))
         return number
 
     def _item(self, payload: Any, k: int, visible: dict[int, str]) -> tuple[Any, Outcome | None]:

@@ -7,11 +7,13 @@ merging folds the acyclic automaton: two states may be one as long as no sequenc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..models.labelled import Labelled
+from ..models.surrogate_recurrent import smallest_layered
 
 MAX_STATES = 400  # of the acyclic automaton
 MAX_MACHINE = 12  # of the machine: more is not readable
@@ -57,31 +59,11 @@ def learn_machines(examples: Labelled, size: int) -> list[Machine]:
 
 def _acyclic(examples: Labelled, size: int) -> _Graph | None:
     """The smallest layered automaton of exactly these examples, root first; None if it is too large."""
-    order = np.lexsort(examples.words.T[::-1]) if examples.words.shape[1] else np.arange(len(examples))
-    words, classes = examples.words[order].astype(np.int64), examples.labels[order]
-    if words.shape[1]:
-        fresh = np.concatenate([[True], (words[1:] != words[:-1]).any(axis=1)])
-        words, classes = words[fresh], classes[fresh]
-    finals = np.unique(classes)
-    layers: list[np.ndarray] = []  # from the last inner layer to the root: (states, symbols) -> class in the next layer, or -1
-    classes = np.searchsorted(finals, classes)
-    total = len(finals)
-    for t in range(words.shape[1] - 1, -1, -1):
-        prefix = words[:, :t]
-        fresh = np.concatenate([[True], (prefix[1:] != prefix[:-1]).any(axis=1)])
-        group = np.cumsum(fresh) - 1
-        table = np.full((int(group[-1]) + 1, size + 1), -1, dtype=np.int64)
-        table[group, words[:, t]] = classes
-        states, merged = np.unique(table, axis=0, return_inverse=True)
-        layers.append(states)
-        total += len(states)
-        if total > MAX_STATES:
-            return None
-        words, classes = words[fresh], merged.reshape(-1)
-    return _without_padding(layers[::-1], finals, size)
+    layered = smallest_layered(examples, size + 1, MAX_STATES)
+    return None if layered is None else _without_padding(layered.tables, layered.finals, size)
 
 
-def _without_padding(layers: list[np.ndarray], finals: np.ndarray, size: int) -> _Graph:
+def _without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int) -> _Graph:
     """States from the root on; a padding edge becomes the label of the sequence that ends before it."""
     number: dict[tuple[int, int], int] = {(0, 0): 0}
     queue = [(0, 0)]

@@ -35,12 +35,16 @@ def synthesise(
     domain: Domain,
     labels: Sequence[Label],
     *,
+    words: np.ndarray | None = None,
     templates: Iterable[str] | None = None,
     limit: int = 100,
     seed: int = 0,
 ) -> list[Candidate]:
-    """Programs that give every example its label, plainest first, one per behaviour."""
-    search = Search(examples, domain, labels, seed=seed, start=len(examples), templates=templates)
+    """Programs that give every example its label, plainest first, one per behaviour.
+
+    `words`: inputs without labels on which programs are told apart, too (default: the examples alone).
+    """
+    search = Search(examples, domain, labels, words=words, seed=seed, start=len(examples), templates=templates)
     search.best()
     return search.candidates()[:limit]
 
@@ -62,6 +66,7 @@ class Search:
     """The loop: `best()` gives the plainest program that explains what is known, `refine(...)` adds what it got wrong.
 
     `examples`: all labelled inputs that may be used (the domain, or a part of it); the loop starts with `start` of them.
+    `words` are inputs without labels on which programs are told apart and must return labels (default: the examples).
     `refuted` keeps every refuted candidate with its counterexamples, for the report.
     """
 
@@ -71,6 +76,7 @@ class Search:
         domain: Domain,
         labels: Sequence[Label],
         *,
+        words: np.ndarray | None = None,
         seed: int = 0,
         start: int = START,
         templates: Iterable[str] | None = None,
@@ -87,19 +93,20 @@ class Search:
         self._templates = [name for name in wanted if name not in last] or last
         self._in_reserve = [name for name in last if name not in self._templates]
         self._all = mixed(examples, seed)
+        self._words = self._all.words if words is None else np.concatenate([words, self._all.words])
         self.known = self._all.take(np.arange(min(start, len(self._all))))
         self._survivors: list[Survivors] | None = None
         self._list: list[Candidate] | None = None
+        self._dropped: set[str] = set()
 
     def best(self) -> Candidate | None:
         """The plainest program that explains every known example, or None if no template has one."""
         while True:
             found = self.candidates()
             if found:
-                outside = np.flatnonzero(found[0].evaluate(self._all.words) < 0)
-                if len(outside) == 0:
+                if (found[0].evaluate(self._words) >= 0).all():
                     return found[0]
-                self._learn(self._all.take(outside[:8]))  # it would return something that is not a label
+                self._drop(found[0])  # it would return something that is not a label
             elif not self._more():
                 return None
 
@@ -132,6 +139,10 @@ class Search:
                 self._list = self._ranked(self._sieved())
         return self._list
 
+    def _drop(self, candidate: Candidate) -> None:
+        self._dropped.add(candidate.source())
+        self._list = None
+
     def _learn(self, examples: Labelled) -> None:
         self.known = self.known.joined(examples)
         self._list = None
@@ -150,7 +161,8 @@ class Search:
         return self._survivors
 
     def _ranked(self, survivors: list[Survivors]) -> list[Candidate]:
-        pool = np.concatenate([self.known.words, self._all.words[:POOL]])
+        step = max(1, len(self._words) // POOL)
+        pool = np.concatenate([self.known.words, self._words[::step]])
         share = max(1, RENDERED // max(1, len(survivors)))
         found: list[tuple[Candidate, bytes]] = []
         for survivor in survivors:
@@ -159,7 +171,10 @@ class Search:
             on_pool = survivor.family.evaluate(pool, rows)
             for row, values, reach in zip(rows, on_known, on_pool, strict=True):
                 for reading in readings(survivor.family, int(row), self.problem, values, self.known.labels):
-                    found.append((Candidate(survivor.family, int(row), reading), reading.apply(reach).astype(np.int16).tobytes()))
+                    candidate = Candidate(survivor.family, int(row), reading)
+                    behaviour = reading.apply(reach)
+                    if (behaviour >= 0).all() and candidate.source() not in self._dropped:
+                        found.append((candidate, behaviour.astype(np.int16).tobytes()))
         seen: set[bytes] = set()
         out = []
         for candidate, behaviour in sorted(found, key=lambda pair: pair[0].key):

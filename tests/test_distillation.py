@@ -76,7 +76,15 @@ def written(out: Path, capsys: pytest.CaptureFixture[str], inputs: int) -> dict:
 def test_shipped_circuit(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["distill", task, "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
-    for part in ("circuit", "surrogate", "program", "the race", "proved: network = program on all", "what is guaranteed", "executed on all"):
+    for part in (
+        "circuit",
+        "surrogate",
+        "program",
+        "the race",
+        "proved: network = program on all",
+        "what is guaranteed",
+        "executed on all",
+    ):
         assert part in text
     assert len(shipped()) == 2
     size = load_claim(tmp_path / "out" / "claim.toml").domain_size

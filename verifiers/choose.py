@@ -11,7 +11,7 @@ from .backend import Backend
 
 def choose(names: Sequence[str] | None, registry: Iterable[Backend] | None = None) -> tuple[Backend, ...]:
     """The backends of these names in this order, None: all.  "module:attribute" names one that is not registered."""
-    known = _registered() if registry is None else {backend.name: backend for backend in registry}
+    known = {backend.name: backend for backend in (_registered() if registry is None else registry)}
     if names is None:
         return tuple(known.values())
     if not names:
@@ -20,10 +20,10 @@ def choose(names: Sequence[str] | None, registry: Iterable[Backend] | None = Non
     return tuple({backend.name: backend for backend in chosen}.values())
 
 
-def _registered() -> Mapping[str, Backend]:
+def _registered() -> Iterable[Backend]:
     from .registry import all_backends
 
-    return all_backends()
+    return all_backends().values()
 
 
 def _imported(name: str, known: Mapping[str, Backend], registered: bool) -> Backend:

@@ -81,9 +81,9 @@ def vacuity(claim: Claim) -> tuple[str, ...]:
     """Warnings about claims that say less than they seem to."""
     warnings = []
     labels = claim.decision.labels
-    counts = claim.language.count_by_label(len(labels))
-    used = [labels[i] for i, n in enumerate(counts) if n]
-    never = [labels[i] for i, n in enumerate(counts) if not n]
+    occurring = set(claim.language.labels)  # every final state is reached by some input
+    used = [label for i, label in enumerate(labels) if i in occurring]
+    never = [label for i, label in enumerate(labels) if i not in occurring]
     if len(used) == 1:
         warnings.append(f"vacuous: the program gives the label {used[0]!r} on every input of the domain")
     if never and len(labels) > 1:

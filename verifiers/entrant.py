@@ -26,6 +26,7 @@ from .verdict import TRUST_ORDER, Attempt, Outcome, Trust
 from .worker import Task
 
 ANSWER_LIMIT = 4 << 20  # bytes that a child's answer may have
+READS = 4  # of 64 KB from each pipe at one look: a child that writes for ever must not keep us
 OUTPUT_KEPT = 4096  # last bytes of what it prints
 SAYABLE: tuple[Outcome, ...] = ("proved", "refuted", "unknown", "timeout", "memory", "unsupported", "crashed")
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {} import main; main(int(sys.argv[2]), int(sys.argv[3]))"
@@ -62,8 +63,9 @@ class Entrant:
                 stdin.write(task)
                 stdin.seek(0)
                 threads = str(max(1, self.budget.workers))
+                path = json.dumps([str(p) for p in sys.path])
                 self.process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _BOOT.format(Task.__module__), json.dumps(sys.path), str(answers_end), str(lifeline_end)],
+                    [sys.executable, "-P", "-c", _BOOT.format(Task.__module__), path, str(answers_end), str(lifeline_end)],
                     stdin=stdin,
                     stdout=printed_end,
                     stderr=printed_end,
@@ -99,12 +101,12 @@ class Entrant:
     def read(self) -> None:
         """Take what has arrived on both pipes, without waiting."""
         with contextlib.suppress(OSError):
-            for _ in range(64):  # a child that prints for ever must not keep us here
+            for _ in range(READS):
                 data = os.read(self.printed, 1 << 16)
                 if not data:
                     break
                 self._printed = (self._printed + data)[-OUTPUT_KEPT:]
-        for _ in range(2 * ANSWER_LIMIT >> 16):
+        for _ in range(READS):
             if self.attempt is not None:
                 return
             try:
@@ -144,11 +146,11 @@ class Entrant:
         self.attempt = Attempt(
             self.backend.name,
             outcome,
-            _plain(version, 60) or self.version,
+            one_line(version, 60) or self.version,
             trust,
             round(self.seconds, 3),
             round(self.peak_mb, 1) if self.peak_mb else None,
-            _plain(detail, 400),
+            one_line(detail, 400),
             words,
         )
 
@@ -158,7 +160,7 @@ class Entrant:
             if not isinstance(message, dict):
                 raise ValueError("not an object")
             if "progress" in message:
-                self._progress(f"{self.backend.name}: {_plain(str(message['progress']), 200)}")
+                self._progress(f"{self.backend.name}: {one_line(str(message['progress']), 200)}")
                 return
             outcome, trust = message["outcome"], message.get("trust")
             if outcome not in SAYABLE or trust not in (None, *TRUST_ORDER):
@@ -183,7 +185,7 @@ class Entrant:
         return f"killed by signal {info.si_status}"
 
     def _last_line(self) -> str:
-        lines = [text for line in self._printed.decode(errors="replace").splitlines() if (text := _plain(line, 200))]
+        lines = [text for line in self._printed.decode(errors="replace").splitlines() if (text := one_line(line, 200))]
         return lines[-1] if lines else ""
 
     def close(self) -> None:
@@ -208,7 +210,7 @@ def _high_water_mb(pid: int) -> float:
     return 0.0
 
 
-def _plain(text: str, limit: int) -> str:
+def one_line(text: str, limit: int) -> str:
     """One line without control characters, cut to size."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"

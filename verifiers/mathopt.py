@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from typing import Any
 
 from ..encoders.milp import Milp
@@ -16,8 +17,9 @@ def solve_milp(milp: Milp, solver: str, seconds: float, seed: int) -> Answer:
     model = mathopt.Model(name="query")
     variables = [model.add_variable(lb=float(v.lower), ub=float(v.upper), is_integer=v.integer, name=v.name) for v in milp.variables]
     for row in milp.rows:
+        lower, upper = (float(b) if b is not None else None for b in (row.lower, row.upper))
         constraint = model.add_linear_constraint(
-            lb=float("-inf") if row.lower is None else float(row.lower), ub=float("inf") if row.upper is None else float(row.upper), name=row.name
+            lb=-math.inf if lower is None else lower, ub=math.inf if upper is None else upper, name=row.name
         )
         for v, c in row.terms:
             constraint.set_coefficient(variables[v], float(c))
@@ -29,7 +31,7 @@ def solve_milp(milp: Milp, solver: str, seconds: float, seed: int) -> Answer:
         return Answer("word", milp.decode({i: values[v] for i, v in enumerate(variables)}))
     reason = result.termination.reason
     if reason == mathopt.TerminationReason.INFEASIBLE:
-        return Answer("none")
+        return Answer("unknown", detail=f"{solver} finds nothing, but {milp.inexact}") if milp.inexact else Answer("none")
     if result.termination.limit == mathopt.Limit.TIME:
         return Answer("timeout")
     return Answer("unknown", detail=f"{solver} ended with {reason.name.lower()}: {result.termination.detail}".rstrip(": "))

@@ -8,7 +8,7 @@ and makes the `Attempt`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,10 +58,11 @@ def run_queries(name: str, version: str, trust: Trust, claim: Claim, budget: Bud
     start = time.monotonic()
     deadline = start + budget.seconds
     found: list[Word] = []
+    open_queries: list[str] = []
 
     def attempt(outcome: Outcome, detail: str = "") -> Attempt:
         if found:  # what was found stays found
-            outcome, detail = "refuted", detail
+            outcome = "refuted"
         return Attempt(
             name, outcome, version, trust if outcome == "proved" else None, time.monotonic() - start, detail=detail, words=tuple(found)
         )
@@ -77,15 +78,18 @@ def run_queries(name: str, version: str, trust: Trust, claim: Claim, budget: Bud
                 answer = ask(formula, left)
                 if answer.kind == "none":
                     break
-                if answer.kind != "word":
-                    outcome: Outcome = "timeout" if answer.kind == "timeout" else "unknown"
-                    return attempt(outcome, answer.detail or f"out of time at {formula.name}")
+                if answer.kind == "timeout":
+                    return attempt("timeout", answer.detail or f"out of time at {formula.name}")
+                if answer.kind == "unknown":  # another query may still find a word
+                    open_queries.append(f"{formula.name}: {answer.detail}")
+                    break
                 if claim.language.label_of(answer.word) == label and differs(claim, answer.word, label):
                     found.append(answer.word)
                 elif trust != "float":
                     return attempt("crashed", f"its model for {formula.name} is not a counterexample: {answer.word}")
                 elif (repairs := repairs + 1) > MAX_REPAIRS:
-                    return attempt("unknown", f"{MAX_REPAIRS} solutions of {formula.name} were not counterexamples: its tolerances are too wide")
+                    open_queries.append(f"{formula.name}: {MAX_REPAIRS} solutions were no counterexamples, its tolerances are too wide")
+                    break
                 formula = formula.blocking([answer.word])
             if len(found) >= max(1, budget.counterexamples):
                 break
@@ -93,10 +97,10 @@ def run_queries(name: str, version: str, trust: Trust, claim: Claim, budget: Bud
         return attempt("timeout", str(error))
     except Unsupported as error:
         return attempt("unsupported", str(error))
-    return attempt("proved")
+    return attempt("unknown", open_queries[0]) if open_queries else attempt("proved")
 
 
-def _queries(claim: Claim, deadline: float, progress: Callable[[str], None]):  # type: ignore[no-untyped-def]
+def _queries(claim: Claim, deadline: float, progress: Callable[[str], None]) -> Iterator[tuple[Formula, int]]:
     """(formula, label) for every query that bounds leave open."""
     labels = claim.decision.labels
     for label in range(len(labels)):

@@ -22,7 +22,7 @@ from .artefacts import save_artefacts
 from .backend import Backend, Budget
 from .choose import choose
 from .conclude import conclude, vacuity
-from .entrant import SAYABLE, Entrant
+from .entrant import SAYABLE, Entrant, one_line
 from .judge import Judge
 from .limits import end, snapshot
 from .replay import Replayer
@@ -86,12 +86,12 @@ def _matched(claim: Claim, backends: Iterable[Backend], judge: Judge) -> list[tu
             version = backend.available()
             why = "not installed" if version is None else backend.unfit(claim)
         except Exception as error:
-            judge.attempts.append(Attempt(backend.name, "crashed", version or "", detail=f"{type(error).__name__}: {error}"))
+            judge.attempts.append(Attempt(backend.name, "crashed", version or "", detail=one_line(f"{type(error).__name__}: {error}", 400)))
             continue
         if why is None:
             fit.append((backend, version or ""))
         else:
-            judge.attempts.append(Attempt(backend.name, "unsupported", version or "", detail=why))
+            judge.attempts.append(Attempt(backend.name, "unsupported", version or "", detail=one_line(why, 400)))
     small = claim.domain_size <= IN_PROCESS_INPUTS
     # cheap ones lead on small domains and come last on big ones
     return sorted(fit, key=lambda entry: entry[0].capabilities.in_process != small)
@@ -128,7 +128,7 @@ def _solve_here(backend: Backend, version: str, claim: Claim, budget: Budget, pr
         attempt = Attempt(backend.name, "memory", version, detail="ran out of memory")
     except Exception as error:
         attempt = Attempt(backend.name, "crashed", version, detail=f"{type(error).__name__}: {error}")
-    return attempt.with_(seconds=round(time.monotonic() - started, 3))
+    return attempt.with_(detail=one_line(attempt.detail, 400), seconds=round(time.monotonic() - started, 3))
 
 
 @dataclass

@@ -72,5 +72,6 @@ def describe() -> tuple[BackendInfo, ...]:
     out = []
     for name, backend in loaded.items():
         version, can = backend.available(), backend.capabilities
-        out.append(BackendInfo(name, version, can.trust, can.in_process, can.description, "" if version else "its package is not installed"))
+        problem = "" if version else "its package is not installed"
+        out.append(BackendInfo(name, version, can.trust, can.in_process, can.description, problem))
     return (*out, *(BackendInfo(name, None, None, False, "", problem) for name, problem in broken.items()))

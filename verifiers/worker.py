@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import pickle
+import select
 import signal
 import sys
 import threading
@@ -24,6 +25,8 @@ from ..models.errors import Unsupported
 from .backend import Backend, Budget
 from .verdict import Attempt
 
+PR_SET_CHILD_SUBREAPER = 36  # Linux, <sys/prctl.h>
+LINGER_SECONDS = 10.0
 PROGRESS_SECONDS = 0.1  # at most one progress line per this
 
 
@@ -46,9 +49,9 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
     if not isinstance(task, Task):
         raise TypeError(f"the task is a {type(task).__name__}")
     answers.send(_answer(task, answers.progress))
+    # stay until the parent ends us, so that it still finds what we started below us
+    select.select([lifeline_fd], [], [], LINGER_SECONDS)
     # not through interpreter shutdown: a solver's threads must not keep an answered entrant alive
-    sys.stdout.flush()
-    sys.stderr.flush()
     os._exit(0)
 
 
@@ -100,6 +103,10 @@ def _be_a_good_child() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # if memory runs out: us, not the parent
         file.write("1000")
+    with contextlib.suppress(OSError, AttributeError):  # orphans of ours stay below us, where `limits.Tree` finds them
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def follow_parent(lifeline_fd: int) -> None:
@@ -108,7 +115,6 @@ def follow_parent(lifeline_fd: int) -> None:
     On Linux the kernel itself sends the signal (F_SETSIG), so no solver that holds the interpreter can delay it.
     """
     import fcntl
-    import select
 
     os.set_inheritable(lifeline_fd, False)
     if hasattr(fcntl, "F_SETSIG"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,9 @@ def read_weights(path: Path, config: GptConfig) -> tuple[dict[str, Tensor], str]
     except OSError as error:
         raise InputError(where, f"cannot be read: {error.strerror}") from None
     try:
-        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch also warns about what it then refuses: one line is enough
+            warnings.simplefilter("ignore")
+            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on bad files; the first line says what it met
         said = str(error).strip().splitlines()
         refused = "weights_only" in str(error).lower()

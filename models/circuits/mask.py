@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = "relucid node mask 1"
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ def _read_location(where: str, entry: object, width: int) -> tuple[np.ndarray, n
     kept[indices] = True
     if not isinstance(values, list) or len(values) != width - len(indices):
         raise InputError(where, f'"means" is not a list of {width - len(indices)} numbers', "one for each node that is not kept, in order")
-    if any(type(v) not in (int, float) or not math.isfinite(v) or abs(v) > float(np.finfo(np.float32).max) for v in values):
+    if any(type(v) not in (int, float) or not abs(v) <= _LARGEST for v in values):  # NaN and infinities included
         raise InputError(where, '"means" has something that is not a finite number', "means are float32 numbers")
     means = np.zeros(width, dtype=np.float32)
     means[~kept] = values

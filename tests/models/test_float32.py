@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -140,7 +141,7 @@ def test_where_it_says_ok_float32_is_exact_in_any_order(data):
     entry = st.builds(lambda m, e: m * 2.0**e, st.integers(-300, 300), st.integers(-6, 6))
     layers = [
         (np.array([[data.draw(entry) for _ in range(a)] for _ in range(b)]), np.array([data.draw(entry) for _ in range(b)]))
-        for a, b in zip(sizes, sizes[1:], strict=False)
+        for a, b in pairwise(sizes)
     ]
     net = feed_forward(layers)
     if not exact_in_float32(net, positions).ok:

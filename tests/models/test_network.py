@@ -88,6 +88,17 @@ def test_arithmetic_is_chosen_by_the_bound(bound, kind):
     assert net.values(np.array([[1]]))[-1].dtype == kind
 
 
+def test_bounds_go_through_relu():
+    layers = [(np.array([[2.0**40 + 1]]), np.array([0])), (np.array([[2.0**40 + 1]]), np.array([0]))]
+    assert int(feed_forward(layers).evaluate(np.array([[1]]))[0, 0]) == (2**40 + 1) ** 2
+
+
+@pytest.mark.parametrize("low", [-52, -61, -62, -63, -64, -1074])
+def test_dyadic_at_the_edge_of_int64(low):
+    numerators, denominator = dyadic(np.array([1.0, 2.0**low, -1.0]))
+    assert (numerators.tolist(), denominator) == ([2**-low, 1, -(2**-low)], 2**-low)
+
+
 def test_a_bound_covers_partial_sums_that_cancel():
     net = Network(2, (Affine((0,), (integer_array([[2**62, -(2**62)]]),), integer_array([2**62])),))
     assert net.magnitudes()[-1] == 3 * 2**62

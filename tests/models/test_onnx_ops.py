@@ -249,7 +249,7 @@ REFUSED = {
     "reshape": ("y = Reshape(x, s)", {"s": ints(4, 2)}, {}, "shape [4, 2] does not fit [1, 6]"),
     "squeeze": ("y = Squeeze(x, a)", {"a": ints(1)}, {}, "axes [1] of [1, 6] are not all 1"),
     "gather range": ("y = Gather<axis=1>(x, i)", {"i": ints(6)}, {}, "index 6 into 6 entries: out of range"),
-    "huge": ("y = Add(x, b)", {"b": np.zeros((2**23, 1), dtype=np.float32)}, {}, "over the limit of 16777216"),
+    "huge": ("y = Add(x, b)", {"b": np.zeros((2**13, 1), dtype=np.float32)}, {"shape": (1, 2**12)}, "over the limit of 16777216"),
     "mask": ("a, m = Dropout(x)\nn = Cast<to=1>(m)\ny = Add(x, n)", {}, {}, "it reads a secondary output of a node"),
 }
 
@@ -283,6 +283,20 @@ def test_a_table_smaller_than_the_alphabet_is_refused():
     data = model_bytes("g = Gather(t, x)\ny = Flatten(g)", {"t": quarters(3, 2)}, shape=(1, 4), dtype=TensorProto.INT64)
     with pytest.raises(InputError, match="index 3 into 3 entries: the alphabet has more words than the table has rows"):
         read_onnx(data, origin="n", positions=4, alphabet=4)
+
+
+def test_parameters_of_any_size():
+    """Subnormal and huge floats force integers beyond int64 everywhere."""
+    tiny, huge = np.float32(2.0**-149), np.float32(2.0**127)
+    w = np.float32([tiny, huge, -tiny, 0, 1, -huge])
+    x = [Fraction(v) for v in (1, 0, 3, -1, 2, 1)]
+    net = read_onnx(model_bytes("m = Mul(x, w)\na = Add(m, w)\nl = LeakyRelu<alpha=1.5>(a)\ny = MatMul(l, w)", {"w": w}), origin="n")
+    exact = [Fraction(float(v)) for v in w]
+    middle = [v * f + f for v, f in zip(x, exact, strict=True)]
+    leaky = [v if v >= 0 else v * Fraction(3, 2) for v in middle]
+    assert evaluate_fractions(net, x) == [sum(a * b for a, b in zip(leaky, exact, strict=True))]
+    zeros = read_onnx(model_bytes("m = Mul(x, w)\ny = Mul(m, z)", {"w": w, "z": np.zeros(6, dtype=np.float32)}), origin="n")
+    assert evaluate_fractions(zeros, x) == [0] * 6
 
 
 def test_division_gives_rationals():

@@ -113,7 +113,16 @@ ROW = "s = Constant<value_ints=[1,6]>()\nf = Reshape(x, s)\ny = Gemm(f, w)"
 
 @pytest.mark.parametrize(
     ("shape", "body"),
-    [((1, 6), FLAT), (("N", 6), FLAT), ((1, 3, 2), FLAT), (("N", 3, 2), FLAT), ((6,), ROW), (("N",), ROW), (("N", "k"), FLAT), (("N", "p", 2), FLAT)],
+    [
+        ((1, 6), FLAT),
+        (("N", 6), FLAT),
+        ((1, 3, 2), FLAT),
+        (("N", 3, 2), FLAT),
+        ((6,), ROW),
+        (("N",), ROW),
+        (("N", "k"), FLAT),
+        (("N", "p", 2), FLAT),
+    ],
 )
 def test_one_hot_shapes(shape, body):
     model = gemm(shape, body=body)
@@ -165,7 +174,8 @@ def set_external(m):
 
 
 def add_function(m):
-    m.functions.append(helper.make_function("", "Relu", ["a"], ["b"], [helper.make_node("Neg", ["a"], ["b"])], [helper.make_opsetid("", 13)]))
+    inner = helper.make_node("Neg", ["a"], ["b"])
+    m.functions.append(helper.make_function("", "Relu", ["a"], ["b"], [inner], [helper.make_opsetid("", 13)]))
 
 
 def two_inputs(m):
@@ -173,7 +183,8 @@ def two_inputs(m):
 
 
 def control_flow(m):
-    body = helper.make_graph([helper.make_node("Identity", ["x"], ["q"])], "b", [], [helper.make_tensor_value_info("q", TensorProto.FLOAT, [1, 2])])
+    end = helper.make_tensor_value_info("q", TensorProto.FLOAT, [1, 2])
+    body = helper.make_graph([helper.make_node("Identity", ["x"], ["q"])], "b", [], [end])
     m.graph.node[0].CopyFrom(helper.make_node("If", ["x"], ["y"], then_branch=body, else_branch=body))
 
 
@@ -204,6 +215,9 @@ def opset(version):
     return change
 
 
+NEWEST = onnx.defs.onnx_opset_version()
+REPAIR = "the file is damaged: export it again"
+NONFINITE = "n.onnx: tensor 'w' holds NaN or infinity; retrain or repair the weights"
 DAMAGED = {
     "empty": (b"", "n.onnx: the file is empty; give an ONNX file"),
     "garbage": (b"\xff\xfe garbage, not protobuf", "n.onnx: is no ONNX file, or is truncated; export it again"),
@@ -214,12 +228,12 @@ DAMAGED = {
         changed(lambda m: m.ClearField("opset_import")),
         "n.onnx: the file names no ONNX opset; export it again as a complete ONNX model",
     ),
-    "old opset": (changed(opset(6)), f"n.onnx: opset 6 is not known (known: 7 to {onnx.defs.onnx_opset_version()}); export with opset 13"),
-    "new opset": (changed(opset(999)), f"n.onnx: opset 999 is not known (known: 7 to {onnx.defs.onnx_opset_version()}); export with opset 13"),
+    "old opset": (changed(opset(6)), f"n.onnx: opset 6 is not known (known: 7 to {NEWEST}); export with opset 13"),
+    "new opset": (changed(opset(999)), f"n.onnx: opset 999 is not known (known: 7 to {NEWEST}); export with opset 13"),
     "external": (changed(set_external), "n.onnx: tensor 'w' lies in another file; save the model with its weights inside"),
     "functions": (changed(add_function), "n.onnx: the file defines functions of its own; export with functions inlined"),
     "two inputs": (changed(two_inputs), "n.onnx: the graph has 2 inputs (x, z); keep one input"),
-    "no input": (changed(lambda m: m.graph.ClearField("input")), "n.onnx: node 0 (Gemm): its input 'x' is not defined; the file is damaged: export it again"),
+    "no input": (changed(lambda m: m.graph.ClearField("input")), f"n.onnx: node 0 (Gemm): its input 'x' is not defined; {REPAIR}"),
     "missing initialiser": (
         changed(lambda m: m.graph.ClearField("initializer")),
         "n.onnx: node 0 (Gemm): its input 'w' is not defined; the file is damaged: export it again",
@@ -247,8 +261,8 @@ DAMAGED = {
         "n.onnx: cannot take 1 node: node 0 (Gemm): operators of the domain 'com.example' are not supported; "
         "see docs/semantics.md for the operators",
     ),
-    "nan": (gemm(tensors=weight(np.nan)).SerializeToString(), "n.onnx: tensor 'w' holds NaN or infinity; retrain or repair the weights"),
-    "infinity": (gemm(tensors=weight(-np.inf)).SerializeToString(), "n.onnx: tensor 'w' holds NaN or infinity; retrain or repair the weights"),
+    "nan": (gemm(tensors=weight(np.nan)).SerializeToString(), NONFINITE),
+    "infinity": (gemm(tensors=weight(-np.inf)).SerializeToString(), NONFINITE),
     "short data": (changed(short_data), "n.onnx: tensor 'w' does not hold what its shape [6, 2] says"),
     "open shape": (
         gemm((1, "k")).SerializeToString(),
@@ -268,7 +282,23 @@ DAMAGED = {
     "empty input": (gemm((1, 0)).SerializeToString(), "n.onnx: the input has 0 values, the limit is 16777216"),
     "unknown attribute": (
         changed(lambda m: m.graph.node[0].attribute.append(helper.make_attribute("gamma", 2.0))),
-        "n.onnx: is no valid ONNX model (Unrecognized attribute: gamma for operator Gemm)",
+        "n.onnx: cannot take 1 node: node 0 (Gemm): opset 13 knows no attribute 'gamma'; see docs/semantics.md for the operators",
+    ),
+    "attribute of the wrong type": (
+        changed(lambda m: m.graph.node[0].attribute.append(helper.make_attribute("alpha", 2))),
+        "n.onnx: cannot take 1 node: node 0 (Gemm): attribute 'alpha' has the wrong type; see docs/semantics.md for the operators",
+    ),
+    "attribute nan": (
+        changed(lambda m: m.graph.node[0].attribute.append(helper.make_attribute("alpha", float("nan")))),
+        "n.onnx: cannot take 1 node: node 0 (Gemm): attribute 'alpha' holds NaN or infinity; see docs/semantics.md for the operators",
+    ),
+    "too few inputs": (
+        changed(lambda m: m.graph.node[0].input.pop()),
+        "n.onnx: cannot take 1 node: node 0 (Gemm): it has 1 inputs; see docs/semantics.md for the operators",
+    ),
+    "output of another type than declared": (
+        changed(lambda m: m.graph.output[0].type.tensor_type.ClearField("elem_type")),
+        "n.onnx: is no valid ONNX model (Field 'elem_type' of 'type' is required but missing.)",
     ),
     "integer output": (
         gemm((1, 3), TensorProto.INT64, body="y = Identity(x)", tensors={}).SerializeToString(),

@@ -28,7 +28,8 @@ def deep(encoding="one_hot"):
 def branched():
     """Reads the input three times, joins several nodes, and has nodes of its own between."""
     first = Affine((0,), (integer_array(rng.integers(-3, 4, (3, 12))),), integer_array([1, -2, 0]), 4)
-    second = Affine((2, 0), (integer_array(rng.integers(1, 4, (2, 3))), integer_array(rng.integers(1, 4, (2, 12)))), integer_array([5, 3]), 2)
+    wide, narrow = (integer_array(rng.integers(1, 4, (2, n))) for n in (12, 3))
+    second = Affine((0, 2), (wide, narrow), integer_array([5, 3]), 4)
     third = Affine((0, 2, 4), tuple(integer_array(rng.integers(1, 5, (2, n))) for n in (12, 3, 2)), integer_array([-7, 1]))
     return Network(12, (first, Relu(1), second, Relu(3), third))
 
@@ -77,7 +78,7 @@ def test_the_file_is_what_other_tools_expect():
 @pytest.mark.parametrize("value", [Fraction(1, 3), Fraction(2**24 + 1), Fraction(1, 2**150), Fraction(2**128)])
 def test_what_no_float32_holds_is_refused(value):
     net = Network(1, (Affine((0,), (integer_array([[value.numerator]]),), integer_array([0]), value.denominator),), name="wide")
-    with pytest.raises(InputError, match="^wide: node 1 has the parameter .* which is no float32; round the network's parameters first$"):
+    with pytest.raises(InputError, match=r"^wide: node 1 has the parameter .* which is no float32; round the network's parameters first$"):
         write_onnx(net)
 
 

@@ -95,7 +95,7 @@ def test_hooks_are_not_lost():
         (Branching, {"example_input": torch.zeros(1, 12)}, "Branching: torch cannot export it"),
         (lambda: nn.Embedding(3, 2), {}, "Embedding: the number of positions is open; give positions="),
         (lambda: nn.Sequential(nn.ReLU()), {}, "Sequential: the size of the input is open"),
-        (lambda: nn.Sequential(nn.Linear(12, 3), nn.Linear(2, 2)), {}, "Sequential layer 1 (Linear): takes 2 values, the layer before gives 3"),
+        (lambda: nn.Sequential(nn.Linear(12, 3), nn.Linear(2, 2)), {}, "layer 1 (Linear): takes 2 values, the layer before gives 3"),
         (lambda: nn.Sequential(nn.Embedding(3, 2, max_norm=1.0)), {"positions": 2}, "an embedding must come first and have no max_norm"),
         (lambda: nn.Sequential(nn.Flatten(0), nn.Linear(12, 2)), {"positions": 4, "alphabet": 3}, "flattens axes 0 to -1"),
     ],

@@ -16,6 +16,7 @@ from relucid.models.claim import Claim, Decision
 from relucid.models.domain import Domain
 from relucid.models.network import feed_forward
 from relucid.models.program import Program
+from relucid.verifiers import worker
 from relucid.verifiers.backend import Capabilities
 from relucid.verifiers.limits import snapshot
 from relucid.verifiers.verdict import Attempt
@@ -82,8 +83,11 @@ def refute(fake, claim, budget, progress):
 
 
 def answer(fake, claim, budget, progress):
-    """Reports its process, then answers as `arguments` says."""
-    outcome, words = fake.arguments
+    """Reports its process, then answers as `arguments` says; waits for the file that the third of them names."""
+    outcome, words, *gate = fake.arguments
+    for name in gate:
+        wait_for(fake.file(name))
+    worker.LINGER_SECONDS = 0.0  # ends once it has answered, so that a test can see that it has
     fake.note(f"{fake.name}.pid", os.getpid())
     return say(fake, outcome, words=words)
 
@@ -114,13 +118,15 @@ def hang(fake, claim, budget, progress):
 
 
 def hang_with_grandchildren(fake, claim, budget, progress):
-    """One in its group, one in a session of its own; both ignore SIGTERM."""
-    code = "import signal, sys; signal.signal(15, signal.SIG_IGN); print('up', flush=True); signal.pause()"
-    command = [sys.executable, "-S", "-c", code]
-    children = [subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=new) for new in (False, True)]
-    for child in children:
-        child.stdout.readline()
-    fake.note(f"{fake.name}.pids", " ".join(str(c.pid) for c in children))
+    """One in its group, one in a session of its own, one a daemon whose parent is gone; all ignore SIGTERM."""
+    stay = "signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); signal.pause()"
+    daemon = f"if os.fork(): os._exit(0)\nos.setsid()\n{stay}"
+    pids = []
+    for code, session in ((stay, False), (stay, True), (daemon, False)):
+        command = [sys.executable, "-S", "-c", f"import os, signal\n{code}"]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=session)
+        pids.append(child.stdout.readline().decode().strip())
+    fake.note(f"{fake.name}.pids", " ".join(pids))
     if fake.arguments:
         return say(fake, *fake.arguments)
     return hang(fake, claim, budget, progress)
@@ -155,6 +161,18 @@ def write_to_every_descriptor(fake, claim, budget, progress):
         except OSError:
             continue
     threading.Event().wait()
+
+
+def chatter(fake, claim, budget, progress):
+    """Reports progress and prints as fast as it can, for ever."""
+    lines = {1: b"noise\n" * 1000, 2: b"noise\n" * 1000} | {fd: b'{"progress": "chatter"}\n' * 1000 for fd in range(3, 16)}
+    fake.note(f"{fake.name}.pid", os.getpid())
+    while True:
+        for fd, line in list(lines.items()):
+            try:
+                os.write(fd, line)
+            except OSError:
+                del lines[fd]
 
 
 def close_everything(fake, claim, budget, progress):

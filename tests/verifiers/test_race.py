@@ -113,6 +113,12 @@ def test_a_backend_that_closes_its_pipes_hangs_nobody(tmp_path):
     assert not alive(int((tmp_path / "mute.pid").read_text()))
 
 
+def test_a_backend_that_never_stops_talking_holds_nobody_up(tmp_path):
+    verdict = run(Fake("talker", "chatter", folder=str(tmp_path)), Fake("honest", "prove_after", ("talker.pid",), str(tmp_path)))
+    assert isinstance(verdict, Proved)
+    assert attempt(verdict, "talker").outcome == "cancelled"
+
+
 def test_the_time_limit_is_enforced_from_outside(tmp_path):
     started = time.monotonic()
     verdict = run(Fake("stuck", "hang", folder=str(tmp_path)), seconds=0.7)

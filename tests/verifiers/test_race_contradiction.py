@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from relucid.verifiers import race
 from relucid.verifiers.backend import Budget
 from relucid.verifiers.limits import exited
 from relucid.verifiers.race import prove_claim
@@ -49,6 +50,24 @@ def test_answers_that_arrive_together(tmp_path, order):
     assert record["claim"]["digest"] == claim.digest
     assert "def many" in (folder / "program.py").read_text()
     assert (folder / "network.onnx").read_bytes() == claim.network.source
+
+
+def test_an_answer_that_arrives_while_the_winner_is_put_away(tmp_path, monkeypatch):
+    """The finder answers only once the liar has won; it counts all the same."""
+    close = race._close
+
+    def close_and_let_the_other_answer(entrants):
+        close(entrants)
+        if [e.backend.name for e in entrants] == ["liar"]:
+            (tmp_path / "go").write_text("")
+            file = tmp_path / "finder.pid"
+            while not (file.exists() and exited(int(file.read_text()))):
+                time.sleep(0.005)
+
+    monkeypatch.setattr(race, "_close", close_and_let_the_other_answer)
+    finder = Fake("finder", "answer", ("refuted", DIFFERS, "go"), str(tmp_path))
+    with pytest.raises(Contradiction, match="liar says proved, but finder has a counterexample"):
+        prove_claim(many_claim(more_than=2.5), registry=[Fake("liar", "prove"), finder], budget=Budget(20.0, 1000, 2))
 
 
 def test_answers_one_after_the_other():

@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
+from relucid.verifiers.backend import Budget
+from relucid.verifiers.race import prove_claim
 
 sys.path.insert(0, str(Path(__file__).parent))
-from race_fakes import alive
+from race_fakes import Fake, alive, children, many_claim
 
 PARENT = """
 import json, sys
@@ -25,6 +27,19 @@ try:
 except KeyboardInterrupt:
     sys.exit(130)
 """
+
+
+def test_an_interrupted_race_leaves_nobody(tmp_path):
+    """In a notebook the parent lives on."""
+
+    def interrupt(text: str) -> None:
+        if text == "stuck: hanging":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prove_claim(many_claim(), registry=[Fake("stuck", "hang", folder=str(tmp_path))], budget=Budget(30.0, 1000, 1), progress=interrupt)
+    assert not alive(int((tmp_path / "stuck.pid").read_text()))
+    assert children() == []
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])

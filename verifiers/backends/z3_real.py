@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...encoders.linear_real import linear_real
 from ...encoders.formula import Formula
+from ...encoders.linear_real import linear_real
 from ...models.claim import Claim
 from ..backend import Budget, Capabilities, installed_version
 from ..queries import Answer, run_queries, too_big
