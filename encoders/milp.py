@@ -32,11 +32,11 @@ class MilpVariable:
 
 @dataclass(frozen=True)
 class MilpRow:
-    """lower <= sum of coefficient * variable <= upper; None is no bound.  Everything is exact in float64."""
+    """sum of coefficient * variable >= lower; or == lower, where upper is the same."""
 
     name: str
     terms: tuple[tuple[int, Fraction], ...]
-    lower: Fraction | None
+    lower: Fraction
     upper: Fraction | None
 
 
@@ -55,23 +55,28 @@ class Milp:
     def decode(self, assignment: Mapping[int, float]) -> Word:
         return self.formula.decode(assignment)
 
-    def lp_text(self) -> str:
-        """The program in CPLEX LP format, for any MILP solver."""
-        lines = [f"\\ {self.formula.name}", "Minimize", " obj: 0 " + self.variables[0].name if self.variables else " obj:", "Subject To"]
+    def mps_text(self) -> str:
+        """The program in free MPS format, for any MILP solver."""
+        columns: list[list[tuple[str, Fraction]]] = [[] for _ in self.variables]
+        rows, rhs = [" N obj"], []
         for row in self.rows:
-            body = " ".join(f"{'-' if c < 0 else '+'} {_decimal(abs(c))} {self.variables[v].name}" for v, c in row.terms)
-            body = body or ("0 " + self.variables[0].name if self.variables else "0")
-            if row.lower is not None and row.lower == row.upper:
-                lines.append(f" {row.name}: {body} = {_decimal(row.lower)}")
-                continue
-            if row.lower is not None:
-                lines.append(f" {row.name}: {body} >= {_decimal(row.lower)}")
-            if row.upper is not None:
-                lines.append(f" {row.name}_u: {body} <= {_decimal(row.upper)}")
-        lines.append("Bounds")
-        lines += [f" {_decimal(v.lower)} <= {v.name} <= {_decimal(v.upper)}" for v in self.variables]
-        lines += ["General", *(f" {v.name}" for v in self.variables if v.integer), "End"]
-        return "\n".join(lines) + "\n"
+            rows.append(f" {'G' if row.upper is None else 'E'} {row.name}")
+            rhs.append(f" RHS {row.name} {_decimal(row.lower)}")
+            for v, c in row.terms:
+                columns[v].append((row.name, c))
+        body = []
+        for integer in (True, False):
+            marker = [f" MARKER 'MARKER' '{word}'" for word in ("INTORG", "INTEND")] if integer else []
+            body += marker[:1]
+            for variable, column in zip(self.variables, columns, strict=True):
+                if variable.integer == integer:
+                    body += [f" {variable.name} {row_name} {_decimal(c)}" for row_name, c in [("obj", Fraction(0)), *column]]
+            body += marker[1:]
+        bounds = [
+            f" {kind} BND {v.name} {_decimal(b)}" for v in self.variables for kind, b in (("LO", v.lower), ("UP", v.upper))
+        ]
+        title = "".join(c if c.isalnum() else "_" for c in self.formula.name)
+        return "\n".join([f"NAME {title}", "ROWS", *rows, "COLUMNS", *body, "RHS", *rhs, "BOUNDS", *bounds, "ENDATA"]) + "\n"
 
 
 def _decimal(value: Fraction) -> str:
@@ -123,7 +128,7 @@ def _inexact(formula: Formula, rows: list[MilpRow]) -> str:
     steps = max((max(-r.lower, r.upper) for r in formula.relus), default=0)
     if max(steps, *map(abs, formula.violation_bounds)) > HOPELESS_RANGE:
         return f"a sum has more than 2^{HOPELESS_RANGE.bit_length() - 1} integer steps, finer than any tolerance of a MILP solver"
-    numbers = (number for row in rows for number in (*(c for _, c in row.terms), row.lower or 0, row.upper or 0))
+    numbers = (number for row in rows for number in (row.lower, *(c for _, c in row.terms)))
     if any(abs(number.numerator) > EXACT_COEFFICIENT for number in numbers):
         return "a coefficient is not exact in float64"
     return ""

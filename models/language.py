@@ -83,9 +83,11 @@ class _Builder:
         found, bad = [], []
         for leaf in sweep.leaves(base, program.function):
             indices = [_label_index(labels, outcome) for outcome in leaf.outcomes]
-            bad += [(_first_word(part), outcome) for index, (outcome, part) in zip(indices, leaf.parts(), strict=True) if index is None]
+            for y, index in enumerate(indices):
+                if index is None:
+                    bad.append((_first_word(leaf.words.restricted(y)), leaf.outcomes[y]))
             if not bad:
-                found.append(replace(leaf.words, labels=tuple(indices[y] for y in leaf.words.labels)))
+                found.append(replace(leaf.words, labels=tuple(indices[y] or 0 for y in leaf.words.labels)))
         if bad:
             word, outcome = min(bad, key=lambda b: b[0])
             raise self._fault(program, self.domain.unpadded(word), labels, outcome)

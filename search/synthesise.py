@@ -7,7 +7,7 @@ starts with few examples, gives its best program, and is told the inputs on whic
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
@@ -98,6 +98,7 @@ class Search:
         self._survivors: list[Survivors] | None = None
         self._list: list[Candidate] | None = None
         self._dropped: set[str] = set()
+        self._learnt_from = 0  # known examples when the last resort was asked
 
     def best(self) -> Candidate | None:
         """The plainest program that explains every known example, or None if no template has one."""
@@ -111,11 +112,14 @@ class Search:
                 return None
 
     def _more(self) -> bool:
-        """Nothing explains what is known: go on with all examples, so that templates that learn have all there is, and the last resort."""
-        if len(self.known) >= len(self._all) and not self._in_reserve:
+        """Nothing explains what is known: once more with all there is, and with the last resort; False if that was done already."""
+        if self._learnt_from == 0:
+            self.known = self.known.joined(self._all)
+        if self._learnt_from == len(self.known):
             return False
         self._say("no other template explains the examples: learning a state machine from all of them")
-        self.known = self._all
+        self._learnt_from = len(self.known)
+        self.problem = replace(self.problem, examples=self.known)
         self._templates, self._in_reserve = self._templates + self._in_reserve, []
         self._list, self._survivors = None, None
         return True
@@ -177,9 +181,9 @@ class Search:
                         found.append((candidate, behaviour.astype(np.int16).tobytes()))
         seen: set[bytes] = set()
         out = []
-        for candidate, behaviour in sorted(found, key=lambda pair: pair[0].key):
-            if behaviour not in seen:
-                seen.add(behaviour)
+        for candidate, does in sorted(found, key=lambda pair: pair[0].key):
+            if does not in seen:
+                seen.add(does)
                 out.append(candidate)
         return out
 

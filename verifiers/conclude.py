@@ -98,14 +98,12 @@ def empty_lengths(claim: Claim) -> tuple[int, ...]:
     """Lengths of the domain of which it holds no input at all."""
     domain, language = claim.domain, claim.language
     pad = len(domain.tokens)
-    # walk the tokens' edges from the start; a state at layer t from which pads alone lead to the end means length t
-    ends = [set(range(language.layer_sizes[-1]))]
-    for layer in reversed(language.edges):
-        ends.insert(0, {source for source, symbol, target in layer if symbol == pad and target in ends[0]})
+    # walk the tokens' edges from the start: after t of them, a state that reads padding ends a word of length t
     here, kept = set(range(language.layer_sizes[0])), set()
-    for t in range(domain.max_length + 1):
-        if here & ends[t]:
+    for t, layer in enumerate(language.edges):
+        if any(symbol == pad and source in here for source, symbol, _ in layer):
             kept.add(t)
-        if t < domain.max_length:
-            here = {target for source, symbol, target in language.edges[t] if symbol != pad and source in here}
+        here = {target for source, symbol, target in layer if symbol != pad and source in here}
+    if here:
+        kept.add(domain.max_length)
     return tuple(n for n in range(domain.min_length, domain.max_length + 1) if n not in kept)

@@ -26,7 +26,7 @@ from .verdict import TRUST_ORDER, Attempt, Outcome, Trust
 from .worker import Task
 
 ANSWER_LIMIT = 4 << 20  # bytes that a child's answer may have
-READS = 4  # of 64 KB from each pipe at one look: a child that writes for ever must not keep us
+READS = 16  # of 64 KB from each pipe at one look: a child that writes for ever must not keep us
 OUTPUT_KEPT = 4096  # last bytes of what it prints
 SAYABLE: tuple[Outcome, ...] = ("proved", "refuted", "unknown", "timeout", "memory", "unsupported", "crashed")
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {} import main; main(int(sys.argv[2]), int(sys.argv[3]))"

@@ -17,10 +17,8 @@ def solve_milp(milp: Milp, solver: str, seconds: float, seed: int) -> Answer:
     model = mathopt.Model(name="query")
     variables = [model.add_variable(lb=float(v.lower), ub=float(v.upper), is_integer=v.integer, name=v.name) for v in milp.variables]
     for row in milp.rows:
-        lower, upper = (float(b) if b is not None else None for b in (row.lower, row.upper))
-        constraint = model.add_linear_constraint(
-            lb=-math.inf if lower is None else lower, ub=math.inf if upper is None else upper, name=row.name
-        )
+        upper = math.inf if row.upper is None else float(row.upper)
+        constraint = model.add_linear_constraint(lb=float(row.lower), ub=upper, name=row.name)
         for v, c in row.terms:
             constraint.set_coefficient(variables[v], float(c))
     # `threads` stays unset: HiGHS refuses it, and MathOpt then fails with an unrelated error

@@ -89,8 +89,6 @@ class Proved(_Verdict):
     trust: Trust
     exact_in_float32: bool
 
-    __bool__ = _Verdict.__bool__
-
     def _said(self) -> str:
         how = f"{self.backend}, {self.seconds:.2f} s, trust: {self.trust}"
         float32 = "float32 arithmetic gives the same" if self.exact_in_float32 else "of exact arithmetic: float32 may round differently"
@@ -102,8 +100,6 @@ class Refuted(_Verdict):
     """They differ; the first counterexample is the plainest that was found."""
 
     counterexamples: tuple[Counterexample, ...]
-
-    __bool__ = _Verdict.__bool__
 
     @property
     def counterexample(self) -> Counterexample:
@@ -119,8 +115,6 @@ class Unknown(_Verdict):
     """Nobody answered within the limits, at the trust that was asked for."""
 
     reason: str
-
-    __bool__ = _Verdict.__bool__
 
     def _said(self) -> str:
         return f"Unknown ({self.seconds:.2f} s, {self.domain_size:,} inputs in the domain): {self.reason}"

@@ -173,7 +173,7 @@ def read_config(path: Path) -> GptConfig:
         if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
             wanted = " or ".join("null" if t is NoneType else t.__name__ for t in allowed)
             raise InputError(where, f"{name} is {value!r}", f"it is of type {wanted}")
-        if name in _SIZES and value is not None and value < 1:
+        if name in _SIZES and isinstance(value, int) and value < 1:
             raise InputError(where, f"{name} is {value}", "sizes are at least 1")
     known = {f.name for f in fields(GptConfig)}
     return GptConfig(**{k: v for k, v in values.items() if k in known and not (v is None and k in ("d_head", "d_mlp"))}, where=where)

@@ -33,7 +33,9 @@ def activation_means(model: SparseGpt, ids: np.ndarray) -> dict[tuple[int, str],
     return {place: (total / ids.size).astype(np.float32) for place, total in sums.items()}
 
 
-def importance(model: SparseGpt, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, means: dict[tuple[int, str], np.ndarray]) -> dict[Node, float]:
+def importance(
+    model: SparseGpt, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, means: dict[tuple[int, str], np.ndarray]
+) -> dict[Node, float]:
     """First-order estimate of what mean-ablating each node does to the margins: mean |gradient x (activation - mean)|."""
     import torch
 

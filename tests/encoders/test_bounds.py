@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from encoders.random_claims import random_claim, words_of
+from random_claims import random_claim, words_of
 from relucid.encoders import bounds
 from relucid.encoders.bounds import maxima, reduced
 from relucid.models.automaton import Automaton
@@ -69,9 +69,9 @@ def test_settled_relus_leave_no_variable() -> None:
 
 
 def test_backward_substitution_beats_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    """relu(s) - relu(s - 1), s from -2 to 2, lies in [0, 1]; intervals alone allow up to 2."""
+    """relu(s) - relu(s + 1), s from -2 to 2: lines give s/2 + 1 - (s + 1) <= 1, intervals alone 2."""
     s = np.array([1.0, -1, 1, -1])
-    network = feed_forward([(np.array([s, s]), np.array([0.0, -1])), (np.array([[1.0, -1]]), np.zeros(1))])
+    network = feed_forward([(np.array([s, s]), np.array([0.0, 1])), (np.array([[1.0, -1]]), np.zeros(1))])
     small = reduced(network, AB, EVERYTHING)
     assert int(small.bounds(small.outputs)[1][0]) == 1
     monkeypatch.setattr(bounds, "_substituted", lambda rows, group, first: bounds.Rows(rows.symbols, rows.relus[:, :first], rows.constant + 10**6))

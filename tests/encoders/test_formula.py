@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from encoders.random_claims import errs, formulas, random_claim, words_of
+from random_claims import errs, formulas, random_claim, words_of
 from relucid.encoders.formula import Formula, ReluConstraint
 
 

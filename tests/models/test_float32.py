@@ -82,9 +82,15 @@ def test_products_may_be_subnormal():
     assert "values may be subnormal" in exact_in_float32(net).reason
 
 
+def test_sums_that_cancel_count_in_full():
+    net = feed_forward([(np.eye(2), np.zeros(2)), (np.array([[2.0**23 + 1, -(2.0**23) - 1]]), np.array([0]))])
+    assert exact_in_float32(net).bits == 25
+
+
 def test_hidden_denominators():
     """3/3 is 1: a denominator that cancels is no reason."""
-    assert exact_in_float32(Network(1, (Affine((0,), (integer_array([[3]]),), integer_array([6]), 3),))).ok
+    report = exact_in_float32(Network(1, (Affine((0,), (integer_array([[15]]),), integer_array([6]), 3),)))
+    assert (report.ok, report.bits) == (True, 3)
 
 
 def test_real_inputs_and_rounding_files_are_never_exact():
@@ -95,6 +101,8 @@ def test_real_inputs_and_rounding_files_are_never_exact():
 
 
 def test_dead_neurons_do_not_matter():
+    net = feed_forward([(np.array([[-1.0]]), np.array([-5])), (np.array([[1 + 2.0**-23]]), np.array([2.0**60]))])
+    assert exact_in_float32(net).bits == 3
     net = feed_forward([(np.array([[-1.0]]), np.array([0])), (np.array([[1 + 2.0**-23]]), np.array([2.0**60]))])
     assert exact_in_float32(net).bits == 1
 

@@ -81,6 +81,7 @@ PASSES = {
     "the variable of the loop after it": ("t = 'a'\nfor t in tokens:\n    pass\nreturn t", ("a", "b", "c")),
     "no tokens looked at": ("return len(tokens) % 2 == 1", (False, True)),
     "first token guessed in the body": ("return all(t != tokens[0] for t in tokens[1:])", (False, True)),
+    "first token seen in the body": ("n = 0\nfor t in tokens:\n    n += t != tokens[0]\nreturn n > 1", (False, True)),
     "a slice known later": ("x = tokens[1:]\nif len(x) > 1:\n    x = x[:-1]\nreturn sum(t == 'a' for t in x) == 1", (False, True)),
 }
 
@@ -226,3 +227,8 @@ def test_golden_programs():
         build_language(Domain(("a", "b"), 3, 3), golden("bad_not_a_label", "f"), (0, 1))
     with pytest.raises(InputError, match=r"program.py:2: raises IndexError: .* on input \('a',\)"):
         build_language(Domain(("a", "b"), 1, 2, "<pad>"), golden("bad_raises", "f"), (False, True))
+
+
+def test_a_step_that_looks_elsewhere_is_not_reused_at_another_position():
+    f = program("n = 0\nfor t in tokens:\n    if t != 'c' and t != tokens[0]:\n        n = 1\nreturn n")
+    check(Domain(("a", "b", "c"), 1, 4, "_", program("return tokens[-1:] == ('c',)", "w")), f, (0, 1))

@@ -96,6 +96,7 @@ CASES = {
         ("y = Add(x, b)", {"b": quarters(6)}, {}),
         ("y = Add(b, x)", {"b": quarters(3, 1)}, {}),
         ("y = Add(x, x)", {}, {}),
+        ("m = MatMul(x, w)\nr = Relu(m)\ny = Add(m, r)", {"w": quarters(6, 3)}, {}),
         ("r = Relu(x)\ny = Add(r, x)", {}, {}),
         ("m = MatMul(x, w)\ny = Add(m, b)", {"w": quarters(6, 3), "b": quarters(3)}, {"opset": 7}),
         ("s = Add(a, b)\ny = Add(x, s)", {"a": quarters(6), "b": quarters(1, 1)}, {}),
@@ -324,6 +325,7 @@ def test_a_sum_that_cancels_is_not_merged():
     body = "a = MatMul(x, w)\nb = MatMul(x, v)\ny = Add(a, b)"
     net = read_onnx(model_bytes(body, {"w": big, "v": 1 - big}), origin="n", positions=1, alphabet=6)
     assert not exact_in_float32(net, 1).ok
+    assert all(len(set(n.sources)) == len(n.sources) for n in net.nodes)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16])
@@ -350,6 +352,12 @@ def test_constants_that_the_runtime_rounds_are_noted():
     net = read_onnx(lossy, origin="n", positions=2, alphabet=3)
     assert "computes on constants and may round" in net.rounding[0]
     assert not exact_in_float32(net, 2).ok
+
+
+@pytest.mark.parametrize(("attributes", "noted"), [("", False), ("<beta=0.0>", False), ("<alpha=0.5>", True), ("<beta=2.0>", True)])
+def test_alpha_and_beta_are_noted(attributes, noted):
+    data = model_bytes(f"y = Gemm{attributes}(x, w, b)", {"w": quarters(6, 3), "b": quarters(3)})
+    assert bool(read_onnx(data, origin="n", positions=2, alphabet=3).rounding) == noted
 
 
 def test_sparse_constants():

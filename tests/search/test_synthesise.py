@@ -13,6 +13,7 @@ from relucid.models.errors import InputError
 from relucid.models.labelled import Labelled
 from relucid.models.program import Program
 from relucid.search.candidate import Candidate
+from relucid.search.filter import consistent
 from relucid.search.learn import learn_machines
 from relucid.search.rank import description_length, rank_key
 from relucid.search.render import docstring, function, function_name, literal
@@ -89,6 +90,22 @@ def test_counterexamples_lead_from_few_examples_to_the_truth() -> None:
         assert Program.from_source(refutation.candidate.source("f"))
 
 
+def test_counterexamples_from_outside_the_examples_are_learnt_too() -> None:
+    """The caller may know inputs that the search was not given; even the last resort learns from them."""
+    domain, labels = Domain(tuple("ab"), 8, 8), (0, 1, 2)
+    truth = everything(domain, lambda t: (t.count("a") + 2 * t[::2].count("b")) % 3, labels)
+    part = truth.take(np.random.default_rng(0).choice(len(truth), 60, replace=False))
+    search = Search(part, domain, labels, start=5)
+    found = prove(search, truth, rounds=len(truth))
+    outside = len(search.known) > 60
+    assert found is not None and outside
+
+
+def test_a_feature_with_two_labels_for_one_value_is_out() -> None:
+    values = np.array([[0, 0, 1, 1], [0, 1, 0, 1], [-3, 5, 7, 7], [-3, 7, 7, 5]])
+    assert consistent(values, np.array([0, 0, 1, 1]), 2).tolist() == [True, False, True, False]
+
+
 def test_refine_filters_candidates() -> None:
     domain, labels = Domain(tuple("abc"), 4, 4), (False, True)
     truth = everything(domain, lambda t: t[0] == "a", labels)
@@ -115,6 +132,7 @@ def test_programs_always_return_labels() -> None:
     truth = everything(domain, lambda t: 1 if t.count("a") <= 1 else 2, labels)
     for seed in range(5):
         search = Search(truth, domain, labels, start=2, seed=seed)
+        assert all((c.evaluate(truth.words) >= 0).all() for c in search.candidates())
         while (candidate := search.best()) is not None:
             assert (candidate.evaluate(truth.words) >= 0).all()
             wrong = np.flatnonzero(candidate.evaluate(truth.words) != truth.labels)

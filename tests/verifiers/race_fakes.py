@@ -183,7 +183,7 @@ def close_everything(fake, claim, budget, progress):
 
 
 def huge_answer(fake, claim, budget, progress):
-    return say(fake, "proved", detail="x" * (64 << 20))
+    return say(fake, "proved", detail="x" * (8 << 20))
 
 
 def nonsense(fake, claim, budget, progress):

@@ -24,7 +24,9 @@ HONEST = Fake("honest", "prove")
 
 
 @pytest.fixture(autouse=True)
-def nobody_is_left():
+def nobody_is_left(monkeypatch):
+    """And no turns: with one worker, one after the other in order, however slow the machine is."""
+    monkeypatch.setattr(race, "FIRST_TURN", 1000.0)
     yield
     assert children() == []
 
@@ -52,9 +54,9 @@ def test_first_counterexample_wins():
     assert (verdict.counterexample.network_label, verdict.counterexample.program_label) == (False, True)
 
 
-def outcomes(fakes, **more):
+def outcomes(fakes):
     """All of them in one race, one after the other, before an honest one: it wins, whatever they do."""
-    verdict = run(*fakes, HONEST, workers=1, **more)
+    verdict = run(*fakes, HONEST, workers=1, seconds=60.0)
     assert isinstance(verdict, Proved) and verdict.backend == "honest"
     return [(a.backend, a.outcome, a.detail) for a in verdict.attempts[:-1]]
 
@@ -107,9 +109,9 @@ def test_a_hanging_backend_is_killed(tmp_path):
 
 
 def test_a_backend_that_closes_its_pipes_hangs_nobody(tmp_path):
-    verdict = run(Fake("mute", "close_everything", folder=str(tmp_path)), seconds=1.5)
-    assert isinstance(verdict, Unknown)
-    assert attempt(verdict, "mute").outcome == "timeout"
+    verdict = run(Fake("mute", "close_everything", folder=str(tmp_path)), Fake("honest", "prove_after", ("mute.pid",), str(tmp_path)))
+    assert isinstance(verdict, Proved)
+    assert attempt(verdict, "mute").outcome == "cancelled"
     assert not alive(int((tmp_path / "mute.pid").read_text()))
 
 
@@ -122,7 +124,7 @@ def test_a_backend_that_never_stops_talking_holds_nobody_up(tmp_path):
 def test_the_time_limit_is_enforced_from_outside(tmp_path):
     started = time.monotonic()
     verdict = run(Fake("stuck", "hang", folder=str(tmp_path)), seconds=0.7)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     assert isinstance(verdict, Unknown)
     assert verdict.reason == "time: 0.7 s limit reached by stuck; raise it with --timeout"
     assert attempt(verdict, "stuck").outcome == "timeout"

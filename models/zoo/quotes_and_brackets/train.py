@@ -148,7 +148,8 @@ def main() -> None:
     model = SparseGpt("trained", TOKENS, CONFIG, weights)
     for t in data:
         gaps = margins(model, t.ids, t.right, t.columns)
-        print(f"{t.name}: {int((gaps > 0).sum())} of {len(gaps)} right, smallest margin {gaps.min():.3f}, {time.monotonic() - started:.0f} s")
+        seconds = time.monotonic() - started
+        print(f"{t.name}: {int((gaps > 0).sum())} of {len(gaps)} right, smallest margin {gaps.min():.3f}, {seconds:.0f} s")
         if gaps.min() <= MARGIN:
             raise SystemExit(f"{t.name} was not learnt with a margin of {MARGIN}; nothing written")
     write_model(options.out, weights, options.seed)

@@ -22,7 +22,6 @@ def _random_state(config, rng):
 def checkpoint(tmp_path):
     """checkpoint(**config changes) -> (folder, config dict, state dict of numpy arrays)."""
     import torch
-
     from relucid.models.circuits.config import read_config
 
     torch.set_num_threads(1)

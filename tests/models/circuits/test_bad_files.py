@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from relucid.models.circuits.circuit import load_circuit, shipped
 from relucid.models.circuits.circuit_sparsity import read_circuit
 from relucid.models.circuits.gpt import NODE_LOCATIONS, node_widths

@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-
 from relucid.models.circuits.circuit_sparsity import read_circuit
 from relucid.models.circuits.config import SPARSITY_LOCATIONS, GptConfig
 from relucid.models.circuits.mask import NodeMask
@@ -86,6 +85,7 @@ class Reference:
 
 
 ALL_LOCATIONS = {"afrac": 0.6, "afrac_loctypes": ",".join(SPARSITY_LOCATIONS), "sink": True, "rms_norm": True}
+ALL_RELU = {"activation_type": "relu", "residual_activation_type": "relu"}
 OPTIONS = {
     "defaults_of_the_release": {},
     "relu": {"activation_type": "relu"},
@@ -102,7 +102,7 @@ OPTIONS = {
     "afrac_default_locations": {"afrac": 0.5},
     "afrac_one": {"afrac": 1, "afrac_loctypes": "mlp_in"},
     "afrac_zero": {"afrac": 0.0, "afrac_loctypes": "mlp_out"},
-    "everything": {**ALL_LOCATIONS, "enable_bigram_table": True, "activation_type": "relu", "residual_activation_type": "relu", "d_pos_emb": 4},
+    "everything": {**ALL_LOCATIONS, **ALL_RELU, "enable_bigram_table": True, "d_pos_emb": 4},
     **{f"afrac_{place}": {"afrac": 0.5, "afrac_loctypes": place} for place in SPARSITY_LOCATIONS},
 }
 
@@ -121,10 +121,10 @@ def test_option_agrees_with_the_loop(option, checkpoint):
 
 def test_options_differ_from_each_other(checkpoint):
     """Else the comparison above could not see an option that is ignored."""
-    folder, config, state = checkpoint(**ALL_LOCATIONS, enable_bigram_table=True)
+    _, config, state = checkpoint(**ALL_LOCATIONS, enable_bigram_table=True)
     ids = np.arange(6) % config["vocab_size"]
     whole = Reference(config, state).run(ids)
-    changes = {"rms_norm": False, "sink": False, "enable_bigram_table": False, "residual_activation_type": "relu", "activation_type": "relu"}
+    changes = {"rms_norm": False, "sink": False, "enable_bigram_table": False, **ALL_RELU}
     state |= {k.replace(".weight", ".bias"): np.zeros_like(v) for k, v in state.items() if "ln_" in k}
     for name, value in changes.items():
         assert np.abs(Reference({**config, name: value}, state).run(ids) - whole).max() > 1e-2, name
