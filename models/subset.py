@@ -145,6 +145,10 @@ class Scope:
     def __init__(self, names: set[str], outer: Scope | None = None) -> None:
         self.names, self.outer = names, outer
 
+    def binds(self, name: str) -> bool:
+        """Is this a variable here?  It then hides a function of the same file, as in Python."""
+        return name in self.names or (self.outer is not None and self.outer.binds(name))
+
 
 class Module:
     """The top level of a file: functions and constants, compiled when they are used."""
@@ -219,7 +223,7 @@ def compile_function(module: Module, node: ast.FunctionDef) -> Function:
     parameters = tuple(p.arg for p in a.args)
     bound = names_bound(*node.body) | set(parameters)
     for name in sorted(bound):
-        if name in BUILTINS or name in module.functions:
+        if name in BUILTINS:
             raise module.refuse(node, f"{node.name!r} binds {name!r}, which hides the function of that name", "rename the variable")
         if name.startswith("__"):
             raise module.refuse(node, f"the name {name!r} is outside the subset", "rename it")
@@ -556,6 +560,8 @@ class Compiler:
         if not isinstance(node.func, ast.Name):
             raise self.refuse(node, "calling the result of an expression is outside the subset", "call a function by its name")
         name = node.func.id
+        if self.scope.binds(name):
+            raise self.refuse(node, f"{name!r} is a variable here, not a function", "rename the variable")
         if name in self.module.functions:
             return self._helper(node, name, depth)
         if name not in BUILTINS:
@@ -643,7 +649,7 @@ class Compiler:
     def generator(self, node: ast.GeneratorExp, depth: int) -> Generator:
         own = names_bound(*(c.target for c in node.generators))
         for name in sorted(own):
-            if name in BUILTINS or name in self.module.functions or name.startswith("__"):
+            if name in BUILTINS or name.startswith("__"):
                 raise self.refuse(node, f"the name {name!r} is taken", "rename the variable")
         first = self.iterable(node.generators[0].iter, depth)
         inner = Compiler(self.module, Scope(own, self.scope), self.liveness, self.uses)

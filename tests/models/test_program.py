@@ -287,3 +287,14 @@ def test_every_example_of_the_documentation():
                     Program(block, name)
             else:
                 assert repr(Program(block, name)(sequence)) == expected
+
+
+def test_a_variable_may_share_its_name_with_a_function_of_the_file() -> None:
+    """As in Python; only calling it there is refused."""
+    source = "def odd(tokens):\n    odd = False\n    for t in tokens:\n        odd = not odd\n    return odd\n"
+    assert Program.from_source(source)(("a",)) is True
+    both = "def f(tokens):\n    return g(tokens) + 1\n\ndef g(tokens):\n    f = len(tokens)\n    return f\n"
+    assert Program(both, "f")(("a", "a")) == 3
+    shadowed = "def f(tokens):\n    g = 1\n    return g(tokens)\n\ndef g(tokens):\n    return 1\n"
+    with pytest.raises(ProgramError, match="'g' is a variable here, not a function"):
+        Program(shadowed, "f")(("a",))

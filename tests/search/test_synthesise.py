@@ -92,13 +92,21 @@ def test_counterexamples_lead_from_few_examples_to_the_truth() -> None:
 
 def test_counterexamples_from_outside_the_examples_are_learnt_too() -> None:
     """The caller may know inputs that the search was not given; even the last resort learns from them."""
-    domain, labels = Domain(tuple("ab"), 8, 8), (0, 1, 2)
-    truth = everything(domain, lambda t: (t.count("a") + 2 * t[::2].count("b")) % 3, labels)
-    part = truth.take(np.random.default_rng(0).choice(len(truth), 60, replace=False))
+    domain, labels = Domain(tuple("abc"), 7, 7), (0, 1)
+    step = {"a": (1, 2, 0), "b": (2, 1, 0), "c": (0, 0, 1)}
+
+    def teacher(tokens: tuple[str, ...]) -> int:
+        state = 0
+        for token in tokens:
+            state = step[token][state]
+        return int(state == 2)
+
+    truth = everything(domain, teacher, labels)
+    part = truth.take(np.random.default_rng(0).choice(len(truth), 30, replace=False))
     search = Search(part, domain, labels, start=5)
     found = prove(search, truth, rounds=len(truth))
-    outside = len(search.known) > 60
-    assert found is not None and outside
+    assert found is not None and found.template == "state_machine"
+    assert len(search.known) > 30 and search.refuted
 
 
 def test_a_feature_with_two_labels_for_one_value_is_out() -> None:
