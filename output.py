@@ -24,8 +24,10 @@ def check_writable(folder: Path) -> None:
         here = here.parent
     if not here.is_dir():
         raise InputError(str(folder), f"{here} is a file, not a folder", "choose another --out")
-    if not os.access(here, os.W_OK | os.X_OK):
-        raise InputError(str(folder), f"no permission to write in {here}", "choose another --out")
+    try:  # tried rather than asked for: read-only file systems and root's rights make os.access lie
+        os.rmdir(tempfile.mkdtemp(prefix=".relucid-", dir=here))
+    except OSError as error:
+        raise InputError(str(folder), f"cannot write in {here} ({error.strerror})", "choose another --out") from None
 
 
 def write_files(folder: Path, files: Mapping[str, bytes | str]) -> None:

@@ -143,7 +143,7 @@ class Reduced:
 def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Rows) -> np.ndarray:
     """Proved upper bounds of rows that may read all of `relus`: the better of intervals and backward substitution."""
     wide = rows.widened(len(relus))
-    symbol_part = maxima(language, rows.symbols.reshape(len(rows), language.length, -1))
+    symbol_part = maxima(language, rows.symbols.reshape(len(rows), language.length, language.symbol_count))
     upper = integer_array([r.upper for r in relus])
     interval = exact_sum(symbol_part, exact_matmul(np.maximum(wide, 0), upper[:, None])[:, 0], rows.constant)
     if not relus or not wide.any():
@@ -155,7 +155,7 @@ def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Rows)
             current = Rows(current.symbols, current.relus[:, : here[0]], current.constant)
             continue
         current, shift = _substituted(current, [relus[j] for j in here], here[0]), shift + SLOPE_BITS
-    exact = exact_sum(maxima(language, current.symbols.reshape(len(rows), language.length, -1)), current.constant)
+    exact = exact_sum(maxima(language, current.symbols.reshape(len(rows), language.length, language.symbol_count)), current.constant)
     substituted = integer_array([int(v) >> shift for v in exact])
     return np.minimum(interval, substituted)
 
@@ -203,7 +203,7 @@ def simplified(language: Automaton, rows: Rows) -> Rows:
             common = max(sorted(set(weights)), key=weights.count)
             constant[i] = int(constant[i]) + common
             out[i, t, list(present)] = [w - common for w in weights]
-    return Rows(integer_array(out.reshape(len(rows), -1)), rows.relus, integer_array(constant))
+    return Rows(integer_array(out.reshape(len(rows), language.length * language.symbol_count)), rows.relus, integer_array(constant))
 
 
 def reduced(network: Network, domain: Domain, language: Automaton, deadline: float | None = None) -> Reduced:
@@ -241,9 +241,10 @@ def _of_input(weights: np.ndarray, domain: Domain, language: Automaton, relus: i
     size, width = len(weights), len(domain.alphabet)
     start = len(domain.prefix) * width
     blocks = weights.reshape(size, domain.positions, width)
-    symbols = blocks[:, len(domain.prefix) : len(domain.prefix) + language.length, : language.symbol_count].reshape(size, -1)
+    symbols = blocks[:, len(domain.prefix) : len(domain.prefix) + language.length, : language.symbol_count]
     context = domain.one_hot(np.zeros((1, domain.max_length), dtype=np.int64))[0].astype(np.int64)
     context[start : start + domain.max_length * width] = 0
+    symbols = symbols.reshape(size, language.length * language.symbol_count)
     return Rows(symbols, np.zeros((size, relus), dtype=np.int64), exact_matmul(weights, context[:, None])[:, 0])
 
 

@@ -154,7 +154,7 @@ def build_formula(reduced: Reduced, rival: Rival, name: str = "query") -> Formul
     variables += [Variable(f"y{j}", 0, r.upper) for j, r in enumerate(reduced.relus)]
 
     def linear(symbols: np.ndarray, relus: np.ndarray, constant: int) -> Linear:
-        weights = symbols.reshape(language.length, -1)
+        weights = symbols.reshape(language.length, language.symbol_count)
         terms = [(v, int(weights[t, s])) for t, here in enumerate(indicators) for s, v in here.items() if weights[t, s]]
         terms += [(outputs[j], int(c)) for j, c in enumerate(relus) if c]
         return Linear(tuple(terms), int(constant))

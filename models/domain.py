@@ -95,7 +95,9 @@ class Domain:
 
     def ids(self, words: np.ndarray) -> np.ndarray:
         """Alphabet indices at every network position, (batch, positions) int64, from padded symbols (batch, max_length)."""
-        words = np.asarray(words, dtype=np.int64).reshape(-1, self.max_length)
+        words = np.asarray(words, dtype=np.int64)
+        if words.ndim != 2:  # one word; (n, 0) stays: n empty words
+            words = words.reshape(-1, self.max_length)
         fixed = [np.tile(np.array([self._index[w] for w in part], dtype=np.int64), (len(words), 1)) for part in (self.prefix, self.suffix)]
         return np.concatenate([fixed[0].reshape(len(words), -1), words, fixed[1].reshape(len(words), -1)], axis=1)
 

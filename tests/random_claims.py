@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator
 
@@ -40,7 +41,7 @@ def random_claim(seed: int) -> Claim:
     numbers, unit = np.random.default_rng(seed), rng.choice([1, 2, 8])
     layers = [
         (numbers.integers(-4, 5, size=(out, into)) / unit, numbers.integers(-3, 4, size=out) / unit)
-        for into, out in zip(sizes[:-1], sizes[1:], strict=True)
+        for into, out in itertools.pairwise(sizes)
     ]
     return Claim(feed_forward(layers), Program(rng.choice(PROGRAMS), "f"), domain, decision)
 

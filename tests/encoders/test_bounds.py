@@ -63,7 +63,8 @@ def test_a_reduced_network_is_the_network_within_its_bounds(seed: int) -> None:
 
 
 def test_settled_relus_leave_no_variable() -> None:
-    network = feed_forward([(np.array([[1.0, 0, 1, 0], [-1, -1, -1, -1], [1, -1, 0, 0]]), np.array([0.0, 1, 0])), (np.ones((1, 3)), np.zeros(1))])
+    first = (np.array([[1.0, 0, 1, 0], [-1, -1, -1, -1], [1, -1, 0, 0]]), np.array([0.0, 1, 0]))
+    network = feed_forward([first, (np.ones((1, 3)), np.zeros(1))])
     small = reduced(network, AB, EVERYTHING)
     assert (small.active, small.dead, len(small.relus)) == (1, 1, 1)
 
@@ -74,7 +75,8 @@ def test_backward_substitution_beats_intervals(monkeypatch: pytest.MonkeyPatch) 
     network = feed_forward([(np.array([s, s]), np.array([0.0, 1])), (np.array([[1.0, -1]]), np.zeros(1))])
     small = reduced(network, AB, EVERYTHING)
     assert int(small.bounds(small.outputs)[1][0]) == 1
-    monkeypatch.setattr(bounds, "_substituted", lambda rows, group, first: bounds.Rows(rows.symbols, rows.relus[:, :first], rows.constant + 10**6))
+    useless = lambda rows, group, first: bounds.Rows(rows.symbols, rows.relus[:, :first], rows.constant + 10**6)  # noqa: E731
+    monkeypatch.setattr(bounds, "_substituted", useless)
     assert int(small.bounds(small.outputs)[1][0]) == 2
 
 

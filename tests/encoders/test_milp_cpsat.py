@@ -90,7 +90,8 @@ def wide_claim(weight: float) -> Claim:
     """One ReLU that ranges over [1 - weight, weight + 1], and an output around zero."""
     first = (np.array([[weight, -weight, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0]]), np.array([0.0, 0.0]))
     second = (np.array([[1.0, -3.0]]), np.array([0.5]))
-    return Claim(feed_forward([first, second]), Program("def f(tokens):\n    return tokens[0] == 'a'\n", "f"), Domain(("a", "b"), 2, 2), Decision("sign", (False, True)))
+    program = Program("def f(tokens):\n    return tokens[0] == 'a'\n", "f")
+    return Claim(feed_forward([first, second]), program, Domain(("a", "b"), 2, 2), Decision("sign", (False, True)))
 
 
 def test_numbers_beyond_64_bits_are_refused_not_wrapped() -> None:

@@ -47,7 +47,8 @@ class Machine:
             return int(t[1][2:]), int(t[2])  # type: ignore[index]
         args = [self.term(a) for a in t[1:]]  # type: ignore[index]
         if isinstance(head, list):
-            (value, width), numbers = args[0], [int(n) for n in head[2:]]
+            value, width = args[0]
+            numbers = [int(n) for n in head[2:]]
             if head[1] == "zero_extend":
                 return value, width + numbers[0]
             assert head[1] == "extract" and numbers[0] < width
@@ -66,6 +67,8 @@ class Machine:
         return value % (1 << args[0][1]), args[0][1]
 
     def signed(self, name: str) -> int:
+        value: int
+        width: int
         value, width = self.env[name]  # type: ignore[misc]
         return value - (1 << width) if value >> (width - 1) else value
 
@@ -79,7 +82,8 @@ def mismatches(seeds: range) -> int:
             script = bitvector(formula)
             for word in (w for w, y in words_of(claim).items() if y == rival.label):
                 values = formula.assignment(word)
-                machine = Machine(script, {formula.variables[x].name: bool(values[x]) for here in formula.indicators for x in here.values()})
+                truth = {v.name: bool(x) for v, x in zip(formula.variables, values, strict=True) if v.name.startswith("x")}
+                machine = Machine(script, truth)
                 wrong += machine.signed("violation") != formula.violation.value(values)
                 for j, relu in enumerate(formula.relus):
                     wrong += machine.signed(f"p{j}") != relu.argument.value(values)
@@ -98,7 +102,8 @@ def test_one_bit_less_would_be_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "width"), [(0, 0, 1), (-1, 0, 1), (0, 1, 2), (-1, 1, 2), (-2, 1, 2), (-3, 0, 3), (-4, 3, 3), (0, 4, 4), (5, 7, 4), (-9, -8, 5)]
+    ("low", "high", "width"),
+    [(0, 0, 1), (-1, 0, 1), (0, 1, 2), (-1, 1, 2), (-2, 1, 2), (-3, 0, 3), (-4, 3, 3), (0, 4, 4), (5, 7, 4), (-9, -8, 5)],
 )
 def test_signed_widths_are_the_smallest(low: int, high: int, width: int) -> None:
     assert signed_width(low, high) == width

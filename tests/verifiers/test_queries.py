@@ -33,8 +33,7 @@ def honest(formula: Formula, seconds: float) -> Answer:
     return Answer("none")
 
 
-def good_word() -> tuple[int, ...]:
-    return next(w for w in words_of(CLAIM) if w not in wrong_words(CLAIM))
+GOOD_WORD = next(w for w in words_of(CLAIM) if w not in wrong_words(CLAIM))
 
 
 def test_an_honest_solver_is_believed_and_finds_all() -> None:
@@ -44,16 +43,16 @@ def test_an_honest_solver_is_believed_and_finds_all() -> None:
 
 
 def test_a_lying_exact_solver_has_crashed() -> None:
-    attempt = run(lambda f, s: Answer("word", good_word()))
+    attempt = run(lambda f, s: Answer("word", GOOD_WORD))
     assert attempt.outcome == "crashed" and attempt.words == () and "not a counterexample" in attempt.detail
 
 
 def test_wrong_words_of_a_solver_with_tolerances_are_blocked() -> None:
     def ask(formula: Formula, seconds: float) -> Answer:
-        return honest(formula, seconds) if good_word() in formula.blocked else Answer("word", good_word())
+        return honest(formula, seconds) if GOOD_WORD in formula.blocked else Answer("word", GOOD_WORD)
 
     assert run(ask, "float").outcome == "refuted"
-    attempt = run(lambda f, s: Answer("word", good_word()), "float")
+    attempt = run(lambda f, s: Answer("word", GOOD_WORD), "float")
     assert attempt.outcome == "unknown" and "tolerances" in attempt.detail
 
 

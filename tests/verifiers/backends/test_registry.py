@@ -45,7 +45,7 @@ def test_its_own() -> None:
     names = list(registry.all_backends())
     assert names[0] == "enumerate"
     assert set(names) >= {"enumerate", "cpsat", "highs", "scip", "z3-bv", "z3-real", "bitwuzla"}
-    assert {n: registry.get(n).capabilities.trust for n in ("highs", "scip", "z3-bv")} == {"highs": "float", "scip": "float", "z3-bv": "exact"}
+    assert [registry.get(n).capabilities.trust for n in ("highs", "scip", "z3-bv")] == ["float", "float", "exact"]
 
 
 def test_an_unknown_name_lists_the_known() -> None:
@@ -66,7 +66,7 @@ def test_third_parties_are_found_and_broken_ones_explained() -> None:
 
 
 def test_listing_imports_no_solver() -> None:
-    code = "import sys; from relucid.verifiers.registry import describe; describe(); print(*{'ortools', 'z3', 'bitwuzla', 'torch'} & set(sys.modules))"
+    code = "import sys; from relucid.verifiers import registry; registry.describe(); print(*{'ortools', 'z3'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
 
 
