@@ -38,6 +38,10 @@ def number(n: int) -> str:
     return f"{n:,}"
 
 
+def plural(n: int, noun: str) -> str:
+    return f"{number(n)} {noun}{'' if n == 1 else 's'}"
+
+
 def label_text(label: Label) -> str:
     return json.dumps(label, ensure_ascii=False) if isinstance(label, bool) else repr(label)
 
@@ -167,7 +171,7 @@ def network_line(network: Any) -> str:
 
     widths = " -> ".join(str(network.sizes[k]) for k, n in enumerate(network.nodes, 1) if isinstance(n, Affine))
     takes = {"one_hot": "one-hot values", "ids": "one-hot values (from ids)", "real": "values"}[network.encoding]
-    return f"{network.input_size} {takes} -> {widths}; {network.relu_count} ReLUs"
+    return f"{network.input_size} {takes} -> {widths}; {plural(network.relu_count, 'ReLU')}"
 
 
 def show_network(path: Path) -> None:
@@ -238,8 +242,9 @@ def print_distillation(result: Distillation) -> None:
     facts(
         "surrogate",
         (
-            f"layers {layers}: {surrogate.neurons} ReLU neurons{corrections}",
-            f"{surrogate.nonzeros} nonzero weights; {surrogate.weight_bits} bits at most, {surrogate.fractional_bits} after the point",
+            f"layers {layers}: {plural(surrogate.neurons, 'ReLU neuron')}{corrections}",
+            f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}, "
+            f"{surrogate.fractional_bits} of them after the point",
             f"same label as the circuit on {number(n)} of {number(n)} inputs, exactly and in onnxruntime",
         ),
     )

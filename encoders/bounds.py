@@ -252,19 +252,25 @@ def _rectified(language: Automaton, relus: list[UnstableRelu], rows: Rows, layer
     """max(0, rows): settled rows stay linear, each other one appends to `relus`.  With the numbers of active and dead rows."""
     rows = simplified(language, Rows(rows.symbols, rows.widened(len(relus)), rows.constant))
     lower, upper = Reduced(language, tuple(relus), rows, 0, 0).bounds(rows)
-    known = len(relus)
-    unstable = [i for i in range(len(rows)) if lower[i] < 0 < upper[i]]
-    dead = [i for i in range(len(rows)) if upper[i] <= 0]
+    known, dead, active = len(relus), 0, 0
+    opened: list[tuple[int, int]] = []  # row, common factor
     keep = np.ones((len(rows), 1), dtype=np.int64)
-    keep[unstable + dead] = 0
-    wide = np.zeros((len(rows), known + len(unstable)), dtype=np.result_type(rows.relus.dtype, np.int64))
-    wide[:, :known] = exact_product(rows.relus, keep)
-    for column, i in enumerate(unstable, start=known):
+    for i in range(len(rows)):
         parts = [*map(int, rows.symbols[i]), *map(int, rows.relus[i]), int(rows.constant[i])]
-        g = math.gcd(*parts)  # the output is a multiple of this: smaller numbers for the solver
+        g = math.gcd(*parts) or 1  # every value is a multiple of this: smaller numbers for the solver, and rounder bounds
         low, high = -(-int(lower[i]) // g), int(upper[i]) // g
+        if low >= 0:
+            active += 1
+            continue
+        keep[i] = 0
+        if high <= 0:
+            dead += 1
+            continue
+        opened.append((i, g))
         relus.append(UnstableRelu(rows.symbols[i] // g, rows.relus[i] // g, parts[-1] // g, low, high, layer))
-        wide = wide.astype(object) if g >= INT64_SAFE else wide
+    wide = np.zeros((len(rows), len(relus)), dtype=object)
+    wide[:, :known] = exact_product(rows.relus, keep)
+    for column, (i, g) in enumerate(opened, start=known):
         wide[i, column] = g
     kept = Rows(exact_product(rows.symbols, keep), integer_array(wide), exact_product(rows.constant, keep[:, 0]))
-    return kept, len(rows) - len(unstable) - len(dead), len(dead)
+    return kept, active, dead

@@ -1,6 +1,6 @@
 """Values, limits and operations of the Python subset: what a program may compute with, and what stops it.
 
-`subset.py` compiles source to closures over these; nothing here ever calls exec, eval or compile.  Native operations
+`statements.py` and `expressions.py` compile source to closures over these; nothing here ever calls exec, eval or compile.  Native operations
 are used on native values, so that results and exceptions are CPython's by construction.
 """
 
@@ -143,7 +143,7 @@ COMPARE: dict[str, Callable[[Value, Value], Value]] = {
     "GtE": lambda a, b: a >= b,
     "In": lambda a, b: a in b,
     "NotIn": lambda a, b: a not in b,
-    "Is": lambda a, b: a is b,  # subset.py allows None, True and False on the right only
+    "Is": lambda a, b: a is b,  # expressions.py allows None, True and False on the right only
     "IsNot": lambda a, b: a is not b,
 }
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .interpreter import BREAK, NATIVE, Fold, Located, Machine, ProgramFault, Return, Value, freeze
 
 if TYPE_CHECKING:
-    from .subset import Generator, Loop
+    from .expressions import Generator
+    from .statements import Loop
 
 
 class NotAPass(Located):

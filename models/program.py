@@ -20,7 +20,8 @@ from typing import Any
 from .errors import InputError
 from .interpreter import Machine, ProgramFault, Value
 from .liveness import names_read
-from .subset import Function, Module, ProgramError, parse
+from .subset import Function, Module
+from .syntax import ProgramError, parse
 
 __all__ = ["Program", "ProgramError", "ProgramFault", "Value"]
 

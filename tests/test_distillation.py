@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import relucid
 from known_claims import SHARED
+from relucid import distillation
 from relucid.cli import main
 from relucid.models.circuits.circuit import CircuitSummary, shipped
 from relucid.models.claim import Decision
@@ -120,12 +121,12 @@ class Majority:
 
 
 @pytest.fixture(scope="module")
-def majority() -> relucid.distillation.Distillation:
+def majority() -> distillation.Distillation:
     domain = Domain(("a", "b", "."), 1, 5, pad="_", prefix=("<s>",))
     return relucid.distill(Majority(), Task(domain, "one_hot", Decision("argmax", ("a", "b")), "majority"))
 
 
-def test_any_callable_from_python(majority: relucid.distillation.Distillation) -> None:
+def test_any_callable_from_python(majority: distillation.Distillation) -> None:
     result = majority
     assert isinstance(result.verdict, relucid.Proved) and result.out is None
     assert result.verdict.domain_size == 3 + 9 + 27 + 81 + 243
@@ -134,7 +135,7 @@ def test_any_callable_from_python(majority: relucid.distillation.Distillation) -
         assert result.claim.program_label(sequence) == label
 
 
-def test_what_is_guaranteed_is_what_was_run(majority: relucid.distillation.Distillation) -> None:
+def test_what_is_guaranteed_is_what_was_run(majority: distillation.Distillation) -> None:
     """Circuit = surrogate on every input, counted here anew; refuted candidates really are wrong there."""
     words, labels = majority.teaching.labelled.words, majority.teaching.labelled.labels
     assert len(words) == len(np.unique(words, axis=0)) == majority.verdict.domain_size
@@ -145,16 +146,33 @@ def test_what_is_guaranteed_is_what_was_run(majority: relucid.distillation.Disti
         assert majority.claim.program_label(found.tokens) == found.network_label
 
 
-def test_a_circuit_that_no_template_explains(tmp_path: Path) -> None:
-    class Noise(Majority):
-        name = "noise"
+class Noise(Majority):
+    """No short program does this: random labels on 3**5 inputs."""
 
-        def logits(self, ids: np.ndarray) -> np.ndarray:
-            rng = np.random.default_rng(0)
-            table = rng.random((4,) * 5, dtype=np.float32)
-            first = table[tuple(ids[:, k] for k in range(1, 6))]
-            return np.stack([first, 1 - first, first, first], axis=1)
+    name = "noise"
 
-    domain = Domain(("a", "b", "."), 5, 5, prefix=("<s>",))
-    result = relucid.distill(Noise(), Task(domain, "one_hot", Decision("argmax", ("a", "b")), "noise"))
-    assert isinstance(result.verdict, relucid.Proved)
+    def logits(self, ids: np.ndarray) -> np.ndarray:
+        table = np.random.default_rng(0).random((4,) * 5, dtype=np.float32)
+        first = table[tuple(ids[:, k] for k in range(1, 6))]
+        return np.stack([first, 1 - first, first, first], axis=1)
+
+
+def test_a_circuit_that_no_template_explains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An honest unknown: exit status 3, one line, and no output folder."""
+    task = tmp_path / "noise.toml"
+    task.write_text('[domain]\ntokens = ["a", "b", "."]\nlength = 5\nprefix = ["<s>"]\n[decision]\nlabels = ["a", "b"]\n', encoding="utf-8")
+    monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
+    assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 3
+    assert capsys.readouterr() == ("", "relucid: unknown: no program template explains the circuit on all 243 inputs\n")
+    assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out"), "--json"]) == 3
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["verdict"] == "unknown" and "no program template" in answer["reason"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_refuted_candidate_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The search starts from few examples, so that the demo shows what a refutation looks like."""
+    assert main(["distill", "bracket_depth", "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "a program that was refuted on the way" in text and "network says" in text
+    assert json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))["distillation"]["refuted_programs"]

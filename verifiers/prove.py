@@ -6,8 +6,6 @@ Builds the claim and hands it to the race.  For claim files see `models/claim_fi
 from __future__ import annotations
 
 import os
-import tempfile
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -85,7 +83,8 @@ def claim_of(
             return Claim(net, prog, where, Decision(kind, guess))
         except InputError as error:
             last = error
-    raise InputError(last.where, last.what, "give labels=[...], one per output column, in order") from None
+    mend = "give labels=[...], one per output column, in order" if "labels" in last.what else last.mend
+    raise InputError(last.where, last.what, mend) from None
 
 
 def _domain(domain: Domain | Mapping[str, Any]) -> Domain:
@@ -145,6 +144,8 @@ def _exported(module: Any, domain: Domain, encoding: str) -> bytes:
     """A torch module as ONNX bytes, in evaluation mode."""
     import torch
 
+    from ..models.torch_import import from_torch
+
     if encoding not in ("one_hot", "ids"):
         raise InputError("encoding", f"{encoding!r} is not an encoding", 'use "one_hot" or "ids"')
     like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(1))
@@ -152,17 +153,4 @@ def _exported(module: Any, domain: Domain, encoding: str) -> bytes:
         example = torch.zeros(1, domain.positions, dtype=torch.int64, device=like.device)
     else:
         example = torch.zeros(1, domain.input_size, dtype=like.dtype, device=like.device)
-    training = bool(getattr(module, "training", False))
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "module.onnx"
-        warnings.simplefilter("ignore")
-        try:
-            # the exporter without dynamo: it needs no further package
-            torch.onnx.export(module.eval(), (example,), path, dynamo=False, input_names=["input"], output_names=["output"])
-        except Exception as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            mend = f"it has to take {list(example.shape)} ({encoding}) and give one row of outputs"
-            raise InputError(type(module).__name__, f"torch cannot export the module: {first[:200]}", mend) from None
-        finally:
-            module.train(training)
-        return path.read_bytes()
+    return from_torch(module, positions=domain.positions, alphabet=len(domain.alphabet), example_input=example)

@@ -36,7 +36,7 @@ class CircuitSummary:
             f"{self.kind}, {self.layers} layer{'s' * (self.layers != 1)}",
             f"{self.nodes_kept:,} of {self.nodes_total:,} nodes, {self.edges_kept:,} of {self.edges_total:,} edges",
             f"{self.weights_nonzero:,} of {self.weights_total:,} weights are not zero",
-            f"from {self.origin}",
+            f"origin: {self.origin}",
         )
 
 

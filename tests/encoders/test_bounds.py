@@ -102,3 +102,16 @@ def test_a_deadline_is_kept() -> None:
     claim = random_claim(1)
     with pytest.raises(TimeoutError):
         reduced(claim.network, claim.domain, claim.language, time.monotonic() - 1)
+
+
+def test_bounds_are_rounded_to_the_multiples_that_a_neuron_can_take() -> None:
+    """Second-layer rows are multiples of 64, their bounds need not be: no open ReLU may have a bound of 0 in its own units."""
+    settled = 0
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        first = (rng.integers(-4, 5, size=(3, 4)) / 1.0, rng.integers(-3, 4, size=3) / 1.0)
+        second = (64.0 * rng.integers(-2, 3, size=(3, 3)), 64.0 * rng.integers(-3, 4, size=3))
+        small = reduced(feed_forward([first, second, (np.ones((1, 3)), np.zeros(1))]), AB, EVERYTHING)
+        assert all(r.lower < 0 < r.upper for r in small.relus)
+        settled += small.active + small.dead
+    assert settled

@@ -66,7 +66,7 @@ def test_torch_modules():
     assert words_and_labels(claim) == WANTED
     assert claim.network.source
     assert module.training
-    with pytest.raises(InputError, match="torch cannot export the module"):
+    with pytest.raises(InputError, match="takes 5 input values, the domain gives 3 positions x 2 words = 6; check"):
         claim_of(torch.nn.Linear(5, 1), many, DOMAIN)
 
 

@@ -1,0 +1,70 @@
+"""The Python API as the README shows it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import relucid
+from known_claims import CORPUS
+
+
+def which_quote(tokens):
+    return "'" if "'" in tokens else '"'
+
+
+def one_quote(tokens):
+    return tokens.count("'") + tokens.count('"') == 1
+
+
+DOMAIN = {"tokens": ["'", '"', "a", "b"], "length": 6, "where": one_quote}
+NETWORK = CORPUS / "which_quote" / "net.onnx"
+
+
+def test_every_public_name_is_there() -> None:
+    for name in relucid.__all__:
+        assert getattr(relucid, name) is not None
+    assert set(relucid.__all__) <= set(dir(relucid))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        relucid.nothing  # noqa: B018
+
+
+def test_import_is_light() -> None:
+    code = "import sys, relucid; print(sorted(m for m in ('numpy', 'torch', 'onnx', 'rich', 'z3', 'ortools') if m in sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("network", [NETWORK, str(NETWORK), NETWORK.read_bytes()], ids=["path", "text", "bytes"])
+def test_prove(network: Path | str | bytes) -> None:
+    verdict = relucid.prove(network, which_quote, DOMAIN, labels=["'", '"'])
+    assert isinstance(verdict, relucid.Proved)
+    assert verdict.domain_size == 384 and verdict.trust == "exact"
+    assert "384 inputs" in str(verdict)
+
+
+def test_refuted_reads_well() -> None:
+    wrong = "def f(tokens):\n    return '\"'\n"
+    verdict = relucid.prove(NETWORK, wrong, DOMAIN, labels=["'", '"'])
+    match verdict:
+        case relucid.Refuted():
+            found = verdict.counterexample
+            assert (found.network_label, found.program_label) == ("'", '"')
+            assert one_quote(found.tokens) and which_quote(found.tokens) == "'"
+        case _:
+            pytest.fail(f"{verdict}")
+    assert "refuted" in str(verdict)
+
+
+def test_a_verdict_is_not_a_bool() -> None:
+    verdict = relucid.prove(NETWORK, which_quote, DOMAIN, labels=["'", '"'])
+    with pytest.raises(TypeError, match="not a bool"):
+        bool(verdict)
+
+
+def test_the_same_claim_file_says_the_same() -> None:
+    claim = relucid.load_claim(CORPUS / "which_quote" / "claim.toml")
+    expected = json.loads((CORPUS / "which_quote" / "expected.json").read_text(encoding="utf-8"))
+    assert str(claim.domain_size) == expected["domain_size"]
