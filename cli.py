@@ -179,9 +179,13 @@ def _progress() -> Iterator[Callable[[str], None]]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status and never shows a traceback."""
     try:
-        status = app.main(args=arguments, prog_name="relucid", standalone_mode=False)
+        # not `app.main`, which prints a blank line of its own on Ctrl-C
+        with app.make_context("relucid", list(sys.argv[1:] if arguments is None else arguments)) as context:
+            status = app.invoke(context)
         sys.stdout.flush()
         return int(status or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except InputError as error:
         return _fail(str(error), BAD_INPUT)
     except click.exceptions.NoArgsIsHelpError as error:
