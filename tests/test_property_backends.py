@@ -122,7 +122,7 @@ def holds(claim: Claim, layers: list[tuple[np.ndarray, np.ndarray]], source: str
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=claims())
 def test_backend_against_brute_force(backend: str, case: tuple[Claim, bool]) -> None:
     claim, true = case

@@ -115,3 +115,10 @@ def test_bounds_are_rounded_to_the_multiples_that_a_neuron_can_take() -> None:
         assert all(r.lower < 0 < r.upper for r in small.relus)
         settled += small.active + small.dead
     assert settled
+
+
+def test_slopes_are_the_tight_ones() -> None:
+    """relu(s) + relu(-s), s from -2 to 2: the lines s/2 + 1 and -s/2 + 1 add up to 2; intervals and steeper lines give 4."""
+    s = np.array([1.0, -1, 1, -1])
+    small = reduced(feed_forward([(np.array([s, -s]), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]), AB, EVERYTHING)
+    assert int(small.bounds(small.outputs)[1][0]) == 2

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from random_claims import errs, random_claim, words_of
+from random_claims import errs, formulas, random_claim, words_of
 from relucid.encoders.formula import Formula
+from relucid.encoders.milp import milp
 from relucid.models.claim import Claim
 from relucid.models.errors import Unsupported
 from relucid.verifiers import queries
 from relucid.verifiers.backend import Budget
+from relucid.verifiers.mathopt import solve_milp
 from relucid.verifiers.queries import Answer, run_queries, too_big
 from relucid.verifiers.verdict import Attempt, Trust
 
@@ -95,3 +98,12 @@ def test_size_limits_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queries, "MAX_EDGES", 10**6)
     monkeypatch.setattr(queries, "MAX_RELUS", 0)
     assert "ReLUs" in (too_big(CLAIM) or "")
+
+
+@pytest.mark.parametrize("solver", ["HIGHS", "GSCIP"])
+def test_infeasible_means_nothing_where_float64_cannot_hold_the_rows(solver: str) -> None:
+    _, formula = next(iter(formulas(CLAIM)))
+    impossible = milp(formula.blocking([w for w, y in words_of(CLAIM).items() if y in formula.language.labels]))
+    assert solve_milp(impossible, solver, 5.0, 0).kind == "none"
+    answer = solve_milp(replace(impossible, inexact="it is only nearly so"), solver, 5.0, 0)
+    assert answer.kind == "unknown" and "nearly" in answer.detail

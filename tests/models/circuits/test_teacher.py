@@ -97,7 +97,7 @@ def test_a_domain_longer_than_the_model(checkpoint):
 
 
 def test_pruning_keeps_every_decision(checkpoint):
-    folder, _, _ = checkpoint(seed=3, sink=True, rms_norm=True)
+    folder, _, state = checkpoint(seed=3, sink=True, rms_norm=True)
     model = read_circuit(folder)
     ids = np.array([[a, b, c] for a in range(7) for b in range(7) for c in range(7)])
     logits = model.logits(ids)
@@ -112,6 +112,9 @@ def test_pruning_keeps_every_decision(checkpoint):
     assert margins(circuit, ids, right, columns).min() >= 0.499
     assert 0 < mask.nodes_kept < mask.nodes_total == circuit.summary().nodes_total
     means = activation_means(model, ids)
+    x = (state["transformer.wte.weight"][ids] + state["transformer.wpe.weight"][:3]).astype(np.float64)
+    read = x / np.sqrt((x * x).mean(axis=-1, keepdims=True)) * state["transformer.h.0.ln_1.weight"]
+    assert np.allclose(means[0, "attn_in"], read.mean(axis=(0, 1)), atol=1e-5), "over inputs and positions"
     for place, kept in mask.kept.items():
         assert np.allclose(mask.means[place][~kept], means[place][~kept]) and not mask.means[place][kept].any()
     with pytest.raises(ValueError, match="whole model"):
