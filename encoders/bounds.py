@@ -55,6 +55,11 @@ def exact_product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
     return integer_array(a.astype(object) * b.astype(object))
 
 
+def exact_quotient(array: np.ndarray, divisor: int) -> np.ndarray:
+    """array // divisor, where it divides; the divisor may be beyond 64 bits (then 64-bit entries are all zero)."""
+    return array // divisor if array.dtype == object or divisor < INT64_SAFE else integer_array(array.astype(object) // divisor)
+
+
 def maxima(automaton: Automaton, weights: np.ndarray) -> np.ndarray:
     """Per function, the exact maximum over the words of sum_t weights[function, t, symbol_t]; weights (functions, length, symbols).
 
@@ -98,9 +103,7 @@ class Rows:
         return Rows(exact_matmul(weights, self.symbols), exact_matmul(weights, self.widened(relus)), constant)
 
     def plus(self, other: Rows) -> Rows:
-        return Rows(
-            exact_sum(self.symbols, other.symbols), exact_sum(self.relus, other.relus), exact_sum(self.constant, other.constant)
-        )
+        return Rows(exact_sum(self.symbols, other.symbols), exact_sum(self.relus, other.relus), exact_sum(self.constant, other.constant))
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,7 +270,8 @@ def _rectified(language: Automaton, relus: list[UnstableRelu], rows: Rows, layer
             dead += 1
             continue
         opened.append((i, g))
-        relus.append(UnstableRelu(rows.symbols[i] // g, rows.relus[i] // g, parts[-1] // g, low, high, layer))
+        symbols, inner = exact_quotient(rows.symbols[i], g), exact_quotient(rows.relus[i], g)
+        relus.append(UnstableRelu(symbols, inner, parts[-1] // g, low, high, layer))
     wide = np.zeros((len(rows), len(relus)), dtype=object)
     wide[:, :known] = exact_product(rows.relus, keep)
     for column, (i, g) in enumerate(opened, start=known):

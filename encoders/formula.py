@@ -159,9 +159,7 @@ def build_formula(reduced: Reduced, rival: Rival, name: str = "query") -> Formul
         terms += [(outputs[j], int(c)) for j, c in enumerate(relus) if c]
         return Linear(tuple(terms), int(constant))
 
-    relus = tuple(
-        ReluConstraint(outputs[j], linear(r.symbols, r.relus, r.constant), r.lower, r.upper) for j, r in enumerate(reduced.relus)
-    )
+    relus = tuple(ReluConstraint(outputs[j], linear(r.symbols, r.relus, r.constant), r.lower, r.upper) for j, r in enumerate(reduced.relus))
     row = reduced.combination(rival.coefficients)
     row = Rows(row.symbols, row.relus, row.constant - rival.threshold)
     lower, upper = reduced.bounds(row)

@@ -72,9 +72,7 @@ class Milp:
                 if variable.integer == integer:
                     body += [f" {variable.name} {row_name} {_decimal(c)}" for row_name, c in [("obj", Fraction(0)), *column]]
             body += marker[1:]
-        bounds = [
-            f" {kind} BND {v.name} {_decimal(b)}" for v in self.variables for kind, b in (("LO", v.lower), ("UP", v.upper))
-        ]
+        bounds = [f" {kind} BND {v.name} {_decimal(b)}" for v in self.variables for kind, b in (("LO", v.lower), ("UP", v.upper))]
         title = "".join(c if c.isalnum() else "_" for c in self.formula.name)
         return "\n".join([f"NAME {title}", "ROWS", *rows, "COLUMNS", *body, "RHS", *rhs, "BOUNDS", *bounds, "ENDATA"]) + "\n"
 

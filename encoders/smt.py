@@ -69,9 +69,7 @@ def _exactly_one(names: list[str], group: str) -> list[str]:
 
 
 def _exclusion_lines(formula: Formula) -> list[str]:
-    return [
-        _assert(_any([f"(not {formula.variables[x].name})" for x, _ in constraint.linear.terms])) for constraint in formula.exclusions
-    ]
+    return [_assert(_any([f"(not {formula.variables[x].name})" for x, _ in constraint.linear.terms])) for constraint in formula.exclusions]
 
 
 def _any(literals: list[str]) -> str:

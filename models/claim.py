@@ -59,7 +59,9 @@ class Decision:
         if not self.labels:
             raise InputError("[decision] labels", "there are no labels", "list one label per output")
         if self.kind == "sign" and len(self.labels) != 2:
-            raise InputError("[decision] labels", f"sign takes two labels, not {len(self.labels)}", "list the label for y <= 0, then for y > 0")
+            raise InputError(
+                "[decision] labels", f"sign takes two labels, not {len(self.labels)}", "list the label for y <= 0, then for y > 0"
+            )
 
     @property
     def outputs(self) -> int:
@@ -145,4 +147,4 @@ class Claim:
 
     def program_label(self, sequence: Sequence[str]) -> Label:
         """The program's label for one sequence, by running it."""
-        return self.program(tuple(sequence))  # type: ignore[return-value]
+        return self.program.answer(tuple(sequence))  # type: ignore[return-value]

@@ -35,6 +35,7 @@ class Generator:
     free: tuple[str, ...]
     first: Run
     produce: Callable[[Env, Any, Machine], Iterator[Any]]
+    carries: bool  # an item may see a variable as an earlier item left it
 
 
 class Scope:
@@ -94,8 +95,8 @@ class Expressions:
 
             return load
         if name in self.module.constants:
-            definition, value = self.module.constants[name]
-            self.uses[name] = definition
+            constant = self.module.constants[name]
+            self.uses[name], value = constant.node, constant.value
             return lambda env, m: value
         if name in BUILTINS or name in self.module.functions:
             raise self.refuse(node, f"the function {name!r} is used as a value", "call it")
@@ -304,7 +305,7 @@ class Expressions:
         def produce(env: Env, item: Any, m: Machine) -> Iterator[Any]:
             return walk(0, env, item, m)
 
-        return Generator(next(NUMBERS), free, first, produce)
+        return Generator(next(NUMBERS), free, first, produce, _carries(node))
 
     def target(self, node: ast.expr) -> Bind:
         if isinstance(node, ast.Name):
@@ -335,3 +336,15 @@ class Expressions:
 
 def _reversed(value: Any) -> Any:
     return value[::-1] if isinstance(value, Tokens) else reversed(value)
+
+
+def _carries(node: ast.GeneratorExp) -> bool:
+    """Does an inner `for`, or a condition before it, read a variable that is bound only later?"""
+    unbound = names_bound(*(c.target for c in node.generators))
+    for i, part in enumerate(node.generators):
+        if i > 0 and unbound & names_read(part.iter):
+            return True
+        unbound -= names_bound(part.target)
+        if unbound & names_read(*part.ifs):
+            return True
+    return False

@@ -1,7 +1,7 @@
 """Values, limits and operations of the Python subset: what a program may compute with, and what stops it.
 
-`statements.py` and `expressions.py` compile source to closures over these; nothing here ever calls exec, eval or compile.  Native operations
-are used on native values, so that results and exceptions are CPython's by construction.
+`statements.py` and `expressions.py` compile source to closures over these; nothing here ever calls exec, eval or compile.
+Native operations are used on native values, so that results and exceptions are CPython's by construction.
 """
 
 from __future__ import annotations

@@ -107,10 +107,12 @@ class _Builder:
             mend = "cover that input" if program is self.domain.where else "cover that input, or exclude it with `where`"
             return InputError(f"{program.origin}:{fault.line}", f"{fault} on input {sequence!r}", mend)
         wanted = ", ".join(map(repr, labels))
-        one_of = "True or False" if program is self.domain.where else f"one of the labels {wanted}"
+        predicate = program is self.domain.where
+        one_of = "True or False" if predicate else f"one of the labels {wanted}"
+        mend = "return True or False" if predicate else "labels compare with their type: return exactly one of them"
         return InputError(
             f"{program.origin}:{line}", f"returns {value!r} on input {sequence!r}, which is not {one_of}",
-            "labels compare with their type: return exactly one of them" if outcome[0] == "return" else "",
+            mend if outcome[0] == "return" else "",
         )  # fmt: skip
 
     def one_by_one(self) -> Automaton:

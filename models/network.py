@@ -184,9 +184,7 @@ class Network:
 
     def _plan(self, magnitude: int) -> tuple[np.dtype, tuple[tuple[tuple[np.ndarray, ...], np.ndarray], ...]]:
         dtype = self._arithmetic(magnitude)
-        return dtype, tuple(
-            (tuple(np.ascontiguousarray(w.T.astype(dtype)) for w in ws), b.astype(dtype)) for ws, b in self._integer_forms
-        )
+        return dtype, tuple((tuple(np.ascontiguousarray(w.T.astype(dtype)) for w in ws), b.astype(dtype)) for ws, b in self._integer_forms)
 
     def values(self, inputs: np.ndarray) -> list[np.ndarray]:
         """Exact numerators of every node for a batch of integer inputs, shape (batch, input_size).

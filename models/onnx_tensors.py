@@ -302,8 +302,9 @@ def _renumbered(nodes: list[Node | None]) -> tuple[Node, ...]:
 def _merge_sums(nodes: list[Node | None]) -> None:
     """Put `s` into `k` where k only adds to s (MatMul then Add): out = ... +- s[selected].
 
-    Only with factors 1 and -1, only where nobody else reads s, and only where they share no source: then the merged row's
-    bound is at least the bound of each step, and what `exact_in_float32` says of the merged node holds for the steps too.
+    Only with factors 1 and -1, only where nobody else reads s, only where they share no source, and only where no row has a
+    bias in both (two could cancel): then the merged row's bound is at least the bound of each step, and what
+    `exact_in_float32` says of the merged node holds for the steps too.
     """
     uses = dict.fromkeys(range(len(nodes) + 1), 0)
     for node in nodes:
@@ -320,6 +321,8 @@ def _merge_sums(nodes: list[Node | None]) -> None:
             signs = node.weights[node.sources.index(s)]
             chosen = signs != 0
             if not (np.abs(signs[chosen]) == node.denominator).all() or (chosen.sum(axis=1) > 1).any():
+                continue
+            if (node.bias.astype(bool)[:, None] & chosen & inner.bias.astype(bool)[None, :]).any():
                 continue
             node = _merged(node, s, inner)
             nodes[k - 1], nodes[s - 1] = node, None

@@ -226,7 +226,8 @@ def zipped(values: list[Any]) -> Any:
         if not isinstance(v, Items | tuple | str | range):
             iter(v)
             raise NotAPass("zips the tokens with an iterator")
-    return Zipped(tuple(v if isinstance(v, Items) else Known(v) for v in values))
+    shortest = min(len(v) for v in values if isinstance(v, Items))  # a range may be too long even for len()
+    return Zipped(tuple(v if isinstance(v, Items) else Known(v[:shortest]) for v in values))
 
 
 class Pass(Protocol):
@@ -291,7 +292,7 @@ class FoldPass:
     """sum, any, all, min, max, count, ... over unknown tokens, perhaps through a generator expression."""
 
     def __init__(self, fold: Fold, start: Any, items: Any, generator: Generator | None, env: dict[str, Value], extra: Value) -> None:
-        self.fold, self.start, self.items, self.generator = fold, start, items, generator
+        self.fold, self.start, self.items, self.generator, self.extra = fold, start, items, generator, extra
         self.env = {name: env[name] for name in generator.free if name in env} if generator else {}
         number = generator.number if generator else None
         bound = tuple((name, freeze(v)) for name, v in sorted(self.env.items()))
@@ -302,7 +303,7 @@ class FoldPass:
         return freeze(payload)
 
     def sees_tokens(self, payload: Any) -> bool:
-        return any(map(has_tokens, self.env.values()))
+        return has_tokens(payload) or has_tokens(self.extra) or any(map(has_tokens, self.env.values()))
 
     def begin(self, m: Machine) -> Any:
         return self.start
@@ -323,6 +324,8 @@ def fold_over(
     fold: Fold, start: Any, items: Any, generator: Generator | None, env: dict[str, Value], m: Machine, extra: Value = None
 ) -> Any:
     assert m.ask is not None
+    if generator is not None and generator.carries:
+        raise NotAPass("reads a variable of a generator expression before its `for`")
     kind, value = m.ask(FoldPass(fold, start, items, generator, env, extra))
     if kind == "raise":
         raise ProgramFault(*value)

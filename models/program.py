@@ -108,6 +108,13 @@ class Program:
         result = self.function.call((tuple(sequence),), Machine())
         return result.value, result.line
 
+    def answer(self, sequence: tuple[str, ...]) -> Value:
+        """The value; a fault is bad input.  An automaton may know the value where one run goes over a limit."""
+        try:
+            return self(sequence)
+        except ProgramFault as fault:
+            raise InputError(f"{self.origin}:{fault.line}", f"{fault} on input {tuple(sequence)!r}", "write a shorter program") from None
+
     @cached_property
     def text(self) -> str:
         """The source of the function itself."""

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .expressions import NUMBERS, Bind, Env, Expressions, Run, Scope
-from .interpreter import BREAK, CONTINUE, NATIVE, Located, Machine, ProgramFault, Return, checked
+from .interpreter import BREAK, CONTINUE, NATIVE, SIZE_LIMIT, Located, Machine, ProgramFault, Return, checked
 from .liveness import Liveness, LoopNames, names_bound
-from .passes import Items, Known, LoopPass, Peeking, Tokens, Zipped
+from .passes import Items, Known, LoopPass, NotAPass, Peeking, Tokens, Zipped
 from .syntax import DEPTH_LIMIT
 
 if TYPE_CHECKING:
     from .subset import Module
+
+LOOP_LIMIT = 20  # CPython's own
 
 
 @dataclass(eq=False)
@@ -36,6 +38,7 @@ class Statements(Expressions):
     def __init__(self, module: Module, scope: Scope, liveness: Liveness) -> None:
         super().__init__(module, scope)
         self.liveness = liveness
+        self.loops = 0  # around the statement that is being compiled
 
     def block(self, body: list[ast.stmt], depth: int) -> Run:
         steps = [(s.lineno, run) for s in body if (run := self.statement(s, depth + 1)) is not None]
@@ -65,10 +68,14 @@ class Statements(Expressions):
         if depth > DEPTH_LIMIT:
             raise self.refuse(node, "the source is nested too deeply", "split it into functions")
         match node:
+            case ast.AnnAssign(simple=0):
+                raise self.refuse(node, "an annotation of anything but a plain name is outside the subset", "leave out the annotation")
             case ast.Pass() | ast.Expr(value=ast.Constant()) | ast.AnnAssign(value=None, target=ast.Name()):
                 return None
             case ast.Expr():
                 raise self.refuse(node, "an expression on its own is outside the subset", "assign its value, or leave it out")
+            case ast.Break() | ast.Continue() if not self.loops:
+                raise self.refuse(node, f"{type(node).__name__.lower()!r} outside a loop", "leave it out, or write return")
             case ast.Break():
                 return lambda env, m: BREAK
             case ast.Continue():
@@ -147,8 +154,17 @@ class Statements(Expressions):
 
         return choose
 
+    def loop_body(self, node: ast.For | ast.While, depth: int) -> Run:
+        if self.loops == LOOP_LIMIT:
+            raise self.refuse(node, f"more than {LOOP_LIMIT} loops are inside each other", "split it into functions")
+        self.loops += 1
+        try:
+            return self.block(node.body, depth)
+        finally:
+            self.loops -= 1
+
     def stmt_While(self, node: ast.While, depth: int) -> Run:
-        test, body, orelse = self.expression(node.test, depth), self.block(node.body, depth), self.block(node.orelse, depth)
+        test, body, orelse = self.expression(node.test, depth), self.loop_body(node, depth), self.block(node.orelse, depth)
 
         def loop(env: Env, m: Machine) -> Any:
             while test(env, m):
@@ -164,7 +180,7 @@ class Statements(Expressions):
 
     def stmt_For(self, node: ast.For, depth: int) -> Run:
         iterable = self.iterable(node.iter, depth)
-        info = Loop(next(NUMBERS), self.liveness.loops[node], self.target(node.target), self.block(node.body, depth))
+        info = Loop(next(NUMBERS), self.liveness.loops[node], self.target(node.target), self.loop_body(node, depth))
         bind, body, orelse, names = info.bind, info.body, self.block(node.orelse, depth), info.names
         peeks = _peeks(node)
 
@@ -221,6 +237,8 @@ def _peeking(items: Any, peeks: tuple[tuple[str, int], ...], env: Env) -> Any:
     if not views:
         return items
     if isinstance(items, range):
+        if len(items[: SIZE_LIMIT + 1]) > SIZE_LIMIT:
+            raise NotAPass(f"reads the tokens while it walks over more than {SIZE_LIMIT} numbers")
         return Peeking(Known(items), views)
     if isinstance(items, Zipped) and isinstance(items.parts[0], Known) and isinstance(items.parts[0].values, range):
         return Peeking(items, views)

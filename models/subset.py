@@ -32,13 +32,22 @@ class Function:
         return signal if isinstance(signal, Return) else Return(None, self.node.lineno)
 
 
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A constant of the file, with its value and what that was made of."""
+
+    node: ast.stmt
+    value: Value
+    uses: dict[str, ast.stmt]
+
+
 class Module:
     """The top level of a file: functions and constants, compiled when they are used."""
 
     def __init__(self, source: str, origin: str) -> None:
         self.origin = origin
         self.functions: dict[str, ast.FunctionDef] = {}
-        self.constants: dict[str, tuple[ast.stmt, Value]] = {}
+        self.constants: dict[str, Constant] = {}
         self.compiled: dict[str, Function] = {}
         self.active: list[str] = []
         tree = parse(source, origin)
@@ -55,9 +64,10 @@ class Module:
                 self.functions[node.name] = node
             case ast.Assign(targets=[ast.Name(id=name)], value=value) | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 self._fresh(node, name)
-                run = Expressions(self, Scope(set())).expression(value, 0)
+                compiler = Expressions(self, Scope(set()))
+                run = compiler.expression(value, 0)
                 try:
-                    self.constants[name] = (node, run({}, Machine()))
+                    self.constants[name] = Constant(node, run({}, Machine()), self.all_uses(compiler.uses))
                 except ProgramFault as fault:
                     raise self.refuse(node, f"the constant {name!r} {fault}", "mend it") from None
                 except NATIVE as e:
@@ -68,9 +78,18 @@ class Module:
                 what, mend = MENDS.get(type(node).__name__, (f"{type(node).__name__.lower()} outside a function", ""))
                 raise self.refuse(node, f"{what} is outside the subset", mend or "a file holds functions and constants")
 
+    def all_uses(self, uses: dict[str, ast.stmt]) -> dict[str, ast.stmt]:
+        """With what the used functions and constants use themselves."""
+        found = dict(uses)
+        for name in uses:
+            found |= self.compiled[name].uses if name in self.functions else self.constants[name].uses
+        return found
+
     def _fresh(self, node: ast.stmt, name: str) -> None:
         if name in self.functions or name in self.constants:
             raise self.refuse(node, f"{name!r} is defined twice", "rename one of them")
+        if name.startswith("__"):
+            raise self.refuse(node, f"the name {name!r} is outside the subset", "rename it")
         if name in BUILTINS:
             raise self.refuse(node, f"{name!r} would hide the built-in function", "rename it")
 
@@ -103,6 +122,8 @@ def compile_function(module: Module, node: ast.FunctionDef) -> Function:
     if getattr(node, "type_params", None):
         raise module.refuse(node, "type parameters are outside the subset", "leave them out")
     parameters = tuple(p.arg for p in a.args)
+    if len(set(parameters)) < len(parameters):
+        raise module.refuse(node, f"two parameters of {node.name!r} have one name", "rename one of them")
     bound = names_bound(*node.body) | set(parameters)
     for name in sorted(bound):
         if name in BUILTINS:
@@ -111,8 +132,4 @@ def compile_function(module: Module, node: ast.FunctionDef) -> Function:
             raise module.refuse(node, f"the name {name!r} is outside the subset", "rename it")
     compiler = Statements(module, Scope(bound), Liveness(node.body))
     body = compiler.block(node.body, 0)
-    uses = dict(compiler.uses)
-    for used in compiler.uses:
-        if used in module.compiled:
-            uses.update(module.compiled[used].uses)
-    return Function(node, parameters, body, uses)
+    return Function(node, parameters, body, module.all_uses(compiler.uses))

@@ -14,7 +14,7 @@ from typing import Any
 
 from .automaton import Automaton, trimmed
 from .interpreter import Located, Machine, ProgramFault, freeze
-from .passes import Context, NotAPass, Pass, TokenItems, guarded, outcome_key
+from .passes import Context, NotAPass, Pass, TokenItems, guarded, has_tokens, outcome_key
 from .subset import Function
 
 Outcome = tuple[str, Any]
@@ -279,7 +279,7 @@ class Runner:
     def _item(self, payload: Any, k: int, visible: dict[int, str]) -> tuple[Any, Outcome | None]:
         query, memo = self.query, self.sweep.effort.memo
         value = query.items.value(k, visible)
-        looks = tuple(sorted(visible.items())) if query.sees_tokens(payload) else None
+        looks = tuple(sorted(visible.items())) if query.sees_tokens(payload) or has_tokens(value) else None
         key = (query.kind, query.payload_key(payload), freeze(value), looks)
         if key in memo:
             return memo[key]

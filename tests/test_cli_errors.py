@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from known_claims import CORPUS
 from onnx import TensorProto, helper, numpy_helper
 from relucid.cli import main
-
-from known_claims import CORPUS
 
 PROGRAM = (CORPUS / "count_sign_l3" / "program.py").read_text(encoding="utf-8")
 ENDLESS = "def many_a(tokens):\n    n = 0\n    while n >= 0:\n        n = n + 1\n    return True\n"

@@ -64,7 +64,7 @@ class Replayer:
         shown = f"the input {list(tokens)}"
         if not domain.min_length <= len(tokens) <= domain.max_length or domain.padded(tokens) != word:
             return Replayed(word, "outside", detail=f"{shown} (length {len(tokens)}) does not fit the lengths or has padding inside")
-        if domain.where is not None and domain.where(tokens) is not True:
+        if domain.where is not None and domain.where.answer(tokens) is not True:
             return Replayed(word, "outside", detail=f"{shown} is outside the domain: `where` says no")
         program_label = claim.program_label(tokens)
         self._agree_with_language(word, program_label)

@@ -88,7 +88,7 @@ def read_vocabulary(path: Path, size: int) -> tuple[tuple[str, ...], str]:
     raw = read_json(path, 'it lists the tokens by id: {"tokens": [...]}')
     tokens = raw.get("tokens") if isinstance(raw, dict) else None
     if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
-        raise InputError(where, "there is no list of strings under \"tokens\"", 'write {"tokens": [...]}, one string per id')
+        raise InputError(where, 'there is no list of strings under "tokens"', 'write {"tokens": [...]}, one string per id')
     if len(tokens) != size:
         raise InputError(where, f"{len(tokens)} tokens for a model with vocab_size {size}", "list one token per id")
     if len(set(tokens)) != size:

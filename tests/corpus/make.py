@@ -71,7 +71,7 @@ def inputs(spec: Spec) -> list[tuple[str, ...]]:
 
 
 def ids(spec: Spec, word: tuple[str, ...]) -> list[int]:
-    low, high = lengths(spec)
+    high = lengths(spec)[1]
     letters = alphabet(spec)
     return [letters.index(t) for t in (*spec.prefix, *word, *[spec.pad] * (high - len(word)), *spec.suffix)]
 

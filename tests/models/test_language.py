@@ -82,6 +82,18 @@ PASSES = {
     "no tokens looked at": ("return len(tokens) % 2 == 1", (False, True)),
     "first token guessed in the body": ("return all(t != tokens[0] for t in tokens[1:])", (False, True)),
     "first token seen in the body": ("n = 0\nfor t in tokens:\n    n += t != tokens[0]\nreturn n > 1", (False, True)),
+    "tokens inside the items": (
+        "n = 0\nfor t, u, v in zip(tokens, tokens[2:], (tokens, tokens)):\n    if v[1] == 'a':\n        n += 1\nreturn n > 0",
+        (False, True),
+    ),
+    "a range that is longer than any word": (
+        "for i in range(2000):\n    if i >= len(tokens) or tokens[i] == 'a':\n        return i == 1\nreturn False",
+        (False, True),
+    ),
+    "an endless range beside the tokens": (
+        "return sum(i for i, (t, j) in enumerate(zip(tokens, range(10 ** 30))) if t == 'a') > 2",
+        (False, True),
+    ),
     "a slice known later": ("x = tokens[1:]\nif len(x) > 1:\n    x = x[:-1]\nreturn sum(t == 'a' for t in x) == 1", (False, True)),
 }
 
@@ -107,7 +119,11 @@ OTHERS = {
     "outside in": "for i in range(len(tokens) // 2):\n    if tokens[i] != tokens[-1 - i]:\n        return False\nreturn True",
     "while": "i = 0\nwhile i < len(tokens):\n    if tokens[i] == 'a':\n        return True\n    i += 1\nreturn False",
     "pairs": "n = 0\nfor t in tokens:\n    for u in tokens:\n        n += t == u\nreturn n % 4 == 1",
+    "an endless range": ("for i in range(10 ** 30):\n    if i >= len(tokens) or tokens[i] == 'a':\n        return i == 1\nreturn False"),
     "tokens as a tuple": "return tokens < ('b',)",
+    "a generator's variable kept from item to item": (
+        "return any(u == 'a' for i, t in enumerate(tokens) if i == 0 or u == 'a' for u in t)"
+    ),
     "sum of tuples": "return len(tokens + tokens) > 4",
 }
 
@@ -165,7 +181,11 @@ def test_labels_compare_with_their_type():
         ("if 'b' not in tokens:\n    return 0", None, "f.py:1: returns None on input ('b',), which is not one of the labels"),
         ("return tokens", None, "f.py:2: returns ('a',) on input ('a',), which is not one of"),
         ("while 'b' in tokens:\n    pass\nreturn 0", None, "does not end within 200000 steps on input ('b',)"),
-        ("return 0", "return len(tokens) and tokens[0] == 'a' or 1", "w.py:2: returns 1 on input ('b',), which is not True or False"),
+        (
+            "return 0",
+            "return len(tokens) and tokens[0] == 'a' or 1",
+            "w.py:2: returns 1 on input ('b',), which is not True or False; return True or False",
+        ),
         ("return 0", "return tokens[1] == 'a'", "w.py:2: raises IndexError: tuple index out of range on input ('a',)"),
         ("return 0", "return tokens.count('b')", "w.py:2: returns 0 on input ('a',), which is not True or False"),
     ],

@@ -51,9 +51,7 @@ def networks(draw):
             continue
         sources = tuple(draw(st.lists(st.integers(0, len(nodes)), min_size=1, max_size=2, unique=True)))
         size = draw(st.integers(1, 3))
-        weights = tuple(
-            integer_array([[draw(numbers) for _ in range(sizes[s])] for _ in range(size)]) for s in sources
-        )
+        weights = tuple(integer_array([[draw(numbers) for _ in range(sizes[s])] for _ in range(size)]) for s in sources)
         bias = integer_array([draw(numbers) for _ in range(size)])
         nodes.append(Affine(sources, weights, bias, draw(st.sampled_from([1, 2, 3, 8, 2**60, 7**30]))))
         sizes.append(size)

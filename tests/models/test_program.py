@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 import pytest
+from relucid.models.domain import Domain
 from relucid.models.errors import InputError
+from relucid.models.language import build_language
 from relucid.models.program import Program, ProgramError, ProgramFault
 
 
@@ -260,9 +262,21 @@ def test_digest_is_of_the_meaning_not_of_the_layout():
     digest = Program(base, "f").digest
     same = 'M = 5\nN  =  2  # two\ndef h(x: int) -> int:\n    "doc"\n    return x\ndef g(tokens):\n    return 1\n'
     assert Program(same + "def f(tokens):\n    return (h(len(tokens)) > N)\n", "f").digest == digest
+    assert Program(base.replace("N = 2", "M = 2\nN = M"), "f").digest != Program(base.replace("N = 2", "M = 3\nN = M"), "f").digest
     different = [("N = 2", "N = 3"), ("N = 2", "N = '2'"), ("return x", "return x + 0"), ("> N", ">= N"), ("h(len", "h(N + len")]
     assert len({digest, *(Program(base.replace(a, b), "f").digest for a, b in different)}) == 6
     assert Program("def f(t):\n    return 1\n", "f").digest != Program("def f(t):\n    return True\n", "f").digest
+
+
+def test_an_answer_over_a_limit_is_bad_input():
+    """An automaton counts steps pass by pass, so a claim may be built from a program that one run cannot finish."""
+    source = "def f(tokens):\n    for t in tokens:\n        for i in range(6000):\n            if t == 'z':\n                return 1\n    return 0\n"
+    program = Program(source, "f", "p.py")
+    domain = Domain(("a", "b"), 40, 40)
+    assert build_language(domain, program, (0, 1)).size == 2**40
+    assert program.answer(("a",)) == 0
+    with pytest.raises(InputError, match=r"p.py:4: does not end within 200000 steps on input \('a', 'a', .*; write a shorter program"):
+        program.answer(("a",) * 40)
 
 
 def test_programs_travel_between_processes():

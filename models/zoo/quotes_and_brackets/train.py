@@ -2,7 +2,7 @@
 
     python -m relucid.models.zoo.quotes_and_brackets.train [--out DIR] [--seed N]
 
-Two to three minutes on one core.  Both tasks are learnt together from their whole domains; after every step only the largest
+About three minutes on one core.  Both tasks are learnt together from their whole domains; after every step only the largest
 weights of each matrix survive, their share falling from all to the final one.  The script fails, and writes nothing,
 unless model and circuits decide every input of both domains rightly.
 """
