@@ -110,14 +110,15 @@ def distill(
 
     CIRCUIT is a folder in circuit_sparsity's format; shipped circuits bring their own domain and mask.
     """
-    from .distillation import NoProgram, distillation_json
+    from .distillation import NoProgram
     from .distillation import distill as run
+    from .distilled import distillation_json
     from .verifiers.report import exit_status
 
     names = _names(backends)
     try:
         with _progress() as progress:
-            result = run(circuit, domain, mask=mask, out=out, backends=names, budget=_budget(**limits), trust=trust, progress=progress)
+            result = run(circuit, domain, mask=mask, out=out, backends=names, trust=trust, progress=progress, **limits)
     except NoProgram as error:
         if as_json:
             _print_json({"verdict": "unknown", "trust": None, "reason": str(error), "counterexample": None, "attempts": []})

@@ -8,33 +8,32 @@
 
 from __future__ import annotations
 
-import json
 import keyword
+import os
 import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .models.circuits.circuit import Circuit, CircuitSummary, load_circuit, shipped
-from .models.circuits.teacher import Teaching, label_domain
-from .models.claim import Claim
-from .models.claim_file import Task, claim_toml, load_task
+from .distilled import Distillation, Refutation, result_files
+from .models.circuits.circuit import Circuit, load_circuit, shipped
+from .models.circuits.teacher import label_domain
+from .models.claim import Claim, Decision
+from .models.claim_file import Task, load_task
+from .models.domain import Domain
 from .models.errors import InputError
 from .models.labelled import Labelled
 from .models.onnx_reader import read_onnx
 from .models.program import Program
-from .models.surrogate import Surrogate, check_in_onnxruntime, fit_surrogate
+from .models.surrogate import check_in_onnxruntime, fit_surrogate
 from .output import check_writable, write_files
-from .search.synthesise import Candidate, Search
+from .search.synthesise import Search
 from .verifiers.backend import Budget
-from .verifiers.prove import prove_claim
-from .verifiers.report import verdict_json
-from .verifiers.verdict import Refuted, Trust, Verdict
-from .version import __version__
+from .verifiers.prove import domain_of, prove_claim
+from .verifiers.verdict import Refuted, Trust
 
 Progress = Callable[[str], None]
 START = 4  # examples that the search starts with: few, so that the prover's counterexamples choose the others
@@ -44,53 +43,35 @@ class NoProgram(Exception):
     """The search came to its end without a program: an honest unknown, exit status 3."""
 
 
-@dataclass(frozen=True)
-class Refutation:
-    """A program that the search proposed and the prover refuted."""
-
-    program: Program
-    verdict: Refuted
-
-
-@dataclass(frozen=True, eq=False)
-class Distillation:
-    """What came out: circuit = surrogate (executed on every input) = program (the verdict)."""
-
-    circuit: CircuitSummary
-    task: Task
-    teaching: Teaching
-    surrogate: Surrogate
-    candidate: Candidate
-    refuted: tuple[Refutation, ...]
-    claim: Claim
-    verdict: Verdict
-    out: Path | None
-    seconds: float
-
-
 def distill(
     circuit: str | Path | Circuit,
-    domain: str | Path | Task | None = None,
+    domain: str | Path | Task | Domain | Mapping[str, Any] | None = None,
     *,
+    labels: Sequence[str] | None = None,
     mask: str | Path | None = None,
     out: str | Path | None = None,
+    timeout: float = 60.0,
+    memory: int = 4096,
+    workers: int | None = None,
     backends: Sequence[str] | None = None,
-    budget: Budget | None = None,
     trust: Trust = "exact",
+    seed: int = 0,
+    counterexamples: int = 1,
     progress: Progress | None = None,
 ) -> Distillation:
     """Distil a circuit into a program on a finite domain, and prove it.
 
-    `circuit`: a folder, a shipped name, or anything with the members of `models.circuits.circuit.Circuit`.
-    `domain`: a claim file without network and program (shipped circuits bring their own).  `out`: a folder for
-    surrogate.onnx, program.py, domain.py, claim.toml and result.json; None writes nothing.
-    Raises InputError for anything that does not fit.
+    `circuit`: a folder, a shipped name, or any object with the members of `models.circuits.circuit.Circuit`.
+    `domain`: a claim file without network and program, or what `relucid.prove` takes, then with `labels`; shipped
+    circuits bring their own.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
+    nothing.  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
+    fit, NoProgram where the search ends without a program.
     """
     started = time.monotonic()
-    budget, say = budget or Budget(), progress or (lambda message: None)
+    budget, say = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples), progress or (lambda message: None)
     if out is not None:
         check_writable(Path(out))
-    task = _task(circuit, domain)
+    task = _task(circuit, domain, labels)
     function = re.sub(r"\W", "_", task.name) if re.match(r"[^\W\d]", task.name) and not keyword.iskeyword(task.name) else "program"
     teacher = load_circuit(circuit, Path(mask) if mask else None) if isinstance(circuit, str | Path) else circuit
 
@@ -124,17 +105,25 @@ def distill(
         Path(out) if out is not None else None, time.monotonic() - started,
     )  # fmt: skip
     if result.out is not None:
-        write_files(result.out, _files(result))
+        write_files(result.out, result_files(result))
     return result
 
 
-def _task(circuit: str | Path | Circuit, domain: str | Path | Task | None) -> Task:
+def _task(
+    circuit: str | Path | Circuit, domain: str | Path | Task | Domain | Mapping[str, Any] | None, labels: Sequence[str] | None
+) -> Task:
+    """The task, from whatever the user has at hand."""
     if domain is None:
         known = shipped().get(str(circuit))
         if known is None:
             raise InputError("--domain", f"{circuit} brings no domain of its own", "give a claim file without network and program")
         domain = known.domain
-    task = domain if isinstance(domain, Task) else load_task(domain)
+    if isinstance(domain, Domain | Mapping):
+        if labels is None:
+            raise InputError("labels", "missing", "list the words of the vocabulary that the circuit chooses from")
+        task = Task(domain_of(domain), "one_hot", Decision("argmax", tuple(labels)), "program")
+    else:
+        task = domain if isinstance(domain, Task) else load_task(domain)
     if task.encoding != "one_hot":
         raise InputError("[input] encoding", f'"{task.encoding}" is not what surrogates take', 'write encoding = "one_hot"')
     return task
@@ -144,44 +133,3 @@ def _answers(verdict: Refuted, claim: Claim) -> Labelled:
     """The counterexamples with their right labels, which are the network's: it agrees with the circuit everywhere."""
     words = np.array([claim.domain.padded(c.tokens) for c in verdict.counterexamples], dtype=np.int16)
     return Labelled(words, claim.network_labels(words))
-
-
-def distillation_json(result: Distillation) -> dict[str, Any]:
-    """The verdict's JSON object, with what led to it under `distillation`."""
-    circuit, surrogate = result.circuit, result.surrogate
-    return verdict_json(result.verdict) | {
-        "distillation": {
-            "circuit": asdict(circuit),
-            "inputs_executed": len(result.teaching.labelled),
-            "smallest_margin": result.teaching.smallest_margin,
-            "surrogate": {
-                "hidden": list(surrogate.hidden),
-                "neurons": surrogate.neurons,
-                "weight_bits": surrogate.weight_bits,
-                "fractional_bits": surrogate.fractional_bits,
-                "nonzeros": surrogate.nonzeros,
-                "corrections": surrogate.corrections,
-                "digest": result.claim.network.digest,
-            },
-            "program": result.claim.program.text,
-            "refuted_programs": [r.program.text for r in result.refuted],
-            "claim_digest": result.claim.digest,
-            "seconds": round(result.seconds, 3),
-            "version": __version__,
-        }
-    }
-
-
-def _files(result: Distillation) -> dict[str, bytes | str]:
-    """What `--out` gets: a complete claim, and how it came about."""
-    task, where = result.task, result.task.domain.where
-    program = f"program.py:{result.claim.program.name}"
-    files: dict[str, bytes | str] = {
-        "surrogate.onnx": result.surrogate.to_onnx(),
-        "program.py": result.claim.program.source,
-        "claim.toml": claim_toml(task, "surrogate.onnx", program, f"domain.py:{where.name}" if where else None),
-        "result.json": json.dumps(distillation_json(result), indent=1, ensure_ascii=False) + "\n",
-    }
-    if where:
-        files["domain.py"] = where.source
-    return files

@@ -23,7 +23,7 @@ from .models.domain import Domain
 from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
 
 if TYPE_CHECKING:
-    from .distillation import Distillation
+    from .distilled import Distillation
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
 

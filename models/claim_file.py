@@ -15,6 +15,7 @@ from typing import Any, Literal
 from .claim import Claim, Decision
 from .domain import Domain
 from .errors import InputError
+from .files import read_file
 from .program import Program
 
 MAX_CLAIM_BYTES = 1 << 20
@@ -71,18 +72,27 @@ def load_task(path: str | Path) -> Task:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CLAIM_BYTES + 1)
-    except OSError as error:
-        raise InputError(str(path), f"cannot read the claim file ({error.strerror})", "check the path") from None
+        data = read_file(path, MAX_CLAIM_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(str(path), f"cannot read the claim file ({reason})", "check the path") from None
     if len(data) > MAX_CLAIM_BYTES:
         raise InputError(str(path), f"over {MAX_CLAIM_BYTES} bytes, which is no claim file", "check the path")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        table = tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise InputError(str(path), "not UTF-8 text", "a claim file is TOML") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own error, and Python's for thousands of digits
         raise InputError(str(path), f"not valid TOML: {error}", "see docs/claim-files.md") from None
+    if _beyond_64_bits(table):
+        raise InputError(str(path), "holds an integer of more than 64 bits, which TOML does not have", "see docs/claim-files.md")
+    return table
+
+
+def _beyond_64_bits(value: object) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_beyond_64_bits, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _known(path: Path, table: Mapping[str, Any], keys: Iterable[str], place: str) -> None:

@@ -19,6 +19,7 @@ from .errors import InputError
 from .program import Program
 
 MAX_POSITIONS = 4096
+MAX_TOKENS = 2**15 - 2  # with pad, symbols fit the int16 arrays that words are kept in
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Domain:
             raise InputError("[domain] tokens", "the domain has no tokens", "list at least one")
         if any(not isinstance(w, str) for w in words):
             raise InputError("[domain]", "tokens, pad, prefix and suffix are strings", "put each in quotes")
+        if len(self.tokens) > MAX_TOKENS:
+            raise InputError("[domain] tokens", f"{len(self.tokens)} tokens are over the limit of {MAX_TOKENS}", "list fewer")
         if len(set(self.tokens)) != len(self.tokens):
             twice = next(t for t in self.tokens if self.tokens.count(t) > 1)
             raise InputError("[domain] tokens", f"{twice!r} is listed twice", "list each token once")

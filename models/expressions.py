@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .interpreter import BINARY, BIT_LIMIT, COMPARE, FOLD_START, FOLDS, SIZE_LIMIT, UNARY, Fold, Machine, ProgramFault, checked
+from .items import Items, TokenItems
 from .liveness import names_bound, names_read
-from .passes import Items, NotAPass, TokenItems, Tokens, enumerated, fold_over, items_of, zipped
+from .passes import NotAPass, Tokens, enumerated, fold_over, items_of, zipped
 from .syntax import BUILTINS, DEPTH_LIMIT, ITERATORS, MENDS, METHODS, ProgramError
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .automaton import Automaton, trimmed
 from .errors import InputError
 from .interpreter import ProgramFault
-from .passes import NotAPass
+from .passes import NeedsLength, NotAPass
 from .program import Program
 from .sweep import Effort, Outcome, Sweep, TooManyStates
 
@@ -36,7 +36,7 @@ def build_language(
     effort = Effort(min(state_limit, 10_000 + count // 2) if few else state_limit, {})
     builder = _Builder(domain, program, labels, effort)
     try:
-        parts = [part for n in range(domain.min_length, domain.max_length + 1) for part in builder.length(n)]
+        parts = builder.parts()
     except NotAPass as e:
         if not few:
             raise _too_large(builder.running, e.line, e.what, count, word_limit) from None
@@ -63,13 +63,24 @@ class _Builder:
         self.domain, self.program, self.labels, self.effort = domain, program, labels, effort
         self.running: Program | None = None  # whose fault it is when building stops
 
-    def length(self, n: int) -> list[Automaton]:
-        """Automata of the padded words whose sequences have length n, labelled."""
+    def parts(self) -> list[Automaton]:
+        """Automata of the padded words, labelled: all lengths together where no program uses the length, else one by one."""
+        shortest, longest = self.domain.min_length, self.domain.max_length
+        if shortest < longest:
+            states = self.effort.states_left
+            try:
+                return self.lengths(shortest, longest)
+            except NeedsLength:
+                self.effort.states_left = states
+        return [part for n in range(shortest, longest + 1) for part in self.lengths(n, n)]
+
+    def lengths(self, shortest: int, longest: int) -> list[Automaton]:
+        """Automata of the padded words whose sequences have these lengths, labelled."""
         domain = self.domain
-        sweep = Sweep(domain.tokens, n, self.effort)
-        base = _everything(len(domain.symbols), len(domain.tokens), n)
+        sweep = Sweep(domain.tokens, shortest, longest, self.effort)
+        base = _everything(len(domain.symbols), len(domain.tokens), shortest, longest)
         if domain.where is not None:
-            kept = united(base.symbol_count, n, self._labelled(sweep, base, domain.where, (False, True)))
+            kept = united(base.symbol_count, longest, self._labelled(sweep, base, domain.where, (False, True)))
             base = compact(kept.restricted(1))
         if base.empty:
             return []
@@ -88,6 +99,8 @@ class _Builder:
                     bad.append((_first_word(leaf.words.restricted(y)), leaf.outcomes[y]))
             if not bad:
                 found.append(replace(leaf.words, labels=tuple(indices[y] or 0 for y in leaf.words.labels)))
+        if bad and sweep.context.shortest < sweep.length:
+            raise NeedsLength  # the shortest lengths first, so that a shortest input is named
         if bad:
             word, outcome = min(bad, key=lambda b: b[0])
             raise self._fault(program, self.domain.unpadded(word), labels, outcome)
@@ -170,9 +183,11 @@ def _label_index(labels: Sequence[Any], outcome: Outcome) -> int | None:
     return next((i for i, y in enumerate(labels) if type(y) is type(result[0]) and y == result[0]), None)
 
 
-def _everything(symbols: int, tokens: int, length: int) -> Automaton:
-    edges = tuple((0, s, 0) for s in range(tokens))
-    return Automaton(symbols, (1,) * (length + 1), (edges,) * length, (0,))
+def _everything(symbols: int, tokens: int, shortest: int, longest: int) -> Automaton:
+    """All padded words of these lengths: state 0 reads tokens, state 1 pads."""
+    token = tuple((0, s, 0) for s in range(tokens))
+    edges = tuple(token if t < shortest else (*token, (0, tokens, 1), (1, tokens, 1)) for t in range(longest))
+    return trimmed(symbols, (2,) * (longest + 1), edges, (0, None if shortest == longest else 0))
 
 
 def _first_word(automaton: Automaton) -> tuple[int, ...]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import gzip
 import math
 from heapq import heapify, heappop, heappush
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import InputError
+from .files import read_file
 from .network import Encoding, Network, dyadic
 from .onnx_call import Call
 from .onnx_ops import OPERATORS
@@ -32,10 +34,9 @@ def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int |
     """`read_onnx` of a file; .gz is read in place."""
     origin = str(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_file(path, MAX_BYTES)
         if data[:2] == b"\x1f\x8b":
-            with gzip.open(path) as unpacked:
+            with gzip.open(BytesIO(data)) as unpacked:
                 data = unpacked.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise InputError(origin, "there is no such file", "check the path") from None

@@ -7,11 +7,11 @@ machine that runs the program.  `language.py` runs the passes side by side with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .interpreter import BREAK, NATIVE, Fold, Located, Machine, ProgramFault, Return, Value, freeze
+from .interpreter import BREAK, NATIVE, NOTHING, Fold, Located, Machine, ProgramFault, Return, Value, freeze
+from .items import Items, Known, TokenItems, Zipped
 
 if TYPE_CHECKING:
     from .expressions import Generator
@@ -26,15 +26,19 @@ class NotAPass(Located):
         self.what, self.line = what, line
 
 
-class Context:
-    """The word's length and the machine that is running now (tokens are asked from it)."""
+class NeedsLength(Located):
+    """The program uses the word's length, and words of several lengths are read together: read them apart."""
 
-    def __init__(self, length: int) -> None:
-        self.length = length
+
+class Context:
+    """The word's possible lengths and the machine that is running now (tokens are asked from it)."""
+
+    def __init__(self, shortest: int, longest: int) -> None:
+        self.shortest, self.longest = shortest, longest
         self.machine = Machine()
 
     def tokens(self) -> Tokens:
-        return Tokens(self, range(self.length))
+        return Tokens(self, range(self.longest))
 
 
 def _refusing(what: str) -> Callable[..., Any]:
@@ -45,7 +49,10 @@ def _refusing(what: str) -> Callable[..., Any]:
 
 
 class Tokens:
-    """The tokens at some positions of an unknown word; behaves as the tuple that it stands for, or raises NotAPass."""
+    """The tokens at some positions of an unknown word; behaves as the tuple that it stands for, or raises NotAPass.
+
+    Positions behind the end of a shorter word are not there; what depends on how many these are raises NeedsLength.
+    """
 
     __slots__ = ("context", "positions")
     __hash__ = None  # type: ignore[assignment]
@@ -55,12 +62,23 @@ class Tokens:
 
     @property
     def key(self) -> Any:
-        return ("tokens", self.context.length, self.positions.start, self.positions.stop, self.positions.step)
+        context, positions = self.context, self.positions
+        return ("tokens", context.shortest, context.longest, positions.start, positions.stop, positions.step)
+
+    @property
+    def settled(self) -> bool:
+        """All positions are there in every word."""
+        return not self.positions or max(self.positions[0], self.positions[-1]) < self.context.shortest
 
     def __len__(self) -> int:
+        if not self.settled:
+            raise NeedsLength
         return len(self.positions)
 
     def __getitem__(self, index: Any) -> Any:
+        parts = (index.start, index.stop, index.step) if isinstance(index, slice) else (index,)
+        if any(isinstance(i, int) and i < 0 for i in parts) and not self.settled:
+            raise NeedsLength
         if isinstance(index, slice):
             return Tokens(self.context, self.positions[index])
         if not isinstance(index, int):
@@ -72,7 +90,11 @@ class Tokens:
         visible = self.context.machine.visible
         if visible is not None and position in visible:
             return visible[position]
-        return self._ask(Fold("first", lambda acc, v, m: (v, True), lambda acc: acc), None, range(position, position + 1))
+
+        def finish(acc: Any) -> Value:
+            return ()[0] if acc is NOTHING else acc  # IndexError where the word is shorter
+
+        return self._ask(Fold("first", lambda acc, v, m: (v, True), finish), None, range(position, position + 1), NOTHING)
 
     def __contains__(self, value: Value) -> bool:
         return self._ask(Fold("in", lambda acc, v, m: (True, True) if v == value else (False, False), bool), value)
@@ -91,8 +113,10 @@ class Tokens:
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Tokens):
-            if self.positions == other.positions or len(self) != len(other):
-                return len(self) == len(other)
+            if self.positions == other.positions:
+                return True
+            if len(self) != len(other):
+                return False
             raise NotAPass("compares two slices of the tokens")
         if not isinstance(other, tuple) or len(self) != len(other):
             return False
@@ -114,95 +138,6 @@ class Tokens:
 
 def has_tokens(value: Value) -> bool:
     return isinstance(value, Tokens) or (type(value) is tuple and any(map(has_tokens, value)))
-
-
-# What a loop over tokens walks over: per item, the positions that it reads and the value that it gives then.
-
-
-@dataclass(frozen=True, eq=False)
-class TokenItems:
-    tokens: Tokens
-
-    @property
-    def key(self) -> Any:
-        return self.tokens.key
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    def reads(self, k: int) -> tuple[int, ...]:
-        return (self.tokens.positions[k],)
-
-    def value(self, k: int, visible: dict[int, str]) -> Value:
-        return visible[self.tokens.positions[k]]
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """Ordinary values, zipped with tokens or walked over while peeking at tokens."""
-
-    values: Sequence[Value]
-
-    @property
-    def key(self) -> Any:
-        if isinstance(self.values, range):
-            return ("range", self.values.start, self.values.stop, self.values.step)
-        return freeze(self.values)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def reads(self, k: int) -> tuple[int, ...]:
-        return ()
-
-    def value(self, k: int, visible: dict[int, str]) -> Value:
-        return self.values[k]
-
-
-@dataclass(frozen=True, eq=False)
-class Zipped:
-    parts: tuple[Any, ...]
-
-    @property
-    def key(self) -> Any:
-        return ("zip", *(p.key for p in self.parts))
-
-    def __len__(self) -> int:
-        return min(map(len, self.parts))
-
-    def reads(self, k: int) -> tuple[int, ...]:
-        return tuple(p for part in self.parts for p in part.reads(k))
-
-    def value(self, k: int, visible: dict[int, str]) -> Value:
-        return tuple(part.value(k, visible) for part in self.parts)
-
-
-@dataclass(frozen=True, eq=False)
-class Peeking:
-    """Items whose loop body also reads `tokens[i + offset]`, where i is the item (or its first part)."""
-
-    inner: Any
-    views: tuple[tuple[Tokens, int], ...]
-
-    @property
-    def key(self) -> Any:
-        return ("peek", self.inner.key, *((view.key, offset) for view, offset in self.views))
-
-    def __len__(self) -> int:
-        return len(self.inner)
-
-    def reads(self, k: int) -> tuple[int, ...]:
-        first = self.inner
-        while isinstance(first, Zipped):
-            first = first.parts[0]
-        i = first.value(k, {})
-        return self.inner.reads(k) + tuple(v.positions[i + d] for v, d in self.views if 0 <= i + d < len(v))
-
-    def value(self, k: int, visible: dict[int, str]) -> Value:
-        return self.inner.value(k, visible)
-
-
-Items = TokenItems | Known | Zipped | Peeking
 
 
 def items_of(value: Any) -> Any:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from .expressions import NUMBERS, Bind, Env, Expressions, Run, Scope
 from .interpreter import BREAK, CONTINUE, NATIVE, SIZE_LIMIT, Located, Machine, ProgramFault, Return, checked
+from .items import Items, Known, Peeking, Zipped
 from .liveness import Liveness, LoopNames, names_bound
-from .passes import Items, Known, LoopPass, NotAPass, Peeking, Tokens, Zipped
+from .passes import LoopPass, NotAPass, Tokens
 from .syntax import DEPTH_LIMIT
 
 if TYPE_CHECKING:

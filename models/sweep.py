@@ -14,7 +14,8 @@ from typing import Any
 
 from .automaton import Automaton, trimmed
 from .interpreter import Located, Machine, ProgramFault, freeze
-from .passes import Context, NotAPass, Pass, TokenItems, guarded, has_tokens, outcome_key
+from .items import Peeking, TokenItems
+from .passes import Context, NeedsLength, NotAPass, Pass, guarded, has_tokens, outcome_key
 from .subset import Function
 
 Outcome = tuple[str, Any]
@@ -65,11 +66,24 @@ Main = Callable[[Machine], Outcome]
 
 
 class Sweep:
-    """All words of `length` over `tokens`: `leaves(base, function)` splits and labels a language by what a function gives."""
+    """Words over `tokens`: `leaves(base, function)` splits and labels a language by what a function gives.
 
-    def __init__(self, tokens: tuple[str, ...], length: int, effort: Effort) -> None:
-        self.tokens, self.length, self.effort = tokens, length, effort
-        self.context = Context(length)
+    Words shorter than `longest` end in pads, the symbol behind those of the tokens.
+    """
+
+    def __init__(self, tokens: tuple[str, ...], shortest: int, longest: int, effort: Effort) -> None:
+        self.tokens, self.length, self.effort = tokens, longest, effort
+        self.context = Context(shortest, longest)
+
+    def schedule(self, query: Pass) -> Schedule:
+        if self.context.shortest == self.length:
+            return schedule(query, self.length)
+        if isinstance(query.items, Peeking) and query.items.looks_ahead():
+            raise NeedsLength
+        found = schedule_of([query.items.reads(k) for k in range(len(query.items))], self.length, True)
+        if max(map(len, found.held)) > HOLD_LIMIT:
+            raise NeedsLength
+        return found
 
     def leaves(self, base: Automaton, function: Function) -> list[Leaf]:
         def main(m: Machine) -> Outcome:
@@ -112,7 +126,7 @@ class Sweep:
             query = next(iter(missing.values()))
             if len(missing) > 1 and tracked:
                 return self._split(tracked[0], base, known, main, tracked[1:], line)
-            if len(tracked) >= TRACK_LIMIT or not schedule(query, self.length).forward:
+            if len(tracked) >= TRACK_LIMIT or not self.schedule(query).forward:
                 return self._split(query, base, known, main, tracked, line)
             tracked = (*tracked, query)
 
@@ -128,7 +142,7 @@ class Sweep:
         return found
 
     def _by_outcome(self, query: Pass, base: Automaton, known: dict[Any, Outcome]) -> list[tuple[Outcome, Automaton, dict[Any, Outcome]]]:
-        if schedule(query, self.length).forward:
+        if self.schedule(query).forward:
             leaves = self._solve(base, known, lambda m: m.ask(query) if m.ask else ("", None), ())
             return [(outcome, part, leaf.known) for leaf in leaves for outcome, part in leaf.parts()]
         runner = Runner(self, query, known)
@@ -198,26 +212,26 @@ class Schedule:
 def schedule(query: Pass, length: int) -> Schedule:
     """The direction that has to remember the fewest tokens."""
     reads = [query.items.reads(k) for k in range(len(query.items))]
-    choices = []
-    for forward in (True, False):
-        order = {p: t for t, p in enumerate(range(length) if forward else reversed(range(length)))}
-        at: list[list[int]] = [[] for _ in range(length + 1)]
-        held: list[set[int]] = [set() for _ in range(length + 1)]
-        now = 0
-        for k, positions in enumerate(reads):
-            now = max([now, *(order[p] + 1 for p in positions)])
-            at[now].append(k)
-            for p in positions:
-                for t in range(order[p] + 1, now):
-                    held[t].add(p)
-        found = Schedule(forward, tuple(map(tuple, at)), tuple(tuple(sorted(h)) for h in held))
-        if not any(held):
-            return found
-        choices.append(found)
-    best = min(choices, key=lambda c: max(map(len, c.held)))
+    best = schedule_of(reads, length, True)
+    if any(best.held):
+        best = min(best, schedule_of(reads, length, False), key=lambda c: max(map(len, c.held)))
     if max(map(len, best.held)) > HOLD_LIMIT:
         raise NotAPass("reads the tokens out of order")
     return best
+
+
+def schedule_of(reads: list[tuple[int, ...]], length: int, forward: bool) -> Schedule:
+    at: list[list[int]] = [[] for _ in range(length + 1)]
+    held: list[set[int]] = [set() for _ in range(length + 1)]
+    now = 0
+    for k, positions in enumerate(reads):
+        order = [(p if forward else length - 1 - p) + 1 for p in positions]
+        now = max([now, *order])
+        at[now].append(k)
+        for p, first in zip(positions, order, strict=True):
+            for t in range(first, now):
+                held[t].add(p)
+    return Schedule(forward, tuple(map(tuple, at)), tuple(tuple(sorted(h)) for h in held))
 
 
 class Runner:
@@ -225,7 +239,7 @@ class Runner:
 
     def __init__(self, sweep: Sweep, query: Pass, known: dict[Any, Outcome]) -> None:
         self.sweep, self.query, self.known = sweep, query, known
-        self.schedule = schedule(query, sweep.length)
+        self.schedule = sweep.schedule(query)
         self.last = len(query.items) - 1
         self.numbers: dict[Any, int] = {}
         self.states: list[tuple[Any, Outcome | None, tuple[str, ...]]] = []  # payload, outcome when done, held tokens
@@ -249,11 +263,15 @@ class Runner:
     def step(self, t: int, state: int, symbol: int) -> int:
         # A pass that just walks over the tokens does the same at every position, but for its last item.
         due = self.schedule.at[t + 1]
-        key = (-1 if self.plain and due and due[0] != self.last and not self.looking[state] else t, state, symbol)
+        if symbol == len(self.sweep.tokens):
+            t = -2  # a pad: the word has ended, wherever
+        key = (t if t < 0 else -1 if self.plain and due and due[0] != self.last and not self.looking[state] else t, state, symbol)
         if key not in self.steps:
             payload, done, held = self.states[state]
             if done is not None:
                 self.steps[key] = state
+            elif t < 0:
+                self.steps[key] = self._items(payload, self._end(payload), 0, {})
             else:
                 position = t if self.schedule.forward else self.sweep.length - 1 - t
                 visible = dict(zip(self.schedule.held[t], held, strict=True))

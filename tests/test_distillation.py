@@ -11,6 +11,7 @@ import relucid
 from known_claims import SHARED
 from relucid import distillation
 from relucid.cli import main
+from relucid.distilled import Distillation
 from relucid.models.circuits.circuit import CircuitSummary, shipped
 from relucid.models.claim import Decision
 from relucid.models.claim_file import Task, load_claim
@@ -121,12 +122,12 @@ class Majority:
 
 
 @pytest.fixture(scope="module")
-def majority() -> distillation.Distillation:
+def majority() -> Distillation:
     domain = Domain(("a", "b", "."), 1, 5, pad="_", prefix=("<s>",))
     return relucid.distill(Majority(), Task(domain, "one_hot", Decision("argmax", ("a", "b")), "majority"))
 
 
-def test_any_callable_from_python(majority: distillation.Distillation) -> None:
+def test_any_callable_from_python(majority: Distillation) -> None:
     result = majority
     assert isinstance(result.verdict, relucid.Proved) and result.out is None
     assert result.verdict.domain_size == 3 + 9 + 27 + 81 + 243
@@ -135,7 +136,7 @@ def test_any_callable_from_python(majority: distillation.Distillation) -> None:
         assert result.claim.program_label(sequence) == label
 
 
-def test_what_is_guaranteed_is_what_was_run(majority: distillation.Distillation) -> None:
+def test_what_is_guaranteed_is_what_was_run(majority: Distillation) -> None:
     """Circuit = surrogate on every input, counted here anew; refuted candidates really are wrong there."""
     words, labels = majority.teaching.labelled.words, majority.teaching.labelled.labels
     assert len(words) == len(np.unique(words, axis=0)) == majority.verdict.domain_size
@@ -176,3 +177,12 @@ def test_a_refuted_candidate_is_shown(tmp_path: Path, capsys: pytest.CaptureFixt
     text = capsys.readouterr().out
     assert "a program that was refuted on the way" in text and "network says" in text
     assert json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))["distillation"]["refuted_programs"]
+
+
+def test_a_domain_as_prove_takes_it() -> None:
+    domain = {"tokens": ["a", "b", "."], "length": (1, 4), "pad": "_", "prefix": ["<s>"]}
+    result = relucid.distill(Majority(), domain, labels=["a", "b"], backends=["enumerate"], timeout=30)
+    assert isinstance(result.verdict, relucid.Proved) and result.verdict.domain_size == 3 + 9 + 27 + 81
+    assert "executed on all 120 inputs" in str(result) and "def program(tokens):" in repr(result)
+    with pytest.raises(relucid.InputError, match="labels: missing"):
+        relucid.distill(Majority(), domain)

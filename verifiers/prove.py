@@ -19,7 +19,7 @@ from .backend import Budget
 from .race import Progress, prove_claim
 from .verdict import Trust, Verdict
 
-__all__ = ["claim_of", "prove", "prove_claim"]
+__all__ = ["claim_of", "domain_of", "prove", "prove_claim"]
 
 ProgramLike = Program | Callable[..., Any] | str
 DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix")
@@ -70,7 +70,7 @@ def claim_of(
     encoding: Literal["one_hot", "ids"] = "one_hot",
 ) -> Claim:
     """The claim that `prove` decides."""
-    where = _domain(domain)
+    where = domain_of(domain)
     net = _network(network, where, encoding)
     prog = _program(program, "program")
     kind = decision or ("sign" if net.output_size == 1 else "argmax")
@@ -87,7 +87,8 @@ def claim_of(
     raise InputError(last.where, last.what, mend) from None
 
 
-def _domain(domain: Domain | Mapping[str, Any]) -> Domain:
+def domain_of(domain: Domain | Mapping[str, Any]) -> Domain:
+    """A domain from what `prove` and `distill` take for one."""
     if isinstance(domain, Domain):
         return domain
     if not isinstance(domain, Mapping):

@@ -31,6 +31,7 @@ from .verdict import Attempt, Contradiction, Outcome, Trust, Verdict
 IN_PROCESS_INPUTS = 10**7  # up to so many inputs, cheap backends answer before any process is started
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
 FIRST_TURN = 2.0  # seconds, where more fit than may run at once; each later turn of an entrant is twice as long
+MOST_SECONDS = 30 * 86_400  # solvers count milliseconds in 32 bits
 USELESS = "proved already, at a trust that this backend cannot pass"
 Progress = Callable[[str], None]
 
@@ -72,6 +73,8 @@ def _check(budget: Budget, trust: Trust) -> None:
         raise InputError("trust", f"{trust!r} is not a trust level", 'use "checked", "exact" or "float"')
     if not (budget.seconds > 0 and math.isfinite(budget.seconds)):
         raise InputError("timeout", f"{budget.seconds} seconds is not a time limit", "give a positive number")
+    if budget.seconds > MOST_SECONDS:
+        raise InputError("timeout", f"{budget.seconds:g} seconds is too long", f"give at most {MOST_SECONDS}")
     for name, value in (("memory", budget.memory_mb), ("workers", budget.workers), ("counterexamples", budget.counterexamples)):
         if value < 1:
             raise InputError(name, f"{value} is too few", "give at least 1")

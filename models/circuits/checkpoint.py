@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from .config import GptConfig, read_json
+from ..files import read_file
+from .config import MOST_PARAMETERS, GptConfig, read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+MOST_BYTES = 8 * MOST_PARAMETERS + (1 << 20)
 WEIGHTS_FILE = "final_model.pt"
 VOCABULARY_FILE = "vocab.json"
 _RETRAIN = "it must be the plain state dict of the model that beeg_config.json describes"
@@ -29,11 +31,13 @@ def read_weights(path: Path, config: GptConfig) -> tuple[dict[str, Tensor], str]
 
     where = str(path)
     try:
-        data = path.read_bytes()
+        data = read_file(path, MOST_BYTES)
     except FileNotFoundError:
         raise InputError(where, "there is no such file", "a circuit's folder holds its weights there") from None
-    except OSError as error:
-        raise InputError(where, f"cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(where, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > MOST_BYTES:
+        raise InputError(where, f"is over {MOST_BYTES} bytes", "take a smaller model")
     try:
         with warnings.catch_warnings():  # torch also warns about what it then refuses: one line is enough
             warnings.simplefilter("ignore")
@@ -91,6 +95,9 @@ def read_vocabulary(path: Path, size: int) -> tuple[tuple[str, ...], str]:
         raise InputError(where, 'there is no list of strings under "tokens"', 'write {"tokens": [...]}, one string per id')
     if len(tokens) != size:
         raise InputError(where, f"{len(tokens)} tokens for a model with vocab_size {size}", "list one token per id")
+    unwritable = next((t for t in tokens if any("\ud800" <= c <= "\udfff" for c in t)), None)
+    if unwritable is not None:
+        raise InputError(where, f"token {unwritable!r} is no valid Unicode (a lone surrogate)", "write the character itself")
     if len(set(tokens)) != size:
         twice = next(t for t in tokens if tokens.count(t) > 1)
         raise InputError(where, f"token {twice!r} is listed twice", "list each token once")

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import NoneType
 
 from ..errors import InputError
+from ..files import read_file
 
 CONFIG_FILE = "beeg_config.json"
 SPARSITY_LOCATIONS = (
@@ -19,6 +20,8 @@ SPARSITY_LOCATIONS = (
 )  # fmt: skip
 NORM_EPS = 1e-5  # LayerNorm; RMSNorm uses torch's default, the machine epsilon of float32
 MOST_PARAMETERS = 1 << 31
+MOST_LAYERS = 10_000
+MAX_JSON_BYTES = 1 << 28
 
 _REQUIRED = ("block_size", "vocab_size", "n_layer", "n_head", "d_model")
 _SIZES = (*_REQUIRED, "d_head", "d_mlp", "d_pos_emb")
@@ -76,6 +79,8 @@ class GptConfig:
         strange = sorted(self.sparse_locations - set(SPARSITY_LOCATIONS))
         if strange:
             raise InputError(self.where, f"afrac_loctypes has {strange[0]!r}", f"locations are {', '.join(SPARSITY_LOCATIONS)}")
+        if self.n_layer > MOST_LAYERS:  # before `shapes` lists them
+            raise InputError(self.where, f"the model has over {MOST_LAYERS} layers", "take a smaller model")
         if sum(_elements(shape) for shape in self.shapes().values()) > MOST_PARAMETERS:
             raise InputError(self.where, f"the model has over {MOST_PARAMETERS} parameters", "take a smaller model")
 
@@ -138,17 +143,23 @@ def _elements(shape: tuple[int, ...]) -> int:
 def read_json(path: Path, mend: str = "") -> object:
     """A small JSON file, or one clear line."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        data = read_file(path, MAX_JSON_BYTES)
     except FileNotFoundError:
         raise InputError(str(path), "there is no such file", mend) from None
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > MAX_JSON_BYTES:
+        raise InputError(str(path), f"is over {MAX_JSON_BYTES} bytes", "see docs/circuits.md")
+    try:
+        return json.loads(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise InputError(str(path), "is not a text file", "it is JSON in UTF-8") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}", f"is not JSON: {error.msg}", "see docs/circuits.md") from None
     except RecursionError:
         raise InputError(str(path), "is nested too deeply", "see docs/circuits.md") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise InputError(str(path), f"cannot be read: {error}") from None
 
 
 def read_config(path: Path) -> GptConfig:

@@ -275,7 +275,7 @@ def test_an_answer_over_a_limit_is_bad_input():
     domain = Domain(("a", "b"), 40, 40)
     assert build_language(domain, program, (0, 1)).size == 2**40
     assert program.answer(("a",)) == 0
-    with pytest.raises(InputError, match=r"p.py:4: does not end within 200000 steps on input \('a', 'a', .*; write a shorter program"):
+    with pytest.raises(InputError, match=r"p.py:3: does not end within 200000 steps on input \('a', 'a', .*; write a shorter program"):
         program.answer(("a",) * 40)
 
 

@@ -35,16 +35,32 @@ class Writer:
     def walked(self, loop):
         some = ["tokens", "tokens", "enumerate(tokens)", "tokens[1:]", "tokens[:-1]", "reversed(tokens)", "range(3)", '("a", "b")',
                 "zip(tokens, tokens[1:])", "range(len(tokens))", "tokens[1::2]", "enumerate(tokens[1:], 2)", "reversed(tokens[:2])",
-                "zip(range(9), tokens)"]  # fmt: skip
+                "zip(range(9), tokens)", "enumerate(zip(tokens, tokens[1:]))", "zip(tokens, (1, True, tokens))", "tokens[:2]",
+                "range(4, 0, -2)", "enumerate(reversed(tokens), -1)", "zip(tokens[1:], tokens[::2])", "range(1, len(tokens))"]  # fmt: skip
         if not self.passes:
-            some += ["x", "s", "zip(tokens, reversed(tokens))", "range(n)", "enumerate(s)", "reversed(x)", "tokens[n:]"]
+            some += [
+                "zip(x, tokens, s)",
+                "range(n, 3)",
+                "range(3, n, -1)",
+                "tokens[::n]",
+                "tokens[-2::-1]",
+                "(x, s)",
+                "tuple(tokens)",
+                "x",
+                "s",
+                "zip(tokens, reversed(tokens))",
+                "range(n)",
+                "enumerate(s)",
+                "reversed(x)",
+                "tokens[n:]",
+            ]
         return self.pick(*some)
 
     def expression(self, depth, loop=()):
         if depth <= 0:
             return self.atom(loop)
         e = lambda: self.expression(depth - 1, loop)  # noqa: E731
-        kind = self.rng.randrange(16 if self.passes else 20)
+        kind = self.rng.randrange(20 if self.passes else 27)
         if kind < 3:
             return f"({e()} {self.pick('+', '-', '*', '//', '%', '**', '&', '|', '^')} {e()})"
         if kind < 6:
@@ -75,10 +91,38 @@ class Writer:
         if kind == 15:
             return f"{self.pick('abs', 'bool', 'int', 'helper')}({e()})"
         if kind == 16:
-            return f"{e()}[{self.pick('0', '-1', '1:', ':2', '::-1', 'n', 'x')}]"
+            inner, free = self.expression(depth - 1, ("t", "u")), self.pick("range(2)", "tokens[:1]", "t", '"ab"', "(t, n)")
+            test = f" if {self.expression(0, ('t', 'u'))}" if self.rng.random() < 0.2 else ""
+            fold = self.pick("sum", "any", "max", "tuple")
+            return f"{fold}({inner} for t in {self.pick('tokens', 'tokens[1:]', 'range(2)', '(n, x)')}{test} for u in {free})"
         if kind == 17:
-            return f"({e()}, {e()})"
+            walked = self.pick("enumerate(tokens)", "zip(tokens, tokens[1:])", "enumerate(tokens[1:], 1)", "zip(range(3), tokens)")
+            return f"{self.pick('sum', 'all', 'min')}({self.expression(depth - 1, ('i', 't'))} for i, t in {walked})"
         if kind == 18:
+            return f"sum(({e()} == t for t in tokens), {e()})"
+        if kind == 19:
+            return f"pair({e()}, {self.pick('tokens', 'tokens[1:]', e())})"
+        if kind == 20:
+            text = self.pick('"abab"', '"(a"', "s", "x", '("a", 1, True)', "str(n)", "tokens[1:]")
+            return f"{text}.{self.pick('count', 'index')}({e()})"
+        if kind == 21:
+            part = lambda: self.pick("", "", "n", "-1", "1", "-2", "x", "9")  # noqa: E731
+            return f"{self.pick('tokens', 's', 'x', e())}[{part()}:{part()}:{self.pick('', '-1', '2', 'n')}]"
+        if kind == 22:
+            return (
+                f"{self.pick('int', 'bool', 'str', 'len')}({self.pick(chr(34) + ' 1_2 ' + chr(34), chr(34) * 2, 's', 'x', 'tokens', e())})"
+            )
+        if kind == 23:
+            return f"{self.pick('min', 'max')}({e()}, {e()}, {e()})"
+        if kind == 24:
+            return f"({e()} {self.pick('is', 'is not')} {self.pick('None', 'True', 'False')})"
+        if kind == 25:
+            return f"({e()} {self.pick('in', 'not in')} {self.pick('x', 's', e())})"
+        if self.rng.random() < 0.3:
+            return f"{e()}[{self.pick('0', '-1', '1:', ':2', '::-1', 'n', 'x')}]"
+        if self.rng.random() < 0.5:
+            return f"({e()}, {e()})"
+        if self.rng.random() < 0.6:
             return f"{self.pick('str', 'len', 'sum', 'tuple', 'max', 'any')}({e()})"
         return f"({e()} {self.pick('in', 'is')} {self.pick('None', 'True')})"
 
@@ -96,9 +140,11 @@ class Writer:
         if kind < 3 or (depth <= 0 and kind > 8):
             return f"{pad}{self.pick(*self.names)} = {self.expression(2, loop)}\n"
         if kind < 6:
-            return f"{pad}{self.pick(*self.names)} {self.pick('+=', '-=', '*=', '+=')} {self.expression(1, loop)}\n"
+            return f"{pad}{self.pick(*self.names)} {self.pick('+=', '-=', '*=', '+=', '//=', '%=', '**=', '&=', '|=', '^=')} {self.expression(1, loop)}\n"
         if kind == 6:
-            return f"{pad}x, s = {self.expression(1, loop)}, {self.expression(1, loop)}\n"
+            targets = self.pick("x, s", "x, s", "n = x", "x, (n, s)", "(x, n), s", "n: int", "x, n = s", "tokens, n")
+            first, second = self.expression(1, loop), self.pick(self.expression(1, loop), "tokens[:2]", '"ab"')
+            return f"{pad}{targets} = {second if targets in ('n = x', 'n: int') else f'{first}, {second}'}\n"
         if kind == 7 and in_loop:
             leave = self.pick("break", "continue", "return n", *(f"return {name}" for name in loop))
             return f"{pad}if {self.expression(1, loop)}:\n{pad}    {leave}\n"
@@ -106,11 +152,15 @@ class Writer:
             return f"{pad}return {self.expression(2, loop)}\n"
         if kind < 11:
             text = f"{pad}if {self.expression(2, loop)}:\n{self.block(depth - 1, indent + 1, loop, in_loop)}"
+            if self.rng.random() < 0.3:
+                text += f"{pad}elif {self.expression(1, loop)}:\n{self.block(depth - 1, indent + 1, loop, in_loop)}"
             if self.rng.random() < 0.5:
                 text += f"{pad}else:\n{self.block(depth - 1, indent + 1, loop, in_loop)}"
             return text
         if kind == 11 and not self.passes:
-            return f"{pad}while n {self.pick('<', '!=')} 3:\n{self.block(depth - 1, indent + 1, loop, True)}{pad}    n += 1\n"
+            return f"{pad}while n {self.pick('<', '!=')} 3:\n{self.block(depth - 1, indent + 1, loop, True)}{pad}    n += 1\n" + (
+                f"{pad}else:\n{self.block(0, indent + 1, loop, in_loop)}" if self.rng.random() < 0.3 else ""
+            )
         walked = "range(2)" if in_loop and self.passes and self.rng.random() < 0.8 else self.walked(loop)
         names, target = self.target(walked)
         body = self.block(depth - 1, indent + 1, (*loop, *names), True)
@@ -127,6 +177,8 @@ class Writer:
         body = "".join(self.statement(2, 1, (), False) for _ in range(self.rng.randint(1, 4)))
         return (
             "K = 2\n\n\ndef helper(v):\n    for t in (1, True):\n        if v == t:\n            return t\n    return v\n\n\n"
+            "def pair(v, w):\n    if v == 0:\n        return w\n    n = K\n    for t in w:\n        if t == v:\n            break\n"
+            "        n += 1\n    else:\n        return v\n    return n\n\n\n"
             f"def f(tokens):\n{start}{body}    return {self.expression(2)}\n"
         )
 

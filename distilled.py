@@ -1,0 +1,94 @@
+"""What a distillation leaves behind: the result object, its JSON, and the files of the output folder.
+
+Made by `distillation.py`; printed by `terminal.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .models.circuits.circuit import CircuitSummary
+from .models.circuits.teacher import Teaching
+from .models.claim import Claim
+from .models.claim_file import Task, claim_toml
+from .models.program import Program
+from .models.surrogate import Surrogate
+from .search.synthesise import Candidate
+from .verifiers.report import verdict_json
+from .verifiers.verdict import Refuted, Verdict
+from .version import __version__
+
+
+@dataclass(frozen=True)
+class Refutation:
+    """A program that the search proposed and the prover refuted."""
+
+    program: Program
+    verdict: Refuted
+
+
+@dataclass(frozen=True, eq=False)
+class Distillation:
+    """What came out: circuit = surrogate (executed on every input) = program (the verdict)."""
+
+    circuit: CircuitSummary
+    task: Task
+    teaching: Teaching
+    surrogate: Surrogate
+    candidate: Candidate
+    refuted: tuple[Refutation, ...]
+    claim: Claim
+    verdict: Verdict
+    out: Path | None
+    seconds: float
+
+    def __str__(self) -> str:
+        """The chain and the program, for notebooks."""
+        n = f"{len(self.teaching.labelled):,}"
+        return f"circuit = surrogate, executed on all {n} inputs\nsurrogate = program: {self.verdict}\n\n{self.claim.program.text}"
+
+    __repr__ = __str__
+
+
+def distillation_json(result: Distillation) -> dict[str, Any]:
+    """The verdict's JSON object, with what led to it under `distillation`."""
+    circuit, surrogate = result.circuit, result.surrogate
+    return verdict_json(result.verdict) | {
+        "distillation": {
+            "circuit": asdict(circuit),
+            "inputs_executed": len(result.teaching.labelled),
+            "smallest_margin": result.teaching.smallest_margin,
+            "surrogate": {
+                "hidden": list(surrogate.hidden),
+                "neurons": surrogate.neurons,
+                "weight_bits": surrogate.weight_bits,
+                "fractional_bits": surrogate.fractional_bits,
+                "nonzeros": surrogate.nonzeros,
+                "corrections": surrogate.corrections,
+                "digest": result.claim.network.digest,
+            },
+            "program": result.claim.program.text,
+            "refuted_programs": [r.program.text for r in result.refuted],
+            "claim_digest": result.claim.digest,
+            "seconds": round(result.seconds, 3),
+            "version": __version__,
+        }
+    }
+
+
+def result_files(result: Distillation) -> dict[str, bytes | str]:
+    """What `--out` gets: a complete claim, and how it came about."""
+    task, where = result.task, result.task.domain.where
+    program = f"program.py:{result.claim.program.name}"
+    files: dict[str, bytes | str] = {
+        "surrogate.onnx": result.surrogate.to_onnx(),
+        "program.py": result.claim.program.source,
+        "claim.toml": claim_toml(task, "surrogate.onnx", program, f"domain.py:{where.name}" if where else None),
+        "result.json": json.dumps(distillation_json(result), indent=1, ensure_ascii=False) + "\n",
+    }
+    if where:
+        files["domain.py"] = where.source
+    return files
