@@ -24,7 +24,7 @@ from .choose import choose
 from .conclude import conclude, vacuity
 from .entrant import SAYABLE, Entrant, one_line
 from .judge import Judge
-from .limits import end, snapshot
+from .limits import end, interrupts_held, snapshot
 from .replay import Replayer
 from .verdict import Attempt, Contradiction, Outcome, Trust, Verdict
 
@@ -178,7 +178,8 @@ class Race:
             seconds = max(0.1, self.deadline - time.monotonic())
             budget = replace(self.budget, seconds=seconds, workers=threads)
             try:
-                self.running.append(Entrant(backend, version, self.claim, budget, self.progress))
+                with interrupts_held():
+                    self.running.append(Entrant(backend, version, self.claim, budget, self.progress))
             except Exception as error:  # it cannot be sent to a process, or no process can be had
                 attempt = Attempt(backend.name, "crashed", version, detail=f"cannot start: {type(error).__name__}: {error}")
                 self.judge.consider([(backend, attempt)])

@@ -60,3 +60,22 @@ def test_no_child_outlives_the_parent(tmp_path, number, status):
     while alive(child) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not alive(child)
+
+
+def test_an_interrupt_while_a_child_starts_does_not_lose_it(tmp_path, monkeypatch):
+    """Ctrl-C in the very moment when the process exists and nobody has noted it."""
+    started = []
+    popen = subprocess.Popen
+
+    def interrupted(*arguments, **options):
+        process = popen(*arguments, **options)
+        started.append(process)
+        signal.raise_signal(signal.SIGINT)
+        return process
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prove_claim(many_claim(), registry=[Fake("stuck", "hang", folder=str(tmp_path))], budget=Budget(30.0, 1000, 1))
+    assert len(started) == 1 and not alive(started[0].pid)
+    assert children() == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
