@@ -31,7 +31,7 @@ MAX_COUNTEREXAMPLES_SHOWN = 10
 def console() -> Console:
     """Plain when piped, colours off with NO_COLOR (rich looks at both); wide enough that pipes see whole lines."""
     screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=160)
+    return screen if screen.is_terminal else Console(highlight=False, width=120)
 
 
 def number(n: int) -> str:
@@ -234,9 +234,10 @@ def print_distillation(result: Distillation) -> None:
 
     teaching, surrogate, verdict = result.teaching, result.surrogate, result.verdict
     n = len(teaching.labelled)
-    screen.rule(f"{result.claim.name}", align="left")
+    screen.print(heading(f"== {result.claim.name}"))
     facts("circuit", (*result.circuit.lines(), f"run on all {number(n)} inputs; smallest logit margin {teaching.smallest_margin:.3g}"))
-    facts("domain", domain_lines(result.task.domain, n))
+    labels = " ".join(map(label_text, result.task.decision.labels))
+    facts("domain", (*domain_lines(result.task.domain, n), f"labels {labels}"))
     layers = " -> ".join(map(str, (result.claim.network.input_size, *surrogate.hidden, result.claim.network.output_size)))
     corrections = f", {surrogate.corrections} of them built to correct training" if surrogate.corrections else ""
     facts(
