@@ -88,12 +88,13 @@ def prove(claim: Path, as_json: bool, trust: Trust, backends: str | None, **limi
         progress(f"reading {claim}")
         stated = load_claim(claim)
         verdict = prove_claim(stated, backends=names, budget=_budget(**limits), trust=trust, progress=progress)
-    if as_json:
-        _print_json(verdict_json(verdict))
-    else:
-        from .terminal import print_verdict
+    with _writing():
+        if as_json:
+            _print_json(verdict_json(verdict))
+        else:
+            from .terminal import print_verdict
 
-        print_verdict(stated, verdict)
+            print_verdict(stated, verdict)
     return exit_status(verdict)
 
 
@@ -123,12 +124,13 @@ def distill(
         if as_json:
             _print_json({"verdict": "unknown", "trust": None, "reason": str(error), "counterexample": None, "attempts": []})
         return _fail(f"unknown: {error}", UNKNOWN)
-    if as_json:
-        _print_json(distillation_json(result))
-    else:
-        from .terminal import print_distillation
+    with _writing():
+        if as_json:
+            _print_json(distillation_json(result))
+        else:
+            from .terminal import print_distillation
 
-        print_distillation(result)
+            print_distillation(result)
     return exit_status(result.verdict)
 
 
@@ -165,6 +167,28 @@ def _print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
+class _Unwritable(Exception):
+    """The result cannot be written: a full disk."""
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Around the printing of a result: a reader that has gone away must not change the exit status, which is the answer too."""
+    try:
+        yield
+        if sys.stdout is not None:  # it may have been closed
+            sys.stdout.flush()
+    except OSError as error:
+        _silence()
+        if not isinstance(error, BrokenPipeError):
+            raise _Unwritable(error.strerror or str(error)) from None
+
+
+def _silence() -> None:
+    """So that what is left in the buffer does not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
     """A status line on stderr where somebody watches; silence where not."""
@@ -183,7 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
         # not `app.main`, which prints a blank line of its own on Ctrl-C
         with app.make_context("relucid", list(sys.argv[1:] if arguments is None else arguments)) as context:
             status = app.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may have been closed
+            sys.stdout.flush()
         return int(status or 0)
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -198,8 +223,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 0
+    except _Unwritable as error:
+        return _fail(f"cannot write the result ({error})", INTERNAL)
     except Exception as error:
         return _internal(error)
 

@@ -31,11 +31,13 @@ class Automaton:
         if len(self.layer_sizes) != len(self.edges) + 1 or len(self.labels) != self.layer_sizes[-1]:
             raise ValueError("an automaton's layers, edges and labels do not fit")
         for t, layer in enumerate(self.edges):
-            for source, symbol, target in layer:
-                if not (0 <= source < self.layer_sizes[t] and 0 <= target < self.layer_sizes[t + 1]):
-                    raise ValueError(f"an edge of layer {t} leads outside its layers")
-                if not 0 <= symbol < self.symbol_count:
-                    raise ValueError(f"an edge of layer {t} reads an unknown symbol")
+            if not layer:
+                continue
+            sources, symbols, targets = zip(*layer, strict=True)
+            if min(sources) < 0 or max(sources) >= self.layer_sizes[t] or min(targets) < 0 or max(targets) >= self.layer_sizes[t + 1]:
+                raise ValueError(f"an edge of layer {t} leads outside its layers")
+            if min(symbols) < 0 or max(symbols) >= self.symbol_count:
+                raise ValueError(f"an edge of layer {t} reads an unknown symbol")
 
     @property
     def length(self) -> int:
@@ -48,6 +50,11 @@ class Automaton:
     @property
     def edge_count(self) -> int:
         return sum(map(len, self.edges))
+
+    @property
+    def deterministic(self) -> bool:
+        """One state to begin in, and no state reads a symbol twice."""
+        return self.layer_sizes[0] <= 1 and all(len({(p, s) for p, s, _ in layer}) == len(layer) for layer in self.edges)
 
     def completions(self) -> tuple[tuple[int, ...], ...]:
         """Per layer and state, the number of words from there to the end (exact)."""
@@ -141,18 +148,20 @@ def trimmed(
     place: list[int | None] = [None if y is None else distinct.index(y) for y in wanted]
     new_sizes, new_edges = [len(distinct)], []
     for t in reversed(range(len(edges))):
-        out = [[(s, p) for s, n in outs if (p := place[n]) is not None] for outs in _by_source(edges[t], layer_sizes[t])]
+        rows: list[list[tuple[int, int]]] = [[] for _ in range(layer_sizes[t])]
+        for source, symbol, target in edges[t]:
+            if (p := place[target]) is not None:
+                rows[source].append((symbol, p))
         keys: dict[tuple[tuple[int, int], ...], int] = {}
-        merged: list[int | None] = []
-        for o in out:
-            if not o:
-                merged.append(None)
-                continue
-            key = tuple(sorted(o))
-            merged.append(keys.setdefault(key, len(keys)))
-        new_edges.append(tuple(sorted((p, s, n) for key, p in keys.items() for s, n in key)))
+        place = []
+        for row in rows:
+            row.sort()
+            place.append(keys.setdefault(tuple(row), len(keys)) if row else None)
+        new_edges.append(tuple([(p, s, n) for key, p in keys.items() for s, n in key]))  # sorted as it is
         new_sizes.append(len(keys))
-        place = merged
+    reached = all(len({n for _, _, n in layer}) == size for layer, size in zip(new_edges, new_sizes, strict=False))
+    if reached:  # each state has a way in, so there is nothing to drop from the front
+        return Automaton(symbol_count, tuple(new_sizes[::-1]), tuple(new_edges[::-1]), tuple(distinct))
     return _forward_trim(symbol_count, new_sizes[::-1], new_edges[::-1], tuple(distinct))
 
 

@@ -202,6 +202,9 @@ def _first_word(automaton: Automaton) -> tuple[int, ...]:
 
 def united(symbols: int, length: int, parts: Iterable[Automaton]) -> Automaton:
     """All words of automata that share none."""
+    parts = list(parts)
+    if len(parts) == 1 and len(set(parts[0].labels)) == len(parts[0].labels):
+        return parts[0]  # trimmed, and no two labels have become one
     sizes = [0] * (length + 1)
     edges: list[list[tuple[int, int, int]]] = [[] for _ in range(length)]
     labels: list[int] = []
@@ -215,9 +218,9 @@ def united(symbols: int, length: int, parts: Iterable[Automaton]) -> Automaton:
 
 def compact(automaton: Automaton) -> Automaton:
     """The smallest deterministic automaton of the same words, where it is not larger than this one."""
-    states: dict[frozenset[int], int] = {frozenset(range(automaton.layer_sizes[0])): 0}
-    if automaton.empty:
+    if automaton.empty or automaton.deterministic:  # trimmed and deterministic: the smallest already
         return automaton
+    states: dict[frozenset[int], int] = {frozenset(range(automaton.layer_sizes[0])): 0}
     sizes, edges, budget = [1], [], automaton.edge_count + 16
     for t, layer in enumerate(automaton.edges):
         outgoing: list[dict[int, list[int]]] = [{} for _ in range(automaton.layer_sizes[t])]

@@ -133,7 +133,7 @@ def times(array: np.ndarray, factor: int) -> np.ndarray:
         return array
     largest = max(abs(int(array.max())), abs(int(array.min()))) * abs(factor)
     if largest == 0:
-        return array
+        return np.zeros_like(array)
     return array * factor if largest <= INT64_LIMIT else integer_array(array.astype(object) * factor)
 
 

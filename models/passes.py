@@ -92,7 +92,9 @@ class Tokens:
             return visible[position]
 
         def finish(acc: Any) -> Value:
-            return ()[0] if acc is NOTHING else acc  # IndexError where the word is shorter
+            if acc is NOTHING:  # the word is shorter
+                raise IndexError("tuple index out of range")
+            return acc
 
         return self._ask(Fold("first", lambda acc, v, m: (v, True), finish), None, range(position, position + 1), NOTHING)
 

@@ -173,9 +173,14 @@ class Sweep:
             for source, symbol, target in layer:
                 outgoing[source].append((symbol, target))
             here = []
+            only = runners[0].step if len(runners) == 1 else None
             for state, number in states.items():
                 for symbol, target in outgoing[state[0]]:
-                    reached = (target, *[r.step(t, s, symbol) for r, s in zip(runners, state[1:], strict=True)])
+                    reached: tuple[int, ...]
+                    if only:
+                        reached = (target, only(t, state[1], symbol))
+                    else:
+                        reached = (target, *[r.step(t, s, symbol) for r, s in zip(runners, state[1:], strict=True)])
                     here.append((number, symbol, following.setdefault(reached, len(following))))
             self.effort.spend(len(following))
             edges.append(tuple(here))

@@ -78,6 +78,17 @@ def test_long_languages_are_counted_exactly_and_listed_lazily():
     assert len({tuple(w) for w in words}) == 64
 
 
+def test_deterministic():
+    assert from_words({(0, 1): 0, (1, 1): 1}, 2, 2).deterministic is False
+    assert deterministic({(0, 1): 0, (1, 1): 1}, 2, 2).deterministic is True
+    assert not Automaton(1, (1, 2), (((0, 0, 0), (0, 0, 1)),), (0, 1)).deterministic
+
+
+def test_trimmed_drops_what_nothing_leads_to():
+    automaton = trimmed(2, (1, 2, 2), (((0, 0, 0),), ((0, 0, 0), (1, 1, 1))), (4, 5))
+    assert automaton == Automaton(2, (1, 1, 1), (((0, 0, 0),), ((0, 0, 0),)), (4,))
+
+
 def test_the_empty_word():
     automaton = Automaton(1, (1,), (), (3,))
     assert automaton.size == 1 and automaton.label_of(()) == 3 and listed(automaton) == [((), 3)]

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 from relucid.models.float32 import FORMATS, exact_in_float32, representable
 from relucid.models.network import Affine, Network, Relu, feed_forward, integer_array
+from relucid.models.onnx_reader import read_onnx
 
 
 def one_layer(weights, bias=0.0):
@@ -160,3 +162,17 @@ def test_where_it_says_ok_float32_is_exact_in_any_order(data):
     shuffle = data.draw(st.randoms(use_true_random=False))
     for order in (range, lambda n: range(n)[::-1], lambda n: shuffle.sample(range(n), n)):
         assert Fraction(float(run_float32(net, x[0], order)[0])) == exact
+
+
+def test_biases_that_cancel_are_two_steps():
+    """x + 2^24 - 2^24 is 0 in float32 where x is 1; merged into one sum it would look exact."""
+    big = numpy_helper.from_array(np.full((1, 2), 2**24, dtype=np.float32), "c")
+    small = numpy_helper.from_array(np.ones((1, 2), dtype=np.float32), "c")
+    for constant, ok in ((big, False), (small, True)):
+        nodes = [helper.make_node("Add", ["x", "c"], ["a"]), helper.make_node("Sub", ["a", "c"], ["y"])]
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2]) for name in "xy"]
+        graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [constant])
+        data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+        net = read_onnx(data, origin="o", positions=1, alphabet=2)
+        assert net.evaluate(np.array([[1, 0]])).tolist() == [[net.scale, 0]]
+        assert exact_in_float32(net, 1).ok is ok

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -224,9 +225,69 @@ def test_long_words_are_quick_and_exactly_counted():
     assert time.perf_counter() - start < 3
 
 
+def one_sweep(monkeypatch):
+    lengths = language._Builder.lengths
+
+    def only_together(self, shortest, longest):
+        assert shortest < longest, "lengths are read one by one"
+        return lengths(self, shortest, longest)
+
+    monkeypatch.setattr(language._Builder, "lengths", only_together)
+
+
+TOGETHER = ["toggle", "count", "early return", "break and else", "two counts side by side", "neighbours by zip", "looking back",
+            "nested loops", "the second pass depends on the first", "tokens inside the items",
+            "an endless range beside the tokens", "first token seen in the body", "the variable of the loop after it"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+@pytest.mark.parametrize("lengths", [(0, 4), (3, 5)])
+def test_lengths_are_read_together(name, lengths, monkeypatch):
+    body, labels = PASSES[name]
+    if name in ("tokens inside the items", "first token seen in the body") and lengths[0] == 0:
+        lengths = (2, 5)  # what they index has to be there
+    no_fallback(monkeypatch)
+    one_sweep(monkeypatch)
+    domain = Domain(("a", "b", "c"), *lengths, pad="_")
+    check(domain, program(body), labels)
+    check(replace(domain, where=program("return tokens.count('a') != 1", "w")), program(body), labels)
+
+
+def test_an_index_behind_the_end_of_shorter_words():
+    body = "if 'a' in tokens:\n    return tokens[1]\nreturn 'c'"
+    where = program("return 'a' not in tokens or 'a' in tokens[1:]", "w")
+    check(Domain(("a", "b", "c"), 0, 4, "_", where), program(body), ("a", "b", "c"))
+    with pytest.raises(InputError, match=r"f.py:3: raises IndexError: tuple index out of range on input \('a',\)"):
+        build_language(Domain(("a", "b", "c"), 0, 4, "_"), program(body), ("a", "b", "c"))
+
+
+def test_looking_ahead_of_the_end_of_shorter_words():
+    body = (
+        "n = 0\nfor i, t in enumerate(tokens):\n    n += t == 'b'\n    if t == 'a' and tokens[i + 1] == 'b':\n        n += 1\nreturn n % 2"
+    )
+    where = program("last = ''\nfor t in tokens:\n    last = t\nreturn last != 'a'", "w")
+    check(Domain(("a", "b", "c"), 0, 5, "_", where), program(body), (0, 1))
+
+
+def test_many_lengths_are_quick(monkeypatch):
+    one_sweep(monkeypatch)
+    start = time.perf_counter()
+    free = build_language(Domain(("(", ")", "x"), 1, 64, "_"), program("d = 0\nfor t in tokens:\n" + DEPTH + "return d > 3"), (False, True))
+    assert free.size == sum(3**n for n in range(1, 65))
+    clamped = program("d = 0\nfor t in tokens:\n    d = min(d + 1, 3) if t == '(' else max(d - (t == ')'), 0)\nreturn d")
+    automaton = build_language(Domain(("(", ")", "x"), 1, 512, "_"), clamped, (0, 1, 2, 3))
+    assert automaton.size == sum(3**n for n in range(1, 513)) == sum(automaton.count_by_label(4))
+    assert time.perf_counter() - start < 4
+
+
 def test_lengths_share_states():
     automaton = check(Domain(("a", "b"), 0, 5, "_"), program("return tokens.count('a') % 2"), (0, 1))
     assert automaton.layer_sizes[0] == 1 and max(automaton.layer_sizes) <= 4
+
+
+def test_returns_of_one_label_share_states():
+    body = "for t in tokens:\n    if t == 'a':\n        return True\nreturn True"
+    assert build_language(Domain(("a", "b"), 5, 5), program(body), (False, True)).layer_sizes == (1,) * 6
 
 
 def test_files_of_program_and_predicate_do_not_mix():

@@ -76,6 +76,7 @@ CASES = {
         ("y = Gemm(x, w)", {"w": quarters(6, 3)}, {}),
         ("y = Gemm<transB=1>(x, w, b)", {"w": quarters(3, 6), "b": quarters(3)}, {}),
         ("y = Gemm<alpha=0.5, beta=2.0>(x, w, b)", {"w": quarters(6, 3), "b": quarters(1, 3)}, {}),
+        ("y = Gemm<alpha=0.0>(x, w, b)", {"w": quarters(6, 3), "b": quarters(1, 3)}, {}),
         ("y = Gemm<alpha=0.3, beta=0.0>(x, w, b)", {"w": quarters(6, 3), "b": quarters(1, 1)}, {}),
         ("y = Gemm<transA=1, transB=1>(x, w, b)", {"w": quarters(2, 3), "b": quarters(4, 1)}, {"shape": (3, 4)}),
         ("y = Gemm<transB=1>(w, x, b)", {"w": quarters(2, 6), "b": np.float32(0.5)}, {}),

@@ -262,7 +262,9 @@ def test_digest_is_of_the_meaning_not_of_the_layout():
     digest = Program(base, "f").digest
     same = 'M = 5\nN  =  2  # two\ndef h(x: int) -> int:\n    "doc"\n    return x\ndef g(tokens):\n    return 1\n'
     assert Program(same + "def f(tokens):\n    return (h(len(tokens)) > N)\n", "f").digest == digest
-    assert Program(base.replace("N = 2", "M = 2\nN = M"), "f").digest != Program(base.replace("N = 2", "M = 3\nN = M"), "f").digest
+    assert Program(base.replace("N = 2", "L = 2\nM = L\nN = M"), "f").digest != (
+        Program(base.replace("N = 2", "L = 3\nM = L\nN = M"), "f").digest
+    )
     different = [("N = 2", "N = 3"), ("N = 2", "N = '2'"), ("return x", "return x + 0"), ("> N", ">= N"), ("h(len", "h(N + len")]
     assert len({digest, *(Program(base.replace(a, b), "f").digest for a, b in different)}) == 6
     assert Program("def f(t):\n    return 1\n", "f").digest != Program("def f(t):\n    return True\n", "f").digest

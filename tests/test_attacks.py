@@ -1,0 +1,144 @@
+"""What broke relucid once: claims, files and surroundings that made it wrong, crash or hang.  Smallest forms, one test each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from known_claims import CORPUS
+from relucid.cli import main
+from relucid.models.claim import Claim, Decision
+from relucid.models.circuits.checkpoint import read_vocabulary
+from relucid.models.circuits.config import read_config
+from relucid.models.domain import MAX_TOKENS, Domain
+from relucid.models.errors import InputError
+from relucid.models.network import feed_forward
+from relucid.models.program import Program
+from relucid.verifiers.backend import Budget
+from relucid.verifiers.registry import all_backends
+
+GOOD = CORPUS / "count_sign_l3"
+CLAIM = (GOOD / "claim.toml").read_text(encoding="utf-8")
+REFUTED = CORPUS / "count_near_miss" / "claim.toml"
+
+
+def test_more_tokens_than_words_can_hold_are_refused() -> None:
+    """Symbols are int16: the 40,000th token was another one, and a wrong claim was proved."""
+    tokens = tuple(f"t{i}" for i in range(MAX_TOKENS + 1))
+    Domain(tokens[:-1], 1, 2, "_")
+    with pytest.raises(InputError, match="over the limit of 32766"):
+        Domain(tokens, 1, 1)
+
+
+THRICE = """
+def thrice(tokens):
+    most = 0
+    for t in tokens:
+        most = max(most, tokens.count(t))
+    return most > 2
+"""
+WHERE = "def w(tokens):\n    n = tokens.count('b')\n    for t in tokens:\n        if t == 'a' and n > 1:\n            return False\n    return True\n"
+
+
+def test_cpsat_finds_all_words_behind_large_weights() -> None:
+    """OR-Tools 9.15 presolves this feasible model to "infeasible" once six words are blocked."""
+    weights = [401605760, 0, 601622912, 1636383588352, 0, 2466386540544, 25768231424, 0, 8589411071, 0, 805306368, 536870912]
+    layers = [(np.array([weights], dtype=object), np.array([-2479938341440], dtype=object)), (np.array([[0.0]]), np.array([0.0]))]
+    domain = Domain(("a", "b", "c"), 4, 4, where=Program(WHERE, "w"))
+    claim = Claim(feed_forward(layers), Program(THRICE, "thrice"), domain, Decision("sign", (True, False)))
+    attempt = all_backends()["cpsat"].solve(claim, Budget(seconds=20.0, counterexamples=50), lambda text: None)
+    assert len(attempt.words) == claim.language.restricted(1).size == 36
+
+
+def always(layers: list[tuple[np.ndarray, np.ndarray]]) -> Claim:
+    program = Program("def f(tokens):\n    return True\n", "f")
+    return Claim(feed_forward(layers), program, Domain(("a", "b"), 2, 2), Decision("sign", (False, True)))
+
+
+def test_a_common_factor_beyond_64_bits() -> None:
+    """The second ReLU reads 2^90 y - 2^89 and no symbol: a zero of 64 bits was to be divided by 2^89."""
+    second = (np.array([[2.0**90]]), np.array([-(2.0**89)]))
+    claim = always([(np.array([[0, 1.0, 0, 1.0]]), np.array([-1.0])), second, (np.array([[1.0]]), np.array([1.0]))])
+    attempt = all_backends()["z3-real"].solve(claim, Budget(seconds=20.0), lambda text: None)
+    assert attempt.outcome == "proved"
+
+
+@pytest.mark.parametrize("name", ["highs", "scip"])
+@pytest.mark.parametrize("exponent", [100, 1000])
+def test_numbers_that_a_float_solver_refuses_are_unknown(name: str, exponent: int) -> None:
+    big = 2.0**exponent
+    first, second = (np.array([[0, big, 0, 1.0]]), np.array([-1.0])), (np.array([[big], [-1.0]]), np.array([-big, 1.0]))
+    claim = always([first, second, (np.array([[1.0, 1.0]]), np.array([-1.0]))])
+    attempt = all_backends()[name].solve(claim, Budget(seconds=20.0), lambda text: None)
+    assert attempt.outcome == "unknown" and "does not take the numbers" in attempt.detail
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("claim.toml", "net.onnx", "program.py"):
+        (tmp_path / name).write_bytes((GOOD / name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["claim.toml", "net.onnx", "program.py"])
+def test_pipes_and_devices_are_not_read(here: Path, name: str) -> None:
+    (here / name).unlink()
+    os.mkfifo(here / name)
+    done = subprocess.run([sys.executable, "-m", "relucid", "prove", "claim.toml"], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 2 and "not a regular file" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "0x" + "f" * 5000, "[1, 99999999999999999999]"])
+def test_integers_that_toml_does_not_have(here: Path, capsys: pytest.CaptureFixture[str], length: str) -> None:
+    (here / "claim.toml").write_text(CLAIM.replace("length = 3", f"length = {length}"), encoding="utf-8")
+    assert main(["prove", "claim.toml"]) == 2
+    assert capsys.readouterr().err.startswith("relucid: claim.toml: ")
+
+
+def test_labels_that_toml_does_not_have(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "claim.toml").write_text(CLAIM.replace("[false, true]", f"[0x{'f' * 5000}, true]"), encoding="utf-8")
+    assert main(["prove", "claim.toml"]) == 2
+    assert "64 bits" in capsys.readouterr().err
+
+
+def test_a_time_limit_that_solvers_cannot_count(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prove", "claim.toml", "--timeout", "1e12"]) == 2
+    assert "too long" in capsys.readouterr().err
+
+
+def test_hostile_json_of_a_circuit(tmp_path: Path) -> None:
+    path = tmp_path / "beeg_config.json"
+    sizes = '"block_size": 4, "vocab_size": 2, "n_head": 1, "d_model": 1, "n_layer": '
+    for text, said in ((sizes + "4000000000", "layers"), (sizes + "9" * 5000, "cannot be read")):
+        path.write_text("{" + text + "}", encoding="utf-8")
+        with pytest.raises(InputError, match=said):
+            read_config(path)
+    path.write_text('{"tokens": ["a", "\\ud800"]}', encoding="utf-8")
+    with pytest.raises(InputError, match="surrogate"):
+        read_vocabulary(path, 2)
+
+
+def test_a_reader_that_went_away_does_not_turn_refuted_into_proved() -> None:
+    """Exit status 0 means proved, whoever reads the text."""
+    command = [sys.executable, "-m", "relucid", "prove", str(REFUTED)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    broken = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    closed = subprocess.run(["bash", "-c", '"$@" >&-', "-", *command], stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (broken.returncode, broken.stderr) == (1, b"")
+    assert (closed.returncode, closed.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_is_said_in_one_line() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "relucid", "prove", str(REFUTED)], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert done.returncode == 4 and done.stderr.startswith(b"relucid: cannot write") and b"report" not in done.stderr
