@@ -232,7 +232,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    click.echo(f"relucid: {' '.join(message.split())}", err=True)
+    from .models.text import visible
+
+    click.echo(f"relucid: {visible(' '.join(message.split()))}", err=True)
     return status
 
 

@@ -20,6 +20,7 @@ from rich.text import Text
 from .models.claim import Claim, Label
 from .models.claim_file import load_claim
 from .models.domain import Domain
+from .models.text import number, rational, visible
 from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ def console() -> Console:
     return screen if screen.is_terminal else Console(highlight=False, width=120)
 
 
-def number(n: int) -> str:
-    return f"{n:,}"
-
-
 def plural(n: int, noun: str) -> str:
     return f"{number(n)} {noun}{'' if n == 1 else 's'}"
 
@@ -47,7 +44,7 @@ def label_text(label: Label) -> str:
 
 
 def sequence_text(tokens: Sequence[str]) -> str:
-    return " ".join(tokens) if tokens else "(empty)"
+    return " ".join(visible(t) or "''" for t in tokens) if tokens else "(empty)"
 
 
 def print_verdict(claim: Claim, verdict: Verdict) -> None:
@@ -61,7 +58,7 @@ def print_verdict(claim: Claim, verdict: Verdict) -> None:
     if isinstance(verdict, Proved):
         screen.print(guarantee(verdict), soft_wrap=True)
     for warning in verdict.warnings:
-        screen.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+        screen.print(Text(f"warning: {visible(warning)}", style="yellow"), soft_wrap=True)
     screen.print(attempts_table(verdict.attempts))
 
 
@@ -73,7 +70,7 @@ def headline(verdict: Verdict) -> Text:
         )
     if isinstance(verdict, Refuted):
         return Text(f"refuted: network and program differ (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
-    return Text(f"unknown: {verdict.reason} (domain: {size}, {verdict.seconds:.2f} s)", "yellow")
+    return Text(f"unknown: {visible(verdict.reason)} (domain: {size}, {verdict.seconds:.2f} s)", "yellow")
 
 
 def guarantee(verdict: Proved) -> Text:
@@ -95,7 +92,7 @@ def counterexample_table(counterexamples: Sequence[Counterexample]) -> Table:
     for heading in ("input", "network says", "program says", "network output"):
         table.add_column(heading, overflow="fold")
     for c in counterexamples[:MAX_COUNTEREXAMPLES_SHOWN]:
-        outputs = ", ".join(str(v) for v in c.outputs)
+        outputs = ", ".join(map(rational, c.outputs))
         table.add_row(Text(sequence_text(c.tokens)), Text(label_text(c.network_label)), Text(label_text(c.program_label)), Text(outputs))
     return table
 
@@ -112,13 +109,13 @@ def attempts_table(attempts: Sequence[Attempt]) -> Table:
 
 def domain_lines(domain: Domain, size: int) -> list[str]:
     length = str(domain.min_length) if domain.min_length == domain.max_length else f"{domain.min_length} to {domain.max_length}"
-    lines = [f"{number(size)} sequences of {length} tokens over {' '.join(domain.tokens)}"]
+    lines = [f"{number(size)} sequences of {length} tokens over {sequence_text(domain.tokens)}"]
     if domain.where:
-        lines.append(f"for which {domain.where.name} (in {domain.where.origin}) is true")
+        lines.append(f"for which {domain.where.name} (in {visible(domain.where.origin)}) is true")
     if domain.prefix or domain.suffix:
-        lines.append(f"the network sees them as {' '.join((*domain.prefix, '...', *domain.suffix))}")
+        lines.append(f"the network sees them as {sequence_text((*domain.prefix, '...', *domain.suffix))}")
     if domain.pad is not None:
-        lines.append(f"shorter ones are padded on the right with {domain.pad}")
+        lines.append(f"shorter ones are padded on the right with {sequence_text([domain.pad])}")
     return lines
 
 
@@ -129,8 +126,8 @@ def show_claim(path: Path, samples: int) -> None:
     labels = ", ".join(label_text(y) for y in claim.decision.labels)
     rule = "the largest output wins, ties go to the first" if claim.decision.kind == "argmax" else "an output above 0 means the second"
     lines = [
-        f"claim    {path}",
-        f"         the network {claim.network.name} gives the same label as {claim.program.name} on every input of the domain",
+        f"claim    {visible(str(path))}",
+        f"         the network {visible(claim.network.name)} gives the same label as {claim.program.name} on every input of the domain",
         "domain   " + f"\n{'':9}".join(domain_lines(claim.domain, claim.domain_size)),
         f"labels   {labels} ({rule})",
         f"network  {network_line(claim.network)}",
@@ -208,8 +205,8 @@ def show_circuit(where: str, mask: Path | None) -> None:
     circuit = load_circuit(where, mask)
     screen = console()
     screen.print(heading(f"circuit  {circuit.name}"))
-    screen.print("\n".join(f"  {line}" for line in circuit.summary().lines()), soft_wrap=True, markup=False)
-    screen.print(f"  {len(circuit.vocabulary)} words: {' '.join(circuit.vocabulary)}", soft_wrap=True, markup=False)
+    screen.print("\n".join(f"  {visible(line)}" for line in circuit.summary().lines()), soft_wrap=True, markup=False)
+    screen.print(f"  {len(circuit.vocabulary)} words: {sequence_text(circuit.vocabulary)}", soft_wrap=True, markup=False)
 
 
 def heading(text: str) -> Text:
@@ -218,6 +215,7 @@ def heading(text: str) -> Text:
 
 def code(screen: Console, text: str) -> None:
     """Python in colours where there are colours, plain and without trailing blanks elsewhere."""
+    text = "\n".join(map(visible, text.expandtabs(4).splitlines()))
     if screen.is_terminal:
         screen.print(Syntax(text, "python", theme="ansi_dark", background_color="default", padding=(0, 2)))
     else:
@@ -230,7 +228,7 @@ def print_distillation(result: Distillation) -> None:
 
     def facts(title: str, lines: Sequence[str]) -> None:
         screen.print(heading(title))
-        screen.print("\n".join(f"  {line}" for line in lines), soft_wrap=True, markup=False)
+        screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
     teaching, surrogate, verdict = result.teaching, result.surrogate, result.verdict
     n = len(teaching.labelled)

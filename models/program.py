@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .files import read_file
 from .interpreter import Machine, ProgramFault, Value
 from .liveness import names_read
 from .subset import Function, Module
@@ -58,13 +59,15 @@ class Program:
             raise InputError(spec or "program", "a program is written as file.py:function", 'for example "close_quote.py:close_quote"')
         path = Path(base) / path_text
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise InputError(str(path), f"the file is over {MAX_BYTES} bytes", "shorten it")
-            source = path.read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise InputError(str(path), "the file is not UTF-8 text", "save it as UTF-8") from None
+            data = read_file(path, MAX_BYTES)
         except (OSError, ValueError) as e:
             raise InputError(path_text, f"cannot read the program: {getattr(e, 'strerror', None) or e}", "check the path") from None
+        if len(data) > MAX_BYTES:
+            raise InputError(str(path), f"the file is over {MAX_BYTES} bytes", "shorten it")
+        try:
+            source = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise InputError(str(path), "the file is not UTF-8 text", "save it as UTF-8") from None
         return cls(source, name, path_text)
 
     @classmethod

@@ -9,17 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from known_claims import CORPUS
 from relucid.cli import main
-from relucid.models.claim import Claim, Decision
 from relucid.models.circuits.checkpoint import read_vocabulary
 from relucid.models.circuits.config import read_config
+from relucid.models.claim import Claim, Decision
 from relucid.models.domain import MAX_TOKENS, Domain
 from relucid.models.errors import InputError
 from relucid.models.network import feed_forward
 from relucid.models.program import Program
+from relucid.models.text import decimal
+from relucid.terminal import print_verdict
 from relucid.verifiers.backend import Budget
 from relucid.verifiers.registry import all_backends
+from relucid.verifiers.report import verdict_json
+from relucid.verifiers.verdict import Unknown
 
 GOOD = CORPUS / "count_sign_l3"
 CLAIM = (GOOD / "claim.toml").read_text(encoding="utf-8")
@@ -142,3 +148,31 @@ def test_a_full_disk_is_said_in_one_line() -> None:
             [sys.executable, "-m", "relucid", "prove", str(REFUTED)], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
         )
     assert done.returncode == 4 and done.stderr.startswith(b"relucid: cannot write") and b"report" not in done.stderr
+
+
+def test_domains_of_more_digits_than_python_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    domain = Domain(tuple("abcdefghijklmnop"), 4096, 4096)
+    network = feed_forward([(np.zeros((1, domain.input_size)), np.array([-1.0]))])
+    claim = Claim(network, Program("def f(tokens):\n    return False\n", "f"), domain, Decision("sign", (False, True)))
+    verdict = Unknown(None, 0.0, claim.domain_size, (), (), "nobody asked")
+    assert "about 10^4932 inputs" in str(verdict)
+    assert verdict_json(verdict)["domain_size"] == decimal(16**4096) and len(decimal(16**4096)) == 4933
+    assert "about 10^4932 inputs" in str(all_backends()["enumerate"].unfit(claim))
+    print_verdict(claim, verdict)
+    assert "about 10^4932 inputs" in capsys.readouterr().out
+
+
+@given(st.integers(), st.integers(0, 20))
+def test_decimal_is_str(n: int, power: int) -> None:
+    assert decimal(n * 10 ** (190 * power)) == str(n * 10 ** (190 * power))
+
+
+def test_words_cannot_steer_the_terminal(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A claim file must not be able to paint "proved" over the answer."""
+    (here / "claim.toml").write_text(CLAIM.replace('["a", "b"]', '["\\u001b[2Jproved", "[/red]"]'), encoding="utf-8")
+    assert main(["prove", "claim.toml"]) == 1
+    assert main(["show", "claim.toml"]) == 0
+    (here / "claim.toml").write_text('"\\u001b[2J" = 1\n' + CLAIM, encoding="utf-8")
+    assert main(["prove", "claim.toml"]) == 2
+    shown = "".join(capsys.readouterr())
+    assert "\x1b" not in shown and "\\x1b[2Jproved" in shown and "[/red]" in shown

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..models.claim import Claim
+from ..models.text import decimal
 from ..version import __version__
 from .verdict import Attempt
 
@@ -35,7 +36,7 @@ def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str) -> s
             "encoding": claim.network.encoding,
             "decision": claim.decision.kind,
             "labels": claim.decision.labels,
-            "domain_size": str(claim.domain_size),
+            "domain_size": decimal(claim.domain_size),
         },
         "attempts": [asdict(a) | {"inputs": [domain.unpadded(w) if _is_word(claim, w) else None for w in a.words]} for a in attempts],
     }

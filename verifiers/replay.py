@@ -20,6 +20,7 @@ from ..models.errors import InputError
 from ..models.network import dyadic
 from ..models.onnx_writer import with_source
 from ..models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
+from ..models.text import rational
 from .verdict import Contradiction, Counterexample
 
 NOT_REPLAYED = "counterexamples are replayed exactly, but not in onnxruntime"
@@ -86,7 +87,7 @@ class Replayer:
         if self.missing or (label is not None and same_label(label, found.network_label)):
             return result
         detail = (
-            f"on the input {list(found.tokens)} the network's exact outputs ({', '.join(map(str, found.outputs))}) mean "
+            f"on the input {list(found.tokens)} the network's exact outputs ({', '.join(map(rational, found.outputs))}) mean "
             f"{found.network_label!r}, but {shown}; the program says {found.program_label!r}"
         )
         return Replayed(result.word, "rounding", found, detail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..models.text import decimal, rational
 from .verdict import Attempt, Counterexample, Proved, Refuted, Verdict
 
 PROVED, REFUTED, UNKNOWN = 0, 1, 3
@@ -26,7 +27,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "reason": None if isinstance(verdict, Proved | Refuted) else verdict.reason,
         "backend": verdict.backend,
         "seconds": round(verdict.seconds, 3),
-        "domain_size": str(verdict.domain_size),
+        "domain_size": decimal(verdict.domain_size),
         "counterexample": found[0] if found else None,
         "proof": None,
         "attempts": [_attempt(a) for a in verdict.attempts],
@@ -41,7 +42,7 @@ def _counterexample(found: Counterexample) -> dict[str, Any]:
         "tokens": list(found.tokens),
         "network_label": found.network_label,
         "program_label": found.program_label,
-        "outputs": [str(v) for v in found.outputs],
+        "outputs": [rational(v) for v in found.outputs],
     }
 
 

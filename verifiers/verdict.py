@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Literal, NoReturn
 
 from ..models.claim import Label
+from ..models.text import number
 
 Trust = Literal["checked", "exact", "float"]
 TRUST_ORDER: tuple[Trust, ...] = ("float", "exact", "checked")
@@ -92,7 +93,7 @@ class Proved(_Verdict):
     def _said(self) -> str:
         how = f"{self.backend}, {self.seconds:.2f} s, trust: {self.trust}"
         float32 = "float32 arithmetic gives the same" if self.exact_in_float32 else "of exact arithmetic: float32 may round differently"
-        return f"Proved: network and program agree on all {self.domain_size:,} inputs ({how}; {float32})"
+        return f"Proved: network and program agree on all {number(self.domain_size)} inputs ({how}; {float32})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,7 +107,7 @@ class Refuted(_Verdict):
         return self.counterexamples[0]
 
     def _said(self) -> str:
-        how = f"({self.backend}, {self.seconds:.2f} s, {self.domain_size:,} inputs in the domain)"
+        how = f"({self.backend}, {self.seconds:.2f} s, {number(self.domain_size)} inputs in the domain)"
         return "\n".join([f"Refuted: network and program differ {how}", *(f"  on {c}" for c in self.counterexamples)])
 
 
@@ -117,7 +118,7 @@ class Unknown(_Verdict):
     reason: str
 
     def _said(self) -> str:
-        return f"Unknown ({self.seconds:.2f} s, {self.domain_size:,} inputs in the domain): {self.reason}"
+        return f"Unknown ({self.seconds:.2f} s, {number(self.domain_size)} inputs in the domain): {self.reason}"
 
 
 Verdict = Proved | Refuted | Unknown

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...models.claim import Claim
+from ...models.text import number
 from ...version import __version__
 from ..backend import Budget, Capabilities
 from ..verdict import Attempt
@@ -25,7 +26,7 @@ class Enumerate:
 
     def unfit(self, claim: Claim) -> str | None:
         size = claim.domain_size
-        return f"the domain has {size} inputs, over the limit of {MAX_INPUTS}" if size > MAX_INPUTS else None
+        return f"the domain has {number(size)} inputs, over the limit of {number(MAX_INPUTS)}" if size > MAX_INPUTS else None
 
     def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
         start = time.monotonic()
