@@ -114,7 +114,7 @@ def distill(
     from .distillation import NoProgram
     from .distillation import distill as run
     from .distilled import distillation_json
-    from .verifiers.report import exit_status
+    from .verifiers.report import exit_status, undecided_json
 
     names = _names(backends)
     try:
@@ -122,7 +122,7 @@ def distill(
             result = run(circuit, domain, mask=mask, out=out, backends=names, trust=trust, progress=progress, **limits)
     except NoProgram as error:
         if as_json:
-            _print_json({"verdict": "unknown", "trust": None, "reason": str(error), "counterexample": None, "attempts": []})
+            _print_json(undecided_json(str(error)))
         return _fail(f"unknown: {error}", UNKNOWN)
     with _writing():
         if as_json:
@@ -138,8 +138,16 @@ def distill(
 @click.argument("what")
 @click.option("--samples", type=click.IntRange(0, 1000), default=6, show_default=True, help="Sample inputs to show.")
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask, for a circuit.")
-def show(what: str, samples: int, mask: Path | None) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
     """Restate a claim file, a circuit or an ONNX network in plain words."""
+    if as_json:
+        from .shown import circuit_json, claim_json, network_json
+
+        path = Path(what)
+        facts = {".toml": lambda: claim_json(path, samples), ".onnx": lambda: network_json(path)}
+        _print_json(facts.get(path.suffix, lambda: circuit_json(what, mask))())
+        return 0
     from .terminal import show_circuit, show_claim, show_network
 
     if what.endswith(".toml"):

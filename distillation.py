@@ -8,9 +8,7 @@
 
 from __future__ import annotations
 
-import keyword
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from .distilled import Distillation, Refutation, result_files
-from .models.circuits.circuit import Circuit, load_circuit, shipped
-from .models.circuits.teacher import label_domain
+from .distilled import FILES, Distillation, Refutation, result_files
+from .models.circuits.circuit import Circuit, check_circuit, load_circuit, shipped
+from .models.circuits.teacher import check_repeatable, label_domain
 from .models.claim import Claim, Decision
 from .models.claim_file import Task, load_task
 from .models.domain import Domain
@@ -28,11 +26,13 @@ from .models.errors import InputError
 from .models.labelled import Labelled
 from .models.onnx_reader import read_onnx
 from .models.program import Program
-from .models.surrogate import check_in_onnxruntime, fit_surrogate
+from .models.surrogate import NoSurrogate, check_in_onnxruntime, fit_surrogate
 from .output import check_writable, write_files
 from .search.synthesise import Search
 from .verifiers.backend import Budget
+from .verifiers.choose import choose
 from .verifiers.prove import domain_of, prove_claim
+from .verifiers.race import check_limits
 from .verifiers.verdict import Refuted, Trust
 
 Progress = Callable[[str], None]
@@ -40,7 +40,7 @@ START = 4  # examples that the search starts with: few, so that the prover's cou
 
 
 class NoProgram(Exception):
-    """The search came to its end without a program: an honest unknown, exit status 3."""
+    """No surrogate fits the circuit, or no program the surrogate: an honest unknown, exit status 3."""
 
 
 def distill(
@@ -65,22 +65,33 @@ def distill(
     `domain`: a claim file without network and program, or what `relucid.prove` takes, then with `labels`; shipped
     circuits bring their own.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
     nothing.  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
-    fit, NoProgram where the search ends without a program.
+    fit, NoProgram where the road ends without one.
     """
     started = time.monotonic()
     budget, say = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples), progress or (lambda message: None)
+    check_limits(budget, trust)
+    choose(backends)
+    if seed < 0:
+        raise InputError("seed", f"{seed} is negative", "give 0 or more")
     if out is not None:
-        check_writable(Path(out))
+        check_writable(Path(out), FILES)
+        if isinstance(domain, str | Path) and (Path(out) / "claim.toml").resolve() == Path(domain).resolve():
+            raise InputError("--out", f"the claim would be written over {domain}", "choose another folder")
     task = _task(circuit, domain, labels)
-    function = re.sub(r"\W", "_", task.name) if re.match(r"[^\W\d]", task.name) and not keyword.iskeyword(task.name) else "program"
     teacher = load_circuit(circuit, Path(mask) if mask else None) if isinstance(circuit, str | Path) else circuit
+    check_circuit(teacher)
+    summary = teacher.summary()
 
     say("running the circuit on every input")
     teaching = label_domain(
         teacher, task.domain, task.decision.labels, lambda done, all_: say(f"running the circuit: {done:,} of {all_:,}")
     )
+    check_repeatable(teacher, teaching, task.domain, task.decision.labels)
 
-    surrogate = fit_surrogate(teaching.labelled, task.domain, task.decision, seed=budget.seed, progress=say)
+    try:
+        surrogate = fit_surrogate(teaching.labelled, task.domain, task.decision, seed=budget.seed, progress=say)
+    except NoSurrogate as error:
+        raise NoProgram(str(error)) from None
     say("checking the surrogate in onnxruntime on every input")
     check_in_onnxruntime(surrogate, teaching.labelled, task.domain, task.decision)
     network = read_onnx(surrogate.to_onnx(), origin="surrogate.onnx", positions=task.domain.positions, alphabet=len(task.domain.alphabet))
@@ -92,7 +103,7 @@ def distill(
         candidate = search.best()
         if candidate is None:
             raise NoProgram(f"no program template explains the circuit on all {len(teaching.labelled)} inputs")
-        program = Program.from_source(candidate.source(function, f"Distilled from {teacher.name}."), origin="program.py")
+        program = Program.from_source(candidate.source(task.name, f"Distilled from {teacher.name}."), origin="program.py")
         claim = Claim(network, program, task.domain, task.decision, name=task.name)
         verdict = prove_claim(claim, backends=backends, budget=budget, trust=trust, progress=say)
         if not isinstance(verdict, Refuted):
@@ -101,7 +112,7 @@ def distill(
         search.refine(_answers(verdict, claim))
 
     result = Distillation(
-        teacher.summary(), task, teaching, surrogate, candidate, tuple(refuted), claim, verdict,
+        summary, task, teaching, surrogate, candidate, tuple(refuted), claim, verdict,
         Path(out) if out is not None else None, time.monotonic() - started,
     )  # fmt: skip
     if result.out is not None:
@@ -119,10 +130,13 @@ def _task(
             raise InputError("--domain", f"{circuit} brings no domain of its own", "give a claim file without network and program")
         domain = known.domain
     if isinstance(domain, Domain | Mapping):
-        if labels is None:
-            raise InputError("labels", "missing", "list the words of the vocabulary that the circuit chooses from")
+        if labels is None or isinstance(labels, str):
+            what = "missing" if labels is None else "a string, not a list"
+            raise InputError("labels", what, "list the words of the vocabulary that the circuit chooses from")
         task = Task(domain_of(domain), "one_hot", Decision("argmax", tuple(labels)), "program")
     else:
+        if labels is not None:
+            raise InputError("labels", "the task states its own labels", "leave them out, or give the domain as a Domain or a mapping")
         task = domain if isinstance(domain, Task) else load_task(domain)
     if task.encoding != "one_hot":
         raise InputError("[input] encoding", f'"{task.encoding}" is not what surrogates take', 'write encoding = "one_hot"')

@@ -21,6 +21,8 @@ from .verifiers.report import verdict_json
 from .verifiers.verdict import Refuted, Verdict
 from .version import __version__
 
+FILES = ("surrogate.onnx", "program.py", "claim.toml", "result.json", "domain.py")  # of the output folder; the last for `where`
+
 
 @dataclass(frozen=True)
 class Refutation:

@@ -6,6 +6,7 @@ Called by `cli.py` only; all text is built here, all facts come from the objects
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,10 +18,13 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from .distilled import result_files
 from .models.claim import Claim, Label
 from .models.claim_file import load_claim
 from .models.domain import Domain
 from .models.text import number, rational, visible
+from .shown import sample_words
+from .verifiers.conclude import vacuity
 from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
 
 if TYPE_CHECKING:
@@ -134,6 +138,8 @@ def show_claim(path: Path, samples: int) -> None:
     ]
     screen.print("\n".join(lines), soft_wrap=True, markup=False)
     code(screen, claim.program.text)
+    for warning in vacuity(claim):
+        screen.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
     if not samples:
         return
     table = Table(box=None, pad_edge=False)
@@ -148,19 +154,6 @@ def show_claim(path: Path, samples: int) -> None:
             Text(sequence_text(sequence)), Text(label_text(network)), Text(label_text(program)), "" if same else Text("differs", "red")
         )
     screen.print(table)
-
-
-def sample_words(claim: Claim, count: int) -> list[Any]:
-    """The first words of the language of each label in turn: few, plain, and every label that occurs is among them."""
-    streams = []
-    for label in range(len(claim.decision.labels)):
-        part = claim.language.restricted(label)
-        if not part.empty:
-            words, _ = next(part.words(batch=max(count, 1)))
-            step = max(1, len(words) // count)
-            streams.append(list(words[::step][:count]))
-    mixed = [stream[i] for i in range(count) for stream in streams if i < len(stream)]
-    return mixed[:count]
 
 
 def network_line(network: Any) -> str:
@@ -264,6 +257,6 @@ def print_distillation(result: Distillation) -> None:
     if result.out is not None:
         facts(
             "written",
-            (f"{result.out}: surrogate.onnx program.py claim.toml result.json", f"again: relucid prove {result.out / 'claim.toml'}"),
+            (f"{result.out}: {' '.join(result_files(result))}", f"again: relucid prove {shlex.quote(str(result.out / 'claim.toml'))}"),
         )
     screen.print(f"{result.seconds:.1f} s in all")

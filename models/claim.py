@@ -30,6 +30,10 @@ def same_label(a: object, b: object) -> bool:
     return type(a) is type(b) and a == b
 
 
+def _plural(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' * (n != 1)}"
+
+
 @dataclass(frozen=True)
 class Rival:
     """A way to err on words of one label: the network errs iff coefficients . outputs >= threshold, over integers.
@@ -53,7 +57,7 @@ class Decision:
         if self.kind not in ("argmax", "sign"):
             raise InputError("[decision] kind", f"{self.kind!r} is not a decision", 'use "argmax" or "sign"')
         if any(type(y) not in (str, int, bool) for y in self.labels):
-            raise InputError("[decision] labels", "labels are strings, integers or booleans")
+            raise InputError("[decision] labels", "labels are strings, integers or booleans", "for example labels = [false, true]")
         if any(same_label(a, b) for i, a in enumerate(self.labels) for b in self.labels[:i]):
             raise InputError("[decision] labels", "a label is listed twice", "list each label once")
         if not self.labels:
@@ -119,9 +123,11 @@ class Claim:
         if self.network.output_size != self.decision.outputs:
             raise InputError(
                 self.network.name,
-                f"the network has {self.network.output_size} outputs, the decision {self.decision.kind!r} "
-                f"with {len(self.decision.labels)} labels needs {self.decision.outputs}",
-                "check [decision] kind and labels",
+                f"the network has {_plural(self.network.output_size, 'output')}, the decision {self.decision.kind!r} "
+                f"with {_plural(len(self.decision.labels), 'label')} needs {self.decision.outputs}",
+                'use kind = "sign" for two labels read off one output'
+                if self.network.output_size == 1 and len(self.decision.labels) == 2
+                else "list one label per output, or export a network with other outputs",
             )
         if self.language.empty:
             raise InputError("[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length")

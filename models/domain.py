@@ -89,7 +89,9 @@ class Domain:
         if unknown is not None:
             raise InputError("sequence", f"{unknown!r} is not a token of the domain", f"tokens are {', '.join(map(repr, self.tokens))}")
         if not self.min_length <= len(sequence) <= self.max_length:
-            raise InputError("sequence", f"length {len(sequence)} is outside {self.min_length} to {self.max_length}")
+            raise InputError(
+                "sequence", f"length {len(sequence)} is outside {self.min_length} to {self.max_length}", "give one of these lengths"
+            )
         return tuple(self._index[t] for t in sequence) + (len(self.tokens),) * (self.max_length - len(sequence))
 
     def unpadded(self, symbols: Iterable[SupportsInt]) -> tuple[str, ...]:

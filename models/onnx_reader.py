@@ -41,9 +41,11 @@ def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int |
     except FileNotFoundError:
         raise InputError(origin, "there is no such file", "check the path") from None
     except (OSError, EOFError) as error:
-        raise InputError(origin, f"cannot be read ({getattr(error, 'strerror', None) or error})") from None
+        raise InputError(
+            origin, f"cannot be read ({getattr(error, 'strerror', None) or error})", "check the path and its permissions"
+        ) from None
     except Exception as error:  # zlib.error: a damaged archive
-        raise InputError(origin, f"cannot be unpacked ({error})") from None
+        raise InputError(origin, f"cannot be unpacked ({error})", "compress it again with gzip") from None
     return read_onnx(data, origin=origin, positions=positions, alphabet=alphabet)
 
 
@@ -60,7 +62,7 @@ def read_onnx(data: bytes, *, origin: str, positions: int | None = None, alphabe
     try:
         nodes = build.finish(output)
     except Refused as reason:
-        raise InputError(origin, f"output {graph.output!r}: {reason}") from None
+        raise InputError(origin, f"output {graph.output!r}: {reason}", "export a network with float outputs in one row") from None
     return Network(input_size, nodes, encoding, data, Path(origin).name or "network", tuple(build.rounding))
 
 

@@ -86,8 +86,10 @@ class Program:
 
     @classmethod
     def from_function(cls, function: Callable[..., Any]) -> Program:
-        """From a live Python function, with the helper functions and constants that it uses."""
+        """From a live Python function, with the helper functions and constants that it uses.  Raises InputError."""
         name = getattr(function, "__name__", "function")
+        if name == "<lambda>":
+            raise InputError("program", "a lambda stands in the middle of other source", "write it with def")
         try:
             texts = {name: textwrap.dedent(inspect.getsource(function))}
             _gather(function, texts)

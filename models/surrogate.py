@@ -40,6 +40,10 @@ CHECK_BATCH = 1 << 14
 Progress = Callable[[str], None]
 
 
+class NoSurrogate(Exception):
+    """No exact network was found: nothing is wrong with the input, but nothing can be said either."""
+
+
 @dataclass(frozen=True, eq=False)
 class Surrogate:
     """An exact stand-in for the teacher on a finite domain.
@@ -79,7 +83,7 @@ def fit_surrogate(
 ) -> Surrogate:
     """A small network with the label of every row of `labelled`, which is the whole domain.
 
-    Raises InputError where the inputs or labels are unusable, or no exact network was found in the budget.
+    Raises InputError where the inputs or labels are unusable, NoSurrogate where no exact network was found in the budget.
     """
     from .onnx_writer import with_source
 
@@ -94,7 +98,7 @@ def fit_surrogate(
         row = domain.unpadded(labelled.words[wrong[0]])
         raise InputError("surrogate", f"wrong on {len(wrong)} of {len(labelled)} inputs, {row!r} first", "label each input once")
     if not _exact_in_float32(network, domain):
-        raise InputError("surrogate", "its sums are too large for exact float32 arithmetic", "use a smaller domain")
+        raise NoSurrogate("the smallest network found has sums that are too large for exact float32 arithmetic")
     return replace(surrogate, seconds=time.monotonic() - started)
 
 
@@ -175,11 +179,7 @@ class _Fit:
             self._offer(layers, wrong, limit=MANY)
         if self.plan is None:
             few = len(self.closest[0]) if self.closest else len(self.labels)
-            raise InputError(
-                "surrogate",
-                f"no exact network was found: the best is wrong on {few} of {len(self.labels)} inputs",
-                "give it more time, or a smaller domain",
-            )
+            raise NoSurrogate(f"no small network has the circuit's labels: the best is wrong on {few} of {len(self.labels)} inputs")
         return self.plan
 
     def _try(self, shape: Shape) -> None:

@@ -15,6 +15,8 @@ import numpy as np
 from .surrogate_quantise import outputs_of
 from .surrogate_train import Layers
 
+TRIED = 64  # boxes after which hopeless cases are left: 4 times what these hold on average must do
+
 
 @dataclass(frozen=True, eq=False)
 class Box:
@@ -41,7 +43,7 @@ def boxes_for(wrong: np.ndarray, words: np.ndarray, labels: np.ndarray, symbols:
     boxes: list[Box] = []
     length = words.shape[1]
     while len(rest):
-        if len(boxes) == limit:
+        if len(boxes) == limit or (len(boxes) == TRIED and (len(wrong) - len(rest)) * 4 * limit < len(wrong) * TRIED):
             return None
         row = int(rest[0])
         c = int(labels[row])

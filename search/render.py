@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 
+from ..models.syntax import BUILTINS
 from .problem import Problem, TokenSet
 
 
@@ -46,9 +48,12 @@ def indent(lines: Iterable[str], levels: int = 1) -> tuple[str, ...]:
 
 
 def function_name(task: str) -> str:
-    """A task's name as a Python identifier."""
-    name = re.sub(r"\W+", "_", task).strip("_").lower() or "program"
-    return f"task_{name}" if keyword.iskeyword(name) or name[0].isdigit() or name == "tokens" else name
+    """A task's name as a Python identifier that hides no built-in function."""
+    text = unicodedata.normalize("NFKC", task)  # as Python reads identifiers
+    letters = "".join(c if f"x{c}".isidentifier() else "_" for c in text)  # narrower than \w
+    name = re.sub("_+", "_", letters).strip("_").lower() or "program"
+    taken = keyword.iskeyword(name) or name in BUILTINS or name == "tokens"
+    return name if name.isidentifier() and not taken else f"task_{name}"
 
 
 def docstring(text: str) -> str:

@@ -68,3 +68,22 @@ def test_the_same_claim_file_says_the_same() -> None:
     claim = relucid.load_claim(CORPUS / "which_quote" / "claim.toml")
     expected = json.loads((CORPUS / "which_quote" / "expected.json").read_text(encoding="utf-8"))
     assert str(claim.domain_size) == expected["domain_size"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"tokens": 5}, {"tokens": "ab"}, {"prefix": 3}, {"prefix": "<bos>"}, {"suffix": {"x": 1}}, {"tokens": None}]
+)
+def test_a_domain_that_is_no_list_of_words(change: dict) -> None:
+    """A string is a sequence of strings, too: taken letter by letter it would state another claim."""
+    with pytest.raises(relucid.InputError, match=f"^domain {next(iter(change))}: .*; write"):
+        relucid.prove(NETWORK, which_quote, DOMAIN | change, labels=["'", '"'])
+
+
+def test_a_lambda_is_told_to_become_a_function() -> None:
+    with pytest.raises(relucid.InputError, match=r"a lambda.*; write it with def"):
+        relucid.prove(NETWORK, lambda tokens: "'", DOMAIN, labels=["'", '"'])
+
+
+def test_backends_as_on_the_command_line() -> None:
+    verdict = relucid.prove(NETWORK, which_quote, DOMAIN, labels=["'", '"'], backends="enumerate, cpsat")
+    assert isinstance(verdict, relucid.Proved) and {a.backend for a in verdict.attempts} <= {"enumerate", "cpsat"}

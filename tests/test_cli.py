@@ -229,6 +229,37 @@ def test_show_circuit_and_network(what: str, capsys: pytest.CaptureFixture[str])
     assert "nodes" in out or "ReLU" in out
 
 
+def test_show_claim_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two samples of a claim that is false on four inputs, one of each label; sizes as brute force counted them."""
+    status, told = answer(capsys, "show", str(NEAR_MISS), "--samples", "2")
+    claim = load_claim(NEAR_MISS)
+    assert status == 0 and told["kind"] == "claim"
+    assert (told["digest"], told["network"]["digest"], told["program"]["text"]) == (claim.digest, claim.network.digest, claim.program.text)
+    assert told["domain"]["tokens"] == list(claim.domain.tokens) and told["domain"]["length"] == [7, 7] and told["domain"]["where"] is None
+    assert told["domain_size"] == "2187" == str(sum(map(int, told["label_sizes"])))
+    assert {s["program_label"] for s in told["samples"]} == {False, True} and len(told["samples"]) == 2
+    for sample in told["samples"]:
+        assert claim.program_label(sample["tokens"]) is sample["program_label"]
+        word = [claim.domain.padded(sample["tokens"])]
+        assert claim.decision.labels[int(claim.network_labels(word)[0])] is sample["network_label"]
+
+
+def test_show_json_warns_about_a_vacuous_claim(capsys: pytest.CaptureFixture[str]) -> None:
+    _, told = answer(capsys, "show", str(CORPUS / "one_label_only" / "claim.toml"), "--samples", "0")
+    assert any(w.startswith("vacuous: ") for w in told["warnings"]) and told["samples"] == []
+
+
+def test_show_network_and_circuit_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    _, told = answer(capsys, "show", str(NEAR_MISS.with_name("net.onnx")))
+    assert (
+        told["kind"] == "network"
+        and told["inputs"] == load_claim(NEAR_MISS).network.input_size
+        and told["exact_in_float32"] in (True, False)
+    )
+    _, told = answer(capsys, "show", "quote_closing")
+    assert told["kind"] == "circuit" and told["circuit"]["nodes_kept"] < told["circuit"]["nodes_total"] and "<bos>" in told["vocabulary"]
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not here")
 def test_show_shared_circuit(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(SHARED / "data" / "circuit_sparsity")]) == 0

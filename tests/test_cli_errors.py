@@ -98,7 +98,7 @@ CASES: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("bad encoding", replace('encoding = "one_hot"', 'encoding = "onehot"'), ["[input] encoding", "'onehot' is not an encoding"]),
     ("other encoding", replace('encoding = "one_hot"', 'encoding = "ids"'), ["claim.toml", "encoding"]),
     ("bad decision", replace('kind = "sign"', 'kind = "max"'), ["[decision] kind", "'max' is not a decision"]),
-    ("labels do not fit", replace('kind = "sign"', 'kind = "argmax"'), ["1 outputs", "needs 2"]),
+    ("labels do not fit", replace('kind = "sign"', 'kind = "argmax"'), ["the network has 1 output, ", "needs 2", 'use kind = "sign"']),
     ("three sign labels", replace("[false, true]", "[0, 1, 2]"), ["[decision] labels", "sign takes two labels"]),
     ("label twice", replace("[false, true]", "[1, 1]"), ["[decision] labels", "listed twice"]),
     ("label types", replace("[false, true]", "[0, 1]"), ["program.py:6: returns True on input ('a', 'a', 'a'), which is not one of the labels 0, 1"]),

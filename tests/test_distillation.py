@@ -12,10 +12,13 @@ from known_claims import SHARED
 from relucid import distillation
 from relucid.cli import main
 from relucid.distilled import Distillation
+from relucid.models import surrogate
 from relucid.models.circuits.circuit import CircuitSummary, shipped
 from relucid.models.claim import Decision
 from relucid.models.claim_file import Task, load_claim
 from relucid.models.domain import Domain
+from relucid.verifiers.report import verdict_json
+from relucid.verifiers.verdict import Unknown
 
 QUOTES = """
 [domain]
@@ -168,6 +171,7 @@ def test_a_circuit_that_no_template_explains(tmp_path: Path, monkeypatch: pytest
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out"), "--json"]) == 3
     answer = json.loads(capsys.readouterr().out)
     assert answer["verdict"] == "unknown" and "no program template" in answer["reason"]
+    assert set(answer) == set(verdict_json(Unknown(None, 0.0, 1, (), (), "")))  # scripts may rely on every key
     assert not (tmp_path / "out").exists()
 
 
@@ -186,3 +190,76 @@ def test_a_domain_as_prove_takes_it() -> None:
     assert "executed on all 120 inputs" in str(result) and "def program(tokens):" in repr(result)
     with pytest.raises(relucid.InputError, match="labels: missing"):
         relucid.distill(Majority(), domain)
+    with pytest.raises(relucid.InputError, match="labels: a string, not a list"):
+        relucid.distill(Majority(), domain, labels="ab")
+
+
+@pytest.mark.parametrize("name", ["len", "a\N{SUPERSCRIPT TWO}", "for", "123", "tokens"])
+def test_any_task_name_will_do(name: str, tmp_path: Path) -> None:
+    domain = Domain(("a", "b", "."), 1, 3, pad="_", prefix=("<s>",))
+    task = Task(domain, "one_hot", Decision("argmax", ("a", "b")), name)
+    result = relucid.distill(Majority(), task, backends=["enumerate"], out=tmp_path)
+    assert isinstance(result.verdict, relucid.Proved)
+    assert load_claim(tmp_path / "claim.toml").digest == result.claim.digest
+
+
+@pytest.mark.parametrize("circuit", [5, Majority.logits, object()])
+def test_what_is_no_circuit(circuit: object) -> None:
+    with pytest.raises(relucid.InputError, match="is not a circuit: it has no"):
+        relucid.distill(circuit, {"tokens": ["a"], "length": 1}, labels=["a"])  # type: ignore[arg-type]
+
+
+class Restless(Majority):
+    """Dropout left on."""
+
+    def __init__(self) -> None:
+        self.chance = np.random.default_rng(0)
+
+    def logits(self, ids: np.ndarray) -> np.ndarray:
+        return self.chance.random((len(ids), 4), dtype=np.float32)
+
+
+def test_a_circuit_that_changes_its_mind_is_refused() -> None:
+    with pytest.raises(relucid.InputError, match="different logits for the same inputs"):
+        relucid.distill(Restless(), {"tokens": ["a", "b", "."], "length": 3, "prefix": ["<s>"]}, labels=["a", "b"])
+
+
+def test_the_domain_file_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "claim.toml").write_text(QUOTES, encoding="utf-8")
+    (tmp_path / "where.py").write_text(WHERE, encoding="utf-8")
+    assert main(["distill", "quote_closing", "--domain", str(tmp_path / "claim.toml"), "--out", str(tmp_path)]) == 2
+    assert "would be written over" in capsys.readouterr().err
+    assert (tmp_path / "claim.toml").read_text(encoding="utf-8") == QUOTES
+
+
+def test_a_circuit_that_no_surrogate_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An honest unknown, too: the input is not to blame."""
+    task = tmp_path / "noise.toml"
+    task.write_text('[domain]\ntokens = ["a", "b", "."]\nlength = 5\nprefix = ["<s>"]\n[decision]\nlabels = ["a", "b"]\n', encoding="utf-8")
+    monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
+    monkeypatch.setattr(surrogate, "MANY", 3)
+    monkeypatch.setattr(surrogate, "MAX_STATES", 3)
+    monkeypatch.setattr(surrogate, "SHAPES", surrogate.SHAPES[:1])
+    assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 3
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("relucid: unknown: no small network has the circuit's labels") and err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"seed": -1}, {"timeout": -1}, {"timeout": float("nan")}, {"memory": 0}, {"backends": ["nope"]}, {"trust": "very"}],
+    ids=str,
+)
+def test_options_are_looked_at_before_the_work(options: dict) -> None:
+    class Untouched(Majority):
+        def logits(self, ids: np.ndarray) -> np.ndarray:
+            raise AssertionError("the circuit was run")
+
+    with pytest.raises(relucid.InputError):
+        relucid.distill(Untouched(), {"tokens": ["a", "b"], "length": 2}, labels=["a", "b"], **options)
+
+
+def test_labels_go_with_a_bare_domain_only() -> None:
+    with pytest.raises(relucid.InputError, match="labels: the task states its own labels"):
+        relucid.distill("quote_closing", labels=["'", '"'])

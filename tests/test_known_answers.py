@@ -9,6 +9,7 @@ from known_claims import GOLDEN, Known, corpus, golden
 from relucid.cli import main
 from relucid.models.claim import Claim
 from relucid.models.claim_file import load_claim
+from relucid.models.network import Relu
 from relucid.verifiers.backend import Budget
 from relucid.verifiers.registry import all_backends, get
 from relucid.verifiers.replay import Replayer
@@ -32,6 +33,23 @@ def test_the_corpus_covers_what_it_should() -> None:
     assert {len(c.domain.tokens) for c, _ in facts} >= {2, 3, 4, 5, 6}
     assert {c.domain.max_length for c, _ in facts} >= {1, 12}
     assert any(c.domain.where for c, _ in facts) and any(c.domain.pad for c, _ in facts) and any(c.domain.prefix for c, _ in facts)
+    assert {sum(isinstance(n, Relu) for n in c.network.nodes) for c, _ in facts} >= {1, 2, 3}  # hidden layers
+    assert {(c.decision.kind, e["verdict"]) for c, e in facts if has_tie(c)} >= {
+        ("argmax", "proved"),
+        ("argmax", "refuted"),
+        ("sign", "proved"),
+        ("sign", "refuted"),
+    }
+
+
+def has_tie(claim: Claim) -> bool:
+    """Some input on which only the rule for ties decides: two greatest outputs, or an output of zero."""
+    for words, _ in claim.language.words():
+        y = claim.network.evaluate(claim.domain.one_hot(words))
+        on_the_boundary = y[:, 0] == 0 if claim.decision.kind == "sign" else (y == y.max(axis=1, keepdims=True)).sum(axis=1) > 1
+        if on_the_boundary.any():
+            return True
+    return False
 
 
 def test_all_backends_are_there() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,8 @@ def test_a_failure_leaves_no_new_folder(tmp_path: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(InputError):
-        write_files(tmp_path / "out", {"x.txt": "one"})
-    assert not (tmp_path / "out").exists()
+        write_files(tmp_path / "new" / "out", {"x.txt": "one"})
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_file_in_the_way(tmp_path: Path) -> None:
@@ -62,3 +63,35 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
 def test_new_folders_are_not_made_by_the_check(tmp_path: Path) -> None:
     check_writable(tmp_path / "a" / "b")
     assert not (tmp_path / "a").exists()
+
+
+def test_a_link_to_nothing_is_found_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
+    for folder in (tmp_path / "out", tmp_path / "out" / "deeper"):
+        with pytest.raises(InputError, match="is a link to nothing"):
+            check_writable(folder)
+
+
+def test_a_folder_in_the_way_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "y.txt").mkdir()
+    (tmp_path / "x.txt").write_text("one")
+    with pytest.raises(InputError, match=r"y\.txt in it is a folder"):
+        check_writable(tmp_path, ("x.txt", "y.txt"))
+    with pytest.raises(InputError, match=r"y\.txt in it is a folder"):
+        write_files(tmp_path, {"x.txt": "two", "y.txt": "two"})
+    assert tree(tmp_path) == {"x.txt": b"one"}
+
+
+def test_an_interrupt_between_two_renames_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of two runs are never mixed."""
+    write_files(tmp_path, {"x.txt": "one", "y.txt": "one"})
+    rename = os.replace
+
+    def rename_and_interrupt(source: str, target: Path) -> None:
+        rename(source, target)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(os, "replace", rename_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_files(tmp_path, {"x.txt": "two", "y.txt": "two"})
+    assert tree(tmp_path) == {"x.txt": b"two", "y.txt": b"two"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ["models", "encoders", "verifiers", "search", "output", "distilled", "distillation", "terminal", "cli"]
+LAYERS = ["models", "encoders", "verifiers", "search", "output", "distilled", "distillation", "shown", "terminal", "cli"]
 SKIPPED = {"tests", ".venv", "build", "docs", "benchmarks"}
 HEAVY = {"torch", "ortools", "z3", "bitwuzla", "onnxruntime", "rich", "scipy", "pandas"}
 

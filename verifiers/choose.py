@@ -10,10 +10,15 @@ from .backend import Backend
 
 
 def choose(names: Sequence[str] | None, registry: Iterable[Backend] | None = None) -> tuple[Backend, ...]:
-    """The backends of these names in this order, None: all.  "module:attribute" names one that is not registered."""
+    """The backends of these names in this order, None: all.  "module:attribute" names one that is not registered.
+
+    One string lists them with commas, as on the command line.  Raises InputError for a name that is not there.
+    """
     known = {backend.name: backend for backend in (_registered() if registry is None else registry)}
     if names is None:
         return tuple(known.values())
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
     if not names:
         raise InputError("backends", "names no backend", f"known are {', '.join(known)}")
     chosen = [known[name] if name in known else _imported(name, known, registry is None) for name in dict.fromkeys(names)]

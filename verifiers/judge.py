@@ -48,6 +48,15 @@ class Judge:
         """Judge attempts that finished together: contradictions between them are seen before any of them wins."""
         for backend, attempt in finished:
             self.attempts.append(self._judged(backend, attempt))
+        self._settle()
+
+    def doubt(self, refutation: Attempt | None) -> None:
+        """Inputs that show the contrary of a proof, found by looking rather than by a backend; None: there are none."""
+        if refutation is not None:
+            self.attempts.append(self._refuted(refutation))
+            self._settle()
+
+    def _settle(self) -> None:
         proofs = [a for a in self.attempts if a.outcome == "proved"]
         if self.refutation is not None:
             firm = [a for a in proofs if reaches(a.trust, "exact")]
@@ -75,6 +84,9 @@ class Judge:
             return attempt.with_(trust=trust, words=())
         if attempt.outcome != "refuted":
             return attempt.with_(trust=None, words=())
+        return self._refuted(attempt)
+
+    def _refuted(self, attempt: Attempt) -> Attempt:
         if not attempt.words:
             return attempt.with_(outcome="crashed", trust=None, detail="said refuted without an input that shows it")
         replayed: list[Replayed] = []

@@ -105,13 +105,20 @@ def domain_of(domain: Domain | Mapping[str, Any]) -> Domain:
         raise InputError("domain length", f"{length!r} is neither a length nor a pair of lengths", "write 8 or (4, 8)")
     where = domain.get("where")
     return Domain(
-        tuple(domain["tokens"]),
+        _words(domain, "tokens"),
         *ends,
         domain.get("pad"),
         None if where is None else _program(where, "domain where"),
-        tuple(domain.get("prefix", ())),
-        tuple(domain.get("suffix", ())),
+        _words(domain, "prefix"),
+        _words(domain, "suffix"),
     )
+
+
+def _words(domain: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    words = domain.get(key, ())
+    if not isinstance(words, Sequence) or isinstance(words, str):  # letter by letter it would be another claim
+        raise InputError(f"domain {key}", f"{words!r} is not a list of words", 'write ["a", "b"]')
+    return tuple(words)
 
 
 def _program(program: ProgramLike, place: str) -> Program:

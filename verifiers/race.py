@@ -26,6 +26,7 @@ from .entrant import SAYABLE, Entrant, one_line
 from .judge import Judge
 from .limits import end, interrupts_held, snapshot
 from .replay import Replayer
+from .spot_check import spot_check
 from .verdict import Attempt, Contradiction, Outcome, Trust, Verdict
 
 IN_PROCESS_INPUTS = 10**7  # up to so many inputs, cheap backends answer before any process is started
@@ -53,7 +54,7 @@ def prove_claim(
     """
     started = time.monotonic()
     budget = budget or Budget(workers=os.cpu_count() or 1)
-    _check(budget, trust)
+    check_limits(budget, trust)
     progress = progress or (lambda text: None)
     judge = Judge(claim, trust, Replayer(claim), budget.counterexamples)
     try:
@@ -61,6 +62,8 @@ def prove_claim(
         _run_here(claim, entrants, budget, judge, progress)
         if not judge.decided and entrants:
             Race(claim, deque(entrants), budget, started + budget.seconds, judge, progress).run()
+        if judge.proof is not None and judge.refutation is None:
+            judge.doubt(spot_check(claim, budget.seed))
         return conclude(judge, budget, started, vacuity(claim))
     except Contradiction as error:
         if error.artefacts:
@@ -68,7 +71,8 @@ def prove_claim(
         raise Contradiction(str(error), save_artefacts(claim, judge.attempts, str(error))) from error
 
 
-def _check(budget: Budget, trust: Trust) -> None:
+def check_limits(budget: Budget, trust: Trust) -> None:
+    """Raises InputError for options that make no sense."""
     if trust not in ("checked", "exact", "float"):
         raise InputError("trust", f"{trust!r} is not a trust level", 'use "checked", "exact" or "float"')
     if not (budget.seconds > 0 and math.isfinite(budget.seconds)):

@@ -37,6 +37,13 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
+def undecided_json(reason: str) -> dict[str, Any]:
+    """The same keys where no claim came about, so that there is nothing to decide."""
+    empty: dict[str, Any] = dict.fromkeys(("trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof"))
+    lists: dict[str, Any] = {"attempts": [], "counterexamples": [], "warnings": []}
+    return {"verdict": "unknown", **empty, "reason": reason, **lists, "exact_in_float32": None}
+
+
 def _counterexample(found: Counterexample) -> dict[str, Any]:
     return {
         "tokens": list(found.tokens),

@@ -35,7 +35,9 @@ def read_weights(path: Path, config: GptConfig) -> tuple[dict[str, Tensor], str]
     except FileNotFoundError:
         raise InputError(where, "there is no such file", "a circuit's folder holds its weights there") from None
     except (OSError, ValueError) as error:
-        raise InputError(where, f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(
+            where, f"cannot be read: {getattr(error, 'strerror', None) or error}", "check the path and its permissions"
+        ) from None
     if len(data) > MOST_BYTES:
         raise InputError(where, f"is over {MOST_BYTES} bytes", "take a smaller model")
     try:

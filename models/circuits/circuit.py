@@ -56,6 +56,14 @@ class Circuit(Protocol):
     def summary(self) -> CircuitSummary: ...
 
 
+def check_circuit(circuit: object) -> None:
+    """Raises InputError where a member is missing: before the work, not after it."""
+    missing = [member for member in ("name", "vocabulary", "logits", "summary") if not hasattr(circuit, member)]
+    if missing:
+        what = f"{type(circuit).__name__} is not a circuit: it has no {', '.join(missing)}"
+        raise InputError("circuit", what, "give a folder, a shipped name, or an object as in relucid.models.circuits.circuit.Circuit")
+
+
 @dataclass(frozen=True)
 class ShippedTask:
     """A task that comes with relucid: `load_circuit(task.circuit, task.mask)` and the claim file without network and program."""

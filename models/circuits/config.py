@@ -147,7 +147,9 @@ def read_json(path: Path, mend: str = "") -> object:
     except FileNotFoundError:
         raise InputError(str(path), "there is no such file", mend) from None
     except (OSError, ValueError) as error:
-        raise InputError(str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(
+            str(path), f"cannot be read: {getattr(error, 'strerror', None) or error}", "check the path and its permissions"
+        ) from None
     if len(data) > MAX_JSON_BYTES:
         raise InputError(str(path), f"is over {MAX_JSON_BYTES} bytes", "see docs/circuits.md")
     try:
@@ -159,7 +161,7 @@ def read_json(path: Path, mend: str = "") -> object:
     except RecursionError:
         raise InputError(str(path), "is nested too deeply", "see docs/circuits.md") from None
     except ValueError as error:  # an integer of thousands of digits
-        raise InputError(str(path), f"cannot be read: {error}") from None
+        raise InputError(str(path), f"cannot be read: {error}", "see docs/circuits.md") from None
 
 
 def read_config(path: Path) -> GptConfig:

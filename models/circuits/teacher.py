@@ -19,6 +19,8 @@ from ..language import build_language
 from .circuit import Circuit
 
 LARGEST_DOMAIN = 10**7
+REPEATED = 64  # inputs on which a circuit is asked twice
+SLACK = 1e-3  # by how much its two answers may differ: some GPU kernels add in another order each time
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,11 +36,7 @@ def label_domain(
     circuit: Circuit, domain: Domain, labels: Sequence[object], progress: Callable[[int, int], None] | None = None
 ) -> Teaching:
     """Run the circuit on the whole domain.  `progress(done, all)` is called after each batch."""
-    number = {word: i for i, word in enumerate(circuit.vocabulary)}
-    columns = _label_columns(circuit.name, number, labels)
-    prefix = _ids(circuit.name, number, domain.prefix, "[domain] prefix")
-    suffix = _ids(circuit.name, number, domain.suffix, "[domain] suffix")
-    tokens = _ids(circuit.name, number, domain.tokens, "[domain] tokens")
+    ask = _Questions(circuit, domain, labels)
     language = build_language(domain, None, None)
     if language.empty:
         raise InputError("[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length")
@@ -48,7 +46,7 @@ def label_domain(
     words, decisions = [], []
     margin, closest, done = float("inf"), np.zeros(domain.max_length, dtype=np.int16), 0
     for batch, _ in language.words():
-        best, gaps = _decide(circuit, batch, len(domain.tokens), prefix, tokens, suffix, columns)
+        best, gaps = ask(batch)
         lowest = int(gaps.argmin())
         if gaps[lowest] < margin:
             margin, closest = float(gaps[lowest]), batch[lowest]
@@ -60,36 +58,71 @@ def label_domain(
     return Teaching(Labelled(np.concatenate(words), np.concatenate(decisions)), margin, domain.unpadded(closest))
 
 
-def _decide(
-    circuit: Circuit, batch: np.ndarray, pad: int, prefix: np.ndarray, tokens: np.ndarray, suffix: np.ndarray, columns: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Label indices and margins (best minus second best) for padded words."""
-    best, gaps = np.zeros(len(batch), dtype=np.int64), np.full(len(batch), np.inf)
-    lengths = (batch < pad).sum(axis=1)
-    for length in np.unique(lengths):
-        rows = np.flatnonzero(lengths == length)
-        body = tokens[batch[rows, :length].astype(np.int64)]
-        ids = np.concatenate([np.tile(prefix, (len(rows), 1)), body, np.tile(suffix, (len(rows), 1))], axis=1)
-        chosen = circuit.logits(ids)[:, columns]
-        if not np.isfinite(chosen).all():
-            raise InputError(circuit.name, "gives logits that are not finite on this domain", "the weights overflow float32")
-        best[rows] = chosen.argmax(axis=1)  # numpy's argmax takes the first of equal values
-        if len(columns) > 1:
-            ordered = np.sort(chosen, axis=1)
-            gaps[rows] = ordered[:, -1].astype(np.float64) - ordered[:, -2]
-    return best, gaps
+def check_repeatable(circuit: Circuit, teaching: Teaching, domain: Domain, labels: Sequence[object]) -> None:
+    """Ask a few inputs twice, in equal batches: raises InputError where the answers differ, as with dropout left on."""
+    ask, words = _Questions(circuit, domain, labels), teaching.labelled.words[:REPEATED]
+    (first, margins), (second, again) = ask(words), ask(words)
+    flipped = (first != second) & (margins > SLACK)
+    if flipped.any() or not np.allclose(margins, again, rtol=SLACK, atol=SLACK):
+        raise InputError(circuit.name, "gives different logits for the same inputs", "switch off dropout and sampling")
 
 
-def _label_columns(name: str, number: dict[str, int], labels: Sequence[object]) -> np.ndarray:
+class _Questions:
+    """Words of the domain in, the circuit's decisions out."""
+
+    def __init__(self, circuit: Circuit, domain: Domain, labels: Sequence[object]) -> None:
+        number = {word: i for i, word in enumerate(circuit.vocabulary)}
+        self.circuit, self.pad = circuit, len(domain.tokens)
+        self.columns = _label_columns(circuit, number, labels)
+        self.prefix = _ids(circuit, number, domain.prefix, "[domain] prefix")
+        self.suffix = _ids(circuit, number, domain.suffix, "[domain] suffix")
+        self.tokens = _ids(circuit, number, domain.tokens, "[domain] tokens")
+
+    def __call__(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Label indices and margins (best minus second best) for padded words."""
+        best, gaps = np.zeros(len(words), dtype=np.int64), np.full(len(words), np.inf)
+        lengths = (words < self.pad).sum(axis=1)
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
+            body = self.tokens[words[rows, :length].astype(np.int64)]
+            ids = np.concatenate([np.tile(self.prefix, (len(rows), 1)), body, np.tile(self.suffix, (len(rows), 1))], axis=1)
+            chosen = self._logits(ids)[:, self.columns]
+            if not np.isfinite(chosen).all():
+                raise InputError(self.circuit.name, "gives logits that are not finite on this domain", "the weights overflow float32")
+            best[rows] = chosen.argmax(axis=1)  # numpy's argmax takes the first of equal values
+            if len(self.columns) > 1:
+                ordered = np.sort(chosen, axis=1)
+                gaps[rows] = ordered[:, -1].astype(np.float64) - ordered[:, -2]
+        return best, gaps
+
+    def _logits(self, ids: np.ndarray) -> np.ndarray:
+        """One row of real numbers per sequence, or InputError: numpy would spread a single row over the whole batch."""
+        answer = self.circuit.logits(ids)
+        try:
+            logits = np.asarray(answer)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(self.circuit.name, f"its logits are not an array ({error})", "return float32 (batch, vocab)") from None
+        wide = len(self.circuit.vocabulary)
+        if logits.ndim != 2 or len(logits) != len(ids) or logits.shape[1] < wide or logits.dtype.kind not in "fiub":
+            what = f"gives logits of shape {logits.shape} and type {logits.dtype} for {len(ids)} sequences"
+            raise InputError(self.circuit.name, what, f"return float32 ({len(ids)}, {wide})")
+        return logits
+
+
+def _label_columns(circuit: Circuit, number: dict[str, int], labels: Sequence[object]) -> np.ndarray:
     strange = next((y for y in labels if not isinstance(y, str)), None)
     if strange is not None:
         raise InputError("[decision] labels", f"{strange!r} is not a string", "a circuit's labels are words of its vocabulary")
-    return _ids(name, number, labels, "[decision] labels")
+    return _ids(circuit, number, labels, "[decision] labels")
 
 
-def _ids(name: str, number: dict[str, int], words: Sequence[object], place: str) -> np.ndarray:
+def _ids(circuit: Circuit, number: dict[str, int], words: Sequence[object], place: str) -> np.ndarray:
     unknown = next((w for w in words if w not in number), None)
     if unknown is not None:
         known = ", ".join(map(repr, list(number)[:20])) + (", ..." if len(number) > 20 else "")
-        raise InputError(place, f"{unknown!r} is not in the vocabulary of {name}", f"its words are {known}")
+        raise InputError(place, f"{unknown!r} is not in the vocabulary of {circuit.name}", f"its words are {known}")
+    if len(number) < len(circuit.vocabulary):
+        twice = next((w for w in words if sum(w == known for known in circuit.vocabulary) > 1), None)
+        if twice is not None:
+            raise InputError(place, f"{twice!r} is in the vocabulary of {circuit.name} twice", "give each id a word of its own")
     return np.array([number[w] for w in words], dtype=np.int64)  # type: ignore[index]

@@ -302,7 +302,7 @@ DAMAGED = {
     ),
     "integer output": (
         gemm((1, 3), TensorProto.INT64, body="y = Identity(x)", tensors={}).SerializeToString(),
-        "n.onnx: output 'y': the output is an integer",
+        "n.onnx: output 'y': the output is an integer; export a network with float outputs in one row",
     ),
 }
 

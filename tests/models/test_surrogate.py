@@ -181,7 +181,7 @@ def test_an_input_with_two_labels_is_an_error() -> None:
     decision = Decision("argmax", (0, 1))
     words = words_of(AB4)
     twice = Labelled(np.concatenate([words, words[:1]]), np.array([0] * len(words) + [1]))
-    with pytest.raises(InputError, match="surrogate"):
+    with pytest.raises(InputError, match="label each input once"):
         fit_surrogate(twice, AB4, decision, budget_seconds=5)
 
 

@@ -6,10 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
+from relucid.models import surrogate_correct
 from relucid.models.claim import Decision
 from relucid.models.domain import Domain
 from relucid.models.labelled import Labelled
-from relucid.models.surrogate_correct import boxes_for, corrected
+from relucid.models.surrogate_correct import _grown, boxes_for, corrected
 from relucid.models.surrogate_quantise import decide, outputs_of, pruned, quantised
 from relucid.models.surrogate_recurrent import recurrent_network, smallest_layered
 
@@ -90,3 +91,23 @@ def test_built_networks_run_their_automaton(seed: int) -> None:
     decision = Decision("argmax", (0, 1, 2))
     assert (decision.decide(network.evaluate(domain.one_hot(labelled.words))) == labelled.labels).all()
     assert smallest_layered(labelled, tokens + 1, 1) is None or len(layered.finals) + sum(len(t) for t in layered.tables) == 1
+
+
+def test_hopeless_corrections_are_left_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels drawn by chance on 2**14 inputs: not worth a thousand boxes, which take the better part of a minute on 2**17."""
+    words = every_word(2, 14)
+    labels = np.random.default_rng(0).integers(0, 2, len(words))
+    grown = []
+    monkeypatch.setattr(surrogate_correct, "_grown", lambda *given: grown.append(given) or _grown(*given))
+    assert boxes_for(np.flatnonzero(labels), words, labels, 2, limit=256) is None
+    assert len(grown) == 2 * surrogate_correct.TRIED
+
+
+def test_many_boxes_are_found_where_they_suffice() -> None:
+    words = every_word(2, 10)
+    labels = np.zeros(len(words), dtype=np.int64)
+    wrong = np.random.default_rng(0).choice(len(words), 150, replace=False)
+    labels[wrong] = 1
+    boxes = boxes_for(wrong, words, labels, 2, limit=1024)
+    assert boxes is not None and surrogate_correct.TRIED < len(boxes) <= 150
+    assert (np.any([box.contains(words) for box in boxes], axis=0) == (labels == 1)).all()

@@ -12,6 +12,7 @@ from relucid.models.domain import Domain
 from relucid.models.errors import InputError
 from relucid.models.labelled import Labelled
 from relucid.models.program import Program
+from relucid.models.syntax import BUILTINS
 from relucid.search.candidate import Candidate
 from relucid.search.filter import consistent
 from relucid.search.learn import learn_machines
@@ -233,9 +234,25 @@ def test_literals_read_back(value: object) -> None:
     assert back == value and type(back) is type(value)
 
 
-@pytest.mark.parametrize("task,name", [("close quote", "close_quote"), ("3-way", "task_3_way"), ("", "program"), ("if", "task_if")])
+@pytest.mark.parametrize(
+    "task,name",
+    [
+        ("close quote", "close_quote"),
+        ("3-way", "task_3_way"),
+        ("", "program"),
+        ("__", "program"),
+        ("if", "task_if"),
+        ("tokens", "task_tokens"),
+        *((built_in, f"task_{built_in}") for built_in in BUILTINS),
+        ("\N{FULLWIDTH LATIN SMALL LETTER A}bs", "task_abs"),
+        ("a\N{SUPERSCRIPT TWO}", "a2"),
+        ("a\N{BENGALI CURRENCY NUMERATOR ONE}", "a"),
+        ("\N{LATIN SMALL LIGATURE FI}t", "fit"),
+    ],
+)
 def test_task_names_become_identifiers(task: str, name: str) -> None:
     assert function_name(task) == name
+    assert Program.from_source(function(("return len(tokens)",), task)).name == name
 
 
 @pytest.mark.parametrize("doc", ["Plain.", 'ends in "', 'has """ inside', "back\\slash", "two\nlines"])

@@ -5,7 +5,7 @@ import pytest
 from relucid.models.circuits.circuit import CircuitSummary
 from relucid.models.circuits.circuit_sparsity import read_circuit
 from relucid.models.circuits.prune import activation_means, margins, prune
-from relucid.models.circuits.teacher import label_domain
+from relucid.models.circuits.teacher import check_repeatable, label_domain
 from relucid.models.domain import Domain
 from relucid.models.errors import InputError
 from relucid.models.program import Program
@@ -119,3 +119,60 @@ def test_pruning_keeps_every_decision(checkpoint):
         assert np.allclose(mask.means[place][~kept], means[place][~kept]) and not mask.means[place][kept].any()
     with pytest.raises(ValueError, match="whole model"):
         prune(model, ids, 1 - right, columns, margin=0.5)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda out: out[:1],  # numpy would give the whole batch the first sequence's label
+        lambda out: out[:-1],
+        lambda out: out[:, 0],
+        lambda out: out[:, :3],
+        lambda out: np.repeat(out[:, None], 3, axis=1),
+        lambda out: out * 1j,
+        lambda out: out.astype(object),
+        lambda out: None,
+    ],
+    ids=["one row", "a row less", "no columns", "too few columns", "every position", "complex", "objects", "none"],
+)
+def test_logits_of_another_form_are_refused(spoil):
+    circuit = Scripted(lambda words: (words.count("a"), 1, 0))
+    right = circuit.logits
+    circuit.logits = lambda ids: spoil(right(ids))
+    with pytest.raises(InputError, match=r"scripted: gives logits of shape .*; return float32 \(8, 7\)"):
+        label_domain(circuit, Domain(("a", "b"), 3, 3), ("x", "y"))
+
+
+def test_lists_of_logits_will_do_and_ragged_ones_will_not():
+    circuit = Scripted(lambda words: (words.count("a"), 1, 0))
+    right = circuit.logits
+    circuit.logits = lambda ids: right(ids).tolist()
+    assert label_domain(circuit, Domain(("a", "b"), 1, 1), ("x", "y")).labelled.labels.tolist() == [0, 1]
+    circuit.logits = lambda ids: [[1.0], [1.0, 2.0]]
+    with pytest.raises(InputError, match="not an array"):
+        label_domain(circuit, Domain(("a", "b"), 1, 1), ("x", "y"))
+
+
+def test_a_word_with_two_ids_is_refused_where_it_is_used():
+    circuit = Scripted(lambda words: (1, 0, 0))
+    circuit.vocabulary = ("<bos>", "a", "b", "a", "x", "y", "z")
+    assert len(label_domain(circuit, Domain(("b",), 1, 1), ("x", "y")).labelled) == 1
+    with pytest.raises(InputError, match=r"\[domain\] tokens: 'a' is in the vocabulary of scripted twice"):
+        label_domain(circuit, Domain(("a", "b"), 1, 1), ("x", "y"))
+
+
+def test_a_circuit_that_changes_its_mind():
+    """Dropout left on: labels that were drawn by chance must not be proved."""
+    chance = np.random.default_rng(0)
+    domain, labels = Domain(("a", "b"), 0, 4, pad="_", prefix=("<bos>",)), ("x", "y")
+    for circuit, steady in (
+        (Scripted(lambda words: (words.count("a"), 1, 0)), True),
+        (Scripted(lambda words: (words.count("a") + chance.normal(0, 1e-6), 1, 0)), True),
+        (Scripted(lambda words: (words.count("a") + chance.normal(5), 1, 0)), False),
+    ):
+        teaching = label_domain(circuit, domain, labels)
+        if steady:
+            check_repeatable(circuit, teaching, domain, labels)
+        else:
+            with pytest.raises(InputError, match="different logits for the same inputs"):
+                check_repeatable(circuit, teaching, domain, labels)
