@@ -18,7 +18,6 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from .distilled import result_files
 from .models.claim import Claim, Label
 from .models.claim_file import load_claim
 from .models.domain import Domain
@@ -217,6 +216,8 @@ def code(screen: Console, text: str) -> None:
 
 def print_distillation(result: Distillation) -> None:
     """The story in the order of the README: circuit, surrogate, program, race, verdict, and what exactly is guaranteed."""
+    from .distilled import result_files
+
     screen = console()
 
     def facts(title: str, lines: Sequence[str]) -> None:
