@@ -18,7 +18,7 @@ from ..encoders.bounds import reduced
 from ..encoders.formula import Formula, Word, build_formula
 from ..models.claim import Claim
 from ..models.errors import Unsupported
-from .backend import Budget
+from .backend import Budget, Capabilities, installed_version
 from .verdict import Attempt, Outcome, Trust
 
 MAX_EDGES = 200_000
@@ -36,6 +36,31 @@ class Answer:
 
 
 Ask = Callable[[Formula, float], Answer]
+
+
+@dataclass(frozen=True)
+class QueryBackend:
+    """A backend that answers formula by formula: `ask(formula, seconds left, budget)`; `package` is what has to be installed.
+
+    `ask` imports the solver itself and is a module's function, so that the backend can be sent to a process.
+    """
+
+    name: str
+    capabilities: Capabilities
+    package: str
+    ask: Callable[[Formula, float, Budget], Answer]
+
+    def available(self) -> str | None:
+        return installed_version(self.package)
+
+    def unfit(self, claim: Claim) -> str | None:
+        return too_big(claim)
+
+    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
+        def ask(formula: Formula, seconds: float) -> Answer:
+            return self.ask(formula, seconds, budget)
+
+        return run_queries(self.name, self.available() or "", self.capabilities.trust, claim, budget, progress, ask)
 
 
 def too_big(claim: Claim) -> str | None:

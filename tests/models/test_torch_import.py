@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from relucid.models.errors import InputError
 from relucid.models.onnx_reader import read_onnx
 from relucid.models.runtime import OnnxRuntime
 from relucid.models.torch_import import from_torch
 
-torch = pytest.importorskip("torch")
 nn = torch.nn
 torch.set_num_threads(1)
 P, A = 4, 3

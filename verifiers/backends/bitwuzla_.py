@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ...encoders.bitvector import bitvector
 from ...encoders.formula import Formula
-from ...models.claim import Claim
-from ..backend import Budget, Capabilities, installed_version
-from ..queries import Answer, run_queries, too_big
-from ..verdict import Attempt
+from ..backend import Budget, Capabilities
+from ..queries import Answer, QueryBackend
 
 
-class BitwuzlaBackend:
-    name = "bitwuzla"
-    capabilities = Capabilities("exact", description="bitwuzla on bit-vectors of proven width")
-
-    def available(self) -> str | None:
-        return installed_version("bitwuzla")
-
-    def unfit(self, claim: Claim) -> str | None:
-        return too_big(claim)
-
-    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
-        def ask(formula: Formula, seconds: float) -> Answer:
-            return solve_query(formula, seconds, budget.seed)
-
-        return run_queries(self.name, self.available() or "", "exact", claim, budget, progress, ask)
-
-
-def solve_query(formula: Formula, seconds: float, seed: int) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
     import bitwuzla
 
     encoded = bitvector(formula)
     options = bitwuzla.Options()
     options.set(bitwuzla.Option.PRODUCE_MODELS, True)
-    options.set(bitwuzla.Option.SEED, seed % (1 << 31))
+    options.set(bitwuzla.Option.SEED, budget.seed % (1 << 31))
     options.set(bitwuzla.Option.TIME_LIMIT_PER, max(1, int(seconds * 1000)))
     parser = bitwuzla.Parser(bitwuzla.TermManager(), options)
     parser.parse(encoded.text, parse_only=True, parse_file=False)
@@ -49,4 +28,4 @@ def solve_query(formula: Formula, seconds: float, seed: int) -> Answer:
     return Answer("timeout", detail="bitwuzla says unknown at its time limit")
 
 
-BACKEND = BitwuzlaBackend()
+BACKEND = QueryBackend("bitwuzla", Capabilities("exact", description="bitwuzla on bit-vectors of proven width"), "bitwuzla", ask)

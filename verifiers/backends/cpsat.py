@@ -3,36 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from ...encoders.cpsat import cpsat
 from ...encoders.formula import Formula
-from ...models.claim import Claim
-from ..backend import Budget, Capabilities, installed_version
-from ..queries import Answer, run_queries, too_big
-from ..verdict import Attempt
+from ..backend import Budget, Capabilities
+from ..queries import Answer, QueryBackend
 
 WIDE = 2**31
 
 
-class CpSatBackend:
-    name = "cpsat"
-    capabilities = Capabilities("exact", description="OR-Tools CP-SAT, integers and the program as a flow")
-
-    def available(self) -> str | None:
-        return installed_version("ortools")
-
-    def unfit(self, claim: Claim) -> str | None:
-        return too_big(claim)
-
-    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
-        def ask(formula: Formula, seconds: float) -> Answer:
-            return solve_query(formula, seconds, budget)
-
-        return run_queries(self.name, self.available() or "", "exact", claim, budget, progress, ask)
-
-
-def solve_query(formula: Formula, seconds: float, budget: Budget) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
     """One formula.  Where numbers are large, "infeasible" counts only if it holds without presolve, too.
 
     OR-Tools 9.15's presolve was seen to call feasible models with coefficients near 2**41 infeasible (tests/test_attacks.py); the
@@ -67,4 +47,4 @@ def widest(formula: Formula) -> int:
     return max(linear.magnitude(formula.variables) for linear in (formula.violation, *(r.argument for r in formula.relus)))
 
 
-BACKEND = CpSatBackend()
+BACKEND = QueryBackend("cpsat", Capabilities("exact", description="OR-Tools CP-SAT, integers and the program as a flow"), "ortools", ask)

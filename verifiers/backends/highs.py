@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ...encoders.formula import Formula
 from ...encoders.milp import milp
-from ...models.claim import Claim
-from ..backend import Budget, Capabilities, installed_version
+from ..backend import Budget, Capabilities
 from ..mathopt import solve_milp
-from ..queries import Answer, run_queries, too_big
-from ..verdict import Attempt
+from ..queries import Answer, QueryBackend
 
 
-class Highs:
-    name = "highs"
-    capabilities = Capabilities("float", description="HiGHS (through OR-Tools), big-M ReLUs, the program as a flow; has tolerances")
-
-    def available(self) -> str | None:
-        return installed_version("ortools")
-
-    def unfit(self, claim: Claim) -> str | None:
-        return too_big(claim)
-
-    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
-        def ask(formula: Formula, seconds: float) -> Answer:
-            return solve_milp(milp(formula), "HIGHS", seconds, budget.seed)
-
-        return run_queries(self.name, self.available() or "", "float", claim, budget, progress, ask)
+def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+    return solve_milp(milp(formula), "HIGHS", seconds, budget.seed)
 
 
-BACKEND = Highs()
+BACKEND = QueryBackend(
+    "highs",
+    Capabilities("float", description="HiGHS (through OR-Tools), big-M ReLUs, the program as a flow; has tolerances"),
+    "ortools",
+    ask,
+)

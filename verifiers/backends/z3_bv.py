@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from ...encoders.bitvector import bitvector
 from ...encoders.formula import Formula
-from ...models.claim import Claim
-from ..backend import Budget, Capabilities, installed_version
-from ..queries import Answer, run_queries, too_big
-from ..verdict import Attempt
+from ..backend import Budget, Capabilities
+from ..queries import Answer, QueryBackend
 from ..z3_text import solve_text
 
 
-class Z3BitVector:
-    name = "z3-bv"
-    capabilities = Capabilities("exact", description="z3 on bit-vectors of proven width")
-
-    def available(self) -> str | None:
-        return installed_version("z3-solver")
-
-    def unfit(self, claim: Claim) -> str | None:
-        return too_big(claim)
-
-    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
-        def ask(formula: Formula, seconds: float) -> Answer:
-            return solve_text(bitvector(formula), seconds, budget.seed)
-
-        return run_queries(self.name, self.available() or "", "exact", claim, budget, progress, ask)
+def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+    return solve_text(bitvector(formula), seconds, budget.seed)
 
 
-BACKEND = Z3BitVector()
+BACKEND = QueryBackend("z3-bv", Capabilities("exact", description="z3 on bit-vectors of proven width"), "z3-solver", ask)
