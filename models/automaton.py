@@ -6,7 +6,7 @@ on: one path per word.  Words are padded to one length, so symbols are tokens, t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,6 +84,29 @@ class Automaton:
         for t, symbol in enumerate(word):
             states = {target for source, s, target in self.edges[t] if s == symbol and source in states}
         return self.labels[states.pop()] if states else None
+
+    def without(self, words: Iterable[tuple[int, ...]]) -> Automaton:
+        """The language without these words: the product with the tree of their prefixes."""
+        blocked = set(words)
+        if not blocked:
+            return self
+        prefixes = [{word[:t] for word in blocked} for t in range(self.length + 1)]
+        here: dict[tuple[int, tuple[int, ...] | None], int] = {(s, ()): s for s in range(self.layer_sizes[0])}
+        sizes, edges = [self.layer_sizes[0]], []
+        for t, layer in enumerate(self.edges):
+            outgoing = _by_source(layer, self.layer_sizes[t])
+            following: dict[tuple[int, tuple[int, ...] | None], int] = {}
+            rows = []
+            for (state, prefix), number in here.items():
+                for symbol, target in outgoing[state]:
+                    longer = None if prefix is None else (*prefix, symbol)
+                    key = (target, longer if longer in prefixes[t + 1] else None)
+                    rows.append((number, symbol, following.setdefault(key, len(following))))
+            edges.append(tuple(sorted(rows)))
+            sizes.append(len(following))
+            here = following
+        labels = tuple(None if prefix in blocked else self.labels[state] for state, prefix in here)
+        return trimmed(self.symbol_count, tuple(sizes), tuple(edges), labels)
 
     def words(self, batch: int = 1 << 14) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """All words in batches: symbols (n, length) int16 and label indices (n,) int64; depth-first, in edge order."""

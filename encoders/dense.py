@@ -1,0 +1,87 @@
+"""One query as integer arrays, for the engines that reason on their own (`bab`, `reach`): the shortest way from `bounds.py`.
+
+The same question as `formula.py` asks (is there a word of this label on which this rival wins?), without naming
+variables and constraints, which takes longer than some engines need to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..models.automaton import Automaton
+from ..models.claim import Rival
+from ..models.network import integer_array
+from .bounds import Reduced, Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """Is there a word of `language` whose violation is >= 0?  k unstable ReLUs in topological order; everything is an exact integer.
+
+    Row j < k is the argument of ReLU j, row k the violation (the rival's margin minus its threshold):
+        row_j(word) = sum_t symbols[j, t, word[t]] + sum_i relus[j, i] * max(0, row_i(word)) + constant[j]
+    with relus[j, i] == 0 for i >= j.  lower[j] <= row_j <= upper[j] is proved on the language; for j < k, lower < 0 < upper.
+    `layer[j]` numbers the ReLU node that j belongs to; it reads only ReLUs of smaller layers.
+
+    Shapes: symbols (k + 1, length, symbol_count), relus (k + 1, k), constant, lower, upper (k + 1,), layer (k,).
+    """
+
+    language: Automaton
+    symbols: np.ndarray
+    relus: np.ndarray
+    constant: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    layer: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """k, the number of unstable ReLUs."""
+        return len(self.layer)
+
+    @property
+    def settled(self) -> bool:
+        """The bounds alone show that there is no such word."""
+        return self.language.empty or int(self.upper[-1]) < 0
+
+    def without(self, words: Iterable[tuple[int, ...]]) -> Dense:
+        """The same query on the language without these words."""
+        return replace(self, language=self.language.without(words))
+
+    def values(self, words: np.ndarray) -> np.ndarray:
+        """All rows on words (n, length), exactly: (n, k + 1) integers (Python integers where 64 bits might not do)."""
+        words = np.asarray(words, dtype=np.int64).reshape(-1, self.language.length)
+        wide = max(abs(int(v)) for v in (*self.lower, *self.upper)) >= 2**61 or self.symbols.dtype == object or self.relus.dtype == object
+        dtype = object if wide else np.int64
+        out = np.zeros((len(words), self.count + 1), dtype=dtype)
+        places = np.arange(self.language.length)
+        for j in range(self.count + 1):
+            own = self.symbols[j].astype(dtype)[places, words].sum(axis=1) if len(places) else np.zeros(len(words), dtype=dtype)
+            out[:, j] = own + np.maximum(out[:, : self.count], 0) @ self.relus[j].astype(dtype) + dtype(self.constant[j])  # type: ignore[operator]
+        return out
+
+
+def dense(reduced: Reduced, rival: Rival) -> Dense:
+    """The query for one rival on the language that the network was reduced on (the words of the rival's label)."""
+    language, relus = reduced.language, reduced.relus
+    count, shape = len(relus), (language.length, language.symbol_count)
+    row = reduced.combination(rival.coefficients)
+    row = Rows(row.symbols, row.relus, row.constant - rival.threshold)
+    lower, upper = reduced.bounds(row)
+    inner = [[*map(int, r.relus), *[0] * (count - len(r.relus))] for r in relus]
+    return Dense(
+        language,
+        _stacked([*(r.symbols for r in relus), row.symbols[0]]).reshape(count + 1, *shape),
+        integer_array([*inner, [*map(int, row.relus[0])]]).reshape(count + 1, count),
+        integer_array([*(int(r.constant) for r in relus), int(row.constant[0])]),
+        integer_array([*(r.lower for r in relus), int(lower[0])]),
+        integer_array([*(r.upper for r in relus), int(upper[0])]),
+        tuple(r.layer for r in relus),
+    )
+
+
+def _stacked(rows: list[np.ndarray]) -> np.ndarray:
+    return integer_array(np.stack([r.astype(object) for r in rows])) if any(r.dtype == object for r in rows) else integer_array(np.stack(rows))
