@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from ..encoders.bounds import reduced
+from ..encoders.dense import Dense, dense
 from ..encoders.formula import Formula, Word, build_formula
 from ..models.claim import Claim
 from ..models.errors import Unsupported
@@ -141,3 +142,23 @@ def _queries(claim: Claim, deadline: float, progress: Callable[[str], None]) -> 
             if not formula.settled:
                 progress(f"{formula.name}: {len(small.relus)} open ReLUs, {language.edge_count} edges")
                 yield formula, label
+
+
+def open_queries(claim: Claim, deadline: float) -> Iterator[tuple[Dense, int, str]]:
+    """(query, label index, name) for every query that bounds leave open; for engines that reason on the arrays themselves.
+
+    Raises TimeoutError after `deadline` (time.monotonic).
+    """
+    labels = claim.decision.labels
+    for label in range(len(labels)):
+        language = claim.language.restricted(label)
+        rivals = claim.decision.rivals(label)
+        if language.empty or not rivals:
+            continue
+        small = reduced(claim.network, claim.domain, language, deadline)
+        for number, rival in enumerate(rivals, start=1):
+            if time.monotonic() > deadline:
+                raise TimeoutError("out of time while bounding the network")
+            query = dense(small, rival)
+            if not query.settled:
+                yield query, label, f"label {labels[label]!r}, rival {number} of {len(rivals)}"
