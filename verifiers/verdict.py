@@ -29,7 +29,10 @@ Outcome = Literal[
 
 @dataclass(frozen=True)
 class Attempt:
-    """One backend's run on one claim.  `words` are its proposed counterexamples (padded symbol indices), not yet replayed."""
+    """One backend's run on one claim.  `words` are its proposed counterexamples (padded symbol indices), not yet replayed.
+
+    `proved_inputs`: on how many inputs of the domain it has shown that network and program agree, where it did not finish.
+    """
 
     backend: str
     outcome: Outcome
@@ -39,6 +42,7 @@ class Attempt:
     peak_mb: float | None = None
     detail: str = ""
     words: tuple[tuple[int, ...], ...] = ()
+    proved_inputs: int | None = None
 
     def with_(self, **changes: object) -> Attempt:
         return replace(self, **changes)  # type: ignore[arg-type]
