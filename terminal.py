@@ -21,7 +21,7 @@ from rich.text import Text
 from .models.claim import Claim, Label
 from .models.claim_file import load_claim
 from .models.domain import Domain
-from .models.text import number, rational, visible
+from .models.text import number, rational, share, visible
 from .shown import sample_words
 from .verifiers.conclude import vacuity
 from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
@@ -73,7 +73,8 @@ def headline(verdict: Verdict) -> Text:
         )
     if isinstance(verdict, Refuted):
         return Text(f"refuted: network and program differ (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
-    return Text(f"unknown: {visible(verdict.reason)} (domain: {size}, {verdict.seconds:.2f} s)", "yellow")
+    so_far = "" if verdict.proved_inputs is None else f"; proved on {share(verdict.proved_inputs, verdict.domain_size)} of the inputs so far"
+    return Text(f"unknown: {visible(verdict.reason)} (domain: {size}, {verdict.seconds:.2f} s{so_far})", "yellow")
 
 
 def guarantee(verdict: Proved) -> Text:

@@ -27,6 +27,14 @@ def number(n: int) -> str:
     return f"{n:,}" if abs(n) < _SPELLED else f"about 10^{len(decimal(abs(n))) - 1}"
 
 
+def share(part: int, whole: int) -> str:
+    """A share in percent for people, rounded down, so that 100 % means all."""
+    if part == whole:
+        return "100 %"
+    percent = f"{part * 10_000 // whole / 100:.2f} %"
+    return percent if percent != "0.00 %" or part == 0 else f"{number(part)} ({percent})"
+
+
 def rational(value: Fraction) -> str:
     """A rational exactly, as `str` has it."""
     return decimal(value.numerator) + (f"/{decimal(value.denominator)}" if value.denominator != 1 else "")

@@ -32,7 +32,9 @@ def conclude(judge: Judge, budget: Budget, started: float, warnings: tuple[str, 
         trust = judge.proof.trust
         assert trust is not None
         return Proved(judge.proof.backend, time.monotonic() - started, claim.domain_size, attempts, warnings, trust, exact)
-    return Unknown(None, time.monotonic() - started, claim.domain_size, attempts, warnings, reason_of(attempts, budget, judge))
+    shares = [min(a.proved_inputs, claim.domain_size) for a in attempts if a.proved_inputs is not None]
+    reason = reason_of(attempts, budget, judge)
+    return Unknown(None, time.monotonic() - started, claim.domain_size, attempts, warnings, reason, max(shares, default=None))
 
 
 def _counterexamples(judge: Judge, budget: Budget) -> tuple[tuple[Counterexample, ...], str]:

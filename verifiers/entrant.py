@@ -47,7 +47,7 @@ class Entrant:
         self._ran = 0.0
         self._fds: list[int] = []
         try:
-            self._start(pickle.dumps(Task(backend, claim, budget)))
+            self._start(pickle.dumps(Task(backend, claim, budget, time.monotonic() + budget.seconds)))
         except BaseException:
             self._close_fds()
             raise
@@ -138,7 +138,9 @@ class Entrant:
         self._resident = self.tree.resident_mb(table)
         self.peak_mb = max(self.peak_mb, self._resident, _high_water_mb(self.process.pid))
 
-    def finish(self, outcome: Outcome, detail: str = "", version: str = "", trust: Trust | None = None, words: tuple = ()) -> None:
+    def finish(
+        self, outcome: Outcome, detail: str = "", version: str = "", trust: Trust | None = None, words: tuple = (), proved: int | None = None
+    ) -> None:
         self.peak_mb = max(self.peak_mb, _high_water_mb(self.process.pid))
         said = self._last_line()
         if outcome == "crashed" and said and said not in detail:
@@ -152,6 +154,7 @@ class Entrant:
             round(self.peak_mb, 1) if self.peak_mb else None,
             one_line(detail, 400),
             words,
+            proved,
         )
 
     def _line(self, line: bytes) -> None:
@@ -166,6 +169,8 @@ class Entrant:
             if outcome not in SAYABLE or trust not in (None, *TRUST_ORDER):
                 raise ValueError(f"outcome {outcome!r}, trust {trust!r}")
             words = tuple(tuple(word) for word in message.get("words", ()))
+            proved = message.get("proved_inputs")
+            proved = None if proved is None else int(proved, 16)
             if any(type(s) is not int for word in words for s in word):
                 raise ValueError("words are not lists of integers")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -174,7 +179,7 @@ class Entrant:
         if outcome == "refuted" and not words:
             self.finish("crashed", "said refuted without an input that shows it")
             return
-        self.finish(outcome, str(message.get("detail") or ""), str(message.get("version") or ""), trust, words)
+        self.finish(outcome, str(message.get("detail") or ""), str(message.get("version") or ""), trust, words, proved)
 
     def _death(self) -> str:
         info = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -117,9 +117,13 @@ class Refuted(_Verdict):
 
 @dataclass(frozen=True, repr=False)
 class Unknown(_Verdict):
-    """Nobody answered within the limits, at the trust that was asked for."""
+    """Nobody answered within the limits, at the trust that was asked for.
+
+    `proved_inputs`: on how many inputs of the domain some engine has shown that network and program agree (exact); None: not told.
+    """
 
     reason: str
+    proved_inputs: int | None = None
 
     def _said(self) -> str:
         return f"Unknown ({self.seconds:.2f} s, {number(self.domain_size)} inputs in the domain): {self.reason}"
