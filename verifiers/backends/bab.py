@@ -12,7 +12,8 @@ from ...models.errors import Unsupported
 from ...models.text import number
 from ...version import __version__
 from ..backend import Budget, Capabilities
-from ..engines.bab import Options, Progress, Search, Word
+from ..engines.bab import Options, Progress, Search
+from ..engines.cells import Word
 from ..queries import open_queries, too_big
 from ..verdict import Attempt
 
@@ -64,28 +65,29 @@ class Bab:
             for label in list(open_labels):
                 search = searches[label]
                 if time.monotonic() >= deadline:
-                    return attempt("refuted" if found else "timeout", _said(searches, claim), share())
+                    return attempt("refuted" if found else "timeout", _said(searches), share())
 
                 def report(said: Progress, cells: int, label: int = label) -> None:
-                    progress(f"label {claim.decision.labels[label]!r}: {said.nodes} nodes, {said.cells} cuts, {cells} cells open")
+                    progress(f"label {claim.decision.labels[label]!r}: {said.nodes} nodes, {said.cuts} cuts, {cells} cells open")
 
                 outcome = search.run(min(deadline, time.monotonic() + slice_seconds), report)
                 new = [word for word in outcome.words if word not in found]
                 found += new[: wanted - len(found)]
                 if len(found) >= wanted:
-                    return attempt("refuted", _said(searches, claim))
+                    return attempt("refuted", _said(searches))
                 if new:  # go on without them
                     searches[label] = search.without(new)
                 elif not outcome.open:
                     open_labels.remove(label)
             slice_seconds *= 2
-        return attempt("refuted" if found else "proved", _said(searches, claim))
+        return attempt("refuted" if found else "proved", _said(searches))
 
 
-def _said(searches: dict[int, Search], claim: Claim) -> str:
+def _said(searches: dict[int, Search]) -> str:
     nodes = sum(s.progress.nodes for s in searches.values())
+    cuts = sum(s.progress.cuts for s in searches.values())
     relus = max((s.problem.count for s in searches.values()), default=0)
-    return f"{number(nodes)} nodes, at most {relus} open ReLUs"
+    return f"{number(nodes)} nodes, {number(cuts)} cuts of the words, at most {relus} open ReLUs"
 
 
 BACKEND = Bab()

@@ -1,8 +1,8 @@
 """Branch and bound over one label's queries: ReLU phases, automaton states and tokens, bounded by `relaxation.py`.
 
-The language is cut into cells that share no word, each with its own bounds of every ReLU; a cell holds nodes, one for each
-combination of a rival and phases of ReLUs that is still open there.  A cell without nodes is proved, so at any time the
-words of the other cells are exactly what is left.
+The language is cut into cells that share no word; a cell holds the nodes that are still open there.  A cell without
+nodes is proved, so at any time the words of the others are exactly what is left.  What settled each node is kept: the
+record is a proof once nothing is open, and from it a later run goes on (`record.py`).
 """
 
 from __future__ import annotations
@@ -12,23 +12,27 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 
 from ...encoders.dense import Dense
 from ...models.automaton import Automaton
+from .cells import Cell, Cut, Leaf, Node, Phases, Word, masks, phase_array
 from .relaxation import Batch, Minimised, Multipliers, Problem, bounds, first_multipliers, minimise
 
-Word = tuple[int, ...]
+T = TypeVar("T")
 BEYOND = 2.0**53  # no bound of a query is larger
+ATTACKS, ATTACK_STEPS = 48, 6
+SHORT = 4  # iterations where many candidates are compared
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the search does; each idea can be switched off for the benchmark.
+    """How the search goes; each idea can be switched off for the benchmark.
 
     `functions`: how many bounds are worked on at once.  `iterations`: steps for a node's multipliers; at the root `root_iterations`.
-    `cell_nodes`: open nodes of a cell before its words are split.
+    `cell_nodes`: open nodes of a cell before its words are split.  `candidates`: splits of words that are tried.
     """
 
     functions: int = 128
@@ -42,39 +46,11 @@ class Options:
     attack: bool = True
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
-    """A rival (violation row `target`) and phases of ReLUs; `upper` bounds the row there."""
-
-    target: int
-    phase: np.ndarray  # (k,) int8, of split ReLUs only
-    multipliers: Multipliers  # (k,) each
-    upper: float
-    relu: int  # the ReLU that loses most, -1: none is open
-    share: float  # how much of the loss is at open ReLUs
-
-
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """Some words of the language, by masks on symbols (length, symbols) and states (length + 1, width): 0 or -inf."""
-
-    symbol_mask: np.ndarray | None
-    state_mask: np.ndarray | None
-    lower: np.ndarray
-    upper: np.ndarray
-    nodes: tuple[Node, ...]
-    depth: int = 0
-
-    @property
-    def worst(self) -> float:
-        return max(node.upper for node in self.nodes)
-
-
 @dataclass
 class Progress:
     """What the search has done so far."""
 
-    cells: int = 0
+    cuts: int = 0
     nodes: int = 0
     evaluations: int = 0
 
@@ -87,19 +63,35 @@ class Outcome:
     open: int
 
 
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A node to bound: on a cell, a violation row with phases, and the multipliers to begin with."""
+
+    cell: Cell
+    target: int
+    phases: Phases
+    multipliers: Multipliers | None = None
+
+
 @dataclass
 class Search:
-    """The search over one label's queries.  `run` may be called again and goes on where it was."""
+    """The search over one label's queries.  `run` may be called again and goes on where it was.
+
+    `cuts[cell]`: how its words were split, with the numbers of the two parts; `closed[cell]`: what was settled there.
+    """
 
     queries: Sequence[Dense]
     options: Options = Options()
     seed: int = 0
     progress: Progress = field(default_factory=Progress)
+    cuts: dict[int, tuple[Cut, int, int]] = field(default_factory=dict)
+    closed: dict[int, list[Leaf]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.language: Automaton = self.queries[0].language
         self.problem = Problem.of(self.queries)
-        self.numbers = itertools.count()
+        self.order = itertools.count()
+        self.cells = itertools.count(1)
         self.heap: list[tuple[float, int, Cell]] = []
         self.started = self.language.empty  # then there is nothing to do
 
@@ -109,71 +101,60 @@ class Search:
         while self.heap and not words and time.monotonic() < deadline:
             if report is not None:
                 report(self.progress, len(self.heap))
-            words = self._step(deadline)
-        return Outcome(words, 0 if self.started and not self.heap and not words else max(1, len(self.heap)))
+            words = self._step()
+        return Outcome(words, 0 if not self.heap and not words else max(1, len(self.heap)))
 
     def without(self, words: Sequence[Word]) -> Search:
         """A new search on the language without these words."""
-        left = [query.without(words) for query in self.queries]
-        return Search(left, self.options, self.seed, self.progress)
+        return Search([query.without(words) for query in self.queries], self.options, self.seed, self.progress)
 
     def proved_inputs(self) -> int:
         """How many words of the language are settled, exactly: all but those of the open cells."""
-        return self.language.size - sum(self.size(cell) for _, _, cell in self.heap) if self.started else 0
+        return self.language.size - sum(cell.size(self.language) for cell in self.open_cells()) if self.started else 0
 
-    def size(self, cell: Cell) -> int:
-        """How many words the cell has, exactly."""
-        language = self.language
-        states = cell.state_mask
-        counts = [1 if states is None or states[-1, s] == 0 else 0 for s in range(language.layer_sizes[-1])]
-        for t in reversed(range(language.length)):
-            here = [0] * language.layer_sizes[t]
-            for source, symbol, target in language.edges[t]:
-                if (cell.symbol_mask is None or cell.symbol_mask[t, symbol] == 0) and (states is None or states[t, source] == 0):
-                    here[source] += counts[target]
-            counts = here
-        return sum(counts)
+    def open_cells(self) -> tuple[Cell, ...]:
+        return tuple(cell for _, _, cell in self.heap)
+
+    def root(self) -> Cell:
+        return Cell(0, None, None, self.problem.lower, self.problem.upper)
+
+    def push(self, cell: Cell) -> None:
+        heapq.heappush(self.heap, (-cell.worst, next(self.order), cell))
 
     # -- the steps -----------------------------------------------------------------------------------------------
 
     def _start(self) -> tuple[Word, ...]:
-        self.started = True
-        problem, k = self.problem, self.problem.count
         if self.options.attack and (words := self._attack()):
             return words
-        phase = np.zeros(k, dtype=np.int8)
-        nothing = Multipliers(*(np.zeros(k) for _ in range(3)))
-        rivals = range(k, k + len(self.queries))
-        nodes = tuple(Node(row, phase, nothing, np.inf, -1, 0.0) for row in rivals)
-        root = Cell(None, None, problem.lower, problem.upper, nodes)
-        return self._evaluated([(root, node.target, node.phase, None) for node in nodes], self.options.root_iterations)
+        self.started = True
+        k = self.problem.count
+        return self._evaluated([Job(self.root(), row, ()) for row in range(k, k + len(self.queries))], self.options.root_iterations)
 
-    def _step(self, deadline: float) -> tuple[Word, ...]:
+    def _step(self) -> tuple[Word, ...]:
         """Split every node of the worst cells, or the cells' words."""
-        jobs: list[tuple[Cell, int, np.ndarray, Multipliers | None]] = []
+        jobs: list[Job] = []
         split: list[Cell] = []
+        taken: list[Cell] = []
         while self.heap and len(jobs) + 4 * sum(len(c.nodes) for c in split) < self.options.functions:
-            _, _, cell = heapq.heappop(self.heap)
+            cell = heapq.heappop(self.heap)[2]
+            taken.append(cell)
             if self._splits_words(cell):
                 split.append(cell)
-                continue
-            for node in cell.nodes:
-                for phase in (1, -1):  # a phase that the cell's bounds exclude has no words
-                    if cell.upper[node.relu] < 0 if phase > 0 else cell.lower[node.relu] > 0:
-                        continue
-                    changed = node.phase.copy()
-                    changed[node.relu] = phase
-                    jobs.append((cell, node.target, changed, node.multipliers))
+            else:
+                jobs += [Job(cell, n.target, (*n.phases, (n.relu, phase)), n.multipliers) for n in cell.nodes for phase in (1, -1)]
         words: tuple[Word, ...] = ()
         try:
-            if split:
-                words = self._split_words(split)
+            while split and not words:
+                words = self._split_cell(split[-1])
+                if not words:
+                    taken.remove(split.pop())
             if jobs and not words:
                 words = self._evaluated(jobs, self.options.iterations)
-        except BaseException:  # an interrupt: what was taken is still open
-            for cell in {id(job[0]): job[0] for job in jobs}.values():
-                self._push(cell)
-            raise
+                if not words:
+                    taken = split
+        finally:  # an interrupt or a counterexample: what was taken and not replaced is still open
+            for cell in taken:
+                self.push(cell)
         return words
 
     def _splits_words(self, cell: Cell) -> bool:
@@ -181,35 +162,51 @@ class Search:
             return True
         if not self.options.split_words:
             return False
-        return len(cell.nodes) > self.options.cell_nodes or np.mean([node.share for node in cell.nodes]) < 0.25
+        return len(cell.nodes) > self.options.cell_nodes or bool(np.mean([node.share for node in cell.nodes]) < 0.25)
 
-    def _push(self, cell: Cell) -> None:
-        heapq.heappush(self.heap, (-cell.worst, next(self.numbers), cell))
-
-    def _evaluated(self, jobs: list[tuple[Cell, int, np.ndarray, Multipliers | None]], iterations: int) -> tuple[Word, ...]:
-        """Bound nodes and put what stays open back, by cell."""
-        by_cell: dict[int, list[Node]] = {id(cell): [] for cell, *_ in jobs}
-        cells = {id(cell): cell for cell, *_ in jobs}
+    def _evaluated(self, jobs: Sequence[Job], iterations: int) -> tuple[Word, ...]:
+        """Bound nodes; what stays open goes back, by cell."""
+        results: list[Node | Leaf] = []
         for part in _chunks(jobs, self.options.functions):
-            done = self._minimised(part, iterations)
-            if done.violations:
-                return done.violations
-            for (cell, *_), node in zip(part, self._nodes(part, done), strict=True):
-                if node is not None:
-                    by_cell[id(cell)].append(node)
-        for key, nodes in by_cell.items():
-            if nodes:
-                self._push(replace(cells[key], nodes=tuple(nodes)))
+            words, nodes = self.bounded(part, iterations)
+            if words:
+                return words
+            results += nodes
+        by_cell: dict[int, tuple[Cell, list[Node]]] = {}
+        for job, result in zip(jobs, results, strict=True):
+            nodes_here = by_cell.setdefault(job.cell.number, (job.cell, []))[1]
+            self._noted(job.cell, result, nodes_here)
+        for cell, left in by_cell.values():
+            if left:
+                self.push(replace(cell, nodes=tuple(left)))
         return ()
 
-    def _minimised(self, jobs: Sequence[tuple[Cell, int, np.ndarray, Multipliers | None]], iterations: int) -> Minimised:
-        batch = self._batch([cell for cell, *_ in jobs], np.array([j[1] for j in jobs]), np.stack([j[2] for j in jobs]))
+    def _noted(self, cell: Cell, result: Node | Leaf, nodes: list[Node]) -> None:
+        if isinstance(result, Leaf):
+            self.closed.setdefault(cell.number, []).append(result)
+        else:
+            nodes.append(result)
+
+    def bounded(self, jobs: Sequence[Job], iterations: int) -> tuple[tuple[Word, ...], list[Node | Leaf]]:
+        """Violating words, or what becomes of each job: a leaf where it is settled, else an open node."""
+        excluded = [job.cell.excludes(job.phases) for job in jobs]
+        open_jobs = [job for job, out in zip(jobs, excluded, strict=True) if not out]
+        nodes: Iterator[Node | Leaf] = iter(())
+        if open_jobs:
+            done = self._minimised(open_jobs, iterations)
+            if done.violations:
+                return done.violations, []
+            nodes = iter(self._nodes(open_jobs, done))
+        return (), [Leaf(j.target, j.phases, None) if out else next(nodes) for j, out in zip(jobs, excluded, strict=True)]
+
+    def _minimised(self, jobs: Sequence[Job], iterations: int) -> Minimised:
+        k = self.problem.count
+        phases = np.stack([phase_array(job.phases, k) for job in jobs])
+        batch = self._batch([job.cell for job in jobs], np.array([job.target for job in jobs]), phases)
         start = first_multipliers(batch)
-        warm = [i for i, job in enumerate(jobs) if job[3] is not None]
-        for i in warm:
-            given = jobs[i][3]
-            assert given is not None
-            start.below[i], start.above[i], start.beta[i] = given.below, given.above, given.beta
+        for i, job in enumerate(jobs):
+            if (given := job.multipliers) is not None:
+                start.below[i], start.above[i], start.beta[i] = given.below, given.above, given.beta
         self.progress.nodes += len(jobs)
         done = minimise(self.problem, batch, start, iterations if self.options.optimise else 0)
         self.progress.evaluations += len(done.seen)
@@ -219,169 +216,115 @@ class Search:
         """Functions on cells; ReLUs that a cell's bounds settle have their phase."""
         lower, upper = np.stack([c.lower for c in cells]), np.stack([c.upper for c in cells])
         phase = np.where(phase != 0, phase, np.where(lower >= 0, 1, np.where(upper <= 0, -1, 0)))
-        lower, upper = np.where(phase > 0, np.maximum(lower, 0), lower), np.where(phase < 0, np.minimum(upper, 0), upper)
-        return Batch(target, np.full(len(target), sign), lower, upper, phase, *self._masks(cells))
+        return Batch(target, np.full(len(target), sign), lower, upper, phase, *masks(cells, self.problem.paths))
 
-    def _masks(self, cells: Sequence[Cell]) -> tuple[np.ndarray | None, np.ndarray | None]:
-        paths = self.problem.paths
-        symbols = states = None
-        if any(c.symbol_mask is not None for c in cells):
-            none = np.zeros((paths.length, paths.symbol_count))
-            symbols = np.stack([none if c.symbol_mask is None else c.symbol_mask for c in cells], axis=2)
-        if any(c.state_mask is not None for c in cells):
-            none = np.zeros((paths.length + 1, paths.width))
-            states = np.stack([none if c.state_mask is None else c.state_mask for c in cells], axis=2)
-        return symbols, states
-
-    def _nodes(self, jobs: Sequence[tuple[Cell, int, np.ndarray, Multipliers | None]], done: Minimised) -> Iterator[Node | None]:
-        """Open nodes, with the ReLU to split next: where the relaxation loses most on the word that attains the bound."""
-        problem, k = self.problem, self.problem.count
-        rows = problem.exact_rows(done.own)
-        for i, (cell, target, phase, _) in enumerate(jobs):
-            upper = float(done.bounds.upper[i])
+    def _nodes(self, jobs: Sequence[Job], done: Minimised) -> Iterator[Node | Leaf]:
+        """With the ReLU to split next: where the relaxation loses most on the word that attains the bound."""
+        rows = self.problem.exact_rows(done.own)
+        for i, job in enumerate(jobs):
+            below, above, beta = (m[i] for m in (done.multipliers.below, done.multipliers.above, done.multipliers.beta))
+            multipliers, upper = Multipliers(below, above, beta), float(done.bounds.upper[i])
             if upper < 0:
-                yield None
+                yield Leaf(job.target, job.phases, multipliers)
                 continue
-            multipliers = done.multipliers[np.array([i])]
-            lower, high = cell.lower, cell.upper
-            below, above = multipliers.below[0], multipliers.above[0]
-            x = rows[i, :k]
-            y = np.maximum(x, 0)
+            lower, high = job.cell.lower, job.cell.upper
+            x = rows[i, : self.problem.count]
             coefficient = done.bounds.coefficients[i]
             line = np.where(coefficient >= 0, above * x + np.maximum(-above * lower, (1 - above) * high), below * x)
-            loss = np.where((phase == 0) & (lower < 0) & (high > 0), coefficient * (line - y), -1.0)
-            relu = int(loss.argmax()) if k else -1
-            open_loss = np.maximum(loss, 0).sum()
-            if k and loss[relu] < 0:
-                relu = -1
-            share = float(open_loss / max(upper - rows[i, target], 1e-9))
-            yield Node(target, phase, Multipliers(below, above, multipliers.beta[0]), upper, relu, share)
+            opened = (lower < 0) & (high > 0)
+            opened[[j for j, _ in job.phases]] = False
+            loss = np.where(opened, coefficient * (line - np.maximum(x, 0)), -1.0)
+            relu = int(loss.argmax()) if opened.any() else -1
+            share = float(np.maximum(loss, 0).sum() / max(upper - rows[i, job.target], 1e-9))
+            yield Node(job.target, job.phases, multipliers, upper, relu, share)
 
     # -- splitting the words of cells ------------------------------------------------------------------------------
 
-    def _split_words(self, cells: Sequence[Cell]) -> tuple[Word, ...]:
-        """Each cell by the candidate split that leaves least."""
-        for cell in cells:
-            self.progress.cells += 1
-            words = self._split_cell(cell)
-            if words:
-                self._push(cell)
-                return words
-        return ()
-
     def _split_cell(self, cell: Cell) -> tuple[Word, ...]:
-        jobs = [(cell, node.target, node.phase, node.multipliers) for node in cell.nodes]
-        done = self._minimised(jobs, 4)
+        """By the candidate that leaves least."""
+        self.progress.cuts += 1
+        done = self._minimised([Job(cell, n.target, n.phases, n.multipliers) for n in cell.nodes], SHORT)
         if done.violations:
             return done.violations
         choices = self._candidates(cell, done)
-        parts = [part for choice in choices for part in choice]
-        if not choices:  # nothing to cut: one path, whose bound rounding has kept from being its value
+        if not choices:  # one path, whose bound rounding has kept from being its value
             return self._looked_at(cell)
-        tightened = self._tightened(parts)
-        jobs = [(p, n.target, n.phase, n.multipliers) for p in tightened for n in cell.nodes if not _excluded(p, n.phase)]
-        outcome: dict[int, list[Node]] = {id(part): [] for part in tightened}
+        parts = self.tightened([part for _, pair in choices for part in pair])
+        jobs = [Job(part, n.target, n.phases, n.multipliers) for part in parts for n in cell.nodes]
+        results: list[Node | Leaf] = []
         for chunk in _chunks(jobs, 4 * self.options.functions):
-            done = self._minimised(chunk, 4)
-            if done.violations:
-                return done.violations
-            for (part, *_), node in zip(chunk, self._nodes(chunk, done), strict=True):
-                if node is not None:
-                    outcome[id(part)].append(node)
-        best, place = None, 0
-        for choice in choices:
-            mine = tightened[place : place + len(choice)]
-            place += len(choice)
-            score = sum(max(0.0, node.upper) for part in mine for node in outcome[id(part)])
-            if best is None or score < best[0]:
-                best = (score, mine)
-        assert best is not None
-        for part in best[1]:
-            if outcome[id(part)]:
-                self._push(replace(part, nodes=tuple(outcome[id(part)])))
+            words, nodes = self.bounded(chunk, SHORT)
+            if words:
+                return words
+            results += nodes
+        size = 2 * len(cell.nodes)  # results of one choice
+        scores = [
+            sum(max(0.0, r.upper) for r in results[c * size : (c + 1) * size] if isinstance(r, Node)) for c in range(len(choices))
+        ]
+        best = int(np.argmin(scores))
+        inside, outside = parts[2 * best : 2 * best + 2]
+        self.cuts[cell.number] = (choices[best][0], inside.number, outside.number)
+        for place, part in enumerate((inside, outside)):
+            start, left = best * size + place * len(cell.nodes), []
+            for result in results[start : start + len(cell.nodes)]:
+                self._noted(part, result, left)
+            if left:
+                self.push(replace(part, nodes=tuple(left)))
         return ()
 
-    def _looked_at(self, cell: Cell) -> tuple[Word, ...]:
-        """A cell of one word: is it a violation, in exact arithmetic?"""
-        words = np.array([self._only_word(cell)], dtype=np.int64)
-        wrong = any(query.values(words)[0, -1] >= 0 for query in self.queries)
-        return (tuple(map(int, words[0])),) if wrong else ()
-
-    def _only_word(self, cell: Cell) -> Word:
-        paths = self.problem.paths
-        symbols, states = self._masks([cell])
-        weights = np.zeros((paths.length, paths.symbol_count, 1)) + (0 if symbols is None else symbols)
-        return tuple(map(int, paths.best(weights, states)[1][0]))
-
-    def _candidates(self, cell: Cell, done: Minimised) -> list[list[Cell]]:
+    def _candidates(self, cell: Cell, done: Minimised) -> list[tuple[Cut, tuple[Cell, ...]]]:
         """Splits where the paths that attained bounds disagree most: by state at a layer, by symbol at a position."""
         paths = self.problem.paths
         words = np.concatenate([w for _, w, _ in done.seen])
         states = np.concatenate([s for _, _, s in done.seen])
-        options: list[tuple[float, str, int, int]] = []
-        for t in range(1, paths.length + 1):
+        options: list[tuple[float, Cut]] = []
+        for t in range(paths.length + 1):
             values, counts = np.unique(states[:, t], return_counts=True)
-            options.append((1 - counts.max() / counts.sum(), "state", t, int(values[counts.argmax()])))
+            options.append((1 - counts.max() / counts.sum(), Cut("state", t, int(values[counts.argmax()]))))
         for t in range(paths.length):
             values, counts = np.unique(words[:, t], return_counts=True)
-            options.append((1 - counts.max() / counts.sum(), "symbol", t, int(values[counts.argmax()])))
-        options.sort(key=lambda o: (-o[0], o[1], o[2]))
-        kinds: dict[str, int] = {}
-        chosen = []
-        for score, kind, t, value in options:
-            if kinds.get(kind, 0) * 2 < self.options.candidates and (parts := self._cut(cell, kind, t, value)):
-                kinds[kind] = kinds.get(kind, 0) + 1
-                chosen.append(parts)
+            options.append((1 - counts.max() / counts.sum(), Cut("symbol", t, int(values[counts.argmax()]))))
+        options.sort(key=lambda o: (-o[0], o[1].kind, o[1].place))
+        chosen: list[tuple[Cut, tuple[Cell, ...]]] = []
+        for _, cut in options:
+            if 2 * sum(other.kind == cut.kind for other, _ in chosen) < self.options.candidates:
+                parts = cell.cut(paths, cut, (next(self.cells), next(self.cells)))
+                if parts:
+                    chosen.append((cut, parts))
         return chosen
 
-    def _cut(self, cell: Cell, kind: str, t: int, value: int) -> list[Cell]:
-        """The words that pass this state (have this symbol), and the others; [] where one of the two is certainly empty."""
-        paths = self.problem.paths
-        if kind == "state":
-            mask = np.zeros((paths.length + 1, paths.width)) if cell.state_mask is None else cell.state_mask
-            row = mask[t, : paths.layer_sizes[t]]
-        else:
-            mask = np.zeros((paths.length, paths.symbol_count)) if cell.symbol_mask is None else cell.symbol_mask
-            present = np.zeros(paths.symbol_count, dtype=bool)
-            for group in paths.steps[t].groups:
-                present[group] = True
-            row = np.where(present, mask[t], -np.inf)
-        if not (np.isfinite(np.delete(row, value)).any() and np.isfinite(row[value])):
-            return []
-        with_it, without = mask.copy(), mask.copy()
-        with_it[t] = -np.inf
-        with_it[t, value] = mask[t, value]
-        without[t, value] = -np.inf
-        if kind == "state":
-            return [replace(cell, state_mask=m, depth=cell.depth + 1) for m in (with_it, without)]
-        return [replace(cell, symbol_mask=m, depth=cell.depth + 1) for m in (with_it, without)]
-
-    def _tightened(self, cells: Sequence[Cell]) -> list[Cell]:
-        """The same cells with every ReLU's bounds proved anew, layer by layer."""
+    def tightened(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The same cells with every ReLU's bounds proved anew, layer by layer; bounds that cross: there is no word."""
         k = self.problem.count
+        if not cells:
+            return []
         lower, upper = np.stack([c.lower for c in cells]), np.stack([c.upper for c in cells])
         for group in self.problem.groups:
-            asked = [
-                (c, j)
-                for c in range(len(cells))
-                if (lower[c] <= upper[c]).all()
-                for j in range(group.start, group.stop)
-                if lower[c, j] < 0 < upper[c, j]
-            ]  # fmt: skip
+            alive = (lower <= upper).all(axis=1)
+            asked = [(c, j) for c in np.flatnonzero(alive) for j in range(group.start, group.stop) if lower[c, j] < 0 < upper[c, j]]
             for part in _chunks(asked, 4 * self.options.functions):
                 where, rows = np.array([c for c, _ in part]), np.array([j for _, j in part])
                 here = [replace(cells[c], lower=lower[c], upper=upper[c]) for c in where]
-                phase = np.zeros((len(part), k), dtype=np.int8)
-                for sign, side in ((1.0, upper), (-1.0, lower)):
-                    batch = self._batch(here, rows, phase, sign)
-                    found = bounds(self.problem, batch, first_multipliers(batch), trace=False).upper
-                    found = np.where(np.isfinite(found), found, -BEYOND)  # no word at all: bounds that cross say so
-                    if sign > 0:
-                        side[where, rows] = np.minimum(side[where, rows], np.floor(found))
-                    else:
-                        side[where, rows] = np.maximum(side[where, rows], np.ceil(-found))
-                self.progress.evaluations += 2
+                found = []
+                for sign in (1.0, -1.0):
+                    batch = self._batch(here, rows, np.zeros((len(part), k), dtype=np.int8), sign)
+                    bound = bounds(self.problem, batch, first_multipliers(batch), trace=False).upper
+                    found.append(np.where(np.isfinite(bound), bound, -BEYOND))
+                    self.progress.evaluations += 1
+                upper[where, rows] = np.minimum(upper[where, rows], np.floor(found[0]))
+                lower[where, rows] = np.maximum(lower[where, rows], np.ceil(-found[1]))
         return [replace(c, lower=lower[i], upper=upper[i]) for i, c in enumerate(cells)]
+
+    def _looked_at(self, cell: Cell) -> tuple[Word, ...]:
+        """A cell of one word: is it a violation, in exact arithmetic?"""
+        paths = self.problem.paths
+        symbols, states = masks([cell], paths)
+        weights = np.zeros((paths.length, paths.symbol_count, 1)) + (0 if symbols is None else symbols)
+        word = tuple(map(int, paths.best(weights, states)[1][0]))
+        if any(query.values(np.array([word]))[0, -1] >= 0 for query in self.queries):
+            return (word,)
+        self.closed.setdefault(cell.number, []).extend(Leaf(n.target, n.phases, None, looked=True) for n in cell.nodes)
+        return ()
 
     # -- looking for counterexamples ---------------------------------------------------------------------------------
 
@@ -389,28 +332,19 @@ class Search:
         """From many words at once: linearise the network there, take the language's best word for it, and again."""
         problem, k = self.problem, self.problem.count
         rng = np.random.default_rng(self.seed)
-        rivals = np.arange(k, len(problem.reach))
-        target = np.repeat(rivals, max(1, 48 // len(rivals)))
-        none = np.zeros((len(target), k))
-        shape = (problem.paths.length, problem.paths.symbol_count, len(target))
-        _, words, _ = problem.paths.best(rng.normal(size=shape))
-        for _ in range(6):
-            own = problem.values(words)
-            rows = problem.exact_rows(own)
+        target = np.repeat(np.arange(k, k + len(self.queries)), max(1, ATTACKS // len(self.queries)))
+        none = Multipliers(*(np.zeros((len(target), k)) for _ in range(3)))
+        words = problem.paths.best(rng.normal(size=(problem.paths.length, problem.paths.symbol_count, len(target))))[1]
+        for _ in range(ATTACK_STEPS):
+            rows = problem.exact_rows(problem.values(words))
             hits = np.flatnonzero(rows[np.arange(len(target)), target] >= 0)
             if len(hits):
                 return tuple(dict.fromkeys(tuple(map(int, words[i])) for i in hits))
             phase = np.where(rows[:, :k] > 0, 1, -1).astype(np.int8)
-            batch = Batch(target, np.ones(len(target)), np.minimum(rows[:, :k], -1), np.maximum(rows[:, :k], 1), phase)
-            words = bounds(problem, batch, Multipliers(none, none, none)).words
+            words = bounds(problem, Batch(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase), none).words
         return ()
 
 
-def _excluded(cell: Cell, phase: np.ndarray) -> bool:
-    """Whether the cell's bounds leave no word with these phases."""
-    return bool((cell.lower > cell.upper).any() or ((phase > 0) & (cell.upper < 0) | (phase < 0) & (cell.lower > 0)).any())
-
-
-def _chunks(items: Sequence, size: int) -> Iterator[Sequence]:
+def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]

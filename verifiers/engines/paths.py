@@ -59,6 +59,15 @@ class Paths:
         """The largest layer: how much memory one function takes per layer."""
         return max(self.layer_sizes) + 1
 
+    @cached_property
+    def present(self) -> np.ndarray:
+        """(length, symbols): whether some word has this symbol there."""
+        out = np.zeros((self.length, self.symbol_count), dtype=bool)
+        for t, step in enumerate(self.steps):
+            for group in step.groups:
+                out[t, group] = True
+        return out
+
     def best(self, weights: np.ndarray, states: np.ndarray | None = None, *, trace: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Maxima (functions,), words (functions, length) that attain them, and the states they pass (functions, length + 1).
 
