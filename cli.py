@@ -49,7 +49,7 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--workers", type=click.IntRange(1), default=None, help="Solvers that run side by side [default: one per core]."),
         click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver."),
         click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for the race."),
-        click.option("--backends", default=None, help="Only these, separated by commas (see `relucid backends`)."),
+        click.option("--backends", default=None, help="Only these, by commas; name:option for variants (see `relucid backends`)."),
         click.option(
             "--trust", type=click.Choice(["checked", "exact", "float"]), default="exact", show_default=True,
             help="How far a proof must be trusted.",

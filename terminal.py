@@ -73,7 +73,9 @@ def headline(verdict: Verdict) -> Text:
         )
     if isinstance(verdict, Refuted):
         return Text(f"refuted: network and program differ (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
-    so_far = "" if verdict.proved_inputs is None else f"; proved on {share(verdict.proved_inputs, verdict.domain_size)} of the inputs so far"
+    so_far = (
+        "" if verdict.proved_inputs is None else f"; proved on {share(verdict.proved_inputs, verdict.domain_size)} of the inputs so far"
+    )
     return Text(f"unknown: {visible(verdict.reason)} (domain: {size}, {verdict.seconds:.2f} s{so_far})", "yellow")
 
 
@@ -188,7 +190,19 @@ def backends_table(as_json: bool) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(row.name, Text(row.version or "-"), row.trust or "", Text(row.problem or row.description))
-    console().print(table)
+    screen = console()
+    screen.print(table)
+    screen.print("\noptions, as in --backends z3-bv:plain,cpsat:automaton:workers=2", markup=False)
+    takers: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for option, text in row.options.items():
+            takers.setdefault((option, text), []).append(row.name)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("option", "what it does", "of"):
+        table.add_column(heading, overflow="fold")
+    for (option, text), names in takers.items():
+        table.add_row(Text(option), Text(text), Text(", ".join(names)))
+    screen.print(table)
 
 
 def show_circuit(where: str, mask: Path | None) -> None:

@@ -8,7 +8,8 @@ say that it does, on every word.  Operands of other widths are cut or extended b
 from __future__ import annotations
 
 from .formula import Formula, Linear
-from .smt import SmtScript, script, selection
+from .plain import plain_bitvector
+from .smt import SmtScript, script, selection, text
 
 
 def signed_width(lower: int, upper: int) -> int:
@@ -17,12 +18,18 @@ def signed_width(lower: int, upper: int) -> int:
 
 
 def bitvector(formula: Formula) -> SmtScript:
+    if formula.encoding.plain:
+        return SmtScript(
+            formula, "QF_BV", text(formula, "QF_BV", plain_bitvector(formula)), tuple(f"t{t}" for t in range(formula.language.length))
+        )
     widths: dict[int, int] = {}  # of the ReLU outputs, as unsigned words
     lines = []
     for j, relu in enumerate(formula.relus):
         width = signed_width(relu.lower, relu.upper)
         lines.append(f"(define-fun p{j} () (_ BitVec {width}) {_sum(formula, relu.argument, width, widths)})")
         widths[relu.output] = max(1, relu.upper.bit_length())
+        if formula.encoding.redundant:
+            lines += _range(f"p{j}", width, relu.lower, relu.upper)
         name, top = formula.variables[relu.output].name, widths[relu.output] - 1
         lines.append(
             f"(define-fun {name} () (_ BitVec {top + 1}) (ite (= ((_ extract {width - 1} {width - 1}) p{j}) #b1)"
@@ -31,7 +38,15 @@ def bitvector(formula: Formula) -> SmtScript:
     width = signed_width(*formula.violation_bounds)
     lines.append(f"(define-fun violation () (_ BitVec {width}) {_sum(formula, formula.violation, width, widths)})")
     lines.append(f"(assert (= ((_ extract {width - 1} {width - 1}) violation) #b0))")
+    if formula.encoding.redundant:
+        lines += _range("violation", width, -(1 << (width - 1)), formula.violation_bounds[1])
     return script(formula, "QF_BV", lines)
+
+
+def _range(name: str, width: int, lower: int, upper: int) -> list[str]:
+    """Its proved bounds, where the width does not say them already: implied, and spares the solver finding them."""
+    low, high = lower > -(1 << (width - 1)), upper < (1 << (width - 1)) - 1
+    return [f"(assert (bvsle {_constant(lower, width)} {name}))"] * low + [f"(assert (bvsle {name} {_constant(upper, width)}))"] * high
 
 
 def _constant(value: int, width: int) -> str:

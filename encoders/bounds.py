@@ -4,7 +4,8 @@ First step of every encoding.  Everything linear is composed: a value is (symbol
 outputs) @ R + constant, over exact integers.  The extremes of the symbol part over the language's words are a dynamic
 program over the automaton, so first-layer bounds are attained by words.  Deeper ones are the better of interval
 propagation and backward substitution (CROWN: each ReLU between a line below and a line above), rounded to integers.
-A ReLU that is never positive becomes 0, one that is never negative becomes its argument; both exactly.
+A ReLU that is never positive becomes 0, one that is never negative becomes its argument, and ReLUs whose arguments are
+multiples of each other share one; all exactly.  `options.py` has a switch for each of these ideas.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from ..models.automaton import Automaton
 from ..models.domain import Domain
 from ..models.network import FLOAT64_EXACT, Affine, Network, integer_array
+from .options import BEST, Encoding
 
 INT64_SAFE = 2**62
 SLOPE_BITS = 8  # upper slopes u/(u-l) are rounded to multiples of 2**-SLOPE_BITS; sound for every slope in [0, 1]
@@ -110,7 +112,7 @@ class Rows:
 class UnstableRelu:
     """output = max(0, symbols . indicators + relus . outputs of earlier ones + constant), with lower < 0 < upper proved.
 
-    `layer` numbers the ReLU node it belongs to; it reads only ReLUs of smaller layers.
+    Where nothing is folded, lower <= 0 <= upper.  `layer` numbers the ReLU node it belongs to; it reads only ReLUs of smaller layers.
     """
 
     symbols: np.ndarray
@@ -130,26 +132,34 @@ class Reduced:
     outputs: Rows
     dead: int
     active: int
+    encoding: Encoding = BEST
 
     def bounds(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """Proved lower and upper bounds of the rows over the language, as integers."""
+        words = every_word(self.language) if self.encoding.box else self.language
         negated = Rows(*(exact_product(a, -1) for a in (rows.symbols, rows.relus, rows.constant)))
-        lower = exact_product(upper_bounds(self.language, self.relus, negated), -1)
-        return lower, upper_bounds(self.language, self.relus, rows)
+        lower = exact_product(upper_bounds(words, self.relus, negated, self.encoding.crown), -1)
+        return lower, upper_bounds(words, self.relus, rows, self.encoding.crown)
 
     def combination(self, coefficients: Sequence[int]) -> Rows:
         """One row: the linear combination of the outputs' numerators."""
-        weights = integer_array([list(coefficients)])
-        return simplified(self.language, self.outputs.combined(weights, len(self.relus)))
+        rows = self.outputs.combined(integer_array([list(coefficients)]), len(self.relus))
+        return simplified(self.language, rows) if self.encoding.fold else rows
 
 
-def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Rows) -> np.ndarray:
+def every_word(language: Automaton) -> Automaton:
+    """All words of this length, whether they are in the language or not."""
+    everything = tuple((0, s, 0) for s in range(language.symbol_count))
+    return Automaton(language.symbol_count, (1,) * (language.length + 1), (everything,) * language.length, (0,))
+
+
+def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Rows, crown: bool = True) -> np.ndarray:
     """Proved upper bounds of rows that may read all of `relus`: the better of intervals and backward substitution."""
     wide = rows.widened(len(relus))
     symbol_part = maxima(language, rows.symbols.reshape(len(rows), language.length, language.symbol_count))
     upper = integer_array([r.upper for r in relus])
     interval = exact_sum(symbol_part, exact_matmul(np.maximum(wide, 0), upper[:, None])[:, 0], rows.constant)
-    if not relus or not wide.any():
+    if not crown or not relus or not wide.any():
         return interval
     current, shift = Rows(rows.symbols, wide, rows.constant), 0  # `current` bounds the rows times 2**shift
     for layer in sorted({r.layer for r in relus}, reverse=True):
@@ -169,7 +179,7 @@ def _substituted(rows: Rows, group: Sequence[UnstableRelu], first: int) -> Rows:
     y <= s*x + max(-s*l, (1-s)*u) with s near u/(u-l), and y >= 0 or y >= x, whichever loses less area.
     """
     one = 1 << SLOPE_BITS
-    slopes = [min(one, (r.upper * one + (r.upper - r.lower) // 2) // (r.upper - r.lower)) for r in group]
+    slopes = [min(one, (r.upper * one + (r.upper - r.lower) // 2) // max(1, r.upper - r.lower)) for r in group]
     offsets = [max(-s * r.lower, (one - s) * r.upper) for s, r in zip(slopes, group, strict=True)]
     below = [one if r.upper > -r.lower else 0 for r in group]
     coefficients = rows.relus[:, first : first + len(group)]
@@ -209,8 +219,11 @@ def simplified(language: Automaton, rows: Rows) -> Rows:
     return Rows(integer_array(out.reshape(len(rows), language.length * language.symbol_count)), rows.relus, integer_array(constant))
 
 
-def reduced(network: Network, domain: Domain, language: Automaton, deadline: float | None = None) -> Reduced:
+def reduced(
+    network: Network, domain: Domain, language: Automaton, deadline: float | None = None, encoding: Encoding | None = None
+) -> Reduced:
     """The network on a (non-empty, label-restricted) language.  Raises TimeoutError after `deadline` (time.monotonic)."""
+    encoding = encoding or BEST
     values: dict[int, Rows] = {}
     relus: list[UnstableRelu] = []
     inputs = {0}  # nodes that are the input itself; indicators are never negative, so a ReLU leaves them alone
@@ -230,13 +243,13 @@ def reduced(network: Network, domain: Domain, language: Automaton, deadline: flo
         elif node.source in inputs:
             inputs.add(k)
         else:
-            values[k], ups, downs = _rectified(language, relus, values[node.source], k)
+            values[k], ups, downs = _rectified(language, relus, values[node.source], k, encoding)
             active, dead = active + ups, dead + downs
         for s in [s for s in values if last_use.get(s, len(network.nodes)) <= k and s != k]:
             del values[s]
     if (last := len(network.nodes)) in inputs:
         values[last] = _of_input(np.eye(network.input_size, dtype=np.int64), domain, language, 0)
-    return Reduced(language, tuple(relus), values[last], dead, active)
+    return Reduced(language, tuple(relus), values[last], dead, active, encoding)
 
 
 def _of_input(weights: np.ndarray, domain: Domain, language: Automaton, relus: int) -> Rows:
@@ -251,30 +264,42 @@ def _of_input(weights: np.ndarray, domain: Domain, language: Automaton, relus: i
     return Rows(symbols, np.zeros((size, relus), dtype=np.int64), exact_matmul(weights, context[:, None])[:, 0])
 
 
-def _rectified(language: Automaton, relus: list[UnstableRelu], rows: Rows, layer: int) -> tuple[Rows, int, int]:
-    """max(0, rows): settled rows stay linear, each other one appends to `relus`.  With the numbers of active and dead rows."""
-    rows = simplified(language, Rows(rows.symbols, rows.widened(len(relus)), rows.constant))
-    lower, upper = Reduced(language, tuple(relus), rows, 0, 0).bounds(rows)
+def _rectified(language: Automaton, relus: list[UnstableRelu], rows: Rows, layer: int, encoding: Encoding) -> tuple[Rows, int, int]:
+    """max(0, rows): settled rows stay linear, the others append to `relus`.  With the numbers of active and dead rows."""
+    rows = Rows(rows.symbols, rows.widened(len(relus)), rows.constant)
+    if encoding.fold:
+        rows = simplified(language, rows)
+    lower, upper = Reduced(language, tuple(relus), rows, 0, 0, encoding).bounds(rows)
     known, dead, active = len(relus), 0, 0
-    opened: list[tuple[int, int]] = []  # row, common factor
+    outputs: list[tuple[int, int, int]] = []  # row, ReLU, factor: the row's value is its linear part (where kept) + factor * the ReLU
     keep = np.ones((len(rows), 1), dtype=np.int64)
+    opened: dict[tuple[int, ...], int] = {}  # the ReLUs of this layer by their arguments
     for i in range(len(rows)):
-        parts = [*map(int, rows.symbols[i]), *map(int, rows.relus[i]), int(rows.constant[i])]
+        parts = (*map(int, rows.symbols[i]), *map(int, rows.relus[i]), int(rows.constant[i]))
         g = math.gcd(*parts) or 1  # every value is a multiple of this: smaller numbers for the solver, and rounder bounds
         low, high = -(-int(lower[i]) // g), int(upper[i]) // g
-        if low >= 0:
-            active += 1
+        if encoding.fold:
+            if low >= 0:
+                active += 1
+                continue
+            if high <= 0:
+                keep[i], dead = 0, dead + 1
+                continue
+        else:
+            g, low, high = 1, min(0, int(lower[i])), max(0, int(upper[i]))
+        argument, opposite = tuple(v // g for v in parts), tuple(-v // g for v in parts)
+        if encoding.merge and opposite in opened:  # max(0, -x) = max(0, x) - x
+            outputs.append((i, opened[opposite], g))
             continue
         keep[i] = 0
-        if high <= 0:
-            dead += 1
-            continue
-        opened.append((i, g))
-        symbols, inner = exact_quotient(rows.symbols[i], g), exact_quotient(rows.relus[i], g)
-        relus.append(UnstableRelu(symbols, inner, parts[-1] // g, low, high, layer))
+        if not encoding.merge or argument not in opened:
+            opened[argument] = len(relus)
+            symbols, inner = exact_quotient(rows.symbols[i], g), exact_quotient(rows.relus[i], g)
+            relus.append(UnstableRelu(symbols, inner, argument[-1], low, high, layer))
+        outputs.append((i, opened[argument], g))
     wide = np.zeros((len(rows), len(relus)), dtype=object)
     wide[:, :known] = exact_product(rows.relus, keep)
-    for column, (i, g) in enumerate(opened, start=known):
-        wide[i, column] = g
+    for i, relu, factor in outputs:
+        wide[i, relu] = factor
     kept = Rows(exact_product(rows.symbols, keep), integer_array(wide), exact_product(rows.constant, keep[:, 0]))
     return kept, active, dead

@@ -1,22 +1,27 @@
 """One query as a solver-neutral mixed-integer ReLU formula: is there a word of this label on which this rival wins?
 
 Second step of every encoding: `bounds.py` reduces the network on the label's language, this module names variables and
-constraints, `milp.py`, `cpsat.py`, `bitvector.py` and `linear_real.py` translate.  All coefficients are exact integers.
-Variables are numbered: the automaton's edges (0/1 flow), the symbol indicators (0/1), then the unstable ReLUs' outputs.
+constraints, `milp.py`, `cpsat.py`, `bitvector.py`, `linear_real.py`, `pseudo_boolean.py` and `cnf.py` translate.  All
+coefficients are exact integers.  Variables are numbered: the arcs (0/1 flow), the symbol indicators (0/1), then the
+unstable ReLUs' outputs.  Symbols that the program does not tell apart share their arcs, and those that the network does
+not tell apart either are one symbol (`symbols.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Literal
 
 import numpy as np
 
 from ..models.automaton import Automaton
 from ..models.claim import Rival
-from .bounds import Reduced, Rows, present_symbols
+from .bounds import Reduced, Rows
+from .options import BEST, Encoding
+from .symbols import Arc, grouped, without_twins
 
 Word = tuple[int, ...]
 
@@ -59,7 +64,10 @@ class Constraint:
 
 @dataclass(frozen=True)
 class ReluConstraint:
-    """variable `output` == max(0, argument), where lower <= argument <= upper on every word and lower < 0 < upper."""
+    """variable `output` == max(0, argument), where lower <= argument <= upper on every word and lower < 0 < upper.
+
+    Where nothing is folded, lower <= 0 <= upper.
+    """
 
     output: int
     argument: Linear
@@ -69,22 +77,29 @@ class ReluConstraint:
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """Satisfiable iff some word of the language, not in `blocked`, makes `violation` >= 0.
+    """Satisfiable iff some word of the language that ends in an `accepting` state, and is not in `blocked`, makes `violation` >= 0.
 
-    `flow`: one unit through the automaton, and indicators as sums of edges.  `edges[t][i]` is the variable of the
-    automaton's edge i in layer t; `indicators[t]` maps the symbols that occur at t to their variables.
+    `groups[t]`: the symbols that occur at t, those with the same transitions together.  `arcs[t]`: the automaton's edges there,
+    with a group in place of a symbol; `edges[t][i]` is the variable of arc i.  `indicators[t]` maps symbols to their variables.
+    `flow`: one unit through the arcs to an accepting state, and per group, its indicators and its arcs sum to the same.
+    `twins[t]`: for each symbol that has twins, all of them; only the first occurs in the language, and stands for the others.
     `violation_bounds` are proved for the whole language.
     """
 
     name: str
     language: Automaton
+    accepting: tuple[int, ...]
     variables: tuple[Variable, ...]
+    groups: tuple[tuple[tuple[int, ...], ...], ...]
+    arcs: tuple[tuple[Arc, ...], ...]
     edges: tuple[tuple[int, ...], ...]
     indicators: tuple[Mapping[int, int], ...]
+    twins: tuple[Mapping[int, tuple[int, ...]], ...]
     flow: tuple[Constraint, ...]
     relus: tuple[ReluConstraint, ...]
     violation: Linear
     violation_bounds: tuple[int, int]
+    encoding: Encoding = BEST
     blocked: tuple[Word, ...] = ()
 
     @property
@@ -103,15 +118,23 @@ class Formula:
         return tuple(out)
 
     def blocking(self, words: Sequence[Word]) -> Formula:
-        return replace(self, blocked=(*self.blocked, *words))
+        """Without these words, and without those that are alike."""
+        return replace(self, blocked=tuple(dict.fromkeys((*self.blocked, *map(self.first_alike, words)))))
 
     def decode(self, assignment: Mapping[int, float] | Sequence[float]) -> Word:
         """The word that an assignment stands for, from its indicators (the largest of a position, so rounding does no harm)."""
         return tuple(max(sorted(here), key=lambda s, here=here: assignment[here[s]]) for here in self.indicators)  # type: ignore[misc]
 
+    def alike(self, word: Word) -> Iterator[Word]:
+        """The words that neither the rows of the network nor the program tell from this one, the one that stands for them first."""
+        return product(*(here.get(s, (s,)) for s, here in zip(word, self.twins, strict=True)))
+
+    def first_alike(self, word: Word) -> Word:
+        return next(self.alike(word))
+
     def assignment(self, word: Word) -> list[int]:
         """The values that a word of the language gives all variables (exact); the way there."""
-        values = [0] * len(self.variables)
+        word, values = self.first_alike(word), [0] * len(self.variables)
         for t, (path, here) in enumerate(zip(self._path(word), self.indicators, strict=True)):
             values[self.edges[t][path]] = 1
             values[here[word[t]]] = 1
@@ -120,10 +143,11 @@ class Formula:
         return values
 
     def _path(self, word: Word) -> list[int]:
-        """The indices of the word's edges, layer by layer."""
+        """The indices of the word's arcs, layer by layer."""
         reach: list[dict[int, list[int]]] = [{s: [] for s in range(self.language.layer_sizes[0])}]
-        for symbol, layer in zip(word, self.language.edges, strict=True):
-            reach.append({e[2]: [*reach[-1][e[0]], i] for i, e in enumerate(layer) if e[1] == symbol and e[0] in reach[-1]})
+        for symbol, groups, layer in zip(word, self.groups, self.arcs, strict=True):
+            reading = [symbol in group for group in groups]
+            reach.append({a[2]: [*reach[-1][a[0]], i] for i, a in enumerate(layer) if reading[a[1]] and a[0] in reach[-1]})
         if not reach[-1]:
             raise ValueError(f"{word} is not a word of the language")
         return next(iter(reach[-1].values()))
@@ -139,52 +163,87 @@ class Formula:
 
 
 def build_formula(reduced: Reduced, rival: Rival, name: str = "query") -> Formula:
-    """The query for one rival on the language that the network was reduced on (the words of the rival's label)."""
-    language = reduced.language
-    variables: list[Variable] = []
-    edges = []
-    for t, layer in enumerate(language.edges):
-        edges.append(tuple(range(len(variables), len(variables) + len(layer))))
-        variables += [Variable(f"e{t}_{i}", 0, 1) for i in range(len(layer))]
-    indicators = []
-    for t, present in enumerate(present_symbols(language)):
-        indicators.append({s: len(variables) + i for i, s in enumerate(present)})
-        variables += [Variable(f"x{t}_{s}", 0, 1) for s in present]
-    outputs = range(len(variables), len(variables) + len(reduced.relus))
-    variables += [Variable(f"y{j}", 0, r.upper) for j, r in enumerate(reduced.relus)]
-
-    def linear(symbols: np.ndarray, relus: np.ndarray, constant: int) -> Linear:
-        weights = symbols.reshape(language.length, language.symbol_count)
-        terms = [(v, int(weights[t, s])) for t, here in enumerate(indicators) for s, v in here.items() if weights[t, s]]
-        terms += [(outputs[j], int(c)) for j, c in enumerate(relus) if c]
-        return Linear(tuple(terms), int(constant))
-
-    relus = tuple(ReluConstraint(outputs[j], linear(r.symbols, r.relus, r.constant), r.lower, r.upper) for j, r in enumerate(reduced.relus))
+    """The query for one rival, on the language that the network was reduced on: the words of the rival's label, or of all labels."""
+    encoding = reduced.encoding
     row = reduced.combination(rival.coefficients)
     row = Rows(row.symbols, row.relus, row.constant - rival.threshold)
     lower, upper = reduced.bounds(row)
-    violation = linear(row.symbols[0], row.relus[0], row.constant[0])
-    flow = _flow(language, edges, indicators)
+    kept = _read(reduced, row) if encoding.fold else list(range(len(reduced.relus)))
+    rows = [*((r.symbols, r.relus, r.constant) for r in (reduced.relus[j] for j in kept)), (row.symbols[0], row.relus[0], row.constant[0])]
+    language = reduced.language
+    twins: tuple[Mapping[int, tuple[int, ...]], ...] = ({},) * language.length
+    if encoding.merge:
+        language, twins = without_twins(language, [symbols for symbols, _, _ in rows])
+    groups, arcs = grouped(language, encoding.merge)
+
+    variables: list[Variable] = []
+    edges = []
+    for t, layer in enumerate(arcs):
+        edges.append(tuple(range(len(variables), len(variables) + len(layer))))
+        variables += [Variable(f"e{t}_{i}", 0, 1) for i in range(len(layer))]
+    indicators = []
+    for t, here in enumerate(groups):
+        present = sorted(s for group in here for s in group)
+        indicators.append({s: len(variables) + i for i, s in enumerate(present)})
+        variables += [Variable(f"x{t}_{s}", 0, 1) for s in present]
+    outputs = {j: len(variables) + i for i, j in enumerate(kept)}
+    variables += [Variable(f"y{i}", 0, reduced.relus[j].upper) for i, j in enumerate(kept)]
+
+    def linear(symbols: np.ndarray, relus: np.ndarray, constant: int) -> Linear:
+        weights = symbols.reshape(language.length, language.symbol_count).tolist()
+        terms = [(v, weights[t][s]) for t, here in enumerate(indicators) for s, v in here.items() if weights[t][s]]
+        terms += [(outputs[j], c) for j, c in enumerate(relus.tolist()) if c]
+        return Linear(tuple(terms), int(constant))
+
+    sums = [linear(*row) for row in rows]
+    relus = tuple(ReluConstraint(outputs[j], sums[i], reduced.relus[j].lower, reduced.relus[j].upper) for i, j in enumerate(kept))
+    accepting = (
+        tuple(i for i, label in enumerate(language.labels) if label == rival.label)
+        if encoding.whole
+        else tuple(range(len(language.labels)))
+    )
+    flow = _flow(language, accepting, groups, arcs, edges, indicators)
     bounds = (int(lower[0]), int(upper[0]))
-    return Formula(name, language, tuple(variables), tuple(edges), tuple(indicators), flow, relus, violation, bounds)
+    return Formula(
+        name, language, accepting, tuple(variables), groups, arcs, tuple(edges), tuple(indicators), twins, flow, relus, sums[-1], bounds, encoding
+    )  # fmt: skip
 
 
-def _flow(language: Automaton, edges: Sequence[Sequence[int]], indicators: Sequence[Mapping[int, int]]) -> tuple[Constraint, ...]:
-    """One unit of flow from the first layer to the last, and every indicator as the sum of its edges."""
+def _read(reduced: Reduced, row: Rows) -> list[int]:
+    """The ReLUs that the row reads, itself or through others."""
+    needed = {j for j, c in enumerate(row.relus[0]) if c}
+    for j in reversed(range(len(reduced.relus))):
+        if j in needed:
+            needed |= {i for i, c in enumerate(reduced.relus[j].relus) if c}
+    return sorted(needed)
+
+
+def _flow(
+    language: Automaton,
+    accepting: tuple[int, ...],
+    groups: Sequence[Sequence[Sequence[int]]],
+    arcs: Sequence[Sequence[Arc]],
+    edges: Sequence[Sequence[int]],
+    indicators: Sequence[Mapping[int, int]],
+) -> tuple[Constraint, ...]:
+    """One unit of flow from the first layer to the last's accepting states; per group, indicators and arcs sum to the same."""
     out = []
     into: list[list[tuple[int, int]]] = []
-    for t, layer in enumerate(language.edges):
+    for t, layer in enumerate(arcs):
         away: list[list[tuple[int, int]]] = [[] for _ in range(language.layer_sizes[t])]
         arriving: list[list[tuple[int, int]]] = [[] for _ in range(language.layer_sizes[t + 1])]
-        through: dict[int, list[tuple[int, int]]] = {symbol: [(x, 1)] for symbol, x in indicators[t].items()}
-        for v, (source, symbol, target) in zip(edges[t], layer, strict=True):
+        through = [[(indicators[t][symbol], 1) for symbol in group] for group in groups[t]]
+        for v, (source, group, target) in zip(edges[t], layer, strict=True):
             away[source].append((v, -1))
             arriving[target].append((v, 1))
-            through[symbol].append((v, -1))
+            through[group].append((v, -1))
         if t == 0:
             out.append(Constraint(Linear(tuple((v, 1) for v in edges[0]), -1), "=="))
         else:
             out += [Constraint(Linear((*a, *b), 0), "==") for a, b in zip(into, away, strict=True)]
-        out += [Constraint(Linear(tuple(terms), 0), "==") for terms in through.values()]
+        out += [Constraint(Linear(tuple(terms), 0), "==") for terms in through]
         into = arriving
+    refused = [term for state, terms in enumerate(into) if state not in accepting for term in terms]
+    if refused:
+        out.append(Constraint(Linear(tuple(refused), 0), "=="))
     return tuple(out)

@@ -20,7 +20,8 @@ def linear_real(formula: Formula) -> SmtScript:
         lines.append(f"(assert (>= {y} p{j}))")
         lines.append(f"(assert (ite z{j} (and (>= p{j} 0.0) (= {y} p{j})) (and (<= p{j} 0.0) (= {y} 0.0))))")
         area, top = relu.upper - relu.lower, relu.upper  # (u - l) y <= u (x - l)
-        lines.append(f"(assert (<= (* {_number(area)} {y}) (+ (* {_number(top)} p{j}) {_number(-top * relu.lower)})))")
+        if formula.encoding.redundant:
+            lines.append(f"(assert (<= (* {_number(area)} {y}) (+ (* {_number(top)} p{j}) {_number(-top * relu.lower)})))")
     lines.append(f"(assert (>= {_sum(formula, formula.violation)} 0.0))")
     return script(formula, "QF_LRA", lines)
 

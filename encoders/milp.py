@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from .formula import Formula, Linear, Word
+from .plain import plain_program_rows
 
 EXACT_COEFFICIENT = 2**53
 HOPELESS_RANGE = 2**40  # a neuron with more integer steps than this is far below any tolerance
@@ -44,16 +45,17 @@ class MilpRow:
 class Milp:
     """Feasible iff the formula is satisfiable, unless `inexact` gives a reason why a solver with float64 cannot tell.
 
-    Its first variables are the formula's, in the same order.
+    `columns` says which of its variables are the formula's.
     """
 
     formula: Formula
     variables: tuple[MilpVariable, ...]
     rows: tuple[MilpRow, ...]
+    columns: Mapping[int, int]
     inexact: str = ""
 
     def decode(self, assignment: Mapping[int, float]) -> Word:
-        return self.formula.decode(assignment)
+        return self.formula.decode({v: assignment[column] for v, column in self.columns.items()})
 
     def mps_text(self) -> str:
         """The program in free MPS format, for any MILP solver."""
@@ -88,12 +90,17 @@ def _decimal(value: Fraction) -> str:
 
 def milp(formula: Formula) -> Milp:
     """The formula as a MILP, exact in its fractions; see `Milp.inexact` for what float64 makes of them."""
-    outputs = {relu.output: relu for relu in formula.relus}
-    integer = {x for here in formula.indicators for x in here.values()}
-    variables = []
+    plain = formula.encoding.plain
+    outputs = {relu.output for relu in formula.relus}
+    indicators = {x for here in formula.indicators for x in here.values()}
+    variables: list[MilpVariable] = []
+    columns: dict[int, int] = {}
     for v, variable in enumerate(formula.variables):
+        if plain and v not in outputs | indicators:
+            continue
+        columns[v] = len(variables)
         unit = 1 << max(0, variable.upper.bit_length() - COMFORTABLE) if v in outputs else 1
-        variables.append(MilpVariable(variable.name, Fraction(variable.lower, unit), Fraction(variable.upper, unit), v in integer, unit))
+        variables.append(MilpVariable(variable.name, Fraction(variable.lower, unit), Fraction(variable.upper, unit), v in indicators, unit))
     phases = {}
     for j, relu in enumerate(formula.relus):
         phases[relu.output] = len(variables)
@@ -102,15 +109,26 @@ def milp(formula: Formula) -> Milp:
     rows: list[MilpRow] = []
 
     def add(name: str, linear: Linear, relation: str, unit: int, extra: tuple[tuple[int, int], ...] = ()) -> None:
-        """linear + extra (relation) 0, divided by `unit`."""
-        terms = tuple((v, Fraction(c * variables[v].unit, unit)) for v, c in (*linear.terms, *extra))
+        """linear + extra (relation) 0, divided by `unit`; `extra` reads columns."""
+        own = ((columns[v], c) for v, c in linear.terms)
+        terms = tuple((v, Fraction(c * variables[v].unit, unit)) for v, c in (*own, *extra))
         bound = Fraction(-linear.constant, unit)
         rows.append(MilpRow(name, terms, bound, bound if relation == "==" else None))
 
-    for i, constraint in enumerate((*formula.flow, *formula.exclusions)):
-        add(f"flow{i}", constraint.linear, constraint.relation, 1)
+    if plain:
+        states, steps = plain_program_rows(formula)
+        first = len(variables)
+        variables += [MilpVariable(name, Fraction(0), Fraction(1), True) for name in states]
+        for name, read, linear, relation in steps:
+            add(name, linear, relation, 1, tuple((first + state, c) for state, c in read))
+    else:
+        for i, constraint in enumerate(formula.flow):
+            add(f"flow{i}", constraint.linear, constraint.relation, 1)
+    for i, constraint in enumerate(formula.exclusions):
+        add(f"not{i}", constraint.linear, constraint.relation, 1)
     for j, relu in enumerate(formula.relus):
-        y, z, unit = relu.output, phases[relu.output], variables[relu.output].unit
+        y, z = columns[relu.output], phases[relu.output]
+        unit = variables[y].unit
         minus = Linear(tuple((v, -c) for v, c in relu.argument.terms), -relu.argument.constant)
         add(f"above{j}", minus, ">=", unit, ((y, 1),))  # y >= x
         shifted = Linear(relu.argument.terms, relu.argument.constant - relu.lower)
@@ -119,7 +137,7 @@ def milp(formula: Formula) -> Milp:
     lower, upper = formula.violation_bounds
     unit = 1 << max(0, max(abs(lower), abs(upper)).bit_length() - COMFORTABLE - 10)
     add("violation", formula.violation, ">=", unit)
-    return Milp(formula, tuple(variables), tuple(rows), _inexact(formula, rows))
+    return Milp(formula, tuple(variables), tuple(rows), columns, _inexact(formula, rows))
 
 
 def _inexact(formula: Formula, rows: list[MilpRow]) -> str:

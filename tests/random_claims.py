@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from relucid.encoders.bounds import reduced
 from relucid.encoders.formula import Formula, build_formula
+from relucid.encoders.options import BEST, DESCRIPTIONS, PLAIN, Encoding, with_option
 from relucid.models.claim import Claim, Decision, Rival
 from relucid.models.domain import Domain
 from relucid.models.network import feed_forward
@@ -57,11 +58,18 @@ def errs(claim: Claim, rival: Rival, word: tuple[int, ...]) -> bool:
     return sum(c * int(y) for c, y in zip(rival.coefficients, outputs, strict=True)) >= rival.threshold
 
 
-def formulas(claim: Claim) -> Iterator[tuple[Rival, Formula]]:
+ENCODINGS = {
+    "best": BEST,
+    "plain": PLAIN,
+    **{o: encoding for o in DESCRIPTIONS if o != "plain" and (encoding := with_option(BEST, o)) is not None},
+}
+
+
+def formulas(claim: Claim, encoding: Encoding = BEST) -> Iterator[tuple[Rival, Formula]]:
     """Every query of a claim, settled ones too."""
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
         if not language.empty:
-            small = reduced(claim.network, claim.domain, language)
+            small = reduced(claim.network, claim.domain, claim.language if encoding.whole else language, encoding=encoding)
             for rival in claim.decision.rivals(label):
                 yield rival, build_formula(small, rival)

@@ -6,12 +6,13 @@ A backend gets a claim and a budget and returns an `Attempt`: "proved", "refuted
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 from ..models.claim import Claim
+from ..models.errors import InputError
 from .verdict import Attempt, Trust
 
 
@@ -20,7 +21,7 @@ class Budget:
     """Limits and knobs: wall seconds, megabytes, workers, seed, counterexamples wanted.
 
     Of one attempt: `workers` are its threads.  Of a race (`prove_claim`): seconds in all, megabytes for each entrant,
-    `workers` entrants side by side.
+    `workers` entrants side by side.  `checkpoint` names a file in which an engine that can go on later keeps what it has done.
     """
 
     seconds: float = 60.0
@@ -28,6 +29,7 @@ class Budget:
     workers: int = 1
     seed: int = 0
     counterexamples: int = 1
+    checkpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,22 @@ def installed_version(package: str) -> str | None:
         return None
 
 
+class UnknownOption(InputError):
+    """Of a backend: it does not have this option."""
+
+    def __init__(self, option: str, backend: str, known: Iterable[str]) -> None:
+        options = ", ".join(known)
+        super().__init__(
+            "--backends", f"{backend} has no option {option!r}", f"known are {options}" if options else f"write {backend} alone"
+        )
+
+
 class Backend(Protocol):
-    """`available()` probes without importing the solver: its version, or None.  `unfit(claim)` says in one line why not, or None."""
+    """`available()` probes without importing the solver: its version, or None.  `unfit(claim)` says in one line why not, or None.
+
+    A backend that can be had in several ways also has `options`, names with what they do, and `with_options(options)`,
+    a backend of that kind whose name is "name:option:option"; it raises `UnknownOption` (docs/add-a-backend.md).
+    """
 
     name: str
     capabilities: Capabilities
@@ -61,3 +77,8 @@ class Backend(Protocol):
     def unfit(self, claim: Claim) -> str | None: ...
 
     def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt: ...
+
+
+def options_of(backend: Backend) -> Mapping[str, str]:
+    """Its options with what they do; backends need not have any."""
+    return getattr(backend, "options", {}) if hasattr(backend, "with_options") else {}

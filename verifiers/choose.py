@@ -1,4 +1,4 @@
-"""Which backends may run: from the names that the user gave, or all of them."""
+"""Which backends may run: from the names that the user gave, with their options, or all of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import importlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..models.errors import InputError
-from .backend import Backend
+from .backend import Backend, UnknownOption, options_of
 
 
 def choose(names: Sequence[str] | None, registry: Iterable[Backend] | None = None) -> tuple[Backend, ...]:
-    """The backends of these names in this order, None: all.  "module:attribute" names one that is not registered.
+    """The backends of these names in this order, None: all.
 
-    One string lists them with commas, as on the command line.  Raises InputError for a name that is not there.
+    "name:option:option" is a registered backend with options, "module:attribute" one that is not registered.  One string lists
+    them with commas, as on the command line.  Raises InputError for a name or an option that is not there.
     """
     known = {backend.name: backend for backend in (_registered() if registry is None else registry)}
     if names is None:
@@ -21,7 +22,7 @@ def choose(names: Sequence[str] | None, registry: Iterable[Backend] | None = Non
         names = [name.strip() for name in names.split(",") if name.strip()]
     if not names:
         raise InputError("backends", "names no backend", f"known are {', '.join(known)}")
-    chosen = [known[name] if name in known else _imported(name, known, registry is None) for name in dict.fromkeys(names)]
+    chosen = [_with_options(name, known) or _imported(name, known, registry is None) for name in dict.fromkeys(names)]
     return tuple({backend.name: backend for backend in chosen}.values())
 
 
@@ -29,6 +30,19 @@ def _registered() -> Iterable[Backend]:
     from .registry import all_backends
 
     return all_backends().values()
+
+
+def _with_options(text: str, known: Mapping[str, Backend]) -> Backend | None:
+    """A registered backend, with options if the text has some; None where the name is not registered."""
+    if text in known:
+        return known[text]
+    name, *options = text.split(":")
+    if name not in known:
+        return None
+    backend = known[name]
+    if not options_of(backend):
+        raise UnknownOption(options[0], name, ())
+    return backend.with_options(options)  # type: ignore[attr-defined, no-any-return]
 
 
 def _imported(name: str, known: Mapping[str, Backend], registered: bool) -> Backend:

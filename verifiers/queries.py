@@ -2,28 +2,33 @@
 
 Between the encoders and the backends.  A backend hands in `ask`, which takes one formula and the seconds left and says
 what its solver said; this module reduces the network, skips queries that bounds settle, blocks words that were found,
-and makes the `Attempt`.
+and makes the `Attempt`.  Its options ("z3-bv:plain") choose among the encodings' ideas.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 
-from ..encoders.bounds import reduced
+from ..encoders.bounds import Reduced, reduced
 from ..encoders.dense import Dense, dense
 from ..encoders.formula import Formula, Word, build_formula
+from ..encoders.options import BEST, Encoding, described, with_option
 from ..models.claim import Claim
 from ..models.errors import Unsupported
-from .backend import Budget, Capabilities, installed_version
+from .backend import Budget, Capabilities, UnknownOption, installed_version
 from .verdict import Attempt, Outcome, Trust
 
 MAX_EDGES = 200_000
 MAX_RELUS = 5_000
+MAX_WORKERS = 1024
+WORKERS = "workers=N"
+COMMON = ("box", "no-crown", "no-fold", "no-merge", "whole")  # options that every encoding honours
 MAX_REPAIRS = 64  # words of a solver with tolerances that fail the exact check, before it is called unknown
 
 
@@ -43,13 +48,40 @@ Ask = Callable[[Formula, float], Answer]
 class QueryBackend:
     """A backend that answers formula by formula: `ask(formula, seconds left, budget)`; `package` is what has to be installed.
 
-    `ask` imports the solver itself and is a module's function, so that the backend can be sent to a process.
+    `ask` imports the solver itself and is a module's function, so that the backend can be sent to a process.  `switches` are
+    the options of `encoders/options.py` that mean something to it, `encoding` the present choice; with `threads` it takes
+    "workers=N", too.
     """
 
     name: str
     capabilities: Capabilities
     package: str
     ask: Callable[[Formula, float, Budget], Answer]
+    switches: tuple[str, ...] = COMMON
+    encoding: Encoding = BEST
+    threads: bool = False
+    workers: int | None = None
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        return {**described(self.switches), **({WORKERS: "threads of the solver"} if self.threads else {})}
+
+    def with_options(self, options: Sequence[str]) -> QueryBackend:
+        changed = self
+        for option in options:
+            changed = changed._with(option)
+        return replace(changed, name=":".join([self.name, *options]))
+
+    def _with(self, option: str) -> QueryBackend:
+        key, _, value = option.partition("=")
+        if self.threads and key == "workers":
+            if not (value.isascii() and value.isdigit() and 1 <= int(value) <= MAX_WORKERS):
+                raise UnknownOption(option, self.name, self.options)
+            return replace(self, workers=int(value))
+        encoding = with_option(self.encoding, option)
+        if encoding is None or not {option, option.removeprefix("no-"), f"no-{option}"} & set(self.switches):
+            raise UnknownOption(option, self.name, self.options)
+        return replace(self, encoding=encoding)
 
     def available(self) -> str | None:
         return installed_version(self.package)
@@ -58,10 +90,12 @@ class QueryBackend:
         return too_big(claim)
 
     def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
-        def ask(formula: Formula, seconds: float) -> Answer:
-            return self.ask(formula, seconds, budget)
+        mine = replace(budget, workers=self.workers or budget.workers)
 
-        return run_queries(self.name, self.available() or "", self.capabilities.trust, claim, budget, progress, ask)
+        def ask(formula: Formula, seconds: float) -> Answer:
+            return self.ask(formula, seconds, mine)
+
+        return run_queries(self.name, self.available() or "", self.capabilities.trust, claim, budget, progress, ask, self.encoding)
 
 
 def too_big(claim: Claim) -> str | None:
@@ -79,10 +113,19 @@ def differs(claim: Claim, word: Word, label: int) -> bool:
     return int(claim.network_labels(np.array([word], dtype=np.int16).reshape(1, -1))[0]) != label
 
 
-def run_queries(name: str, version: str, trust: Trust, claim: Claim, budget: Budget, progress: Callable[[str], None], ask: Ask) -> Attempt:
+def run_queries(
+    name: str,
+    version: str,
+    trust: Trust,
+    claim: Claim,
+    budget: Budget,
+    progress: Callable[[str], None],
+    ask: Ask,
+    encoding: Encoding | None = None,
+) -> Attempt:
     """Ask about every label and rival until enough counterexamples are found, all are excluded, or time is up."""
     start = time.monotonic()
-    deadline = start + budget.seconds
+    deadline, wanted = start + budget.seconds, max(1, budget.counterexamples)
     found: list[Word] = []
     open_queries: list[str] = []
 
@@ -93,11 +136,20 @@ def run_queries(name: str, version: str, trust: Trust, claim: Claim, budget: Bud
             name, outcome, version, trust if outcome == "proved" else None, time.monotonic() - start, detail=detail, words=tuple(found)
         )
 
+    def add(formula: Formula, word: Word, label: int) -> None:
+        """The word and those that the formula does not tell from it."""
+        for other in islice(formula.alike(word), wanted + len(found)):
+            if len(found) < wanted and other not in found and claim.language.label_of(other) == label and differs(claim, other, label):
+                found.append(other)
+
     try:
-        for formula, label in _queries(claim, deadline, progress):
+        for formula, label in _queries(claim, deadline, progress, encoding or BEST):
             repairs = 0
-            formula = formula.blocking([word for word in found if claim.language.label_of(word) == label])
-            while len(found) < max(1, budget.counterexamples):
+            known = [word for word in found if claim.language.label_of(word) == label]
+            for word in known:  # another rival's formula may have told words apart that this one does not
+                add(formula, word, label)
+            formula = formula.blocking(known)
+            while len(found) < wanted:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return attempt("timeout", f"out of time at {formula.name}")
@@ -110,14 +162,14 @@ def run_queries(name: str, version: str, trust: Trust, claim: Claim, budget: Bud
                     open_queries.append(f"{formula.name}: {answer.detail}")
                     break
                 if claim.language.label_of(answer.word) == label and differs(claim, answer.word, label):
-                    found.append(answer.word)
+                    add(formula, answer.word, label)
                 elif trust != "float":
                     return attempt("crashed", f"its model for {formula.name} is not a counterexample: {answer.word}")
                 elif (repairs := repairs + 1) > MAX_REPAIRS:
                     open_queries.append(f"{formula.name}: {MAX_REPAIRS} solutions were no counterexamples, its tolerances are too wide")
                     break
                 formula = formula.blocking([answer.word])
-            if len(found) >= max(1, budget.counterexamples):
+            if len(found) >= wanted:
                 break
     except TimeoutError as error:
         return attempt("timeout", str(error))
@@ -126,21 +178,25 @@ def run_queries(name: str, version: str, trust: Trust, claim: Claim, budget: Bud
     return attempt("unknown", open_queries[0]) if open_queries else attempt("proved")
 
 
-def _queries(claim: Claim, deadline: float, progress: Callable[[str], None]) -> Iterator[tuple[Formula, int]]:
+def _queries(claim: Claim, deadline: float, progress: Callable[[str], None], encoding: Encoding) -> Iterator[tuple[Formula, int]]:
     """(formula, label) for every query that bounds leave open."""
     labels = claim.decision.labels
+    whole: Reduced | None = None
     for label in range(len(labels)):
         language = claim.language.restricted(label)
         rivals = claim.decision.rivals(label)
         if language.empty or not rivals:
             continue
-        small = reduced(claim.network, claim.domain, language, deadline)
+        if encoding.whole:
+            small = whole = whole or reduced(claim.network, claim.domain, claim.language, deadline, encoding)
+        else:
+            small = reduced(claim.network, claim.domain, language, deadline, encoding)
         for number, rival in enumerate(rivals, start=1):
             if time.monotonic() > deadline:
                 raise TimeoutError("out of time while encoding")
             formula = build_formula(small, rival, f"label {labels[label]!r}, rival {number} of {len(rivals)}")
             if not formula.settled:
-                progress(f"{formula.name}: {len(small.relus)} open ReLUs, {language.edge_count} edges")
+                progress(f"{formula.name}: {len(formula.relus)} open ReLUs, {sum(map(len, formula.arcs))} arcs")
                 yield formula, label
 
 

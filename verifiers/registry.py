@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 
 from ..models.errors import InputError
-from .backend import Backend
+from .backend import Backend, options_of
 from .verdict import Trust
 
 ENTRY_POINTS = "relucid.backends"
@@ -20,7 +21,10 @@ ENTRY_POINTS = "relucid.backends"
 
 @dataclass(frozen=True)
 class BackendInfo:
-    """A line of `relucid backends`; `version` is None where the solver is missing, and `problem` says why."""
+    """A line of `relucid backends`; `version` is None where the solver is missing, and `problem` says why.
+
+    `options`: what may follow the name ("z3-bv:plain"), and what it does.
+    """
 
     name: str
     version: str | None
@@ -28,6 +32,7 @@ class BackendInfo:
     in_process: bool
     description: str
     problem: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -73,5 +78,5 @@ def describe() -> tuple[BackendInfo, ...]:
     for name, backend in loaded.items():
         version, can = backend.available(), backend.capabilities
         problem = "" if version else "its package is not installed"
-        out.append(BackendInfo(name, version, can.trust, can.in_process, can.description, problem))
+        out.append(BackendInfo(name, version, can.trust, can.in_process, can.description, problem, dict(options_of(backend))))
     return (*out, *(BackendInfo(name, None, None, False, "", problem) for name, problem in broken.items()))

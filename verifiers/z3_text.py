@@ -19,6 +19,7 @@ def solve_text(script: SmtScript, seconds: float, seed: int) -> Answer:
         return Answer("none")
     if answer == z3.sat:
         model = solver.model()
-        return Answer("word", script.decode({d.name(): z3.is_true(model[d]) for d in model.decls() if d.arity() == 0}))
+        values = {d.name(): model[d] for d in model.decls() if d.arity() == 0}
+        return Answer("word", script.decode({n: v.as_long() if z3.is_bv_value(v) else z3.is_true(v) for n, v in values.items()}))
     reason = solver.reason_unknown()
     return Answer("timeout" if reason in ("timeout", "canceled") else "unknown", detail=f"z3 says unknown: {reason}")

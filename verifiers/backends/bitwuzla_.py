@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...encoders.bitvector import bitvector
 from ...encoders.formula import Formula
 from ..backend import Budget, Capabilities
-from ..queries import Answer, QueryBackend
+from ..queries import COMMON, Answer, QueryBackend
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
@@ -23,9 +23,15 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
     if answer == bitwuzla.Result.UNSAT:
         return Answer("none")
     if answer == bitwuzla.Result.SAT:
-        booleans = [term for term in parser.get_declared_funs() if term.sort().is_bool()]
-        return Answer("word", encoded.decode({term.symbol(): bool(solver.get_value(term).value()) for term in booleans}))
+        values = ((term.symbol(), solver.get_value(term)) for term in parser.get_declared_funs())
+        return Answer("word", encoded.decode({name: int(v.value(10)) if v.sort().is_bv() else bool(v.value()) for name, v in values}))
     return Answer("timeout", detail="bitwuzla says unknown at its time limit")
 
 
-BACKEND = QueryBackend("bitwuzla", Capabilities("exact", description="bitwuzla on bit-vectors of proven width"), "bitwuzla", ask)
+BACKEND = QueryBackend(
+    "bitwuzla",
+    Capabilities("exact", description="bitwuzla on bit-vectors of proven width"),
+    "bitwuzla",
+    ask,
+    switches=("plain", *COMMON, "no-redundant"),
+)

@@ -7,7 +7,7 @@ import time
 from ...encoders.cpsat import cpsat
 from ...encoders.formula import Formula
 from ..backend import Budget, Capabilities
-from ..queries import Answer, QueryBackend
+from ..queries import COMMON, Answer, QueryBackend
 
 WIDE = 2**31
 
@@ -47,4 +47,11 @@ def widest(formula: Formula) -> int:
     return max(linear.magnitude(formula.variables) for linear in (formula.violation, *(r.argument for r in formula.relus)))
 
 
-BACKEND = QueryBackend("cpsat", Capabilities("exact", description="OR-Tools CP-SAT, integers and the program as a flow"), "ortools", ask)
+BACKEND = QueryBackend(
+    "cpsat",
+    Capabilities("exact", description="OR-Tools CP-SAT, integers and the program as a flow"),
+    "ortools",
+    ask,
+    switches=("plain", "automaton", *COMMON),
+    threads=True,
+)

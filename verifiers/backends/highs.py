@@ -6,7 +6,7 @@ from ...encoders.formula import Formula
 from ...encoders.milp import milp
 from ..backend import Budget, Capabilities
 from ..mathopt import solve_milp
-from ..queries import Answer, QueryBackend
+from ..queries import COMMON, Answer, QueryBackend
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
@@ -18,4 +18,5 @@ BACKEND = QueryBackend(
     Capabilities("float", description="HiGHS (through OR-Tools), big-M ReLUs, the program as a flow; has tolerances"),
     "ortools",
     ask,
+    switches=("plain", *COMMON),
 )

@@ -6,7 +6,7 @@ from ...encoders.formula import Formula
 from ...encoders.milp import milp
 from ..backend import Budget, Capabilities
 from ..mathopt import solve_milp
-from ..queries import Answer, QueryBackend
+from ..queries import COMMON, Answer, QueryBackend
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
@@ -14,5 +14,9 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
 
 
 BACKEND = QueryBackend(
-    "scip", Capabilities("float", description="SCIP (through OR-Tools), big-M ReLUs, the program as a flow; has tolerances"), "ortools", ask
+    "scip",
+    Capabilities("float", description="SCIP (through OR-Tools), big-M ReLUs, the program as a flow; has tolerances"),
+    "ortools",
+    ask,
+    switches=("plain", *COMMON),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...encoders.formula import Formula
 from ...encoders.linear_real import linear_real
 from ..backend import Budget, Capabilities
-from ..queries import Answer, QueryBackend
+from ..queries import COMMON, Answer, QueryBackend
 from ..z3_text import solve_text
 
 
@@ -13,4 +13,10 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
     return solve_text(linear_real(formula), seconds, budget.seed)
 
 
-BACKEND = QueryBackend("z3-real", Capabilities("exact", description="z3 on linear reals"), "z3-solver", ask)
+BACKEND = QueryBackend(
+    "z3-real",
+    Capabilities("exact", description="z3 on linear reals"),
+    "z3-solver",
+    ask,
+    switches=("plain", *COMMON, "no-redundant"),
+)

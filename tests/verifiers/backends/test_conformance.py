@@ -15,7 +15,8 @@ from relucid.models.claim_file import load_claim
 from relucid.models.domain import Domain
 from relucid.models.network import feed_forward
 from relucid.models.program import Program
-from relucid.verifiers.backend import Backend, Budget
+from relucid.verifiers.backend import Backend, Budget, options_of
+from relucid.verifiers.choose import choose
 from relucid.verifiers.registry import all_backends
 from relucid.verifiers.verdict import TRUST_ORDER, Attempt
 
@@ -75,6 +76,18 @@ def test_right_on_random_claims_with_as_many_counterexamples_as_asked(backend: B
         right(solve(backend, claim, counterexamples=wanted), wrong, wanted)
         outcomes.add(bool(wrong))
     assert outcomes == {True, False}
+
+
+@pytest.mark.parametrize(
+    "name", [f"{b.name}:{o.replace('=N', '=2')}" for b in all_backends().values() if b.available() for o in options_of(b)]
+)
+def test_every_option_leaves_the_answers_right(name: str) -> None:
+    (variant,) = choose(name)
+    for seed in range(40, 50):
+        claim = random_claim(seed)
+        right(solve(variant, claim, counterexamples=1 + 20 * (seed % 2)), disagreeing(claim), 1 + 20 * (seed % 2))
+    for claim in CASES.values():
+        right(solve(variant, claim, counterexamples=100), disagreeing(claim), 100)
 
 
 def counting(bias: float, *, decision: Decision | None = None, **domain: object) -> Claim:
