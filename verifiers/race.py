@@ -1,7 +1,7 @@
 """The race: every backend that fits the claim runs at once, the first answer that can be trusted wins.
 
-`prove_claim` is what the Python API and the command line call.  Capabilities are matched first; then cheap backends run in
-this process, then the others as child processes (`entrant.py`), `budget.workers` at a time and in turns (a paused entrant
+`prove_claim` is what the Python API and the command line call.  Capabilities are matched first; `policy.py` orders those that
+fit; then cheap backends run in this process, then the others as child processes (`entrant.py`), `budget.workers` at a time and in turns (a paused entrant
 keeps its memory and goes on later); `judge.py` decides what their answers are worth, `conclude.py` words the verdict.
 docs/the-race.md is the user's view of all this.
 """
@@ -11,10 +11,13 @@ from __future__ import annotations
 import math
 import os
 import selectors
+import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from ..models.claim import Claim
 from ..models.errors import InputError, Unsupported
@@ -25,11 +28,11 @@ from .conclude import conclude, vacuity
 from .entrant import SAYABLE, Entrant, one_line
 from .judge import Judge
 from .limits import end, interrupts_held, snapshot
+from .policy import Fit, Plan, plan
 from .replay import Replayer
 from .spot_check import spot_check
 from .verdict import Attempt, Contradiction, Outcome, Trust, Verdict
 
-IN_PROCESS_INPUTS = 10**7  # up to so many inputs, cheap backends answer before any process is started
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
 FIRST_TURN = 2.0  # seconds, where more fit than may run at once; each later turn of an entrant is twice as long
 MOST_SECONDS = 30 * 86_400  # solvers count milliseconds in 32 bits
@@ -58,10 +61,14 @@ def prove_claim(
     progress = progress or (lambda text: None)
     judge = Judge(claim, trust, Replayer(claim), budget.counterexamples)
     try:
-        entrants = _matched(claim, choose(backends, registry), judge)
-        _run_here(claim, entrants, budget, judge, progress)
-        if not judge.decided and entrants:
-            Race(claim, deque(entrants), budget, started + budget.seconds, judge, progress).run()
+        order = plan(claim, _matched(claim, choose(backends, registry), judge))
+        deadline = started + budget.seconds
+        with _checkpoint(budget, order) as working:
+            entrants = _run_here(claim, order, working, deadline, judge, progress)
+            if not judge.decided and entrants:
+                Race(claim, deque(entrants), working, deadline, judge, progress).run()
+        if judge.decided and budget.checkpoint is not None:
+            Path(budget.checkpoint).unlink(missing_ok=True)
         if judge.proof is not None and judge.refutation is None:
             judge.doubt(spot_check(claim, budget.seed))
         return conclude(judge, budget, started, vacuity(claim))
@@ -85,7 +92,7 @@ def check_limits(budget: Budget, trust: Trust) -> None:
 
 
 def _matched(claim: Claim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:
-    """Who can take the claim, with versions; the others become "unsupported" attempts.  Cheap ones first."""
+    """Who can take the claim, with versions; the others become "unsupported" attempts."""
     fit = []
     for backend in backends:
         version = None
@@ -99,25 +106,44 @@ def _matched(claim: Claim, backends: Iterable[Backend], judge: Judge) -> list[tu
             fit.append((backend, version or ""))
         else:
             judge.attempts.append(Attempt(backend.name, "unsupported", version or "", detail=one_line(why, 400)))
-    small = claim.domain_size <= IN_PROCESS_INPUTS
-    # cheap ones lead on small domains and come last on big ones
-    return sorted(fit, key=lambda entry: entry[0].capabilities.in_process != small)
+    return fit
 
 
-def _run_here(claim: Claim, entrants: list[tuple[Backend, str]], budget: Budget, judge: Judge, progress: Progress) -> None:
-    """The cheap backends, one after the other in this process; removes them from `entrants`."""
-    started = time.monotonic()
-    while entrants and entrants[0][0].capabilities.in_process and claim.domain_size <= IN_PROCESS_INPUTS and not judge.decided:
-        backend, version = entrants.pop(0)
-        left = budget.seconds - (time.monotonic() - started)
-        share = left / 2 if entrants else left  # the others get the other half
-        attempt = _solve_here(backend, version, claim, replace(budget, seconds=max(share, 0.01)), progress)
-        judge.consider([(backend, attempt)])
-    if judge.decided:
+@contextmanager
+def _checkpoint(budget: Budget, order: Plan) -> Iterator[Budget]:
+    """A checkpoint for this race alone where the user has none and somebody starts here and goes on as a child."""
+    both = {entry[0].name for entry, _ in order.here} & {entry[0].name for entry in order.then}
+    if budget.checkpoint is not None or not both:
+        yield budget
         return
+    with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
+        yield replace(budget, checkpoint=str(Path(folder) / "checkpoint"))
+
+
+def _run_here(claim: Claim, order: Plan, budget: Budget, deadline: float, judge: Judge, progress: Progress) -> list[Fit]:
+    """Those that run in this process, one after the other; returns who is left for the race."""
+    later = {backend.name for backend, _ in order.then}
+    unfinished: list[tuple[Backend, Attempt]] = []
+    for number, ((backend, version), seconds) in enumerate(order.here, start=1):
+        left = deadline - time.monotonic()
+        last = number == len(order.here) and not later - {backend.name}
+        share = left if last else min(left, left / 2 if seconds is None else seconds)  # the others get the rest
+        attempt = _solve_here(backend, version, claim, replace(budget, seconds=max(share, 0.01)), progress)
+        if attempt.outcome == "timeout" and backend.name in later and time.monotonic() < deadline:
+            unfinished.append((backend, attempt))  # it goes on as a child
+            continue
+        later.discard(backend.name)
+        judge.consider([(backend, attempt)])
+        if judge.decided:
+            break
+    entrants = [entry for entry in order.then if entry[0].name in later]
+    if judge.decided:
+        judge.consider(unfinished)
+        return []
     for backend, version in [e for e in entrants if not judge.useful(e[0])]:
         entrants.remove((backend, version))
         judge.attempts.append(Attempt(backend.name, "cancelled", version, detail=USELESS))
+    return entrants
 
 
 def _solve_here(backend: Backend, version: str, claim: Claim, budget: Budget, progress: Progress) -> Attempt:
@@ -221,11 +247,12 @@ class Race:
                 self.judge.attempts.append(Attempt(backend.name, "cancelled", version, detail=USELESS))
 
     def _take_turns(self) -> None:
-        """Whoever has had its turn makes place for the next."""
+        """Whoever has had its turn makes place for the next; the one that leads stays, where others have a place too."""
         if not (self.waiting or self.paused):
             return
         table = snapshot()
-        for entrant in [e for e in self.running if e.turn_seconds >= FIRST_TURN * 2**e.turns]:
+        running = self.running if self.budget.workers == 1 else self.running[1:]
+        for entrant in [e for e in running if e.turn_seconds >= FIRST_TURN * 2**e.turns]:
             entrant.pause(table)
             self.running.remove(entrant)
             self.paused.append(entrant)

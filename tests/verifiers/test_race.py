@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from relucid.models.errors import InputError, Unsupported
-from relucid.verifiers import race
+from relucid.verifiers import policy, race
 from relucid.verifiers.backend import Budget
 from relucid.verifiers.race import prove_claim
 from relucid.verifiers.verdict import Attempt, Proved, Refuted, Unknown
@@ -207,7 +207,7 @@ def test_cheap_backends_that_fail_leave_it_to_the_others(monkeypatch, error, out
 
 
 def test_cheap_backends_get_a_process_on_big_domains(monkeypatch):
-    monkeypatch.setattr(race, "IN_PROCESS_INPUTS", 7)
+    monkeypatch.setattr(policy, "SMALL", 7)
     verdict = run(Fake("cheap", "exit_silently", in_process=True), HONEST, workers=1)
     assert isinstance(verdict, Proved)
     assert [a.backend for a in verdict.attempts] == ["honest", "cheap"]  # last in line, and this process survived

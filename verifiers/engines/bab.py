@@ -46,6 +46,9 @@ class Options:
     attack: bool = True
 
 
+DEFAULT = Options()
+
+
 @dataclass
 class Progress:
     """What the search has done so far."""
@@ -81,7 +84,7 @@ class Search:
     """
 
     queries: Sequence[Dense]
-    options: Options = Options()
+    options: Options = DEFAULT
     seed: int = 0
     progress: Progress = field(default_factory=Progress)
     cuts: dict[int, tuple[Cut, int, int]] = field(default_factory=dict)
@@ -248,7 +251,7 @@ class Search:
             return done.violations
         choices = self._candidates(cell, done)
         if not choices:  # one path, whose bound rounding has kept from being its value
-            return self._looked_at(cell)
+            return self.looked_at(cell)
         parts = self.tightened([part for _, pair in choices for part in pair])
         jobs = [Job(part, n.target, n.phases, n.multipliers) for part in parts for n in cell.nodes]
         results: list[Node | Leaf] = []
@@ -258,9 +261,7 @@ class Search:
                 return words
             results += nodes
         size = 2 * len(cell.nodes)  # results of one choice
-        scores = [
-            sum(max(0.0, r.upper) for r in results[c * size : (c + 1) * size] if isinstance(r, Node)) for c in range(len(choices))
-        ]
+        scores = [sum(max(0.0, r.upper) for r in results[c * size : (c + 1) * size] if isinstance(r, Node)) for c in range(len(choices))]
         best = int(np.argmin(scores))
         inside, outside = parts[2 * best : 2 * best + 2]
         self.cuts[cell.number] = (choices[best][0], inside.number, outside.number)
@@ -315,7 +316,7 @@ class Search:
                 lower[where, rows] = np.maximum(lower[where, rows], np.ceil(-found[1]))
         return [replace(c, lower=lower[i], upper=upper[i]) for i, c in enumerate(cells)]
 
-    def _looked_at(self, cell: Cell) -> tuple[Word, ...]:
+    def looked_at(self, cell: Cell) -> tuple[Word, ...]:
         """A cell of one word: is it a violation, in exact arithmetic?"""
         paths = self.problem.paths
         symbols, states = masks([cell], paths)

@@ -68,7 +68,9 @@ class Paths:
                 out[t, group] = True
         return out
 
-    def best(self, weights: np.ndarray, states: np.ndarray | None = None, *, trace: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def best(
+        self, weights: np.ndarray, states: np.ndarray | None = None, *, trace: bool = True
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Maxima (functions,), words (functions, length) that attain them, and the states they pass (functions, length + 1).
 
         `weights` (length, symbols, functions); -inf forbids a symbol.  `states` (length + 1, width, functions), where given, is

@@ -14,7 +14,8 @@ none has more than 53 bits, float64 computes the bound exactly; elsewhere a prov
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Problem:
         )  # fmt: skip
         layers = np.array(first.layer, dtype=np.int64)
         edges = [0, *(np.flatnonzero(np.diff(layers)) + 1), k]
-        groups = tuple(slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)) if k else ()
+        groups = tuple(slice(a, b) for a, b in pairwise(edges)) if k else ()
         lower, upper = first.lower[:k].astype(np.float64), first.upper[:k].astype(np.float64)
         reach = np.abs(symbols).max(axis=2, initial=0).sum(axis=1) + np.abs(constant) + np.abs(relus) @ np.maximum(upper, 1)
         return cls(Paths.of(first.language), symbols, relus, constant, lower, upper, groups, reach)
@@ -300,7 +301,3 @@ def _violations(problem: Problem, batch: Batch, words: np.ndarray, own: np.ndarr
     rows = problem.exact_rows(own)[np.arange(len(batch)), batch.target]
     hits = np.flatnonzero((rows >= 0) & (batch.target >= problem.count) & np.isfinite(upper))
     return tuple(dict.fromkeys(tuple(map(int, words[i])) for i in hits))
-
-
-def with_bounds(batch: Batch, lower: np.ndarray, upper: np.ndarray) -> Batch:
-    return replace(batch, lower=lower, upper=upper)
