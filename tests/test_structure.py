@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ["models", "encoders", "verifiers", "search", "output", "distilled", "distillation", "shown", "terminal", "cli"]
-SKIPPED = {"tests", ".venv", "build", "docs", "benchmarks"}
+LAYERS = ["models", "encoders", "verifiers", "search", "output", "distilled", "distillation", "shown", "terminal", "benchmarks", "cli"]
+SKIPPED = {"tests", ".venv", "build", "docs"}
 HEAVY = {"torch", "ortools", "z3", "bitwuzla", "onnxruntime", "rich", "scipy", "pandas"}
 
 
