@@ -12,6 +12,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -274,25 +275,62 @@ class Search:
         return ()
 
     def _candidates(self, cell: Cell, done: Minimised) -> list[tuple[Cut, tuple[Cell, ...]]]:
-        """Splits where the paths that attained bounds disagree most: by state at a layer, by symbol at a position."""
+        """Splits that tell apart the words that attained bounds: by states of a layer, by symbols at a position.
+
+        The words form two groups, by the first-layer row in which they differ most, and states are ordered by that row's average over
+        the words that pass them; a cut is as good as what it says about the group.  Layers that are far apart are tried.
+        """
         paths = self.problem.paths
         words = np.concatenate([w for _, w, _ in done.seen])
         states = np.concatenate([s for _, _, s in done.seen])
+        row, group = self._two_groups(words)
         options: list[tuple[float, Cut]] = []
-        for t in range(paths.length + 1):
-            values, counts = np.unique(states[:, t], return_counts=True)
-            options.append((1 - counts.max() / counts.sum(), Cut("state", t, int(values[counts.argmax()]))))
-        for t in range(paths.length):
-            values, counts = np.unique(words[:, t], return_counts=True)
-            options.append((1 - counts.max() / counts.sum(), Cut("symbol", t, int(values[counts.argmax()]))))
+        if group.any() and not group.all():
+            for t in range(1, paths.length + 1):
+                order = self.averages[t][:, row]
+                middle = (order[states[group, t]].mean() + order[states[~group, t]].mean()) / 2
+                gain = _gain((order[states[:, t]] > middle).astype(np.int64), group)
+                options.append((gain, Cut("state", t, tuple(np.flatnonzero(order > middle).tolist()))))
+            for t in range(paths.length):
+                values, place = np.unique(words[:, t], return_inverse=True)
+                speaks = np.array([group[words[:, t] == v].mean() > group.mean() for v in values])
+                options.append((_gain(place.reshape(-1), group), Cut("symbol", t, tuple(values[speaks].tolist()))))
         options.sort(key=lambda o: (-o[0], o[1].kind, o[1].place))
-        chosen: list[tuple[Cut, tuple[Cell, ...]]] = []
-        for _, cut in options:
-            if 2 * sum(other.kind == cut.kind for other, _ in chosen) < self.options.candidates:
-                parts = cell.cut(paths, cut, (next(self.cells), next(self.cells)))
-                if parts:
-                    chosen.append((cut, parts))
-        return chosen
+        found: dict[tuple[str, int], tuple[Cut, tuple[Cell, ...]]] = {}  # one for each part of the length
+        for _, cut in itertools.chain(options, [(0.0, c) for c in self._any_cuts(cell)] if not options else []):
+            spread = self.options.candidates if cut.kind == "state" else max(1, self.options.candidates // 2)
+            place = (cut.kind, cut.place * spread // (paths.length + 1))
+            if place not in found and (parts := cell.cut(paths, cut, (next(self.cells), next(self.cells)))):
+                found[place] = cut, parts
+        return (
+            list(found.values())
+            or [(c, p) for c in self._any_cuts(cell) if (p := cell.cut(paths, c, (next(self.cells), next(self.cells))))][:1]
+        )
+
+    def _two_groups(self, words: np.ndarray) -> tuple[int, np.ndarray]:
+        """The row, and (words,) bool."""
+        first = self.problem.groups[0].stop if self.problem.groups else len(self.problem.reach)
+        rows = self.problem.exact_rows(self.problem.values(words))[:, :first]
+        spread = rows.std(axis=0) / np.maximum(np.abs(rows).max(axis=0), 1.0)
+        row = int(spread.argmax())
+        positive = rows[:, row] > 0
+        return row, positive if positive.any() and not positive.all() else rows[:, row] > rows[:, row].mean()
+
+    @cached_property
+    def averages(self) -> list[np.ndarray]:
+        return self.problem.paths.averages(self.problem.symbols.transpose(1, 2, 0))
+
+    def _any_cuts(self, cell: Cell) -> Iterator[Cut]:
+        """Where there was only one word to look at: whatever can be cut."""
+        paths = self.problem.paths
+        for t in range(paths.length):
+            for symbol in np.flatnonzero(paths.present[t]):
+                if cell.symbol_mask is None or cell.symbol_mask[t, symbol] == 0:
+                    yield Cut("symbol", t, (int(symbol),))
+        for t in range(paths.length + 1):
+            for state in range(paths.layer_sizes[t]):
+                if cell.state_mask is None or cell.state_mask[t, state] == 0:
+                    yield Cut("state", t, (state,))
 
     def tightened(self, cells: Sequence[Cell]) -> list[Cell]:
         """The same cells with every ReLU's bounds proved anew, layer by layer; bounds that cross: there is no word."""
@@ -344,6 +382,17 @@ class Search:
             phase = np.where(rows[:, :k] > 0, 1, -1).astype(np.int8)
             words = bounds(problem, Batch(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase), none).words
         return ()
+
+
+def _gain(values: np.ndarray, group: np.ndarray) -> float:
+    """What a value says about the group: mutual information in nats, less what chance gives (Miller and Madow's correction)."""
+    total = np.bincount(values).astype(np.float64)
+    inside = np.bincount(values[group], minlength=len(total)).astype(np.float64)
+    gain, expected = 0.0, group.mean()
+    for side, share in ((inside, expected), (total - inside, 1 - expected)):
+        positive = side > 0
+        gain += float((side[positive] * np.log(side[positive] / (total[positive] * share))).sum())
+    return gain / len(values) - ((total > 0).sum() - 1) / (2 * len(values))
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

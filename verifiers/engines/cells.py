@@ -22,11 +22,11 @@ Phases = tuple[tuple[int, int], ...]  # (ReLU, 1 or -1) in the order in which th
 
 @dataclass(frozen=True)
 class Cut:
-    """The words that pass state `value` of layer `place` (have symbol `value` at position `place`), and all others."""
+    """The words that pass one of the states `values` of layer `place` (have such a symbol at position `place`), and all others."""
 
     kind: Literal["state", "symbol"]
     place: int
-    value: int
+    values: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,12 +86,14 @@ class Cell:
         else:
             mask = np.zeros((paths.length, paths.symbol_count)) if self.symbol_mask is None else self.symbol_mask
             row = np.where(paths.present[cut.place], mask[cut.place], NEVER)
-        if not (np.isfinite(np.delete(row, cut.value)).any() and np.isfinite(row[cut.value])):
+        values = np.zeros(len(row), dtype=bool)
+        values[list(cut.values)] = True
+        allowed = np.isfinite(row)
+        if not ((allowed & values).any() and (allowed & ~values).any()):
             return ()
         inside, outside = mask.copy(), mask.copy()
-        inside[cut.place] = NEVER
-        inside[cut.place, cut.value] = 0
-        outside[cut.place, cut.value] = NEVER
+        inside[cut.place, : len(row)][~values] = NEVER
+        outside[cut.place, : len(row)][values] = NEVER
         name = "state_mask" if cut.kind == "state" else "symbol_mask"
         parts = (inside, outside)
         return tuple(replace(self, number=number, nodes=(), **{name: m}) for number, m in zip(numbers, parts, strict=True))  # type: ignore[arg-type]

@@ -68,6 +68,36 @@ class Paths:
                 out[t, group] = True
         return out
 
+    def averages(self, weights: np.ndarray) -> list[np.ndarray]:
+        """Per layer, (states, functions): the average of the functions over the words that pass the state (not exact).
+
+        `weights` (length, symbols, functions).
+        """
+        functions = weights.shape[2]
+        prefix = [(np.ones(self.layer_sizes[0]), np.zeros((self.layer_sizes[0], functions)))]  # how many, their sums
+        for t in range(self.length):
+            counts, sums = prefix[-1]
+            into = np.zeros(self.layer_sizes[t + 1] + 1), np.zeros((self.layer_sizes[t + 1] + 1, functions))
+            for group, targets in zip(self.steps[t].groups, self.steps[t].targets, strict=True):
+                np.add.at(into[0], targets, counts * len(group))
+                np.add.at(into[1], targets, sums * len(group) + counts[:, None] * weights[t, group].sum(axis=0))
+            size = max(into[0].max(), 1e-300)  # only proportions matter, and counts would overflow
+            prefix.append((into[0][:-1] / size, into[1][:-1] / size))
+        counts, sums = np.ones(self.layer_sizes[-1] + 1), np.zeros((self.layer_sizes[-1] + 1, functions))
+        counts[-1] = 0
+        out = []
+        for t in reversed(range(self.length + 1)):
+            if t < self.length:
+                here = np.zeros(self.layer_sizes[t] + 1), np.zeros((self.layer_sizes[t] + 1, functions))
+                for group, targets in zip(self.steps[t].groups, self.steps[t].targets, strict=True):
+                    here[0][:-1] += counts[targets] * len(group)
+                    here[1][:-1] += sums[targets] * len(group) + counts[targets, None] * weights[t, group].sum(axis=0)
+                size = max(here[0].max(), 1e-300)
+                counts, sums = here[0] / size, here[1] / size
+            before = prefix[t][1] / np.maximum(prefix[t][0], 1e-300)[:, None]
+            out.append(before + sums[:-1] / np.maximum(counts[:-1], 1e-300)[:, None])
+        return out[::-1]
+
     def best(
         self, weights: np.ndarray, states: np.ndarray | None = None, *, trace: bool = True
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -23,7 +23,7 @@ FORMAT = "relucid bab record 1"
 def write_record(search: Search) -> dict[str, Any]:
     """Plain data for JSON; of a search that has started."""
     k = search.problem.count
-    cuts = [[number, cut.kind, cut.place, cut.value, *parts] for number, (cut, *parts) in sorted(search.cuts.items())]
+    cuts = [[number, cut.kind, cut.place, list(cut.values), *parts] for number, (cut, *parts) in sorted(search.cuts.items())]
     closed = [[number, [_leaf(leaf, k) for leaf in leaves]] for number, leaves in sorted(search.closed.items())]
     left = [[cell.number, [[n.target - k, _flat(n.phases), _plain(n.multipliers)] for n in cell.nodes]] for cell in search.open_cells()]
     return {"cuts": cuts, "closed": closed, "open": left}
@@ -88,10 +88,10 @@ class _Reader:
 
     def _cut(self, cuts: Sequence[Sequence[Any]]) -> None:
         search, paths = self.search, self.search.problem.paths
-        for number, kind, place, value, inside, outside in cuts:
-            if kind not in ("state", "symbol") or any(type(n) is not int or n < 0 for n in (number, place, value, inside, outside)):
+        for number, kind, place, values, inside, outside in cuts:
+            if kind not in ("state", "symbol") or any(type(n) is not int or n < 0 for n in (number, place, *values, inside, outside)):
                 raise ValueError("not a cut")
-            cut = Cut(kind, place, value)
+            cut = Cut(kind, place, tuple(values))
             if {inside, outside} & set(self.cells) or inside == outside or number in search.cuts:
                 raise _refused(self.origin, "uses a number twice")
             parts = self.cells[number].cut(paths, cut, (inside, outside))
