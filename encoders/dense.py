@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -47,6 +48,17 @@ class Dense:
         """The bounds alone show that there is no such word."""
         return self.language.empty or int(self.upper[-1]) < 0
 
+    @cached_property
+    def largest(self) -> int:
+        """A bound on every sum that gives a row, in any order, as long as the ReLUs keep to their upper bounds."""
+        outputs = [max(0, int(v)) for v in self.upper[: self.count]]
+        sums = [
+            abs(int(c)) + sum(abs(int(w)) * y for w, y in zip(row, outputs, strict=True) if w)
+            for c, row in zip(self.constant, self.relus, strict=True)
+        ]
+        places = np.abs(self.symbols).max(axis=2, initial=0).sum(axis=1, dtype=object)
+        return max((a + int(b) for a, b in zip(sums, places, strict=True)), default=0)
+
     def without(self, words: Iterable[tuple[int, ...]]) -> Dense:
         """The same query on the language without these words."""
         return replace(self, language=self.language.without(words))
@@ -54,13 +66,13 @@ class Dense:
     def values(self, words: np.ndarray) -> np.ndarray:
         """All rows on words (n, length), exactly: (n, k + 1) integers (Python integers where 64 bits might not do)."""
         words = np.asarray(words, dtype=np.int64).reshape(-1, self.language.length)
-        wide = max(abs(int(v)) for v in (*self.lower, *self.upper)) >= 2**61 or self.symbols.dtype == object or self.relus.dtype == object
-        dtype = object if wide else np.int64
+        dtype = np.int64 if self.largest < 2**62 else object
         out = np.zeros((len(words), self.count + 1), dtype=dtype)
-        places = np.arange(self.language.length)
+        flat = words + np.arange(self.language.length) * self.language.symbol_count
         for j in range(self.count + 1):
-            own = self.symbols[j].astype(dtype)[places, words].sum(axis=1) if len(places) else np.zeros(len(words), dtype=dtype)
-            out[:, j] = own + np.maximum(out[:, : self.count], 0) @ self.relus[j].astype(dtype) + dtype(self.constant[j])  # type: ignore[operator]
+            inner = np.flatnonzero(self.relus[j])
+            own = self.symbols[j].astype(dtype).reshape(-1)[flat].sum(axis=1) + np.array(self.constant[j], dtype=dtype)
+            out[:, j] = own + np.maximum(out[:, inner], 0) @ self.relus[j, inner].astype(dtype) if len(inner) else own
         return out
 
 
@@ -84,4 +96,6 @@ def dense(reduced: Reduced, rival: Rival) -> Dense:
 
 
 def _stacked(rows: list[np.ndarray]) -> np.ndarray:
-    return integer_array(np.stack([r.astype(object) for r in rows])) if any(r.dtype == object for r in rows) else integer_array(np.stack(rows))
+    return (
+        integer_array(np.stack([r.astype(object) for r in rows])) if any(r.dtype == object for r in rows) else integer_array(np.stack(rows))
+    )
