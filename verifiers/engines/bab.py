@@ -37,9 +37,9 @@ class Options:
     """
 
     functions: int = 128
-    iterations: int = 12
+    iterations: int = 8
     root_iterations: int = 60
-    cell_nodes: int = 8
+    cell_nodes: int = 16
     candidates: int = 4
     split_relus: bool = True
     split_words: bool = True
@@ -166,7 +166,7 @@ class Search:
             return True
         if not self.options.split_words:
             return False
-        return len(cell.nodes) > self.options.cell_nodes or bool(np.mean([node.share for node in cell.nodes]) < 0.25)
+        return len(cell.nodes) > self.options.cell_nodes
 
     def _evaluated(self, jobs: Sequence[Job], iterations: int) -> tuple[Word, ...]:
         """Bound nodes; what stays open goes back, by cell."""
@@ -239,8 +239,7 @@ class Search:
             opened[[j for j, _ in job.phases]] = False
             loss = np.where(opened, coefficient * (line - np.maximum(x, 0)), -1.0)
             relu = int(loss.argmax()) if opened.any() else -1
-            share = float(np.maximum(loss, 0).sum() / max(upper - rows[i, job.target], 1e-9))
-            yield Node(job.target, job.phases, multipliers, upper, relu, share)
+            yield Node(job.target, job.phases, multipliers, upper, relu)
 
     # -- splitting the words of cells ------------------------------------------------------------------------------
 
@@ -377,8 +376,9 @@ class Search:
         for _ in range(ATTACK_STEPS):
             rows = problem.exact_rows(problem.values(words))
             hits = np.flatnonzero(rows[np.arange(len(target)), target] >= 0)
-            if len(hits):
-                return tuple(dict.fromkeys(tuple(map(int, words[i])) for i in hits))
+            found = {tuple(map(int, words[i])): int(target[i]) for i in hits}
+            if wrong := tuple(word for word, row in found.items() if problem.violates(row, word)):
+                return wrong
             phase = np.where(rows[:, :k] > 0, 1, -1).astype(np.int8)
             words = bounds(problem, Batch(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase), none).words
         return ()

@@ -33,7 +33,7 @@ class Cut:
 class Node:
     """Violation row `target` where ReLUs have these phases; `upper` bounds the row there, by `multipliers` (k,) each.
 
-    `relu`: the open ReLU whose relaxation loses most, -1: none is open; `share`: how much of the loss is at open ReLUs.
+    `relu`: the open ReLU whose relaxation loses most, -1: none is open.
     """
 
     target: int
@@ -41,7 +41,6 @@ class Node:
     multipliers: Multipliers
     upper: float
     relu: int = -1
-    share: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,8 @@ is left is linear in the symbols, and its maximum over the words of the part is 
 language.  The word that attains it gives the derivative of the bound by every multiplier.
 
 Sound against rounding: slopes and betas are multiples of 2**-GRID, so all numbers are dyadic.  Where magnitudes prove that
-none has more than 53 bits, float64 computes the bound exactly; elsewhere a proved bound on the rounding is added.
+none has more than 53 bits, float64 computes the bound exactly; elsewhere (three layers; raw float32 weights, whose integers
+do not even fit) a proved bound on the rounding is added.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from .paths import Paths
 GRID = 8  # multipliers are multiples of 2**-GRID
 STEP = 2.0**-GRID
 EXACT = 2.0**53
+HOPELESS = 2**400  # products of a few layers stay finite
 MOST_BETA = 2.0**20  # times the row's unit
 
 
@@ -35,10 +37,14 @@ def on_grid(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """One label's queries: k shared ReLU rows, then one violation row per rival, as float64 (all integers below 2**53).
+    """One label's queries: k shared ReLU rows, then one violation row per rival, in float64.
 
-    `groups`: the columns of each ReLU layer, in order.  `reach[i]` bounds every partial sum of row i's own terms.
+    `groups`: the columns of each ReLU layer, in order.  `reach[i]` bounds every partial sum of row i's terms, `total[i]` the sum of
+    the absolute values of all products that it expands to.  `exact`: float64 holds every number of the queries; if not, entries are the
+    nearest floats and lower, upper are rounded outwards.
     """
+
+    queries: tuple[Dense, ...]
 
     paths: Paths
     symbols: np.ndarray  # (rows, length, symbols)
@@ -48,6 +54,8 @@ class Problem:
     upper: np.ndarray  # (k,)
     groups: tuple[slice, ...]
     reach: np.ndarray  # (rows,)
+    total: np.ndarray  # (rows,)
+    exact: bool
 
     @property
     def count(self) -> int:
@@ -56,21 +64,27 @@ class Problem:
 
     @classmethod
     def of(cls, queries: Sequence[Dense]) -> Problem:
-        """Of queries about one label that differ in the rival only.  Raises Unsupported where a number is not exact in float64."""
+        """Of queries about one label that differ in the rival only.  Raises Unsupported where a number is far beyond float64."""
         first, k = queries[0], queries[0].count
-        exact = (first.symbols[:k], first.relus[:k], first.constant[:k], first.lower[:k], first.upper[:k])
+        shared = (first.symbols[:k], first.relus[:k], first.constant[:k], first.lower[:k], first.upper[:k])
         violations = [(q.symbols[k:], q.relus[k:], q.constant[k:]) for q in queries]
-        if any(_largest(a) >= EXACT for part in (exact, *violations) for a in part):
-            raise Unsupported("a number of the network is not exact in float64")
-        symbols, relus, constant = (
-            np.concatenate([exact[i], *(v[i] for v in violations)]).astype(np.float64) for i in range(3)
-        )  # fmt: skip
+        largest = max(_largest(a) for part in (shared, *violations) for a in part)
+        if largest >= HOPELESS:
+            raise Unsupported("a number of the network is far beyond float64")
+        exact = largest < int(EXACT)
+        symbols, relus, constant = (np.concatenate([shared[i], *(v[i] for v in violations)]).astype(np.float64) for i in range(3))
         layers = np.array(first.layer, dtype=np.int64)
         edges = [0, *(np.flatnonzero(np.diff(layers)) + 1), k]
         groups = tuple(slice(a, b) for a, b in pairwise(edges)) if k else ()
         lower, upper = first.lower[:k].astype(np.float64), first.upper[:k].astype(np.float64)
-        reach = np.abs(symbols).max(axis=2, initial=0).sum(axis=1) + np.abs(constant) + np.abs(relus) @ np.maximum(upper, 1)
-        return cls(Paths.of(first.language), symbols, relus, constant, lower, upper, groups, reach)
+        if not exact:
+            lower, upper = np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)
+        own = np.abs(symbols).max(axis=2, initial=0).sum(axis=1) + np.abs(constant)
+        reach, total = own + np.abs(relus) @ np.maximum(upper, 1), own.copy()
+        for group in groups:
+            total += np.abs(relus[:, group]) @ total[group]
+        paths = Paths.of(first.language)
+        return cls(tuple(queries), paths, symbols, relus, constant, lower, upper, groups, reach, total, exact)
 
     def values(self, words: np.ndarray) -> np.ndarray:
         """The symbol part of every row on words (n, length), with the constant: (n, rows)."""
@@ -81,15 +95,19 @@ class Problem:
         return out
 
     def exact_rows(self, own: np.ndarray) -> np.ndarray:
-        """All rows of the network itself, from `values`; rounds only beyond 2**53 (who reports a word checks it in integers)."""
+        """All rows of the network itself, from `values`; rounded beyond 2**53."""
         out = own.copy()
         for group in self.groups:
             out += np.maximum(out[:, group], 0) @ self.relus[:, group].T
         return out
 
+    def violates(self, row: int, word: tuple[int, ...]) -> bool:
+        """Whether violation row `row` is >= 0 on the word, in integers."""
+        return bool(self.queries[row - self.count].values(np.array([word], dtype=np.int64))[0, -1] >= 0)
 
-def _largest(array: np.ndarray) -> float:
-    return float(max(abs(int(array.max())), abs(int(array.min())))) if array.size else 0.0
+
+def _largest(array: np.ndarray) -> int:
+    return max(abs(int(array.max())), abs(int(array.min()))) if array.size else 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +177,8 @@ def bounds(problem: Problem, batch: Batch, multipliers: Multipliers, *, trace: b
     into = np.zeros((count, len(problem.reach)))
     into[np.arange(count), batch.target] = batch.sign
     added = np.zeros(count)
-    size = np.abs(into) @ problem.reach  # bounds every partial sum so far
+    size = problem.reach[batch.target]  # bounds every partial sum so far
+    expanded = problem.total[batch.target]  # the sum of all absolute products so far
     depth = np.zeros(count)
     is_open = batch.phase == 0
     for group in reversed(problem.groups):
@@ -171,7 +190,9 @@ def bounds(problem: Problem, batch: Batch, multipliers: Multipliers, *, trace: b
         lift = np.maximum(-above * lower, (1 - above) * upper)
         passed = np.where(opened, plus * above + minus * below, np.where(phase > 0, here + beta, -beta))
         added += (plus * np.where(opened, lift, 0)).sum(axis=1)
-        size += (np.abs(plus) * np.maximum(-lower, upper)).sum(axis=1) + np.abs(passed) @ problem.reach[group]
+        lifted = (plus * np.maximum(-lower, upper)).sum(axis=1)
+        size = size + lifted + np.abs(passed) @ problem.reach[group]
+        expanded = expanded + lifted + np.abs(passed) @ problem.total[group]
         depth += here.any(axis=1) | passed.any(axis=1)
         into[:, group] += passed
         chosen[:, : group.start] += passed @ problem.relus[group, : group.start]
@@ -182,9 +203,9 @@ def bounds(problem: Problem, batch: Batch, multipliers: Multipliers, *, trace: b
         weights += batch.symbol_mask
     value, words, states = problem.paths.best(weights, batch.state_mask, trace=trace)
     upper_bounds = value + (into @ problem.constant + added)
-    operations = (len(problem.groups) + 1) * (k + len(problem.groups) + 4) + rows + length + 8
-    rounded = size * 2.0 ** (GRID * depth) >= EXACT
-    upper_bounds = np.where(rounded, upper_bounds + size * (operations * 2.0**-51), upper_bounds)
+    operations = 2 + (len(problem.groups) + 1) * (k + len(problem.groups) + 4) + rows + length + 8
+    rounded = (size * 2.0 ** (GRID * depth) >= EXACT) | (not problem.exact)
+    upper_bounds = np.where(rounded, upper_bounds + expanded * (operations * 2.0**-51), upper_bounds)
     return Bounds(upper_bounds, words, states, chosen)
 
 
@@ -297,7 +318,8 @@ def _beta_scale(problem: Problem, batch: Batch) -> np.ndarray:
 
 
 def _violations(problem: Problem, batch: Batch, words: np.ndarray, own: np.ndarray, upper: np.ndarray) -> tuple[tuple[int, ...], ...]:
-    """Distinct words on which their function's violation row is not negative."""
+    """Distinct words on which their function's violation row is not negative, checked in integers."""
     rows = problem.exact_rows(own)[np.arange(len(batch)), batch.target]
     hits = np.flatnonzero((rows >= 0) & (batch.target >= problem.count) & np.isfinite(upper))
-    return tuple(dict.fromkeys(tuple(map(int, words[i])) for i in hits))
+    found = {tuple(map(int, words[i])): int(batch.target[i]) for i in hits}
+    return tuple(word for word, row in found.items() if problem.violates(row, word))
