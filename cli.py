@@ -12,6 +12,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +77,9 @@ def _names(backends: str | None) -> tuple[str, ...] | None:
 
 @app.command()
 @click.argument("claim", type=click.Path(path_type=Path))
+@click.option("--checkpoint", type=click.Path(path_type=Path), default=None, help="Go on from FILE if it is there; keep in it what is not finished.")
 @_limits
-def prove(claim: Path, as_json: bool, trust: Trust, backends: str | None, **limits: Any) -> int:
+def prove(claim: Path, checkpoint: Path | None, as_json: bool, trust: Trust, backends: str | None, **limits: Any) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
     from .models.claim_file import load_claim
     from .verifiers.prove import prove_claim
@@ -87,7 +89,8 @@ def prove(claim: Path, as_json: bool, trust: Trust, backends: str | None, **limi
     with _progress() as progress:
         progress(f"reading {claim}")
         stated = load_claim(claim)
-        verdict = prove_claim(stated, backends=names, budget=_budget(**limits), trust=trust, progress=progress)
+        budget = replace(_budget(**limits), checkpoint=None if checkpoint is None else str(checkpoint))
+        verdict = prove_claim(stated, backends=names, budget=budget, trust=trust, progress=progress)
     with _writing():
         if as_json:
             _print_json(verdict_json(verdict))

@@ -25,6 +25,7 @@ from .artefacts import save_artefacts
 from .backend import Backend, Budget
 from .choose import choose
 from .conclude import conclude, vacuity
+from .engines.checkpoint import check_checkpoint
 from .entrant import SAYABLE, Entrant, one_line
 from .judge import Judge
 from .limits import end, interrupts_held, snapshot
@@ -59,6 +60,8 @@ def prove_claim(
     budget = budget or Budget(workers=os.cpu_count() or 1)
     check_limits(budget, trust)
     progress = progress or (lambda text: None)
+    if budget.checkpoint is not None:
+        check_checkpoint(Path(budget.checkpoint), claim)
     judge = Judge(claim, trust, Replayer(claim), budget.counterexamples)
     try:
         order = plan(claim, _matched(claim, choose(backends, registry), judge))

@@ -27,7 +27,8 @@ from .verdict import Attempt
 
 PR_SET_CHILD_SUBREAPER = 36  # Linux, <sys/prctl.h>
 LINGER_SECONDS = 10.0
-LAST_WORDS_SECONDS = 0.15  # before the race's limit
+LAST_WORDS = 0.05  # of the time until the race's limit, and LEAST to MOST seconds: for telling and keeping how far it came
+LEAST_LAST_WORDS, MOST_LAST_WORDS = 0.15, 2.0
 PROGRESS_SECONDS = 0.1  # at most one progress line per this
 
 
@@ -58,7 +59,8 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
 
 
 def _answer(task: Task, progress: Callable[[str], None]) -> dict[str, object]:
-    left = task.deadline - LAST_WORDS_SECONDS - time.monotonic()  # an engine that knows its time can say how far it came
+    left = task.deadline - time.monotonic()
+    left -= min(max(LEAST_LAST_WORDS, LAST_WORDS * left), MOST_LAST_WORDS)  # an engine that knows its time can say how far it came
     try:
         attempt = task.backend.solve(task.claim, replace(task.budget, seconds=min(task.budget.seconds, max(left, 0.05))), progress)
     except Unsupported as error:

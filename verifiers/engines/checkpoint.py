@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,12 @@ def save(path: Path, claim: Claim, searches: Mapping[int, Search]) -> None:
     records = {str(label): write_record(search) for label, search in searches.items() if search.started}
     data = json.dumps({"format": FORMAT, "claim": claim.digest, "labels": records}, separators=(",", ":"))
     with contextlib.suppress(OSError):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        part = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(data)
-            os.replace(name, path)
+            part.write_text(data, encoding="ascii")
+            os.replace(part, path)
         except BaseException:
-            os.unlink(name)
+            part.unlink(missing_ok=True)
             raise
 
 
@@ -42,6 +40,13 @@ def restore(path: Path, claim: Claim, searches: Mapping[int, Search]) -> None:
     for label, record in load(path, claim).items():
         if label.isdigit() and int(label) in searches:
             read_record(searches[int(label)], record, str(path))
+
+
+def check_checkpoint(path: Path, claim: Claim) -> None:
+    """Before any work: raises InputError where the file is there and is none of this claim, or could not be written."""
+    load(path, claim)
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise InputError(str(path), "the checkpoint could not be written there", "name a file in a folder that you can write to")
 
 
 def load(path: Path, claim: Claim) -> dict[str, Any]:
