@@ -1,80 +1,134 @@
-"""Linear upper bounds of goals for entries of `reach`: backward substitution from the goals, the rest of the word by dynamic programming.
+"""Linear upper bounds of rows: backward substitution with multipliers, in integers.
 
-Entries are taken in clusters.  Within a cluster, each open ReLU lies between bounds; its output, times a coefficient a >= 0, is
-at most w * argument + max(-w * lower, (a - w) * upper) for every integer w in 0 .. a, and times a < 0 at most w * argument for every
-w in a .. 0.  So any integers will do: rounding loses nothing but tightness.  (`docs/reach.md` says why that holds for rounded and
-merged entries, too.)
+A ReLU y = max(0, x) with coefficient a is replaced by w * x plus a constant, where lower <= x <= upper:
+
+    open, a > 0    a y <= w x + max(-w lower, (a - w) upper)   for 0 <= w <= a
+    open, a < 0    a y <= w x                                  for a <= w <= 0
+    active         a y <= w x                                  for w >= a, as x >= 0
+    inactive       a y <= w x                                  for w <= 0, as x <= 0
+
+Every integer w in range will do: rounding loses nothing but tightness.  (CROWN, Zhang et al. 2018; with multipliers that are
+improved: Xu et al. 2021; for split ReLUs: Wang et al. 2021.)  The maximum over the words is left to the caller.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from .reach_frontier import Frontier
-from .reach_problem import SAFE, SHALLOW, Problem
+from .reach_problem import SAFE, Problem
 
 BITS = 10  # after the point, of coefficients
-CLUSTER = 200  # entries that are worth a cluster of their own
-CLUSTERS = 16
-LEANS = (None, 0.0, 1.0)  # lower slopes: the one that loses less area, or always one and the same
 
 
-def ceilings(problem: Problem, front: Frontier, signs: tuple[int, ...] = (1,), clusters: int = CLUSTERS) -> np.ndarray:
-    """(n, signs * goals): proved upper bounds of every goal, times each sign, over all words that begin like an entry."""
-    plan = problem.plans[front.t]
-    targets = [(g, s) for s in signs for g in range(problem.goals)]
-    own = front.high[:, plan.inner :] if signs == (1,) else np.concatenate([s * (front.high if s > 0 else front.low)[:, plan.inner :] for s in signs], axis=1)
-    if not len(front) or not plan.inner or problem.level.max(initial=0) >= SHALLOW:
-        return own
-    bits = min(BITS, max(0, SAFE.bit_length() - problem.largest.bit_length()))
-    ids, count = split(front.value[:, : plan.inner] * problem.pull[plan.live[: plan.inner]], max(1, min(clusters, len(front) // CLUSTER)))
-    order = np.argsort(ids, kind="stable")
-    first = np.searchsorted(ids[order], np.arange(count))
-    low = np.minimum(np.minimum.reduceat(front.low[order, : plan.inner], first, axis=0), 0)
-    high = np.maximum(np.maximum.reduceat(front.high[order, : plan.inner], first, axis=0), 0)
-    for level in plan.levels:
-        high[:, level.columns] = np.minimum(high[:, level.columns], level.most)
-    factors, constant, table = _lines(problem, front.t, low, high, targets, bits)
-    out = own.copy()
-    ends = np.append(first[1:], len(order))
-    for c in range(count):
-        here = order[first[c] : ends[c]]
-        bound = front.value[here] @ factors[c].T + table[front.state[here]][:, c * len(constant[c]) : (c + 1) * len(constant[c])] + constant[c]
-        best = bound.reshape(len(here), len(targets), len(LEANS)).min(axis=2) >> bits
-        out[here] = np.minimum(out[here], best)
-    return out
+@dataclass(frozen=True, eq=False)
+class Functions:
+    """Upper bounds asked for: row[f], times scale[f], where ReLU i's argument is in low[f, i] .. high[f, i] and has phase[f, i].
+
+    `phase`: 1 active, -1 inactive, 0 open.  Multipliers in floating point, rounded when they are used: slopes `above` and `below`
+    in 0 .. 1, and `beta` >= 0 for split ReLUs.
+    """
+
+    row: np.ndarray
+    scale: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    phase: np.ndarray
+    above: np.ndarray
+    below: np.ndarray
+    beta: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, chosen: np.ndarray) -> Functions:
+        return Functions(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 
 
-def _lines(
-    problem: Problem, t: int, low: np.ndarray, high: np.ndarray, targets: list[tuple[int, int]], bits: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Per cluster and function (target, lean): factors (c, f, live) of the partial sums, constant (c, f), table (states, c * f); times 2**bits."""
-    plan, clusters, functions = problem.plans[t], len(low), len(targets) * len(LEANS)
-    goals = np.repeat([plan.inner + g for g, _ in targets], len(LEANS))
-    scale = np.repeat([s << bits for _, s in targets], len(LEANS))
-    weights = problem.relus[np.ix_(plan.live, plan.live[: plan.inner])]
-    factors = np.zeros((clusters, functions, len(plan.live)), dtype=np.int64)
-    factors[:, np.arange(functions), goals] = scale
-    constant = np.zeros((clusters, functions), dtype=np.int64)
-    outputs = np.broadcast_to(-(-(scale[:, None] * weights[goals]) >> problem.shift), (clusters, functions, plan.inner)).copy()
-    slope = high / np.maximum(high - low, 1)
-    leans = np.stack([(high > -low).astype(np.float64) if lean is None else np.full(high.shape, lean) for lean in LEANS], axis=1)
-    leans = np.tile(leans, (1, len(targets), 1))
-    for level in reversed(plan.levels):
-        columns = level.columns
-        a = outputs[:, :, columns]
-        up, down = low[:, None, columns], high[:, None, columns]
-        w = np.where(a > 0, np.clip(np.rint(a * slope[:, None, columns]).astype(np.int64), 0, a), a * (leans[:, :, columns] > 0))
-        constant += np.where(a > 0, np.maximum(-w * up, (a - w) * down), 0).sum(axis=2)
-        factors[:, :, columns] = w
-        outputs -= (-(w @ weights[columns])) >> problem.shift
-    symbols = problem.symbols[plan.live, t:].reshape(len(plan.live), -1)
-    shape = (clusters * functions, problem.language.length - t, problem.language.symbol_count)
-    table = problem.to_go((factors.reshape(clusters * functions, -1) @ symbols).reshape(shape), t)[0]
-    return factors, constant, table
+def functions(row: np.ndarray, scale: np.ndarray, low: np.ndarray, high: np.ndarray, phase: np.ndarray) -> Functions:
+    """With the usual first multipliers: the triangle's upper edge, and the lower line that loses less area."""
+    above = np.clip(high / np.maximum(high - low, 1), 0.0, 1.0)
+    return Functions(row, scale, low, high, phase, above, (high > -low).astype(np.float64), np.zeros(low.shape))
 
 
-def split(values: np.ndarray, parts: int, smallest: int = 1) -> tuple[np.ndarray, int]:
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Per function, factors (functions, rows) of the rows' own sums and a constant; `outputs` are the coefficients that were replaced."""
+
+    factors: np.ndarray
+    constant: np.ndarray
+    outputs: np.ndarray
+
+
+class Shape:
+    """What `lines` needs to know of a network: weights (rows, ReLUs), times 2**shift, and the columns of each level."""
+
+    def __init__(self, weights: np.ndarray, levels: Sequence[np.ndarray], sign: np.ndarray, shift: int) -> None:
+        self.weights, self.levels, self.sign, self.shift = weights, levels, sign, shift
+        self.real = weights / 2.0**shift
+
+    @classmethod
+    def of(cls, problem: Problem) -> Shape:
+        levels = [np.flatnonzero(problem.level == level) for level in range(int(problem.level.max(initial=-1)) + 1)]
+        return cls(problem.relus, levels, problem.sign[: problem.count], problem.shift)
+
+    def lines(self, asked: Functions) -> Lines:
+        count, inner = len(asked), self.weights.shape[1]
+        factors = np.zeros((count, len(self.weights)), dtype=np.int64)
+        factors[np.arange(count), asked.row] = asked.scale
+        constant = np.zeros(count, dtype=np.int64)
+        outputs = -(-(asked.scale[:, None] * self.weights[asked.row]) >> self.shift)
+        for columns in reversed(self.levels):
+            a, low, high = outputs[:, columns], asked.low[:, columns], asked.high[:, columns]
+            phase, beta = asked.phase[:, columns], np.rint(asked.beta[:, columns]).astype(np.int64)
+            slope = np.where(a > 0, asked.above[:, columns], asked.below[:, columns])
+            w = np.rint(a * slope).astype(np.int64)
+            if phase.any():  # where a copy is not the row itself, its multiplier may only push the safe way
+                sign = self.sign[columns]
+                w = np.where(phase > 0, a + np.where(sign < 0, 0, beta), np.where(phase < 0, np.where(sign > 0, 0, -beta), w))
+            constant += np.where((phase == 0) & (a > 0), np.maximum(-w * low, (a - w) * high), 0).sum(axis=1)
+            factors[:, columns] += w
+            outputs -= (-(w @ self.weights[columns])) >> self.shift
+        return Lines(factors, constant, outputs)
+
+    def relaxed(self, asked: Functions, outputs: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """The ReLUs' arguments (functions, ReLUs) in the relaxed network, where the rows' own sums are `own`."""
+        x = own[:, : self.weights.shape[1]].copy()
+        for columns in self.levels:
+            here, a = x[:, columns], outputs[:, columns]
+            lift = np.maximum(-asked.above[:, columns] * asked.low[:, columns], (1 - asked.above[:, columns]) * asked.high[:, columns])
+            opened = np.where(a > 0, asked.above[:, columns] * here + lift, asked.below[:, columns] * here)
+            y = np.where(asked.phase[:, columns] == 0, opened, np.where(asked.phase[:, columns] > 0, here, 0))
+            x += y @ self.real[: x.shape[1], columns].T
+        return x
+
+    def moved(self, asked: Functions, outputs: np.ndarray, own: np.ndarray, upper: np.ndarray, most: np.ndarray) -> Functions:
+        """Multipliers after a subgradient step (Polyak's, towards a bound just below 0), where `own` are sums on the maximal words."""
+        x = self.relaxed(asked, outputs, own)
+        opened, up = asked.phase == 0, outputs > 0
+        side = np.where(-asked.above * asked.low >= (1 - asked.above) * asked.high, -asked.low, -asked.high)
+        gradient = np.stack([
+            np.where(opened & up, outputs * (x + side), 0.0),
+            np.where(opened & ~up, outputs * x, 0.0),
+            np.where(opened, 0.0, asked.phase * x * most),
+        ])  # fmt: skip
+        point = np.stack([asked.above, asked.below, asked.beta / most])
+        stuck = ((point <= 0) & (gradient > 0)) | ((point >= 1) & (gradient < 0))
+        gradient[stuck] = 0
+        norm = (gradient**2).sum(axis=(0, 2))
+        step = np.where(norm > 0, (upper + 0.05 * np.abs(upper) + 1) / np.maximum(norm, 1e-300), 0)
+        point = np.clip(point - step[None, :, None] * gradient, 0, 1)
+        return replace(asked, above=point[0], below=point[1], beta=point[2] * most)
+
+
+def spare_bits(problem: Problem) -> int:
+    """Bits after the point that coefficients can have."""
+    return min(BITS, max(0, (SAFE // 2).bit_length() - problem.largest.bit_length()))
+
+
+def split(values: np.ndarray, parts: int) -> tuple[np.ndarray, int]:
     """Ids of up to `parts` groups of rows, by halving the largest group along its widest column; and how many there are."""
     ids = np.zeros(len(values), dtype=np.int64)
     groups = [np.arange(len(values))]
@@ -88,7 +142,7 @@ def split(values: np.ndarray, parts: int, smallest: int = 1) -> tuple[np.ndarray
         left = column < np.median(column)
         if not left.any():  # more than half are equal to the smallest
             left = column == column.min()
-        if left.all() or min(left.sum(), (~left).sum()) < smallest:
+        if left.all():
             closed.append(largest)
             continue
         groups += [largest[left], largest[~left]]

@@ -45,7 +45,7 @@ class Problem:
         row_j(word) = sum_t symbols[j, t, word[t]] + sum_i relus[j, i] / 2**shift * max(0, row_i(word)) + constant[j]
 
     origin[j]: the row of the query that row j is (a copy of).  sign[j]: 0 where row j is what it is, 1 for an upper copy (the real row is at most this one), -1 for a lower copy.
-    lower and upper are proved for the real row.  `level[i]`: ReLU i reads ReLUs of smaller levels only.
+    lower and upper are proved for the real row; numbers of row j are in units of 2**unit[j].  `level[i]`: ReLU i reads ReLUs of smaller levels only.
     """
 
     language: Automaton
@@ -56,6 +56,7 @@ class Problem:
     upper: np.ndarray
     origin: np.ndarray
     sign: np.ndarray
+    unit: np.ndarray
     shift: int = 0
 
     @property
@@ -208,7 +209,7 @@ def joined(queries: Sequence[Dense]) -> Problem | None:
     largest = max(*_reach(*arrays[:3], 0), *(abs(int(v)) for v in arrays[3]), *(abs(int(v)) for v in arrays[4]))
     if largest >= SAFE:
         return None
-    return Problem(queries[0].language, *(a.astype(np.int64) for a in arrays), np.array(rows), np.zeros(len(rows), dtype=np.int64))
+    return Problem(queries[0].language, *(a.astype(np.int64) for a in arrays), np.array(rows), *np.zeros((2, len(rows)), dtype=np.int64))
 
 
 def unfolded(queries: Sequence[Dense]) -> Problem:
@@ -230,19 +231,19 @@ def unfolded(queries: Sequence[Dense]) -> Problem:
             weights[k, column[int(i), sign if relus[j, i] > 0 else -sign]] = relus[j, i]
     signs = np.array([sign for _, sign in order], dtype=np.int64)
     arrays = (symbols[rows], weights, constant[rows], lower[rows], upper[rows])
-    shift = 0
+    shift, units = 0, [0] * len(rows)
     largest = max(*_reach(*arrays[:3], 0), *(abs(int(v)) for v in (*arrays[3], *arrays[4])))
     if largest >= SAFE:
-        arrays, shift = _rounded(arrays, signs), FRACTION
+        units = [max(0, bound.bit_length() - WIDTH) for bound in _reach(*arrays[:3], 0)]
+        arrays, shift = _rounded(arrays, signs, units), FRACTION
         if max(_reach(*arrays[:3], FRACTION)) >= SAFE >> FRACTION:
             raise Unsupported("the numbers are too wide to be rounded to 64 bits")
-    return Problem(queries[0].language, *(a.astype(np.int64) for a in arrays), np.array(rows), signs, shift)
+    return Problem(queries[0].language, *(a.astype(np.int64) for a in arrays), np.array(rows), signs, np.array(units), shift)
 
 
-def _rounded(arrays: tuple[np.ndarray, ...], signs: np.ndarray) -> tuple[np.ndarray, ...]:
+def _rounded(arrays: tuple[np.ndarray, ...], signs: np.ndarray, units: Sequence[int]) -> tuple[np.ndarray, ...]:
     """Every row in units of its own power of two, each number rounded to the row's side, ReLU weights with FRACTION bits."""
     symbols, relus, constant, lower, upper = arrays
-    units = [max(0, bound.bit_length() - WIDTH) for bound in _reach(symbols, relus, constant, 0)]
 
     def scaled(values: np.ndarray, power: int, up: bool) -> np.ndarray:
         """values * 2**power, rounded up or down."""

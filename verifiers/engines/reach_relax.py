@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .reach_frontier import Frontier, Step, advanced, runs
-from .reach_lines import ceilings
+from .reach_ceilings import ceilings
 from .reach_problem import Problem
 
 GROW, SHRINK = 1.5, 0.5  # of the cells: until few enough, and before trying again at the next layer

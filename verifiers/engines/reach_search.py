@@ -12,7 +12,8 @@ import numpy as np
 
 from ...encoders.dense import Dense
 from .reach_frontier import Frontier, Step, advanced, merged, start
-from .reach_lines import ceilings, split
+from .reach_ceilings import ceilings
+from .reach_lines import split
 from .reach_problem import Problem, joined, unfolded
 from .reach_relax import relaxed
 
