@@ -1,0 +1,22 @@
+"""Backend `cadical`: CaDiCaL on clauses, through python-sat.  Optional: extra `sat`."""
+
+from __future__ import annotations
+
+from ...encoders.cnf import cnf
+from ...encoders.formula import Formula
+from ..backend import Budget, Capabilities
+from ..queries import COMMON, Answer, QueryBackend
+from ..solver_process import ask_program
+
+
+def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+    return ask_program("cadical_dimacs", cnf, formula, seconds)
+
+
+BACKEND = QueryBackend(
+    "cadical",
+    Capabilities("exact", description="CaDiCaL (through python-sat) on clauses, in a process of its own"),
+    "python-sat",
+    ask,
+    switches=(*COMMON, "no-redundant"),
+)
