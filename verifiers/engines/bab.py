@@ -130,9 +130,10 @@ class Search:
     def _start(self) -> tuple[Word, ...]:
         if self.options.attack and (words := self._attack()):
             return words
-        self.started = True
         k = self.problem.count
-        return self._evaluated([Job(self.root(), row, ()) for row in range(k, k + len(self.queries))], self.options.root_iterations)
+        words = self._evaluated([Job(self.root(), row, ()) for row in range(k, k + len(self.queries))], self.options.root_iterations)
+        self.started = not words  # else the root is as open as before
+        return words
 
     def _step(self) -> tuple[Word, ...]:
         """Split every node of the worst cells, or the cells' words."""
