@@ -1,8 +1,9 @@
 """Trains a small recurrent cell and unrolls it: the same weights at every position, so that only the length changes.
 
-h' = relu(W h + U[token] + b) from h = 0, and outputs V h + c after the last token.  Trained by backpropagation through time on
-the program's label of every prefix, on short words first, several cells at once.  W is rounded to integers, the rest to a
-grid: the values of a long unrolled network then stay on that grid, and float32 computes it exactly.
+Each step is h = relu(B s + U[token]) and s = A h, from s = 0; after the last token the outputs are V h + c.  Trained by
+backpropagation through time on the program's label of every prefix, on short words first, many cells side by side.  A and B
+are rounded to integers, the rest to a grid: the values of a long unrolled network then stay on that grid, and float32
+computes it exactly.
 """
 
 from __future__ import annotations
@@ -15,18 +16,21 @@ import numpy as np
 
 from ..models.automaton import Automaton
 from ..models.network import Affine, Network, Node, Relu, dyadic, integer_array
-from .training import hinge, margins, on_grid
+from .training import hinge, margins, on_grid, one_thread
 
-BITS = 3  # after the point, of all but the integer recurrent weights
-CELLS = 24  # trained side by side
-STAGES = ((6, 400), (12, 300), (24, 150))  # lengths and steps before rounding
-ROUNDED = ((12, 500), (24, 300), (48, 150))  # and after, the recurrent weights first
+BITS = 4  # after the point, of all but A and B
+CELLS = 48  # trained side by side
+FLOAT_STAGES = ((6, 300, 0.03), (10, 300, 0.02))  # length, steps, rate
+ROUNDED_STAGES = ((10, 400, 0.01), (16, 200, 0.01))
 BATCH = 64
+CHECK_EVERY = 25  # steps between looks at long words
+FEEDBACK, FEEDBACK_COST = 1.2, 0.1
+GOOD = 0.5  # margin on random long words that ends training
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """Numbers of a trained cell; `token` is U + b."""
+    """h' = relu(recurrent @ h + token[t]), outputs = readout @ h + offset."""
 
     recurrent: np.ndarray
     token: np.ndarray
@@ -54,10 +58,12 @@ class Cell:
 
 
 class Prefixes:
-    """Random words with the label of every prefix, from the languages of all lengths."""
+    """Random words with the label of every prefix, read off the languages of all lengths."""
 
     def __init__(self, language: Callable[[int], Automaton], longest: int, symbols: int) -> None:
-        self.symbols, self.longest, self.tables, self.finals = symbols, longest, [], []
+        self.symbols, self.longest = symbols, longest
+        self.tables: list[list[np.ndarray]] = []
+        self.finals: list[np.ndarray] = []
         for n in range(1, longest + 1):
             automaton = language(n)
             layers = []
@@ -70,13 +76,11 @@ class Prefixes:
             self.finals.append(np.array(automaton.labels))
 
     def sample(self, rng: np.random.Generator, count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Words (count, length) of varied token frequencies, labels (count, length)."""
+        """Words (count, length) of varied token frequencies that change somewhere; labels (count, length)."""
         tilt = rng.standard_normal((count, 1, self.symbols)) * rng.uniform(0, 2.5, size=(count, 1, 1))
         noise = rng.gumbel(size=(count, length, self.symbols))
-        words = (tilt + noise).argmax(axis=2)
-        half = rng.integers(length // 2 + 1, size=(count, 1))  # another mixture from some place on
-        other = (np.roll(tilt, 1, axis=0) + noise).argmax(axis=2)
-        words = np.where(np.arange(length) >= half, other, words)
+        turn = rng.integers(length // 2 + 1, size=(count, 1))
+        words = np.where(np.arange(length) < turn, (tilt + noise).argmax(axis=2), (np.roll(tilt, 1, axis=0) + noise).argmax(axis=2))
         return words, np.stack([self.labels(words[:, :n]) for n in range(1, length + 1)], axis=1)
 
     def labels(self, words: np.ndarray) -> np.ndarray:
@@ -87,65 +91,89 @@ class Prefixes:
         return self.finals[n - 1][state]
 
 
-def fit_cell(prefixes: Prefixes, width: int, outputs: int, rng: np.random.Generator) -> tuple[Cell, float]:
+def fit_cell(prefixes: Prefixes, width: int, states: int, rng: np.random.Generator) -> tuple[Cell, float]:
     """The best of the cells, with its smallest margin on random words of the longest length."""
-    import torch
+    with one_thread() as torch:
+        herd = _Herd(torch, prefixes, width, states, rng)
+        for stage in FLOAT_STAGES:
+            herd.descend(*stage, rounded=False)
+        for stage in ROUNDED_STAGES:
+            if herd.descend(*stage, rounded=True):
+                break
+    assert herd.best is not None
+    return herd.best, herd.margin
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return _fit(torch, prefixes, width, outputs, rng)
-    finally:
-        torch.set_num_threads(threads)
 
+class _Herd:
+    """Cells that are trained side by side, for two labels."""
 
-def _fit(torch: Any, prefixes: Prefixes, width: int, outputs: int, rng: np.random.Generator) -> tuple[Cell, float]:
-    symbols = prefixes.symbols
-    start = [
-        np.eye(width) * 0.5 + 0.4 * rng.standard_normal((CELLS, width, width)),
-        rng.standard_normal((CELLS, symbols, width)),
-        rng.standard_normal((CELLS, width, outputs)),
-        np.zeros((CELLS, 1, outputs)),
-    ]
-    parameters = [torch.tensor(a, requires_grad=True) for a in start]
+    def __init__(self, torch: Any, prefixes: Prefixes, width: int, states: int, rng: np.random.Generator) -> None:
+        self.torch, self.prefixes, self.rng = torch, prefixes, rng
+        self.best: Cell | None = None
+        self.margin = -np.inf
 
-    def seen(stage: int) -> list[Any]:
-        recurrent = on_grid(torch, parameters[0], 0 if stage >= 1 else None)
-        return [recurrent, *(on_grid(torch, p, BITS if stage >= 2 else None) for p in parameters[1:])]
+        def signs(*shape: int) -> np.ndarray:
+            return rng.choice([-1.0, 1.0], size=(CELLS, *shape)) * rng.uniform(0.4, 1.3, size=(CELLS, *shape))
 
-    def forward(words: np.ndarray, stage: int) -> Any:
-        recurrent, token, readout, offset = seen(stage)
+        start = [
+            signs(width, states),
+            signs(states, width),
+            rng.standard_normal((CELLS, prefixes.symbols, width)),
+            rng.standard_normal((CELLS, width, 1)),
+            np.zeros((CELLS, 1, 1)),
+        ]
+        self.parameters = [torch.tensor(a, requires_grad=True) for a in start]
+        words, labels = prefixes.sample(rng, 256, prefixes.longest)
+        self.probe = words, torch.from_numpy(labels).expand(CELLS, -1, -1)
+
+    def seen(self, rounded: bool) -> list[Any]:
+        """Recurrent weights (transposed), token, readout, offset."""
+        a, b, *rest = (on_grid(self.torch, p, (0 if k < 2 else BITS) if rounded else None) for k, p in enumerate(self.parameters))
+        return [self.torch.bmm(a, b), *rest]
+
+    def forward(self, words: np.ndarray, rounded: bool) -> Any:
+        """Outputs (cells, words, prefixes, 1)."""
+        torch = self.torch
+        recurrent, token, readout, offset = self.seen(rounded)
         state, out = None, []
         for t in range(words.shape[1]):
             value = token[:, words[:, t]]
             state = torch.relu(value if state is None else torch.baddbmm(value, state, recurrent))
             out.append(torch.baddbmm(offset, state, readout))
-        return torch.stack(out, dim=2)  # (cells, batch, length, outputs)
+        return torch.stack(out, dim=2)
 
-    def descend(stage: int, length: int, steps: int, rate: float) -> None:
-        optimiser = torch.optim.Adam(parameters, lr=rate)
+    def descend(self, length: int, steps: int, rate: float, *, rounded: bool) -> bool:
+        """Whether a cell became good."""
+        torch = self.torch
+        optimiser = torch.optim.Adam(self.parameters, lr=rate)
         for step in range(steps):
-            words, labels = prefixes.sample(rng, BATCH, length)
+            if rounded and step % CHECK_EVERY == 0 and self._look():
+                return True
+            words, labels = self.prefixes.sample(self.rng, BATCH, length)
             for group in optimiser.param_groups:
                 group["lr"] = rate * max(0.05, 1 - step / steps)
             optimiser.zero_grad()
-            out = forward(words, stage)
-            target = torch.from_numpy(labels).expand(CELLS, -1, -1)
-            loss = hinge(torch, out, target) * CELLS
-            if stage == 0:  # towards integers
-                loss = loss + 0.02 * torch.sin(torch.pi * parameters[0]).square().sum()
+            loss = CELLS * hinge(torch, self.forward(words, rounded), torch.from_numpy(labels).expand(CELLS, -1, -1))
+            a, b = self.parameters[:2]
+            # few states feed back, so that what is provable about the values does not grow from step to step
+            reach = [(torch.relu(sign * a) * b.abs().sum(1, keepdim=True).mT).sum(1) for sign in (1, -1)]
+            loss = loss + FEEDBACK_COST * sum(torch.relu(r - FEEDBACK).square().sum() for r in reach)
+            if not rounded:  # ever more towards integers
+                loss = loss + 0.05 * step / steps * (torch.sin(torch.pi * a).square().sum() + torch.sin(torch.pi * b).square().sum())
             loss.backward()
-            torch.nn.utils.clip_grad_value_(parameters, 1.0)
+            for p in self.parameters:  # per cell, so that one that explodes does not stop the others
+                p.grad.nan_to_num_(0.0, 0.0, 0.0)
+                p.grad /= p.grad.flatten(1).norm(dim=1).clamp(min=1.0).view(-1, 1, 1)
             optimiser.step()
+        return rounded and self._look()
 
-    for length, steps in STAGES:
-        descend(0, min(length, prefixes.longest), steps, 0.03)
-    for stage in (1, 2):
-        for length, steps in ROUNDED:
-            descend(stage, min(length, prefixes.longest), steps, 0.01)
-    with torch.no_grad():
-        words, labels = prefixes.sample(rng, 512, prefixes.longest)
-        gaps = margins(torch, forward(words, 2), torch.from_numpy(labels).expand(CELLS, -1, -1)).amin((1, 2))
-        best = int(gaps.argmax())
-        recurrent, token, readout, offset = (p[best].numpy() for p in seen(2))
-    return Cell(recurrent.T, token, readout.T, offset[0]), float(gaps[best])
+    def _look(self) -> bool:
+        """Keep the best rounded cell so far."""
+        torch = self.torch
+        with torch.no_grad():
+            gaps = margins(torch, self.forward(self.probe[0], True), self.probe[1]).amin((1, 2)).nan_to_num(-np.inf)
+            k = int(gaps.argmax())
+            if float(gaps[k]) > self.margin:
+                recurrent, token, readout, offset = (p[k].numpy().copy() for p in self.seen(True))
+                self.best, self.margin = Cell(recurrent.T, token, readout.T, offset[0]), float(gaps[k])
+        return self.margin >= GOOD

@@ -26,7 +26,8 @@ class Spec:
 
     `source` defines `label` and, where there is a predicate, `inside`.  `flaw`: "early" networks are trained on random words
     only, until random tests find nothing; with "program", the network is trained for `source` and the claim states `stated`.
-    `bits`: after the point of every weight, None for raw float32.  `cell`: width of a recurrent cell, unrolled.
+    `bits`: after the point of every weight, None for raw float32.  `cell`, `states`: width of a recurrent cell that is unrolled,
+    and how many numbers it hands on.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Spec:
     flaw: Flaw = ""
     stated: str = ""
     cell: int = 0
+    states: int = 1
 
     @cached_property
     def decision(self) -> Decision:
@@ -132,6 +134,18 @@ def label(tokens):
     return depth >= 2
 '''
 
+ORDER = '''
+def label(tokens):
+    """An a occurs and, later, a b."""
+    seen = 0
+    for t in tokens:
+        if t == "a" and seen == 0:
+            seen = 1
+        elif t == "b" and seen == 1:
+            seen = 2
+    return seen == 2
+'''
+
 ADJACENT = '''
 def label(tokens):
     """Somewhere an a is followed by a b."""
@@ -187,7 +201,7 @@ def make(
     """A spec named after its family, length, tokens and widths, and what is special about it."""
     words = letters(tokens) if isinstance(tokens, int) else tokens
     ends = (length, length) if isinstance(length, int) else length
-    shape = "x".join(map(str, hidden)) or f"cell{more['cell']}"
+    shape = "h" + "x".join(map(str, hidden)) if hidden else f"cell{more['cell']}"
     how = "".join(
         (
             "-raw" if more.get("bits", 5) is None else "",
@@ -195,7 +209,7 @@ def make(
             "-wrong" if more.get("stated") else "",
         )
     )
-    name = f"{family}-{'to'.join(map(str, sorted(set(ends))))}-t{len(words)}-h{shape}{how}"
+    name = f"{family}-{'to'.join(map(str, sorted(set(ends))))}-t{len(words)}-{shape}{how}"
     if more.get("stated"):
         more["flaw"] = "program"
     return Spec(name, family, source, words, ends, hidden=hidden, **more)  # type: ignore[arg-type]
@@ -209,6 +223,7 @@ COUNTS = {"labels": (0, 1, 2), "sign": False}
 BOTH = {"sign": False}  # two outputs for two labels
 EARLY = {"flaw": "early", "noise": 1.0}
 ROUND = ("(", ")", "a")
+TIED_LENGTHS = (8, 16, 24, 32, 48, 64)
 
 
 def specs() -> tuple[Spec, ...]:
@@ -278,4 +293,10 @@ def specs() -> tuple[Spec, ...]:
         make("adjacent", 10, 3, (32,), ADJACENT, bits=None),
         make("adjacent", 9, 4, (16, 16), ADJACENT),
     ]
+    for length in TIED_LENGTHS:
+        out += [
+            make("tied-clamped", length, ROUND, (), CLAMPED, cell=4),
+            make("tied-order", length, 3, (), ORDER, cell=5),
+            make("tied-flag", length, 3, (), FLAG, cell=5, states=2),
+        ]
     return tuple(out)

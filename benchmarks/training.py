@@ -8,7 +8,8 @@ same network on the same versions and machine.  Nothing here decides a claim; th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -255,21 +256,23 @@ class Attack:
         return float(found.min())
 
 
-def single_threaded(work: Callable[[Any], Fitted]) -> Fitted:
-    """Run with torch on one thread, which is what makes sums come out the same each time."""
+@contextmanager
+def one_thread() -> Iterator[Any]:
+    """The torch module, on one thread: sums then come out the same each time."""
     import torch
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return work(torch)
+        yield torch
     finally:
         torch.set_num_threads(threads)
 
 
 def fit(problem: Problem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
     """Train; the attack (if the recipe has one) goes on until it fails, or the steps are used up."""
-    return single_threaded(lambda torch: _fit(torch, problem, recipe, rng))
+    with one_thread() as torch:
+        return _fit(torch, problem, recipe, rng)
 
 
 def _fit(torch: Any, problem: Problem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
@@ -301,7 +304,8 @@ def _fit(torch: Any, problem: Problem, recipe: Recipe, rng: np.random.Generator)
 
 def fit_carelessly(problem: Problem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
     """Train on equally likely words only, and stop as soon as random tests find nothing; `worst` is what an attack finds then."""
-    return single_threaded(lambda torch: _fit_carelessly(torch, problem, recipe, rng))
+    with one_thread() as torch:
+        return _fit_carelessly(torch, problem, recipe, rng)
 
 
 def _fit_carelessly(torch: Any, problem: Problem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
