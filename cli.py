@@ -77,7 +77,9 @@ def _names(backends: str | None) -> tuple[str, ...] | None:
 
 @app.command()
 @click.argument("claim", type=click.Path(path_type=Path))
-@click.option("--checkpoint", type=click.Path(path_type=Path), default=None, help="Go on from FILE if it is there; keep in it what is not finished.")
+@click.option(
+    "--checkpoint", type=click.Path(path_type=Path), default=None, help="Go on from FILE if it is there; keep in it what is not finished."
+)
 @_limits
 def prove(claim: Path, checkpoint: Path | None, as_json: bool, trust: Trust, backends: str | None, **limits: Any) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""

@@ -72,7 +72,8 @@ def headline(verdict: Verdict) -> Text:
             f"proved: network = program on all {size} (trust: {verdict.trust}, by {verdict.backend}, {verdict.seconds:.2f} s)", "green"
         )
     if isinstance(verdict, Refuted):
-        return Text(f"refuted: network and program differ (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
+        where = "" if verdict.disagreeing is None else f" on exactly {number(verdict.disagreeing)} input{'s' * (verdict.disagreeing != 1)}"
+        return Text(f"refuted: network and program differ{where} (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
     so_far = (
         "" if verdict.proved_inputs is None else f"; proved on {share(verdict.proved_inputs, verdict.domain_size)} of the inputs so far"
     )

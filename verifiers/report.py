@@ -18,7 +18,7 @@ def exit_status(verdict: Verdict) -> int:
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """Plain data for `json.dumps`.  `counterexamples`, `warnings`, `exact_in_float32` and `proved_inputs` are more than DESIGN §3 asks for."""
+    """Plain data for `json.dumps`.  `counterexamples`, `warnings`, `exact_in_float32`, `disagreeing` and `proved_inputs` are more than DESIGN §3 asks for."""
     proved, refuted = isinstance(verdict, Proved), isinstance(verdict, Refuted)
     found = [_counterexample(c) for c in verdict.counterexamples] if isinstance(verdict, Refuted) else []
     return {
@@ -34,15 +34,23 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "counterexamples": found,
         "warnings": list(verdict.warnings),
         "exact_in_float32": verdict.exact_in_float32 if isinstance(verdict, Proved) else None,
+        "disagreeing": _disagreeing(verdict),
         "proved_inputs": decimal(verdict.proved_inputs) if isinstance(verdict, Unknown) and verdict.proved_inputs is not None else None,
     }
+
+
+def _disagreeing(verdict: Verdict) -> str | None:
+    """On how many inputs network and program differ: none where it is proved, else what `--count` found."""
+    if isinstance(verdict, Proved):
+        return "0"
+    return decimal(verdict.disagreeing) if isinstance(verdict, Refuted) and verdict.disagreeing is not None else None
 
 
 def undecided_json(reason: str) -> dict[str, Any]:
     """The same keys where no claim came about, so that there is nothing to decide."""
     empty: dict[str, Any] = dict.fromkeys(("trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof"))
     lists: dict[str, Any] = {"attempts": [], "counterexamples": [], "warnings": []}
-    return {"verdict": "unknown", **empty, "reason": reason, **lists, "exact_in_float32": None, "proved_inputs": None}
+    return {"verdict": "unknown", **empty, "reason": reason, **lists, "exact_in_float32": None, "disagreeing": None, "proved_inputs": None}
 
 
 def _counterexample(found: Counterexample) -> dict[str, Any]:

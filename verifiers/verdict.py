@@ -102,9 +102,13 @@ class Proved(_Verdict):
 
 @dataclass(frozen=True, repr=False)
 class Refuted(_Verdict):
-    """They differ; the first counterexample is the plainest that was found."""
+    """They differ; the first counterexample is the plainest that was found.
+
+    `disagreeing`: on exactly how many inputs, where that was asked for and ended in time.
+    """
 
     counterexamples: tuple[Counterexample, ...]
+    disagreeing: int | None = None
 
     @property
     def counterexample(self) -> Counterexample:
