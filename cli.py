@@ -80,8 +80,9 @@ def _names(backends: str | None) -> tuple[str, ...] | None:
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), default=None, help="Go on from FILE if it is there; keep in it what is not finished."
 )
+@click.option("--count", is_flag=True, help="Where it is refuted: count the inputs on which they differ, exactly.")
 @_limits
-def prove(claim: Path, checkpoint: Path | None, as_json: bool, trust: Trust, backends: str | None, **limits: Any) -> int:
+def prove(claim: Path, checkpoint: Path | None, count: bool, as_json: bool, trust: Trust, backends: str | None, **limits: Any) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
     from .models.claim_file import load_claim
     from .verifiers.prove import prove_claim
@@ -92,7 +93,7 @@ def prove(claim: Path, checkpoint: Path | None, as_json: bool, trust: Trust, bac
         progress(f"reading {claim}")
         stated = load_claim(claim)
         budget = replace(_budget(**limits), checkpoint=None if checkpoint is None else str(checkpoint))
-        verdict = prove_claim(stated, backends=names, budget=budget, trust=trust, progress=progress)
+        verdict = prove_claim(stated, backends=names, budget=budget, trust=trust, progress=progress, count=count)
     with _writing():
         if as_json:
             _print_json(verdict_json(verdict))

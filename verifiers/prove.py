@@ -41,6 +41,8 @@ def prove(
     seed: int = 0,
     counterexamples: int = 1,
     progress: Progress | None = None,
+    count: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Verdict:
     """Is network = program on every input of the domain?  Returns Proved, Refuted or Unknown.
 
@@ -53,11 +55,13 @@ def prove(
     column and "argmax" for more.  `encoding` matters for torch modules only: "ids" if it takes int64 [1, positions].
 
     `timeout` is in seconds, `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
-    one per core).  Raises InputError for what cannot be read or does not fit.
+    one per core).  `count`: of a refuted claim, `disagreeing` says on exactly how many inputs they differ.  `checkpoint`: a file in which
+    unfinished work is kept and from which it goes on.  Raises InputError for what cannot be read or does not fit.
     """
     claim = claim_of(network, program, domain, labels=labels, decision=decision, encoding=encoding)
-    budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
-    return prove_claim(claim, backends=backends, budget=budget, trust=trust, progress=progress)
+    kept = None if checkpoint is None else os.fspath(checkpoint)
+    budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples, kept)
+    return prove_claim(claim, backends=backends, budget=budget, trust=trust, progress=progress, count=count)
 
 
 def claim_of(

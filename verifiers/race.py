@@ -21,10 +21,12 @@ from pathlib import Path
 
 from ..models.claim import Claim
 from ..models.errors import InputError, Unsupported
+from ..models.text import number
 from .artefacts import save_artefacts
 from .backend import Backend, Budget
 from .choose import choose
 from .conclude import conclude, vacuity
+from .count import count_disagreeing
 from .engines.checkpoint import check_checkpoint
 from .entrant import SAYABLE, Entrant, one_line
 from .judge import Judge
@@ -32,7 +34,7 @@ from .limits import end, interrupts_held, snapshot
 from .policy import Fit, Plan, plan
 from .replay import Replayer
 from .spot_check import spot_check
-from .verdict import Attempt, Contradiction, Outcome, Trust, Verdict
+from .verdict import Attempt, Contradiction, Outcome, Refuted, Trust, Verdict
 
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
 FIRST_TURN = 2.0  # seconds, where more fit than may run at once; each later turn of an entrant is twice as long
@@ -49,12 +51,13 @@ def prove_claim(
     trust: Trust = "exact",
     progress: Progress | None = None,
     registry: Iterable[Backend] | None = None,
+    count: bool = False,
 ) -> Verdict:
     """Decide a claim: Proved at the trust asked for, Refuted with replayed counterexamples, or Unknown with the reason.
 
     `backends` names who may run ("module:attribute" for one that is not registered), None means everybody;
     `budget.seconds` is for the whole race, `budget.memory_mb` for each entrant, `budget.workers` how many run side by
-    side.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
+    side.  `count`: of a refuted claim, count the inputs on which network and program differ, in the time that is left.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
     """
     started = time.monotonic()
     budget = budget or Budget(workers=os.cpu_count() or 1)
@@ -74,11 +77,25 @@ def prove_claim(
             Path(budget.checkpoint).unlink(missing_ok=True)
         if judge.proof is not None and judge.refutation is None:
             judge.doubt(spot_check(claim, budget.seed))
-        return conclude(judge, budget, started, vacuity(claim))
+        verdict = conclude(judge, budget, started, vacuity(claim))
+        return _counted(claim, verdict, budget, started, progress) if count and isinstance(verdict, Refuted) else verdict
     except Contradiction as error:
         if error.artefacts:
             raise
         raise Contradiction(str(error), save_artefacts(claim, judge.attempts, str(error))) from error
+
+
+def _counted(claim: Claim, verdict: Refuted, budget: Budget, started: float, progress: Progress) -> Refuted:
+    """With the exact number of disagreeing inputs, or a warning that says how far the count came."""
+    left = budget.seconds - (time.monotonic() - started)
+    found = count_disagreeing(claim, replace(budget, seconds=max(left, 0.01)), lambda text: progress(f"counting: {text}"))
+    seconds = time.monotonic() - started
+    if found.exact:
+        return replace(verdict, disagreeing=found.wrong, seconds=seconds)
+    least = max(found.wrong, len(verdict.counterexamples))
+    between = f"from {number(least)} to {number(claim.domain_size - found.right)}"
+    warning = f"the disagreeing inputs were not all counted in time: there are {between}; raise --timeout"
+    return replace(verdict, warnings=(*verdict.warnings, warning), seconds=seconds)
 
 
 def check_limits(budget: Budget, trust: Trust) -> None:
