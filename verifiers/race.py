@@ -11,16 +11,14 @@ from __future__ import annotations
 import math
 import os
 import selectors
-import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..models.claim import Claim
-from ..models.errors import InputError, Unsupported
+from ..models.errors import InputError
 from ..models.text import number
 from .artefacts import save_artefacts
 from .backend import Backend, Budget
@@ -28,10 +26,11 @@ from .choose import choose
 from .conclude import conclude, vacuity
 from .count import count_disagreeing
 from .engines.checkpoint import check_checkpoint
-from .entrant import SAYABLE, Entrant, one_line
+from .entrant import Entrant, one_line
+from .here import USELESS, Progress, run_here, working_checkpoint
 from .judge import Judge
 from .limits import end, interrupts_held, snapshot
-from .policy import Fit, Plan, plan
+from .policy import plan
 from .replay import Replayer
 from .spot_check import spot_check
 from .verdict import Attempt, Contradiction, Outcome, Refuted, Trust, Verdict
@@ -39,8 +38,6 @@ from .verdict import Attempt, Contradiction, Outcome, Refuted, Trust, Verdict
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
 FIRST_TURN = 2.0  # seconds, where more fit than may run at once; each later turn of an entrant is twice as long
 MOST_SECONDS = 30 * 86_400  # solvers count milliseconds in 32 bits
-USELESS = "proved already, at a trust that this backend cannot pass"
-Progress = Callable[[str], None]
 
 
 def prove_claim(
@@ -69,8 +66,8 @@ def prove_claim(
     try:
         order = plan(claim, _matched(claim, choose(backends, registry), judge))
         deadline = started + budget.seconds
-        with _checkpoint(budget, order) as working:
-            entrants = _run_here(claim, order, working, deadline, judge, progress)
+        with working_checkpoint(budget, order) as working:
+            entrants = run_here(claim, order, working, deadline, judge, progress)
             if not judge.decided and entrants:
                 Race(claim, deque(entrants), working, deadline, judge, progress).run()
         if judge.decided and budget.checkpoint is not None:
@@ -127,61 +124,6 @@ def _matched(claim: Claim, backends: Iterable[Backend], judge: Judge) -> list[tu
         else:
             judge.attempts.append(Attempt(backend.name, "unsupported", version or "", detail=one_line(why, 400)))
     return fit
-
-
-@contextmanager
-def _checkpoint(budget: Budget, order: Plan) -> Iterator[Budget]:
-    """A checkpoint for this race alone where the user has none and somebody starts here and goes on as a child."""
-    both = {entry[0].name for entry, _ in order.here} & {entry[0].name for entry in order.then}
-    if budget.checkpoint is not None or not both:
-        yield budget
-        return
-    with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
-        yield replace(budget, checkpoint=str(Path(folder) / "checkpoint"))
-
-
-def _run_here(claim: Claim, order: Plan, budget: Budget, deadline: float, judge: Judge, progress: Progress) -> list[Fit]:
-    """Those that run in this process, one after the other; returns who is left for the race."""
-    later = {backend.name for backend, _ in order.then}
-    unfinished: list[tuple[Backend, Attempt]] = []
-    for number, ((backend, version), seconds) in enumerate(order.here, start=1):
-        left = deadline - time.monotonic()
-        last = number == len(order.here) and not later - {backend.name}
-        share = left if last else min(left, left / 2 if seconds is None else seconds)  # the others get the rest
-        attempt = _solve_here(backend, version, claim, replace(budget, seconds=max(share, 0.01)), progress)
-        if attempt.outcome == "timeout" and backend.name in later and time.monotonic() < deadline:
-            unfinished.append((backend, attempt))  # it goes on as a child
-            continue
-        later.discard(backend.name)
-        judge.consider([(backend, attempt)])
-        if judge.decided:
-            break
-    entrants = [entry for entry in order.then if entry[0].name in later]
-    if judge.decided:
-        judge.consider(unfinished)
-        return []
-    for backend, version in [e for e in entrants if not judge.useful(e[0])]:
-        entrants.remove((backend, version))
-        judge.attempts.append(Attempt(backend.name, "cancelled", version, detail=USELESS))
-    return entrants
-
-
-def _solve_here(backend: Backend, version: str, claim: Claim, budget: Budget, progress: Progress) -> Attempt:
-    started = time.monotonic()
-    progress(f"{backend.name}: running")
-    try:
-        attempt = backend.solve(claim, budget, lambda text: progress(f"{backend.name}: {text}"))
-        if not isinstance(attempt, Attempt) or attempt.outcome not in SAYABLE:
-            raise TypeError("did not return an attempt")
-        words = tuple(tuple(int(s) for s in word) for word in attempt.words)
-        attempt = attempt.with_(backend=backend.name, version=attempt.version or version, words=words)
-    except Unsupported as error:
-        attempt = Attempt(backend.name, "unsupported", version, detail=str(error))
-    except MemoryError:
-        attempt = Attempt(backend.name, "memory", version, detail="ran out of memory")
-    except Exception as error:
-        attempt = Attempt(backend.name, "crashed", version, detail=f"{type(error).__name__}: {error}")
-    return attempt.with_(detail=one_line(attempt.detail, 400), seconds=round(time.monotonic() - started, 3))
 
 
 @dataclass
