@@ -173,13 +173,11 @@ class Sweep:
             for source, symbol, target in layer:
                 outgoing[source].append((symbol, target))
             here = []
-            only = runners[0].step if len(runners) == 1 else None
             for state, number in states.items():
+                rows = [r.row(t, s) for r, s in zip(runners, state[1:], strict=True)]
                 for symbol, target in outgoing[state[0]]:
-                    reached: tuple[int, ...]
-                    if only:
-                        reached = (target, only(t, state[1], symbol))
-                    else:
+                    reached = (target, *[row[symbol] for row in rows])
+                    if None in reached:  # seen for the first time
                         reached = (target, *[r.step(t, s, symbol) for r, s in zip(runners, state[1:], strict=True)])
                     here.append((number, symbol, following.setdefault(reached, len(following))))
             self.effort.spend(len(following))
@@ -249,7 +247,7 @@ class Runner:
         self.numbers: dict[Any, int] = {}
         self.states: list[tuple[Any, Outcome | None, tuple[str, ...]]] = []  # payload, outcome when done, held tokens
         self.looking: list[bool] = []  # per state: may its steps look at other tokens
-        self.steps: dict[tuple[int, int, int], int] = {}
+        self.steps: dict[tuple[int, int], list[int | None]] = {}  # by position where it matters and state: the next state per symbol
         self.plain = isinstance(query.items, TokenItems)
 
     def outcome(self, state: int) -> Outcome:
@@ -266,23 +264,32 @@ class Runner:
         return self._items(payload, done, 0, {})
 
     def step(self, t: int, state: int, symbol: int) -> int:
-        # A pass that just walks over the tokens does the same at every position, but for its last item.
-        due = self.schedule.at[t + 1]
-        if symbol == len(self.sweep.tokens):
-            t = -2  # a pad: the word has ended, wherever
-        key = (t if t < 0 else -1 if self.plain and due and due[0] != self.last and not self.looking[state] else t, state, symbol)
-        if key not in self.steps:
+        """The state after the symbol at position t (counted in the pass's direction)."""
+        row = self.row(t, state)
+        found = row[symbol]
+        if found is None:
             payload, done, held = self.states[state]
             if done is not None:
-                self.steps[key] = state
-            elif t < 0:
-                self.steps[key] = self._items(payload, self._end(payload), 0, {})
+                found = state
+            elif symbol == len(self.sweep.tokens):  # a pad: the word has ended, wherever
+                found = self._items(payload, self._end(payload), 0, {})
             else:
                 position = t if self.schedule.forward else self.sweep.length - 1 - t
                 visible = dict(zip(self.schedule.held[t], held, strict=True))
                 visible[position] = self.sweep.tokens[symbol]
-                self.steps[key] = self._items(payload, None, t + 1, visible)
-        return self.steps[key]
+                found = self._items(payload, None, t + 1, visible)
+            row[symbol] = found
+        return found
+
+    def row(self, t: int, state: int) -> list[int | None]:
+        """Per symbol, the state that `step` has found; None: not asked yet."""
+        # A pass that just walks over the tokens does the same at every position, but for its last item.
+        due = self.schedule.at[t + 1]
+        key = (-1 if self.plain and due and due[0] != self.last and not self.looking[state] else t, state)
+        row = self.steps.get(key)
+        if row is None:
+            row = self.steps[key] = [None] * (len(self.sweep.tokens) + 1)
+        return row
 
     def _items(self, payload: Any, done: Outcome | None, t: int, visible: dict[int, str]) -> int:
         """Run the items that are due when t positions have been read; the number of the state after them."""
