@@ -59,6 +59,11 @@ class Graph:
     def edges(self) -> int:
         return sum(len(layer.source) for layer in self.layers)
 
+    @property
+    def full(self) -> list[np.ndarray]:
+        """Per layer, all edges, as masks for `kept`."""
+        return [np.ones(len(layer.source), dtype=bool) for layer in self.layers]
+
     @cached_property
     def size(self) -> int:
         """The number of words."""
@@ -149,17 +154,41 @@ class Graph:
             sizes.append(len(keys))
         return Graph(tuple(sizes), tuple(layers))
 
-    def words(self) -> np.ndarray:
-        """All words, (n, length)."""
-        words, node = np.zeros((self.sizes[0], 0), dtype=np.int64), np.arange(self.sizes[0])
+    @cached_property
+    def arrivals(self) -> np.ndarray:
+        """Per final node, the number of words that end there."""
+        counts = np.ones(self.sizes[0], dtype=np.int64)
         for layer in self.layers:
+            source, _, first = layer.incoming
+            counts = counts[source]
+            if counts.dtype != object and int(counts.max()) * len(counts) >= SAFE:
+                counts = counts.astype(object)
+            counts = np.add.reduceat(counts, first)
+        return counts
+
+    def every(self, table: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+        """All words: the sums (words, rows) of table[t, symbol] (rows,), and for `spelled`, the way to each."""
+        node, sums = np.arange(self.sizes[0]), np.zeros((self.sizes[0], table.shape[2]), dtype=table.dtype)
+        ways = []
+        for t, layer in enumerate(self.layers):
             degree = layer.degree[node]
             parent = np.repeat(np.arange(len(node)), degree)
             ends = np.cumsum(degree)
             edge = np.arange(len(parent)) + np.repeat(layer.first[node] - (ends - degree), degree)
-            words = np.concatenate([words[parent], layer.symbol[edge][:, None]], axis=1)
+            sums = sums[parent]
+            sums += table[t, layer.symbol[edge]]
+            ways.append((parent, layer.symbol[edge]))
             node = layer.target[edge]
-        return words
+        return sums, ways
+
+    @staticmethod
+    def spelled(ways: list[tuple[np.ndarray, np.ndarray]], chosen: np.ndarray) -> np.ndarray:
+        """The chosen words (words, length)."""
+        out = np.zeros((len(chosen), len(ways)), dtype=np.int64)
+        for t in reversed(range(len(ways))):
+            parent, symbol = ways[t]
+            out[:, t], chosen = symbol[chosen], parent[chosen]
+        return out
 
 
 def _numbered(keys: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:

@@ -18,14 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .reach_problem import SAFE, Problem
-
-BITS = 10  # after the point, of coefficients
-
 
 @dataclass(frozen=True, eq=False)
 class Functions:
-    """Upper bounds asked for: row[f], times scale[f], where ReLU i's argument is in low[f, i] .. high[f, i] and has phase[f, i].
+    """Upper bounds asked for: scale[f] * row[f] + offset[f], where ReLU i's argument is in low[f, i] .. high[f, i] and has phase[f, i].
 
     `phase`: 1 active, -1 inactive, 0 open.  Multipliers in floating point, rounded when they are used: slopes `above` and `below`
     in 0 .. 1, and `beta` >= 0 for split ReLUs.
@@ -33,6 +29,7 @@ class Functions:
 
     row: np.ndarray
     scale: np.ndarray
+    offset: np.ndarray
     low: np.ndarray
     high: np.ndarray
     phase: np.ndarray
@@ -43,14 +40,18 @@ class Functions:
     def __len__(self) -> int:
         return len(self.row)
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        return self.row, self.scale, self.offset, self.low, self.high, self.phase, self.above, self.below, self.beta
+
     def take(self, chosen: np.ndarray) -> Functions:
-        return Functions(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
+        return Functions(*(array[chosen] for array in self.arrays))
 
 
-def functions(row: np.ndarray, scale: np.ndarray, low: np.ndarray, high: np.ndarray, phase: np.ndarray) -> Functions:
+def functions(row: np.ndarray, scale: np.ndarray, offset: np.ndarray, low: np.ndarray, high: np.ndarray, phase: np.ndarray) -> Functions:
     """With the usual first multipliers: the triangle's upper edge, and the lower line that loses less area."""
     above = np.clip(high / np.maximum(high - low, 1), 0.0, 1.0)
-    return Functions(row, scale, low, high, phase, above, (high > -low).astype(np.float64), np.zeros(low.shape))
+    return Functions(row, scale, offset, low, high, phase, above, (high > -low).astype(np.float64), np.zeros(low.shape))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +62,13 @@ class Lines:
     constant: np.ndarray
     outputs: np.ndarray
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        return self.factors, self.constant, self.outputs
+
+    def take(self, chosen: np.ndarray) -> Lines:
+        return Lines(*(array[chosen] for array in self.arrays))
+
 
 class Shape:
     """What `lines` needs to know of a network: weights (rows, ReLUs), times 2**shift, and the columns of each level."""
@@ -69,22 +77,17 @@ class Shape:
         self.weights, self.levels, self.sign, self.shift = weights, levels, sign, shift
         self.real = weights / 2.0**shift
 
-    @classmethod
-    def of(cls, problem: Problem) -> Shape:
-        levels = [np.flatnonzero(problem.level == level) for level in range(int(problem.level.max(initial=-1)) + 1)]
-        return cls(problem.relus, levels, problem.sign[: problem.count], problem.shift)
-
     def lines(self, asked: Functions) -> Lines:
         count, inner = len(asked), self.weights.shape[1]
         factors = np.zeros((count, len(self.weights)), dtype=np.int64)
         factors[np.arange(count), asked.row] = asked.scale
-        constant = np.zeros(count, dtype=np.int64)
+        constant = asked.offset.copy()
         outputs = -(-(asked.scale[:, None] * self.weights[asked.row]) >> self.shift)
         for columns in reversed(self.levels):
             a, low, high = outputs[:, columns], asked.low[:, columns], asked.high[:, columns]
-            phase, beta = asked.phase[:, columns], np.rint(asked.beta[:, columns]).astype(np.int64)
+            phase, beta = asked.phase[:, columns], np.maximum(np.rint(asked.beta[:, columns]), 0).astype(np.int64)
             slope = np.where(a > 0, asked.above[:, columns], asked.below[:, columns])
-            w = np.rint(a * slope).astype(np.int64)
+            w = np.clip(np.rint(a * slope).astype(np.int64), np.minimum(a, 0), np.maximum(a, 0))
             if phase.any():  # where a copy is not the row itself, its multiplier may only push the safe way
                 sign = self.sign[columns]
                 w = np.where(phase > 0, a + np.where(sign < 0, 0, beta), np.where(phase < 0, np.where(sign > 0, 0, -beta), w))
@@ -122,10 +125,12 @@ class Shape:
         point = np.clip(point - step[None, :, None] * gradient, 0, 1)
         return replace(asked, above=point[0], below=point[1], beta=point[2] * most)
 
-
-def spare_bits(problem: Problem) -> int:
-    """Bits after the point that coefficients can have."""
-    return min(BITS, max(0, (SAFE // 2).bit_length() - problem.largest.bit_length()))
+    def loss(self, asked: Functions, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Per function and ReLU, by how much the line is above the truth where the ReLUs' arguments are `x`."""
+        lift = np.maximum(-asked.above * asked.low, (1 - asked.above) * asked.high)
+        opened = np.where(outputs > 0, outputs * (asked.above * x + lift), outputs * asked.below * x)
+        line = np.where(asked.phase == 0, opened, np.where(asked.phase > 0, outputs + asked.beta, -asked.beta) * x)
+        return line - outputs * np.maximum(x, 0)
 
 
 def split(values: np.ndarray, parts: int) -> tuple[np.ndarray, int]:

@@ -1,288 +1,310 @@
-"""Decides one query on words grouped by rounded sums: for networks of few levels whose exact sums are too many.
+"""Decides or counts the words of one label by words grouped by rounded sums: for networks of few levels.
 
-A part is a set of words as a graph.  Words that end at one node have similar sums, so that most ReLUs are settled there:
-final nodes are clustered, each cluster gets linear bounds of its own, and the best word of each bound is a dynamic program.  Edges that
-lie on no word with a bound >= 0 go.  Where the bounds are still too weak, the ReLU that loses most is remembered in finer
-steps (`Graph.refined`), parts that grow too large are split, and few words are simply tried.
+A part is a set of words as a graph, with bounds of the ReLUs' arguments on it.  Rivals are shown to lose (or to win) on all of
+its words by linear bounds with a few ReLUs split; edges that lie on no word for which that is open go.  Where the bounds
+are too weak, the row that loses most is remembered in finer steps (`Graph.refined`), and words that end with different sums
+become parts of their own.  Few words are simply tried.
 """
 
 from __future__ import annotations
 
-import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...encoders.bounds import exact_matmul
 from ...encoders.dense import Dense
+from .reach_bounds import Bounded, Bounder, OutOfTime, Side
 from .reach_graph import Graph, of_automaton
-from .reach_lines import Functions, Lines, Shape, functions, spare_bits, split
-from .reach_problem import Problem, joined, unfolded
+from .reach_lines import split
+from .reach_problem import joined, negated, unfolded
 
-FEW = 20_000  # words that are tried one by one
-EDGES = int(os.environ.get("EDGES", 100_000))  # of a graph, before it is split
-GROWTH = int(os.environ.get("GROWTH", 12))  # by one refinement, at most
-CLUSTERS = int(os.environ.get("CLUSTERS", 6))
-STEPS = int(os.environ.get("STEPS", 8))  # rounding steps per position and ReLU
-NODES = int(os.environ.get("NODES", 16))
-ROUNDS = int(os.environ.get("ROUNDS", 8))
-PROGRESS = 0.7  # share of the edges that is left after a round worth another one like it
+Word = tuple[int, ...]
+Box = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Options:
+    """`few`: words that are tried one by one.  `edges`: of a graph, before it is halved.  `growth`: by one refinement, at most.
+
+    `steps`: of rounding, per position.  `clusters`: parts that one refinement makes.  `nodes`: bounds of a part with ReLUs split.
+    `rounds`: of improving multipliers.  `progress`: the share of edges that is left after a round worth another one like it.
+    """
+
+    few: int = 20_000
+    edges: int = 100_000
+    growth: int = 12
+    steps: int = 8
+    clusters: int = 6
+    nodes: int = 16
+    rounds: int = 8
+    progress: float = 0.7
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Words of which it is not known whether one errs, with bounds of the ReLUs' arguments there."""
+    """Words of which it is not known whether they are right; `boxes`: per bounder, bounds of the ReLUs' arguments there."""
 
     graph: Graph
-    low: np.ndarray
-    high: np.ndarray
+    boxes: tuple[Box, ...]
+    rivals: frozenset[int]
     depth: int = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Bounded:
-    """Functions on a graph: `upper` bounds, the words that attain them, and the rows' own sums there."""
-
-    asked: Functions
-    fit: Lines
-    weights: np.ndarray
-    tables: list[np.ndarray]
-    upper: np.ndarray
-    words: np.ndarray
-    own: np.ndarray
 
 
 @dataclass(eq=False)
 class Parts:
-    """Is there a word of the query's language on which its violation is >= 0?  `words`: those found (checked exactly)."""
+    """The words of one label: on which of them does a rival win?  `queries`: one per rival that is not excluded already.
 
-    query: Dense
-    words: list[tuple[int, ...]] = field(default_factory=list)
-    stack: list[Part] = field(default_factory=list)
-    log: list[str] = field(default_factory=list)
+    Deciding, only `words` matter: those found, checked exactly.  Counting, `right` and `wrong` words are counted, too.
+    """
+
+    queries: Sequence[Dense]
+    counting: bool = False
+    options: Options = Options()
+    words: dict[Word, None] = field(default_factory=dict)
+    right: int = 0
+    wrong: int = 0
+    worked: int = 0
 
     def __post_init__(self) -> None:
-        self.problem: Problem = joined([self.query]) or unfolded([self.query])
-        problem = self.problem
-        self.inner = problem.count
-        self.shape = Shape.of(problem)
-        self.flat = problem.symbols.reshape(len(problem.constant), -1)
-        self.bits = spare_bits(problem)
-        up, down = problem.gain
-        self.most = np.maximum(np.maximum(up, down)[: self.inner].astype(np.float64), 1) * 2.0**self.bits
-        self.stack = [Part(of_automaton(self.query.language), problem.lower[: self.inner], problem.upper[: self.inner])]
+        exact = joined(self.queries)
+        if exact is not None:
+            rows = range(exact.count, exact.count + len(self.queries))
+            sides = [Side(g, False, row, 1, 0) for g, row in enumerate(rows)]
+            if self.counting:
+                sides += [Side(g, True, row, -1, -1) for g, row in enumerate(rows)]
+            self.bounders = [Bounder(exact, tuple(sides))]
+            self.table = np.ascontiguousarray(exact.symbols.transpose(1, 2, 0))
+        else:
+            problems = [(g, False, unfolded(q)) for g, q in enumerate(self.queries)]
+            problems += [(g, True, unfolded(negated(q))) for g, q in enumerate(self.queries) if self.counting]
+            self.bounders = [Bounder(problem, (Side(g, wins, problem.count, 1, 0),)) for g, wins, problem in problems]
+            self.table = None
+        language = self.queries[0].language
+        self.size = language.size
+        whole = tuple(bounder.whole() for bounder in self.bounders)
+        self.stack = [Part(of_automaton(language), whole, frozenset(range(len(self.queries))))]
 
     @property
     def open(self) -> int:
         """Words that are not settled."""
         return sum(part.graph.size for part in self.stack)
 
-    def run(self, until: float) -> bool:
-        """Go on until it is settled or a word is found (True), or until that time (False)."""
-        while self.stack and not self.words:
+    def run(self, until: float, wanted: int = 1) -> bool:
+        """Go on until all is settled, or deciding, `wanted` words are found (True), or until that time (False)."""
+        while self.stack and (self.counting or len(self.words) < wanted):
             if time.monotonic() > until:
                 return False
-            self._work(self.stack.pop())
+            part = self.stack.pop()
+            settled = (self.right, self.wrong)
+            children: list[Part] = []
+            try:
+                self._work(part, until, children)
+            except OutOfTime:
+                self.right, self.wrong = settled
+                self.stack.append(part)
+                return False
+            self.stack += children
         return True
 
-    # -- bounds
+    # -- one part
 
-    def bounded(self, graph: Graph, asked: Functions) -> Bounded:
-        fit = self.shape.lines(asked)
-        weights = self._weights(fit)
-        tables = graph.backward(weights, np.broadcast_to(fit.constant + fit.factors @ self.problem.constant, (graph.sizes[-1], len(asked))))
-        words = graph.best(weights, tables, np.arange(len(asked)))
-        return Bounded(asked, fit, weights, tables, tables[0].max(axis=0), words, self._own(words))
+    def _work(self, part: Part, until: float, children: list[Part]) -> None:
+        self.worked += 1
+        if part.graph.size <= self.options.few:
+            return self._tried(part.graph)
+        graph, rivals = part.graph, part.rivals
+        found = len(self.words)
+        losing = [self._best(b, graph, part.boxes[b], False, rivals, until) for b in range(len(self.bounders))]
+        rivals = frozenset(self.bounders[b].sides[s].rival for b, best in enumerate(losing) for s in best.side) if losing else rivals
+        if not rivals:
+            self.right += graph.size
+            return None
+        smaller = self._without(graph, losing)
+        self.right += graph.size - (smaller.size if smaller else 0)
+        winning: list[Bounded] = []
+        if self.counting and smaller is not None and len(self.words) > found:
+            for rival in sorted(rivals):
+                here = [self._best(b, smaller, part.boxes[b], True, frozenset([rival]), until) for b in range(len(self.bounders))]
+                if not any(len(best) for best in here):
+                    self.wrong += smaller.size
+                    return None
+                kept = self._without(smaller, here)
+                self.wrong += smaller.size - (kept.size if kept else 0)
+                if kept is None:
+                    return None
+                smaller = kept
+                winning += here
+        if smaller is None:
+            return None
+        if smaller.edges <= self.options.progress * graph.edges or 2 * smaller.size < graph.size:
+            boxes = [b.boxes(smaller, *box, until)[:2] for b, box in zip(self.bounders, part.boxes, strict=True)]
+            tight = tuple((lows.min(axis=0), highs.max(axis=0)) for lows, highs in boxes)
+            children.append(Part(smaller, tight, rivals, part.depth))
+            return None
+        return self._refined(replace(part, graph=smaller, rivals=rivals), losing, winning, until, children)
 
-    def _weights(self, fit: Lines) -> np.ndarray:
-        """What symbols add to the lines: (positions, symbols, functions)."""
-        length, symbols = self.problem.symbols.shape[1:]
-        return np.ascontiguousarray((fit.factors @ self.flat).T).reshape(length, symbols, -1)
+    def _best(self, b: int, graph: Graph, box: Box, wins: bool, rivals: frozenset[int], until: float) -> Bounded:
+        """Bounds of the sides that stay >= 0, after splitting a few ReLUs."""
+        bounder = self.bounders[b]
+        sides = np.array([s for s, side in enumerate(bounder.sides) if side.wins == wins and side.rival in rivals], dtype=np.int64)
+        if not len(sides):
+            return _nothing(bounder)
+        best = self._tightened(bounder, graph, bounder.bounded(graph, bounder.asking(sides, *box), sides), until)
+        while len(best) and len(best) <= self.options.nodes // 2:
+            halves = bounder.halves(best)
+            if halves is None:
+                break
+            best = self._tightened(bounder, graph, bounder.bounded(graph, *halves), until)
+        return best
 
-    def _own(self, words: np.ndarray) -> np.ndarray:
-        """The rows' own sums on words (words, rows), in floating point: to choose by."""
-        length, symbols = self.problem.symbols.shape[1:]
-        return self.flat.T[words + np.arange(length) * symbols].sum(axis=1).astype(np.float64) + self.problem.constant
-
-    def _tightened(self, graph: Graph, asked: Functions, rounds: int) -> Bounded:
-        """With better multipliers, for the functions that stay >= 0 (the others are left out)."""
-        best = now = self.bounded(graph, asked)
-        for _ in range(rounds):
-            if self._try(now.words):
-                return best
+    def _tightened(self, bounder: Bounder, graph: Graph, best: Bounded, until: float) -> Bounded:
+        """With better multipliers; functions that are negative are left out."""
+        now = best
+        for _ in range(self.options.rounds):
+            if time.monotonic() > until:
+                raise OutOfTime
+            self._look(now.words)
             ahead = np.flatnonzero(best.upper >= 0)
             if not len(ahead):
                 break
-            if len(ahead) < len(best.upper):
-                best, now = _chosen(best, ahead), _chosen(now, ahead)
-            asked = self.shape.moved(now.asked, now.fit.outputs / 2.0**self.bits, now.own, now.upper / 2.0**self.bits, self.most)
-            now = self.bounded(graph, asked)
-            better = now.upper < best.upper
-            best = _mixed(best, now, better)
-        self._try(now.words)
-        return _chosen(best, np.flatnonzero(best.upper >= 0))
+            if len(ahead) < len(best):
+                best, now = best.take(ahead), now.take(ahead)
+            now = bounder.bounded(graph, bounder.moved(now), now.side)
+            best = best.improved(now)
+        self._look(now.words)
+        return best.take(np.flatnonzero(best.upper >= 0))
 
-    def _boxes(self, graph: Graph, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds (final nodes, ReLUs) of every ReLU's argument on the words that end at each node."""
-        problem, ends = self.problem, graph.sizes[-1]
-        lows, highs = np.repeat(low[None], ends, axis=0), np.repeat(high[None], ends, axis=0)
-        for columns in self.shape.levels:
-            open_ = columns[(lows.min(axis=0)[columns] < 0) & (highs.max(axis=0)[columns] > 0)]
-            if not len(open_):
-                continue
-            count = 2 * len(open_)
-            here = [np.repeat(a[None], count, axis=0) for a in (np.minimum(lows.min(axis=0), 0), np.maximum(highs.max(axis=0), 0))]
-            scale = np.repeat([1 << self.bits, -1 << self.bits], len(open_))
-            fit = self.shape.lines(functions(np.tile(open_, 2), scale, *here, np.zeros(here[0].shape, dtype=np.int8)))
-            *_, last = graph.forward(self._weights(fit))
-            bound = (last + (fit.constant + fit.factors @ problem.constant)) >> self.bits
-            highs[:, open_] = np.minimum(highs[:, open_], bound[:, : len(open_)])
-            lows[:, open_] = np.maximum(lows[:, open_], -bound[:, len(open_) :])
-        return lows, highs
+    def _without(self, graph: Graph, bounds: Sequence[Bounded]) -> Graph | None:
+        """The graph without edges that lie on no word with a bound >= 0."""
+        masks: list[np.ndarray] | None = None
+        for bounder, best in zip(self.bounders, bounds, strict=True):
+            if len(best):
+                more = bounder.through(graph, best)
+                masks = more if masks is None else [a | b for a, b in zip(masks, more, strict=True)]
+        return None if masks is None else graph.kept(masks, np.ones(graph.sizes[-1], dtype=bool))
 
-    # -- the steps
+    # -- finer parts
 
-    def _work(self, part: Part) -> None:
+    def _refined(self, part: Part, losing: Sequence[Bounded], winning: Sequence[Bounded], until: float, children: list[Part]) -> None:
         graph = part.graph
-        if graph.size <= FEW:
-            self._try(graph.words())
-            return
-        phase = np.where(part.low >= 0, 1, np.where(part.high <= 0, -1, 0)).astype(np.int8)[None]
-        low, high = np.minimum(part.low, 0)[None], np.maximum(part.high, 0)[None]
-        asked = functions(np.array([self.inner]), np.array([1 << self.bits]), low, high, phase)
-        best = self._tightened(graph, asked, ROUNDS)
-        first = int(best.upper.max(initial=-1)) >> self.bits
-        steps = 0
-        while len(best.upper) and len(best.upper) <= NODES // 2 and not self.words:
-            split_ = self._split(best)
-            if split_ is None:
-                break
-            best = self._tightened(graph, split_, ROUNDS)
-            steps += 1
-        if self.words or not len(best.upper):
-            self.log.append(f"depth {part.depth} edges {graph.edges} size {graph.size:.1e} first {first} settled after {steps} splits")
-            return
-        smaller = self._filtered(graph, best)
-        loss = self._loss(best).sum(axis=0) / 2**self.bits
-        self.log.append(
-            f"depth {part.depth} edges {graph.edges}->{smaller and smaller.edges} size {graph.size:.1e}->{smaller and smaller.size:.1e} ends {graph.sizes[-1]} "
-            f"first {first} nodes {len(best.upper)} best {best.upper.max() >> self.bits} loss {np.round(loss).astype(int)}"
-        )
-        if smaller is None:
-            return
-        if smaller.edges <= PROGRESS * graph.edges or smaller.size < 0.5 * graph.size:
-            lows, highs = self._boxes(smaller, part.low, part.high)
-            self.stack.append(Part(smaller, lows.min(axis=0), highs.max(axis=0), part.depth))
-            return
-        self._refine(replace(part, graph=smaller), loss)
-
-    def _split(self, best: Bounded) -> Functions | None:
-        """Every function twice, with the ReLU that loses most active and inactive; None where no ReLU is open."""
-        loss = np.where(best.asked.phase == 0, self._loss(best), -1)
-        relu = loss.argmax(axis=1)
-        if (loss.max(axis=1) < 0).any():
+        finer = None
+        if graph.edges <= self.options.edges:
+            b, row = self._row(losing, winning)
+            finer = self._remembering(graph, self.bounders[b].direction(row, *part.boxes[b]).astype(np.float64))
+        if finer is None:
+            return self._halved(part, until, children)
+        boxes = [bounder.boxes(finer, *box, until) for bounder, box in zip(self.bounders, part.boxes, strict=True)]
+        uppers = {
+            (s.rival, s.wins): sides[:, k] for b, (_, _, sides) in zip(self.bounders, boxes, strict=True) for k, s in enumerate(b.sides)
+        }
+        right = np.logical_and.reduce([uppers[r, False] < 0 for r in part.rivals])
+        wrong = np.logical_or.reduce([uppers[r, True] < 0 for r in part.rivals]) if self.counting else np.zeros_like(right)
+        counts = finer.arrivals
+        self.right += int(counts[right].sum())
+        self.wrong += int(counts[wrong & ~right].sum())
+        left = np.flatnonzero(~right & ~wrong)
+        if not len(left):
             return None
-        every = np.arange(len(relu))
-        both = best.asked.take(np.tile(every, 2))
-        a = np.tile(best.fit.outputs, (2, 1))
-        same = self.problem.origin[: self.inner][None] == self.problem.origin[relu][:, None]
-        phase = np.concatenate([np.where(same, value, best.asked.phase) for value in (1, -1)])
-        # the multipliers that leave the bound as it was, or better
-        beta = np.where(a < 0, -a * np.where(phase > 0, 1 - both.below, both.below), 0.0)
-        return replace(both, phase=phase, beta=np.where(phase == both.phase, both.beta, beta))
-
-    def _loss(self, best: Bounded) -> np.ndarray:
-        """Per function and ReLU, by how much the line is above the truth on the word that attains the bound."""
-        asked, a = best.asked, best.fit.outputs
-        x = best.own[:, : self.inner].copy()
-        for columns in self.shape.levels:
-            x += np.maximum(x[:, columns], 0) @ self.shape.real[: self.inner, columns].T
-        lift = np.maximum(-asked.above * asked.low, (1 - asked.above) * asked.high)
-        opened = np.where(a > 0, a * (asked.above * x + lift), a * asked.below * x)
-        active = a * x + np.rint(asked.beta) * x
-        line = np.where(asked.phase == 0, opened, np.where(asked.phase > 0, active, -np.rint(asked.beta) * x))
-        return line - a * np.maximum(x, 0)
-
-    def _filtered(self, graph: Graph, best: Bounded) -> Graph | None:
-        """Without the edges that lie on no word with a bound >= 0."""
-        masks = []
-        for t, (layer, before) in enumerate(zip(graph.layers, graph.forward(best.weights), strict=False)):
-            through = before[layer.source] + best.weights[t, layer.symbol] + best.tables[t + 1][layer.target]
-            masks.append(through.max(axis=1) >= 0)
-        return graph.kept(masks, np.ones(graph.sizes[-1], dtype=bool))
-
-    def _refine(self, part: Part, loss: np.ndarray) -> None:
-        graph = part.graph
-        if graph.edges > EDGES:
-            return self._halve(part)
-        row = int(loss.argmax())
-        direction = self._direction(row, part)
-        spread = float(np.abs(direction).max(axis=1).sum())
-        steps = STEPS * graph.length
-        while steps >= 2 and spread:
-            finer = graph.refined(np.rint(direction * (steps / spread)).astype(np.int64), min(EDGES * 4, GROWTH * graph.edges))
-            if finer is not None and finer.edges > graph.edges:
-                break
-            steps //= 2
-        else:
-            return self._halve(part)
-        lows, highs = self._boxes(finer, part.low, part.high)
-        ids, count = split((lows + highs) * self.problem.pull[: self.inner], CLUSTERS)
-        full = [np.ones(len(layer.source), dtype=bool) for layer in finer.layers]
+        goals = [
+            uppers[r, w][left, None].astype(np.float64) / 2.0 ** self.bounders[0].bits
+            for r in part.rivals
+            for w in ((False, True) if self.counting else (False,))
+        ]
+        where = [(lows + highs)[left] * b.problem.gain for b, (lows, highs, _) in zip(self.bounders, boxes, strict=True)]
+        ids, count = split(np.concatenate([*where, *goals], axis=1), self.options.clusters)
+        full = finer.full
         for k in range(count):
-            ends = ids == k
+            ends = np.zeros(finer.sizes[-1], dtype=bool)
+            ends[left[ids == k]] = True
             smaller = finer.kept(full, ends)
             if smaller is not None:
-                self.stack.append(Part(smaller, lows[ends].min(axis=0), highs[ends].max(axis=0), part.depth + 1))
+                tight = tuple((lows[ends].min(axis=0), highs[ends].max(axis=0)) for lows, highs, _ in boxes)
+                children.append(Part(smaller, tight, part.rivals, part.depth + 1))
         return None
 
-    def _direction(self, row: int, part: Part) -> np.ndarray:
-        """What symbols add to a ReLU's argument, in the linear bound of it."""
-        low, high = np.minimum(part.low, 0)[None], np.maximum(part.high, 0)[None]
-        phase = np.where(part.low >= 0, 1, np.where(part.high <= 0, -1, 0)).astype(np.int8)[None]
-        fit = self.shape.lines(functions(np.array([row]), np.array([1 << self.bits]), low, high, phase))
-        return self._weights(fit)[:, :, 0].astype(np.float64)
+    def _row(self, losing: Sequence[Bounded], winning: Sequence[Bounded]) -> tuple[int, int]:
+        """The bounder and row to remember: the ReLU that loses most, or if the bounds are nearly tight, the goal itself."""
+        bounds = [(b, best) for group in (losing, winning) for k, best in enumerate(group) if len(best) for b in [k % len(self.bounders)]]
+        totals = [self.bounders[b].loss(best) for b, best in bounds]
+        b, best = max(bounds, key=lambda item: float(item[1].upper.max()))
+        if winning:
+            slack = min(float(best.upper.min()) / 2.0 ** self.bounders[b].bits for b, best in bounds)
+            if max(float(total.sum(axis=1).max(initial=0)) for total in totals) < slack / 2:
+                return b, self.bounders[b].sides[int(best.side[0])].row
+        loss = [total.sum(axis=0) for total in totals]
+        k = max(range(len(bounds)), key=lambda i: float(loss[i].max(initial=0)))
+        if not loss[k].size or loss[k].max() <= 0:
+            return b, self.bounders[b].sides[int(best.side[0])].row
+        return bounds[k][0], int(loss[k].argmax())
 
-    def _halve(self, part: Part) -> None:
-        """By where words end, or by where they are in a middle layer."""
-        graph = part.graph
-        t = int(np.argmax(graph.sizes))
-        half = np.arange(graph.sizes[t]) < graph.sizes[t] // 2
-        full = [np.ones(len(layer.source), dtype=bool) for layer in graph.layers]
-        ends = np.ones(graph.sizes[-1], dtype=bool)
+    def _remembering(self, graph: Graph, direction: np.ndarray) -> Graph | None:
+        """A refinement by rounded sums, as fine as may be; None where none tells words apart."""
+        direction = direction - direction.min(axis=1, keepdims=True)
+        spread = float(direction.max(axis=1).sum())
+        whole = float(np.gcd.reduce(direction.astype(np.int64).reshape(-1))) if spread < 2**53 else 0
+        steps = self.options.steps * graph.length
+        while steps >= 2 and spread:
+            unit = spread / steps
+            if whole and unit < whole:
+                unit = whole  # finer than exact would only cost
+            finer = graph.refined(
+                np.rint(direction / unit).astype(np.int64), min(4 * self.options.edges, self.options.growth * graph.edges)
+            )
+            if finer is not None:
+                return finer if finer.edges > graph.edges or finer.sizes[-1] > graph.sizes[-1] else None
+            steps //= 2
+        return None
+
+    def _halved(self, part: Part, until: float, children: list[Part]) -> None:
+        """By where words end, or by the edge that they take at some place."""
+        graph, full = part.graph, part.graph.full
+        every = np.ones(graph.sizes[-1], dtype=bool)
+        t = max(range(graph.length), key=lambda k: len(full[k]), default=0)
+        count = graph.sizes[-1] if graph.sizes[-1] > 1 else len(full[t])
+        half = np.arange(count) < count // 2
         for side in (half, ~half):
-            if t < graph.length:
-                smaller = graph.kept([*full[:t], side[graph.layers[t].source], *full[t + 1 :]], ends)
-            else:
+            if graph.sizes[-1] > 1:
                 smaller = graph.kept(full, side)
+            else:
+                smaller = graph.kept([*full[:t], side, *full[t + 1 :]], every)
             if smaller is not None:
-                lows, highs = self._boxes(smaller, part.low, part.high)
-                self.stack.append(Part(smaller, lows.min(axis=0), highs.max(axis=0), part.depth))
+                boxes = [b.boxes(smaller, *box, until)[:2] for b, box in zip(self.bounders, part.boxes, strict=True)]
+                children.append(replace(part, graph=smaller, boxes=tuple((lows.min(axis=0), highs.max(axis=0)) for lows, highs in boxes)))
 
-    def _try(self, words: np.ndarray) -> bool:
-        errs = self.query.values(words)[:, -1] >= 0
-        self.words += sorted({tuple(map(int, word)) for word in words[errs.astype(bool)]} - set(self.words))
-        return bool(self.words)
+    # -- exact
+
+    def _look(self, words: np.ndarray) -> None:
+        wrong = np.logical_or.reduce([query.values(words)[:, -1] >= 0 for query in self.queries]).astype(bool)
+        self.words.update(dict.fromkeys(tuple(map(int, word)) for word in words[wrong]))
+
+    def _tried(self, graph: Graph) -> None:
+        """All words of a small graph, one by one."""
+        if self.table is None:
+            words = graph.spelled(
+                graph.every(np.zeros((graph.length, int(max(l.symbol.max() for l in graph.layers)) + 1, 0)))[1], np.arange(graph.size)
+            )
+            wrong = np.logical_or.reduce([query.values(words)[:, -1] >= 0 for query in self.queries]).astype(bool)
+            chosen = words[wrong]
+        else:
+            problem = self.bounders[0].problem
+            sums, ways = graph.every(self.table)
+            sums += problem.constant
+            for columns in problem.levels:
+                readers = np.flatnonzero(problem.relus[:, columns].any(axis=1))
+                sums[:, readers] += exact_matmul(np.maximum(sums[:, columns], 0), problem.relus[np.ix_(readers, columns)].T)
+            wrong = (sums[:, problem.count :] >= 0).any(axis=1)
+            chosen = graph.spelled(ways, np.flatnonzero(wrong)) if not self.counting else np.zeros((0, graph.length), dtype=np.int64)
+        self.words.update(dict.fromkeys(tuple(map(int, word)) for word in chosen))
+        self.wrong += int(wrong.sum())
+        self.right += int((~wrong).sum())
 
 
-def _chosen(bounds: Bounded, rows: np.ndarray) -> Bounded:
-    fit = Lines(bounds.fit.factors[rows], bounds.fit.constant[rows], bounds.fit.outputs[rows])
-    tables = [table[:, rows] for table in bounds.tables]
-    return Bounded(bounds.asked.take(rows), fit, bounds.weights[:, :, rows], tables, bounds.upper[rows], bounds.words[rows], bounds.own[rows])
-
-
-def _mixed(old: Bounded, new: Bounded, better: np.ndarray) -> Bounded:
-    """Each function as it is in `new` where that is better."""
-    if not better.any():
-        return old
-    if better.all():
-        return new
-
-    def pick(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.where(better.reshape(-1, *[1] * (a.ndim - 1)), b, a)
-
-    asked = Functions(*(pick(getattr(old.asked, n), getattr(new.asked, n)) for n in Functions.__dataclass_fields__))
-    fit = Lines(*(pick(getattr(old.fit, n), getattr(new.fit, n)) for n in Lines.__dataclass_fields__))
-    tables = [np.where(better, b, a) for a, b in zip(old.tables, new.tables, strict=True)]
-    weights = np.where(better, new.weights, old.weights)
-    return Bounded(asked, fit, weights, tables, *(pick(getattr(old, n), getattr(new, n)) for n in ("upper", "words", "own")))
+def _nothing(bounder: Bounder) -> Bounded:
+    none = np.zeros(0, dtype=np.int64)
+    asked = bounder.asking(none, *bounder.whole())
+    fit = bounder.shape.lines(asked)
+    length = bounder.problem.symbols.shape[1]
+    return Bounded(none, asked, fit, bounder.weights(fit), [], none, np.zeros((0, length), dtype=np.int64), np.zeros((0, 0)))
