@@ -165,10 +165,10 @@ class Sweep:
         """The base and the passes side by side: layer sizes, edges, and what the final states are made of."""
         self.effort.spend(1)
         begin = tuple(r.begin() for r in runners)
-        states: dict[tuple[int, ...], int] = {(s, *begin): s for s in range(base.layer_sizes[0])}
+        states: dict[Any, int] = {(s, *begin): s for s in range(base.layer_sizes[0])}
         sizes, edges = [len(states)], []
         for t, layer in enumerate(base.edges):
-            following: dict[tuple[int, ...], int] = {}
+            following: dict[tuple[int | None, ...], int] = {}
             outgoing: list[list[tuple[int, int]]] = [[] for _ in range(base.layer_sizes[t])]
             for source, symbol, target in layer:
                 outgoing[source].append((symbol, target))

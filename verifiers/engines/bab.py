@@ -20,6 +20,7 @@ import numpy as np
 from ...encoders.dense import Dense
 from ...models.automaton import Automaton
 from .cells import Cell, Cut, Leaf, Node, Phases, Word, masks, phase_array
+from .paths import Paths
 from .relaxation import Batch, Minimised, Multipliers, Problem, bounds, first_multipliers, minimise
 
 T = TypeVar("T")
@@ -267,7 +268,8 @@ class Search:
         inside, outside = parts[2 * best : 2 * best + 2]
         self.cuts[cell.number] = (choices[best][0], inside.number, outside.number)
         for place, part in enumerate((inside, outside)):
-            start, left = best * size + place * len(cell.nodes), []
+            start = best * size + place * len(cell.nodes)
+            left: list[Node] = []
             for result in results[start : start + len(cell.nodes)]:
                 self._noted(part, result, left)
             if left:
@@ -297,15 +299,17 @@ class Search:
                 options.append((_gain(place.reshape(-1), group), Cut("symbol", t, tuple(values[speaks].tolist()))))
         options.sort(key=lambda o: (-o[0], o[1].kind, o[1].place))
         found: dict[tuple[str, int], tuple[Cut, tuple[Cell, ...]]] = {}  # one for each part of the length
-        for _, cut in itertools.chain(options, [(0.0, c) for c in self._any_cuts(cell)] if not options else []):
+        for _, cut in options:
             spread = self.options.candidates if cut.kind == "state" else max(1, self.options.candidates // 2)
-            place = (cut.kind, cut.place * spread // (paths.length + 1))
-            if place not in found and (parts := cell.cut(paths, cut, (next(self.cells), next(self.cells)))):
-                found[place] = cut, parts
-        return (
-            list(found.values())
-            or [(c, p) for c in self._any_cuts(cell) if (p := cell.cut(paths, c, (next(self.cells), next(self.cells))))][:1]
-        )
+            where = (cut.kind, cut.place * spread // (paths.length + 1))
+            if where not in found and (parts := self._parts(cell, cut)):
+                found[where] = cut, parts
+        if not found:  # there was one word only to look at: whatever can be cut
+            return next(([(cut, parts)] for cut in _all_cuts(cell, paths) if (parts := self._parts(cell, cut))), [])
+        return list(found.values())
+
+    def _parts(self, cell: Cell, cut: Cut) -> tuple[Cell, ...]:
+        return cell.cut(self.problem.paths, cut, (next(self.cells), next(self.cells)))
 
     def _two_groups(self, words: np.ndarray) -> tuple[int, np.ndarray]:
         """The row, and (words,) bool."""
@@ -319,18 +323,6 @@ class Search:
     @cached_property
     def averages(self) -> list[np.ndarray]:
         return self.problem.paths.averages(self.problem.symbols.transpose(1, 2, 0))
-
-    def _any_cuts(self, cell: Cell) -> Iterator[Cut]:
-        """Where there was only one word to look at: whatever can be cut."""
-        paths = self.problem.paths
-        for t in range(paths.length):
-            for symbol in np.flatnonzero(paths.present[t]):
-                if cell.symbol_mask is None or cell.symbol_mask[t, symbol] == 0:
-                    yield Cut("symbol", t, (int(symbol),))
-        for t in range(paths.length + 1):
-            for state in range(paths.layer_sizes[t]):
-                if cell.state_mask is None or cell.state_mask[t, state] == 0:
-                    yield Cut("state", t, (state,))
 
     def tightened(self, cells: Sequence[Cell]) -> list[Cell]:
         """The same cells with every ReLU's bounds proved anew, layer by layer; bounds that cross: there is no word."""
@@ -383,6 +375,18 @@ class Search:
             phase = np.where(rows[:, :k] > 0, 1, -1).astype(np.int8)
             words = bounds(problem, Batch(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase), none).words
         return ()
+
+
+def _all_cuts(cell: Cell, paths: Paths) -> Iterator[Cut]:
+    """Each symbol, each state alone, of those that the cell has."""
+    for t in range(paths.length):
+        for symbol in np.flatnonzero(paths.present[t]).tolist():
+            if cell.symbol_mask is None or cell.symbol_mask[t, symbol] == 0:
+                yield Cut("symbol", t, (symbol,))
+    for t in range(paths.length + 1):
+        for state in range(paths.layer_sizes[t]):
+            if cell.state_mask is None or cell.state_mask[t, state] == 0:
+                yield Cut("state", t, (state,))
 
 
 def _gain(values: np.ndarray, group: np.ndarray) -> float:
