@@ -123,7 +123,7 @@ def main() -> None:
         size = claim.domain_size
         if size > options.largest:
             continue
-        old, one, many = [], [], []
+        old, one, many = list[float](), list[float](), list[float]()
         for i in range(options.repeat):
             for workers, times in ((1, one), (options.workers, many)):
                 seconds, wrong = _timed(lambda c=claim, w=workers: search(c, 1e6, lambda text: None, workers=w).wrong)  # type: ignore[misc]

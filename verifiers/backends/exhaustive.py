@@ -1,25 +1,25 @@
-"""Backend `enumerate`: runs the network on every input of the domain, in batches, in exact arithmetic.  The honest baseline."""
+"""Backend `enumerate`: the network on every input of the domain, in exact arithmetic.  `engines/tree.py` does the work."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from ...models.claim import Claim
 from ...models.text import number
 from ...version import __version__
 from ..backend import Budget, Capabilities
+from ..engines.tree import search
 from ..verdict import Attempt
 
-MAX_INPUTS = 10**7
-BATCH_CELLS = 1 << 21  # numbers in one batch's widest layer: bounds the memory
+MAX_INPUTS = 10**9
 
 
 class Enumerate:
     name = "enumerate"
-    capabilities = Capabilities("exact", in_process=True, description=f"runs the network on every input, up to {MAX_INPUTS} of them")
+    capabilities = Capabilities(
+        "exact", in_process=True, description=f"runs the network on every input, up to {number(MAX_INPUTS)} of them"
+    )
 
     def available(self) -> str | None:
         return __version__
@@ -30,35 +30,23 @@ class Enumerate:
 
     def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
         start = time.monotonic()
-        wanted, total, done = max(1, budget.counterexamples), claim.domain_size, 0
-        found: list[tuple[int, ...]] = []
-        batch = max(1, min(1 << 14, BATCH_CELLS // max(claim.network.sizes)))
-
-        def attempt(outcome: str, detail: str = "") -> Attempt:
-            trust = "exact" if outcome == "proved" else None
-            return Attempt(self.name, outcome, __version__, trust, time.monotonic() - start, detail=detail, words=tuple(found))  # type: ignore[arg-type]
-
         if reason := self.unfit(claim):
-            return attempt("unsupported", reason)
-        reported = start
-        for block, block_labels in claim.language.words(batch):
-            for words, labels in zip(_split(block, batch), _split(block_labels, batch), strict=True):
-                now = time.monotonic()
-                if now - start > budget.seconds:
-                    return attempt("refuted" if found else "timeout", f"{done} of {total} inputs done")
-                if now - reported > 0.5:
-                    reported = now
-                    progress(f"{done} of {total} inputs")
-                wrong = np.flatnonzero(claim.network_labels(words) != labels)
-                found += [tuple(map(int, words[i])) for i in wrong[: wanted - len(found)]]
-                done += len(words)
-                if len(found) >= wanted:
-                    return attempt("refuted", f"{done} of {total} inputs done")
-        return attempt("refuted" if found else "proved", f"all {total} inputs")
+            return Attempt(self.name, "unsupported", __version__, detail=reason)
+        found = search(claim, budget.seconds, progress, workers=budget.workers, wanted=max(1, budget.counterexamples))
+        said = Attempt(self.name, "timeout", __version__, seconds=time.monotonic() - start, words=found.words)
+        detail = f"all {found.total} inputs" if found.finished else f"{found.done} of {found.total} inputs done"
+        if found.words:
+            return said.with_(outcome="refuted", detail=detail)
+        if found.finished:
+            return said.with_(outcome="proved", trust="exact", detail=detail)
+        return said.with_(detail=detail, proved_inputs=found.done)
 
-
-def _split(array: np.ndarray, rows: int) -> list[np.ndarray]:
-    return [array[i : i + rows] for i in range(0, len(array), rows)]
+    def count(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> int | None:
+        """The exact number of inputs on which network and program differ; None if time runs out or the domain is too large."""
+        if self.unfit(claim):
+            return None
+        found = search(claim, budget.seconds, progress, workers=budget.workers)
+        return found.wrong if found.finished else None
 
 
 BACKEND = Enumerate()
