@@ -165,6 +165,45 @@ def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
     return 0
 
 
+@app.command()
+@click.argument("suite", required=False)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("out/bench"), show_default=True, help="Folder for claims and results.")
+@click.option("--backends", default=None, help="Only these columns, separated by commas [default: race, every backend, plain encodings].")
+@click.option("--seeds", type=click.Choice(["tune", "report"]), default="tune", show_default=True, help="Seeds of the suite `tokens`.")
+@click.option("--only", default="", help="Only claims whose name matches this regular expression.")
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for each attempt.")
+@click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver.")
+@click.option("--workers", type=click.IntRange(1), default=None, help="As of prove [default: one per core].")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the solvers.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Attempts side by side; more than 1 blurs the times.")
+@click.option("--again", is_flag=True, help="Make attempts again that have a result already.")
+@click.option("--report", "folder", type=click.Path(path_type=Path), default=None, help="Only report on the results in FOLDER.")
+@click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of tables.")
+def bench(suite: str | None, folder: Path | None, as_json: bool, **options: Any) -> int:
+    """Run solvers on every claim of SUITE (`tokens`, or a folder of claim files), each alone, and the race; compare them.
+
+    What has a result in --out already is not run again: a run that was stopped goes on.
+    """
+    from .benchmarks.bench import plan_of, report, run
+
+    with _progress() as progress:
+        if folder is not None:
+            summary, out = report(folder, options["only"]), folder
+        else:
+            plan = plan_of(suite, backends=_names(options.pop("backends")), **options)
+            summary, out = run(plan, progress), plan.out
+    with _writing():
+        if as_json:
+            from .benchmarks.score import summary_json
+
+            _print_json(summary_json(summary))
+        else:
+            from .benchmarks.report import print_report
+
+            print_report(summary, out)
+    return 0
+
+
 @app.command(name="backends")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list instead of a table.")
 def list_backends(as_json: bool) -> int:

@@ -53,7 +53,7 @@ def write_suite(
     folder: Path, seeds: Seeds = "tune", progress: Progress = lambda text: None, *, only: str = "", chosen: Iterable[Spec] | None = None
 ) -> list[dict[str, Any]]:
     """Write the claim folders that are missing, and suite.json; returns its entries.  `only`: a regular expression for names."""
-    wanted = [spec for spec in (specs() if chosen is None else chosen) if _matches(only, spec.name)]
+    wanted = [spec for spec in (specs() if chosen is None else chosen) if matches(only, spec.name)]
     if not wanted:
         raise InputError("--only", f"{only!r} matches no claim of the suite", "leave it out to see all names in suite.json")
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def write_suite(
     return entries
 
 
-def _matches(only: str, name: str) -> bool:
+def matches(only: str, name: str) -> bool:
     try:
         return re.search(only, name) is not None
     except re.error as error:

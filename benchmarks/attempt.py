@@ -1,0 +1,121 @@
+"""One contestant on one claim: `relucid prove --json` in a process of its own, timed and watched from outside.
+
+The time is that of the whole process, so starting Python and imports count.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from typing import IO, Any
+
+from ..verifiers.limits import Tree, end, snapshot
+from .suite import Case, Column
+
+LOOK_SECONDS = 0.1  # between looks at memory
+GRACE_SECONDS = 5.0  # after the time limit, for the process to say what happened
+MAIN_MB = 1024  # what the process itself may hold beside its solver
+ANSWER_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one attempt; `workers`: None leaves it to `prove` (one per core)."""
+
+    seconds: float = 60.0
+    memory_mb: int = 4096
+    workers: int | None = None
+    seed: int = 0
+
+
+def attempt(case: Case, column: Column, limits: Limits, stop: threading.Event) -> dict[str, Any] | None:
+    """outcome, verdict, trust, seconds, peak_mb, detail, by; None where `stop` was set on the way."""
+    started = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(_command(case, column, limits), stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
+        watch = _Watch(process, None if column.backends is None else limits.memory_mb + MAIN_MB, started + limits.seconds + GRACE_SECONDS)
+        try:
+            ended = watch.until_it_ends(stop)
+            seconds = time.monotonic() - started
+        finally:
+            end([watch.tree])
+            process.wait()
+        if ended == "stopped":
+            return None
+        found = {"seconds": round(seconds, 3), "peak_mb": round(watch.peak_mb, 1), "exit": process.returncode}
+        if ended != "exited":
+            detail = f"over {limits.memory_mb} MB" if ended == "memory" else f"over {limits.seconds:g} s, ended from outside"
+            return {"outcome": ended, "verdict": "unknown", "trust": None, "by": None, "detail": detail, **found}
+        return {**_read(out, err, process.returncode, column), **found}
+
+
+def _command(case: Case, column: Column, limits: Limits) -> list[str]:
+    command = [sys.executable, "-P", "-m", "relucid", "prove", str(case.path), "--json", "--trust", column.trust]
+    command += ["--timeout", f"{limits.seconds:g}", "--memory", str(limits.memory_mb), "--seed", str(limits.seed)]
+    command += [] if column.backends is None else ["--backends", column.backends]
+    return command + ([] if limits.workers is None else ["--workers", str(limits.workers)])
+
+
+@dataclass
+class _Watch:
+    """Looks at the process and all it has started.  The race keeps its own entrants' memory; others are kept here as well."""
+
+    process: subprocess.Popen[bytes]
+    memory_mb: float | None
+    deadline: float
+    peak_mb: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.tree = Tree(self.process.pid)
+
+    def until_it_ends(self, stop: threading.Event) -> str:
+        """ "exited", or why it has to be ended: "memory", "timeout", "stopped"."""
+        waiter = threading.Thread(target=self.process.wait, daemon=True)
+        waiter.start()
+        while True:
+            waiter.join(LOOK_SECONDS)
+            if not waiter.is_alive():
+                return "exited"
+            if stop.is_set():
+                return "stopped"
+            if time.monotonic() >= self.deadline:
+                return "timeout"
+            held = self.tree.resident_mb(snapshot())
+            self.peak_mb = max(self.peak_mb, held)
+            if self.memory_mb is not None and held > self.memory_mb:
+                return "memory"
+
+
+def _read(out: IO[bytes], err: IO[bytes], status: int, column: Column) -> dict[str, Any]:
+    """What the process said, as the fields of a result."""
+    out.seek(0)
+    try:
+        said = json.loads(out.read(ANSWER_BYTES))
+        verdict, tries = said["verdict"], said["attempts"]
+    except (ValueError, KeyError, TypeError):
+        err.seek(0)
+        lines = err.read(1 << 16).decode("utf-8", "replace").strip().splitlines()
+        outcome = "contradiction" if status == 4 and "contradict" in " ".join(lines) else "crashed"
+        detail = lines[-1][:400] if lines else f"exit status {status} without a word"
+        return {"outcome": outcome, "verdict": "unknown", "trust": None, "by": None, "detail": detail}
+    own = tries[-1] if tries else {}
+    if verdict in ("proved", "refuted"):
+        outcome = verdict
+        own = next((t for t in tries if t["backend"] == said["backend"] and t["outcome"] == verdict), own)
+    elif column.backends is None:
+        outcome = "timeout" if any(t["outcome"] == "timeout" for t in tries) else "unknown"
+    else:
+        outcome = own.get("outcome", "unknown")
+    detail = str(said.get("reason") or own.get("detail", ""))[:400]
+    return {"outcome": outcome, "verdict": verdict, "trust": said.get("trust"), "by": said.get("backend"), "detail": detail}
+
+
+def finite(value: object) -> bool:
+    """Whether this is a number that times can be."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0

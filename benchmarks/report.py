@@ -1,0 +1,107 @@
+"""What `relucid bench` prints: wrong answers first, then who solved how much, by size and by family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..models.text import visible
+from .plots import HOW_TO_INSTALL, available
+from .results import Result
+from .score import Score, Summary, exponent, growth, race_against_the_best
+from .suite import RACE
+
+
+def print_report(summary: Summary, out: Path) -> None:
+    """To stdout, in colours where there are colours."""
+    from rich.text import Text
+
+    from ..terminal import console
+
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = 160  # one row of the widest table
+    for wrong in summary.wrong:
+        kind = "WRONG" if wrong.firm else "wrong within its tolerances"
+        said = f"{kind}: {wrong.claim}: proved by {', '.join(wrong.proved)}; refuted by {', '.join(wrong.refuted)}"
+        screen.print(Text(visible(said), "bold red" if wrong.firm else "red"), soft_wrap=True)
+    if not summary.results:
+        screen.print("no results")
+        return
+    screen.print(_overview(summary))
+    screen.print(_grouped(summary, "solved by domain size (PAR-2)", summary.by_size()))
+    screen.print(_grouped(summary, "solved by family (PAR-2)", summary.by_family()))
+    for line in _remarks(summary):
+        screen.print(line, soft_wrap=True, markup=False)
+    if not available():
+        screen.print(HOW_TO_INSTALL, soft_wrap=True, markup=False)
+    screen.print(f"results, summary and plots are in {visible(str(out))}", soft_wrap=True, markup=False)
+
+
+def _overview(summary: Summary):  # type: ignore[no-untyped-def]
+    """One row per column, the best PAR-2 first."""
+    from rich.table import Table
+    from rich.text import Text
+
+    claims = len({r.claim for r in summary.results})
+    limits = sorted({r.timeout for r in summary.results})
+    title = f"{claims} claims, at most {', '.join(f'{s:g}' for s in limits)} s each"
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
+    for heading in ("column", "version", "solved", "proved", "refuted", "PAR-2", "median", "not solved"):
+        table.add_column(heading, justify="left" if heading in ("column", "version", "not solved") else "right", overflow="fold")
+    for name in sorted(summary.names, key=lambda n: summary.score(n).par2):
+        score = summary.score(name)
+        rows = [r for r in summary.results if r.backend == name]
+        proofs = [r for r in rows if r.verdict == "proved"]
+        marked = f"{name} (float)" if proofs and all(r.trust == "float" for r in proofs) else name
+        solved = f"{score.solved} of {score.claims}"
+        cells = (f"{score.proved}", f"{score.refuted}", _seconds(score.par2), _median(score, rows), _unsolved(score, summary.missing[name]))
+        table.add_row(Text(marked, "bold" if name == RACE else ""), rows[0].version, solved, *cells)
+    return table
+
+
+def _grouped(summary: Summary, title: str, groups: Mapping[str, Sequence[Result]]):  # type: ignore[no-untyped-def]
+    """One row per column, one pair of numbers per group."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
+    table.add_column("column")
+    for group, rows in groups.items():
+        table.add_column(f"{visible(group)}\n{len({r.claim for r in rows})} claims", justify="right")
+    for name in sorted(summary.names, key=lambda n: summary.score(n).par2):
+        scores = [summary.score(name, rows) for rows in groups.values()]
+        table.add_row(name, *(f"{s.solved} ({_seconds(s.par2)})" if s.claims else "-" for s in scores))
+    return table
+
+
+def _remarks(summary: Summary) -> list[str]:
+    lines = []
+    beside = race_against_the_best(summary)
+    if beside is not None:
+        lines.append(
+            f"race: within 1.3 times and 0.3 s of the best single backend on {beside['within_1.3_times_and_0.3_seconds']} of "
+            f"{beside['claims']} claims; the median of (race - 0.3 s) / best is {beside['median_ratio']:.2f}"
+        )
+        if beside["solved_by_others_only"]:
+            lines.append(f"race: {beside['solved_by_others_only']} claims are solved by others only")
+    for family, points in growth(summary, RACE).items():
+        if family.startswith("tied"):
+            lines.append(
+                f"{family}: the race's time grows like length ** {exponent(points):.1f} ({points[0][0]} to {points[-1][0]} positions)"
+            )
+    return lines
+
+
+def _seconds(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+
+
+def _median(score: Score, rows: Sequence[Result]) -> str:
+    """A median at the limit says only that most were not solved."""
+    return f">{_seconds(score.median)}" if rows and score.median >= min(r.timeout for r in rows) else _seconds(score.median)
+
+
+def _unsolved(score: Score, missing: int) -> str:
+    parts = [f"{many} {outcome}" for outcome, many in sorted(score.unsolved.items())]
+    return ", ".join([*parts, *([f"{missing} not run"] if missing else [])])

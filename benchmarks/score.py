@@ -1,0 +1,197 @@
+"""Numbers from results: who solved how much, PAR-2, medians, contradictions, growth with length.
+
+PAR-2 is the mean over the claims of the seconds of a solved claim, and twice the time limit for any other.  In medians a claim that
+is not solved counts as the time limit.  A proof that a replayed counterexample of another contestant contradicts is wrong, and not
+solved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from .results import Result
+from .suite import RACE
+
+SIZES = ((10**6, "up to 10^6"), (10**15, "to 10^15"), (10**24, "to 10^24"), (None, "beyond 10^24"))
+PATIENCE = 0.3  # seconds that the race may lose on the best one
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A claim that some proved and some refuted.  `firm`: a proof of a backend that computes exactly is among them."""
+
+    claim: str
+    proved: tuple[str, ...]
+    refuted: tuple[str, ...]
+    firm: bool
+
+
+@dataclass(frozen=True)
+class Score:
+    """One contestant on one group of claims."""
+
+    claims: int
+    proved: int
+    refuted: int
+    par2: float
+    median: float
+    unsolved: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def solved(self) -> int:
+        return self.proved + self.refuted
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """All that the report says."""
+
+    results: tuple[Result, ...]
+    wrong: tuple[Wrong, ...]
+    names: tuple[str, ...]  # columns, in the order of their first result
+    missing: Mapping[str, int]  # column -> claims that it has no result for
+
+    def score(self, name: str, chosen: Iterable[Result] | None = None) -> Score:
+        rows = [r for r in (self.results if chosen is None else chosen) if r.backend == name]
+        good = [r for r in rows if self.solved(r)]
+        penalised = [r.seconds if self.solved(r) else 2 * r.timeout for r in rows]
+        capped = [r.seconds if self.solved(r) else r.timeout for r in rows]
+        left = Counter("wrong" if self.is_wrong(r) else "late" if r.verdict != "unknown" else r.outcome for r in rows if not self.solved(r))
+        return Score(
+            len(rows),
+            sum(r.verdict == "proved" for r in good),
+            sum(r.verdict == "refuted" for r in good),
+            sum(penalised) / len(rows) if rows else math.nan,
+            median(capped) if rows else math.nan,
+            dict(left),
+        )
+
+    def solved(self, result: Result) -> bool:
+        return result.answered and not self.is_wrong(result)
+
+    def is_wrong(self, result: Result) -> bool:
+        return result.verdict == "proved" and any(result.claim == w.claim and result.backend in w.proved for w in self.wrong)
+
+    def by_size(self) -> dict[str, list[Result]]:
+        """Results in classes of domain size, the small ones first."""
+        groups: dict[str, list[Result]] = {title: [] for _, title in SIZES}
+        for r in self.results:
+            groups[next(title for limit, title in SIZES if limit is None or int(r.domain_size) <= limit)].append(r)
+        return {title: rows for title, rows in groups.items() if rows}
+
+    def by_family(self) -> dict[str, list[Result]]:
+        groups: dict[str, list[Result]] = {}
+        for r in self.results:
+            groups.setdefault(r.family, []).append(r)
+        return groups
+
+
+def summarise(results: Sequence[Result]) -> Summary:
+    names = tuple(dict.fromkeys(r.backend for r in results))
+    claims = {r.claim for r in results}
+    missing = {name: len(claims - {r.claim for r in results if r.backend == name}) for name in names}
+    return Summary(tuple(results), _contradictions(results), names, missing)
+
+
+def _contradictions(results: Iterable[Result]) -> tuple[Wrong, ...]:
+    """Late answers count: they are as wrong as others.  "contradiction": what one run of the race found by itself."""
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for r in results:
+        groups[r.claim].append(r)
+    found = []
+    for claim, rows in groups.items():
+        proved = [r for r in rows if r.verdict == "proved"]
+        refuted = tuple(r.backend for r in rows if r.verdict == "refuted")
+        itself = tuple(r.backend for r in rows if r.outcome == "contradiction")
+        if (proved and refuted) or itself:
+            firm = bool(itself) or any(r.trust != "float" for r in proved)
+            found.append(Wrong(claim, (*(r.backend for r in proved), *itself), refuted or itself, firm))
+    return tuple(sorted(found, key=lambda w: not w.firm))
+
+
+def growth(summary: Summary, name: str) -> dict[str, list[tuple[int, float]]]:
+    """Seconds by length of one contestant's solved claims, for each family with three lengths or more."""
+    out: dict[str, list[tuple[int, float]]] = {}
+    for family, rows in summary.by_family().items():
+        points = sorted((r.length, r.seconds) for r in rows if r.backend == name and summary.solved(r))
+        if len({length for length, _ in points}) >= 3:
+            out[family] = points
+    return out
+
+
+def exponent(points: Sequence[tuple[int, float]]) -> float:
+    """The slope of log seconds over log length, by least squares: 2 means quadratic."""
+    x = [math.log(length) for length, _ in points]
+    y = [math.log(max(seconds, 1e-3)) for _, seconds in points]
+    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
+    spread = sum((a - mean_x) ** 2 for a in x)
+    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / spread if spread else math.nan
+
+
+def race_against_the_best(summary: Summary) -> dict[str, Any] | None:
+    """How the race does beside the best single contestant of each claim; None without either."""
+    times: dict[str, dict[str, float]] = defaultdict(dict)
+    for r in summary.results:
+        if summary.solved(r):
+            times[r.claim][r.backend] = r.seconds
+    pairs = []
+    for by in times.values():
+        others = [seconds for name, seconds in by.items() if name != RACE]
+        if RACE in by and others:
+            pairs.append((by[RACE], min(others)))
+    if not pairs:
+        return None
+    return {
+        "claims": len(pairs),
+        "median_ratio": round(median((race - PATIENCE) / max(best, 1e-3) for race, best in pairs), 3),
+        "within_1.3_times_and_0.3_seconds": sum(race <= 1.3 * best + PATIENCE for race, best in pairs),
+        "solved_by_others_only": sum(RACE not in by for by in times.values() if by and any(n != RACE for n in by)),
+    }
+
+
+def summary_json(summary: Summary) -> dict[str, Any]:
+    """summary.json."""
+    one = {(r.timeout, r.memory, r.workers, r.seed, r.seeds, r.machine, r.relucid) for r in summary.results}
+    keys = ("timeout", "memory", "workers", "seed", "seeds", "machine", "relucid")
+    return {
+        "runs": [dict(zip(keys, run, strict=True)) for run in sorted(one, key=str)],
+        "claims": len({r.claim for r in summary.results}),
+        "wrong": [vars(w) for w in summary.wrong],
+        "columns": {name: _column_json(summary, name) for name in summary.names},
+        "race_against_the_best": race_against_the_best(summary),
+    }
+
+
+def _column_json(summary: Summary, name: str) -> dict[str, Any]:
+    first = next(r for r in summary.results if r.backend == name)
+    return {
+        "version": first.version,
+        "missing": summary.missing[name],
+        **_score_json(summary.score(name)),
+        "by_size": {title: _score_json(summary.score(name, rows)) for title, rows in summary.by_size().items()},
+        "by_family": {family: _score_json(summary.score(name, rows)) for family, rows in summary.by_family().items()},
+        "growth": {
+            family: {"exponent": round(exponent(points), 2), "points": [list(p) for p in points]}
+            for family, points in growth(summary, name).items()
+        },
+    }
+
+
+def _score_json(score: Score) -> dict[str, Any]:
+    def number(value: float) -> float | None:
+        return None if math.isnan(value) else round(value, 3)
+
+    return {
+        "claims": score.claims,
+        "solved": score.solved,
+        "proved": score.proved,
+        "refuted": score.refuted,
+        "unsolved": dict(score.unsolved),
+        "par2": number(score.par2),
+        "median": number(score.median),
+    }

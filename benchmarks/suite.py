@@ -1,0 +1,127 @@
+"""What is run: the claims of a suite, and the columns (a backend alone, or the race) that try each of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..models.claim_file import load_claim
+from ..models.errors import InputError
+from ..models.text import decimal
+from ..verifiers.choose import choose
+from ..verifiers.registry import all_backends
+from ..verifiers.verdict import Trust
+from .tokens import Seeds, matches, write_suite
+
+RACE = "race"
+PLAIN = ("z3-bv:plain", "bitwuzla:plain", "cpsat:plain", "highs:plain")  # encodings as one would write them without relucid's ideas
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A claim of the suite and what reports group it by."""
+
+    name: str
+    path: Path
+    digest: str
+    family: str
+    domain_size: int
+    length: int
+    tokens: int
+
+    @property
+    def size_text(self) -> str:
+        return decimal(self.domain_size)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One contestant: backend names for `prove --backends` (None: the race), the trust its answer shows at, and its version."""
+
+    name: str
+    backends: str | None
+    trust: Trust
+    version: str
+
+
+def columns(names: Sequence[str] | None) -> tuple[Column, ...]:
+    """The columns of these names; None: the race, every installed backend, and the plain encodings.  Raises InputError."""
+    if names is None:
+        installed = [b.name for b in all_backends().values() if b.available()]
+        plain = [name for name in PLAIN if name.partition(":")[0] in installed]
+        names = [RACE, *installed, *plain]
+    return tuple(_column(name) for name in dict.fromkeys(names))
+
+
+def _column(name: str) -> Column:
+    from ..version import __version__
+
+    if name == RACE:
+        return Column(name, None, "exact", __version__)
+    (backend,) = choose([name])
+    version = backend.available()
+    if version is None:
+        raise InputError("--backends", f"{name} is not installed", "see `relucid backends`")
+    return Column(name, name, "float" if backend.capabilities.trust == "float" else "exact", version)
+
+
+def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) -> tuple[Case, ...]:
+    """The claims: of "tokens" (made first where they are not in `out`/claims yet), or those in a folder or file."""
+    if suite == "tokens":
+        folder = out / "claims"
+        _same_seeds(folder, seeds)
+        entries = write_suite(folder, seeds, progress, only=only)
+        paths = [folder / e["name"] / "claim.toml" for e in entries]
+    else:
+        folder = Path(suite)
+        paths = _claim_files(folder)
+    found = []
+    for path in paths:
+        name = _name(folder, path)
+        if matches(only, name):
+            progress(f"reading {name}")
+            found.append(_case(name, path))
+    if not found:
+        raise InputError("--only", f"{only!r} matches no claim of {suite}", "leave it out")
+    return tuple(found)
+
+
+def _same_seeds(folder: Path, seeds: Seeds) -> None:
+    """So that the claims of one seed set do not replace those that results are already about."""
+    try:
+        there = json.loads((folder / "suite.json").read_text(encoding="utf-8"))["seeds"]
+    except (OSError, ValueError, KeyError):
+        return
+    if there != seeds:
+        raise InputError(str(folder), f"holds the claims of the seeds {there!r}", f"add --seeds {there}, or choose another --out")
+
+
+def _claim_files(folder: Path) -> list[Path]:
+    if folder.is_file():
+        return [folder]
+    if not folder.is_dir():
+        raise InputError(str(folder), "is no suite", 'give "tokens", or a folder of claim files')
+    paths = sorted(p for p in folder.rglob("*.toml") if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+    if not paths:
+        raise InputError(str(folder), "holds no claim file (*.toml)", 'give "tokens", or a folder of claim files')
+    return paths
+
+
+def _name(folder: Path, path: Path) -> str:
+    """The claim's folder, where the file is called claim.toml; else the file without its ending."""
+    if path == folder:
+        return path.parent.name if path.stem == "claim" else path.stem
+    place = path.relative_to(folder)
+    return str(place.parent) if place.stem == "claim" and place.parent != Path() else str(place.with_suffix(""))
+
+
+def _case(name: str, path: Path) -> Case:
+    claim = load_claim(path)
+    try:
+        family = str(json.loads((path.parent / "made.json").read_text(encoding="utf-8"))["family"])
+    except (OSError, ValueError, KeyError):
+        family = "other"
+    return Case(name, path, claim.digest, family, claim.domain_size, claim.domain.max_length, len(claim.domain.tokens))
