@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..models.text import visible
 from .plots import HOW_TO_INSTALL, available
 from .results import Result
 from .score import Score, Summary, exponent, growth, race_against_the_best
 from .suite import RACE
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def print_report(summary: Summary, out: Path) -> None:
@@ -39,7 +43,7 @@ def print_report(summary: Summary, out: Path) -> None:
     screen.print(f"results, summary and plots are in {visible(str(out))}", soft_wrap=True, markup=False)
 
 
-def _overview(summary: Summary):  # type: ignore[no-untyped-def]
+def _overview(summary: Summary) -> Table:
     """One row per column, the best PAR-2 first."""
     from rich.table import Table
     from rich.text import Text
@@ -61,7 +65,7 @@ def _overview(summary: Summary):  # type: ignore[no-untyped-def]
     return table
 
 
-def _grouped(summary: Summary, title: str, groups: Mapping[str, Sequence[Result]]):  # type: ignore[no-untyped-def]
+def _grouped(summary: Summary, title: str, groups: Mapping[str, Sequence[Result]]) -> Table:
     """One row per column, one pair of numbers per group."""
     from rich.table import Table
 

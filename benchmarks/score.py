@@ -161,7 +161,7 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     return {
         "runs": [dict(zip(keys, run, strict=True)) for run in sorted(one, key=str)],
         "claims": len({r.claim for r in summary.results}),
-        "wrong": [vars(w) for w in summary.wrong],
+        "wrong": [{"claim": w.claim, "proved": list(w.proved), "refuted": list(w.refuted), "firm": w.firm} for w in summary.wrong],
         "columns": {name: _column_json(summary, name) for name in summary.names},
         "race_against_the_best": race_against_the_best(summary),
     }

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = ["models", "encoders", "verifiers", "search", "output", "distilled", "distillation", "shown", "terminal", "benchmarks", "cli"]
 SKIPPED = {"tests", ".venv", "build", "docs"}
-HEAVY = {"torch", "ortools", "z3", "bitwuzla", "cvc5", "exact", "pysat", "onnxruntime", "rich", "scipy", "pandas"}
+HEAVY = {"torch", "matplotlib", "ortools", "z3", "bitwuzla", "cvc5", "exact", "pysat", "onnxruntime", "rich", "scipy", "pandas"}
 
 
 def modules() -> list[Path]:

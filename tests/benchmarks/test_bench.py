@@ -1,0 +1,225 @@
+"""Runs over small folders of claims: what is recorded, that it goes on, how it stops, and bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from known_claims import CORPUS
+from relucid.benchmarks import bench
+from relucid.benchmarks.attempt import Limits, attempt
+from relucid.benchmarks.results import RESULTS, read
+from relucid.benchmarks.suite import Column, cases, columns
+from relucid.cli import main
+from relucid.models.claim_file import load_claim
+from relucid.models.errors import InputError
+from relucid.verifiers.limits import snapshot
+
+NAMES = ("count_near_miss", "count_sign_l3")
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    for name in NAMES:
+        shutil.copytree(CORPUS / name, tmp_path / "suite" / name)
+    return tmp_path / "suite"
+
+
+def run(suite: Path, *words: str) -> int:
+    return main(["bench", str(suite), "--out", str(suite.parent / "out"), *words])
+
+
+def test_each_column_on_each_claim_is_one_line(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(suite, "--backends", "enumerate,race", "--timeout", "50", "--json") == 0
+    found = read(suite.parent / "out")
+    assert [(r.claim, r.backend) for r in found] == [(c, b) for c in NAMES for b in ("enumerate", "race")]
+    for r in found:
+        claim = load_claim(suite / r.claim / "claim.toml")
+        expected = json.loads((suite / r.claim / "expected.json").read_text())
+        assert (r.digest, r.domain_size, r.length, r.tokens) == (
+            claim.digest, str(claim.domain_size), claim.domain.max_length, len(claim.domain.tokens),
+        )  # fmt: skip
+        assert r.verdict == r.outcome == expected["verdict"]
+        assert 0.1 < r.seconds < 50 and r.timeout == 50 and r.peak_mb is not None and r.peak_mb > 20
+        assert r.trust == ("exact" if r.verdict == "proved" else None)
+    said = json.loads(capsys.readouterr().out)
+    assert said["columns"]["enumerate"]["solved"] == said["columns"]["race"]["solved"] == 2 and said["wrong"] == []
+
+
+def test_what_is_recorded_is_not_run_again(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[tuple[str, str, float]] = []
+
+    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+        made.append((case.name, column.name, limits.seconds))  # type: ignore[attr-defined]
+        return {"outcome": "timeout", "verdict": "unknown", "trust": None, "by": None, "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+
+    monkeypatch.setattr(bench, "attempt", fake)
+    assert run(suite, "--backends", "enumerate", "--only", "near") == 0
+    assert made == [("count_near_miss", "enumerate", 60.0)]
+    assert run(suite, "--backends", "enumerate,race") == 0
+    assert made[1:] == [("count_near_miss", "race", 60.0), ("count_sign_l3", "enumerate", 60.0), ("count_sign_l3", "race", 60.0)]
+    made.clear()
+    assert run(suite, "--backends", "enumerate,race") == 0 and made == []
+    for words in (["--timeout", "5"], ["--memory", "500"], ["--again"], ["--seed", "1"]):  # each is another attempt
+        assert run(suite, "--backends", "race", "--only", "near", *words) == 0
+        assert len(made) == 1, words
+        made.clear()
+    program = suite / "count_near_miss" / "program.py"
+    program.write_text(program.read_text().replace("return", "x = 1\n    return", 1))  # another digest
+    assert run(suite, "--backends", "enumerate,race") == 0
+    assert [c for c, *_ in made] == ["count_near_miss"] * 2
+
+
+def test_results_are_there_at_once_and_an_interrupt_keeps_them(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stops(case: object, column: Column, limits: Limits, stop: threading.Event) -> dict[str, object]:
+        if column.name == "race":
+            raise KeyboardInterrupt
+        return {"outcome": "proved", "verdict": "proved", "trust": "exact", "by": "x", "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+
+    monkeypatch.setattr(bench, "attempt", stops)
+    assert run(suite, "--backends", "enumerate,race") == 130
+    assert len(read(suite.parent / "out")) == 1
+    assert json.loads((suite.parent / "out" / "summary.json").read_text())["claims"] == 1
+
+
+def test_ctrl_c_ends_the_solver_too(suite: Path) -> None:
+    script = (
+        "import sys, time, relucid.benchmarks.attempt as a\n"
+        "a._command = lambda *x: [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "from relucid.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", script, "bench", str(suite), "--out", str(suite.parent / "out"), "--backends", "enumerate"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    children: list[int] = []
+    while not children and time.monotonic() < deadline:
+        time.sleep(0.05)
+        children = [p for p, i in snapshot().items() if i.parent == process.pid]
+    assert children
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "relucid: interrupted\n")
+    assert not any(p in snapshot() for p in children)
+
+
+def test_jobs_run_side_by_side_with_fewer_workers(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2, timeout=30)
+    workers = []
+
+    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+        together.wait()
+        workers.append(limits.workers)
+        return {"outcome": "unknown", "verdict": "unknown", "trust": None, "by": None, "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+
+    monkeypatch.setattr(bench, "attempt", fake)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert run(suite, "--backends", "enumerate,race", "--jobs", "2") == 0
+    assert workers == [2] * 4
+
+
+@pytest.fixture
+def one(suite: Path) -> tuple[object, Column]:
+    (case,) = cases(str(suite / NAMES[0]), suite.parent, "tune", "", lambda text: None)
+    return case, columns(["enumerate"])[0]
+
+
+def python(code: str) -> object:
+    return lambda *arguments: [sys.executable, "-c", code]
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome", "detail"),
+    [
+        ("import time; time.sleep(60)", "timeout", "ended from outside"),
+        ("x = bytearray(300 << 20)\nimport time; time.sleep(60)", "memory", "over 10 MB"),
+        ("raise SystemExit('no good')", "crashed", "no good"),
+        ("print('{}')", "crashed", "exit status 0"),
+        ("import sys; print('relucid: they contradict each other', file=sys.stderr); sys.exit(4)", "contradiction", "contradict"),
+    ],
+)
+def test_whatever_a_process_does_is_a_result(
+    one: tuple[object, Column], monkeypatch: pytest.MonkeyPatch, code: str, outcome: str, detail: str
+) -> None:
+    monkeypatch.setattr("relucid.benchmarks.attempt._command", python(code))
+    monkeypatch.setattr("relucid.benchmarks.attempt.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("relucid.benchmarks.attempt.MAIN_MB", 100)
+    seconds = 0.5 if outcome == "timeout" else 30.0
+    found = attempt(*one, Limits(seconds, 10), threading.Event())  # type: ignore[arg-type]
+    assert found is not None
+    assert (found["outcome"], found["verdict"]) == (outcome, "unknown") and detail in found["detail"]
+    assert found["seconds"] < 25
+
+
+def test_limits_and_trust_reach_prove(one: tuple[object, Column]) -> None:
+    from relucid.benchmarks.attempt import _command
+
+    case = one[0]
+    command = _command(case, Column("highs", "highs", "float", "1"), Limits(2.5, 300, 1, 7))  # type: ignore[arg-type]
+    text = " ".join(command)
+    for words in ("--trust float", "--timeout 2.5", "--memory 300", "--seed 7", "--backends highs", "--workers 1", "--json"):
+        assert words in text
+    assert "--backends" not in _command(case, Column("race", None, "exact", "1"), Limits())  # type: ignore[arg-type]
+
+
+def test_columns() -> None:
+    names = [c.name for c in columns(None)]
+    assert names[0] == "race" and {"enumerate", "z3-bv", "highs", "z3-bv:plain", "bitwuzla:plain", "cpsat:plain", "highs:plain"} <= set(
+        names
+    )
+    (plain,) = columns(["highs:plain"])
+    assert plain.trust == "float" and plain.backends == "highs:plain"
+    assert columns(["z3-bv"])[0].trust == "exact"
+
+
+def test_claims_are_named_after_their_folders(suite: Path) -> None:
+    shutil.copytree(suite / NAMES[0], suite / "more" / "deep")
+    (suite / "more" / "deep" / "claim.toml").rename(suite / "more" / "deep" / "other.toml")
+    found = cases(str(suite), suite.parent, "tune", "", lambda text: None)
+    assert [c.name for c in found] == [*NAMES, "more/deep/other"]
+    assert [c.family for c in found] == ["other"] * 3
+    assert [c.name for c in cases(str(suite / NAMES[1] / "claim.toml"), suite.parent, "tune", "", lambda text: None)] == [NAMES[1]]
+
+
+def test_the_claims_of_other_seeds_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "claims").mkdir()
+    (tmp_path / "claims" / "suite.json").write_text(json.dumps({"seeds": "tune", "claims": []}))
+    with pytest.raises(InputError, match="holds the claims of the seeds 'tune'"):
+        cases("tokens", tmp_path, "report", "", lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "SUITE: names nothing to run"),
+        (["nosuch"], "nosuch: is no suite"),
+        (["{suite}", "--backends", "nosuch"], "there is no backend 'nosuch'"),
+        (["{suite}", "--backends", ","], "names no backend"),
+        (["{suite}", "--backends", "z3-bv:nosuch"], "has no option 'nosuch'"),
+        (["{suite}", "--only", "["], "'[' is no regular expression"),
+        (["{suite}", "--only", "nosuch"], "'nosuch' matches no claim"),
+        (["{suite}/count_sign_l3/net.onnx"], "not UTF-8 text"),
+        (["{suite}", "--out", "{suite}/count_sign_l3/claim.toml"], "is a file"),
+        (["{empty}"], "holds no claim file"),
+        (["{suite}", "--timeout", "0"], "--timeout"),
+        (["{suite}", "--seeds", "other"], "--seeds"),
+        (["tokens", "--only", "nosuch"], "'nosuch' matches no claim of the suite"),
+        (["--report", "nosuch"], "nosuch: holds no results"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert main(["bench", *(w.format(suite=suite, empty=tmp_path / "empty") for w in words)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and said in err and err.count("\n") == 1
+    assert not (tmp_path / "out" / "bench" / RESULTS).exists()
