@@ -26,6 +26,7 @@ from .relaxation import Batch, Minimised, Multipliers, Problem, bounds, first_mu
 T = TypeVar("T")
 BEYOND = 2.0**53  # no bound of a query is larger
 ATTACKS, ATTACK_STEPS = 48, 6
+MODEST = 0.3  # bounds of ReLUs seldom reach 0, so steps aim at less
 SHORT = 4  # iterations where many candidates are compared
 
 
@@ -120,8 +121,11 @@ class Search:
     def open_cells(self) -> tuple[Cell, ...]:
         return tuple(cell for _, _, cell in self.heap)
 
+    @cached_property
     def root(self) -> Cell:
-        return Cell(0, None, None, self.problem.lower, self.problem.upper)
+        """All words; bounds beyond the first layer are worth some steps here, since every other cell begins with them."""
+        root = Cell(0, None, None, self.problem.lower, self.problem.upper)
+        return self.tightened([root], self.options.root_iterations // 3)[0] if len(self.problem.groups) > 1 else root
 
     def push(self, cell: Cell) -> None:
         heapq.heappush(self.heap, (-cell.worst, next(self.order), cell))
@@ -132,7 +136,7 @@ class Search:
         if self.options.attack and (words := self._attack()):
             return words
         k = self.problem.count
-        words = self._evaluated([Job(self.root(), row, ()) for row in range(k, k + len(self.queries))], self.options.root_iterations)
+        words = self._evaluated([Job(self.root, row, ()) for row in range(k, k + len(self.queries))], self.options.root_iterations)
         self.started = not words  # else the root is as open as before
         return words
 
@@ -324,8 +328,11 @@ class Search:
     def averages(self) -> list[np.ndarray]:
         return self.problem.paths.averages(self.problem.symbols.transpose(1, 2, 0))
 
-    def tightened(self, cells: Sequence[Cell]) -> list[Cell]:
-        """The same cells with every ReLU's bounds proved anew, layer by layer; bounds that cross: there is no word."""
+    def tightened(self, cells: Sequence[Cell], iterations: int = 0) -> list[Cell]:
+        """The same cells with every ReLU's bounds proved anew, layer by layer; bounds that cross: there is no word.
+
+        Bounds beyond the first layer have multipliers of their own, improved in so many steps.
+        """
         k = self.problem.count
         if not cells:
             return []
@@ -339,7 +346,11 @@ class Search:
                 found = []
                 for sign in (1.0, -1.0):
                     batch = self._batch(here, rows, np.zeros((len(part), k), dtype=np.int8), sign)
-                    bound = bounds(self.problem, batch, first_multipliers(batch), trace=False).upper
+                    start = first_multipliers(batch)
+                    if iterations and group.start:
+                        bound = minimise(self.problem, batch, start, iterations, ambition=MODEST).bounds.upper
+                    else:
+                        bound = bounds(self.problem, batch, start, trace=False).upper
                     found.append(np.where(np.isfinite(bound), bound, -BEYOND))
                     self.progress.evaluations += 1
                 upper[where, rows] = np.minimum(upper[where, rows], np.floor(found[0]))

@@ -59,7 +59,7 @@ class _Reader:
     def __init__(self, search: Search, origin: str) -> None:
         self.search, self.origin = search, origin
         self.count = search.problem.count
-        self.cells: dict[int, Cell] = {0: search.root()}
+        self.cells: dict[int, Cell] = {0: search.root}
         self.parents: dict[int, int] = {}
 
     def read(self, record: Mapping[str, Any]) -> None:

@@ -248,10 +248,10 @@ class Minimised:
     violations: tuple[tuple[int, ...], ...]
 
 
-def minimise(problem: Problem, batch: Batch, start: Multipliers, iterations: int, *, goal: float = 0.0, hopeless: float = 0.0) -> Minimised:
-    """Projected subgradient steps (Polyak's step towards a bound just below `goal`, deflected as by Camerini, Fratta, Maffioli 1975).
+def minimise(problem: Problem, batch: Batch, start: Multipliers, iterations: int, *, ambition: float = 1.0) -> Minimised:
+    """Projected subgradient steps (Polyak's step towards a bound just below 0, deflected as by Camerini, Fratta, Maffioli 1975).
 
-    Stops for each function as soon as its bound is below `goal`, for all when a word violates a target row (>= 0, sign 1).
+    `ambition`: which part of the way to 0 a step aims at.  Stops for each function as soon as its bound is negative, for all when a word violates a target row (>= 0, sign 1).
     """
     count = len(batch)
     active = np.arange(count)
@@ -266,7 +266,7 @@ def minimise(problem: Problem, batch: Batch, start: Multipliers, iterations: int
     for _ in range(iterations):
         if violations:
             break
-        ahead = (found.upper >= goal) & np.isfinite(found.upper)
+        ahead = (found.upper >= 0) & np.isfinite(found.upper)
         if not ahead.all():
             rows = np.flatnonzero(ahead)
             if not len(rows):
@@ -288,7 +288,7 @@ def minimise(problem: Problem, batch: Batch, start: Multipliers, iterations: int
             gradient = gradient + np.maximum(0, -1.5 * back / length)[:, None, None] * direction
         direction = gradient
         norm = (gradient**2).sum(axis=(1, 2))
-        gap = found.upper - goal + 0.05 * target_scale
+        gap = ambition * (found.upper + 0.05 * target_scale)
         step = np.where(norm > 0, gap / np.maximum(norm, 1e-300), 0)
         point = point - step[:, None, None] * gradient
         current = Multipliers(
