@@ -13,6 +13,7 @@ from ..models.text import decimal
 from ..verifiers.choose import choose
 from ..verifiers.registry import all_backends
 from ..verifiers.verdict import Trust
+from .families import specs
 from .tokens import Seeds, matches, write_suite
 
 RACE = "race"
@@ -74,7 +75,8 @@ def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) ->
         folder = out / "claims"
         _same_seeds(folder, seeds)
         entries = write_suite(folder, seeds, progress, only=only)
-        paths = [folder / e["name"] / "claim.toml" for e in entries]
+        current = {spec.name for spec in specs()}  # the folder may hold claims of an older suite
+        paths = [folder / e["name"] / "claim.toml" for e in entries if e["name"] in current]
     else:
         folder = Path(suite)
         paths = _claim_files(folder)
