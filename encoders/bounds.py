@@ -24,6 +24,7 @@ from .options import BEST, Encoding
 
 INT64_SAFE = 2**62
 SLOPE_BITS = 8  # upper slopes u/(u-l) are rounded to multiples of 2**-SLOPE_BITS; sound for every slope in [0, 1]
+DEEPEST = 4  # layers of ReLUs that one backward pass goes through; for the layers below, intervals do: unrolled networks have hundreds
 CHUNK = 4_000_000  # cells of one dynamic-programming table
 
 
@@ -162,14 +163,20 @@ def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Rows,
     if not crown or not relus or not wide.any():
         return interval
     current, shift = Rows(rows.symbols, wide, rows.constant), 0  # `current` bounds the rows times 2**shift
-    for layer in sorted({r.layer for r in relus}, reverse=True):
-        here = [j for j, r in enumerate(relus) if r.layer == layer]
+    by_layer: dict[int, list[int]] = {}
+    for j, r in enumerate(relus):
+        by_layer.setdefault(r.layer, []).append(j)
+    for layer in sorted(by_layer, reverse=True):
+        here = by_layer[layer]
         if not current.relus[:, here].any():
             current = Rows(current.symbols, current.relus[:, : here[0]], current.constant)
-            continue
-        current, shift = _substituted(current, [relus[j] for j in here], here[0]), shift + SLOPE_BITS
-    exact = exact_sum(maxima(language, current.symbols.reshape(len(rows), language.length, language.symbol_count)), current.constant)
-    substituted = integer_array([int(v) >> shift for v in exact])
+        elif shift == SLOPE_BITS * DEEPEST:
+            break
+        else:
+            current, shift = _substituted(current, [relus[j] for j in here], here[0]), shift + SLOPE_BITS
+    rest = exact_matmul(np.maximum(current.relus, 0), upper[: current.relus.shape[1], None])[:, 0]  # what was not substituted: intervals
+    symbol_part = maxima(language, current.symbols.reshape(len(rows), language.length, language.symbol_count))
+    substituted = integer_array([int(v) >> shift for v in exact_sum(symbol_part, rest, current.constant)])
     return np.minimum(interval, substituted)
 
 

@@ -27,6 +27,7 @@ T = TypeVar("T")
 BEYOND = 2.0**53  # no bound of a query is larger
 ATTACKS, ATTACK_STEPS = 48, 6
 MODEST = 0.3  # bounds of ReLUs seldom reach 0, so steps aim at less
+FEW_LAYERS = 4  # with more, bounds of all ReLUs are too many to be improved
 SHORT = 4  # iterations where many candidates are compared
 
 
@@ -125,7 +126,7 @@ class Search:
     def root(self) -> Cell:
         """All words; bounds beyond the first layer are worth some steps here, since every other cell begins with them."""
         root = Cell(0, None, None, self.problem.lower, self.problem.upper)
-        return self.tightened([root], self.options.root_iterations // 3)[0] if len(self.problem.groups) > 1 else root
+        return self.tightened([root], self.options.root_iterations // 3)[0] if 1 < len(self.problem.groups) <= FEW_LAYERS else root
 
     def push(self, cell: Cell) -> None:
         heapq.heappush(self.heap, (-cell.worst, next(self.order), cell))
