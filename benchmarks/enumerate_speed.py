@@ -1,9 +1,11 @@
 """How much faster `enumerate` is than running the network on one-hot inputs, batch by batch: the way it was before `engines/tree.py`.
 
     python -m relucid.benchmarks.enumerate_speed [--repeat N] [--largest INPUTS] [--workers N]
+    python -m relucid.benchmarks.enumerate_speed --ideas [--repeat N]
 
 Counts the disagreeing inputs of claims with seeded random weights both ways, by turns in one process, and prints the best times
-and their ratio; a count that differs is an error.  Beyond 10^7 inputs only the new way is run.
+and their ratio; a count that differs is an error.  Beyond 10^7 inputs only the new way is run.  `--ideas` prints how many times
+longer one thread takes with one idea left out.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ import argparse
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
+from unittest import mock
 
 import numpy as np
 
@@ -21,6 +25,9 @@ from ..models.claim import Claim, Decision
 from ..models.domain import Domain
 from ..models.network import feed_forward
 from ..models.program import Program
+from ..verifiers.engines import precision, tree
+from ..verifiers.engines.blocks import Block, Kernel
+from ..verifiers.engines.split import Sizes
 from ..verifiers.engines.tree import search
 
 COUNTS = "def f(tokens):\n    return tokens.count('a') > 2\n"
@@ -105,6 +112,51 @@ def old_count(claim: Claim) -> int:
     return wrong
 
 
+class PlainKernel(Kernel):
+    """Without the ReLU in one step: add what the head and the tail give, then compare with 0.  For networks without skips."""
+
+    def wrong(self, block: Block) -> np.ndarray:
+        chunk, steps = block.chunk, self.blocks.steps
+        outer, inner = self.blocks.outer[chunk.kind][0], chunk.inner[0]
+        assert outer is not None
+        here = self._buffer(steps[0], block.shape)
+        np.maximum(np.add(outer[block.rows], inner, out=here), 0, out=here)
+        for step in steps[1:]:
+            ((_, weights),) = step.relus
+            here = np.matmul(weights, here, out=self._buffer(step, block.shape))
+            np.add(here, step.constant, out=here)
+            if step is not steps[-1]:
+                np.maximum(here, 0, out=here)
+        return (here[:, 0] > 0) != block.labels
+
+
+IDEAS: dict[str, tuple[dict[str, object], Sizes]] = {
+    "nothing": ({}, Sizes()),
+    "the ReLU in one step": ({f"{tree.__name__}.Kernel": PlainKernel}, Sizes()),
+    "the narrowest arithmetic (float64)": ({f"{precision.__name__}.EXACT": precision.EXACT[1:]}, Sizes()),
+    "blocks that fit the cache (16 times larger)": ({}, Sizes(cells=1 << 22)),
+    "many heads side by side (32)": ({}, Sizes(across=32)),
+    "BLAS in one thread": ({f"{tree.__name__}.one_blas_thread": nullcontext}, Sizes()),
+}
+OF_IDEAS = (Case(10, 4, (8,)), Case(10, 4, (16, 16)), Case(20, 2, (32, 32)), Case(16, 2, (128, 128)))
+
+
+def ideas(repeat: int) -> None:
+    print(f"{'left out':46}" + "".join(f"{case!s:>36}" for case in OF_IDEAS))
+    claims = [case.claim() for case in OF_IDEAS]
+    best: dict[tuple[str, int], float] = {}
+    for _ in range(repeat):
+        for (name, (changes, sizes)), (i, claim) in product(IDEAS.items(), enumerate(claims)):
+            with ExitStack() as stack:
+                for attribute, value in changes.items():
+                    stack.enter_context(mock.patch(attribute, value))
+                start = time.process_time()
+                search(claim, 1e6, lambda text: None, sizes=sizes)
+            best[name, i] = min(best.get((name, i), np.inf), time.process_time() - start)
+    for name in IDEAS:
+        print(f"{name:46}" + "".join(f"{best[name, i] / best['nothing', i]:36.2f}" for i in range(len(claims))))
+
+
 def _timed(count: Callable[[], int]) -> tuple[float, int]:
     start = time.perf_counter()
     wrong = count()
@@ -116,7 +168,10 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="runs of each way (of the old one, only one from 10^6 inputs on)")
     parser.add_argument("--largest", type=int, default=10**8, help="leave out claims of more inputs")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--ideas", action="store_true", help="what each idea brings, instead (in seconds of processor time)")
     options = parser.parse_args()
+    if options.ideas:
+        return ideas(options.repeat)
     print(f"{'claim':52} {'inputs':>11} {'old s':>9} {'1 thread':>9} {f'{options.workers} threads':>9} {'ns/input':>9} {'ratio':>7}")
     for case in CASES:
         claim = case.claim()
