@@ -7,8 +7,10 @@ record is a proof once nothing is open, and from it a later run goes on (`record
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -100,15 +102,19 @@ class Search:
         self.order = itertools.count()
         self.cells = itertools.count(1)
         self.heap: list[tuple[float, int, Cell]] = []
+        self.deadline = math.inf  # within a step, too: TimeoutError
         self.started = self.language.empty  # then there is nothing to do
 
     def run(self, deadline: float, report: Callable[[Progress, int], None] | None = None) -> Outcome:
         """Until proved, refuted, or `deadline` (time.monotonic)."""
-        words = self._start() if not self.started else ()
-        while self.heap and not words and time.monotonic() < deadline:
-            if report is not None:
-                report(self.progress, len(self.heap))
-            words = self._step()
+        self.deadline = deadline
+        words: tuple[Word, ...] = ()
+        with contextlib.suppress(TimeoutError):
+            words = self._start() if not self.started else ()
+            while self.heap and not words and time.monotonic() < deadline:
+                if report is not None:
+                    report(self.progress, len(self.heap))
+                words = self._step()
         return Outcome(words, 0 if not self.heap and not words else max(1, len(self.heap)))
 
     def without(self, words: Sequence[Word]) -> Search:
@@ -219,9 +225,14 @@ class Search:
             if (given := job.multipliers) is not None:
                 start.below[i], start.above[i], start.beta[i] = given.below, given.above, given.beta
         self.progress.nodes += len(jobs)
-        done = minimise(self.problem, batch, start, iterations if self.options.optimise else 0)
+        self._in_time()
+        done = minimise(self.problem, batch, start, iterations if self.options.optimise else 0, deadline=self.deadline)
         self.progress.evaluations += len(done.seen)
         return done
+
+    def _in_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise TimeoutError("out of time in the middle of a step")
 
     def _batch(self, cells: Sequence[Cell], target: np.ndarray, phase: np.ndarray, sign: float = 1.0) -> Batch:
         """Functions on cells; ReLUs that a cell's bounds settle have their phase."""
@@ -342,6 +353,7 @@ class Search:
             alive = (lower <= upper).all(axis=1)
             asked = [(c, j) for c in np.flatnonzero(alive) for j in range(group.start, group.stop) if lower[c, j] < 0 < upper[c, j]]
             for part in _chunks(asked, 4 * self.options.functions):
+                self._in_time()
                 where, rows = np.array([c for c, _ in part]), np.array([j for _, j in part])
                 here = [replace(cells[c], lower=lower[c], upper=upper[c]) for c in where]
                 found = []
@@ -349,7 +361,7 @@ class Search:
                     batch = self._batch(here, rows, np.zeros((len(part), k), dtype=np.int8), sign)
                     start = first_multipliers(batch)
                     if iterations and group.start:
-                        bound = minimise(self.problem, batch, start, iterations, ambition=MODEST).bounds.upper
+                        bound = minimise(self.problem, batch, start, iterations, ambition=MODEST, deadline=self.deadline).bounds.upper
                     else:
                         bound = bounds(self.problem, batch, start, trace=False).upper
                     found.append(np.where(np.isfinite(bound), bound, -BEYOND))

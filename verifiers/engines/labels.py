@@ -39,6 +39,7 @@ class LabelSearches:
         self.settled = self.claim.domain_size  # inputs of labels without a search
         for label, group in itertools.groupby(open_queries(self.claim, self.deadline), key=lambda q: q[1]):
             search = Search([query for query, _, _ in group], self.options, self.seed)
+            search.deadline = self.deadline
             self.searches[label] = search
             self.settled -= search.language.size
         if self.checkpoint is not None:

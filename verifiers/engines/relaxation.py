@@ -14,6 +14,8 @@ do not even fit) a proved bound on the rounding is added.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,6 +30,7 @@ GRID = 8  # multipliers are multiples of 2**-GRID
 STEP = 2.0**-GRID
 EXACT = 2.0**53
 HOPELESS = 2**400  # products of a few layers stay finite
+TINY = 1e-30
 MOST_BETA = 2.0**20  # times the row's unit
 
 
@@ -248,10 +251,12 @@ class Minimised:
     violations: tuple[tuple[int, ...], ...]
 
 
-def minimise(problem: Problem, batch: Batch, start: Multipliers, iterations: int, *, ambition: float = 1.0) -> Minimised:
+def minimise(
+    problem: Problem, batch: Batch, start: Multipliers, iterations: int, *, ambition: float = 1.0, deadline: float = math.inf
+) -> Minimised:
     """Projected subgradient steps (Polyak's step towards a bound just below 0, deflected as by Camerini, Fratta, Maffioli 1975).
 
-    `ambition`: which part of the way to 0 a step aims at.  Stops for each function as soon as its bound is negative, for all when a word violates a target row (>= 0, sign 1).
+    `ambition`: which part of the way to 0 a step aims at.  Stops for each function as soon as its bound is negative, for all at `deadline` and when a word violates a target row (>= 0, sign 1).
     """
     count = len(batch)
     active = np.arange(count)
@@ -264,7 +269,7 @@ def minimise(problem: Problem, batch: Batch, start: Multipliers, iterations: int
     part, found, own, direction = batch, best, own_best, None
     target_scale = np.maximum(np.abs(best.upper), 1.0)
     for _ in range(iterations):
-        if violations:
+        if violations or time.monotonic() > deadline:
             break
         ahead = (found.upper >= 0) & np.isfinite(found.upper)
         if not ahead.all():
@@ -289,7 +294,7 @@ def minimise(problem: Problem, batch: Batch, start: Multipliers, iterations: int
         direction = gradient
         norm = (gradient**2).sum(axis=(1, 2))
         gap = ambition * (found.upper + 0.05 * target_scale)
-        step = np.where(norm > 0, gap / np.maximum(norm, 1e-300), 0)
+        step = np.where(norm > TINY, gap / np.maximum(norm, TINY), 0)
         point = point - step[:, None, None] * gradient
         current = Multipliers(
             np.clip(point[:, 0], 0, 1), np.clip(point[:, 1], 0, 1), np.maximum(point[:, 2], 0) * scale

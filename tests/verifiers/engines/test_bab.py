@@ -93,16 +93,14 @@ def test_open_cells_share_no_word_and_hold_every_violation() -> None:
     looked = 0
     for asked, words, wrong in CASES:
         search = Search(asked, SMALL_STEPS)
-        outcome = search.run(time.monotonic() - 1)  # the root only
-        while not outcome.words and outcome.open:
+        words_found = search._start()
+        while not words_found and search.heap:
             parts = [cell_words(search, cell) for cell in search.open_cells()]
             assert sum(map(len, parts)) == len(set().union(*parts)) and wrong <= set().union(*parts)
             assert [len(p) for p in parts] == [cell.size(search.language) for cell in search.open_cells()]
             assert search.proved_inputs() == len(words) - sum(map(len, parts))
             looked += len(parts) > 1
-            if search._step():
-                break
-            outcome = search.run(time.monotonic() - 1)
+            words_found = search._step()
     assert looked > 10
 
 
@@ -121,7 +119,7 @@ def records() -> list[tuple[list[Dense], set[tuple[int, ...]], dict]]:
     out = []
     for number, (asked, _, wrong) in enumerate(CASES):
         search = Search(asked, SMALL_STEPS)
-        search.run(time.monotonic() - 1)
+        search._start()
         for _ in range(number % 4):
             if search.started and search.heap and search._step():
                 break
@@ -247,7 +245,7 @@ def test_an_interrupt_loses_nothing(monkeypatch: pytest.MonkeyPatch, words: bool
     interrupted = 0
     for asked, _, wrong in CASES:
         search = Search(asked, Options(attack=False, optimise=False, cell_nodes=0 if words else 99, functions=4, root_iterations=0))
-        search.run(time.monotonic() - 1)
+        search._start()
         if not search.heap or asked[0].count > 6:
             continue
         before = {cell.number for cell in search.open_cells()}

@@ -33,7 +33,7 @@ def begun(claim: Claim, steps: int) -> LabelSearches:
     """A few steps of every label's search."""
     whole = LabelSearches(claim, time.monotonic() + 60, SMALL_STEPS)
     for search in whole.searches.values():
-        search.run(time.monotonic() - 1)
+        search._start()
         for _ in range(steps):
             if search.heap:
                 assert not search._step()
@@ -64,7 +64,7 @@ def test_a_timeout_says_how_much_is_proved_and_writes_the_file(claim: Claim, tmp
 def test_an_interrupt_keeps_what_was_done(claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(self: LabelSearches, *_: object) -> bool:
         for search in self.searches.values():
-            search.run(time.monotonic() - 1)
+            search._start()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(LabelSearches, "_run", interrupted)
@@ -79,7 +79,7 @@ def test_a_refuted_claim_leaves_no_file_and_is_refuted_from_one(tmp_path: Path) 
     file = tmp_path / "kept"
     whole = LabelSearches(claim, time.monotonic() + 60, SMALL_STEPS)
     for search in whole.searches.values():
-        search.run(time.monotonic() - 1)
+        search._start()
     save(file, claim, whole.searches)
     verdict = prove_claim(claim, backends=["bab"], budget=Budget(seconds=60, workers=1, checkpoint=str(file)))
     assert isinstance(verdict, Refuted) and not file.exists()
