@@ -19,70 +19,13 @@ import numpy as np
 
 from ..models.automaton import Automaton
 from ..models.domain import Domain
-from ..models.network import FLOAT64_EXACT, Affine, Network, integer_array
+from ..models.extremes import maxima
+from ..models.integers import exact_matmul, exact_product, exact_quotient, exact_sum
+from ..models.network import Affine, Network, integer_array
 from .options import BEST, Encoding
 
-INT64_SAFE = 2**62
 SLOPE_BITS = 8  # upper slopes u/(u-l) are rounded to multiples of 2**-SLOPE_BITS; sound for every slope in [0, 1]
 DEEPEST = 4  # layers of ReLUs that one backward pass goes through; for the layers below, intervals do: unrolled networks have hundreds
-CHUNK = 4_000_000  # cells of one dynamic-programming table
-
-
-def magnitude(array: np.ndarray) -> int:
-    """The largest absolute value (0 of nothing)."""
-    return max(abs(int(array.max())), abs(int(array.min()))) if array.size else 0
-
-
-def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The integer product a @ b, by the fastest arithmetic that is proven exact for it."""
-    bound = magnitude(a) * magnitude(b) * max(a.shape[1], 1)
-    if bound < FLOAT64_EXACT:
-        return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
-    if bound < INT64_SAFE:
-        return a.astype(np.int64) @ b.astype(np.int64)
-    return integer_array(a.astype(object) @ b.astype(object))
-
-
-def exact_sum(*arrays: np.ndarray) -> np.ndarray:
-    """The elementwise sum, in Python integers where 64 bits might not do."""
-    if sum(magnitude(a) for a in arrays) < INT64_SAFE:
-        return sum(arrays[1:], start=arrays[0])
-    return integer_array(sum((a.astype(object) for a in arrays[1:]), start=arrays[0].astype(object)))
-
-
-def exact_product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
-    """The elementwise (broadcast) product, likewise."""
-    b = integer_array(b)
-    if magnitude(a) * magnitude(b) < INT64_SAFE:
-        return a * b
-    return integer_array(a.astype(object) * b.astype(object))
-
-
-def exact_quotient(array: np.ndarray, divisor: int) -> np.ndarray:
-    """array // divisor, where it divides; the divisor may be beyond 64 bits (then 64-bit entries are all zero)."""
-    return array // divisor if array.dtype == object or divisor < INT64_SAFE else integer_array(array.astype(object) // divisor)
-
-
-def maxima(automaton: Automaton, weights: np.ndarray) -> np.ndarray:
-    """Per function, the exact maximum over the words of sum_t weights[function, t, symbol_t]; weights (functions, length, symbols).
-
-    The language must not be empty.
-    """
-    count = len(weights)
-    reach = sum((magnitude(weights[:, t]) for t in range(automaton.length)), start=0)
-    dtype = np.int64 if reach < INT64_SAFE else object
-    layers = [np.array(layer, dtype=np.int64).reshape(-1, 3) for layer in automaton.edges]
-    step = max(1, CHUNK // max((len(layer) for layer in layers), default=1))
-    out = np.zeros(count, dtype=dtype)
-    for start in range(0, count, step):
-        part = weights[start : start + step].astype(dtype)
-        best = np.zeros((len(part), automaton.layer_sizes[-1]), dtype=dtype)
-        for t in reversed(range(automaton.length)):
-            source, symbol, target = layers[t].T
-            first = np.searchsorted(source, np.arange(automaton.layer_sizes[t]))  # edges are sorted, every state has one
-            best = np.maximum.reduceat(part[:, t, symbol] + best[:, target], first, axis=1)
-        out[start : start + step] = best.max(axis=1)
-    return out
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from random_claims import random_claim, words_of
 from relucid.encoders import bounds
-from relucid.encoders.bounds import maxima, reduced
+from relucid.encoders.bounds import reduced
 from relucid.models.automaton import Automaton
 from relucid.models.domain import Domain
+from relucid.models.extremes import maxima
 from relucid.models.network import Affine, Network, Relu, feed_forward, integer_array
 
 AB = Domain(("a", "b"), 2, 2)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...encoders.bounds import exact_matmul, exact_sum
 from ...models.claim import Claim, Decision
 from ...models.domain import Domain
+from ...models.integers import exact_matmul, exact_sum
 from ...models.network import Affine, integer_array
 
 _INPUT = -1  # a value that is the network's input itself

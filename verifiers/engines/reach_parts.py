@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ...encoders.bounds import exact_matmul
 from ...encoders.dense import Dense
+from ...models.integers import exact_matmul
 from .reach_bounds import Bounded, Bounder, OutOfTime, Side
 from .reach_graph import Graph, of_automaton
 from .reach_lines import split
@@ -33,13 +33,13 @@ class Options:
     `rounds`: of improving multipliers.  `progress`: the share of edges that is left after a round worth another one like it.
     """
 
-    few: int = 20_000
+    few: int = 50_000
     edges: int = 100_000
     growth: int = 12
     steps: int = 8
     clusters: int = 6
-    nodes: int = 16
-    rounds: int = 8
+    nodes: int = 32
+    rounds: int = 6
     progress: float = 0.7
 
 
@@ -76,12 +76,11 @@ class Parts:
             if self.counting:
                 sides += [Side(g, True, row, -1, -1) for g, row in enumerate(rows)]
             self.bounders = [Bounder(exact, tuple(sides))]
-            self.table = np.ascontiguousarray(exact.symbols.transpose(1, 2, 0))
         else:
             problems = [(g, False, unfolded(q)) for g, q in enumerate(self.queries)]
             problems += [(g, True, unfolded(negated(q))) for g, q in enumerate(self.queries) if self.counting]
             self.bounders = [Bounder(problem, (Side(g, wins, problem.count, 1, 0),)) for g, wins, problem in problems]
-            self.table = None
+        self.tables = [np.ascontiguousarray(bounder.problem.symbols.transpose(1, 2, 0)) for bounder in self.bounders]
         language = self.queries[0].language
         self.size = language.size
         whole = tuple(bounder.whole() for bounder in self.bounders)
@@ -166,7 +165,7 @@ class Parts:
         for _ in range(self.options.rounds):
             if time.monotonic() > until:
                 raise OutOfTime
-            self._look(now.words)
+            self._look(bounder, now)
             ahead = np.flatnonzero(best.upper >= 0)
             if not len(ahead):
                 break
@@ -174,7 +173,7 @@ class Parts:
                 best, now = best.take(ahead), now.take(ahead)
             now = bounder.bounded(graph, bounder.moved(now), now.side)
             best = best.improved(now)
-        self._look(now.words)
+        self._look(bounder, now)
         return best.take(np.flatnonzero(best.upper >= 0))
 
     def _without(self, graph: Graph, bounds: Sequence[Bounded]) -> Graph | None:
@@ -276,28 +275,38 @@ class Parts:
 
     # -- exact
 
-    def _look(self, words: np.ndarray) -> None:
-        wrong = np.logical_or.reduce([query.values(words)[:, -1] >= 0 for query in self.queries]).astype(bool)
-        self.words.update(dict.fromkeys(tuple(map(int, word)) for word in words[wrong]))
+    def _look(self, bounder: Bounder, bounds: Bounded) -> None:
+        """Keep the words that attain bounds and err: floats tell which to look at, integers which they are."""
+        likely = np.flatnonzero(bounder.likely(bounds))
+        if len(likely):
+            words = bounds.words[likely]
+            wrong = np.logical_or.reduce([query.values(words)[:, -1] >= 0 for query in self.queries]).astype(bool)
+            self.words.update(dict.fromkeys(tuple(map(int, word)) for word in words[wrong]))
 
     def _tried(self, graph: Graph) -> None:
-        """All words of a small graph, one by one."""
-        if self.table is None:
-            words = graph.spelled(
-                graph.every(np.zeros((graph.length, int(max(l.symbol.max() for l in graph.layers)) + 1, 0)))[1], np.arange(graph.size)
-            )
-            wrong = np.logical_or.reduce([query.values(words)[:, -1] >= 0 for query in self.queries]).astype(bool)
-            chosen = words[wrong]
-        else:
-            problem = self.bounders[0].problem
-            sums, ways = graph.every(self.table)
+        """All words of a small graph, one by one: in exact integers, or where numbers are rounded, those that these leave open."""
+        wrong = np.zeros(graph.size, dtype=bool)
+        ways: list[tuple[np.ndarray, np.ndarray]] = []
+        for bounder, table in zip(self.bounders, self.tables, strict=True):
+            problem = bounder.problem
+            goals = np.array([side.row for side in bounder.sides if not side.wins], dtype=np.int64)
+            if not len(goals):
+                continue
+            sums, ways = graph.every(table)
             sums += problem.constant
             for columns in problem.levels:
                 readers = np.flatnonzero(problem.relus[:, columns].any(axis=1))
-                sums[:, readers] += exact_matmul(np.maximum(sums[:, columns], 0), problem.relus[np.ix_(readers, columns)].T)
-            wrong = (sums[:, problem.count :] >= 0).any(axis=1)
-            chosen = graph.spelled(ways, np.flatnonzero(wrong)) if not self.counting else np.zeros((0, graph.length), dtype=np.int64)
-        self.words.update(dict.fromkeys(tuple(map(int, word)) for word in chosen))
+                product = exact_matmul(np.maximum(sums[:, columns], 0), problem.relus[np.ix_(readers, columns)].T)
+                sums[:, readers] += bounder.shape.rounded(product, readers)
+            wrong |= (sums[:, goals] >= 0).any(axis=1)
+        exact = not self.bounders[0].problem.shift
+        if (not exact or not self.counting) and wrong.any():
+            chosen = np.flatnonzero(wrong)
+            words = graph.spelled(ways, chosen)
+            if not exact:
+                wrong[chosen] = np.logical_or.reduce([query.values(words)[:, -1] >= 0 for query in self.queries])
+                words = words[wrong[chosen]]
+            self.words.update(dict.fromkeys(tuple(map(int, word)) for word in words))
         self.wrong += int(wrong.sum())
         self.right += int((~wrong).sum())
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...encoders.bounds import INT64_SAFE, magnitude
+from ...models.integers import INT64_SAFE, magnitude
 from .composed import Layer
 from .precision import floats, reads
 
