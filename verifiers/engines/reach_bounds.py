@@ -81,10 +81,10 @@ class Bounder:
     def __init__(self, problem: Problem, sides: tuple[Side, ...]) -> None:
         self.problem, self.sides = problem, sides
         self.inner = problem.count
-        self.shape = Shape(problem.relus, problem.levels, problem.sign[: self.inner], problem.shift)
+        self.shape = Shape(problem.relus, problem.levels, problem.sign, problem.shift)
         self.flat = problem.symbols.reshape(len(problem.constant), -1)
         self.places = np.arange(problem.symbols.shape[1]) * problem.symbols.shape[2]
-        largest = max(problem.largest, max((abs(int(v)) for v in (problem.relus.max(initial=0), problem.relus.min(initial=0)))))
+        largest = max(problem.largest, max(abs(int(v)) for v in (problem.relus.max(initial=0), problem.relus.min(initial=0))))
         self.bits = min(BITS, max(0, SAFE.bit_length() - 1 - largest.bit_length()))
         self.most = np.maximum(problem.gain, 1) * 2.0**self.bits
         self.pairs = problem.origin[: self.inner]
@@ -124,6 +124,15 @@ class Bounder:
         for columns in self.shape.levels:
             x += np.maximum(x[:, columns], 0) @ self.shape.real[: self.inner, columns].T
         return x
+
+    def likely(self, bounds: Bounded) -> np.ndarray:
+        """Whether some goal seems to be >= 0 on the words that attain the bounds."""
+        goals = [side.row for side in self.sides if not side.wins]
+        if not goals:
+            return np.zeros(len(bounds), dtype=bool)
+        x = self.arguments(bounds.own)
+        value = bounds.own[:, goals] + np.maximum(x, 0) @ self.shape.real[goals].T
+        return (value >= -1e-6 * (1 + np.abs(bounds.own[:, goals]))).any(axis=1)
 
     def linearised(self, best: Bounded) -> Functions:
         """The same rows with every ReLU in the phase that it has on the words that attain the bounds: for finding other words."""

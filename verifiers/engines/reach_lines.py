@@ -77,8 +77,14 @@ class Shape:
         self.weights, self.levels, self.sign, self.shift = weights, levels, sign, shift
         self.real = weights / 2.0**shift
 
+    def rounded(self, product: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """product / 2**shift, rounded to the side of each row (last axis)."""
+        if not self.shift:
+            return product
+        return np.where(self.sign[rows] > 0, -(-product >> self.shift), product >> self.shift)
+
     def lines(self, asked: Functions) -> Lines:
-        count, inner = len(asked), self.weights.shape[1]
+        count = len(asked)
         factors = np.zeros((count, len(self.weights)), dtype=np.int64)
         factors[np.arange(count), asked.row] = asked.scale
         constant = asked.offset.copy()

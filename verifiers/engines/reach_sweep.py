@@ -74,10 +74,10 @@ class Edges:
 
 
 class Unrolled:
-    """A claim's network and language, ready to be swept."""
+    """A claim's network, and its words or some of them, ready to be swept."""
 
-    def __init__(self, claim: Claim) -> None:
-        self.language = claim.language
+    def __init__(self, claim: Claim, language: Automaton | None = None) -> None:
+        self.language = claim.language if language is None else language
         self.rows, self.margins = rows_of(claim)
         self.moments: tuple[Moment, ...] = moments(self.rows, self.margins, self.language.length)
         self.layers = Edges.of(self.language)

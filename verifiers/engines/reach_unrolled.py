@@ -84,6 +84,14 @@ def _row(rows: list[Row], own: np.ndarray, inputs: list[int], weights: list[int]
     return Row(own.astype(np.int64), tuple(inputs), tuple(weights), constant, begin, end)
 
 
+def levels(rows: tuple[Row, ...]) -> int:
+    """The longest chain of ReLUs."""
+    level: list[int] = []
+    for row in rows:
+        level.append(1 + max((level[i] for i in row.inputs), default=0))
+    return max(level) - 1
+
+
 def moments(rows: tuple[Row, ...], margins: int, length: int) -> tuple[Moment, ...]:
     """One moment per number of symbols read, 0 to length; after the last one the columns are the margins, in order."""
     live: list[int] = []

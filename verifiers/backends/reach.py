@@ -1,0 +1,54 @@
+"""Backend `reach`: our own search layer by layer over sums, merged where equal and rounded where too many (exact)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+
+from ...models.claim import Claim
+from ...version import __version__
+from ..backend import Budget, Capabilities
+from ..engines.reach import Reach
+from ..queries import too_big
+from ..verdict import Attempt, Outcome
+
+
+@dataclass(frozen=True)
+class ReachBackend:
+    name: str = "reach"
+    capabilities: Capabilities = Capabilities(
+        "exact", description="our own sweeps: partial sums merged where equal, words grouped by rounded sums where they are too many"
+    )
+
+    def available(self) -> str | None:
+        return __version__
+
+    def unfit(self, claim: Claim) -> str | None:
+        return too_big(claim)
+
+    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
+        start = time.monotonic()
+        wanted = max(1, budget.counterexamples)
+        search = Reach(claim)
+        detail = ""
+        try:
+            done = search.run(start + budget.seconds, wanted, progress)
+        except TimeoutError as error:
+            done, detail = False, str(error)
+        words = tuple(islice(search.words, wanted))
+        outcome: Outcome = "refuted" if words else "proved" if done else "unsupported" if search.reason else "timeout"
+        return Attempt(
+            self.name,
+            outcome,
+            __version__,
+            "exact" if outcome == "proved" else None,
+            time.monotonic() - start,
+            detail=detail or str(search),
+            words=words,
+            proved_inputs=search.settled.right if outcome in ("timeout", "unsupported") else None,
+        )
+
+
+BACKEND = ReachBackend()

@@ -1,0 +1,140 @@
+"""`reach` on a whole claim: sweeps where exact sums are few, words grouped by rounded sums where they are many.
+
+Deciding and counting are the same work; a count also keeps what is settled apart into right and wrong inputs.  Everything can
+be stopped at any time and says exactly how many inputs are settled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from ...models.claim import Claim
+from ...models.errors import Unsupported
+from ...models.network import Relu
+from ...models.text import number
+from ..queries import open_queries
+from .reach_chunks import Chunks, Limits
+from .reach_parts import Options, Parts
+from .reach_sweep import Unrolled
+
+Word = tuple[int, ...]
+Report = Callable[[str], None]
+DEEP = 4  # layers of ReLUs beyond which sweeps come first: words grouped by sums need bounds of every layer
+FEW = Limits(entries=20_000)  # of a sweep before a count: where it is enough, it counts at once
+SHARE = 0.5  # of the time, for the sweeps of a deep network
+FIRST_SLICE = 0.3  # seconds for one label before the next has its turn; longer each round
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Inputs known to be right and to be wrong."""
+
+    right: int = 0
+    wrong: int = 0
+
+    @property
+    def both(self) -> int:
+        return self.right + self.wrong
+
+
+@dataclass(eq=False)
+class Reach:
+    """The search on a claim.  `words`: distinct words that err; at most as many as are asked for are looked for.
+
+    `reason`: why something will not be settled however long it takes.
+    """
+
+    claim: Claim
+    counting: bool = False
+    options: Options = Options()
+    words: dict[Word, None] = field(default_factory=dict)
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        self.deep = sum(isinstance(node, Relu) for node in self.claim.network.nodes) > DEEP
+        self.chunks: Chunks | None = None
+        self.parts: list[Parts] | None = None
+        self.base = 0  # inputs of labels that bounds alone settle
+
+    def run(self, deadline: float, wanted: int = 1, report: Report = lambda text: None) -> bool:
+        """Until everything is settled, or deciding, `wanted` words are found (True), or until `deadline` (False)."""
+        if time.monotonic() > deadline:
+            return False
+        if self.parts is None and (self.deep or self.counting) and self._swept(deadline, wanted, report, SHARE if self.deep else 0):
+            return True
+        try:
+            return self._grouped(deadline, wanted, report)
+        except Unsupported as error:
+            self.reason = str(error)
+        return self._swept(deadline, wanted, report, 1)
+
+    @property
+    def settled(self) -> Settled:
+        swept = Settled() if self.chunks is None else Settled(self.chunks.right, self.chunks.wrong)
+        if self.parts is None:
+            return swept
+        grouped = Settled(self.base + sum(p.right for p in self.parts), sum(p.wrong for p in self.parts))
+        return max(swept, grouped, key=lambda settled: settled.both)
+
+    def __str__(self) -> str:
+        """What was done, for an attempt's detail."""
+        told = [] if self.chunks is None else [f"sweeps of at most {number(self.chunks.most)} distinct sums"]
+        if self.parts:
+            told.append(f"{number(sum(p.worked for p in self.parts))} parts")
+        return ", ".join([*told, self.reason] if self.reason else told) or "settled by bounds"
+
+    def _swept(self, deadline: float, wanted: int, report: Report, share: float) -> bool:
+        """By sweeps: a single one, and where that is not enough, more within a share of the time."""
+        report(f"sweep over {self.claim.language.length} positions")
+        try:
+            if self.chunks is None:
+                self.chunks = Chunks(self.claim, Unrolled(self.claim), self.counting, Limits() if share else FEW)
+            done = self.chunks.run(deadline, wanted, alone=False)
+            if not done and share:
+                now = time.monotonic()
+                done = self.chunks.run(now + share * (deadline - now), wanted)
+        except Unsupported:
+            self.chunks = None
+            return False
+        self.words.update(self.chunks.words)
+        while done and not self.counting and self.words and len(self.words) < wanted:
+            rest = self.claim.language.without(self.words)  # one way into each wrong end is known: are there others?
+            if rest.empty:
+                break
+            again = Chunks(self.claim, Unrolled(self.claim, rest))
+            if not again.run(deadline, wanted - len(self.words)):
+                return False
+            if not again.words:
+                break
+            self.words.update(again.words)
+        return done
+
+    def _grouped(self, deadline: float, wanted: int, report: Report) -> bool:
+        """By words grouped by rounded sums, the labels in turns."""
+        if self.parts is None:
+            self.parts = self._begun(deadline)
+        waiting, seconds = [parts for parts in self.parts if parts.stack], FIRST_SLICE
+        while waiting and (self.counting or len(self.words) < wanted):
+            now = time.monotonic()
+            if now > deadline:
+                return False
+            report(f"{number(self.settled.both)} of {number(self.claim.domain_size)} inputs settled")
+            parts = waiting.pop(0)
+            if not parts.run(min(deadline, now + seconds), wanted):
+                waiting.append(parts)
+                seconds *= 1.3
+            self.words.update(parts.words)
+        return True
+
+    def _begun(self, deadline: float) -> list[Parts]:
+        """One for each label that bounds alone do not settle.  Raises Unsupported, and TimeoutError after `deadline`."""
+        out, base = [], self.claim.domain_size
+        for _, group in groupby(open_queries(self.claim, deadline), key=lambda query: query[1]):
+            queries = [query for query, _, _ in group]
+            base -= queries[0].language.size
+            out.append(Parts(queries, self.counting, self.options))
+        self.base = base
+        return out
