@@ -59,7 +59,7 @@ def test_features_and_conditions() -> None:
     features = Features.of(claim)
     assert features.inputs == claim.domain_size and features.edges == claim.language.edge_count
     assert features.relus == claim.network.relu_count and features.layers == 0
-    assert Rule("r", {"layers": 1}, {"inputs": features.inputs}, (), ()).fits(features)
+    assert Rule("r", {"edges": 1}, {"inputs": features.inputs}, (), ()).fits(features)
     assert not Rule("r", {}, {"inputs": features.inputs - 1}, (), ()).fits(features)
     assert not Rule("r", {"edges": features.edges + 1}, {}, (), ()).fits(features)
 
