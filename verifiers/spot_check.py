@@ -13,17 +13,19 @@ from itertools import accumulate
 import numpy as np
 
 from ..models.claim import Claim
+from ..models.network import Affine
 from .verdict import Attempt
 
 NAME = "spot check"
-INPUTS = 1000  # at most
-WORK = 2 * 10**6  # automaton edges looked at, and input values of the network, at most
+INPUTS = 500  # at most
+WORK = 5 * 10**6  # automaton edges looked at, and products in the network, at most: a look, not a second proof
 
 
 def spot_check(claim: Claim, seed: int) -> Attempt | None:
     """A refutation by random inputs of the domain (each equally likely), or None where none of them shows one."""
     language = claim.language
-    work = 1 + sum(map(len, language.edges)) + claim.domain.input_size
+    products = sum(w.size for node in claim.network.nodes if isinstance(node, Affine) for w in node.weights)
+    work = 1 + sum(map(len, language.edges)) + products
     count = max(1, min(INPUTS, WORK // work))
     words, labels = _random_words(claim, count, random.Random(seed))
     wrong = claim.network_labels(words) != labels
