@@ -56,6 +56,18 @@ class Automaton:
         """One state to begin in, and no state reads a symbol twice."""
         return self.layer_sizes[0] <= 1 and all(len({(p, s) for p, s, _ in layer}) == len(layer) for layer in self.edges)
 
+    def canonical(self) -> tuple[tuple[int, ...], ...]:
+        """Per layer, the states in the order in which they are met: layer by layer, by state in that order, then by symbol.
+
+        Of a trimmed deterministic automaton, so that the k-th state of a layer means the same in every implementation.
+        """
+        order = [tuple(range(self.layer_sizes[0]))]
+        for t, layer in enumerate(self.edges):
+            place = {state: i for i, state in enumerate(order[t])}
+            met = sorted((place[source], symbol, target) for source, symbol, target in layer)
+            order.append(tuple(dict.fromkeys(target for _, _, target in met)))
+        return tuple(order)
+
     def completions(self) -> tuple[tuple[int, ...], ...]:
         """Per layer and state, the number of words from there to the end (exact)."""
         counts = [[1] * self.layer_sizes[-1]]

@@ -46,6 +46,7 @@ class Options:
     root_iterations: int = 60
     cell_nodes: int = 16
     candidates: int = 4
+    cut_states: bool = True
     split_relus: bool = True
     split_words: bool = True
     optimise: bool = True
@@ -86,7 +87,8 @@ class Job:
 class Search:
     """The search over one label's queries.  `run` may be called again and goes on where it was.
 
-    `cuts[cell]`: how its words were split, with the numbers of the two parts; `closed[cell]`: what was settled there.
+    `cuts[cell]`: how its words were split, with the numbers of the two parts; `closed[cell]`: what was settled there;
+    `root_bounds`: (ReLU, 1 or -1, multipliers) of bounds of deeper ReLUs on all words, layer by layer.
     """
 
     queries: Sequence[Dense]
@@ -95,6 +97,7 @@ class Search:
     progress: Progress = field(default_factory=Progress)
     cuts: dict[int, tuple[Cut, int, int]] = field(default_factory=dict)
     closed: dict[int, list[Leaf]] = field(default_factory=dict)
+    root_bounds: list[tuple[int, int, Multipliers]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.language: Automaton = self.queries[0].language
@@ -304,7 +307,7 @@ class Search:
         row, group = self._two_groups(words)
         options: list[tuple[float, Cut]] = []
         if group.any() and not group.all():
-            for t in range(1, paths.length + 1):
+            for t in range(1, paths.length + 1 if self.options.cut_states else 1):
                 order = self.averages[t][:, row]
                 middle = (order[states[group, t]].mean() + order[states[~group, t]].mean()) / 2
                 gain = _gain((order[states[:, t]] > middle).astype(np.int64), group)
@@ -321,7 +324,9 @@ class Search:
             if where not in found and (parts := self._parts(cell, cut)):
                 found[where] = cut, parts
         if not found:  # there was one word only to look at: whatever can be cut
-            return next(([(cut, parts)] for cut in _all_cuts(cell, paths) if (parts := self._parts(cell, cut))), [])
+            return next(
+                ([(cut, parts)] for cut in _all_cuts(cell, paths, self.options.cut_states) if (parts := self._parts(cell, cut))), []
+            )
         return list(found.values())
 
     def _parts(self, cell: Cell, cut: Cut) -> tuple[Cell, ...]:
@@ -361,7 +366,7 @@ class Search:
                     batch = self._batch(here, rows, np.zeros((len(part), k), dtype=np.int8), sign)
                     start = first_multipliers(batch)
                     if iterations and group.start:
-                        bound = minimise(self.problem, batch, start, iterations, ambition=MODEST, deadline=self.deadline).bounds.upper
+                        bound = self._improved(batch, start, iterations)
                     else:
                         bound = bounds(self.problem, batch, start, trace=False).upper
                     found.append(np.where(np.isfinite(bound), bound, -BEYOND))
@@ -369,6 +374,14 @@ class Search:
                 upper[where, rows] = np.minimum(upper[where, rows], np.floor(found[0]))
                 lower[where, rows] = np.maximum(lower[where, rows], np.ceil(-found[1]))
         return [replace(c, lower=lower[i], upper=upper[i]) for i, c in enumerate(cells)]
+
+    def _improved(self, batch: Batch, start: Multipliers, iterations: int) -> np.ndarray:
+        """Bounds of ReLUs on all words, whose multipliers are kept."""
+        done = minimise(self.problem, batch, start, iterations, ambition=MODEST, deadline=self.deadline)
+        for i, (row, sign) in enumerate(zip(batch.target, batch.sign, strict=True)):
+            kept = Multipliers(*(m[i].copy() for m in (done.multipliers.below, done.multipliers.above, done.multipliers.beta)))
+            self.root_bounds.append((int(row), int(sign), kept))
+        return done.bounds.upper
 
     def looked_at(self, cell: Cell) -> tuple[Word, ...]:
         """A cell of one word: is it a violation, in exact arithmetic?"""
@@ -401,13 +414,13 @@ class Search:
         return ()
 
 
-def _all_cuts(cell: Cell, paths: Paths) -> Iterator[Cut]:
+def _all_cuts(cell: Cell, paths: Paths, states: bool) -> Iterator[Cut]:
     """Each symbol, each state alone, of those that the cell has."""
     for t in range(paths.length):
         for symbol in np.flatnonzero(paths.present[t]).tolist():
             if cell.symbol_mask is None or cell.symbol_mask[t, symbol] == 0:
                 yield Cut("symbol", t, (symbol,))
-    for t in range(paths.length + 1):
+    for t in range(paths.length + 1 if states else 0):
         for state in range(paths.layer_sizes[t]):
             if cell.state_mask is None or cell.state_mask[t, state] == 0:
                 yield Cut("state", t, (state,))

