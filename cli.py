@@ -24,7 +24,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .verifiers.verdict import Trust
 
-BAD_INPUT, UNKNOWN, INTERNAL, INTERRUPTED = 2, 3, 4, 130
+REJECTED, BAD_INPUT, UNKNOWN, INTERNAL, INTERRUPTED = 1, 2, 3, 4, 130
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
@@ -80,9 +80,14 @@ def _names(backends: str | None) -> tuple[str, ...] | None:
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), default=None, help="Go on from FILE if it is there; keep in it what is not finished."
 )
+@click.option(
+    "--proof", type=click.Path(path_type=Path), default=None, help="Write a checked proof (or the witness of a refutation) to FILE."
+)
 @click.option("--count", is_flag=True, help="Where it is refuted: count the inputs on which they differ, exactly.")
 @_limits
-def prove(claim: Path, checkpoint: Path | None, count: bool, as_json: bool, trust: Trust, backends: str | None, **limits: Any) -> int:
+def prove(
+    claim: Path, proof: Path | None, checkpoint: Path | None, count: bool, as_json: bool, trust: Trust, backends: str | None, **limits: Any
+) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
     from .models.claim_file import load_claim
     from .verifiers.prove import prove_claim
@@ -93,7 +98,7 @@ def prove(claim: Path, checkpoint: Path | None, count: bool, as_json: bool, trus
         progress(f"reading {claim}")
         stated = load_claim(claim)
         budget = replace(_budget(**limits), checkpoint=None if checkpoint is None else str(checkpoint))
-        verdict = prove_claim(stated, backends=names, budget=budget, trust=trust, progress=progress, count=count)
+        verdict = prove_claim(stated, backends=names, budget=budget, trust=trust, progress=progress, count=count, proof=proof)
     with _writing():
         if as_json:
             _print_json(verdict_json(verdict))
@@ -102,6 +107,40 @@ def prove(claim: Path, checkpoint: Path | None, count: bool, as_json: bool, trus
 
             print_verdict(stated, verdict)
     return exit_status(verdict)
+
+
+@app.command()
+@click.argument("claim", type=click.Path(path_type=Path))
+@click.argument("proof", type=click.Path(path_type=Path))
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=3600.0, show_default=True, help="Seconds for the check.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def check(claim: Path, proof: Path, timeout: float, as_json: bool) -> int:
+    """Does PROOF, written by `prove --proof`, show what it says about CLAIM?  No solver, no rounding.
+
+    Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time.
+    """
+    from .models.claim_file import load_claim
+    from .verifiers.certify import check_file
+    from .verifiers.proof.format import LimitReached, Rejected
+    from .verifiers.report import certificate_json
+
+    stated = load_claim(claim)
+    certificate, why, status = None, "", 0
+    try:
+        with _progress() as progress:
+            certificate = check_file(stated, proof, timeout, progress)
+    except Rejected as error:
+        why, status = str(error), REJECTED
+    except LimitReached as error:
+        why, status = str(error), UNKNOWN
+    with _writing():
+        if as_json:
+            _print_json(certificate_json(certificate, why, stated.domain_size))
+        else:
+            from .terminal import print_certificate
+
+            print_certificate(certificate, why, status == UNKNOWN, stated.domain_size)
+    return status
 
 
 @app.command()

@@ -23,6 +23,7 @@ from .models.claim_file import load_claim
 from .models.domain import Domain
 from .models.text import number, rational, share, visible
 from .shown import sample_words
+from .verifiers.certify import Certificate
 from .verifiers.conclude import vacuity
 from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
 
@@ -80,6 +81,26 @@ def headline(verdict: Verdict) -> Text:
     return Text(f"unknown: {visible(verdict.reason)} (domain: {size}, {verdict.seconds:.2f} s{so_far})", "yellow")
 
 
+def print_certificate(certificate: Certificate | None, why: str, late: bool, domain_size: int) -> None:
+    """The checker's word."""
+    screen = console()
+    if certificate is None:
+        word = "not checked" if late else "rejected"
+        screen.print(Text(f"{word}: {visible(why)}", "yellow" if late else "red"), soft_wrap=True)
+        return
+    size = f"{certificate.size:,} bytes, checked in {certificate.seconds:.2f} s"
+    if certificate.shows == "refuted":
+        screen.print(Text(f"accepted: network and program differ on {sequence_text(certificate.tokens)} ({size})", "green"), soft_wrap=True)
+        return
+    found = certificate.accepted
+    assert found is not None
+    rounding = "; float32 computes this network exactly" if found.exact_in_float32 else "; about the network over the rationals"
+    counted = f"{found.parts:,} parts, {found.leaves:,} leaves, {found.enumerated:,} inputs run"
+    screen.print(
+        Text(f"accepted: network = program on all {number(domain_size)} inputs ({counted}; {size}{rounding})", "green"), soft_wrap=True
+    )
+
+
 def guarantee(verdict: Proved) -> Text:
     word = {
         "checked": "a certificate was accepted by the checker",
@@ -91,7 +112,8 @@ def guarantee(verdict: Proved) -> Text:
         if verdict.exact_in_float32
         else "about the network over the rationals; float32 may round differently"
     )
-    return Text(f"guaranteed: {word}; {rounding}", "dim")
+    certificate = f"; {verdict.certificate}" if verdict.certificate else ""
+    return Text(f"guaranteed: {word}; {rounding}{certificate}", "dim")
 
 
 def counterexample_table(counterexamples: Sequence[Counterexample]) -> Table:

@@ -22,6 +22,7 @@ from ..models.errors import InputError
 from ..models.text import number
 from .artefacts import save_artefacts
 from .backend import Backend, Budget
+from .certify import certified, check_place
 from .choose import choose
 from .conclude import conclude, vacuity
 from .count import count_disagreeing
@@ -49,20 +50,25 @@ def prove_claim(
     progress: Progress | None = None,
     registry: Iterable[Backend] | None = None,
     count: bool = False,
+    proof: Path | None = None,
 ) -> Verdict:
     """Decide a claim: Proved at the trust asked for, Refuted with replayed counterexamples, or Unknown with the reason.
 
     `backends` names who may run ("module:attribute" for one that is not registered), None means everybody;
     `budget.seconds` is for the whole race, `budget.memory_mb` for each entrant, `budget.workers` how many run side by
-    side.  `count`: of a refuted claim, count the inputs on which network and program differ, in the time that is left.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
+    side.  `count`: of a refuted claim, count the inputs on which network and program differ, in the time that is left.  `proof`: a file for the
+    proof or the witness of a refutation; it implies trust "checked".  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
     """
     started = time.monotonic()
     budget = budget or Budget(workers=os.cpu_count() or 1)
     check_limits(budget, trust)
+    if proof is not None:
+        check_place(proof)
+    certify = proof is not None or trust == "checked"
     progress = progress or (lambda text: None)
     if budget.checkpoint is not None:
         check_checkpoint(Path(budget.checkpoint), claim)
-    judge = Judge(claim, trust, Replayer(claim), budget.counterexamples)
+    judge = Judge(claim, "exact" if certify else trust, Replayer(claim), budget.counterexamples)
     try:
         order = plan(claim, _matched(claim, choose(backends, registry), judge))
         deadline = started + budget.seconds
@@ -75,6 +81,8 @@ def prove_claim(
         if judge.proof is not None and judge.refutation is None:
             judge.doubt(spot_check(claim, budget.seed))
         verdict = conclude(judge, budget, started, vacuity(claim))
+        if certify:
+            verdict = certified(claim, verdict, proof, max(budget.seconds - (time.monotonic() - started), 1.0), progress)
         return _counted(claim, verdict, budget, started, progress) if count and isinstance(verdict, Refuted) else verdict
     except Contradiction as error:
         if error.artefacts:

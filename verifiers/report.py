@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..models.text import decimal, rational
+from .certify import Certificate
 from .verdict import Attempt, Counterexample, Proved, Refuted, Unknown, Verdict
 
 PROVED, REFUTED, UNKNOWN = 0, 1, 3
@@ -29,7 +30,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "seconds": round(verdict.seconds, 3),
         "domain_size": decimal(verdict.domain_size),
         "counterexample": found[0] if found else None,
-        "proof": None,
+        "proof": None if isinstance(verdict, Unknown) else verdict.proof,
         "attempts": [_attempt(a) for a in verdict.attempts],
         "counterexamples": found,
         "warnings": list(verdict.warnings),
@@ -44,6 +45,24 @@ def _disagreeing(verdict: Verdict) -> str | None:
     if isinstance(verdict, Proved):
         return "0"
     return decimal(verdict.disagreeing) if isinstance(verdict, Refuted) and verdict.disagreeing is not None else None
+
+
+def certificate_json(certificate: Certificate | None, why: str, domain_size: int) -> dict[str, Any]:
+    """What `check --json` prints: `accepted`, what the file shows (`proved`, `refuted` or null), the reason of a rejection, and numbers."""
+    found = certificate.accepted if certificate else None
+    return {
+        "accepted": certificate is not None,
+        "shows": certificate.shows if certificate else None,
+        "reason": why or None,
+        "domain_size": decimal(domain_size),
+        "tokens": list(certificate.tokens) if certificate and certificate.shows == "refuted" else None,
+        "parts": found.parts if found else None,
+        "leaves": found.leaves if found else None,
+        "enumerated": found.enumerated if found else None,
+        "exact_in_float32": found.exact_in_float32 if found else None,
+        "bytes": certificate.size if certificate else None,
+        "seconds": round(certificate.seconds, 3) if certificate else None,
+    }
 
 
 def undecided_json(reason: str) -> dict[str, Any]:

@@ -89,10 +89,15 @@ class _Verdict:
 
 @dataclass(frozen=True, repr=False)
 class Proved(_Verdict):
-    """Network and program agree on all `domain_size` inputs, as far as `trust` goes."""
+    """Network and program agree on all `domain_size` inputs, as far as `trust` goes.
+
+    `proof`: the file with the checked proof, where one was asked for; `certificate`: what there is to say about it.
+    """
 
     trust: Trust
     exact_in_float32: bool
+    proof: str | None = None
+    certificate: str = ""
 
     def _said(self) -> str:
         how = f"{self.backend}, {self.seconds:.2f} s, trust: {self.trust}"
@@ -104,11 +109,12 @@ class Proved(_Verdict):
 class Refuted(_Verdict):
     """They differ; the first counterexample is the plainest that was found.
 
-    `disagreeing`: on exactly how many inputs, where that was asked for and ended in time.
+    `disagreeing`: on exactly how many inputs, where that was asked for and ended in time.  `proof`: the file with the witness.
     """
 
     counterexamples: tuple[Counterexample, ...]
     disagreeing: int | None = None
+    proof: str | None = None
 
     @property
     def counterexample(self) -> Counterexample:

@@ -7,6 +7,8 @@ covered by parts in which every rival is shown to lose.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +19,7 @@ from ...models.automaton import Automaton, trimmed
 from ...models.claim import Claim
 from ...models.float32 import exact_in_float32
 from ...models.network import integer_array
-from .format import FORMAT, Rejected
+from .format import FORMAT, LimitReached, Rejected
 from .network_rows import GRID, ONE, Asked, Built, build, proved_upper, upper_bounds
 
 Phases = tuple[tuple[int, int], ...]
@@ -55,6 +57,7 @@ class _Checker:
     claim: Claim
     lines: Iterator[dict[str, Any]]
     progress: Callable[[str], None]
+    deadline: float = math.inf  # time.monotonic
     digests: bool = True  # off: in tests only, so that a digest is not all that stands between a mutant and a false proof
     parts: int = 0
     leaves: int = 0
@@ -87,6 +90,8 @@ class _Checker:
 
     def _next(self, what: str, keys: set[str]) -> dict[str, Any]:
         self.number += 1
+        if time.monotonic() > self.deadline:
+            raise LimitReached(f"out of time at line {self.number}")
         line = next(self.lines, None)
         if line is None:
             raise self._no(f"{what} is missing")
@@ -263,15 +268,10 @@ class _Checker:
         for f, (_, _, phases, *_) in enumerate(wanted):
             for j, p in phases:
                 phase[f, j] = p
-        count = len(wanted)
-        return Asked(
-            np.array([w[0] for w in wanted], dtype=np.int64),
-            np.array([w[1] for w in wanted], dtype=np.int64),
-            *(np.stack([w[i] for w in wanted]) for i in (3, 4, 5)),
-            phase,
-            np.tile(part.lower, (count, 1)),
-            np.tile(part.upper, (count, 1)),
-        )
+        rows, signs = (np.array([w[i] for w in wanted], dtype=np.int64) for i in (0, 1))
+        below, above, beta = (np.stack([w[i] for w in wanted]) for i in (3, 4, 5))
+        lower, upper = (np.tile(b, (len(wanted), 1)) for b in (part.lower, part.upper))
+        return Asked(rows, signs, below, above, beta, phase, lower, upper)
 
 
 def _replaced(bounds: np.ndarray, j: int, value: int) -> np.ndarray:
@@ -309,7 +309,12 @@ def covers(known: Iterable[Phases]) -> bool:
 
 
 def check_proof(
-    claim: Claim, lines: Iterable[dict[str, Any]], progress: Callable[[str], None] = lambda text: None, *, digests: bool = True
+    claim: Claim,
+    lines: Iterable[dict[str, Any]],
+    progress: Callable[[str], None] = lambda text: None,
+    *,
+    deadline: float = math.inf,
+    digests: bool = True,
 ) -> Accepted:
-    """Raises Rejected, with one line that says why, where the lines do not prove the claim."""
-    return _Checker(claim, iter(lines), progress, digests).run()
+    """Raises Rejected, with one line that says why, where the lines do not prove the claim; LimitReached after `deadline`."""
+    return _Checker(claim, iter(lines), progress, deadline, digests).run()

@@ -11,11 +11,12 @@ import json
 import os
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 FORMAT = "relucid proof 1"
-LINE_LIMIT = 1 << 26  # bytes of one line
+LINE_LIMIT = 1 << 24  # bytes of one line
 FILE_LIMIT = 1 << 33  # bytes after decompression
 DIGITS = 400  # of one number
 
@@ -24,12 +25,16 @@ class Rejected(Exception):
     """The file does not prove the claim; one line that says why and where."""
 
 
+class LimitReached(Exception):
+    """Neither accepted nor rejected: the check would take longer than it may."""
+
+
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines as objects.  Raises Rejected where the file is none of ours, OSError where it cannot be read."""
     with open(path, "rb") as raw:
         start = raw.read(2)
         raw.seek(0)
-        file: IO[bytes] = gzip.GzipFile(fileobj=raw) if start == b"\x1f\x8b" else raw  # type: ignore[assignment]
+        file = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if start == b"\x1f\x8b" else raw
         number = total = 0
         while True:
             number += 1
@@ -67,11 +72,18 @@ def _no_float(text: str) -> None:
     raise ValueError(f"{text}: all numbers of a proof are integers")
 
 
+def _packed(raw: IO[bytes], path: Path) -> AbstractContextManager[IO[bytes]]:
+    """Gzipped where the name says so, the same bytes for the same lines."""
+    if path.suffix != ".gz":
+        return nullcontext(raw)
+    return cast(AbstractContextManager[IO[bytes]], gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
+
+
 def write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> int:
     """Write them, gzipped where the name ends in .gz, all or nothing; returns the size in bytes.  Raises OSError."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with gzip.open(part, "wb", mtime=0) if path.suffix == ".gz" else open(part, "wb") as file:  # type: ignore[attr-defined]
+        with open(part, "wb") as raw, _packed(raw, path) as file:
             for line in lines:
                 file.write(json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n")
         size = part.stat().st_size

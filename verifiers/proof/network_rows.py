@@ -168,12 +168,8 @@ class _Builder:
                 )
                 for source, w in zip(node.sources, weights, strict=True):
                     part = self.combined(w, values[source])
-                    total = Rows(
-                        *(
-                            exact_sum(a, b)
-                            for a, b in ((total.symbols, part.symbols), (self.wide(total), part.relus), (total.constant, part.constant))
-                        )
-                    )
+                    symbols, relus = exact_sum(total.symbols, part.symbols), exact_sum(self.wide(total), part.relus)
+                    total = Rows(symbols, relus, exact_sum(total.constant, part.constant))
                 values.append(total)
             else:
                 values.append(self._rectified(values[node.source], k))

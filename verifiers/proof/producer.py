@@ -41,7 +41,7 @@ def proof_lines(claim: Claim, seconds: float, progress: Callable[[str], None] = 
 
 
 class Unproved(Exception):
-    """A word came up on which network and program differ."""
+    """A word came up on which network and program differ: somebody's "proved" was wrong."""
 
 
 def _label(claim: Claim, label: int, deadline: float, progress: Callable[[str], None]) -> Iterator[dict[str, Any]]:
@@ -58,7 +58,7 @@ def _label(claim: Claim, label: int, deadline: float, progress: Callable[[str], 
     name = claim.decision.labels[label]
     outcome = search.run(deadline, lambda said, cells: progress(f"proof, label {name!r}: {said.nodes} nodes, {cells} parts open"))
     if outcome.words:
-        raise Unproved
+        raise Unproved(f"network and program differ on {list(claim.domain.unpadded(outcome.words[0]))}")
     if outcome.open:
         raise TimeoutError("out of time while proving")
     k = search.problem.count

@@ -1,0 +1,140 @@
+"""From a verdict to a certificate: a proof that the checker has accepted, or the witness of a refutation.
+
+After the race.  Whoever decided the claim, the proof comes from `bab` or from enumeration, and nothing counts as `checked` that the
+checker has not read from the very file that the user gets.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..models.claim import Claim
+from ..models.errors import InputError, Unsupported
+from ..models.runtime import RuntimeMismatch, RuntimeUnavailable
+from .proof.checker import Accepted, check_proof
+from .proof.format import LimitReached, Rejected, read_lines, write_lines
+from .proof.producer import Unproved, proof_lines
+from .proof.witness import WITNESS, check_witness, witness_line
+from .replay import Replayer
+from .verdict import Contradiction, Proved, Refuted, Unknown, Verdict
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A file that was accepted: what it shows, its bytes, seconds of checking, and what was checked."""
+
+    shows: Literal["proved", "refuted"]
+    size: int
+    seconds: float
+    accepted: Accepted | None = None
+    tokens: tuple[str, ...] = ()
+
+
+def check_place(path: Path) -> None:
+    """Before any work: raises InputError where no proof could be written."""
+    if path.is_dir() or not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise InputError(str(path), "the proof could not be written there", "name a file in a folder that you can write to")
+
+
+def check_file(claim: Claim, path: Path, seconds: float = float("inf"), progress: Progress = lambda text: None) -> Certificate:
+    """Check a proof or a witness.  Raises Rejected, LimitReached after `seconds`, InputError where the file cannot be read."""
+    started = time.monotonic()
+    deadline = started + seconds
+    try:
+        size = path.stat().st_size
+        lines = _in_time(read_lines(path), deadline)
+        first = next(lines, None)
+        if first is None:
+            raise Rejected("line 1: the file is empty")
+        if first.get("format") == WITNESS:
+            if next(lines, None) is not None:
+                raise Rejected("line 2: a witness is one line")
+            tokens = check_witness(claim, first)
+            return Certificate("refuted", size, time.monotonic() - started, tokens=tokens)
+        accepted = check_proof(claim, itertools.chain([first], lines), progress, deadline=deadline)
+    except OSError as error:
+        raise InputError(str(path), f"cannot read the proof: {error.strerror or error}", "check the path") from None
+    return Certificate("proved", size, time.monotonic() - started, accepted)
+
+
+def _in_time(lines: Iterator[dict[str, Any]], deadline: float) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if time.monotonic() > deadline:
+            raise LimitReached("out of time while reading")
+        yield line
+
+
+def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float, progress: Progress) -> Verdict:
+    """The verdict with its certificate in `path` (None: it is checked and thrown away); Unknown where no proof comes about in time."""
+    if isinstance(verdict, Unknown):
+        return verdict
+    with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
+        place = path or Path(folder) / "proof"
+        try:
+            if isinstance(verdict, Refuted):
+                write_lines(place, [witness_line(claim, verdict.counterexample, _in_onnxruntime(claim, verdict))])
+                certificate = check_file(claim, place)
+                assert certificate.shows == "refuted"
+                return replace(verdict, proof=None if path is None else str(path))
+            return _proved(claim, verdict, place, path, seconds, progress)
+        except OSError as error:
+            raise InputError(
+                str(place), f"cannot write the proof: {error.strerror or error}", "free some space, or name another file"
+            ) from None
+
+
+def _proved(claim: Claim, verdict: Proved, place: Path, path: Path | None, seconds: float, progress: Progress) -> Verdict:
+    started = time.monotonic()
+    try:
+        write_lines(place, proof_lines(claim, seconds, progress))
+        produced = time.monotonic() - started
+        progress("checking the proof")
+        certificate = check_file(claim, place, progress=progress)
+    except (TimeoutError, Unsupported) as error:
+        return _unreached(
+            verdict, seconds + verdict.seconds, f"{error}; raise it with --timeout" if isinstance(error, TimeoutError) else str(error)
+        )
+    except Unproved as error:
+        raise Contradiction(f"{verdict.backend} says proved, but {error}") from None
+    except Rejected as error:
+        place.unlink(missing_ok=True)
+        return _unreached(
+            verdict, time.monotonic() - started + verdict.seconds, f"the checker rejected the proof that was written ({error})"
+        )
+    said = f"proof: {certificate.size:,} bytes, {_counted(certificate.accepted)}; written in {produced:.2f} s, checked in {certificate.seconds:.2f} s"
+    whole = verdict.seconds + time.monotonic() - started
+    return replace(verdict, trust="checked", proof=None if path is None else str(path), certificate=said, seconds=whole)
+
+
+def _counted(accepted: Accepted | None) -> str:
+    assert accepted is not None
+    parts = [f"{accepted.parts:,} parts, {accepted.leaves:,} leaves"] if accepted.parts else []
+    return ", ".join([*parts, *([f"{accepted.enumerated:,} inputs run"] if accepted.enumerated else [])]) or "bounds alone"
+
+
+def _unreached(verdict: Proved, seconds: float, why: str) -> Unknown:
+    convinced = ", ".join(a.backend for a in verdict.attempts if a.outcome == "proved")
+    reason = f"trust: {convinced} says proved at trust {verdict.trust}, but there is no checked proof: {why}"
+    return Unknown(None, seconds, verdict.domain_size, verdict.attempts, verdict.warnings, reason)
+
+
+def _in_onnxruntime(claim: Claim, verdict: Refuted) -> tuple[float, ...] | None:
+    replayer = Replayer(claim)
+    if replayer.runtime is None:
+        return None
+    word = np.array([claim.domain.padded(verdict.counterexample.tokens)], dtype=np.int64)
+    try:
+        return tuple(map(float, replayer.runtime.run_words(claim.domain, word)[0]))
+    except (RuntimeMismatch, RuntimeUnavailable):
+        return None
