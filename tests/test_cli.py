@@ -18,6 +18,7 @@ from relucid.cli import main
 from relucid.models.claim_file import load_claim
 from relucid.models.network import feed_forward
 from relucid.models.onnx_writer import write_onnx
+from relucid.verifiers import certify
 from relucid.verifiers import prove as prove_module
 from relucid.verifiers.verdict import Contradiction
 
@@ -55,10 +56,93 @@ def test_json_of_a_refutation(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(claim.program_label(tokens) is False for tokens in found)
 
 
-def test_checked_cannot_be_reached_yet(capsys: pytest.CaptureFixture[str]) -> None:
+def test_checked_is_what_the_checker_has_accepted(capsys: pytest.CaptureFixture[str]) -> None:
+    status, told = answer(capsys, "prove", str(TRUE), "--trust", "checked", "--backends", "enumerate")
+    assert (status, told["verdict"], told["trust"], told["proof"]) == (0, "proved", "checked", None)
+
+
+CHECK_KEYS = {
+    "accepted",
+    "shows",
+    "reason",
+    "domain_size",
+    "tokens",
+    "parts",
+    "leaves",
+    "enumerated",
+    "exact_in_float32",
+    "bytes",
+    "seconds",
+}
+
+
+@pytest.mark.parametrize("name", ["proof", "proof.gz"])
+def test_a_proof_is_written_and_checked(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / name
+    status, told = answer(capsys, "prove", str(TRUE), "--proof", str(file))
+    assert (status, told["trust"], told["proof"]) == (0, "checked", str(file)) and list(tmp_path.iterdir()) == [file]
+    status, told = answer(capsys, "check", str(TRUE), str(file))
+    assert status == 0 and set(told) == CHECK_KEYS
+    assert (told["accepted"], told["shows"], told["domain_size"], told["bytes"]) == (True, "proved", "2187", file.stat().st_size)
+    status, told = answer(capsys, "check", str(NEAR_MISS), str(file))
+    assert (status, told["accepted"], told["shows"], told["reason"]) == (1, False, None, "line 1: it is a proof about another claim")
+    assert main(["check", str(TRUE), str(file), "--timeout", "1e-9"]) == 3
+    assert capsys.readouterr().out.startswith("not checked: out of time")
+
+
+def test_a_refutation_has_a_witness(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "witness"
+    status, told = answer(capsys, "prove", str(NEAR_MISS), "--proof", str(file))
+    assert (status, told["verdict"], told["proof"]) == (1, "refuted", str(file))
+    status, checked = answer(capsys, "check", str(NEAR_MISS), str(file))
+    assert (status, checked["shows"], checked["tokens"]) == (0, "refuted", told["counterexample"]["tokens"])
+    good = json.loads(file.read_text())
+    for key, value in [
+        ("tokens", ["a"]),
+        ("tokens", "aaa"),
+        ("network_label", "x"),
+        ("outputs", ["1/0"]),
+        ("claim", "0"),
+        ("program_label", 1),
+    ]:
+        file.write_text(json.dumps({**good, key: value}) + "\n")
+        status, checked = answer(capsys, "check", str(NEAR_MISS), str(file))
+        assert status == 1 and checked["reason"] and not checked["accepted"], key
+
+
+def test_proofs_that_cannot_be_written_or_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, says in (
+        (["prove", str(TRUE), "--proof", str(tmp_path / "none" / "proof")], "the proof could not be written there"),
+        (["prove", str(TRUE), "--proof", str(tmp_path)], "the proof could not be written there"),
+        (["check", str(TRUE), str(tmp_path / "none")], "cannot read the proof: No such file or directory; check the path"),
+        (["check", str(TRUE), str(tmp_path)], "cannot read the proof"),
+    ):
+        assert main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert out == "" and says in err and err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_proof_in_time_the_result_is_unknown_and_says_who_was_convinced(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object):
+        raise TimeoutError("out of time while proving")
+        yield
+
+    monkeypatch.setattr(certify, "proof_lines", late)
     status, told = answer(capsys, "prove", str(TRUE), "--trust", "checked", "--backends", "enumerate")
     assert (status, told["verdict"]) == (3, "unknown")
-    assert "checked was asked for; accept it with --trust exact" in told["reason"]
+    assert told["reason"] == (
+        "trust: enumerate says proved at trust exact, but there is no checked proof: out of time while proving; raise it with --timeout"
+    )
+
+
+@pytest.mark.parametrize("name", ["count_near_miss", "clamped_three_layers_near_miss", "count_length_12_near_miss"])
+def test_counting(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = CORPUS / name
+    status, told = answer(capsys, "prove", str(folder / "claim.toml"), "--count")
+    assert status == 1 and told["disagreeing"] == json.loads((folder / "expected.json").read_text())["disagreeing"]
 
 
 def test_float_trust_has_to_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
