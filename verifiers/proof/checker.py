@@ -208,8 +208,8 @@ class _Checker:
             chosen = [j for j in range(first, end) if part.lower[j] < 0 < part.upper[j]]
             if not chosen:
                 continue
-            uppers = proved_upper(part.language, built.rows, chosen, 1, part.lower, part.upper)
-            lowers = proved_upper(part.language, built.rows, chosen, -1, part.lower, part.upper)
+            uppers = proved_upper(part.language, built.rows, chosen, 1, part.lower, part.upper, intervals=False)
+            lowers = proved_upper(part.language, built.rows, chosen, -1, part.lower, part.upper, intervals=False)
             for j, up, down in zip(chosen, uppers, lowers, strict=True):
                 part.upper = _replaced(part.upper, j, min(int(part.upper[j]), up))
                 part.lower = _replaced(part.lower, j, max(int(part.lower[j]), -down))

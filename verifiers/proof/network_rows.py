@@ -94,8 +94,10 @@ def default_multipliers(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarra
     return integer_array(below), integer_array(np.maximum(above, 0))
 
 
-def proved_upper(language: Automaton, rows: Rows, chosen: list[int], sign: int, lower: np.ndarray, upper: np.ndarray) -> list[int]:
-    """Upper bounds of sign * row, for chosen rows, as integers: the better of intervals and default multipliers."""
+def proved_upper(
+    language: Automaton, rows: Rows, chosen: list[int], sign: int, lower: np.ndarray, upper: np.ndarray, *, intervals: bool = True
+) -> list[int]:
+    """Upper bounds of sign * row, for chosen rows, as integers: by default multipliers, or by intervals where these are better."""
     count, k = len(chosen), len(rows.layer)
     below, above = default_multipliers(lower, upper)
     phase = np.where(lower >= 0, 1, np.where(upper <= 0, -1, 0))
@@ -103,6 +105,8 @@ def proved_upper(language: Automaton, rows: Rows, chosen: list[int], sign: int, 
     places = np.array(chosen, dtype=np.int64)
     signs = np.full(count, sign, dtype=np.int64)
     substituted = upper_bounds(language, rows, Asked(places, signs, *tile))
+    if not intervals:
+        return [n >> e for n, e in substituted]
     relus = exact_product(rows.relus[places], sign)
     highest = exact_matmul(np.maximum(relus, 0), np.maximum(upper, 0)[:, None])[:, 0]
     lowest = exact_matmul(np.minimum(relus, 0), np.maximum(lower, 0)[:, None])[:, 0]
