@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 
 from ...models.claim import Claim
@@ -15,13 +14,10 @@ from ..queries import too_big
 from ..verdict import Attempt, Outcome
 
 
-@dataclass(frozen=True)
 class ReachBackend:
-    name: str = "reach"
-    capabilities: Capabilities = Capabilities(
-        "exact",
-        in_process=True,
-        description="our own sweeps: partial sums merged where equal, words grouped by rounded sums where they are too many",
+    name = "reach"
+    capabilities = Capabilities(
+        "exact", description="our own sweeps: partial sums merged where equal, words grouped by rounded sums where they are too many"
     )
 
     def available(self) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -16,8 +17,9 @@ from ...models.errors import Unsupported
 from ...models.network import Relu
 from ...models.text import number
 from ..queries import open_queries
+from .reach_chunks import DEFAULT as MANY
 from .reach_chunks import Chunks, Limits
-from .reach_parts import Options, Parts
+from .reach_parts import DEFAULT, Options, Parts
 from .reach_sweep import Unrolled
 
 Word = tuple[int, ...]
@@ -29,15 +31,26 @@ FIRST_SLICE = 0.3  # seconds for one label before the next has its turn; longer 
 
 
 @dataclass(frozen=True)
-class Settled:
-    """Inputs known to be right and to be wrong."""
+class Count:
+    """Inputs shown to be right, shown to be wrong, and neither."""
 
     right: int = 0
     wrong: int = 0
+    undecided: int = 0
 
     @property
-    def both(self) -> int:
+    def settled(self) -> int:
         return self.right + self.wrong
+
+
+def count_disagreeing(claim: Claim, seconds: float, progress: Report = lambda text: None) -> Count:
+    """How many inputs are wrong, as far as the time goes.  Raises Unsupported where the numbers are too wide for the engine."""
+    search = Reach(claim, counting=True)
+    with suppress(TimeoutError):  # not even the bounds are done
+        search.run(time.monotonic() + seconds, report=progress)
+    if search.reason and not search.settled.settled:
+        raise Unsupported(search.reason)
+    return search.settled
 
 
 @dataclass(eq=False)
@@ -49,7 +62,7 @@ class Reach:
 
     claim: Claim
     counting: bool = False
-    options: Options = Options()
+    options: Options = DEFAULT
     words: dict[Word, None] = field(default_factory=dict)
     reason: str = ""
 
@@ -72,12 +85,15 @@ class Reach:
         return self._swept(deadline, wanted, report, 1)
 
     @property
-    def settled(self) -> Settled:
-        swept = Settled() if self.chunks is None else Settled(self.chunks.right, self.chunks.wrong)
-        if self.parts is None:
-            return swept
-        grouped = Settled(self.base + sum(p.right for p in self.parts), sum(p.wrong for p in self.parts))
-        return max(swept, grouped, key=lambda settled: settled.both)
+    def settled(self) -> Count:
+        """So far; what sweeps and groups have settled cannot be added up, so the larger of both."""
+        size, swept, grouped = self.claim.domain_size, (0, 0), (0, 0)
+        if self.chunks is not None:
+            swept = self.chunks.right, self.chunks.wrong
+        if self.parts is not None:
+            grouped = self.base + sum(parts.right for parts in self.parts), sum(parts.wrong for parts in self.parts)
+        right, wrong = max(swept, grouped, key=sum)
+        return Count(right, wrong, size - right - wrong)
 
     def __str__(self) -> str:
         """What was done, for an attempt's detail."""
@@ -91,7 +107,7 @@ class Reach:
         report(f"sweep over {self.claim.language.length} positions")
         try:
             if self.chunks is None:
-                self.chunks = Chunks(self.claim, Unrolled(self.claim), self.counting, Limits() if share else FEW)
+                self.chunks = Chunks(self.claim, Unrolled(self.claim), self.counting, MANY if share else FEW)
             done = self.chunks.run(deadline, wanted, alone=False)
             if not done and share:
                 now = time.monotonic()
@@ -121,7 +137,7 @@ class Reach:
             now = time.monotonic()
             if now > deadline:
                 return False
-            report(f"{number(self.settled.both)} of {number(self.claim.domain_size)} inputs settled")
+            report(f"{number(self.settled.settled)} of {number(self.claim.domain_size)} inputs settled")
             parts = waiting.pop(0)
             if not parts.run(min(deadline, now + seconds), wanted):
                 waiting.append(parts)

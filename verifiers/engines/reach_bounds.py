@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from .reach_graph import Graph
 from .reach_lines import Functions, Lines, Shape, functions
 from .reach_problem import SAFE, Problem
 
-BITS = 10  # after the point, of coefficients
+BITS, ROUNDED_BITS = 10, 24  # after the point, of coefficients; where weights are rounded, they are fractions
 
 
 class OutOfTime(Exception):
@@ -85,8 +86,8 @@ class Bounder:
         self.flat = problem.symbols.reshape(len(problem.constant), -1)
         self.places = np.arange(problem.symbols.shape[1]) * problem.symbols.shape[2]
         largest = max(problem.largest, max(abs(int(v)) for v in (problem.relus.max(initial=0), problem.relus.min(initial=0))))
-        self.bits = min(BITS, max(0, SAFE.bit_length() - 1 - largest.bit_length()))
-        self.most = np.maximum(problem.gain, 1) * 2.0**self.bits
+        self.bits = min(ROUNDED_BITS if problem.shift else BITS, max(0, SAFE.bit_length() - 1 - largest.bit_length()))
+        self.most = problem.gain * 2.0**self.bits
         self.pairs = problem.origin[: self.inner]
 
     def whole(self) -> tuple[np.ndarray, np.ndarray]:
@@ -134,14 +135,54 @@ class Bounder:
         value = bounds.own[:, goals] + np.maximum(x, 0) @ self.shape.real[goals].T
         return (value >= -1e-6 * (1 + np.abs(bounds.own[:, goals]))).any(axis=1)
 
-    def linearised(self, best: Bounded) -> Functions:
-        """The same rows with every ReLU in the phase that it has on the words that attain the bounds: for finding other words."""
-        phase = np.where(self.arguments(best.own) > 0, 1, -1).astype(np.int8)
-        return replace(best.asked, phase=phase, beta=np.zeros(phase.shape))
+    def attack(self, graph: Graph, words: np.ndarray, steps: int) -> Iterator[Bounded]:
+        """From each word: linearise the network there, take the best word for some goal, and again."""
+        goals = [s for s, side in enumerate(self.sides) if not side.wins]
+        which = np.resize(goals, len(words))
+        for _ in range(steps):
+            own = self.own(words)
+            asked = self.asking(which, *self.whole())
+            asked = replace(asked, phase=np.where(self.arguments(own) > 0, 1, -1).astype(np.int8))
+            found = self.bounded(graph, asked, which)
+            yield found
+            words = found.words
 
-    def moved(self, now: Bounded) -> Functions:
+    def moved(self, now: Bounded, before: np.ndarray | None, gap: np.ndarray | None = None) -> tuple[Functions, np.ndarray]:
+        """Better multipliers, for bounds that are to fall by `gap` (just below 0, where it is not given), and the direction."""
         scale = 2.0**-self.bits
-        return self.shape.moved(now.asked, now.fit.outputs * scale, now.own, now.upper * scale, self.most)
+        if gap is None:
+            gap = 1.05 * now.upper * scale + 1
+        return self.shape.moved(now.asked, now.fit.outputs * scale, now.own, gap, self.most, before)
+
+    def tightened(self, graph: Graph, low: np.ndarray, high: np.ndarray, rounds: int, until: float) -> tuple[np.ndarray, np.ndarray]:
+        """Better bounds of the arguments of deeper ReLUs on all words of the graph."""
+        low, high = low.copy(), high.copy()
+        for columns in self.shape.levels[1:]:
+            open_ = columns[(low[columns] < 0) & (high[columns] > 0)]
+            rows = [(int(j), sign) for sign in (1, -1) for j in open_ if self.problem.sign[j] * sign >= 0]
+            if not rows:
+                continue
+            best = now = self.bounded(graph, self.plain(rows, low, high), np.zeros(len(rows), dtype=np.int64))
+            truth = self._truth(now, rows)
+            for _ in range(rounds):
+                if time.monotonic() > until:
+                    raise OutOfTime
+                gap = 0.8 * np.maximum(now.upper * 2.0**-self.bits - truth, 0)
+                now = self.bounded(graph, self.moved(now, None, gap)[0], now.side)
+                truth = np.maximum(truth, self._truth(now, rows))
+                best = best.improved(now)
+            for (j, sign), bound in zip(rows, self._unscaled(best.upper), strict=True):
+                same = np.flatnonzero(self.pairs == self.pairs[j])
+                if sign > 0:
+                    high[same] = np.minimum(high[same], bound)
+                else:
+                    low[same] = np.maximum(low[same], -bound)
+        return low, high
+
+    def _truth(self, bounds: Bounded, rows: list[tuple[int, int]]) -> np.ndarray:
+        """The rows' real values on the words that attain the bounds."""
+        x = self.arguments(bounds.own)
+        return np.array([sign * x[f, j] for f, (j, sign) in enumerate(rows)])
 
     def loss(self, best: Bounded) -> np.ndarray:
         """Per function and ReLU, by how much the line is above the truth on the word that attains the bound."""
@@ -173,7 +214,7 @@ class Bounder:
                 continue
             if time.monotonic() > until:
                 raise OutOfTime
-            bound = self._ends(graph, rows, least, most) >> self.bits
+            bound = self._unscaled(self._ends(graph, rows, least, most))
             for (j, sign), column in zip(rows, bound.T, strict=True):
                 same = np.flatnonzero(self.pairs == self.pairs[j])
                 if sign > 0:
@@ -190,6 +231,10 @@ class Bounder:
         fit = self.shape.lines(asked)
         *_, last = graph.forward(self.weights(fit))
         return last + (fit.constant + fit.factors @ self.problem.constant)
+
+    def _unscaled(self, bounds: np.ndarray) -> np.ndarray:
+        """Without the coefficients' bits: rounded down where rows are integers, up where they are in coarser units."""
+        return -(-bounds >> self.bits) if self.problem.shift else bounds >> self.bits
 
     def plain(self, rows: list[tuple[int, int]], low: np.ndarray, high: np.ndarray) -> Functions:
         """Functions sign * row with the usual multipliers."""

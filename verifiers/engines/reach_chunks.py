@@ -28,6 +28,9 @@ class Limits:
     pieces: int = 8
 
 
+DEFAULT = Limits()
+
+
 @dataclass(frozen=True, eq=False)
 class Chunk:
     """Entries, with the prefix (n, t) that each was reached by."""
@@ -43,7 +46,7 @@ class Chunks:
     claim: Claim
     network: Unrolled
     counting: bool = False
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT
     words: dict[Word, None] = field(default_factory=dict)
     right: int = 0
     wrong: int = 0
@@ -74,7 +77,8 @@ class Chunks:
         return True
 
     def _sweep(self, chunk: Chunk, until: float, more: list[Chunk], alone: bool) -> None:
-        entries, trail = chunk.entries, []
+        entries = chunk.entries
+        trail: list[Step] = []
         length = self.network.language.length
         while entries.t < length:
             if time.monotonic() > until:

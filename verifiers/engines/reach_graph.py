@@ -110,6 +110,12 @@ class Graph:
             words[:, t], node = layer.symbol[chosen], layer.target[chosen]
         return words
 
+    def sampled(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Words (count, length) that are best for random functions."""
+        symbols = 1 + max((int(layer.symbol.max()) for layer in self.layers), default=0)
+        weights = rng.normal(size=(self.length, symbols, count))
+        return self.best(weights, self.backward(weights, np.zeros((self.sizes[-1], count))), np.arange(count))
+
     def kept(self, masks: list[np.ndarray], ends: np.ndarray) -> Graph | None:
         """The words all of whose edges are in `masks` and that end in `ends`; None where there are none."""
         alive = ends

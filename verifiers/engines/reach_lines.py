@@ -113,23 +113,33 @@ class Shape:
             x += y @ self.real[: x.shape[1], columns].T
         return x
 
-    def moved(self, asked: Functions, outputs: np.ndarray, own: np.ndarray, upper: np.ndarray, most: np.ndarray) -> Functions:
-        """Multipliers after a subgradient step (Polyak's, towards a bound just below 0), where `own` are sums on the maximal words."""
+    def moved(
+        self, asked: Functions, outputs: np.ndarray, own: np.ndarray, gap: np.ndarray, most: np.ndarray, before: np.ndarray | None
+    ) -> tuple[Functions, np.ndarray]:
+        """Multipliers after a subgradient step (Polyak's, for bounds that are to fall by `gap`), where `own` are sums on the maximal words.
+
+        Directions that turn back on the one `before` are deflected (Camerini, Fratta, Maffioli 1975); with the direction taken.
+        """
         x = self.relaxed(asked, outputs, own)
         opened, up = asked.phase == 0, outputs > 0
         side = np.where(-asked.above * asked.low >= (1 - asked.above) * asked.high, -asked.low, -asked.high)
-        gradient = np.stack([
-            np.where(opened & up, outputs * (x + side), 0.0),
-            np.where(opened & ~up, outputs * x, 0.0),
-            np.where(opened, 0.0, asked.phase * x * most),
-        ])  # fmt: skip
-        point = np.stack([asked.above, asked.below, asked.beta / most])
-        stuck = ((point <= 0) & (gradient > 0)) | ((point >= 1) & (gradient < 0))
-        gradient[stuck] = 0
-        norm = (gradient**2).sum(axis=(0, 2))
-        step = np.where(norm > 0, (upper + 0.05 * np.abs(upper) + 1) / np.maximum(norm, 1e-300), 0)
-        point = np.clip(point - step[None, :, None] * gradient, 0, 1)
-        return replace(asked, above=point[0], below=point[1], beta=point[2] * most)
+        gradient = np.stack(
+            [
+                np.where(opened & up, outputs * (x + side), 0.0),
+                np.where(opened & ~up, outputs * x, 0.0),
+                np.where(opened, 0.0, asked.phase * x * most),
+            ],
+            axis=1,
+        )
+        point = np.stack([asked.above, asked.below, asked.beta / most], axis=1)
+        gradient[((point <= 0) & (gradient > 0)) | ((point >= 1) & (gradient < 0))] = 0
+        if before is not None:
+            back = (gradient * before).sum(axis=(1, 2)) / np.maximum((before**2).sum(axis=(1, 2)), 1e-300)
+            gradient += np.maximum(0, -1.5 * back)[:, None, None] * before
+        norm = (gradient**2).sum(axis=(1, 2))
+        step = np.where(norm > 0, gap / np.maximum(norm, 1e-300), 0)
+        point = np.clip(point - step[:, None, None] * gradient, 0, 1)
+        return replace(asked, above=point[:, 0], below=point[:, 1], beta=point[:, 2] * most), gradient
 
     def loss(self, asked: Functions, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Per function and ReLU, by how much the line is above the truth where the ReLUs' arguments are `x`."""

@@ -27,7 +27,7 @@ Box = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Options:
-    """`few`: words that are tried one by one.  `edges`: of a graph, before it is halved.  `growth`: by one refinement, at most.
+    """`few`: words that are tried one by one.  `edges`: of a graph, before it is halved.  `growth`: by one refinement, at most, or to `grown` edges.
 
     `steps`: of rounding, per position.  `clusters`: parts that one refinement makes.  `nodes`: bounds of a part with ReLUs split.
     `rounds`: of improving multipliers.  `progress`: the share of edges that is left after a round worth another one like it.
@@ -36,20 +36,31 @@ class Options:
     few: int = 50_000
     edges: int = 100_000
     growth: int = 12
+    grown: int = 20_000
     steps: int = 8
     clusters: int = 6
-    nodes: int = 32
+    nodes: int = 64
     rounds: int = 6
     progress: float = 0.7
+    attacks: int = 32
+    waiting: int = 20_000_000
+    steps_of_attack: int = 4
+
+
+DEFAULT = Options()
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Words of which it is not known whether they are right; `boxes`: per bounder, bounds of the ReLUs' arguments there."""
+    """Words of which it is not known whether they are right; `boxes`: per bounder, bounds of the ReLUs' arguments there.
+
+    `worst`: how far a rival may be ahead, roughly: the worst parts come first.
+    """
 
     graph: Graph
     boxes: tuple[Box, ...]
     rivals: frozenset[int]
+    worst: float = 0.0
     depth: int = 0
 
 
@@ -62,7 +73,7 @@ class Parts:
 
     queries: Sequence[Dense]
     counting: bool = False
-    options: Options = Options()
+    options: Options = DEFAULT
     words: dict[Word, None] = field(default_factory=dict)
     right: int = 0
     wrong: int = 0
@@ -96,7 +107,7 @@ class Parts:
         while self.stack and (self.counting or len(self.words) < wanted):
             if time.monotonic() > until:
                 return False
-            part = self.stack.pop()
+            part = self.stack.pop(self._next())
             settled = (self.right, self.wrong)
             children: list[Part] = []
             try:
@@ -107,6 +118,12 @@ class Parts:
                 return False
             self.stack += children
         return True
+
+    def _next(self) -> int:
+        """The worst part; the latest, where memory is short or everything has to be seen anyway."""
+        if self.counting or sum(part.graph.edges for part in self.stack) > self.options.waiting:
+            return -1
+        return max(range(len(self.stack)), key=lambda k: self.stack[k].worst)
 
     # -- one part
 
@@ -121,6 +138,7 @@ class Parts:
         if not rivals:
             self.right += graph.size
             return None
+        self._attack(graph, losing)
         smaller = self._without(graph, losing)
         self.right += graph.size - (smaller.size if smaller else 0)
         winning: list[Bounded] = []
@@ -141,7 +159,7 @@ class Parts:
         if smaller.edges <= self.options.progress * graph.edges or 2 * smaller.size < graph.size:
             boxes = [b.boxes(smaller, *box, until)[:2] for b, box in zip(self.bounders, part.boxes, strict=True)]
             tight = tuple((lows.min(axis=0), highs.max(axis=0)) for lows, highs in boxes)
-            children.append(Part(smaller, tight, rivals, part.depth))
+            children.append(Part(smaller, tight, rivals, part.worst, part.depth))
             return None
         return self._refined(replace(part, graph=smaller, rivals=rivals), losing, winning, until, children)
 
@@ -161,7 +179,7 @@ class Parts:
 
     def _tightened(self, bounder: Bounder, graph: Graph, best: Bounded, until: float) -> Bounded:
         """With better multipliers; functions that are negative are left out."""
-        now = best
+        now, direction = best, None
         for _ in range(self.options.rounds):
             if time.monotonic() > until:
                 raise OutOfTime
@@ -171,10 +189,25 @@ class Parts:
                 break
             if len(ahead) < len(best):
                 best, now = best.take(ahead), now.take(ahead)
-            now = bounder.bounded(graph, bounder.moved(now), now.side)
+                direction = None if direction is None else direction[ahead]
+            asked, direction = bounder.moved(now, direction)
+            now = bounder.bounded(graph, asked, now.side)
             best = best.improved(now)
         self._look(bounder, now)
         return best.take(np.flatnonzero(best.upper >= 0))
+
+    def _attack(self, graph: Graph, losing: Sequence[Bounded]) -> None:
+        """Look for words that err: from random ones the first time, and from those that attain bounds."""
+        first = self.worked == 1
+        for bounder, best in zip(self.bounders, losing, strict=True):
+            if not len(best):
+                continue
+            words = best.words[: self.options.attacks]
+            if first:
+                random = graph.sampled(self.options.attacks, np.random.default_rng(0))
+                words = np.concatenate([words, random])
+            for found in bounder.attack(graph, words, self.options.steps_of_attack if first else 1):
+                self._look(bounder, found)
 
     def _without(self, graph: Graph, bounds: Sequence[Bounded]) -> Graph | None:
         """The graph without edges that lie on no word with a bound >= 0."""
@@ -207,13 +240,10 @@ class Parts:
         left = np.flatnonzero(~right & ~wrong)
         if not len(left):
             return None
-        goals = [
-            uppers[r, w][left, None].astype(np.float64) / 2.0 ** self.bounders[0].bits
-            for r in part.rivals
-            for w in ((False, True) if self.counting else (False,))
-        ]
+        kinds = (False, True) if self.counting else (False,)
+        goals = np.stack([uppers[r, wins][left] / 2.0 ** self.bounders[0].bits for r in sorted(part.rivals) for wins in kinds], axis=1)
         where = [(lows + highs)[left] * b.problem.gain for b, (lows, highs, _) in zip(self.bounders, boxes, strict=True)]
-        ids, count = split(np.concatenate([*where, *goals], axis=1), self.options.clusters)
+        ids, count = split(np.concatenate([*where, goals], axis=1), self.options.clusters)
         full = finer.full
         for k in range(count):
             ends = np.zeros(finer.sizes[-1], dtype=bool)
@@ -221,7 +251,7 @@ class Parts:
             smaller = finer.kept(full, ends)
             if smaller is not None:
                 tight = tuple((lows[ends].min(axis=0), highs[ends].max(axis=0)) for lows, highs, _ in boxes)
-                children.append(Part(smaller, tight, part.rivals, part.depth + 1))
+                children.append(Part(smaller, tight, part.rivals, float(goals[ids == k].max()), part.depth + 1))
         return None
 
     def _row(self, losing: Sequence[Bounded], winning: Sequence[Bounded]) -> tuple[int, int]:
@@ -250,7 +280,8 @@ class Parts:
             if whole and unit < whole:
                 unit = whole  # finer than exact would only cost
             finer = graph.refined(
-                np.rint(direction / unit).astype(np.int64), min(4 * self.options.edges, self.options.growth * graph.edges)
+                np.rint(direction / unit).astype(np.int64),
+                min(4 * self.options.edges, max(self.options.grown, self.options.growth * graph.edges)),
             )
             if finer is not None:
                 return finer if finer.edges > graph.edges or finer.sizes[-1] > graph.sizes[-1] else None
@@ -299,7 +330,7 @@ class Parts:
                 product = exact_matmul(np.maximum(sums[:, columns], 0), problem.relus[np.ix_(readers, columns)].T)
                 sums[:, readers] += bounder.shape.rounded(product, readers)
             wrong |= (sums[:, goals] >= 0).any(axis=1)
-        exact = not self.bounders[0].problem.shift
+        exact = not any(bounder.problem.shift for bounder in self.bounders)
         if (not exact or not self.counting) and wrong.any():
             chosen = np.flatnonzero(wrong)
             words = graph.spelled(ways, chosen)

@@ -18,8 +18,8 @@ from ...models.errors import Unsupported
 from ...models.network import integer_array
 
 SAFE = 2**60  # every sum stays below
-WIDTH = 42  # bits of a row's values after rounding
-FRACTION = 16  # bits after the point of ReLU weights, where numbers are rounded
+WIDTH = 34  # bits of a row's values after rounding
+FRACTION = 24  # bits after the point of ReLU weights, where numbers are rounded
 MARGIN = 4  # multipliers move a ReLU's weight by at most so many times what it was
 
 
@@ -60,7 +60,7 @@ class Problem:
     @cached_property
     def largest(self) -> int:
         """A bound on every sum of a row's terms, with multipliers as they may be."""
-        return max(_reach(self.symbols, self.relus, self.constant, self.shift))
+        return max(_reach((self.symbols, self.relus, self.constant), self.shift))
 
     @cached_property
     def gain(self) -> np.ndarray:
@@ -73,8 +73,9 @@ class Problem:
         return np.maximum(gain[: self.count], 1e-9)
 
 
-def _reach(symbols: np.ndarray, relus: np.ndarray, constant: np.ndarray, shift: int) -> tuple[int, ...]:
-    """Per row, a bound on every sum of its terms."""
+def _reach(arrays: Sequence[np.ndarray], shift: int) -> tuple[int, ...]:
+    """Per row, a bound on every sum of its terms; from symbols, relus and constant."""
+    symbols, relus, constant = arrays[:3]
     out: list[int] = []
     sums = np.abs(symbols).max(axis=2, initial=0).sum(axis=1, dtype=object)
     for j in range(len(constant)):
@@ -124,10 +125,15 @@ def joined(queries: Sequence[Dense]) -> Problem | None:
     inner = [j for j in rows if j < queries[0].count]
     relus = relus[np.ix_(rows, inner)]
     arrays = (symbols[rows], relus, constant[rows], lower[rows], upper[rows])
-    largest = max(*_reach(*arrays[:3], 0), *(abs(int(v)) for v in arrays[3]), *(abs(int(v)) for v in arrays[4]))
+    largest = max(*_reach(arrays, 0), *(abs(int(v)) for v in arrays[3]), *(abs(int(v)) for v in arrays[4]))
     if largest >= SAFE:
         return None
-    return Problem(*(a.astype(np.int64) for a in arrays), np.array(rows), *np.zeros((2, len(rows)), dtype=np.int64))
+    return _problem(arrays, rows, np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64), 0)
+
+
+def _problem(arrays: tuple[np.ndarray, ...], rows: Sequence[int], signs: np.ndarray, units: np.ndarray, shift: int) -> Problem:
+    symbols, relus, constant, lower, upper = (a.astype(np.int64) for a in arrays)
+    return Problem(symbols, relus, constant, lower, upper, np.array(rows), signs, units, shift)
 
 
 def unfolded(query: Dense) -> Problem:
@@ -142,14 +148,14 @@ def unfolded(query: Dense) -> Problem:
         for i in np.flatnonzero(relus[j]):
             weights[k, column[int(i), sign if relus[j, i] > 0 else -sign]] = relus[j, i]
     signs = np.array([sign for _, sign in order], dtype=np.int64)
-    arrays = (symbols[rows], weights, constant[rows], lower[rows], upper[rows])
+    arrays: tuple[np.ndarray, ...] = (symbols[rows], weights, constant[rows], lower[rows], upper[rows])
     shift, units = 0, [0] * len(rows)
-    if max(*_reach(*arrays[:3], 0), *(abs(int(v)) for v in (*arrays[3], *arrays[4]))) >= SAFE:
-        units = [max(0, bound.bit_length() - WIDTH) for bound in _reach(*arrays[:3], 0)]
+    if max(*_reach(arrays, 0), *(abs(int(v)) for v in (*arrays[3], *arrays[4]))) >= SAFE:
+        units = [max(0, bound.bit_length() - WIDTH) for bound in _reach(arrays, 0)]
         arrays, shift = _rounded(arrays, signs, units), FRACTION
-        if max(*_reach(*arrays[:3], FRACTION), *(abs(int(v)) for v in (*arrays[3], *arrays[4]))) >= SAFE >> FRACTION:
+        if max(*_reach(arrays, FRACTION), *(abs(int(v)) for v in (*arrays[3], *arrays[4]))) >= SAFE >> FRACTION:
             raise Unsupported("the numbers are too wide to be rounded to 64 bits")
-    return Problem(*(a.astype(np.int64) for a in arrays), np.array(rows), signs, np.array(units), shift)
+    return _problem(arrays, rows, signs, np.array(units), shift)
 
 
 def _rounded(arrays: tuple[np.ndarray, ...], signs: np.ndarray, units: Sequence[int]) -> tuple[np.ndarray, ...]:
@@ -166,7 +172,7 @@ def _rounded(arrays: tuple[np.ndarray, ...], signs: np.ndarray, units: Sequence[
     for j, (unit, sign) in enumerate(zip(units, signs, strict=True)):
         out[0][j] = scaled(symbols[j], -unit, sign > 0)
         for i in np.flatnonzero(relus[j]):
-            out[1][j, i] = scaled(relus[j, i], units[i] - unit + FRACTION, sign > 0)
+            out[1][j, i] = scaled(relus[j, i], units[int(i)] - unit + FRACTION, sign > 0)
         out[2][j : j + 1] = scaled(constant[j : j + 1], -unit, sign > 0)
         out[3][j : j + 1] = scaled(lower[j : j + 1], -unit, False)
         out[4][j : j + 1] = scaled(upper[j : j + 1], -unit, True)

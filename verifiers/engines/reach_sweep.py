@@ -142,9 +142,9 @@ class Unrolled:
         here = np.arange(n)
         own_low, own_high = low[here, label][:, None], high[here, label][:, None]
         earlier, later = np.arange(self.margins + 1) < label[:, None], np.arange(self.margins + 1) > label[:, None]
-        right = (np.where(earlier, own_low > high, True) & np.where(later, own_low >= high, True)).all(axis=1)
-        wrong = (np.where(earlier, low >= own_high, False) | np.where(later, low > own_high, False)).any(axis=1)
-        return right, wrong
+        right = np.all(~(earlier & (own_low <= high)) & ~(later & (own_low < high)), axis=1)
+        wrong = np.any((earlier & (low >= own_high)) | (later & (low > own_high)), axis=1)
+        return np.asarray(right), np.asarray(wrong)
 
 
 def _largest(*arrays: np.ndarray) -> int:
