@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...models.claim import Claim
 from ...models.errors import Unsupported
 from ...version import __version__
-from ..backend import Budget, Capabilities
+from ..backend import Budget, Capabilities, UnknownOption
 from ..engines.bab import DEFAULT, Options
 from ..engines.labels import LabelSearches
 from ..queries import too_big
 from ..verdict import Attempt
 
 
+SWITCHES = {
+    "no-attack": ("attack", "no look for counterexamples before bounding"),
+    "no-optimise": ("optimise", "multipliers as they start, never improved"),
+    "no-relus": ("split_relus", "words are split, ReLUs are not"),
+    "no-words": ("split_words", "ReLUs are split as long as any is open, words only then"),
+    "no-states": ("cut_states", "words are split by symbols only, not by states"),
+}
+
+
 @dataclass(frozen=True)
 class Bab:
-    """`settings` switch single ideas off, for comparison."""
+    """`settings` switch single ideas off, for comparison; so do the options."""
 
     settings: Options = DEFAULT
     name: str = "bab"
@@ -28,6 +37,17 @@ class Bab:
         in_process=True,
         description="our branch and bound: relaxations over the automaton's language, split by ReLUs, states and tokens",
     )
+
+    @property
+    def options(self) -> Mapping[str, str]:
+        return {option: description for option, (_, description) in SWITCHES.items()}
+
+    def with_options(self, options: Sequence[str]) -> Bab:
+        unknown = next((option for option in options if option not in SWITCHES), None)
+        if unknown is not None:
+            raise UnknownOption(unknown, self.name, self.options)
+        settings = replace(self.settings, **{SWITCHES[option][0]: False for option in options})
+        return replace(self, settings=settings, name=":".join([self.name, *options]))
 
     def available(self) -> str | None:
         return __version__
