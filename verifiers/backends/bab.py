@@ -16,7 +16,6 @@ from ..engines.labels import LabelSearches
 from ..queries import too_big
 from ..verdict import Attempt
 
-
 SWITCHES = {
     "no-attack": ("attack", "no look for counterexamples before bounding"),
     "no-optimise": ("optimise", "multipliers as they start, never improved"),
