@@ -75,12 +75,16 @@ def test_a_common_factor_beyond_64_bits() -> None:
 
 @pytest.mark.parametrize("name", ["highs", "scip"])
 @pytest.mark.parametrize("exponent", [100, 1000])
-def test_numbers_that_a_float_solver_refuses_are_unknown(name: str, exponent: int) -> None:
+def test_numbers_that_a_float_solver_refuses_are_unknown_or_answered_rightly(name: str, exponent: int) -> None:
     big = 2.0**exponent
     first, second = (np.array([[0, big, 0, 1.0]]), np.array([-1.0])), (np.array([[big], [-1.0]]), np.array([-big, 1.0]))
     claim = always([first, second, (np.array([[1.0, 1.0]]), np.array([-1.0]))])
     attempt = all_backends()[name].solve(claim, Budget(seconds=20.0), lambda text: None)
-    assert attempt.outcome == "unknown" and "does not take the numbers" in attempt.detail
+    wrong = {(0, 0), (0, 1)}  # where the program's True is not the network's: folding may leave so little that it is solved after all
+    assert set(attempt.words) <= wrong
+    assert (attempt.outcome == "unknown" and "does not take the numbers" in attempt.detail) or (
+        attempt.outcome == "refuted" and attempt.words
+    )
 
 
 @pytest.fixture

@@ -139,7 +139,13 @@ class Entrant:
         self.peak_mb = max(self.peak_mb, self._resident, _high_water_mb(self.process.pid))
 
     def finish(
-        self, outcome: Outcome, detail: str = "", version: str = "", trust: Trust | None = None, words: tuple = (), proved: int | None = None
+        self,
+        outcome: Outcome,
+        detail: str = "",
+        version: str = "",
+        trust: Trust | None = None,
+        words: tuple = (),
+        proved: int | None = None,
     ) -> None:
         self.peak_mb = max(self.peak_mb, _high_water_mb(self.process.pid))
         said = self._last_line()
