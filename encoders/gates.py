@@ -38,7 +38,7 @@ class Gates:
             return TRUE
         if len(parts) < 2:
             return parts[0] if parts else FALSE
-        key = ("or", *parts)
+        key: tuple[str | int, ...] = ("or", *parts)
         if key not in self._known:
             out = self._known[key] = self.variable()
             self.add((*parts, -out))
