@@ -75,6 +75,7 @@ def cpsat(formula: Formula) -> CpSat:
             add(constraint)
     for constraint in formula.exclusions:
         add(constraint)
+    phases = []
     for j, relu in enumerate(formula.relus):
         y, x, widest = variables[relu.output], expression(relu.argument), max(relu.upper, -relu.lower)
         expression(relu.argument, ((y, relu.upper), (y, widest)))  # the magnitudes of the rows below
@@ -82,9 +83,14 @@ def cpsat(formula: Formula) -> CpSat:
             model.add_max_equality(y, [x, 0])
             continue
         z = model.new_bool_var(f"z{j}")
+        phases.append(z)
         model.add(y >= x)
         model.add(y <= x - relu.lower * (1 - z))
         model.add(y <= relu.upper * z)
+    for known in formula.allowances if phases else ():
+        y, z = variables[formula.relus[known.relu].output], phases[known.relu]
+        if known.factor * formula.relus[known.relu].upper + known.rest + known.share.magnitude(formula.variables) <= LIMIT:
+            model.add(known.factor * y <= expression(known.share) + known.rest * z)
     add(Constraint(formula.violation, ">="))
     problem = model.validate()
     if problem:

@@ -75,6 +75,19 @@ class ReluConstraint:
     upper: int
 
 
+@dataclass(frozen=True)
+class Allowance:
+    """factor * (output of ReLU `relu`) <= share + rest * (1 if the ReLU is on, else 0), on every word.
+
+    `share` has no negative coefficients and no constant; rest >= 0.
+    """
+
+    relu: int
+    factor: int
+    share: Linear
+    rest: int
+
+
 @dataclass(frozen=True, eq=False)
 class Formula:
     """Satisfiable iff some word of the language that ends in an `accepting` state, and is not in `blocked`, makes `violation` >= 0.
@@ -83,7 +96,7 @@ class Formula:
     with a group in place of a symbol; `edges[t][i]` is the variable of arc i.  `indicators[t]` maps symbols to their variables.
     `flow`: one unit through the arcs to an accepting state, and per group, its indicators and its arcs sum to the same.
     `twins[t]`: for each symbol that has twins, all of them; only the first occurs in the language, and stands for the others.
-    `violation_bounds` are proved for the whole language.
+    `violation_bounds` are proved for the whole language, and so are the `allowances`, which follow from the rest.
     """
 
     name: str
@@ -101,6 +114,7 @@ class Formula:
     violation_bounds: tuple[int, int]
     encoding: Encoding = BEST
     blocked: tuple[Word, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
 
     @property
     def settled(self) -> bool:

@@ -22,6 +22,9 @@ def linear_real(formula: Formula) -> SmtScript:
         area, top = relu.upper - relu.lower, relu.upper  # (u - l) y <= u (x - l)
         if formula.encoding.redundant:
             lines.append(f"(assert (<= (* {_number(area)} {y}) (+ (* {_number(top)} p{j}) {_number(-top * relu.lower)})))")
+    for known in formula.allowances:
+        y, rest = formula.variables[formula.relus[known.relu].output].name, f"(ite z{known.relu} {_number(known.rest)} 0.0)"
+        lines.append(f"(assert (<= (* {_number(known.factor)} {y}) (+ {_sum(formula, known.share)} {rest})))")
     lines.append(f"(assert (>= {_sum(formula, formula.violation)} 0.0))")
     return script(formula, "QF_LRA", lines)
 

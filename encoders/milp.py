@@ -134,6 +134,11 @@ def milp(formula: Formula) -> Milp:
         shifted = Linear(relu.argument.terms, relu.argument.constant - relu.lower)
         add(f"line{j}", shifted, ">=", unit, ((y, -1), (z, relu.lower)))  # y <= x - l (1 - z)
         add(f"phase{j}", Linear((), 0), ">=", unit, ((y, -1), (z, relu.upper)))  # y <= u z
+    for i, known in enumerate(formula.allowances):
+        relu = formula.relus[known.relu]
+        y, unit = columns[relu.output], known.factor * variables[columns[relu.output]].unit
+        unit = 1 << (unit.bit_length() - 1)
+        add(f"allowance{i}", known.share, ">=", unit, ((y, -known.factor), (phases[relu.output], known.rest)))
     lower, upper = formula.violation_bounds
     unit = 1 << max(0, max(abs(lower), abs(upper)).bit_length() - COMFORTABLE - 10)
     add("violation", formula.violation, ">=", unit)

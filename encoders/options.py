@@ -22,6 +22,7 @@ class Encoding:
     whole: bool = False
     redundant: bool = True
     automaton: bool = False
+    tighten: bool = False
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -40,6 +41,7 @@ DESCRIPTIONS = {
     "no-merge": "equal ReLUs and tokens that the program does not tell apart stay apart",
     "whole": "one automaton for all labels, the label as a constraint at its end",
     "no-redundant": "no constraints that follow from others",
+    "tighten": "bounds by linear programs over the language first, exact through their multipliers",
     "automaton": "the program as CP-SAT's automaton constraint instead of a flow",
 }
 

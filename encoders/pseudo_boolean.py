@@ -68,5 +68,8 @@ def pseudo_boolean(formula: Formula) -> PseudoBoolean:
         add(Linear(tuple((v, -c) for v, c in x.terms), -x.constant), ">=", *output)  # y >= x
         add(Linear(x.terms, x.constant - relu.lower), ">=", *minus, (relu.lower, phase))  # y <= x - l (1 - z)
         add(Linear((), 0), ">=", *minus, (relu.upper, phase))  # y <= u z
+    for known in formula.allowances:
+        taken = ((-known.factor << k, bit) for k, bit in enumerate(bits[formula.relus[known.relu].output]))
+        add(known.share, ">=", *taken, (known.rest, phases[known.relu]))
     add(formula.violation, ">=")
     return PseudoBoolean(formula, count + len(phases), tuple(bits), phases, tuple(rows))

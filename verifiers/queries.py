@@ -19,6 +19,7 @@ from ..encoders.bounds import Reduced, reduced
 from ..encoders.dense import Dense, dense
 from ..encoders.formula import Formula, Word, build_formula
 from ..encoders.options import BEST, Encoding, described, with_option
+from ..encoders.tighten import tightened
 from ..models.claim import Claim
 from ..models.errors import Unsupported
 from .backend import Budget, Capabilities, UnknownOption, installed_version
@@ -28,7 +29,7 @@ MAX_EDGES = 200_000
 MAX_RELUS = 5_000
 MAX_WORKERS = 1024
 WORKERS = "workers=N"
-COMMON = ("box", "no-crown", "no-fold", "no-merge", "whole")  # options that every encoding honours
+COMMON = ("tighten", "box", "no-crown", "no-fold", "no-merge", "whole")  # options that every encoding honours
 MAX_REPAIRS = 64  # words of a solver with tolerances that fail the exact check, before it is called unknown
 
 
@@ -195,6 +196,9 @@ def _queries(claim: Claim, deadline: float, progress: Callable[[str], None], enc
             if time.monotonic() > deadline:
                 raise TimeoutError("out of time while encoding")
             formula = build_formula(small, rival, f"label {labels[label]!r}, rival {number} of {len(rivals)}")
+            if encoding.tighten and not formula.settled:
+                progress(f"{formula.name}: bounds by linear programs")
+                formula = tightened(formula, deadline)
             if not formula.settled:
                 progress(f"{formula.name}: {len(formula.relus)} open ReLUs, {sum(map(len, formula.arcs))} arcs")
                 yield formula, label

@@ -41,7 +41,7 @@ def test_every_option_that_is_listed_is_taken_and_travels(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("z3-bv:plane", "z3-bv has no option 'plane'; known are plain, box"),
+        ("z3-bv:plane", "z3-bv has no option 'plane'; known are plain, tighten, box"),
         ("z3-bv:", "no option ''"),
         ("z3-bv:plain:", "no option ''"),
         ("highs:automaton", "highs has no option 'automaton'; known are plain"),
