@@ -71,7 +71,7 @@ class Dense:
         flat = words + np.arange(self.language.length) * self.language.symbol_count
         for j in range(self.count + 1):
             inner = np.flatnonzero(self.relus[j])
-            own = self.symbols[j].astype(dtype).reshape(-1)[flat].sum(axis=1) + np.array(self.constant[j], dtype=dtype)
+            own = self.symbols[j].astype(dtype).reshape(-1)[flat].sum(axis=1) + np.array(int(self.constant[j]), dtype=dtype)
             out[:, j] = own + np.maximum(out[:, inner], 0) @ self.relus[j, inner].astype(dtype) if len(inner) else own
         return out
 
