@@ -33,10 +33,16 @@ if TYPE_CHECKING:
 MAX_COUNTEREXAMPLES_SHOWN = 10
 
 
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """A reader that has gone away is no error: the command line sees to it (rich would end with status 1)."""
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Plain when piped, colours off with NO_COLOR (rich looks at both); wide enough that pipes see whole lines."""
-    screen = Console(highlight=False)
-    return screen if screen.is_terminal else Console(highlight=False, width=120)
+    screen = _Screen(highlight=False)
+    return screen if screen.is_terminal else _Screen(highlight=False, width=120)
 
 
 def plural(n: int, noun: str) -> str:

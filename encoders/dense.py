@@ -65,7 +65,9 @@ class Dense:
 
     def values(self, words: np.ndarray) -> np.ndarray:
         """All rows on words (n, length), exactly: (n, k + 1) integers (Python integers where 64 bits might not do)."""
-        words = np.asarray(words, dtype=np.int64).reshape(-1, self.language.length)
+        words = np.asarray(words, dtype=np.int64)
+        if words.ndim != 2:  # one word; (n, 0) stays: n empty words
+            words = words.reshape(-1, self.language.length)
         dtype = np.int64 if self.largest < 2**62 else object
         out = np.zeros((len(words), self.count + 1), dtype=dtype)
         flat = words + np.arange(self.language.length) * self.language.symbol_count

@@ -17,7 +17,9 @@ from ..verdict import Attempt, Outcome
 class ReachBackend:
     name = "reach"
     capabilities = Capabilities(
-        "exact", description="our own sweeps: partial sums merged where equal, words grouped by rounded sums where they are too many"
+        "exact",
+        in_process=True,
+        description="our own sweeps: partial sums merged where equal, words grouped by rounded sums where they are too many",
     )
 
     def available(self) -> str | None:
