@@ -210,7 +210,9 @@ def test_limits_are_named_where_they_bite(hard: Path, capsys: pytest.CaptureFixt
 
 def test_ctrl_c(hard: Path) -> None:
     """Status 130, one line, no children left."""
-    process = subprocess.Popen([*RELUCID, "prove", str(hard), "--backends", "z3-real,z3-bv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*RELUCID, "prove", str(hard), "--backends", "z3-real,z3-bv"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     children = wait_for_children(process.pid)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
