@@ -12,15 +12,15 @@ from dataclasses import replace
 from .formula import Formula, Linear, ReluConstraint, Variable
 from .relaxation import Relaxation, combined, readers
 
-SHARE = 0.25  # of the time that is left
-MOST_VARIABLES = 150_000  # of one linear program
-PATIENCE = 0.3  # of the share: for the bounds of single ReLUs, judged by the time that the violation's took
+SHARE, MOST = 0.2, 6.0  # of the time that is left, and in seconds: the linear programs' part
+MOST_VARIABLES = 100_000  # of one linear program
+SHORT = 0.5  # seconds: the bounds of single ReLUs are found where they take no more, judged by the violation's; they seldom decide
 
 
 def tightened(formula: Formula, deadline: float) -> Formula:
     """The same query with tighter bounds; settled if the violation's fell below 0.  `deadline`: time.monotonic()."""
     started = time.monotonic()
-    until = started + SHARE * (deadline - started)
+    until = started + min(SHARE * (deadline - started), MOST)
     deep, everyone = readers(formula), frozenset(range(len(formula.relus)))
     formula, relaxation = _violation(formula, everyone - deep, until)
     if formula.settled or relaxation is None:
@@ -28,7 +28,7 @@ def tightened(formula: Formula, deadline: float) -> Formula:
     if deep:
         before = time.monotonic()
         formula, better = _violation(formula, everyone, until)
-        if not formula.settled and 2 * len(deep) * (time.monotonic() - before) < PATIENCE * (until - started):
+        if not formula.settled and 2 * len(deep) * (time.monotonic() - before) < SHORT:
             formula = _relus(formula, sorted(deep), until)
             formula, better = _violation(formula, frozenset(range(len(formula.relus))), until)
         relaxation = better or relaxation

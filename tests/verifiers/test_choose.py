@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from random_claims import random_claim
-from relucid.encoders.options import BEST, PLAIN
+from relucid.encoders.options import BEST, DESCRIPTIONS, PLAIN, Encoding
 from relucid.models.errors import InputError
 from relucid.verifiers.backend import Budget, options_of
 from relucid.verifiers.choose import choose
 from relucid.verifiers.prove import prove_claim
+from relucid.verifiers.queries import QueryBackend
 from relucid.verifiers.registry import all_backends
 
 
@@ -84,3 +87,11 @@ def test_variants_race_against_each_other() -> None:
     verdict = prove_claim(random_claim(3), backends=["z3-bv:plain", "cpsat:automaton:workers=1"], budget=Budget(30.0, workers=2))
     assert {a.backend for a in verdict.attempts} == {"z3-bv:plain", "cpsat:automaton:workers=1"}
     assert verdict.backend in {"z3-bv:plain", "cpsat:automaton:workers=1"}
+
+
+def test_every_option_of_the_encodings_is_documented() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "encodings.md").read_text(encoding="utf-8")
+    for backend in all_backends().values():
+        if isinstance(backend, QueryBackend):
+            assert all(f"\n| `{option}` |" in text for option in backend.options), backend.name
+    assert {f.name for f in fields(Encoding)} == {option.removeprefix("no-").replace("-", "_") for option in DESCRIPTIONS}
