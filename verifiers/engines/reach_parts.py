@@ -225,7 +225,7 @@ class Parts:
         finer = None
         if graph.edges <= self.options.edges:
             b, row = self._row(losing, winning)
-            finer = self._remembering(graph, self.bounders[b].direction(row, *part.boxes[b]).astype(np.float64))
+            finer = self._remembering(graph, self.bounders[b].direction(row, *part.boxes[b]))
         if finer is None:
             return self._halved(part, until, children)
         boxes = [bounder.boxes(finer, *box, until) for bounder, box in zip(self.bounders, part.boxes, strict=True)]
@@ -271,21 +271,19 @@ class Parts:
 
     def _remembering(self, graph: Graph, direction: np.ndarray) -> Graph | None:
         """A refinement by rounded sums, as fine as may be; None where none tells words apart."""
+        *_, ends = graph.forward(np.stack([direction, -direction], axis=2))
+        spread = float(ends.max(axis=0).sum())
+        if not spread:
+            return None
+        whole = float(np.gcd.reduce(direction.reshape(-1)))
         direction = direction - direction.min(axis=1, keepdims=True)
-        spread = float(direction.max(axis=1).sum())
-        whole = float(np.gcd.reduce(direction.astype(np.int64).reshape(-1))) if spread < 2**53 else 0
-        steps = self.options.steps * graph.length
-        while steps >= 2 and spread:
-            unit = spread / steps
-            if whole and unit < whole:
-                unit = whole  # finer than exact would only cost
-            finer = graph.refined(
-                np.rint(direction / unit).astype(np.int64),
-                min(4 * self.options.edges, max(self.options.grown, self.options.growth * graph.edges)),
-            )
+        unit = max(whole, spread / (self.options.steps * graph.length))  # finer than exact would only cost
+        most = min(4 * self.options.edges, max(self.options.grown, self.options.growth * graph.edges))
+        while unit <= spread:
+            finer = graph.refined(np.rint(direction / unit).astype(np.int64), most)
             if finer is not None:
                 return finer if finer.edges > graph.edges or finer.sizes[-1] > graph.sizes[-1] else None
-            steps //= 2
+            unit *= 2
         return None
 
     def _halved(self, part: Part, until: float, children: list[Part]) -> None:
