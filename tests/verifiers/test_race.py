@@ -231,12 +231,12 @@ def test_a_child_may_claim_less_trust_than_its_backend_but_not_more():
     assert attempt(run(modest), "modest").trust == "float"
 
 
-def test_after_an_exact_proof_only_higher_trust_goes_on():
+def test_checked_is_asked_of_the_checker_whoever_says_proved():
     verdict = run(HONEST, Fake("equal", "kill_itself"), trust="checked", workers=1)
-    assert isinstance(verdict, Unknown)
-    assert attempt(verdict, "equal").outcome == "cancelled"
-    verdict = run(HONEST, Fake("checked", "prove", trust="checked"), trust="checked", workers=1)
-    assert isinstance(verdict, Proved) and verdict.backend == "checked"
+    assert isinstance(verdict, Proved) and (verdict.backend, verdict.trust) == ("honest", "checked")
+    assert verdict.certificate.startswith("proof: ") and attempt(verdict, "equal").outcome == "cancelled"
+    verdict = run(Fake("boaster", "prove", trust="checked"), trust="checked", workers=1)
+    assert isinstance(verdict, Proved) and verdict.certificate  # its own word is not enough
 
 
 def test_a_float_proof_against_a_counterexample_is_rejected():
