@@ -76,6 +76,13 @@ class Reach:
         """Until everything is settled, or deciding, `wanted` words are found (True), or until `deadline` (False)."""
         if time.monotonic() > deadline:
             return False
+        done = self._run(deadline, wanted, report)
+        enough = not self.counting and len(self.words) >= wanted
+        if done and not enough and not self.words and self.settled.undecided:
+            raise AssertionError(f"reach says that it is done, but {self.settled} of {self.claim.domain_size} inputs do not add up")
+        return done
+
+    def _run(self, deadline: float, wanted: int, report: Report) -> bool:
         if self.parts is None and (self.deep or self.counting) and self._swept(deadline, wanted, report, SHARE if self.deep else 0):
             return True
         try:

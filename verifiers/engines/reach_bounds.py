@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...models.errors import Unsupported
 from .reach_graph import Graph
 from .reach_lines import Functions, Lines, Shape, functions
 from .reach_problem import SAFE, Problem
@@ -85,8 +86,11 @@ class Bounder:
         self.shape = Shape(problem.relus, problem.levels, problem.sign, problem.shift)
         self.flat = problem.symbols.reshape(len(problem.constant), -1)
         self.places = np.arange(problem.symbols.shape[1]) * problem.symbols.shape[2]
-        largest = max(problem.largest, max(abs(int(v)) for v in (problem.relus.max(initial=0), problem.relus.min(initial=0))))
-        self.bits = min(ROUNDED_BITS if problem.shift else BITS, max(0, SAFE.bit_length() - 1 - largest.bit_length()))
+        self.bits = min(
+            ROUNDED_BITS if problem.shift else BITS, SAFE.bit_length() - 1 - max(problem.largest, problem.steepest).bit_length()
+        )
+        if self.bits < 0:
+            raise Unsupported("the numbers are too wide for multipliers of 64 bits")
         self.most = problem.gain * 2.0**self.bits
         self.pairs = problem.origin[: self.inner]
 
@@ -147,42 +151,10 @@ class Bounder:
             yield found
             words = found.words
 
-    def moved(self, now: Bounded, before: np.ndarray | None, gap: np.ndarray | None = None) -> tuple[Functions, np.ndarray]:
-        """Better multipliers, for bounds that are to fall by `gap` (just below 0, where it is not given), and the direction."""
+    def moved(self, now: Bounded, before: np.ndarray | None) -> tuple[Functions, np.ndarray]:
+        """Better multipliers, for bounds that are to fall just below 0, and the direction of the step."""
         scale = 2.0**-self.bits
-        if gap is None:
-            gap = 1.05 * now.upper * scale + 1
-        return self.shape.moved(now.asked, now.fit.outputs * scale, now.own, gap, self.most, before)
-
-    def tightened(self, graph: Graph, low: np.ndarray, high: np.ndarray, rounds: int, until: float) -> tuple[np.ndarray, np.ndarray]:
-        """Better bounds of the arguments of deeper ReLUs on all words of the graph."""
-        low, high = low.copy(), high.copy()
-        for columns in self.shape.levels[1:]:
-            open_ = columns[(low[columns] < 0) & (high[columns] > 0)]
-            rows = [(int(j), sign) for sign in (1, -1) for j in open_ if self.problem.sign[j] * sign >= 0]
-            if not rows:
-                continue
-            best = now = self.bounded(graph, self.plain(rows, low, high), np.zeros(len(rows), dtype=np.int64))
-            truth = self._truth(now, rows)
-            for _ in range(rounds):
-                if time.monotonic() > until:
-                    raise OutOfTime
-                gap = 0.8 * np.maximum(now.upper * 2.0**-self.bits - truth, 0)
-                now = self.bounded(graph, self.moved(now, None, gap)[0], now.side)
-                truth = np.maximum(truth, self._truth(now, rows))
-                best = best.improved(now)
-            for (j, sign), bound in zip(rows, self._unscaled(best.upper), strict=True):
-                same = np.flatnonzero(self.pairs == self.pairs[j])
-                if sign > 0:
-                    high[same] = np.minimum(high[same], bound)
-                else:
-                    low[same] = np.maximum(low[same], -bound)
-        return low, high
-
-    def _truth(self, bounds: Bounded, rows: list[tuple[int, int]]) -> np.ndarray:
-        """The rows' real values on the words that attain the bounds."""
-        x = self.arguments(bounds.own)
-        return np.array([sign * x[f, j] for f, (j, sign) in enumerate(rows)])
+        return self.shape.moved(now.asked, now.fit.outputs * scale, now.own, 1.05 * now.upper * scale + 1, self.most, before)
 
     def loss(self, best: Bounded) -> np.ndarray:
         """Per function and ReLU, by how much the line is above the truth on the word that attains the bound."""

@@ -27,14 +27,16 @@ Box = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Options:
-    """`few`: words that are tried one by one.  `edges`: of a graph, before it is halved.  `growth`: by one refinement, at most, or to `grown` edges.
+    """How parts are worked on.
 
-    `steps`: of rounding, per position.  `clusters`: parts that one refinement makes.  `nodes`: bounds of a part with ReLUs split.
-    `rounds`: of improving multipliers.  `progress`: the share of edges that is left after a round worth another one like it.
+    `few`: words that are tried one by one.  `edges`: of a graph, before it is halved.  `growth`: by one refinement, at most, or to
+    `grown` edges.  `steps`: of rounding, per position.  `clusters`: parts that one refinement makes.  `nodes`: bounds of a part with
+    ReLUs split.  `rounds`: of improving multipliers.  `progress`: the share of edges that is left after a round worth another one
+    like it.  `attacks`: words to start from, with `steps_of_attack` the first time.  `waiting`: edges of all parts before memory counts.
     """
 
     few: int = 50_000
-    edges: int = 100_000
+    edges: int = 50_000
     growth: int = 12
     grown: int = 20_000
     steps: int = 8
@@ -43,8 +45,8 @@ class Options:
     rounds: int = 6
     progress: float = 0.7
     attacks: int = 32
-    waiting: int = 20_000_000
     steps_of_attack: int = 4
+    waiting: int = 4_000_000
 
 
 DEFAULT = Options()
@@ -120,10 +122,10 @@ class Parts:
         return True
 
     def _next(self) -> int:
-        """The worst part; the latest, where memory is short or everything has to be seen anyway."""
-        if self.counting or sum(part.graph.edges for part in self.stack) > self.options.waiting:
+        """The worst part, counting the largest; the latest, where memory is short."""
+        if sum(part.graph.edges for part in self.stack) > self.options.waiting:
             return -1
-        return max(range(len(self.stack)), key=lambda k: self.stack[k].worst)
+        return max(range(len(self.stack)), key=lambda k: self.stack[k].graph.size if self.counting else self.stack[k].worst)
 
     # -- one part
 
@@ -326,7 +328,7 @@ class Parts:
             for columns in problem.levels:
                 readers = np.flatnonzero(problem.relus[:, columns].any(axis=1))
                 product = exact_matmul(np.maximum(sums[:, columns], 0), problem.relus[np.ix_(readers, columns)].T)
-                sums[:, readers] += bounder.shape.rounded(product, readers)
+                sums[:, readers] += bounder.shape.rounded(product.astype(np.int64), readers)
             wrong |= (sums[:, goals] >= 0).any(axis=1)
         exact = not any(bounder.problem.shift for bounder in self.bounders)
         if (not exact or not self.counting) and wrong.any():

@@ -63,6 +63,17 @@ class Problem:
         return max(_reach((self.symbols, self.relus, self.constant), self.shift))
 
     @cached_property
+    def steepest(self) -> int:
+        """A bound on every coefficient that a ReLU's output gets on the way back from a goal, times 2**shift, likewise."""
+        coefficients = [0] * self.count + [1] * (len(self.constant) - self.count)
+        most = 0
+        for i in reversed(range(self.count)):
+            readers = np.flatnonzero(self.relus[:, i])
+            total = sum(MARGIN * abs(int(self.relus[j, i])) * coefficients[j] for j in readers)
+            most, coefficients[i] = max(most, total), (total >> self.shift) + len(readers)
+        return most
+
+    @cached_property
     def gain(self) -> np.ndarray:
         """Per ReLU, how much its argument can change a goal at most, per unit: floats, to choose by."""
         gain = np.ones(len(self.constant))
