@@ -77,9 +77,8 @@ class Reach:
         if time.monotonic() > deadline:
             return False
         done = self._run(deadline, wanted, report)
-        enough = not self.counting and len(self.words) >= wanted
-        if done and not enough and not self.words and self.settled.undecided:
-            raise AssertionError(f"reach says that it is done, but {self.settled} of {self.claim.domain_size} inputs do not add up")
+        if done and (self.counting or len(self.words) < wanted) and self.settled.undecided:
+            raise RuntimeError(f"reach says that it is done, but {self.settled} does not add up")
         return done
 
     def _run(self, deadline: float, wanted: int, report: Report) -> bool:
