@@ -39,7 +39,7 @@ class Options:
     edges: int = 50_000
     growth: int = 12
     grown: int = 20_000
-    steps: int = 8
+    steps: int = 2
     clusters: int = 6
     nodes: int = 64
     rounds: int = 6
@@ -50,6 +50,7 @@ class Options:
 
 
 DEFAULT = Options()
+COUNTING = 4  # times as many steps: words on both sides of the goal are told apart by its sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,7 +280,8 @@ class Parts:
             return None
         whole = float(np.gcd.reduce(direction.reshape(-1)))
         direction = direction - direction.min(axis=1, keepdims=True)
-        unit = max(whole, spread / (self.options.steps * graph.length))  # finer than exact would only cost
+        steps = self.options.steps * (COUNTING if self.counting else 1) * graph.length
+        unit = max(whole, spread / steps)  # finer than exact would only cost
         most = min(4 * self.options.edges, max(self.options.grown, self.options.growth * graph.edges))
         while unit <= spread:
             finer = graph.refined(np.rint(direction / unit).astype(np.int64), most)
