@@ -97,10 +97,13 @@ def test_bounds_hold_for_any_multipliers_and_phases() -> None:
             bounder = Bounder(problem, sides)
             which = np.resize(np.arange(len(sides)), 6)
             asked = bounder.asking(which, *bounder.whole())
-            phase = rng.integers(-1, 2, size=(6, max(case.queries[0].count, 1))).astype(np.int8)[:, bounder.pairs]
+            # phases that some word has, so that there are words to check
+            some = [rows_of(case.queries[0], case.words[k]) for k in rng.integers(len(case.words), size=6)]
+            signs = np.array([[1 if row > 0 else -1 if row < 0 else 1 - 2 * rng.integers(2) for row in rows[:-1]] for rows in some])
+            phase = (signs * (rng.random(signs.shape) < 0.7)).reshape(6, -1).astype(np.int8)[:, bounder.pairs]
             phase = np.where(asked.phase == 0, phase, asked.phase)
             above, below = rng.random(asked.above.shape), rng.random(asked.above.shape)
-            asked = replace(asked, phase=phase, above=above, below=below, beta=rng.random(above.shape) * bounder.most)
+            asked = replace(asked, phase=phase, above=above, below=below, beta=3 * rng.random(above.shape) * bounder.most)
             best = bounder.bounded(graph, asked, which)
             moved = bounder.bounded(graph, bounder.moved(best, None)[0], which)
             scale = 2.0 ** (bounder.bits - int(problem.unit[problem.count]))
