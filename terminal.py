@@ -101,7 +101,7 @@ def print_certificate(certificate: Certificate | None, why: str, late: bool, dom
     found = certificate.accepted
     assert found is not None
     rounding = "; float32 computes this network exactly" if found.exact_in_float32 else "; about the network over the rationals"
-    counted = f"{found.parts:,} parts, {found.leaves:,} leaves, {found.enumerated:,} inputs run"
+    counted = f"{found.parts:,} parts, {found.leaves:,} leaves, {found.run:,} prefixes run"
     screen.print(
         Text(f"accepted: network = program on all {number(domain_size)} inputs ({counted}; {size}{rounding})", "green"), soft_wrap=True
     )

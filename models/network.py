@@ -169,6 +169,11 @@ class Network:
             bounds.append(max((int(r) for r in rows), default=0))
         return tuple(bounds)
 
+    @cached_property
+    def arithmetic(self) -> np.dtype:
+        """The fastest dtype in which every number and partial sum is exact, on inputs 0 and 1."""
+        return self._arithmetic(1)
+
     def _arithmetic(self, input_magnitude: int) -> np.dtype:
         largest = max(
             *self.magnitudes(input_magnitude),

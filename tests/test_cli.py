@@ -69,7 +69,7 @@ CHECK_KEYS = {
     "tokens",
     "parts",
     "leaves",
-    "enumerated",
+    "run",
     "exact_in_float32",
     "bytes",
     "seconds",

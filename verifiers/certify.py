@@ -21,9 +21,10 @@ from ..models.claim import Claim
 from ..models.errors import InputError, Unsupported
 from ..models.runtime import RuntimeMismatch, RuntimeUnavailable
 from .proof.checker import Accepted, check_proof
-from .proof.format import LimitReached, Rejected, read_lines, write_lines
+from .proof.format import LimitReached, Rejected, read_lines
 from .proof.producer import Unproved, proof_lines
 from .proof.witness import WITNESS, check_witness, witness_line
+from .proof.writing import write_lines
 from .replay import Replayer
 from .verdict import Contradiction, Proved, Refuted, Unknown, Verdict
 
@@ -120,7 +121,7 @@ def _proved(claim: Claim, verdict: Proved, place: Path, path: Path | None, secon
 def _counted(accepted: Accepted | None) -> str:
     assert accepted is not None
     parts = [f"{accepted.parts:,} parts, {accepted.leaves:,} leaves"] if accepted.parts else []
-    return ", ".join([*parts, *([f"{accepted.enumerated:,} inputs run"] if accepted.enumerated else [])]) or "bounds alone"
+    return ", ".join([*parts, *([f"{accepted.run:,} prefixes run"] if accepted.run else [])]) or "bounds alone"
 
 
 def _unreached(verdict: Proved, seconds: float, why: str) -> Unknown:

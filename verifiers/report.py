@@ -58,7 +58,7 @@ def certificate_json(certificate: Certificate | None, why: str, domain_size: int
         "tokens": list(certificate.tokens) if certificate and certificate.shows == "refuted" else None,
         "parts": found.parts if found else None,
         "leaves": found.leaves if found else None,
-        "enumerated": found.enumerated if found else None,
+        "run": found.run if found else None,
         "exact_in_float32": found.exact_in_float32 if found else None,
         "bytes": certificate.size if certificate else None,
         "seconds": round(certificate.seconds, 3) if certificate else None,

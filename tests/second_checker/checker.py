@@ -7,16 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import claim as claims
-from . import onnx_file, rows, words
+from . import onnx_file, rows, runs, words
 from .claim import Claim, Rejected
 from .onnx_file import Network
 from .rows import ACTIVE, INACTIVE, Bounds
 from .words import Part
 
-ENUMERATED = 100_000
 Phases = tuple[int, ...]
 
 
@@ -62,12 +59,12 @@ class Checker:
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.network: Network = onnx_file.read(claim)
-        self.enumerated = 0
+        self.runs = runs.Runs(claim, self.network)
 
     def run(self, text: str) -> None:
         self.lines = Lines(text)
         head = self.lines.next("format", "claim", "network", "program", "domain", "exact_in_float32")
-        need(head["format"] == "relucid proof 1", "another format")
+        need(head["format"] == "relucid proof 2", "another format")
         need(type(head["exact_in_float32"]) is bool, "exact_in_float32 is no bool")
         parts = [Part.whole(language) for language in words.languages(self.claim)]
         need(not all(p.empty for p in parts), "the domain is empty")
@@ -80,35 +77,12 @@ class Checker:
     def label(self, c: int, part: Part) -> None:
         head = self.lines.next("label", "by", "bounds")
         need(is_int(head["label"]) and head["label"] == c, f"label {c} is missing")
-        if head["by"] == "enumeration":
-            need(head["bounds"] == [], "an enumeration needs no bounds")
-            self.enumerated += part.count()
-            need(self.enumerated <= ENUMERATED, "too many words to enumerate")
-            need(self.right(c, part), "the network errs on a word")
+        if head["by"] == "run":
+            need(head["bounds"] == [], "words that are run need no bounds")
+            need(self.runs.right(c, part), "the network errs on a word")
             return
-        need(head["by"] == "parts", "a label is proved by enumeration or by parts")
+        need(head["by"] == "parts", "a label is proved by running it or by parts")
         Label(self, c, part).run(head["bounds"])
-
-    def right(self, c: int, part: Part) -> bool:
-        """Whether the network gives label c on every word, by running it."""
-        every = list(part.words())
-        for start in range(0, len(every), 4096):
-            batch = np.array(every[start : start + 4096], dtype=np.int64).reshape(-1, self.claim.longest)
-            around = (np.tile(np.array(w, dtype=np.int64), (len(batch), 1)) for w in (self.claim.prefix, self.claim.suffix))
-            before, after = around
-            outputs = self.network.evaluate(np.concatenate([before, batch, after], axis=1), self.claim.alphabet)
-            for i in range(len(batch)):
-                y = [(int(n[i]), d) for n, d in outputs]
-                if self.claim.kind == "sign":
-                    label = 0 if y[0][0] <= 0 else 1
-                else:
-                    label = 0
-                    for j in range(1, len(y)):
-                        if y[j][0] * y[label][1] > y[label][0] * y[j][1]:
-                            label = j
-                if label != c:
-                    return False
-        return True
 
 
 class Label:
@@ -121,16 +95,21 @@ class Label:
         self.rows = rows.of_label(checker.claim, checker.network, part, c)
         self.k = len(self.rows.relus)
 
-    def multipliers(self, values: Any, limit: int | None) -> list[int]:
-        need(isinstance(values, list) and len(values) == self.k, f"not {self.k} multipliers")
-        need(all(is_int(v) and v >= 0 and (limit is None or v <= limit) for v in values), "a multiplier out of range")
+    def multipliers(self, changes: Any, default: list[int], limit: int | None) -> list[int]:
+        changes, values = a_list(changes), list(default)
+        need(len(changes) % 2 == 0, "a ReLU without a multiplier")
+        for j, v in zip(changes[::2], changes[1::2], strict=True):
+            need(is_int(j) and 0 <= j < self.k, "a multiplier of no ReLU")
+            need(is_int(v) and v >= 0 and (limit is None or v <= limit), "a multiplier out of range")
+            values[j] = v
         return values
 
     def run(self, entries: Any) -> None:
         bounds = list(self.rows.bounds)
         for j, sign, below, above in a_list(entries):
             need(is_int(j) and 0 <= j < self.k and is_int(sign) and sign in (1, -1), "bounds of no row")
-            below, above = self.multipliers(below, 256), self.multipliers(above, 256)
+            default = rows.default_multipliers(bounds)
+            below, above = self.multipliers(below, default[0], 256), self.multipliers(above, default[1], 256)
             row = self.rows.relus[j].times(sign)
             found = rows.by_multipliers(row, self.rows.relus, bounds, rows.phases_by(bounds), below, above, [0] * self.k, self.part)
             new, (l, u) = int(found.floor()), bounds[j]
@@ -149,6 +128,9 @@ class Label:
             leaves[rival].add(tuple(phases))
         if line["cut"] is None:
             need(part.empty or all(covered(known) for known in leaves), "the leaves do not cover a part")
+            return
+        if line["cut"] == "run":
+            need(self.checker.runs.right(self.c, part), "the network errs on a word that was run")
             return
         kind, place, values = a_list(line["cut"])
         places = range(self.part_length) if kind == "symbol" else range(self.part_length + 1)
@@ -178,12 +160,11 @@ class Label:
         if evidence is None:
             against = any(bounds[p - 1][1] < 0 if p > 0 else bounds[-p - 1][0] > 0 for p in phases)
             need(part.empty or against, "a part is not as empty as a leaf says")
-        elif evidence == "looked":
-            need(part.count() <= 1, "more than one word to look at")
-            need(self.checker.right(self.c, part), "the network errs on the word looked at")
         else:
             below, above, beta = a_list(evidence)
-            below, above, beta = self.multipliers(below, 256), self.multipliers(above, 256), self.multipliers(beta, None)
+            default = rows.default_multipliers(bounds)
+            below, above = self.multipliers(below, default[0], 256), self.multipliers(above, default[1], 256)
+            beta = self.multipliers(beta, [0] * self.k, None)
             assumed = rows.phases_by(bounds)
             for p in phases:
                 assumed[abs(p) - 1] = ACTIVE if p > 0 else INACTIVE

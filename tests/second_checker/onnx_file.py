@@ -3,9 +3,6 @@
 The graph is run once, on forms instead of numbers.  A form's variables are the one-hot inputs 0 .. n-1 and, after them, the
 elements of the ReLU nodes in the order of the file.  An id is the form sum_s s * [symbol = s], so that looking it up in
 a table is a form again.
-
-Forms also carry the scale of docs/proof-format.md, 3, which thresholds and betas are measured in.  An addition of a constant
-joins the node of a product without one (MatMul, Add); other additions are nodes of their own.
 """
 
 from __future__ import annotations
@@ -28,17 +25,6 @@ class Form:
 
     const: fmpq
     terms: dict[int, fmpq] = field(default_factory=dict)
-    scale: int = 1  # its numerators are integers over this
-    sources: int = 0  # of an affine node without bias: the sources' common scale
-
-
-def node(out: np.ndarray, factors: list[fmpq], bias: list[fmpq], used: list[Form]) -> np.ndarray:
-    """The forms of one affine node: its scale is its own denominator times its sources' common scale."""
-    sources = math.lcm(1, *(f.scale for f in used))
-    d = math.lcm(1, *(int(x.q) for x in [*factors, *bias]))
-    for f in out.flat:
-        f.scale, f.sources = d * sources, 0 if any(bias) else sources
-    return out
 
 
 def weighted(pairs: list[tuple[fmpq, Form]]) -> Form:
@@ -93,8 +79,7 @@ def matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         for j in range(b.shape[1]):
             pairs = zip(b[:, j], a[i], strict=True) if constant_b else zip(a[i], b[:, j], strict=True)
             out[i, j] = weighted([(factor.const, form) for factor, form in pairs])
-    factors, values = (b, a) if constant_b else (a, b)
-    return node(out, [f.const for f in factors.flat], [], [v for v in values.flat if v.terms])
+    return out
 
 
 def constant(array: np.ndarray) -> bool:
@@ -102,8 +87,7 @@ def constant(array: np.ndarray) -> bool:
 
 
 def scaled(array: np.ndarray, factor: fmpq) -> np.ndarray:
-    out = each(array, lambda f: weighted([(factor, f)]))
-    return node(out, [factor], [], [f for f in array.flat if f.terms])
+    return each(array, lambda f: weighted([(factor, f)]))
 
 
 def plus(a: np.ndarray, b: np.ndarray, sign: int = 1) -> np.ndarray:
@@ -111,17 +95,6 @@ def plus(a: np.ndarray, b: np.ndarray, sign: int = 1) -> np.ndarray:
     out = np.empty(x.shape, dtype=object)
     for i in np.ndindex(x.shape):
         out[i] = weighted([(fmpq(1), x[i]), (fmpq(sign), y[i])])  # type: ignore[list-item]
-    if not constant(x) and not constant(y):
-        return node(out, [], [], [*x.flat, *y.flat])
-    values, bias = (x, y) if constant(y) else (y, x)
-    if constant(values):
-        return out
-    one = values.flat[0]
-    if all(f.sources and f.sources == one.sources and f.scale == one.scale for f in values.flat):  # joins the product's node
-        own = fmpq(1, one.scale // one.sources)
-        node(out, [own], [f.const for f in bias.flat], [Form(fmpq(0), scale=one.sources)])
-    else:
-        node(out, [], [f.const for f in bias.flat], [f for f in values.flat if f.terms])
     return out
 
 
@@ -130,39 +103,6 @@ class Network:
     inputs: int
     relus: list[list[Form]]  # per ReLU node, its arguments
     outputs: list[Form]
-
-    @property
-    def scale(self) -> int:
-        return math.lcm(*(f.scale for f in self.outputs))
-
-    def evaluate(self, symbols: np.ndarray, alphabet: int) -> list[tuple[np.ndarray, int]]:
-        """Numerators and denominator of every output for rows of network symbols, in exact integers."""
-        hot = symbols + np.arange(symbols.shape[1]) * alphabet  # the inputs that are 1
-        values: list[tuple[np.ndarray, int, int]] = []  # numerators, denominator, largest magnitude
-
-        def value(form: Form) -> tuple[np.ndarray, int, int]:
-            used = {v: values[v - self.inputs] for v in form.terms if v >= self.inputs}
-            factors = {v: c / used[v][1] if v in used else c for v, c in form.terms.items()}
-            d = math.lcm(int(form.const.q), *(int(c.q) for c in factors.values()))
-            whole = {v: int(c * d) for v, c in factors.items()}
-            start = int(form.const * d)
-            size = abs(start) + sum(abs(w) * (used[v][2] if v in used else 1) for v, w in whole.items())
-            dtype = np.int64 if size < 2**62 else object
-            total = np.full(len(symbols), start, dtype=dtype)
-            table = np.zeros(self.inputs, dtype=dtype)
-            for v, w in whole.items():
-                if v in used:
-                    total = total + used[v][0].astype(dtype) * w
-                else:
-                    table[v] = w
-            for p in sorted({v // alphabet for v in whole if v not in used}):
-                total = total + table[hot[:, p]]
-            return total, d, size
-
-        for arguments in self.relus:
-            new = [value(f) for f in arguments]
-            values += [(np.maximum(n, 0), d, size) for n, d, size in new]
-        return [(n, d) for n, d, _ in map(value, self.outputs)]
 
 
 class Reader:
@@ -211,7 +151,7 @@ class Reader:
             renamed |= {int(v): len(renamed) + i for i, v in enumerate(range(starts[k], starts[k + 1]))}
 
         def moved(f: Form) -> Form:
-            return Form(f.const, {renamed[v]: c for v, c in f.terms.items()}, f.scale)
+            return Form(f.const, {renamed[v]: c for v, c in f.terms.items()})
 
         return Network(self.inputs, [[moved(f) for f in self.relus[k]] for k in sorted(wanted)], [moved(f) for f in outputs])
 
@@ -258,8 +198,7 @@ class Reader:
         out = np.empty(a.shape, dtype=object)
         for i in np.ndindex(a.shape):
             out[i] = product(a[i], b[i])
-        both = [*a.flat, *b.flat]
-        return node(out, [f.const for f in both if not f.terms], [], [f for f in both if f.terms])
+        return out
 
     def op_neg(self, a):  # type: ignore[no-untyped-def]
         return scaled(forms(a), fmpq(-1))
@@ -268,8 +207,7 @@ class Reader:
         flat = list(forms(a).flat)
         self.relus.append(flat)
         out = np.empty(len(flat), dtype=object)
-        scale = math.lcm(1, *(f.scale for f in flat))
-        out[:] = [Form(fmpq(0), {self.count + i: fmpq(1)}, scale) for i in range(len(flat))]
+        out[:] = [Form(fmpq(0), {self.count + i: fmpq(1)}) for i in range(len(flat))]
         self.count += len(flat)
         return out.reshape(a.shape)
 
@@ -279,7 +217,7 @@ class Reader:
         out = np.empty(below.shape, dtype=object)
         for i in np.ndindex(below.shape):
             out[i] = weighted([(slope, below[i]), (1 - slope, above[i])])  # type: ignore[list-item]
-        return node(out, [slope], [], [*below.flat, *above.flat])
+        return out
 
     def op_identity(self, a):  # type: ignore[no-untyped-def]
         return a
@@ -326,7 +264,7 @@ class Reader:
         out = np.empty((*indices.shape, *table.shape[1:]), dtype=object)
         for i, form in np.ndenumerate(indices):
             out[i] = self.looked_up(form, table)
-        return node(out, [f.const for f in table.flat], [], [])
+        return out
 
     def looked_up(self, form: Form, table: np.ndarray) -> np.ndarray | Form:
         a = self.claim.alphabet

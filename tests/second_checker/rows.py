@@ -35,6 +35,13 @@ class Row:
         out.add(fmpq(factor), self)
         return out
 
+    def key(self) -> tuple:
+        return (
+            frozenset((k, int(v)) for k, v in self.symbols.items() if v),
+            frozenset((j, int(v)) for j, v in self.relus.items() if v),
+            int(self.const),
+        )
+
     def primitive(self) -> tuple[Row, fmpq]:
         """self = factor * row of integers without a common divisor, factor > 0."""
         numbers = [*self.symbols.values(), *self.relus.values(), fmpq(self.const)]
@@ -106,10 +113,15 @@ def by_multipliers(
     return greatest(part, total.symbols) + total.const
 
 
+def default_multipliers(bounds: Bounds) -> tuple[list[int], list[int]]:
+    """below and above."""
+    above = [max(0, min(256, (256 * u + (u - l) // 2) // max(1, u - l))) for l, u in bounds]
+    return [256 if u + l > 0 else 0 for l, u in bounds], above
+
+
 def by_default_multipliers(row: Row, rows: list[Row], bounds: Bounds, part: Part) -> int:
     k = max(row.relus, default=-1) + 1
-    above = [max(0, min(256, (256 * u + (u - l) // 2) // max(1, u - l))) for l, u in bounds[:k]]
-    below = [256 if u + l > 0 else 0 for l, u in bounds[:k]]
+    below, above = default_multipliers(bounds[:k])
     return int(by_multipliers(row, rows[:k], bounds[:k], phases_by(bounds[:k]), below, above, [0] * k, part).floor())
 
 
@@ -151,6 +163,7 @@ def of_label(claim: Claim, network: Network, part: Part, c: int) -> Rows:
     bounds: Bounds = []
     for arguments in network.relus:
         found: list[tuple[Row, tuple[int, int]]] = []
+        numbers: dict[tuple, int] = {}  # of this node's new ReLUs, by their arguments
         new_values = []
         for form in arguments:
             argument = combined(form)
@@ -160,9 +173,15 @@ def of_label(claim: Claim, network: Network, part: Part, c: int) -> Rows:
                 new_values.append(argument)
             elif u <= 0:
                 new_values.append(Row())
+            elif (turned := row.times(-1).key()) in numbers:
+                twin = Row(relus={numbers[turned]: factor})
+                twin.add(fmpq(1), argument)
+                new_values.append(twin)
             else:
-                new_values.append(Row(relus={len(relus) + len(found): factor}))
-                found.append((row, (l, u)))
+                if row.key() not in numbers:
+                    numbers[row.key()] = len(relus) + len(found)
+                    found.append((row, (l, u)))
+                new_values.append(Row(relus={numbers[row.key()]: factor}))
         values += new_values
         layers.append(list(range(len(relus), len(relus) + len(found))))
         relus += [row for row, _ in found]
@@ -171,7 +190,8 @@ def of_label(claim: Claim, network: Network, part: Part, c: int) -> Rows:
     for combination, threshold in claim.rivals(c):
         row = Row()
         for column, sign in combination.items():
-            row.add(fmpq(sign * network.scale), combined(network.outputs[column]))
+            row.add(fmpq(sign), combined(network.outputs[column]))
+        row, _ = row.normal(present)
         row.const -= threshold
         rivals.append(row)
     return Rows(relus, [layer for layer in layers if layer], rivals, bounds)

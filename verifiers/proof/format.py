@@ -1,4 +1,4 @@
-"""The proof file as a stream of JSON lines: how it is written, and how it is read without trusting it.
+"""The proof file as a stream of JSON lines, read without trusting it (`writing.py` writes it).
 
 docs/proof-format.md says what the lines mean.  A file may be gzipped.  It is read line by line, in bounded memory: lines, numbers
 and nesting have limits, and so has what a compressed file may expand to.
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-FORMAT = "relucid proof 1"
+FORMAT = "relucid proof 2"
 LINE_LIMIT = 1 << 24  # bytes of one line
 FILE_LIMIT = 1 << 33  # bytes after decompression
 DIGITS = 400  # of one number
@@ -23,6 +21,10 @@ DIGITS = 400  # of one number
 
 class Rejected(Exception):
     """The file does not prove the claim; one line that says why and where."""
+
+
+class TooMuch(Rejected):
+    """What it leaves to be run is more than a checker runs."""
 
 
 class LimitReached(Exception):
@@ -54,11 +56,18 @@ def _object(line: bytes, number: int) -> dict[str, Any]:
     if not line.endswith(b"\n"):
         raise Rejected(f"line {number}: the file is cut off")
     try:
-        found = json.loads(line, parse_int=_integer, parse_float=_no_float, parse_constant=_no_float)
+        found = json.loads(line, object_pairs_hook=_once, parse_int=_integer, parse_float=_no_float, parse_constant=_no_float)
     except (ValueError, RecursionError):
         raise Rejected(f"line {number}: it is not a line of a proof") from None
     if not isinstance(found, dict):
         raise Rejected(f"line {number}: it is not a line of a proof")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key that is there twice")
     return found
 
 
@@ -70,25 +79,3 @@ def _integer(text: str) -> int:
 
 def _no_float(text: str) -> None:
     raise ValueError(f"{text}: all numbers of a proof are integers")
-
-
-def _packed(raw: IO[bytes], path: Path) -> AbstractContextManager[IO[bytes]]:
-    """Gzipped where the name says so, the same bytes for the same lines."""
-    if path.suffix != ".gz":
-        return nullcontext(raw)
-    return cast(AbstractContextManager[IO[bytes]], gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
-
-
-def write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> int:
-    """Write them, gzipped where the name ends in .gz, all or nothing; returns the size in bytes.  Raises OSError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(part, "wb") as raw, _packed(raw, path) as file:
-            for line in lines:
-                file.write(json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n")
-        size = part.stat().st_size
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return size

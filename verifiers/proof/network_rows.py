@@ -2,8 +2,9 @@
 
 Part of the trusted base.  Everything is an exact integer.  A row is  symbols . x + relus . y + constant,  where x are the symbol
 indicators of a word and y the outputs of earlier unstable ReLUs; values are numerators over the node's scale, divided by the
-greatest common divisor of the row where it becomes a ReLU's argument.  A ReLU that is never positive is 0, one that is never
-negative is its argument.  docs/proof-format.md, "Rows", is the specification.
+greatest common divisor of the row where it becomes a ReLU's argument or a rival's lead.  A ReLU that is never positive is 0, one
+that is never negative is its argument; ReLUs of a layer with equal or opposite arguments are one.  docs/proof-format.md, "Rows", is
+the specification.
 """
 
 from __future__ import annotations
@@ -126,21 +127,12 @@ class Built:
 
 def build(claim: Claim, label: int, language: Automaton) -> Built:
     """From the claim, on the (non-empty) words of one label."""
-    builder = _Builder(claim, language)
+    builder, rivals = _Builder(claim, language), claim.decision.rivals(label)
     outputs = builder.outputs()
-    coefficients = integer_array([list(r.coefficients) for r in claim.decision.rivals(label)])
-    thresholds = integer_array([-r.threshold for r in claim.decision.rivals(label)])
-    violations = builder.combined(coefficients, outputs)
-    parts = [*builder.unstable, violations]
-    k = len(builder.unstable)
-    rows = Rows(
-        integer_array(np.concatenate([p.symbols.astype(object) for p in parts])),
-        integer_array(np.concatenate([builder.wide(p).astype(object) for p in parts])),
-        integer_array(np.concatenate([*(p.constant.astype(object) for p in builder.unstable), exact_sum(violations.constant, thresholds)])),
-        tuple(builder.layers),
-    )
-    assert rows.relus.shape == (k + len(coefficients), k)
-    return Built(rows, integer_array(builder.lower), integer_array(builder.upper))
+    leads, _ = builder.divided(builder.combined(integer_array([list(r.coefficients) for r in rivals]), outputs))
+    thresholds = integer_array([-r.threshold for r in rivals])  # 0 or 1, so that it needs no division
+    leads = Rows(leads.symbols, leads.relus, exact_sum(leads.constant, thresholds))
+    return Built(builder.stacked(leads), integer_array(builder.lower), integer_array(builder.upper))
 
 
 class _Builder:
@@ -191,39 +183,50 @@ class _Builder:
         constant[before * width : (before + language.length) * width] = 0
         return Rows(symbols, np.zeros((domain.input_size, 0), dtype=np.int64), constant)
 
-    def _rectified(self, rows: Rows, layer: int) -> Rows:
-        count, known = len(rows.constant), len(self.unstable)
-        divided, common = self._divided(rows)
-        lower_known, upper_known = integer_array(self.lower), integer_array(self.upper)
-        parts = [*self.unstable, divided]
-        everything = Rows(
+    def stacked(self, rows: Rows) -> Rows:
+        """The arguments of all unstable ReLUs, then these rows."""
+        parts = [*self.unstable, rows]
+        return Rows(
             integer_array(np.concatenate([p.symbols.astype(object) for p in parts])),
             integer_array(np.concatenate([self.wide(p).astype(object) for p in parts])),
             integer_array(np.concatenate([p.constant.astype(object) for p in parts])),
             tuple(self.layers),
         )
-        places = list(range(known, known + count))
+
+    def _rectified(self, rows: Rows, layer: int) -> Rows:
+        count, known = len(rows.constant), len(self.unstable)
+        divided, common = self.divided(rows)
+        everything, places = self.stacked(divided), list(range(known, known + count))
+        lower_known, upper_known = integer_array(self.lower), integer_array(self.upper)
         uppers = proved_upper(self.language, everything, places, 1, lower_known, upper_known)
         lowers = [-v for v in proved_upper(self.language, everything, places, -1, lower_known, upper_known)]
         out = Rows(rows.symbols.astype(object), np.zeros((count, known + count), dtype=object), rows.constant.astype(object))
         out.relus[:, :known] = self.wide(rows)
+        here: dict[tuple[int, ...], int] = {}  # unstable ReLUs of this layer by their arguments
         for i in range(count):
             if lowers[i] >= 0:
                 continue
+            argument = tuple(map(int, (*divided.symbols[i], *divided.relus[i], divided.constant[i])))
+            opposite = here.get(tuple(-v for v in argument)) if uppers[i] > 0 else None
+            if opposite is not None:  # max(0, -x) = max(0, x) - x
+                out.relus[i, opposite] = common[i]
+                continue
             out.symbols[i], out.relus[i], out.constant[i] = 0, 0, 0
             if uppers[i] > 0:
-                out.relus[i, len(self.unstable)] = common[i]
-                self.unstable.append(Rows(divided.symbols[i : i + 1], divided.relus[i : i + 1, :known], divided.constant[i : i + 1]))
-                self.layers.append(layer)
-                self.lower.append(lowers[i])
-                self.upper.append(uppers[i])
+                if argument not in here:
+                    here[argument] = len(self.unstable)
+                    self.unstable.append(Rows(divided.symbols[i : i + 1], divided.relus[i : i + 1, :known], divided.constant[i : i + 1]))
+                    self.layers.append(layer)
+                    self.lower.append(lowers[i])
+                    self.upper.append(uppers[i])
+                out.relus[i, here[argument]] = common[i]
         return Rows(integer_array(out.symbols), integer_array(out.relus[:, : len(self.unstable)]), integer_array(out.constant))
 
-    def _divided(self, rows: Rows) -> tuple[Rows, list[int]]:
+    def divided(self, rows: Rows) -> tuple[Rows, list[int]]:
         """Each position's commonest weight moved into the constant, then each row divided by its greatest common divisor."""
         length, width = self.language.length, self.language.symbol_count
         symbols = rows.symbols.astype(object).reshape(len(rows.constant), length, width).copy()
-        constant, relus = rows.constant.astype(object).copy(), self.wide(rows).astype(object)
+        constant, relus = rows.constant.astype(object).copy(), self.wide(rows).astype(object).copy()
         common = []
         for t in range(length):
             present = sorted({s for _, s, _ in self.language.edges[t]})

@@ -1,89 +1,183 @@
 """Writes what `bab` has settled as a proof, in the order in which the checker reads it.
 
-Nothing here is trusted: the checker accepts or rejects what comes out.  Small domains are proved by enumeration.
+Nothing here is trusted: the checker accepts or rejects what comes out.  Labels whose words can be run are left to be run.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ...encoders.bounds import reduced
-from ...encoders.dense import dense
+from ...encoders.dense import Dense
+from ...models.automaton import Automaton
 from ...models.claim import Claim
 from ...models.float32 import exact_in_float32
+from ...models.network import integer_array
 from ..engines.bab import Options, Search
 from ..engines.cells import Leaf
-from ..engines.relaxation import STEP
-from .format import FORMAT
+from ..engines.relaxation import STEP, Multipliers
+from .checker import RUN
+from .format import FORMAT, Rejected, TooMuch
+from .minimise import Settled, minimised
+from .network_rows import Built, build, proved_upper
+from .parts import Bound, Part, bounded, cut, evaluated, whole
+from .sweep import run_words
 
-FEW = 20_000  # words of all labels that are left to enumeration: the checker runs them
+FEW = 30_000  # prefixes that are run at once, without looking for anything better
+PATIENCE = 3.0  # seconds of search before running as many as a checker runs
+MINIMISING = 0.3  # seconds, or this share of what the search took
 
-
-def proof_lines(claim: Claim, seconds: float, progress: Callable[[str], None] = lambda text: None) -> Iterator[dict[str, Any]]:
-    """The lines of a proof, label by label.  Raises TimeoutError where the search does not end in time, Unproved where the claim is false."""
-    deadline = time.monotonic() + seconds
-    digests = {"claim": claim.digest, "network": claim.network.digest, "program": claim.program.digest, "domain": claim.domain.digest}
-    yield {"format": FORMAT, **digests, "exact_in_float32": exact_in_float32(claim.network, claim.domain.positions).ok}
-    few = claim.domain_size <= FEW
-    for label in range(len(claim.decision.labels)):
-        language = claim.language.restricted(label)
-        if language.empty or not claim.decision.rivals(label):
-            continue
-        if few:
-            yield {"label": label, "by": "enumeration", "bounds": []}
-            continue
-        yield from _label(claim, label, deadline, progress)
-    yield {"end": True}
+Progress = Callable[[str], None]
 
 
 class Unproved(Exception):
-    """A word came up on which network and program differ: somebody's "proved" was wrong."""
+    """The claim is false on some word: somebody's "proved" was wrong."""
 
 
-def _label(claim: Claim, label: int, deadline: float, progress: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    language = claim.language.restricted(label)
-    small = reduced(claim.network, claim.domain, language, deadline)
-    queries = [dense(small, rival) for rival in claim.decision.rivals(label)]
-    left = [i for i, query in enumerate(queries) if not query.settled]
-    if not left:
-        yield {"label": label, "by": "parts", "bounds": []}
-        yield {"closed": [], "cut": None}
-        return
-    search = Search([queries[i] for i in left], Options(cut_states=language.deterministic))
-    order = language.canonical()
-    name = claim.decision.labels[label]
-    outcome = search.run(deadline, lambda said, cells: progress(f"proof, label {name!r}: {said.nodes} nodes, {cells} parts open"))
-    if outcome.words:
-        raise Unproved(f"network and program differ on {list(claim.domain.unpadded(outcome.words[0]))}")
-    if outcome.open:
-        raise TimeoutError("out of time while proving")
-    k = search.problem.count
-    bounds = [[row, sign, _plain(m.below), _plain(m.above)] for row, sign, m in search.root_bounds]
-    yield {"label": label, "by": "parts", "bounds": bounds}
-    stack = [0]
-    while stack:
-        number = stack.pop()
-        closed = [_leaf(leaf, left[leaf.target - k]) for leaf in search.closed.get(number, [])]
-        if number not in search.cuts:
-            yield {"closed": closed, "cut": None}
+def proof_lines(claim: Claim, seconds: float, progress: Progress = lambda text: None, *, run: bool = True) -> Iterator[dict[str, Any]]:
+    """The lines of a proof, label by label; `run`: words may be left to be run.
+
+    Raises TimeoutError where the search does not end in time, Unproved where the claim is false.
+    """
+    deadline = time.monotonic() + seconds
+    digests = {"claim": claim.digest, "network": claim.network.digest, "program": claim.program.digest, "domain": claim.domain.digest}
+    yield {"format": FORMAT, **digests, "exact_in_float32": exact_in_float32(claim.network, claim.domain.positions).ok}
+    left = RUN if run else 0
+    for label in range(len(claim.decision.labels)):
+        language = claim.language.restricted(label)
+        if not language.empty and claim.decision.rivals(label):
+            writer = _Label(claim, label, language, deadline, progress, left)
+            yield from writer.lines()
+            left -= writer.followed
+    yield {"end": True}
+
+
+@dataclass
+class _Label:
+    claim: Claim
+    label: int
+    language: Automaton
+    deadline: float
+    progress: Progress
+    left: int  # prefixes that may still be left to be run
+    followed: int = 0
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        if self._run(FEW):
+            yield from self._left_to_be_run()
+            return
+        started = time.monotonic()
+        self._in_time()
+        built = build(self.claim, self.label, self.language)
+        queries, numbers = _queries(self.claim, self.label, self.language, built)
+        if not queries:
+            yield {"label": self.label, "by": "parts", "bounds": []}
+            yield {"closed": [], "cut": None}
+            return
+        search = Search(queries, Options(cut_states=self.language.deterministic, attack=False))
+        if not self._searched(search, min(self.deadline, time.monotonic() + PATIENCE)):
+            if self._run(self.left):
+                yield from self._left_to_be_run()
+                return
+            if not self._searched(search, self.deadline):
+                raise TimeoutError("out of time while proving")
+        ended = time.monotonic()
+        yield from self._written(search, built, numbers, ended + MINIMISING * max(1.0, ended - started))
+
+    def _left_to_be_run(self) -> Iterator[dict[str, Any]]:
+        yield {"label": self.label, "by": "run", "bounds": []}
+
+    def _run(self, most: int) -> bool:
+        """Whether the label's words can be left to be run."""
+        try:
+            self.followed = run_words(self.claim, self.label, self.language, min(most, self.left), self._in_time)
+        except TooMuch:
+            return False
+        except Rejected as why:
+            raise Unproved(f"{why}, of label {self.claim.decision.labels[self.label]!r}") from None
+        return True
+
+    def _in_time(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise TimeoutError("out of time while proving")
+
+    def _searched(self, search: Search, deadline: float) -> bool:
+        name = self.claim.decision.labels[self.label]
+        outcome = search.run(deadline, lambda said, cells: self.progress(f"proof, label {name!r}: {said.nodes} nodes, {cells} parts open"))
+        if outcome.words:
+            raise Unproved(f"network and program differ on {list(self.claim.domain.unpadded(outcome.words[0]))}")
+        return not outcome.open
+
+    def _written(self, search: Search, built: Built, numbers: list[int], until: float) -> Iterator[dict[str, Any]]:
+        """Part by part, as the checker will go through them, with its bounds."""
+        language, k = self.language, len(built.lower)
+        root, entries = whole(language, built), []
+        for row, sign, multipliers in search.root_bounds:
+            bound = _bound(row, sign, (), multipliers)
+            entries.append([row, sign, _changes(bound.below, root.defaults[0]), _changes(bound.above, root.defaults[1])])
+            n, e = evaluated(built, root, [replace(bound, beta=root.defaults[2])])[0]
+            lower, upper = list(map(int, root.lower)), list(map(int, root.upper))
+            if sign > 0:
+                upper[row] = min(upper[row], n >> e)
+            else:
+                lower[row] = max(lower[row], -(n >> e))
+            root = replace(root, lower=integer_array(lower), upper=integer_array(upper))
+        yield {"label": self.label, "by": "parts", "bounds": entries}
+        order, stack = language.canonical(), [(0, root)]
+        while stack:
+            number, part = stack.pop()
+            leaves = search.closed.get(number, [])
+            looked = any(leaf.looked for leaf in leaves)  # at the part's only word
+            settled = [Settled(numbers[leaf.target - k], leaf.phases, _evidence(leaf, k, numbers)) for leaf in leaves if not leaf.looked]
+            closed = [_line(s, part) for s in minimised(built, part, settled, until)]
+            if number not in search.cuts:
+                yield {"closed": closed, "cut": "run" if looked else None}
+                continue
+            how, inside, outside = search.cuts[number]
+            values = sorted(order[how.place].index(v) for v in how.values) if how.kind == "state" else list(how.values)
+            yield {"closed": closed, "cut": [how.kind, how.place, values]}
+            halves = cut(language, part, how.kind, how.place, how.values)
+            stack += [(name, bounded(built, half)) for name, half in reversed(list(zip((inside, outside), halves, strict=True)))]
+
+
+def _queries(claim: Claim, label: int, language: Automaton, built: Built) -> tuple[list[Dense], list[int]]:
+    """What bounds leave open, in the checker's own rows, and the numbers of these rivals."""
+    k, rows = len(built.lower), built.rows
+    every = list(range(k, k + len(claim.decision.rivals(label))))
+    uppers, downs = (proved_upper(language, rows, every, sign, built.lower, built.upper) for sign in (1, -1))
+    shape = (-1, language.length, language.symbol_count)
+    queries, numbers = [], []
+    for rival, (row, high, low) in enumerate(zip(every, uppers, downs, strict=True)):
+        if high < 0:
             continue
-        cut, inside, outside = search.cuts[number]
-        values = sorted(order[cut.place].index(v) for v in cut.values) if cut.kind == "state" else list(cut.values)
-        yield {"closed": closed, "cut": [cut.kind, cut.place, values]}
-        stack += [outside, inside]
+        chosen = [*range(k), row]
+        lower, upper = integer_array([*map(int, built.lower), -low]), integer_array([*map(int, built.upper), high])
+        symbols = rows.symbols[chosen].reshape(shape)
+        queries.append(Dense(language, symbols, rows.relus[chosen], rows.constant[chosen], lower, upper, rows.layer))
+        numbers.append(rival)
+    return queries, numbers
 
 
-def _leaf(leaf: Leaf, rival: int) -> list[Any]:
-    phases = [phase * (j + 1) for j, phase in leaf.phases]
-    if leaf.looked:
-        return [rival, phases, "looked"]
-    m = leaf.multipliers
-    return [rival, phases, None if m is None else [_plain(m.below), _plain(m.above), _plain(m.beta)]]
+def _evidence(leaf: Leaf, k: int, numbers: list[int]) -> Bound | None:
+    return None if leaf.multipliers is None else _bound(k + numbers[leaf.target - k], 1, leaf.phases, leaf.multipliers)
 
 
-def _plain(values: np.ndarray) -> list[int]:
-    return np.rint(values / STEP).astype(np.int64).tolist()
+def _bound(row: int, sign: int, phases: tuple[tuple[int, int], ...], multipliers: Multipliers) -> Bound:
+    below, above, beta = (np.rint(m / STEP).astype(np.int64) for m in (multipliers.below, multipliers.above, multipliers.beta))
+    return Bound(row, sign, phases, below, above, beta)
+
+
+def _line(settled: Settled, part: Part) -> list[Any]:
+    phases, bound = [phase * (j + 1) for j, phase in settled.phases], settled.bound
+    if bound is None:
+        return [settled.rival, phases, None]
+    given = zip((bound.below, bound.above, bound.beta), part.defaults, strict=True)
+    return [settled.rival, phases, [_changes(values, default) for values, default in given]]
+
+
+def _changes(values: np.ndarray, default: np.ndarray) -> list[int]:
+    return [number for j in np.flatnonzero(values != default) for number in (int(j), int(values[j]))]

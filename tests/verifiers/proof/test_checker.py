@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from known_claims import CORPUS, corpus, golden
+from proof_cases import Lines, run_everything
 from random_claims import random_claim
 from relucid.cli import main
 from relucid.models.claim import Claim, Decision
@@ -25,10 +26,9 @@ from relucid.models.program import Program
 from relucid.verifiers.engines.bab import Options
 from relucid.verifiers.proof import checker, producer
 from relucid.verifiers.proof.checker import check_proof, covers
-from relucid.verifiers.proof.format import LimitReached, Rejected, read_lines, write_lines
+from relucid.verifiers.proof.format import LimitReached, Rejected, read_lines
 from relucid.verifiers.proof.producer import proof_lines
-
-Lines = list[dict[str, Any]]
+from relucid.verifiers.proof.writing import write_lines
 
 
 def brute_force(claim: Claim) -> bool:
@@ -51,16 +51,16 @@ def told_by_its_network(claim: Claim) -> Claim | None:
 def proved() -> tuple[tuple[Claim, Lines], ...]:
     """True claims with proofs by parts, as they come out of a file."""
     found = []
-    few, options = producer.FEW, producer.Options
-    producer.FEW = 0
-    producer.Options = lambda cut_states: Options(cut_states=cut_states, attack=False, cell_nodes=1, root_iterations=3, iterations=2)
+    options, minimising = producer.Options, producer.MINIMISING
+    producer.MINIMISING = -1.0  # evidence as the search found it, so that there is something to change
+    producer.Options = lambda **given: Options(**given, cell_nodes=1, root_iterations=3, iterations=2)
     try:
         small = [load_claim(k.claim_file) for k in (*corpus(), *golden()) if k.expected["verdict"] == "proved"]
         small = [c for c in small if c.domain_size <= 300 and c.network.relu_count <= 20]
         for claim in [*small, *(told for seed in range(110) if (told := told_by_its_network(random_claim(seed))))]:
-            found.append((claim, json.loads(json.dumps(list(proof_lines(claim, 60))))))
+            found.append((claim, json.loads(json.dumps(list(proof_lines(claim, 60, run=False))))))
     finally:
-        producer.FEW, producer.Options = few, options
+        producer.Options, producer.MINIMISING = options, minimising
     found.sort(key=lambda f: -sum(len(line.get("closed", ())) > 0 for line in f[1]))  # those with most evidence first
     return tuple(found[:45])
 
@@ -82,11 +82,10 @@ def test_what_was_proved_is_accepted() -> None:
         assert brute_force(claim) and accepted(claim, lines), claim.name
 
 
-def test_enumeration_is_accepted_where_it_is_true_and_only_there() -> None:
+def test_running_every_word_is_accepted_where_the_claim_is_true_and_only_there() -> None:
     verdicts = set()
     for claim in map(random_claim, range(60)):
-        lines = list(proof_lines(claim, 60))
-        assert accepted(claim, lines) == brute_force(claim)
+        assert accepted(claim, run_everything(claim)) == brute_force(claim)
         verdicts.add(brute_force(claim))
     assert verdicts == {True, False}
 
@@ -268,11 +267,12 @@ def slope_lists(lines: Lines) -> list[list[int]]:
 
 
 def cuts(lines: Lines) -> list[list[Any]]:
-    return [lines[i]["cut"] for i in places(lines, "closed") if lines[i]["cut"]]
+    return [lines[i]["cut"] for i in places(lines, "closed") if isinstance(lines[i]["cut"], list)]
 
 
 def any_number(m: list[int], rng: random.Random, values: list[Any]) -> None:
-    m[rng.randrange(len(m))] = rng.choice(values)
+    """Another value for one of the multipliers, which stand as ReLU, value, ReLU, value, ..."""
+    m[rng.randrange(1, len(m), 2)] = rng.choice(values)
 
 
 EVIDENCE_MUTANTS: dict[str, Callable[[Lines, random.Random], Any]] = {
@@ -287,7 +287,7 @@ EVIDENCE_MUTANTS: dict[str, Callable[[Lines, random.Random], Any]] = {
     "label line dropped": lambda p, r: p.pop(r.choice(places(p, "label"))),
     "label doubled": lambda p, r: (lambda i: p.insert(i, copy.deepcopy(p[i])))(r.choice(places(p, "label"))),
     "other label": lambda p, r: p[r.choice(places(p, "label"))].update(label=r.choice([0, 1, 2, -1, True, "0"])),
-    "enumerated instead": lambda p, r: p[r.choice(places(p, "label"))].update(by="enumeration"),
+    "run instead": lambda p, r: p[r.choice(places(p, "label"))].update(by="run"),
     "slope out of range": lambda p, r: any_number(r.choice(slope_lists(p)), r, [-1, 257, 10**6, 2**200]),
     "slope of another value": lambda p, r: any_number(r.choice(multiplier_lists(p)), r, [0, 1, 128, 256]),
     "beta negative": lambda p, r: any_number(
@@ -297,9 +297,15 @@ EVIDENCE_MUTANTS: dict[str, Callable[[Lines, random.Random], Any]] = {
         r.choice([x[2][2] for x in leaves(p) if isinstance(x[2], list) and x[2][2]]), r, [10**30, 2**129, 10**500]
     ),
     "multipliers of another leaf": lambda p, r: (lambda a, b: a.__setitem__(2, copy.deepcopy(b[2])))(*(r.choice(leaves(p)) for _ in "ab")),
-    "multipliers of another ReLU": lambda p, r: r.shuffle(r.choice(multiplier_lists(p))),
+    "multipliers of another ReLU": lambda p, r: (lambda m: m.__setitem__(r.randrange(0, len(m), 2), r.choice([0, 1, 2, -1, 99])))(
+        r.choice(multiplier_lists(p))
+    ),
+    "multipliers shuffled": lambda p, r: r.shuffle(r.choice(multiplier_lists(p))),
+    "a ReLU twice": lambda p, r: (lambda m: m.extend([m[0], r.choice([0, 1, 256])]))(r.choice(multiplier_lists(p))),
+    "run instead of cut": lambda p, r: p[r.choice([i for i in places(p, "closed") if p[i]["cut"]])].update(cut="run"),
+    "run what is settled": lambda p, r: p[r.choice([i for i in places(p, "closed") if p[i]["cut"] is None])].update(cut="run"),
     "multipliers too short": lambda p, r: r.choice(multiplier_lists(p)).pop(),
-    "no evidence": lambda p, r: r.choice(leaves(p)).__setitem__(2, r.choice([None, "looked", [], "trust me", 0])),
+    "no evidence": lambda p, r: r.choice(leaves(p)).__setitem__(2, r.choice([None, "run", [], [[], [], []], "trust me", 0])),
     "phase flipped": lambda p, r: (lambda x: x[1].__setitem__(-1, -x[1][-1]))(r.choice([x for x in leaves(p) if x[1]])),
     "phase of another ReLU": lambda p, r: (lambda x: x[1].__setitem__(-1, r.choice([1, 2, 3, 0, 99, -99])))(
         r.choice([x for x in leaves(p) if x[1]])
@@ -346,10 +352,13 @@ def test_mutants_of_the_evidence(kind: str) -> None:
     rng, made = random.Random(kind), 0
     for claim, lines in proved():
         mutant = copy.deepcopy(lines)
-        try:
-            EVIDENCE_MUTANTS[kind](mutant, rng)
-        except IndexError:
-            continue  # this proof has nothing of the kind
+        for _ in range(8):  # some changes change nothing
+            try:
+                EVIDENCE_MUTANTS[kind](mutant, rng)
+            except IndexError:
+                break  # this proof has nothing of the kind
+            if mutant != lines:
+                break
         if mutant == lines:
             continue
         made += 1
@@ -388,10 +397,10 @@ HOSTILE: dict[str, bytes] = {
     "a gigantic number": b'{"format": ' + b"9" * 100_000 + b"}\n",
     "a float": b'{"format": 1.5}\n',
     "NaN": b'{"format": NaN}\n',
-    "no end of line": b'{"format": "relucid proof 1"}',
+    "no end of line": b'{"format": "relucid proof 2"}',
     "a long line": b'{"format": "' + b"x" * (1 << 24) + b'"}\n',
     "a zip bomb": gzip.compress(b'{"a": "' + b"0" * (1 << 28), 9),
-    "a damaged zip": gzip.compress(b'{"format": "relucid proof 1"}\n')[:-6],
+    "a damaged zip": gzip.compress(b'{"format": "relucid proof 2"}\n')[:-6],
     "half a zip": b"\x1f\x8b",
 }
 
@@ -449,7 +458,7 @@ def test_bits_flipped_in_a_file(file: Path) -> None:
 
 def test_an_interrupted_or_full_disk_leaves_no_file(tmp_path: Path) -> None:
     def lines():
-        yield {"format": "relucid proof 1"}
+        yield {"format": "relucid proof 2"}
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from known_claims import Known, corpus, golden
+from proof_cases import Lines, run_everything
 from relucid.models.claim import Claim
 from relucid.models.claim_file import load_claim
 from relucid.models.network import feed_forward
@@ -26,16 +27,13 @@ import second_checker
 from second_checker import claim as second_claim
 from second_checker import onnx_file, rows, words
 
-Lines = list[dict[str, Any]]
 ROOT = Path(second_checker.__file__).parent
 PROVED = [k for k in (*corpus(), *golden()) if k.expected["exit"] == 0]
 QUICK = [k for k in PROVED if k.folder.name not in ("parity_6_two_layers", "mod3", "clamped_6", "toggle_padded", "walk_two_locals")]
 
 
 def lines_of(claim_file: Path, *, parts: bool) -> Lines:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(producer, "FEW", 0 if parts else producer.FEW)
-        return json.loads(json.dumps(list(producer.proof_lines(load_claim(claim_file), 30))))
+    return json.loads(json.dumps(list(producer.proof_lines(load_claim(claim_file), 30, run=not parts))))
 
 
 def written(path: Path, lines: Lines) -> Path:
@@ -118,7 +116,7 @@ def test_rows_are_the_same() -> None:
 
 
 @known(PROVED)
-def test_both_accept_enumeration(claim: Known, tmp_path: Path) -> None:
+def test_both_accept_running(claim: Known, tmp_path: Path) -> None:
     proof = written(tmp_path / "proof", lines_of(claim.claim_file, parts=False))
     assert first_accepts(load_claim(claim.claim_file), proof) and second_accepts(claim.folder, proof)
 
@@ -129,11 +127,11 @@ def test_both_accept_parts(claim: Known, tmp_path: Path) -> None:
     assert first_accepts(load_claim(claim.claim_file), proof) and second_accepts(claim.folder, proof)
 
 
-def test_neither_accepts_an_enumeration_of_a_false_claim(tmp_path: Path) -> None:
+def test_neither_accepts_a_false_claim_by_running_it(tmp_path: Path) -> None:
     refuted = [k for k in (*corpus(), *golden()) if k.expected["exit"] == 1]
     assert len(refuted) >= 10
     for claim in refuted:
-        proof = written(tmp_path / "proof", lines_of(claim.claim_file, parts=False))
+        proof = written(tmp_path / "proof", run_everything(load_claim(claim.claim_file)))
         assert not first_accepts(load_claim(claim.claim_file), proof) and not second_accepts(claim.folder, proof)
 
 
@@ -216,7 +214,7 @@ def cut_up() -> list[tuple[Known, Lines]]:
         patch.setattr(
             producer,
             "Options",
-            lambda cut_states: options(cut_states=cut_states, attack=False, cell_nodes=1, root_iterations=3, iterations=2),
+            lambda **given: options(**given, cell_nodes=1, root_iterations=3, iterations=2),
         )
         chosen = [
             k for k in PROVED if k.folder.name in ("adjacent_ab", "long_run", "palindrome", "all_some_none", "parity_4", "last_mark_ids")
@@ -237,8 +235,7 @@ OTHER = [
     0,
     1,
     -1,
-    "looked",
-    "enumeration",
+    "run",
     "parts",
     [],
     [0],

@@ -1,0 +1,33 @@
+"""Writes proof files: JSON lines, gzipped where the name ends in .gz, all or nothing.  Nothing here is trusted."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO, Any, cast
+
+
+def _packed(raw: IO[bytes], path: Path) -> AbstractContextManager[IO[bytes]]:
+    """Gzipped where the name says so, the same bytes for the same lines."""
+    if path.suffix != ".gz":
+        return nullcontext(raw)
+    return cast(AbstractContextManager[IO[bytes]], gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
+
+
+def write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> int:
+    """Write them, gzipped where the name ends in .gz, all or nothing; returns the size in bytes.  Raises OSError."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(part, "wb") as raw, _packed(raw, path) as file:
+            for line in lines:
+                file.write(json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n")
+        size = part.stat().st_size
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return size
