@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models.automaton import Automaton
+from ..models.claim import Rival
 from ..models.domain import Domain
 from ..models.extremes import maxima
 from ..models.integers import exact_matmul, exact_product, exact_quotient, exact_sum
@@ -85,10 +86,17 @@ class Reduced:
         lower = exact_product(upper_bounds(words, self.relus, negated, self.encoding.crown), -1)
         return lower, upper_bounds(words, self.relus, rows, self.encoding.crown)
 
-    def combination(self, coefficients: Sequence[int]) -> Rows:
-        """One row: the linear combination of the outputs' numerators."""
-        rows = self.outputs.combined(integer_array([list(coefficients)]), len(self.relus))
-        return simplified(self.language, rows) if self.encoding.fold else rows
+    def lead(self, rival: Rival) -> Rows:
+        """One row, >= 0 exactly on the words on which the rival wins: how far it is ahead, less its threshold.
+
+        How far it is ahead is divided by its greatest common divisor, so that "ahead by 1" is as much as a network's numbers can mean.
+        """
+        rows = self.outputs.combined(integer_array([list(rival.coefficients)]), len(self.relus))
+        if self.encoding.fold:
+            rows = simplified(self.language, rows)
+            g = math.gcd(*map(int, rows.symbols[0]), *map(int, rows.relus[0]), int(rows.constant[0])) or 1
+            rows = Rows(*(exact_quotient(part, g) for part in (rows.symbols, rows.relus, rows.constant)))
+        return Rows(rows.symbols, rows.relus, exact_sum(rows.constant, integer_array([-rival.threshold])))  # 0 or 1
 
 
 def every_word(language: Automaton) -> Automaton:
@@ -163,7 +171,7 @@ def simplified(language: Automaton, rows: Rows) -> Rows:
     for t, present in enumerate(present_symbols(language)):
         for i in range(len(rows)):
             weights = [int(symbols[i, t, s]) for s in present]
-            common = max(sorted(set(weights)), key=weights.count)
+            common = max(weights, key=weights.count)  # of several, the one of the first symbol: -x looks like x, negated
             constant[i] = int(constant[i]) + common
             out[i, t, list(present)] = [w - common for w in weights]
     return Rows(integer_array(out.reshape(len(rows), language.length * language.symbol_count)), rows.relus, integer_array(constant))

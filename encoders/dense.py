@@ -15,14 +15,14 @@ import numpy as np
 from ..models.automaton import Automaton
 from ..models.claim import Rival
 from ..models.network import integer_array
-from .bounds import Reduced, Rows
+from .bounds import Reduced
 
 
 @dataclass(frozen=True, eq=False)
 class Dense:
     """Is there a word of `language` whose violation is >= 0?  k unstable ReLUs in topological order; everything is an exact integer.
 
-    Row j < k is the argument of ReLU j, row k the violation (the rival's margin minus its threshold):
+    Row j < k is the argument of ReLU j, row k the violation (how far the rival is ahead, less its threshold: >= 0 where it wins):
         row_j(word) = sum_t symbols[j, t, word[t]] + sum_i relus[j, i] * max(0, row_i(word)) + constant[j]
     with relus[j, i] == 0 for i >= j.  lower[j] <= row_j <= upper[j] is proved on the language; for j < k, lower < 0 < upper.
     `layer[j]` numbers the ReLU node that j belongs to; it reads only ReLUs of smaller layers.
@@ -82,8 +82,7 @@ def dense(reduced: Reduced, rival: Rival) -> Dense:
     """The query for one rival on the language that the network was reduced on (the words of the rival's label)."""
     language, relus = reduced.language, reduced.relus
     count, shape = len(relus), (language.length, language.symbol_count)
-    row = reduced.combination(rival.coefficients)
-    row = Rows(row.symbols, row.relus, row.constant - rival.threshold)
+    row = reduced.lead(rival)
     lower, upper = reduced.bounds(row)
     inner = [[*map(int, r.relus), *[0] * (count - len(r.relus))] for r in relus]
     return Dense(

@@ -179,8 +179,7 @@ class Formula:
 def build_formula(reduced: Reduced, rival: Rival, name: str = "query") -> Formula:
     """The query for one rival, on the language that the network was reduced on: the words of the rival's label, or of all labels."""
     encoding = reduced.encoding
-    row = reduced.combination(rival.coefficients)
-    row = Rows(row.symbols, row.relus, row.constant - rival.threshold)
+    row = reduced.lead(rival)
     lower, upper = reduced.bounds(row)
     kept = _read(reduced, row) if encoding.fold else list(range(len(reduced.relus)))
     rows = [*((r.symbols, r.relus, r.constant) for r in (reduced.relus[j] for j in kept)), (row.symbols[0], row.relus[0], row.constant[0])]

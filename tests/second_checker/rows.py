@@ -59,7 +59,7 @@ class Row:
             weights = {s: self.symbols.get((t, s), fmpq(0)) for s in symbols}
             how_often = Counter((int(w.p), int(w.q)) for w in weights.values())
             most = max(how_often.values())
-            commonest = min(fmpq(*w) for w, n in how_often.items() if n == most)
+            commonest = next(weights[s] for s in symbols if how_often[int(weights[s].p), int(weights[s].q)] == most)
             out.const += commonest
             out.symbols |= {(t, s): w - commonest for s, w in weights.items()}
         return out.primitive()

@@ -232,7 +232,7 @@ class _Builder:
             present = sorted({s for _, s, _ in self.language.edges[t]})
             for i in range(len(constant)):
                 weights = [int(symbols[i, t, s]) for s in present]
-                usual = max(sorted(set(weights)), key=weights.count)
+                usual = max(weights, key=weights.count)  # of several, the one of the first symbol: so -x has the form of x, negated
                 symbols[i, t] = 0
                 symbols[i, t, present] = [w - usual for w in weights]
                 constant[i] += usual
