@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test test-slow coverage lint clean
 
 demo: $(READY)
 	@$(BIN)/relucid distill quote_closing --out out/quote_closing
@@ -36,3 +36,9 @@ $(READY): pyproject.toml constraints.txt
 
 clean:
 	rm -rf .venv build dist *.egg-info
+
+# The checker's own tests reach every branch of what has to be trusted.
+coverage: $(READY)
+	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage run --rcfile=tests/verifiers/proof/coverage.ini -m pytest -q \
+		tests/verifiers/proof/test_checker.py tests/verifiers/proof/test_sweep.py
+	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage report --rcfile=tests/verifiers/proof/coverage.ini

@@ -107,3 +107,29 @@ def test_help_imports_nothing_heavy() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     loaded = set(ast.literal_eval(result.stderr.strip().splitlines()[-1]))
     assert not loaded & (HEAVY | {"numpy", "onnx"}), loaded & (HEAVY | {"numpy", "onnx"})
+
+
+TRUSTED = {f"relucid.verifiers.proof.{name}" for name in ("checker", "parts", "network_rows", "sweep", "format")}
+
+
+def test_the_checker_stands_on_models_numpy_and_the_standard_library_only() -> None:
+    """What has to be trusted for a proof (docs/proof-format.md, 8), by the imports of the modules that are loaded with the checker."""
+    command = "import sys, relucid.verifiers.proof.checker\nprint(*(m for m in sys.modules if m.startswith('relucid.') and sys.modules[m].__file__))"
+    loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.split()
+    inside = {m for m in loaded if not m.startswith("relucid.models")} - {"relucid.version", "relucid.verifiers", "relucid.verifiers.proof"}
+    assert inside == TRUSTED
+    for path in modules():
+        if name(path) in loaded:
+            for imported, line in imports(path):
+                root = imported.split(".")[0]
+                assert root in {"relucid", "numpy", *sys.stdlib_module_names}, f"{path}:{line} imports {imported}"
+
+
+def test_no_module_of_the_checker_computes_with_floats() -> None:
+    """No float literal, no float dtype or conversion, no true division in what decides."""
+    for path in (p for p in modules() if name(p) in TRUSTED):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), path
+            assert not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)), path
+            assert not (isinstance(node, ast.Attribute) and node.attr.startswith("float")), path
+            assert not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "float"), path

@@ -22,6 +22,7 @@ import numpy as np
 from ...encoders.dense import Dense
 from ...models.automaton import Automaton
 from .cells import Cell, Cut, Leaf, Node, Phases, Word, masks, phase_array
+from .leaves import Leaves
 from .paths import Paths
 from .relaxation import Batch, Minimised, Multipliers, Problem, bounds, first_multipliers, minimise
 
@@ -87,7 +88,7 @@ class Job:
 class Search:
     """The search over one label's queries.  `run` may be called again and goes on where it was.
 
-    `cuts[cell]`: how its words were split, with the numbers of the two parts; `closed[cell]`: what was settled there;
+    `cuts[cell]`: how its words were split, with the numbers of the two parts; `closed.of(cell)`: what was settled there;
     `root_bounds`: (ReLU, 1 or -1, multipliers) of bounds of deeper ReLUs on all words, layer by layer.
     """
 
@@ -96,7 +97,7 @@ class Search:
     seed: int = 0
     progress: Progress = field(default_factory=Progress)
     cuts: dict[int, tuple[Cut, int, int]] = field(default_factory=dict)
-    closed: dict[int, list[Leaf]] = field(default_factory=dict)
+    closed: Leaves = field(default_factory=Leaves)
     root_bounds: list[tuple[int, int, Multipliers]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -203,7 +204,7 @@ class Search:
 
     def _noted(self, cell: Cell, result: Node | Leaf, nodes: list[Node]) -> None:
         if isinstance(result, Leaf):
-            self.closed.setdefault(cell.number, []).append(result)
+            self.closed.add(cell.number, [result])
         else:
             nodes.append(result)
 
@@ -391,7 +392,7 @@ class Search:
         word = tuple(map(int, paths.best(weights, states)[1][0]))
         if any(query.values(np.array([word]))[0, -1] >= 0 for query in self.queries):
             return (word,)
-        self.closed.setdefault(cell.number, []).extend(Leaf(n.target, n.phases, None, looked=True) for n in cell.nodes)
+        self.closed.add(cell.number, (Leaf(n.target, n.phases, None, looked=True) for n in cell.nodes))
         return ()
 
     # -- looking for counterexamples ---------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def write_record(search: Search) -> dict[str, Any]:
     """Plain data for JSON; of a search that has started."""
     k = search.problem.count
     cuts = [[number, cut.kind, cut.place, list(cut.values), *parts] for number, (cut, *parts) in sorted(search.cuts.items())]
-    closed = [[number, [_leaf(leaf, k) for leaf in leaves]] for number, leaves in sorted(search.closed.items())]
+    closed = [[number, [_leaf(leaf, k) for leaf in search.closed.of(number)]] for number in search.closed.cells()]
     left = [[cell.number, [[n.target - k, _flat(n.phases), _plain(n.multipliers)] for n in cell.nodes]] for cell in search.open_cells()]
     return {"cuts": cuts, "closed": closed, "open": left}
 
@@ -66,8 +66,9 @@ class _Reader:
         search = self.search
         self._cut(record["cuts"])
         for number, leaves in record["closed"]:
-            search.closed[number] = [self._closed(leaf) for leaf in leaves]
-            self._prove(self.cells[number], search.closed[number])
+            read = [self._closed(leaf) for leaf in leaves]
+            self._prove(self.cells[number], read)
+            search.closed.add(number, read)
         left = {number: [self._job(self.cells[number], node) for node in nodes] for number, nodes in record["open"]}
         ends = [number for number in self.cells if number not in search.cuts]
         if not set(left) <= set(ends):
@@ -81,7 +82,7 @@ class _Reader:
             nodes = [Node(j.target, j.phases, j.multipliers, np.inf) for j in jobs if j.multipliers is not None]
         for number in left:
             here = [(job, node) for job, node in zip(jobs, nodes, strict=True) if job.cell.number == number]
-            search.closed.setdefault(number, []).extend(node for _, node in here if isinstance(node, Leaf))
+            search.closed.add(number, (node for _, node in here if isinstance(node, Leaf)))
             if still := tuple(node for _, node in here if isinstance(node, Node)):
                 cell = self.cells[number]
                 search.push(Cell(number, cell.symbol_mask, cell.state_mask, cell.lower, cell.upper, still))
@@ -150,7 +151,7 @@ class _Reader:
         """Every rival with every phase is settled in the cell or in one around it, or open here."""
         around, here = [], number
         while True:
-            around += self.search.closed.get(here, [])
+            around += self.search.closed.of(here)
             if here not in self.parents:
                 break
             here = self.parents[here]

@@ -16,9 +16,10 @@ from ...encoders.dense import Dense
 from ...models.automaton import Automaton
 from ...models.claim import Claim
 from ...models.float32 import exact_in_float32
-from ...models.network import integer_array
+from ...models.network import Relu, integer_array
 from ..engines.bab import Options, Search
 from ..engines.cells import Leaf
+from ..engines.leaves import Spooled
 from ..engines.relaxation import STEP, Multipliers
 from .checker import RUN
 from .format import FORMAT, Rejected, TooMuch
@@ -28,6 +29,7 @@ from .parts import Bound, Part, bounded, cut, evaluated, whole
 from .sweep import run_words
 
 FEW = 30_000  # prefixes that are run at once, without looking for anything better
+DEEP, MORE = 4, 300_000  # with more layers of ReLUs, so many: bounds get worse with every layer, and cells have few states
 PATIENCE = 3.0  # seconds of search before running as many as a checker runs
 MINIMISING = 0.3  # seconds, or this share of what the search took
 
@@ -67,7 +69,8 @@ class _Label:
     followed: int = 0
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        if self._run(FEW):
+        deep = sum(isinstance(node, Relu) for node in self.claim.network.nodes) > DEEP
+        if self._run(MORE if deep else FEW):
             yield from self._left_to_be_run()
             return
         started = time.monotonic()
@@ -78,7 +81,7 @@ class _Label:
             yield {"label": self.label, "by": "parts", "bounds": []}
             yield {"closed": [], "cut": None}
             return
-        search = Search(queries, Options(cut_states=self.language.deterministic, attack=False))
+        search = Search(queries, Options(cut_states=self.language.deterministic, attack=False), closed=Spooled())
         if not self._searched(search, min(self.deadline, time.monotonic() + PATIENCE)):
             if self._run(self.left):
                 yield from self._left_to_be_run()
@@ -130,7 +133,7 @@ class _Label:
         order, stack = language.canonical(), [(0, root)]
         while stack:
             number, part = stack.pop()
-            leaves = search.closed.get(number, [])
+            leaves = search.closed.of(number)
             looked = any(leaf.looked for leaf in leaves)  # at the part's only word
             settled = [Settled(numbers[leaf.target - k], leaf.phases, _evidence(leaf, k, numbers)) for leaf in leaves if not leaf.looked]
             closed = [_line(s, part) for s in minimised(built, part, settled, until)]
