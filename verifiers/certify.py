@@ -8,6 +8,7 @@ that the user gets.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import tempfile
 import time
@@ -133,7 +134,8 @@ def _proved(
             write(place, section_pieces(claim, form, seconds, progress))
         produced = time.monotonic() - started
         progress("checking the proof")
-        certificate = check_file(claim, place, progress=progress)
+        # others' proofs take longer to check than to find: as long again
+        certificate = check_file(claim, place, math.inf if form is None else seconds, progress)
     except (TimeoutError, Unsupported) as error:
         return _unreached(
             verdict, seconds + verdict.seconds, f"{error}; raise it with --timeout" if isinstance(error, TimeoutError) else str(error)
@@ -144,6 +146,13 @@ def _proved(
         place.unlink(missing_ok=True)
         return _unreached(
             verdict, time.monotonic() - started + verdict.seconds, f"the checker rejected the proof that was written ({error})"
+        )
+    except LimitReached as error:
+        place.unlink(missing_ok=True)
+        return _unreached(
+            verdict,
+            time.monotonic() - started + verdict.seconds,
+            f"the proof that was written could not be checked within the limits ({error}); raise --timeout",
         )
     said = (
         f"proof: {certificate.size:,} bytes, {_counted(certificate)}; written in {produced:.2f} s, checked in {certificate.seconds:.2f} s"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from .format import DIGITS, LimitReached, Rejected
 from .inequalities import Counted, Inequality, Propagation, Terms
@@ -22,17 +23,32 @@ _LITERAL = re.compile(r"(~?)x([1-9][0-9]{0,8})", re.ASCII)
 Part = tuple[Terms, int, bool]  # terms, bound, and whether the terms are ours to change
 
 
+@dataclass(eq=False)
+class _Known:
+    """A derived constraint, and as what it takes part in the two propagations (None: not yet)."""
+
+    constraint: Inequality
+    in_core: Counted | None = None
+    in_all: Counted | None = None
+
+
 class CuttingPlanes:
-    """The constraints derived so far, by number; `count` is the number of variables."""
+    """The constraints derived so far, by number; `count` is the number of variables.
+
+    Propagation is tried on the formula and on what it gave before, then on everything: the first is a tenth of the second,
+    and mostly enough.
+    """
 
     def __init__(self, count: int, axioms: Sequence[Inequality], tick: Callable[[], None] = lambda: None) -> None:
         self.count = count
         self.axioms = axioms
         self.tick = tick
-        self.known: dict[int, tuple[Inequality, Counted]] = {}
+        self.known: dict[int, _Known] = {}
         self.last = 0
         self.size = 0
-        self.propagation = Propagation(tick)
+        self.core = Propagation(tick)
+        self.all = Propagation(tick)
+        self.all_up_to = 0
 
     def check(self, lines: Iterable[str]) -> int:
         """The number of steps, where they end in a contradiction; Rejected otherwise."""
@@ -50,9 +66,9 @@ class CuttingPlanes:
             elif head == "pol":
                 self._learn(self._pol(rest.split()))
             elif head == "rup":
-                self._learn(self._rup(rest))
+                self._learn(self._rup(rest), core=True)
             elif head == "l":
-                self._learn(self._axiom(self._number(rest)))
+                self._learn(self._axiom(self._number(rest)), core=True)
             elif head == "f":
                 self._all_axioms(rest)
             elif head == "d":
@@ -66,12 +82,12 @@ class CuttingPlanes:
             raise Rejected("the proof ends without a contradiction")
         return steps - 1
 
-    def _learn(self, constraint: Inequality) -> None:
+    def _learn(self, constraint: Inequality, core: bool = False) -> None:
         self.size += len(constraint.terms)
         if self.size > TERMS:
             raise LimitReached(f"the constraints have over {TERMS:,} terms")
         self.last += 1
-        self.known[self.last] = constraint, self.propagation.add(constraint)
+        self.known[self.last] = _Known(constraint, self.core.add(constraint) if core else None)
 
     def _axiom(self, number: int) -> Inequality:
         if not 1 <= number <= len(self.axioms):
@@ -82,27 +98,37 @@ class CuttingPlanes:
         if rest.strip() and self._number(rest) != len(self.axioms):
             raise Rejected(f"the formula has {len(self.axioms)} constraints, not {rest.strip()[:20]}")
         for axiom in self.axioms:
-            self._learn(axiom)
+            self._learn(axiom, core=True)
 
     def _delete(self, tokens: list[str]) -> None:
         for token in tokens:
             number = self._number(token)
-            constraint, counted = self._named(number)
-            self.size -= len(constraint.terms)
-            self.propagation.remove(counted)
+            known = self._named(number)
+            self.size -= len(known.constraint.terms)
+            if known.in_core:
+                self.core.remove(known.in_core)
+            if known.in_all:
+                self.all.remove(known.in_all)
             del self.known[number]
 
     def _contradiction(self, rest: str) -> bool:
         number = self._number(rest)
-        if self._named(number)[0].slack >= 0:
+        if self._named(number).constraint.slack >= 0:
             raise Rejected(f"constraint {number} is no contradiction")
         return True
 
     def _rup(self, text: str) -> Inequality:
         constraint = parsed(text, self.count)
-        if not self.propagation.refutes(constraint.negation):
+        if not (self.core.refutes(constraint.negation) or self._everything().refutes(constraint.negation)):
             raise Rejected("a constraint does not follow by propagation")
         return constraint
+
+    def _everything(self) -> Propagation:
+        for number in range(self.all_up_to + 1, self.last + 1):
+            if known := self.known.get(number):
+                known.in_all = self.all.add(known.constraint)
+        self.all_up_to = self.last
+        return self.all
 
     def _pol(self, tokens: list[str]) -> Inequality:
         """In reverse Polish notation: constraints by number, literals, + of two, * and d with a number, s for saturation."""
@@ -123,7 +149,7 @@ class CuttingPlanes:
             size -= len(stack[-1][0])
             return stack.pop()
 
-        place, tokens = 0, [*tokens, ""]
+        place, tokens = 0, [*tokens, "", "", ""]
         while token := tokens[place]:
             following = tokens[place + 1]
             place += 1
@@ -138,15 +164,21 @@ class CuttingPlanes:
                 push(_multiplied(pop(), factor) if following == "*" else _divided(pop(), factor))
                 place += 1
             elif token[0] in "x~":
-                push((*_literal(token, 1, self.count), True))
+                weight = self._number(following) if tokens[place + 1] == "*" else 1
+                place += 2 * (tokens[place + 1] == "*")
+                part = (*_literal(token, weight, self.count), True)
+                if tokens[place] == "+" and stack:  # by far the most frequent step: without moving the sum about
+                    part = _sum(pop(), part)
+                    place += 1
+                push(part)
             else:
-                known = self._named(self._number(token))[0]
+                known = self._named(self._number(token)).constraint
                 push((known.terms, known.bound, False))
         if len(stack) != 1:
             raise Rejected("a step does not end in one constraint")
         return Inequality(*stack[0][:2])
 
-    def _named(self, number: int) -> tuple[Inequality, Counted]:
+    def _named(self, number: int) -> _Known:
         found = self.known.get(number)
         if found is None:
             raise Rejected(f"there is no constraint {number} here")

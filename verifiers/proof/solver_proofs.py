@@ -14,7 +14,7 @@ from pathlib import Path
 from ...models.claim import Claim
 from ...models.errors import InputError, Unsupported
 from ..backend import installed_version
-from ..queries import too_big
+from ..queries import differs, too_big
 from ..solver_process import run_program
 from .cutting_planes import parsed
 from .format import Rejected
@@ -70,7 +70,10 @@ def _solved(claim: Claim, form: Form, query: Query, log: Path, deadline: float) 
     if answer == "TIMEOUT":
         raise TimeoutError("out of time while proving")
     if answer == "SATISFIABLE":
-        raise Unproved(f"network and program differ on {list(claim.domain.unpadded(encoded.decode(true)))}")
+        word = encoded.decode(true)
+        if claim.language.label_of(word) != query.label or not differs(claim, word, query.label):
+            raise Unsupported(f"{logger.program} gave a solution that is no counterexample")
+        raise Unproved(f"network and program differ on {list(claim.domain.unpadded(word))}")
     if answer != "UNSATISFIABLE":
         raise Unsupported(f"{logger.program} says {answer.lower()}")
     if isinstance(query.problem, PbProblem) and not _same(query.problem, log.with_suffix(".formula")):
