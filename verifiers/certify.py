@@ -25,11 +25,11 @@ from ..models.runtime import RuntimeMismatch, RuntimeUnavailable
 from .proof.checker import Accepted, check_proof
 from .proof.format import LimitReached, Rejected, read_lines
 from .proof.producer import Unproved, proof_lines
-from .proof.sections import opened, write
+from .proof.sections import opened
 from .proof.solver_proofs import check_installed, section_pieces
 from .proof.third_party import FORMS, Convinced, Form, check_sections, form_of
 from .proof.witness import WITNESS, check_witness, witness_line
-from .proof.writing import write_lines
+from .proof.writing import write_lines, write_pieces
 from .replay import Replayer
 from .verdict import Contradiction, Proved, Refuted, Unknown, Verdict
 
@@ -131,7 +131,7 @@ def _proved(
         if form is None:
             write_lines(place, proof_lines(claim, seconds, progress))
         else:
-            write(place, section_pieces(claim, form, seconds, progress))
+            write_pieces(place, section_pieces(claim, form, seconds, progress))
         produced = time.monotonic() - started
         progress("checking the proof")
         # others' proofs take longer to check than to find: as long again

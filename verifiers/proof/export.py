@@ -15,8 +15,9 @@ from pathlib import Path
 from ...models.claim import Claim
 from ...models.errors import InputError
 from .format import LimitReached
-from .sections import opened, write
+from .sections import opened
 from .third_party import FORMS, each_section, form_of
+from .writing import write_pieces
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ def export(
             for query, lines in each_section(claim, form, sections, deadline):
                 progress(f"exporting {query.name}")
                 files = Exported(folder / f"{query.name}{form.formula_suffix}", folder / f"{query.name}{form.proof_suffix}")
-                write(files.formula, [query.problem.text().encode("ascii")])
-                write(files.proof, _in_time(lines, deadline))
+                write_pieces(files.formula, [query.problem.text().encode("ascii")])
+                write_pieces(files.proof, _in_time(lines, deadline))
                 found.append(files)
     except OSError as error:
         raise InputError(str(folder), f"cannot write there: {error.strerror or error}", "name a folder that you can write to") from None

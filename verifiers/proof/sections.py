@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -85,27 +84,3 @@ def opened(path: Path) -> Iterator[Sections]:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         yield Sections(cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw)
-
-
-def line_of(header: dict[str, Any]) -> bytes:
-    return json.dumps(header).encode("ascii") + b"\n"
-
-
-def _packed(raw: IO[bytes], path: Path) -> AbstractContextManager[IO[bytes]]:
-    """Gzipped where the name says so, the same bytes for the same lines."""
-    if path.suffix != ".gz":
-        return nullcontext(raw)
-    return cast(AbstractContextManager[IO[bytes]], gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
-
-
-def write(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write them, gzipped where the name ends in .gz, all or nothing.  Raises OSError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(part, "wb") as raw, _packed(raw, path) as file:
-            for piece in pieces:
-                file.write(piece)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

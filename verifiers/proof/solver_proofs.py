@@ -5,11 +5,13 @@ Nothing here is trusted: `third_party.py` makes the formulas once more from the 
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...models.claim import Claim
 from ...models.errors import InputError, Unsupported
@@ -19,7 +21,6 @@ from ..solver_process import run_program
 from .cutting_planes import parsed
 from .format import Rejected
 from .producer import Unproved
-from .sections import line_of
 from .third_party import DRAT, END, VERIPB, Form, PbProblem, Query, first_header, queries
 
 PIECE = 1 << 20  # bytes that are copied at a time
@@ -51,13 +52,17 @@ def section_pieces(claim: Claim, form: Form, seconds: float, progress: Callable[
     deadline = time.monotonic() + seconds
     if why := too_big(claim):
         raise Unsupported(why)
-    yield line_of(first_header(claim, form))
+    yield _line(first_header(claim, form))
     for query in queries(claim, form, deadline):
         progress(f"proof, {query.name}: {query.problem.constraints:,} constraints")
-        yield line_of(query.header)
+        yield _line(query.header)
         with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
             yield from _copied(_solved(claim, form, query, Path(folder) / "log", deadline))
-    yield line_of(END)
+    yield _line(END)
+
+
+def _line(header: dict[str, Any]) -> bytes:
+    return json.dumps(header).encode("ascii") + b"\n"
 
 
 def _solved(claim: Claim, form: Form, query: Query, log: Path, deadline: float) -> Path:

@@ -31,6 +31,7 @@ from relucid.verifiers.proof.producer import Unproved
 from relucid.verifiers.proof.sections import Sections
 from relucid.verifiers.proof.solver_proofs import section_pieces
 from relucid.verifiers.proof.third_party import DRAT, FORMS, VERIPB, Form, check_sections
+from relucid.verifiers.proof.writing import write_pieces
 
 PALINDROME, PARITY = (CORPUS / name / "claim.toml" for name in ("palindrome", "parity_4"))
 
@@ -488,7 +489,7 @@ def test_interrupted_writing_leaves_nothing(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sections_module.write(tmp_path / "proof", pieces())
+        write_pieces(tmp_path / "proof", pieces())
     assert not list(tmp_path.iterdir())
 
 
