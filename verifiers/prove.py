@@ -59,7 +59,7 @@ def prove(
     `timeout` is in seconds, `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
     one per core).  `count`: of a refuted claim, `disagreeing` says on exactly how many inputs they differ.  `checkpoint`: a file in which
     unfinished work is kept and from which it goes on.  `proof`: a file for a proof that `relucid check` accepts, or the witness
-    of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/proof-format.md, §8).  Raises InputError for what cannot be read or does not fit.
+    of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/proof-format.md, §9).  Raises InputError for what cannot be read or does not fit.
     """
     claim = claim_of(network, program, domain, labels=labels, decision=decision, encoding=encoding)
     kept = None if checkpoint is None else os.fspath(checkpoint)
