@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from claim_mutants import CLAIM_MUTANTS, brute_force, spoilt, told_by_its_network
 from known_claims import CORPUS, corpus, golden
