@@ -83,10 +83,22 @@ def _names(backends: str | None) -> tuple[str, ...] | None:
 @click.option(
     "--proof", type=click.Path(path_type=Path), default=None, help="Write a checked proof (or the witness of a refutation) to FILE."
 )
+@click.option(
+    "--format", "proof_format", type=click.Choice(["relucid", "veripb", "drat"]), default="relucid", show_default=True,
+    help="Of the proof: our own, or that of the solver exact (veripb) or CaDiCaL (drat).",
+)  # fmt: skip
 @click.option("--count", is_flag=True, help="Where it is refuted: count the inputs on which they differ, exactly.")
 @_limits
 def prove(
-    claim: Path, proof: Path | None, checkpoint: Path | None, count: bool, as_json: bool, trust: Trust, backends: str | None, **limits: Any
+    claim: Path,
+    proof: Path | None,
+    proof_format: str,
+    checkpoint: Path | None,
+    count: bool,
+    as_json: bool,
+    trust: Trust,
+    backends: str | None,
+    **limits: Any,
 ) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
     from .models.claim_file import load_claim
@@ -98,7 +110,9 @@ def prove(
         progress(f"reading {claim}")
         stated = load_claim(claim)
         budget = replace(_budget(**limits), checkpoint=None if checkpoint is None else str(checkpoint))
-        verdict = prove_claim(stated, backends=names, budget=budget, trust=trust, progress=progress, count=count, proof=proof)
+        verdict = prove_claim(
+            stated, backends=names, budget=budget, trust=trust, progress=progress, count=count, proof=proof, proof_format=proof_format
+        )
     with _writing():
         if as_json:
             _print_json(verdict_json(verdict))
@@ -113,14 +127,19 @@ def prove(
 @click.argument("claim", type=click.Path(path_type=Path))
 @click.argument("proof", type=click.Path(path_type=Path))
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=3600.0, show_default=True, help="Seconds for the check.")
+@click.option(
+    "--export", "folder", type=click.Path(path_type=Path), default=None,
+    help="Of a veripb or drat proof: write formulas and proofs to a folder, as other checkers read them.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def check(claim: Path, proof: Path, timeout: float, as_json: bool) -> int:
+def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json: bool) -> int:
     """Does PROOF, written by `prove --proof`, show what it says about CLAIM?  No solver, no rounding.
 
     Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time.
     """
     from .models.claim_file import load_claim
     from .verifiers.certify import check_file
+    from .verifiers.proof.export import export
     from .verifiers.proof.format import LimitReached, Rejected
     from .verifiers.report import certificate_json
 
@@ -128,6 +147,8 @@ def check(claim: Path, proof: Path, timeout: float, as_json: bool) -> int:
     certificate, why, status = None, "", 0
     try:
         with _progress() as progress:
+            if folder is not None:
+                export(stated, proof, folder, timeout, progress)
             certificate = check_file(stated, proof, timeout, progress)
     except Rejected as error:
         why, status = str(error), REJECTED

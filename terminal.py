@@ -25,6 +25,7 @@ from .models.text import number, rational, share, visible
 from .shown import sample_words
 from .verifiers.certify import Certificate
 from .verifiers.conclude import vacuity
+from .verifiers.proof.checker import Accepted
 from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
 
 if TYPE_CHECKING:
@@ -98,10 +99,10 @@ def print_certificate(certificate: Certificate | None, why: str, late: bool, dom
     if certificate.shows == "refuted":
         screen.print(Text(f"accepted: network and program differ on {sequence_text(certificate.tokens)} ({size})", "green"), soft_wrap=True)
         return
-    found = certificate.accepted
+    found = certificate.convinced or certificate.accepted
     assert found is not None
     rounding = "; float32 computes this network exactly" if found.exact_in_float32 else "; about the network over the rationals"
-    counted = f"{found.parts:,} parts, {found.leaves:,} leaves, {found.run:,} prefixes run"
+    counted = f"{found.parts:,} parts, {found.leaves:,} leaves, {found.run:,} prefixes run" if isinstance(found, Accepted) else str(found)
     screen.print(
         Text(f"accepted: network = program on all {number(domain_size)} inputs ({counted}; {size}{rounding})", "green"), soft_wrap=True
     )

@@ -73,6 +73,8 @@ CHECK_KEYS = {
     "exact_in_float32",
     "bytes",
     "seconds",
+    "queries",
+    "steps",
 }
 
 

@@ -1,12 +1,14 @@
 """From a verdict to a certificate: a proof that the checker has accepted, or the witness of a refutation.
 
-After the race.  Whoever decided the claim, the proof comes from `bab` or from enumeration, and nothing counts as `checked` that the
-checker has not read from the very file that the user gets.
+After the race.  Whoever decided the claim, the proof comes from `bab` or from enumeration, or from the solver that writes the format
+that was asked for (`proof/solver_proofs.py`), and nothing counts as `checked` that a checker of ours has not read from the very file
+that the user gets.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import tempfile
 import time
@@ -23,8 +25,11 @@ from ..models.runtime import RuntimeMismatch, RuntimeUnavailable
 from .proof.checker import Accepted, check_proof
 from .proof.format import LimitReached, Rejected, read_lines
 from .proof.producer import Unproved, proof_lines
+from .proof.sections import opened
+from .proof.solver_proofs import check_installed, section_pieces
+from .proof.third_party import FORMS, Convinced, Form, check_sections, form_of
 from .proof.witness import WITNESS, check_witness, witness_line
-from .proof.writing import write_lines
+from .proof.writing import write_lines, write_pieces
 from .replay import Replayer
 from .verdict import Contradiction, Proved, Refuted, Unknown, Verdict
 
@@ -33,13 +38,29 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Certificate:
-    """A file that was accepted: what it shows, its bytes, seconds of checking, and what was checked."""
+    """A file that was accepted: what it shows, its bytes, seconds of checking, and what was checked (`convinced`: in another format)."""
 
     shows: Literal["proved", "refuted"]
     size: int
     seconds: float
     accepted: Accepted | None = None
+    convinced: Convinced | None = None
     tokens: tuple[str, ...] = ()
+
+
+OURS = "relucid"  # the name of our own format
+
+
+def chosen_form(name: str, proof: Path | None) -> Form | None:
+    """The format of this name, None for ours.  Raises InputError before any work: no such format, no file, or no solver that writes it."""
+    if name == OURS:
+        return None
+    if name not in FORMS:
+        raise InputError("--format", f"there is no proof format {name!r}", f"known are {', '.join([OURS, *FORMS])}")
+    if proof is None:
+        raise InputError("--format", "it says how a proof is written, and none is asked for", "add --proof FILE")
+    check_installed(FORMS[name])
+    return FORMS[name]
 
 
 def check_place(path: Path) -> None:
@@ -58,6 +79,10 @@ def check_file(claim: Claim, path: Path, seconds: float = float("inf"), progress
         first = next(lines, None)
         if first is None:
             raise Rejected("line 1: the file is empty")
+        if form := form_of(first):
+            with opened(path) as sections:
+                convinced = check_sections(claim, form, sections, progress, deadline=deadline)
+            return Certificate("proved", size, time.monotonic() - started, convinced=convinced)
         if first.get("format") == WITNESS:
             if next(lines, None) is not None:
                 raise Rejected("line 2: a witness is one line")
@@ -76,8 +101,11 @@ def _in_time(lines: Iterator[dict[str, Any]], deadline: float) -> Iterator[dict[
         yield line
 
 
-def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float, progress: Progress) -> Verdict:
-    """The verdict with its certificate in `path` (None: it is checked and thrown away); Unknown where no proof comes about in time."""
+def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float, progress: Progress, form: Form | None = None) -> Verdict:
+    """The verdict with its certificate in `path` (None: it is checked and thrown away); Unknown where no proof comes about in time.
+
+    `form`: another format than our own.
+    """
     if isinstance(verdict, Unknown):
         return verdict
     with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
@@ -88,20 +116,26 @@ def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float,
                 certificate = check_file(claim, place)
                 assert certificate.shows == "refuted"
                 return replace(verdict, proof=None if path is None else str(path))
-            return _proved(claim, verdict, place, path, seconds, progress)
+            return _proved(claim, verdict, place, path, seconds, progress, form)
         except OSError as error:
             raise InputError(
                 str(place), f"cannot write the proof: {error.strerror or error}", "free some space, or name another file"
             ) from None
 
 
-def _proved(claim: Claim, verdict: Proved, place: Path, path: Path | None, seconds: float, progress: Progress) -> Verdict:
+def _proved(
+    claim: Claim, verdict: Proved, place: Path, path: Path | None, seconds: float, progress: Progress, form: Form | None
+) -> Verdict:
     started = time.monotonic()
     try:
-        write_lines(place, proof_lines(claim, seconds, progress))
+        if form is None:
+            write_lines(place, proof_lines(claim, seconds, progress))
+        else:
+            write_pieces(place, section_pieces(claim, form, seconds, progress))
         produced = time.monotonic() - started
         progress("checking the proof")
-        certificate = check_file(claim, place, progress=progress)
+        # others' proofs take longer to check than to find: as long again
+        certificate = check_file(claim, place, math.inf if form is None else seconds, progress)
     except (TimeoutError, Unsupported) as error:
         return _unreached(
             verdict, seconds + verdict.seconds, f"{error}; raise it with --timeout" if isinstance(error, TimeoutError) else str(error)
@@ -113,12 +147,24 @@ def _proved(claim: Claim, verdict: Proved, place: Path, path: Path | None, secon
         return _unreached(
             verdict, time.monotonic() - started + verdict.seconds, f"the checker rejected the proof that was written ({error})"
         )
-    said = f"proof: {certificate.size:,} bytes, {_counted(certificate.accepted)}; written in {produced:.2f} s, checked in {certificate.seconds:.2f} s"
+    except LimitReached as error:
+        place.unlink(missing_ok=True)
+        return _unreached(
+            verdict,
+            time.monotonic() - started + verdict.seconds,
+            f"the proof that was written could not be checked within the limits ({error}); raise --timeout",
+        )
+    said = (
+        f"proof: {certificate.size:,} bytes, {_counted(certificate)}; written in {produced:.2f} s, checked in {certificate.seconds:.2f} s"
+    )
     whole = verdict.seconds + time.monotonic() - started
     return replace(verdict, trust="checked", proof=None if path is None else str(path), certificate=said, seconds=whole)
 
 
-def _counted(accepted: Accepted | None) -> str:
+def _counted(certificate: Certificate) -> str:
+    if certificate.convinced:
+        return str(certificate.convinced)
+    accepted = certificate.accepted
     assert accepted is not None
     parts = [f"{accepted.parts:,} parts, {accepted.leaves:,} leaves"] if accepted.parts else []
     return ", ".join([*parts, *([f"{accepted.run:,} prefixes run"] if accepted.run else [])]) or "bounds alone"

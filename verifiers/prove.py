@@ -44,6 +44,7 @@ def prove(
     count: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
     proof: str | os.PathLike[str] | None = None,
+    proof_format: Literal["relucid", "veripb", "drat"] = "relucid",
 ) -> Verdict:
     """Is network = program on every input of the domain?  Returns Proved, Refuted or Unknown.
 
@@ -58,13 +59,20 @@ def prove(
     `timeout` is in seconds, `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
     one per core).  `count`: of a refuted claim, `disagreeing` says on exactly how many inputs they differ.  `checkpoint`: a file in which
     unfinished work is kept and from which it goes on.  `proof`: a file for a proof that `relucid check` accepts, or the witness
-    of a refutation.  Raises InputError for what cannot be read or does not fit.
+    of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/proof-format.md, §9).  Raises InputError for what cannot be read or does not fit.
     """
     claim = claim_of(network, program, domain, labels=labels, decision=decision, encoding=encoding)
     kept = None if checkpoint is None else os.fspath(checkpoint)
     budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples, kept)
     return prove_claim(
-        claim, backends=backends, budget=budget, trust=trust, progress=progress, count=count, proof=None if proof is None else Path(proof)
+        claim,
+        backends=backends,
+        budget=budget,
+        trust=trust,
+        progress=progress,
+        count=count,
+        proof=None if proof is None else Path(proof),
+        proof_format=proof_format,
     )
 
 

@@ -22,7 +22,7 @@ from ..models.errors import InputError
 from ..models.text import number
 from .artefacts import save_artefacts
 from .backend import Backend, Budget
-from .certify import certified, check_place
+from .certify import OURS, certified, check_place, chosen_form
 from .choose import choose
 from .conclude import conclude, vacuity
 from .count import count_disagreeing
@@ -51,17 +51,19 @@ def prove_claim(
     registry: Iterable[Backend] | None = None,
     count: bool = False,
     proof: Path | None = None,
+    proof_format: str = OURS,
 ) -> Verdict:
     """Decide a claim: Proved at the trust asked for, Refuted with replayed counterexamples, or Unknown with the reason.
 
     `backends` names who may run ("module:attribute" for one that is not registered), None means everybody;
     `budget.seconds` is for the whole race, `budget.memory_mb` for each entrant, `budget.workers` how many run side by
     side.  `count`: of a refuted claim, count the inputs on which network and program differ, in the time that is left.  `proof`: a file for the
-    proof or the witness of a refutation; it implies trust "checked".  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
+    proof or the witness of a refutation; it implies trust "checked".  `proof_format`: "relucid", or the name of another format.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
     """
     started = time.monotonic()
     budget = budget or Budget(workers=os.cpu_count() or 1)
     check_limits(budget, trust)
+    form = chosen_form(proof_format, proof)
     if proof is not None:
         check_place(proof)
     certify = proof is not None or trust == "checked"
@@ -82,7 +84,7 @@ def prove_claim(
             judge.doubt(spot_check(claim, budget.seed))
         verdict = conclude(judge, budget, started, vacuity(claim))
         if certify:
-            verdict = certified(claim, verdict, proof, max(budget.seconds - (time.monotonic() - started), 1.0), progress)
+            verdict = certified(claim, verdict, proof, max(budget.seconds - (time.monotonic() - started), 1.0), progress, form)
         return _counted(claim, verdict, budget, started, progress) if count and isinstance(verdict, Refuted) else verdict
     except Contradiction as error:
         if error.artefacts:

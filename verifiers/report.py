@@ -48,8 +48,13 @@ def _disagreeing(verdict: Verdict) -> str | None:
 
 
 def certificate_json(certificate: Certificate | None, why: str, domain_size: int) -> dict[str, Any]:
-    """What `check --json` prints: `accepted`, what the file shows (`proved`, `refuted` or null), the reason of a rejection, and numbers."""
+    """What `check --json` prints: `accepted`, what the file shows (`proved`, `refuted` or null), the reason of a rejection, and numbers.
+
+    `queries` and `steps` are those of a proof in another format, `parts`, `leaves` and `run` those of one in ours.
+    """
     found = certificate.accepted if certificate else None
+    other = certificate.convinced if certificate else None
+    either = found or other
     return {
         "accepted": certificate is not None,
         "shows": certificate.shows if certificate else None,
@@ -59,7 +64,9 @@ def certificate_json(certificate: Certificate | None, why: str, domain_size: int
         "parts": found.parts if found else None,
         "leaves": found.leaves if found else None,
         "run": found.run if found else None,
-        "exact_in_float32": found.exact_in_float32 if found else None,
+        "queries": other.queries if other else None,
+        "steps": other.steps if other else None,
+        "exact_in_float32": either.exact_in_float32 if either else None,
         "bytes": certificate.size if certificate else None,
         "seconds": round(certificate.seconds, 3) if certificate else None,
     }

@@ -1,4 +1,4 @@
-"""Writes proof files: JSON lines, gzipped where the name ends in .gz, all or nothing.  Nothing here is trusted."""
+"""Writes proof files, gzipped where the name ends in .gz, all or nothing.  Nothing here is trusted."""
 
 from __future__ import annotations
 
@@ -19,12 +19,17 @@ def _packed(raw: IO[bytes], path: Path) -> AbstractContextManager[IO[bytes]]:
 
 
 def write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> int:
+    """Write lines of JSON; returns the size in bytes.  Raises OSError."""
+    return write_pieces(path, (json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n" for line in lines))
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> int:
     """Write them, gzipped where the name ends in .gz, all or nothing; returns the size in bytes.  Raises OSError."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with open(part, "wb") as raw, _packed(raw, path) as file:
-            for line in lines:
-                file.write(json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n")
+            for piece in pieces:
+                file.write(piece)
         size = part.stat().st_size
         os.replace(part, path)
     except BaseException:

@@ -7,13 +7,13 @@ import gzip
 import json
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from claim_mutants import CLAIM_MUTANTS, brute_force, spoilt, told_by_its_network
 from known_claims import CORPUS, corpus, golden
 from proof_cases import Lines, run_everything
 from random_claims import random_claim
@@ -22,7 +22,7 @@ from relucid.models.claim import Claim, Decision
 from relucid.models.claim_file import load_claim
 from relucid.models.domain import Domain
 from relucid.models.errors import InputError
-from relucid.models.network import Affine, feed_forward, integer_array
+from relucid.models.network import feed_forward
 from relucid.models.program import Program
 from relucid.verifiers.engines.bab import Options
 from relucid.verifiers.proof import checker, producer
@@ -31,22 +31,6 @@ from relucid.verifiers.proof.format import LimitReached, Rejected, read_lines
 from relucid.verifiers.proof.network_rows import Built, build
 from relucid.verifiers.proof.producer import proof_lines
 from relucid.verifiers.proof.writing import write_lines
-
-
-def brute_force(claim: Claim) -> bool:
-    """Whether the claim is true, word by word."""
-    return all((claim.network_labels(words) == labels).all() for words, labels in claim.language.words())
-
-
-def told_by_its_network(claim: Claim) -> Claim | None:
-    """A true claim about the same network: the program is the table of what the network says.  None where it says one thing only."""
-    sequences: dict[int, list[tuple[str, ...]]] = {}
-    for words, _ in claim.language.words():
-        for word, label in zip(words, claim.network_labels(words), strict=True):
-            sequences.setdefault(int(label), []).append(claim.domain.unpadded(word))
-    lines = [f"    if tokens in {tuple(found)!r}:\n        return {claim.decision.labels[label]!r}\n" for label, found in sequences.items()]
-    source = f"def f(tokens):\n{''.join(lines)}    return {claim.decision.labels[0]!r}\n"
-    return replace(claim, program=Program(source, "f")) if len(sequences) > 1 else None
 
 
 @cache
@@ -95,88 +79,6 @@ def test_running_every_word_is_accepted_where_the_claim_is_true_and_only_there()
 # -- mutants of the claim: a proof of one claim shown for another, digests off -----------------------------------------
 
 
-def with_network(claim: Claim, change: Callable[[np.ndarray, np.ndarray, random.Random], None], rng: random.Random) -> Claim:
-    """One affine node changed: `change` gets (first weights, bias) as object arrays."""
-    nodes = list(claim.network.nodes)
-    k = rng.choice([i for i, n in enumerate(nodes) if isinstance(n, Affine) and n.weights])
-    node = nodes[k]
-    assert isinstance(node, Affine)
-    weights, bias = node.weights[0].astype(object).copy(), node.bias.astype(object).copy()
-    change(weights, bias, rng)
-    nodes[k] = replace(node, weights=(integer_array(weights), *node.weights[1:]), bias=integer_array(bias))
-    return replace(claim, network=replace(claim.network, nodes=tuple(nodes), source=b""))
-
-
-def change_weight(weights: np.ndarray, bias: np.ndarray, rng: random.Random) -> None:
-    weights[rng.randrange(weights.shape[0]), rng.randrange(weights.shape[1])] += rng.choice([-3, -1, 1, 3])
-
-
-def change_bias(weights: np.ndarray, bias: np.ndarray, rng: random.Random) -> None:
-    bias[rng.randrange(len(bias))] += rng.choice([-5, -1, 1, 5])
-
-
-def negate_row(weights: np.ndarray, bias: np.ndarray, rng: random.Random) -> None:
-    row = rng.randrange(len(bias))
-    weights[row], bias[row] = -weights[row], -bias[row]
-
-
-def swap_rows(weights: np.ndarray, bias: np.ndarray, rng: random.Random) -> None:
-    a, b = rng.randrange(len(bias)), rng.randrange(len(bias))
-    weights[[a, b]], bias[[a, b]] = weights[[b, a]], bias[[b, a]]
-
-
-def drop_row(weights: np.ndarray, bias: np.ndarray, rng: random.Random) -> None:
-    weights[rng.randrange(len(bias))] = 0
-
-
-def other_labels(claim: Claim, rng: random.Random) -> Claim:
-    labels = list(claim.decision.labels)
-    rng.shuffle(labels)
-    return replace(claim, decision=Decision(claim.decision.kind, tuple(labels)))
-
-
-def other_kind(claim: Claim, rng: random.Random) -> Claim:
-    """The tie rule the other way round: every sign flipped and the labels swapped."""
-    if claim.decision.kind != "sign":
-        return other_labels(claim, rng)
-    flipped = with_network(claim, lambda w, b, r: None, rng)
-    last = flipped.network.nodes[-1]
-    if not isinstance(last, Affine):
-        return other_labels(claim, rng)
-    nodes = (
-        *flipped.network.nodes[:-1],
-        replace(last, weights=tuple(integer_array(-w) for w in last.weights), bias=integer_array(-last.bias)),
-    )
-    labels = tuple(reversed(claim.decision.labels))
-    return replace(claim, network=replace(flipped.network, nodes=nodes), decision=Decision("sign", labels))
-
-
-def other_program(claim: Claim, rng: random.Random) -> Claim:
-    texts = ["len(tokens) > 1", "tokens.count('a') > 0", "True", "False", "'b' in tokens", "tokens[:1] == ('a',)"]
-    if {type(y) for y in claim.decision.labels} != {bool}:
-        return other_labels(claim, rng)
-    return replace(claim, program=Program(f"def f(tokens):\n    return {rng.choice(texts)}\n", "f"))
-
-
-def other_where(claim: Claim, rng: random.Random) -> Claim:
-    text = rng.choice(["True", "len(tokens) >= 0", "tokens.count('b') < 2", "'a' in tokens"])
-    where = None if claim.domain.where is not None else Program(f"def w(tokens):\n    return {text}\n", "w")
-    return replace(claim, domain=replace(claim.domain, where=where))
-
-
-CLAIM_MUTANTS: dict[str, Callable[[Claim, random.Random], Claim]] = {
-    "weight": lambda c, r: with_network(c, change_weight, r),
-    "bias": lambda c, r: with_network(c, change_bias, r),
-    "row negated": lambda c, r: with_network(c, negate_row, r),
-    "rows swapped": lambda c, r: with_network(c, swap_rows, r),
-    "row dropped": lambda c, r: with_network(c, drop_row, r),
-    "label order": other_labels,
-    "tie rule": other_kind,
-    "program": other_program,
-    "where": other_where,
-}
-
-
 @pytest.mark.parametrize("kind", CLAIM_MUTANTS)
 def test_no_mutant_of_the_claim_is_accepted_unless_it_is_true(kind: str) -> None:
     """With digests every mutant is rejected; without them, those that are false: brute force says which."""
@@ -215,31 +117,6 @@ def test_networks_that_differ_on_one_single_input() -> None:
                 turned += 1
                 assert not brute_force(other) and not accepted(other, lines, digests=False)
     assert turned > 60
-
-
-def spoilt(claim: Claim, word: tuple[int, ...]) -> Claim | None:
-    """The same network but for one word, where the bias of the last node is overcome by a new ReLU: max(0, matches - length + 1)."""
-    from relucid.models.network import Network, Relu
-
-    network, domain = claim.network, claim.domain
-    last = network.nodes[-1]
-    if not isinstance(last, Affine) or not word:
-        return None
-    inputs = domain.one_hot(np.array([word]))[0].astype(np.int64)
-    match = Affine((0,), (integer_array(inputs[None]),), integer_array([1 - int(inputs.sum())]))
-    label = int(claim.network_labels(np.array([word]))[0])
-    size = 1 + sum(int(abs(int(v))) for f in (network.evaluate(domain.one_hot(np.array([word]))),) for v in f.flat)
-    push = np.zeros((last.size, 1), dtype=object)
-    if claim.decision.kind == "sign":
-        push[0, 0] = -size if label == 1 else size
-    elif len(claim.decision.labels) > 1:
-        push[(label + 1) % len(claim.decision.labels), 0] = size
-    else:
-        return None
-    count = len(network.nodes)
-    ends = replace(last, sources=(*last.sources, count + 1), weights=(*last.weights, integer_array(push * last.denominator)))
-    nodes = (*network.nodes[:-1], match, Relu(count), ends)
-    return replace(claim, network=Network(network.input_size, nodes, network.encoding))
 
 
 # -- mutants of the evidence: whatever they are, they must not prove what is false ---------------------------------------
