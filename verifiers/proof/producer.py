@@ -31,6 +31,7 @@ from .sweep import run_words
 FEW = 30_000  # prefixes that are run at once, without looking for anything better
 DEEP, MORE = 4, 300_000  # with more layers of ReLUs, so many: bounds get worse with every layer, and cells have few states
 PATIENCE = 3.0  # seconds of search before running as many as a checker runs
+WORTH = 4  # words per prefix, at most, for that to be worth trying (unless the network is deep)
 MINIMISING = 0.3  # seconds, or this share of what the search took
 
 Progress = Callable[[str], None]
@@ -83,7 +84,7 @@ class _Label:
             return
         search = Search(queries, Options(cut_states=self.language.deterministic, attack=False), closed=Spooled())
         if not self._searched(search, min(self.deadline, time.monotonic() + PATIENCE)):
-            if self._run(self.left):
+            if (deep or self.language.size <= WORTH * self.left) and self._run(self.left):
                 yield from self._left_to_be_run()
                 return
             if not self._searched(search, self.deadline):

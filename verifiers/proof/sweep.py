@@ -7,7 +7,7 @@ state of the automaton and the same sums are followed once: an unrolled recurren
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,20 +60,22 @@ def run_words(claim: Claim, label: int, language: Automaton, most: int, tick: Ca
 
 def _onward(edges: tuple[tuple[int, int, int], ...], state: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every prefix by every edge of its state: the prefix, the symbol, the new state."""
-    outgoing: dict[int, list[tuple[int, int]]] = {}
-    for source, symbol, target in edges:
-        outgoing.setdefault(source, []).append((symbol, target))
-    found = [(i, symbol, target) for i, s in enumerate(state.tolist()) for symbol, target in outgoing[s]]
-    parent, symbols, targets = np.array(found, dtype=np.int64).T
-    return parent, symbols, targets
+    source, symbol, target = np.array(edges, dtype=np.int64).T  # sorted by source
+    first, after = (np.searchsorted(source, state, side) for side in ("left", "right"))
+    parent = np.repeat(np.arange(len(state)), after - first)
+    turn = np.arange(len(parent)) - np.repeat(np.cumsum(after - first) - (after - first), after - first)
+    edge = first[parent] + turn
+    return parent, symbol[edge], target[edge]
 
 
 def _merged(state: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Without those that are there twice."""
-    first: dict[tuple[int, ...], int] = {}
-    for i, (s, row) in enumerate(zip(state.tolist(), sums.tolist(), strict=True)):
-        first.setdefault((s, *row), i)
-    kept = list(first.values())
+    table = np.column_stack([state, sums])
+    if table.dtype == object:
+        keys: list[Hashable] = list(map(tuple, table))
+    else:
+        keys = np.ascontiguousarray(table).view(np.dtype((np.void, table.shape[1] * 8))).reshape(-1).tolist()
+    kept = list(dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True)).values())
     return state[kept], sums[kept]
 
 
