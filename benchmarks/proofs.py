@@ -34,7 +34,6 @@ from ..verifiers.proof.writing import write_lines
 from ..verifiers.prove import prove_claim
 from ..verifiers.verdict import Proved
 
-
 WIDTH = 140
 
 
