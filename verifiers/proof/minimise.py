@@ -61,7 +61,7 @@ def _merged(built: Built, part: Part, settled: list[Settled], until: float) -> l
                     without[j] = 0
                     tried.append(((rival, phases, j), replace(s.bound, phases=phases, beta=without)))
         held = {key: bound for (key, bound), holds in zip(tried, _hold(built, part, [b for _, b in tried]), strict=True) if holds}
-        held |= {key: None for key in pairs if excluded(part, key[1])}  # type: ignore[dict-item]
+        held |= {key: None for key in pairs if excluded(part, key[1])}  # type: ignore[dict-item, misc]
         if not held:
             break
         gone = {id(s) for key in held for s in pairs[key]}
