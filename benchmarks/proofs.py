@@ -19,9 +19,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from ..models.claim_file import load_claim
 from ..models.errors import InputError, Unsupported
@@ -33,6 +31,9 @@ from ..verifiers.proof.producer import Unproved, proof_lines
 from ..verifiers.proof.writing import write_lines
 from ..verifiers.prove import prove_claim
 from ..verifiers.verdict import Proved
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 WIDTH = 140
 
@@ -87,6 +88,8 @@ def rows(folder: Path, seconds: float, keep: Path | None) -> Iterator[Row]:
 
 
 def table(found: list[Row]) -> Table:
+    from rich.table import Table
+
     out = Table(
         "claim", *(f"{head}" for head in ("inputs", "outcome", "proving s", "making s", "checking s", "bytes", "parts", "leaves", "run"))
     )
@@ -134,6 +137,8 @@ def main() -> None:
         raise SystemExit(2) from None
     if given.json is not None:
         given.json.write_text("".join(json.dumps(asdict(row)) + "\n" for row in found), encoding="utf-8")
+    from rich.console import Console
+
     console = Console()
     console = Console(width=max(console.width, WIDTH))  # one line per claim, whatever the terminal
     console.print(table(found))

@@ -7,7 +7,7 @@ state of the automaton and the same sums are followed once: an unrolled recurren
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,7 +72,7 @@ def _merged(state: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray
     """Without those that are there twice."""
     table = np.column_stack([state, sums])
     if table.dtype == object:
-        keys: list[Hashable] = list(map(tuple, table))
+        keys: Sequence[Hashable] = list(map(tuple, table))
     else:
         keys = np.ascontiguousarray(table).view(np.dtype((np.void, table.shape[1] * 8))).reshape(-1).tolist()
     kept = list(dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True)).values())
