@@ -160,7 +160,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
         else:
             from .terminal import print_certificate
 
-            print_certificate(certificate, why, status == UNKNOWN, stated.domain_size)
+            print_certificate(certificate, why, status == UNKNOWN, stated.domain_size, two=stated.pair is not None)
     return status
 
 
