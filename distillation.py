@@ -26,7 +26,8 @@ from .models.errors import InputError
 from .models.labelled import Labelled
 from .models.onnx_reader import read_onnx
 from .models.program import Program
-from .models.surrogate import NoSurrogate, check_in_onnxruntime, fit_surrogate
+from .models.surrogates.fit import fit_surrogate
+from .models.surrogates.surrogate import NoSurrogate, check_in_onnxruntime
 from .output import check_writable, write_files
 from .search.synthesise import Search
 from .verifiers.backend import Budget

@@ -15,7 +15,7 @@ from .models.circuits.teacher import Teaching
 from .models.claim import Claim
 from .models.claim_file import Task, claim_toml
 from .models.program import Program
-from .models.surrogate import Surrogate
+from .models.surrogates.surrogate import Surrogate
 from .search.synthesise import Candidate
 from .verifiers.report import verdict_json
 from .verifiers.verdict import Refuted, Verdict

@@ -12,7 +12,6 @@ from known_claims import SHARED
 from relucid import distillation
 from relucid.cli import main
 from relucid.distilled import Distillation
-from relucid.models import surrogate
 from relucid.models.circuits.circuit import CircuitSummary, shipped
 from relucid.models.claim import Decision
 from relucid.models.claim_file import Task, load_claim

@@ -15,7 +15,8 @@ from relucid.models.errors import InputError
 from relucid.models.float32 import exact_in_float32
 from relucid.models.labelled import Labelled
 from relucid.models.network import Affine, Network, integer_array
-from relucid.models.surrogate import Surrogate, check_in_onnxruntime, fit_surrogate, wrong_rows
+from relucid.models.surrogates.fit import fit_surrogate
+from relucid.models.surrogates.surrogate import Surrogate, check_in_onnxruntime, wrong_rows
 
 
 def words_of(domain: Domain) -> np.ndarray:

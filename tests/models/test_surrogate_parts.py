@@ -6,13 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from relucid.models import surrogate_correct
 from relucid.models.claim import Decision
 from relucid.models.domain import Domain
 from relucid.models.labelled import Labelled
-from relucid.models.surrogate_correct import _grown, boxes_for, corrected
-from relucid.models.surrogate_quantise import decide, outputs_of, pruned, quantised
-from relucid.models.surrogate_recurrent import recurrent_network, smallest_layered
+from relucid.models.surrogates.correct import _grown, boxes_for, corrected
+from relucid.models.surrogates.quantise import decide, outputs_of, pruned, quantised
+from relucid.models.surrogates.recurrent import recurrent_network, smallest_layered
 
 
 def every_word(symbols: int, length: int) -> np.ndarray:
