@@ -19,6 +19,13 @@ class Layered:
     tables: tuple[np.ndarray, ...]
     finals: np.ndarray
 
+    def labels(self, words: np.ndarray) -> np.ndarray:
+        """Label indices of padded words, -1 where a word is not in it."""
+        state = np.zeros(len(words), dtype=np.int64)
+        for t, table in enumerate(self.tables):
+            state = np.where(state >= 0, table[np.maximum(state, 0), words[:, t]], -1)
+        return np.where(state >= 0, self.finals[np.maximum(state, 0)], -1)
+
 
 def smallest_layered(labelled: Labelled, symbols: int, limit: int) -> Layered | None:
     """The smallest deterministic layered automaton of exactly these words; None if it has more than `limit` states."""
@@ -40,6 +47,17 @@ def smallest_layered(labelled: Labelled, symbols: int, limit: int) -> Layered | 
         if total > limit:
             return None
         words, classes = words[fresh], merged.reshape(-1)
+    return Layered(tuple(tables[::-1]), finals)
+
+
+def minimised(layered: Layered) -> Layered:
+    """The same labels with equal states merged, from the last layer backwards."""
+    finals, classes = np.unique(layered.finals, return_inverse=True)
+    tables = []
+    for table in reversed(layered.tables):
+        states, merged = np.unique(np.where(table >= 0, classes[np.maximum(table, 0)], -1), axis=0, return_inverse=True)
+        tables.append(states)
+        classes = merged.reshape(-1)
     return Layered(tuple(tables[::-1]), finals)
 
 

@@ -9,7 +9,7 @@ counters, flags and "the last of these" need one ReLU.  All orders are tried (up
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 import numpy as np
 
@@ -55,7 +55,7 @@ def smallest_cell(machine: Machine) -> Cell | None:
     read = np.array([len(_readout_kinks(machine.outputs[i])) for i in inverse])
     best: tuple[tuple[int, int, int], Cell] | None = None
     for k in np.lexsort((read, kinks))[:ORDERS]:
-        if best is not None and best[0][0] < kinks[k] or kinks[k] > MOST:
+        if (best is not None and best[0][0] < kinks[k]) or kinks[k] > MOST:
             break
         most = MOST if best is None else best[0][0]
         found = _shared(slopes[k], most)
@@ -105,7 +105,7 @@ def _slope(slopes: np.ndarray, jumps: tuple[int, ...]) -> int | None:
         starts.setdefault(tuple(have[1:gaps]), set()).add(have[0])
     good: set[int] | None = None
     for column in slopes.T.tolist():
-        changes = tuple(b - a for a, b in zip(column, column[1:], strict=False))
+        changes = tuple(b - a for a, b in pairwise(column))
         here = {column[0] - start for start in starts.get(changes, ())}
         good = here if good is None else good & here
     return min(good, key=lambda a: (a != 1, abs(a), a)) if good else None
@@ -173,10 +173,9 @@ def _read_out(net: Unroller, state: int, outputs: np.ndarray, columns: np.ndarra
     slope, offset = np.zeros(columns.shape[1], dtype=np.int64), np.zeros(columns.shape[1], dtype=np.int64)
     known = [(place, int(y)) for place, y in enumerate(outputs) if y >= 0]
     never = [y for y in range(columns.shape[1]) if y not in outputs]
-    for (before, a), (after, b) in zip(known, known[1:], strict=False):
+    for (before, a), (after, b) in pairwise(known):
         if a != b:  # the lines of a and b cross halfway
             slope[b] = slope[a] + 2
             offset[b] = offset[a] - (before + after)
     offset[never] = min(int((slope * p + offset).min()) for p in range(len(outputs))) - 1
     net.affine({state: (columns @ slope)[:, None]}, columns @ offset)
-

@@ -10,6 +10,7 @@ end every search; only sheer size (LARGEST, MANY) does not.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..claim import Decision
 from ..domain import Domain
 from ..errors import InputError
 from ..labelled import Labelled
-from ..layered import smallest_layered
+from ..layered import Layered, smallest_layered
 from ..network import Network, feed_forward
 from .cell import cell_network, smallest_cell
 from .correct import Box, boxes_for, corrected
@@ -41,7 +42,8 @@ ROUNDS = 4  # times that wrong inputs go back into training, per shape
 FEW = 16  # corrections up to which a smaller network is preferred to retraining a larger one
 MANY = 1024  # corrections over which we give up
 LARGEST = 2000  # neurons of a one-hot network
-NEXT_TO_CELL = 8  # neurons up to which hidden layers are tried where a cell is there already
+NEXT_TO_MACHINE = 4  # neurons up to which hidden layers are tried where a small machine explains the labels
+HOPELESS = 2  # shapes in a row that learn next to nothing, after which no larger ones are tried
 TUNED = (1, 2, 4, 8)  # rounding levels that are trained for
 
 __all__ = ["NoSurrogate", "Surrogate", "fit_surrogate"]
@@ -53,10 +55,14 @@ def fit_surrogate(
     decision: Decision,
     *,
     seed: int = 0,
+    automaton: Callable[[], Layered | None] | None = None,
     progress: Progress | None = None,
-    budget_seconds: float = 60.0,
+    budget_seconds: float = 40.0,
 ) -> Surrogate:
     """A small network with the label of every row of `labelled`: the whole domain, or what is known of it.
+
+    `automaton`: makes one that gives these labels, where something is known beyond them; otherwise the smallest of exactly these words
+    is taken.
 
     `budget_seconds` ends training, not the search: what is built is exact whatever the time.  Raises InputError where the
     inputs or labels are unusable, NoSurrogate where every exact network that was found is over the limits.
@@ -66,7 +72,7 @@ def fit_surrogate(
     started = time.monotonic()
     _validate(labelled, domain, decision)
     say = progress or (lambda text: None)
-    plan = _Fit(labelled, domain, decision, seed, say, started + budget_seconds).best()
+    plan = _Fit(labelled, domain, decision, seed, say, started + budget_seconds).best(automaton)
     network = with_source(plan.network)
     surrogate = described(network, plan, len(labelled), time.monotonic() - started)
     wrong = wrong_rows(network, labelled, domain, decision)
@@ -89,11 +95,13 @@ class _Fit:
             self.used[position, self.ids[:, position]] = True
         self.plan: Plan | None = None
         self.keeper = Keeper(self.ids, self.labels, seed)
+        self.structured = False  # a small machine explains the labels
+        self.hopeless = 0
         self.closest: tuple[np.ndarray, Layers] | None = None  # fewest wrong rows, and their layers
         columns = np.eye(self.outputs, dtype=np.int64)
         self.columns = columns[1:] - columns[:1] if decision.kind == "sign" else columns
 
-    def best(self) -> Plan:
+    def best(self, automaton: Callable[[], Layered | None] | None) -> Plan:
         counts = np.bincount(self.labels, minlength=self.outputs)
         scores = (np.arange(self.outputs) == counts.argmax()).astype(float)
         if counts.max() == len(self.labels):
@@ -104,16 +112,23 @@ class _Fit:
             self._keep(Plan(self._feed_forward(slim(linear, self.keeper.right)), "linear"))
             if self.plan is not None:
                 return self.plan
+        if automaton is not None:  # beyond the inputs at hand only structure is likely to be right
+            self._automata(automaton)
+            if self.plan is not None:
+                return self.plan
         empty: Layers = [(np.zeros((0, self.domain.input_size)), np.zeros(0)), (np.zeros((self.outputs, 0)), scores)]
         self._corrected(empty, np.flatnonzero(self.labels != counts.argmax()), limit=8)
-        self._automata()
+        if automaton is None:
+            self._automata(lambda: smallest_layered(self.labelled, len(self.domain.symbols), LARGEST))
         for shape in SHAPES:
-            if time.monotonic() > self.deadline or sum(shape.hidden) >= self._to_beat():
+            if time.monotonic() > self.deadline:
                 break
+            if sum(shape.hidden) >= self._to_beat():
+                continue
             self._try(shape)
-            if self.plan and self.plan.family == "dense" and self.plan.corrections == 0:
+            if self.hopeless == HOPELESS or (self.plan and self.plan.family == "dense" and self.plan.corrections == 0):
                 break
-        if self.closest is not None and (self.plan is None or self.plan.neurons > FEW):
+        if self.closest is not None and not self.structured and (self.plan is None or self.plan.neurons > FEW):
             wrong, layers = self.closest
             limit = min(MANY, self.plan.neurons - 1 if self.plan else MANY)
             self.say(f"correcting {len(wrong)} inputs by construction")
@@ -128,33 +143,33 @@ class _Fit:
 
     def _to_beat(self) -> int:
         """Hidden layers with this many neurons are not looked at."""
-        if self.plan is None:
-            return 10**9
-        if self.plan.family == "cell":
-            return min(self.plan.neurons, NEXT_TO_CELL + 1)
-        return self.plan.neurons
+        largest = NEXT_TO_MACHINE + 1 if self.structured else sum(SHAPES[-1].hidden) + 1
+        return largest if self.plan is None else min(largest, self.plan.neurons)
 
-    def _automata(self) -> None:
-        """Networks that are built from the labels' machine or automaton."""
+    def _automata(self, automaton: Callable[[], Layered | None]) -> None:
+        """Networks that are built from the labels' automaton, or from the small machine that it may be an unrolling of."""
         symbols, pad = len(self.domain.symbols), None if self.domain.pad is None else len(self.domain.tokens)
+        layered = automaton()
+        if layered is None:
+            return
         self.say("looking for a small state machine")
-        machine = smallest_machine(self.labelled, symbols, pad, self.seed)
+        machine = smallest_machine(layered, symbols, pad, self.seed)
+        unrolled = [layered]
         if machine is not None:
+            self.structured = True
+            unrolled.append(layered_of(machine, self.domain.max_length))
             cell = smallest_cell(machine)
             if cell is not None:
                 self._keep(Plan(cell_network(machine, cell, self.domain, self.columns), "cell", cell=cell.width))
-            layered = layered_of(machine, self.domain.max_length)
-            if self.plan is None or neurons_of(layered) < self.plan.neurons:
-                self._keep(Plan(one_hot_network(layered, self.domain, self.columns), "one-hot"))
-        exact = smallest_layered(self.labelled, symbols, LARGEST)
-        if exact is not None and neurons_of(exact) <= LARGEST and (self.plan is None or neurons_of(exact) < self.plan.neurons):
-            self._keep(Plan(one_hot_network(exact, self.domain, self.columns), "one-hot"))
+        for each in unrolled:
+            if neurons_of(each) <= LARGEST and (self.plan is None or neurons_of(each) < self.plan.neurons):
+                self._keep(Plan(one_hot_network(each, self.domain, self.columns), "one-hot"))
 
     def _try(self, shape: Shape) -> None:
         rng = np.random.default_rng([self.seed, *shape.hidden])
         sample = self._sample(rng)
         self.say(f"hidden layers {'x'.join(map(str, shape.hidden))}: training on {len(sample)} of {len(self.labels)} inputs")
-        for _ in range(ROUNDS):
+        for _ in range(1 if self.structured else ROUNDS):
             found = train(
                 self._one_hot(sample),
                 self.labels[sample],
@@ -166,6 +181,8 @@ class _Fit:
                 used=self.used,
             )
             layers, errors = self._rounded(found, sample)
+            rare = len(sample) - np.bincount(self.labels[sample]).max()  # errors of a constant
+            self.hopeless = self.hopeless + 1 if errors > rare // 2 and sum(shape.hidden) > FEW else 0
             if errors > max(FEW, len(sample) // 20) and self.closest is not None:
                 return
             wrong = np.flatnonzero(decide(layers, self.ids) != self.labels)
@@ -205,7 +222,7 @@ class _Fit:
             for rounded in quantised(again, self.used, ids, labels, (levels,)):
                 if self.keeper.right(rounded):
                     slimmer = slim(rounded, self.keeper.right)
-                    return min((best, slimmer), key=lambda found: Plan(self._feed_forward(found), "dense").size)
+                    return min((best, slimmer), key=lambda found: Plan(self._feed_forward(found), "dense").cost)
         return best
 
     def _corrected(self, layers: Layers, wrong: np.ndarray, limit: int) -> None:
@@ -220,7 +237,7 @@ class _Fit:
         """The plan, if it is the smallest yet, and exact in float32."""
         from ..float32 import exact_in_float32
 
-        if (self.plan is None or plan.size < self.plan.size) and exact_in_float32(plan.network, self.domain.positions).ok:
+        if (self.plan is None or plan.cost < self.plan.cost) and exact_in_float32(plan.network, self.domain.positions).ok:
             self.plan = plan
 
     def _feed_forward(self, layers: Layers) -> Network:

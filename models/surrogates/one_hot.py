@@ -75,7 +75,9 @@ def one_hot_network(layered: Layered, domain: Domain, columns: np.ndarray) -> Ne
         if state is None:
             if len(arrows.kept) > 1:  # the first symbol that matters is read as it is
                 targets = np.arange(len(arrows.kept))[:, None]
-                state = net.affine({0: net.reads(t, (table[0][None, :] == targets).astype(np.int64))}, np.zeros(len(targets), dtype=np.int64))
+                state = net.affine(
+                    {0: net.reads(t, (table[0][None, :] == targets).astype(np.int64))}, np.zeros(len(targets), dtype=np.int64)
+                )
             continue
         if net.wide(state):
             size = len(table)

@@ -39,9 +39,7 @@ def decide(layers: Layers, ids: np.ndarray) -> np.ndarray:
     return outputs_of(layers, ids).argmax(axis=1)
 
 
-def quantised(
-    layers: Layers, used: np.ndarray, ids: np.ndarray, labels: np.ndarray, levels: tuple[int, ...] = LEVELS
-) -> Iterator[Layers]:
+def quantised(layers: Layers, used: np.ndarray, ids: np.ndarray, labels: np.ndarray, levels: tuple[int, ...] = LEVELS) -> Iterator[Layers]:
     """Rounded networks, coarse to fine; `ids` and `labels` place the threshold between two labels."""
     plain = _canonical(layers, used)
     for level in levels:

@@ -44,10 +44,10 @@ class Plan:
         return self.network.relu_count
 
     @property
-    def size(self) -> tuple[int, int, int]:
-        """What is smaller: fewer neurons, which is what provers branch on, then fewer weights, then shorter ones."""
+    def cost(self) -> tuple[int, int, int]:
+        """What is better: fewer neurons, which is what provers branch on, corrections counted twice; fewer weights; shorter ones."""
         numbers = _numbers(self.network)
-        return self.neurons, sum(map(np.count_nonzero, numbers)), _bits(numbers)
+        return self.neurons + self.corrections, sum(map(np.count_nonzero, numbers)), _bits(numbers)
 
 
 @dataclass(frozen=True, eq=False)
