@@ -17,6 +17,7 @@ import numpy as np
 Layers = list[tuple[np.ndarray, np.ndarray]]  # (weight (out, in), bias (out,)), ReLU between them
 
 CHECK_EVERY = 40  # steps between looks at errors and the clock
+OUTER = 4.0  # where fine-tuning begins
 MARGIN = 0.6  # a restart that separates all labels by this much is done
 
 
@@ -61,7 +62,7 @@ def _alone(seed: int, work: Callable[[Any], Any]) -> Any:
         torch.set_num_threads(threads)
 
 
-def tuned(layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, *, steps: int = 240, l1: float = 2e-3) -> Layers:
+def tuned(layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, *, steps: int = 240, l1: float = 1e-3) -> Layers:
     """Quantisation-aware fine-tuning: the layers trained on with their weights rounded to `levels` steps as `quantise.py` will do.
 
     Rounding is passed straight through by the gradient; an L1 penalty makes weights that are not needed vanish.
@@ -71,8 +72,11 @@ def tuned(layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, 
 
 def _tuned(torch: Any, layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, steps: int, l1: float) -> Layers:
     x, y = torch.from_numpy(one_hot.astype(np.float32)), torch.from_numpy(labels)
-    scales = [float(np.abs(w).max(initial=0)) or 1.0 for w, _ in layers]
-    parameters = [torch.tensor(part / scale, dtype=torch.float32) for (w, b), scale in zip(layers, scales, strict=True) for part in (w, b)]
+    parameters, scale = [], 1.0
+    for weight, bias in layers:  # the largest weight is about 1 in each layer, and more in the last, where margins are to be 1
+        largest = (float(np.abs(weight).max(initial=0)) or 1.0) / (1 if weight is not layers[-1][0] else OUTER)
+        scale *= largest
+        parameters += [torch.tensor(weight / largest, dtype=torch.float32), torch.tensor(bias / scale, dtype=torch.float32)]
     masks = [(p != 0).float() for p in parameters[::2]]
     for p in parameters:
         p.requires_grad_()
