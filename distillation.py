@@ -104,7 +104,8 @@ def _on_every_input(job: Job) -> Found:
     )
     check_repeatable(job.teacher, teaching, task.domain, task.decision.labels)
     surrogate = job.fit(teaching.labelled)
-    network = job.exported(surrogate, teaching.labelled)
+    job.check_in_onnxruntime(surrogate, teaching.labelled)
+    network = job.exported(surrogate)
 
     refuted: list[Refutation] = []
     search = Search(teaching.labelled, task.domain, task.decision.labels, seed=job.budget.seed, start=START, progress=say)

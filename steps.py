@@ -56,12 +56,14 @@ class Job:
         except NoSurrogate as error:
             raise NoProgram(str(error)) from None
 
-    def exported(self, surrogate: Surrogate, labelled: Labelled) -> Network:
-        """The network as the file has it, checked in onnxruntime on all labelled inputs."""
+    def exported(self, surrogate: Surrogate) -> Network:
+        """The network as the file has it."""
         domain = self.task.domain
-        self.say(f"checking the surrogate in onnxruntime on {len(labelled):,} inputs")
-        check_in_onnxruntime(surrogate, labelled, domain, self.task.decision)
         return read_onnx(surrogate.to_onnx(), origin="surrogate.onnx", positions=domain.positions, alphabet=len(domain.alphabet))
+
+    def check_in_onnxruntime(self, surrogate: Surrogate, labelled: Labelled) -> None:
+        self.say(f"checking the surrogate in onnxruntime on {len(labelled):,} inputs")
+        check_in_onnxruntime(surrogate, labelled, self.task.domain, self.task.decision)
 
     def claim(self, network: Network, candidate: Candidate) -> Claim:
         program = Program.from_source(candidate.source(self.task.name, f"Distilled from {self.teacher.name}."), origin="program.py")

@@ -58,7 +58,7 @@ class _ThreeWay:
         check_repeatable(job.teacher, self.ask.teaching(), job.task.domain, job.task.decision.labels)
         for rounds in range(1, ROUNDS + 1):
             surrogate = surrogate or self._surrogate()
-            network = job.exported(surrogate, self.known)
+            network = job.exported(surrogate)
             candidate = self._candidate()
             claim = job.claim(network, candidate)
             job.say(f"round {rounds}: comparing surrogate and program, {len(self.ask):,} inputs executed")
@@ -73,6 +73,8 @@ class _ThreeWay:
             wrong_surrogate = claim.network_labels(words) != right.labels
             wrong_program = candidate.evaluate(words) != right.labels
             if not isinstance(verdict, Refuted) and not (wrong_surrogate | wrong_program).any():
+                job.check_in_onnxruntime(surrogate, self.ask.labelled())
+                surrogate = replace(surrogate, inputs=len(self.ask))
                 sampling = Sampling(rounds, self.surrogate_wrong, self.program_wrong, len(words))
                 return Found(self.ask.teaching(), surrogate, candidate, tuple(self.refuted), claim, verdict, sampling)
             if wrong_surrogate.any():
@@ -106,7 +108,7 @@ class _ThreeWay:
             everything = self.ask.labelled()
             wrong = wrong_rows(surrogate.network, everything, job.task.domain, job.task.decision)
             if not len(wrong):
-                return replace(surrogate, inputs=len(everything))
+                return surrogate
             job.say(f"the surrogate is wrong on {len(wrong):,} of {len(everything):,} executed inputs")
             self.known = self.known.joined(everything.take(self.rng.permutation(wrong)[: SAMPLE // 4]))
 

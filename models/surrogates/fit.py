@@ -44,6 +44,7 @@ MANY = 1024  # corrections over which we give up
 LARGEST = 2000  # neurons of a one-hot network
 NEXT_TO_MACHINE = 4  # neurons up to which hidden layers are tried where a small machine explains the labels
 HOPELESS = 2  # shapes in a row that learn next to nothing, after which no larger ones are tried
+INPUTS_PER_WEIGHT = 4  # of linear networks on a part of a domain: with half of that, most labels could be fitted
 TUNED = (1, 2, 4, 8)  # rounding levels that are trained for
 
 __all__ = ["NoSurrogate", "Surrogate", "fit_surrogate"]
@@ -107,15 +108,16 @@ class _Fit:
         if counts.max() == len(self.labels):
             return Plan(self._feed_forward([(np.zeros((self.outputs, self.domain.input_size)), scores)]), "constant")
         self.say("linear: looking for weights")
-        linear = linear_layers(self.ids, self.labels, self.outputs, self.used, self.seed)
+        per_weight = 0 if automaton is None else INPUTS_PER_WEIGHT
+        linear = linear_layers(self.ids, self.labels, self.outputs, self.used, self.seed, per_weight)
         if linear is not None:
             self._keep(Plan(self._feed_forward(slim(linear, self.keeper.right)), "linear"))
             if self.plan is not None:
                 return self.plan
-        if automaton is not None:  # beyond the inputs at hand only structure is likely to be right
+        if automaton is not None:
             self._automata(automaton)
-            if self.plan is not None:
-                return self.plan
+            if self.plan is not None and self.structured:
+                return self.plan  # what a small machine explains is likely to hold beyond the inputs at hand
         empty: Layers = [(np.zeros((0, self.domain.input_size)), np.zeros(0)), (np.zeros((self.outputs, 0)), scores)]
         self._corrected(empty, np.flatnonzero(self.labels != counts.argmax()), limit=8)
         if automaton is None:

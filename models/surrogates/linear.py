@@ -16,15 +16,18 @@ from .quantise import decide
 from .train import Layers
 
 FIRST, MORE = 64, 64  # inputs that the program sees at first, and more after each answer
-ROUNDS = 200
+ROUNDS = 100
 SCALES = (*range(1, 25), 30, 32, 36, 48, 60, 64, 128, 256, 1024, 4096)
-SECONDS = 10.0  # of one call: a guard, not a knob
+SECONDS = 5.0  # of one call: a guard, not a knob
 
 
-def linear_layers(ids: np.ndarray, labels: np.ndarray, outputs: int, used: np.ndarray, seed: int) -> Layers | None:
+def linear_layers(
+    ids: np.ndarray, labels: np.ndarray, outputs: int, used: np.ndarray, seed: int, inputs_per_weight: int = 0
+) -> Layers | None:
     """One affine layer with the label of every input, or None where there is none with weights that are short enough.
 
-    `used` (positions, alphabet): which symbols occur where; the others get weight 0.
+    `used` (positions, alphabet): which symbols occur where; the others get weight 0.  `inputs_per_weight`: with fewer, an
+    answer says little about other inputs, and none is looked for.
     """
     positions, alphabet = used.shape
     flat = ids + np.arange(positions) * alphabet
@@ -32,6 +35,8 @@ def linear_layers(ids: np.ndarray, labels: np.ndarray, outputs: int, used: np.nd
     for groups in (shared, np.arange(positions * alphabet)):
         varying = used & (used.sum(axis=1) > 1)[:, None]
         live = np.unique(groups[varying.reshape(-1)])
+        if len(ids) < inputs_per_weight * len(live) * (outputs - 1):
+            continue
         found = _separated(flat, labels, outputs, groups, live, seed)
         if found is not None:
             weights, bias = found

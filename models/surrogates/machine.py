@@ -114,14 +114,14 @@ def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: 
             _pin(model, here, apart, states)
         following = {(v, q): model.new_bool_var("") for v in range(int(table.max(initial=-1)) + 1) for q in every}
         for v, row in enumerate(table):
-            for a in np.flatnonzero(row >= 0):
+            for a in np.flatnonzero(row >= 0).tolist():
                 w = int(row[a])
                 for q in every:
                     if a == pad:
                         model.add_implication(here[v, q], following[w, q])
                         continue
                     for r in every:
-                        model.add_bool_or(here[v, q].negated(), step[q, int(a), r].negated(), following[w, r])
+                        model.add_bool_or(here[v, q].negated(), step[q, a, r].negated(), following[w, r])
         here = following
     if layer == len(layered.tables):
         _pin(model, here, apart, states)
@@ -170,7 +170,7 @@ def _tidy(step: np.ndarray, begin: int, layered: Layered) -> Machine:
     here[0, begin] = True
     for table in layered.tables:
         following = np.zeros((int(table.max(initial=-1)) + 1, states), dtype=bool)
-        for v, a in zip(*np.nonzero(table >= 0), strict=True):
+        for v, a in np.argwhere(table >= 0).tolist():
             for q in np.flatnonzero(here[v]):
                 taken[q, a] = True
                 following[table[v, a], step[q, a]] = True
@@ -180,8 +180,8 @@ def _tidy(step: np.ndarray, begin: int, layered: Layered) -> Machine:
     for v, y in enumerate(layered.finals):
         outputs[here[v]] = y
     reached = [begin]
-    for q in reached:
-        reached += [r for r in dict.fromkeys(step[q].tolist()) if r not in reached]
+    for state in reached:
+        reached += [r for r in dict.fromkeys(step[state].tolist()) if r not in reached]
     number = np.full(states, -1)
     number[reached] = np.arange(len(reached))
     return Machine(number[step[reached]], outputs[reached])
