@@ -39,13 +39,14 @@ class Sampling:
 
     `rounds`: times that surrogate and program were put to the prover.  Of the inputs where they differed or the last sample
     disagreed, `surrogate_wrong` and `program_wrong` were put right by the circuit.  `last_sample`: fresh inputs at the end, on which
-    circuit, surrogate and program agree.
+    circuit, surrogate and program agree.  `in_onnxruntime`: executed inputs on which the file was run in onnxruntime, too.
     """
 
     rounds: int
     surrogate_wrong: int
     program_wrong: int
     last_sample: int
+    in_onnxruntime: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -283,7 +283,7 @@ def surrogate_lines(result: Distillation) -> list[str]:
     settled = f"{plural(found.surrogate_wrong, 'time')} against the surrogate, {plural(found.program_wrong, 'time')} against the program"
     return [
         *lines,
-        f"same label as the circuit on the {n} inputs that were executed, exactly and in onnxruntime",
+        f"same label as the circuit on the {n} inputs that were executed, exactly; on {number(found.in_onnxruntime)} of them in onnxruntime",
         f"{plural(found.rounds, 'round')} with program and prover; where they differed, the circuit decided {settled}",
         f"at the end {number(found.last_sample)} fresh inputs, over every step of the program: no difference",
     ]
