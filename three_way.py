@@ -29,7 +29,7 @@ SAMPLE = 3000  # inputs that the circuit is run on at first
 SHORTEST = 500  # of them, as many of the shortest as there are up to this
 FRESH = 3000  # inputs that are tried when the prover finds no more
 ANSWERS = 8  # counterexamples that a race is asked for
-ROUNDS = 100
+ROUNDS = 50
 IN_ONNXRUNTIME = 2000  # executed inputs, drawn at random, on which the file is run at the end: one by one, which takes its time
 AT_ONCE = 64  # executed inputs that a program got wrong, put to the search in one step
 
@@ -107,7 +107,7 @@ class _ThreeWay:
         """Right on every input that was executed so far; what a fit to the known ones gets wrong joins them."""
         job = self.job
         while True:
-            surrogate = job.fit(self.known, lambda: self.learner.learn(self.ask.labelled()))
+            surrogate = job.fit(self.known, lambda: self.learner.learn(self.ask.labelled))
             everything = self.ask.labelled()
             wrong = wrong_rows(surrogate.network, everything, job.task.domain, job.task.decision)
             if not len(wrong):

@@ -238,7 +238,8 @@ def test_the_learnt_automaton_is_right_everywhere(where: str | None) -> None:
     teacher = Teacher(depth, BRACKETS, ("n", "y"))
     ask = Executed(teacher, domain, ("n", "y"))
     language = build_language(domain, None, None)
-    layered = LayeredLearner(language, ask, 0).learn(ask.labelled(Sampler(language).varied(400, np.random.default_rng(0))))
+    ask(Sampler(language).varied(400, np.random.default_rng(0)))
+    layered = LayeredLearner(language, ask, 0).learn(ask.labelled)
     assert layered is not None and max(len(table) for table in layered.tables) <= 8
     for words, _ in language.words():
         assert (layered.labels(words) == depth(words.astype(np.int64))).all()
@@ -251,9 +252,10 @@ def test_the_learner_takes_up_what_it_got_wrong() -> None:
     teacher = Teacher(lambda x: (x == secret).all(axis=1).astype(np.int64), ("a", "b"), ("n", "y"))
     ask = Executed(teacher, domain, ("n", "y"))
     learner = LayeredLearner(build_language(domain, None, None), ask, 0)
-    nothing = learner.learn(Labelled(np.zeros((1, 14), dtype=np.int16), np.array([0])))
+    nothing = learner.learn(lambda: Labelled(np.zeros((1, 14), dtype=np.int16), np.array([0])))
     assert nothing is not None and nothing.labels(secret[None].astype(np.int16)).tolist() == [0]
-    found = learner.learn(ask.labelled(secret[None]))
+    ask(secret[None])
+    found = learner.learn(ask.labelled)
     assert found is not None and found.labels(secret[None].astype(np.int16)).tolist() == [1]
 
 
@@ -263,4 +265,4 @@ def test_too_many_states_are_given_up_on() -> None:
     ask = Executed(teacher, domain, ("n", "y"))
     half = np.random.default_rng(0).integers(0, 2, (200, 10)).astype(np.int16)
     palindromes = np.concatenate([half, half[:, ::-1]], axis=1)
-    assert LayeredLearner(build_language(domain, None, None), ask, 0).learn(ask.labelled(palindromes)) is None
+    assert LayeredLearner(build_language(domain, None, None), ask, 0).learn(lambda: ask.labelled(palindromes)) is None

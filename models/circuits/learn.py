@@ -25,7 +25,7 @@ Ask = Callable[[np.ndarray], np.ndarray]
 
 
 class LayeredLearner:
-    """`learn(known)` gives an automaton with the label of every known word, or None where that takes too much.
+    """`learn(known)` gives an automaton with the label of every word of `known()`, or None where that takes too much.
 
     The domain's `language` has to be deterministic; states are told apart within one state of the domain only.
     """
@@ -42,17 +42,18 @@ class LayeredLearner:
         self._words: list[np.ndarray] = []  # got wrong once: their tails are tried everywhere
         self._random: dict[tuple[int, int], np.ndarray] = {}
 
-    def learn(self, known: Labelled) -> Layered | None:
+    def learn(self, known: Callable[[], Labelled]) -> Layered | None:
         if not self.language.deterministic:
             return None
         for _ in range(CORRECTIONS):
             layered = self._pass()
             if layered is None:
                 return None
-            wrong = np.flatnonzero(layered.labels(known.words) != known.labels)
+            so_far = known()  # what was asked on the way counts, too
+            wrong = np.flatnonzero(layered.labels(so_far.words) != so_far.labels)
             if not len(wrong):
                 return layered
-            self._words += list(known.words[wrong[:4]])
+            self._words += list(so_far.words[wrong[:4]])
         return None
 
     def _pass(self) -> Layered | None:

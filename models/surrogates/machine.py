@@ -18,7 +18,7 @@ from ..layered import Layered
 MAX_STATES = 8  # of a machine: beyond that one-hot layers do as well
 EDGES = 4000  # of the layered automaton: what the solver is given
 WIDEST = 512  # states of a layer up to which pairs are compared
-EFFORT = 2.0  # deterministic seconds per number of states
+EFFORT = 5.0  # deterministic seconds in all: a few seconds of one core each
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +50,11 @@ def smallest_machine(layered: Layered, symbols: int, pad: int | None, seed: int,
     """
     if sum(int((table >= 0).sum()) for table in layered.tables) > EDGES:
         return None
+    effort = EFFORT
     for states in range(max(1, len(_distinguished(layered)[1])), largest + 1):
-        machine = _solved(layered, states, symbols, pad, seed)
-        if machine is not None:
+        machine, spent = _solved(layered, states, symbols, pad, seed, effort)
+        effort -= spent
+        if machine is not None or effort < EFFORT / 20:
             return machine
     return None
 
@@ -90,8 +92,8 @@ def _clique(apart: np.ndarray) -> list[int]:
     return found
 
 
-def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: int) -> Machine | None:
-    """A machine with that many states, or None: there is none, or none was found in the time."""
+def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: int, effort: float) -> tuple[Machine | None, float]:
+    """A machine with that many states, or None: there is none, or none was found with the effort; and the effort it took."""
     from ortools.sat.python import cp_model
 
     model = cp_model.CpModel()
@@ -131,10 +133,10 @@ def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: 
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = 1
     solver.parameters.random_seed = seed % (1 << 31)
-    solver.parameters.max_deterministic_time = EFFORT
+    solver.parameters.max_deterministic_time = effort
     solver.parameters.symmetry_level = 2
     if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return None
+        return None, solver.response_proto.deterministic_time
     model.clear_hints()
     for variable in step.values():
         model.add_hint(variable, solver.value(variable))
@@ -149,7 +151,7 @@ def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: 
         if solver.value(variable):
             table[q, a] = r
     begin = next(q for q in every if solver.value(start[q]))
-    return _tidy(table, begin, layered)
+    return _tidy(table, begin, layered), 0.0
 
 
 def _pin(model: Any, here: dict[tuple[int, int], Any], apart: list[int], states: int) -> None:
