@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
+import relucid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.models.claim import Decision
@@ -95,6 +98,21 @@ def test_a_cell_moves_as_its_machine_does(case: str, length: int) -> None:
     ):
         assert (decision.decide(network.evaluate(domain.one_hot(words))) == machine.labels(words)).all()
         assert exact_in_float32(network, domain.positions).ok
+        assert max(network.magnitudes()) < 2**53  # so that checking millions of words is quick, whatever the length
+
+
+def test_nothing_that_is_fitted_sees_a_program() -> None:
+    """Surrogates and the automaton that they are built from come from labelled inputs and the circuit, never from a program."""
+    models = Path(relucid.__file__).resolve().parent / "models"
+    for path in [*(models / "surrogates").glob("*.py"), models / "layered.py", models / "circuits" / "learn.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                assert not {"program", "interpreter", "zoo", "claim_file", "search", "benchmarks"} & set((node.module or "").split(".")), (
+                    path
+                )
+            assert not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id not in ("exec", "eval", "open"), (
+                path
+            )
 
 
 @settings(max_examples=60, deadline=None)
