@@ -169,6 +169,8 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
 @click.option("--domain", type=click.Path(path_type=Path), default=None, help="Claim file without network and program.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for surrogate, program and claim.")
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask (JSON) that cuts the circuit out of the model.")
+@click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
+              "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
 @_limits
 def distill(
     circuit: str, domain: Path | None, out: Path, mask: Path | None, as_json: bool, trust: Trust, backends: str | None, **limits: Any

@@ -15,7 +15,8 @@ from .models.circuits.teacher import Teaching
 from .models.claim import Claim
 from .models.claim_file import Task, claim_toml
 from .models.program import Program
-from .models.surrogate import Surrogate
+from .models.surrogates.surrogate import Surrogate
+from .models.text import number
 from .search.synthesise import Candidate
 from .verifiers.report import verdict_json
 from .verifiers.verdict import Refuted, Verdict
@@ -32,9 +33,29 @@ class Refutation:
     verdict: Refuted
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How a domain was dealt with on which the circuit was not run everywhere.
+
+    `rounds`: times that surrogate and program were put to the prover.  Of the inputs where they differed or the last sample
+    disagreed, `surrogate_wrong` and `program_wrong` were put right by the circuit.  `last_sample`: fresh inputs at the end, on which
+    circuit, surrogate and program agree.  `in_onnxruntime`: executed inputs on which the file was run in onnxruntime, too.
+    """
+
+    rounds: int
+    surrogate_wrong: int
+    program_wrong: int
+    last_sample: int
+    in_onnxruntime: int
+
+
 @dataclass(frozen=True, eq=False)
 class Distillation:
-    """What came out: circuit = surrogate (executed on every input) = program (the verdict)."""
+    """What came out: circuit = surrogate (executed) = program (the verdict).
+
+    `sampling` is None where the circuit was run on every input of the domain; otherwise circuit = surrogate is known on the inputs of
+    `teaching` only.  `unstable`: neurons of the surrogate that bounds do not settle, None where bounding took too long.
+    """
 
     circuit: CircuitSummary
     task: Task
@@ -46,11 +67,16 @@ class Distillation:
     verdict: Verdict
     out: Path | None
     seconds: float
+    sampling: Sampling | None = None
+    unstable: int | None = None
 
     def __str__(self) -> str:
         """The chain and the program, for notebooks."""
         n = f"{len(self.teaching.labelled):,}"
-        return f"circuit = surrogate, executed on all {n} inputs\nsurrogate = program: {self.verdict}\n\n{self.claim.program.text}"
+        executed = (
+            f"on all {n} inputs" if self.sampling is None else f"on {n} of {number(self.verdict.domain_size)} inputs, not on the others"
+        )
+        return f"circuit = surrogate, executed {executed}\nsurrogate = program: {self.verdict}\n\n{self.claim.program.text}"
 
     __repr__ = __str__
 
@@ -62,10 +88,15 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
         "distillation": {
             "circuit": asdict(circuit),
             "inputs_executed": len(result.teaching.labelled),
+            "executed_everywhere": result.sampling is None,
+            "sampling": None if result.sampling is None else asdict(result.sampling),
             "smallest_margin": result.teaching.smallest_margin,
             "surrogate": {
+                "family": surrogate.family,
                 "hidden": list(surrogate.hidden),
                 "neurons": surrogate.neurons,
+                "unstable": result.unstable,
+                "neurons_per_position": surrogate.cell or None,
                 "weight_bits": surrogate.weight_bits,
                 "fractional_bits": surrogate.fractional_bits,
                 "nonzeros": surrogate.nonzeros,

@@ -288,6 +288,36 @@ def code(screen: Console, text: str) -> None:
         screen.print(indent(text, "  "), markup=False, soft_wrap=True)
 
 
+def surrogate_lines(result: Distillation) -> list[str]:
+    """Family, size, and on what it was compared with the circuit."""
+    surrogate, network, n = result.surrogate, result.claim.network, number(len(result.teaching.labelled))
+    neurons = plural(surrogate.neurons, "ReLU neuron")
+    if result.unstable is not None and surrogate.neurons:
+        neurons += f", {number(result.unstable)} of them not settled by bounds"
+    if surrogate.corrections:
+        neurons += f", {number(surrogate.corrections)} of them built to correct training"
+    layers = " -> ".join(map(str, (network.input_size, *surrogate.hidden, network.output_size)))
+    shape = {
+        "constant": "a constant",
+        "linear": "linear",
+        "dense": f"layers {layers}",
+        "cell": f"a recurrent cell of {plural(surrogate.cell, 'ReLU')} a position, unrolled",
+        "one-hot": "a state machine, a neuron for each rarer step, unrolled",
+    }[surrogate.family]
+    weights = f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}"
+    lines = [f"{shape}: {neurons}", f"{weights}, {surrogate.fractional_bits} of them after the point"]
+    if result.sampling is None:
+        return [*lines, f"same label as the circuit on {n} of {n} inputs, exactly and in onnxruntime"]
+    found = result.sampling
+    settled = f"{plural(found.surrogate_wrong, 'time')} against the surrogate, {plural(found.program_wrong, 'time')} against the program"
+    return [
+        *lines,
+        f"same label as the circuit on the {n} inputs that were executed, exactly; on {number(found.in_onnxruntime)} of them in onnxruntime",
+        f"{plural(found.rounds, 'round')} with program and prover; where they differed, the circuit decided {settled}",
+        f"at the end {number(found.last_sample)} fresh inputs, over every step of the program: no difference",
+    ]
+
+
 def print_distillation(result: Distillation) -> None:
     """The story in the order of the README: circuit, surrogate, program, race, verdict, and what exactly is guaranteed."""
     from .distilled import result_files
@@ -298,23 +328,14 @@ def print_distillation(result: Distillation) -> None:
         screen.print(heading(title))
         screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
-    teaching, surrogate, verdict = result.teaching, result.surrogate, result.verdict
-    n = len(teaching.labelled)
+    teaching, verdict = result.teaching, result.verdict
+    n, size = len(teaching.labelled), verdict.domain_size or len(teaching.labelled)
+    run_on = f"all {number(n)} inputs" if result.sampling is None else f"{number(n)} of {number(size)} inputs"
     screen.print(heading(f"== {result.claim.name}"))
-    facts("circuit", (*result.circuit.lines(), f"run on all {number(n)} inputs; smallest logit margin {teaching.smallest_margin:.3g}"))
+    facts("circuit", (*result.circuit.lines(), f"run on {run_on}; smallest logit margin {teaching.smallest_margin:.3g}"))
     labels = " ".join(map(label_text, result.task.decision.labels))
-    facts("domain", (*domain_lines(result.task.domain, n), f"labels {labels}"))
-    layers = " -> ".join(map(str, (result.claim.network.input_size, *surrogate.hidden, result.claim.network.output_size)))
-    corrections = f", {surrogate.corrections} of them built to correct training" if surrogate.corrections else ""
-    facts(
-        "surrogate",
-        (
-            f"layers {layers}: {plural(surrogate.neurons, 'ReLU neuron')}{corrections}",
-            f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}, "
-            f"{surrogate.fractional_bits} of them after the point",
-            f"same label as the circuit on {number(n)} of {number(n)} inputs, exactly and in onnxruntime",
-        ),
-    )
+    facts("domain", (*domain_lines(result.task.domain, size), f"labels {labels}"))
+    facts("surrogate", surrogate_lines(result))
     for refutation in result.refuted[-1:]:
         many = f" (the last of {len(result.refuted)})" if len(result.refuted) > 1 else ""
         screen.print(heading(f"a program that was refuted on the way{many}"))
@@ -324,8 +345,9 @@ def print_distillation(result: Distillation) -> None:
     code(screen, result.claim.program.text)
     print_verdict(result.claim, verdict)
     if isinstance(verdict, Proved):
+        executed = f"on {run_on} of the domain" if result.sampling is None else f"on {run_on}: nothing is known of the others"
         chain = (
-            f"circuit   = surrogate   executed on all {number(n)} inputs of the domain",
+            f"circuit   = surrogate   executed {executed}",
             f"surrogate = program     proved on all {number(verdict.domain_size)} (trust: {verdict.trust}, by {verdict.backend})",
         )
         facts("what is guaranteed", chain)

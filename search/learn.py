@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models.labelled import Labelled
-from ..models.surrogate_recurrent import smallest_layered
+from ..models.layered import smallest_layered
 
 MAX_STATES = 400  # of the acyclic automaton
 MAX_MACHINE = 12  # of the machine: more is not readable

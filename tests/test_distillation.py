@@ -12,11 +12,11 @@ from known_claims import SHARED
 from relucid import distillation
 from relucid.cli import main
 from relucid.distilled import Distillation
-from relucid.models import surrogate
 from relucid.models.circuits.circuit import CircuitSummary, shipped
 from relucid.models.claim import Decision
 from relucid.models.claim_file import Task, load_claim
 from relucid.models.domain import Domain
+from relucid.models.surrogates import fit
 from relucid.verifiers.report import verdict_json
 from relucid.verifiers.verdict import Unknown
 
@@ -237,12 +237,12 @@ def test_a_circuit_that_no_surrogate_fits(tmp_path: Path, monkeypatch: pytest.Mo
     task = tmp_path / "noise.toml"
     task.write_text('[domain]\ntokens = ["a", "b", "."]\nlength = 5\nprefix = ["<s>"]\n[decision]\nlabels = ["a", "b"]\n', encoding="utf-8")
     monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
-    monkeypatch.setattr(surrogate, "MANY", 3)
-    monkeypatch.setattr(surrogate, "MAX_STATES", 3)
-    monkeypatch.setattr(surrogate, "SHAPES", surrogate.SHAPES[:1])
+    monkeypatch.setattr(fit, "MANY", 3)
+    monkeypatch.setattr(fit, "LARGEST", 3)
+    monkeypatch.setattr(fit, "SHAPES", fit.SHAPES[:1])
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 3
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("relucid: unknown: no small network has the circuit's labels") and err.count("\n") == 1
+    assert out == "" and err.startswith("relucid: unknown: no network with the circuit's labels is small enough") and err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 
