@@ -39,7 +39,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class _Graph:
+class Graph:
     """A partial deterministic automaton: outgoing edges per state, and the label where a sequence may end."""
 
     edges: tuple[dict[int, int], ...]
@@ -48,8 +48,8 @@ class _Graph:
 
 def learn_machines(examples: Labelled, size: int) -> list[Machine]:
     """Machines over `size` tokens that give every example its label in its last state, smallest first (at most two)."""
-    graph = _acyclic(examples, size)
-    if graph is None:
+    graph = acyclic(examples, size, MAX_STATES)
+    if graph is None or len(np.unique(examples.labels)) < 2:
         return []
     found = [_smallest(graph, size)]
     if found[0] is None:
@@ -57,13 +57,13 @@ def learn_machines(examples: Labelled, size: int) -> list[Machine]:
     return sorted((m for m in found if m is not None and _separates(m, examples)), key=lambda m: len(m.step))
 
 
-def _acyclic(examples: Labelled, size: int) -> _Graph | None:
-    """The smallest layered automaton of exactly these examples, root first; None if it is too large."""
-    layered = smallest_layered(examples, size + 1, MAX_STATES)
+def acyclic(examples: Labelled, size: int, limit: int) -> Graph | None:
+    """The smallest layered automaton of exactly these examples, root first; None if it has more than `limit` states."""
+    layered = smallest_layered(examples, size + 1, limit)
     return None if layered is None else _without_padding(layered.tables, layered.finals, size)
 
 
-def _without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int) -> _Graph:
+def _without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int) -> Graph:
     """States from the root on; a padding edge becomes the label of the sequence that ends before it."""
     number: dict[tuple[int, int], int] = {(0, 0): 0}
     queue = [(0, 0)]
@@ -82,10 +82,10 @@ def _without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int
                 if out[symbol] == len(queue):
                     queue.append((t + 1, target))
         edges.append(out)
-    return _Graph(tuple(edges), tuple(labels))
+    return Graph(tuple(edges), tuple(labels))
 
 
-def _smallest(graph: _Graph, size: int) -> Machine | None:
+def _smallest(graph: Graph, size: int) -> Machine | None:
     """The machine with the fewest states that some order of trying finds within TRIALS; tokens that act alike are taken as one."""
     columns: dict[tuple[int | None, ...], int] = {}
     group = [columns.setdefault(tuple(out.get(a) for out in graph.edges), a) for a in range(size)]
@@ -159,7 +159,7 @@ def _ordered(
 class _Partition:
     """States merged into blocks so far; a block has one label at most and one edge per symbol."""
 
-    def __init__(self, graph: _Graph) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.parent = list(range(len(graph.edges)))
         self.edges = [dict(out) for out in graph.edges]
         self.labels = list(graph.labels)
@@ -199,7 +199,7 @@ class _Partition:
         return score
 
 
-def _fold(graph: _Graph, by_score: bool) -> _Partition | None:
+def _fold(graph: Graph, by_score: bool) -> _Partition | None:
     """Blue-fringe merging: red states are kept, blue ones are their successors; None when the machine gets too large."""
     blocks = _Partition(graph)
     red = [0]
@@ -231,7 +231,7 @@ def _fold(graph: _Graph, by_score: bool) -> _Partition | None:
             blocks = best[1]
 
 
-def _machine(graph: _Graph, blocks: _Partition, size: int) -> Machine:
+def _machine(graph: Graph, blocks: _Partition, size: int) -> Machine:
     """States numbered so that those with one label are neighbours, which lets thresholds tell the labels."""
     reached = [blocks.find(0)]
     for state in reached:

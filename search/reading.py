@@ -44,10 +44,10 @@ def readings(family: Family, row: int, problem: Problem, values: np.ndarray, lab
         return [_flag(body, problem, meaning)]
     if family.kind == "token":
         words = [*problem.tokens, nothing(problem)]
-        return [_groups(body, problem, meaning, words), *_token_itself(family, row, problem, meaning)]
+        return [groups(body, problem, meaning, words), *_token_itself(family, row, problem, meaning)]
     more = [*_number_itself(body, problem, meaning), *_indexed(body, problem, meaning, family.bound)]
     if family.kind == "residue":
-        return [_groups(body, problem, meaning, list(range(max(meaning) + 1))), *more]
+        return [groups(body, problem, meaning, list(range(max(meaning) + 1))), *more]
     return [*_number(body, problem, meaning), *more]
 
 
@@ -76,7 +76,7 @@ def _chain(body: Body, arms: Sequence[tuple[str, object]], last: object) -> tupl
     return (*lines, f"return {literal(last)}")
 
 
-def _groups(body: Body, problem: Problem, meaning: dict[int, int], words: Sequence[object]) -> Reading:
+def groups(body: Body, problem: Problem, meaning: dict[int, int], words: Sequence[object]) -> Reading:
     """Group the values by label; the label with the most values needs no test.  words[v]: the value v in Python."""
     groups: dict[int, list[int]] = {}
     for value in sorted(meaning):

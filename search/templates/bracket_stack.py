@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice, permutations
 
 import numpy as np
@@ -37,7 +37,7 @@ def families(problem: Problem) -> Iterator[Family]:
         yield _innermost(problem, openers)
 
 
-def _matched(problem: Problem, kinds: list[tuple[int, ...]]) -> Family:
+def _matched(problem: Problem, kinds: Sequence[tuple[int, ...]]) -> Family:
     """`kinds`: opener and closer of the first kind, then of the second."""
 
     def one(words: np.ndarray, kind: tuple[int, ...]) -> np.ndarray:
@@ -72,7 +72,7 @@ def _matched(problem: Problem, kinds: list[tuple[int, ...]]) -> Family:
     return Family("bracket_stack", "flag", len(kinds), evaluate, body)
 
 
-def _innermost(problem: Problem, kinds: list[tuple[int, ...]]) -> Family:
+def _innermost(problem: Problem, kinds: Sequence[tuple[int, ...]]) -> Family:
     """`kinds`: two openers and the closer that they share."""
 
     def one(words: np.ndarray, kind: tuple[int, ...]) -> np.ndarray:
