@@ -161,6 +161,8 @@ def _indexed(body: Body, problem: Problem, meaning: dict[int, int], bound: int) 
         return []
     usual = max(meaning.values(), key=list(meaning.values()).count)
     table = np.array([meaning.get(v, usual) for v in range(bound)])
+    if len(set(table.tolist())) < 3:  # a condition says it better
+        return []
     labels = tuple_of(problem.labels[y] for y in table)
     return [Reading((*body.lines, f"return {labels}[{body.expression}]"), table, 0)]
 

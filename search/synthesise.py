@@ -23,11 +23,13 @@ from .filter import Survivors, all_families, mixed, sieve
 from .problem import Problem
 from .reading import Reading, readings
 from .render import literal
+from .stepwise import enumerated
 from .templates import all_templates
 
 POOL = 2048  # inputs on which candidates are told apart
 RENDERED = 3000  # features that are written out as programs in one step
 START = 24
+LONGEST = 60  # description length of step functions that are worth enumerating
 PLAIN = 30  # description length up to which a program is taken without asking the other ways for a shorter one
 
 Progress = Callable[[str], None]
@@ -131,6 +133,11 @@ class Search:
         self._say("no single template explains the examples shortly: combining two")
         self._further = combined(self.problem, list(all_families(self.problem, self._templates)), here)
         self._further += learnt(self.problem, here, self._say)
+        explaining = [
+            c.description_length for c in (*self._further, *self.candidates()[:1]) if (c.evaluate(here.words) == here.labels).all()
+        ]
+        self._further += enumerated(self.problem, here, min(explaining, default=LONGEST), self._say)
+        self._list = None
 
     def refine(self, counterexamples: Labelled) -> None:
         """The inputs, with their right labels, on which the best candidate was wrong."""
