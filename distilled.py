@@ -16,11 +16,13 @@ from .models.claim import Claim
 from .models.claim_file import Task, claim_toml
 from .models.program import Program
 from .models.surrogate import Surrogate
+from .models.text import number
 from .search.synthesise import Candidate
 from .verifiers.report import verdict_json
-from .verifiers.verdict import Refuted, Verdict
+from .verifiers.verdict import Proved, Refuted, Verdict
 from .version import __version__
 
+LISTED = 12  # tokens that a docstring lists
 FILES = ("surrogate.onnx", "program.py", "claim.toml", "result.json", "domain.py")  # of the output folder; the last for `where`
 
 
@@ -55,6 +57,22 @@ class Distillation:
     __repr__ = __str__
 
 
+def documented(candidate: Candidate, claim: Claim, origin: str, verdict: Verdict) -> Program:
+    """The claim's program with a docstring that says what was shown, and on which domain."""
+    domain = claim.domain
+    size = number(verdict.domain_size if verdict.domain_size is not None else claim.domain_size)
+    lengths = f"{domain.min_length} to {domain.max_length}" if domain.min_length < domain.max_length else str(domain.max_length)
+    tokens = " ".join(map(repr, domain.tokens)) if len(domain.tokens) <= LISTED else f"{len(domain.tokens)} words"
+    where = f", where {domain.where.name} is true" if domain.where else ""
+    inputs = f"all {size} inputs: {lengths} tokens out of {tokens}{where}"
+    if isinstance(verdict, Proved):
+        shown = f"Proved equal to surrogate.onnx on {inputs} (trust: {verdict.trust}, by {verdict.backend})."
+    else:
+        shown = f"Not proved equal to surrogate.onnx on {inputs}."
+    text = candidate.source(claim.name, f"Distilled from {' '.join(origin.split())}.\n\n{shown}")
+    return Program.from_source(text, claim.program.name, claim.program.origin)
+
+
 def distillation_json(result: Distillation) -> dict[str, Any]:
     """The verdict's JSON object, with what led to it under `distillation`."""
     circuit, surrogate = result.circuit, result.surrogate
@@ -72,7 +90,10 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
                 "corrections": surrogate.corrections,
                 "digest": result.claim.network.digest,
             },
-            "program": result.claim.program.text,
+            "program": result.claim.program.source.rstrip("\n"),
+            "found_by": result.candidate.way,
+            "template": result.candidate.template,
+            "description_length": result.candidate.description_length,
             "refuted_programs": [r.program.text for r in result.refuted],
             "claim_digest": result.claim.digest,
             "seconds": round(result.seconds, 3),

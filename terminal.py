@@ -292,7 +292,8 @@ def print_distillation(result: Distillation) -> None:
         code(screen, refutation.program.text)
         screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
     screen.print(heading("program"))
-    code(screen, result.claim.program.text)
+    program = result.claim.program.source.rstrip("\n")  # with its tables, if it has some that a screen holds
+    code(screen, program if program.count("\n") < 60 else result.claim.program.text)
     print_verdict(result.claim, verdict)
     if isinstance(verdict, Proved):
         chain = (
