@@ -106,7 +106,7 @@ def measure(behaviour: Behaviour, plan: Plan, progress: Progress = lambda text: 
     started = time.monotonic()
     teacher = train_teacher(behaviour, plan.seed, progress)
     trained = time.monotonic() - started
-    base = {
+    base: dict[str, Any] = {
         "name": behaviour.name,
         "key": _key(behaviour, plan),
         "inputs": len(behaviour.labelled),
