@@ -90,8 +90,9 @@ def effects(count: int) -> np.ndarray:
 
 @cache
 def cost_of(lines: tuple[str, ...]) -> int:
-    """Nodes of a block of statements."""
-    return description_length(function(lines or ("pass",), "f")) - description_length(function(("pass",), "f")) + (1 if lines else 0)
+    """Nodes of a block of statements inside the loop."""
+    whole, empty = (description_length(function(("for token in tokens:", *indent(block)), "f")) for block in (lines or ("pass",), ("pass",)))
+    return whole - empty + (1 if lines else 0)
 
 
 def moves(before: list[int], after: list[int]) -> tuple[str, ...]:

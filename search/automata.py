@@ -53,7 +53,8 @@ def tabulated(machine: Machine, labels: np.ndarray, problem: Problem) -> Candida
     """A table of transitions and a table of labels, walked by index.  States without a label get the most frequent one."""
     usual = int(np.bincount(labels[labels >= 0]).argmax())
     meaning = np.where(labels >= 0, labels, usual)
-    per_chunk = max(1, ELEMENTS // (problem.size + 1))
+    widest = max((len(y) for y in problem.labels if isinstance(y, str)), default=0)
+    per_chunk = max(1, ELEMENTS // (2 + max(problem.size, widest)))
     count = len(machine.step)
     constants = [f"TOKENS = {tuple_of(problem.tokens)}"]
     names = []

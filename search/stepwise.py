@@ -222,9 +222,9 @@ def _looked_up(text: str, weight: int, values: Sequence[int | bool], name: str =
 
 
 def _horner(base: int, digit: Term, modulus: int) -> Term:
-    """The number that the digits write, modulo: larger than what is grown, and a classic."""
+    """The number that the digits write, modulo: a classic, and as large as the largest that are grown."""
     text = f"({base} * value + {digit.text}) % {modulus}"
-    return Term(text, 16, lambda v: (base * v["value"] + digit.apply(v)) % modulus, PRODUCT)
+    return Term(text, 12, lambda v: (base * v["value"] + digit.apply(v)) % modulus, PRODUCT)
 
 
 def _update(name: str, term: Term) -> tuple[str, ...]:

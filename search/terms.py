@@ -70,7 +70,7 @@ _OPERATORS = (
     _Operator("int", "int", "int", 2, _infix("-", SUM), np.subtract, level=SUM),
     _Operator("int", "int", "int", 2, lambda a, b: f"{b.text} * {a.operand(ATOM)}", np.multiply, ("2", "3"), level=PRODUCT),
     _Operator("int", "int", "int", 2, _infix("//", PRODUCT), np.floor_divide, ("2", "3"), level=PRODUCT),
-    _Operator("int", "int", "int", 6, _infix("%", PRODUCT), np.mod, ("2", "3", "4", "5"), level=PRODUCT),
+    _Operator("int", "int", "int", 2, _infix("%", PRODUCT), np.mod, ("2", "3", "4", "5"), level=PRODUCT),
     _Operator("int", "int", "int", 3, _call("min"), np.minimum, ("1", "2", "3", "4")),
     _Operator("int", "int", "int", 3, _call("max"), np.maximum, commutes=True),
     _Operator("bool", "int", "int", 2, _infix("==", COMPARE + 1), np.equal, ("0", "1", "2", "3"), level=COMPARE),
