@@ -91,7 +91,9 @@ def effects(count: int) -> np.ndarray:
 @cache
 def cost_of(lines: tuple[str, ...]) -> int:
     """Nodes of a block of statements inside the loop."""
-    whole, empty = (description_length(function(("for token in tokens:", *indent(block)), "f")) for block in (lines or ("pass",), ("pass",)))
+    whole, empty = (
+        description_length(function(("for token in tokens:", *indent(block)), "f")) for block in (lines or ("pass",), ("pass",))
+    )
     return whole - empty + (1 if lines else 0)
 
 

@@ -133,7 +133,7 @@ class _Enumeration:
         """Terms whose integer stays on the grid, changes, and goes another way than those before: its value after each token."""
         seen: set[bytes] = set()
         some = self.tokens[:, : STAGES[1]]
-        for i, table in enumerate(bank.tables["int"]):
+        for i, table in enumerate(bank.tables("int")):
             way = _run(table.reshape(1, len(self.range), -1), some, BELOW, BELOW, keep=True)
             if len(seen) < FIRSTS and way is not None and way.any() and way.tobytes() not in seen:
                 seen.add(way.tobytes())
@@ -182,7 +182,7 @@ class _Enumeration:
             for k in range(0, len(rows), step):
                 part = rows[k : k + step]
                 if len(part) and time.monotonic() < self.limits.deadline:
-                    tables = np.stack([bank.tables[kind][i] for i in part]).reshape(len(part), width, -1)
+                    tables = bank.tables(kind)[part].reshape(len(part), width, -1)
                     ends = _run(tables, context[:, :stop], start + zero, zero)
                     assert ends is not None
                     good = consistent(np.where(ends == FAR, width, ends), labels[:stop], count) & (ends != FAR).all(axis=1)

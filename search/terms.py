@@ -7,9 +7,8 @@ wherever they are used, so only the first, and so the smallest, is kept (observa
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 Kind = Literal["int", "bool"]
 KINDS: tuple[Kind, ...] = ("int", "bool")
 IF, OR, AND, NOT, COMPARE, SUM, PRODUCT, ATOM = range(8)  # Python's operators, loosest first
-CELLS = 1 << 23  # of one block of tables
+CELLS = 1 << 21  # of one block of tables
 CLIP = 100  # larger values do not matter: their programs leave the grid
 
 
@@ -91,42 +90,58 @@ class Limits:
 
 
 class Bank:
-    """All terms of each kind up to a size, with their tables: `terms[kind]` beside `tables[kind]`, smallest first."""
+    """All terms of each kind up to a size, smallest first: `terms[kind]` beside the rows of `tables(kind)`."""
 
     def __init__(self, grid: dict[str, np.ndarray], leaves: dict[Kind, list[Term]], limits: Limits) -> None:
         self.grid, self.limits = grid, limits
         self.size = len(next(iter(grid.values())))
         self.terms: dict[Kind, list[Term]] = {"int": [], "bool": []}
-        self.tables: dict[Kind, list[np.ndarray]] = {"int": [], "bool": []}
-        self._seen: set[bytes] = set()
+        # rows are padded to whole 64-bit words, so that they can be told apart by a sum over few numbers
+        self._rows = {kind: np.zeros((64, -(-self.size // 8) * 8), dtype=np.int8) for kind in KINDS}
+        self._factors = np.random.default_rng(0).integers(1, 2**63, -(-self.size // 8), dtype=np.int64).astype(np.uint64) * 2 + 1
+        self._seen: dict[Kind, set[int]] = {"int": set(), "bool": set()}
         self._ends: dict[tuple[Kind, int], int] = {}  # how many terms of a kind have at most this weight
         for weight in range(1, limits.weight + 1):
             for kind in KINDS:
                 for leaf in leaves[kind]:
                     if leaf.weight == weight:
-                        table = np.broadcast_to(leaf.apply(grid), self.size)
-                        self._keep(kind, table, partial(_itself, leaf))
+                        self._keep(kind, np.broadcast_to(leaf.apply(grid), self.size)[None], lambda row, leaf=leaf: leaf)  # type: ignore[misc]
             self._grow(weight)
             for kind in KINDS:
                 self._ends[kind, weight] = len(self.terms[kind])
-        for kind in KINDS:  # leaves that are larger than anything that is grown
-            for leaf in leaves[kind]:
-                if leaf.weight > limits.weight:
-                    self.terms[kind].append(leaf)
-                    self.tables[kind].append(np.clip(leaf.apply(grid), -CLIP, CLIP).astype(np.int8))
 
-    def _level(self, kind: Kind, weight: int) -> range:
-        return range(self._ends.get((kind, weight - 1), 0), self._ends.get((kind, weight), 0))
+    def tables(self, kind: Kind) -> np.ndarray:
+        """(terms, grid) int8: the meaning of every term."""
+        return self._rows[kind][: len(self.terms[kind]), : self.size]
 
-    def _full(self) -> bool:
-        return all(len(t) >= self.limits.terms for t in self.terms.values()) or time.monotonic() > self.limits.deadline
+    def _level(self, kind: Kind, weight: int) -> np.ndarray:
+        return np.arange(self._ends.get((kind, weight - 1), 0), self._ends.get((kind, weight), 0))
 
-    def _keep(self, kind: Kind, table: np.ndarray, make: Callable[[], Term]) -> None:
-        key = kind.encode() + table.astype(np.int8).tobytes()
-        if key not in self._seen and len(self.terms[kind]) < self.limits.terms:
-            self._seen.add(key)
-            self.terms[kind].append(make())
-            self.tables[kind].append(table.astype(np.int8))
+    def _late(self) -> bool:
+        return time.monotonic() > self.limits.deadline
+
+    def _keep(self, kind: Kind, tables: np.ndarray, make: Callable[[int], Term]) -> None:
+        """Those of the tables (rows, grid) that are new; make(row) is the term.
+
+        Equal sums of different tables (chances are one in 2**64) would lose a term, and nothing else.
+        """
+        room = self.limits.terms - len(self.terms[kind])
+        if room <= 0 or not len(tables):
+            return
+        padded = np.zeros((len(tables), self._rows[kind].shape[1]), dtype=np.int8)
+        padded[:, : self.size] = np.clip(tables, -CLIP, CLIP)
+        sums = (padded.view(np.uint64) * self._factors).sum(axis=1, dtype=np.uint64)
+        _, first = np.unique(sums, return_index=True)
+        seen = self._seen[kind]
+        fresh = [int(row) for row in np.sort(first) if int(sums[row]) not in seen][:room]
+        if not fresh:
+            return
+        start = len(self.terms[kind])
+        while len(self._rows[kind]) < start + len(fresh):
+            self._rows[kind] = np.concatenate([self._rows[kind], np.zeros_like(self._rows[kind])])
+        self._rows[kind][start : start + len(fresh)] = padded[fresh]
+        seen.update(int(sums[row]) for row in fresh)
+        self.terms[kind] += [make(row) for row in fresh]
 
     def _grow(self, weight: int) -> None:
         """Every term of exactly this weight."""
@@ -135,54 +150,51 @@ class Bank:
                 right_weight = weight - operator.weight - left_weight
                 if operator.commutes and operator.left == operator.right and right_weight > left_weight:
                     continue
-                for i, j in self._blocks(operator, left_weight, right_weight):
-                    if self._full():
-                        return
-                    self._apply(operator, i, j, weight)
-        for operand_weight in (weight - 2,):
-            for i in self._level("bool", operand_weight):
-                term, table = self.terms["bool"][i], self.tables["bool"][i]
-                self._keep("bool", ~table.astype(bool), partial(_negated, term, weight))
+                self._apply(operator, self._level(operator.left, left_weight), self._level(operator.right, right_weight), weight)
+        flags = self._level("bool", weight - 2)
+        self._keep("bool", ~self.tables("bool")[flags].astype(bool), lambda row: _negated(self.terms["bool"][flags[row]], weight))
         self._conditionals(weight)
 
-    def _blocks(self, operator: _Operator, left: int, right: int) -> Iterator[tuple[int, np.ndarray]]:
-        others = [
-            j for j in self._level(operator.right, right) if not operator.constants or self.terms["int"][j].text in operator.constants
-        ]
-        if others:
-            step = max(1, CELLS // self.size)
-            for i in self._level(operator.left, left):
-                for start in range(0, len(others), step):
-                    yield i, np.array(others[start : start + step])
+    def _apply(self, operator: _Operator, left: np.ndarray, right: np.ndarray, weight: int) -> None:
+        """The operator on every pair, some left ones at a time."""
+        if operator.constants:
+            right = np.array([j for j in right if self.terms["int"][j].text in operator.constants], dtype=np.int64)
+        if not len(left) or not len(right):
+            return
+        others = self.tables(operator.right)[right].astype(np.int16)
+        step = max(1, CELLS // (self.size * len(right)))
+        for start in range(0, len(left), step):
+            if self._late():
+                return
+            some = left[start : start + step]
+            results = operator.apply(self.tables(operator.left)[some].astype(np.int16)[:, None], others[None])
 
-    def _apply(self, operator: _Operator, i: int, others: np.ndarray, weight: int) -> None:
-        a, table = self.terms[operator.left][i], self.tables[operator.left][i].astype(np.int64)
-        right = np.stack([self.tables[operator.right][j] for j in others]).astype(np.int64)
-        results = np.clip(operator.apply(table[None], right), -CLIP, CLIP)
-        for j, result in zip(others, results, strict=True):
-            b = self.terms[operator.right][j]
-            self._keep(operator.result, result, partial(_joined, operator, a, b, weight))
+            def make(row: int, some: np.ndarray = some) -> Term:
+                a, b = divmod(row, len(right))
+                return _joined(operator, self.terms[operator.left][some[a]], self.terms[operator.right][right[b]], weight)
+
+            self._keep(operator.result, results.reshape(-1, self.size), make)
 
     def _conditionals(self, weight: int) -> None:
         """a if test else b."""
         for test_weight in range(3, weight - 2):
+            tests = self._level("bool", test_weight)
             for a_weight in range(1, weight - 1 - test_weight):
-                b_weight = weight - 1 - test_weight - a_weight
-                both = [(a, b) for a in self._level("int", a_weight) for b in self._level("int", b_weight) if a != b]
-                if not both:
+                firsts, seconds = self._level("int", a_weight), self._level("int", weight - 1 - test_weight - a_weight)
+                if not len(firsts) or not len(seconds):
                     continue
-                first, second = (np.stack([self.tables["int"][p[k]] for p in both]) for k in (0, 1))
-                for t in self._level("bool", test_weight):
-                    if self._full():
+                tables = self.tables("int")
+                a, b = tables[firsts][:, None], tables[seconds][None]
+                for t in tests:
+                    if self._late():
                         return
-                    results = np.where(self.tables["bool"][t].astype(bool)[None], first, second)
-                    for (a, b), result in zip(both, results, strict=True):
-                        parts = self.terms["bool"][t], self.terms["int"][a], self.terms["int"][b]
-                        self._keep("int", result, partial(_conditional, parts, weight))
+                    true = self.tables("bool")[t].astype(bool)
 
+                    def make(row: int, t: int = t, firsts: np.ndarray = firsts, seconds: np.ndarray = seconds) -> Term:
+                        i, j = divmod(row, len(seconds))
+                        return _conditional((self.terms["bool"][t], self.terms["int"][firsts[i]], self.terms["int"][seconds[j]]), weight)
 
-def _itself(term: Term) -> Term:
-    return term
+                    self._keep("int", np.where(true, a, b).reshape(-1, self.size), make)
 
 
 def _joined(operator: _Operator, a: Term, b: Term, weight: int) -> Term:
