@@ -30,7 +30,7 @@ BATCH = 1 << 22  # cells of one batch of programs
 SECONDS = 20.0
 WRITTEN = 80  # surviving programs of one configuration that are written out
 FRAME = 11  # nodes around the term: the function, the start, the loop, the return
-FIRSTS, SECONDS_TERMS = 40, 3000  # of two integers
+FIRSTS, SECONDS_TERMS = 150, 3000  # of two integers
 WIDEST = 12  # tokens
 
 
@@ -101,7 +101,7 @@ class _Enumeration:
             yield _Loop(self.problem, (_Local("value", "int", 0, bank.terms["int"][i]),), False)
 
     def flags(self) -> Iterator[_Loop]:
-        bank = self._bank({"flag": np.arange(2)}, self.limits)
+        bank = self._bank({"flag": np.arange(2)}, replace(self.limits, weight=self.limits.weight + 4))  # flags have few meanings
         for start in (0, 1):
             for i in self._surviving(bank, "bool", range(len(bank.terms["bool"])), self.tokens, start):
                 yield _Loop(self.problem, (_Local("flag", "bool", start, bank.terms["bool"][i]),), False)
@@ -117,9 +117,9 @@ class _Enumeration:
 
     def two_integers(self) -> Iterator[_Loop]:
         """The first by itself; the second sees what the first has become."""
-        small = replace(self.limits, terms=SECONDS_TERMS // 4, weight=min(10, self.limits.weight))
-        first = self._bank({"value": self.range}, small)
-        second = self._bank({"other": self.range, "value": self.range}, replace(small, terms=SECONDS_TERMS))
+        limits = replace(self.limits, terms=SECONDS_TERMS, weight=min(10, self.limits.weight))
+        first = self._bank({"value": self.range}, replace(limits, terms=2 * SECONDS_TERMS), constants=3)
+        second = self._bank({"other": self.range, "value": self.range}, replace(limits, weight=min(8, limits.weight)), constants=3)
         chosen = [i for i, term in enumerate(second.terms["int"]) if "value" in term.text and "other" in term.text]
         for i, way in self._ways(first):
             if time.monotonic() > self.limits.deadline:
@@ -134,6 +134,8 @@ class _Enumeration:
         seen: set[bytes] = set()
         some = self.tokens[:, : STAGES[1]]
         for i, table in enumerate(bank.tables("int")):
+            if not {"value", "token"} <= set(bank.terms["int"][i].text.replace("(", " ").split()):
+                continue
             way = _run(table.reshape(1, len(self.range), -1), some, BELOW, BELOW, keep=True)
             if len(seen) < FIRSTS and way is not None and way.any() and way.tobytes() not in seen:
                 seen.add(way.tobytes())
@@ -141,16 +143,16 @@ class _Enumeration:
                 if whole is not None:
                     yield i, whole
 
-    def _bank(self, locals_: dict[str, np.ndarray], limits: Limits) -> Bank:
+    def _bank(self, locals_: dict[str, np.ndarray], limits: Limits, constants: int = 6) -> Bank:
         axes = [*locals_.values(), np.arange(self.problem.size)]
         cells = np.array(list(product(*axes)), dtype=np.int64).T
         grid = dict(zip([*locals_, "token"], cells, strict=True))
-        return Bank(grid, self._leaves(locals_), limits)
+        return Bank(grid, self._leaves(locals_, constants), limits)
 
-    def _leaves(self, locals_: dict[str, np.ndarray]) -> dict[Kind, list[Term]]:
+    def _leaves(self, locals_: dict[str, np.ndarray], constants: int) -> dict[Kind, list[Term]]:
         problem = self.problem
         whole: list[Term] = [Term(n, 1, lambda v, n=n: v[n]) for n in locals_ if n in ("value", "other")]  # type: ignore[misc]
-        whole += [Term(str(k), 1, lambda v, k=k: np.full(len(v["token"]), k)) for k in range(6)]  # type: ignore[misc]
+        whole += [Term(str(k), 1, lambda v, k=k: np.full(len(v["token"]), k)) for k in range(constants)]  # type: ignore[misc]
         if all(t.isascii() and t.isdigit() and len(t) < 3 for t in problem.tokens):
             digit = _looked_up("int(token)", 3, [int(t) for t in problem.tokens])
             whole.append(digit)

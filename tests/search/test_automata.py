@@ -179,7 +179,9 @@ def test_what_is_written_is_formatted(name: str, tmp_path) -> None:  # type: ign
     noise = learnt(problem, Labelled(words, np.random.default_rng(0).integers(0, len(labels), len(words))), lambda text: None)
     for i, candidate in enumerate([*found, *noise]):
         text = candidate.source("task", "One line.\n\nAnother paragraph.")
-        assert ast.get_docstring(next(n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef))) == "One line.\n\nAnother paragraph."
+        assert (
+            ast.get_docstring(next(n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef))) == "One line.\n\nAnother paragraph."
+        )
         (tmp_path / f"program{i}.py").write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--line-length", "100", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
