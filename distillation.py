@@ -11,13 +11,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .distilled import FILES, Distillation, Refutation, documented, result_files
+from .distilled import FILES, Distillation, Refutation, result_files
 from .models.circuits.circuit import Circuit, check_circuit, load_circuit, shipped
 from .models.circuits.teacher import check_repeatable, label_domain
 from .models.claim import Claim, Decision
@@ -103,7 +102,7 @@ def distill(
         say("searching for a program" + (f" ({len(refuted)} refuted so far)" if refuted else ""))
         candidate = search.best()
         if candidate is None:
-            raise NoProgram(f"no program of a reasonable size explains the circuit on all {len(teaching.labelled)} inputs")
+            raise NoProgram(f"no program template explains the circuit on all {len(teaching.labelled)} inputs")
         program = Program.from_source(candidate.source(task.name, f"Distilled from {teacher.name}."), origin="program.py")
         claim = Claim(network, program, task.domain, task.decision, name=task.name)
         verdict = prove_claim(claim, backends=backends, budget=budget, trust=trust, progress=say)
@@ -111,7 +110,6 @@ def distill(
             break
         refuted.append(Refutation(program, verdict))
         search.refine(_answers(verdict, claim))
-    claim = replace(claim, program=documented(candidate, claim, teacher.name, verdict))  # the docstring is no part of the digest
 
     result = Distillation(
         summary, task, teaching, surrogate, candidate, tuple(refuted), claim, verdict,

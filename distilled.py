@@ -6,7 +6,7 @@ Made by `distillation.py`; printed by `terminal.py`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,10 @@ class Refutation:
 
 @dataclass(frozen=True, eq=False)
 class Distillation:
-    """What came out: circuit = surrogate (executed on every input) = program (the verdict)."""
+    """What came out: circuit = surrogate (executed on every input) = program (the verdict).
+
+    The claim's program gets the docstring that the verdict allows, which is no part of any digest.
+    """
 
     circuit: CircuitSummary
     task: Task
@@ -48,6 +51,10 @@ class Distillation:
     verdict: Verdict
     out: Path | None
     seconds: float
+
+    def __post_init__(self) -> None:
+        program = documented(self.candidate, self.claim, self.circuit.name, self.verdict)
+        object.__setattr__(self, "claim", replace(self.claim, program=program))
 
     def __str__(self) -> str:
         """The chain and the program, for notebooks."""
