@@ -36,10 +36,7 @@ class Refutation:
 
 @dataclass(frozen=True, eq=False)
 class Distillation:
-    """What came out: circuit = surrogate (executed on every input) = program (the verdict).
-
-    The claim's program gets the docstring that the verdict allows, which is no part of any digest.
-    """
+    """What came out: circuit = surrogate (executed on every input) = program (the verdict)."""
 
     circuit: CircuitSummary
     task: Task
@@ -53,6 +50,7 @@ class Distillation:
     seconds: float
 
     def __post_init__(self) -> None:
+        # the docstring says what was shown; it is no part of any digest
         program = documented(self.candidate, self.claim, self.circuit.name, self.verdict)
         object.__setattr__(self, "claim", replace(self.claim, program=program))
 

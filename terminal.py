@@ -292,8 +292,11 @@ def print_distillation(result: Distillation) -> None:
         code(screen, refutation.program.text)
         screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
     screen.print(heading("program"))
-    program = result.claim.program.source.rstrip("\n")  # with its tables, if it has some that a screen holds
-    code(screen, program if program.count("\n") < 60 else result.claim.program.text)
+    program = result.claim.program
+    tables = program.source.rstrip("\n").count("\n") - program.text.count("\n")
+    code(screen, program.source.rstrip("\n") if tables < 40 else program.text)
+    if tables >= 40:
+        screen.print(f"  ({tables} lines of tables stand before it)")
     print_verdict(result.claim, verdict)
     if isinstance(verdict, Proved):
         chain = (
