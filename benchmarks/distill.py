@@ -193,7 +193,7 @@ def print_summary(found: Sequence[Measured], out: Path) -> None:
 
     screen = console()
     if not screen.is_terminal:
-        screen.width = 160
+        screen.width = 200  # one row of the table
     table = Table(box=None, pad_edge=False)
     for heading in ("behaviour", "inputs", "teacher", "surrogate", "found by", "lines", "length", "reference", "verdict", "seconds"):
         table.add_column(heading, justify="left" if heading in ("behaviour", "surrogate", "found by", "verdict") else "right")

@@ -82,9 +82,14 @@ def _from(start: int) -> str:
 
 
 def _constant(name: str, parts: list[str]) -> list[str]:
-    """An assignment of a tuple; one part per line where one line is too short."""
+    """An assignment of a tuple; as many parts on a line as there is room for, which formatters are asked to leave alone."""
     comma = "," if len(parts) == 1 else ""
     line = f"{name} = ({', '.join(parts)}{comma})"
     if len(line) <= WIDTH:
         return [line]
-    return [f"{name} = (", *(f"    {part}," for part in parts), ")"]
+    lines = [""]
+    for part in parts:
+        if len(lines[-1]) + len(part) > WIDTH - 6:
+            lines.append("")
+        lines[-1] += f"{' ' if lines[-1] else ''}{part},"
+    return [f"{name} = (", *(f"    {line}" for line in lines), ")  # fmt: skip"]

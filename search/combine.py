@@ -24,6 +24,7 @@ from .reading import choose, readings
 from .render import function, indent, literal, nothing, one_of, parenthesised
 
 SAMPLE = 512  # examples on which questions are told apart
+SECOND = 8192  # examples on which pairs are checked before all others
 ROWS = 1500  # features per family
 QUESTIONS = 60_000
 NEEDED = 2500  # questions that may be one half of a conjunction
@@ -66,7 +67,7 @@ class Combiner:
 
     def __init__(self, problem: Problem, families: Sequence[Family], examples: Labelled) -> None:
         self.problem, self.families, self.examples = problem, families, examples
-        self.sample = examples.take(np.arange(min(SAMPLE, len(examples))))
+        self.sample, self.second = (examples.take(np.arange(min(size, len(examples)))) for size in (SAMPLE, SECOND))
         self.questions, bits = self._questions()
         packed = np.packbits(bits, axis=1)
         self.bits = np.concatenate([packed, ~packed & np.packbits(np.ones(len(self.sample), dtype=bool))])  # each, then each negated
@@ -108,11 +109,14 @@ class Combiner:
         return questions, np.array(rows).reshape(len(rows), len(words))
 
     def _holds(self, literal_: int) -> np.ndarray:
-        """Answers on all examples; the negated questions follow the others."""
+        """Answers on the second sample; the negated questions follow the others."""
         row, negated = literal_ % len(self.questions), literal_ >= len(self.questions)
         if row not in self._held:
-            self._held[row] = self.questions[row].holds(self.examples.words)
+            self._held[row] = self.questions[row].holds(self.second.words)
         return self._held[row] ^ negated
+
+    def _on_all(self, literal_: int) -> np.ndarray:
+        return self.questions[literal_ % len(self.questions)].holds(self.examples.words) ^ (literal_ >= len(self.questions))
 
     def _text(self, literal_: int) -> Text:
         lines, yes, no = self.questions[literal_ % len(self.questions)].text(self.problem)
@@ -127,7 +131,7 @@ class Combiner:
     def _conjunctions(self) -> Iterator[Candidate]:
         """Two questions whose `and` is one of the two labels; what is an `or` for one label is an `and` for the other."""
         for label in np.unique(self.examples.labels):
-            target, truth = np.packbits(self.sample.labels == label), self.examples.labels == label
+            target = np.packbits(self.sample.labels == label)
             needed = np.flatnonzero(((self.bits & target) == target).all(axis=1))
             needed = np.array(sorted(needed.tolist(), key=self._cost)[:NEEDED], dtype=np.int64)
             over = self.bits[needed] & ~target
@@ -136,12 +140,12 @@ class Combiner:
                 fits = np.flatnonzero(~(over[i] & over[i + 1 :]).any(axis=1))
                 pairs += [(int(needed[i]), int(needed[i + 1 + j])) for j in fits[:CHECKED]]
             pairs.sort(key=lambda p: self._cost(p[0]) + self._cost(p[1]))
-            yield from self._checked(pairs, int(label), truth, np.logical_and, "and")
+            yield from self._checked(pairs, int(label), np.logical_and, "and")
 
     def _differences(self) -> Iterator[Candidate]:
         """Two questions of which exactly one is answered with yes where the label is one of the two."""
         label = int(self.examples.labels[0])
-        target, truth = np.packbits(self.sample.labels == label), self.examples.labels == label
+        target = np.packbits(self.sample.labels == label)
         index = {row.tobytes(): i for i, row in enumerate(self.bits)}
         pairs = []
         for i in range(len(self.questions)):
@@ -149,14 +153,15 @@ class Combiner:
             if j is not None and j % len(self.questions) > i:
                 pairs.append((i, j))
         pairs.sort(key=lambda p: self._cost(p[0]) + self._cost(p[1]))
-        yield from self._checked(pairs, label, truth, np.not_equal, "!=")
+        yield from self._checked(pairs, label, np.not_equal, "!=")
 
     def _checked(
-        self, pairs: list[tuple[int, int]], label: int, truth: np.ndarray, join: Callable[[np.ndarray, np.ndarray], np.ndarray], sign: str
+        self, pairs: list[tuple[int, int]], label: int, join: Callable[[np.ndarray, np.ndarray], np.ndarray], sign: str
     ) -> Iterator[Candidate]:
+        second, truth = self.second.labels == label, self.examples.labels == label
         found = 0
         for a, b in pairs[:CHECKED]:
-            if (join(self._holds(a), self._holds(b)) == truth).all():
+            if (join(self._holds(a), self._holds(b)) == second).all() and (join(self._on_all(a), self._on_all(b)) == truth).all():
                 yield self._joined(a, b, label, join, sign)
                 found += 1
                 if found == FOUND:
@@ -195,8 +200,10 @@ class Combiner:
         firsts.sort(key=lambda f: (-f[0], self._cost(f[1]) if f[0] > len(self.sample) // 20 else 0))
         tried = 0
         for _, first, label in firsts:
-            settled = self._holds(first)
-            if tried == FIRSTS or (self.examples.labels[settled] != label).any():
+            if tried == FIRSTS or (self.second.labels[self._holds(first)] != label).any():
+                continue
+            settled = self._on_all(first)
+            if (self.examples.labels[settled] != label).any():
                 continue
             rest = self.examples.take(np.flatnonzero(~settled))
             if len(np.unique(rest.labels)) < 2:

@@ -1,8 +1,9 @@
 """Small state machines from labelled examples, for behaviours that no other template describes.
 
-The examples become a prefix tree, and equal futures merge layer by layer into a small acyclic automaton.  A machine with as few
-states as possible is then looked for by backtracking over its transitions; where that is too much, blue-fringe state
-merging folds the acyclic automaton: two states may be one as long as no sequence would get two labels.
+The examples become a prefix tree, and equal futures merge layer by layer into a small acyclic automaton.  Its layers are folded:
+where its middle layers are copies of a machine's states, by aligning them (`align.py`); else a machine with as few states as possible
+is looked for by backtracking over its transitions; where that is too much, by blue-fringe state merging, in which two states
+may be one as long as no sequence would get two labels.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..models.labelled import Labelled
 from ..models.surrogate_recurrent import smallest_layered
+from .align import aligned
 
 MAX_STATES = 400  # of the acyclic automaton
 MAX_MACHINE = 12  # of the machine: more is not readable
@@ -51,10 +53,50 @@ def learn_machines(examples: Labelled, size: int) -> list[Machine]:
     graph = acyclic(examples, size, MAX_STATES)
     if graph is None or len(np.unique(examples.labels)) < 2:
         return []
+    if (first := _aligned(graph, examples, size)) is not None:
+        return [first]
     found = [_smallest(graph, size)]
     if found[0] is None:
         found = [_machine(graph, blocks, size) for blocks in (_fold(graph, True), _fold(graph, False)) if blocks]
     return sorted((m for m in found if m is not None and _separates(m, examples)), key=lambda m: len(m.step))
+
+
+def _aligned(graph: Graph, examples: Labelled, size: int) -> Machine | None:
+    """The first machine that aligning layers gives and that is right on all examples, from whichever state it starts."""
+    some = examples.take(np.arange(0, len(examples), max(1, len(examples) // 512)))
+    for table in aligned(_layers(graph, size)):
+        step = np.where(table >= 0, table, np.arange(len(table))[:, None])
+        for start in range(len(step)):
+            machine = Machine(step, start)
+            if _separates(machine, some) and _separates(machine, examples):
+                return _reachable(machine)
+    return None
+
+
+def _layers(graph: Graph, size: int) -> list[np.ndarray]:
+    """The graph's states by how far they are from the root, each numbered in its layer."""
+    depth, place, widths = [0] * len(graph.edges), [0] * len(graph.edges), [1]
+    for state, out in enumerate(graph.edges):  # in order of depth
+        for target in out.values():
+            if target and depth[target] == 0:
+                depth[target] = depth[state] + 1
+                widths += [0] * (depth[target] + 1 - len(widths))
+                place[target] = widths[depth[target]]
+                widths[depth[target]] += 1
+    layers = [np.full((width, size), -1) for width in widths]
+    for state, out in enumerate(graph.edges):
+        for symbol, target in out.items():
+            layers[depth[state]][place[state], symbol] = place[target]
+    return layers
+
+
+def _reachable(machine: Machine) -> Machine:
+    """Without the states that no word leads to; the start is state 0."""
+    order = [machine.start]
+    for state in order:
+        order += [int(t) for t in dict.fromkeys(machine.step[state].tolist()) if t not in order]
+    place = {q: i for i, q in enumerate(order)}
+    return Machine(np.array([[place[int(t)] for t in machine.step[q]] for q in order]), 0)
 
 
 def acyclic(examples: Labelled, size: int, limit: int) -> Graph | None:

@@ -124,7 +124,7 @@ class Search:
         return not self._only_templates and bool((candidate.evaluate(self._all.words) == self._all.labels).all())
 
     def _search_further(self) -> None:
-        """Every other way, on all examples there are: two features, step functions, automata."""
+        """Every other way, on all examples there are: two features, automata, step functions that are shorter."""
         if self._searched == 0:
             self.known = self.known.joined(self._all)
         self._searched = len(self.known)
@@ -132,11 +132,11 @@ class Search:
         here = mixed(self.known, 0)
         self._say("no single template explains the examples shortly: combining two")
         self._further = combined(self.problem, list(all_families(self.problem, self._templates)), here)
+        if any(c.description_length <= PLAIN for c in self._further):
+            return
         self._further += learnt(self.problem, here, self._say)
-        explaining = [
-            c.description_length for c in (*self._further, *self.candidates()[:1]) if (c.evaluate(here.words) == here.labels).all()
-        ]
-        self._further += enumerated(self.problem, here, min(explaining, default=LONGEST), self._say)
+        shortest = min((c.description_length for c in self.candidates()[:1]), default=LONGEST)
+        self._further += enumerated(self.problem, here, min(shortest, LONGEST), self._say)
         self._list = None
 
     def refine(self, counterexamples: Labelled) -> None:
