@@ -20,23 +20,24 @@ from .render import literal, tuple_of
 
 MAX_TABLE = 100_000  # states of the layered automaton that is written as a table
 ELEMENTS = 9_000  # of one constant; docs/program-subset.md has the limit
+LARGEST = 900_000  # characters of a file, likewise
 WIDTH = 100
 
 
 def learnt(problem: Problem, examples: Labelled, say: Callable[[str], None]) -> list[Candidate]:
-    """Programs that give every example its label, plainest first; none only where the examples need over MAX_TABLE states."""
+    """Programs that give every example its label, plainest first; none only where they need too large a table."""
     say("learning a state machine from all examples")
     found: list[Candidate] = []
     for machine in learn_machines(examples, problem.size):
         found += written(machine, problem, examples)
         table = np.full(len(machine.step), -1)
         table[machine.run(examples.words)] = examples.labels
-        found.append(tabulated(machine, table, problem))
+        found += tabulated(machine, table, problem)
     if not found:
         say("no small machine fits: writing the layered automaton")
         graph = acyclic(examples, problem.size, MAX_TABLE)
         if graph is not None:
-            found.append(tabulated(*_machine(graph, problem.size), problem))
+            found += tabulated(*_machine(graph, problem.size), problem)
     return sorted(found, key=lambda c: c.key)
 
 
@@ -49,8 +50,11 @@ def _machine(graph: Graph, size: int) -> tuple[Machine, np.ndarray]:
     return Machine(step, 0), np.array([-1 if y is None else y for y in graph.labels])
 
 
-def tabulated(machine: Machine, labels: np.ndarray, problem: Problem) -> Candidate:
-    """A table of transitions and a table of labels, walked by index.  States without a label get the most frequent one."""
+def tabulated(machine: Machine, labels: np.ndarray, problem: Problem) -> list[Candidate]:
+    """A table of transitions and a table of labels, walked by index; none if the file would be too large.
+
+    States without a label get the most frequent one.
+    """
     usual = int(np.bincount(labels[labels >= 0]).argmax())
     meaning = np.where(labels >= 0, labels, usual)
     widest = max((len(y) for y in problem.labels if isinstance(y, str)), default=0)
@@ -74,7 +78,9 @@ def tabulated(machine: Machine, labels: np.ndarray, problem: Problem) -> Candida
         for name, label, start in reversed(names):
             del name
             lines += [f"if state >= {start}:", f"    return {label}[{_from(start)}]"] if start else [f"return {label}[state]"]
-    return Candidate("automaton", "table", tuple(lines), lambda words: meaning[machine.run(words)], tuple(constants))
+    if sum(map(len, constants)) + sum(map(len, lines)) > LARGEST:
+        return []
+    return [Candidate("automaton", "table", tuple(lines), lambda words: meaning[machine.run(words)], tuple(constants))]
 
 
 def _from(start: int) -> str:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.models.domain import Domain
 from relucid.models.labelled import Labelled
+from relucid.models.language import build_language
 from relucid.models.program import Program
 from relucid.search import automata
 from relucid.search.automata import learnt, tabulated
@@ -69,7 +70,7 @@ def test_every_way_to_write_a_machine_is_the_machine(drawn: tuple[Machine, np.nd
     words = words_of(domain)
     truth = Labelled(words, kinds[machine.run(words)])
     problem = Problem.of(truth, domain, labels)
-    candidates = [*written(machine, problem, truth), tabulated(machine, kinds, problem)]
+    candidates = [*written(machine, problem, truth), *tabulated(machine, kinds, problem)]
     assert len(candidates) > 1
     for candidate in candidates[:: max(1, len(candidates) // 6)]:
         assert_does(candidate, domain, labels, truth)
@@ -119,6 +120,17 @@ def test_a_random_function_on_many_words_is_a_table_within_the_limits() -> None:
     some = truth.take(np.arange(0, len(truth), 997))
     assert_does(found[0], domain, labels, some)
     assert len(found[0].source()) < 1_000_000
+    language = build_language(domain, Program.from_source(found[0].source("task"), "task"), labels)
+    given = {tuple(w): y for words, ys in language.words() for w, y in zip(words.tolist(), ys.tolist(), strict=True)}
+    assert given == {tuple(w): y for w, y in zip(truth.words.tolist(), truth.labels.tolist(), strict=True)}
+
+
+def test_a_table_that_no_file_holds_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automata, "LARGEST", 300)
+    domain, labels = Domain(("a", "b", "c"), 4, 4), ("x", "y")
+    truth = Labelled(words_of(domain), np.random.default_rng(1).integers(0, 2, 81))
+    assert learnt(Problem.of(truth, domain, labels), truth, lambda text: None) == []
+    assert Search(truth, domain, labels).best() is None
 
 
 COUNTERS = {
