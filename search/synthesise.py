@@ -110,7 +110,7 @@ class Search:
             found = self.candidates()
             if found:
                 if (found[0].evaluate(self._words) < 0).any():
-                    self._drop(found[0])  # it would return something that is not a label
+                    self.reject(found[0])  # it would return something that is not a label
                 elif self._searched or found[0].description_length <= PLAIN or not self._explains_all(found[0]):
                     return found[0]
                 else:
@@ -159,7 +159,8 @@ class Search:
                 self._list = self._told_apart([*self._list, *self._still_right()])
         return self._list
 
-    def _drop(self, candidate: Candidate) -> None:
+    def reject(self, candidate: Candidate) -> None:
+        """Never again: it returns no label somewhere, or the prover cannot read it."""
         self._dropped.add(candidate.source())
         self._list = None
 
