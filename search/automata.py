@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..models.labelled import Labelled
+from ..models.surrogate_recurrent import Layered
 from .candidate import Candidate
 from .learn import Graph, Machine, acyclic, learn_machines
 from .problem import Problem
@@ -24,11 +25,15 @@ LARGEST = 900_000  # characters of a file, likewise
 WIDTH = 100
 
 
-def learnt(problem: Problem, examples: Labelled, say: Callable[[str], None]) -> list[Candidate]:
-    """Programs that give every example its label, plainest first; none only where they need too large a table."""
+def learnt(problem: Problem, examples: Labelled, say: Callable[[str], None], suggested: Layered | None = None) -> list[Candidate]:
+    """Programs that give every example its label, plainest first; none only where they need too large a table.
+
+    `suggested`: as for `learn_machines`; the examples' own automaton is asked, too.
+    """
     say("learning a state machine from all examples")
     found: list[Candidate] = []
-    for machine in learn_machines(examples, problem.size):
+    machines = learn_machines(examples, problem.size, suggested) if suggested is not None else []
+    for machine in machines or learn_machines(examples, problem.size):
         found += written(machine, problem, examples)
         table = np.full(len(machine.step), -1)
         table[machine.run(examples.words)] = examples.labels

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models.labelled import Labelled
-from ..models.surrogate_recurrent import smallest_layered
+from ..models.surrogate_recurrent import Layered, smallest_layered
 from .align import aligned
 
 MAX_STATES = 400  # of the acyclic automaton
@@ -48,13 +48,20 @@ class Graph:
     labels: tuple[int | None, ...]
 
 
-def learn_machines(examples: Labelled, size: int) -> list[Machine]:
-    """Machines over `size` tokens that give every example its label in its last state, smallest first (at most two)."""
-    graph = acyclic(examples, size, MAX_STATES)
-    if graph is None or len(np.unique(examples.labels)) < 2:
+def learn_machines(examples: Labelled, size: int, suggested: Layered | None = None) -> list[Machine]:
+    """Machines over `size` tokens that give every example its label in its last state, smallest first (at most two).
+
+    `suggested`: a layered automaton that may be right on more words than the examples, where they are only some of the domain.
+    """
+    if len(np.unique(examples.labels)) < 2:
+        return []
+    graph = acyclic(examples, size, MAX_STATES) if suggested is None else _without_padding(suggested.tables, suggested.finals, size)
+    if graph is None:
         return []
     if (first := _aligned(graph, examples, size)) is not None:
         return [first]
+    if len(graph.edges) > MAX_STATES:
+        return []
     found = [_smallest(graph, size)]
     if found[0] is None:
         found = [_machine(graph, blocks, size) for blocks in (_fold(graph, True), _fold(graph, False)) if blocks]
@@ -113,7 +120,7 @@ def _without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int
     labels: list[int | None] = []
     for t, s in queue:
         depth, place = t, s
-        while depth < len(layers) and layers[depth][place, size] >= 0:
+        while depth < len(layers) and layers[depth].shape[1] > size and layers[depth][place, size] >= 0:
             depth, place = depth + 1, int(layers[depth][place, size])
         labels.append(int(finals[place]) if depth == len(layers) else None)
         out = {}

@@ -16,6 +16,7 @@ from ..models.claim import Label
 from ..models.domain import Domain
 from ..models.errors import InputError
 from ..models.labelled import Labelled
+from ..models.surrogate_recurrent import Layered
 from .automata import learnt
 from .candidate import Candidate, read_feature
 from .combine import combined
@@ -72,6 +73,7 @@ class Search:
 
     `examples`: all labelled inputs that may be used (the domain, or a part of it); the loop starts with `start` of them.
     `words` are inputs without labels on which programs are told apart and must return labels (default: the examples).
+    `automaton`: asked for a layered automaton of the labels that is right beyond the examples, where they are only a sample.
     `refuted` keeps every refuted candidate with its counterexamples, for the report.
     """
 
@@ -86,6 +88,7 @@ class Search:
         start: int = START,
         templates: Iterable[str] | None = None,
         progress: Progress | None = None,
+        automaton: Callable[[], Layered | None] | None = None,
     ) -> None:
         if len(examples) == 0:
             raise InputError("search", "there are no examples to learn from", "give at least one labelled input")
@@ -102,6 +105,7 @@ class Search:
         self._list: list[Candidate] | None = None
         self._dropped: set[str] = set()
         self._further: list[Candidate] = []  # what the ways beyond single templates have found
+        self._automaton = automaton or (lambda: None)
         self._searched = 0  # known examples when they were last asked
 
     def best(self) -> Candidate | None:
@@ -134,7 +138,7 @@ class Search:
         self._further = combined(self.problem, list(all_families(self.problem, self._templates)), here)
         if any(c.description_length <= PLAIN for c in self._further):
             return
-        self._further += learnt(self.problem, here, self._say)
+        self._further += learnt(self.problem, here, self._say, self._automaton())
         shortest = min((c.description_length for c in self.candidates()[:1]), default=LONGEST)
         self._further += enumerated(self.problem, here, min(shortest, LONGEST), self._say)
         self._list = None

@@ -16,6 +16,7 @@ from relucid.models.domain import Domain
 from relucid.models.labelled import Labelled
 from relucid.models.language import build_language
 from relucid.models.program import Program
+from relucid.models.surrogate_recurrent import Layered
 from relucid.search import automata
 from relucid.search.automata import learnt, tabulated
 from relucid.search.candidate import Candidate
@@ -198,3 +199,20 @@ def test_what_is_written_is_formatted(name: str, tmp_path) -> None:  # type: ign
     command = [sys.executable, "-m", "ruff", "format", "--check", "--isolated", "--line-length", "100", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_an_automaton_learnt_by_asking_reaches_beyond_the_sample() -> None:
+    """Long words, of which a sample shows no machine; the layered automaton from elsewhere does."""
+    step, final = np.array([[1, 0, 0], [2, 1, 1], [0, 0, 2], [3, 3, 3]]), np.array([0, 1, 2, 0])
+    domain, labels = Domain(("a", "b", "c"), 16, 16), ("x", "y", "z")
+    words = np.random.default_rng(0).integers(0, 3, (1500, 16)).astype(np.int16)
+    machine = Machine(step, 0)
+    sample = Labelled(words, final[machine.run(words)])
+    layered = Layered((step[:1], *[step] * 15), final)
+    alone = Search(sample, domain, labels).best()
+    assert alone is None or alone.template == "table"
+    asked = Search(sample, domain, labels, automaton=lambda: layered)
+    found = asked.best()
+    assert found is not None and found.template == "state_machine"
+    others = np.random.default_rng(1).integers(0, 3, (300, 16)).astype(np.int16)
+    assert_does(found, domain, labels, Labelled(others, final[machine.run(others)]))
