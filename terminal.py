@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .distilled import Distillation
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
+TABLES = 40  # lines of tables up to which a program is shown with them
 
 
 class _Screen(Console):
@@ -294,8 +295,8 @@ def print_distillation(result: Distillation) -> None:
     screen.print(heading("program"))
     program = result.claim.program
     tables = program.source.rstrip("\n").count("\n") - program.text.count("\n")
-    code(screen, program.source.rstrip("\n") if tables < 40 else program.text)
-    if tables >= 40:
+    code(screen, program.source.rstrip("\n") if tables < TABLES else program.text)
+    if tables >= TABLES:
         screen.print(f"  ({tables} lines of tables stand before it)")
     print_verdict(result.claim, verdict)
     if isinstance(verdict, Proved):

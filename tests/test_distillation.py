@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import relucid
 from known_claims import SHARED
-from relucid import distillation
+from relucid import distillation, terminal
 from relucid.cli import main
 from relucid.distilled import Distillation, documented
 from relucid.models import surrogate
@@ -175,7 +175,11 @@ def test_a_circuit_without_a_short_program_gets_a_table(
     monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
-    assert "state = NEXT[state][TOKENS.index(token)]" in text and "lines of tables stand before it" in text
+    assert "  NEXT = (" in text and "state = NEXT[state][TOKENS.index(token)]" in text
+    monkeypatch.setattr(terminal, "TABLES", 3)
+    assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 0
+    short = capsys.readouterr().out
+    assert "  NEXT = (" not in short and "lines of tables stand before it)" in short
     result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     assert (result["verdict"], result["distillation"]["found_by"], result["distillation"]["template"]) == ("proved", "automaton", "table")
     source = (tmp_path / "out" / "program.py").read_text(encoding="utf-8")
