@@ -137,7 +137,7 @@ _ARITHMETIC = re.compile(r"\bv (in\b|[<>]|==|!=|[-+*/%])|\bv = .*\d")
 
 def _as_flag(code: str) -> str:
     for pattern, put in (
-        (r"v = 1 - v$", "v = not v"), (r"v = 0$", "v = False"), (r"v = 1$", "v = True"), (r"v \+= 1$", "v = True"), (r"v -= 1$", "v = False"),
+        (r"v = 1 - v$", "v = not v"), (r"v = 0$", "v = False"), (r"v = 1$", "v = True"),
         (r"v == 0\b", "not v"), (r"v == 1\b", "v"),
     ):  # fmt: skip
         code = re.sub(pattern, put, code)

@@ -17,7 +17,7 @@ from relucid.models.labelled import Labelled
 from relucid.models.language import build_language
 from relucid.models.program import Program
 from relucid.models.surrogate_recurrent import Layered
-from relucid.search import automata
+from relucid.search import automata, numbered
 from relucid.search.automata import learnt, tabulated
 from relucid.search.candidate import Candidate
 from relucid.search.learn import Machine
@@ -105,12 +105,20 @@ def test_any_labels_on_any_part_of_the_words_end_with_an_exact_program(seed: int
 def test_large_tables_are_cut_into_constants_that_the_subset_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(automata, "ELEMENTS", 40)
     rng = np.random.default_rng(1)
-    domain, labels = Domain(("a", "b", "c"), 4, 4), ("x", "y")
+    domain, labels = Domain(("a", "b", "c"), 0, 4, pad="_")  # every state is the last one of some word, ("x", "y")
     words = words_of(domain)
     truth = Labelled(words, rng.integers(0, 2, len(words)))
     (best,) = learnt(Problem.of(truth, domain, labels), truth, lambda text: None)
     assert "NEXT_2 = " in best.source()
     assert_does(best, domain, labels, truth)
+
+
+@pytest.mark.parametrize("count", range(2, 6))
+def test_conditions_on_numbers_hold_for_just_these(count: int) -> None:
+    for size in range(1, count):
+        for numbers in itertools.combinations(range(count), size):
+            condition = numbered._among(list(numbers), count)
+            assert [v for v in range(count) if eval(condition, {"v": v})] == list(numbers), condition
 
 
 def test_a_random_function_on_many_words_is_a_table_within_the_limits() -> None:
