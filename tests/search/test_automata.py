@@ -105,7 +105,7 @@ def test_any_labels_on_any_part_of_the_words_end_with_an_exact_program(seed: int
 def test_large_tables_are_cut_into_constants_that_the_subset_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(automata, "ELEMENTS", 40)
     rng = np.random.default_rng(1)
-    domain, labels = Domain(("a", "b", "c"), 0, 4, pad="_")  # every state is the last one of some word, ("x", "y")
+    domain, labels = Domain(("a", "b", "c"), 0, 4, pad="_"), ("x", "y")  # every state is the last one of some word
     words = words_of(domain)
     truth = Labelled(words, rng.integers(0, 2, len(words)))
     (best,) = learnt(Problem.of(truth, domain, labels), truth, lambda text: None)
