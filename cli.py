@@ -244,8 +244,11 @@ def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
 def bench(suite: str | None, folder: Path | None, as_json: bool, **options: Any) -> int:
     """Run solvers on every claim of SUITE (`tokens`, or a folder of claim files), each alone, and the race; compare them.
 
+    SUITE `distill` instead takes trained networks of known behaviours down the whole road: surrogate, program, proof.
     What has a result in --out already is not run again: a run that was stopped goes on.
     """
+    if suite == "distill" and folder is None:
+        return _bench_distill(as_json, **options)
     from .benchmarks.bench import plan_of, report, run
 
     with _progress() as progress:
@@ -263,6 +266,24 @@ def bench(suite: str | None, folder: Path | None, as_json: bool, **options: Any)
             from .benchmarks.report import print_report
 
             print_report(summary, out)
+    return 0
+
+
+def _bench_distill(as_json: bool, *, jobs: int, backends: str | None, seeds: str, **options: Any) -> int:
+    """The suite of behaviours; it has no columns, and one behaviour at a time."""
+    from .benchmarks.distill import Plan, print_summary, run, summary_json
+
+    if jobs > 1:
+        raise InputError("--jobs", "the suite distill runs one behaviour at a time", "leave it out")
+    del seeds
+    plan = Plan(backends=_names(backends), **options)
+    with _progress() as progress:
+        found = run(plan, progress)
+    with _writing():
+        if as_json:
+            _print_json(summary_json(found))
+        else:
+            print_summary(found, plan.out)
     return 0
 
 

@@ -114,7 +114,11 @@ def _on_every_input(job: Job) -> Found:
         candidate = search.best()
         if candidate is None:
             raise NoProgram(f"no program template explains the circuit on all {len(teaching.labelled)} inputs")
-        claim = job.claim(network, candidate)
+        try:
+            claim = job.claim(network, candidate)
+        except InputError:  # its automaton is too large: another program has to do
+            search.reject(candidate)
+            continue
         verdict = job.prove(claim)
         if not isinstance(verdict, Refuted):
             return Found(teaching, surrogate, candidate, tuple(refuted), claim, verdict)

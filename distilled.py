@@ -6,7 +6,7 @@ Made by `distillation.py`; printed by `terminal.py`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from .models.surrogates.surrogate import Surrogate
 from .models.text import number
 from .search.synthesise import Candidate
 from .verifiers.report import verdict_json
-from .verifiers.verdict import Refuted, Verdict
+from .verifiers.verdict import Proved, Refuted, Verdict
 from .version import __version__
 
+LISTED = 12  # tokens that a docstring lists
 FILES = ("surrogate.onnx", "program.py", "claim.toml", "result.json", "domain.py")  # of the output folder; the last for `where`
 
 
@@ -70,6 +71,11 @@ class Distillation:
     sampling: Sampling | None = None
     unstable: int | None = None
 
+    def __post_init__(self) -> None:
+        # the docstring says what was shown; it is no part of any digest
+        program = documented(self.candidate, self.claim, self.circuit.name, self.verdict)
+        object.__setattr__(self, "claim", replace(self.claim, program=program))
+
     def __str__(self) -> str:
         """The chain and the program, for notebooks."""
         n = f"{len(self.teaching.labelled):,}"
@@ -79,6 +85,22 @@ class Distillation:
         return f"circuit = surrogate, executed {executed}\nsurrogate = program: {self.verdict}\n\n{self.claim.program.text}"
 
     __repr__ = __str__
+
+
+def documented(candidate: Candidate, claim: Claim, origin: str, verdict: Verdict) -> Program:
+    """The claim's program with a docstring that says what was shown, and on which domain."""
+    domain = claim.domain
+    size = number(verdict.domain_size if verdict.domain_size is not None else claim.domain_size)
+    lengths = f"{domain.min_length} to {domain.max_length}" if domain.min_length < domain.max_length else str(domain.max_length)
+    tokens = " ".join(map(repr, domain.tokens)) if len(domain.tokens) <= LISTED else f"{len(domain.tokens)} words"
+    where = f", where {domain.where.name} is true" if domain.where else ""
+    inputs = f"all {size} inputs: {lengths} tokens out of {tokens}{where}"
+    if isinstance(verdict, Proved):
+        shown = f"Proved equal to surrogate.onnx on {inputs} (trust: {verdict.trust}, by {verdict.backend})."
+    else:
+        shown = f"Not proved equal to surrogate.onnx on {inputs}."
+    text = candidate.source(claim.name, f"Distilled from {' '.join(origin.split())}.\n\n{shown}")
+    return Program.from_source(text, claim.program.name, claim.program.origin)
 
 
 def distillation_json(result: Distillation) -> dict[str, Any]:
@@ -103,7 +125,10 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
                 "corrections": surrogate.corrections,
                 "digest": result.claim.network.digest,
             },
-            "program": result.claim.program.text,
+            "program": result.claim.program.source.rstrip("\n"),
+            "found_by": result.candidate.way,
+            "template": result.candidate.template,
+            "description_length": result.candidate.description_length,
             "refuted_programs": [r.program.text for r in result.refuted],
             "claim_digest": result.claim.digest,
             "seconds": round(result.seconds, 3),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .distilled import Distillation
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
+TABLES = 40  # lines of tables up to which a program is shown with them
 
 
 class _Screen(Console):
@@ -342,7 +343,11 @@ def print_distillation(result: Distillation) -> None:
         code(screen, refutation.program.text)
         screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
     screen.print(heading("program"))
-    code(screen, result.claim.program.text)
+    program = result.claim.program
+    tables = program.source.rstrip("\n").count("\n") - program.text.count("\n")
+    code(screen, program.source.rstrip("\n") if tables < TABLES else program.text)
+    if tables >= TABLES:
+        screen.print(f"  ({tables} lines of tables stand before it)")
     print_verdict(result.claim, verdict)
     if isinstance(verdict, Proved):
         executed = f"on {run_on} of the domain" if result.sampling is None else f"on {run_on}: nothing is known of the others"

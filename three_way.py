@@ -18,6 +18,8 @@ from .models.circuits.executed import Executed
 from .models.circuits.learn import LayeredLearner
 from .models.circuits.teacher import check_repeatable
 from .models.claim import Claim
+from .models.errors import InputError
+from .models.network import Network
 from .models.sampling import Sampler
 from .models.surrogates.surrogate import Surrogate, wrong_rows
 from .models.text import number
@@ -50,7 +52,9 @@ class _ThreeWay:
         )
         self.known = self.ask.labelled(self._first())
         self.learner = LayeredLearner(language, self.ask, job.budget.seed)
-        self.search = Search(self.known, task.domain, task.decision.labels, seed=job.budget.seed, start=START, progress=say)
+        self.search = Search(self.known, task.domain, task.decision.labels, seed=job.budget.seed, start=START, progress=say,
+            automaton=lambda: self.learner.learn(self.ask.labelled),
+        )  # fmt: skip
         self.refuted: list[Refutation] = []
         self.surrogate_wrong = self.program_wrong = 0
 
@@ -60,8 +64,7 @@ class _ThreeWay:
         for rounds in range(1, ROUNDS + 1):
             surrogate = surrogate or self._surrogate()
             network = job.exported(surrogate)
-            candidate = self._candidate()
-            claim = job.claim(network, candidate)
+            candidate, claim = self._candidate(network)
             job.say(f"round {rounds}: comparing surrogate and program, {len(self.ask):,} inputs executed")
             verdict = job.prove(claim, replace(job.budget, counterexamples=max(ANSWERS, job.budget.counterexamples)))
             if isinstance(verdict, Refuted):
@@ -115,8 +118,8 @@ class _ThreeWay:
             job.say(f"the surrogate is wrong on {len(wrong):,} of {len(everything):,} executed inputs")
             self.known = self.known.joined(everything.take(self.rng.permutation(wrong)[: SAMPLE // 4]))
 
-    def _candidate(self) -> Candidate:
-        """The plainest program that is right on every input that was executed so far."""
+    def _candidate(self, network: Network) -> tuple[Candidate, Claim]:
+        """The plainest program that is right on every input that was executed so far, and that the prover can read."""
         everything = self.ask.labelled()
         while True:
             self.job.say("searching for a program" + (f" ({len(self.refuted)} refuted so far)" if self.refuted else ""))
@@ -125,7 +128,11 @@ class _ThreeWay:
                 raise NoProgram(f"no program template explains the circuit on the {len(everything):,} inputs that it was run on")
             wrong = np.flatnonzero(candidate.evaluate(everything.words) != everything.labels)
             if not len(wrong):
-                return candidate
+                try:
+                    return candidate, self.job.claim(network, candidate)
+                except InputError:  # its automaton is too large
+                    self.search.reject(candidate)
+                    continue
             self.search.refine(everything.take(self.rng.permutation(wrong)[:AT_ONCE]))
 
     def _fresh(self, claim: Claim) -> np.ndarray:
