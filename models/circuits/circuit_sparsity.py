@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
 from .checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_vocabulary, read_weights
-from .circuit import CircuitSummary
+from .circuit import CircuitSummary, checked_ids
 from .config import CONFIG_FILE, GptConfig, read_config
 from .gpt import NODE_LOCATIONS, forward, node_widths
 from .mask import NodeMask, read_mask
+from .viz_data import read_viz_data
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,19 +48,9 @@ class SparseGpt:
     def _run(self, ids: np.ndarray, last_only: bool) -> np.ndarray:
         import torch
 
-        ids = np.asarray(ids)
-        if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
-            raise InputError(self.name, f"ids of shape {ids.shape} and type {ids.dtype}", "give integers (batch, positions)")
+        ids = checked_ids(self.name, ids, self.config.block_size, self.config.vocab_size)
         positions = ids.shape[1]
-        if not 1 <= positions <= self.config.block_size:
-            raise InputError(
-                self.name,
-                f"a sequence of {positions} tokens does not fit: the model takes 1 to {self.config.block_size} (block_size)",
-                "change the domain's length, prefix or suffix",
-            )
-        if ids.size and (ids.min() < 0 or ids.max() >= self.config.vocab_size):
-            raise InputError(self.name, f"a token id is outside 0 to {self.config.vocab_size - 1}", "use the vocabulary's ids")
-        whole = torch.from_numpy(ids.astype(np.int64))
+        whole = torch.from_numpy(ids)
         out = np.empty((len(ids), 1 if last_only else positions, self.config.vocab_size), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(ids), BATCH):
@@ -114,9 +104,16 @@ def read_circuit(folder: Path, mask: Path | None = None) -> SparseGpt:
     config = read_config(folder / CONFIG_FILE)
     vocabulary, origin = read_vocabulary(folder / VOCABULARY_FILE, config.vocab_size)
     weights, digest = read_weights(folder / WEIGHTS_FILE, config)
-    node_mask = None if mask is None else read_mask(Path(mask), config, digest)
+    node_mask = None if mask is None else _read_mask(Path(mask), config, digest)
     name = folder.resolve().name
     if node_mask is not None:
-        name += f" ({Path(mask or '').name.removesuffix('.json').removesuffix('.mask')})"
+        name += f" ({Path(mask or '').name.removesuffix('.json').removesuffix('.pt').removesuffix('.mask')})"
         origin = "; ".join(t for t in (origin or str(folder), node_mask.origin) if t)
     return SparseGpt(name, vocabulary, config, weights, digest, node_mask, origin or str(folder))
+
+
+def _read_mask(path: Path, config: GptConfig, digest: str) -> NodeMask:
+    """relucid's own JSON, or the release's `viz_data.pt`."""
+    if path.suffix == ".pt":
+        return read_viz_data(path, config)
+    return read_mask(path, config, digest)
