@@ -228,6 +228,74 @@ def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
 
 
 @app.command()
+@click.argument("task")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the model [default: out/TASK].")
+@click.option("--steps", type=click.IntRange(1), default=3000, show_default=True, help="Training steps.")
+@click.option(
+    "--density", type=click.FloatRange(0, 1, min_open=True), default=0.12, show_default=True, help="Share of weights kept; 1: dense."
+)
+@click.option("--layers", type=click.IntRange(1, 64), default=2, show_default=True, help="Layers of the transformer.")
+@click.option("--width", type=click.IntRange(4, 4096), default=16, show_default=True, help="Channels of the residual stream.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="auto: the GPU if there is one."
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any) -> int:
+    """Train a weight-sparse transformer on TASK (see docs/circuits.md); what was stopped goes on.
+
+    Exit status: 0 right on every input of the task, 3 not.
+    """
+    from .models.circuits.tasks.registry import get_task
+    from .models.circuits.train import Recipe
+    from .training import train_task
+
+    get_task(task)
+    with _progress() as progress:
+        result = train_task(task, out or Path("out") / task, Recipe(**recipe), device, progress)
+    with _writing():
+        if as_json:
+            from .shown import trained_json
+
+            _print_json(trained_json(result))
+        else:
+            from .terminal import print_trained
+
+            print_trained(result)
+    return 0 if result.right == result.inputs else UNKNOWN
+
+
+@app.command()
+@click.argument("model")
+@click.argument("task")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="File for the node mask [default: MODEL/TASK.mask.json].")
+@click.option("--target-loss", type=float, default=0.15, show_default=True, help="Cross-entropy that the circuit may have.")
+@click.option(
+    "--ablation", type=click.Choice(["mean", "zero"]), default="mean", show_default=True, help="What stands in for a pruned node."
+)
+@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps of each training of the masks.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def prune(model: str, task: str, out: Path | None, as_json: bool, **settings: Any) -> int:
+    """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL."""
+    from .models.circuits.node_masks import Settings
+    from .training import prune_model
+
+    with _progress() as progress:
+        result = prune_model(model, task, Settings(**settings), out, progress)
+    with _writing():
+        if as_json:
+            from .shown import pruned_json
+
+            _print_json(pruned_json(result))
+        else:
+            from .terminal import print_pruned
+
+            print_pruned(result)
+    return 0
+
+
+@app.command()
 @click.argument("suite", required=False)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/bench"), show_default=True, help="Folder for claims and results.")
 @click.option("--backends", default=None, help="Only these columns, separated by commas [default: race, every backend, plain encodings].")

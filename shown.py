@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .models.claim import Claim
 from .models.claim_file import load_claim
 from .models.network import Network
 from .models.program import Program
 from .models.text import decimal, rational
+
+if TYPE_CHECKING:
+    from .training import Pruned, Trained
 
 
 def claim_json(path: Path, samples: int) -> dict[str, Any]:
@@ -79,6 +82,23 @@ def circuit_json(where: str, mask: Path | None) -> dict[str, Any]:
 
     circuit = load_circuit(where, mask)
     return {"kind": "circuit", "circuit": asdict(circuit.summary()), "vocabulary": list(circuit.vocabulary)}
+
+
+def trained_json(result: Trained) -> dict[str, Any]:
+    """What `relucid train` tells."""
+    return {"kind": "trained", **asdict(result), "out": str(result.out)}
+
+
+def pruned_json(result: Pruned) -> dict[str, Any]:
+    """What `relucid prune` tells; the mask itself is in the file."""
+    return {
+        "kind": "pruned",
+        "task": result.task,
+        "summary": asdict(result.summary),
+        "inputs": result.inputs,
+        "report": result.pruning.mask.report,
+        "out": str(result.out),
+    }
 
 
 def _network(network: Network) -> dict[str, Any]:

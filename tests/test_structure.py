@@ -20,6 +20,7 @@ LAYERS = [
     "steps",
     "three_way",
     "distillation",
+    "training",
     "shown",
     "terminal",
     "benchmarks",
