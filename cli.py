@@ -206,31 +206,43 @@ def distill(
 @click.argument("what")
 @click.option("--samples", type=click.IntRange(0, 1000), default=6, show_default=True, help="Sample inputs to show.")
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask, for a circuit.")
+@click.option(
+    "--domain", type=click.Path(path_type=Path), default=None, help="Of a circuit: how faithful it is on this domain (a claim file)."
+)
+@click.option("--draw", type=click.Path(path_type=Path), default=None, help="Of a circuit or attribution graph: a picture, .svg or .png.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials with --domain.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
+def show(what: str, samples: int, mask: Path | None, domain: Path | None, draw: Path | None, seed: int, as_json: bool) -> int:
     """Restate a claim file, a circuit or an ONNX network in plain words."""
-    if as_json:
-        from .shown import circuit_json, claim_json, network_json
+    from .shown import circuit_json, claim_json, network_json, view_circuit
 
-        path = Path(what)
-        facts = {".toml": lambda: claim_json(path, samples), ".onnx": lambda: network_json(path)}
-        _print_json(facts.get(path.suffix, lambda: circuit_json(what, mask))())
+    path = Path(what)
+    if path.suffix in (".toml", ".onnx") and domain is None:
+        if mask or draw:
+            raise InputError("--mask" if mask else "--draw", f"{what} is not a circuit", "leave it out")
+        if as_json:
+            _print_json(claim_json(path, samples) if path.suffix == ".toml" else network_json(path))
+            return 0
+        from .terminal import show_claim, show_network
+
+        show_claim(path, samples) if path.suffix == ".toml" else show_network(path)
         return 0
-    from .terminal import show_circuit, show_claim, show_network
+    with _progress() as progress:
+        view = view_circuit(what, mask, domain, draw, seed, progress)
+    with _writing():
+        if as_json:
+            _print_json(circuit_json(view))
+        else:
+            from .terminal import show_circuit
 
-    if what.endswith(".toml"):
-        show_claim(Path(what), samples)
-    elif what.endswith(".onnx"):
-        show_network(Path(what))
-    else:
-        show_circuit(what, mask)
+            show_circuit(view)
     return 0
 
 
 @app.command()
 @click.argument("task")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the model [default: out/TASK].")
-@click.option("--steps", type=click.IntRange(1), default=3000, show_default=True, help="Training steps.")
+@click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Training steps.")
 @click.option(
     "--density", type=click.FloatRange(0, 1, min_open=True), default=0.12, show_default=True, help="Share of weights kept; 1: dense."
 )
@@ -273,7 +285,7 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 @click.option(
     "--ablation", type=click.Choice(["mean", "zero"]), default="mean", show_default=True, help="What stands in for a pruned node."
 )
-@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps of each training of the masks.")
+@click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of each training of the masks.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def prune(model: str, task: str, out: Path | None, as_json: bool, **settings: Any) -> int:

@@ -30,6 +30,7 @@ from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
 
 if TYPE_CHECKING:
     from .distilled import Distillation
+    from .shown import CircuitView
     from .training import Pruned, Trained
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
@@ -266,15 +267,21 @@ def backends_table(as_json: bool) -> None:
     screen.print(table)
 
 
-def show_circuit(where: str, mask: Path | None) -> None:
-    """Size and origin of a circuit, and its vocabulary."""
-    from .models.circuits.circuit import load_circuit
-
-    circuit = load_circuit(where, mask)
+def show_circuit(view: CircuitView) -> None:
+    """Size and origin of a circuit, its vocabulary, and how faithful it is; or what an attribution graph says."""
     screen = console()
-    screen.print(heading(f"circuit  {circuit.name}"))
-    screen.print("\n".join(f"  {visible(line)}" for line in circuit.summary().lines()), soft_wrap=True, markup=False)
-    screen.print(f"  {len(circuit.vocabulary)} words: {sequence_text(circuit.vocabulary)}", soft_wrap=True, markup=False)
+    if view.circuit is None:
+        assert view.graph is not None
+        screen.print(heading(f"attribution graph  {view.graph.graph.title}"))
+        lines = view.graph.lines()
+    else:
+        screen.print(heading(f"circuit  {view.circuit.name}"))
+        report = getattr(getattr(view.circuit, "mask", None), "report", {})
+        pruned = [f"when it was pruned: {', '.join(f'{k} {v:.3g}' for k, v in report.items())}"] if report else []
+        words = f"{len(view.circuit.vocabulary)} words: {sequence_text(view.circuit.vocabulary)}"
+        lines = (*view.circuit.summary().lines(), *pruned, words, *(view.faithful.lines() if view.faithful else ()))
+    lines = (*lines, *([f"drawn to {view.drawn}"] if view.drawn else []))
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
 
 def print_trained(result: Trained) -> None:

@@ -38,9 +38,9 @@ class Settings:
 
     target_loss: float = 0.15
     margin: float = 0.2
-    steps: int = 300
-    batch: int = 128
-    bisections: int = 6
+    steps: int = 200
+    batch: int = 64
+    bisections: int = 5
     ablation: str = "mean"
     seed: int = 0
 

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from relucid.models.circuits.circuit import load_circuit
 from relucid.models.circuits.black_box import BlackBox
+from relucid.models.circuits.circuit import load_circuit
 from relucid.models.errors import InputError
 
 WORDS = ("a", "b", "c")
