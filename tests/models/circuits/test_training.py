@@ -163,3 +163,13 @@ def test_faithfulness_of_a_broken_circuit_names_the_inputs(tmp_path):
     assert all(d.circuit_label != d.model_label and d.model_label in d.tokens for d in broken.disagreements)
     whole = faithfulness(circuit.unpruned(), domain, ("'", '"'))
     assert whole.agreeing is None and "nothing was pruned" in whole.lines()[-1]
+
+
+@pytest.mark.slow
+def test_a_task_goes_from_training_to_proof(tmp_path):
+    from relucid.benchmarks.circuits import road
+
+    row = road("fstring_brace", tmp_path)
+    assert row["right"] == row["inputs"] == 729 and row["verdict"] == "proved"
+    assert row["nodes"] < 100 and row["edges"] < row["model_edges"] < row["dense_edges"]
+    assert row["control_accuracy"] < 0.75, "random labels are not fitted by the same pruning"

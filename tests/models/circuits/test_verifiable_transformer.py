@@ -222,3 +222,9 @@ def test_the_published_circuits_distil_and_prove(task, tmp_path, capsys):
     ]
     assert main(arguments) == 0
     assert "proved: network = program on all 128 inputs" in capsys.readouterr().out
+    picture = tmp_path / "circuit.png"
+    assert main(["show", arguments[1], "--domain", arguments[3], "--draw", str(picture), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["faithfulness"]["agreeing"] == told["faithfulness"]["inputs"] == 128 and told["faithfulness"]["smallest_margin"] > 3
+    assert max(told["faithfulness"]["control"]) < 1, "random edges are not the circuit"
+    assert picture.read_bytes().startswith(b"\x89PNG")
