@@ -10,14 +10,21 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cli_bench import commands as bench_commands
+from .cli_shared import Unwritable as _Unwritable
+from .cli_shared import names as _names
+from .cli_shared import print_json as _print_json
+from .cli_shared import progress as _progress
+from .cli_shared import quiet_option
+from .cli_shared import silence as _silence
+from .cli_shared import writing as _writing
 from .models.errors import InputError
 from .version import __version__
 
@@ -44,6 +51,7 @@ def app() -> None:
 def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that prove and distill share."""
     for option in (
+        quiet_option,
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
         click.option("--counterexamples", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many to look for."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
@@ -66,15 +74,6 @@ def _budget(timeout: float, memory: int, workers: int | None, seed: int, counter
     return Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
 
 
-def _names(backends: str | None) -> tuple[str, ...] | None:
-    if backends is None:
-        return None
-    names = tuple(name.strip() for name in backends.split(",") if name.strip())
-    if not names:
-        raise InputError("--backends", "names no backend", "see `relucid backends`")
-    return names
-
-
 @app.command()
 @click.argument("claim", type=click.Path(path_type=Path))
 @click.option(
@@ -88,6 +87,7 @@ def _names(backends: str | None) -> tuple[str, ...] | None:
     help="Of the proof: our own, or that of the solver exact (veripb) or CaDiCaL (drat).",
 )  # fmt: skip
 @click.option("--count", is_flag=True, help="Where it is refuted: count the inputs on which they differ, exactly.")
+@click.option("--dump", type=click.Path(path_type=Path), default=None, help="Write every backend's formulas to this new folder first.")
 @_limits
 def prove(
     claim: Path,
@@ -95,6 +95,8 @@ def prove(
     proof_format: str,
     checkpoint: Path | None,
     count: bool,
+    dump: Path | None,
+    quiet: bool,
     as_json: bool,
     trust: Trust,
     backends: str | None,
@@ -106,9 +108,13 @@ def prove(
     from .verifiers.report import exit_status, verdict_json
 
     names = _names(backends)
-    with _progress() as progress:
+    with _progress(quiet) as progress:
         progress(f"reading {claim}")
         stated = load_claim(claim)
+        if dump is not None:
+            from .verifiers.dump import dump_claim
+
+            dump_claim(stated, names, dump, limits["timeout"], progress)
         budget = replace(_budget(**limits), checkpoint=None if checkpoint is None else str(checkpoint))
         verdict = prove_claim(
             stated, backends=names, budget=budget, trust=trust, progress=progress, count=count, proof=proof, proof_format=proof_format
@@ -119,7 +125,7 @@ def prove(
         else:
             from .terminal import print_verdict
 
-            print_verdict(stated, verdict)
+            print_verdict(stated, verdict, quiet)
     return exit_status(verdict)
 
 
@@ -173,7 +179,15 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
               "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
 @_limits
 def distill(
-    circuit: str, domain: Path | None, out: Path, mask: Path | None, as_json: bool, trust: Trust, backends: str | None, **limits: Any
+    circuit: str,
+    domain: Path | None,
+    out: Path,
+    mask: Path | None,
+    quiet: bool,
+    as_json: bool,
+    trust: Trust,
+    backends: str | None,
+    **limits: Any,
 ) -> int:
     """Distil CIRCUIT (a folder, or a shipped name such as quote_closing) into a program, and prove it.
 
@@ -186,7 +200,7 @@ def distill(
 
     names = _names(backends)
     try:
-        with _progress() as progress:
+        with _progress(quiet) as progress:
             result = run(circuit, domain, mask=mask, out=out, backends=names, trust=trust, progress=progress, **limits)
     except NoProgram as error:
         if as_json:
@@ -196,9 +210,12 @@ def distill(
         if as_json:
             _print_json(distillation_json(result))
         else:
-            from .terminal import print_distillation
+            from .terminal import print_distillation, print_verdict
 
-            print_distillation(result)
+            if quiet:
+                print_verdict(result.claim, result.verdict, quiet)
+            else:
+                print_distillation(result)
     return exit_status(result.verdict)
 
 
@@ -227,66 +244,6 @@ def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
     return 0
 
 
-@app.command()
-@click.argument("suite", required=False)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("out/bench"), show_default=True, help="Folder for claims and results.")
-@click.option("--backends", default=None, help="Only these columns, separated by commas [default: race, every backend, plain encodings].")
-@click.option("--seeds", type=click.Choice(["tune", "report"]), default="tune", show_default=True, help="Seeds of the suite `tokens`.")
-@click.option("--only", default="", help="Only claims whose name matches this regular expression.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for each attempt.")
-@click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver.")
-@click.option("--workers", type=click.IntRange(1), default=None, help="As of prove [default: one per core].")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the solvers.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Attempts side by side; more than 1 blurs the times.")
-@click.option("--again", is_flag=True, help="Make attempts again that have a result already.")
-@click.option("--report", "folder", type=click.Path(path_type=Path), default=None, help="Only report on the results in FOLDER.")
-@click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of tables.")
-def bench(suite: str | None, folder: Path | None, as_json: bool, **options: Any) -> int:
-    """Run solvers on every claim of SUITE (`tokens`, or a folder of claim files), each alone, and the race; compare them.
-
-    SUITE `distill` instead takes trained networks of known behaviours down the whole road: surrogate, program, proof.
-    What has a result in --out already is not run again: a run that was stopped goes on.
-    """
-    if suite == "distill" and folder is None:
-        return _bench_distill(as_json, **options)
-    from .benchmarks.bench import plan_of, report, run
-
-    with _progress() as progress:
-        if folder is not None:
-            summary, out = report(folder, options["only"]), folder
-        else:
-            plan = plan_of(suite, backends=_names(options.pop("backends")), **options)
-            summary, out = run(plan, progress), plan.out
-    with _writing():
-        if as_json:
-            from .benchmarks.score import summary_json
-
-            _print_json(summary_json(summary))
-        else:
-            from .benchmarks.report import print_report
-
-            print_report(summary, out)
-    return 0
-
-
-def _bench_distill(as_json: bool, *, jobs: int, backends: str | None, seeds: str, **options: Any) -> int:
-    """The suite of behaviours; it has no columns, and one behaviour at a time."""
-    from .benchmarks.distill import Plan, print_summary, run, summary_json
-
-    if jobs > 1:
-        raise InputError("--jobs", "the suite distill runs one behaviour at a time", "leave it out")
-    del seeds
-    plan = Plan(backends=_names(backends), **options)
-    with _progress() as progress:
-        found = run(plan, progress)
-    with _writing():
-        if as_json:
-            _print_json(summary_json(found))
-        else:
-            print_summary(found, plan.out)
-    return 0
-
-
 @app.command(name="backends")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON list instead of a table.")
 def list_backends(as_json: bool) -> int:
@@ -297,44 +254,8 @@ def list_backends(as_json: bool) -> int:
     return 0
 
 
-def _print_json(value: object) -> None:
-    import json
-
-    click.echo(json.dumps(value, ensure_ascii=False))
-
-
-class _Unwritable(Exception):
-    """The result cannot be written: a full disk."""
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Around the printing of a result: a reader that has gone away must not change the exit status, which is the answer too."""
-    try:
-        yield
-        if sys.stdout is not None:  # it may have been closed
-            sys.stdout.flush()
-    except OSError as error:
-        _silence()
-        if not isinstance(error, BrokenPipeError):
-            raise _Unwritable(error.strerror or str(error)) from None
-
-
-def _silence() -> None:
-    """So that what is left in the buffer does not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """A status line on stderr where somebody watches; silence where not."""
-    if not sys.stderr.isatty():
-        yield lambda message: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("starting") as status:
-        yield lambda message: status.update(message.replace("[", "\\["))
+for _command in bench_commands:
+    app.add_command(_command)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -59,14 +59,16 @@ def sequence_text(tokens: Sequence[str]) -> str:
     return " ".join(visible(t) or "''" for t in tokens) if tokens else "(empty)"
 
 
-def print_verdict(claim: Claim, verdict: Verdict) -> None:
-    """The answer first, then why, then who ran."""
+def print_verdict(claim: Claim, verdict: Verdict, quiet: bool = False) -> None:
+    """The answer first, then why, then who ran; `quiet`: only the answer, with the input where it is refuted."""
     screen = console()
     screen.print(headline(verdict, two=claim.pair is not None), soft_wrap=True)
     if isinstance(verdict, Refuted):
         screen.print(counterexample_table(verdict.counterexamples))
         if len(verdict.counterexamples) > MAX_COUNTEREXAMPLES_SHOWN:
             screen.print(f"... and {len(verdict.counterexamples) - MAX_COUNTEREXAMPLES_SHOWN} more (--json prints all)")
+    if quiet:
+        return
     if isinstance(verdict, Proved):
         screen.print(guarantee(verdict), soft_wrap=True)
     for warning in verdict.warnings:

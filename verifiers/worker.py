@@ -18,7 +18,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from ..models.claim import Claim
 from ..models.errors import Unsupported
@@ -79,6 +79,7 @@ def _answer(task: Task, progress: Callable[[str], None]) -> dict[str, object]:
         "detail": attempt.detail,
         "words": [[int(s) for s in word] for word in attempt.words],
         "proved_inputs": None if attempt.proved_inputs is None else hex(attempt.proved_inputs),
+        "sizes": None if attempt.sizes is None else asdict(attempt.sizes),
     }
 
 
