@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from .cli_shared import json_option, names, print_json, quiet_option, writing
+from .cli_shared import json_option, names, print_json, progress, quiet_option, writing
+from .models.errors import InputError
 
 html_option = click.option("--html", type=click.Path(path_type=Path), default=None, help="Write a report for the browser to this file.")
 
@@ -33,9 +34,11 @@ html_option = click.option("--html", type=click.Path(path_type=Path), default=No
 def bench(suite: str | None, folder: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any) -> int:
     """Run solvers on every claim of SUITE, each alone, and the race; compare them.
 
-    SUITE is `tokens`, a claim file, or a folder of claim files.  What has a result in --out already is not run again: a run that was stopped
-    goes on.
+    SUITE is `tokens`, a claim file, or a folder of claim files; `distill` instead takes trained networks of known behaviours down the whole
+    road: surrogate, program, proof.  What has a result in --out already is not run again: a run that was stopped goes on.
     """
+    if suite == "distill" and folder is None:
+        return _bench_distill(html, quiet, as_json, **options)
     from .benchmarks.bench import plan_of, report, run
     from .benchmarks.watch import watching
 
@@ -50,6 +53,36 @@ def bench(suite: str | None, folder: Path | None, html: Path | None, quiet: bool
             plan = plan_of(suite, backends=names(options.pop("backends")), **options)
             summary, out = run(plan, watch), plan.out
     return _shown(summary, out, html, quiet, as_json)
+
+
+def _bench_distill(
+    html: Path | None,
+    quiet: bool,
+    as_json: bool,
+    *,
+    jobs: int,
+    repeat: int,
+    dump: Path | None,
+    backends: str | None,
+    seeds: str,
+    **options: Any,
+) -> int:
+    """The suite of behaviours; it has no columns, and one behaviour at a time."""
+    from .benchmarks.distill import Plan, print_summary, run, summary_json
+
+    for option, given in (("--jobs", jobs > 1), ("--repeat", repeat > 1), ("--dump", dump is not None), ("--html", html is not None)):
+        if given:
+            raise InputError(option, "is not for the suite distill, which takes one behaviour at a time", "leave it out")
+    del seeds
+    plan = Plan(backends=names(backends), **options)
+    with progress(quiet) as say:
+        found = run(plan, say)
+    with writing():
+        if as_json:
+            print_json(summary_json(found))
+        else:
+            print_summary(found, plan.out)
+    return 0
 
 
 @click.command(name="report")

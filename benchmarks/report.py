@@ -11,7 +11,7 @@ from ..models.text import visible
 from .plots import HOW_TO_INSTALL, available
 from .portfolio import virtual_best
 from .results import Result
-from .score import Score, Summary, Wrong, exponent, growth, race_against_the_best
+from .score import Score, Summary, Wrong, exponent, growth, race_against_the_best, seconds_text
 from .suite import RACE
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def print_comparison(found: Comparison, quiet: bool = False) -> None:
 
 
 def _optional(value: float | None) -> str:
-    return "-" if value is None else _seconds(value)
+    return "-" if value is None else seconds_text(value)
 
 
 def _overview(summary: Summary) -> Table:
@@ -117,7 +117,13 @@ def _overview(summary: Summary) -> Table:
         proofs = [r for r in rows if r.verdict == "proved"]
         marked = f"{name} (float)" if proofs and all(r.trust == "float" for r in proofs) else name
         solved = f"{score.solved} of {score.claims}"
-        cells = (f"{score.proved}", f"{score.refuted}", _seconds(score.par2), _median(score, rows), _unsolved(score, summary.missing[name]))
+        cells = (
+            f"{score.proved}",
+            f"{score.refuted}",
+            seconds_text(score.par2),
+            _median(score, rows),
+            _unsolved(score, summary.missing[name]),
+        )
         table.add_row(Text(marked, "bold" if name == RACE else ""), rows[0].version, solved, *cells)
     return table
 
@@ -132,7 +138,7 @@ def _grouped(summary: Summary, title: str, groups: Mapping[str, Sequence[Result]
         table.add_column(f"{visible(group)}\n{len({r.claim for r in rows})} claims", justify="right")
     for name in sorted(summary.names, key=lambda n: summary.score(n).par2):
         scores = [summary.score(name, rows) for rows in groups.values()]
-        table.add_row(name, *(f"{s.solved} ({_seconds(s.par2)})" if s.claims else "-" for s in scores))
+        table.add_row(name, *(f"{s.solved} ({seconds_text(s.par2)})" if s.claims else "-" for s in scores))
     return table
 
 
@@ -153,22 +159,18 @@ def _remarks(summary: Summary) -> list[str]:
             )
     best = virtual_best(summary)
     if len(best.contributions) > 1:
-        lines.append(f"virtual best of the single columns: solves {best.solved} of {best.claims}, PAR-2 {_seconds(best.par2)}")
+        lines.append(f"virtual best of the single columns: solves {best.solved} of {best.claims}, PAR-2 {seconds_text(best.par2)}")
         lines += [
-            f"  {visible(c.name)}: fastest on {c.best}, alone on {c.alone}; without it PAR-2 would be {_seconds(c.par2_without)}"
+            f"  {visible(c.name)}: fastest on {c.best}, alone on {c.alone}; without it PAR-2 would be {seconds_text(c.par2_without)}"
             for c in best.contributions
             if c.best
         ]
     return lines
 
 
-def _seconds(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
-
-
 def _median(score: Score, rows: Sequence[Result]) -> str:
     """A median at the limit says only that most were not solved."""
-    return f">{_seconds(score.median)}" if rows and score.median >= min(r.timeout for r in rows) else _seconds(score.median)
+    return f">{seconds_text(score.median)}" if rows and score.median >= min(r.timeout for r in rows) else seconds_text(score.median)
 
 
 def _unsolved(score: Score, missing: int) -> str:

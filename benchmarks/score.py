@@ -82,8 +82,8 @@ class Summary:
 
     def is_wrong(self, result: Result) -> bool:
         """A proof that a replayed counterexample contradicts, or an answer that the known one contradicts."""
-        if result.known is not None and result.verdict in ("proved", "refuted") and result.verdict != result.known:
-            return True
+        if result.known is not None and result.verdict in ("proved", "refuted"):
+            return result.verdict != result.known
         wrong = next((w for w in self.wrong if w.claim == result.claim), None)
         return wrong is not None and bool(wrong.refuted) and result.verdict == "proved" and result.backend in wrong.proved
 
@@ -173,6 +173,11 @@ def race_against_the_best(summary: Summary) -> dict[str, Any] | None:
         "within_1.3_times_and_0.3_seconds": sum(race <= 1.3 * best + PATIENCE for race, best in pairs),
         "solved_by_others_only": sum(RACE not in by for by in times.values() if by and any(n != RACE for n in by)),
     }
+
+
+def seconds_text(value: float) -> str:
+    """As tables show them."""
+    return "-" if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:

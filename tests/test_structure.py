@@ -28,7 +28,24 @@ LAYERS = [
     "cli",
 ]
 SKIPPED = {"tests", ".venv", "build", "docs"}
-HEAVY = {"torch", "matplotlib", "ortools", "z3", "bitwuzla", "cvc5", "exact", "pysat", "onnxruntime", "rich", "scipy", "pandas", "vl_convert", "jinja2", "highspy", "playwright"}
+HEAVY = {
+    "torch",
+    "matplotlib",
+    "ortools",
+    "z3",
+    "bitwuzla",
+    "cvc5",
+    "exact",
+    "pysat",
+    "onnxruntime",
+    "rich",
+    "scipy",
+    "pandas",
+    "vl_convert",
+    "jinja2",
+    "highspy",
+    "playwright",
+}
 
 
 def modules() -> list[Path]:
