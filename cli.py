@@ -245,9 +245,17 @@ def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
 
 
 @app.command(name="backends")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list instead of a table.")
-def list_backends(as_json: bool) -> int:
-    """Which solvers are there, at which version, and how far their word goes."""
+@click.option("--check", "name", default=None, help="Put this backend to the conformance checks (docs/add-a-backend.md).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_backends(name: str | None, as_json: bool) -> int:
+    """Which solvers are there, at which version, and how far their word goes.
+
+    With --check, exit status 0: it conforms, 1: it does not.
+    """
+    if name is not None:
+        from .terminal import conformance_report
+
+        return 0 if conformance_report(name, as_json) else 1
     from .terminal import backends_table
 
     backends_table(as_json)

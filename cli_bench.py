@@ -70,9 +70,12 @@ def _bench_distill(
     """The suite of behaviours; it has no columns, and one behaviour at a time."""
     from .benchmarks.distill import Plan, print_summary, run, summary_json
 
-    for option, given in (("--jobs", jobs > 1), ("--repeat", repeat > 1), ("--dump", dump is not None), ("--html", html is not None)):
+    for option, given in (("--jobs", jobs > 1), ("--repeat", repeat > 1)):
         if given:
-            raise InputError(option, "is not for the suite distill, which takes one behaviour at a time", "leave it out")
+            raise InputError(option, "the suite distill runs one behaviour at a time", "leave it out")
+    for option, file in (("--dump", dump), ("--html", html)):
+        if file is not None:
+            raise InputError(option, "the suite distill has no columns to compare", "leave it out")
     del seeds
     plan = Plan(backends=names(backends), **options)
     with progress(quiet) as say:

@@ -267,6 +267,26 @@ def backends_table(as_json: bool) -> None:
     screen.print(table)
 
 
+def conformance_report(name: str, as_json: bool) -> bool:
+    """The checks as they end; whether all were met."""
+    from .verifiers.choose import choose
+    from .verifiers.conformance import checked
+
+    (backend,) = choose([name])
+    screen, found = console(), []
+    for check, breach in checked(backend):
+        found.append({"check": check, "breach": breach})
+        if not as_json:
+            line = f"ok      {check}" if breach is None else f"broken  {check}: {visible(breach)}"
+            screen.print(Text(line, "" if breach is None else "red"), soft_wrap=True)
+    good = all(f["breach"] is None for f in found)
+    if as_json:
+        print(json.dumps({"backend": backend.name, "conforms": good, "checks": found}, ensure_ascii=False))
+    else:
+        screen.print(Text(f"{backend.name} {'conforms' if good else 'does not conform'}", "green" if good else "red"))
+    return good
+
+
 def show_circuit(where: str, mask: Path | None) -> None:
     """Size and origin of a circuit, and its vocabulary."""
     from .models.circuits.circuit import load_circuit

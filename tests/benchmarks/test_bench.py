@@ -297,6 +297,11 @@ def test_the_claims_of_other_seeds_are_not_replaced(tmp_path: Path) -> None:
         (["{suite}/count_sign_l3/net.onnx"], "not UTF-8 text"),
         (["{suite}", "--out", "{suite}/count_sign_l3/claim.toml"], "is a file"),
         (["{empty}"], "holds no claim file"),
+        (["{vnncomp}"], "holds instances of VNN-COMP"),
+        (["distill", "--repeat", "2"], "--repeat: the suite distill runs one behaviour at a time"),
+        (["distill", "--html", "x.html"], "--html: the suite distill has no columns"),
+        (["{suite}", "--html", "{empty}"], "--html: {empty} is a folder"),
+        (["{suite}", "--backends", "race,enumerate", "--dump", "dump"], "none of these columns has formulas"),
         (["{suite}", "--timeout", "0"], "--timeout"),
         (["{suite}", "--seeds", "other"], "--seeds"),
         (["tokens", "--only", "nosuch"], "'nosuch' matches no claim of the suite"),
@@ -308,7 +313,10 @@ def test_bad_input_is_one_line_and_status_2(
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert main(["bench", *(w.format(suite=suite, empty=tmp_path / "empty") for w in words)]) == 2
+    (tmp_path / "vnncomp").mkdir()
+    (tmp_path / "vnncomp" / "instances.csv").write_text("a.onnx,b.vnnlib,10\n")
+    places = {"suite": suite, "empty": tmp_path / "empty", "vnncomp": tmp_path / "vnncomp"}
+    assert main(["bench", *(w.format(**places) for w in words)]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and said in err and err.count("\n") == 1
+    assert out == "" and said.format(**places) in err and err.count("\n") == 1
     assert not (tmp_path / "out" / "bench" / RESULTS).exists()
