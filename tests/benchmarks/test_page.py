@@ -167,6 +167,15 @@ def test_wrong_answers_stand_first_with_what_shows_them(pages: Path) -> None:
     assert "\u202e" not in text
 
 
+def test_names_cannot_end_the_data(pages: Path) -> None:
+    """What the browser takes for the data, up to the first end of a script element, is all of the data."""
+    summary = summary_of(pages / "small" / RESULTS)
+    text = (pages / "small.html").read_text(encoding="utf-8")
+    start = text.index('<script type="application/json" id="data">')
+    data = json.loads(text[text.index(">", start) + 1 : text.index("</script", start)])
+    assert data["charts"] == charts(summary, virtual_best(summary)) and len(data["timelines"]) == 1
+
+
 def test_numbers_by_hand(pages: Path) -> None:
     """PAR-2 of `fast`: 0.5 and 2 seconds, and a wrong proof for twice the limit; the virtual best solves `two` not at all."""
     found = expected(summary_of(pages / "small" / RESULTS))
