@@ -1,0 +1,198 @@
+"""Proved upper bounds of linear functions of a network over many parts of a box at once: CROWN, batched, safe against rounding.
+
+The mathematics of `verifiers/boxes`, beside `floats.py`, which bounds the rounding.  A function is carried backwards from node
+to node as coefficients A.  A ReLU y = max(0, x) with l <= x <= u, l < 0 < u, is replaced by y <= s x + max(-s l, (1 - s) u)
+where its coefficient is positive and by y >= a x where it is negative, for any s and a in [0, 1] (Zhang et al. 2018); what is
+left at the end is linear in the inputs and is maximised over the part's box.  Everything is sound whatever the slopes
+are, and a NaN never passes for a bound: it compares false.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...models.network import Relu
+from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatNetwork
+
+CHUNK = 1 << 18  # coefficients that are carried at once: they stay in the cache
+
+
+@dataclass(eq=False)
+class Parts:
+    """Parts of the box, and what is known on each: `low`, `high` (parts, inputs); `lower`, `upper` (parts, neurons).
+
+    Neuron bounds may hold only together with what a split has assumed (then they are part of the part's definition).
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def __getitem__(self, rows: object) -> Parts:
+        return Parts(self.low[rows], self.high[rows], self.lower[rows], self.upper[rows])  # type: ignore[index]
+
+    @classmethod
+    def whole(cls, net: FloatNetwork) -> Parts:
+        return cls(*(np.array(v[None]) for v in (net.start_lower, net.start_upper, net.lower, net.upper)))
+
+    @classmethod
+    def joined(cls, parts: list[Parts]) -> Parts:
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("low", "high", "lower", "upper")))
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """One ReLU layer's replacement on each part: y <= above x + lift, y >= below x; all (parts, neurons)."""
+
+    above: np.ndarray
+    below: np.ndarray
+    lift: np.ndarray
+
+
+def lines(lower: np.ndarray, upper: np.ndarray, below: np.ndarray | None = None) -> Lines:
+    """The triangle's upper edge and, if no lower slope is given, the lower line that loses less area."""
+    active, dead = lower >= 0, upper <= 0
+    is_open = ~(active | dead)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        above = np.where(is_open, np.clip(upper / (upper - lower), 0, 1), active)
+    lift = np.where(is_open, np.maximum(-above * lower, (1 - above) * upper) * (1 + 8 * UNIT) + FLOOR, 0.0)
+    low = (upper > -lower) if below is None else below
+    return Lines(above, np.where(is_open, low, active).astype(np.float64), lift)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """`bound` (functions,) and the coefficients that are left at the inputs (functions, inputs)."""
+
+    bound: np.ndarray
+    inputs: np.ndarray
+
+
+@dataclass(eq=False)
+class Start:
+    """Functions of one node: coefficients (functions, size of the node), plus inputs, plus a constant; on parts `part`, ascending.
+
+    `error`: what the coefficients themselves may be off by, already multiplied out.
+    """
+
+    node: int
+    coefficients: np.ndarray
+    part: np.ndarray
+    constant: np.ndarray
+    inputs: np.ndarray | None = None
+    error: np.ndarray | None = None
+
+
+def upper_bounds(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines]) -> Found:
+    """Bounds of the functions from above; `layers` has the lines of every ReLU node before the start."""
+    width = max(net.sizes)
+    rows = max(64, CHUNK // width)
+    count = len(start.part)
+    if count <= rows:
+        return _carried(net, start, parts, layers)
+    pieces = []
+    for a in range(0, count, rows):
+        b = min(count, a + rows)
+        first, last = int(start.part[a]), int(start.part[b - 1]) + 1
+        piece = Start(
+            start.node,
+            start.coefficients[a:b],
+            start.part[a:b] - first,
+            start.constant[a:b],
+            None if start.inputs is None else start.inputs[a:b],
+            None if start.error is None else start.error[a:b],
+        )
+        cut = {k: Lines(v.above[first:last], v.below[first:last], v.lift[first:last]) for k, v in layers.items()}
+        pieces.append(_carried(net, piece, parts[first:last], cut))
+    return Found(np.concatenate([p.bound for p in pieces]), np.concatenate([p.inputs for p in pieces]))
+
+
+def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines]) -> Found:
+    count = len(start.part)
+    constant = start.constant.astype(np.float64)
+    error = np.zeros(count) if start.error is None else start.error.copy()
+    carried: dict[int, np.ndarray] = {start.node: start.coefficients}
+    if start.inputs is not None:
+        carried[0] = start.inputs if start.node else start.inputs + start.coefficients
+    size = np.abs(constant)  # of the partial sums of the constant
+    for k in range(start.node, 0, -1):
+        a = carried.pop(k, None)
+        if a is None:
+            continue
+        node = net.nodes[k - 1]
+        if isinstance(node, Relu):
+            plus = np.maximum(a, 0)
+            error += plus @ (2 * net.slack[k]) - a @ net.slack[k]
+            found = layers[k]
+            added = np.einsum("ij,ij->i", plus, found.lift[start.part])
+            constant += added
+            size += added
+            plus *= (found.above - found.below)[start.part]
+            a = a * found.below[start.part]
+            a += plus
+            carried[node.source] = carried[node.source] + a if node.source in carried else a
+            continue
+        if k not in net.merged:
+            error += np.abs(a) @ net.slack[k]
+        added = a @ node.bias
+        constant += added
+        size += np.abs(added)
+        for s, w in zip(node.sources, node.weights, strict=True):
+            through = a @ w
+            carried[s] = carried[s] + through if s in carried else through
+    left = carried.get(0)
+    if left is None:
+        left = np.zeros((count, net.sizes[0]))
+    middle, radius = (parts.low + parts.high) / 2, None
+    radius = np.nextafter(np.maximum(parts.high - middle, middle - parts.low), np.inf)
+    steepness = np.abs(left)
+    error += steepness @ net.slack[0]
+    own = np.einsum("ij,ij->i", left, middle[start.part])
+    spread = np.einsum("ij,ij->i", steepness, radius[start.part])
+    rounding = (64 + 4 * len(net.nodes)) * UNIT * (size + np.abs(own) + spread + error)
+    return Found(own + spread + constant + (error * SAFE + rounding) * SAFE + ABSOLUTE, left)
+
+
+def tightened(net: FloatNetwork, parts: Parts) -> tuple[dict[int, Lines], np.ndarray]:
+    """Bound, layer by layer, every neuron that is open on a part; writes into `parts`.
+
+    Returns the lines of all layers, and which parts turned out to be empty (a neuron's bounds cross).
+    """
+    layers: dict[int, Lines] = {}
+    for k, columns in zip(net.relus, net.columns, strict=True):
+        lower, upper = parts.lower[:, columns], parts.upper[:, columns]
+        part, neuron = np.nonzero((lower < 0) & (upper > 0))
+        if len(part):
+            up, down = _neuron_bounds(net, net.nodes[k - 1].source, part, neuron, parts, layers)  # type: ignore[union-attr]
+            upper[part, neuron] = np.fmin(upper[part, neuron], up)  # fmin: a NaN bounds nothing
+            lower[part, neuron] = np.fmax(lower[part, neuron], -down)
+        layers[k] = lines(lower, upper)
+    return layers, (parts.lower > parts.upper).any(axis=1)
+
+
+def _neuron_bounds(
+    net: FloatNetwork, source: int, part: np.ndarray, neuron: np.ndarray, parts: Parts, layers: dict[int, Lines]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Upper bounds of value `neuron` of node `source` on `part`, and of its negative."""
+    count = len(part)
+    node = net.nodes[source - 1] if source else None
+    if source and not isinstance(node, Relu) and node is not None and len(node.sources) == 1:
+        # one step by selection: the coefficients after an affine node are its rows
+        before, rows = node.sources[0], node.weights[0]
+        start = [
+            Start(before, sign * rows[neuron], part, sign * node.bias[neuron], None, net.slack[source][neuron] * SAFE) for sign in (1, -1)
+        ]
+    else:
+        chosen = np.zeros((count, net.sizes[source]))
+        chosen[np.arange(count), neuron] = 1
+        start = [Start(source, sign * chosen, part, np.zeros(count)) for sign in (1, -1)]
+    up, down = (upper_bounds(net, s, parts, layers).bound for s in start)
+    return up, down
