@@ -70,10 +70,11 @@ def lines(lower: np.ndarray, upper: np.ndarray, below: np.ndarray | None = None)
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """`bound` (functions,) and the coefficients that are left at the inputs (functions, inputs)."""
+    """function(x) <= inputs . x + offset for every x of the part, `inputs` (functions, inputs); the largest such value is at most `bound`."""
 
     bound: np.ndarray
     inputs: np.ndarray
+    offset: np.ndarray
 
 
 @dataclass(eq=False)
@@ -112,7 +113,7 @@ def upper_bounds(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int
         )
         cut = {k: Lines(v.above[first:last], v.below[first:last], v.lift[first:last]) for k, v in layers.items()}
         pieces.append(_carried(net, piece, parts[first:last], cut))
-    return Found(np.concatenate([p.bound for p in pieces]), np.concatenate([p.inputs for p in pieces]))
+    return Found(*(np.concatenate([getattr(p, name) for p in pieces]) for name in ("bound", "inputs", "offset")))
 
 
 def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines]) -> Found:
@@ -151,14 +152,20 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
     left = carried.get(0)
     if left is None:
         left = np.zeros((count, net.sizes[0]))
-    middle, radius = (parts.low + parts.high) / 2, None
-    radius = np.nextafter(np.maximum(parts.high - middle, middle - parts.low), np.inf)
+    middle, radius = middle_and_radius(parts)
     steepness = np.abs(left)
     error += steepness @ net.slack[0]
     own = np.einsum("ij,ij->i", left, middle[start.part])
     spread = np.einsum("ij,ij->i", steepness, radius[start.part])
     rounding = (64 + 4 * len(net.nodes)) * UNIT * (size + np.abs(own) + spread + error)
-    return Found(own + spread + constant + (error * SAFE + rounding) * SAFE + ABSOLUTE, left)
+    offset = constant + (error * SAFE + rounding) * SAFE + ABSOLUTE
+    return Found(own + spread + offset, left, offset)
+
+
+def middle_and_radius(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+    """Every part lies within the radius of the middle, whatever was rounded."""
+    middle = (parts.low + parts.high) / 2
+    return middle, np.nextafter(np.maximum(parts.high - middle, middle - parts.low), np.inf)
 
 
 def tightened(net: FloatNetwork, parts: Parts) -> tuple[dict[int, Lines], np.ndarray]:

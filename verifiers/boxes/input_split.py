@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bounds import Parts, tightened
+from .clip import clipped
 from .floats import FloatNetwork
 from .rows import Rows
 
@@ -40,16 +41,18 @@ def search(
         parts = _take(waiting, BATCH)
         layers, empty = tightened(net, parts)
         bound, found = rows.bound(net, parts, layers)
-        refuted = rows.refuted(bound)
+        slopes = found.inputs.reshape(len(parts), len(rows), -1)
+        refuted = clipped(rows, parts, rows.refuted(bound), bound, slopes, found.offset.reshape(bound.shape))
         safe = empty | refuted.all(axis=1)
         done += len(parts)
+        # (of what clipping has left)
         volume += float(np.prod((parts.high - parts.low) / whole, axis=1, where=net.start_upper > net.start_lower)[safe].sum())
         progress(f"{done} parts, {100 * volume:.1f} % of the box is safe")
         left = np.flatnonzero(~safe)
         if not len(left):
             continue
         still = parts[left]
-        slopes = found.inputs.reshape(len(parts), len(rows), -1)[left]
+        slopes = slopes[left]
         if accept(_suspects(net, rows, still, bound[left], slopes, refuted[left])):
             return Searched("found", done)
         halves = _halved(still, _cuts(rows, still, bound[left], slopes, refuted[left]))
