@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cli_verify import verify
 from .models.errors import InputError
 from .version import __version__
 
@@ -36,6 +37,7 @@ def app() -> None:
     relucid distill quote_closing --out out    circuit -> surrogate -> program -> proof
     relucid prove out/claim.toml               is network = program on every input of the domain?
     relucid show out/claim.toml                the claim in plain words
+    relucid verify net.onnx spec.vnnlib        can a network with real inputs give unsafe outputs?
 
     Exit status: 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error, 130 interrupted.
     """
@@ -262,6 +264,9 @@ def bench(suite: str | None, folder: Path | None, as_json: bool, **options: Any)
 
             print_report(summary, out)
     return 0
+
+
+app.add_command(verify)
 
 
 @app.command(name="backends")

@@ -30,7 +30,7 @@ OLDEST_OPSET = 7  # before that, broadcasting had other rules
 SHOWN = 12  # refused nodes that are listed one by one
 
 
-def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int | None = None) -> Network:
+def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None) -> Network:
     """`read_onnx` of a file; .gz is read in place."""
     origin = str(path)
     try:
@@ -46,10 +46,12 @@ def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int |
         ) from None
     except Exception as error:  # zlib.error: a damaged archive
         raise InputError(origin, f"cannot be unpacked ({error})", "compress it again with gzip") from None
-    return read_onnx(data, origin=origin, positions=positions, alphabet=alphabet)
+    return read_onnx(data, origin=origin, positions=positions, alphabet=alphabet, real_size=real_size)
 
 
-def read_onnx(data: bytes, *, origin: str, positions: int | None = None, alphabet: int | None = None) -> Network:
+def read_onnx(
+    data: bytes, *, origin: str, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None
+) -> Network:
     """The network that an ONNX file describes, over the rationals (docs/semantics.md).
 
     `positions` and `alphabet` are the domain's: with them a float input is read as one-hot (`encoding` "one_hot"), without

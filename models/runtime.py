@@ -49,6 +49,10 @@ class OnnxRuntime:
         self.network, self.version = network, str(onnxruntime.__version__)
         self._name, self._dtype, self._dims = entries[0].name, INPUT_TYPES[entries[0].type], entries[0].shape
 
+    @property
+    def input_type(self) -> np.dtype:
+        return np.dtype(self._dtype)
+
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """Outputs (batch, outputs), float32 as they came, for rows in the file's form: one-hot vectors or ids."""
         inputs = np.asarray(inputs)

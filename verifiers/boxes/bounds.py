@@ -19,42 +19,55 @@ from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatNetwork
 CHUNK = 1 << 18  # coefficients that are carried at once: they stay in the cache
 
 
+FIELDS = ("low", "high", "lower", "upper", "phase")
+
+
 @dataclass(eq=False)
 class Parts:
     """Parts of the box, and what is known on each: `low`, `high` (parts, inputs); `lower`, `upper` (parts, neurons).
 
-    Neuron bounds may hold only together with what a split has assumed (then they are part of the part's definition).
+    `phase` (parts, neurons): 1 and -1 where a split restricts the part to inputs for which the neuron's input is >= 0, or <= 0;
+    0 elsewhere.  The other fields hold on the part so restricted.
     """
 
     low: np.ndarray
     high: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
+    phase: np.ndarray
 
     def __len__(self) -> int:
         return len(self.low)
 
     def __getitem__(self, rows: object) -> Parts:
-        return Parts(self.low[rows], self.high[rows], self.lower[rows], self.upper[rows])  # type: ignore[index]
+        return Parts(*(getattr(self, name)[rows] for name in FIELDS))
 
     @classmethod
     def whole(cls, net: FloatNetwork) -> Parts:
-        return cls(*(np.array(v[None]) for v in (net.start_lower, net.start_upper, net.lower, net.upper)))
+        known = (net.start_lower, net.start_upper, net.lower, net.upper)
+        return cls(*(np.array(v[None]) for v in known), np.zeros((1, net.count), dtype=np.int8))
 
     @classmethod
     def joined(cls, parts: list[Parts]) -> Parts:
         if len(parts) == 1:
             return parts[0]
-        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("low", "high", "lower", "upper")))
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in FIELDS))
 
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """One ReLU layer's replacement on each part: y <= above x + lift, y >= below x; all (parts, neurons)."""
+    """One ReLU layer's replacement on each part: y <= above x + lift, y >= below x; all (parts, neurons).
+
+    `gap`: how far y can be from the lower line; for branching only.
+    """
 
     above: np.ndarray
     below: np.ndarray
     lift: np.ndarray
+    gap: np.ndarray
+
+    def __getitem__(self, parts: slice) -> Lines:
+        return Lines(self.above[parts], self.below[parts], self.lift[parts], self.gap[parts])
 
 
 def lines(lower: np.ndarray, upper: np.ndarray, below: np.ndarray | None = None) -> Lines:
@@ -64,8 +77,9 @@ def lines(lower: np.ndarray, upper: np.ndarray, below: np.ndarray | None = None)
     with np.errstate(invalid="ignore", divide="ignore"):
         above = np.where(is_open, np.clip(upper / (upper - lower), 0, 1), active)
     lift = np.where(is_open, np.maximum(-above * lower, (1 - above) * upper) * (1 + 8 * UNIT) + FLOOR, 0.0)
-    low = (upper > -lower) if below is None else below
-    return Lines(above, np.where(is_open, low, active).astype(np.float64), lift)
+    low = (upper > -lower).astype(np.float64) if below is None else below
+    gap = np.where(is_open, np.maximum((1 - low) * upper, -low * lower), 0.0)
+    return Lines(above, np.where(is_open, low, active), lift, gap)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +89,7 @@ class Found:
     bound: np.ndarray
     inputs: np.ndarray
     offset: np.ndarray
+    loss: np.ndarray | None = None  # (functions, neurons): what replacing the neuron may have cost; for branching only
 
 
 @dataclass(eq=False)
@@ -92,13 +107,13 @@ class Start:
     error: np.ndarray | None = None
 
 
-def upper_bounds(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines]) -> Found:
+def upper_bounds(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines], *, trace: bool = False) -> Found:
     """Bounds of the functions from above; `layers` has the lines of every ReLU node before the start."""
     width = max(net.sizes)
     rows = max(64, CHUNK // width)
     count = len(start.part)
     if count <= rows:
-        return _carried(net, start, parts, layers)
+        return _carried(net, start, parts, layers, trace)
     pieces = []
     for a in range(0, count, rows):
         b = min(count, a + rows)
@@ -111,18 +126,20 @@ def upper_bounds(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int
             None if start.inputs is None else start.inputs[a:b],
             None if start.error is None else start.error[a:b],
         )
-        cut = {k: Lines(v.above[first:last], v.below[first:last], v.lift[first:last]) for k, v in layers.items()}
-        pieces.append(_carried(net, piece, parts[first:last], cut))
-    return Found(*(np.concatenate([getattr(p, name) for p in pieces]) for name in ("bound", "inputs", "offset")))
+        cut = {k: v[first:last] for k, v in layers.items()}
+        pieces.append(_carried(net, piece, parts[first:last], cut, trace))
+    names = ("bound", "inputs", "offset", *(("loss",) if trace else ()))
+    return Found(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
 
 
-def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines]) -> Found:
+def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines], trace: bool) -> Found:
     count = len(start.part)
     constant = start.constant.astype(np.float64)
     error = np.zeros(count) if start.error is None else start.error.copy()
     carried: dict[int, np.ndarray] = {start.node: start.coefficients}
     if start.inputs is not None:
         carried[0] = start.inputs if start.node else start.inputs + start.coefficients
+    loss = np.zeros((count, net.count)) if trace else None
     size = np.abs(constant)  # of the partial sums of the constant
     for k in range(start.node, 0, -1):
         a = carried.pop(k, None)
@@ -136,6 +153,8 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
             added = np.einsum("ij,ij->i", plus, found.lift[start.part])
             constant += added
             size += added
+            if loss is not None:
+                loss[:, net.columns[net.relus.index(k)]] = plus * found.lift[start.part] + (plus - a) * found.gap[start.part]
             plus *= (found.above - found.below)[start.part]
             a = a * found.below[start.part]
             a += plus
@@ -159,7 +178,7 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
     spread = np.einsum("ij,ij->i", steepness, radius[start.part])
     rounding = (64 + 4 * len(net.nodes)) * UNIT * (size + np.abs(own) + spread + error)
     offset = constant + (error * SAFE + rounding) * SAFE + ABSOLUTE
-    return Found(own + spread + offset, left, offset)
+    return Found(own + spread + offset, left, offset, loss)
 
 
 def middle_and_radius(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
@@ -168,38 +187,69 @@ def middle_and_radius(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
     return middle, np.nextafter(np.maximum(parts.high - middle, middle - parts.low), np.inf)
 
 
-def tightened(net: FloatNetwork, parts: Parts) -> tuple[dict[int, Lines], np.ndarray]:
-    """Bound, layer by layer, every neuron that is open on a part; writes into `parts`.
+@dataclass(frozen=True, eq=False)
+class Tightened:
+    """What `tightened` found: the lines of all layers and which parts are empty, because a neuron's bounds cross.
 
-    Returns the lines of all layers, and which parts turned out to be empty (a neuron's bounds cross).
+    `share` (parts, neurons, inputs): which part of an open neuron's width each input makes; None unless asked for.  `cuts`,
+    `cut_offsets`: on the restricted part, cuts . x + cut_offsets >= 0, a row for every split (0 . x + 0 where there are fewer).
     """
+
+    layers: dict[int, Lines]
+    empty: np.ndarray
+    share: np.ndarray | None
+    cuts: np.ndarray
+    cut_offsets: np.ndarray
+
+
+def tightened(net: FloatNetwork, parts: Parts, *, share: bool = False) -> Tightened:
+    """Bound, layer by layer, every neuron that is open on a part; writes into `parts`."""
     layers: dict[int, Lines] = {}
+    shares = np.zeros((*parts.lower.shape, net.sizes[0])) if share else None
+    splits = (parts.phase != 0).sum(axis=1)
+    cuts, offsets = (np.zeros((len(parts), int(splits.max(initial=0)), *more)) for more in ((net.sizes[0],), ()))
+    entered = np.zeros(len(parts), dtype=np.int64)
     for k, columns in zip(net.relus, net.columns, strict=True):
-        lower, upper = parts.lower[:, columns], parts.upper[:, columns]
+        source = net.nodes[k - 1].source  # type: ignore[union-attr]
+        lower, upper, phase = parts.lower[:, columns], parts.upper[:, columns], parts.phase[:, columns]
         part, neuron = np.nonzero((lower < 0) & (upper > 0))
         if len(part):
-            up, down = _neuron_bounds(net, net.nodes[k - 1].source, part, neuron, parts, layers)  # type: ignore[union-attr]
-            upper[part, neuron] = np.fmin(upper[part, neuron], up)  # fmin: a NaN bounds nothing
-            lower[part, neuron] = np.fmax(lower[part, neuron], -down)
+            up, down = (_neuron_bounds(net, source, sign, part, neuron, parts, layers) for sign in (1, -1))
+            upper[part, neuron] = np.fmin(upper[part, neuron], up.bound)  # fmin: a NaN bounds nothing
+            lower[part, neuron] = np.fmax(lower[part, neuron], -down.bound)
+            if shares is not None:
+                width = (np.abs(up.inputs) + np.abs(down.inputs)) * (parts.high - parts.low)[part]
+                shares[:, columns][part, neuron] = width / np.maximum(width.sum(axis=1, keepdims=True), 1e-300)
+        for sign in (1, -1):  # a split neuron's input, bounded once more from its side, as a linear function of the inputs
+            part, neuron = np.nonzero(phase == sign)
+            if len(part):
+                found = _neuron_bounds(net, source, sign, part, neuron, parts, layers)
+                place = entered[part] + _ranks(part)
+                cuts[part, place], offsets[part, place] = found.inputs, found.offset
+                entered += np.bincount(part, minlength=len(parts))
+                if sign > 0:
+                    upper[part, neuron] = np.fmin(upper[part, neuron], found.bound)
+                else:
+                    lower[part, neuron] = np.fmax(lower[part, neuron], -found.bound)
         layers[k] = lines(lower, upper)
-    return layers, (parts.lower > parts.upper).any(axis=1)
+    return Tightened(layers, (parts.lower > parts.upper).any(axis=1), shares, cuts, offsets)
+
+
+def _ranks(part: np.ndarray) -> np.ndarray:
+    """For ascending `part`: how many of the same part stand before each."""
+    return np.arange(len(part)) - np.searchsorted(part, part)
 
 
 def _neuron_bounds(
-    net: FloatNetwork, source: int, part: np.ndarray, neuron: np.ndarray, parts: Parts, layers: dict[int, Lines]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Upper bounds of value `neuron` of node `source` on `part`, and of its negative."""
-    count = len(part)
+    net: FloatNetwork, source: int, sign: int, part: np.ndarray, neuron: np.ndarray, parts: Parts, layers: dict[int, Lines]
+) -> Found:
+    """Upper bounds of `sign` times value `neuron` of node `source` on `part`."""
     node = net.nodes[source - 1] if source else None
-    if source and not isinstance(node, Relu) and node is not None and len(node.sources) == 1:
-        # one step by selection: the coefficients after an affine node are its rows
+    if node is not None and not isinstance(node, Relu) and len(node.sources) == 1:
+        # one step by selection: the coefficients before an affine node are its rows
         before, rows = node.sources[0], node.weights[0]
-        start = [
-            Start(before, sign * rows[neuron], part, sign * node.bias[neuron], None, net.slack[source][neuron] * SAFE) for sign in (1, -1)
-        ]
-    else:
-        chosen = np.zeros((count, net.sizes[source]))
-        chosen[np.arange(count), neuron] = 1
-        start = [Start(source, sign * chosen, part, np.zeros(count)) for sign in (1, -1)]
-    up, down = (upper_bounds(net, s, parts, layers).bound for s in start)
-    return up, down
+        error = net.slack[source][neuron] * SAFE
+        return upper_bounds(net, Start(before, sign * rows[neuron], part, sign * node.bias[neuron], None, error), parts, layers)
+    chosen = np.zeros((len(part), net.sizes[source]))
+    chosen[np.arange(len(part)), neuron] = sign
+    return upper_bounds(net, Start(source, chosen, part, np.zeros(len(part))), parts, layers)

@@ -20,11 +20,11 @@ MOST_POLYHEDRA = 16
 
 
 def clipped(
-    rows: Rows, parts: Parts, refuted: np.ndarray, bound: np.ndarray, slopes: np.ndarray, offset: np.ndarray
+    rows: Rows, parts: Parts, refuted: np.ndarray, slopes: np.ndarray, offset: np.ndarray, cuts: np.ndarray, cut_offsets: np.ndarray
 ) -> np.ndarray:
     """Shrinks `parts` (in place); returns `refuted` (parts, polyhedra) with what turned out to be refuted on the way.
 
-    `bound`, `offset` (parts, rows), `slopes` (parts, rows, inputs).
+    `offset` (parts, rows), `slopes` (parts, rows, inputs); cuts hold on the part whatever the polyhedron (see `Tightened`).
     """
     refuted = refuted.copy()
     if rows.polyhedra > MOST_POLYHEDRA:
@@ -35,12 +35,14 @@ def clipped(
         open_parts = np.flatnonzero(~refuted[:, p])
         if not len(open_parts):
             continue
-        part = Parts(parts.low[open_parts], parts.high[open_parts], parts.lower[:0], parts.upper[:0])
-        slope, constant, strict = slopes[open_parts, a:b], offset[open_parts, a:b], rows.strict[a:b]
+        part = Parts(parts.low[open_parts], parts.high[open_parts], parts.lower[:0], parts.upper[:0], parts.phase[:0])
+        slope = np.concatenate([slopes[open_parts, a:b], cuts[open_parts]], axis=1)
+        constant = np.concatenate([offset[open_parts, a:b], cut_offsets[open_parts]], axis=1)
+        strict = np.concatenate([rows.strict[a:b], np.zeros(cuts.shape[1], dtype=bool)])
         gone = np.zeros(len(open_parts), dtype=bool)
         for _ in range(ROUNDS):
             gone |= _clip(part, slope, _largest(part, slope, constant), strict)
-        if b - a > 1:
+        if slope.shape[1] > 1:
             gone |= _contradict(part, slope, constant)
         refuted[open_parts, p] = gone
         left = open_parts[~gone]
@@ -102,7 +104,7 @@ def _contradict(part: Parts, slope: np.ndarray, constant: np.ndarray) -> np.ndar
     promising = np.flatnonzero(best < 0)
     if len(promising):
         factors = best_weights[promising] / size[promising]
-        chosen = Parts(part.low[promising], part.high[promising], part.lower, part.upper)
+        chosen = Parts(part.low[promising], part.high[promising], part.lower, part.upper, part.phase)
         found[promising] = _combined(chosen, slope[promising], constant[promising], factors) < 0
     return found
 

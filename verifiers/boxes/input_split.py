@@ -29,7 +29,12 @@ class Searched:
 
 
 def search(
-    net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], deadline: float, progress: Callable[[str], None] = lambda text: None
+    net: FloatNetwork,
+    rows: Rows,
+    accept: Callable[[np.ndarray], bool],
+    deadline: float,
+    progress: Callable[[str], None] = lambda text: None,
+    threads: int = 1,
 ) -> Searched:
     """`accept` gets points (points, inputs) that look unsafe and says whether one of them is."""
     waiting = [Parts.whole(net)]
@@ -39,11 +44,12 @@ def search(
         if time.monotonic() > deadline:
             return Searched("timeout", done)
         parts = _take(waiting, BATCH)
-        layers, empty = tightened(net, parts)
-        bound, found = rows.bound(net, parts, layers)
+        known = tightened(net, parts, share=True)
+        bound, found = rows.bound(net, parts, known.layers)
         slopes = found.inputs.reshape(len(parts), len(rows), -1)
-        refuted = clipped(rows, parts, rows.refuted(bound), bound, slopes, found.offset.reshape(bound.shape))
-        safe = empty | refuted.all(axis=1)
+        offsets = found.offset.reshape(bound.shape)
+        refuted = clipped(rows, parts, rows.refuted(bound), slopes, offsets, known.cuts, known.cut_offsets)
+        safe = known.empty | refuted.all(axis=1)
         done += len(parts)
         # (of what clipping has left)
         volume += float(np.prod((parts.high - parts.low) / whole, axis=1, where=net.start_upper > net.start_lower)[safe].sum())
@@ -52,10 +58,12 @@ def search(
         if not len(left):
             continue
         still = parts[left]
-        slopes = slopes[left]
-        if accept(_suspects(net, rows, still, bound[left], slopes, refuted[left])):
+        weakest = _weakest(rows, bound[left], refuted[left])
+        steep = slopes[left, weakest]
+        if accept(_suspects(net, rows, still, steep)):
             return Searched("found", done)
-        halves = _halved(still, _cuts(rows, still, bound[left], slopes, refuted[left]))
+        loss = found.loss.reshape(len(parts), len(rows), -1)[left, weakest]  # type: ignore[union-attr]
+        halves = _divided(net, still, steep, loss, known.share[left])  # type: ignore[index]
         if halves is None:
             return Searched("stuck", done)
         waiting.append(halves)
@@ -76,13 +84,9 @@ def _take(waiting: list[Parts], most: int) -> Parts:
     return Parts.joined(taken)
 
 
-def _suspects(
-    net: FloatNetwork, rows: Rows, parts: Parts, bound: np.ndarray, slopes: np.ndarray, refuted: np.ndarray
-) -> np.ndarray:
-    """Corners where the relaxed rows are largest, and middles, that are unsafe as far as floats tell."""
-    weakest = _weakest(rows, bound, refuted)
-    corner = np.where(slopes[np.arange(len(parts)), weakest] > 0, parts.high, parts.low)
-    points = np.concatenate([corner, (parts.low + parts.high) / 2])
+def _suspects(net: FloatNetwork, rows: Rows, parts: Parts, steep: np.ndarray) -> np.ndarray:
+    """Corners where the relaxed weakest row is largest, and middles, that are unsafe as far as floats tell."""
+    points = np.concatenate([np.where(steep > 0, parts.high, parts.low), (parts.low + parts.high) / 2])
     return points[(rows.margin(points, net.values(points)[-1]) >= 0).any(axis=1)]
 
 
@@ -93,20 +97,30 @@ def _weakest(rows: Rows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:
     return np.where(rows.owner == worst[:, None], bound, np.inf).argmin(axis=1)
 
 
-def _cuts(rows: Rows, parts: Parts, bound: np.ndarray, slopes: np.ndarray, refuted: np.ndarray) -> np.ndarray:
-    """The input to cut, per part: where the relaxed weakest row varies most."""
-    steep = np.abs(slopes[np.arange(len(parts)), _weakest(rows, bound, refuted)])
-    return (steep * (parts.high - parts.low)).argmax(axis=1)
+def _divided(net: FloatNetwork, parts: Parts, steep: np.ndarray, loss: np.ndarray, share: np.ndarray) -> Parts | None:
+    """Two parts for each: cut across the input, or split at the neuron, that costs the weakest row's bound most.
 
-
-def _halved(parts: Parts, cut: np.ndarray) -> Parts | None:
-    """Both halves of every part, which share the cut; None where a part has no float inside to cut at."""
+    None where a part has neither an open neuron nor a float inside to cut at.
+    """
     at = np.arange(len(parts))
-    low, high = parts.low[at, cut], parts.high[at, cut]
-    middle = low + (high - low) / 2
-    if not ((low < middle) & (middle < high)).all():
+    by_input = np.abs(steep) * (parts.high - parts.low) / 2 + np.einsum("pj,pji->pi", loss, share)
+    middle = parts.low + (parts.high - parts.low) / 2
+    by_input[~((parts.low < middle) & (middle < parts.high))] = -1.0
+    by_neuron = np.where((parts.lower < 0) & (parts.upper > 0), loss, -1.0)
+    if not net.count:
+        by_neuron = np.full((len(parts), 1), -1.0)
+    cut, split = by_input.argmax(axis=1), by_neuron.argmax(axis=1)
+    import os
+    better = by_neuron[at, split]*float(os.environ.get("KA","1")) > by_input[at, cut]
+    if (np.maximum(by_input[at, cut], by_neuron[at, split]) < 0).any():
         return None
     left, right = parts[at], parts[at]
-    left.high[at, cut] = middle
-    right.low[at, cut] = middle
+    rows = np.flatnonzero(~better)
+    left.high[rows, cut[rows]] = middle[rows, cut[rows]]
+    right.low[rows, cut[rows]] = middle[rows, cut[rows]]
+    rows = np.flatnonzero(better)
+    left.upper[rows, split[rows]] = 0.0
+    left.phase[rows, split[rows]] = -1
+    right.lower[rows, split[rows]] = 0.0
+    right.phase[rows, split[rows]] = 1
     return Parts.joined([left, right])

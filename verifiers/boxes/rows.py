@@ -68,7 +68,7 @@ class Rows:
             None if self.inputs is None else np.tile(self.inputs, (n, 1)),
             np.tile(self.error, n),
         )
-        found = upper_bounds(net, start, parts, layers)
+        found = upper_bounds(net, start, parts, layers, trace=True)
         return found.bound.reshape(n, r), found
 
     def refuted(self, bound: np.ndarray) -> np.ndarray:

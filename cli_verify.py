@@ -1,0 +1,62 @@
+"""`relucid verify`: an ONNX network and a VNN-LIB property.  Registered in `cli.py`; imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .version import __version__
+
+
+@click.command()
+@click.argument("network", type=click.Path(path_type=Path))
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds, reading included.")
+@click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random.")
+@click.option("--workers", type=click.IntRange(1), default=None, help="Threads [default: one per core].")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def verify(network: Path, spec: Path, timeout: float, memory: int, seed: int, workers: int | None, as_json: bool) -> int:
+    """Can NETWORK (.onnx) give what SPEC (.vnnlib) calls unsafe, for an input of SPEC's box?  Both may be .gz.
+
+    The first line is the competition's word: unsat (it cannot, proved), sat (with the input), unknown or timeout.
+    Exit status: 0 unsat, 1 sat, 2 bad input, 3 unknown, 130 interrupted.
+    """
+    from .cli import _print_json, _progress, _writing
+    from .verifiers.boxes.answer import answer_json
+    from .verifiers.boxes.process import verify_files
+
+    with _progress() as progress:
+        options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers}
+        answer = verify_files(network, spec, progress=progress, **options)
+    with _writing():
+        if as_json:
+            _print_json(answer_json(answer, __version__))
+        else:
+            _print(answer)
+    return answer.status
+
+
+def _print(answer: Any) -> None:
+    from .verifiers.boxes.answer import witness_text
+
+    click.echo(answer.word)
+    if answer.verdict == "refuted":
+        click.echo(witness_text(answer.witness))
+    how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)
+    if answer.verdict == "proved":
+        click.echo(f"proved for the rational network on the whole box ({answer.seconds:.2f} s; {how or 'nothing to show'})")
+    elif answer.verdict == "refuted":
+        click.echo(f"a counterexample, exactly over the rationals and in onnxruntime ({answer.seconds:.2f} s; {how})")
+    else:
+        click.echo(f"{answer.reason} ({answer.seconds:.2f} s{'; ' + how if how else ''})")
+    if answer.witness is not None and (answer.verdict == "unknown" or answer.witness.distance != "0"):
+        w = answer.witness
+        click.echo(f"exact input: {' '.join(w.input)}")
+        click.echo(f"exact output: {' '.join(w.output)}")
+        click.echo(f"onnxruntime's input: {' '.join(w.runtime_input)} (at most {w.distance} away)")
+        click.echo(f"onnxruntime's output: {' '.join(w.runtime_output) if w.runtime_output is not None else 'none'}")
+    for warning in answer.warnings:
+        click.echo(f"warning: {warning}")

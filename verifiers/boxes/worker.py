@@ -1,0 +1,55 @@
+"""The child process of `relucid verify`: reads both files, decides, and writes its answer as JSON lines.
+
+`process.py` starts it in a session of its own and ends it where it goes over time or memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from ..worker import follow_parent
+
+
+def main(answer_fd: int, lifeline_fd: int) -> None:
+    follow_parent(lifeline_fd)
+    job = json.load(sys.stdin)
+    said = [0.0]
+
+    def send(message: dict[str, Any]) -> None:
+        data = json.dumps(message).encode() + b"\n"
+        while data:
+            data = data[os.write(answer_fd, data) :]
+
+    def progress(text: str) -> None:
+        if job["progress"] and time.monotonic() - said[0] > 0.1:
+            said[0] = time.monotonic()
+            send({"progress": text})
+
+    send(_answer(job, progress))
+    os._exit(0)  # not through interpreter shutdown
+
+
+def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
+    from ...models.errors import InputError, Unsupported
+    from ...models.onnx_reader import load_onnx
+    from ...models.vnnlib import load_vnnlib
+    from .answer import Answer
+    from .decide import check_fit, decide
+
+    try:
+        progress(f"reading {job['network']}")
+        stated = load_vnnlib(job["property"])
+        network = load_onnx(job["network"], real_size=stated.inputs)
+        check_fit(network, stated, str(job["property"]))
+        options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
+        return {"answer": decide(network, stated, progress=progress, **options).to_plain()}
+    except InputError as error:
+        return {"input_error": [error.where, error.what, error.mend]}
+    except Unsupported as error:
+        return {"answer": Answer("unknown", str(error)).to_plain()}
+    except MemoryError:
+        return {"answer": Answer("unknown", "ran out of memory").to_plain()}
