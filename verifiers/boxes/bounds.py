@@ -19,7 +19,8 @@ from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatNetwork
 CHUNK = 1 << 18  # coefficients that are carried at once: they stay in the cache
 
 
-FIELDS = ("low", "high", "lower", "upper", "phase")
+Rows = slice | np.ndarray
+FIELDS = ("low", "high", "lower", "upper", "phase", "weight")
 
 
 @dataclass(eq=False)
@@ -27,7 +28,7 @@ class Parts:
     """Parts of the box, and what is known on each: `low`, `high` (parts, inputs); `lower`, `upper` (parts, neurons).
 
     `phase` (parts, neurons): 1 and -1 where a split restricts the part to inputs for which the neuron's input is >= 0, or <= 0;
-    0 elsewhere.  The other fields hold on the part so restricted.
+    0 elsewhere.  The other fields hold on the part so restricted.  `weight`: which part of the whole search this is, for reports.
     """
 
     low: np.ndarray
@@ -35,17 +36,18 @@ class Parts:
     lower: np.ndarray
     upper: np.ndarray
     phase: np.ndarray
+    weight: np.ndarray
 
     def __len__(self) -> int:
         return len(self.low)
 
-    def __getitem__(self, rows: object) -> Parts:
+    def __getitem__(self, rows: Rows) -> Parts:
         return Parts(*(getattr(self, name)[rows] for name in FIELDS))
 
     @classmethod
     def whole(cls, net: FloatNetwork) -> Parts:
         known = (net.start_lower, net.start_upper, net.lower, net.upper)
-        return cls(*(np.array(v[None]) for v in known), np.zeros((1, net.count), dtype=np.int8))
+        return cls(*(np.array(v[None]) for v in known), np.zeros((1, net.count), dtype=np.int8), np.ones(1))
 
     @classmethod
     def joined(cls, parts: list[Parts]) -> Parts:
@@ -66,8 +68,13 @@ class Lines:
     lift: np.ndarray
     gap: np.ndarray
 
-    def __getitem__(self, parts: slice) -> Lines:
+    def __getitem__(self, parts: Rows) -> Lines:
         return Lines(self.above[parts], self.below[parts], self.lift[parts], self.gap[parts])
+
+    def flat(self) -> Lines:
+        """With y >= 0 below every open neuron."""
+        is_open = self.lift > 0
+        return Lines(self.above, np.where(is_open, 0.0, self.below), self.lift, self.gap)
 
 
 def lines(lower: np.ndarray, upper: np.ndarray, below: np.ndarray | None = None) -> Lines:
@@ -89,7 +96,7 @@ class Found:
     bound: np.ndarray
     inputs: np.ndarray
     offset: np.ndarray
-    loss: np.ndarray | None = None  # (functions, neurons): what replacing the neuron may have cost; for branching only
+    loss: np.ndarray  # (functions, neurons) where it was traced: what replacing the neuron may have cost; for branching only
 
 
 @dataclass(eq=False)
@@ -128,7 +135,7 @@ def upper_bounds(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int
         )
         cut = {k: v[first:last] for k, v in layers.items()}
         pieces.append(_carried(net, piece, parts[first:last], cut, trace))
-    names = ("bound", "inputs", "offset", *(("loss",) if trace else ()))
+    names = ("bound", "inputs", "offset", "loss")
     return Found(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
 
 
@@ -139,7 +146,7 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
     carried: dict[int, np.ndarray] = {start.node: start.coefficients}
     if start.inputs is not None:
         carried[0] = start.inputs if start.node else start.inputs + start.coefficients
-    loss = np.zeros((count, net.count)) if trace else None
+    loss = np.zeros((count, net.count if trace else 0))
     size = np.abs(constant)  # of the partial sums of the constant
     for k in range(start.node, 0, -1):
         a = carried.pop(k, None)
@@ -153,7 +160,7 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
             added = np.einsum("ij,ij->i", plus, found.lift[start.part])
             constant += added
             size += added
-            if loss is not None:
+            if trace:
                 loss[:, net.columns[net.relus.index(k)]] = plus * found.lift[start.part] + (plus - a) * found.gap[start.part]
             plus *= (found.above - found.below)[start.part]
             a = a * found.below[start.part]
@@ -171,7 +178,7 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
     left = carried.get(0)
     if left is None:
         left = np.zeros((count, net.sizes[0]))
-    middle, radius = middle_and_radius(parts)
+    middle, radius = middle_and_radius(parts.low, parts.high)
     steepness = np.abs(left)
     error += steepness @ net.slack[0]
     own = np.einsum("ij,ij->i", left, middle[start.part])
@@ -181,10 +188,10 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
     return Found(own + spread + offset, left, offset, loss)
 
 
-def middle_and_radius(parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+def middle_and_radius(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Every part lies within the radius of the middle, whatever was rounded."""
-    middle = (parts.low + parts.high) / 2
-    return middle, np.nextafter(np.maximum(parts.high - middle, middle - parts.low), np.inf)
+    middle = (low + high) / 2
+    return middle, np.nextafter(np.maximum(high - middle, middle - low), np.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +207,11 @@ class Tightened:
     share: np.ndarray | None
     cuts: np.ndarray
     cut_offsets: np.ndarray
+
+    def __getitem__(self, parts: Rows) -> Tightened:
+        share = None if self.share is None else self.share[parts]
+        layers = {k: v[parts] for k, v in self.layers.items()}
+        return Tightened(layers, self.empty[parts], share, self.cuts[parts], self.cut_offsets[parts])
 
 
 def tightened(net: FloatNetwork, parts: Parts, *, share: bool = False) -> Tightened:

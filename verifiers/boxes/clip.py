@@ -8,23 +8,38 @@ whole part, no point satisfies them all (Farkas).  Both are sound for every choi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from .bounds import Parts, middle_and_radius
 from .floats import ABSOLUTE, SAFE, UNIT
 from .rows import Rows
 
+
+@dataclass(eq=False)
+class _Boxes:
+    low: np.ndarray
+    high: np.ndarray
+
+
 ROUNDS = 3
-STEPS = 24
+SWEEPS = 3
 MOST_POLYHEDRA = 16
 
 
 def clipped(
-    rows: Rows, parts: Parts, refuted: np.ndarray, slopes: np.ndarray, offset: np.ndarray, cuts: np.ndarray, cut_offsets: np.ndarray
+    rows: Rows,
+    parts: Parts,
+    refuted: np.ndarray,
+    forms: Sequence[tuple[np.ndarray, np.ndarray]],
+    cuts: np.ndarray,
+    cut_offsets: np.ndarray,
 ) -> np.ndarray:
     """Shrinks `parts` (in place); returns `refuted` (parts, polyhedra) with what turned out to be refuted on the way.
 
-    `offset` (parts, rows), `slopes` (parts, rows, inputs); cuts hold on the part whatever the polyhedron (see `Tightened`).
+    `forms`: linear upper bounds of all rows, (parts, rows, inputs) and (parts, rows) each; cuts hold on the part whatever the polyhedron (see `Tightened`).
     """
     refuted = refuted.copy()
     if rows.polyhedra > MOST_POLYHEDRA:
@@ -35,15 +50,15 @@ def clipped(
         open_parts = np.flatnonzero(~refuted[:, p])
         if not len(open_parts):
             continue
-        part = Parts(parts.low[open_parts], parts.high[open_parts], parts.lower[:0], parts.upper[:0], parts.phase[:0])
-        slope = np.concatenate([slopes[open_parts, a:b], cuts[open_parts]], axis=1)
-        constant = np.concatenate([offset[open_parts, a:b], cut_offsets[open_parts]], axis=1)
-        strict = np.concatenate([rows.strict[a:b], np.zeros(cuts.shape[1], dtype=bool)])
+        part = _Boxes(parts.low[open_parts], parts.high[open_parts])
+        slope = np.concatenate([*(s[open_parts, a:b] for s, _ in forms), cuts[open_parts]], axis=1)
+        constant = np.concatenate([*(o[open_parts, a:b] for _, o in forms), cut_offsets[open_parts]], axis=1)
+        strict = np.concatenate([np.tile(rows.strict[a:b], len(forms)), np.zeros(cuts.shape[1], dtype=bool)])
         gone = np.zeros(len(open_parts), dtype=bool)
         for _ in range(ROUNDS):
             gone |= _clip(part, slope, _largest(part, slope, constant), strict)
         if slope.shape[1] > 1:
-            gone |= _contradict(part, slope, constant)
+            gone |= _contradict(part, slope, constant, (b - a) * len(forms))
         refuted[open_parts, p] = gone
         left = open_parts[~gone]
         low[left] = np.minimum(low[left], part.low[~gone])
@@ -53,16 +68,16 @@ def clipped(
     return refuted
 
 
-def _largest(part: Parts, slope: np.ndarray, constant: np.ndarray) -> np.ndarray:
+def _largest(part: _Boxes, slope: np.ndarray, constant: np.ndarray) -> np.ndarray:
     """Proved: the largest value of slope.x + constant on each part, for slope (parts, rows, inputs)."""
-    middle, radius = middle_and_radius(part)
+    middle, radius = middle_and_radius(part.low, part.high)
     own = np.einsum("prn,pn->pr", slope, middle)
     spread = np.einsum("prn,pn->pr", np.abs(slope), radius)
     size = np.einsum("prn,pn->pr", np.abs(slope), np.abs(middle)) + spread + np.abs(constant)
     return own + spread + constant + 4 * (slope.shape[2] + 8) * UNIT * size + ABSOLUTE
 
 
-def _clip(part: Parts, slope: np.ndarray, largest: np.ndarray, strict: np.ndarray) -> np.ndarray:
+def _clip(part: _Boxes, slope: np.ndarray, largest: np.ndarray, strict: np.ndarray) -> np.ndarray:
     """One round, in place; which parts are gone."""
     gone = ((largest < 0) | (strict & (largest <= 0))).any(axis=1)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -80,36 +95,46 @@ def _clip(part: Parts, slope: np.ndarray, largest: np.ndarray, strict: np.ndarra
     return gone
 
 
-def _contradict(part: Parts, slope: np.ndarray, constant: np.ndarray) -> np.ndarray:
-    """Where some non-negative combination of the rows is negative on the whole part.  The search for factors may be as rough as it likes."""
+def _contradict(part: _Boxes, slope: np.ndarray, constant: np.ndarray, bases: int) -> np.ndarray:
+    """Where some non-negative combination of the rows is negative on the whole part.
+
+    The search for factors may be as rough as it likes, because `_combined` proves what comes of them.  From each of the first
+    `bases` rows (with cuts only, from all): add to it, row by row, the multiple of another one that lowers its largest value
+    most, exactly found among the breakpoints of a piecewise linear function.
+    """
     count, rows = constant.shape
-    middle, radius = middle_and_radius(part)
-    found = np.zeros(count, dtype=bool)
+    middle, radius = middle_and_radius(part.low, part.high)
     value = np.einsum("prn,pn->pr", slope, middle) + constant  # rows at the middle
     scaled = slope * radius[:, None, :]
-    size = np.abs(scaled).sum(axis=2) + np.abs(value) + 1e-300
-    value, scaled = value / size[:, :, None][:, :, 0], scaled / size[:, :, None]
-    weights = np.full((count, rows), 1.0 / rows)
-    best, best_weights = np.full(count, np.inf), weights
-    for step in range(STEPS):
-        total = np.einsum("pr,prn->pn", weights, scaled)
-        now = np.einsum("pr,pr->p", weights, value) + np.abs(total).sum(axis=1)
-        better = now < best
-        best = np.where(better, now, best)
-        best_weights = np.where(better[:, None], weights, best_weights)
-        gradient = value + np.einsum("prn,pn->pr", scaled, np.sign(total))
-        gradient -= gradient.min(axis=1, keepdims=True)
-        weights = weights * np.exp(-gradient * (4.0 / np.sqrt(step + 1.0)))
-        weights /= weights.sum(axis=1, keepdims=True)
-    promising = np.flatnonzero(best < 0)
+    factors = np.zeros((count, bases, rows))
+    factors[:, np.arange(bases), np.arange(bases)] = 1
+    total, at_middle = scaled[:, :bases].copy(), value[:, :bases].copy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for _ in range(SWEEPS):
+            for j in range(rows):
+                other = scaled[:, None, j, :]
+                steps = -total / other  # where a coefficient vanishes
+                steps = np.where(np.isfinite(steps), steps, 0.0)
+                least = np.where(np.arange(bases) == j, 0.0, -factors[:, :, j])  # the base keeps its factor of at least 1
+                steps = np.concatenate([np.maximum(steps, least[:, :, None]), np.zeros((count, bases, 1)), least[:, :, None]], axis=2)
+                reached = np.abs(total[:, :, None, :] + steps[..., None] * other[:, :, None, :]).sum(axis=3)
+                reached += at_middle[:, :, None] + steps * value[:, None, j, None]
+                step = np.take_along_axis(steps, reached.argmin(axis=2)[:, :, None], axis=2)[:, :, 0]
+                factors[:, :, j] += step
+                total += step[:, :, None] * other
+                at_middle += step * value[:, None, j]
+    reached = at_middle + np.abs(total).sum(axis=2)
+    best = reached.argmin(axis=1)
+    promising = np.flatnonzero(reached[np.arange(count), best] < 0)
+    found = np.zeros(count, dtype=bool)
     if len(promising):
-        factors = best_weights[promising] / size[promising]
-        chosen = Parts(part.low[promising], part.high[promising], part.lower, part.upper, part.phase)
-        found[promising] = _combined(chosen, slope[promising], constant[promising], factors) < 0
+        chosen = factors[promising, best[promising]]
+        inside = _Boxes(part.low[promising], part.high[promising])
+        found[promising] = _combined(inside, slope[promising], constant[promising], np.maximum(chosen, 0)) < 0
     return found
 
 
-def _combined(part: Parts, slope: np.ndarray, constant: np.ndarray, factors: np.ndarray) -> np.ndarray:
+def _combined(part: _Boxes, slope: np.ndarray, constant: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Proved: the largest value of the combination on each part."""
     total = np.einsum("pr,prn->pn", factors, slope)
     offset = np.einsum("pr,pr->p", factors, constant)

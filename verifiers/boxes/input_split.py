@@ -1,31 +1,83 @@
-"""Branch and bound by cutting the box: for networks with few inputs (ACAS Xu, control).
+"""Branch and bound over parts of the box, for networks with few inputs (ACAS Xu, control): cut an input, or split a neuron.
 
-Parts are bounded many at a time (`bounds.py`); a part that is not yet safe is halved across the input that matters most to
-the rows that are still positive.  Parts are floats' boxes that cover the rational box, so nothing is lost between them.
+Parts are bounded many at a time (`bounds.py`) and shrunk by what the rows and splits say together (`clip.py`).  A part that is
+not yet safe is divided at what has cost its weakest row most: an input's interval, or, where few neurons are still open, one
+neuron's phase.  Parts are boxes of floats that cover the rational box and share their cuts, so nothing is lost between them.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .bounds import Parts, tightened
 from .clip import clipped
-from .floats import FloatNetwork
+from .floats import FloatNetwork, check_subnormals
 from .rows import Rows
 
 BATCH = 512
+BATCH_BYTES = 1 << 27  # of neuron bounds and shares of one batch
+FEW_OPEN = 6  # up to so many open neurons, splitting one is worth a try
 
 
 @dataclass(frozen=True)
 class Searched:
-    """`status`: "safe", "found" (a point that the caller accepted), "timeout" or "stuck" (a part cannot be cut any more)."""
+    """`status`: "safe", "found" (a point that the caller accepted), "timeout" or "stuck" (a part cannot be divided any more)."""
 
     status: str
     parts: int = 0
+
+
+@dataclass(eq=False)
+class _Work:
+    """What the threads share: parts that wait, and how it went."""
+
+    waiting: list[Parts]
+    threads: int
+    most: int
+    change: threading.Condition = field(default_factory=threading.Condition)
+    busy: int = 0
+    status: str = ""
+    done: int = 0
+    safe: float = 0.0
+
+    def take(self) -> Parts | None:
+        """The last parts to come, for depth first keeps few; None when everything is over."""
+        with self.change:
+            while not self.status and not self.waiting and self.busy:
+                self.change.wait(0.1)
+            if self.status or not self.waiting:
+                self.change.notify_all()
+                return None
+            there = sum(map(len, self.waiting))
+            most = min(self.most, max(1, -(-there // self.threads)))
+            taken, count = [], 0
+            while self.waiting and count < most:
+                last = self.waiting.pop()
+                room = most - count
+                if len(last) > room:
+                    self.waiting.append(last[: len(last) - room])
+                    last = last[len(last) - room :]
+                taken.append(last)
+                count += len(last)
+            self.busy += 1
+            return Parts.joined(taken)
+
+    def give(self, parts: Parts, left: Parts | None, status: str) -> None:
+        with self.change:
+            self.busy -= 1
+            self.done += len(parts)
+            self.safe += float(parts.weight.sum())
+            self.status = self.status or status
+            if left is not None:
+                self.waiting.append(left)
+                self.safe -= float(left.weight.sum())
+            self.change.notify_all()
 
 
 def search(
@@ -36,58 +88,73 @@ def search(
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
 ) -> Searched:
-    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is."""
-    waiting = [Parts.whole(net)]
-    done, volume = 0, 0.0
-    whole = np.maximum(net.start_upper - net.start_lower, 1e-300)
-    while waiting:
-        if time.monotonic() > deadline:
-            return Searched("timeout", done)
-        parts = _take(waiting, BATCH)
-        known = tightened(net, parts, share=True)
-        bound, found = rows.bound(net, parts, known.layers)
-        slopes = found.inputs.reshape(len(parts), len(rows), -1)
-        offsets = found.offset.reshape(bound.shape)
-        refuted = clipped(rows, parts, rows.refuted(bound), slopes, offsets, known.cuts, known.cut_offsets)
-        safe = known.empty | refuted.all(axis=1)
-        done += len(parts)
-        # (of what clipping has left)
-        volume += float(np.prod((parts.high - parts.low) / whole, axis=1, where=net.start_upper > net.start_lower)[safe].sum())
-        progress(f"{done} parts, {100 * volume:.1f} % of the box is safe")
-        left = np.flatnonzero(~safe)
-        if not len(left):
-            continue
-        still = parts[left]
-        weakest = _weakest(rows, bound[left], refuted[left])
-        steep = slopes[left, weakest]
-        if accept(_suspects(net, rows, still, steep)):
-            return Searched("found", done)
-        loss = found.loss.reshape(len(parts), len(rows), -1)[left, weakest]  # type: ignore[union-attr]
-        halves = _divided(net, still, steep, loss, known.share[left])  # type: ignore[index]
-        if halves is None:
-            return Searched("stuck", done)
-        waiting.append(halves)
-    return Searched("safe", done)
+    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; one call at a time."""
+    each = 8 * (net.count * (4 + net.sizes[0] + len(rows)) + 1)
+    work = _Work([Parts.whole(net)], threads, max(1, min(BATCH, BATCH_BYTES // each)))
+    alone = threading.Lock()
+
+    def judge(points: np.ndarray) -> bool:
+        with alone:
+            return not work.status and accept(points)
+
+    def loop() -> None:
+        check_subnormals()
+        with np.errstate(over="ignore", invalid="ignore"):
+            while (parts := work.take()) is not None:
+                left: Parts | None = None
+                status = "crashed"
+                try:
+                    left, status = _step(net, rows, parts, judge)
+                    if time.monotonic() > deadline:
+                        status = status or "timeout"
+                finally:
+                    work.give(parts, left, status)
+                progress(f"{work.done} parts, {100 * work.safe:.1f} % of the search is over")
+
+    if threads == 1:
+        loop()
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            for future in [pool.submit(loop) for _ in range(threads)]:
+                future.result()
+    return Searched(work.status or "safe", work.done)
 
 
-def _take(waiting: list[Parts], most: int) -> Parts:
-    """The last `most` parts: depth first, so that few are kept."""
-    taken, count = [], 0
-    while waiting and count < most:
-        last = waiting.pop()
-        room = most - count
-        if len(last) > room:
-            waiting.append(last[: len(last) - room])
-            last = last[len(last) - room :]
-        taken.append(last)
-        count += len(last)
-    return Parts.joined(taken)
+def _step(net: FloatNetwork, rows: Rows, parts: Parts, judge: Callable[[np.ndarray], bool]) -> tuple[Parts | None, str]:
+    """What is left to do of these parts, and a status if the search is over."""
+    known = tightened(net, parts, share=True)
+    bound, found = rows.bound(net, parts, known.layers)
+    left = np.flatnonzero(~(known.empty | rows.refuted(bound).all(axis=1)))
+    if not len(left):
+        return None, ""
+    steep, offset, loss = (rows.by_part(v)[left] for v in (found.inputs, found.offset, found.loss))
+    parts, known, bound = parts[left], known[left], bound[left]
+    # once more with the lower lines y >= 0: where a neuron that is mostly off caps a row, they alone show it
+    other_bound, other = rows.bound(net, parts, {k: v.flat() for k, v in known.layers.items()})
+    forms = [(steep, offset), (rows.by_part(other.inputs), rows.by_part(other.offset))]
+    better = other_bound < bound
+    steep = np.where(better[:, :, None], forms[1][0], steep)
+    loss = np.where(better[:, :, None], rows.by_part(other.loss), loss)
+    bound = np.fmin(bound, other_bound)
+    refuted = clipped(rows, parts, rows.refuted(bound), forms, known.cuts, known.cut_offsets)
+    left = np.flatnonzero(~refuted.all(axis=1))
+    if not len(left):
+        return None, ""
+    parts = parts[left]
+    weakest = _weakest(rows, bound[left], refuted[left])
+    steep, loss = steep[left, weakest], loss[left, weakest]
+    if judge(_suspects(net, rows, parts, steep)):
+        return None, "found"
+    halves = _divided(net, parts, steep, loss, known.share[left])  # type: ignore[index]
+    return halves, "" if halves is not None else "stuck"
 
 
 def _suspects(net: FloatNetwork, rows: Rows, parts: Parts, steep: np.ndarray) -> np.ndarray:
-    """Corners where the relaxed weakest row is largest, and middles, that are unsafe as far as floats tell."""
+    """Corners where the relaxed weakest row is largest, and middles, that are unsafe as far as floats tell; worst first."""
     points = np.concatenate([np.where(steep > 0, parts.high, parts.low), (parts.low + parts.high) / 2])
-    return points[(rows.margin(points, net.values(points)[-1]) >= 0).any(axis=1)]
+    margin = rows.margin(points, net.values(points)[-1]).max(axis=1)
+    unsafe = np.flatnonzero(margin >= 0)
+    return points[unsafe[np.argsort(-margin[unsafe])]]
 
 
 def _weakest(rows: Rows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:
@@ -100,25 +167,26 @@ def _weakest(rows: Rows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:
 def _divided(net: FloatNetwork, parts: Parts, steep: np.ndarray, loss: np.ndarray, share: np.ndarray) -> Parts | None:
     """Two parts for each: cut across the input, or split at the neuron, that costs the weakest row's bound most.
 
-    None where a part has neither an open neuron nor a float inside to cut at.
+    An input is blamed for its own term and for its share in the loss at every open neuron.  None where a part has neither an
+    open neuron nor a float inside to cut at.
     """
     at = np.arange(len(parts))
     by_input = np.abs(steep) * (parts.high - parts.low) / 2 + np.einsum("pj,pji->pi", loss, share)
     middle = parts.low + (parts.high - parts.low) / 2
     by_input[~((parts.low < middle) & (middle < parts.high))] = -1.0
-    by_neuron = np.where((parts.lower < 0) & (parts.upper > 0), loss, -1.0)
-    if not net.count:
-        by_neuron = np.full((len(parts), 1), -1.0)
+    opened = (parts.lower < 0) & (parts.upper > 0)
+    by_neuron = np.where(opened, loss, -1.0) if net.count else np.full((len(parts), 1), -1.0)
     cut, split = by_input.argmax(axis=1), by_neuron.argmax(axis=1)
-    import os
-    better = by_neuron[at, split]*float(os.environ.get("KA","1")) > by_input[at, cut]
-    if (np.maximum(by_input[at, cut], by_neuron[at, split]) < 0).any():
+    worth = by_input[at, cut]
+    neuron_first = (by_neuron[at, split] > worth) & ((opened.sum(axis=1) <= FEW_OPEN) | (worth < 0))
+    if (~neuron_first & (worth < 0)).any():
         return None
     left, right = parts[at], parts[at]
-    rows = np.flatnonzero(~better)
+    left.weight, right.weight = left.weight / 2, right.weight / 2
+    rows = np.flatnonzero(~neuron_first)
     left.high[rows, cut[rows]] = middle[rows, cut[rows]]
     right.low[rows, cut[rows]] = middle[rows, cut[rows]]
-    rows = np.flatnonzero(better)
+    rows = np.flatnonzero(neuron_first)
     left.upper[rows, split[rows]] = 0.0
     left.phase[rows, split[rows]] = -1
     right.lower[rows, split[rows]] = 0.0

@@ -71,6 +71,10 @@ class Rows:
         found = upper_bounds(net, start, parts, layers, trace=True)
         return found.bound.reshape(n, r), found
 
+    def by_part(self, values: np.ndarray) -> np.ndarray:
+        """What `bound` found for functions, (functions, ...), as (parts, rows, ...)."""
+        return values.reshape(len(values) // len(self), len(self), *values.shape[1:])
+
     def refuted(self, bound: np.ndarray) -> np.ndarray:
         """(parts, polyhedra): from bounds (parts, rows)."""
         negative = (bound < 0) | (self.strict & (bound <= 0))
