@@ -60,21 +60,28 @@ class Parts:
 class Lines:
     """One ReLU layer's replacement on each part: y <= above x + lift, y >= below x; all (parts, neurons).
 
-    `gap`: how far y can be from the lower line; for branching only.
+    `gap`: how far y can be from the lower line; for branching only.  `push`: what is added to the coefficients before the ReLU:
+    a split's sign times its multiplier (beta >= 0: on the part, sign * x >= 0, so the bound stays one; Wang et al. 2021).
     """
 
     above: np.ndarray
     below: np.ndarray
     lift: np.ndarray
     gap: np.ndarray
+    push: np.ndarray | None = None
 
     def __getitem__(self, parts: Rows) -> Lines:
-        return Lines(self.above[parts], self.below[parts], self.lift[parts], self.gap[parts])
+        push = None if self.push is None else self.push[parts]
+        return Lines(self.above[parts], self.below[parts], self.lift[parts], self.gap[parts], push)
+
+    def of(self, part: np.ndarray) -> Lines:
+        """Those of the parts, for bounding only."""
+        return Lines(self.above[part], self.below[part], self.lift[part], self.gap, None if self.push is None else self.push[part])
 
     def flat(self) -> Lines:
         """With y >= 0 below every open neuron."""
         is_open = self.lift > 0
-        return Lines(self.above, np.where(is_open, 0.0, self.below), self.lift, self.gap)
+        return Lines(self.above, np.where(is_open, 0.0, self.below), self.lift, self.gap, self.push)
 
 
 def lines(lower: np.ndarray, upper: np.ndarray, below: np.ndarray | None = None) -> Lines:
@@ -96,7 +103,7 @@ class Found:
     bound: np.ndarray
     inputs: np.ndarray
     offset: np.ndarray
-    loss: np.ndarray  # (functions, neurons) where it was traced: what replacing the neuron may have cost; for branching only
+    replaced: np.ndarray  # (functions, neurons) where it was traced: every neuron's coefficient when it was replaced
 
 
 @dataclass(eq=False)
@@ -114,13 +121,18 @@ class Start:
     error: np.ndarray | None = None
 
 
-def upper_bounds(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines], *, trace: bool = False) -> Found:
-    """Bounds of the functions from above; `layers` has the lines of every ReLU node before the start."""
+def upper_bounds(
+    net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines], *, trace: bool = False, own_lines: bool = False
+) -> Found:
+    """Bounds of the functions from above; `layers` has the lines of every ReLU node before the start.
+
+    Lines are those of the function's part, or (`own_lines`) each function has lines of its own.
+    """
     width = max(net.sizes)
     rows = max(64, CHUNK // width)
     count = len(start.part)
     if count <= rows:
-        return _carried(net, start, parts, layers, trace)
+        return _carried(net, start, parts, layers, trace, own_lines)
     pieces = []
     for a in range(0, count, rows):
         b = min(count, a + rows)
@@ -133,20 +145,20 @@ def upper_bounds(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int
             None if start.inputs is None else start.inputs[a:b],
             None if start.error is None else start.error[a:b],
         )
-        cut = {k: v[first:last] for k, v in layers.items()}
-        pieces.append(_carried(net, piece, parts[first:last], cut, trace))
-    names = ("bound", "inputs", "offset", "loss")
+        cut = {k: v[a:b] if own_lines else v[first:last] for k, v in layers.items()}
+        pieces.append(_carried(net, piece, parts[first:last], cut, trace, own_lines))
+    names = ("bound", "inputs", "offset", "replaced")
     return Found(*(np.concatenate([getattr(p, name) for p in pieces]) for name in names))
 
 
-def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines], trace: bool) -> Found:
+def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Lines], trace: bool, own_lines: bool) -> Found:
     count = len(start.part)
     constant = start.constant.astype(np.float64)
     error = np.zeros(count) if start.error is None else start.error.copy()
     carried: dict[int, np.ndarray] = {start.node: start.coefficients}
     if start.inputs is not None:
         carried[0] = start.inputs if start.node else start.inputs + start.coefficients
-    loss = np.zeros((count, net.count if trace else 0))
+    replaced = np.zeros((count, net.count if trace else 0))
     size = np.abs(constant)  # of the partial sums of the constant
     for k in range(start.node, 0, -1):
         a = carried.pop(k, None)
@@ -156,15 +168,18 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
         if isinstance(node, Relu):
             plus = np.maximum(a, 0)
             error += plus @ (2 * net.slack[k]) - a @ net.slack[k]
-            found = layers[k]
-            added = np.einsum("ij,ij->i", plus, found.lift[start.part])
+            found = layers[k] if own_lines else layers[k].of(start.part)
+            added = np.einsum("ij,ij->i", plus, found.lift)
             constant += added
             size += added
             if trace:
-                loss[:, net.columns[net.relus.index(k)]] = plus * found.lift[start.part] + (plus - a) * found.gap[start.part]
-            plus *= (found.above - found.below)[start.part]
-            a = a * found.below[start.part]
+                replaced[:, net.columns[net.relus.index(k)]] = a
+            plus *= found.above - found.below
+            a = a * found.below
             a += plus
+            if found.push is not None:
+                error += np.abs(found.push) @ net.slack[k]
+                a += found.push
             carried[node.source] = carried[node.source] + a if node.source in carried else a
             continue
         if k not in net.merged:
@@ -185,7 +200,16 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
     spread = np.einsum("ij,ij->i", steepness, radius[start.part])
     rounding = (64 + 4 * len(net.nodes)) * UNIT * (size + np.abs(own) + spread + error)
     offset = constant + (error * SAFE + rounding) * SAFE + ABSOLUTE
-    return Found(own + spread + offset, left, offset, loss)
+    return Found(own + spread + offset, left, offset, replaced)
+
+
+def losses(net: FloatNetwork, replaced: np.ndarray, layers: dict[int, Lines]) -> np.ndarray:
+    """(functions, neurons): what replacing each neuron may have cost; lines are the functions' own.  For branching only."""
+    out = np.zeros_like(replaced)
+    for k, columns in zip(net.relus, net.columns, strict=True):
+        a = replaced[:, columns]
+        out[:, columns] = np.maximum(a, 0) * layers[k].lift + np.maximum(-a, 0) * layers[k].gap
+    return out
 
 
 def middle_and_radius(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .bounds import Parts, tightened
+from .bounds import Parts, losses, tightened
 from .clip import clipped
 from .floats import FloatNetwork, check_subnormals
 from .rows import Rows
@@ -127,14 +127,14 @@ def _step(net: FloatNetwork, rows: Rows, parts: Parts, judge: Callable[[np.ndarr
     left = np.flatnonzero(~(known.empty | rows.refuted(bound).all(axis=1)))
     if not len(left):
         return None, ""
-    steep, offset, loss = (rows.by_part(v)[left] for v in (found.inputs, found.offset, found.loss))
+    steep, offset, replaced = (rows.by_part(v)[left] for v in (found.inputs, found.offset, found.replaced))
     parts, known, bound = parts[left], known[left], bound[left]
     # once more with the lower lines y >= 0: where a neuron that is mostly off caps a row, they alone show it
     other_bound, other = rows.bound(net, parts, {k: v.flat() for k, v in known.layers.items()})
     forms = [(steep, offset), (rows.by_part(other.inputs), rows.by_part(other.offset))]
     better = other_bound < bound
     steep = np.where(better[:, :, None], forms[1][0], steep)
-    loss = np.where(better[:, :, None], rows.by_part(other.loss), loss)
+    replaced = np.where(better[:, :, None], rows.by_part(other.replaced), replaced)
     bound = np.fmin(bound, other_bound)
     refuted = clipped(rows, parts, rows.refuted(bound), forms, known.cuts, known.cut_offsets)
     left = np.flatnonzero(~refuted.all(axis=1))
@@ -142,7 +142,7 @@ def _step(net: FloatNetwork, rows: Rows, parts: Parts, judge: Callable[[np.ndarr
         return None, ""
     parts = parts[left]
     weakest = _weakest(rows, bound[left], refuted[left])
-    steep, loss = steep[left, weakest], loss[left, weakest]
+    steep, loss = steep[left, weakest], losses(net, replaced[left, weakest], known[left].layers)
     if judge(_suspects(net, rows, parts, steep)):
         return None, "found"
     halves = _divided(net, parts, steep, loss, known.share[left])  # type: ignore[index]
