@@ -19,11 +19,13 @@ from ..engines.blas import one_blas_thread
 from .answer import Answer, Step, Witness
 from .attack import attack
 from .floats import float_network
-from .input_split import Searched, search
+from . import input_split, relu_split
 from .replay import Replayer
 from .rows import Rows
+from .work import Searched
 
 Progress = Callable[[str], None]
+FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
 OUT_OF_TIME = "the time limit was reached"
 
 
@@ -110,7 +112,9 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
         return None
     _step(run, "attack", "unknown", began, "no counterexample")
     began = time.monotonic()
-    result: Searched = search(net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads)
+    free = int((net.start_lower < net.start_upper).sum())
+    engine = input_split if free <= FEW_INPUTS else relu_split
+    result: Searched = engine.search(net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads)
     outcome = {"safe": "proved", "found": "refuted", "timeout": "timeout", "stuck": "unknown"}[result.status]
     _step(run, "split", outcome, began, f"{result.parts} parts")
     if result.status == "timeout":

@@ -8,76 +8,19 @@ neuron's phase.  Parts are boxes of floats that cover the rational box and share
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from .bounds import Parts, losses, tightened
 from .clip import clipped
-from .floats import FloatNetwork, check_subnormals
+from .floats import FloatNetwork
 from .rows import Rows
+from .work import Searched, branch_and_bound
 
 BATCH = 512
 BATCH_BYTES = 1 << 27  # of neuron bounds and shares of one batch
 FEW_OPEN = 6  # up to so many open neurons, splitting one is worth a try
-
-
-@dataclass(frozen=True)
-class Searched:
-    """`status`: "safe", "found" (a point that the caller accepted), "timeout" or "stuck" (a part cannot be divided any more)."""
-
-    status: str
-    parts: int = 0
-
-
-@dataclass(eq=False)
-class _Work:
-    """What the threads share: parts that wait, and how it went."""
-
-    waiting: list[Parts]
-    threads: int
-    most: int
-    change: threading.Condition = field(default_factory=threading.Condition)
-    busy: int = 0
-    status: str = ""
-    done: int = 0
-    safe: float = 0.0
-
-    def take(self) -> Parts | None:
-        """The last parts to come, for depth first keeps few; None when everything is over."""
-        with self.change:
-            while not self.status and not self.waiting and self.busy:
-                self.change.wait(0.1)
-            if self.status or not self.waiting:
-                self.change.notify_all()
-                return None
-            there = sum(map(len, self.waiting))
-            most = min(self.most, max(1, -(-there // self.threads)))
-            taken, count = [], 0
-            while self.waiting and count < most:
-                last = self.waiting.pop()
-                room = most - count
-                if len(last) > room:
-                    self.waiting.append(last[: len(last) - room])
-                    last = last[len(last) - room :]
-                taken.append(last)
-                count += len(last)
-            self.busy += 1
-            return Parts.joined(taken)
-
-    def give(self, parts: Parts, left: Parts | None, status: str) -> None:
-        with self.change:
-            self.busy -= 1
-            self.done += len(parts)
-            self.safe += float(parts.weight.sum())
-            self.status = self.status or status
-            if left is not None:
-                self.waiting.append(left)
-                self.safe -= float(left.weight.sum())
-            self.change.notify_all()
 
 
 def search(
@@ -90,34 +33,22 @@ def search(
 ) -> Searched:
     """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; one call at a time."""
     each = 8 * (net.count * (4 + net.sizes[0] + len(rows)) + 1)
-    work = _Work([Parts.whole(net)], threads, max(1, min(BATCH, BATCH_BYTES // each)))
     alone = threading.Lock()
 
     def judge(points: np.ndarray) -> bool:
         with alone:
-            return not work.status and accept(points)
+            return accept(points)
 
-    def loop() -> None:
-        check_subnormals()
-        with np.errstate(over="ignore", invalid="ignore"):
-            while (parts := work.take()) is not None:
-                left: Parts | None = None
-                status = "crashed"
-                try:
-                    left, status = _step(net, rows, parts, judge)
-                    if time.monotonic() > deadline:
-                        status = status or "timeout"
-                finally:
-                    work.give(parts, left, status)
-                progress(f"{work.done} parts, {100 * work.safe:.1f} % of the search is over")
-
-    if threads == 1:
-        loop()
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            for future in [pool.submit(loop) for _ in range(threads)]:
-                future.result()
-    return Searched(work.status or "safe", work.done)
+    return branch_and_bound(
+        Parts.whole(net),
+        lambda parts: _step(net, rows, parts, judge),
+        cut=Parts.__getitem__,
+        joined=Parts.joined,
+        batch=max(1, min(BATCH, BATCH_BYTES // each)),
+        threads=threads,
+        deadline=deadline,
+        progress=progress,
+    )
 
 
 def _step(net: FloatNetwork, rows: Rows, parts: Parts, judge: Callable[[np.ndarray], bool]) -> tuple[Parts | None, str]:
