@@ -6,7 +6,7 @@ form; `to_property` multiplies it out: one conjunction per counterexample region
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
@@ -64,7 +64,7 @@ Formula = Atom | All | Any
 def comparison(operator: str, left: Linear, right: Linear) -> Formula:
     """Raises KeyError on an unknown operator."""
     difference, reverse = left.plus(right, Fraction(-1)), right.plus(left, Fraction(-1))
-    return {
+    made: dict[str, Callable[[], Formula]] = {
         "<=": lambda: Atom(reverse),
         ">=": lambda: Atom(difference),
         "<": lambda: Atom(reverse, True),
@@ -72,7 +72,8 @@ def comparison(operator: str, left: Linear, right: Linear) -> Formula:
         "=": lambda: All((Atom(difference), Atom(reverse))),
         "==": lambda: All((Atom(difference), Atom(reverse))),
         "!=": lambda: Any((Atom(difference, True), Atom(reverse, True))),
-    }[operator]()
+    }
+    return made[operator]()
 
 
 def to_property(asserted: Sequence[Formula], inputs: int, outputs: int) -> Property:

@@ -62,7 +62,7 @@ class OnnxRuntime:
         typed = inputs.astype(self._dtype)
         if inputs.dtype.kind in "biuf" and not (typed == inputs).all():
             raise ValueError(f"inputs are not exact in {np.dtype(self._dtype)}")
-        rows = [self._one(row.reshape(shape)) for row in typed]
+        rows = [self._one(np.resize(row, shape)) for row in typed]  # a batch of several gets the same row several times
         return np.stack(rows) if rows else np.zeros((0, self.network.output_size), dtype=np.float32)
 
     def run_words(self, domain: Domain, words: np.ndarray) -> np.ndarray:
@@ -75,6 +75,8 @@ class OnnxRuntime:
         except Exception as error:
             raise RuntimeUnavailable(f"onnxruntime fails on {self.network.name} ({_first_line(error)})") from None
         out = np.asarray(out).reshape(-1)
+        if value.size > self.network.input_size and value.size // self.network.input_size * self.network.output_size == out.size:
+            out = out[: self.network.output_size]
         if out.shape != (self.network.output_size,):
             raise RuntimeMismatch(f"onnxruntime gives {out.size} outputs, the network has {self.network.output_size}")
         if not np.isfinite(out.astype(np.float64)).all():
@@ -92,7 +94,7 @@ class OnnxRuntime:
         if None in dims:  # [1, positions, words], both open: any split runs, but only the domain knows the right one
             raise RuntimeUnavailable(f"the input of {self.network.name} has several open axes")
         shape = tuple(d for d in dims if d is not None)
-        if math.prod(shape) != size:
+        if math.prod(shape) != size and not (len(shape) > 1 and math.prod(shape[1:]) == size):
             raise ValueError(f"inputs have {size} values, the file takes {list(shape)}")
         return shape
 

@@ -86,8 +86,8 @@ class Answer:
         """Raises TypeError, ValueError or KeyError on anything that no answer looks like."""
         found = dict(plain)
         if found.get("witness") is not None:
-            w = found["witness"]
-            found["witness"] = Witness(**{k: tuple(v) if isinstance(v, list) else v for k, v in w.items()})
+            w: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found["witness"].items()}
+            found["witness"] = Witness(**w)
         found["steps"] = tuple(Step(**s) for s in found["steps"])
         found["warnings"] = tuple(found["warnings"])
         return cls(**found)

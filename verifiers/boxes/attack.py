@@ -22,9 +22,7 @@ MOST_STARTS = 160
 STEPS = 40
 
 
-def attack(
-    net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], deadline: float, seed: int, *, steps: int = STEPS
-) -> bool:
+def attack(net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], deadline: float, seed: int, *, steps: int = STEPS) -> bool:
     """`accept` gets points (points, inputs) that look unsafe, best first."""
     rng = np.random.default_rng(seed)
     low, high = net.start_lower, net.start_upper

@@ -46,8 +46,8 @@ class Parts:
 
     @classmethod
     def whole(cls, net: FloatNetwork) -> Parts:
-        known = (net.start_lower, net.start_upper, net.lower, net.upper)
-        return cls(*(np.array(v[None]) for v in known), np.zeros((1, net.count), dtype=np.int8), np.ones(1))
+        low, high, lower, upper = (np.array(v[None]) for v in (net.start_lower, net.start_upper, net.lower, net.upper))
+        return cls(low, high, lower, upper, np.zeros((1, net.count), dtype=np.int8), np.ones(1))
 
     @classmethod
     def joined(cls, parts: list[Parts]) -> Parts:
@@ -268,7 +268,8 @@ def tightened(net: FloatNetwork, parts: Parts, *, share: bool = False) -> Tighte
                 else:
                     lower[part, neuron] = np.fmax(lower[part, neuron], -found.bound)
         layers[k] = lines(lower, upper)
-    return Tightened(layers, (parts.lower > parts.upper).any(axis=1), shares, cuts, offsets)
+    empty = np.asarray((parts.lower > parts.upper).any(axis=1))
+    return Tightened(layers, empty, shares, cuts, offsets)
 
 
 def _ranks(part: np.ndarray) -> np.ndarray:

@@ -60,9 +60,9 @@ def clipped(
         if slope.shape[1] > 1:
             gone |= _contradict(part, slope, constant, (b - a) * len(forms))
         refuted[open_parts, p] = gone
-        left = open_parts[~gone]
-        low[left] = np.minimum(low[left], part.low[~gone])
-        high[left] = np.maximum(high[left], part.high[~gone])
+        stay = open_parts[~gone]
+        low[stay] = np.minimum(low[stay], part.low[~gone])
+        high[stay] = np.maximum(high[stay], part.high[~gone])
     left = ~refuted.all(axis=1)
     parts.low[left], parts.high[left] = low[left], high[left]
     return refuted
@@ -79,7 +79,7 @@ def _largest(part: _Boxes, slope: np.ndarray, constant: np.ndarray) -> np.ndarra
 
 def _clip(part: _Boxes, slope: np.ndarray, largest: np.ndarray, strict: np.ndarray) -> np.ndarray:
     """One round, in place; which parts are gone."""
-    gone = ((largest < 0) | (strict & (largest <= 0))).any(axis=1)
+    gone = np.asarray(((largest < 0) | (strict & (largest <= 0))).any(axis=1))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         room = np.maximum(largest, 0)[:, :, None] / np.abs(slope) * SAFE  # how far from the best side x_i may be
         far = np.isnan(room) | (slope == 0)

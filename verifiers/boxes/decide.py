@@ -16,10 +16,10 @@ from ...models.errors import InputError, Unsupported
 from ...models.network import Network
 from ...models.property import Case, Property
 from ..engines.blas import one_blas_thread
+from . import input_split, relu_split
 from .answer import Answer, Step, Witness
 from .attack import attack
 from .floats import float_network
-from . import input_split, relu_split
 from .replay import Replayer
 from .rows import Rows
 from .work import Searched

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
@@ -106,11 +107,11 @@ def float_network(network: Network, lower: Sequence[Fraction], upper: Sequence[F
     check_subnormals()
     start_lower, start_upper = np.array([below(v) for v in lower]), np.array([above(v) for v in upper])
     nodes: list[FloatAffine | Relu] = []
-    for node in network.nodes:
-        nodes.append(node if isinstance(node, Relu) else _affine(node))
+    for exact in network.nodes:
+        nodes.append(exact if isinstance(exact, Relu) else _affine(exact))
     relus = tuple(k for k, node in enumerate(nodes, start=1) if isinstance(node, Relu))
     edges = np.cumsum([0, *(network.sizes[k] for k in relus)])
-    columns = tuple(slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    columns = tuple(slice(int(a), int(b)) for a, b in pairwise(edges))
     largest, slack, lows, highs = _intervals(nodes, start_lower, start_upper)
     readers: dict[int, list[int]] = {}
     for k, node in enumerate(nodes, start=1):

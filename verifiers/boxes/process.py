@@ -74,13 +74,21 @@ class _Child:
         answers, answers_end = os.pipe()
         lifeline_end, lifeline = os.pipe()
         self._fds, self._answers, self.peak_mb = [answers, lifeline], answers, 0.0
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (until close)
         module = f"{__package__}.worker"
         with tempfile.TemporaryFile() as stdin:
             stdin.write(json.dumps(job).encode())
             stdin.seek(0)
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _BOOT.format(module), json.dumps([str(p) for p in sys.path]), str(answers_end), str(lifeline_end)],
+                [
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    _BOOT.format(module),
+                    json.dumps([str(p) for p in sys.path]),
+                    str(answers_end),
+                    str(lifeline_end),
+                ],
                 stdin=stdin,
                 stdout=self._errors,
                 stderr=self._errors,

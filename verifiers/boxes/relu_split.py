@@ -148,9 +148,7 @@ def _root(net: FloatNetwork, rows: Rows, box: Parts, refuted: np.ndarray) -> Pha
     return Phases(f.lower, f.upper, f.phase, f.below, f.beta, row[best], weight, found.bound[best])
 
 
-def _step(
-    net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, judge: Callable[[np.ndarray], bool]
-) -> tuple[Phases | None, str]:
+def _step(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, judge: Callable[[np.ndarray], bool]) -> tuple[Phases | None, str]:
     functions = parts.functions
     found, corners = descend(net, _start(net, rows, parts.row), box, functions, STEPS if (parts.phase != 0).any() else 0)
     # other rows of the same polyhedron may be the ones that fail there: each is tried with these multipliers

@@ -120,6 +120,6 @@ def _inside(case: Case, point: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return typed
 
 
-def _shortest(value: np.generic) -> str:
+def _shortest(value: np.floating) -> str:
     """The shortest decimal text that gives the number back in its type."""
     return str(value.item()) if value.dtype == np.float64 else np.format_float_positional(value, unique=True, trim="-")

@@ -34,7 +34,7 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
 
 
 def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
-    from ...models.errors import InputError, Unsupported
+    from ...models.errors import InputError, TooLarge, Unsupported
     from ...models.onnx_reader import load_onnx
     from ...models.vnnlib import load_vnnlib
     from .answer import Answer
@@ -47,6 +47,8 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
         check_fit(network, stated, str(job["property"]))
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         return {"answer": decide(network, stated, progress=progress, **options).to_plain()}
+    except TooLarge as error:
+        return {"answer": Answer("unknown", str(error)).to_plain()}
     except InputError as error:
         return {"input_error": [error.where, error.what, error.mend]}
     except Unsupported as error:
