@@ -229,6 +229,7 @@ def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
 
 @app.command()
 @click.argument("suite", required=False)
+@click.argument("directory", required=False, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/bench"), show_default=True, help="Folder for claims and results.")
 @click.option("--backends", default=None, help="Only these columns, separated by commas [default: race, every backend, plain encodings].")
 @click.option("--seeds", type=click.Choice(["tune", "report"]), default="tune", show_default=True, help="Seeds of the suite `tokens`.")
@@ -241,13 +242,19 @@ def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
 @click.option("--again", is_flag=True, help="Make attempts again that have a result already.")
 @click.option("--report", "folder", type=click.Path(path_type=Path), default=None, help="Only report on the results in FOLDER.")
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of tables.")
-def bench(suite: str | None, folder: Path | None, as_json: bool, **options: Any) -> int:
+def bench(suite: str | None, directory: Path | None, folder: Path | None, as_json: bool, **options: Any) -> int:
     """Run solvers on every claim of SUITE (`tokens`, or a folder of claim files), each alone, and the race; compare them.
+
+    SUITE `vnncomp` with a DIRECTORY that has an instances.csv: `relucid verify` on every instance (docs/verify.md).
 
     What has a result in --out already is not run again: a run that was stopped goes on.
     """
     from .benchmarks.bench import plan_of, report, run
 
+    if suite == "vnncomp" or directory is not None:
+        from .cli_verify import bench_vnncomp
+
+        return bench_vnncomp(suite, directory, as_json, **options)
     with _progress() as progress:
         if folder is not None:
             summary, out = report(folder, options["only"]), folder

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .models.errors import InputError
 from .version import __version__
 
 
@@ -37,6 +38,33 @@ def verify(network: Path, spec: Path, timeout: float, memory: int, seed: int, wo
         else:
             _print(answer)
     return answer.status
+
+
+def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **options: Any) -> int:
+    """`relucid bench vnncomp DIRECTORY`: all instances, results.csv in --out, and a table."""
+    from .benchmarks.vnncomp import RESULTS, run, summary
+    from .cli import _print_json, _progress, _writing
+
+    if suite != "vnncomp":
+        raise click.UsageError(f"{suite} takes no directory.")
+    if directory is None:
+        raise InputError("bench vnncomp", "names no directory", "give a folder with an instances.csv")
+    source = click.get_current_context().get_parameter_source("timeout")
+    own_limits = source is None or source.name == "DEFAULT"
+    chosen = {k: options[k] for k in ("memory", "workers", "again")}
+    with _progress() as progress:
+        results = run(directory, options["out"], timeout=None if own_limits else options["timeout"], progress=progress, **chosen)
+    found = summary(results)
+    with _writing():
+        if as_json:
+            _print_json(found)
+        else:
+            for r in results:
+                detail = f"  {r.detail}" if r.detail else ""
+                click.echo(f"{r.word:8} {r.seconds:8.2f}  {Path(r.instance.network).name}  {Path(r.instance.stated).name}{detail}")
+            click.echo(", ".join(f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in found.items()))
+            click.echo(f"written: {options['out'] / RESULTS}")
+    return 0
 
 
 def _print(answer: Any) -> None:
