@@ -17,8 +17,8 @@ from .rows import Rows
 
 CORNERS = 10  # free inputs up to which all corners are tried
 RANDOM = 400
-STARTS = 8  # for each polyhedron
-MOST_STARTS = 160
+STARTS = 160  # over all polyhedra, but
+LEAST_STARTS, MOST_POLYHEDRA = 4, 80  # so many for each of so many
 STEPS = 40
 
 
@@ -39,11 +39,20 @@ def attack(net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], 
     margin = rows.margin(tried, net.values(tried)[-1])
     if _offer(tried, margin.max(axis=1), accept):
         return True
-    target = np.repeat(np.arange(rows.polyhedra), max(1, min(STARTS, MOST_STARTS // rows.polyhedra)))[: 4 * MOST_STARTS]
-    rank = np.arange(len(target)) % STARTS
-    best = np.argsort(-margin, axis=0)[:STARTS]
-    x = tried[best[np.minimum(rank, len(best) - 1), target]]
+    likely = np.argsort(-margin.max(axis=0))[:MOST_POLYHEDRA]
+    each = min(max(LEAST_STARTS, STARTS // len(likely)), len(tried))
+    target = np.repeat(likely, each)
+    x = tried[np.argsort(-margin, axis=0)[:each].T[likely].reshape(-1)]
     return _ascend(net, rows, x, target, accept, deadline, steps)
+
+
+def nudge(net: FloatNetwork, rows: Rows, points: np.ndarray, width: np.ndarray, steps: int = 8) -> np.ndarray:
+    """Points near `points` that are closer to unsafe: a few short steps, of at most the width, within the box."""
+    target = rows.margin(points, net.values(points)[-1]).argmax(axis=1)
+    for step in range(steps):
+        up = gradient(net, rows, net.values(points), points, target)
+        points = np.clip(points + np.sign(up) * width * 0.5**step, net.start_lower, net.start_upper)
+    return points
 
 
 def _offer(points: np.ndarray, margin: np.ndarray, accept: Callable[[np.ndarray], bool]) -> bool:

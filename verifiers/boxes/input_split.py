@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .attack import nudge
 from .bounds import Parts, losses, tightened
 from .clip import clipped
 from .floats import FloatNetwork
@@ -20,6 +21,7 @@ from .work import Searched, branch_and_bound
 
 BATCH = 512
 BATCH_BYTES = 1 << 27  # of neuron bounds and shares of one batch
+NUDGED = 64  # likeliest points of a batch that are moved towards unsafe
 FEW_OPEN = 6  # up to so many open neurons, splitting one is worth a try
 
 
@@ -84,6 +86,10 @@ def _suspects(net: FloatNetwork, rows: Rows, parts: Parts, steep: np.ndarray) ->
     """Corners where the relaxed weakest row is largest, and middles, that are unsafe as far as floats tell; worst first."""
     points = np.concatenate([np.where(steep > 0, parts.high, parts.low), (parts.low + parts.high) / 2])
     margin = rows.margin(points, net.values(points)[-1]).max(axis=1)
+    best = np.argsort(-margin)[:NUDGED]
+    near = nudge(net, rows, points[best], (parts.high - parts.low)[best % len(parts)])
+    points = np.concatenate([points, near])
+    margin = np.concatenate([margin, rows.margin(near, net.values(near)[-1]).max(axis=1)])
     unsafe = np.flatnonzero(margin >= 0)
     return points[unsafe[np.argsort(-margin[unsafe])]]
 

@@ -33,6 +33,7 @@ class Batch(Protocol):
     def __len__(self) -> int: ...
 
 
+MOST_WAITING = 20_000  # parts
 Item = TypeVar("Item", bound=Batch)
 
 
@@ -50,7 +51,10 @@ class _Queue(Generic[Item]):
     over: float = 0.0
 
     def take(self) -> Item | None:
-        """The last parts to come, for depth first keeps few; None when everything is over."""
+        """The last parts to come, for depth first keeps few, and while few wait some of the oldest, so that no region is left out for long.
+
+        None when everything is over.
+        """
         with self.change:
             while not self.status and not self.waiting and self.busy:
                 self.change.wait(0.1)
@@ -60,6 +64,12 @@ class _Queue(Generic[Item]):
             there = sum(map(len, self.waiting))
             most = min(self.most, max(1, -(-there // self.threads)))
             taken, count = [], 0
+            if there > most and there < MOST_WAITING:
+                first = self.waiting[0]
+                room = min(most // 2, len(first))
+                taken.append(self.cut(first, slice(0, room)))
+                count += room
+                self.waiting[:1] = [self.cut(first, slice(room, None))] if len(first) > room else []
             while self.waiting and count < most:
                 last = self.waiting.pop()
                 room = most - count
