@@ -51,7 +51,7 @@ class _Run:
 
     def accept(self, case: Case) -> Callable[[np.ndarray], bool]:
         def look(points: np.ndarray) -> bool:
-            if len(points):
+            if len(points) and self.witness is None:
                 self.witness = self.replayer.first(case, points)
             return self.witness is not None
 
@@ -113,14 +113,25 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
     _step(run, "attack", "unknown", began, "no counterexample")
     began = time.monotonic()
     free = int((net.start_lower < net.start_upper).sum())
-    engine = input_split if free <= FEW_INPUTS else relu_split
-    result: Searched = engine.search(net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads)
-    outcome = {"safe": "proved", "found": "refuted", "timeout": "timeout", "stuck": "unknown"}[result.status]
-    _step(run, "split", outcome, began, f"{result.parts} parts")
+    engines = (
+        {"split-inputs": input_split.search}
+        if free <= FEW_INPUTS
+        else {"split-relus": relu_split.search, "split-inputs": input_split.search}
+    )
+    for name, engine in engines.items():
+        result: Searched = engine(net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads)
+        outcome = {"safe": "proved", "found": "refuted", "timeout": "timeout", "stuck": "unknown"}[result.status]
+        _step(run, name, outcome, began, f"{result.parts} parts")
+        if result.status != "stuck":
+            break
+    if result.status == "safe" and run.witness is None:
+        return None
     if result.status == "timeout":
         return OUT_OF_TIME
     if result.status == "stuck":
         return "a part of the box is too small to cut and its bounds are still not good enough in float64"
+    if run.witness is None:  # only "safe" proves anything
+        raise AssertionError(f"the search ended with {result.status!r} and no witness")
     return None
 
 

@@ -72,6 +72,8 @@ def search(
     refuted = rows.refuted(bound)[0]
     if refuted.all():
         return Searched("safe", 1)
+    if not net.count:
+        return Searched("stuck", 1)
     _optimise_neurons(net, box, deadline, progress)
     alone = threading.Lock()
 
