@@ -7,12 +7,14 @@ and one thread is used, so that the operators run as the file has them.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .domain import Domain
 from .network import Network
+
+if TYPE_CHECKING:
+    from .domain import Domain
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(int64)": np.int64}
 

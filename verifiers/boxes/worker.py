@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-from ..worker import follow_parent
+from ..lifeline import follow_parent
 
 
 def main(answer_fd: int, lifeline_fd: int) -> None:
