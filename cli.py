@@ -10,14 +10,14 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cli_output import Unwritable, print_json, silence, status_line, writing
 from .cli_verify import verify
 from .models.errors import InputError
 from .version import __version__
@@ -108,16 +108,16 @@ def prove(
     from .verifiers.report import exit_status, verdict_json
 
     names = _names(backends)
-    with _progress() as progress:
+    with status_line() as progress:
         progress(f"reading {claim}")
         stated = load_claim(claim)
         budget = replace(_budget(**limits), checkpoint=None if checkpoint is None else str(checkpoint))
         verdict = prove_claim(
             stated, backends=names, budget=budget, trust=trust, progress=progress, count=count, proof=proof, proof_format=proof_format
         )
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(verdict_json(verdict))
+            print_json(verdict_json(verdict))
         else:
             from .terminal import print_verdict
 
@@ -148,7 +148,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
     stated = load_claim(claim)
     certificate, why, status = None, "", 0
     try:
-        with _progress() as progress:
+        with status_line() as progress:
             if folder is not None:
                 export(stated, proof, folder, timeout, progress)
             certificate = check_file(stated, proof, timeout, progress)
@@ -156,9 +156,9 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
         why, status = str(error), REJECTED
     except LimitReached as error:
         why, status = str(error), UNKNOWN
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(certificate_json(certificate, why, stated.domain_size))
+            print_json(certificate_json(certificate, why, stated.domain_size))
         else:
             from .terminal import print_certificate
 
@@ -186,15 +186,15 @@ def distill(
 
     names = _names(backends)
     try:
-        with _progress() as progress:
+        with status_line() as progress:
             result = run(circuit, domain, mask=mask, out=out, backends=names, trust=trust, progress=progress, **limits)
     except NoProgram as error:
         if as_json:
-            _print_json(undecided_json(str(error)))
+            print_json(undecided_json(str(error)))
         return _fail(f"unknown: {error}", UNKNOWN)
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(distillation_json(result))
+            print_json(distillation_json(result))
         else:
             from .terminal import print_distillation
 
@@ -214,7 +214,7 @@ def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
 
         path = Path(what)
         facts = {".toml": lambda: claim_json(path, samples), ".onnx": lambda: network_json(path)}
-        _print_json(facts.get(path.suffix, lambda: circuit_json(what, mask))())
+        print_json(facts.get(path.suffix, lambda: circuit_json(what, mask))())
         return 0
     from .terminal import show_circuit, show_claim, show_network
 
@@ -255,17 +255,17 @@ def bench(suite: str | None, directory: Path | None, folder: Path | None, as_jso
         from .cli_verify import bench_vnncomp
 
         return bench_vnncomp(suite, directory, as_json, **options)
-    with _progress() as progress:
+    with status_line() as progress:
         if folder is not None:
             summary, out = report(folder, options["only"]), folder
         else:
             plan = plan_of(suite, backends=_names(options.pop("backends")), **options)
             summary, out = run(plan, progress), plan.out
-    with _writing():
+    with writing():
         if as_json:
             from .benchmarks.score import summary_json
 
-            _print_json(summary_json(summary))
+            print_json(summary_json(summary))
         else:
             from .benchmarks.report import print_report
 
@@ -284,46 +284,6 @@ def list_backends(as_json: bool) -> int:
 
     backends_table(as_json)
     return 0
-
-
-def _print_json(value: object) -> None:
-    import json
-
-    click.echo(json.dumps(value, ensure_ascii=False))
-
-
-class _Unwritable(Exception):
-    """The result cannot be written: a full disk."""
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Around the printing of a result: a reader that has gone away must not change the exit status, which is the answer too."""
-    try:
-        yield
-        if sys.stdout is not None:  # it may have been closed
-            sys.stdout.flush()
-    except OSError as error:
-        _silence()
-        if not isinstance(error, BrokenPipeError):
-            raise _Unwritable(error.strerror or str(error)) from None
-
-
-def _silence() -> None:
-    """So that what is left in the buffer does not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """A status line on stderr where somebody watches; silence where not."""
-    if not sys.stderr.isatty():
-        yield lambda message: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("starting") as status:
-        yield lambda message: status.update(message.replace("[", "\\["))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -348,9 +308,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        _silence()
+        silence()
         return 0
-    except _Unwritable as error:
+    except Unwritable as error:
         return _fail(f"cannot write the result ({error})", INTERNAL)
     except Exception as error:
         return _internal(error)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .cli_output import print_json, status_line, writing
 from .models.errors import InputError
 from .version import __version__
 
@@ -25,16 +26,15 @@ def verify(network: Path, spec: Path, timeout: float, memory: int, seed: int, wo
     The first line is the competition's word: unsat (it cannot, proved), sat (with the input), unknown or timeout.
     Exit status: 0 unsat, 1 sat, 2 bad input, 3 unknown, 130 interrupted.
     """
-    from .cli import _print_json, _progress, _writing
     from .verifiers.boxes.answer import answer_json
     from .verifiers.boxes.process import verify_files
 
-    with _progress() as progress:
+    with status_line() as progress:
         options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers}
         answer = verify_files(network, spec, progress=progress, **options)
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(answer_json(answer, __version__))
+            print_json(answer_json(answer, __version__))
         else:
             _print(answer)
     return answer.status
@@ -43,7 +43,6 @@ def verify(network: Path, spec: Path, timeout: float, memory: int, seed: int, wo
 def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **options: Any) -> int:
     """`relucid bench vnncomp DIRECTORY`: all instances, results.csv in --out, and a table."""
     from .benchmarks.vnncomp import RESULTS, run, summary
-    from .cli import _print_json, _progress, _writing
 
     if suite != "vnncomp":
         raise click.UsageError(f"{suite} takes no directory.")
@@ -52,12 +51,12 @@ def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **op
     source = click.get_current_context().get_parameter_source("timeout")
     own_limits = source is None or source.name == "DEFAULT"
     chosen = {k: options[k] for k in ("memory", "workers", "again")}
-    with _progress() as progress:
+    with status_line() as progress:
         results = run(directory, options["out"], timeout=None if own_limits else options["timeout"], progress=progress, **chosen)
     found = summary(results)
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(found)
+            print_json(found)
         else:
             for r in results:
                 detail = f"  {r.detail}" if r.detail else ""

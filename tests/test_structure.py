@@ -10,7 +10,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ["models", "encoders", "verifiers", "search", "output", "distilled", "distillation", "shown", "terminal", "benchmarks", "cli"]
+LAYERS = [
+    "models",
+    "encoders",
+    "verifiers",
+    "search",
+    "output",
+    "distilled",
+    "distillation",
+    "shown",
+    "terminal",
+    "benchmarks",
+    "cli_output",
+    "cli_verify",
+    "cli",
+]
 SKIPPED = {"tests", ".venv", "build", "docs"}
 HEAVY = {"torch", "matplotlib", "ortools", "z3", "bitwuzla", "cvc5", "exact", "pysat", "onnxruntime", "rich", "scipy", "pandas"}
 
