@@ -19,8 +19,20 @@ from .version import __version__
 @click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="Threads [default: one per core].")
+@click.option("--against", type=click.Path(path_type=Path), default=None, help="A second network: how far are its outputs from NETWORK's?")
+@click.option("--epsilon", default=None, help="With --against: may they be farther apart than this (a decimal)?")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def verify(network: Path, spec: Path, timeout: float, memory: int, seed: int, workers: int | None, as_json: bool) -> int:
+def verify(
+    network: Path,
+    spec: Path,
+    timeout: float,
+    memory: int,
+    seed: int,
+    workers: int | None,
+    against: Path | None,
+    epsilon: str | None,
+    as_json: bool,
+) -> int:
     """Can NETWORK (.onnx) give what SPEC (.vnnlib) calls unsafe, for an input of SPEC's box?  Both may be .gz.
 
     The first line is the competition's word: unsat (it cannot, proved), sat (with the input), unknown or timeout.
@@ -31,13 +43,30 @@ def verify(network: Path, spec: Path, timeout: float, memory: int, seed: int, wo
 
     with status_line() as progress:
         options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers}
+        options |= {"against": against, "epsilon": _epsilon(epsilon, against)}
         answer = verify_files(network, spec, progress=progress, **options)
     with writing():
         if as_json:
             print_json(answer_json(answer, __version__))
         else:
-            _print(answer)
+            _print(answer, bare=against is not None and epsilon is None)
     return answer.status
+
+
+def _epsilon(text: str | None, against: Path | None) -> Any:
+    from .models.vnnlib import exact_number
+
+    if text is None:
+        return None
+    if against is None:
+        raise InputError("--epsilon", "is about two networks", "give the second one with --against")
+    try:
+        value = exact_number(text)
+    except ValueError as error:
+        raise InputError("--epsilon", str(error), "give a decimal number") from None
+    if value < 0:
+        raise InputError("--epsilon", f"{text} is negative", "give a decimal number of at least 0")
+    return value
 
 
 def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **options: Any) -> int:
@@ -66,12 +95,18 @@ def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **op
     return 0
 
 
-def _print(answer: Any) -> None:
+def _print(answer: Any, *, bare: bool) -> None:
+    """`bare`: nothing was asked that has a word for an answer."""
+    from fractions import Fraction
+
     from .verifiers.boxes.answer import witness_text
 
-    click.echo(answer.word)
+    if not bare or answer.verdict != "proved":
+        click.echo(answer.word)
     if answer.verdict == "refuted":
         click.echo(witness_text(answer.witness))
+    if answer.epsilon is not None:
+        click.echo(f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen")
     how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)
     if answer.verdict == "proved":
         click.echo(f"proved for the rational network on the whole box ({answer.seconds:.2f} s; {how or 'nothing to show'})")

@@ -56,6 +56,8 @@ class Answer:
     warnings: tuple[str, ...] = field(default=())
     timeout: bool = False
     peak_mb: float | None = None
+    epsilon: str | None = None  # with --against: the proved bound on the difference, and the largest difference seen
+    seen: str | None = None
 
     def __post_init__(self) -> None:
         if self.verdict not in STATUS:
@@ -117,6 +119,8 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
         "word": answer.word,
         "witness": None if w is None else asdict(w),
         "peak_mb": answer.peak_mb,
+        "epsilon": answer.epsilon,
+        "seen": answer.seen,
         "warnings": list(answer.warnings),
     }
 

@@ -141,11 +141,11 @@ def float_network(network: Network, lower: Sequence[Fraction], upper: Sequence[F
 
 
 def _affine(node: Affine) -> FloatAffine:
-    weights = tuple(np.ascontiguousarray(_floats(w, node.denominator)) for w in node.weights)
-    return FloatAffine(node.sources, weights, _floats(node.bias, node.denominator))
+    weights = tuple(np.ascontiguousarray(exact_floats(w, node.denominator)) for w in node.weights)
+    return FloatAffine(node.sources, weights, exact_floats(node.bias, node.denominator))
 
 
-def _floats(numerators: np.ndarray, denominator: int) -> np.ndarray:
+def exact_floats(numerators: np.ndarray, denominator: int) -> np.ndarray:
     """numerators / denominator within 4 units of relative and 2**-1074 of absolute error."""
     if numerators.dtype != object and denominator.bit_length() <= 900:
         return numerators / float(denominator)

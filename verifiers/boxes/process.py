@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def verify_files(
     seed: int = 0,
     threads: int | None = None,
     progress: Callable[[str], None] | None = None,
+    against: str | Path | None = None,
+    epsilon: Fraction | None = None,
 ) -> Answer:
     """The answer for an ONNX file and a VNN-LIB file.  Raises InputError and Crashed."""
     started = time.monotonic()
@@ -50,6 +53,8 @@ def verify_files(
         "seed": seed,
         "threads": threads or os.cpu_count() or 1,
         "progress": progress is not None,
+        "against": None if against is None else str(against),
+        "epsilon": None if epsilon is None else str(epsilon),
     }
     child = None
     try:

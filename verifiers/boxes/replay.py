@@ -56,11 +56,11 @@ class Replayer:
 
     def _one(self, case: Case, point: np.ndarray) -> Witness | None:
         dtype = np.dtype(np.float32) if self.runtime is None else self.runtime.input_type
-        typed = _inside(case, point, dtype)
-        near = _clamped(case, [Fraction(float(v)) for v in typed])
+        typed = inside(case, point, dtype)
+        near = clamped(case, [Fraction(float(v)) for v in typed])
         found = self._at(case, near, typed)
         if found is None:
-            exact = _clamped(case, [Fraction(float(v)) for v in point])
+            exact = clamped(case, [Fraction(float(v)) for v in point])
             if exact != near:
                 found = self._at(case, exact, typed)
         return found
@@ -73,7 +73,7 @@ class Replayer:
         floats = [Fraction(float(v)) for v in typed]
         distance = max((abs(a - b) for a, b in zip(inputs, floats, strict=True)), default=Fraction(0))
         shown = None if seen is None else tuple(repr(float(v)) for v in seen)
-        witness = Witness(rationals(inputs), rationals(outputs), tuple(_shortest(v) for v in typed), shown, rational(distance))
+        witness = Witness(rationals(inputs), rationals(outputs), tuple(shortest(v) for v in typed), shown, rational(distance))
         if self.missing:
             return witness
         if seen is not None and _hit(case, floats, [Fraction(float(v)) for v in seen]):
@@ -99,11 +99,11 @@ def _hit(case: Case, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) ->
     return any(all(row.holds(inputs, outputs) for row in rows) for rows in case.unsafe)
 
 
-def _clamped(case: Case, point: Sequence[Fraction]) -> list[Fraction]:
+def clamped(case: Case, point: Sequence[Fraction]) -> list[Fraction]:
     return [min(max(x, a), b) for a, x, b in zip(case.lower, point, case.upper, strict=True)]
 
 
-def _inside(case: Case, point: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def inside(case: Case, point: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """The nearest numbers of the type that lie in the box; the nearest at all where none does."""
     with np.errstate(over="ignore"):
         typed = point.astype(dtype)
@@ -120,6 +120,6 @@ def _inside(case: Case, point: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return typed
 
 
-def _shortest(value: np.floating) -> str:
+def shortest(value: np.floating) -> str:
     """The shortest decimal text that gives the number back in its type."""
     return str(value.item()) if value.dtype == np.float64 else np.format_float_positional(value, unique=True, trim="-")

@@ -45,6 +45,15 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
         stated = load_vnnlib(job["property"])
         network = load_onnx(job["network"], real_size=stated.inputs)
         check_fit(network, stated, str(job["property"]))
+        if job["against"] is not None:
+            other = load_onnx(job["against"], real_size=stated.inputs)
+            check_fit(other, stated, str(job["property"]))
+            from fractions import Fraction
+
+            from .against import decide_against
+
+            epsilon = None if job["epsilon"] is None else Fraction(job["epsilon"])
+            return {"answer": decide_against(network, other, stated, epsilon, deadline=job["deadline"], progress=progress).to_plain()}
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         return {"answer": decide(network, stated, progress=progress, **options).to_plain()}
     except TooLarge as error:
