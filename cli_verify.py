@@ -21,6 +21,11 @@ from .version import __version__
 @click.option("--workers", type=click.IntRange(1), default=None, help="Threads [default: one per core].")
 @click.option("--against", type=click.Path(path_type=Path), default=None, help="A second network: how far are its outputs from NETWORK's?")
 @click.option("--epsilon", default=None, help="With --against: may they be farther apart than this (a decimal)?")
+@click.option(
+    "--proof", type=click.Path(path_type=Path), default=None, help="Where a proof is written, if it is unsat; needs --format aptp."
+)
+@click.option("--format", "proof_format", type=click.Choice(["aptp"]), default=None, help="How the proof is written.")
+@click.option("--check", type=click.Path(path_type=Path), default=None, help="Decide nothing: does this APTP file prove it?")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def verify(
     network: Path,
@@ -31,6 +36,9 @@ def verify(
     workers: int | None,
     against: Path | None,
     epsilon: str | None,
+    proof: Path | None,
+    proof_format: str | None,
+    check: Path | None,
     as_json: bool,
 ) -> int:
     """Can NETWORK (.onnx) give what SPEC (.vnnlib) calls unsafe, for an input of SPEC's box?  Both may be .gz.
@@ -41,8 +49,19 @@ def verify(
     from .verifiers.boxes.answer import answer_json
     from .verifiers.boxes.process import verify_files
 
+    if check is not None:
+        return _check(network, spec, check, timeout, as_json)
+    if (proof is None) != (proof_format is None):
+        missing = "--format aptp" if proof_format is None else "--proof FILE"
+        raise InputError("--proof", "a proof has a place and a format", f"add {missing}")
+    if proof is not None and against is not None:
+        raise InputError("--proof", "APTP proves nothing about two networks", "leave it out")
+    if proof is not None:
+        from .verifiers.certify import check_place
+
+        check_place(proof)
     with status_line() as progress:
-        options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers}
+        options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
         options |= {"against": against, "epsilon": _epsilon(epsilon, against)}
         answer = verify_files(network, spec, progress=progress, **options)
     with writing():
@@ -67,6 +86,28 @@ def _epsilon(text: str | None, against: Path | None) -> Any:
     if value < 0:
         raise InputError("--epsilon", f"{text} is negative", "give a decimal number of at least 0")
     return value
+
+
+def _check(network: Path, spec: Path, proof: Path, timeout: float, as_json: bool) -> int:
+    """`--check`: 0 accepted, 1 rejected, 3 limits reached."""
+    from .verifiers.boxes.aptp import check_files
+    from .verifiers.proof.format import LimitReached, Rejected
+
+    accepted, why, status, leaves = False, "", 0, None
+    try:
+        with status_line() as progress:
+            found = check_files(network, spec, proof, timeout, progress)
+        accepted, leaves, why = True, found.leaves, f"accepted: {found.leaves} leaves ({found.seconds:.2f} s)"
+    except Rejected as error:
+        why, status = f"rejected: {error}", 1
+    except LimitReached as error:
+        why, status = f"unknown: {error}", 3
+    with writing():
+        if as_json:
+            print_json({"accepted": accepted, "reason": None if accepted else why.split(": ", 1)[1], "leaves": leaves})
+        else:
+            click.echo(why)
+    return status
 
 
 def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **options: Any) -> int:

@@ -58,6 +58,7 @@ class Answer:
     peak_mb: float | None = None
     epsilon: str | None = None  # with --against: the proved bound on the difference, and the largest difference seen
     seen: str | None = None
+    proof: str | None = None
 
     def __post_init__(self) -> None:
         if self.verdict not in STATUS:
@@ -111,7 +112,7 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
         "seconds": round(answer.seconds, 3),
         "domain_size": None,
         "counterexample": shown if answer.verdict == "refuted" else None,
-        "proof": None,
+        "proof": answer.proof,
         "attempts": [
             {"backend": s.backend, "version": version, "outcome": s.outcome, "seconds": s.seconds, "peak_mb": None, "detail": s.detail}
             for s in answer.steps

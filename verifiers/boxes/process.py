@@ -40,11 +40,12 @@ def verify_files(
     memory_mb: int = 4096,
     seed: int = 0,
     threads: int | None = None,
+    proof: Path | None = None,
     progress: Callable[[str], None] | None = None,
     against: str | Path | None = None,
     epsilon: Fraction | None = None,
 ) -> Answer:
-    """The answer for an ONNX file and a VNN-LIB file.  Raises InputError and Crashed."""
+    """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written in APTP.  Raises InputError and Crashed."""
     started = time.monotonic()
     job = {
         "network": str(network),
@@ -52,6 +53,7 @@ def verify_files(
         "deadline": started + timeout,
         "seed": seed,
         "threads": threads or os.cpu_count() or 1,
+        "proof": None if proof is None else str(proof),
         "progress": progress is not None,
         "against": None if against is None else str(against),
         "epsilon": None if epsilon is None else str(epsilon),

@@ -25,6 +25,7 @@ BATCH_BYTES = 1 << 26
 NEURON_STEPS, ROOT_STEPS, STEPS, LAST_STEPS = 20, 60, 16, 400
 CANDIDATES = 4
 NEURON_SHARE = 0.2  # of the time that is left, for the neurons' bounds
+Settled = Callable[[np.ndarray], None]
 FIELDS = ("lower", "upper", "phase", "below", "beta", "row", "weight", "bound")
 
 
@@ -63,18 +64,23 @@ def search(
     deadline: float,
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
+    settled: Settled = lambda phases: None,
 ) -> Searched:
-    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; one call at a time."""
+    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; one call at a time.
+
+    `settled` gets the phases (parts, neurons) of every part that is found safe: together they are the leaves of the tree of splits.
+    """
     box = Parts.whole(net)
     progress("bounding all neurons")
     known = tightened(net, box)
     bound, _ = rows.bound(net, box, known.layers)
     refuted = rows.refuted(bound)[0]
     if refuted.all():
+        settled(box.phase)
         return Searched("safe", 1)
     if not net.count:
         return Searched("stuck", 1)
-    _optimise_neurons(net, box, deadline, progress)
+    optimise_neurons(net, box, deadline, progress)
     alone = threading.Lock()
 
     def judge(points: np.ndarray) -> bool:
@@ -83,11 +89,12 @@ def search(
 
     left = _root(net, rows, box, refuted)
     if left is None:
+        settled(box.phase)
         return Searched("safe", 1)
     each = 8 * (net.count * 16 + 4 * net.sizes[0])
     return branch_and_bound(
         left,
-        lambda parts: _step(net, rows, box, parts, judge),
+        lambda parts: _step(net, rows, box, parts, judge, settled),
         cut=Phases.__getitem__,
         joined=Phases.joined,
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
@@ -97,7 +104,7 @@ def search(
     )
 
 
-def _optimise_neurons(net: FloatNetwork, box: Parts, deadline: float, progress: Callable[[str], None]) -> None:
+def optimise_neurons(net: FloatNetwork, box: Parts, deadline: float, progress: Callable[[str], None]) -> None:
     """Tighten the bounds of open neurons on the whole box, layer by layer, for as long as that is worth it."""
     until = time.monotonic() + NEURON_SHARE * (deadline - time.monotonic())
     group = max(1, BATCH_BYTES // (8 * 8 * max(net.count, *net.sizes)))
@@ -125,7 +132,7 @@ def _fresh(net: FloatNetwork, box: Parts, count: int) -> Functions:
     return Functions(lower, upper, np.zeros((count, net.count), dtype=np.int8), usual_slopes(lower, upper), np.zeros((count, net.count)))
 
 
-def _start(net: FloatNetwork, rows: Rows, row: np.ndarray) -> Start:
+def start_of(net: FloatNetwork, rows: Rows, row: np.ndarray) -> Start:
     inputs = None if rows.inputs is None else rows.inputs[row]
     part = np.zeros(len(row), dtype=np.int64)
     return Start(len(net.nodes), rows.outputs[row], part, rows.constant[row], inputs, rows.error[row])
@@ -135,7 +142,7 @@ def _root(net: FloatNetwork, rows: Rows, box: Parts, refuted: np.ndarray) -> Pha
     """One part for each polyhedron that is not refuted on the whole box, with its most promising row."""
     row = np.flatnonzero(~refuted[rows.owner])
     functions = _fresh(net, box, len(row))
-    found, _ = descend(net, _start(net, rows, row), box, functions, ROOT_STEPS, goal=0.0)
+    found, _ = descend(net, start_of(net, rows, row), box, functions, ROOT_STEPS, goal=0.0)
     kept = []
     for p in np.unique(rows.owner[row]):
         own = np.flatnonzero(rows.owner[row] == p)
@@ -150,12 +157,15 @@ def _root(net: FloatNetwork, rows: Rows, box: Parts, refuted: np.ndarray) -> Pha
     return Phases(f.lower, f.upper, f.phase, f.below, f.beta, row[best], weight, found.bound[best])
 
 
-def _step(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, judge: Callable[[np.ndarray], bool]) -> tuple[Phases | None, str]:
+def _step(
+    net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, judge: Callable[[np.ndarray], bool], settled: Settled
+) -> tuple[Phases | None, str]:
     functions = parts.functions
-    found, corners = descend(net, _start(net, rows, parts.row), box, functions, STEPS if (parts.phase != 0).any() else 0)
+    found, corners = descend(net, start_of(net, rows, parts.row), box, functions, STEPS if (parts.phase != 0).any() else 0)
     # other rows of the same polyhedron may be the ones that fail there: each is tried with these multipliers
     safe = (found.bound < 0) | (rows.strict[parts.row] & (found.bound <= 0))
     left = np.flatnonzero(~safe)
+    settled(parts.phase[safe])
     if not len(left):
         return None, ""
     parts = parts[left]
@@ -165,18 +175,21 @@ def _step(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, judge: Calla
     unsafe = np.flatnonzero(margin >= 0)
     if len(unsafe) and judge(points[unsafe[np.argsort(-margin[unsafe])]]):
         return None, "found"
+    going = parts
     parts, still = _other_rows(net, rows, box, parts)
+    settled(np.delete(going.phase, still, axis=0))
     if not len(parts):
         return None, ""
     replaced = found.replaced[left][still]
     closed = ~((parts.lower < 0) & (parts.upper > 0)).any(axis=1)
     if closed.any():  # linear on the part: only the multipliers of the splits can still help
         last = parts[np.flatnonzero(closed)]
-        found, _ = descend(net, _start(net, rows, last.row), box, last.functions, LAST_STEPS)
+        found, _ = descend(net, start_of(net, rows, last.row), box, last.functions, LAST_STEPS)
         if not ((found.bound < 0) | (rows.strict[last.row] & (found.bound <= 0))).all():
             return None, "stuck"
+        settled(last.phase)
         parts, replaced = parts[np.flatnonzero(~closed)], replaced[~closed]
-    halves = _split(net, rows, box, parts, replaced) if len(parts) else None
+    halves = _split(net, rows, box, parts, replaced, settled) if len(parts) else None
     return halves if halves is not None and len(halves) else None, ""
 
 
@@ -190,7 +203,7 @@ def _other_rows(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases) -> tup
     best, bound = parts.row.copy(), parts.bound.copy()
     for offset in range(int(counts.max())):
         row = rows.first[rows.owner[parts.row]] + np.minimum(offset, counts[rows.owner[parts.row]] - 1)
-        found, _ = one_bound(net, _start(net, rows, row), box, parts.functions)
+        found, _ = one_bound(net, start_of(net, rows, row), box, parts.functions)
         better = found.bound < bound
         best, bound = np.where(better, row, best), np.where(better, found.bound, bound)
     parts.row, parts.bound = best, bound
@@ -198,7 +211,7 @@ def _other_rows(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases) -> tup
     return parts[~safe], still[~safe]
 
 
-def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: np.ndarray) -> Phases:
+def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: np.ndarray, settled: Settled) -> Phases:
     """Both halves of every part, each of which has an open neuron; without those that are safe already."""
     count = len(parts)
     layers = parts.functions.layers(net, len(net.nodes))
@@ -211,7 +224,7 @@ def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: n
         halves = _halves(parts, at, candidates[:, j])
         bounds = []
         for half in halves:
-            found, _ = one_bound(net, _start(net, rows, half.row), box, half.functions)
+            found, _ = one_bound(net, start_of(net, rows, half.row), box, half.functions)
             half.bound = found.bound
             bounds.append(np.minimum(found.bound, parts.bound))
         worst = np.maximum(bounds[0], bounds[1]) + 0.1 * np.minimum(bounds[0], bounds[1])
@@ -224,6 +237,7 @@ def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: n
         pieces += [left[mine], right[mine]]
     out = Phases.joined(pieces)
     safe = (out.bound < 0) | (rows.strict[out.row] & (out.bound <= 0))
+    settled(out.phase[safe])
     return out[np.flatnonzero(~safe)] if safe.any() else out
 
 

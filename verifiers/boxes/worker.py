@@ -33,6 +33,24 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
     os._exit(0)  # not through interpreter shutdown
 
 
+def _with_proof(answer: Any, job: dict[str, Any], network: Any, stated: Any, progress: Any) -> Any:
+    """The answer with its proof written, or unknown: whoever asks for a proof is not content with less."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from ...models.errors import InputError, Unsupported
+    from ..proof.format import LimitReached
+    from . import aptp
+
+    try:
+        step = aptp.write(Path(job["proof"]), network.source, network, stated, job["deadline"], job["threads"], progress)
+    except (Unsupported, TimeoutError, LimitReached) as error:
+        return replace(answer, verdict="unknown", reason=f"it is proved, but there is no proof in APTP: {error}")
+    except OSError as error:
+        raise InputError(job["proof"], f"cannot write the proof: {error.strerror or error}", "name another file") from None
+    return replace(answer, steps=(*answer.steps, step), proof=job["proof"])
+
+
 def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
     from ...models.errors import InputError, TooLarge, Unsupported
     from ...models.onnx_reader import load_onnx
@@ -55,7 +73,10 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
             epsilon = None if job["epsilon"] is None else Fraction(job["epsilon"])
             return {"answer": decide_against(network, other, stated, epsilon, deadline=job["deadline"], progress=progress).to_plain()}
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
-        return {"answer": decide(network, stated, progress=progress, **options).to_plain()}
+        answer = decide(network, stated, progress=progress, **options)
+        if job["proof"] is not None and answer.verdict == "proved":
+            answer = _with_proof(answer, job, network, stated, progress)
+        return {"answer": answer.to_plain()}
     except TooLarge as error:
         return {"answer": Answer("unknown", str(error)).to_plain()}
     except InputError as error:
