@@ -162,7 +162,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
         else:
             from .terminal import print_certificate
 
-            print_certificate(certificate, why, status == UNKNOWN, stated.domain_size)
+            print_certificate(certificate, why, status == UNKNOWN, stated.domain_size, two=stated.pair is not None)
     return status
 
 
@@ -171,6 +171,8 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
 @click.option("--domain", type=click.Path(path_type=Path), default=None, help="Claim file without network and program.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for surrogate, program and claim.")
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask (JSON) that cuts the circuit out of the model.")
+@click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
+              "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
 @_limits
 def distill(
     circuit: str, domain: Path | None, out: Path, mask: Path | None, as_json: bool, trust: Trust, backends: str | None, **limits: Any
@@ -247,8 +249,11 @@ def bench(suite: str | None, directory: Path | None, folder: Path | None, as_jso
 
     SUITE `vnncomp` with a DIRECTORY that has an instances.csv: `relucid verify` on every instance (docs/verify.md).
 
+    SUITE `distill` instead takes trained networks of known behaviours down the whole road: surrogate, program, proof.
     What has a result in --out already is not run again: a run that was stopped goes on.
     """
+    if suite == "distill" and folder is None:
+        return _bench_distill(as_json, **options)
     from .benchmarks.bench import plan_of, report, run
 
     if suite == "vnncomp" or directory is not None:
@@ -274,6 +279,24 @@ def bench(suite: str | None, directory: Path | None, folder: Path | None, as_jso
 
 
 app.add_command(verify)
+
+
+def _bench_distill(as_json: bool, *, jobs: int, backends: str | None, seeds: str, **options: Any) -> int:
+    """The suite of behaviours; it has no columns, and one behaviour at a time."""
+    from .benchmarks.distill import Plan, print_summary, run, summary_json
+
+    if jobs > 1:
+        raise InputError("--jobs", "the suite distill runs one behaviour at a time", "leave it out")
+    del seeds
+    plan = Plan(backends=_names(backends), **options)
+    with status_line() as progress:
+        found = run(plan, progress)
+    with writing():
+        if as_json:
+            print_json(summary_json(found))
+        else:
+            print_summary(found, plan.out)
+    return 0
 
 
 @app.command(name="backends")

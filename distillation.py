@@ -4,43 +4,38 @@
 2. fit a tiny ReLU network that gives the same label on each of them, and export it to ONNX,
 3. search for a short program, guided by counterexamples,
 4. prove program = surrogate on the whole domain.
+
+Where the domain is too large for the first step, `three_way.py` takes over.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .distilled import FILES, Distillation, Refutation, result_files
 from .models.circuits.circuit import Circuit, check_circuit, load_circuit, shipped
-from .models.circuits.teacher import check_repeatable, label_domain
-from .models.claim import Claim, Decision
+from .models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
+from .models.claim import Decision
 from .models.claim_file import Task, load_task
 from .models.domain import Domain
 from .models.errors import InputError
 from .models.labelled import Labelled
-from .models.onnx_reader import read_onnx
-from .models.program import Program
-from .models.surrogate import NoSurrogate, check_in_onnxruntime, fit_surrogate
+from .models.language import build_language
 from .output import check_writable, write_files
 from .search.synthesise import Search
+from .steps import START, Found, Job, NoProgram, Progress, differing_words, unstable
+from .three_way import on_samples
 from .verifiers.backend import Budget
 from .verifiers.choose import choose
-from .verifiers.prove import domain_of, prove_claim
+from .verifiers.prove import domain_of
 from .verifiers.race import check_limits
 from .verifiers.verdict import Refuted, Trust
 
-Progress = Callable[[str], None]
-START = 4  # examples that the search starts with: few, so that the prover's counterexamples choose the others
-
-
-class NoProgram(Exception):
-    """No surrogate fits the circuit, or no program the surrogate: an honest unknown, exit status 3."""
+__all__ = ["NoProgram", "distill"]
 
 
 def distill(
@@ -57,6 +52,7 @@ def distill(
     trust: Trust = "exact",
     seed: int = 0,
     counterexamples: int = 1,
+    enumerate_up_to: int = LARGEST_DOMAIN,
     progress: Progress | None = None,
 ) -> Distillation:
     """Distil a circuit into a program on a finite domain, and prove it.
@@ -64,13 +60,16 @@ def distill(
     `circuit`: a folder, a shipped name, or any object with the members of `models.circuits.circuit.Circuit`.
     `domain`: a claim file without network and program, or what `relucid.prove` takes, then with `labels`; shipped
     circuits bring their own.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
-    nothing.  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
+    nothing.  `enumerate_up_to`: on larger domains the circuit is run on samples and counterexamples, not on every input, and the
+    result says so (`sampling`).  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
     fit, NoProgram where the road ends without one.
     """
     started = time.monotonic()
     budget, say = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples), progress or (lambda message: None)
     check_limits(budget, trust)
     choose(backends)
+    if not 0 <= enumerate_up_to <= LARGEST_DOMAIN:
+        raise InputError("--enumerate", f"{enumerate_up_to} is not from 0 to {LARGEST_DOMAIN}", "a larger domain does not fit memory")
     if seed < 0:
         raise InputError("seed", f"{seed} is negative", "give 0 or more")
     if out is not None:
@@ -82,42 +81,50 @@ def distill(
     check_circuit(teacher)
     summary = teacher.summary()
 
+    job = Job(teacher, task, budget, backends, trust, say)
+    language = build_language(task.domain, None, None)
+    if language.empty:
+        raise InputError("[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length")
+    found = on_samples(job, language) if language.size > enumerate_up_to else _on_every_input(job)
+    result = Distillation(
+        summary, task, found.teaching, found.surrogate, found.candidate, found.refuted, found.claim, found.verdict,
+        Path(out) if out is not None else None, time.monotonic() - started, found.sampling, unstable(found.claim),
+    )  # fmt: skip
+    if result.out is not None:
+        write_files(result.out, result_files(result))
+    return result
+
+
+def _on_every_input(job: Job) -> Found:
+    """Steps 1 to 4 on a domain that the circuit can be run on as a whole."""
+    task, say = job.task, job.say
     say("running the circuit on every input")
     teaching = label_domain(
-        teacher, task.domain, task.decision.labels, lambda done, all_: say(f"running the circuit: {done:,} of {all_:,}")
+        job.teacher, task.domain, task.decision.labels, lambda done, all_: say(f"running the circuit: {done:,} of {all_:,}")
     )
-    check_repeatable(teacher, teaching, task.domain, task.decision.labels)
-
-    try:
-        surrogate = fit_surrogate(teaching.labelled, task.domain, task.decision, seed=budget.seed, progress=say)
-    except NoSurrogate as error:
-        raise NoProgram(str(error)) from None
-    say("checking the surrogate in onnxruntime on every input")
-    check_in_onnxruntime(surrogate, teaching.labelled, task.domain, task.decision)
-    network = read_onnx(surrogate.to_onnx(), origin="surrogate.onnx", positions=task.domain.positions, alphabet=len(task.domain.alphabet))
+    check_repeatable(job.teacher, teaching, task.domain, task.decision.labels)
+    surrogate = job.fit(teaching.labelled)
+    job.check_in_onnxruntime(surrogate, teaching.labelled)
+    network = job.exported(surrogate)
 
     refuted: list[Refutation] = []
-    search = Search(teaching.labelled, task.domain, task.decision.labels, seed=budget.seed, start=START, progress=say)
+    search = Search(teaching.labelled, task.domain, task.decision.labels, seed=job.budget.seed, start=START, progress=say)
     while True:
         say("searching for a program" + (f" ({len(refuted)} refuted so far)" if refuted else ""))
         candidate = search.best()
         if candidate is None:
             raise NoProgram(f"no program template explains the circuit on all {len(teaching.labelled)} inputs")
-        program = Program.from_source(candidate.source(task.name, f"Distilled from {teacher.name}."), origin="program.py")
-        claim = Claim(network, program, task.domain, task.decision, name=task.name)
-        verdict = prove_claim(claim, backends=backends, budget=budget, trust=trust, progress=say)
+        try:
+            claim = job.claim(network, candidate)
+        except InputError:  # its automaton is too large: another program has to do
+            search.reject(candidate)
+            continue
+        verdict = job.prove(claim)
         if not isinstance(verdict, Refuted):
-            break
-        refuted.append(Refutation(program, verdict))
-        search.refine(_answers(verdict, claim))
-
-    result = Distillation(
-        summary, task, teaching, surrogate, candidate, tuple(refuted), claim, verdict,
-        Path(out) if out is not None else None, time.monotonic() - started,
-    )  # fmt: skip
-    if result.out is not None:
-        write_files(result.out, result_files(result))
-    return result
+            return Found(teaching, surrogate, candidate, tuple(refuted), claim, verdict)
+        refuted.append(Refutation(claim.program, verdict))
+        words = differing_words(verdict, claim)
+        search.refine(Labelled(words, claim.network_labels(words)))  # the network agrees with the circuit everywhere
 
 
 def _task(
@@ -141,9 +148,3 @@ def _task(
     if task.encoding != "one_hot":
         raise InputError("[input] encoding", f'"{task.encoding}" is not what surrogates take', 'write encoding = "one_hot"')
     return task
-
-
-def _answers(verdict: Refuted, claim: Claim) -> Labelled:
-    """The counterexamples with their right labels, which are the network's: it agrees with the circuit everywhere."""
-    words = np.array([claim.domain.padded(c.tokens) for c in verdict.counterexamples], dtype=np.int16)
-    return Labelled(words, claim.network_labels(words))

@@ -6,7 +6,7 @@ Made by `distillation.py`; printed by `terminal.py`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from .models.circuits.teacher import Teaching
 from .models.claim import Claim
 from .models.claim_file import Task, claim_toml
 from .models.program import Program
-from .models.surrogate import Surrogate
+from .models.surrogates.surrogate import Surrogate
+from .models.text import number
 from .search.synthesise import Candidate
 from .verifiers.report import verdict_json
-from .verifiers.verdict import Refuted, Verdict
+from .verifiers.verdict import Proved, Refuted, Verdict
 from .version import __version__
 
+LISTED = 12  # tokens that a docstring lists
 FILES = ("surrogate.onnx", "program.py", "claim.toml", "result.json", "domain.py")  # of the output folder; the last for `where`
 
 
@@ -32,9 +34,29 @@ class Refutation:
     verdict: Refuted
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How a domain was dealt with on which the circuit was not run everywhere.
+
+    `rounds`: times that surrogate and program were put to the prover.  Of the inputs where they differed or the last sample
+    disagreed, `surrogate_wrong` and `program_wrong` were put right by the circuit.  `last_sample`: fresh inputs at the end, on which
+    circuit, surrogate and program agree.  `in_onnxruntime`: executed inputs on which the file was run in onnxruntime, too.
+    """
+
+    rounds: int
+    surrogate_wrong: int
+    program_wrong: int
+    last_sample: int
+    in_onnxruntime: int
+
+
 @dataclass(frozen=True, eq=False)
 class Distillation:
-    """What came out: circuit = surrogate (executed on every input) = program (the verdict)."""
+    """What came out: circuit = surrogate (executed) = program (the verdict).
+
+    `sampling` is None where the circuit was run on every input of the domain; otherwise circuit = surrogate is known on the inputs of
+    `teaching` only.  `unstable`: neurons of the surrogate that bounds do not settle, None where bounding took too long.
+    """
 
     circuit: CircuitSummary
     task: Task
@@ -46,13 +68,39 @@ class Distillation:
     verdict: Verdict
     out: Path | None
     seconds: float
+    sampling: Sampling | None = None
+    unstable: int | None = None
+
+    def __post_init__(self) -> None:
+        # the docstring says what was shown; it is no part of any digest
+        program = documented(self.candidate, self.claim, self.circuit.name, self.verdict)
+        object.__setattr__(self, "claim", replace(self.claim, program=program))
 
     def __str__(self) -> str:
         """The chain and the program, for notebooks."""
         n = f"{len(self.teaching.labelled):,}"
-        return f"circuit = surrogate, executed on all {n} inputs\nsurrogate = program: {self.verdict}\n\n{self.claim.program.text}"
+        executed = (
+            f"on all {n} inputs" if self.sampling is None else f"on {n} of {number(self.verdict.domain_size)} inputs, not on the others"
+        )
+        return f"circuit = surrogate, executed {executed}\nsurrogate = program: {self.verdict}\n\n{self.claim.program.text}"
 
     __repr__ = __str__
+
+
+def documented(candidate: Candidate, claim: Claim, origin: str, verdict: Verdict) -> Program:
+    """The claim's program with a docstring that says what was shown, and on which domain."""
+    domain = claim.domain
+    size = number(verdict.domain_size if verdict.domain_size is not None else claim.domain_size)
+    lengths = f"{domain.min_length} to {domain.max_length}" if domain.min_length < domain.max_length else str(domain.max_length)
+    tokens = " ".join(map(repr, domain.tokens)) if len(domain.tokens) <= LISTED else f"{len(domain.tokens)} words"
+    where = f", where {domain.where.name} is true" if domain.where else ""
+    inputs = f"all {size} inputs: {lengths} tokens out of {tokens}{where}"
+    if isinstance(verdict, Proved):
+        shown = f"Proved equal to surrogate.onnx on {inputs} (trust: {verdict.trust}, by {verdict.backend})."
+    else:
+        shown = f"Not proved equal to surrogate.onnx on {inputs}."
+    text = candidate.source(claim.name, f"Distilled from {' '.join(origin.split())}.\n\n{shown}")
+    return Program.from_source(text, claim.program.name, claim.program.origin)
 
 
 def distillation_json(result: Distillation) -> dict[str, Any]:
@@ -62,17 +110,25 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
         "distillation": {
             "circuit": asdict(circuit),
             "inputs_executed": len(result.teaching.labelled),
+            "executed_everywhere": result.sampling is None,
+            "sampling": None if result.sampling is None else asdict(result.sampling),
             "smallest_margin": result.teaching.smallest_margin,
             "surrogate": {
+                "family": surrogate.family,
                 "hidden": list(surrogate.hidden),
                 "neurons": surrogate.neurons,
+                "unstable": result.unstable,
+                "neurons_per_position": surrogate.cell or None,
                 "weight_bits": surrogate.weight_bits,
                 "fractional_bits": surrogate.fractional_bits,
                 "nonzeros": surrogate.nonzeros,
                 "corrections": surrogate.corrections,
                 "digest": result.claim.network.digest,
             },
-            "program": result.claim.program.text,
+            "program": result.claim.program.source.rstrip("\n"),
+            "found_by": result.candidate.way,
+            "template": result.candidate.template,
+            "description_length": result.candidate.description_length,
             "refuted_programs": [r.program.text for r in result.refuted],
             "claim_digest": result.claim.digest,
             "seconds": round(result.seconds, 3),

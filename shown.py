@@ -13,7 +13,7 @@ from .models.claim import Claim
 from .models.claim_file import load_claim
 from .models.network import Network
 from .models.program import Program
-from .models.text import decimal
+from .models.text import decimal, rational
 
 
 def claim_json(path: Path, samples: int) -> dict[str, Any]:
@@ -27,8 +27,9 @@ def claim_json(path: Path, samples: int) -> dict[str, Any]:
     return {
         "kind": "claim",
         "digest": claim.digest,
-        "network": _network(claim.network),
-        "program": _program(claim.program),
+        "network": _network(claim.network if claim.pair is None else claim.pair.first),
+        "network_b": None if claim.pair is None else _network(claim.pair.second),
+        "program": _program(claim.program) if claim.pair is None else None,
         "domain": {
             "tokens": list(domain.tokens),
             "length": [domain.min_length, domain.max_length],
@@ -38,19 +39,28 @@ def claim_json(path: Path, samples: int) -> dict[str, Any]:
             "suffix": list(domain.suffix),
             "digest": domain.digest,
         },
-        "decision": {"kind": decision.kind, "labels": list(decision.labels)},
+        "decision": _decision(claim),
         "domain_size": decimal(claim.domain_size),
         "label_sizes": [decimal(n) for n in shares],
         "warnings": list(vacuity(claim)),
-        "samples": [
-            {
-                "tokens": list(claim.domain.unpadded(word)),
-                "network_label": decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])],
-                "program_label": claim.program_label(domain.unpadded(word)),
-            }
-            for word in words
-        ],
+        "samples": [{"tokens": list(domain.unpadded(word)), **_said(claim, word)} for word in words],
     }
+
+
+def _decision(claim: Claim) -> dict[str, Any]:
+    decision = claim.decision if claim.pair is None else claim.pair.decision
+    if decision is None:
+        assert claim.pair is not None and claim.pair.within is not None
+        return {"kind": "within", "epsilon": rational(claim.pair.within)}
+    return {"kind": decision.kind, "labels": list(decision.labels)}
+
+
+def _said(claim: Claim, word: Any) -> dict[str, Any]:
+    if claim.pair is None:
+        network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
+        return {"network_label": network, "program_label": claim.program_label(claim.domain.unpadded(word))}
+    one, other = claim.pair.told(claim.domain.one_hot(word.reshape(1, -1)))
+    return {"network_label": one.label, "program_label": None, "network_b_label": other.label}
 
 
 def network_json(path: Path) -> dict[str, Any]:

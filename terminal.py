@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .distilled import Distillation
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
+TABLES = 40  # lines of tables up to which a program is shown with them
 
 
 class _Screen(Console):
@@ -61,7 +62,7 @@ def sequence_text(tokens: Sequence[str]) -> str:
 def print_verdict(claim: Claim, verdict: Verdict) -> None:
     """The answer first, then why, then who ran."""
     screen = console()
-    screen.print(headline(verdict), soft_wrap=True)
+    screen.print(headline(verdict, two=claim.pair is not None), soft_wrap=True)
     if isinstance(verdict, Refuted):
         screen.print(counterexample_table(verdict.counterexamples))
         if len(verdict.counterexamples) > MAX_COUNTEREXAMPLES_SHOWN:
@@ -73,22 +74,25 @@ def print_verdict(claim: Claim, verdict: Verdict) -> None:
     screen.print(attempts_table(verdict.attempts))
 
 
-def headline(verdict: Verdict) -> Text:
+def headline(verdict: Verdict, *, two: bool = False) -> Text:
+    """`two`: of a claim about two networks."""
     size = f"{number(verdict.domain_size)} inputs"
     if isinstance(verdict, Proved):
         return Text(
-            f"proved: network = program on all {size} (trust: {verdict.trust}, by {verdict.backend}, {verdict.seconds:.2f} s)", "green"
+            f"proved: network = {'network_b' if two else 'program'} on all {size} (trust: {verdict.trust}, by {verdict.backend}, {verdict.seconds:.2f} s)",
+            "green",
         )
     if isinstance(verdict, Refuted):
         where = "" if verdict.disagreeing is None else f" on exactly {number(verdict.disagreeing)} input{'s' * (verdict.disagreeing != 1)}"
-        return Text(f"refuted: network and program differ{where} (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
+        what = "the networks differ" if two else "network and program differ"
+        return Text(f"refuted: {what}{where} (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
     so_far = (
         "" if verdict.proved_inputs is None else f"; proved on {share(verdict.proved_inputs, verdict.domain_size)} of the inputs so far"
     )
     return Text(f"unknown: {visible(verdict.reason)} (domain: {size}, {verdict.seconds:.2f} s{so_far})", "yellow")
 
 
-def print_certificate(certificate: Certificate | None, why: str, late: bool, domain_size: int) -> None:
+def print_certificate(certificate: Certificate | None, why: str, late: bool, domain_size: int, *, two: bool = False) -> None:
     """The checker's word."""
     screen = console()
     if certificate is None:
@@ -97,14 +101,19 @@ def print_certificate(certificate: Certificate | None, why: str, late: bool, dom
         return
     size = f"{certificate.size:,} bytes, checked in {certificate.seconds:.2f} s"
     if certificate.shows == "refuted":
-        screen.print(Text(f"accepted: network and program differ on {sequence_text(certificate.tokens)} ({size})", "green"), soft_wrap=True)
+        what = "the networks differ" if two else "network and program differ"
+        screen.print(Text(f"accepted: {what} on {sequence_text(certificate.tokens)} ({size})", "green"), soft_wrap=True)
         return
     found = certificate.convinced or certificate.accepted
     assert found is not None
     rounding = "; float32 computes this network exactly" if found.exact_in_float32 else "; about the network over the rationals"
     counted = f"{found.parts:,} parts, {found.leaves:,} leaves, {found.run:,} prefixes run" if isinstance(found, Accepted) else str(found)
     screen.print(
-        Text(f"accepted: network = program on all {number(domain_size)} inputs ({counted}; {size}{rounding})", "green"), soft_wrap=True
+        Text(
+            f"accepted: network = {'network_b' if two else 'program'} on all {number(domain_size)} inputs ({counted}; {size}{rounding})",
+            "green",
+        ),
+        soft_wrap=True,
     )
 
 
@@ -125,9 +134,14 @@ def guarantee(verdict: Proved) -> Text:
 
 def counterexample_table(counterexamples: Sequence[Counterexample]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for heading in ("input", "network says", "program says", "network output"):
+    two = any(c.both is not None for c in counterexamples)
+    for heading in ("input", "network says", "network_b says" if two else "program says", *(() if two else ("network output",))):
         table.add_column(heading, overflow="fold")
     for c in counterexamples[:MAX_COUNTEREXAMPLES_SHOWN]:
+        if c.both is not None:
+            said = [f"{'' if t.label is None else label_text(t.label) + ': '}{', '.join(map(rational, t.outputs))}" for t in c.both]
+            table.add_row(Text(sequence_text(c.tokens)), *map(Text, said))
+            continue
         outputs = ", ".join(map(rational, c.outputs))
         table.add_row(Text(sequence_text(c.tokens)), Text(label_text(c.network_label)), Text(label_text(c.program_label)), Text(outputs))
     return table
@@ -155,32 +169,48 @@ def domain_lines(domain: Domain, size: int) -> list[str]:
     return lines
 
 
+def claimed(claim: Claim) -> str:
+    if claim.pair is None:
+        return f"the network {visible(claim.network.name)} gives the same label as {claim.program.name}"
+    pair = claim.pair
+    return f"the networks {visible(pair.first.name)} and {visible(pair.second.name)} {pair.meaning}"
+
+
 def show_claim(path: Path, samples: int) -> None:
     """The claim in plain words, the program, and sample inputs with both labels."""
     claim = load_claim(path)
     screen = console()
-    labels = ", ".join(label_text(y) for y in claim.decision.labels)
-    rule = "the largest output wins, ties go to the first" if claim.decision.kind == "argmax" else "an output above 0 means the second"
+    decision = claim.decision if claim.pair is None else claim.pair.decision
+    labels = ", ".join(label_text(y) for y in decision.labels) if decision else "none"
+    rule = "an output above 0 means the second" if decision and decision.kind == "sign" else "the largest output wins, ties go to the first"
     lines = [
         f"claim    {visible(str(path))}",
-        f"         the network {visible(claim.network.name)} gives the same label as {claim.program.name} on every input of the domain",
+        f"         {claimed(claim)} on every input of the domain",
         "domain   " + f"\n{'':9}".join(domain_lines(claim.domain, claim.domain_size)),
-        f"labels   {labels} ({rule})",
-        f"network  {network_line(claim.network)}",
+        f"labels   {labels} ({rule})" if decision else f"outputs  within {claim.pair.within if claim.pair else 0} of each other",
+        *(f"network  {network_line(n)}" for n in ((claim.pair.first, claim.pair.second) if claim.pair else (claim.network,))),
     ]
     screen.print("\n".join(lines), soft_wrap=True, markup=False)
-    code(screen, claim.program.text)
+    if claim.pair is None:
+        code(screen, claim.program.text)
     for warning in vacuity(claim):
         screen.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
     if not samples:
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("sample input", "network says", "program says", ""):
+    for heading in ("sample input", "network says", "network_b says" if claim.pair else "program says", ""):
         table.add_column(heading)
     for word in sample_words(claim, samples):
         sequence = claim.domain.unpadded(word)
         network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
         program = claim.program_label(sequence)
+        if claim.pair is not None:
+            one, other = claim.pair.told(claim.domain.one_hot(word.reshape(1, -1)))
+            said = [", ".join(map(rational, t.outputs)) if t.label is None else label_text(t.label) for t in (one, other)]
+            table.add_row(
+                Text(sequence_text(sequence)), *map(Text, said), Text("differs" if claim.pair.disagree(one, other) else "", "red")
+            )
+            continue
         same = type(network) is type(program) and network == program
         table.add_row(
             Text(sequence_text(sequence)), Text(label_text(network)), Text(label_text(program)), "" if same else Text("differs", "red")
@@ -259,6 +289,36 @@ def code(screen: Console, text: str) -> None:
         screen.print(indent(text, "  "), markup=False, soft_wrap=True)
 
 
+def surrogate_lines(result: Distillation) -> list[str]:
+    """Family, size, and on what it was compared with the circuit."""
+    surrogate, network, n = result.surrogate, result.claim.network, number(len(result.teaching.labelled))
+    neurons = plural(surrogate.neurons, "ReLU neuron")
+    if result.unstable is not None and surrogate.neurons:
+        neurons += f", {number(result.unstable)} of them not settled by bounds"
+    if surrogate.corrections:
+        neurons += f", {number(surrogate.corrections)} of them built to correct training"
+    layers = " -> ".join(map(str, (network.input_size, *surrogate.hidden, network.output_size)))
+    shape = {
+        "constant": "a constant",
+        "linear": "linear",
+        "dense": f"layers {layers}",
+        "cell": f"a recurrent cell of {plural(surrogate.cell, 'ReLU')} a position, unrolled",
+        "one-hot": "a state machine, a neuron for each rarer step, unrolled",
+    }[surrogate.family]
+    weights = f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}"
+    lines = [f"{shape}: {neurons}", f"{weights}, {surrogate.fractional_bits} of them after the point"]
+    if result.sampling is None:
+        return [*lines, f"same label as the circuit on {n} of {n} inputs, exactly and in onnxruntime"]
+    found = result.sampling
+    settled = f"{plural(found.surrogate_wrong, 'time')} against the surrogate, {plural(found.program_wrong, 'time')} against the program"
+    return [
+        *lines,
+        f"same label as the circuit on the {n} inputs that were executed, exactly; on {number(found.in_onnxruntime)} of them in onnxruntime",
+        f"{plural(found.rounds, 'round')} with program and prover; where they differed, the circuit decided {settled}",
+        f"at the end {number(found.last_sample)} fresh inputs, over every step of the program: no difference",
+    ]
+
+
 def print_distillation(result: Distillation) -> None:
     """The story in the order of the README: circuit, surrogate, program, race, verdict, and what exactly is guaranteed."""
     from .distilled import result_files
@@ -269,34 +329,30 @@ def print_distillation(result: Distillation) -> None:
         screen.print(heading(title))
         screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
-    teaching, surrogate, verdict = result.teaching, result.surrogate, result.verdict
-    n = len(teaching.labelled)
+    teaching, verdict = result.teaching, result.verdict
+    n, size = len(teaching.labelled), verdict.domain_size or len(teaching.labelled)
+    run_on = f"all {number(n)} inputs" if result.sampling is None else f"{number(n)} of {number(size)} inputs"
     screen.print(heading(f"== {result.claim.name}"))
-    facts("circuit", (*result.circuit.lines(), f"run on all {number(n)} inputs; smallest logit margin {teaching.smallest_margin:.3g}"))
+    facts("circuit", (*result.circuit.lines(), f"run on {run_on}; smallest logit margin {teaching.smallest_margin:.3g}"))
     labels = " ".join(map(label_text, result.task.decision.labels))
-    facts("domain", (*domain_lines(result.task.domain, n), f"labels {labels}"))
-    layers = " -> ".join(map(str, (result.claim.network.input_size, *surrogate.hidden, result.claim.network.output_size)))
-    corrections = f", {surrogate.corrections} of them built to correct training" if surrogate.corrections else ""
-    facts(
-        "surrogate",
-        (
-            f"layers {layers}: {plural(surrogate.neurons, 'ReLU neuron')}{corrections}",
-            f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}, "
-            f"{surrogate.fractional_bits} of them after the point",
-            f"same label as the circuit on {number(n)} of {number(n)} inputs, exactly and in onnxruntime",
-        ),
-    )
+    facts("domain", (*domain_lines(result.task.domain, size), f"labels {labels}"))
+    facts("surrogate", surrogate_lines(result))
     for refutation in result.refuted[-1:]:
         many = f" (the last of {len(result.refuted)})" if len(result.refuted) > 1 else ""
         screen.print(heading(f"a program that was refuted on the way{many}"))
         code(screen, refutation.program.text)
         screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
     screen.print(heading("program"))
-    code(screen, result.claim.program.text)
+    program = result.claim.program
+    tables = program.source.rstrip("\n").count("\n") - program.text.count("\n")
+    code(screen, program.source.rstrip("\n") if tables < TABLES else program.text)
+    if tables >= TABLES:
+        screen.print(f"  ({tables} lines of tables stand before it)")
     print_verdict(result.claim, verdict)
     if isinstance(verdict, Proved):
+        executed = f"on {run_on} of the domain" if result.sampling is None else f"on {run_on}: nothing is known of the others"
         chain = (
-            f"circuit   = surrogate   executed on all {number(n)} inputs of the domain",
+            f"circuit   = surrogate   executed {executed}",
             f"surrogate = program     proved on all {number(verdict.domain_size)} (trust: {verdict.trust}, by {verdict.backend})",
         )
         facts("what is guaranteed", chain)

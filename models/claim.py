@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from .errors import InputError
 from .language import build_language
 from .network import Network
 from .program import Program
+
+if TYPE_CHECKING:
+    from .pair import Pair
 
 Label = str | int | bool
 
@@ -111,6 +114,7 @@ class Claim:
     domain: Domain
     decision: Decision
     name: str = "claim"
+    pair: Pair | None = None  # the two networks, where `network` is what tells where they disagree (`pair.py`)
 
     def __post_init__(self) -> None:
         if self.network.input_size != self.domain.input_size:

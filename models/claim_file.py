@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from .claim import Claim, Decision
 from .domain import Domain
 from .errors import InputError
 from .files import read_file
+from .network import Network
+from .pair import Pair, claim_of_pair
 from .program import Program
 
 MAX_CLAIM_BYTES = 1 << 20
@@ -39,24 +42,53 @@ def load_claim(path: str | Path) -> Claim:
     path = Path(path)
     table = _read(path)
     _known(path, table, ("network", "program", "network_b", "domain", "input", "decision"), "")
-    if "network_b" in table:
-        raise InputError(f"{path}: network_b", "claims about two networks are not supported yet", "state a program instead")
-    for key in ("network", "program"):
+    if "network_b" in table and "program" in table:
+        raise InputError(f"{path}: network_b", "a claim is about a program or a second network, not both", "remove one of them")
+    for key in ("network", "network_b" if "network_b" in table else "program"):
         if not isinstance(table.get(key), str):
             raise InputError(f"{path}: {key}", "missing, or not a string", f'add {key} = "{_EXAMPLE[key]}" at the top of the file')
+    within = _epsilon(path, table)
     task = _task(path, table)
+
+    def network(key: str) -> Network:
+        read = load_onnx(path.parent / table[key], positions=task.domain.positions, alphabet=len(task.domain.alphabet))
+        if (read.encoding == "ids") != (task.encoding == "ids"):
+            takes, encoding = ("int64 ids", "ids") if read.encoding == "ids" else ("floats", "one_hot")
+            what = f'the claim says "{task.encoding}" but {"the network" if key == "network" else key} takes {takes}'
+            raise InputError(f"{path}: [input] encoding", what, f'write encoding = "{encoding}"')
+        return read
+
+    if "network_b" in table:
+        pair = Pair(network("network"), network("network_b"), task.decision if within is None else None, within)
+        return claim_of_pair(pair, task.domain, task.name)
     program = Program.load(table["program"], path.parent)
-    network = load_onnx(path.parent / table["network"], positions=task.domain.positions, alphabet=len(task.domain.alphabet))
-    if (network.encoding == "ids") != (task.encoding == "ids"):
-        raise InputError(
-            f"{path}: [input] encoding",
-            f'the claim says "{task.encoding}" but the network takes {"int64 ids" if network.encoding == "ids" else "floats"}',
-            f'write encoding = "{"ids" if network.encoding == "ids" else "one_hot"}"',
-        )
-    return Claim(network, program, task.domain, task.decision, name=task.name)
+    return Claim(network("network"), program, task.domain, task.decision, name=task.name)
 
 
-_EXAMPLE = {"network": "surrogate.onnx", "program": "program.py:function"}
+def _epsilon(path: Path, table: dict[str, Any]) -> Fraction | None:
+    """Of [decision] kind = "within", which takes no labels; None for decisions that give labels."""
+    decision = table.get("decision")
+    if not isinstance(decision, dict) or decision.get("kind") != "within":
+        return None
+    if "network_b" not in table:
+        raise InputError(f"{path}: [decision] kind", '"within" compares two networks', 'add network_b = "other.onnx"')
+    _known(path, decision, ("kind", "epsilon"), "[decision] ")
+    given = decision.get("epsilon")
+    try:
+        if isinstance(given, bool) or not isinstance(given, int | float | str) or len(str(given)) > 100:
+            raise ValueError
+        found = Fraction(str(given))  # of a float: the decimal number that was written
+    except (ValueError, ZeroDivisionError):
+        what = "missing" if given is None else f"{given!r} is no number"
+        raise InputError(f"{path}: [decision] epsilon", what, 'write epsilon = 0.01 or epsilon = "1/100"') from None
+    if found < 0:
+        raise InputError(f"{path}: [decision] epsilon", f"{given} is negative", "give 0 or more")
+    decision.clear()
+    decision.update({"kind": "sign", "labels": [True, False]})  # what the rest of the file is read with
+    return found
+
+
+_EXAMPLE = {"network": "surrogate.onnx", "program": "program.py:function", "network_b": "other.onnx"}
 
 
 def load_task(path: str | Path) -> Task:

@@ -81,6 +81,9 @@ class Relu:
 
 
 Node = Affine | Relu
+_Used = tuple[
+    np.ndarray | None, np.ndarray
+]  # the rows of a matrix that are not zero (None: all are kept), and the matrix without the others
 Encoding = Literal["one_hot", "ids", "real"]
 
 
@@ -156,17 +159,31 @@ class Network:
         return tuple(forms)
 
     def magnitudes(self, input_magnitude: int = 1) -> tuple[int, ...]:
-        """Per node, a bound on every numerator and on every partial sum that computes it, for |input| <= input_magnitude."""
+        """Per node, a bound on every numerator and on every partial sum that computes it, for |input| <= input_magnitude.
+
+        By intervals per neuron, so that what ReLUs cut off does not add up: unrolled networks have hundreds of layers.
+        """
         bounds = [input_magnitude]
+        low = [np.full(self.input_size, -input_magnitude, dtype=object)]
+        high = [np.full(self.input_size, input_magnitude, dtype=object)]
         for k, node in enumerate(self.nodes, start=1):
             if isinstance(node, Relu):
                 bounds.append(bounds[node.source])
+                low.append(np.maximum(low[node.source], 0))
+                high.append(np.maximum(high[node.source], 0))
                 continue
             weights, bias = self.integer_form(k)
-            rows = np.abs(bias.astype(object))
+            least = most = bias.astype(object)
+            rows = np.abs(least)
             for s, w in zip(node.sources, weights, strict=True):
-                rows = rows + np.abs(w.astype(object)).sum(axis=1) * bounds[s] if w.shape[1] else rows
+                if w.shape[1]:
+                    plus, minus = np.maximum(w, 0).astype(object), np.minimum(w, 0).astype(object)
+                    least = least + plus @ low[s] + minus @ high[s]
+                    most = most + plus @ high[s] + minus @ low[s]
+                    rows = rows + (plus - minus) @ np.maximum(np.abs(low[s]), np.abs(high[s]))
             bounds.append(max((int(r) for r in rows), default=0))
+            low.append(least)
+            high.append(most)
         return tuple(bounds)
 
     @cached_property
@@ -184,12 +201,12 @@ class Network:
         return np.dtype(np.int64) if largest <= INT64_LIMIT else np.dtype(object)
 
     @cached_property
-    def _one_hot_plan(self) -> tuple[np.dtype, tuple[tuple[tuple[np.ndarray, ...], np.ndarray], ...]]:
+    def _one_hot_plan(self) -> tuple[np.dtype, tuple[tuple[tuple[_Used, ...], np.ndarray], ...]]:
         return self._plan(1)
 
-    def _plan(self, magnitude: int) -> tuple[np.dtype, tuple[tuple[tuple[np.ndarray, ...], np.ndarray], ...]]:
+    def _plan(self, magnitude: int) -> tuple[np.dtype, tuple[tuple[tuple[_Used, ...], np.ndarray], ...]]:
         dtype = self._arithmetic(magnitude)
-        return dtype, tuple((tuple(np.ascontiguousarray(w.T.astype(dtype)) for w in ws), b.astype(dtype)) for ws, b in self._integer_forms)
+        return dtype, tuple((tuple(_used_rows(w.T.astype(dtype)) for w in ws), b.astype(dtype)) for ws, b in self._integer_forms)
 
     def values(self, inputs: np.ndarray) -> list[np.ndarray]:
         """Exact numerators of every node for a batch of integer inputs, shape (batch, input_size).
@@ -210,8 +227,8 @@ class Network:
                 values.append(np.maximum(values[node.source], 0))
                 continue
             total = np.broadcast_to(bias, (len(inputs), node.size))
-            for s, w in zip(node.sources, weights, strict=True):
-                total = total + values[s] @ w
+            for s, (used, w) in zip(node.sources, weights, strict=True):
+                total = total + (values[s] if used is None else values[s][:, used]) @ w
             values.append(total)
         return values
 
@@ -232,6 +249,14 @@ class Network:
             for array in (*node.weights, node.bias):
                 h.update((";" + ",".join(str(int(v)) for v in array.flat)).encode())
         return h.hexdigest()
+
+
+def _used_rows(matrix: np.ndarray) -> _Used:
+    """Unrolled networks read one position of many per node: leaving out what is not read saves most of the work."""
+    used = np.flatnonzero(matrix.any(axis=1))
+    if 2 * len(used) > len(matrix):
+        return None, np.ascontiguousarray(matrix)
+    return used, np.ascontiguousarray(matrix[used])
 
 
 def dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:

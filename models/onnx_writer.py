@@ -77,5 +77,7 @@ def _float32(network: Network, k: int, numerators: np.ndarray, denominator: int)
         worst = Fraction(int(numerators[~exact].flat[0]), denominator)
         shown = str(worst) if len(str(worst)) < 40 else "a rational of many digits"
         raise InputError(network.name, f"node {k} has the parameter {shown}, which is no float32", "round the network's parameters first")
-    flat = [float(Fraction(int(v), denominator)) for v in numerators.flat]  # exact: every value is a float32
+    if numerators.dtype == np.int64 and denominator & (denominator - 1) == 0 and denominator.bit_length() < 1000:
+        return np.ldexp(numerators.astype(np.float64), 1 - denominator.bit_length()).astype(np.float32)  # exact: every value is a float32
+    flat = [float(Fraction(int(v), denominator)) for v in numerators.flat]
     return np.array(flat, dtype=np.float32).reshape(numerators.shape)

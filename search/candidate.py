@@ -1,8 +1,10 @@
-"""A program that explains the examples: its text, and the same function on arrays of words.  What the search yields."""
+"""A program that explains the examples: its text, and the same function on arrays of words.  What every way of the search yields."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -11,22 +13,26 @@ from .rank import description_length, rank_key
 from .reading import Reading
 from .render import function
 
+Way = Literal["templates", "enumeration", "automaton"]
+
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """One feature, read in one way.  `evaluate` and the source agree on every word of the domain (a property test holds it)."""
+    """`lines`: the function's body; `constants`: lines before it; `decide`: label indices of padded words, -1 for what is no label.
 
-    family: Family
-    row: int
-    reading: Reading
+    `way`: how it was found; `template`: in which form.  `evaluate` and the source agree on every word of the domain
+    (a property test holds it).
+    """
+
+    way: Way
+    template: str
+    lines: tuple[str, ...]
+    decide: Callable[[np.ndarray], np.ndarray]
+    constants: tuple[str, ...] = ()
     key: tuple[int, int, int, str] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", rank_key(self.source()))
-
-    @property
-    def template(self) -> str:
-        return self.family.template
 
     @property
     def description_length(self) -> int:
@@ -34,13 +40,13 @@ class Candidate:
 
     def source(self, name: str = "program", doc: str = "") -> str:
         """Python in the readable subset: one function of `tokens`."""
-        return function(self.reading.lines, name, doc)
-
-    def values(self, words: np.ndarray) -> np.ndarray:
-        return self.family.evaluate(words, np.array([self.row]))[0]
+        return function(self.lines, name, doc, self.constants)
 
     def evaluate(self, words: np.ndarray) -> np.ndarray:
         """Label indices (n,) for padded words; -1 where the program returns something that is not a label."""
-        if len(words) == 0:
-            return np.zeros(0, dtype=np.int64)
-        return self.reading.apply(self.values(words))
+        return self.decide(words) if len(words) else np.zeros(0, dtype=np.int64)
+
+
+def read_feature(family: Family, row: int, reading: Reading, way: Way = "templates") -> Candidate:
+    """One feature, read in one way."""
+    return Candidate(way, family.template, reading.lines, lambda words: reading.apply(family.evaluate(words, np.array([row]))[0]))

@@ -22,12 +22,15 @@ class Body:
 
     `negated`: for flags, the opposite expression, where there is a better one than `not (...)`.
     A token feature without a token has the value "no token", which is the literal `nothing(problem)`.
+    `absent`, for numbers that may be missing: the value that stands for it, the condition that it is not missing, and the
+    expression that has the value then, without `lines`.
     """
 
     lines: tuple[str, ...]
     expression: str
     name: str = "value"
     negated: str = ""
+    absent: tuple[int, str, str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,7 @@ class Family:
     evaluate(words, rows): values (len(rows), n) of the features `rows`, never of none: integers (`residue`: small ones
     without an order), 0 or 1 for a flag, a symbol for a token (the number of tokens: there is none).
     body(row): Python that computes it.
+    bound: 0, or all values are in range(bound), so that they may index a tuple.
     direct(row, fallback), for token features only: a whole function body that returns the token, `fallback` if there is none.
     """
 
@@ -46,3 +50,4 @@ class Family:
     evaluate: Evaluate
     body: Callable[[int], Body]
     direct: Callable[[int, str], tuple[str, ...]] | None = None
+    bound: int = 0

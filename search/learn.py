@@ -1,8 +1,9 @@
 """Small state machines from labelled examples, for behaviours that no other template describes.
 
-The examples become a prefix tree, and equal futures merge layer by layer into a small acyclic automaton.  A machine with as few
-states as possible is then looked for by backtracking over its transitions; where that is too much, blue-fringe state
-merging folds the acyclic automaton: two states may be one as long as no sequence would get two labels.
+The examples become a prefix tree, and equal futures merge layer by layer into a small acyclic automaton.  Its layers are folded:
+where its middle layers are copies of a machine's states, by aligning them (`align.py`); else a machine with as few states as possible
+is looked for by backtracking over its transitions; where that is too much, by blue-fringe state merging, in which two states
+may be one as long as no sequence would get two labels.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..models.labelled import Labelled
-from ..models.surrogate_recurrent import smallest_layered
+from ..models.layered import Layered, smallest_layered
+from .align import aligned
 
 MAX_STATES = 400  # of the acyclic automaton
 MAX_MACHINE = 12  # of the machine: more is not readable
@@ -39,17 +41,26 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class _Graph:
+class Graph:
     """A partial deterministic automaton: outgoing edges per state, and the label where a sequence may end."""
 
     edges: tuple[dict[int, int], ...]
     labels: tuple[int | None, ...]
 
 
-def learn_machines(examples: Labelled, size: int) -> list[Machine]:
-    """Machines over `size` tokens that give every example its label in its last state, smallest first (at most two)."""
-    graph = _acyclic(examples, size)
+def learn_machines(examples: Labelled, size: int, suggested: Layered | None = None) -> list[Machine]:
+    """Machines over `size` tokens that give every example its label in its last state, smallest first (at most two).
+
+    `suggested`: a layered automaton that may be right on more words than the examples, where they are only some of the domain.
+    """
+    if len(np.unique(examples.labels)) < 2:
+        return []
+    graph = acyclic(examples, size, MAX_STATES) if suggested is None else _without_padding(suggested.tables, suggested.finals, size)
     if graph is None:
+        return []
+    if (first := _aligned(graph, examples, size)) is not None:
+        return [first]
+    if len(graph.edges) > MAX_STATES:
         return []
     found = [_smallest(graph, size)]
     if found[0] is None:
@@ -57,13 +68,51 @@ def learn_machines(examples: Labelled, size: int) -> list[Machine]:
     return sorted((m for m in found if m is not None and _separates(m, examples)), key=lambda m: len(m.step))
 
 
-def _acyclic(examples: Labelled, size: int) -> _Graph | None:
-    """The smallest layered automaton of exactly these examples, root first; None if it is too large."""
-    layered = smallest_layered(examples, size + 1, MAX_STATES)
+def _aligned(graph: Graph, examples: Labelled, size: int) -> Machine | None:
+    """The first machine that aligning layers gives and that is right on all examples, from whichever state it starts."""
+    some = examples.take(np.arange(0, len(examples), max(1, len(examples) // 512)))
+    for table in aligned(_layers(graph, size)):
+        step = np.where(table >= 0, table, np.arange(len(table))[:, None])
+        for start in range(len(step)):
+            machine = Machine(step, start)
+            if _separates(machine, some) and _separates(machine, examples):
+                return _reachable(machine)
+    return None
+
+
+def _layers(graph: Graph, size: int) -> list[np.ndarray]:
+    """The graph's states by how far they are from the root, each numbered in its layer."""
+    depth, place, widths = [0] * len(graph.edges), [0] * len(graph.edges), [1]
+    for state, out in enumerate(graph.edges):  # in order of depth
+        for target in out.values():
+            if target and depth[target] == 0:
+                depth[target] = depth[state] + 1
+                widths += [0] * (depth[target] + 1 - len(widths))
+                place[target] = widths[depth[target]]
+                widths[depth[target]] += 1
+    layers = [np.full((width, size), -1) for width in widths]
+    for state, out in enumerate(graph.edges):
+        for symbol, target in out.items():
+            layers[depth[state]][place[state], symbol] = place[target]
+    return layers
+
+
+def _reachable(machine: Machine) -> Machine:
+    """Without the states that no word leads to; the start is state 0."""
+    order = [machine.start]
+    for state in order:
+        order += [int(t) for t in dict.fromkeys(machine.step[state].tolist()) if t not in order]
+    place = {q: i for i, q in enumerate(order)}
+    return Machine(np.array([[place[int(t)] for t in machine.step[q]] for q in order]), 0)
+
+
+def acyclic(examples: Labelled, size: int, limit: int) -> Graph | None:
+    """The smallest layered automaton of exactly these examples, root first; None if it has more than `limit` states."""
+    layered = smallest_layered(examples, size + 1, limit)
     return None if layered is None else _without_padding(layered.tables, layered.finals, size)
 
 
-def _without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int) -> _Graph:
+def _without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int) -> Graph:
     """States from the root on; a padding edge becomes the label of the sequence that ends before it."""
     number: dict[tuple[int, int], int] = {(0, 0): 0}
     queue = [(0, 0)]
@@ -71,7 +120,7 @@ def _without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int
     labels: list[int | None] = []
     for t, s in queue:
         depth, place = t, s
-        while depth < len(layers) and layers[depth][place, size] >= 0:
+        while depth < len(layers) and layers[depth].shape[1] > size and layers[depth][place, size] >= 0:
             depth, place = depth + 1, int(layers[depth][place, size])
         labels.append(int(finals[place]) if depth == len(layers) else None)
         out = {}
@@ -82,10 +131,10 @@ def _without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int
                 if out[symbol] == len(queue):
                     queue.append((t + 1, target))
         edges.append(out)
-    return _Graph(tuple(edges), tuple(labels))
+    return Graph(tuple(edges), tuple(labels))
 
 
-def _smallest(graph: _Graph, size: int) -> Machine | None:
+def _smallest(graph: Graph, size: int) -> Machine | None:
     """The machine with the fewest states that some order of trying finds within TRIALS; tokens that act alike are taken as one."""
     columns: dict[tuple[int | None, ...], int] = {}
     group = [columns.setdefault(tuple(out.get(a) for out in graph.edges), a) for a in range(size)]
@@ -159,7 +208,7 @@ def _ordered(
 class _Partition:
     """States merged into blocks so far; a block has one label at most and one edge per symbol."""
 
-    def __init__(self, graph: _Graph) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.parent = list(range(len(graph.edges)))
         self.edges = [dict(out) for out in graph.edges]
         self.labels = list(graph.labels)
@@ -199,7 +248,7 @@ class _Partition:
         return score
 
 
-def _fold(graph: _Graph, by_score: bool) -> _Partition | None:
+def _fold(graph: Graph, by_score: bool) -> _Partition | None:
     """Blue-fringe merging: red states are kept, blue ones are their successors; None when the machine gets too large."""
     blocks = _Partition(graph)
     red = [0]
@@ -231,7 +280,7 @@ def _fold(graph: _Graph, by_score: bool) -> _Partition | None:
             blocks = best[1]
 
 
-def _machine(graph: _Graph, blocks: _Partition, size: int) -> Machine:
+def _machine(graph: Graph, blocks: _Partition, size: int) -> Machine:
     """States numbered so that those with one label are neighbours, which lets thresholds tell the labels."""
     reached = [blocks.find(0)]
     for state in reached:

@@ -6,7 +6,7 @@ import ast
 from functools import lru_cache
 
 # A remainder often holds by an accident of the lengths (with eight tokens, the parity of one is that of the others):
-# it counts as much more as a second count does.
+# it counts as much more as a second count does.  A step of a loop that wraps around is no such accident.
 REMAINDER = 4
 
 
@@ -16,7 +16,10 @@ def description_length(source: str) -> int:
     tree = ast.parse(source)
     skipped = (ast.Load, ast.Store, ast.Module, ast.arguments)
     total = sum(not isinstance(node, skipped) for node in ast.walk(tree))
-    total += sum(REMAINDER * isinstance(node, ast.Mod) for node in ast.walk(tree))
+    steps = {id(node) for loop in ast.walk(tree) if isinstance(loop, ast.For) for node in ast.walk(loop)}
+    total += sum(
+        REMAINDER * (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and id(node) not in steps) for node in ast.walk(tree)
+    )
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
             total -= 2

@@ -14,7 +14,7 @@ import numpy as np
 
 from .feature import Body, Family
 from .problem import Problem
-from .render import indent, literal, nothing, one_of
+from .render import indent, literal, nothing, one_of, tuple_of
 
 MAX_RUNS = 12  # intervals of a number that a program may tell apart
 
@@ -44,10 +44,11 @@ def readings(family: Family, row: int, problem: Problem, values: np.ndarray, lab
         return [_flag(body, problem, meaning)]
     if family.kind == "token":
         words = [*problem.tokens, nothing(problem)]
-        return [_groups(body, problem, meaning, words), *_token_itself(family, row, problem, meaning)]
+        return [groups(body, problem, meaning, words), *_token_itself(family, row, problem, meaning)]
+    more = [*_number_itself(body, problem, meaning), *_indexed(body, problem, meaning, family.bound)]
     if family.kind == "residue":
-        return [_groups(body, problem, meaning, list(range(max(meaning) + 1))), *_number_itself(body, problem, meaning)]
-    return [*_number(body, problem, meaning), *_number_itself(body, problem, meaning)]
+        return [groups(body, problem, meaning, list(range(max(meaning) + 1))), *more]
+    return [*_number(body, problem, meaning), *more]
 
 
 def choose(condition: str, negated: str, yes: object, no: object) -> str:
@@ -75,7 +76,7 @@ def _chain(body: Body, arms: Sequence[tuple[str, object]], last: object) -> tupl
     return (*lines, f"return {literal(last)}")
 
 
-def _groups(body: Body, problem: Problem, meaning: dict[int, int], words: Sequence[object]) -> Reading:
+def groups(body: Body, problem: Problem, meaning: dict[int, int], words: Sequence[object]) -> Reading:
     """Group the values by label; the label with the most values needs no test.  words[v]: the value v in Python."""
     groups: dict[int, list[int]] = {}
     for value in sorted(meaning):
@@ -105,20 +106,65 @@ def _token_itself(family: Family, row: int, problem: Problem, meaning: dict[int,
 
 
 def _number_itself(body: Body, problem: Problem, meaning: dict[int, int]) -> list[Reading]:
-    """Where the labels are the numbers themselves, or off by one constant."""
-    if any(type(y) is not int for y in problem.labels):
+    """Where the labels are the numbers themselves, as integers or as strings: off by one constant, or held within bounds."""
+    numbers = _numerals(problem)
+    there = dict(meaning)
+    lines, expression, missing = body.lines, body.expression, None
+    if body.absent:
+        missing = there.pop(body.absent[0], None)
+        lines, expression = (), body.absent[2]
+    if not there or any(y not in numbers for y in there.values()):
         return []
-    shifts = {int(problem.labels[y]) - value for value, y in meaning.items()}
-    if len(shifts) != 1:
+    low, high = min(there), max(there)
+    least, most = (pick(numbers[y] for y in there.values()) for pick in (min, max))
+    shift = next((numbers[y] - v for v, y in sorted(there.items()) if least < numbers[y] < most), numbers[there[low]] - low)
+    clipped = {v: min(max(v + shift, least), most) for v in there}
+    if any(clipped[v] != numbers[y] for v, y in there.items()) or high - low > 1 << 12:
         return []
-    shift = shifts.pop()
-    numbers = {int(y) - shift: i for i, y in enumerate(problem.labels)}
-    low, high = min(numbers) - 1, max(numbers) + 1
-    if high - low > 1 << 12:
+    text = expression if shift == 0 else f"{expression} {'+' if shift > 0 else '-'} {abs(shift)}"
+    bottom, top = (low + shift < least), (high + shift > most)
+    text = f"max({text}, {least})" if bottom else text
+    text = f"min({text}, {most})" if top else text
+    if all(isinstance(problem.labels[y], str) for y in there.values()):
+        text = f"str({text})"
+    index = {numbers[y]: y for y in numbers if type(problem.labels[y]) is type(problem.labels[next(iter(there.values()))])}
+    first, last = (least if bottom else min(index)) - 1, (most if top else max(index)) + 1
+    start, stop = min(first - shift, min(meaning)) - 1, max(last - shift, max(meaning)) + 1
+    table = []
+    for value in range(start, stop + 1):
+        number = value + shift
+        number = max(number, least) if bottom else number
+        number = min(number, most) if top else number
+        table.append(index.get(number, -1))
+    if body.absent:  # a program may be asked for what is missing though no example was
+        fallback = missing if missing is not None else there[low]
+        table[body.absent[0] - start] = fallback
+        text = f"{text} if {body.absent[1]} else {literal(problem.labels[fallback])}"
+        table[: body.absent[0] - start] = [-1] * (body.absent[0] - start)
+    return [Reading((*lines, f"return {text}"), np.array(table), start)]
+
+
+def _numerals(problem: Problem) -> dict[int, int]:
+    """Label index -> number, for the labels that are integers or their decimal strings; of one type only."""
+    out = {}
+    for i, label in enumerate(problem.labels):
+        if type(label) is int:
+            out[i] = label
+        elif isinstance(label, str) and label.isascii() and label.lstrip("-").isdigit() and str(int(label)) == label:
+            out[i] = int(label)
+    return out if len({type(problem.labels[i]) for i in out}) == 1 else {}
+
+
+def _indexed(body: Body, problem: Problem, meaning: dict[int, int], bound: int) -> list[Reading]:
+    """A tuple of labels, indexed by a small number that is never negative."""
+    if not 2 < bound <= MAX_RUNS:
         return []
-    table = np.array([numbers.get(v, -1) for v in range(low, high + 1)])
-    text = body.expression if shift == 0 else f"{body.expression} {'+' if shift > 0 else '-'} {abs(shift)}"
-    return [Reading((*body.lines, f"return {text}"), table, low)]
+    usual = max(meaning.values(), key=list(meaning.values()).count)
+    table = np.array([meaning.get(v, usual) for v in range(bound)])
+    if len(set(table.tolist())) < 3:  # a condition says it better
+        return []
+    labels = tuple_of(problem.labels[y] for y in table)
+    return [Reading((*body.lines, f"return {labels}[{body.expression}]"), table, 0)]
 
 
 def _number(body: Body, problem: Problem, meaning: dict[int, int]) -> list[Reading]:

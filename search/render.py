@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 import re
 import unicodedata
@@ -56,12 +57,25 @@ def function_name(task: str) -> str:
     return name if name.isidentifier() and not taken else f"task_{name}"
 
 
+def parenthesised(condition: str, joiner: str) -> str:
+    """A condition as it may stand beside `and` or `or`."""
+    node = ast.parse(condition, mode="eval").body
+    weaker = isinstance(node, ast.IfExp) or (joiner == "and" and isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or))
+    return f"({condition})" if weaker else condition
+
+
 def docstring(text: str) -> str:
-    flat = " ".join(text.split()).replace("\\", "\\\\").replace('"""', "'''")
+    """One line for each paragraph; the quotes stand alone where there are several."""
+    paragraphs = [" ".join(part.split()).replace("\\", "\\\\").replace('"""', "'''") for part in text.split("\n\n")]
+    flat = "\n\n".join(paragraphs)
+    if len(paragraphs) > 1:
+        return f'"""{flat}\n"""'
     return f'"""{flat + " " if flat.endswith(chr(34)) else flat}"""'
 
 
-def function(lines: Sequence[str], name: str, doc: str = "") -> str:
-    """A whole function `name(tokens)` from the statements of its body."""
-    head = (docstring(doc),) if doc else ()
-    return "\n".join((f"def {function_name(name)}(tokens):", *indent((*head, *lines)))) + "\n"
+def function(lines: Sequence[str], name: str, doc: str = "", constants: Sequence[str] = ()) -> str:
+    """A whole function `name(tokens)` from the statements of its body; constants of the file stand before it."""
+    head = docstring(doc).split("\n") if doc else []
+    above = (*constants, "", "") if constants else ()
+    body = (line if not line else indent([line])[0] for line in (*head, *lines))
+    return "\n".join((*above, f"def {function_name(name)}(tokens):", *body)) + "\n"

@@ -7,7 +7,7 @@ starts with few examples, gives its best program, and is told the inputs on whic
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 
 import numpy as np
@@ -16,16 +16,22 @@ from ..models.claim import Label
 from ..models.domain import Domain
 from ..models.errors import InputError
 from ..models.labelled import Labelled
-from .candidate import Candidate
+from ..models.layered import Layered
+from .automata import learnt
+from .candidate import Candidate, read_feature
+from .combine import combined
 from .filter import Survivors, all_families, mixed, sieve
 from .problem import Problem
 from .reading import Reading, readings
 from .render import literal
+from .stepwise import enumerated
 from .templates import all_templates
 
 POOL = 2048  # inputs on which candidates are told apart
 RENDERED = 3000  # features that are written out as programs in one step
 START = 24
+LONGEST = 60  # description length of step functions that are worth enumerating
+PLAIN = 30  # description length up to which a program is taken without asking the other ways for a shorter one
 
 Progress = Callable[[str], None]
 
@@ -67,6 +73,7 @@ class Search:
 
     `examples`: all labelled inputs that may be used (the domain, or a part of it); the loop starts with `start` of them.
     `words` are inputs without labels on which programs are told apart and must return labels (default: the examples).
+    `automaton`: asked for a layered automaton of the labels that is right beyond the examples, where they are only a sample.
     `refuted` keeps every refuted candidate with its counterexamples, for the report.
     """
 
@@ -81,6 +88,7 @@ class Search:
         start: int = START,
         templates: Iterable[str] | None = None,
         progress: Progress | None = None,
+        automaton: Callable[[], Layered | None] | None = None,
     ) -> None:
         if len(examples) == 0:
             raise InputError("search", "there are no examples to learn from", "give at least one labelled input")
@@ -88,41 +96,52 @@ class Search:
         self.refuted: list[Refutation] = []
         self.instances = 0  # features that were looked at
         self._say = progress or (lambda text: None)
-        wanted = all_templates() if templates is None else {name: _named(name) for name in templates}
-        last = [name for name, module in wanted.items() if getattr(module, "LAST_RESORT", False)]
-        self._templates = [name for name in wanted if name not in last] or last
-        self._in_reserve = [name for name in last if name not in self._templates]
+        self._templates = list(all_templates() if templates is None else {name: _named(name) for name in templates})
+        self._only_templates = templates is not None
         self._all = mixed(examples, seed)
         self._words = self._all.words if words is None else np.concatenate([words, self._all.words])
         self.known = self._all.take(np.arange(min(start, len(self._all))))
         self._survivors: list[Survivors] | None = None
         self._list: list[Candidate] | None = None
         self._dropped: set[str] = set()
-        self._learnt_from = 0  # known examples when the last resort was asked
+        self._further: list[Candidate] = []  # what the ways beyond single templates have found
+        self._automaton = automaton or (lambda: None)
+        self._searched = 0  # known examples when they were last asked
 
     def best(self) -> Candidate | None:
-        """The plainest program that explains every known example, or None if no template has one."""
+        """The plainest program that explains every known example; None only where no way has one."""
         while True:
             found = self.candidates()
             if found:
-                if (found[0].evaluate(self._words) >= 0).all():
+                if (found[0].evaluate(self._words) < 0).any():
+                    self.reject(found[0])  # it would return something that is not a label
+                elif self._searched or found[0].description_length <= PLAIN or not self._explains_all(found[0]):
                     return found[0]
-                self._drop(found[0])  # it would return something that is not a label
-            elif not self._more():
+                else:
+                    self._search_further()  # for something shorter
+            elif self._searched == len(self.known) or self._only_templates:
                 return None
+            else:
+                self._search_further()
 
-    def _more(self) -> bool:
-        """Nothing explains what is known: once more with all there is, and with the last resort; False if that was done already."""
-        if self._learnt_from == 0:
+    def _explains_all(self, candidate: Candidate) -> bool:
+        return not self._only_templates and bool((candidate.evaluate(self._all.words) == self._all.labels).all())
+
+    def _search_further(self) -> None:
+        """Every other way, on all examples there are: two features, automata, step functions that are shorter."""
+        if self._searched == 0:
             self.known = self.known.joined(self._all)
-        if self._learnt_from == len(self.known):
-            return False
-        self._say("no other template explains the examples: learning a state machine from all of them")
-        self._learnt_from = len(self.known)
-        self.problem = replace(self.problem, examples=self.known)
-        self._templates, self._in_reserve = self._templates + self._in_reserve, []
-        self._list, self._survivors = None, None
-        return True
+        self._searched = len(self.known)
+        self._list = None
+        here = mixed(self.known, 0)
+        self._say("no single template explains the examples shortly: combining two")
+        self._further = combined(self.problem, list(all_families(self.problem, self._templates)), here)
+        if any(c.description_length <= PLAIN for c in self._further):
+            return
+        self._further += learnt(self.problem, here, self._say, self._automaton())
+        shortest = min((c.description_length for c in self.candidates()[:1]), default=LONGEST)
+        self._further += enumerated(self.problem, here, min(shortest, LONGEST), self._say)
+        self._list = None
 
     def refine(self, counterexamples: Labelled) -> None:
         """The inputs, with their right labels, on which the best candidate was wrong."""
@@ -141,9 +160,11 @@ class Search:
                 self._list = [_constant(self.problem, int(self.known.labels[0]))]
             else:
                 self._list = self._ranked(self._sieved())
+                self._list = self._told_apart([*self._list, *self._still_right()])
         return self._list
 
-    def _drop(self, candidate: Candidate) -> None:
+    def reject(self, candidate: Candidate) -> None:
+        """Never again: it returns no label somewhere, or the prover cannot read it."""
         self._dropped.add(candidate.source())
         self._list = None
 
@@ -164,25 +185,35 @@ class Search:
         self._say(f"{sum(len(s.rows) for s in self._survivors)} of {self.instances} features explain {len(self.known)} examples")
         return self._survivors
 
+    def _still_right(self) -> list[Candidate]:
+        """Of what the other ways found, that which explains the known examples."""
+        if len(self.known) > self._searched:
+            fresh = self.known.take(np.arange(self._searched, len(self.known)))
+            return [c for c in refine(self._further, fresh) if c.source() not in self._dropped]
+        return [c for c in self._further if c.source() not in self._dropped]
+
     def _ranked(self, survivors: list[Survivors]) -> list[Candidate]:
-        step = max(1, len(self._words) // POOL)
-        pool = np.concatenate([self.known.words, self._words[::step]])
         share = max(1, RENDERED // max(1, len(survivors)))
-        found: list[tuple[Candidate, bytes]] = []
+        found = []
         for survivor in survivors:
             rows = survivor.rows[:share]
-            on_known = survivor.family.evaluate(self.known.words, rows)
-            on_pool = survivor.family.evaluate(pool, rows)
-            for row, values, reach in zip(rows, on_known, on_pool, strict=True):
+            for row, values in zip(rows, survivor.family.evaluate(self.known.words, rows), strict=True):
                 for reading in readings(survivor.family, int(row), self.problem, values, self.known.labels):
-                    candidate = Candidate(survivor.family, int(row), reading)
-                    behaviour = reading.apply(reach)
-                    if (behaviour >= 0).all() and candidate.source() not in self._dropped:
-                        found.append((candidate, behaviour.astype(np.int16).tobytes()))
+                    candidate = read_feature(survivor.family, int(row), reading)
+                    if candidate.source() not in self._dropped:
+                        found.append(candidate)
+        return found
+
+    def _told_apart(self, found: list[Candidate]) -> list[Candidate]:
+        """The plainest of those that do the same on a sample of the words; what returns no label there is out."""
+        step = max(1, len(self._words) // POOL)
+        pool = np.concatenate([self.known.words[:POOL], self._words[::step]])
         seen: set[bytes] = set()
         out = []
-        for candidate, does in sorted(found, key=lambda pair: pair[0].key):
-            if does not in seen:
+        for candidate in sorted(found, key=lambda c: c.key):
+            behaviour = candidate.evaluate(pool)
+            does = behaviour.astype(np.int16).tobytes()
+            if (behaviour >= 0).all() and does not in seen:
                 seen.add(does)
                 out.append(candidate)
         return out
@@ -197,7 +228,7 @@ def _named(name: str) -> ModuleType:
 def _constant(problem: Problem, label: int) -> Candidate:
     """What explains examples that all have one label."""
     family = next(all_families(problem, ["constant"]))
-    return Candidate(family, 0, Reading((f"return {literal(problem.labels[label])}",), np.array([label]), 0))
+    return read_feature(family, 0, Reading((f"return {literal(problem.labels[label])}",), np.array([label]), 0))
 
 
-__all__ = ["Refutation", "Search", "refine", "synthesise"]
+__all__ = ["Candidate", "Refutation", "Search", "refine", "synthesise"]

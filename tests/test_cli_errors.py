@@ -106,7 +106,7 @@ CASES: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("float label", replace("[false, true]", "[0.5, true]"), ["[decision] labels", "strings, integers or booleans"]),
     ("no such function", replace("program.py:many_a", "program.py:few_a"), ["few_a", "many_a"]),
     ("no function named", replace("program.py:many_a", "program.py"), ["program.py", "function"]),
-    ("network_b", replace('network = "net.onnx"', 'network = "net.onnx"\nnetwork_b = "net.onnx"'), ["network_b", "not supported"]),
+    ("network_b", replace('network = "net.onnx"', 'network = "net.onnx"\nnetwork_b = "net.onnx"'), ["network_b", "not both"]),
     ("empty domain", where("return False"), ["domain is empty", "where"]),
     ("where not bool", where("return 1"), ["program.py:10: returns 1 on input ('a', 'a', 'a'), which is not True or False"]),
     ("where raises", where("return tokens[9] == 'a'"), ["program.py", "IndexError"]),

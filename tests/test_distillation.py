@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import relucid
 from known_claims import SHARED
-from relucid import distillation
+from relucid import distillation, terminal
 from relucid.cli import main
-from relucid.distilled import Distillation
-from relucid.models import surrogate
+from relucid.distilled import Distillation, documented
 from relucid.models.circuits.circuit import CircuitSummary, shipped
-from relucid.models.claim import Decision
+from relucid.models.claim import Claim, Decision
 from relucid.models.claim_file import Task, load_claim
 from relucid.models.domain import Domain
+from relucid.models.program import Program
+from relucid.models.surrogates import fit
+from relucid.search import automata
 from relucid.verifiers.report import verdict_json
 from relucid.verifiers.verdict import Unknown
 
@@ -161,11 +163,36 @@ class Noise(Majority):
         return np.stack([first, 1 - first, first, first], axis=1)
 
 
-def test_a_circuit_that_no_template_explains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+NOISE = '[domain]\ntokens = ["a", "b", "."]\nlength = 5\nprefix = ["<s>"]\n[decision]\nlabels = ["a", "b"]\n'
+
+
+def test_a_circuit_without_a_short_program_gets_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program always comes out, proved like any other."""
+    task = tmp_path / "noise.toml"
+    task.write_text(NOISE, encoding="utf-8")
+    monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
+    assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "  NEXT = (" in text and "state = NEXT[state][TOKENS.index(token)]" in text
+    monkeypatch.setattr(terminal, "TABLES", 3)
+    assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 0
+    short = capsys.readouterr().out
+    assert "  NEXT = (" not in short and "lines of tables stand before it)" in short
+    result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+    assert (result["verdict"], result["distillation"]["found_by"], result["distillation"]["template"]) == ("proved", "automaton", "table")
+    source = (tmp_path / "out" / "program.py").read_text(encoding="utf-8")
+    assert source == result["distillation"]["program"] + "\n" and "Proved equal to surrogate.onnx on all 243 inputs" in source
+    assert main(["prove", str(tmp_path / "out" / "claim.toml")]) == 0
+
+
+def test_labels_that_need_too_large_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """An honest unknown: exit status 3, one line, and no output folder."""
     task = tmp_path / "noise.toml"
-    task.write_text('[domain]\ntokens = ["a", "b", "."]\nlength = 5\nprefix = ["<s>"]\n[decision]\nlabels = ["a", "b"]\n', encoding="utf-8")
+    task.write_text(NOISE, encoding="utf-8")
     monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
+    monkeypatch.setattr(automata, "MAX_TABLE", 3)
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 3
     assert capsys.readouterr() == ("", "relucid: unknown: no program template explains the circuit on all 243 inputs\n")
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out"), "--json"]) == 3
@@ -173,6 +200,18 @@ def test_a_circuit_that_no_template_explains(tmp_path: Path, monkeypatch: pytest
     assert answer["verdict"] == "unknown" and "no program template" in answer["reason"]
     assert set(answer) == set(verdict_json(Unknown(None, 0.0, 1, (), (), "")))  # scripts may rely on every key
     assert not (tmp_path / "out").exists()
+
+
+def test_the_docstring_says_what_was_shown_and_changes_no_digest(majority: Distillation) -> None:
+    claim = majority.claim
+    text = claim.program.source
+    size = majority.verdict.domain_size
+    assert f"Proved equal to surrogate.onnx on all {size} inputs: 1 to 5 tokens out of 'a' 'b' '.'" in text
+    bare = Claim(claim.network, Program.from_source(majority.candidate.source("majority")), claim.domain, claim.decision)
+    assert bare.digest == claim.digest and bare.program.source != text
+    unknown = documented(majority.candidate, claim, "a\n\nb", Unknown(None, 0.0, size, (), (), "out of time"))
+    assert "Proved" not in unknown.source and "Distilled from a b.\n\n    Not proved equal" in unknown.source
+    assert unknown.digest == claim.program.digest
 
 
 def test_a_refuted_candidate_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,12 +276,12 @@ def test_a_circuit_that_no_surrogate_fits(tmp_path: Path, monkeypatch: pytest.Mo
     task = tmp_path / "noise.toml"
     task.write_text('[domain]\ntokens = ["a", "b", "."]\nlength = 5\nprefix = ["<s>"]\n[decision]\nlabels = ["a", "b"]\n', encoding="utf-8")
     monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
-    monkeypatch.setattr(surrogate, "MANY", 3)
-    monkeypatch.setattr(surrogate, "MAX_STATES", 3)
-    monkeypatch.setattr(surrogate, "SHAPES", surrogate.SHAPES[:1])
+    monkeypatch.setattr(fit, "MANY", 3)
+    monkeypatch.setattr(fit, "LARGEST", 3)
+    monkeypatch.setattr(fit, "SHAPES", fit.SHAPES[:1])
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 3
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("relucid: unknown: no small network has the circuit's labels") and err.count("\n") == 1
+    assert out == "" and err.startswith("relucid: unknown: no network with the circuit's labels is small enough") and err.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 

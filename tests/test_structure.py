@@ -17,6 +17,8 @@ LAYERS = [
     "search",
     "output",
     "distilled",
+    "steps",
+    "three_way",
     "distillation",
     "shown",
     "terminal",

@@ -41,8 +41,12 @@ def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str) -> s
         "attempts": [asdict(a) | {"inputs": [domain.unpadded(w) if _is_word(claim, w) else None for w in a.words]} for a in attempts],
     }
     (folder / "attempts.json").write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
-    (folder / "network.onnx").write_bytes(claim.network.source)
-    (folder / "program.py").write_text(claim.program.source, encoding="utf-8")
+    if claim.pair is None:
+        (folder / "network.onnx").write_bytes(claim.network.source)
+        (folder / "program.py").write_text(claim.program.source, encoding="utf-8")
+    else:
+        (folder / "network.onnx").write_bytes(claim.pair.first.source)
+        (folder / "network_b.onnx").write_bytes(claim.pair.second.source)
     if domain.where is not None:
         (folder / "where.py").write_text(domain.where.source, encoding="utf-8")
     return str(folder)

@@ -182,6 +182,6 @@ def _in_onnxruntime(claim: Claim, verdict: Refuted) -> tuple[float, ...] | None:
         return None
     word = np.array([claim.domain.padded(verdict.counterexample.tokens)], dtype=np.int64)
     try:
-        return tuple(map(float, replayer.runtime.run_words(claim.domain, word)[0]))
+        return tuple(float(v) for runtime in replayer.runtime for v in runtime.run_words(claim.domain, word)[0])
     except (RuntimeMismatch, RuntimeUnavailable):
         return None

@@ -82,7 +82,7 @@ def reason_of(attempts: Sequence[Attempt], budget: Budget, judge: Judge) -> str:
 def vacuity(claim: Claim) -> tuple[str, ...]:
     """Warnings about claims that say less than they seem to."""
     warnings = []
-    labels = claim.decision.labels
+    labels = claim.decision.labels if claim.pair is None else ()  # of two networks nothing is known beforehand
     occurring = set(claim.language.labels)  # every final state is reached by some input
     used = [label for i, label in enumerate(labels) if i in occurring]
     never = [label for i, label in enumerate(labels) if i not in occurring]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from ..models.claim import Claim, Decision, Label
 from ..models.domain import Domain
 from ..models.errors import InputError
 from ..models.network import Network
+from ..models.pair import Pair, claim_of_pair
 from ..models.program import Program
 from .backend import Budget
 from .race import Progress, prove_claim
@@ -27,12 +29,14 @@ DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix")
 
 def prove(
     network: Network | str | os.PathLike[str] | bytes | Any,
-    program: ProgramLike,
+    program: ProgramLike | None,
     domain: Domain | Mapping[str, Any],
     *,
     labels: Sequence[Label] | None = None,
     decision: Literal["argmax", "sign"] | None = None,
     encoding: Literal["one_hot", "ids"] = "one_hot",
+    network_b: Network | str | os.PathLike[str] | bytes | Any = None,
+    within: Fraction | int | str | None = None,
     timeout: float = 60.0,
     memory: int = 4096,
     workers: int | None = None,
@@ -55,13 +59,15 @@ def prove(
     (a number or a pair) and optionally `pad`, `where` (like `program`), `prefix`, `suffix`.  `labels`: what the output columns
     mean, in order; may be left out where they are False and True, or 0, 1, 2 ... .  `decision` is "sign" for one output
     column and "argmax" for more.  `encoding` matters for torch modules only: "ids" if it takes int64 [1, positions].
+    `network_b`: with `program` None, do both networks give the same label on every input?  Or, with `within`, outputs that differ by at most so much?
 
     `timeout` is in seconds, `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
     one per core).  `count`: of a refuted claim, `disagreeing` says on exactly how many inputs they differ.  `checkpoint`: a file in which
     unfinished work is kept and from which it goes on.  `proof`: a file for a proof that `relucid check` accepts, or the witness
     of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/proof-format.md, §9).  Raises InputError for what cannot be read or does not fit.
     """
-    claim = claim_of(network, program, domain, labels=labels, decision=decision, encoding=encoding)
+    options: dict[str, Any] = {"labels": labels, "decision": decision, "encoding": encoding, "network_b": network_b, "within": within}
+    claim = claim_of(network, program, domain, **options)
     kept = None if checkpoint is None else os.fspath(checkpoint)
     budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples, kept)
     return prove_claim(
@@ -78,16 +84,22 @@ def prove(
 
 def claim_of(
     network: Network | str | os.PathLike[str] | bytes | Any,
-    program: ProgramLike,
+    program: ProgramLike | None,
     domain: Domain | Mapping[str, Any],
     *,
     labels: Sequence[Label] | None = None,
     decision: Literal["argmax", "sign"] | None = None,
     encoding: Literal["one_hot", "ids"] = "one_hot",
+    network_b: Network | str | os.PathLike[str] | bytes | Any = None,
+    within: Fraction | int | str | None = None,
 ) -> Claim:
     """The claim that `prove` decides."""
     where = domain_of(domain)
     net = _network(network, where, encoding)
+    if (program is None) == (network_b is None):
+        raise InputError("program", "a claim is about a program or a second network", "give one of them, and None for the other")
+    if network_b is not None:
+        return _of_two(net, _network(network_b, where, encoding), where, labels, decision, within)
     prog = _program(program, "program")
     kind = decision or ("sign" if net.output_size == 1 else "argmax")
     if labels is not None:
@@ -101,6 +113,24 @@ def claim_of(
             last = error
     mend = "give labels=[...], one per output column, in order" if "labels" in last.what else last.mend
     raise InputError(last.where, last.what, mend) from None
+
+
+def _of_two(
+    first: Network,
+    second: Network,
+    domain: Domain,
+    labels: Sequence[Label] | None,
+    decision: Literal["argmax", "sign"] | None,
+    within: Fraction | int | str | None,
+) -> Claim:
+    if within is not None:
+        try:
+            return claim_of_pair(Pair(first, second, None, Fraction(within)), domain)
+        except (ValueError, ZeroDivisionError, TypeError):
+            raise InputError("within", f"{within!r} is no number", 'give a Fraction, an int or a string such as "0.01"') from None
+    kind = decision or ("sign" if first.output_size == 1 else "argmax")
+    names = tuple(labels) if labels is not None else (False, True) if kind == "sign" else tuple(range(first.output_size))
+    return claim_of_pair(Pair(first, second, Decision(kind, names)), domain)
 
 
 def domain_of(domain: Domain | Mapping[str, Any]) -> Domain:
@@ -137,7 +167,7 @@ def _words(domain: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _program(program: ProgramLike, place: str) -> Program:
+def _program(program: ProgramLike | None, place: str) -> Program:
     if isinstance(program, Program):
         return program
     if callable(program):

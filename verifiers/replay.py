@@ -72,9 +72,15 @@ class Replayer:
         numerators = claim.network.evaluate(domain.one_hot(np.array([word], dtype=np.int64)))
         network_index = int(claim.decision.decide(numerators)[0])
         if claim.decision.index(program_label) == network_index:
-            return Replayed(word, "agrees", detail=f"network and program agree on {shown}: {program_label!r}")
+            what = f"network and program agree on {shown}: {program_label!r}"
+            return Replayed(word, "agrees", detail=f"the networks agree on {shown}" if claim.pair else what)
         outputs = tuple(Fraction(int(v), claim.network.scale) for v in numerators[0])
-        found = Counterexample(tokens, claim.decision.labels[network_index], program_label, outputs)
+        both = None
+        if claim.pair is not None:  # once more, by the two networks themselves
+            both = claim.pair.told(domain.one_hot(np.array([word], dtype=np.int64)))
+            if not claim.pair.disagree(*both):
+                raise Contradiction(f"the networks agree on {list(tokens)}, the network that compares them says that they do not")
+        found = Counterexample(tokens, claim.decision.labels[network_index], program_label, outputs, both)
         return Replayed(word, "differs", found)
 
     def __call__(self, word: Sequence[int]) -> Replayed:
@@ -83,36 +89,43 @@ class Replayer:
         found = result.counterexample
         if found is None or self.runtime is None:
             return result
-        label, shown = self._in_onnxruntime(self.runtime, result.word)
-        if self.missing or (label is not None and same_label(label, found.network_label)):
+        confirmed, shown = self._in_onnxruntime(self.runtime, result.word, found)
+        if self.missing or confirmed:
             return result
         detail = (
-            f"on the input {list(found.tokens)} the network's exact outputs ({', '.join(map(rational, found.outputs))}) mean "
+            f"on the input {list(found.tokens)} the two networks disagree exactly, but {shown}"
+            if self.claim.pair is not None
+            else f"on the input {list(found.tokens)} the network's exact outputs ({', '.join(map(rational, found.outputs))}) mean "
             f"{found.network_label!r}, but {shown}; the program says {found.program_label!r}"
         )
         return Replayed(result.word, "rounding", found, detail)
 
-    def _in_onnxruntime(self, runtime: OnnxRuntime, word: tuple[int, ...]) -> tuple[Label | None, str]:
-        """onnxruntime's label and its outputs in words; None where they mean none."""
+    def _in_onnxruntime(self, runtimes: tuple[OnnxRuntime, ...], word: tuple[int, ...], found: Counterexample) -> tuple[bool, str]:
+        """Whether onnxruntime gives the same label (or the two networks disagree there, too), and its outputs in words."""
         try:
-            outputs = runtime.run_words(self.claim.domain, np.array([word], dtype=np.int64))[0]
+            every = [runtime.run_words(self.claim.domain, np.array([word], dtype=np.int64))[0] for runtime in runtimes]
         except RuntimeMismatch as error:
-            return None, str(error)
+            return False, str(error)
         except RuntimeUnavailable as error:
             self.missing = f"{error}: {NOT_REPLAYED}"
-            return None, ""
+            return False, ""
+        if (pair := self.claim.pair) is not None:
+            one, other = (pair.read([Fraction(*float(v).as_integer_ratio()) for v in outputs]) for outputs in every)
+            shown = " against ".join(", ".join(repr(float(v)) for v in outputs) for outputs in every)
+            return pair.disagree(one, other), f"onnxruntime's outputs ({shown}) do not"
+        (outputs,) = every
         numerators, _ = dyadic(outputs)  # floats compare as the exact numbers that they are
         label = self.claim.decision.labels[int(self.claim.decision.decide(numerators.reshape(1, -1))[0])]
-        return label, f"onnxruntime's ({', '.join(repr(float(v)) for v in outputs)}) mean {label!r}"
+        return same_label(label, found.network_label), f"onnxruntime's ({', '.join(repr(float(v)) for v in outputs)}) mean {label!r}"
 
     @cached_property
-    def runtime(self) -> OnnxRuntime | None:
-        """The claim's ONNX bytes in onnxruntime, written where the network came without; None: `missing` says why."""
-        network, domain = self.claim.network, self.claim.domain
+    def runtime(self) -> tuple[OnnxRuntime, ...] | None:
+        """The claim's ONNX bytes in onnxruntime, of each network, written where one came without; None: `missing` says why."""
+        domain, pair = self.claim.domain, self.claim.pair
+        size = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
+        networks = (self.claim.network,) if pair is None else (pair.first, pair.second)
         try:
-            if not network.source:
-                network = with_source(network, positions=domain.positions, alphabet=len(domain.alphabet))
-            return OnnxRuntime(network)
+            return tuple(OnnxRuntime(network if network.source else with_source(network, **size)) for network in networks)
         except (InputError, RuntimeUnavailable) as error:
             self.missing = f"{error}: {NOT_REPLAYED}"
             return None

@@ -80,6 +80,16 @@ def undecided_json(reason: str) -> dict[str, Any]:
 
 
 def _counterexample(found: Counterexample) -> dict[str, Any]:
+    if found.both is not None:
+        one, other = found.both
+        return {
+            "tokens": list(found.tokens),
+            "network_label": one.label,
+            "program_label": None,
+            "network_b_label": other.label,
+            "outputs": [rational(v) for v in one.outputs],
+            "outputs_b": [rational(v) for v in other.outputs],
+        }
     return {
         "tokens": list(found.tokens),
         "network_label": found.network_label,

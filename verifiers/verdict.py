@@ -10,7 +10,8 @@ from fractions import Fraction
 from typing import Literal, NoReturn
 
 from ..models.claim import Label
-from ..models.text import number
+from ..models.pair import Told
+from ..models.text import number, rational
 
 Trust = Literal["checked", "exact", "float"]
 TRUST_ORDER: tuple[Trust, ...] = ("float", "exact", "checked")
@@ -60,8 +61,12 @@ class Counterexample:
     network_label: Label
     program_label: Label
     outputs: tuple[Fraction, ...]
+    both: tuple[Told, Told] | None = None  # of a claim about two networks: what each of them says
 
     def __str__(self) -> str:
+        if self.both is not None:
+            one, other = (repr(t.label) if t.label is not None else ", ".join(map(rational, t.outputs)) for t in self.both)
+            return f"{list(self.tokens)}: network {one}, network_b {other}"
         return f"{list(self.tokens)}: network {self.network_label!r}, program {self.program_label!r}"
 
 

@@ -36,7 +36,7 @@ def label_domain(
     circuit: Circuit, domain: Domain, labels: Sequence[object], progress: Callable[[int, int], None] | None = None
 ) -> Teaching:
     """Run the circuit on the whole domain.  `progress(done, all)` is called after each batch."""
-    ask = _Questions(circuit, domain, labels)
+    ask = Questions(circuit, domain, labels)
     language = build_language(domain, None, None)
     if language.empty:
         raise InputError("[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length")
@@ -60,14 +60,14 @@ def label_domain(
 
 def check_repeatable(circuit: Circuit, teaching: Teaching, domain: Domain, labels: Sequence[object]) -> None:
     """Ask a few inputs twice, in equal batches: raises InputError where the answers differ, as with dropout left on."""
-    ask, words = _Questions(circuit, domain, labels), teaching.labelled.words[:REPEATED]
+    ask, words = Questions(circuit, domain, labels), teaching.labelled.words[:REPEATED]
     (first, margins), (second, again) = ask(words), ask(words)
     flipped = (first != second) & (margins > SLACK)
     if flipped.any() or not np.allclose(margins, again, rtol=SLACK, atol=SLACK):
         raise InputError(circuit.name, "gives different logits for the same inputs", "switch off dropout and sampling")
 
 
-class _Questions:
+class Questions:
     """Words of the domain in, the circuit's decisions out."""
 
     def __init__(self, circuit: Circuit, domain: Domain, labels: Sequence[object]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..feature import Body, Family
 from ..problem import Problem
-from ..render import literal, nothing
+from ..render import literal
 
 EXAMPLE = """
 def ab(tokens):
@@ -30,15 +30,8 @@ def families(problem: Problem) -> Iterator[Family]:
 
     def body(row: int) -> Body:
         a, b = (literal(problem.tokens[s]) for s in pairs[row])
-        lines = (
-            "found = False",
-            f"previous = {literal(nothing(problem))}",
-            "for token in tokens:",
-            f"    if previous == {a} and token == {b}:",
-            "        found = True",
-            "    previous = token",
-        )
-        return Body(lines, "found", "found")
+        walk = "for x, y in zip(tokens, tokens[1:])"
+        return Body((), f"any(x == {a} and y == {b} {walk})", "found", f"all(x != {a} or y != {b} {walk})")
 
     if problem.max_length > 1:
         yield Family("neighbours", "flag", len(pairs), evaluate, body)

@@ -1,4 +1,4 @@
-"""The longest unbroken run of a token, or of tokens out of a set: a threshold detector over neighbours."""
+"""Unbroken runs of a token, or of tokens out of a set: the longest one, and the one at the end."""
 
 from __future__ import annotations
 
@@ -48,4 +48,16 @@ def families(problem: Problem) -> Iterator[Family]:
         )
         return Body(lines, "longest", "longest")
 
+    def at_the_end(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        streak = np.zeros((len(rows), len(words)), dtype=np.int16)
+        padding = words == problem.size
+        for t, step in enumerate(steps(members[rows], words)):
+            streak = np.where(padding[:, t], streak, (streak + 1) * step)
+        return streak
+
+    def end_body(row: int) -> Body:
+        lines = ("streak = 0", "for token in tokens:", f"    streak = streak + 1 if {is_in(problem, sets[row])} else 0")
+        return Body(lines, "streak", "streak")
+
     yield Family("streak", "number", len(sets), evaluate, body)
+    yield Family("streak", "number", len(sets), at_the_end, end_body)

@@ -80,11 +80,17 @@ def _quotes(problem: Problem, quotes: list[tuple[int, ...]]) -> Family:
         )
 
     none = literal(nothing(problem))
+
+    def direct(row: int, fallback: str) -> tuple[str, ...]:
+        if fallback not in map(literal, problem.tokens):  # then it may stand for "no quote" itself
+            return (*lines(row, fallback), "return quote")
+        return (*lines(row, none), f"return {fallback} if quote == {none} else quote")
+
     return Family(
         "toggle",
         "token",
         len(quotes),
         evaluate,
         lambda row: Body(lines(row, none), "quote", "quote"),
-        lambda row, fallback: (*lines(row, none), f"return {fallback} if quote == {none} else quote"),
+        direct,
     )

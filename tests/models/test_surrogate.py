@@ -9,13 +9,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from relucid.models.claim import Decision
 from relucid.models.domain import Domain
 from relucid.models.errors import InputError
 from relucid.models.float32 import exact_in_float32
 from relucid.models.labelled import Labelled
 from relucid.models.network import Affine, Network, integer_array
-from relucid.models.surrogate import Surrogate, check_in_onnxruntime, fit_surrogate, wrong_rows
+from relucid.models.surrogates import fit
+from relucid.models.surrogates.fit import fit_surrogate
+from relucid.models.surrogates.surrogate import NoSurrogate, Surrogate, check_in_onnxruntime, wrong_rows
 
 
 def words_of(domain: Domain) -> np.ndarray:
@@ -105,13 +109,63 @@ def test_exact_on_every_input(case: str) -> None:
     assert_exact(fit_surrogate(labelled, domain, decision, budget_seconds=20), labelled, domain, decision)
 
 
+SMALL = (Domain(("a", "b"), 4, 4), Domain(("a", "b", "c"), 0, 3, pad="_"), Domain(("a", "b"), 1, 4, pad="_", prefix=("<",), suffix=("a",)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data(), st.sampled_from(SMALL), st.integers(2, 4), st.booleans())
+def test_any_labels_end_exact(data: st.DataObject, domain: Domain, count: int, sign: bool) -> None:
+    """Whatever the labels, and without a second of training."""
+    decision = Decision("sign", (0, 1)) if sign else Decision("argmax", tuple(range(count)))
+    words = words_of(domain)
+    drawn = data.draw(st.lists(st.integers(0, len(decision.labels) - 1), min_size=len(words), max_size=len(words)))
+    kept = np.array(data.draw(st.lists(st.booleans(), min_size=len(words), max_size=len(words))))
+    kept[0] = True
+    labelled = Labelled(words[kept], np.array(drawn, dtype=np.int64)[kept])  # a part of all words, as `where` makes it
+    surrogate = fit_surrogate(labelled, domain, decision, budget_seconds=0)
+    assert_exact(surrogate, labelled, domain, decision)
+
+
 @pytest.mark.parametrize("kind,labels,seed", [("argmax", (0, 1), 0), ("sign", (0, 1), 1), ("argmax", (0, 1, 2), 2)])
-def test_random_labels_need_corrections(kind: str, labels: tuple[int, ...], seed: int) -> None:
+def test_corrections_where_nothing_else_is_small_enough(
+    kind: str, labels: tuple[int, ...], seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fit, "LARGEST", 3)
+    monkeypatch.setattr(fit, "SHAPES", fit.SHAPES[:2])
     domain, decision = Domain(tuple("abcd"), 3, 3), Decision(kind, labels)  # type: ignore[arg-type]
     words = words_of(domain)
     labelled = Labelled(words, np.random.default_rng(seed).integers(0, len(labels), len(words)))
     surrogate = fit_surrogate(labelled, domain, decision, budget_seconds=20)
-    assert surrogate.corrections > 0
+    assert surrogate.family == "dense" and 0 < surrogate.corrections <= surrogate.neurons
+    assert_exact(surrogate, labelled, domain, decision)
+    monkeypatch.setattr(fit, "MANY", 3)
+    monkeypatch.setattr(fit, "FEW", 3)
+    with pytest.raises(NoSurrogate, match="one-hot networks take over 3 neurons, and the best trained network is wrong on"):
+        fit_surrogate(labelled, domain, decision, budget_seconds=20)
+
+
+def quoted(tokens: tuple[str, ...]) -> bool:
+    return tokens.count("a") % 2 == 1
+
+
+FAMILIES = {
+    "majority": (Domain(("a", "b", "c"), 5, 5), lambda t: t.count("a") > t.count("b"), "linear", 0),
+    "a place": (Domain(("a", "b", "c"), 4, 4), lambda t: t[2] == "b", "linear", 0),
+    "lengths": (Domain(("a", "b"), 0, 6, pad="_"), lambda t: len(t) > 3, "linear", 0),
+    "exactly two": (Domain(("a", "b"), 7, 7), lambda t: t.count("a") == 2, "dense", 2),
+    "parity": (Domain(("a", "b", "c"), 7, 7), quoted, "cell", 6),
+    "parity of any length": (Domain(("a", "b"), 0, 7, pad="_"), quoted, "cell", 6),
+    "modulo five": (Domain(("a", "b"), 9, 9), lambda t: t.count("a") % 5 in (0, 2), "cell", 14),
+}
+
+
+@pytest.mark.parametrize("case", FAMILIES)
+def test_the_smallest_family_wins(case: str) -> None:
+    domain, teacher, family, neurons = FAMILIES[case]
+    decision = Decision("argmax", (False, True))
+    labelled = labelled_by(domain, decision, teacher)
+    surrogate = fit_surrogate(labelled, domain, decision, budget_seconds=20)
+    assert (surrogate.family, surrogate.corrections) == (family, 0) and surrogate.neurons <= neurons
     assert_exact(surrogate, labelled, domain, decision)
 
 
@@ -129,7 +183,7 @@ def test_toggles_are_built_when_training_is_hopeless() -> None:
     domain, decision = Domain(("a", "b", "x"), 8, 8), Decision("argmax", ("none", "a", "b"))
     labelled = labelled_by(domain, decision, open_quote)
     surrogate = fit_surrogate(labelled, domain, decision, budget_seconds=1)
-    assert not surrogate.trained and surrogate.weight_bits == 1 and surrogate.fractional_bits == 0
+    assert surrogate.family == "cell" and surrogate.cell == 2 and surrogate.weight_bits <= 3 and surrogate.fractional_bits == 0
     assert_exact(surrogate, labelled, domain, decision)
 
 
@@ -164,7 +218,7 @@ def test_a_wrong_network_is_caught() -> None:
     surrogate = fit_surrogate(labelled, domain, decision)
     last = surrogate.network.nodes[-1]
     assert isinstance(last, Affine)
-    bent = Affine(last.sources, last.weights, integer_array(last.bias + np.array([0, last.denominator])), last.denominator)
+    bent = Affine(last.sources, last.weights, integer_array(last.bias + np.array([0, 5 * last.denominator])), last.denominator)
     network = with_source(Network(surrogate.network.input_size, (*surrogate.network.nodes[:-1], bent), name="bent"))
     wrong = wrong_rows(network, labelled, domain, decision)
     by_hand = [

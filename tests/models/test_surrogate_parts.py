@@ -6,13 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
-from relucid.models import surrogate_correct
 from relucid.models.claim import Decision
 from relucid.models.domain import Domain
 from relucid.models.labelled import Labelled
-from relucid.models.surrogate_correct import _grown, boxes_for, corrected
-from relucid.models.surrogate_quantise import decide, outputs_of, pruned, quantised
-from relucid.models.surrogate_recurrent import recurrent_network, smallest_layered
+from relucid.models.layered import smallest_layered
+from relucid.models.surrogates import correct
+from relucid.models.surrogates.correct import _grown, boxes_for, corrected
+from relucid.models.surrogates.one_hot import one_hot_network
+from relucid.models.surrogates.quantise import decide, outputs_of, pruned, quantised
 
 
 def every_word(symbols: int, length: int) -> np.ndarray:
@@ -87,7 +88,7 @@ def test_built_networks_run_their_automaton(seed: int) -> None:
     labelled = Labelled(np.array(rows, dtype=np.int16)[keep], np.array(labels, dtype=np.int64)[keep])
     layered = smallest_layered(labelled, tokens + 1, 10**6)
     assert layered is not None
-    network = recurrent_network(layered, domain, np.eye(3, dtype=np.int64))
+    network = one_hot_network(layered, domain, np.eye(3, dtype=np.int64))
     decision = Decision("argmax", (0, 1, 2))
     assert (decision.decide(network.evaluate(domain.one_hot(labelled.words))) == labelled.labels).all()
     assert smallest_layered(labelled, tokens + 1, 1) is None or len(layered.finals) + sum(len(t) for t in layered.tables) == 1
@@ -98,9 +99,9 @@ def test_hopeless_corrections_are_left_early(monkeypatch: pytest.MonkeyPatch) ->
     words = every_word(2, 14)
     labels = np.random.default_rng(0).integers(0, 2, len(words))
     grown = []
-    monkeypatch.setattr(surrogate_correct, "_grown", lambda *given: grown.append(given) or _grown(*given))
+    monkeypatch.setattr(correct, "_grown", lambda *given: grown.append(given) or _grown(*given))
     assert boxes_for(np.flatnonzero(labels), words, labels, 2, limit=256) is None
-    assert len(grown) == 2 * surrogate_correct.TRIED
+    assert len(grown) == 2 * correct.TRIED
 
 
 def test_many_boxes_are_found_where_they_suffice() -> None:
@@ -109,5 +110,5 @@ def test_many_boxes_are_found_where_they_suffice() -> None:
     wrong = np.random.default_rng(0).choice(len(words), 150, replace=False)
     labels[wrong] = 1
     boxes = boxes_for(wrong, words, labels, 2, limit=1024)
-    assert boxes is not None and surrogate_correct.TRIED < len(boxes) <= 150
+    assert boxes is not None and correct.TRIED < len(boxes) <= 150
     assert (np.any([box.contains(words) for box in boxes], axis=0) == (labels == 1)).all()

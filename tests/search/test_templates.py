@@ -11,7 +11,7 @@ import pytest
 from relucid.models.domain import Domain
 from relucid.models.labelled import Labelled
 from relucid.models.program import Program
-from relucid.search.candidate import Candidate
+from relucid.search.candidate import Candidate, read_feature
 from relucid.search.filter import all_families
 from relucid.search.problem import Problem
 from relucid.search.reading import readings
@@ -90,13 +90,13 @@ def test_python_and_arrays_agree(name: str, where: str) -> None:
     domain = DOMAINS[where]
     rng = np.random.default_rng(len(name) * 31 + len(where))
     words = words_of(domain)
-    chosen = words[rng.permutation(len(words))[:40]]
+    chosen = words[rng.permutation(len(words))[:24]]
     for labels in ((True, False), ("x", "y", "z"), (0, 1, 2), (*domain.tokens, "none")):
         count = min(len(labels), 3)
         examples = Labelled(words, np.array([len(set(w.tolist())) % count for w in words]))
         problem = Problem.of(examples, domain, labels)
         for family in all_families(problem, [name]):
-            for row in rng.choice(family.size, min(3, family.size), replace=False):
+            for row in rng.choice(family.size, min(2, family.size), replace=False):
                 values = family.evaluate(words, np.array([row]))[0]
                 low = int(values.min())
                 given = {
@@ -109,7 +109,7 @@ def test_python_and_arrays_agree(name: str, where: str) -> None:
                         continue
                     targets = np.array([meaning[int(v)] for v in values])
                     for reading in readings(family, int(row), problem, values, targets):
-                        candidate = Candidate(family, int(row), reading)
+                        candidate = read_feature(family, int(row), reading)
                         assert (candidate.evaluate(words) == targets).all(), candidate.source()
                         assert_same(candidate, domain, labels, chosen)
 

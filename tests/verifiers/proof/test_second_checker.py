@@ -319,3 +319,28 @@ def test_neither_accepts_a_proof_for_another_claim(name: str, tmp_path: Path) ->
         proof = written(tmp_path / "proof", lines_of(known_claim.claim_file, parts=parts))
         assert not second_accepts(tmp_path / "claim", proof)
         assert not first_accepts(load_claim(tmp_path / "claim" / "claim.toml"), proof)
+
+
+@pytest.mark.slow
+def test_every_proved_claim_of_the_token_benchmark_has_a_proof_that_both_accept(tmp_path: Path) -> None:
+    """Makes the benchmark (minutes), then proves what is true of it, writes proofs and has both checkers read them."""
+    from relucid.benchmarks import proofs, tokens
+
+    tokens.write_suite(tmp_path / "claims", "report")
+    (tmp_path / "proofs").mkdir()
+    proved, missing, slow = 0, [], []
+    for file in sorted((tmp_path / "claims").glob("*/claim.toml")):
+        place = tmp_path / "proofs" / file.parent.name
+        row = proofs.measured(file, 120, place)
+        if row.outcome == "refuted":
+            continue
+        proved += 1
+        if row.outcome != "checked":
+            missing.append((row.claim, row.outcome))
+            continue
+        try:
+            second_checker.check(file.parent, place)
+        except second_checker.Unsupported as why:  # more to run than it has patience for
+            slow.append((row.claim, str(why)))
+    assert proved >= 40 and not missing, missing
+    assert len(slow) <= proved // 20, slow

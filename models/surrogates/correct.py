@@ -1,6 +1,6 @@
 """Corrections by construction: neurons that fire on a box of inputs and fix their label.
 
-Last step of `surrogate.py`.  On one-hot inputs, relu(sum of the chosen words at P positions - (P - 1)) is 1 where every
+Last step of `fit.py`.  On one-hot inputs, relu(sum of the chosen words at P positions - (P - 1)) is 1 where every
 one of the P positions holds a chosen word and 0 elsewhere.  A box that holds words of the domain with one label only may
 push that label as hard as needed without harm; growing boxes lets one neuron correct many inputs.
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .surrogate_quantise import outputs_of
-from .surrogate_train import Layers
+from .quantise import outputs_of
+from .train import Layers
 
 TRIED = 64  # boxes after which hopeless cases are left: 4 times what these hold on average must do
 

@@ -1,6 +1,6 @@
 """From float layers to small dyadic ones, and their exact evaluation on padded words.
 
-Second step of `surrogate.py`.  A ReLU network does not change when a neuron's weights are scaled up and what reads it
+Second step of `fit.py`.  A ReLU network does not change when a neuron's weights are scaled up and what reads it
 is scaled down, nor its decision when all outputs are scaled; so each neuron is scaled to a few integer levels.
 On one-hot inputs a constant over all words of one position is a bias; moving it there makes weights sparse.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .surrogate_train import Layers
+from .train import Layers
 
 LEVELS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128)
 BATCH = 1 << 15
@@ -39,12 +39,12 @@ def decide(layers: Layers, ids: np.ndarray) -> np.ndarray:
     return outputs_of(layers, ids).argmax(axis=1)
 
 
-def quantised(layers: Layers, used: np.ndarray, ids: np.ndarray, labels: np.ndarray) -> Iterator[Layers]:
+def quantised(layers: Layers, used: np.ndarray, ids: np.ndarray, labels: np.ndarray, levels: tuple[int, ...] = LEVELS) -> Iterator[Layers]:
     """Rounded networks, coarse to fine; `ids` and `labels` place the threshold between two labels."""
     plain = _canonical(layers, used)
-    for levels in LEVELS:
+    for level in levels:
         for bias_grain in (1, 4):
-            yield _threshold(_rounded(plain, levels, bias_grain), ids, labels)
+            yield _threshold(_rounded(plain, level, bias_grain), ids, labels)
 
 
 def _canonical(layers: Layers, used: np.ndarray) -> Layers:

@@ -1,12 +1,13 @@
 """Float training of surrogate networks: several restarts of one shape at once, on one thread, from one seed.
 
-First step of `surrogate.py`; nothing here is exact.  Half of the restarts share their first-layer weights over all
+The trained families of `fit.py`; nothing here is exact.  Half of the restarts share their first-layer weights over all
 positions: circuits often count, and a shared weight learnt on a sample is right on the whole domain.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 Layers = list[tuple[np.ndarray, np.ndarray]]  # (weight (out, in), bias (out,)), ReLU between them
 
 CHECK_EVERY = 40  # steps between looks at errors and the clock
+OUTER = 4.0  # where fine-tuning begins
 MARGIN = 0.6  # a restart that separates all labels by this much is done
 
 
@@ -43,6 +45,11 @@ def train(
 
     `used` (positions, alphabet) says which words occur where; the other weights stay 0.
     """
+    return _alone(seed, lambda torch: _train(torch, one_hot, labels, positions, outputs, shape, deadline, used))  # type: ignore[no-any-return]
+
+
+def _alone(seed: int, work: Callable[[Any], Any]) -> Any:
+    """Run on one thread with a seed of its own, and leave torch as it was."""
     import torch
 
     threads = torch.get_num_threads()
@@ -50,9 +57,55 @@ def train(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return _train(torch, one_hot, labels, positions, outputs, shape, deadline, used)
+            return work(torch)
     finally:
         torch.set_num_threads(threads)
+
+
+def tuned(layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, *, steps: int = 240, l1: float = 1e-3) -> Layers:
+    """Quantisation-aware fine-tuning: the layers trained on with their weights rounded to `levels` steps as `quantise.py` will do.
+
+    Rounding is passed straight through by the gradient; an L1 penalty makes weights that are not needed vanish.
+    """
+    return _alone(0, lambda torch: _tuned(torch, layers, one_hot, labels, levels, steps, l1))  # type: ignore[no-any-return]
+
+
+def _tuned(torch: Any, layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, steps: int, l1: float) -> Layers:
+    x, y = torch.from_numpy(one_hot.astype(np.float32)), torch.from_numpy(labels)
+    parameters, scale = [], 1.0
+    for weight, bias in layers:  # the largest weight is about 1 in each layer, and more in the last, where margins are to be 1
+        largest = (float(np.abs(weight).max(initial=0)) or 1.0) / (1 if weight is not layers[-1][0] else OUTER)
+        scale *= largest
+        parameters += [torch.tensor(weight / largest, dtype=torch.float32), torch.tensor(bias / scale, dtype=torch.float32)]
+    masks = [(p != 0).float() for p in parameters[::2]]
+    for p in parameters:
+        p.requires_grad_()
+    optimiser = torch.optim.Adam(parameters, lr=0.02)
+    target = torch.nn.functional.one_hot(y, len(layers[-1][1])).bool()
+    rows = torch.arange(len(y))
+
+    def rounded(value: Any) -> Any:
+        return value + (torch.round(value) - value).detach()
+
+    for _ in range(steps):
+        h, incoming, penalty = x, torch.ones(x.shape[1]), 0.0
+        for k, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
+            last = k == len(layers) - 1
+            weight = weight * masks[k] / incoming
+            largest = weight.detach().abs()
+            largest = largest.max().expand(len(weight)) if last else largest.amax(1)
+            factor = levels / largest.clamp(min=1e-6)
+            penalty = penalty + (weight / largest.clamp(min=1e-6)[:, None]).abs().sum()
+            h = h @ rounded(weight * factor[:, None]).T + (bias * factor if last else rounded(bias * factor))
+            h, incoming = (h / factor if last else torch.relu(h)), factor
+        right = h[rows, y].unsqueeze(1)
+        loss = torch.relu(1 + h - right).masked_fill(target, 0).square().sum(1).mean() + l1 * penalty
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        parts = [p.double().numpy() * (masks[i // 2].numpy() if i % 2 == 0 else 1) for i, p in enumerate(parameters)]
+    return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def _train(

@@ -1,0 +1,236 @@
+"""`relucid bench distill`: for each behaviour a trained teacher, then surrogate, program and proof; one result file each.
+
+Results that are there (same behaviour, seed and limits) are not made again, so a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..distillation import NoProgram, distill
+from ..distilled import distillation_json
+from ..models.claim import Decision
+from ..models.claim_file import Task
+from ..models.errors import InputError
+from ..models.program import Program
+from ..output import check_writable, write_files
+from ..search.rank import description_length
+from ..version import __version__
+from .distill_behaviours import Behaviour, behaviours
+from .distill_teacher import train_teacher
+from .suite import matches
+
+NEAR = 1.3  # times the reference's description length
+SUMMARY = "distill.json"
+RESULT = "measured.json"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What became of one behaviour; None where the road did not come that far.  Seconds are those of the distillation."""
+
+    name: str
+    key: str
+    inputs: int
+    agreement: float
+    teacher_seconds: float
+    exact_surrogate: bool
+    hidden: tuple[int, ...] | None
+    nonzeros: int | None
+    weight_bits: int | None
+    corrections: int | None
+    found_by: str | None
+    template: str | None
+    lines: int | None
+    length: int | None
+    reference_lines: int
+    reference_length: int
+    verdict: str
+    trust: str | None
+    reason: str | None
+    program: str | None
+    seconds: float
+    version: str = __version__
+
+    @property
+    def near(self) -> bool:
+        return self.verdict == "proved" and self.length is not None and self.length <= NEAR * self.reference_length
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for on the command line."""
+
+    out: Path
+    only: str = ""
+    again: bool = False
+    timeout: float = 60.0
+    memory: int = 4096
+    workers: int | None = None
+    seed: int = 0
+    backends: tuple[str, ...] | None = None
+
+
+def run(plan: Plan, progress: Progress = lambda text: None) -> list[Measured]:
+    """Measure what has no result yet; all results of the wanted behaviours.  An interrupt keeps what is finished.  Raises InputError."""
+    wanted = [b for b in behaviours() if matches(plan.only, b.name)]
+    if not wanted:
+        raise InputError("--only", f"no behaviour matches {plan.only!r}", f"they are {', '.join(b.name for b in behaviours())}")
+    check_writable(plan.out, (SUMMARY,))
+    found: list[Measured] = []
+    try:
+        for k, behaviour in enumerate(wanted):
+            key = _key(behaviour, plan)
+            known = None if plan.again else _kept(plan.out / behaviour.name, key)
+            if known is None:
+                known = measure(behaviour, plan, lambda text, k=k: progress(f"{k + 1} of {len(wanted)}: {text}"))  # type: ignore[misc]
+                write_files(plan.out / behaviour.name, {RESULT: json.dumps(asdict(known), indent=1, ensure_ascii=False) + "\n"})
+            found.append(known)
+    finally:
+        if found:
+            write_files(plan.out, {SUMMARY: json.dumps(summary_json(found), indent=1, ensure_ascii=False) + "\n"})
+    return found
+
+
+def measure(behaviour: Behaviour, plan: Plan, progress: Progress = lambda text: None) -> Measured:
+    """Teacher, surrogate, program, proof.  What `distill` gets is the teacher; the reference stays here."""
+    progress(f"training a teacher of {behaviour.name}")
+    started = time.monotonic()
+    teacher = train_teacher(behaviour, plan.seed, progress)
+    trained = time.monotonic() - started
+    base: dict[str, Any] = {
+        "name": behaviour.name,
+        "key": _key(behaviour, plan),
+        "inputs": len(behaviour.labelled),
+        "agreement": teacher.agreement,
+        "teacher_seconds": round(trained, 2),
+        "reference_lines": code_lines(behaviour.reference),
+        "reference_length": behaviour.reference_length,
+    }
+    started = time.monotonic()
+    try:
+        result = distill(
+            teacher,
+            Task(behaviour.domain, "one_hot", Decision("argmax", behaviour.labels), behaviour.name),
+            out=plan.out / behaviour.name,
+            timeout=plan.timeout,
+            memory=plan.memory,
+            workers=plan.workers,
+            seed=plan.seed,
+            backends=plan.backends,
+            progress=lambda text: progress(f"{behaviour.name}: {text}"),
+        )
+    except NoProgram as error:
+        nothing: dict[str, Any] = dict.fromkeys(
+            ("hidden", "nonzeros", "weight_bits", "corrections", "found_by", "template", "lines", "length", "trust", "program")
+        )
+        seconds = round(time.monotonic() - started, 2)
+        return Measured(**base, **nothing, exact_surrogate=False, verdict="unknown", reason=str(error), seconds=seconds)
+    answer = distillation_json(result)
+    return Measured(
+        **base,
+        exact_surrogate=True,
+        hidden=tuple(result.surrogate.hidden),
+        nonzeros=result.surrogate.nonzeros,
+        weight_bits=result.surrogate.weight_bits,
+        corrections=result.surrogate.corrections,
+        found_by=result.candidate.way,
+        template=result.candidate.template,
+        lines=code_lines(result.claim.program),
+        length=description_length(result.claim.program.source),
+        verdict=answer["verdict"],
+        trust=answer["trust"],
+        reason=answer["reason"],
+        program=result.claim.program.source,
+        seconds=round(time.monotonic() - started, 2),
+    )
+
+
+def code_lines(program: Program) -> int:
+    """Lines that are not empty and not of the docstring."""
+    import ast
+
+    tree = ast.parse(program.source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return sum(bool(line.strip()) for line in ast.unparse(tree).splitlines())
+
+
+def summary_json(found: Sequence[Measured]) -> dict[str, Any]:
+    """Everything measured, and the totals that the suite is judged by."""
+    ways: dict[str, int] = {}
+    for m in found:
+        ways[m.found_by or "none"] = ways.get(m.found_by or "none", 0) + 1
+    totals = {
+        "behaviours": len(found),
+        "exact_surrogates": sum(m.exact_surrogate for m in found),
+        "proved": sum(m.verdict == "proved" for m in found),
+        f"within_{NEAR}_of_reference": sum(m.near for m in found),
+        "teachers_equal_to_reference": sum(m.agreement == 1 for m in found),
+        "found_by": ways,
+        "median_seconds": statistics.median(m.seconds for m in found),
+        "slowest_seconds": max(m.seconds for m in found),
+        "seconds": round(sum(m.seconds for m in found), 1),
+    }
+    return {"behaviours": [asdict(m) for m in found], "totals": totals}
+
+
+def print_summary(found: Sequence[Measured], out: Path) -> None:
+    """One row per behaviour, then the totals."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..terminal import console
+
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = 200  # one row of the table
+    table = Table(box=None, pad_edge=False)
+    for heading in ("behaviour", "inputs", "teacher", "surrogate", "found by", "lines", "length", "reference", "verdict", "seconds"):
+        table.add_column(heading, justify="left" if heading in ("behaviour", "surrogate", "found by", "verdict") else "right")
+    for m in found:
+        surrogate = (
+            "none" if m.hidden is None else f"{'x'.join(map(str, m.hidden)) or 'linear'}, {m.nonzeros} nonzero, {m.weight_bits} bits"
+        )
+        how = f"{m.found_by}: {m.template}" if m.found_by else "-"
+        shown = "proved" if m.verdict == "proved" else f"{m.verdict}: {m.reason}"
+        table.add_row(
+            m.name, f"{m.inputs:,}", f"{m.agreement:.2%}", surrogate, how, str(m.lines or "-"), str(m.length or "-"),
+            f"{m.reference_lines}, {m.reference_length}", Text(shown, "green" if m.near else "yellow" if m.verdict == "proved" else "red"),
+            f"{m.seconds:.1f}",
+        )  # fmt: skip
+    screen.print(table)
+    totals = summary_json(found)["totals"]
+    screen.print(
+        f"{totals['proved']} of {totals['behaviours']} proved, {totals[f'within_{NEAR}_of_reference']} of them within {NEAR} times the "
+        f"reference's length; exact surrogates: {totals['exact_surrogates']}; found by "
+        + ", ".join(f"{way} {count}" for way, count in totals["found_by"].items())
+        + f"; seconds: median {totals['median_seconds']:.1f}, slowest {totals['slowest_seconds']:.1f}, {totals['seconds']:.0f} in all",
+        soft_wrap=True,
+        markup=False,
+    )
+    screen.print(f"programs, claims and results are in {out}", soft_wrap=True, markup=False)
+
+
+def _key(behaviour: Behaviour, plan: Plan) -> str:
+    return f"{behaviour.digest[:16]} seed {plan.seed} timeout {plan.timeout:g} backends {','.join(plan.backends or ()) or 'all'}"
+
+
+def _kept(folder: Path, key: str) -> Measured | None:
+    """The result of an earlier run, if it is one of this behaviour under these options; what cannot be read is made again."""
+    try:
+        row = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        row["hidden"] = None if row["hidden"] is None else tuple(row["hidden"])
+        known = Measured(**row)
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return known if known.key == key else None

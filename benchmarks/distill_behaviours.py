@@ -1,0 +1,60 @@
+"""The behaviours of `relucid bench distill`, read from distill.toml: a domain, labels, and a short reference program each.
+
+The reference labels what a teacher is trained on, and is what a found program's length is compared with; it goes nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ..models.domain import Domain
+from ..models.labelled import Labelled
+from ..models.language import build_language
+from ..models.program import Program
+from ..search.rank import description_length
+
+DATA = Path(__file__).with_name("distill.toml")
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """One row of the suite."""
+
+    name: str
+    domain: Domain
+    labels: tuple[str, ...]
+    reference: Program
+
+    @cached_property
+    def labelled(self) -> Labelled:
+        """Every input of the domain with the reference's label."""
+        parts = list(build_language(self.domain, self.reference, self.labels).words())
+        return Labelled(np.concatenate([words for words, _ in parts]), np.concatenate([labels for _, labels in parts]))
+
+    @property
+    def reference_length(self) -> int:
+        return description_length(self.reference.source)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of everything that a result depends on but the code."""
+        text = json.dumps([self.name, self.domain.digest, self.labels, self.reference.digest])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def behaviours() -> tuple[Behaviour, ...]:
+    """All of them, in the order of the file."""
+    return tuple(_behaviour(name, row) for name, row in tomllib.loads(DATA.read_text(encoding="utf-8")).items())
+
+
+def _behaviour(name: str, row: dict) -> Behaviour:
+    shortest, longest = row["length"] if isinstance(row["length"], list) else (row["length"], row["length"])
+    domain = Domain(tuple(row["tokens"]), shortest, longest, pad="<pad>" if shortest < longest else None)
+    return Behaviour(name, domain, tuple(row["labels"]), Program.from_source(row["program"].lstrip("\n"), name, f"distill.toml:{name}"))

@@ -1,0 +1,71 @@
+"""Unrolling: networks that read one position after the other, as feed-forward nodes whose numbers stay small.
+
+Used by `cell.py` and `layered.py`.  Float32 must be exact by interval arithmetic (`models/float32.py`), which does not know that a
+state stays in its range: the intervals of a state that is added up in each step grow from step to step.  Where they get
+too wide, two ReLUs per value that change nothing (`clamped`) cut them back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..domain import Domain
+from ..network import Affine, Network, Node, Relu, integer_array
+
+WIDE = 1 << 14  # intervals up to which a state may grow before it is clamped: leaves room for the sums that read it
+
+
+class Unroller:
+    """Builds a network node by node; node 0 is the input.  Knows an interval of every value."""
+
+    def __init__(self, domain: Domain) -> None:
+        self.domain = domain
+        self.nodes: list[Node] = []
+        self._low: list[np.ndarray] = [np.zeros(domain.input_size, dtype=object)]
+        self._high: list[np.ndarray] = [np.ones(domain.input_size, dtype=object)]
+
+    def reads(self, position: int, values: np.ndarray) -> np.ndarray:
+        """Weights of the input: row i has values[i, symbol] at that position of the sequence."""
+        out = np.zeros((len(values), self.domain.positions, len(self.domain.alphabet)), dtype=np.int64)
+        out[:, len(self.domain.prefix) + position, : values.shape[1]] = values
+        return out.reshape(len(values), -1)
+
+    def affine(self, parts: dict[int, np.ndarray], bias: np.ndarray) -> int:
+        """weights @ value(node), summed over the parts (node: weights), plus bias; parts of zeros are left out."""
+        used = {node: np.asarray(w, dtype=np.int64) for node, w in parts.items() if np.any(w)}
+        low, high = bias.astype(object), bias.astype(object)
+        for node, w in used.items():
+            if node == 0:
+                grouped = w.reshape(len(w), self.domain.positions, -1)
+                low, high = low + grouped.min(axis=2).sum(axis=1), high + grouped.max(axis=2).sum(axis=1)
+                continue
+            plus, minus = np.maximum(w, 0).astype(object), np.minimum(w, 0).astype(object)
+            low = low + plus @ self._low[node] + minus @ self._high[node]
+            high = high + plus @ self._high[node] + minus @ self._low[node]
+        if not used:
+            used = {0: np.zeros((len(bias), self.domain.input_size), dtype=np.int64)}
+        self.nodes.append(Affine(tuple(used), tuple(map(integer_array, used.values())), integer_array(bias)))
+        return self._added(low, high)
+
+    def relu(self, node: int) -> int:
+        self.nodes.append(Relu(node))
+        return self._added(np.maximum(self._low[node], 0), np.maximum(self._high[node], 0))
+
+    def wide(self, node: int) -> bool:
+        """Time to clamp."""
+        return bool(max(np.abs(self._low[node]).max(initial=0), np.abs(self._high[node]).max(initial=0)) > WIDE)
+
+    def clamped(self, node: int, low: np.ndarray, high: np.ndarray) -> int:
+        """The same values, which are known to lie in low..high, with these bounds for everyone to see."""
+        size = len(low)
+        over = self.relu(self.affine({node: -np.eye(size, dtype=np.int64)}, high))
+        under = self.relu(self.affine({over: -np.eye(size, dtype=np.int64)}, high - low))
+        return self.affine({under: np.eye(size, dtype=np.int64)}, low)
+
+    def network(self) -> Network:
+        return Network(self.domain.input_size, tuple(self.nodes), name="surrogate")
+
+    def _added(self, low: np.ndarray, high: np.ndarray) -> int:
+        self._low.append(low)
+        self._high.append(high)
+        return len(self.nodes)

@@ -1,0 +1,52 @@
+"""How tokens stand to the one before: equal, different, ascending; how often, ever, always.  Ascending is the order of Python's strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..feature import Body, Family
+from ..problem import Problem
+
+EXAMPLE = """
+def ascending(tokens):
+    return all(x <= y for x, y in zip(tokens, tokens[1:]))
+"""
+
+RELATIONS = ("==", "<", ">")  # the others are their opposites
+OPPOSITE = {"==": "!=", "<": ">=", ">": "<="}
+
+
+def families(problem: Problem) -> Iterator[Family]:
+    if problem.max_length < 2 or problem.size < 2:
+        return
+    place = np.array([*(sorted(problem.tokens).index(t) for t in problem.tokens), -1])
+
+    def holds(words: np.ndarray, row: int) -> np.ndarray:
+        """Per pair of neighbours, whether the relation holds; never next to padding."""
+        values = place[words]
+        before, after = values[:, :-1], values[:, 1:]
+        return ((before == after, before < after, before > after)[row % 3]) & (after >= 0)
+
+    def opposite(words: np.ndarray, row: int) -> np.ndarray:
+        return ~holds(words, row) & (place[words[:, 1:]] >= 0)
+
+    def how_often(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return np.stack([(holds if r < 3 else opposite)(words, r).sum(axis=1) for r in rows]).astype(np.int16)
+
+    def ever(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return (how_often(words, rows) > 0).astype(np.int16)
+
+    def sign(row: int) -> str:
+        return RELATIONS[row] if row < 3 else OPPOSITE[RELATIONS[row - 3]]
+
+    def count_body(row: int) -> Body:
+        return Body((), f"sum(x {sign(row)} y for x, y in zip(tokens, tokens[1:]))", "pairs")
+
+    def ever_body(row: int) -> Body:
+        none = f"all(x {sign((row + 3) % 6)} y for x, y in zip(tokens, tokens[1:]))"
+        return Body((), f"any(x {sign(row)} y for x, y in zip(tokens, tokens[1:]))", "found", none)
+
+    yield Family("adjacent", "flag", 6, ever, ever_body)
+    yield Family("adjacent", "number", 6, how_often, count_body)

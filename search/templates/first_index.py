@@ -1,0 +1,31 @@
+"""Where a token stands first, and whether it stands there at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ..feature import Body, Family
+from ..problem import Problem
+from ..render import literal
+
+EXAMPLE = """
+def where_is_b(tokens):
+    return tokens.index("b") if "b" in tokens else -1
+"""
+
+
+def families(problem: Problem) -> Iterator[Family]:
+    def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        there = words[None, :, :] == rows[:, None, None]
+        return np.where(there.any(axis=2), there.argmax(axis=2), -1).astype(np.int16)
+
+    def body(row: int) -> Body:
+        token = literal(problem.tokens[row])
+        index = f"tokens.index({token})"
+        lines = (f"place = {index} if {token} in tokens else -1",)
+        return Body(lines, "place", "place", absent=(-1, f"{token} in tokens", index))
+
+    if problem.max_length:
+        yield Family("first_index", "number", problem.size, evaluate, body)

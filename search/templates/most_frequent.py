@@ -1,0 +1,54 @@
+"""The token out of a few that occurs most often, or least often; of equals, the one that is named first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, permutations
+
+import numpy as np
+
+from ..feature import Body, Family
+from ..problem import Problem, counts
+from ..render import literal, tuple_of
+
+EXAMPLE = """
+def most_frequent(tokens):
+    best = "b"
+    for mark in ("a", "c"):
+        if tokens.count(mark) > tokens.count(best):
+            best = mark
+    return best
+"""
+
+ORDERS = 200
+
+
+def families(problem: Problem) -> Iterator[Family]:
+    orders = [o for k in (2, 3, 4) for o in islice(permutations(range(problem.size), k), ORDERS)]
+    for sign, weight in ((">", 1), ("<", -1)):
+        if orders:
+            yield _extreme(problem, orders, sign, weight)
+
+
+def _extreme(problem: Problem, orders: list[tuple[int, ...]], sign: str, weight: int) -> Family:
+    def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        table = counts(words, problem.size).astype(np.int64) * weight
+        return np.stack([np.array(orders[r])[table[list(orders[r])].argmax(axis=0)] for r in rows]).astype(np.int16)
+
+    def lines(row: int) -> tuple[str, ...]:
+        first, *others = (problem.tokens[s] for s in orders[row])
+        return (
+            f"best = {literal(first)}",
+            f"for mark in {tuple_of(others)}:",
+            f"    if tokens.count(mark) {sign} tokens.count(best):",
+            "        best = mark",
+        )
+
+    return Family(
+        "most_frequent",
+        "token",
+        len(orders),
+        evaluate,
+        lambda row: Body(lines(row), "best", "best"),
+        lambda row, fallback: (*lines(row), "return best"),
+    )

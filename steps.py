@@ -1,0 +1,99 @@
+"""The steps that both roads of a distillation take (`distillation.py`, `three_way.py`): fit and export, propose, prove.
+
+Everything that a step needs is in the `Job`, nothing is global.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .distilled import Refutation, Sampling
+from .encoders.bounds import reduced
+from .models.circuits.circuit import Circuit
+from .models.circuits.teacher import Teaching
+from .models.claim import Claim
+from .models.claim_file import Task
+from .models.labelled import Labelled
+from .models.layered import Layered
+from .models.network import Network
+from .models.onnx_reader import read_onnx
+from .models.program import Program
+from .models.surrogates.fit import fit_surrogate
+from .models.surrogates.surrogate import NoSurrogate, Surrogate, check_in_onnxruntime
+from .search.synthesise import Candidate
+from .verifiers.backend import Budget
+from .verifiers.prove import prove_claim
+from .verifiers.verdict import Refuted, Trust, Verdict
+
+Progress = Callable[[str], None]
+START = 4  # examples that the search starts with: few, so that the prover's counterexamples choose the others
+BOUNDING = 5.0  # seconds for counting unstable neurons
+
+
+class NoProgram(Exception):
+    """No surrogate fits the circuit, or no program the surrogate: an honest unknown, exit status 3."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is to be distilled, and with which means."""
+
+    teacher: Circuit
+    task: Task
+    budget: Budget
+    backends: Sequence[str] | None
+    trust: Trust
+    say: Progress
+
+    def fit(self, labelled: Labelled, automaton: Callable[[], Layered | None] | None = None) -> Surrogate:
+        task = self.task
+        try:
+            return fit_surrogate(labelled, task.domain, task.decision, seed=self.budget.seed, automaton=automaton, progress=self.say)
+        except NoSurrogate as error:
+            raise NoProgram(str(error)) from None
+
+    def exported(self, surrogate: Surrogate) -> Network:
+        """The network as the file has it."""
+        domain = self.task.domain
+        return read_onnx(surrogate.to_onnx(), origin="surrogate.onnx", positions=domain.positions, alphabet=len(domain.alphabet))
+
+    def check_in_onnxruntime(self, surrogate: Surrogate, labelled: Labelled) -> None:
+        self.say(f"checking the surrogate in onnxruntime on {len(labelled):,} inputs")
+        check_in_onnxruntime(surrogate, labelled, self.task.domain, self.task.decision)
+
+    def claim(self, network: Network, candidate: Candidate) -> Claim:
+        program = Program.from_source(candidate.source(self.task.name, f"Distilled from {self.teacher.name}."), origin="program.py")
+        return Claim(network, program, self.task.domain, self.task.decision, name=self.task.name)
+
+    def prove(self, claim: Claim, budget: Budget | None = None) -> Verdict:
+        return prove_claim(claim, backends=self.backends, budget=budget or self.budget, trust=self.trust, progress=self.say)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Where a road ends: the last surrogate and program, and the verdict on them."""
+
+    teaching: Teaching
+    surrogate: Surrogate
+    candidate: Candidate
+    refuted: tuple[Refutation, ...]
+    claim: Claim
+    verdict: Verdict
+    sampling: Sampling | None = None
+
+
+def differing_words(verdict: Refuted, claim: Claim) -> np.ndarray:
+    """The words on which surrogate and program differ, padded."""
+    return np.array([claim.domain.padded(c.tokens) for c in verdict.counterexamples], dtype=np.int16)
+
+
+def unstable(claim: Claim) -> int | None:
+    """Neurons that can be on both sides of zero as far as bounds over the language tell; None where bounding takes too long."""
+    try:
+        return len(reduced(claim.network, claim.domain, claim.language, time.monotonic() + BOUNDING).relus)
+    except TimeoutError:
+        return None
