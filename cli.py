@@ -18,13 +18,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .cli_bench import commands as bench_commands
-from .cli_shared import Unwritable as _Unwritable
-from .cli_shared import names as _names
-from .cli_shared import print_json as _print_json
-from .cli_shared import progress as _progress
-from .cli_shared import quiet_option
-from .cli_shared import silence as _silence
-from .cli_shared import writing as _writing
+from .cli_output import Unwritable, names_in, print_json, quiet_option, silence, status_line, writing
+from .cli_verify import verify
 from .models.errors import InputError
 from .version import __version__
 
@@ -43,6 +38,7 @@ def app() -> None:
     relucid distill quote_closing --out out    circuit -> surrogate -> program -> proof
     relucid prove out/claim.toml               is network = program on every input of the domain?
     relucid show out/claim.toml                the claim in plain words
+    relucid verify net.onnx spec.vnnlib        can a network with real inputs give unsafe outputs?
 
     Exit status: 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error, 130 interrupted.
     """
@@ -107,8 +103,8 @@ def prove(
     from .verifiers.prove import prove_claim
     from .verifiers.report import exit_status, verdict_json
 
-    names = _names(backends)
-    with _progress(quiet) as progress:
+    names = names_in(backends)
+    with status_line(quiet) as progress:
         progress(f"reading {claim}")
         stated = load_claim(claim)
         if dump is not None:
@@ -119,9 +115,9 @@ def prove(
         verdict = prove_claim(
             stated, backends=names, budget=budget, trust=trust, progress=progress, count=count, proof=proof, proof_format=proof_format
         )
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(verdict_json(verdict))
+            print_json(verdict_json(verdict))
         else:
             from .terminal import print_verdict
 
@@ -152,7 +148,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
     stated = load_claim(claim)
     certificate, why, status = None, "", 0
     try:
-        with _progress() as progress:
+        with status_line() as progress:
             if folder is not None:
                 export(stated, proof, folder, timeout, progress)
             certificate = check_file(stated, proof, timeout, progress)
@@ -160,9 +156,9 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
         why, status = str(error), REJECTED
     except LimitReached as error:
         why, status = str(error), UNKNOWN
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(certificate_json(certificate, why, stated.domain_size))
+            print_json(certificate_json(certificate, why, stated.domain_size))
         else:
             from .terminal import print_certificate
 
@@ -198,17 +194,17 @@ def distill(
     from .distilled import distillation_json
     from .verifiers.report import exit_status, undecided_json
 
-    names = _names(backends)
+    names = names_in(backends)
     try:
-        with _progress(quiet) as progress:
+        with status_line(quiet) as progress:
             result = run(circuit, domain, mask=mask, out=out, backends=names, trust=trust, progress=progress, **limits)
     except NoProgram as error:
         if as_json:
-            _print_json(undecided_json(str(error)))
+            print_json(undecided_json(str(error)))
         return _fail(f"unknown: {error}", UNKNOWN)
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(distillation_json(result))
+            print_json(distillation_json(result))
         else:
             from .terminal import print_distillation, print_verdict
 
@@ -231,7 +227,7 @@ def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
 
         path = Path(what)
         facts = {".toml": lambda: claim_json(path, samples), ".onnx": lambda: network_json(path)}
-        _print_json(facts.get(path.suffix, lambda: circuit_json(what, mask))())
+        print_json(facts.get(path.suffix, lambda: circuit_json(what, mask))())
         return 0
     from .terminal import show_circuit, show_claim, show_network
 
@@ -262,7 +258,7 @@ def list_backends(name: str | None, as_json: bool) -> int:
     return 0
 
 
-for _command in bench_commands:
+for _command in (*bench_commands, verify):
     app.add_command(_command)
 
 
@@ -288,9 +284,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        _silence()
+        silence()
         return 0
-    except _Unwritable as error:
+    except Unwritable as error:
         return _fail(f"cannot write the result ({error})", INTERNAL)
     except Exception as error:
         return _internal(error)

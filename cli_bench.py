@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .cli_shared import json_option, names, print_json, progress, quiet_option, writing
+from .cli_output import json_option, names_in, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
 
 html_option = click.option("--html", type=click.Path(path_type=Path), default=None, help="Write a report for the browser to this file.")
@@ -15,6 +15,7 @@ html_option = click.option("--html", type=click.Path(path_type=Path), default=No
 
 @click.command()
 @click.argument("suite", required=False)
+@click.argument("directory", required=False, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/bench"), show_default=True, help="Folder for claims and results.")
 @click.option("--backends", default=None, help="Only these columns, separated by commas [default: race, every backend, plain encodings].")
 @click.option("--seeds", type=click.Choice(["tune", "report"]), default="tune", show_default=True, help="Seeds of the suite `tokens`.")
@@ -31,12 +32,19 @@ html_option = click.option("--html", type=click.Path(path_type=Path), default=No
 @html_option
 @quiet_option
 @json_option
-def bench(suite: str | None, folder: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any) -> int:
+def bench(
+    suite: str | None, directory: Path | None, folder: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any
+) -> int:
     """Run solvers on every claim of SUITE, each alone, and the race; compare them.
 
     SUITE is `tokens`, a claim file, or a folder of claim files; `distill` instead takes trained networks of known behaviours down the whole
-    road: surrogate, program, proof.  What has a result in --out already is not run again: a run that was stopped goes on.
+    road: surrogate, program, proof; `vnncomp` with a DIRECTORY (or that folder alone) that has an instances.csv: `relucid verify` on every
+    instance (docs/verify.md).  What has a result in --out already is not run again: a run that was stopped goes on.
     """
+    if suite is not None and directory is None and (Path(suite) / "instances.csv").is_file():
+        suite, directory = "vnncomp", Path(suite)
+    if suite == "vnncomp" or directory is not None:
+        return _bench_vnncomp(suite, directory, html, as_json, **options)
     if suite == "distill" and folder is None:
         return _bench_distill(html, quiet, as_json, **options)
     from .benchmarks.bench import plan_of, report, run
@@ -50,9 +58,39 @@ def bench(suite: str | None, folder: Path | None, html: Path | None, quiet: bool
         if folder is not None:
             summary, out = report(folder, options["only"]), folder
         else:
-            plan = plan_of(suite, backends=names(options.pop("backends")), **options)
+            plan = plan_of(suite, backends=names_in(options.pop("backends")), **options)
             summary, out = run(plan, watch), plan.out
     return _shown(summary, out, html, quiet, as_json)
+
+
+def _no_columns(suite: str, jobs: int, repeat: int, dump: Path | None, html: Path | None) -> None:
+    """Raises InputError for options that only a suite of claims has."""
+    for option, given in (("--jobs", jobs > 1), ("--repeat", repeat > 1)):
+        if given:
+            raise InputError(
+                option, f"the suite {suite} runs one {'behaviour' if suite == 'distill' else 'instance'} at a time", "leave it out"
+            )
+    for option, file in (("--dump", dump), ("--html", html)):
+        if file is not None:
+            raise InputError(option, f"the suite {suite} has no columns to compare", "leave it out")
+
+
+def _bench_vnncomp(
+    suite: str | None,
+    directory: Path | None,
+    html: Path | None,
+    as_json: bool,
+    *,
+    jobs: int,
+    repeat: int,
+    dump: Path | None,
+    **options: Any,
+) -> int:
+    from .cli_verify import bench_vnncomp
+
+    if suite == "vnncomp":
+        _no_columns(suite, jobs, repeat, dump, html)
+    return bench_vnncomp(suite, directory, as_json, **options)
 
 
 def _bench_distill(
@@ -70,15 +108,10 @@ def _bench_distill(
     """The suite of behaviours; it has no columns, and one behaviour at a time."""
     from .benchmarks.distill import Plan, print_summary, run, summary_json
 
-    for option, given in (("--jobs", jobs > 1), ("--repeat", repeat > 1)):
-        if given:
-            raise InputError(option, "the suite distill runs one behaviour at a time", "leave it out")
-    for option, file in (("--dump", dump), ("--html", html)):
-        if file is not None:
-            raise InputError(option, "the suite distill has no columns to compare", "leave it out")
+    _no_columns("distill", jobs, repeat, dump, html)
     del seeds
-    plan = Plan(backends=names(backends), **options)
-    with progress(quiet) as say:
+    plan = Plan(backends=names_in(backends), **options)
+    with status_line(quiet) as say:
         found = run(plan, say)
     with writing():
         if as_json:

@@ -110,7 +110,7 @@ def _claim_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(str(folder), "is no suite", 'give "tokens", or a folder of claim files')
     if (folder / "instances.csv").is_file():
-        raise InputError(str(folder), "holds instances of VNN-COMP (instances.csv), not claims", "give a folder of claim files")
+        raise InputError(str(folder), "holds instances of VNN-COMP (instances.csv), not claims", "see `relucid bench vnncomp`")
     paths = sorted(p for p in folder.rglob("*.toml") if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     if not paths:
         raise InputError(str(folder), "holds no claim file (*.toml)", 'give "tokens", or a folder of claim files')

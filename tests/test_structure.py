@@ -23,7 +23,8 @@ LAYERS = [
     "shown",
     "terminal",
     "benchmarks",
-    "cli_shared",
+    "cli_output",
+    "cli_verify",
     "cli_bench",
     "cli",
 ]

@@ -1,4 +1,7 @@
-"""What the modules of the command line share: lists of names, JSON, printing to readers that may be gone, the status line."""
+"""What commands share: options, lists of names, JSON, a status line on stderr, and results that survive a reader who has gone away.
+
+Under `cli.py`, `cli_bench.py` and `cli_verify.py`; imports nothing heavy at the top.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, an
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 
-def names(backends: str | None) -> tuple[str, ...] | None:
+def names_in(backends: str | None) -> tuple[str, ...] | None:
     """The names in a list with commas."""
     if backends is None:
         return None
@@ -54,7 +57,7 @@ def silence() -> None:
 
 
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Callable[[str], None]]:
+def status_line(quiet: bool = False) -> Iterator[Callable[[str], None]]:
     """A status line on stderr where somebody watches; silence where not."""
     if quiet or not sys.stderr.isatty():
         yield lambda message: None
