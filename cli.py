@@ -10,14 +10,17 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .cli_bench import commands as bench_commands
+from .cli_circuits import commands as circuit_commands
+from .cli_output import Unwritable, names_in, print_json, quiet_option, silence, status_line, writing
+from .cli_verify import verify
 from .models.errors import InputError
 from .version import __version__
 
@@ -36,6 +39,7 @@ def app() -> None:
     relucid distill quote_closing --out out    circuit -> surrogate -> program -> proof
     relucid prove out/claim.toml               is network = program on every input of the domain?
     relucid show out/claim.toml                the claim in plain words
+    relucid verify net.onnx spec.vnnlib        can a network with real inputs give unsafe outputs?
 
     Exit status: 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error, 130 interrupted.
     """
@@ -44,6 +48,7 @@ def app() -> None:
 def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that prove and distill share."""
     for option in (
+        quiet_option,
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
         click.option("--counterexamples", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many to look for."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
@@ -66,15 +71,6 @@ def _budget(timeout: float, memory: int, workers: int | None, seed: int, counter
     return Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
 
 
-def _names(backends: str | None) -> tuple[str, ...] | None:
-    if backends is None:
-        return None
-    names = tuple(name.strip() for name in backends.split(",") if name.strip())
-    if not names:
-        raise InputError("--backends", "names no backend", "see `relucid backends`")
-    return names
-
-
 @app.command()
 @click.argument("claim", type=click.Path(path_type=Path))
 @click.option(
@@ -88,6 +84,7 @@ def _names(backends: str | None) -> tuple[str, ...] | None:
     help="Of the proof: our own, or that of the solver exact (veripb) or CaDiCaL (drat).",
 )  # fmt: skip
 @click.option("--count", is_flag=True, help="Where it is refuted: count the inputs on which they differ, exactly.")
+@click.option("--dump", type=click.Path(path_type=Path), default=None, help="Write every backend's formulas to this new folder first.")
 @_limits
 def prove(
     claim: Path,
@@ -95,6 +92,8 @@ def prove(
     proof_format: str,
     checkpoint: Path | None,
     count: bool,
+    dump: Path | None,
+    quiet: bool,
     as_json: bool,
     trust: Trust,
     backends: str | None,
@@ -105,21 +104,25 @@ def prove(
     from .verifiers.prove import prove_claim
     from .verifiers.report import exit_status, verdict_json
 
-    names = _names(backends)
-    with _progress() as progress:
+    names = names_in(backends)
+    with status_line(quiet) as progress:
         progress(f"reading {claim}")
         stated = load_claim(claim)
+        if dump is not None:
+            from .verifiers.dump import dump_claim
+
+            dump_claim(stated, names, dump, limits["timeout"], progress)
         budget = replace(_budget(**limits), checkpoint=None if checkpoint is None else str(checkpoint))
         verdict = prove_claim(
             stated, backends=names, budget=budget, trust=trust, progress=progress, count=count, proof=proof, proof_format=proof_format
         )
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(verdict_json(verdict))
+            print_json(verdict_json(verdict))
         else:
             from .terminal import print_verdict
 
-            print_verdict(stated, verdict)
+            print_verdict(stated, verdict, quiet)
     return exit_status(verdict)
 
 
@@ -146,7 +149,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
     stated = load_claim(claim)
     certificate, why, status = None, "", 0
     try:
-        with _progress() as progress:
+        with status_line() as progress:
             if folder is not None:
                 export(stated, proof, folder, timeout, progress)
             certificate = check_file(stated, proof, timeout, progress)
@@ -154,9 +157,9 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
         why, status = str(error), REJECTED
     except LimitReached as error:
         why, status = str(error), UNKNOWN
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(certificate_json(certificate, why, stated.domain_size))
+            print_json(certificate_json(certificate, why, stated.domain_size))
         else:
             from .terminal import print_certificate
 
@@ -173,7 +176,15 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
               "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
 @_limits
 def distill(
-    circuit: str, domain: Path | None, out: Path, mask: Path | None, as_json: bool, trust: Trust, backends: str | None, **limits: Any
+    circuit: str,
+    domain: Path | None,
+    out: Path,
+    mask: Path | None,
+    quiet: bool,
+    as_json: bool,
+    trust: Trust,
+    backends: str | None,
+    **limits: Any,
 ) -> int:
     """Distil CIRCUIT (a folder, or a shipped name such as quote_closing) into a program, and prove it.
 
@@ -184,237 +195,47 @@ def distill(
     from .distilled import distillation_json
     from .verifiers.report import exit_status, undecided_json
 
-    names = _names(backends)
+    names = names_in(backends)
     try:
-        with _progress() as progress:
+        with status_line(quiet) as progress:
             result = run(circuit, domain, mask=mask, out=out, backends=names, trust=trust, progress=progress, **limits)
     except NoProgram as error:
         if as_json:
-            _print_json(undecided_json(str(error)))
+            print_json(undecided_json(str(error)))
         return _fail(f"unknown: {error}", UNKNOWN)
-    with _writing():
+    with writing():
         if as_json:
-            _print_json(distillation_json(result))
+            print_json(distillation_json(result))
         else:
-            from .terminal import print_distillation
+            from .terminal import print_distillation, print_verdict
 
-            print_distillation(result)
+            if quiet:
+                print_verdict(result.claim, result.verdict, quiet)
+            else:
+                print_distillation(result)
     return exit_status(result.verdict)
 
 
-@app.command()
-@click.argument("what")
-@click.option("--samples", type=click.IntRange(0, 1000), default=6, show_default=True, help="Sample inputs to show.")
-@click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask, for a circuit.")
-@click.option(
-    "--domain", type=click.Path(path_type=Path), default=None, help="Of a circuit: how faithful it is on this domain (a claim file)."
-)
-@click.option("--draw", type=click.Path(path_type=Path), default=None, help="Of a circuit or attribution graph: a picture, .svg or .png.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials with --domain.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def show(what: str, samples: int, mask: Path | None, domain: Path | None, draw: Path | None, seed: int, as_json: bool) -> int:
-    """Restate a claim file, a circuit or an ONNX network in plain words."""
-    from .shown import circuit_json, claim_json, network_json, view_circuit
-
-    path = Path(what)
-    if path.suffix in (".toml", ".onnx") and domain is None:
-        if mask or draw:
-            raise InputError("--mask" if mask else "--draw", f"{what} is not a circuit", "leave it out")
-        if as_json:
-            _print_json(claim_json(path, samples) if path.suffix == ".toml" else network_json(path))
-            return 0
-        from .terminal import show_claim, show_network
-
-        show_claim(path, samples) if path.suffix == ".toml" else show_network(path)
-        return 0
-    with _progress() as progress:
-        view = view_circuit(what, mask, domain, draw, seed, progress)
-    with _writing():
-        if as_json:
-            _print_json(circuit_json(view))
-        else:
-            from .terminal import show_circuit
-
-            show_circuit(view)
-    return 0
-
-
-@app.command()
-@click.argument("task")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the model [default: out/TASK].")
-@click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Training steps.")
-@click.option(
-    "--density", type=click.FloatRange(0, 1, min_open=True), default=0.12, show_default=True, help="Share of weights kept; 1: dense."
-)
-@click.option("--layers", type=click.IntRange(1, 64), default=2, show_default=True, help="Layers of the transformer.")
-@click.option("--width", type=click.IntRange(4, 4096), default=16, show_default=True, help="Channels of the residual stream.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="auto: the GPU if there is one."
-)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any) -> int:
-    """Train a weight-sparse transformer on TASK (see docs/circuits.md); what was stopped goes on.
-
-    Exit status: 0 right on every input of the task, 3 not.
-    """
-    from .models.circuits.tasks.registry import get_task
-    from .models.circuits.train import Recipe
-    from .training import train_task
-
-    get_task(task)
-    with _progress() as progress:
-        result = train_task(task, out or Path("out") / task, Recipe(**recipe), device, progress)
-    with _writing():
-        if as_json:
-            from .shown import trained_json
-
-            _print_json(trained_json(result))
-        else:
-            from .terminal import print_trained
-
-            print_trained(result)
-    return 0 if result.right == result.inputs else UNKNOWN
-
-
-@app.command()
-@click.argument("model")
-@click.argument("task")
-@click.option("--out", type=click.Path(path_type=Path), default=None, help="File for the node mask [default: MODEL/TASK.mask.json].")
-@click.option("--target-loss", type=float, default=0.15, show_default=True, help="Cross-entropy that the circuit may have.")
-@click.option(
-    "--ablation", type=click.Choice(["mean", "zero"]), default="mean", show_default=True, help="What stands in for a pruned node."
-)
-@click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of each training of the masks.")
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def prune(model: str, task: str, out: Path | None, as_json: bool, **settings: Any) -> int:
-    """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL."""
-    from .models.circuits.node_masks import Settings
-    from .training import prune_model
-
-    with _progress() as progress:
-        result = prune_model(model, task, Settings(**settings), out, progress)
-    with _writing():
-        if as_json:
-            from .shown import pruned_json
-
-            _print_json(pruned_json(result))
-        else:
-            from .terminal import print_pruned
-
-            print_pruned(result)
-    return 0
-
-
-@app.command()
-@click.argument("suite", required=False)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("out/bench"), show_default=True, help="Folder for claims and results.")
-@click.option("--backends", default=None, help="Only these columns, separated by commas [default: race, every backend, plain encodings].")
-@click.option("--seeds", type=click.Choice(["tune", "report"]), default="tune", show_default=True, help="Seeds of the suite `tokens`.")
-@click.option("--only", default="", help="Only claims whose name matches this regular expression.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for each attempt.")
-@click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver.")
-@click.option("--workers", type=click.IntRange(1), default=None, help="As of prove [default: one per core].")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the solvers.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Attempts side by side; more than 1 blurs the times.")
-@click.option("--again", is_flag=True, help="Make attempts again that have a result already.")
-@click.option("--report", "folder", type=click.Path(path_type=Path), default=None, help="Only report on the results in FOLDER.")
-@click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of tables.")
-def bench(suite: str | None, folder: Path | None, as_json: bool, **options: Any) -> int:
-    """Run solvers on every claim of SUITE (`tokens`, or a folder of claim files), each alone, and the race; compare them.
-
-    SUITE `distill` instead takes trained networks of known behaviours down the whole road: surrogate, program, proof.
-    What has a result in --out already is not run again: a run that was stopped goes on.
-    """
-    if suite == "distill" and folder is None:
-        return _bench_distill(as_json, **options)
-    from .benchmarks.bench import plan_of, report, run
-
-    with _progress() as progress:
-        if folder is not None:
-            summary, out = report(folder, options["only"]), folder
-        else:
-            plan = plan_of(suite, backends=_names(options.pop("backends")), **options)
-            summary, out = run(plan, progress), plan.out
-    with _writing():
-        if as_json:
-            from .benchmarks.score import summary_json
-
-            _print_json(summary_json(summary))
-        else:
-            from .benchmarks.report import print_report
-
-            print_report(summary, out)
-    return 0
-
-
-def _bench_distill(as_json: bool, *, jobs: int, backends: str | None, seeds: str, **options: Any) -> int:
-    """The suite of behaviours; it has no columns, and one behaviour at a time."""
-    from .benchmarks.distill import Plan, print_summary, run, summary_json
-
-    if jobs > 1:
-        raise InputError("--jobs", "the suite distill runs one behaviour at a time", "leave it out")
-    del seeds
-    plan = Plan(backends=_names(backends), **options)
-    with _progress() as progress:
-        found = run(plan, progress)
-    with _writing():
-        if as_json:
-            _print_json(summary_json(found))
-        else:
-            print_summary(found, plan.out)
-    return 0
-
-
 @app.command(name="backends")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON list instead of a table.")
-def list_backends(as_json: bool) -> int:
-    """Which solvers are there, at which version, and how far their word goes."""
+@click.option("--check", "name", default=None, help="Put this backend to the conformance checks (docs/add-a-backend.md).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_backends(name: str | None, as_json: bool) -> int:
+    """Which solvers are there, at which version, and how far their word goes.
+
+    With --check, exit status 0: it conforms, 1: it does not.
+    """
+    if name is not None:
+        from .terminal import conformance_report
+
+        return 0 if conformance_report(name, as_json) else 1
     from .terminal import backends_table
 
     backends_table(as_json)
     return 0
 
 
-def _print_json(value: object) -> None:
-    import json
-
-    click.echo(json.dumps(value, ensure_ascii=False))
-
-
-class _Unwritable(Exception):
-    """The result cannot be written: a full disk."""
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Around the printing of a result: a reader that has gone away must not change the exit status, which is the answer too."""
-    try:
-        yield
-        if sys.stdout is not None:  # it may have been closed
-            sys.stdout.flush()
-    except OSError as error:
-        _silence()
-        if not isinstance(error, BrokenPipeError):
-            raise _Unwritable(error.strerror or str(error)) from None
-
-
-def _silence() -> None:
-    """So that what is left in the buffer does not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """A status line on stderr where somebody watches; silence where not."""
-    if not sys.stderr.isatty():
-        yield lambda message: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("starting") as status:
-        yield lambda message: status.update(message.replace("[", "\\["))
+for _command in (*bench_commands, *circuit_commands, verify):
+    app.add_command(_command)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -439,9 +260,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        _silence()
+        silence()
         return 0
-    except _Unwritable as error:
+    except Unwritable as error:
         return _fail(f"cannot write the result ({error})", INTERNAL)
     except Exception as error:
         return _internal(error)

@@ -61,14 +61,16 @@ def sequence_text(tokens: Sequence[str]) -> str:
     return " ".join(visible(t) or "''" for t in tokens) if tokens else "(empty)"
 
 
-def print_verdict(claim: Claim, verdict: Verdict) -> None:
-    """The answer first, then why, then who ran."""
+def print_verdict(claim: Claim, verdict: Verdict, quiet: bool = False) -> None:
+    """The answer first, then why, then who ran; `quiet`: only the answer, with the input where it is refuted."""
     screen = console()
     screen.print(headline(verdict, two=claim.pair is not None), soft_wrap=True)
     if isinstance(verdict, Refuted):
         screen.print(counterexample_table(verdict.counterexamples))
         if len(verdict.counterexamples) > MAX_COUNTEREXAMPLES_SHOWN:
             screen.print(f"... and {len(verdict.counterexamples) - MAX_COUNTEREXAMPLES_SHOWN} more (--json prints all)")
+    if quiet:
+        return
     if isinstance(verdict, Proved):
         screen.print(guarantee(verdict), soft_wrap=True)
     for warning in verdict.warnings:
@@ -265,6 +267,26 @@ def backends_table(as_json: bool) -> None:
     for (option, text), names in takers.items():
         table.add_row(Text(option), Text(text), Text(", ".join(names)))
     screen.print(table)
+
+
+def conformance_report(name: str, as_json: bool) -> bool:
+    """The checks as they end; whether all were met."""
+    from .verifiers.choose import choose
+    from .verifiers.conformance import checked
+
+    (backend,) = choose([name])
+    screen, found = console(), []
+    for check, breach in checked(backend):
+        found.append({"check": check, "breach": breach})
+        if not as_json:
+            line = f"ok      {check}" if breach is None else f"broken  {check}: {visible(breach)}"
+            screen.print(Text(line, "" if breach is None else "red"), soft_wrap=True)
+    good = all(f["breach"] is None for f in found)
+    if as_json:
+        print(json.dumps({"backend": backend.name, "conforms": good, "checks": found}, ensure_ascii=False))
+    else:
+        screen.print(Text(f"{backend.name} {'conforms' if good else 'does not conform'}", "green" if good else "red"))
+    return good
 
 
 def show_circuit(view: CircuitView) -> None:

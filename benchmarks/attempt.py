@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,7 @@ class Limits:
 
 
 def attempt(case: Case, column: Column, limits: Limits, stop: threading.Event) -> dict[str, Any] | None:
-    """outcome, verdict, trust, seconds, peak_mb, detail, by; None where `stop` was set on the way."""
+    """outcome, verdict, trust, seconds, cpu_seconds, peak_mb, detail, by and what else `_read` finds; None where `stop` was set on the way."""
     started = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(_command(case, column, limits), stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
@@ -45,10 +46,10 @@ def attempt(case: Case, column: Column, limits: Limits, stop: threading.Event) -
             seconds = time.monotonic() - started
         finally:
             end([watch.tree])
-            process.wait()
+            watch.waiter.join()
         if ended == "stopped":
             return None
-        found = {"seconds": round(seconds, 3), "peak_mb": round(watch.peak_mb, 1), "exit": process.returncode}
+        found = {"seconds": round(seconds, 3), "cpu_seconds": round(watch.cpu_seconds, 3), "peak_mb": round(watch.peak_mb, 1)}
         if ended != "exited":
             detail = f"over {limits.memory_mb} MB" if ended == "memory" else f"over {limits.seconds:g} s, ended from outside"
             return {"outcome": ended, "verdict": "unknown", "trust": None, "by": None, "detail": detail, **found}
@@ -70,24 +71,33 @@ class _Watch:
     memory_mb: float | None
     deadline: float
     peak_mb: float = 0.0
+    cpu_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.tree = Tree(self.process.pid)
+        self.waiter = threading.Thread(target=self._wait, daemon=True)
+        self.waiter.start()
+
+    def _wait(self) -> None:
+        """Reap it, with the processor time of all whom it has reaped itself."""
+        _, status, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu_seconds = max(self.cpu_seconds, usage.ru_utime + usage.ru_stime)
 
     def until_it_ends(self, stop: threading.Event) -> str:
         """ "exited", or why it has to be ended: "memory", "timeout", "stopped"."""
-        waiter = threading.Thread(target=self.process.wait, daemon=True)
-        waiter.start()
         while True:
-            waiter.join(LOOK_SECONDS)
-            if not waiter.is_alive():
+            self.waiter.join(LOOK_SECONDS)
+            if not self.waiter.is_alive():
                 return "exited"
             if stop.is_set():
                 return "stopped"
             if time.monotonic() >= self.deadline:
                 return "timeout"
-            held = self.tree.resident_mb(snapshot())
+            table = snapshot()
+            held = self.tree.resident_mb(table)
             self.peak_mb = max(self.peak_mb, held)
+            self.cpu_seconds = max(self.cpu_seconds, self.tree.cpu_seconds(table))  # of solvers that nobody reaps, too
             if self.memory_mb is not None and held > self.memory_mb:
                 return "memory"
 
@@ -113,7 +123,12 @@ def _read(out: IO[bytes], err: IO[bytes], status: int, column: Column) -> dict[s
     else:
         outcome = own.get("outcome", "unknown")
     detail = str(said.get("reason") or own.get("detail", ""))[:400]
-    return {"outcome": outcome, "verdict": verdict, "trust": said.get("trust"), "by": said.get("backend"), "detail": detail}
+    more = {
+        "counterexample": said.get("counterexample"),
+        "sizes": own.get("sizes") if column.backends else None,
+        "attempts": [] if column.backends else tries,
+    }
+    return {"outcome": outcome, "verdict": verdict, "trust": said.get("trust"), "by": said.get("backend"), "detail": detail, **more}
 
 
 def finite(value: object) -> bool:

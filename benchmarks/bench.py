@@ -8,21 +8,25 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..models.claim_file import load_claim
 from ..models.errors import InputError
 from ..output import check_writable, write_files
+from ..verifiers.choose import choose
+from ..verifiers.dump import check_new, dump_claim
+from ..verifiers.queries import QueryBackend
 from .attempt import Limits, attempt
-from .results import RESULTS, TABLE, Result, append, key_of, latest, mend_torn_line, read, result_of, table
+from .results import RESULTS, TABLE, Result, append, key_of, latest, mend_torn_line, read, read_file, result_of, table
 from .score import Summary, summarise, summary_json
-from .suite import Case, Column, Progress, cases, columns
+from .suite import Case, Column, cases, columns
 from .tokens import Seeds, matches
+from .watch import Task, Watch
 
 SUMMARY, PLOTS = "summary.json", ("cactus.svg", "growth.svg")
 
@@ -38,7 +42,9 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     only: str = ""
     jobs: int = 1
+    repeat: int = 1
     again: bool = False
+    dump: Path | None = None
 
 
 def plan_of(suite: str | None, *, timeout: float, memory: int, workers: int | None, seed: int, **options: Any) -> Plan:
@@ -48,11 +54,12 @@ def plan_of(suite: str | None, *, timeout: float, memory: int, workers: int | No
     return Plan(suite, limits=Limits(timeout, memory, workers, seed), **options)
 
 
-def run(plan: Plan, progress: Progress = lambda text: None) -> Summary:
+def run(plan: Plan, watch: Watch | None = None) -> Summary:
     """Make the attempts that are missing, then write results.csv, summary.json and the plots.
 
     An interrupt leaves everything that is finished, reports on it and is raised again.  Raises InputError.
     """
+    watch = watch or Watch()
     contestants = columns(plan.backends)
     if plan.jobs > 1 and plan.limits.workers is None:  # side by side, they share the cores
         plan = replace(plan, limits=replace(plan.limits, workers=max(1, (os.cpu_count() or 1) // plan.jobs)))
@@ -60,12 +67,29 @@ def run(plan: Plan, progress: Progress = lambda text: None) -> Summary:
     plan.out.mkdir(parents=True, exist_ok=True)
     mend_torn_line(plan.out)
     read(plan.out)  # raises before the work starts
-    claims = cases(plan.suite, plan.out, plan.seeds, plan.only, progress)
+    claims = cases(plan.suite, plan.out, plan.seeds, plan.only, watch.say)
+    if plan.dump is not None:
+        _dump(plan, plan.dump, claims, contestants, watch)
     try:
-        _make(plan, claims, contestants, progress)
+        _make(plan, claims, contestants, watch)
     finally:
         summary = _reported(plan, claims)
     return summary
+
+
+def _dump(plan: Plan, folder: Path, claims: Sequence[Case], contestants: Sequence[Column], watch: Watch) -> None:
+    """The formulas of every claim and column, a folder per claim, before anything is timed."""
+    check_new(folder)
+    columns = [c.backends for c in contestants if c.backends is not None and _has_formulas(c.backends)]
+    if not columns:
+        raise InputError("--dump", "none of these columns has formulas", "name solver backends, such as z3-bv or highs")
+    for case in claims:
+        dump_claim(load_claim(case.path), columns, folder / case.name, plan.limits.seconds, watch.say)
+
+
+def _has_formulas(name: str) -> bool:
+    (backend,) = choose([name])
+    return isinstance(backend, QueryBackend) and backend.export is not None
 
 
 def _reported(plan: Plan, claims: Sequence[Case]) -> Summary:
@@ -77,12 +101,21 @@ def _reported(plan: Plan, claims: Sequence[Case]) -> Summary:
 
 
 def report(out: Path, only: str = "") -> Summary:
-    """From the results that are there, the last one of each claim and column."""
-    found = [r for r in latest(read(out)) if matches(only, r.claim)]
+    """From the results that are there, the last one of each claim and column; writes the tables and plots anew."""
+    return _written(out, _found(out, read(out), only))
+
+
+def summary_of(path: Path, only: str = "") -> Summary:
+    """Of a file of results, which stays as it is."""
+    return summarise(_found(path, read_file(path), only))
+
+
+def _found(where: Path, results: Sequence[Result], only: str) -> list[Result]:
+    found = [r for r in latest(results) if matches(only, r.claim)]
     if not found:
         what = f"holds no results of claims that match {only!r}" if only else f"holds no results ({RESULTS})"
-        raise InputError(str(out), what, "run `relucid bench tokens --out ...` first")
-    return _written(out, found)
+        raise InputError(str(where), what, "run `relucid bench tokens --out ...` first")
+    return found
 
 
 def _written(out: Path, results: list[Result]) -> Summary:
@@ -95,43 +128,37 @@ def _written(out: Path, results: list[Result]) -> Summary:
     return summary
 
 
-def _make(plan: Plan, claims: Sequence[Case], contestants: Sequence[Column], progress: Progress) -> None:
+def _make(plan: Plan, claims: Sequence[Case], contestants: Sequence[Column], watch: Watch) -> None:
     done = set() if plan.again else {r.key for r in read(plan.out)}
-    todo = [(case, column) for case in claims for column in contestants if key_of(case, column, plan.limits) not in done]
-    started, stop = time.monotonic(), threading.Event()
-    skipped = len(claims) * len(contestants) - len(todo)
+    # repeats last: a run that is stopped has every claim once before any twice
+    tasks = [Task(case, column, k) for k in range(plan.repeat) for case in claims for column in contestants]
+    todo = [t for t in tasks if key_of(t.case, t.column, plan.limits, t.repeat) not in done]
     seeds = plan.seeds if plan.suite == "tokens" else ""
-    with closing(_attempts(todo, plan.limits, plan.jobs, stop, lambda k: _say(progress, todo, k, started, skipped))) as finished:
-        for case, column, found in finished:
-            append(plan.out, result_of(case, column, plan.limits, seeds, found))
-
-
-def _say(progress: Progress, todo: Sequence[tuple[Case, Column]], k: int, started: float, skipped: int) -> None:
-    case, column = todo[k]
-    spent = time.monotonic() - started
-    left = f", about {spent / k * (len(todo) - k) / 60:.0f} min left" if k >= 10 else ""
-    progress(f"{k + 1} of {len(todo)}{f' ({skipped} are there)' if skipped else ''}: {column.name} on {case.name}{left}")
+    watch.begin(todo, len(tasks) - len(todo))
+    with closing(_attempts(todo, plan.limits, plan.jobs, threading.Event(), watch)) as finished:
+        for task, found in finished:
+            result = result_of(task.case, task.column, plan.limits, task.repeat, seeds, found)
+            append(plan.out, result)
+            watch.finished(task, result)
 
 
 def _attempts(
-    todo: Sequence[tuple[Case, Column]], limits: Limits, jobs: int, stop: threading.Event, starting: Callable[[int], None]
-) -> Generator[tuple[Case, Column, dict[str, Any]], None, None]:
+    todo: Sequence[Task], limits: Limits, jobs: int, stop: threading.Event, watch: Watch
+) -> Generator[tuple[Task, dict[str, Any]], None, None]:
     """Attempts as they finish, `jobs` side by side.  Whatever ends this early ends the processes that are running."""
-    waiting = iter(enumerate(todo))
-    running: dict[Future[dict[str, Any] | None], tuple[Case, Column]] = {}
+    waiting = iter(todo)
+    running: dict[Future[dict[str, Any] | None], Task] = {}
     with ThreadPoolExecutor(jobs) as pool:
         try:
             while True:
-                while len(running) < jobs and (following := next(waiting, None)) is not None:
-                    k, (case, column) = following
-                    starting(k)
-                    running[pool.submit(attempt, case, column, limits, stop)] = case, column
+                while len(running) < jobs and (task := next(waiting, None)) is not None:
+                    watch.started(task)
+                    running[pool.submit(attempt, task.case, task.column, limits, stop)] = task
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    case, column = running.pop(future)
-                    found = future.result()
+                    task, found = running.pop(future), future.result()
                     if found is not None:
-                        yield case, column, found
+                        yield task, found
         finally:
             stop.set()

@@ -9,38 +9,95 @@ from typing import TYPE_CHECKING
 
 from ..models.text import visible
 from .plots import HOW_TO_INSTALL, available
+from .portfolio import virtual_best
 from .results import Result
-from .score import Score, Summary, exponent, growth, race_against_the_best
+from .score import Score, Summary, Wrong, exponent, growth, race_against_the_best, seconds_text
 from .suite import RACE
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
+    from .comparison import Comparison
 
-def print_report(summary: Summary, out: Path) -> None:
-    """To stdout, in colours where there are colours."""
+MOST_LISTED = 20
+
+
+def print_report(summary: Summary, out: Path | None, html: Path | None = None, quiet: bool = False) -> None:
+    """To stdout, in colours where there are colours; `quiet`: wrong answers and the first table only."""
     from rich.text import Text
 
-    from ..terminal import console
-
-    screen = console()
-    if not screen.is_terminal:
-        screen.width = 160  # one row of the widest table
+    screen = _screen()
     for wrong in summary.wrong:
-        kind = "WRONG" if wrong.firm else "wrong within its tolerances"
-        said = f"{kind}: {wrong.claim}: proved by {', '.join(wrong.proved)}; refuted by {', '.join(wrong.refuted)}"
-        screen.print(Text(visible(said), "bold red" if wrong.firm else "red"), soft_wrap=True)
+        screen.print(Text(visible(wrong_line(wrong)), "bold red" if wrong.firm else "red"), soft_wrap=True)
     if not summary.results:
         screen.print("no results")
         return
     screen.print(_overview(summary))
+    if quiet:
+        return
     screen.print(_grouped(summary, "solved by domain size (PAR-2)", summary.by_size()))
     screen.print(_grouped(summary, "solved by family (PAR-2)", summary.by_family()))
     for line in _remarks(summary):
         screen.print(line, soft_wrap=True, markup=False)
     if not available():
         screen.print(HOW_TO_INSTALL, soft_wrap=True, markup=False)
-    screen.print(f"results, summary and plots are in {visible(str(out))}", soft_wrap=True, markup=False)
+    if html is not None:
+        screen.print(f"the report is {visible(str(html))}", soft_wrap=True, markup=False)
+    if out is not None:
+        screen.print(f"results, summary and plots are in {visible(str(out))}", soft_wrap=True, markup=False)
+
+
+def _screen() -> Console:
+    from ..terminal import console
+
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = 160  # one row of the widest table
+    return screen
+
+
+def wrong_line(wrong: Wrong) -> str:
+    """Who said what, and how bad it is."""
+    kind = "WRONG" if wrong.firm else "wrong within its tolerances"
+    sides = [f"{verb} by {', '.join(who)}" for verb, who in (("proved", wrong.proved), ("refuted", wrong.refuted)) if who]
+    known = f"; known to be {wrong.known}" if wrong.known else ""
+    return f"{kind}: {wrong.claim}: {'; '.join(sides)}{known}"
+
+
+def print_comparison(found: Comparison, quiet: bool = False) -> None:
+    """What is worse first, then what is better, then the columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    screen = _screen()
+    styles = {"newly wrong": "bold red", "newly lost": "red", "slower": "yellow", "newly solved": "green", "faster": "green"}
+    for remark in found.remarks:
+        screen.print(Text(f"note: {visible(remark)}", "yellow"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("column", "claims", "solved", "solved in both", "median before", "median after", "ratio", "p", "", *styles):
+        table.add_column(heading, justify="left" if heading in ("column", "") else "right")
+    for c in found.columns:
+        said = "slower" if c.slower else "faster" if c.faster else ""
+        counts = (str(sum(x.column == c.column for x in found.of(kind)) or "-") for kind in styles)
+        numbers = (_optional(c.median_before), _optional(c.median_after), _optional(c.ratio), "-" if c.p is None else f"{c.p:.2g}")
+        solved = f"{c.solved_before} -> {c.solved_after}"
+        table.add_row(Text(visible(c.column)), str(c.claims), solved, str(c.pairs), *numbers, Text(said, styles.get(said, "")), *counts)
+    screen.print(table)
+    for kind, style in styles.items():
+        listed = () if quiet else sorted(found.of(kind), key=lambda c: -abs(math.log((c.after or 1) / (c.before or 1))))[:MOST_LISTED]
+        for change in listed:
+            times = " -> ".join("-" if s is None else f"{s:.2f} s" for s in (change.before, change.after))
+            screen.print(
+                Text(f"{kind}: {visible(change.claim)} by {visible(change.column)} ({times}, {change.outcome})", style), soft_wrap=True
+            )
+        if len(listed) < len(found.of(kind)) and listed:
+            screen.print(f"... and {len(found.of(kind)) - len(listed)} more that are {kind} (--json prints all)")
+    screen.print(Text("worse" if found.worse else "not worse", "bold red" if found.worse else "bold green"))
+
+
+def _optional(value: float | None) -> str:
+    return "-" if value is None else seconds_text(value)
 
 
 def _overview(summary: Summary) -> Table:
@@ -60,7 +117,13 @@ def _overview(summary: Summary) -> Table:
         proofs = [r for r in rows if r.verdict == "proved"]
         marked = f"{name} (float)" if proofs and all(r.trust == "float" for r in proofs) else name
         solved = f"{score.solved} of {score.claims}"
-        cells = (f"{score.proved}", f"{score.refuted}", _seconds(score.par2), _median(score, rows), _unsolved(score, summary.missing[name]))
+        cells = (
+            f"{score.proved}",
+            f"{score.refuted}",
+            seconds_text(score.par2),
+            _median(score, rows),
+            _unsolved(score, summary.missing[name]),
+        )
         table.add_row(Text(marked, "bold" if name == RACE else ""), rows[0].version, solved, *cells)
     return table
 
@@ -75,7 +138,7 @@ def _grouped(summary: Summary, title: str, groups: Mapping[str, Sequence[Result]
         table.add_column(f"{visible(group)}\n{len({r.claim for r in rows})} claims", justify="right")
     for name in sorted(summary.names, key=lambda n: summary.score(n).par2):
         scores = [summary.score(name, rows) for rows in groups.values()]
-        table.add_row(name, *(f"{s.solved} ({_seconds(s.par2)})" if s.claims else "-" for s in scores))
+        table.add_row(name, *(f"{s.solved} ({seconds_text(s.par2)})" if s.claims else "-" for s in scores))
     return table
 
 
@@ -94,16 +157,20 @@ def _remarks(summary: Summary) -> list[str]:
             lines.append(
                 f"{family}: the race's time grows like length ** {exponent(points):.1f} ({points[0][0]} to {points[-1][0]} positions)"
             )
+    best = virtual_best(summary)
+    if len(best.contributions) > 1:
+        lines.append(f"virtual best of the single columns: solves {best.solved} of {best.claims}, PAR-2 {seconds_text(best.par2)}")
+        lines += [
+            f"  {visible(c.name)}: fastest on {c.best}, alone on {c.alone}; without it PAR-2 would be {seconds_text(c.par2_without)}"
+            for c in best.contributions
+            if c.best
+        ]
     return lines
-
-
-def _seconds(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
 
 
 def _median(score: Score, rows: Sequence[Result]) -> str:
     """A median at the limit says only that most were not solved."""
-    return f">{_seconds(score.median)}" if rows and score.median >= min(r.timeout for r in rows) else _seconds(score.median)
+    return f">{seconds_text(score.median)}" if rows and score.median >= min(r.timeout for r in rows) else seconds_text(score.median)
 
 
 def _unsolved(score: Score, missing: int) -> str:

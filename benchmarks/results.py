@@ -8,13 +8,14 @@ import json
 import os
 import platform
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, Field, asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..models.errors import InputError
 from ..verifiers.limits import interrupts_held
+from ..verifiers.verdict import Sizes
 from ..version import __version__
 from .attempt import Limits, finite
 from .suite import Case, Column
@@ -24,7 +25,10 @@ RESULTS, TABLE = "results.jsonl", "results.csv"
 
 @dataclass(frozen=True)
 class Result:
-    """One attempt.  `backend` is the column; `trust` that of a proof; `by` who answered (in the race)."""
+    """One attempt.  `backend` is the column; `trust` that of a proof; `by` who answered (in the race).
+
+    What has a default came later, and older files lack it.
+    """
 
     claim: str
     digest: str
@@ -49,10 +53,23 @@ class Result:
     machine: str
     relucid: str
     when: str
+    repeat: int = 0
+    options: tuple[str, ...] = ()
+    cpu_seconds: float | None = None
+    sizes: dict[str, int] | None = None  # bounds and formula (`verdict.Sizes`), of a backend with formulas
+    attempts: tuple[dict[str, Any], ...] = ()  # as `prove --json` tells them
+    counterexample: dict[str, Any] | None = None
+    known: str | None = None  # the answer that came with the claim
+    file: str = ""  # the claim's
 
     @property
     def key(self) -> tuple[Any, ...]:
         """Attempts that agree on this need not be made twice."""
+        return (*self.conditions, self.repeat)
+
+    @property
+    def conditions(self) -> tuple[Any, ...]:
+        """Repeats agree on this."""
         return (self.claim, self.digest, self.backend, self.timeout, self.memory, self.workers, self.seed)
 
     @property
@@ -61,11 +78,11 @@ class Result:
         return self.verdict in ("proved", "refuted") and self.seconds <= self.timeout
 
 
-def key_of(case: Case, column: Column, limits: Limits) -> tuple[Any, ...]:
-    return (case.name, case.digest, column.name, limits.seconds, limits.memory_mb, limits.workers, limits.seed)
+def key_of(case: Case, column: Column, limits: Limits, repeat: int) -> tuple[Any, ...]:
+    return (case.name, case.digest, column.name, limits.seconds, limits.memory_mb, limits.workers, limits.seed, repeat)
 
 
-def result_of(case: Case, column: Column, limits: Limits, seeds: str, found: dict[str, Any]) -> Result:
+def result_of(case: Case, column: Column, limits: Limits, repeat: int, seeds: str, found: dict[str, Any]) -> Result:
     """What `attempt` found, as a result."""
     return Result(
         claim=case.name, digest=case.digest, family=case.family, domain_size=case.size_text, length=case.length, tokens=case.tokens,
@@ -73,6 +90,8 @@ def result_of(case: Case, column: Column, limits: Limits, seeds: str, found: dic
         seconds=found["seconds"], peak_mb=found["peak_mb"], by=found["by"], detail=found["detail"],
         timeout=limits.seconds, memory=limits.memory_mb, workers=limits.workers, seed=limits.seed, seeds=seeds,
         machine=machine(), relucid=__version__, when=datetime.now(UTC).isoformat(timespec="seconds"),
+        repeat=repeat, options=column.options, cpu_seconds=found.get("cpu_seconds"), sizes=found.get("sizes"),
+        attempts=tuple(found.get("attempts", ())), counterexample=found.get("counterexample"), known=case.known, file=str(case.path),
     )  # fmt: skip
 
 
@@ -90,11 +109,19 @@ def append(folder: Path, result: Result) -> None:
         ) from None
 
 
+def results_path(path: Path) -> Path:
+    """The results in a folder, or the file itself."""
+    return path / RESULTS if path.is_dir() else path
+
+
 def read(folder: Path) -> list[Result]:
     """All results, the last one where an attempt was made again.  A torn last line is passed over, any other raises InputError."""
     path = folder / RESULTS
-    if not path.exists():
-        return []
+    return read_file(path) if path.exists() else []
+
+
+def read_file(path: Path) -> list[Result]:
+    """As `read`, of one file by its name."""
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
@@ -114,14 +141,19 @@ def read(folder: Path) -> list[Result]:
 
 
 def latest(results: Iterable[Result]) -> list[Result]:
-    """One result per claim and column: the last one, whatever its limits were."""
-    return list({(r.claim, r.backend): r for r in results}.values())
+    """Of each claim and column the last result, whatever its limits were, with its repeats."""
+    kept: dict[tuple[str, str], list[Result]] = {}
+    for r in results:
+        there = kept.get((r.claim, r.backend), [])
+        kept[r.claim, r.backend] = [*(there if there and there[0].conditions == r.conditions else []), r]
+    return [r for rows in kept.values() for r in rows]
 
 
 def _parsed(line: str) -> Result | None:
     try:
         data = json.loads(line)
-        result = Result(**{f.name: data[f.name] for f in fields(Result)})
+        result = Result(**{f.name: data[f.name] for f in fields(Result) if f.name in data or _needed(f)})
+        result = replace(result, options=tuple(result.options), attempts=tuple(result.attempts))
         int(result.domain_size)
     except (ValueError, KeyError, TypeError):
         return None
@@ -130,7 +162,24 @@ def _parsed(line: str) -> Result | None:
         and finite(result.timeout)
         and all(isinstance(v, str) for v in (result.claim, result.backend, result.verdict))
     )
-    return result if good else None
+    return result if good and _extras_good(result) else None
+
+
+def _needed(one: Field[Any]) -> bool:
+    return one.default is MISSING
+
+
+def _extras_good(r: Result) -> bool:
+    """What was written is a report's input: a line that somebody has edited is not shown as it stands."""
+    objects = (*r.attempts, *(v for v in (r.sizes, r.counterexample) if v is not None))
+    return (
+        all(isinstance(v, dict) for v in objects)
+        and (r.cpu_seconds is None or finite(r.cpu_seconds))
+        and isinstance(r.repeat, int)
+        and all(isinstance(o, str) for o in r.options)
+        and all(isinstance(v, str) for v in (r.family, r.version, r.outcome, r.detail, r.machine, r.relucid, r.file))
+        and all(finite(v) for v in (r.length, r.tokens))
+    )
 
 
 def mend_torn_line(folder: Path) -> None:
@@ -141,11 +190,16 @@ def mend_torn_line(folder: Path) -> None:
 
 
 def table(results: Iterable[Result]) -> str:
-    """results.csv."""
+    """results.csv: a column per number of `sizes`, options and counterexample as text, the race's entrants left out."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, [f.name for f in fields(Result)], lineterminator="\n")
+    plain = [f.name for f in fields(Result) if f.name not in ("sizes", "attempts", "counterexample")]
+    sizes = [f.name for f in fields(Sizes)]
+    writer = csv.DictWriter(out, [*plain, *sizes, "counterexample"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(asdict(result) for result in results)
+    for r in results:
+        row = {name: getattr(r, name) for name in plain} | {name: (r.sizes or {}).get(name) for name in sizes}
+        shown = " ".join(map(str, r.counterexample.get("tokens", ()))) if r.counterexample else None
+        writer.writerow({**row, "options": ":".join(r.options), "counterexample": shown})
     return out.getvalue()
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
+from .portfolio import VirtualBest, virtual_best
 from .results import Result
 from .suite import RACE
 
@@ -23,12 +24,16 @@ PATIENCE = 0.3  # seconds that the race may lose on the best one
 
 @dataclass(frozen=True)
 class Wrong:
-    """A claim that some proved and some refuted.  `firm`: a proof of a backend that computes exactly is among them."""
+    """A claim with wrong answers: some proved and some refuted it, or the answer that came with it (`known`) is another.
+
+    `firm`: a backend that computes exactly is wrong, or the known answer is.
+    """
 
     claim: str
     proved: tuple[str, ...]
     refuted: tuple[str, ...]
     firm: bool
+    known: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,10 +56,11 @@ class Score:
 class Summary:
     """All that the report says."""
 
-    results: tuple[Result, ...]
+    results: tuple[Result, ...]  # one per claim and column, the median one of its repeats
     wrong: tuple[Wrong, ...]
     names: tuple[str, ...]  # columns, in the order of their first result
     missing: Mapping[str, int]  # column -> claims that it has no result for
+    runs: tuple[Result, ...] = ()  # every attempt, all repeats
 
     def score(self, name: str, chosen: Iterable[Result] | None = None) -> Score:
         rows = [r for r in (self.results if chosen is None else chosen) if r.backend == name]
@@ -75,7 +81,11 @@ class Summary:
         return result.answered and not self.is_wrong(result)
 
     def is_wrong(self, result: Result) -> bool:
-        return result.verdict == "proved" and any(result.claim == w.claim and result.backend in w.proved for w in self.wrong)
+        """A proof that a replayed counterexample contradicts, or an answer that the known one contradicts."""
+        if result.known is not None and result.verdict in ("proved", "refuted"):
+            return result.verdict != result.known
+        wrong = next((w for w in self.wrong if w.claim == result.claim), None)
+        return wrong is not None and bool(wrong.refuted) and result.verdict == "proved" and result.backend in wrong.proved
 
     def by_size(self) -> dict[str, list[Result]]:
         """Results in classes of domain size, the small ones first."""
@@ -95,7 +105,15 @@ def summarise(results: Sequence[Result]) -> Summary:
     names = tuple(dict.fromkeys(r.backend for r in results))
     claims = {r.claim for r in results}
     missing = {name: len(claims - {r.claim for r in results if r.backend == name}) for name in names}
-    return Summary(tuple(results), _contradictions(results), names, missing)
+    return Summary(tuple(typical(results)), _contradictions(results), names, missing, tuple(results))
+
+
+def typical(results: Iterable[Result]) -> list[Result]:
+    """One per claim and column: the median of its repeats by seconds, those without an answer behind all others."""
+    groups: dict[tuple[str, str], list[Result]] = {}
+    for r in results:
+        groups.setdefault((r.claim, r.backend), []).append(r)
+    return [sorted(rows, key=lambda r: (not r.answered, r.seconds))[(len(rows) - 1) // 2] for rows in groups.values()]
 
 
 def _contradictions(results: Iterable[Result]) -> tuple[Wrong, ...]:
@@ -106,11 +124,14 @@ def _contradictions(results: Iterable[Result]) -> tuple[Wrong, ...]:
     found = []
     for claim, rows in groups.items():
         proved = [r for r in rows if r.verdict == "proved"]
-        refuted = tuple(r.backend for r in rows if r.verdict == "refuted")
-        itself = tuple(r.backend for r in rows if r.outcome == "contradiction")
-        if (proved and refuted) or itself:
-            firm = bool(itself) or any(r.trust != "float" for r in proved)
-            found.append(Wrong(claim, (*(r.backend for r in proved), *itself), refuted or itself, firm))
+        refuted = tuple(dict.fromkeys(r.backend for r in rows if r.verdict == "refuted"))
+        itself = tuple(dict.fromkeys(r.backend for r in rows if r.outcome == "contradiction"))
+        known = next((r.known for r in rows if r.known is not None), None)
+        against = [r for r in rows if known is not None and r.verdict in ("proved", "refuted") and r.verdict != known]
+        if (proved and refuted) or itself or against:
+            firm = bool(itself) or any(r.trust != "float" for r in proved if refuted) or any(r.trust != "float" for r in against)
+            names = tuple(dict.fromkeys((*(r.backend for r in proved), *itself)))
+            found.append(Wrong(claim, names, refuted or itself, firm, known))
     return tuple(sorted(found, key=lambda w: not w.firm))
 
 
@@ -154,6 +175,11 @@ def race_against_the_best(summary: Summary) -> dict[str, Any] | None:
     }
 
 
+def seconds_text(value: float) -> str:
+    """As tables show them."""
+    return "-" if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+
+
 def summary_json(summary: Summary) -> dict[str, Any]:
     """summary.json."""
     one = {(r.timeout, r.memory, r.workers, r.seed, r.seeds, r.machine, r.relucid) for r in summary.results}
@@ -161,10 +187,18 @@ def summary_json(summary: Summary) -> dict[str, Any]:
     return {
         "runs": [dict(zip(keys, run, strict=True)) for run in sorted(one, key=str)],
         "claims": len({r.claim for r in summary.results}),
-        "wrong": [{"claim": w.claim, "proved": list(w.proved), "refuted": list(w.refuted), "firm": w.firm} for w in summary.wrong],
+        "wrong": [
+            {"claim": w.claim, "proved": list(w.proved), "refuted": list(w.refuted), "known": w.known, "firm": w.firm}
+            for w in summary.wrong
+        ],
         "columns": {name: _column_json(summary, name) for name in summary.names},
         "race_against_the_best": race_against_the_best(summary),
+        "virtual_best": _virtual_best_json(virtual_best(summary)),
     }
+
+
+def _virtual_best_json(best: VirtualBest) -> dict[str, Any]:
+    return {**asdict(best), "contributions": [asdict(c) for c in best.contributions]}
 
 
 def _column_json(summary: Summary, name: str) -> dict[str, Any]:

@@ -32,6 +32,7 @@ class Case:
     domain_size: int
     length: int
     tokens: int
+    known: str | None = None  # the answer, where the claim's folder tells it: "verdict" in expected.json
 
     @property
     def size_text(self) -> str:
@@ -46,6 +47,7 @@ class Column:
     backends: str | None
     trust: Trust
     version: str
+    options: tuple[str, ...] = ()
 
 
 def columns(names: Sequence[str] | None) -> tuple[Column, ...]:
@@ -66,7 +68,8 @@ def _column(name: str) -> Column:
     version = backend.available()
     if version is None:
         raise InputError("--backends", f"{name} is not installed", "see `relucid backends`")
-    return Column(name, name, "float" if backend.capabilities.trust == "float" else "exact", version)
+    trust: Trust = "float" if backend.capabilities.trust == "float" else "exact"
+    return Column(name, name, trust, version, tuple(name.split(":")[1:]) if name not in all_backends() else ())
 
 
 def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) -> tuple[Case, ...]:
@@ -106,6 +109,8 @@ def _claim_files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise InputError(str(folder), "is no suite", 'give "tokens", or a folder of claim files')
+    if (folder / "instances.csv").is_file():
+        raise InputError(str(folder), "holds instances of VNN-COMP (instances.csv), not claims", "see `relucid bench vnncomp`")
     paths = sorted(p for p in folder.rglob("*.toml") if not any(part.startswith(".") for part in p.relative_to(folder).parts))
     if not paths:
         raise InputError(str(folder), "holds no claim file (*.toml)", 'give "tokens", or a folder of claim files')
@@ -122,8 +127,15 @@ def _name(folder: Path, path: Path) -> str:
 
 def _case(name: str, path: Path) -> Case:
     claim = load_claim(path)
+    family = _beside(path, "made.json", "family") or "other"
+    known = _beside(path, "expected.json", "verdict") if path.stem == "claim" else None
+    known = known if known in ("proved", "refuted") else None
+    return Case(name, path, claim.digest, family, claim.domain_size, claim.domain.max_length, len(claim.domain.tokens), known)
+
+
+def _beside(path: Path, file: str, key: str) -> str | None:
+    """What a file beside the claim says, if there is one."""
     try:
-        family = str(json.loads((path.parent / "made.json").read_text(encoding="utf-8"))["family"])
-    except (OSError, ValueError, KeyError):
-        family = "other"
-    return Case(name, path, claim.digest, family, claim.domain_size, claim.domain.max_length, len(claim.domain.tokens))
+        return str(json.loads((path.parent / file).read_text(encoding="utf-8"))[key])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -78,6 +78,20 @@ class Milp:
         title = "".join(c if c.isalnum() else "_" for c in self.formula.name)
         return "\n".join([f"NAME {title}", "ROWS", *rows, "COLUMNS", *body, "RHS", *rhs, "BOUNDS", *bounds, "ENDATA"]) + "\n"
 
+    def lp_text(self) -> str:
+        """The program in CPLEX's LP format, for any MILP solver: what people can read."""
+        names = [f"arc{v.name[1:]}" if v.name.startswith("e") else v.name for v in self.variables]  # "1 e5" would be a number
+        lines = [f"\\ {' '.join(self.formula.name.split())}", "Minimize", " obj: 0 " + names[0] if names else " obj:", "Subject To"]
+        for row in self.rows:
+            terms = [f"{'-' if c < 0 else '+'} {_decimal(abs(c))} {names[v]}" for v, c in row.terms] or [f"+ 0 {names[0]}"]
+            lines.append(f" {row.name}:")
+            lines += ["  " + " ".join(terms[i : i + 8]) for i in range(0, len(terms), 8)]  # old readers stop at 255 characters
+            lines.append(f"  {'>=' if row.upper is None else '='} {_decimal(row.lower)}")
+        lines.append("Bounds")
+        lines += [f" {_decimal(v.lower)} <= {name} <= {_decimal(v.upper)}" for v, name in zip(self.variables, names, strict=True)]
+        lines += ["General", *(f" {name}" for v, name in zip(self.variables, names, strict=True) if v.integer), "End"]
+        return "\n".join(lines) + "\n"
+
 
 def _decimal(value: Fraction) -> str:
     """A dyadic rational as an exact decimal."""

@@ -16,5 +16,9 @@ class InputError(ValueError):
         self.where, self.what, self.mend = where, what, mend
 
 
+class TooLarge(InputError):
+    """Good input that is over a limit on memory; `verify` calls that unknown."""
+
+
 class Unsupported(Exception):
     """This engine cannot take this claim; another may. Never shown as an answer."""

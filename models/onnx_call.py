@@ -19,6 +19,7 @@ class Call:
     inputs: tuple[Tensor | None, ...]
     attributes: dict[str, Any]
     build: Builder
+    outputs: int = 1  # how many the file names
 
     @property
     def opset(self) -> int:
@@ -51,7 +52,7 @@ class Call:
         return None if self.optional(i) is None else self.known(i, "axes").integers()
 
 
-Function = Callable[[Call], Tensor]
+Function = Callable[[Call], Tensor | tuple[Tensor, ...]]  # the first output, or all that there are
 OPERATORS: dict[str, Function] = {}
 
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, TooLarge
 from .files import read_file
 from .network import Encoding, Network, dyadic
 from .onnx_call import Call
 from .onnx_ops import OPERATORS
-from .onnx_tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Builder, Const, Refused, Tensor, Values, constant, lookup
+from .onnx_tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Builder, Const, OverLimit, Refused, Tensor, Values, constant, lookup
 
 if TYPE_CHECKING:
     import onnx
@@ -30,7 +30,7 @@ OLDEST_OPSET = 7  # before that, broadcasting had other rules
 SHOWN = 12  # refused nodes that are listed one by one
 
 
-def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int | None = None) -> Network:
+def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None) -> Network:
     """`read_onnx` of a file; .gz is read in place."""
     origin = str(path)
     try:
@@ -46,17 +46,20 @@ def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int |
         ) from None
     except Exception as error:  # zlib.error: a damaged archive
         raise InputError(origin, f"cannot be unpacked ({error})", "compress it again with gzip") from None
-    return read_onnx(data, origin=origin, positions=positions, alphabet=alphabet)
+    return read_onnx(data, origin=origin, positions=positions, alphabet=alphabet, real_size=real_size)
 
 
-def read_onnx(data: bytes, *, origin: str, positions: int | None = None, alphabet: int | None = None) -> Network:
+def read_onnx(
+    data: bytes, *, origin: str, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None
+) -> Network:
     """The network that an ONNX file describes, over the rationals (docs/semantics.md).
 
     `positions` and `alphabet` are the domain's: with them a float input is read as one-hot (`encoding` "one_hot"), without
-    them as real numbers ("real").  An int64 input ("ids") needs them.  Raises InputError.
+    them as real numbers ("real").  An int64 input ("ids") needs them.  `real_size`: how many real numbers one input has, where the
+    file's first axis may be a batch of several.  Raises InputError.
     """
     graph = _Graph(data, origin)
-    encoding, start, input_size = graph.entry(positions, alphabet)
+    encoding, start, input_size = graph.entry(positions, alphabet, real_size)
     build = Builder(input_size, graph.opset)
     output = graph.walk(start, build)
     try:
@@ -160,7 +163,7 @@ class _Graph:
             raise self._error(f"{title}: it depends on its own output (a cycle)", "the file is damaged: export it again")
         return order
 
-    def entry(self, positions: int | None, alphabet: int | None) -> tuple[Encoding, tuple[str, Tensor], int]:
+    def entry(self, positions: int | None, alphabet: int | None, real_size: int | None = None) -> tuple[Encoding, tuple[str, Tensor], int]:
         """How the file takes its input: the encoding, the input's name and tensor, and the size of the network's input vector."""
         inputs = [v for v in self.graph.input if v.name not in self._initialisers and v.name not in self._sparse]
         if len(inputs) != 1:
@@ -187,6 +190,8 @@ class _Graph:
             raise self._error(f"the input {value.name!r} has type {dtype}", mend)
         one_hot = positions is not None and alphabet is not None
         shape = self._resolved(value.name, dims, [(positions * alphabet,), (positions, alphabet)] if positions and alphabet else [])
+        if real_size is not None and len(shape) > 1 and shape[0] > 1 and math.prod(shape[1:]) == real_size:
+            shape = (1, *shape[1:])  # a batch of several inputs: the question is about one
         size = math.prod(shape)
         self._fits(size)
         if positions and alphabet and size == positions * alphabet:
@@ -218,20 +223,22 @@ class _Graph:
         """Every node's value, in order; raises one InputError that lists all nodes that cannot be taken."""
         values: dict[str, Tensor | None] = dict([start])  # None: could not be computed, and why is in `refused`
         refused: list[str] = []
+        only_large = True
         for i, node in self._order:
             try:
                 build.label = _title(i, node)
                 result = self._evaluated(node, values, build)
             except Refused as reason:
                 refused.append(f"{_title(i, node)}: {reason}")
+                only_large &= isinstance(reason, OverLimit)
                 result = None
             values.update(dict.fromkeys((name for name in node.output if name), None))
-            if node.output:
-                values[node.output[0]] = result
+            results = result if isinstance(result, tuple) else (result,)
+            values.update((name, r) for name, r in zip(node.output, results, strict=False) if name)
         if refused:
             more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
             what = f"cannot take {len(refused)} node{'s' if len(refused) > 1 else ''}: {', '.join(refused[:SHOWN])}{more}"
-            raise self._error(what, "see docs/semantics.md for the operators")
+            raise (TooLarge if only_large else InputError)(self.origin, what, "see docs/semantics.md for the operators")
         self._schema()
         found = values[self.output] if self.output in values else self._stored(self.output)
         if found is None:
@@ -254,7 +261,7 @@ class _Graph:
         except Exception as error:
             raise self._error(f"is no valid ONNX model ({str(error).splitlines()[0] if str(error) else type(error).__name__})") from None
 
-    def _evaluated(self, node: onnx.NodeProto, values: dict[str, Tensor | None], build: Builder) -> Tensor | None:
+    def _evaluated(self, node: onnx.NodeProto, values: dict[str, Tensor | None], build: Builder) -> Tensor | tuple[Tensor, ...] | None:
         if node.domain not in ("", "ai.onnx"):
             raise Refused(f"operators of the domain {node.domain!r} are not supported")
         if node.op_type not in OPERATORS:
@@ -271,7 +278,7 @@ class _Graph:
             return None  # it stands on a node that is refused already
         self._fits_schema(node)
         attributes = {a.name: self._attribute(a) for a in node.attribute}
-        return OPERATORS[node.op_type](Call(tuple(inputs), attributes, build))
+        return OPERATORS[node.op_type](Call(tuple(inputs), attributes, build, len(node.output)))
 
     def _fits_schema(self, node: onnx.NodeProto) -> None:
         """Attributes of the right names and types, and as many inputs as the operator has at this opset."""

@@ -6,9 +6,13 @@ Beside `onnx_ops`, which has all the others and the rules for both.
 from __future__ import annotations
 
 import math
+from functools import partial
 
+import numpy as np
+
+from .network import dyadic
 from .onnx_call import Call, operator
-from .onnx_tensors import Refused, Tensor
+from .onnx_tensors import Const, Lookup, Refused, Tensor, Values, check_size, constant
 
 
 @operator("Identity")
@@ -88,3 +92,168 @@ def unsqueeze(call: Call) -> Tensor:
     rest = iter(x.shape)
     shape = tuple(1 if i in wanted else next(rest) for i in range(rank))
     return x.rearranged(lambda i: i.reshape(shape))
+
+
+@operator("Shape")
+def shape_of(call: Call) -> Tensor:
+    shape = call.input(0).shape
+    start, end = call.attributes.get("start", 0), call.attributes.get("end", len(shape))
+    return constant(np.array(shape[start:end], dtype=np.int64), 1, "int64")
+
+
+@operator("Size")
+def size_of(call: Call) -> Tensor:
+    return constant(np.array(math.prod(call.input(0).shape), dtype=np.int64), 1, "int64")
+
+
+@operator("ConstantOfShape")
+def constant_of_shape(call: Call) -> Tensor:
+    shape = call.known(0, "the shape").integers()
+    if any(d < 0 for d in shape):
+        raise Refused(f"shape {shape} is negative")
+    check_size(max(1, math.prod(shape)))
+    value = call.attributes.get("value", Const(np.zeros(1, dtype=np.int64), 1, "float32"))
+    if value.numerators.size != 1:
+        raise Refused("its value is no single number")
+    return Const(np.broadcast_to(value.numerators.reshape(-1)[0], shape), value.denominator, value.dtype)
+
+
+@operator("Expand")
+def expand(call: Call) -> Tensor:
+    x, wanted = call.input(0), call.known(1, "the shape").integers()
+    try:
+        shape = np.broadcast_shapes(x.shape, tuple(wanted))
+    except ValueError:
+        raise Refused(f"shape {wanted} does not fit {list(x.shape)}") from None
+    check_size(max(1, math.prod(shape)))
+    return x.rearranged(lambda i: np.broadcast_to(i, shape))
+
+
+@operator("Tile")
+def tile(call: Call) -> Tensor:
+    x, repeats = call.input(0), call.known(1, "the repeats").integers()
+    if len(repeats) != len(x.shape) or any(r < 0 for r in repeats):
+        raise Refused(f"repeats {repeats} do not fit {list(x.shape)}")
+    check_size(max(1, math.prod(x.shape) * math.prod(repeats)))
+    return x.rearranged(lambda i: np.tile(i, repeats))
+
+
+@operator("Slice")
+def slice_of(call: Call) -> Tensor:
+    x = call.input(0)
+    if call.opset < 10:
+        starts, ends = call.required("starts"), call.required("ends")
+        axes, steps = call.attributes.get("axes"), None
+    else:
+        starts, ends = call.known(1, "the starts").integers(), call.known(2, "the ends").integers()
+        axes = None if call.optional(3) is None else call.known(3, "the axes").integers()
+        steps = None if call.optional(4) is None else call.known(4, "the steps").integers()
+    axes = list(range(len(starts))) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        raise Refused("its starts, ends, axes and steps do not fit")
+    cut = [slice(None)] * len(x.shape)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        a = axis_of(axis, len(x.shape))
+        length = x.shape[a]
+        stop: int | None = end
+        if step < 0 and end < -length:
+            stop = None  # down to the first element
+        cut[a] = slice(start, stop, step)
+    return x.rearranged(lambda i: i[tuple(cut)])
+
+
+@operator("Split")
+def split(call: Call) -> tuple[Tensor, ...]:
+    x = call.input(0)
+    axis = axis_of(call.attributes.get("axis", 0), len(x.shape))
+    sizes = call.attributes.get("split") if call.opset < 13 else None
+    if call.opset >= 13 and call.optional(1) is not None:
+        sizes = call.known(1, "the sizes").integers()
+    if sizes is None:
+        each = -(-x.shape[axis] // call.outputs)
+        sizes = [max(0, min(each, x.shape[axis] - k * each)) for k in range(call.outputs)]
+    if sum(sizes) != x.shape[axis] or len(sizes) != call.outputs or min(sizes) < 0:
+        raise Refused(f"sizes {list(sizes)} do not fit an axis of {x.shape[axis]} and {call.outputs} outputs")
+    ends = np.cumsum(sizes)
+    ranges = [np.arange(e - s, e) for s, e in zip(sizes, ends, strict=True)]
+    return tuple(x.rearranged(partial(np.take, indices=r, axis=axis)) for r in ranges)
+
+
+@operator("Pad")
+def pad(call: Call) -> Tensor:
+    x = call.input(0)
+    rank = len(x.shape)
+    mode = call.attributes.get("mode", b"constant")
+    mode = mode.decode(errors="replace") if isinstance(mode, bytes) else mode
+    pads = list(call.required("pads")) if call.opset < 11 else call.known(1, "the pads").integers()
+    axes = list(range(rank))
+    if call.optional(3) is not None:
+        axes = [axis_of(a, rank) for a in call.known(3, "the axes").integers()]
+    if len(pads) != 2 * len(axes):
+        raise Refused(f"pads {pads} do not fit {len(axes)} axes")
+    wide = [(0, 0)] * rank
+    for k, a in enumerate(axes):
+        wide[a] = (pads[k], pads[len(axes) + k])
+    inner = x.rearranged(lambda i: i[tuple(slice(max(0, -b), i.shape[a] - max(0, -e)) for a, (b, e) in enumerate(wide))])
+    wide = [(max(0, b), max(0, e)) for b, e in wide]
+    check_size(max(1, math.prod(d + b + e for d, (b, e) in zip(inner.shape, wide, strict=True))))
+    if mode in ("reflect", "edge", "wrap"):
+        if math.prod(inner.shape) == 0:
+            raise Refused("it pads an empty tensor")
+        return inner.rearranged(lambda i: np.pad(i, wide, mode=mode))  # type: ignore[arg-type]
+    if mode != "constant":
+        raise Refused(f"mode {mode!r} is not supported")
+    value = _fill(call, x)
+    if isinstance(inner, Lookup):
+        raise Refused("it pads integers that depend on the ids")
+    if isinstance(inner, Const):
+        common = math.lcm(inner.denominator, value.denominator)
+        fill = int(value.numerators.reshape(-1)[0]) * (common // value.denominator)
+        numerators = inner.numerators.astype(object) * (common // inner.denominator)
+        return constant(np.pad(numerators, wide, constant_values=fill), common, inner.dtype)
+    if not any(b or e for b, e in wide):
+        return inner
+    number = int(call.build.known(Const(value.numerators.reshape(1), value.denominator, inner.dtype)).refs[0])
+    return inner.rearranged(lambda i: np.pad(i, wide, constant_values=number))
+
+
+def _fill(call: Call, x: Tensor) -> Const:
+    if call.opset < 11:
+        numerators, denominator = dyadic(np.array([call.attributes.get("value", 0.0)], dtype=np.float32))
+        return Const(numerators, denominator, x.dtype)
+    if call.optional(2) is None:
+        return Const(np.zeros(1, dtype=np.int64), 1, x.dtype)
+    found = call.known(2, "the value")
+    if found.numerators.size != 1 or found.dtype != x.dtype:
+        raise Refused("its value is no single number of the input's type")
+    return found
+
+
+@operator("Where")
+def where(call: Call) -> Tensor:
+    condition, a, b = call.known(0, "the condition"), call.input(1), call.input(2)
+    if a.dtype != b.dtype or isinstance(a, Lookup) or isinstance(b, Lookup):
+        raise Refused(f"its operands are {a.dtype} and {b.dtype}")
+    try:
+        shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
+    except ValueError:
+        raise Refused("its shapes do not fit") from None
+    check_size(max(1, math.prod(shape)))
+    chosen = np.broadcast_to(condition.numerators != 0, shape)
+    if isinstance(a, Const) and isinstance(b, Const):
+        common = math.lcm(a.denominator, b.denominator)
+        left, right = (np.broadcast_to(c.numerators.astype(object) * (common // c.denominator), shape) for c in (a, b))
+        return constant(np.where(chosen, left, right), common, a.dtype)
+    left, right = (call.build.known(c).refs if isinstance(c, Const) else c.refs for c in (a, b))
+    return Values(np.where(chosen, np.broadcast_to(left, shape), np.broadcast_to(right, shape)), a.dtype)
+
+
+@operator("Range")
+def range_of(call: Call) -> Tensor:
+    start, limit, delta = (call.known(i, "a limit") for i in range(3))
+    first, last, step = (int(c.numerators.reshape(-1)[0]) if c.numerators.size == 1 else None for c in (start, limit, delta))
+    if start.dtype not in ("int64", "int32") or first is None or last is None or not step:
+        raise Refused("it takes three integers")
+    check_size(max(1, -(-abs(last - first) // abs(step))))
+    return constant(np.arange(first, last, step, dtype=np.int64), 1, start.dtype)

@@ -18,6 +18,7 @@ from .network import INT64_LIMIT, Affine, Node, Relu, integer_array
 
 MAX_ELEMENTS = 2**24  # elements of one tensor
 MAX_WEIGHTS = 2**26  # entries of one weight matrix
+MAX_ALL_WEIGHTS = 2**27  # entries of all of them
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 INTEGER_RANGES = {"bool": (0, 1)}
 INTEGER_RANGES |= {f"int{b}": (-(2 ** (b - 1)), 2 ** (b - 1) - 1) for b in (8, 16, 32, 64)}
@@ -26,6 +27,10 @@ INTEGER_RANGES |= {f"uint{b}": (0, 2**b - 1) for b in (8, 16, 32, 64)}
 
 class Refused(Exception):
     """This node cannot be taken, and why.  The reader collects these and reports all at once."""
+
+
+class OverLimit(Refused):
+    """It would take too much memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +165,7 @@ class Builder:
     def __post_init__(self) -> None:
         self.offsets, self.sizes = [0], [self.input_size]
         self._relus: dict[int, int] = {}
+        self._weights = 0
 
     def note(self, what: str) -> None:
         self.rounding.append(f"{self.label} {what}")
@@ -197,7 +203,10 @@ class Builder:
         weights = []
         for k in sources:
             if size * self.sizes[k] > MAX_WEIGHTS:
-                raise Refused(f"needs a weight matrix of {size} x {self.sizes[k]} entries, over the limit of {MAX_WEIGHTS}")
+                raise OverLimit(f"needs a weight matrix of {size} x {self.sizes[k]} entries, over the limit of {MAX_WEIGHTS}")
+            self._weights += size * self.sizes[k]
+            if self._weights > MAX_ALL_WEIGHTS:
+                raise OverLimit(f"the weight matrices have more than {MAX_ALL_WEIGHTS} entries in all")
             parts = []
             for term, owner in zip(terms, owners, strict=True):
                 here = owner == k
@@ -251,7 +260,7 @@ class Builder:
 
 def check_size(size: int) -> None:
     if size > MAX_ELEMENTS:
-        raise Refused(f"makes a tensor of {size} elements, over the limit of {MAX_ELEMENTS}")
+        raise OverLimit(f"makes a tensor of {size} elements, over the limit of {MAX_ELEMENTS}")
     if size == 0:
         raise Refused("makes an empty tensor")
 

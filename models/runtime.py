@@ -7,12 +7,14 @@ and one thread is used, so that the operators run as the file has them.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .domain import Domain
 from .network import Network
+
+if TYPE_CHECKING:
+    from .domain import Domain
 
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(int64)": np.int64}
 
@@ -49,6 +51,10 @@ class OnnxRuntime:
         self.network, self.version = network, str(onnxruntime.__version__)
         self._name, self._dtype, self._dims = entries[0].name, INPUT_TYPES[entries[0].type], entries[0].shape
 
+    @property
+    def input_type(self) -> np.dtype:
+        return np.dtype(self._dtype)
+
     def run(self, inputs: np.ndarray) -> np.ndarray:
         """Outputs (batch, outputs), float32 as they came, for rows in the file's form: one-hot vectors or ids."""
         inputs = np.asarray(inputs)
@@ -58,7 +64,7 @@ class OnnxRuntime:
         typed = inputs.astype(self._dtype)
         if inputs.dtype.kind in "biuf" and not (typed == inputs).all():
             raise ValueError(f"inputs are not exact in {np.dtype(self._dtype)}")
-        rows = [self._one(row.reshape(shape)) for row in typed]
+        rows = [self._one(np.resize(row, shape)) for row in typed]  # a batch of several gets the same row several times
         return np.stack(rows) if rows else np.zeros((0, self.network.output_size), dtype=np.float32)
 
     def run_words(self, domain: Domain, words: np.ndarray) -> np.ndarray:
@@ -71,6 +77,8 @@ class OnnxRuntime:
         except Exception as error:
             raise RuntimeUnavailable(f"onnxruntime fails on {self.network.name} ({_first_line(error)})") from None
         out = np.asarray(out).reshape(-1)
+        if value.size > self.network.input_size and value.size // self.network.input_size * self.network.output_size == out.size:
+            out = out[: self.network.output_size]
         if out.shape != (self.network.output_size,):
             raise RuntimeMismatch(f"onnxruntime gives {out.size} outputs, the network has {self.network.output_size}")
         if not np.isfinite(out.astype(np.float64)).all():
@@ -88,7 +96,7 @@ class OnnxRuntime:
         if None in dims:  # [1, positions, words], both open: any split runs, but only the domain knows the right one
             raise RuntimeUnavailable(f"the input of {self.network.name} has several open axes")
         shape = tuple(d for d in dims if d is not None)
-        if math.prod(shape) != size:
+        if math.prod(shape) != size and not (len(shape) > 1 and math.prod(shape[1:]) == size):
             raise ValueError(f"inputs have {size} values, the file takes {list(shape)}")
         return shape
 

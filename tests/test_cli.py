@@ -35,7 +35,7 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, di
 
 
 KEYS = {"verdict", "trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof", "attempts"}
-ATTEMPT_KEYS = {"backend", "version", "outcome", "seconds", "peak_mb", "detail"}
+ATTEMPT_KEYS = {"backend", "version", "outcome", "seconds", "peak_mb", "detail", "spans", "sizes"}
 
 
 def test_json_of_a_proof(capsys: pytest.CaptureFixture[str]) -> None:

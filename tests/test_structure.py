@@ -24,10 +24,31 @@ LAYERS = [
     "shown",
     "terminal",
     "benchmarks",
+    "cli_output",
+    "cli_verify",
+    "cli_bench",
+    "cli_circuits",
     "cli",
 ]
 SKIPPED = {"tests", ".venv", "build", "docs"}
-HEAVY = {"torch", "matplotlib", "ortools", "z3", "bitwuzla", "cvc5", "exact", "pysat", "onnxruntime", "rich", "scipy", "pandas"}
+HEAVY = {
+    "torch",
+    "matplotlib",
+    "ortools",
+    "z3",
+    "bitwuzla",
+    "cvc5",
+    "exact",
+    "pysat",
+    "onnxruntime",
+    "rich",
+    "scipy",
+    "pandas",
+    "vl_convert",
+    "jinja2",
+    "highspy",
+    "playwright",
+}
 
 
 def modules() -> list[Path]:

@@ -14,7 +14,7 @@ from .verdict import Attempt, Counterexample, Outcome, Proved, Refuted, Unknown,
 
 def conclude(judge: Judge, budget: Budget, started: float, warnings: tuple[str, ...]) -> Verdict:
     """The verdict of a race that is over; `started` is its start on the monotonic clock."""
-    claim, attempts = judge.claim, tuple(judge.attempts)
+    claim, attempts = judge.claim, tuple(since(a, started) for a in judge.attempts)
     if judge.refutation is not None:
         found, finding = _counterexamples(judge, budget)
         name = judge.refutation.backend
@@ -35,6 +35,11 @@ def conclude(judge: Judge, budget: Budget, started: float, warnings: tuple[str, 
     shares = [min(a.proved_inputs, claim.domain_size) for a in attempts if a.proved_inputs is not None]
     reason = reason_of(attempts, budget, judge)
     return Unknown(None, time.monotonic() - started, claim.domain_size, attempts, warnings, reason, max(shares, default=None))
+
+
+def since(attempt: Attempt, started: float) -> Attempt:
+    """With its spans as seconds since `started`."""
+    return attempt.with_(spans=tuple((round(a - started, 3), round(b - started, 3)) for a, b in attempt.spans))
 
 
 def _counterexamples(judge: Judge, budget: Budget) -> tuple[tuple[Counterexample, ...], str]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from ..models.claim import Claim
 from .backend import Backend, Budget
 from .limits import ProcessInfo, Tree, exited
-from .verdict import TRUST_ORDER, Attempt, Outcome, Trust
+from .verdict import TRUST_ORDER, Attempt, Outcome, Sizes, Trust
 from .worker import Task
 
 ANSWER_LIMIT = 4 << 20  # bytes that a child's answer may have
@@ -44,7 +44,7 @@ class Entrant:
         self._progress = progress
         self._buffer, self._printed, self._resident = b"", b"", 0.0
         self._running_since: float | None = time.monotonic()
-        self._ran = 0.0
+        self._spans: list[tuple[float, float]] = []  # of turns that are over
         self._fds: list[int] = []
         try:
             self._start(pickle.dumps(Task(backend, claim, budget, time.monotonic() + budget.seconds)))
@@ -83,7 +83,12 @@ class Entrant:
     @property
     def seconds(self) -> float:
         """Wall seconds that it ran, pauses not counted."""
-        return self._ran + (time.monotonic() - self._running_since if self._running_since is not None else 0.0)
+        return sum(until - since for since, until in self.spans)
+
+    @property
+    def spans(self) -> tuple[tuple[float, float], ...]:
+        """From when to when it ran, by the monotonic clock."""
+        return (*self._spans, *(() if self._running_since is None else ((self._running_since, time.monotonic()),)))
 
     @property
     def turn_seconds(self) -> float:
@@ -91,7 +96,7 @@ class Entrant:
         return 0.0 if self._running_since is None else time.monotonic() - self._running_since
 
     def pause(self, table: Mapping[int, ProcessInfo]) -> None:
-        self._ran, self._running_since, self.turns = self.seconds, None, self.turns + 1
+        self._spans, self._running_since, self.turns = list(self.spans), None, self.turns + 1
         self.tree.signal(signal.SIGSTOP, table)
 
     def resume(self, table: Mapping[int, ProcessInfo]) -> None:
@@ -146,6 +151,7 @@ class Entrant:
         trust: Trust | None = None,
         words: tuple = (),
         proved: int | None = None,
+        sizes: Sizes | None = None,
     ) -> None:
         self.peak_mb = max(self.peak_mb, _high_water_mb(self.process.pid))
         said = self._last_line()
@@ -161,6 +167,8 @@ class Entrant:
             one_line(detail, 400),
             words,
             proved,
+            sizes,
+            self.spans,
         )
 
     def _line(self, line: bytes) -> None:
@@ -179,13 +187,16 @@ class Entrant:
             proved = None if proved is None else int(proved, 16)
             if any(type(s) is not int for word in words for s in word):
                 raise ValueError("words are not lists of integers")
+            sizes = None if message.get("sizes") is None else Sizes(**message["sizes"])
+            if sizes is not None and any(type(n) is not int or n < 0 for n in vars(sizes).values()):
+                raise ValueError("sizes are not numbers")
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             self.finish("crashed", f"wrote nonsense as its answer ({type(error).__name__}: {error})")
             return
         if outcome == "refuted" and not words:
             self.finish("crashed", "said refuted without an input that shows it")
             return
-        self.finish(outcome, str(message.get("detail") or ""), str(message.get("version") or ""), trust, words, proved)
+        self.finish(outcome, str(message.get("detail") or ""), str(message.get("version") or ""), trust, words, proved, sizes)
 
     def _death(self) -> str:
         info = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)

@@ -76,4 +76,5 @@ def _solve_here(backend: Backend, version: str, claim: Claim, budget: Budget, pr
         attempt = Attempt(backend.name, "memory", version, detail="ran out of memory")
     except Exception as error:
         attempt = Attempt(backend.name, "crashed", version, detail=f"{type(error).__name__}: {error}")
-    return attempt.with_(detail=one_line(attempt.detail, 400), seconds=round(time.monotonic() - started, 3))
+    ended = time.monotonic()
+    return attempt.with_(detail=one_line(attempt.detail, 400), seconds=round(ended - started, 3), spans=((started, ended),))

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+TICKS = os.sysconf("SC_CLK_TCK")
 GRACE_SECONDS = 0.3  # between SIGTERM and SIGKILL
 
 
@@ -29,6 +30,7 @@ class ProcessInfo:
     start: str
     resident_kb: int
     zombie: bool
+    cpu_seconds: float = 0.0  # its own and that of children it has reaped; 0 where only `ps` is there
 
 
 def snapshot() -> dict[int, ProcessInfo]:
@@ -46,7 +48,8 @@ def snapshot() -> dict[int, ProcessInfo]:
 def _stat(line: str) -> ProcessInfo:
     # the command's name may hold spaces and brackets: the fields start after the last bracket
     fields = line.rpartition(")")[2].split()
-    return ProcessInfo(int(fields[1]), int(fields[2]), fields[19], int(fields[21]) * PAGE_KB, fields[0] in "ZX")
+    cpu = sum(map(int, fields[11:15])) / TICKS
+    return ProcessInfo(int(fields[1]), int(fields[2]), fields[19], int(fields[21]) * PAGE_KB, fields[0] in "ZX", cpu)
 
 
 def _snapshot_ps() -> dict[int, ProcessInfo]:
@@ -80,6 +83,10 @@ class Tree:
 
     def resident_mb(self, table: Mapping[int, ProcessInfo]) -> float:
         return sum(table[p].resident_kb for p in self.members(table)) / 1024
+
+    def cpu_seconds(self, table: Mapping[int, ProcessInfo]) -> float:
+        """Processor time of those who live, and of those whom they have reaped."""
+        return sum(table[p].cpu_seconds for p in self.members(table))
 
     def signal(self, number: signal.Signals, table: Mapping[int, ProcessInfo]) -> bool:
         """Send a signal to everyone in it; False where nobody was left."""

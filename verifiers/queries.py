@@ -8,6 +8,7 @@ and makes the `Attempt`.  Its options ("z3-bv:plain") choose among the encodings
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -17,13 +18,14 @@ import numpy as np
 
 from ..encoders.bounds import Reduced, reduced
 from ..encoders.dense import Dense, dense
+from ..encoders.export import Export
 from ..encoders.formula import Formula, Word, build_formula
 from ..encoders.options import BEST, Encoding, described, with_option
 from ..encoders.tighten import tightened
 from ..models.claim import Claim
 from ..models.errors import Unsupported
 from .backend import Budget, Capabilities, UnknownOption, installed_version
-from .verdict import Attempt, Outcome, Trust
+from .verdict import Attempt, Outcome, Sizes, Trust
 
 MAX_EDGES = 200_000
 MAX_RELUS = 5_000
@@ -51,7 +53,7 @@ class QueryBackend:
 
     `ask` imports the solver itself and is a module's function, so that the backend can be sent to a process.  `switches` are
     the options of `encoders/options.py` that mean something to it, `encoding` the present choice; with `threads` it takes
-    "workers=N", too.
+    "workers=N", too.  `export` writes its formulas to files (`--dump`).
     """
 
     name: str
@@ -62,6 +64,7 @@ class QueryBackend:
     encoding: Encoding = BEST
     threads: bool = False
     workers: int | None = None
+    export: Export | None = None
 
     @property
     def options(self) -> Mapping[str, str]:
@@ -129,13 +132,14 @@ def run_queries(
     deadline, wanted = start + budget.seconds, max(1, budget.counterexamples)
     found: list[Word] = []
     open_queries: list[str] = []
+    sizes: Counter[str] = Counter()
 
     def attempt(outcome: Outcome, detail: str = "") -> Attempt:
         if found:  # what was found stays found
             outcome = "refuted"
-        return Attempt(
-            name, outcome, version, trust if outcome == "proved" else None, time.monotonic() - start, detail=detail, words=tuple(found)
-        )
+        seconds = time.monotonic() - start
+        said = trust if outcome == "proved" else None
+        return Attempt(name, outcome, version, said, seconds, detail=detail, words=tuple(found), sizes=Sizes(**sizes))
 
     def add(formula: Formula, word: Word, label: int) -> None:
         """The word and those that the formula does not tell from it."""
@@ -144,7 +148,10 @@ def run_queries(
                 found.append(other)
 
     try:
-        for formula, label in _queries(claim, deadline, progress, encoding or BEST):
+        for formula, label in formulas(claim, deadline, progress, encoding or BEST, sizes):
+            if formula.settled:
+                continue
+            progress(f"{formula.name}: {len(formula.relus)} open ReLUs, {sum(map(len, formula.arcs))} arcs")
             repairs = 0
             known = [word for word in found if claim.language.label_of(word) == label]
             for word in known:  # another rival's formula may have told words apart that this one does not
@@ -179,8 +186,13 @@ def run_queries(
     return attempt("unknown", open_queries[0]) if open_queries else attempt("proved")
 
 
-def _queries(claim: Claim, deadline: float, progress: Callable[[str], None], encoding: Encoding) -> Iterator[tuple[Formula, int]]:
-    """(formula, label) for every query that bounds leave open."""
+def formulas(
+    claim: Claim, deadline: float, progress: Callable[[str], None], encoding: Encoding, sizes: Counter[str]
+) -> Iterator[tuple[Formula, int]]:
+    """(formula, label) for every query, those that bounds settle among them; `sizes` counts what `Sizes` says.
+
+    Raises TimeoutError after `deadline` (time.monotonic).
+    """
     labels = claim.decision.labels
     whole: Reduced | None = None
     for label in range(len(labels)):
@@ -192,6 +204,7 @@ def _queries(claim: Claim, deadline: float, progress: Callable[[str], None], enc
             small = whole = whole or reduced(claim.network, claim.domain, claim.language, deadline, encoding)
         else:
             small = reduced(claim.network, claim.domain, language, deadline, encoding)
+        sizes.update(dead=small.dead, active=small.active, unstable=len(small.relus))
         for number, rival in enumerate(rivals, start=1):
             if time.monotonic() > deadline:
                 raise TimeoutError("out of time while encoding")
@@ -199,9 +212,11 @@ def _queries(claim: Claim, deadline: float, progress: Callable[[str], None], enc
             if encoding.tighten and not formula.settled:
                 progress(f"{formula.name}: bounds by linear programs")
                 formula = tightened(formula, deadline)
+            sizes.update(queries=1, settled=int(formula.settled))
             if not formula.settled:
-                progress(f"{formula.name}: {len(formula.relus)} open ReLUs, {sum(map(len, formula.arcs))} arcs")
-                yield formula, label
+                rows = len(formula.flow) + len(formula.exclusions) + len(formula.relus) + len(formula.allowances) + 1
+                sizes.update(variables=len(formula.variables), constraints=rows, arcs=sum(map(len, formula.arcs)))
+            yield formula, label
 
 
 def open_queries(claim: Claim, deadline: float) -> Iterator[tuple[Dense, int, str]]:

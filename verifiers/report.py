@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ..models.text import decimal, rational
@@ -19,7 +20,7 @@ def exit_status(verdict: Verdict) -> int:
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """Plain data for `json.dumps`.  `counterexamples`, `warnings`, `exact_in_float32`, `disagreeing` and `proved_inputs` are more than DESIGN §3 asks for."""
+    """Plain data for `json.dumps`.  `counterexamples`, `warnings`, `exact_in_float32`, `disagreeing` and `proved_inputs` are more than DESIGN §3 asks for, as are an attempt's `spans` and `sizes`."""
     proved, refuted = isinstance(verdict, Proved), isinstance(verdict, Refuted)
     found = [_counterexample(c) for c in verdict.counterexamples] if isinstance(verdict, Refuted) else []
     return {
@@ -106,4 +107,6 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "seconds": attempt.seconds,
         "peak_mb": attempt.peak_mb,
         "detail": attempt.detail,
+        "spans": [list(span) for span in attempt.spans],
+        "sizes": None if attempt.sizes is None else asdict(attempt.sizes),
     }

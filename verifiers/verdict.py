@@ -29,10 +29,30 @@ Outcome = Literal[
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """What a solver was asked: how far bounds came, summed over the labels, and how large the formulas were that they left open.
+
+    `queries` are pairs of label and rival, `settled` those that bounds answer; `dead` and `active` ReLUs have one sign on all inputs of a
+    label, `unstable` ones do not.  `variables`, `constraints` and `arcs` (of the automaton) are those of the neutral formulas.
+    """
+
+    queries: int = 0
+    settled: int = 0
+    dead: int = 0
+    active: int = 0
+    unstable: int = 0
+    variables: int = 0
+    constraints: int = 0
+    arcs: int = 0
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One backend's run on one claim.  `words` are its proposed counterexamples (padded symbol indices), not yet replayed.
 
     `proved_inputs`: on how many inputs of the domain it has shown that network and program agree, where it did not finish.
+    `sizes`: what its solver was asked; None for engines without formulas.  `spans`: from when to when it ran (it may have been paused in
+    between), by the monotonic clock, and in a verdict as seconds since the race began.
     """
 
     backend: str
@@ -44,6 +64,8 @@ class Attempt:
     detail: str = ""
     words: tuple[tuple[int, ...], ...] = ()
     proved_inputs: int | None = None
+    sizes: Sizes | None = None
+    spans: tuple[tuple[float, float], ...] = ()
 
     def with_(self, **changes: object) -> Attempt:
         return replace(self, **changes)  # type: ignore[arg-type]

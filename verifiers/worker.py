@@ -12,17 +12,17 @@ import json
 import os
 import pickle
 import select
-import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 from ..models.claim import Claim
 from ..models.errors import Unsupported
 from .backend import Backend, Budget
+from .lifeline import follow_parent
 from .verdict import Attempt
 
 PR_SET_CHILD_SUBREAPER = 36  # Linux, <sys/prctl.h>
@@ -79,6 +79,7 @@ def _answer(task: Task, progress: Callable[[str], None]) -> dict[str, object]:
         "detail": attempt.detail,
         "words": [[int(s) for s in word] for word in attempt.words],
         "proved_inputs": None if attempt.proved_inputs is None else hex(attempt.proved_inputs),
+        "sizes": None if attempt.sizes is None else asdict(attempt.sizes),
     }
 
 
@@ -113,26 +114,3 @@ def _be_a_good_child() -> None:
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def follow_parent(lifeline_fd: int) -> None:
-    """Die, group and all, when the parent does: when the other end of this pipe closes.
-
-    On Linux the kernel itself sends the signal (F_SETSIG), so no solver that holds the interpreter can delay it.
-    """
-    import fcntl
-
-    os.set_inheritable(lifeline_fd, False)
-    if hasattr(fcntl, "F_SETSIG"):
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, fcntl.fcntl(lifeline_fd, fcntl.F_GETFL) | os.O_ASYNC)
-        if select.select([lifeline_fd], [], [], 0)[0]:  # it closed before we listened
-            os.killpg(0, signal.SIGKILL)
-        return
-
-    def watch() -> None:
-        os.read(lifeline_fd, 1)
-        os.killpg(0, signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -18,6 +20,7 @@ from relucid.benchmarks import bench
 from relucid.benchmarks.attempt import Limits, attempt
 from relucid.benchmarks.results import RESULTS, read
 from relucid.benchmarks.suite import Column, cases, columns
+from relucid.benchmarks.watch import Task, _Live
 from relucid.cli import main
 from relucid.models.claim_file import load_claim
 from relucid.models.errors import InputError
@@ -50,8 +53,94 @@ def test_each_column_on_each_claim_is_one_line(suite: Path, capsys: pytest.Captu
         assert r.verdict == r.outcome == expected["verdict"]
         assert 0.1 < r.seconds < 50 and r.timeout == 50 and r.peak_mb is not None and r.peak_mb > 20
         assert r.trust == ("exact" if r.verdict == "proved" else None)
+        assert r.cpu_seconds is not None and 0.2 < r.cpu_seconds < 50
+        assert r.known == expected["verdict"] and r.file == str(suite / r.claim / "claim.toml")
+        assert (r.counterexample is not None) == (r.verdict == "refuted")
+        assert [a["backend"] for a in r.attempts] == ([] if r.backend == "enumerate" else ["enumerate"])
     said = json.loads(capsys.readouterr().out)
     assert said["columns"]["enumerate"]["solved"] == said["columns"]["race"]["solved"] == 2 and said["wrong"] == []
+
+
+def test_options_sizes_and_the_races_spans_are_recorded(suite: Path) -> None:
+    assert run(suite, "--backends", "z3-bv:plain:no-redundant", "--only", "near") == 0
+    (r,) = read(suite.parent / "out")
+    assert r.options == ("plain", "no-redundant") and r.version and r.backend == "z3-bv:plain:no-redundant"
+    assert r.sizes is not None and r.sizes["queries"] >= 1 and r.sizes["unstable"] > 0 and r.sizes["variables"] > 20
+    (row,) = csv.DictReader((suite.parent / "out" / "results.csv").open(encoding="utf-8"))
+    assert row["options"] == "plain:no-redundant" and int(row["variables"]) == r.sizes["variables"] and row["verdict"] == r.verdict
+    assert r.counterexample is not None and row["counterexample"].split() == r.counterexample["tokens"]
+
+
+def test_processor_time_is_that_of_the_whole_tree(one: tuple[object, Column], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that is reaped, and a grandchild that nobody reaps: both count."""
+    burn = "import time; end = time.process_time() + 0.6\nwhile time.process_time() < end: pass"
+    orphan = (
+        f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {burn + chr(10) + 'time.sleep(60)'!r}]); time.sleep(2.5)"
+    )
+    for code in (f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])", orphan):
+        monkeypatch.setattr("relucid.benchmarks.attempt._command", python(code))
+        found = attempt(*one, Limits(30.0, 500), threading.Event())  # type: ignore[arg-type]
+        assert found is not None and 0.55 < found["cpu_seconds"] < 2.0
+
+
+def test_repeats_are_attempts_of_their_own_and_medians_count(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([5.0, 1.0, 3.0, 2.0])
+
+    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+        more = {"trust": None, "by": "x", "detail": "", "seconds": next(times), "peak_mb": 1.0}
+        return {"outcome": "refuted", "verdict": "refuted", **more}
+
+    monkeypatch.setattr(bench, "attempt", fake)
+    words = ("--backends", "enumerate", "--only", "near")
+    assert run(suite, *words, "--repeat", "2") == 0
+    assert run(suite, *words, "--repeat", "3") == 0  # one more
+    assert [(r.repeat, r.seconds) for r in read(suite.parent / "out")] == [(0, 5.0), (1, 1.0), (2, 3.0)]
+    summary = json.loads((suite.parent / "out" / "summary.json").read_text())
+    assert summary["columns"]["enumerate"]["claims"] == 1 and summary["columns"]["enumerate"]["median"] == 3.0
+
+
+def test_dump_writes_every_claim_and_column_before_anything_runs(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+        assert len(list((suite.parent / "dump").glob("*/index.json"))) == 2
+        return {"outcome": "unknown", "verdict": "unknown", "trust": None, "by": None, "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+
+    monkeypatch.setattr(bench, "attempt", fake)
+    words = ("--backends", "race,enumerate,z3-bv:plain,highs", "--dump", str(suite.parent / "dump"))
+    assert run(suite, *words) == 0
+    for name in NAMES:
+        assert sorted(p.name for p in (suite.parent / "dump" / name).iterdir()) == ["README.txt", "highs", "index.json", "z3-bv.plain"]
+    assert run(suite, *words) == 2  # the folder is not new
+
+
+def test_progress_is_lines_when_piped_and_nothing_when_quiet(
+    suite: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+        answer = "proved" if "l3" in case.name else "unknown"  # type: ignore[attr-defined]
+        return {"outcome": answer, "verdict": answer, "trust": None, "by": None, "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+
+    monkeypatch.setattr(bench, "attempt", fake)
+    monkeypatch.setattr("relucid.benchmarks.watch.PIPE_SECONDS", 0.0)
+    assert run(suite, "--backends", "enumerate") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1] == "relucid: 2 of 2 attempts, about 0 s left; solved: enumerate 1/2"
+    assert run(suite, "--backends", "enumerate", "--again", "-q") == 0
+    out, err = capsys.readouterr()
+    assert err == "" and out.splitlines()[1].startswith("column") and len(out.splitlines()) == 3
+
+
+def test_a_terminal_sees_who_runs_and_who_has_solved_what(suite: Path) -> None:
+    from rich.console import Console
+
+    watch = _Live()
+    found = cases(str(suite), suite.parent, "tune", "", lambda text: None)
+    tasks = [Task(case, columns(["enumerate"])[0]) for case in found]
+    watch.begin(tasks, 3)
+    watch.started(tasks[0])
+    screen = Console(width=80, record=True, file=io.StringIO())
+    screen.print(watch)
+    shown = screen.export_text()
+    assert "0 of 2 attempts, 3 were there" in shown and f"enumerate on {NAMES[0]}, 0 s" in shown and "\x1b" not in shown
 
 
 def test_what_is_recorded_is_not_run_again(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +297,13 @@ def test_the_claims_of_other_seeds_are_not_replaced(tmp_path: Path) -> None:
         (["{suite}/count_sign_l3/net.onnx"], "not UTF-8 text"),
         (["{suite}", "--out", "{suite}/count_sign_l3/claim.toml"], "is a file"),
         (["{empty}"], "holds no claim file"),
+        (["{vnncomp}", "--html", "x.html"], "--html: the suite vnncomp has no columns"),
+        (["vnncomp", "{vnncomp}", "--jobs", "2"], "--jobs: the suite vnncomp runs one instance at a time"),
+        (["{suite}", "{vnncomp}"], "takes no directory"),
+        (["distill", "--repeat", "2"], "--repeat: the suite distill runs one behaviour at a time"),
+        (["distill", "--html", "x.html"], "--html: the suite distill has no columns"),
+        (["{suite}", "--html", "{empty}"], "--html: {empty} is a folder"),
+        (["{suite}", "--backends", "race,enumerate", "--dump", "dump"], "none of these columns has formulas"),
         (["{suite}", "--timeout", "0"], "--timeout"),
         (["{suite}", "--seeds", "other"], "--seeds"),
         (["tokens", "--only", "nosuch"], "'nosuch' matches no claim of the suite"),
@@ -219,7 +315,10 @@ def test_bad_input_is_one_line_and_status_2(
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert main(["bench", *(w.format(suite=suite, empty=tmp_path / "empty") for w in words)]) == 2
+    (tmp_path / "vnncomp").mkdir()
+    (tmp_path / "vnncomp" / "instances.csv").write_text("a.onnx,b.vnnlib,10\n")
+    places = {"suite": suite, "empty": tmp_path / "empty", "vnncomp": tmp_path / "vnncomp"}
+    assert main(["bench", *(w.format(**places) for w in words)]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and said in err and err.count("\n") == 1
+    assert out == "" and said.format(**places) in err and err.count("\n") == 1
     assert not (tmp_path / "out" / "bench" / RESULTS).exists()

@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from relucid.models import onnx_ops
 from relucid.models.errors import InputError
 from relucid.models.network import Relu
@@ -26,22 +25,22 @@ def test_documented_operators_are_the_registered_ones():
     assert sorted(names) == sorted(onnx_ops.OPERATORS)
 
 
-def clip_model(low):
-    node = helper.make_node("Clip", ["x", "low"], ["y"])
+def thresholded_model(alpha):
+    node = helper.make_node("ThresholdedRelu", ["x"], ["y"], alpha=alpha)
     ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 2]) for n in "xy"]
-    graph = helper.make_graph([node], "g", ends[:1], ends[1:], [numpy_helper.from_array(np.float32(low), "low")])
+    graph = helper.make_graph([node], "g", ends[:1], ends[1:])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
 
 
 def test_the_recipe_works_as_printed():
     with pytest.raises(InputError, match="the operator is not supported"):
-        read_onnx(clip_model(0), origin="n")
+        read_onnx(thresholded_model(0.0), origin="n")
     example = re.search(r"```python\n(.*?)```", (DOCS / "add-an-onnx-operator.md").read_text(), re.S)[1]
     try:
         exec(example, vars(onnx_ops))
-        assert read_onnx(clip_model(0), origin="n").nodes == (Relu(0),)
-        with pytest.raises(InputError, match="only a lower limit of 0 is supported"):
-            read_onnx(clip_model(1), origin="n")
+        assert read_onnx(thresholded_model(0.0), origin="n").nodes == (Relu(0),)
+        with pytest.raises(InputError, match="only alpha = 0 is supported"):
+            read_onnx(thresholded_model(1.0), origin="n")
     finally:
-        onnx_ops.OPERATORS.pop("Clip", None)
-        vars(onnx_ops).pop("clip", None)
+        onnx_ops.OPERATORS.pop("ThresholdedRelu", None)
+        vars(onnx_ops).pop("thresholded_relu", None)

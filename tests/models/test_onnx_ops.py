@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser, shape_inference
+from onnx_cases import MORE_CASES, MORE_REFUSED
 from relucid.models.errors import InputError
 from relucid.models.float32 import exact_in_float32
 from relucid.models.network import Relu
@@ -190,6 +191,7 @@ CASES = {
         ("g = Gather<axis=1>(w, i)\ny = MatMul(x, g)", {"w": quarters(6, 4), "i": ints(3, 1)}, {}),
     ],
 }
+CASES |= MORE_CASES
 
 
 @pytest.mark.parametrize(("name", "case"), [(n, i) for n, cases in CASES.items() for i in range(len(cases))])
@@ -254,6 +256,7 @@ REFUSED = {
     "huge": ("y = Add(x, b)", {"b": np.zeros((2**13, 1), dtype=np.float32)}, {"shape": (1, 2**12)}, "over the limit of 16777216"),
     "mask": ("a, m = Dropout(x)\nn = Cast<to=1>(m)\ny = Add(x, n)", {}, {}, "it reads a secondary output of a node"),
 }
+REFUSED |= MORE_REFUSED
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 from relucid.models.errors import InputError
+from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Relu
 from relucid.models.onnx_reader import load_onnx, read_onnx
 from relucid.models.runtime import OnnxRuntime
@@ -26,12 +27,7 @@ needs_data = pytest.mark.skipif(not (SHARED / "data").is_dir(), reason="../share
 needs_golden = pytest.mark.skipif(not GOLDEN, reason="../shared/golden is absent")
 
 REFUSED_ZOO = {
-    "KJ_TinyTaxiNet.onnx": "node 1 conv2d/Conv2D (Conv): the operator is not supported",
-    "batchnorm.onnx": "node 0 (BatchNormalization): the operator is not supported",
-    "conv.onnx": "node 0 (Conv): the operator is not supported",
     "dropout_training_mode_true.onnx": "node 0 (Dropout): training_mode is on",
-    "linear2-3_bn1-linear3-1.onnx": "node 1 BatchNormalization_1 (BatchNormalization): the operator is not supported",
-    "maxpool.onnx": "node 0 (MaxPool): the operator is not supported",
     "multiInput_add.onnx": "the graph has 2 outputs (Y, relu1)",
     "oneInput_twoBranches.onnx": "the graph has 2 outputs (Y, add1)",
     "sigmoid.onnx": "node 0 (Sigmoid): the operator is not supported",
@@ -55,7 +51,12 @@ def test_zoo(path):
             load_onnx(path)
         assert REFUSED_ZOO[path.name] in str(error.value)
     else:
-        agrees_with_runtime(load_onnx(path), 5)
+        net = load_onnx(path)
+        agrees_with_runtime(net, 5)
+        runtime = OnnxRuntime(net)
+        for inputs in rng.uniform(-2, 2, (5, net.input_size)).astype(runtime.input_type):
+            exact = [float(v) for v in exact_outputs(net, [Fraction(float(x)) for x in inputs])]
+            np.testing.assert_allclose(runtime.run(inputs[None])[0].astype(np.float64), exact, rtol=1e-5, atol=1e-5)
 
 
 @needs_data

@@ -11,7 +11,7 @@ from relucid.models.errors import InputError, Unsupported
 from relucid.verifiers import policy, race
 from relucid.verifiers.backend import Budget
 from relucid.verifiers.race import prove_claim
-from relucid.verifiers.verdict import Attempt, Proved, Refuted, Unknown
+from relucid.verifiers.verdict import Attempt, Proved, Refuted, Sizes, Unknown
 
 sys.path.insert(0, str(Path(__file__).parent))  # the children import the fakes by name
 import race_fakes
@@ -75,6 +75,7 @@ def test_the_broken_do_not_win():
 
 def test_garbage_on_the_answer_pipe():
     garbage = [b"\xff\xfe\n", b"[" * 100_000 + b"\n", b'{"outcome": "divine"}\n', b'{"outcome": "refuted"}\n', b"7\n"]
+    garbage += [b'{"outcome": "unknown", "sizes": %s}\n' % s for s in (b"7", b'{"queries": -1}', b'{"queries": "1"}', b'{"divine": 1}')]
     found = outcomes(Fake(f"broken{i}", "write_to_every_descriptor", (text,)) for i, text in enumerate(garbage))
     assert [outcome for _, outcome, _ in found] == ["crashed"] * len(garbage)
     assert all("wrote nonsense" in detail or "said refuted without" in detail for _, _, detail in found)
@@ -84,6 +85,20 @@ def test_answers_that_are_none():
     strange = [None, "proved", Attempt("x", "cancelled"), Attempt("x", "proved", trust="divine"), Attempt("x", "refuted", words=(("a",),))]
     found = outcomes(Fake(f"broken{i}", "nonsense", (answer,)) for i, answer in enumerate(strange))
     assert [outcome for _, outcome, _ in found] == ["crashed"] * len(strange)
+
+
+def test_attempts_tell_when_they_ran_and_what_was_asked(tmp_path, monkeypatch):
+    """As seconds since the race began; a backend with pauses has a span for each turn."""
+    monkeypatch.setattr(race, "FIRST_TURN", 0.5)
+    verdict = run(*(Fake(name, "hang", folder=str(tmp_path)) for name in ("slow", "late")), workers=1, seconds=4.0)
+    assert len(verdict.attempts) == 2 and max(len(one.spans) for one in verdict.attempts) > 1
+    for one in verdict.attempts:
+        assert sum(b - a for a, b in one.spans) == pytest.approx(one.seconds, abs=0.05)
+        ends = [t for span in one.spans for t in span]
+        assert ends == sorted(ends) and all(0 <= t <= verdict.seconds + 0.5 for t in ends)
+    sizes = Sizes(queries=2, variables=5)
+    told = attempt(run(Fake("sized", "nonsense", (Attempt("x", "unknown", sizes=sizes),))), "sized")
+    assert told.sizes == sizes and len(told.spans) == 1
 
 
 def test_wrong_counterexamples_are_rejected():

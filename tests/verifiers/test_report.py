@@ -7,9 +7,10 @@ from fractions import Fraction
 
 import pytest
 from relucid.verifiers.report import exit_status, verdict_json
-from relucid.verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Unknown
+from relucid.verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Sizes, Unknown
 
-ATTEMPT = Attempt("z3-bv", "timeout", "5.4", None, 60.0, 812.4, "over the limit", ((0, 1),))
+SIZES = Sizes(queries=2, settled=1, unstable=3)
+ATTEMPT = Attempt("z3-bv", "timeout", "5.4", None, 60.0, 812.4, "over the limit", ((0, 1),), None, SIZES, ((0.1, 2.0), (3.0, 61.1)))
 FOUND = Counterexample(("a", '"'), 1, True, (Fraction(-1, 3), Fraction(2)))
 KEYS = {"verdict", "trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof", "attempts"}
 
@@ -25,9 +26,13 @@ def test_proved():
     assert (said["seconds"], said["domain_size"]) == (0.123, "400000000000000000")
     assert (said["counterexample"], said["proof"], said["counterexamples"]) == (None, None, [])
     assert (said["warnings"], said["exact_in_float32"]) == (["w"], False)
+    sizes = {"queries": 2, "settled": 1, "dead": 0, "active": 0, "unstable": 3, "variables": 0, "constraints": 0, "arcs": 0}
     assert said["attempts"] == [
-        {"backend": "z3-bv", "version": "5.4", "outcome": "timeout", "seconds": 60.0, "peak_mb": 812.4, "detail": "over the limit"}
-    ]
+        {
+            "backend": "z3-bv", "version": "5.4", "outcome": "timeout", "seconds": 60.0, "peak_mb": 812.4, "detail": "over the limit",
+            "spans": [[0.1, 2.0], [3.0, 61.1]], "sizes": sizes,
+        }
+    ]  # fmt: skip
 
 
 def test_refuted():

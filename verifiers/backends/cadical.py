@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...encoders.cnf import cnf
+from ...encoders.export import dimacs
 from ...encoders.formula import Formula
 from ..backend import Budget, Capabilities
 from ..queries import COMMON, Answer, QueryBackend
@@ -19,4 +20,5 @@ BACKEND = QueryBackend(
     "python-sat",
     ask,
     switches=(*COMMON, "no-redundant"),
+    export=dimacs,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from ...encoders.cpsat import cpsat
+from ...encoders.export import cpsat_proto
 from ...encoders.formula import Formula
 from ..backend import Budget, Capabilities
 from ..queries import COMMON, Answer, QueryBackend
@@ -54,4 +55,5 @@ BACKEND = QueryBackend(
     ask,
     switches=("plain", "automaton", *COMMON),
     threads=True,
+    export=cpsat_proto,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...encoders.export import smt_real
 from ...encoders.formula import Formula
 from ...encoders.linear_real import linear_real
 from ..backend import Budget, Capabilities
@@ -30,5 +31,10 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
 
 
 BACKEND = QueryBackend(
-    "cvc5", Capabilities("exact", description="cvc5 on linear reals"), "cvc5", ask, switches=("plain", *COMMON, "no-redundant")
+    "cvc5",
+    Capabilities("exact", description="cvc5 on linear reals"),
+    "cvc5",
+    ask,
+    switches=("plain", *COMMON, "no-redundant"),
+    export=smt_real,
 )

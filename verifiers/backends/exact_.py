@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...encoders.export import opb
 from ...encoders.formula import Formula
 from ...encoders.pseudo_boolean import pseudo_boolean
 from ..backend import Budget, Capabilities
@@ -14,5 +15,9 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
 
 
 BACKEND = QueryBackend(
-    "exact", Capabilities("exact", description="Exact, pseudo-Boolean cutting planes, in a process of its own (AGPL-3.0)"), "exact", ask
+    "exact",
+    Capabilities("exact", description="Exact, pseudo-Boolean cutting planes, in a process of its own (AGPL-3.0)"),
+    "exact",
+    ask,
+    export=opb,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...encoders.export import mixed_integer
 from ...encoders.formula import Formula
 from ...encoders.milp import milp
 from ..backend import Budget, Capabilities
@@ -19,4 +20,5 @@ BACKEND = QueryBackend(
     "ortools",
     ask,
     switches=("plain", *COMMON),
+    export=mixed_integer,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...encoders.bitvector import bitvector
+from ...encoders.export import smt_bitvector
 from ...encoders.formula import Formula
 from ..backend import Budget, Capabilities
 from ..queries import COMMON, Answer, QueryBackend
@@ -19,4 +20,5 @@ BACKEND = QueryBackend(
     "z3-solver",
     ask,
     switches=("plain", *COMMON, "no-redundant"),
+    export=smt_bitvector,
 )

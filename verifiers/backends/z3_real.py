@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...encoders.export import smt_real
 from ...encoders.formula import Formula
 from ...encoders.linear_real import linear_real
 from ..backend import Budget, Capabilities
@@ -19,4 +20,5 @@ BACKEND = QueryBackend(
     "z3-solver",
     ask,
     switches=("plain", *COMMON, "no-redundant"),
+    export=smt_real,
 )

@@ -1,0 +1,155 @@
+"""The report as one HTML file that needs nothing else: `relucid bench ... --html FILE`, `relucid report RESULTS --html FILE`.
+
+Every number stands in a table that is made here; the plots are Vega-Lite specifications (`charts.py`) which Vega, carried inside the file, draws
+as SVG.  The page's frame is `page.html`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from ..models.errors import InputError
+from ..models.text import visible
+from ..output import check_writable, write_files
+from ..version import __version__
+from .charts import charts, timeline
+from .portfolio import virtual_best
+from .report import wrong_line
+from .results import Result
+from .score import Score, Summary, seconds_text, summary_json
+from .suite import RACE
+
+FRAME = Path(__file__).with_name("page.html")
+
+
+def check_page(path: Path) -> None:
+    """Fail before the work starts: raises InputError where the page could not be made or written."""
+    missing = [name for name in ("jinja2", "vl_convert") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError("--html", f"needs {', '.join(missing)}", "pip install 'relucid[bench]'")
+    if path.is_dir():
+        raise InputError("--html", f"{path} is a folder", "give a file name")
+    check_writable(path.parent, (path.name,))
+
+
+def write_page(path: Path, summary: Summary) -> None:
+    """All or nothing.  Raises InputError."""
+    check_page(path)
+    write_files(path.parent, {path.name: page(summary)})
+
+
+def page(summary: Summary) -> str:
+    """The HTML text."""
+    from jinja2 import Environment, StrictUndefined
+
+    best = virtual_best(summary)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(seen=lambda text: visible(str(text)), seconds=seconds_text, embedded=_embedded)
+    claims = _claims(summary)
+    return environment.from_string(FRAME.read_text(encoding="utf-8")).render(
+        relucid=__version__,
+        wrong=[(w, wrong_line(w), _shows(summary, w.claim)) for w in summary.wrong],
+        runs=summary_json(summary)["runs"],
+        claims=claims,
+        columns=_columns(summary),
+        groups={"domain size": _groups(summary, summary.by_size()), "family": _groups(summary, summary.by_family())},
+        best=best,
+        charts=charts(summary, best),
+        timelines={c["id"]: c["timeline"] for c in claims if c["timeline"]},
+        bundle=_drawing(),
+    )
+
+
+def _drawing() -> str:
+    """Vega, Vega-Lite and vega-embed as one script, which comes with vl-convert: nothing is fetched."""
+    import vl_convert
+
+    script: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # its stub is wrong: None is the default
+    return script.replace("</script", "<\\/script")
+
+
+def _embedded(value: object) -> str:
+    """JSON that may stand inside a script element, whatever names the data hold."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def _columns(summary: Summary) -> list[dict[str, Any]]:
+    """A row per column, the best PAR-2 first."""
+    out = []
+    for name in sorted(summary.names, key=lambda n: summary.score(n).par2):
+        rows = [r for r in summary.results if r.backend == name]
+        score = summary.score(name)
+        unsolved = [f"{many} {outcome}" for outcome, many in sorted(score.unsolved.items())]
+        missing = [f"{summary.missing[name]} not run"] if summary.missing[name] else []
+        proofs = {r.trust for r in rows if r.verdict == "proved" and r.trust}
+        out.append(
+            {
+                "name": name, "race": name == RACE, "version": rows[0].version, "options": ", ".join(rows[0].options), "score": score,
+                "trust": ", ".join(sorted(proofs)), "unsolved": ", ".join([*unsolved, *missing]), "median": _median(score, rows),
+                "cpu": _total([r.cpu_seconds for r in rows]), "memory": max((r.peak_mb for r in rows if r.peak_mb is not None), default=None),
+            }
+        )  # fmt: skip
+    return out
+
+
+def _median(score: Score, rows: list[Result]) -> str:
+    limit = min(r.timeout for r in rows)
+    return f">{seconds_text(score.median)}" if score.median >= limit else seconds_text(score.median)
+
+
+def _total(values: list[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return sum(known) if known else None
+
+
+def _groups(summary: Summary, groups: dict[str, list[Result]]) -> dict[str, Any]:
+    names = sorted(summary.names, key=lambda n: summary.score(n).par2)
+    return {
+        "titles": [(title, len({r.claim for r in rows})) for title, rows in groups.items()],
+        "rows": [(name, [summary.score(name, rows) for rows in groups.values()]) for name in names],
+    }
+
+
+def _claims(summary: Summary) -> list[dict[str, Any]]:
+    """A section per claim, with every attempt (all repeats) and the race as a timeline."""
+    by_claim: dict[str, list[Result]] = {}
+    for r in summary.runs:
+        by_claim.setdefault(r.claim, []).append(r)
+    out = []
+    for number, (name, rows) in enumerate(by_claim.items()):
+        race = next((r for r in rows if r.backend == RACE and r.attempts), None)
+        counted = [r for r in summary.results if r.claim == name]
+        shown = next((r for r in rows if r.counterexample), None)
+        out.append(
+            {
+                "id": f"claim-{number}", "name": name, "first": rows[0], "rows": rows, "solved": sum(map(summary.solved, counted)),
+                "of": len(counted), "wrong": [w for w in summary.wrong if w.claim == name], "is_wrong": summary.is_wrong,
+                "counterexample": shown.counterexample if shown else None, "by": shown.backend if shown else None,
+                "answers": sorted({r.verdict for r in rows if r.verdict in ("proved", "refuted")}),
+                "race": race, "timeline": timeline(race) if race else None, "again": _again(rows[0]),
+            }
+        )  # fmt: skip
+    return out
+
+
+def _again(r: Result) -> str:
+    """How to see it for oneself."""
+    if not r.file:
+        return ""
+    name = "" if r.backend == RACE else f" --backends {shlex.quote(r.backend)}"
+    return f"relucid prove {shlex.quote(r.file)}{name} --timeout {r.timeout:g} --memory {r.memory} --seed {r.seed}"
+
+
+def _shows(summary: Summary, claim: str) -> dict[str, Any]:
+    """The file, the counterexample and the commands that show a wrong answer."""
+    rows = [r for r in summary.runs if r.claim == claim]
+    said = [r for r in rows if r.verdict in ("proved", "refuted") or r.outcome == "contradiction"]
+    found = next((r.counterexample for r in said if r.counterexample), None)
+    return {"file": rows[0].file, "counterexample": found, "again": [_again(r) for r in {r.backend: r for r in said}.values() if r.file]}

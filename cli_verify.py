@@ -1,0 +1,165 @@
+"""`relucid verify`: an ONNX network and a VNN-LIB property.  Registered in `cli.py`; imports nothing heavy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .cli_output import print_json, status_line, writing
+from .models.errors import InputError
+from .version import __version__
+
+
+@click.command()
+@click.argument("network", type=click.Path(path_type=Path))
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds, reading included.")
+@click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random.")
+@click.option("--workers", type=click.IntRange(1), default=None, help="Threads [default: one per core].")
+@click.option("--against", type=click.Path(path_type=Path), default=None, help="A second network: how far are its outputs from NETWORK's?")
+@click.option("--epsilon", default=None, help="With --against: may they be farther apart than this (a decimal)?")
+@click.option(
+    "--proof", type=click.Path(path_type=Path), default=None, help="Where a proof is written, if it is unsat; needs --format aptp."
+)
+@click.option("--format", "proof_format", type=click.Choice(["aptp"]), default=None, help="How the proof is written.")
+@click.option("--check", type=click.Path(path_type=Path), default=None, help="Decide nothing: does this APTP file prove it?")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def verify(
+    network: Path,
+    spec: Path,
+    timeout: float,
+    memory: int,
+    seed: int,
+    workers: int | None,
+    against: Path | None,
+    epsilon: str | None,
+    proof: Path | None,
+    proof_format: str | None,
+    check: Path | None,
+    as_json: bool,
+) -> int:
+    """Can NETWORK (.onnx) give what SPEC (.vnnlib) calls unsafe, for an input of SPEC's box?  Both may be .gz.
+
+    The first line is the competition's word: unsat (it cannot, proved), sat (with the input), unknown or timeout.
+    Exit status: 0 unsat, 1 sat, 2 bad input, 3 unknown, 130 interrupted.
+    """
+    from .verifiers.boxes.answer import answer_json
+    from .verifiers.boxes.process import verify_files
+
+    if check is not None:
+        return _check(network, spec, check, timeout, as_json)
+    if (proof is None) != (proof_format is None):
+        missing = "--format aptp" if proof_format is None else "--proof FILE"
+        raise InputError("--proof", "a proof has a place and a format", f"add {missing}")
+    if proof is not None and against is not None:
+        raise InputError("--proof", "APTP proves nothing about two networks", "leave it out")
+    if proof is not None:
+        from .verifiers.certify import check_place
+
+        check_place(proof)
+    with status_line() as progress:
+        options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
+        options |= {"against": against, "epsilon": _epsilon(epsilon, against)}
+        answer = verify_files(network, spec, progress=progress, **options)
+    with writing():
+        if as_json:
+            print_json(answer_json(answer, __version__))
+        else:
+            _print(answer, bare=against is not None and epsilon is None)
+    return answer.status
+
+
+def _epsilon(text: str | None, against: Path | None) -> Any:
+    from .models.vnnlib import exact_number
+
+    if text is None:
+        return None
+    if against is None:
+        raise InputError("--epsilon", "is about two networks", "give the second one with --against")
+    try:
+        value = exact_number(text)
+    except ValueError as error:
+        raise InputError("--epsilon", str(error), "give a decimal number") from None
+    if value < 0:
+        raise InputError("--epsilon", f"{text} is negative", "give a decimal number of at least 0")
+    return value
+
+
+def _check(network: Path, spec: Path, proof: Path, timeout: float, as_json: bool) -> int:
+    """`--check`: 0 accepted, 1 rejected, 3 limits reached."""
+    from .verifiers.boxes.aptp import check_files
+    from .verifiers.proof.format import LimitReached, Rejected
+
+    accepted, why, status, leaves = False, "", 0, None
+    try:
+        with status_line() as progress:
+            found = check_files(network, spec, proof, timeout, progress)
+        accepted, leaves, why = True, found.leaves, f"accepted: {found.leaves} leaves ({found.seconds:.2f} s)"
+    except Rejected as error:
+        why, status = f"rejected: {error}", 1
+    except LimitReached as error:
+        why, status = f"unknown: {error}", 3
+    with writing():
+        if as_json:
+            print_json({"accepted": accepted, "reason": None if accepted else why.split(": ", 1)[1], "leaves": leaves})
+        else:
+            click.echo(why)
+    return status
+
+
+def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **options: Any) -> int:
+    """`relucid bench vnncomp DIRECTORY`: all instances, results.csv in --out, and a table."""
+    from .benchmarks.vnncomp import RESULTS, run, summary
+
+    if suite != "vnncomp":
+        raise click.UsageError(f"{suite} takes no directory.")
+    if directory is None:
+        raise InputError("bench vnncomp", "names no directory", "give a folder with an instances.csv")
+    source = click.get_current_context().get_parameter_source("timeout")
+    own_limits = source is None or source.name == "DEFAULT"
+    chosen = {k: options[k] for k in ("memory", "workers", "again")}
+    with status_line() as progress:
+        results = run(directory, options["out"], timeout=None if own_limits else options["timeout"], progress=progress, **chosen)
+    found = summary(results)
+    with writing():
+        if as_json:
+            print_json(found)
+        else:
+            for r in results:
+                detail = f"  {r.detail}" if r.detail else ""
+                click.echo(f"{r.word:8} {r.seconds:8.2f}  {Path(r.instance.network).name}  {Path(r.instance.stated).name}{detail}")
+            click.echo(", ".join(f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in found.items()))
+            click.echo(f"written: {options['out'] / RESULTS}")
+    return 0
+
+
+def _print(answer: Any, *, bare: bool) -> None:
+    """`bare`: nothing was asked that has a word for an answer."""
+    from fractions import Fraction
+
+    from .verifiers.boxes.answer import witness_text
+
+    if not bare or answer.verdict != "proved":
+        click.echo(answer.word)
+    if answer.verdict == "refuted":
+        click.echo(witness_text(answer.witness))
+    if answer.epsilon is not None:
+        click.echo(f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen")
+    how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)
+    if answer.verdict == "proved":
+        click.echo(f"proved for the rational network on the whole box ({answer.seconds:.2f} s; {how or 'nothing to show'})")
+    elif answer.verdict == "refuted":
+        click.echo(f"a counterexample, exactly over the rationals and in onnxruntime ({answer.seconds:.2f} s; {how})")
+    else:
+        click.echo(f"{answer.reason} ({answer.seconds:.2f} s{'; ' + how if how else ''})")
+    if answer.witness is not None and (answer.verdict == "unknown" or answer.witness.distance != "0"):
+        w = answer.witness
+        click.echo(f"exact input: {' '.join(w.input)}")
+        click.echo(f"exact output: {' '.join(w.output)}")
+        click.echo(f"onnxruntime's input: {' '.join(w.runtime_input)} (at most {w.distance} away)")
+        click.echo(f"onnxruntime's output: {' '.join(w.runtime_output) if w.runtime_output is not None else 'none'}")
+    for warning in answer.warnings:
+        click.echo(f"warning: {warning}")

@@ -1,0 +1,47 @@
+"""A network at one rational point, exactly: the replay of counterexamples over boxes.
+
+Beside `network`, whose own evaluation takes integer inputs.  Only nonzero weights are touched, so that large layers stay cheap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from .network import Network, Relu
+
+
+def exact_outputs(network: Network, inputs: Sequence[Fraction]) -> tuple[Fraction, ...]:
+    """The outputs at `inputs`, over the rationals."""
+    if len(inputs) != network.input_size:
+        raise ValueError(f"{len(inputs)} inputs where the network has {network.input_size}")
+    common = math.lcm(1, *(x.denominator for x in inputs))
+    numerators = np.empty(len(inputs), dtype=object)
+    numerators[:] = [x.numerator * (common // x.denominator) for x in inputs]
+    values: list[tuple[np.ndarray, int]] = [(numerators, common)]  # value = numerators / denominator
+    for node in network.nodes:
+        if isinstance(node, Relu):
+            above, denominator = values[node.source]
+            values.append((np.maximum(above, 0), denominator))
+            continue
+        common = math.lcm(1, *(values[s][1] for s in node.sources))
+        total = node.bias.astype(object) * common
+        for s, w in zip(node.sources, node.weights, strict=True):
+            vector, denominator = values[s]
+            total = total + _product(w, vector * (common // denominator))
+        values.append((total, common * node.denominator))
+    last, denominator = values[-1]
+    return tuple(Fraction(int(v), denominator) for v in last)
+
+
+def _product(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
+    rows, columns = np.nonzero(matrix)
+    out = np.zeros(matrix.shape[0], dtype=object)
+    if len(rows):
+        products = matrix[rows, columns].astype(object) * vector[columns]
+        starts = np.flatnonzero(np.diff(rows, prepend=-1))
+        out[rows[starts]] = np.add.reduceat(products, starts)
+    return out

@@ -1,0 +1,99 @@
+"""`relucid verify --against`: how far a second network's outputs can be from the first's, as an `Answer`.
+
+After `difference.py`.  With an epsilon it is a question with the usual verdicts; without one the answer is the proved bound, and the
+largest difference that was seen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from ...models.errors import Unsupported
+from ...models.exact_point import exact_outputs
+from ...models.network import Network
+from ...models.property import Case, Property
+from ...models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
+from ...models.text import rational
+from ..engines.blas import one_blas_thread
+from .answer import Answer, Step, Verdict, Witness, rationals
+from .difference import compare
+from .replay import clamped, inside, shortest
+
+Progress = Callable[[str], None]
+
+
+def decide_against(
+    a: Network, b: Network, stated: Property, epsilon: Fraction | None, *, deadline: float, progress: Progress = lambda text: None
+) -> Answer:
+    """Do all outputs of the two stay within `epsilon` of each other on the boxes of the property?  None: how far apart are they?"""
+    began = time.monotonic()
+    bound, parts = 0.0, 0
+    best: tuple[Fraction, Witness | None, bool] = (Fraction(0), None, True)
+    try:
+        with one_blas_thread(), np.errstate(all="ignore"):
+            for case in stated.cases:
+                goal = 0.0 if epsilon is None else max(0.0, float(np.nextafter(float(epsilon), 0)))
+                found = compare(
+                    a,
+                    b,
+                    case.lower,
+                    case.upper,
+                    deadline=deadline,
+                    goal=goal,
+                    ratio=1.05 if epsilon is None else 0.0,
+                    stop_above=epsilon,
+                    progress=progress,
+                )
+                bound, parts = max(bound, found.bound), parts + found.parts
+                here = _shown(a, b, case, found.point)
+                best = max(best, here, key=lambda t: t[0])
+    except Unsupported as error:
+        return Answer("unknown", str(error), seconds=time.monotonic() - began)
+    seconds = time.monotonic() - began
+    seen, witness, confirmed = best
+
+    def said(verdict: Verdict, reason: str | None, shown: Witness | None = None, timeout: bool = False) -> Answer:
+        steps = (Step("difference", verdict, round(seconds, 3), f"{parts} parts"),)
+        backend = None if reason else "difference"
+        answer = Answer(verdict, reason, backend, seconds, shown, steps, timeout=timeout)
+        return replace(answer, epsilon=repr(bound), seen=rational(seen))
+
+    if not bound < np.inf:
+        return said("unknown", "no bound was found in float64")
+    if epsilon is None:
+        return said("proved", None, witness)
+    if Fraction(bound) <= epsilon:
+        return said("proved", None)
+    if seen > epsilon and confirmed:
+        return said("refuted", None, witness)
+    if seen > epsilon:
+        return said("unknown", "exact arithmetic finds a larger difference that onnxruntime does not confirm", witness)
+    if time.monotonic() > deadline:
+        return said("unknown", "the time limit was reached", timeout=True)
+    return said("unknown", f"the bound is {bound:.6g}, and no larger difference than {float(seen):.6g} was seen")
+
+
+def _shown(a: Network, b: Network, case: Case, point: tuple[Fraction, ...]) -> tuple[Fraction, Witness | None, bool]:
+    """The exact difference at (the file's own numbers next to) a point, and whether onnxruntime sees it too (nine tenths of it: it rounds)."""
+    runtimes: list[OnnxRuntime] = []
+    try:
+        runtimes = [OnnxRuntime(a), OnnxRuntime(b)]
+        typed = inside(case, np.array([float(x) for x in point]), runtimes[0].input_type)
+        rows: list[np.ndarray] | None = [r.run(typed[None])[0] for r in runtimes]
+    except (RuntimeUnavailable, RuntimeMismatch):
+        typed, rows = np.array([float(x) for x in point]), None
+    where = clamped(case, [Fraction(float(v)) for v in typed])
+    outputs = exact_outputs(a, where), exact_outputs(b, where)
+    gap = max((abs(u - v) for u, v in zip(*outputs, strict=True)), default=Fraction(0))
+    distance = max((abs(x - Fraction(float(v))) for x, v in zip(where, typed, strict=True)), default=Fraction(0))
+    seen = None if rows is None else tuple(repr(float(v)) for row in rows for v in row)
+    witness = Witness(rationals(where), rationals([*outputs[0], *outputs[1]]), tuple(shortest(v) for v in typed), seen, rational(distance))
+    if rows is None:
+        return gap, witness, True
+    floats = max((abs(Fraction(float(u)) - Fraction(float(v))) for u, v in zip(*rows, strict=True)), default=Fraction(0))
+    return gap, witness, floats >= gap * Fraction(9, 10)

@@ -1,0 +1,281 @@
+"""Two networks of one shape on one box: by how much can their outputs differ?  Bounds on the difference itself.
+
+Beside `bounds.py`, for a pruned or quantised copy.  With a and b the values of the two networks, d = a - b goes through an affine
+node as W_a d + (W_a - W_b) b + (c_a - c_b), and through a ReLU as relu(a) - relu(b), which lies between min(0, d) and max(0, d): so a
+small difference of weights stays a small difference of outputs, however loose the bounds of either network are (Paulsen et al. 2020).
+Coefficients of d and of b are carried backwards together; at the input d is 0.  Rounding is bounded as in `floats.py`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from ...models.errors import Unsupported
+from ...models.exact_point import exact_outputs
+from ...models.network import Affine, Network, Relu
+from .bounds import Lines, Parts, lines, middle_and_radius, tightened
+from .floats import ABSOLUTE, FLOOR, HOPELESS, SAFE, UNIT, FloatAffine, FloatNetwork, exact_floats, float_network, gamma
+
+FEW_INPUTS = 16  # that are not fixed: up to here the box is cut
+BATCH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """`delta[k]`: W_a - W_b per source, and c_a - c_b; `slack[k]`: what carrying d backwards through node k may lose, per unit."""
+
+    a: FloatNetwork
+    b: FloatNetwork
+    delta: dict[int, tuple[tuple[np.ndarray, ...], np.ndarray]]
+    largest: tuple[np.ndarray, ...]
+    slack: tuple[np.ndarray, ...]
+
+
+def pair(a: Network, b: Network, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Pair:
+    """Raises Unsupported where the two are not of one shape, or numbers are far beyond float64."""
+    if a.sizes != b.sizes or any(_form(m) != _form(n) for m, n in zip(a.nodes, b.nodes, strict=True)):
+        raise Unsupported("the two networks are not of one shape, layer by layer")
+    fa, fb = float_network(a, lower, upper), float_network(b, lower, upper)
+    delta: dict[int, tuple[tuple[np.ndarray, ...], np.ndarray]] = {}
+    largest, slack = [np.zeros(a.input_size)], [np.zeros(a.input_size)]
+    for k, (m, n) in enumerate(zip(a.nodes, b.nodes, strict=True), start=1):
+        if isinstance(m, Relu) or isinstance(n, Relu):
+            before = largest[m.source if isinstance(m, Relu) else 0]
+            largest.append(before)
+            slack.append(gamma(len(before)) * 4 * before * SAFE + FLOOR)
+            continue
+        weights = tuple(_minus(u, m.denominator, v, n.denominator) for u, v in zip(m.weights, n.weights, strict=True))
+        bias = _minus(m.bias, m.denominator, n.bias, n.denominator)
+        delta[k] = weights, bias
+        node = fa.nodes[k - 1]
+        assert isinstance(node, FloatAffine)
+        total, terms = np.abs(bias), 1 + len(bias)
+        for s, w, d in zip(node.sources, node.weights, weights, strict=True):
+            total = total + np.abs(w) @ largest[s] + np.abs(d) @ fb.largest[s]
+            terms += 2 * w.shape[1]
+        error = gamma(terms) * 4 * total * SAFE + FLOOR
+        largest.append(total * SAFE + error)
+        slack.append(error)
+        if not (largest[-1] < HOPELESS).all():
+            raise Unsupported("differences may be far beyond float64")
+    return Pair(fa, fb, delta, tuple(largest), tuple(slack))
+
+
+def _form(node: Affine | Relu) -> object:
+    return node if isinstance(node, Relu) else node.sources
+
+
+def _minus(x: np.ndarray, dx: int, y: np.ndarray, dy: int) -> np.ndarray:
+    common = math.lcm(dx, dy)
+    return np.ascontiguousarray(exact_floats(x.astype(object) * (common // dx) - y.astype(object) * (common // dy), common))
+
+
+@dataclass(frozen=True, eq=False)
+class _DifferenceLines:
+    """relu(a) - relu(b) <= above d + lift, >= below d - drop; all (parts, neurons)."""
+
+    above: np.ndarray
+    lift: np.ndarray
+    below: np.ndarray
+    drop: np.ndarray
+
+
+def _difference_lines(low: np.ndarray, high: np.ndarray, active: np.ndarray, dead: np.ndarray) -> _DifferenceLines:
+    """For d in [low, high]; `active`, `dead`: where both networks' ReLUs are."""
+    positive, negative = low >= 0, high <= 0
+    mixed = ~(positive | negative)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(mixed, np.clip(high / (high - low), 0, 1), positive)
+    grown = 1 + 16 * UNIT
+    lift = np.where(mixed, np.maximum(-share * low, (1 - share) * high) * grown + FLOOR, 0.0)
+    other = np.where(mixed, 1 - share, negative)
+    drop = np.where(mixed, np.maximum(other * high, (1 - other) * -low) * grown + FLOOR, 0.0)
+    above = np.where(active, 1.0, np.where(dead, 0.0, share))
+    below = np.where(active, 1.0, np.where(dead, 0.0, other))
+    settled = active | dead
+    return _DifferenceLines(above, np.where(settled, 0.0, lift), below, np.where(settled, 0.0, drop))
+
+
+def _carried(
+    both: Pair, node: int, start: np.ndarray, part: np.ndarray, parts: Parts, of_b: dict[int, Lines], of_d: dict[int, _DifferenceLines]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Proved upper bounds of start . d at `node` on each function's part, and what is left at the inputs."""
+    count = len(part)
+    on_d: dict[int, np.ndarray] = {node: start}
+    on_b: dict[int, np.ndarray] = {}
+    constant, size, error = np.zeros(count), np.zeros(count), np.zeros(count)
+
+    def add(to: dict[int, np.ndarray], k: int, value: np.ndarray) -> None:
+        to[k] = to[k] + value if k in to else value
+
+    for k in range(node, 0, -1):
+        c, e = on_d.pop(k, None), on_b.pop(k, None)
+        step, other = both.a.nodes[k - 1], both.b.nodes[k - 1]
+        added = np.zeros(count)
+        if c is not None:
+            error += np.abs(c) @ both.slack[k]
+            if isinstance(step, Relu):
+                line = of_d[k]
+                plus, minus = np.maximum(c, 0), np.minimum(c, 0)
+                added += np.einsum("ij,ij->i", plus, line.lift[part]) - np.einsum("ij,ij->i", minus, line.drop[part])
+                add(on_d, step.source, plus * line.above[part] + minus * line.below[part])
+            else:
+                weights, bias = both.delta[k]
+                added += c @ bias
+                size += np.abs(c) @ np.abs(bias)
+                for s, w, d in zip(step.sources, step.weights, weights, strict=True):
+                    add(on_d, s, c @ w)
+                    add(on_b, s, c @ d)
+        if e is not None:
+            error += np.abs(e) @ both.b.slack[k]
+            if isinstance(other, Relu):
+                found = of_b[k]
+                plus = np.maximum(e, 0)
+                added += np.einsum("ij,ij->i", plus, found.lift[part])
+                add(on_b, other.source, plus * found.above[part] + (e - plus) * found.below[part])
+            else:
+                added += e @ other.bias
+                size += np.abs(e) @ np.abs(other.bias)
+                for s, w in zip(other.sources, other.weights, strict=True):
+                    add(on_b, s, e @ w)
+        constant += added
+        size += np.abs(added)
+    left = on_b.get(0, np.zeros((count, len(both.largest[0]))))
+    middle, radius = middle_and_radius(parts.low, parts.high)
+    error += np.abs(left) @ both.b.slack[0]
+    own, spread = np.einsum("ij,ij->i", left, middle[part]), np.einsum("ij,ij->i", np.abs(left), radius[part])
+    rounding = (64 + 8 * len(both.a.nodes)) * UNIT * (size + np.abs(own) + spread + error)
+    return own + spread + constant + (error * SAFE + rounding) * SAFE + ABSOLUTE, left
+
+
+def difference_bounds(both: Pair, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+    """Per part and output: a proved bound on |difference|, (parts, outputs); and (parts, inputs) how much each input matters."""
+    of_a, of_b = (_known(net, parts) for net in (both.a, both.b))
+    tightened(both.a, of_a)
+    tightened(both.b, of_b)
+    lines_b: dict[int, Lines] = {}
+    lines_d: dict[int, _DifferenceLines] = {}
+    for k, c in zip(both.a.relus, both.a.columns, strict=True):
+        source = both.a.nodes[k - 1].source  # type: ignore[union-attr]
+        width = both.a.sizes[source]
+        low, high = -_both(both, source, width, -1, parts, lines_b, lines_d), _both(both, source, width, 1, parts, lines_b, lines_d)
+        active = (of_a.lower[:, c] >= 0) & (of_b.lower[:, c] >= 0)
+        dead = (of_a.upper[:, c] <= 0) & (of_b.upper[:, c] <= 0)
+        lines_d[k] = _difference_lines(low, high, active, dead)
+        lines_b[k] = lines(of_b.lower[:, c], of_b.upper[:, c])
+    last, outputs = len(both.a.nodes), both.a.sizes[-1]
+    part = np.repeat(np.arange(len(parts)), outputs)
+    eye = np.tile(np.eye(outputs), (len(parts), 1))
+    up, left = _carried(both, last, eye, part, parts, lines_b, lines_d)
+    down, _ = _carried(both, last, -eye, part, parts, lines_b, lines_d)
+    bound = np.maximum(up, down).reshape(len(parts), outputs)
+    return bound, np.abs(left).reshape(len(parts), outputs, -1).max(axis=1)
+
+
+def _known(net: FloatNetwork, parts: Parts) -> Parts:
+    """The parts with what the network's whole box says about its neurons."""
+    lower, upper = (np.repeat(v[None], len(parts), axis=0) for v in (net.lower, net.upper))
+    return Parts(parts.low, parts.high, lower, upper, parts.phase, parts.weight)
+
+
+def _both(
+    both: Pair, node: int, width: int, sign: int, parts: Parts, of_b: dict[int, Lines], of_d: dict[int, _DifferenceLines]
+) -> np.ndarray:
+    """Proved upper bounds (parts, width) of sign * d at the node."""
+    if node == 0:
+        return np.zeros((len(parts), width))
+    part = np.repeat(np.arange(len(parts)), width)
+    found, _ = _carried(both, node, np.tile(sign * np.eye(width), (len(parts), 1)), part, parts, of_b, of_d)
+    return np.fmin(found.reshape(len(parts), width), both.largest[node])
+
+
+@dataclass(frozen=True)
+class Compared:
+    """`bound`: no output differs by more anywhere on the box, proved; `seen`: so much it differs at `point`, exactly."""
+
+    bound: float
+    seen: Fraction
+    point: tuple[Fraction, ...]
+    parts: int
+
+
+def compare(
+    a: Network,
+    b: Network,
+    lower: Sequence[Fraction],
+    upper: Sequence[Fraction],
+    *,
+    deadline: float,
+    goal: float = 0.0,
+    ratio: float = 1.5,
+    stop_above: Fraction | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Compared:
+    """Cuts the worst parts until the bound is at most `goal`, or at most `ratio` times what was seen, or time is over.
+
+    `stop_above`: a difference seen above this answers the question, and nothing is cut.
+    """
+    both = pair(a, b, lower, upper)
+    net = both.a
+    waiting = Parts.whole(net)
+    worth, steep = difference_bounds(both, waiting)
+    worst = worth.max(axis=1)
+    seen, point = _sampled(a, b, both, lower, upper)
+    free = int((net.start_lower < net.start_upper).sum())
+    done, settled = 1, 0.0
+    if stop_above is not None and seen > stop_above:
+        free = FEW_INPUTS + 1
+    while time.monotonic() < deadline and len(waiting):
+        top = max(float(worst.max()), settled)
+        progress(f"{done} parts: at most {top:.3g}, at least {float(seen):.3g}")
+        target = max(goal, ratio * float(seen))
+        if not top > target or free > FEW_INPUTS:
+            break
+        order = np.argsort(-worst)
+        taken = order[:BATCH][worst[order[:BATCH]] > target]
+        kept = np.setdiff1d(np.arange(len(waiting)), taken)
+        low = worst[kept] <= target  # good enough: they need not wait
+        settled = max(settled, float(worst[kept][low].max(initial=0.0)))
+        halves = _halved(waiting[taken], steep[taken])
+        if halves is None:
+            break
+        more, more_steep = difference_bounds(both, halves)
+        waiting = Parts.joined([waiting[kept[~low]], halves])
+        worst = np.concatenate([worst[kept[~low]], more.max(axis=1)])
+        steep = np.concatenate([steep[kept[~low]], more_steep])
+        done += len(halves)
+    top = max(float(worst.max(initial=0.0)), settled)
+    return Compared(top if top == top else math.inf, seen, point, done)
+
+
+def _halved(parts: Parts, steep: np.ndarray) -> Parts | None:
+    at = np.arange(len(parts))
+    width = parts.high - parts.low
+    cut = ((steep + 1e-3 * steep.max(axis=1, keepdims=True) + 1e-300) * width).argmax(axis=1)
+    middle = parts.low[at, cut] + width[at, cut] / 2
+    if not ((parts.low[at, cut] < middle) & (middle < parts.high[at, cut])).all():
+        return None
+    left, right = parts[at], parts[at]
+    left.high[at, cut] = middle
+    right.low[at, cut] = middle
+    return Parts.joined([left, right])
+
+
+def _sampled(
+    a: Network, b: Network, both: Pair, lower: Sequence[Fraction], upper: Sequence[Fraction]
+) -> tuple[Fraction, tuple[Fraction, ...]]:
+    """The largest difference on random points and corners, exactly at the best one."""
+    rng = np.random.default_rng(0)
+    low, high = both.a.start_lower, both.a.start_upper
+    points = np.concatenate([rng.uniform(low, high, (2000, len(low))), np.where(rng.random((1000, len(low))) < 0.5, low, high)])
+    gap = np.abs(both.a.values(points)[-1] - both.b.values(points)[-1]).max(axis=1)
+    best = points[gap.argmax()]
+    point = tuple(min(max(Fraction(float(x)), p), q) for x, p, q in zip(best, lower, upper, strict=True))
+    exact = zip(exact_outputs(a, point), exact_outputs(b, point), strict=True)
+    return max((abs(u - v) for u, v in exact), default=Fraction(0)), point

@@ -1,0 +1,131 @@
+"""Branch and bound over parts of the box, for networks with few inputs (ACAS Xu, control): cut an input, or split a neuron.
+
+Parts are bounded many at a time (`bounds.py`) and shrunk by what the rows and splits say together (`clip.py`).  A part that is
+not yet safe is divided at what has cost its weakest row most: an input's interval, or, where few neurons are still open, one
+neuron's phase.  Parts are boxes of floats that cover the rational box and share their cuts, so nothing is lost between them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from .attack import nudge
+from .bounds import Parts, losses, tightened
+from .clip import clipped
+from .floats import FloatNetwork
+from .rows import Rows
+from .work import Searched, branch_and_bound
+
+BATCH = 512
+BATCH_BYTES = 1 << 27  # of neuron bounds and shares of one batch
+NUDGED = 64  # likeliest points of a batch that are moved towards unsafe
+FEW_OPEN = 6  # up to so many open neurons, splitting one is worth a try
+
+
+def search(
+    net: FloatNetwork,
+    rows: Rows,
+    accept: Callable[[np.ndarray], bool],
+    deadline: float,
+    progress: Callable[[str], None] = lambda text: None,
+    threads: int = 1,
+) -> Searched:
+    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; one call at a time."""
+    each = 8 * (net.count * (4 + net.sizes[0] + len(rows)) + 1)
+    alone = threading.Lock()
+
+    def judge(points: np.ndarray) -> bool:
+        with alone:
+            return accept(points)
+
+    return branch_and_bound(
+        Parts.whole(net),
+        lambda parts: _step(net, rows, parts, judge),
+        cut=Parts.__getitem__,
+        joined=Parts.joined,
+        batch=max(1, min(BATCH, BATCH_BYTES // each)),
+        threads=threads,
+        deadline=deadline,
+        progress=progress,
+    )
+
+
+def _step(net: FloatNetwork, rows: Rows, parts: Parts, judge: Callable[[np.ndarray], bool]) -> tuple[Parts | None, str]:
+    """What is left to do of these parts, and a status if the search is over."""
+    known = tightened(net, parts, share=True)
+    bound, found = rows.bound(net, parts, known.layers)
+    left = np.flatnonzero(~(known.empty | rows.refuted(bound).all(axis=1)))
+    if not len(left):
+        return None, ""
+    steep, offset, replaced = (rows.by_part(v)[left] for v in (found.inputs, found.offset, found.replaced))
+    parts, known, bound = parts[left], known[left], bound[left]
+    # once more with the lower lines y >= 0: where a neuron that is mostly off caps a row, they alone show it
+    other_bound, other = rows.bound(net, parts, {k: v.flat() for k, v in known.layers.items()})
+    forms = [(steep, offset), (rows.by_part(other.inputs), rows.by_part(other.offset))]
+    better = other_bound < bound
+    steep = np.where(better[:, :, None], forms[1][0], steep)
+    replaced = np.where(better[:, :, None], rows.by_part(other.replaced), replaced)
+    bound = np.fmin(bound, other_bound)
+    refuted = clipped(rows, parts, rows.refuted(bound), forms, known.cuts, known.cut_offsets)
+    left = np.flatnonzero(~refuted.all(axis=1))
+    if not len(left):
+        return None, ""
+    parts = parts[left]
+    weakest = _weakest(rows, bound[left], refuted[left])
+    steep, loss = steep[left, weakest], losses(net, replaced[left, weakest], known[left].layers)
+    if judge(_suspects(net, rows, parts, steep)):
+        return None, "found"
+    halves = _divided(net, parts, steep, loss, known.share[left])  # type: ignore[index]
+    return halves, "" if halves is not None else "stuck"
+
+
+def _suspects(net: FloatNetwork, rows: Rows, parts: Parts, steep: np.ndarray) -> np.ndarray:
+    """Corners where the relaxed weakest row is largest, and middles, that are unsafe as far as floats tell; worst first."""
+    points = np.concatenate([np.where(steep > 0, parts.high, parts.low), (parts.low + parts.high) / 2])
+    margin = rows.margin(points, net.values(points)[-1]).max(axis=1)
+    best = np.argsort(-margin)[:NUDGED]
+    near = nudge(net, rows, points[best], (parts.high - parts.low)[best % len(parts)])
+    points = np.concatenate([points, near])
+    margin = np.concatenate([margin, rows.margin(near, net.values(near)[-1]).max(axis=1)])
+    unsafe = np.flatnonzero(margin >= 0)
+    return points[unsafe[np.argsort(-margin[unsafe])]]
+
+
+def _weakest(rows: Rows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:
+    """Per part: the row that is nearest to refuting the polyhedron that is farthest from being refuted."""
+    lowest = np.minimum.reduceat(bound, rows.first, axis=1)
+    worst = np.where(refuted, -np.inf, lowest).argmax(axis=1)
+    return np.where(rows.owner == worst[:, None], bound, np.inf).argmin(axis=1)
+
+
+def _divided(net: FloatNetwork, parts: Parts, steep: np.ndarray, loss: np.ndarray, share: np.ndarray) -> Parts | None:
+    """Two parts for each: cut across the input, or split at the neuron, that costs the weakest row's bound most.
+
+    An input is blamed for its own term and for its share in the loss at every open neuron.  None where a part has neither an
+    open neuron nor a float inside to cut at.
+    """
+    at = np.arange(len(parts))
+    by_input = np.abs(steep) * (parts.high - parts.low) / 2 + np.einsum("pj,pji->pi", loss, share)
+    middle = parts.low + (parts.high - parts.low) / 2
+    by_input[~((parts.low < middle) & (middle < parts.high))] = -1.0
+    opened = (parts.lower < 0) & (parts.upper > 0)
+    by_neuron = np.where(opened, loss, -1.0) if net.count else np.full((len(parts), 1), -1.0)
+    cut, split = by_input.argmax(axis=1), by_neuron.argmax(axis=1)
+    worth = by_input[at, cut]
+    neuron_first = (by_neuron[at, split] > worth) & ((opened.sum(axis=1) <= FEW_OPEN) | (worth < 0))
+    if (~neuron_first & (worth < 0)).any():
+        return None
+    left, right = parts[at], parts[at]
+    left.weight, right.weight = left.weight / 2, right.weight / 2
+    rows = np.flatnonzero(~neuron_first)
+    left.high[rows, cut[rows]] = middle[rows, cut[rows]]
+    right.low[rows, cut[rows]] = middle[rows, cut[rows]]
+    rows = np.flatnonzero(neuron_first)
+    left.upper[rows, split[rows]] = 0.0
+    left.phase[rows, split[rows]] = -1
+    right.lower[rows, split[rows]] = 0.0
+    right.phase[rows, split[rows]] = 1
+    return Parts.joined([left, right])

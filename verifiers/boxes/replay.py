@@ -1,0 +1,125 @@
+"""From a point that looks unsafe to a counterexample: exactly over the rationals, and in onnxruntime.
+
+Between the searches, which propose float64 points, and `Answer`.  The point is first moved to numbers of the file's own input
+type inside the box; only where the unsafe set is missed that way is the float64 point itself tried, with onnxruntime next to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from ...models.exact_point import exact_outputs
+from ...models.network import Network
+from ...models.property import Case
+from ...models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
+from ...models.text import rational
+from .answer import Witness, rationals
+
+MOST_TRIED = 8  # points of one call
+MOST_DISAGREEING = 40
+
+
+@dataclass(eq=False)
+class Replayer:
+    """Of one network; `disagreement` says where onnxruntime contradicted exact arithmetic, `missing` why it was not asked."""
+
+    network: Network
+    disagreement: tuple[Witness, str] | None = None
+    disagreeing: int = 0
+    missing: str = ""
+    tried: set[bytes] = field(default_factory=set)
+
+    @cached_property
+    def runtime(self) -> OnnxRuntime | None:
+        try:
+            return OnnxRuntime(self.network)
+        except RuntimeUnavailable as error:
+            self.missing = f"{error}: the counterexample is replayed exactly, but not in onnxruntime"
+            return None
+
+    def first(self, case: Case, points: np.ndarray) -> Witness | None:
+        """The first of these points (points, inputs) that is a counterexample of the case."""
+        for point in points[:MOST_TRIED]:
+            key = point.tobytes()
+            if key in self.tried or self.disagreeing >= MOST_DISAGREEING:
+                continue
+            self.tried.add(key)
+            found = self._one(case, point)
+            if found is not None:
+                return found
+        return None
+
+    def _one(self, case: Case, point: np.ndarray) -> Witness | None:
+        dtype = np.dtype(np.float32) if self.runtime is None else self.runtime.input_type
+        typed = inside(case, point, dtype)
+        near = clamped(case, [Fraction(float(v)) for v in typed])
+        found = self._at(case, near, typed)
+        if found is None:
+            exact = clamped(case, [Fraction(float(v)) for v in point])
+            if exact != near:
+                found = self._at(case, exact, typed)
+        return found
+
+    def _at(self, case: Case, inputs: Sequence[Fraction], typed: np.ndarray) -> Witness | None:
+        outputs = exact_outputs(self.network, inputs)
+        if not case.contains(inputs) or not _hit(case, inputs, outputs):
+            return None
+        seen, complaint = self._in_runtime(typed)
+        floats = [Fraction(float(v)) for v in typed]
+        distance = max((abs(a - b) for a, b in zip(inputs, floats, strict=True)), default=Fraction(0))
+        shown = None if seen is None else tuple(repr(float(v)) for v in seen)
+        witness = Witness(rationals(inputs), rationals(outputs), tuple(shortest(v) for v in typed), shown, rational(distance))
+        if self.missing:
+            return witness
+        if seen is not None and _hit(case, floats, [Fraction(float(v)) for v in seen]):
+            return witness
+        self.disagreeing += 1
+        if self.disagreement is None:
+            self.disagreement = witness, complaint
+        return None
+
+    def _in_runtime(self, typed: np.ndarray) -> tuple[np.ndarray | None, str]:
+        if self.runtime is None:
+            return None, ""
+        try:
+            return self.runtime.run(typed[None])[0], ""
+        except RuntimeMismatch as error:
+            return None, str(error)
+        except RuntimeUnavailable as error:
+            self.missing = f"{error}: the counterexample is replayed exactly, but not in onnxruntime"
+            return None, ""
+
+
+def _hit(case: Case, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> bool:
+    return any(all(row.holds(inputs, outputs) for row in rows) for rows in case.unsafe)
+
+
+def clamped(case: Case, point: Sequence[Fraction]) -> list[Fraction]:
+    return [min(max(x, a), b) for a, x, b in zip(case.lower, point, case.upper, strict=True)]
+
+
+def inside(case: Case, point: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The nearest numbers of the type that lie in the box; the nearest at all where none does."""
+    with np.errstate(over="ignore"):
+        typed = point.astype(dtype)
+    for i in range(len(typed)):
+        value = Fraction(float(typed[i])) if np.isfinite(typed[i]) else None
+        if value is None:
+            continue
+        if value < case.lower[i]:
+            moved = np.nextafter(typed[i], dtype.type(np.inf))
+            typed[i] = moved if Fraction(float(moved)) <= case.upper[i] else typed[i]
+        elif value > case.upper[i]:
+            moved = np.nextafter(typed[i], dtype.type(-np.inf))
+            typed[i] = moved if Fraction(float(moved)) >= case.lower[i] else typed[i]
+    return typed
+
+
+def shortest(value: np.floating) -> str:
+    """The shortest decimal text that gives the number back in its type."""
+    return str(value.item()) if value.dtype == np.float64 else np.format_float_positional(value, unique=True, trim="-")

@@ -1,0 +1,87 @@
+"""The child process of `relucid verify`: reads both files, decides, and writes its answer as JSON lines.
+
+`process.py` starts it in a session of its own and ends it where it goes over time or memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+from ..lifeline import follow_parent
+
+
+def main(answer_fd: int, lifeline_fd: int) -> None:
+    follow_parent(lifeline_fd)
+    job = json.load(sys.stdin)
+    said = [0.0]
+
+    def send(message: dict[str, Any]) -> None:
+        data = json.dumps(message).encode() + b"\n"
+        while data:
+            data = data[os.write(answer_fd, data) :]
+
+    def progress(text: str) -> None:
+        if job["progress"] and time.monotonic() - said[0] > 0.1:
+            said[0] = time.monotonic()
+            send({"progress": text})
+
+    send(_answer(job, progress))
+    os._exit(0)  # not through interpreter shutdown
+
+
+def _with_proof(answer: Any, job: dict[str, Any], network: Any, stated: Any, progress: Any) -> Any:
+    """The answer with its proof written, or unknown: whoever asks for a proof is not content with less."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from ...models.errors import InputError, Unsupported
+    from ..proof.format import LimitReached
+    from . import aptp
+
+    try:
+        step = aptp.write(Path(job["proof"]), network.source, network, stated, job["deadline"], job["threads"], progress)
+    except (Unsupported, TimeoutError, LimitReached) as error:
+        return replace(answer, verdict="unknown", reason=f"it is proved, but there is no proof in APTP: {error}")
+    except OSError as error:
+        raise InputError(job["proof"], f"cannot write the proof: {error.strerror or error}", "name another file") from None
+    return replace(answer, steps=(*answer.steps, step), proof=job["proof"])
+
+
+def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
+    from ...models.errors import InputError, TooLarge, Unsupported
+    from ...models.onnx_reader import load_onnx
+    from ...models.vnnlib import load_vnnlib
+    from .answer import Answer
+    from .decide import check_fit, decide
+
+    try:
+        progress(f"reading {job['network']}")
+        stated = load_vnnlib(job["property"])
+        network = load_onnx(job["network"], real_size=stated.inputs)
+        check_fit(network, stated, str(job["property"]))
+        if job["against"] is not None:
+            other = load_onnx(job["against"], real_size=stated.inputs)
+            check_fit(other, stated, str(job["property"]))
+            from fractions import Fraction
+
+            from .against import decide_against
+
+            epsilon = None if job["epsilon"] is None else Fraction(job["epsilon"])
+            return {"answer": decide_against(network, other, stated, epsilon, deadline=job["deadline"], progress=progress).to_plain()}
+        options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
+        answer = decide(network, stated, progress=progress, **options)
+        if job["proof"] is not None and answer.verdict == "proved":
+            answer = _with_proof(answer, job, network, stated, progress)
+        return {"answer": answer.to_plain()}
+    except TooLarge as error:
+        return {"answer": Answer("unknown", str(error)).to_plain()}
+    except InputError as error:
+        return {"input_error": [error.where, error.what, error.mend]}
+    except Unsupported as error:
+        return {"answer": Answer("unknown", str(error)).to_plain()}
+    except MemoryError:
+        return {"answer": Answer("unknown", "ran out of memory").to_plain()}

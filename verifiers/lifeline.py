@@ -1,0 +1,34 @@
+"""A child process dies with its parent: when the other end of a pipe closes.
+
+Used by the children of the race (`worker.py`) and of `relucid verify` (`boxes/worker.py`); imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+
+
+def follow_parent(lifeline_fd: int) -> None:
+    """Die, group and all, when the parent does: when the other end of this pipe closes.
+
+    On Linux the kernel itself sends the signal (F_SETSIG), so no solver that holds the interpreter can delay it.
+    """
+    import fcntl
+
+    os.set_inheritable(lifeline_fd, False)
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, fcntl.fcntl(lifeline_fd, fcntl.F_GETFL) | os.O_ASYNC)
+        if select.select([lifeline_fd], [], [], 0)[0]:  # it closed before we listened
+            os.killpg(0, signal.SIGKILL)
+        return
+
+    def watch() -> None:
+        os.read(lifeline_fd, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
