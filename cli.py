@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .cli_bench import commands as bench_commands
+from .cli_circuits import commands as circuit_commands
 from .cli_output import Unwritable, names_in, print_json, quiet_option, silence, status_line, writing
 from .cli_verify import verify
 from .models.errors import InputError
@@ -215,31 +216,6 @@ def distill(
     return exit_status(result.verdict)
 
 
-@app.command()
-@click.argument("what")
-@click.option("--samples", type=click.IntRange(0, 1000), default=6, show_default=True, help="Sample inputs to show.")
-@click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask, for a circuit.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def show(what: str, samples: int, mask: Path | None, as_json: bool) -> int:
-    """Restate a claim file, a circuit or an ONNX network in plain words."""
-    if as_json:
-        from .shown import circuit_json, claim_json, network_json
-
-        path = Path(what)
-        facts = {".toml": lambda: claim_json(path, samples), ".onnx": lambda: network_json(path)}
-        print_json(facts.get(path.suffix, lambda: circuit_json(what, mask))())
-        return 0
-    from .terminal import show_circuit, show_claim, show_network
-
-    if what.endswith(".toml"):
-        show_claim(Path(what), samples)
-    elif what.endswith(".onnx"):
-        show_network(Path(what))
-    else:
-        show_circuit(what, mask)
-    return 0
-
-
 @app.command(name="backends")
 @click.option("--check", "name", default=None, help="Put this backend to the conformance checks (docs/add-a-backend.md).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -258,7 +234,7 @@ def list_backends(name: str | None, as_json: bool) -> int:
     return 0
 
 
-for _command in (*bench_commands, verify):
+for _command in (*bench_commands, *circuit_commands, verify):
     app.add_command(_command)
 
 

@@ -5,15 +5,24 @@ The same facts as in `terminal.py`, for scripts.  Numbers without bound (sizes o
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .models.claim import Claim
-from .models.claim_file import load_claim
+from .models.claim_file import load_claim, load_task
+from .models.errors import InputError
 from .models.network import Network
 from .models.program import Program
 from .models.text import decimal, rational
+
+if TYPE_CHECKING:
+    from .models.circuits.attribution_graph import AttributionGraph
+    from .models.circuits.circuit import Circuit
+    from .models.circuits.faithfulness import Faithfulness
+    from .models.circuits.graph import Graph
+    from .training import Pruned, Trained
 
 
 def claim_json(path: Path, samples: int) -> dict[str, Any]:
@@ -73,12 +82,89 @@ def network_json(path: Path) -> dict[str, Any]:
     return {"kind": "network", **_network(network), "exact_in_float32": report.ok, "rounding": None if report.ok else report.reason}
 
 
-def circuit_json(where: str, mask: Path | None) -> dict[str, Any]:
-    """A circuit's size and origin (`CircuitSummary`) and its vocabulary."""
-    from .models.circuits.circuit import load_circuit
+@dataclass(frozen=True)
+class CircuitView:
+    """What there is to say about a circuit, or about an attribution graph, which is none."""
 
-    circuit = load_circuit(where, mask)
-    return {"kind": "circuit", "circuit": asdict(circuit.summary()), "vocabulary": list(circuit.vocabulary)}
+    circuit: Circuit | None
+    graph: AttributionGraph | None
+    faithful: Faithfulness | None
+    drawn: Path | None
+
+
+def view_circuit(
+    where: str, mask: Path | None, domain: Path | None, draw: Path | None, seed: int, progress: Callable[[str], None]
+) -> CircuitView:
+    """Load, measure and draw it; the picture is written here."""
+    from .models.circuits.attribution_graph import NOT_EXECUTABLE, is_attribution_graph, read_attribution_graph
+    from .models.circuits.circuit import load_circuit
+    from .models.circuits.config import read_json
+
+    path = Path(where)
+    kind = "" if draw is None else draw.suffix.removeprefix(".").lower()
+    if draw is not None:
+        from .models.circuits.drawing import FORMATS
+        from .output import check_writable
+
+        if kind not in FORMATS:
+            raise InputError("--draw", f"{draw} is no kind of picture", f"its name ends in .{' or .'.join(FORMATS)}")
+        check_writable(draw.parent, (draw.name,))
+    attribution = (
+        read_attribution_graph(path) if path.suffix == ".json" and path.is_file() and is_attribution_graph(read_json(path)) else None
+    )
+    circuit = None if attribution is not None else load_circuit(where, mask)
+    if attribution is not None and (domain or mask):
+        raise InputError(where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask'}")
+    faithful = None
+    if circuit is not None and domain is not None:
+        from .models.circuits.faithfulness import faithfulness
+
+        task = load_task(domain)
+        faithful = faithfulness(circuit, task.domain, task.decision.labels, seed, progress)
+    if draw is not None:
+        _draw(where, attribution.graph if attribution else getattr(circuit, "graph", lambda: None)(), draw, kind)
+    return CircuitView(circuit, attribution, faithful, draw)
+
+
+def _draw(where: str, graph: Graph | None, path: Path, kind: str) -> None:
+    from .models.circuits.drawing import draw
+    from .output import write_files
+
+    if graph is None:
+        raise InputError("--draw", f"nothing is known of the inside of {where}", "leave it out")
+    write_files(path.parent, {path.name: draw(graph, kind)})
+
+
+def circuit_json(view: CircuitView) -> dict[str, Any]:
+    """A circuit's size and origin (`CircuitSummary`), its vocabulary, and how faithful it is where a domain was given."""
+    if view.circuit is None:
+        assert view.graph is not None
+        return {"kind": "attribution graph", **asdict(view.graph)}
+    mask = getattr(view.circuit, "mask", None)
+    return {
+        "kind": "circuit",
+        "circuit": asdict(view.circuit.summary()),
+        "vocabulary": list(view.circuit.vocabulary),
+        "pruning": getattr(mask, "report", {}),
+        "faithfulness": None if view.faithful is None else asdict(view.faithful),
+    }
+
+
+def trained_json(result: Trained) -> dict[str, Any]:
+    """What `relucid train` tells."""
+    return {"kind": "trained", **asdict(result), "out": str(result.out)}
+
+
+def pruned_json(result: Pruned) -> dict[str, Any]:
+    """What `relucid prune` tells; the mask itself is in the file."""
+    return {
+        "kind": "pruned",
+        "task": result.task,
+        "summary": asdict(result.summary),
+        "inputs": result.inputs,
+        "report": result.pruning.mask.report,
+        "out": str(result.out),
+    }
 
 
 def _network(network: Network) -> dict[str, Any]:

@@ -30,6 +30,8 @@ from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
 
 if TYPE_CHECKING:
     from .distilled import Distillation
+    from .shown import CircuitView
+    from .training import Pruned, Trained
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
 TABLES = 40  # lines of tables up to which a program is shown with them
@@ -287,15 +289,48 @@ def conformance_report(name: str, as_json: bool) -> bool:
     return good
 
 
-def show_circuit(where: str, mask: Path | None) -> None:
-    """Size and origin of a circuit, and its vocabulary."""
-    from .models.circuits.circuit import load_circuit
-
-    circuit = load_circuit(where, mask)
+def show_circuit(view: CircuitView) -> None:
+    """Size and origin of a circuit, its vocabulary, and how faithful it is; or what an attribution graph says."""
     screen = console()
-    screen.print(heading(f"circuit  {circuit.name}"))
-    screen.print("\n".join(f"  {visible(line)}" for line in circuit.summary().lines()), soft_wrap=True, markup=False)
-    screen.print(f"  {len(circuit.vocabulary)} words: {sequence_text(circuit.vocabulary)}", soft_wrap=True, markup=False)
+    if view.circuit is None:
+        assert view.graph is not None
+        screen.print(heading(f"attribution graph  {view.graph.graph.title}"))
+        lines = view.graph.lines()
+    else:
+        screen.print(heading(f"circuit  {view.circuit.name}"))
+        report = getattr(getattr(view.circuit, "mask", None), "report", {})
+        pruned = [f"when it was pruned: {', '.join(f'{k} {v:.3g}' for k, v in report.items())}"] if report else []
+        words = f"{len(view.circuit.vocabulary)} words: {sequence_text(view.circuit.vocabulary)}"
+        lines = (*view.circuit.summary().lines(), *pruned, words, *(view.faithful.lines() if view.faithful else ()))
+    lines = (*lines, *([f"drawn to {view.drawn}"] if view.drawn else []))
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+
+def print_trained(result: Trained) -> None:
+    """A model that was trained, and what to do with it."""
+    screen = console()
+    screen.print(heading(f"trained on {result.task}"))
+    lines = (
+        *result.summary.lines(),
+        f"right on {number(result.right)} of {number(result.inputs)} inputs; smallest logit margin {result.smallest_margin:.3g}; task loss {result.loss:.3g}",
+        f"written to {result.out}; next: relucid prune {result.out} {result.task}",
+    )
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+
+def print_pruned(result: Pruned) -> None:
+    """A circuit that was cut out of a model, next to the model and to a control."""
+    screen, pruning = console(), result.pruning
+    screen.print(heading(f"pruned to {result.task}"))
+    model = result.out.parent
+    lines = (
+        *result.summary.lines()[:2],
+        f"{len(pruning.mask.cut)} edges between kept nodes were cut",
+        f"same decision as the model on all {number(result.inputs)} inputs; task loss {pruning.loss:.3g}, of the model {pruning.model_loss:.3g}",
+        f"control, the same pruning on random labels: {pruning.control_nodes} nodes, {pruning.control_accuracy:.0%} of the labels",
+        f"written to {result.out}; next: relucid distill {model} --mask {result.out} --domain {model / result.task}.toml --out DIR",
+    )
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
 
 def heading(text: str) -> Text:

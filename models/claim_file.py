@@ -187,8 +187,11 @@ def _task(path: Path, table: Mapping[str, Any]) -> Task:
     return Task(domain, encoding, rule, path.stem if path.stem != "claim" else path.parent.name)
 
 
-def claim_toml(task: Task, network: str, program: str, where: str | None) -> str:
-    """The text of a claim file; `network`, `program` and `where` are written as given, relative to where it will lie."""
+def claim_toml(task: Task, network: str | None, program: str | None, where: str | None) -> str:
+    """The text of a claim file; `network`, `program` and `where` are written as given, relative to where it will lie.
+
+    Without network and program it is what `load_task` reads.
+    """
     import tomli_w
 
     domain = task.domain
@@ -202,8 +205,8 @@ def claim_toml(task: Task, network: str, program: str, where: str | None) -> str
     section |= {key: list(value) for key, value in (("prefix", domain.prefix), ("suffix", domain.suffix)) if value}
     return tomli_w.dumps(
         {
-            "network": network,
-            "program": program,
+            **({} if network is None else {"network": network}),
+            **({} if program is None else {"program": program}),
             "domain": section,
             "input": {"encoding": task.encoding},
             "decision": {"kind": task.decision.kind, "labels": list(task.decision.labels)},

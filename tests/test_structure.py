@@ -20,12 +20,14 @@ LAYERS = [
     "steps",
     "three_way",
     "distillation",
+    "training",
     "shown",
     "terminal",
     "benchmarks",
     "cli_output",
     "cli_verify",
     "cli_bench",
+    "cli_circuits",
     "cli",
 ]
 SKIPPED = {"tests", ".venv", "build", "docs"}

@@ -25,33 +25,41 @@ VOCABULARY_FILE = "vocab.json"
 _RETRAIN = "it must be the plain state dict of the model that beeg_config.json describes"
 
 
+def read_torch(path: Path, most: int, missing: str, mend: str) -> tuple[object, str]:
+    """What a torch file holds, tensors and plain containers only, and the file's sha256: nothing in it runs."""
+    import torch
+
+    where = str(path)
+    try:
+        data = read_file(path, most)
+    except FileNotFoundError:
+        raise InputError(where, "there is no such file", missing) from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            where, f"cannot be read: {getattr(error, 'strerror', None) or error}", "check the path and its permissions"
+        ) from None
+    if len(data) > most:
+        raise InputError(where, f"is over {most} bytes", "take a smaller model")
+    try:
+        with warnings.catch_warnings():  # torch also warns about what it then refuses: one line is enough
+            warnings.simplefilter("ignore")
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True), hashlib.sha256(data).hexdigest()
+    except Exception as error:  # torch raises many kinds on bad files; the first line says what it met
+        said = str(error).strip().splitlines()
+        refused = "weights_only" in str(error).lower()
+        reason = "holds more than tensors, and running its code is refused" if refused else "is not a torch file"
+        raise InputError(where, f"{reason} ({type(error).__name__}: {said[0][:120] if said else ''})", mend) from None
+
+
 def read_weights(path: Path, config: GptConfig) -> tuple[dict[str, Tensor], str]:
     """The state dict in float32, complete and finite, and the file's sha256."""
     import torch
 
     where = str(path)
-    try:
-        data = read_file(path, MOST_BYTES)
-    except FileNotFoundError:
-        raise InputError(where, "there is no such file", "a circuit's folder holds its weights there") from None
-    except (OSError, ValueError) as error:
-        raise InputError(
-            where, f"cannot be read: {getattr(error, 'strerror', None) or error}", "check the path and its permissions"
-        ) from None
-    if len(data) > MOST_BYTES:
-        raise InputError(where, f"is over {MOST_BYTES} bytes", "take a smaller model")
-    try:
-        with warnings.catch_warnings():  # torch also warns about what it then refuses: one line is enough
-            warnings.simplefilter("ignore")
-            state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds on bad files; the first line says what it met
-        said = str(error).strip().splitlines()
-        refused = "weights_only" in str(error).lower()
-        reason = "holds more than tensors, and running its code is refused" if refused else "is not a torch file"
-        raise InputError(where, f"{reason} ({type(error).__name__}: {said[0][:120] if said else ''})", "save a plain state dict") from None
+    state, digest = read_torch(path, MOST_BYTES, "a circuit's folder holds its weights there", "save a plain state dict")
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
         raise InputError(where, "is not a plain state dict of named tensors", "save model.state_dict()")
-    return _checked(where, dict(state), config), hashlib.sha256(data).hexdigest()
+    return _checked(where, dict(state), config), digest
 
 
 def _checked(where: str, state: dict[str, Tensor], config: GptConfig) -> dict[str, Tensor]:
@@ -89,18 +97,24 @@ def _checked(where: str, state: dict[str, Tensor], config: GptConfig) -> dict[st
 
 
 def read_vocabulary(path: Path, size: int) -> tuple[tuple[str, ...], str]:
-    """The tokens by id, and the text that says where the circuit came from ("" if there is none)."""
+    """The tokens by id of a model with `size` of them, and the text that says where the circuit came from ("" if there is none)."""
+    words, origin = read_words(path)
+    if len(words) != size:
+        raise InputError(str(path), f"{len(words)} tokens for a model with vocab_size {size}", "list one token per id")
+    return words, origin
+
+
+def read_words(path: Path) -> tuple[tuple[str, ...], str]:
+    """`read_vocabulary` where nothing says how many there are."""
     where = str(path)
     raw = read_json(path, 'it lists the tokens by id: {"tokens": [...]}')
     tokens = raw.get("tokens") if isinstance(raw, dict) else None
     if not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
         raise InputError(where, 'there is no list of strings under "tokens"', 'write {"tokens": [...]}, one string per id')
-    if len(tokens) != size:
-        raise InputError(where, f"{len(tokens)} tokens for a model with vocab_size {size}", "list one token per id")
     unwritable = next((t for t in tokens if any("\ud800" <= c <= "\udfff" for c in t)), None)
     if unwritable is not None:
         raise InputError(where, f"token {unwritable!r} is no valid Unicode (a lone surrogate)", "write the character itself")
-    if len(set(tokens)) != size:
+    if len(set(tokens)) != len(tokens):
         twice = next(t for t in tokens if tokens.count(t) > 1)
         raise InputError(where, f"token {twice!r} is listed twice", "list each token once")
     origin = raw.get("origin", "") if isinstance(raw, dict) else ""

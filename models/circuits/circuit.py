@@ -1,4 +1,4 @@
-"""What a circuit is to the rest of relucid, and how one is found: by its folder or by the name of one that ships.
+"""What a circuit is to the rest of relucid, and how one is found: by its folder or file, or by the name of one that ships.
 
 A circuit is a function from token ids to logits; `teacher.py` turns it into labels over a domain.  Everything after
 that (surrogate, program search, proofs) only sees the labels, so any other kind of teacher needs just these four members.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class CircuitSummary:
-    """Numbers worth printing.  Edges are nonzero weights between nodes; kept ones are between kept nodes."""
+    """Numbers worth printing; all zero for a circuit that is only executed.  Edges are nonzero weights between nodes; kept ones are between kept nodes."""
 
     name: str
     layers: int
@@ -31,7 +31,9 @@ class CircuitSummary:
     kind: str
 
     def lines(self) -> tuple[str, ...]:
-        """For people, one fact per line."""
+        """For people, one fact per line; of a circuit that is only executed, nothing is known inside."""
+        if not self.layers:
+            return (self.kind, f"origin: {self.origin}")
         return (
             f"{self.kind}, {self.layers} layer{'s' * (self.layers != 1)}",
             f"{self.nodes_kept:,} of {self.nodes_total:,} nodes, {self.edges_kept:,} of {self.edges_total:,} edges",
@@ -64,6 +66,34 @@ def check_circuit(circuit: object) -> None:
         raise InputError("circuit", what, "give a folder, a shipped name, or an object as in relucid.models.circuits.circuit.Circuit")
 
 
+@runtime_checkable
+class Pruned(Protocol):
+    """A circuit that was cut out of a model and knows what was cut away: what `faithfulness.py` asks about."""
+
+    def unpruned(self) -> Circuit: ...
+
+    def partly_restored(self, rng: np.random.Generator) -> Circuit:
+        """Each pruned part is back with probability one half."""
+        ...
+
+    def random_of_same_size(self, rng: np.random.Generator) -> Circuit:
+        """As many parts of the model, chosen at random."""
+        ...
+
+
+def checked_ids(name: str, ids: np.ndarray, positions: int, vocabulary: int) -> np.ndarray:
+    """Token ids (batch, positions) as int64, or InputError where the model does not take them."""
+    ids = np.asarray(ids)
+    if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
+        raise InputError(name, f"ids of shape {ids.shape} and type {ids.dtype}", "give integers (batch, positions)")
+    if not 1 <= ids.shape[1] <= positions:
+        what = f"a sequence of {ids.shape[1]} tokens does not fit: the model takes 1 to {positions} (block_size)"
+        raise InputError(name, what, "change the domain's length, prefix or suffix")
+    if ids.size and (ids.min() < 0 or ids.max() >= vocabulary):
+        raise InputError(name, f"a token id is outside 0 to {vocabulary - 1}", "use the vocabulary's ids")
+    return ids.astype(np.int64)
+
+
 @dataclass(frozen=True)
 class ShippedTask:
     """A task that comes with relucid: `load_circuit(task.circuit, task.mask)` and the claim file without network and program."""
@@ -87,22 +117,18 @@ def shipped() -> dict[str, ShippedTask]:
 
 
 def load_circuit(where: str | Path, mask: Path | None = None) -> Circuit:
-    """The circuit in a folder, or a shipped one by name.
+    """The circuit in a folder or file of a known format (`formats.py`), or a shipped one by name.
 
     A task's name ("quote_closing") brings its node mask; a shipped folder's name ("quotes_and_brackets") is the
-    full model.  `mask` wins over both.  An existing folder wins over a shipped name.
+    full model.  `mask` wins over both.  What exists as a file or folder wins over a shipped name.
     """
-    folder = Path(where)
-    if not folder.is_dir():
+    from .formats import read_any
+
+    place = Path(where)
+    if not place.is_dir():
         task = shipped().get(str(where))
         if task is not None:
-            folder, mask = task.circuit, mask or task.mask
-        elif str(where) in _TASKS.values():
-            folder = _ZOO / str(where)
-        else:
-            names = ", ".join((*_TASKS, *dict.fromkeys(_TASKS.values())))
-            what = "is a file, not a folder" if folder.exists() else "there is no such folder and no such shipped circuit"
-            raise InputError(str(where), what, f"give a folder with beeg_config.json, or one of: {names}")
-    from .circuit_sparsity import read_circuit
-
-    return read_circuit(folder, mask)
+            return read_any(str(task.circuit), mask or task.mask)
+        if str(where) in _TASKS.values():
+            return read_any(str(_ZOO / str(where)), mask)
+    return read_any(str(where), mask)

@@ -6,18 +6,21 @@ Runs in float32 on the CPU, in batches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import InputError
 from .checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_vocabulary, read_weights
-from .circuit import CircuitSummary
+from .circuit import CircuitSummary, checked_ids
 from .config import CONFIG_FILE, GptConfig, read_config
+from .edges import edges, ends
 from .gpt import NODE_LOCATIONS, forward, node_widths
+from .graph import Edge, Graph, Node
 from .mask import NodeMask, read_mask
+from .viz_data import read_viz_data
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +40,19 @@ class SparseGpt:
     mask: NodeMask | None = None
     origin: str = ""
 
+    @cached_property
+    def effective(self) -> dict[str, Tensor]:
+        """The weights without the edges that the mask cuts."""
+        if self.mask is None or not self.mask.cut:
+            return self.weights
+        weights = dict(self.weights)
+        for layer, matrix, row, column in self.mask.cut:
+            name = f"transformer.h.{layer}.{matrix}.weight"
+            if weights[name] is self.weights[name]:
+                weights[name] = weights[name].clone()
+            weights[name][row, column] = 0.0
+        return weights
+
     def logits(self, ids: np.ndarray) -> np.ndarray:
         """Float32 (batch, vocab) at the last position."""
         return self._run(ids, last_only=True)[:, 0]
@@ -48,28 +64,17 @@ class SparseGpt:
     def _run(self, ids: np.ndarray, last_only: bool) -> np.ndarray:
         import torch
 
-        ids = np.asarray(ids)
-        if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
-            raise InputError(self.name, f"ids of shape {ids.shape} and type {ids.dtype}", "give integers (batch, positions)")
+        ids = checked_ids(self.name, ids, self.config.block_size, self.config.vocab_size)
         positions = ids.shape[1]
-        if not 1 <= positions <= self.config.block_size:
-            raise InputError(
-                self.name,
-                f"a sequence of {positions} tokens does not fit: the model takes 1 to {self.config.block_size} (block_size)",
-                "change the domain's length, prefix or suffix",
-            )
-        if ids.size and (ids.min() < 0 or ids.max() >= self.config.vocab_size):
-            raise InputError(self.name, f"a token id is outside 0 to {self.config.vocab_size - 1}", "use the vocabulary's ids")
-        whole = torch.from_numpy(ids.astype(np.int64))
+        whole = torch.from_numpy(ids)
         out = np.empty((len(ids), 1 if last_only else positions, self.config.vocab_size), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(ids), BATCH):
                 rows = slice(start, start + BATCH)
-                out[rows] = forward(self.config, self.weights, whole[rows], self.mask, last_only).numpy()
+                out[rows] = forward(self.config, self.effective, whole[rows], self.mask, last_only).numpy()
         return out
 
     def summary(self) -> CircuitSummary:
-        kept_edges, all_edges = count_edges(self.config, self.weights, self.mask)
         nodes = sum(node_widths(self.config).values()) * self.config.n_layer
         own = {k: w for k, w in self.weights.items() if not (self.config.tied_unembed and k == "lm_head.weight")}
         return CircuitSummary(
@@ -77,36 +82,52 @@ class SparseGpt:
             layers=self.config.n_layer,
             nodes_kept=nodes if self.mask is None else self.mask.nodes_kept,
             nodes_total=nodes,
-            edges_kept=kept_edges,
-            edges_total=all_edges,
+            edges_kept=len(edges(self.config, self.weights, self.mask)),
+            edges_total=len(edges(self.config, self.weights, None)),
             weights_nonzero=sum(int((w != 0).sum()) for w in own.values()),
             weights_total=sum(w.numel() for w in own.values()),
             origin=self.origin,
             kind="weight-sparse transformer (circuit_sparsity format)" + ("" if self.mask is None else ", pruned to a node mask"),
         )
 
+    def unpruned(self) -> SparseGpt:
+        return replace(self, mask=None)
 
-def count_edges(config: GptConfig, weights: dict[str, Tensor], mask: NodeMask | None) -> tuple[int, int]:
-    """Nonzero weights between kept nodes, and between all nodes.
+    def partly_restored(self, rng: np.random.Generator) -> SparseGpt:
+        """Each node that was pruned, and each edge that was cut, is back with probability one half."""
+        if self.mask is None:
+            return self
+        kept = {place: k | (rng.random(len(k)) < 0.5) for place, k in self.mask.kept.items()}
+        cut = frozenset(edge for edge in sorted(self.mask.cut) if rng.random() < 0.5)
+        return replace(self, mask=replace(self.mask, kept=kept, cut=cut))
 
-    The four weight matrices of each layer join node locations: attn_in to q, k and v; v to attn_out; mlp_in to neurons; neurons to mlp_out.
-    """
-    kept_edges = all_edges = 0
-    for i in range(config.n_layer):
-        whole = {location: np.ones(width, dtype=bool) for location, width in node_widths(config).items()}
-        keep = whole if mask is None else {location: mask.kept[i, location] for location in NODE_LOCATIONS}
-        heads = np.concatenate([keep["attn_q"], keep["attn_k"], keep["attn_v"]])
-        name = f"transformer.h.{i}."
-        for matrix, writes, reads in (
-            ("attn.c_attn", heads, keep["attn_in"]),
-            ("attn.c_proj", keep["attn_out"], keep["attn_v"]),
-            ("mlp.c_fc", keep["mlp_neuron"], keep["mlp_in"]),
-            ("mlp.c_proj", keep["mlp_out"], keep["mlp_neuron"]),
-        ):
-            nonzero = weights[f"{name}{matrix}.weight"].detach().numpy() != 0
-            all_edges += int(nonzero.sum())
-            kept_edges += int(nonzero[np.ix_(writes, reads)].sum())
-    return kept_edges, all_edges
+    def random_of_same_size(self, rng: np.random.Generator) -> SparseGpt:
+        """As many nodes at each location of each layer, chosen at random; the means are those there are, else zero."""
+        if self.mask is None:
+            return self
+        return replace(
+            self, mask=replace(self.mask, kept={place: rng.permutation(k) for place, k in self.mask.kept.items()}, cut=frozenset())
+        )
+
+    def graph(self) -> Graph:
+        """Kept nodes that an edge touches, by location from the bottom; what embedding and residual stream carry is not an edge."""
+        found = edges(self.config, self.weights, self.mask)
+        joined = [(*ends(self.config, edge), weight) for edge, weight in found]
+        used = sorted({node for source, target, _ in joined for node in (source, target)})
+        places = [(i, location) for i in range(self.config.n_layer) for location in NODE_LOCATIONS]
+        rows = [f"{location} {i}" for i, location in places]
+        nodes = [
+            Node(_name(n), places.index((n[0], n[1])), str(n[2]), f"head {n[2] // self.config.d_head}" if n[1] in _HEADS else "")
+            for n in used
+        ]
+        return Graph(self.name, tuple(rows), tuple(nodes), tuple(Edge(_name(a), _name(b), w) for a, b, w in joined))
+
+
+_HEADS = ("attn_q", "attn_k", "attn_v")
+
+
+def _name(node: tuple[int, str, int]) -> str:
+    return f"{node[0]}.{node[1]}.{node[2]}"
 
 
 def read_circuit(folder: Path, mask: Path | None = None) -> SparseGpt:
@@ -114,9 +135,16 @@ def read_circuit(folder: Path, mask: Path | None = None) -> SparseGpt:
     config = read_config(folder / CONFIG_FILE)
     vocabulary, origin = read_vocabulary(folder / VOCABULARY_FILE, config.vocab_size)
     weights, digest = read_weights(folder / WEIGHTS_FILE, config)
-    node_mask = None if mask is None else read_mask(Path(mask), config, digest)
+    node_mask = None if mask is None else _read_mask(Path(mask), config, digest)
     name = folder.resolve().name
     if node_mask is not None:
-        name += f" ({Path(mask or '').name.removesuffix('.json').removesuffix('.mask')})"
+        name += f" ({Path(mask or '').name.removesuffix('.json').removesuffix('.pt').removesuffix('.mask')})"
         origin = "; ".join(t for t in (origin or str(folder), node_mask.origin) if t)
     return SparseGpt(name, vocabulary, config, weights, digest, node_mask, origin or str(folder))
+
+
+def _read_mask(path: Path, config: GptConfig, digest: str) -> NodeMask:
+    """relucid's own JSON, or the release's `viz_data.pt`."""
+    if path.suffix == ".pt":
+        return read_viz_data(path, config)
+    return read_mask(path, config, digest)

@@ -57,7 +57,7 @@ def forward(config: GptConfig, weights: Mapping[str, Tensor], ids: Tensor, at: H
         x = x + embedded_positions
     residual = torch.relu if config.residual_activation_type == "relu" else (lambda x: x)
     activation = torch.relu if config.activation_type == "relu" else F.gelu
-    future = torch.ones(positions, positions, dtype=torch.bool).triu(1)
+    future = torch.ones(positions, positions, dtype=torch.bool, device=ids.device).triu(1)
 
     def read(norm_name: str, position_norm: str, x: Tensor) -> Tensor:
         """What a sublayer reads: the normalised residual stream, and the normalised position embedding where it is concatenated."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = "relucid node mask 1"
+Cut = tuple[int, str, int, int]  # layer, matrix, row, column of a weight: an edge
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -34,6 +35,8 @@ class NodeMask:
     means: dict[tuple[int, str], np.ndarray]
     origin: str = ""
     weights_sha256: str = ""
+    cut: frozenset[Cut] = frozenset()  # edges between kept nodes whose weight counts as zero
+    report: dict[str, float] = field(default_factory=dict)  # what pruning found out, by name; for people
 
     @property
     def nodes_kept(self) -> int:
@@ -56,7 +59,8 @@ class NodeMask:
         kept, means = self._tensors[layer, location]
         return torch.where(kept, x, means)
 
-    def write(self, path: Path) -> None:
+    def text(self) -> str:
+        """The file."""
         layers = 1 + max(layer for layer, _ in self.kept)
         body = []
         for i in range(layers):
@@ -66,8 +70,13 @@ class NodeMask:
                 entry = {"kept": np.flatnonzero(kept).tolist(), "means": [_short(m) for m in means[~kept]]}
                 rows.append(f'  "{location}": {json.dumps(entry)}')
             body.append(" {\n" + ",\n".join(rows) + "\n }")
-        head = {"format": FORMAT, "origin": self.origin, "weights_sha256": self.weights_sha256}
-        path.write_text(json.dumps(head)[:-1] + ', "layers": [\n' + ",\n".join(body) + "\n]}\n", encoding="utf-8")
+        head: dict[str, object] = {"format": FORMAT, "origin": self.origin, "weights_sha256": self.weights_sha256}
+        head |= {"edges_cut": sorted(self.cut)} if self.cut else {}
+        head |= {"report": self.report} if self.report else {}
+        return json.dumps(head)[:-1] + ', "layers": [\n' + ",\n".join(body) + "\n]}\n"
+
+    def write(self, path: Path) -> None:
+        path.write_text(self.text(), encoding="utf-8")
 
 
 def _short(value: np.float32) -> float:
@@ -81,7 +90,7 @@ def read_mask(path: Path, config: GptConfig, weights_sha256: str) -> NodeMask:
     raw = read_json(path, "a mask is a JSON file, see docs/circuits.md")
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise InputError(where, "is not a node mask", f'its "format" is "{FORMAT}", see docs/circuits.md')
-    unknown = sorted(set(raw) - {"format", "origin", "weights_sha256", "layers"})
+    unknown = sorted(set(raw) - {"format", "origin", "weights_sha256", "layers", "edges_cut", "report"})
     if unknown:
         raise InputError(where, f"unknown key {unknown[0]!r}", "see docs/circuits.md")
     origin, digest = raw.get("origin", ""), raw.get("weights_sha256", "")
@@ -98,7 +107,27 @@ def read_mask(path: Path, config: GptConfig, weights_sha256: str) -> NodeMask:
             raise InputError(where, f"layer {i} does not have exactly the locations {', '.join(NODE_LOCATIONS)}", "list each once")
         for location, width in node_widths(config).items():
             kept[i, location], means[i, location] = _read_location(f"{where}: layer {i}, {location}", layer[location], width)
-    return NodeMask(kept, means, origin, digest)
+    return NodeMask(
+        kept, means, origin, digest, _read_cut(where, raw.get("edges_cut", []), config), _read_report(where, raw.get("report", {}))
+    )
+
+
+def _read_cut(where: str, raw: object, config: GptConfig) -> frozenset[Cut]:
+    shapes = config.shapes()
+    cut = set()
+    for entry in raw if isinstance(raw, list) else [raw]:
+        good = isinstance(entry, list) and len(entry) == 4 and type(entry[0]) is int and isinstance(entry[1], str)
+        shape = shapes.get(f"transformer.h.{entry[0]}.{entry[1]}.weight", ()) if good else ()  # type: ignore[index]
+        if len(shape) != 2 or any(type(k) is not int or not 0 <= k < n for k, n in zip(entry[2:], shape, strict=True)):  # type: ignore[index]
+            raise InputError(where, f"edges_cut has {entry!r:.60}, no edge of this model", 'an edge is [layer, "mlp.c_fc", row, column]')
+        cut.add(tuple(entry))  # type: ignore[arg-type]
+    return frozenset(cut)  # type: ignore[arg-type]
+
+
+def _read_report(where: str, raw: object) -> dict[str, float]:
+    if not isinstance(raw, dict) or any(type(v) not in (int, float) or not abs(v) <= _LARGEST for v in raw.values()):
+        raise InputError(where, "report is not a table of numbers", "leave it out, or prune this model anew")
+    return {str(k): float(v) for k, v in raw.items()}
 
 
 def _read_location(where: str, entry: object, width: int) -> tuple[np.ndarray, np.ndarray]:

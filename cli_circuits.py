@@ -1,0 +1,121 @@
+"""The commands about circuits: `show` (also of claims and networks), `train`, `prune`.  Registered by `cli.py`; nothing heavy at the top."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .cli_output import json_option, print_json, status_line, writing
+from .models.errors import InputError
+
+NOT_LEARNT = 3  # the status of an honest unknown
+
+
+@click.command()
+@click.argument("what")
+@click.option("--samples", type=click.IntRange(0, 1000), default=6, show_default=True, help="Sample inputs to show.")
+@click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask, for a circuit.")
+@click.option(
+    "--domain", type=click.Path(path_type=Path), default=None, help="Of a circuit: how faithful it is on this domain (a claim file)."
+)
+@click.option("--draw", type=click.Path(path_type=Path), default=None, help="Of a circuit or attribution graph: a picture, .svg or .png.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials with --domain.")
+@json_option
+def show(what: str, samples: int, mask: Path | None, domain: Path | None, draw: Path | None, seed: int, as_json: bool) -> int:
+    """Restate a claim file, a circuit or an ONNX network in plain words."""
+    from .shown import circuit_json, claim_json, network_json, view_circuit
+
+    path = Path(what)
+    if path.suffix in (".toml", ".onnx") and domain is None:
+        if mask or draw:
+            raise InputError("--mask" if mask else "--draw", f"{what} is not a circuit", "leave it out")
+        if as_json:
+            print_json(claim_json(path, samples) if path.suffix == ".toml" else network_json(path))
+            return 0
+        from .terminal import show_claim, show_network
+
+        show_claim(path, samples) if path.suffix == ".toml" else show_network(path)
+        return 0
+    with status_line() as progress:
+        view = view_circuit(what, mask, domain, draw, seed, progress)
+    with writing():
+        if as_json:
+            print_json(circuit_json(view))
+        else:
+            from .terminal import show_circuit
+
+            show_circuit(view)
+    return 0
+
+
+@click.command()
+@click.argument("task")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the model [default: out/TASK].")
+@click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Training steps.")
+@click.option(
+    "--density", type=click.FloatRange(0, 1, min_open=True), default=0.12, show_default=True, help="Share of weights kept; 1: dense."
+)
+@click.option("--layers", type=click.IntRange(1, 64), default=2, show_default=True, help="Layers of the transformer.")
+@click.option("--width", type=click.IntRange(4, 4096), default=16, show_default=True, help="Channels of the residual stream.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="auto: the GPU if there is one."
+)
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
+@json_option
+def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any) -> int:
+    """Train a weight-sparse transformer on TASK (see docs/circuits.md); what was stopped goes on.
+
+    Exit status: 0 right on every input of the task, 3 not.
+    """
+    from .models.circuits.tasks.registry import get_task
+    from .models.circuits.train import Recipe
+    from .training import train_task
+
+    get_task(task)
+    with status_line() as progress:
+        result = train_task(task, out or Path("out") / task, Recipe(**recipe), device, progress)
+    with writing():
+        if as_json:
+            from .shown import trained_json
+
+            print_json(trained_json(result))
+        else:
+            from .terminal import print_trained
+
+            print_trained(result)
+    return 0 if result.right == result.inputs else NOT_LEARNT
+
+
+@click.command()
+@click.argument("model")
+@click.argument("task")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="File for the node mask [default: MODEL/TASK.mask.json].")
+@click.option("--target-loss", type=float, default=0.15, show_default=True, help="Cross-entropy that the circuit may have.")
+@click.option(
+    "--ablation", type=click.Choice(["mean", "zero"]), default="mean", show_default=True, help="What stands in for a pruned node."
+)
+@click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of each training of the masks.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
+@json_option
+def prune(model: str, task: str, out: Path | None, as_json: bool, **settings: Any) -> int:
+    """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL."""
+    from .models.circuits.node_masks import Settings
+    from .training import prune_model
+
+    with status_line() as progress:
+        result = prune_model(model, task, Settings(**settings), out, progress)
+    with writing():
+        if as_json:
+            from .shown import pruned_json
+
+            print_json(pruned_json(result))
+        else:
+            from .terminal import print_pruned
+
+            print_pruned(result)
+    return 0
+
+
+commands = (show, train, prune)

@@ -1,0 +1,175 @@
+"""`relucid train` and `relucid prune`: sparsity, seeds, going on after a stop, masks with cut edges, and what is refused."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from relucid.cli import main
+from relucid.models.circuits.circuit import load_circuit, shipped
+from relucid.models.circuits.faithfulness import faithfulness
+from relucid.models.circuits.node_masks import Settings, prune_nodes
+from relucid.models.circuits.prune import margins
+from relucid.models.circuits.tasks.registry import NAMES, get_task
+from relucid.models.circuits.train import DENSE, Recipe, Trainer, density_at, keep_largest, run
+from relucid.models.claim_file import load_task
+from relucid.models.errors import InputError
+
+SMALL = Recipe(steps=12, batch=8, layers=1, width=8)
+
+
+def trained(recipe, task="for_while"):
+    trainer = Trainer(get_task(task), recipe)
+    run(trainer, lambda text: None, lambda state: None)
+    return trainer.final_weights()
+
+
+def same(a, b):
+    return all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_the_seed_decides():
+    assert same(trained(SMALL), trained(SMALL))
+    assert not same(trained(SMALL), trained(Recipe(steps=12, batch=8, layers=1, width=8, seed=1)))
+
+
+def test_a_stopped_training_goes_on_bit_for_bit():
+    first, states = Trainer(get_task("for_while"), SMALL), []
+    for _ in range(5):
+        first.advance()
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    first.advance = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        run(first, lambda text: None, states.append)
+    second = Trainer(get_task("for_while"), SMALL)
+    second.resume("training.pt", states[0])
+    assert second.step == 5
+    run(second, lambda text: None, lambda state: None)
+    assert same(second.final_weights(), trained(SMALL))
+    with pytest.raises(InputError, match="is a stopped training with other options"):
+        Trainer(get_task("with_as"), SMALL).resume("training.pt", states[0])
+    with pytest.raises(InputError, match="is damaged"):
+        Trainer(get_task("for_while"), SMALL).resume("training.pt", {**states[0], "weights": {}})
+
+
+def test_only_the_largest_weights_stay_and_four_per_neuron():
+    weights = Trainer(get_task("for_while"), SMALL).weights
+    before = {k: w.detach().clone() for k, w in weights.items()}
+    with torch.no_grad():
+        keep_largest(weights, 0.1)
+    for name, weight in weights.items():
+        if weight.ndim != 2 or name in DENSE:
+            assert torch.equal(weight, before[name])
+            continue
+        kept = weight != 0
+        assert torch.equal(weight[kept], before[name][kept])
+        count = int(np.ceil(0.1 * weight.numel()))
+        if "bigram" not in name:
+            assert bool(kept.flatten()[before[name].abs().flatten().topk(count).indices].all())
+        if ".h." in name:
+            per_neuron = kept.sum(dim=0 if name.endswith("c_proj.weight") else 1)
+            assert int(per_neuron.min()) >= min(4, weight.shape[0 if name.endswith("c_proj.weight") else 1])
+            assert int(kept.sum()) <= count + 4 * len(per_neuron)
+    assert (
+        density_at(0, 0.1) == 1
+        and density_at(0.25, 0.1) == pytest.approx(0.55)
+        and density_at(0.5, 0.1) == density_at(1, 0.1) == pytest.approx(0.1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "no_such"], f"no_such: there is no such task; tasks are {', '.join(NAMES)}"),
+        (["train", "for_while", "--width", "6"], "--width: 6 is not a multiple of 4; two heads share it"),
+        (["train", "for_while", "--out", "FILE"], "FILE: FILE is a file, not a folder; choose another --out"),
+        (
+            ["prune", "quotes_and_brackets", "no_such"],
+            "no_such: there is no such task; give a claim file (.toml), or one of " + ", ".join(NAMES),
+        ),
+        (["prune", "nowhere", "for_while"], "nowhere: there is no such folder and no such shipped circuit"),
+        (
+            ["prune", "quotes_and_brackets", "for_while"],
+            "[decision] labels: 'in' is not in the vocabulary of quotes_and_brackets; its words are",
+        ),
+        (["prune", "quote_closing", "for_while"], "quote_closing: is not a whole model in circuit_sparsity's format"),
+        (
+            ["prune", "quotes_and_brackets", "for_while", "--target-loss", "0"],
+            "--target-loss: 0.0 is not above 0; give a cross-entropy, such as 0.15",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_one_line(arguments, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FILE").write_text("")
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(f"relucid: {says}") and err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["FILE"]
+
+
+def test_train_prune_and_cut_edges_on_a_tiny_task(tmp_path, capsys):
+    """The road at toy size: var_swap has 30 inputs."""
+    out = tmp_path / "m"
+    status = main(["train", "var_swap", "--out", str(out), "--steps", "30", "--layers", "1", "--width", "8", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert status == (0 if told["right"] == told["inputs"] else 3) and told["inputs"] == 30
+    assert sorted(p.name for p in out.iterdir()) == ["beeg_config.json", "domain.py", "final_model.pt", "var_swap.toml", "vocab.json"]
+    model, task = load_circuit(out), get_task("var_swap")
+    ids, _ = task.examples
+    right = model.logits(ids)[:, task.columns].argmax(axis=1)
+    result = prune_nodes(model, ids, right, task.columns, Settings(steps=20, batch=16, bisections=2, target_loss=2.0))
+    result.mask.write(tmp_path / "m.mask.json")
+    circuit = load_circuit(out, tmp_path / "m.mask.json")
+    assert circuit.mask.cut == result.mask.cut and len(result.mask.cut) > 0
+    assert margins(circuit, ids, right, task.columns).min() > 0, "decisions stay"
+    summary = circuit.summary()
+    assert summary.edges_kept < summary.edges_total and summary.nodes_kept <= summary.nodes_total
+    for layer, matrix, row, column in circuit.mask.cut:
+        name = f"transformer.h.{layer}.{matrix}.weight"
+        assert circuit.effective[name][row, column] == 0 != model.weights[name][row, column]
+    assert len(circuit.graph().edges) == summary.edges_kept
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"edges_cut": [[0, "mlp.c_fc", 0, 99]]}, "no edge of this model"),
+        ({"edges_cut": [[9, "mlp.c_fc", 0, 0]]}, "no edge of this model"),
+        ({"edges_cut": 3}, "no edge of this model"),
+        ({"report": {"loss": "x"}}, "report is not a table of numbers"),
+    ],
+)
+def test_masks_with_bad_extras(change, says, tmp_path):
+    task = shipped()["quote_closing"]
+    (tmp_path / "m.json").write_text(json.dumps({**json.loads(task.mask.read_text()), **change}))
+    with pytest.raises(InputError) as caught:
+        load_circuit(task.circuit, tmp_path / "m.json")
+    assert says in str(caught.value)
+
+
+def test_faithfulness_of_a_broken_circuit_names_the_inputs(tmp_path):
+    circuit = load_circuit("quote_closing")
+    domain = replace(load_task(shipped()["quote_closing"].domain).domain, min_length=3, max_length=3)
+    good = faithfulness(circuit, domain, ("'", '"'))
+    assert good.inputs == 54 and len(good.partial) == len(good.control) == 8
+    nothing = {place: np.zeros_like(k) for place, k in circuit.mask.kept.items()}
+    broken = faithfulness(replace(circuit, mask=replace(circuit.mask, kept=nothing)), domain, ("'", '"'))
+    assert broken.agreeing == 27 and len(broken.disagreements) == 5
+    assert all(d.circuit_label != d.model_label and d.model_label in d.tokens for d in broken.disagreements)
+    whole = faithfulness(circuit.unpruned(), domain, ("'", '"'))
+    assert whole.agreeing is None and "nothing was pruned" in whole.lines()[-1]
+
+
+@pytest.mark.slow
+def test_a_task_goes_from_training_to_proof(tmp_path):
+    from relucid.benchmarks.circuits import road
+
+    row = road("fstring_brace", tmp_path)
+    assert row["right"] == row["inputs"] == 729 and row["verdict"] == "proved"
+    assert row["nodes"] < 100 and row["edges"] < row["model_edges"] < row["dense_edges"]
+    assert row["control_accuracy"] < 0.75, "random labels are not fitted by the same pruning"

@@ -1,0 +1,153 @@
+"""`relucid train` and `relucid prune`: a model of one task's own, and the circuit in it.  The start of the road that `distillation.py` goes on.
+
+train    a registered task -> a folder in circuit_sparsity's format, with the task's domain beside it
+prune    such a folder and a task or domain -> a node mask, with what pruning found out about it
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .models.circuits.checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_torch
+from .models.circuits.circuit import CircuitSummary, load_circuit
+from .models.circuits.circuit_sparsity import SparseGpt
+from .models.circuits.config import CONFIG_FILE
+from .models.circuits.inputs import domain_ids, word_ids
+from .models.circuits.tasks.registry import NAMES, get_task
+from .models.claim_file import claim_toml, load_task
+from .models.domain import Domain
+from .models.errors import InputError
+from .output import check_writable, write_files
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .models.circuits.node_masks import Pruning, Settings
+    from .models.circuits.train import Recipe
+
+STOPPED = "training.pt"
+DOMAIN_FILE = "domain.py"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What `relucid train` tells."""
+
+    task: str
+    summary: CircuitSummary
+    inputs: int
+    right: int
+    smallest_margin: float
+    loss: float
+    out: Path
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What `relucid prune` tells."""
+
+    task: str
+    summary: CircuitSummary
+    inputs: int
+    pruning: Pruning
+    out: Path
+
+
+def train_task(name: str, out: Path, recipe: Recipe, device: str = "auto", progress: Progress | None = None) -> Trained:
+    """Train a model on a task; a training that was stopped goes on from `training.pt` in `out`."""
+    import torch
+
+    from .models.circuits.node_masks import task_loss
+    from .models.circuits.prune import margins
+    from .models.circuits.train import Trainer, run
+
+    task, say = get_task(name), progress or (lambda message: None)
+    stated = f"{task.name}.toml"
+    check_writable(out, (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE, STOPPED, stated, DOMAIN_FILE))
+    torch.set_num_threads(1)  # the matrices are tiny: more threads only wait for each other, and round differently
+    trainer = Trainer(task, recipe, _device(device))
+    stopped = out / STOPPED
+    if stopped.exists():
+        mend = "remove it to start again"
+        trainer.resume(str(stopped), read_torch(stopped, 1 << 32, mend, mend)[0])
+    run(trainer, say, lambda state: write_files(out, {STOPPED: _saved(state)}))
+    weights = trainer.final_weights()
+    config = {k: getattr(trainer.config, k) for k in trainer.config.__dataclass_fields__ if k != "where"}
+    origin = f"relucid {__version__} train {name}, torch {torch.__version__}: {recipe}"
+    files: dict[str, bytes | str] = {
+        CONFIG_FILE: json.dumps(config, indent=1) + "\n",
+        WEIGHTS_FILE: _saved(weights),
+        VOCABULARY_FILE: json.dumps({"tokens": list(task.vocabulary), "origin": origin}, indent=1) + "\n",
+        stated: f"# {task.says}\n" + claim_toml(task.stated, None, None, f"{DOMAIN_FILE}:where"),
+        DOMAIN_FILE: f'"""Which inputs the task {name} is about."""\n\n\n' + (task.domain.where.source if task.domain.where else "") + "\n",
+    }
+    write_files(out, files)
+    stopped.unlink(missing_ok=True)
+    model = load_circuit(out)
+    assert isinstance(model, SparseGpt)
+    ids, right = task.examples
+    gaps = margins(model, ids, right, task.columns)
+    loss = task_loss(model, ids, right, task.columns)
+    return Trained(name, model.summary(), len(ids), int((gaps > 0).sum()), float(gaps.min()), loss, out)
+
+
+def prune_model(where: str, task: str, settings: Settings, out: Path | None = None, progress: Progress | None = None) -> Pruned:
+    """Cut a task's circuit out of a model; the labels are the model's own decisions."""
+    import torch
+
+    from .models.circuits.node_masks import prune_nodes
+
+    torch.set_num_threads(1)  # as in training
+    model = load_circuit(where)
+    if not isinstance(model, SparseGpt) or model.mask is not None:
+        raise InputError(
+            where, "is not a whole model in circuit_sparsity's format", "only those are pruned: a folder with beeg_config.json"
+        )
+    domain, labels, name = _task(task)
+    number = {word: i for i, word in enumerate(model.vocabulary)}
+    columns = word_ids(model.name, number, labels, "[decision] labels")
+    ids = domain_ids(model.name, model.vocabulary, domain)
+    path = out or Path(where) / f"{name}.mask.json"
+    check_writable(path.parent, (path.name,))
+    right = model.logits(ids)[:, columns].argmax(axis=1)
+    pruning = prune_nodes(model, ids, right, columns, settings, progress or (lambda message: None))
+    origin = f"relucid {__version__} prune, {name}, {settings.ablation} ablation over {len(ids)} inputs: {settings}"
+    report = {"model_loss": pruning.model_loss, "loss": pruning.loss, "k": pruning.k}
+    report |= {"control_nodes": pruning.control_nodes, "control_accuracy": pruning.control_accuracy}
+    mask = replace(pruning.mask, origin=origin, report={k: round(v, 6) for k, v in report.items()})
+    write_files(path.parent, {path.name: mask.text()})
+    return Pruned(name, replace(model, mask=mask, name=f"{model.name} ({name})").summary(), len(ids), replace(pruning, mask=mask), path)
+
+
+def _task(task: str) -> tuple[Domain, tuple[Any, ...], str]:
+    """A registered name, or a claim file without network and program."""
+    if task in NAMES:
+        known = get_task(task)
+        return known.domain, known.labels, known.name
+    if not task.endswith(".toml"):
+        raise InputError(task, "there is no such task", f"give a claim file (.toml), or one of {', '.join(NAMES)}")
+    stated = load_task(task)
+    return stated.domain, stated.decision.labels, stated.name
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("--device", "torch sees no GPU", "leave it out, or write cpu")
+    return name
+
+
+def _saved(state: Any) -> bytes:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
