@@ -84,7 +84,7 @@ def run(
 
 
 def _one(folder: Path, out: Path, instance: Instance, limit: float, memory: int, workers: int | None, number: int) -> Result:
-    files = [_there(folder / name) for name in (instance.network, instance.stated)]
+    files = [there(folder / name) for name in (instance.network, instance.stated)]
     command = [
         sys.executable,
         "-P",
@@ -126,7 +126,7 @@ def _one(folder: Path, out: Path, instance: Instance, limit: float, memory: int,
     return Result(instance, answer["word"], seconds, answer["reason"] or "")
 
 
-def _there(path: Path) -> Path:
+def there(path: Path) -> Path:
     """The file, or its .gz."""
     packed = path.with_name(path.name + ".gz")
     return packed if not path.exists() and packed.exists() else path

@@ -20,13 +20,16 @@ RANDOM = 400
 STARTS = 160  # over all polyhedra, but
 LEAST_STARTS, MOST_POLYHEDRA = 4, 80  # so many for each of so many
 STEPS = 40
+PRODUCTS = 10**9  # of weights and values that each of the two kinds of points may cost
 
 
 def attack(net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], deadline: float, seed: int, *, steps: int = STEPS) -> bool:
     """`accept` gets points (points, inputs) that look unsafe, best first."""
     rng = np.random.default_rng(seed)
     low, high = net.start_lower, net.start_upper
-    points = [(low + high)[None] / 2, rng.uniform(low, high, (RANDOM, len(low)))]
+    products = sum(w.size for node in net.nodes if not isinstance(node, Relu) for w in node.weights)
+    random = max(4, min(RANDOM, PRODUCTS // max(products, 1)))
+    points = [(low + high)[None] / 2, rng.uniform(low, high, (random, len(low)))]
     free = np.flatnonzero(low < high)
     if len(free) <= CORNERS:
         corners = np.tile(low, (2 ** len(free), 1))
@@ -34,13 +37,13 @@ def attack(net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], 
             corners[k, free[list(choice)]] = high[free[list(choice)]]
         points.append(corners)
     else:
-        points.append(np.where(rng.random((RANDOM, len(low))) < 0.5, low, high))
+        points.append(np.where(rng.random((random, len(low))) < 0.5, low, high))
     tried = np.concatenate(points)
     margin = rows.margin(tried, net.values(tried)[-1])
     if _offer(tried, margin.max(axis=1), accept):
         return True
     likely = np.argsort(-margin.max(axis=0))[:MOST_POLYHEDRA]
-    each = min(max(LEAST_STARTS, STARTS // len(likely)), len(tried))
+    each = min(max(LEAST_STARTS, STARTS // len(likely)), len(tried), max(1, random // len(likely)))
     target = np.repeat(likely, each)
     x = tried[np.argsort(-margin, axis=0)[:each].T[likely].reshape(-1)]
     return _ascend(net, rows, x, target, accept, deadline, steps)

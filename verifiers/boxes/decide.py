@@ -26,6 +26,7 @@ from .work import Searched
 
 Progress = Callable[[str], None]
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
+ATTACK_SHARE = 0.2  # of the time
 OUT_OF_TIME = "the time limit was reached"
 
 
@@ -107,7 +108,8 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
     rows = Rows.of(net, case.unsafe)
     began = time.monotonic()
     run.progress(f"{shown}attack")
-    if attack(net, rows, accept, run.deadline, run.seed):
+    until = began + ATTACK_SHARE * max(0.0, run.deadline - began)
+    if attack(net, rows, accept, until, run.seed):
         _step(run, "attack", "refuted", began)
         return None
     _step(run, "attack", "unknown", began, "no counterexample")

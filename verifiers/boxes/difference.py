@@ -23,7 +23,7 @@ from .bounds import Lines, Parts, lines, middle_and_radius, tightened
 from .floats import ABSOLUTE, FLOOR, HOPELESS, SAFE, UNIT, FloatAffine, FloatNetwork, exact_floats, float_network, gamma
 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut
-BATCH = 64
+ROWS = 4096  # functions of one node that are bounded at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,6 +229,7 @@ def compare(
     seen, point = _sampled(a, b, both, lower, upper)
     free = int((net.start_lower < net.start_upper).sum())
     done, settled = 1, 0.0
+    batch = max(1, min(64, ROWS // max(net.sizes)))
     if stop_above is not None and seen > stop_above:
         free = FEW_INPUTS + 1
     while time.monotonic() < deadline and len(waiting):
@@ -238,7 +239,7 @@ def compare(
         if not top > target or free > FEW_INPUTS:
             break
         order = np.argsort(-worst)
-        taken = order[:BATCH][worst[order[:BATCH]] > target]
+        taken = order[:batch][worst[order[:batch]] > target]
         kept = np.setdiff1d(np.arange(len(waiting)), taken)
         low = worst[kept] <= target  # good enough: they need not wait
         settled = max(settled, float(worst[kept][low].max(initial=0.0)))

@@ -19,7 +19,7 @@ from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Affine, Network, feed_forward, integer_array
 from relucid.models.onnx_writer import write_onnx
 from relucid.verifiers.boxes.bounds import Parts
-from relucid.verifiers.boxes.difference import compare, difference_bounds, pair
+from relucid.verifiers.boxes.difference import _halved, compare, difference_bounds, pair
 
 
 def changed(rng: np.random.Generator, network: Network, most: int = 2) -> Network:
@@ -131,3 +131,11 @@ def test_the_command_line(files):
 def test_bad_options(files, options, message):
     result = verify(files, *options)
     assert (result.returncode, result.stdout, result.stderr) == (2, "", f"relucid: {message}\n")
+
+
+def test_halves_share_the_cut():
+    parts = Parts(np.array([[-1.0, 0.5]]), np.array([[2.0, 0.75]]), *(np.zeros((1, 0)),) * 2, np.zeros((1, 0), dtype=np.int8), np.ones(1))
+    halves = _halved(parts, np.array([[1.0, 1.0]]))
+    assert halves.low.tolist() == [[-1.0, 0.5], [0.5, 0.5]] and halves.high.tolist() == [[0.5, 0.75], [2.0, 0.75]]
+    point = Parts(parts.low, parts.low, parts.lower, parts.upper, parts.phase, parts.weight)
+    assert _halved(point, np.array([[1.0, 1.0]])) is None
