@@ -1,7 +1,6 @@
 """The node masks that OpenAI's circuit_sparsity release publishes: `viz_data.pt`, whose `circuit_data` lists the kept nodes by location.
 
-Read with torch's `weights_only`, so nothing in it runs.  The file has no means for the nodes that are not kept: they are zero
-here until `relucid prune MODEL TASK --mask viz_data.pt` has measured their means on a task.
+Read with torch's `weights_only`, so nothing in it runs.  The file has no means for the nodes that are not kept: they are zero here.
 """
 
 from __future__ import annotations
