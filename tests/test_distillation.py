@@ -187,6 +187,7 @@ def test_a_circuit_without_a_short_program_gets_a_table(
     assert main(["prove", str(tmp_path / "out" / "claim.toml")]) == 0
 
 
+@pytest.mark.slow
 def test_labels_that_need_too_large_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """An honest unknown: exit status 3, one line, and no output folder."""
     task = tmp_path / "noise.toml"

@@ -64,7 +64,7 @@ def machines(draw: st.DrawFn) -> tuple[Machine, np.ndarray, Domain, tuple]:
     return Machine(np.array(step), 0), np.array(kinds), Domain(tokens, shortest, 4, pad="pad"), labels
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(machines())
 def test_every_way_to_write_a_machine_is_the_machine(drawn: tuple[Machine, np.ndarray, Domain, tuple]) -> None:
     machine, kinds, domain, labels = drawn

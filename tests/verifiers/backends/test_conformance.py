@@ -39,7 +39,17 @@ def test_conformance(backend: Backend, check: Callable[[Backend], None]) -> None
     check(backend)
 
 
-@pytest.mark.parametrize("name", [v for b in installed for v in variants(b)])
+SLOW = ("cadical:", "exact:")  # seconds per option; `plain` and the rest are enough for every day
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(v, marks=pytest.mark.slow) if v.startswith(SLOW) and not v.endswith(":plain") else v
+        for b in installed
+        for v in variants(b)
+    ],
+)
 def test_every_option_leaves_the_answers_right(name: str) -> None:
     option_leaves_answers_right(choose(name)[0])
 

@@ -25,7 +25,10 @@ def soon() -> float:
     return time.monotonic() + 60
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+DAILY = ("as it is", "one bound, no attack", "halves only")
+
+
+@pytest.mark.parametrize("variant", [v if v in DAILY else pytest.param(v, marks=pytest.mark.slow) for v in VARIANTS])
 def test_decided_and_counted_as_by_brute_force(variant: str) -> None:
     outcomes = set()
     for case in cases(25):
