@@ -74,7 +74,7 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
             return {"answer": decide_against(network, other, stated, epsilon, deadline=job["deadline"], progress=progress).to_plain()}
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         answer = decide(network, stated, progress=progress, **options)
-        if job["proof"] is not None and answer.verdict == "proved":
+        if job.get("proof") is not None and answer.verdict == "proved":
             answer = _with_proof(answer, job, network, stated, progress)
         return {"answer": answer.to_plain()}
     except TooLarge as error:
