@@ -162,6 +162,11 @@ def test_the_checker_stands_on_models_numpy_and_the_standard_library_only() -> N
                 assert root in {"relucid", "numpy", *sys.stdlib_module_names}, f"{path}:{line} imports {imported}"
 
 
+def test_the_checker_stays_small_enough_to_be_read() -> None:
+    lines = {path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in modules() if name(path) in TRUSTED}
+    assert lines["checker"] + lines["parts"] < 500 and sum(lines.values()) < 900, lines
+
+
 def test_no_module_of_the_checker_computes_with_floats() -> None:
     """No float literal, no float dtype or conversion, no true division in what decides."""
     for path in (p for p in modules() if name(p) in TRUSTED):
