@@ -20,9 +20,10 @@ from relucid.models.errors import InputError
 from relucid.models.network import Affine, Network, Relu, feed_forward, integer_array
 from relucid.models.onnx_writer import write_onnx
 from relucid.models.pair import Pair, claim_of_pair
+from relucid.models.program import Program
 from relucid.verifiers.backend import Budget
 from relucid.verifiers.prove import prove_claim
-from relucid.verifiers.verdict import Proved, Refuted
+from relucid.verifiers.verdict import Proved, Refuted, Unknown
 
 
 def random_network(rng: np.random.Generator, outputs: int, depth: int = 1, inputs: int = 6) -> Network:
@@ -198,3 +199,23 @@ def test_two_networks_of_another_build_are_put_one_after_the_other() -> None:
     a, b = random_network(rng, 2), random_network(rng, 2, depth=2)
     assert sum(isinstance(n, Relu) for n in Pair(a, a, decision_of(2)).network().nodes) == 1 + 2  # and one for each label's minimum
     assert sum(isinstance(n, Relu) for n in Pair(a, b, decision_of(2)).network().nodes) == 3 + 2
+
+
+def test_exactly_epsilon_apart_is_within() -> None:
+    rng = np.random.default_rng(0)
+    pair = Pair(random_network(rng, 1), random_network(rng, 1), None, Fraction(1, 2))
+    for far, disagree in ((Fraction(1, 2), False), (Fraction(501, 1000), True)):
+        assert pair.disagree(pair.read([Fraction(0)]), pair.read([far])) is disagree
+        assert pair.disagree(pair.read([far]), pair.read([Fraction(0)])) is disagree
+
+
+def test_a_difference_that_onnxruntime_rounds_away_is_no_answer() -> None:
+    """2**24 + 1 is no float32: exactly the outputs differ by 1, in onnxruntime they are equal."""
+    a, b = (feed_forward([(np.array([[2.0**24, 0, one, 0, 0, 0]]), np.array([0.0]))]) for one in (1.0, 0.0))
+    domain = Domain(("a", "b"), 3, 3)
+    verdict = prove_claim(claim_of_pair(Pair(a, b, None, Fraction(0)), domain), budget=Budget(20))
+    assert isinstance(verdict, Refuted)  # on b a ?, where nothing is rounded
+    assert verdict.counterexample.tokens[:2] == ("b", "a")
+    only = Domain(("a", "b"), 3, 3, where=Program("def w(tokens):\n    return tokens[0] == 'a' and tokens[1] == 'a'\n", "w"))
+    verdict = prove_claim(claim_of_pair(Pair(a, b, None, Fraction(0)), only), budget=Budget(20))
+    assert isinstance(verdict, Unknown) and "the two networks disagree exactly, but onnxruntime's outputs" in verdict.reason
