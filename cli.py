@@ -207,7 +207,8 @@ def distill(
         if as_json:
             print_json(distillation_json(result))
         else:
-            from .terminal import print_distillation, print_verdict
+            from .terminal import print_verdict
+            from .terminal_show import print_distillation
 
             if quiet:
                 print_verdict(result.claim, result.verdict, quiet)

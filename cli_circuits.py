@@ -34,7 +34,7 @@ def show(what: str, samples: int, mask: Path | None, domain: Path | None, draw: 
         if as_json:
             print_json(claim_json(path, samples) if path.suffix == ".toml" else network_json(path))
             return 0
-        from .terminal import show_claim, show_network
+        from .terminal_show import show_claim, show_network
 
         show_claim(path, samples) if path.suffix == ".toml" else show_network(path)
         return 0
@@ -44,7 +44,7 @@ def show(what: str, samples: int, mask: Path | None, domain: Path | None, draw: 
         if as_json:
             print_json(circuit_json(view))
         else:
-            from .terminal import show_circuit
+            from .terminal_show import show_circuit
 
             show_circuit(view)
     return 0
@@ -82,7 +82,7 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 
             print_json(trained_json(result))
         else:
-            from .terminal import print_trained
+            from .terminal_show import print_trained
 
             print_trained(result)
     return 0 if result.right == result.inputs else NOT_LEARNT
@@ -112,7 +112,7 @@ def prune(model: str, task: str, out: Path | None, as_json: bool, **settings: An
 
             print_json(pruned_json(result))
         else:
-            from .terminal import print_pruned
+            from .terminal_show import print_pruned
 
             print_pruned(result)
     return 0

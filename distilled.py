@@ -1,6 +1,6 @@
 """What a distillation leaves behind: the result object, its JSON, and the files of the output folder.
 
-Made by `distillation.py`; printed by `terminal.py`.
+Made by `distillation.py`; printed by `terminal_show.py`.
 """
 
 from __future__ import annotations

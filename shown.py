@@ -1,6 +1,6 @@
 """What `relucid show --json` prints: claims, networks and circuits restated as plain data.
 
-The same facts as in `terminal.py`, for scripts.  Numbers without bound (sizes of domains) are decimal strings, as in `verdict_json`.
+The same facts as in `terminal_show.py`, for scripts.  Numbers without bound (sizes of domains) are decimal strings, as in `verdict_json`.
 """
 
 from __future__ import annotations

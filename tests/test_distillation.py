@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import relucid
 from known_claims import SHARED
-from relucid import distillation, terminal
+from relucid import distillation, terminal_show
 from relucid.cli import main
 from relucid.distilled import Distillation, documented
 from relucid.models.circuits.circuit import CircuitSummary, shipped
@@ -176,7 +176,7 @@ def test_a_circuit_without_a_short_program_gets_a_table(
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
     assert "  NEXT = (" in text and "state = NEXT[state][TOKENS.index(token)]" in text
-    monkeypatch.setattr(terminal, "TABLES", 3)
+    monkeypatch.setattr(terminal_show, "TABLES", 3)
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 0
     short = capsys.readouterr().out
     assert "  NEXT = (" not in short and "lines of tables stand before it)" in short

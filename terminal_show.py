@@ -1,0 +1,216 @@
+"""What people see of claims, networks, circuits and distillations: `show`, `train`, `prune`, `distill`.  `terminal.py` has answers and the basics.
+
+Called by `cli.py` and `cli_circuits.py`; all text is built here, all facts come from the objects.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from .models.claim import Claim
+from .models.claim_file import load_claim
+from .models.text import number, rational, visible
+from .shown import sample_words
+from .terminal import code, console, counterexample_table, domain_lines, heading, label_text, plural, print_verdict, sequence_text
+from .verifiers.conclude import vacuity
+from .verifiers.verdict import Proved
+
+if TYPE_CHECKING:
+    from .distilled import Distillation
+    from .shown import CircuitView
+    from .training import Pruned, Trained
+
+TABLES = 40  # lines of tables up to which a program is shown with them
+
+
+def claimed(claim: Claim) -> str:
+    if claim.pair is None:
+        return f"the network {visible(claim.network.name)} gives the same label as {claim.program.name}"
+    pair = claim.pair
+    return f"the networks {visible(pair.first.name)} and {visible(pair.second.name)} {pair.meaning}"
+
+
+def show_claim(path: Path, samples: int) -> None:
+    """The claim in plain words, the program, and sample inputs with both labels."""
+    claim = load_claim(path)
+    screen = console()
+    decision = claim.decision if claim.pair is None else claim.pair.decision
+    labels = ", ".join(label_text(y) for y in decision.labels) if decision else "none"
+    rule = "an output above 0 means the second" if decision and decision.kind == "sign" else "the largest output wins, ties go to the first"
+    lines = [
+        f"claim    {visible(str(path))}",
+        f"         {claimed(claim)} on every input of the domain",
+        "domain   " + f"\n{'':9}".join(domain_lines(claim.domain, claim.domain_size)),
+        f"labels   {labels} ({rule})" if decision else f"outputs  within {claim.pair.within if claim.pair else 0} of each other",
+        *(f"network  {network_line(n)}" for n in ((claim.pair.first, claim.pair.second) if claim.pair else (claim.network,))),
+    ]
+    screen.print("\n".join(lines), soft_wrap=True, markup=False)
+    if claim.pair is None:
+        code(screen, claim.program.text)
+    for warning in vacuity(claim):
+        screen.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+    if not samples:
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("sample input", "network says", "network_b says" if claim.pair else "program says", ""):
+        table.add_column(title)
+    for word in sample_words(claim, samples):
+        sequence = claim.domain.unpadded(word)
+        network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
+        program = claim.program_label(sequence)
+        if claim.pair is not None:
+            one, other = claim.pair.told(claim.domain.one_hot(word.reshape(1, -1)))
+            said = [", ".join(map(rational, t.outputs)) if t.label is None else label_text(t.label) for t in (one, other)]
+            table.add_row(
+                Text(sequence_text(sequence)), *map(Text, said), Text("differs" if claim.pair.disagree(one, other) else "", "red")
+            )
+            continue
+        same = type(network) is type(program) and network == program
+        table.add_row(
+            Text(sequence_text(sequence)), Text(label_text(network)), Text(label_text(program)), "" if same else Text("differs", "red")
+        )
+    screen.print(table)
+
+
+def network_line(network: Any) -> str:
+    from .models.network import Affine
+
+    widths = " -> ".join(str(network.sizes[k]) for k, n in enumerate(network.nodes, 1) if isinstance(n, Affine))
+    takes = {"one_hot": "one-hot values", "ids": "one-hot values (from ids)", "real": "values"}[network.encoding]
+    return f"{network.input_size} {takes} -> {widths}; {plural(network.relu_count, 'ReLU')}"
+
+
+def show_network(path: Path) -> None:
+    from .models.float32 import exact_in_float32
+    from .models.onnx_reader import load_onnx
+
+    network = load_onnx(path)
+    screen = console()
+    screen.print(f"network  {path}\n         {network_line(network)}\n         sha256 {network.digest}", soft_wrap=True, markup=False)
+    report = exact_in_float32(network)
+    screen.print(f"float32  {'exact in any order of summation' if report.ok else report.reason}", soft_wrap=True, markup=False)
+
+
+def show_circuit(view: CircuitView) -> None:
+    """Size and origin of a circuit, its vocabulary, and how faithful it is; or what an attribution graph says."""
+    screen = console()
+    if view.circuit is None:
+        assert view.graph is not None
+        screen.print(heading(f"attribution graph  {view.graph.graph.title}"))
+        lines = view.graph.lines()
+    else:
+        screen.print(heading(f"circuit  {view.circuit.name}"))
+        report = getattr(getattr(view.circuit, "mask", None), "report", {})
+        pruned = [f"when it was pruned: {', '.join(f'{k} {v:.3g}' for k, v in report.items())}"] if report else []
+        words = f"{len(view.circuit.vocabulary)} words: {sequence_text(view.circuit.vocabulary)}"
+        lines = (*view.circuit.summary().lines(), *pruned, words, *(view.faithful.lines() if view.faithful else ()))
+    lines = (*lines, *([f"drawn to {view.drawn}"] if view.drawn else []))
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+
+def print_trained(result: Trained) -> None:
+    """A model that was trained, and what to do with it."""
+    screen = console()
+    screen.print(heading(f"trained on {result.task}"))
+    lines = (
+        *result.summary.lines(),
+        f"right on {number(result.right)} of {number(result.inputs)} inputs; smallest logit margin {result.smallest_margin:.3g}; task loss {result.loss:.3g}",
+        f"written to {result.out}; next: relucid prune {result.out} {result.task}",
+    )
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+
+def print_pruned(result: Pruned) -> None:
+    """A circuit that was cut out of a model, next to the model and to a control."""
+    screen, pruning = console(), result.pruning
+    screen.print(heading(f"pruned to {result.task}"))
+    model = result.out.parent
+    lines = (
+        *result.summary.lines()[:2],
+        f"{len(pruning.mask.cut)} edges between kept nodes were cut",
+        f"same decision as the model on all {number(result.inputs)} inputs; task loss {pruning.loss:.3g}, of the model {pruning.model_loss:.3g}",
+        f"control, the same pruning on random labels: {pruning.control_nodes} nodes, {pruning.control_accuracy:.0%} of the labels",
+        f"written to {result.out}; next: relucid distill {model} --mask {result.out} --domain {model / result.task}.toml --out DIR",
+    )
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+
+def surrogate_lines(result: Distillation) -> list[str]:
+    """Family, size, and on what it was compared with the circuit."""
+    surrogate, network, n = result.surrogate, result.claim.network, number(len(result.teaching.labelled))
+    neurons = plural(surrogate.neurons, "ReLU neuron")
+    if result.unstable is not None and surrogate.neurons:
+        neurons += f", {number(result.unstable)} of them not settled by bounds"
+    if surrogate.corrections:
+        neurons += f", {number(surrogate.corrections)} of them built to correct training"
+    layers = " -> ".join(map(str, (network.input_size, *surrogate.hidden, network.output_size)))
+    shape = {
+        "constant": "a constant",
+        "linear": "linear",
+        "dense": f"layers {layers}",
+        "cell": f"a recurrent cell of {plural(surrogate.cell, 'ReLU')} a position, unrolled",
+        "one-hot": "a state machine, a neuron for each rarer step, unrolled",
+    }[surrogate.family]
+    weights = f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}"
+    lines = [f"{shape}: {neurons}", f"{weights}, {surrogate.fractional_bits} of them after the point"]
+    if result.sampling is None:
+        return [*lines, f"same label as the circuit on {n} of {n} inputs, exactly and in onnxruntime"]
+    found = result.sampling
+    settled = f"{plural(found.surrogate_wrong, 'time')} against the surrogate, {plural(found.program_wrong, 'time')} against the program"
+    return [
+        *lines,
+        f"same label as the circuit on the {n} inputs that were executed, exactly; on {number(found.in_onnxruntime)} of them in onnxruntime",
+        f"{plural(found.rounds, 'round')} with program and prover; where they differed, the circuit decided {settled}",
+        f"at the end {number(found.last_sample)} fresh inputs, over every step of the program: no difference",
+    ]
+
+
+def print_distillation(result: Distillation) -> None:
+    """The story in the order of the README: circuit, surrogate, program, race, verdict, and what exactly is guaranteed."""
+    from .distilled import result_files
+
+    screen = console()
+
+    def facts(title: str, lines: Sequence[str]) -> None:
+        screen.print(heading(title))
+        screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+    teaching, verdict = result.teaching, result.verdict
+    n, size = len(teaching.labelled), verdict.domain_size or len(teaching.labelled)
+    run_on = f"all {number(n)} inputs" if result.sampling is None else f"{number(n)} of {number(size)} inputs"
+    screen.print(heading(f"== {result.claim.name}"))
+    facts("circuit", (*result.circuit.lines(), f"run on {run_on}; smallest logit margin {teaching.smallest_margin:.3g}"))
+    labels = " ".join(map(label_text, result.task.decision.labels))
+    facts("domain", (*domain_lines(result.task.domain, size), f"labels {labels}"))
+    facts("surrogate", surrogate_lines(result))
+    for refutation in result.refuted[-1:]:
+        many = f" (the last of {len(result.refuted)})" if len(result.refuted) > 1 else ""
+        screen.print(heading(f"a program that was refuted on the way{many}"))
+        code(screen, refutation.program.text)
+        screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
+    screen.print(heading("program"))
+    program = result.claim.program
+    tables = program.source.rstrip("\n").count("\n") - program.text.count("\n")
+    code(screen, program.source.rstrip("\n") if tables < TABLES else program.text)
+    if tables >= TABLES:
+        screen.print(f"  ({tables} lines of tables stand before it)")
+    print_verdict(result.claim, verdict)
+    if isinstance(verdict, Proved):
+        executed = f"on {run_on} of the domain" if result.sampling is None else f"on {run_on}: nothing is known of the others"
+        chain = (
+            f"circuit   = surrogate   executed {executed}",
+            f"surrogate = program     proved on all {number(verdict.domain_size)} (trust: {verdict.trust}, by {verdict.backend})",
+        )
+        facts("what is guaranteed", chain)
+    if result.out is not None:
+        facts(
+            "written",
+            (f"{result.out}: {' '.join(result_files(result))}", f"again: relucid prove {shlex.quote(str(result.out / 'claim.toml'))}"),
+        )
+    screen.print(f"{result.seconds:.1f} s in all")
