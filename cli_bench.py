@@ -51,7 +51,7 @@ def bench(
     from .benchmarks.watch import watching
 
     if html is not None:
-        from .benchmarks.page import check_page
+        from .reports.html import check_page
 
         check_page(html)
     with watching(quiet) as watch:
@@ -134,7 +134,7 @@ def report_command(results: Path, only: str, html: Path | None, quiet: bool, as_
 
     path = results_path(results)
     if html is not None:
-        from .benchmarks.page import check_page
+        from .reports.html import check_page
 
         check_page(html)
     return _shown(summary_of(path, only), None, html, quiet, as_json)
