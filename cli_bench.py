@@ -7,10 +7,8 @@ from typing import Any
 
 import click
 
-from .cli_output import json_option, names_in, print_json, quiet_option, status_line, writing
+from .cli_output import html_option, json_option, names_in, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
-
-html_option = click.option("--html", type=click.Path(path_type=Path), default=None, help="Write a report for the browser to this file.")
 
 
 @click.command()
@@ -128,16 +126,39 @@ def _bench_distill(
 @quiet_option
 @json_option
 def report_command(results: Path, only: str, html: Path | None, quiet: bool, as_json: bool) -> int:
-    """Report on RESULTS, a results.jsonl of `bench` or its folder; runs and changes nothing there."""
+    """Report on RESULTS: a results.jsonl of `bench` or its folder, or the folder that `distill` wrote; changes nothing there."""
     from .benchmarks.bench import summary_of
     from .benchmarks.results import results_path
+    from .reports.run import is_run
 
     path = results_path(results)
     if html is not None:
         from .reports.html import check_page
 
         check_page(html)
+    if not path.exists() and is_run(results):
+        return _distillation(results, only, html, quiet, as_json)
     return _shown(summary_of(path, only), None, html, quiet, as_json)
+
+
+def _distillation(folder: Path, only: str, html: Path | None, quiet: bool, as_json: bool) -> int:
+    """The page on a distillation, where one is wanted, then text or JSON."""
+    from .reports.distillation_page import examined, write_distillation
+    from .reports.distillation_text import print_report, report_json
+    from .reports.run import read_run
+
+    if only:
+        raise InputError("--only", "a distillation is about one claim", "leave it out")
+    with status_line(quiet) as progress:
+        found = examined(read_run(folder), progress)
+    if html is not None:
+        write_distillation(html, found)
+    with writing():
+        if as_json:
+            print_json(report_json(found))
+        else:
+            print_report(found, None if html is None else str(html), quiet)
+    return 0
 
 
 def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_json: bool) -> int:
