@@ -42,7 +42,7 @@ def histogram(values: np.ndarray, labels: np.ndarray, label_count: int, scale: i
     """Of `values` / `scale`; few distinct values have a bin each.  None where there is nothing to count, or no margin (a single label)."""
     values = np.asarray(values)
     if values.dtype == object:  # wider than machine integers: near enough for a picture
-        values, scale = np.array([float(int(v)) / scale if abs(int(v)) < 1 << 1000 else math.inf for v in values]), 1
+        values, scale = np.array([int(v) / scale if abs(int(v)) // scale < 1 << 1000 else math.inf for v in values]), 1
     if not len(values) or not np.isfinite(values).all():
         return None
     distinct = np.unique(values)
@@ -60,7 +60,7 @@ def histogram(values: np.ndarray, labels: np.ndarray, label_count: int, scale: i
     counts = np.zeros((len(edges), label_count), dtype=np.int64)
     np.add.at(counts, (place, labels), 1)
     return Histogram(
-        tuple(Bin(float(low / scale), float(high / scale), tuple(map(int, row))) for (low, high), row in zip(edges, counts, strict=True))
+        tuple(Bin(low.item() / scale, high.item() / scale, tuple(map(int, row))) for (low, high), row in zip(edges, counts, strict=True))
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 from ..models.circuits.graph import Graph
 from ..models.histogram import Histogram
@@ -63,7 +64,7 @@ def weight_maps(weights: Sequence[Weight]) -> dict[str, Spec]:
         groups[w.node, w.reads].append(w)
     out = {}
     for (node, reads), entries in groups.items():
-        values = [
+        values: list[dict[str, Any]] = [
             {
                 "row": f"unit {w.unit}" + ("" if w.token is None else f", {w.token!r}"), "unit": w.unit, "token": "" if w.token is None else w.token,
                 "column": w.source if w.position is None else w.position, "weight": w.value, "exactly": w.exact,

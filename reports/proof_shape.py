@@ -40,7 +40,7 @@ class Node:
 
 @dataclass
 class LabelShape:
-    """The part of the proof about one label; `depth`: cuts and splits above its deepest leaf."""
+    """The part of the proof about one label; `depth`: cuts and splits above its deepest leaf, `relu_splits`: different ones, in whatever parts."""
 
     label: str
     parts: int = 0
@@ -131,6 +131,7 @@ class _Reader:
     lines: Iterator[dict[str, Any]]
     nodes: list[Node] = field(default_factory=list)
     size: int = 0
+    splits: set[tuple[int, ...]] = field(default_factory=set)  # of one label: rival, phases above, ReLU
 
     def read(self) -> Shape:
         next(self.lines)
@@ -155,7 +156,7 @@ class _Reader:
             shape.run = 1
             self.node(top, "run", "every word is run")
             return shape
-        stack = [(top, "", 0)]
+        stack, self.splits = [(top, "", 0)], set()
         while stack:
             parent, words, depth = stack.pop()
             part = next(self.lines)
@@ -177,6 +178,7 @@ class _Reader:
                     shape.symbol_cuts += 1
                 stack += [(here, f"not {chosen}", depth + 1), (here, chosen, depth + 1)]
             shape.depth = max(shape.depth, depth)
+        shape.relu_splits = len(self.splits)
         return shape
 
     def values(self, kind: str, place: int, values: list[int]) -> str:
@@ -194,9 +196,8 @@ class _Reader:
             above = here
             for n in range(1, len(phases) + 1):
                 key = (rival, *phases[:n])
+                self.splits.add((*key[:-1], abs(key[-1])))
                 if key not in places:
-                    if (rival, *phases[: n - 1], -phases[n - 1]) not in places:
-                        shape.relu_splits += 1
                     places[key] = self.node(
                         above, "split", f"ReLU {abs(phases[n - 1]) - 1} {'active' if phases[n - 1] > 0 else 'inactive'}"
                     )
