@@ -108,6 +108,8 @@ def _again(r: Result) -> str:
     """How to see it for oneself."""
     if not r.file:
         return ""
+    if r.spec:
+        return f"relucid verify {shlex.quote(r.file)} {shlex.quote(r.spec)} --timeout {r.timeout:g} --memory {r.memory}"
     name = "" if r.backend == RACE else f" --backends {shlex.quote(r.backend)}"
     return f"relucid prove {shlex.quote(r.file)}{name} --timeout {r.timeout:g} --memory {r.memory} --seed {r.seed}"
 
