@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, Any
 
+from ..verifiers.lifeline import tie
 from ..verifiers.limits import Tree, end, snapshot
 from .suite import Case, Column
 
@@ -53,14 +54,24 @@ class Ended:
 def watched(command: list[str], seconds: float, memory_mb: float | None, stop: threading.Event, out: IO[bytes], err: IO[bytes]) -> Ended:
     """Run it in a process group of its own, within limits that are enforced from outside; `out` and `err` get what it says."""
     started = time.monotonic()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
-    watch = _Watch(process, None if memory_mb is None else memory_mb + MAIN_MB, started + seconds + GRACE_SECONDS)
+    lifeline, ours = os.pipe()
     try:
-        how = watch.until_it_ends(stop)
-        wall = time.monotonic() - started
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, pass_fds=(lifeline,)
+            )
+            tie(lifeline, process.pid)  # a benchmark that is killed leaves nothing that would disturb the next one
+        finally:
+            os.close(lifeline)
+        watch = _Watch(process, None if memory_mb is None else memory_mb + MAIN_MB, started + seconds + GRACE_SECONDS)
+        try:
+            how = watch.until_it_ends(stop)
+            wall = time.monotonic() - started
+        finally:
+            end([watch.tree])
+            watch.waiter.join()
     finally:
-        end([watch.tree])
-        watch.waiter.join()
+        os.close(ours)
     return Ended(how, process.returncode, wall, watch.cpu_seconds, watch.peak_mb)
 
 
