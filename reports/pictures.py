@@ -15,7 +15,7 @@ from .vega import COLOURS, CONFIG, TEXT, Spec, spec
 
 MOST_ROWS, MOST_COLUMNS = 60, 80  # of a matrix that is drawn
 NAMED = 60  # nodes of a tree up to which each has its text beside it; hovering tells it always
-KINDS = {"claim": TEXT, "label": TEXT, "cut": "#56B4E9", "split": "#E69F00", "leaf": "#009E73", "run": "#0072B2", "open": "#999999"}
+KINDS = {"claim": TEXT, "label": TEXT, "cut": "#56B4E9", "split": "#E69F00", "leaf": "#009E73", "run": "#0072B2", "settled": "#999999"}
 SHAPES = {
     "claim": "circle",
     "label": "circle",
@@ -23,7 +23,7 @@ SHAPES = {
     "split": "diamond",
     "leaf": "triangle-up",
     "run": "cross",
-    "open": "circle",
+    "settled": "circle",
 }
 
 
@@ -31,7 +31,7 @@ def margin_bars(found: Histogram, labels: Sequence[str], whose: str, unit: str) 
     """Bars by label, one on the other."""
     single = all(b.low == b.high for b in found.bins)
     lows = sorted({b.low for b in found.bins})
-    width = 0.4 * min((b - a for a, b in itertools.pairwise(lows)), default=1.0) if single else 0.0
+    width = 0.4 * min((b - a for a, b in itertools.pairwise(lows)), default=0.25) if single else 0.0
     values = [
         {"low": b.low - width, "high": b.high + width, "from": b.low, "to": b.high, "label": label, "inputs": n}
         for b in found.bins

@@ -30,7 +30,7 @@ LISTED = 6  # symbols that a cut's text names
 
 @dataclass(frozen=True)
 class Node:
-    """`kind`: claim, label, cut, split (inner nodes), leaf, run or open (settled by bounds on a part around it)."""
+    """`kind`: claim, label, cut, split (inner nodes), leaf, run or settled (by bounds, or on a part around it)."""
 
     id: int
     parent: int | None
@@ -168,7 +168,7 @@ class _Reader:
                 self.node(here, "run", "its words are run")
             elif part["cut"] is None:
                 if not found:
-                    self.node(here, "open", "bounds alone" if depth == 0 else "settled above, or no words")
+                    self.node(here, "settled", "bounds alone" if depth == 0 else "settled above, or no words")
             else:
                 kind, place, values = part["cut"]
                 chosen = self.values(kind, place, values)

@@ -59,7 +59,7 @@ def test_by_hand(claim: Claim) -> None:
         Node(15, 12, "cut", "in 2 states after 1 tokens"),
         Node(16, 15, "run", "its words are run"),
         Node(17, 12, "cut", "not in 2 states after 1 tokens"),
-        Node(18, 17, "open", "settled above, or no words"),
+        Node(18, 17, "settled", "settled above, or no words"),
     )
     run, parts = shape.labels
     assert (run.run, run.leaves, run.parts) == (1, 0, 0)
@@ -118,7 +118,7 @@ def check_tree(shape: Shape) -> None:
         if n.parent is None:
             assert n.id == 0
         else:
-            assert n.parent < n.id and kinds[n.parent] not in ("leaf", "run", "open")
+            assert n.parent < n.id and kinds[n.parent] not in ("leaf", "run", "settled")
         depth[n.id] = (depth[n.parent] if n.parent is not None else 0) + (n.kind in ("cut", "split"))
     assert [n.id for n in shape.nodes] == list(range(len(shape.nodes)))
     if len(shape.nodes) == shape.size:
