@@ -118,6 +118,19 @@ def test_names_cannot_end_the_data(pages: Path) -> None:
     assert data["charts"] == charts(summary, virtual_best(summary)) and len(data["timelines"]) == 1
 
 
+def test_what_is_not_solved_lies_above_the_limit(pages: Path) -> None:
+    """In every plot: a wrong proof and a timeout are no times."""
+    summary = summary_of(pages / "small" / RESULTS)
+    drawn = charts(summary, virtual_best(summary))
+    growth = {(v["claim"], v["column"]): (v["seconds"], v["size"], v["solved"]) for v in drawn["growth"]["data"]["values"]}
+    assert growth["one", "slow"] == (90.0, 3.0, "not solved") and growth["two", "fast"] == (90.0, 20.0, "not solved")
+    assert growth["two", "race"] == (3.0, 20.0, "solved") and len(growth) == len(SMALL)
+    scatter = {v["claim"]: v for v in drawn["scatter"]["data"]["values"]}
+    assert (scatter["one"]["slow"], scatter["one"]["fast"], scatter["two"]["fast"], scatter["two"]["race"]) == (90.0, 0.5, 90.0, 3.0)
+    cactus = [(v["column"], v["claim"]) for v in drawn["cactus"]["data"]["values"]]
+    assert ("fast", "two") not in cactus and ("slow", "one") not in cactus and len(cactus) == 5
+
+
 def test_numbers_by_hand(pages: Path) -> None:
     """PAR-2 of `fast`: 0.5 and 2 seconds, and a wrong proof for twice the limit; the virtual best solves `two` not at all."""
     found = expected(summary_of(pages / "small" / RESULTS))

@@ -77,6 +77,7 @@ def test_by_hand(claim: Claim) -> None:
 
 def test_a_tree_that_is_too_large_is_cut_short_and_says_so(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = list(proof_lines(claim, 60, run=False))
+    monkeypatch.setattr(proof_shape, "DRAWN", 10**6)
     whole = shape_of(claim, lines)
     assert whole.size == len(whole.nodes) > 50
     monkeypatch.setattr(proof_shape, "DRAWN", 50)
