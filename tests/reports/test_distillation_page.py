@@ -394,3 +394,12 @@ def test_a_shipped_circuit_is_drawn(tmp_path: Path) -> None:
 def test_what_is_no_run() -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_run(Path("/nosuch"))
+
+
+def test_a_result_that_somebody_has_edited_steers_nothing(folders: Path, tmp_path: Path) -> None:
+    """The program in result.json is text like any other: it is shown, and what does not print is spelled out."""
+    shutil.copytree(folders / "hostile", tmp_path / "run")
+    facts(tmp_path / "run", program="def f(tokens):\n\treturn '\u202e\x1b[31m</pre><script>alert(1)</script>'\n")
+    text = distillation_page(examined(read_run(tmp_path / "run")))
+    assert "\u202e" not in text and "\x1b" not in text and "<script>alert" not in text
+    assert "    return '\\u202e\\x1b[31m</pre><script>alert(1)</script>'" in Reader(text).text
