@@ -19,7 +19,7 @@ import click
 
 from .cli_bench import commands as bench_commands
 from .cli_circuits import commands as circuit_commands
-from .cli_output import Unwritable, names_in, print_json, quiet_option, silence, status_line, writing
+from .cli_output import Unwritable, html_option, names_in, print_json, quiet_option, silence, status_line, writing
 from .cli_verify import verify
 from .models.errors import InputError
 from .version import __version__
@@ -174,12 +174,14 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask (JSON) that cuts the circuit out of the model.")
 @click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
               "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
+@html_option
 @_limits
 def distill(
     circuit: str,
     domain: Path | None,
     out: Path,
     mask: Path | None,
+    html: Path | None,
     quiet: bool,
     as_json: bool,
     trust: Trust,
@@ -196,9 +198,17 @@ def distill(
     from .verifiers.report import exit_status, undecided_json
 
     names = names_in(backends)
+    if html is not None:
+        from .reports.html import check_page
+
+        check_page(html)
     try:
         with status_line(quiet) as progress:
             result = run(circuit, domain, mask=mask, out=out, backends=names, trust=trust, progress=progress, **limits)
+            if html is not None:
+                from .reports.distillation_page import write_report
+
+                write_report(html, out, progress)
     except NoProgram as error:
         if as_json:
             print_json(undecided_json(str(error)))

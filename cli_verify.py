@@ -110,9 +110,10 @@ def _check(network: Path, spec: Path, proof: Path, timeout: float, as_json: bool
     return status
 
 
-def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **options: Any) -> int:
-    """`relucid bench vnncomp DIRECTORY`: all instances, results.csv in --out, and a table."""
-    from .benchmarks.vnncomp import RESULTS, run, summary
+def bench_vnncomp(suite: str | None, directory: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any) -> int:
+    """`relucid bench vnncomp DIRECTORY`: all instances, their results in --out, a table, and a page where one is wanted."""
+    from .benchmarks.vnncomp import RESULTS, TABLE, run, summary, word
+    from .models.text import visible
 
     if suite != "vnncomp":
         raise click.UsageError(f"{suite} takes no directory.")
@@ -120,19 +121,29 @@ def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **op
         raise InputError("bench vnncomp", "names no directory", "give a folder with an instances.csv")
     source = click.get_current_context().get_parameter_source("timeout")
     own_limits = source is None or source.name == "DEFAULT"
-    chosen = {k: options[k] for k in ("memory", "workers", "again")}
-    with status_line() as progress:
+    chosen = {k: options[k] for k in ("memory", "workers", "again", "seed", "repeat", "only")}
+    if html is not None:
+        from .reports.html import check_page
+
+        check_page(html)
+    with status_line(quiet) as progress:
         results = run(directory, options["out"], timeout=None if own_limits else options["timeout"], progress=progress, **chosen)
+    if html is not None:
+        from .benchmarks.page import write_page
+        from .benchmarks.score import summarise
+
+        write_page(html, summarise(results))
     found = summary(results)
     with writing():
         if as_json:
             print_json(found)
-        else:
-            for r in results:
-                detail = f"  {r.detail}" if r.detail else ""
-                click.echo(f"{r.word:8} {r.seconds:8.2f}  {Path(r.instance.network).name}  {Path(r.instance.stated).name}{detail}")
-            click.echo(", ".join(f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in found.items()))
-            click.echo(f"written: {options['out'] / RESULTS}")
+            return 0
+        for r in results if not quiet else ():
+            detail = f"  {visible(r.detail)}" if r.detail else ""
+            click.echo(f"{word(r):8} {r.seconds:8.2f}  {visible(Path(r.file).name)}  {visible(Path(r.spec).name)}{detail}")
+        click.echo(", ".join(f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in found.items()))
+        if not quiet:
+            click.echo(f"written: {options['out'] / TABLE} {options['out'] / RESULTS}" + (f" {html}" if html else ""))
     return 0
 
 

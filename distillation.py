@@ -18,6 +18,7 @@ from typing import Any
 
 from .distilled import FILES, Distillation, Refutation, result_files
 from .models.circuits.circuit import Circuit, check_circuit, load_circuit, shipped
+from .models.circuits.graph import Drawable
 from .models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
 from .models.claim import Decision
 from .models.claim_file import Task, load_task
@@ -27,7 +28,7 @@ from .models.labelled import Labelled
 from .models.language import build_language
 from .output import check_writable, write_files
 from .search.synthesise import Search
-from .steps import START, Found, Job, NoProgram, Progress, differing_words, unstable
+from .steps import START, Found, Job, NoProgram, Progress, differing_words, refutation, unstable
 from .three_way import on_samples
 from .verifiers.backend import Budget
 from .verifiers.choose import choose
@@ -79,7 +80,7 @@ def distill(
     task = _task(circuit, domain, labels)
     teacher = load_circuit(circuit, Path(mask) if mask else None) if isinstance(circuit, str | Path) else circuit
     check_circuit(teacher)
-    summary = teacher.summary()
+    summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
 
     job = Job(teacher, task, budget, backends, trust, say)
     language = build_language(task.domain, None, None)
@@ -89,6 +90,7 @@ def distill(
     result = Distillation(
         summary, task, found.teaching, found.surrogate, found.candidate, found.refuted, found.claim, found.verdict,
         Path(out) if out is not None else None, time.monotonic() - started, found.sampling, unstable(found.claim),
+        found.overruled, graph,
     )  # fmt: skip
     if result.out is not None:
         write_files(result.out, result_files(result))
@@ -122,9 +124,10 @@ def _on_every_input(job: Job) -> Found:
         verdict = job.prove(claim)
         if not isinstance(verdict, Refuted):
             return Found(teaching, surrogate, candidate, tuple(refuted), claim, verdict)
-        refuted.append(Refutation(claim.program, verdict))
         words = differing_words(verdict, claim)
-        search.refine(Labelled(words, claim.network_labels(words)))  # the network agrees with the circuit everywhere
+        right = Labelled(words, claim.network_labels(words))  # the network agrees with the circuit everywhere
+        refuted.append(refutation(claim, verdict, right.labels))
+        search.refine(right)
 
 
 def _task(

@@ -1,11 +1,12 @@
 """A circuit as a picture's data: nodes in rows, edges with weights.
 
-Every reader that knows its circuit's inside gives one (`graph()`); `drawing.py` draws it.  Nothing is computed from it.
+Every reader that knows its circuit's inside gives one (`graph()`); `drawing.py` draws it, `distilled.py` keeps it.  Nothing is computed from it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import InputError
 
@@ -48,3 +49,32 @@ class Graph:
         beyond = next((n for n in self.nodes if not 0 <= n.row < len(self.rows)), None)
         if beyond is not None:
             raise ValueError(f"node {beyond.name} is in row {beyond.row} of {len(self.rows)}")
+
+
+@runtime_checkable
+class Drawable(Protocol):
+    """A circuit whose inside is known."""
+
+    def graph(self) -> Graph: ...
+
+
+def graph_json(graph: Graph) -> dict[str, Any]:
+    return asdict(graph)
+
+
+def read_graph(data: object, where: str) -> Graph:
+    """What `graph_json` gave.  Raises InputError for anything else."""
+    try:
+        assert isinstance(data, dict)
+        parts = {
+            "rows": tuple(data["rows"]),
+            "nodes": tuple(Node(**n) for n in data["nodes"]),
+            "edges": tuple(Edge(**e) for e in data["edges"]),
+        }
+        graph = Graph(**{**data, **parts})
+        texts = (graph.title, *graph.rows, *(t for n in graph.nodes for t in (n.name, n.text, n.group)))
+        assert all(isinstance(t, str) for t in texts)
+        assert all(type(e.weight) in (int, float) and abs(e.weight) < 1e300 for e in graph.edges)
+    except (AssertionError, KeyError, TypeError, ValueError):
+        raise InputError(where, "is no graph of a circuit", "distil again") from None
+    return graph
