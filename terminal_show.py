@@ -107,9 +107,10 @@ def show_circuit(view: CircuitView) -> None:
     else:
         screen.print(heading(f"circuit  {view.circuit.name}"))
         report = getattr(getattr(view.circuit, "mask", None), "report", {})
-        pruned = [f"when it was pruned: {', '.join(f'{k} {v:.3g}' for k, v in report.items())}"] if report else []
+        told = ", ".join(f"{k} {v:.3g}" for k, v in report.items() if not k.startswith("control_"))
+        pruned = [f"when it was pruned: {told}"] if told else []
         words = f"{len(view.circuit.vocabulary)} words: {sequence_text(view.circuit.vocabulary)}"
-        lines = (*view.circuit.summary().lines(), *pruned, words, *(view.faithful.lines() if view.faithful else ()))
+        lines = (*view.circuit.summary().lines(), *pruned, words, *(view.faithful.lines() if view.faithful else (view.why_not_run,)))
     lines = (*lines, *([f"drawn to {view.drawn}"] if view.drawn else []))
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 

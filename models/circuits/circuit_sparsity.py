@@ -6,6 +6,7 @@ Runs in float32 on the CPU, in batches.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from .checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_vocabulary, read_weights
 from .circuit import CircuitSummary, checked_ids
 from .config import CONFIG_FILE, GptConfig, read_config
+from .control import Control, by_trained_masks, reported
 from .edges import edges, ends
 from .gpt import NODE_LOCATIONS, forward, node_widths
 from .graph import Edge, Graph, Node
@@ -101,13 +103,10 @@ class SparseGpt:
         cut = frozenset(edge for edge in sorted(self.mask.cut) if rng.random() < 0.5)
         return replace(self, mask=replace(self.mask, kept=kept, cut=cut))
 
-    def random_of_same_size(self, rng: np.random.Generator) -> SparseGpt:
-        """As many nodes at each location of each layer, chosen at random; the means are those there are, else zero."""
-        if self.mask is None:
-            return self
-        return replace(
-            self, mask=replace(self.mask, kept={place: rng.permutation(k) for place, k in self.mask.kept.items()}, cut=frozenset())
-        )
+    def control(self, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, seed: int, say: Callable[[str], None]) -> Control:
+        """What the mask's report remembers, else masks trained here."""
+        known = None if self.mask is None else reported(self.mask.report)
+        return known or by_trained_masks(self.unpruned(), ids, right, columns, seed, say)
 
     def graph(self) -> Graph:
         """Kept nodes that an edge touches, by location from the bottom; what embedding and residual stream carry is not an edge."""

@@ -84,9 +84,7 @@ class Questions:
         lengths = (words < self.pad).sum(axis=1)
         for length in np.unique(lengths):
             rows = np.flatnonzero(lengths == length)
-            body = self.tokens[words[rows, :length].astype(np.int64)]
-            ids = np.concatenate([np.tile(self.prefix, (len(rows), 1)), body, np.tile(self.suffix, (len(rows), 1))], axis=1)
-            chosen = self._logits(ids)[:, self.columns]
+            chosen = self._logits(self.ids(words[rows, :length]))[:, self.columns]
             if not np.isfinite(chosen).all():
                 raise InputError(self.circuit.name, "gives logits that are not finite on this domain", "the weights overflow float32")
             best[rows] = chosen.argmax(axis=1)  # numpy's argmax takes the first of equal values
@@ -94,6 +92,11 @@ class Questions:
                 ordered = np.sort(chosen, axis=1)
                 gaps[rows] = ordered[:, -1].astype(np.float64) - ordered[:, -2]
         return best, gaps
+
+    def ids(self, words: np.ndarray) -> np.ndarray:
+        """Token ids of words of one length, without padding: prefix, word, suffix."""
+        before, after = (np.tile(part, (len(words), 1)) for part in (self.prefix, self.suffix))
+        return np.concatenate([before, self.tokens[words.astype(np.int64)], after], axis=1)
 
     def _logits(self, ids: np.ndarray) -> np.ndarray:
         """One row of real numbers per sequence, or InputError: numpy would spread a single row over the whole batch."""

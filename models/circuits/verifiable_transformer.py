@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from ..errors import InputError
 from .attention_program import AttentionProgram, read_program
 from .circuit import CircuitSummary, checked_ids
 from .config import MOST_PARAMETERS, read_json
+from .control import Control, edge_by_edge
 from .graph import Edge, Graph, Node
 
 WEIGHTS_FILE = "smt_weights.json"
@@ -149,9 +151,10 @@ class VerifiableTransformer:
         """Each edge that was pruned is back with probability one half."""
         return replace(self, links=self.links | {link for link in sorted(self.every_link - self.links) if rng.random() < 0.5})
 
-    def random_of_same_size(self, rng: np.random.Generator) -> VerifiableTransformer:
-        links = sorted(self.every_link)
-        return replace(self, links=frozenset(links[i] for i in rng.permutation(len(links))[: len(self.links)]))
+    def control(self, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, seed: int, say: Callable[[str], None]) -> Control | None:
+        order = {name: i for i, name in enumerate(node_names(self.sizes["n_layers"], self.sizes["n_heads"]))}
+        links = sorted(self.every_link, key=lambda link: (order[link[1]], order[link[0]]))
+        return edge_by_edge(links, lambda kept: replace(self, links=kept), ids, right, columns, seed, say)
 
     def graph(self) -> Graph:
         rows = ["emb", *(f"{part} {i}" for i in range(self.sizes["n_layers"]) for part in ("attn", "mlp")), "logits"]
