@@ -77,10 +77,13 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 
     Exit status: 0 right on every input of the task, 3 not.
     """
+    from .models.circuits.circuit import load_circuit
     from .models.circuits.tasks.registry import get_task
     from .models.circuits.train import Recipe
     from .training import train_task
 
+    if task.endswith(".json") and Path(task).is_file():
+        load_circuit(task)  # an attribution graph has a line of its own
     get_task(task)
     with status_line() as progress:
         result = train_task(task, out or Path("out") / task, Recipe(**recipe), device, progress)

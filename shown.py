@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .models.claim import Claim
-from .models.claim_file import load_claim, load_task
+from .models.claim_file import Task, load_claim, load_task
 from .models.errors import InputError
 from .models.network import Network
 from .models.program import Program
@@ -119,9 +119,8 @@ def view_circuit(
         if kind not in FORMATS:
             raise InputError("--draw", f"{draw} is no kind of picture", f"its name ends in .{' or .'.join(FORMATS)}")
         check_writable(draw.parent, (draw.name,))
-    attribution = (
-        read_attribution_graph(path) if path.suffix == ".json" and path.is_file() and is_attribution_graph(read_json(path)) else None
-    )
+    raw = read_json(path) if path.suffix == ".json" and path.is_file() else None
+    attribution = read_attribution_graph(path, raw) if is_attribution_graph(raw) else None
     circuit = None if attribution is not None else load_circuit(where, mask)
     if attribution is not None and (domain or mask):
         raise InputError(where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask'}")
@@ -138,8 +137,18 @@ def view_circuit(
             faithful = faithfulness(circuit, task.domain, task.decision.labels, seed, progress)
     if draw is not None:
         progress("drawing")
-        _draw(where, attribution.graph if attribution else getattr(circuit, "graph", lambda: None)(), draw, kind)
+        _draw(where, attribution.graph if attribution else circuit_graph(circuit, task), draw, kind)
     return CircuitView(circuit, attribution, faithful, draw, why_not)
+
+
+def circuit_graph(circuit: Any, task: Task | None = None) -> Graph | None:
+    """What there is to draw of a circuit, with the words of its task; None where nothing is known of its inside."""
+    if not hasattr(circuit, "graph"):
+        return None
+    if task is None:
+        return circuit.graph()  # type: ignore[no-any-return]
+    domain = task.domain
+    return circuit.graph((*domain.tokens, *domain.prefix, *domain.suffix), task.decision.labels)  # type: ignore[no-any-return]
 
 
 def _draw(where: str, graph: Graph | None, path: Path, kind: str) -> None:

@@ -149,13 +149,15 @@ def own_task(where: str, mask: Path | None, vocabulary: tuple[str, ...]) -> Task
 
     path = Path(where.rpartition(":")[0] if ".py:" in where else where)
     known = None if path.is_dir() else shipped().get(where)
-    folder = path if path.is_dir() else path.parent
+    folders = [mask.parent] if mask else []
+    if path.exists():
+        folders.append(path if path.is_dir() else path.parent)
     name = (mask or path).name.removesuffix(".json").removesuffix(".mask").removeprefix("circuit_").removesuffix(".py")
-    if known is not None:
+    places = [place for folder in folders if (place := folder / f"{name}.toml").is_file()][:1]
+    if not places and known is not None:
         places = [known.domain]
-    else:
-        named = [place / f"{name}.toml" for place in ((mask.parent, folder) if mask else (folder,))]
-        places = [p for p in named if p.is_file()][:1] or (sorted(folder.glob("*.toml"))[:MOST_DOMAINS] if path.is_dir() else [])
+    elif not places and path.is_dir():
+        places = sorted(path.glob("*.toml"))[:MOST_DOMAINS]
     found = []
     for place in places:
         try:

@@ -6,7 +6,7 @@ Runs in float32 on the CPU, in batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,9 @@ from .checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_vocabulary, read_wei
 from .circuit import CircuitSummary, checked_ids
 from .config import CONFIG_FILE, GptConfig, read_config
 from .control import Control, by_trained_masks, reported
-from .edges import edges, ends
-from .gpt import NODE_LOCATIONS, forward, node_widths
-from .graph import Edge, Graph, Node
+from .edges import edges
+from .gpt import forward, node_widths
+from .graph import Graph
 from .mask import NodeMask, read_mask
 from .viz_data import read_viz_data
 
@@ -108,25 +108,11 @@ class SparseGpt:
         known = None if self.mask is None else reported(self.mask.report)
         return known or by_trained_masks(self.unpruned(), ids, right, columns, seed, say)
 
-    def graph(self) -> Graph:
-        """Kept nodes that an edge touches, by location from the bottom; what embedding and residual stream carry is not an edge."""
-        found = edges(self.config, self.weights, self.mask)
-        joined = [(*ends(self.config, edge), weight) for edge, weight in found]
-        used = sorted({node for source, target, _ in joined for node in (source, target)})
-        places = [(i, location) for i in range(self.config.n_layer) for location in NODE_LOCATIONS]
-        rows = [f"{location} {i}" for i, location in places]
-        nodes = [
-            Node(_name(n), places.index((n[0], n[1])), str(n[2]), f"head {n[2] // self.config.d_head}" if n[1] in _HEADS else "")
-            for n in used
-        ]
-        return Graph(self.name, tuple(rows), tuple(nodes), tuple(Edge(_name(a), _name(b), w) for a, b, w in joined))
+    def graph(self, words: Sequence[str] = (), labels: Sequence[str] = ()) -> Graph:
+        """Kept nodes that an edge touches, and which words (of the task, if it is known) feed them and are voted for: see `gpt_graph.py`."""
+        from .gpt_graph import graph_of
 
-
-_HEADS = ("attn_q", "attn_k", "attn_v")
-
-
-def _name(node: tuple[int, str, int]) -> str:
-    return f"{node[0]}.{node[1]}.{node[2]}"
+        return graph_of(self, words, labels)
 
 
 def read_circuit(folder: Path, mask: Path | None = None) -> SparseGpt:

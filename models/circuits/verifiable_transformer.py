@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -156,12 +156,21 @@ class VerifiableTransformer:
         links = sorted(self.every_link, key=lambda link: (order[link[1]], order[link[0]]))
         return edge_by_edge(links, lambda kept: replace(self, links=kept), ids, right, columns, seed, say)
 
-    def graph(self) -> Graph:
-        rows = ["emb", *(f"{part} {i}" for i in range(self.sizes["n_layers"]) for part in ("attn", "mlp")), "logits"]
+    def graph(self, words: Sequence[str] = (), labels: Sequence[str] = ()) -> Graph:
+        """Nodes by layer and the edges that are kept; an edge carries a whole vector, so that it has no weight."""
+        rows = ["embedding", *(f"layer {i}|{part}" for i in range(self.sizes["n_layers"]) for part in ("heads", "MLP")), "logits"]
         ends = {"emb": 0, "logits": len(rows) - 1}
         names = [n for n in node_names(self.sizes["n_layers"], self.sizes["n_heads"]) if n in self.active | set(ends)]
-        nodes = [Node(n, ends[n] if n in ends else 1 + 2 * _layer(n) + n.startswith("mlp")) for n in names]
-        return Graph(self.name, tuple(rows), tuple(nodes), tuple(Edge(a, b) for a, b in sorted(self.links)))
+        nodes = [Node(n, ends[n] if n in ends else 1 + 2 * _layer(n) + n.startswith("mlp"), _called(n)) for n in names]
+        return Graph(self.name, tuple(rows), tuple(nodes), tuple(Edge(a, b) for a, b in sorted(self.links)), widths="")
+
+
+def _called(node: str) -> str:
+    """As people call it."""
+    kind, *numbers = node.split("_")
+    return {"emb": "embedding", "logits": "logits"}.get(kind) or (
+        f"head {numbers[0]}.{numbers[2]}" if kind == "attn" else f"MLP {numbers[0]}"
+    )
 
 
 def sparsemax(scores: np.ndarray) -> np.ndarray:
