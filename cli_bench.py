@@ -44,7 +44,7 @@ def bench(
     if suite is not None and directory is None and (Path(suite) / "instances.csv").is_file():
         suite, directory = "vnncomp", Path(suite)
     if suite == "vnncomp" or directory is not None:
-        return _bench_vnncomp(suite, directory, html, as_json, **options)
+        return _bench_vnncomp(suite, directory, html, quiet, as_json, **options)
     if suite == "distill" and folder is None:
         return _bench_distill(html, quiet, as_json, **options)
     from .benchmarks.bench import plan_of, report, run
@@ -79,6 +79,7 @@ def _bench_vnncomp(
     suite: str | None,
     directory: Path | None,
     html: Path | None,
+    quiet: bool,
     as_json: bool,
     *,
     jobs: int,
@@ -90,7 +91,7 @@ def _bench_vnncomp(
 
     if suite == "vnncomp":
         _no_columns(suite, jobs, repeat, dump, html)
-    return bench_vnncomp(suite, directory, as_json, **options)
+    return bench_vnncomp(suite, directory, quiet, as_json, **options)
 
 
 def _bench_distill(

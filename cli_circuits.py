@@ -44,7 +44,8 @@ def show(
             return 0
         from .terminal_show import show_claim, show_network
 
-        show_claim(path, samples) if path.suffix == ".toml" else show_network(path)
+        with writing():
+            show_claim(path, samples, quiet) if path.suffix == ".toml" else show_network(path, quiet)
         return 0
     with status_line(quiet) as progress:
         view = view_circuit(what, mask, domain, draw, seed, progress, not no_run)
@@ -54,7 +55,7 @@ def show(
         else:
             from .terminal_show import show_circuit
 
-            show_circuit(view)
+            show_circuit(view, quiet)
     return 0
 
 
