@@ -106,10 +106,10 @@ def show_circuit(view: CircuitView, quiet: bool = False) -> None:
     screen = console()
     if view.circuit is None:
         assert view.graph is not None
-        screen.print(heading(f"attribution graph  {view.graph.graph.title}"))
+        screen.print(heading(f"attribution graph  {visible(view.graph.graph.title)}"))
         lines = view.graph.lines()[: 1 if quiet else None]
     else:
-        screen.print(heading(f"circuit  {view.circuit.name}"))
+        screen.print(heading(f"circuit  {visible(view.circuit.name)}"))
         report = getattr(getattr(view.circuit, "mask", None), "report", {})
         told = ", ".join(f"{k} {v:.3g}" for k, v in report.items() if not k.startswith("control_"))
         pruned = [f"when it was pruned: {told}"] if told else []

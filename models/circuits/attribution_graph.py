@@ -87,6 +87,9 @@ def read_attribution_graph(path: Path, raw: object = None) -> AttributionGraph:
     meta, params = raw.get("metadata") or {}, raw.get("qParams") or {}
     if not isinstance(meta, dict) or not isinstance(params, dict):
         raise InputError(where, "metadata and qParams are objects", _SEE)
+    for key in ("slug", "scan", "prompt"):
+        if not isinstance(meta.get(key) or "", str):
+            raise InputError(where, f"{key} is {meta[key]!r:.40}", "it is a text")
     tokens = meta.get("prompt_tokens") or []
     if not isinstance(tokens, list) or len(tokens) > MOST_TOKENS or not all(isinstance(t, str) for t in tokens):
         raise InputError(where, f"prompt_tokens is not a list of at most {MOST_TOKENS:,} strings", _SEE)
@@ -97,6 +100,12 @@ def read_attribution_graph(path: Path, raw: object = None) -> AttributionGraph:
     supernodes, pinned = _supernodes(where, params.get("supernodes") or []), params.get("pinnedIds") or []
     if not isinstance(pinned, list) or not all(isinstance(p, str) for p in pinned):
         raise InputError(where, "pinnedIds is not a list of node ids", _SEE)
+    texts = [str(meta.get(key) or "") for key in ("slug", "scan", "prompt")] + [
+        *tokens,
+        *pinned,
+        *(x for g in supernodes for x in (g[0], *g[1])),
+    ]
+    _check_texts(where, [*texts, *entries, *(str(e.get(key) or "") for e in entries.values() for key in ("clerp", "feature_type"))])
     supernodes, lost = _resolved(supernodes, entries)
     member = {m: name for name, members in supernodes for m in members}
     layers = sorted({_layer(e) for e in entries.values()})
@@ -120,7 +129,7 @@ def read_attribution_graph(path: Path, raw: object = None) -> AttributionGraph:
         ((_word(e), float(e.get("token_prob") or 0.0)) for e in entries.values() if e.get("feature_type") == "logit"), key=lambda o: -o[1]
     )
     return AttributionGraph(
-        str(meta.get("prompt", "")), tuple(tokens), str(meta.get("scan", "?")), graph, supernodes,
+        str(meta.get("prompt") or ""), tuple(tokens), str(meta.get("scan") or "?"), graph, supernodes,
         tuple(m for p in pinned for m in _members(p, entries, _by_js(entries)) or [p]),
         tuple(Counter(str(e.get("feature_type", "node")) for e in entries.values()).most_common()), tuple(outputs),
         {name: _called(e, shown_tokens) for name, e in entries.items()}, len(raw["nodes"]) - len(entries), lost,
@@ -142,6 +151,14 @@ def _check_node(where: str, entry: object) -> None:
     share = entry.get("token_prob") or 0.0
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
         raise InputError(where, f"node {entry['node_id']!r:.60} has token_prob {share!r:.40}", "it is a number from 0 to 1")
+
+
+def _check_texts(where: str, texts: list[str]) -> None:
+    """Raises InputError for what no terminal and no file can take."""
+    try:
+        "\0".join(texts).encode()
+    except UnicodeEncodeError:
+        raise InputError(where, "a text is no valid Unicode (a lone surrogate)", "write the character itself") from None
 
 
 def _is_layer(layer: object) -> bool:

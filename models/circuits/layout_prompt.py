@@ -24,13 +24,13 @@ def merged(graph: Graph) -> Graph:
     members: dict[str, list[Node]] = defaultdict(list)
     for node in graph.nodes:
         members[node.group].append(node)
-    into = {n.name: f"group {n.group}" if n.group else n.name for n in graph.nodes}
+    into = {n.name: f"\0{n.group}" if n.group else n.name for n in graph.nodes}
     nodes = [n for n in graph.nodes if not n.group]
     for group, found in members.items():
         if group:
             row, column = (sorted(places)[len(found) // 2] for places in ([n.row for n in found], [n.column for n in found]))
             count = f" ×{len(found)}" if len(found) > 1 else ""
-            nodes.append(Node(f"group {group}", row, f"{group}{count}", kind="super", column=column))
+            nodes.append(Node(f"\0{group}", row, f"{group}{count}", kind="super", column=column))
     sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     for edge in graph.edges:
         ends = into[edge.source], into[edge.target]

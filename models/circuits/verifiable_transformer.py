@@ -28,6 +28,7 @@ WEIGHTS_FILE = "smt_weights.json"
 VOCABULARY_FILE = "vocab.json"
 SLOPE = 0.01
 BATCH = 4096
+MOST_PARTS = 1500  # heads and MLPs: a model has up to half the square of that in edges
 _SIZES = ("d_model", "n_layers", "n_heads", "vocab_size", "d_ff")
 _SEE = "see docs/circuits.md, verifiable-transformers"
 Link = tuple[str, str]
@@ -222,9 +223,9 @@ def read_verifiable_transformer(folder: Path, circuit: Path | None = None) -> Ve
         if f"attn_{layer}_h_{head}" not in node_names(layers, heads):
             raise InputError(f"{path}: program_heads", f"{place!r} is no head of this model", "write layer.head, from 0.0")
         programs[layer, head] = read_program(f"{path}: program_heads {place}", text)
+    weights = _weights(str(path), raw, sizes, band)  # before the edges, which are many more than the file is long
     links = all_links(layers, heads) if circuit is None else _links(circuit, layers, heads)
     name = folder.resolve().name + ("" if circuit is None else f" ({circuit.stem.removeprefix('circuit_')})")
-    weights = _weights(str(path), raw, sizes, band)
     vocabulary = _vocabulary(folder / VOCABULARY_FILE, sizes["vocab_size"])
     return VerifiableTransformer(name, vocabulary, sizes, weights, band, programs, links, str(circuit or folder))
 
@@ -239,7 +240,7 @@ def _sizes(where: str, raw: dict[str, Any]) -> dict[str, int]:
         or raw.get("head_dim", sizes["d_model"] // sizes["n_heads"]) * sizes["n_heads"] != sizes["d_model"]
     ):
         raise InputError(where, f"d_model {sizes['d_model']} is not n_heads times head_dim", _SEE)
-    if sizes["n_layers"] * sizes["n_heads"] > 10_000 or sizes["vocab_size"] * sizes["d_model"] > MOST_PARAMETERS:
+    if sizes["n_layers"] * (sizes["n_heads"] + 1) > MOST_PARTS or sizes["vocab_size"] * sizes["d_model"] > MOST_PARAMETERS:
         raise InputError(where, "the model is too large", "take a smaller model")
     return sizes
 

@@ -8,7 +8,7 @@ from relucid.models.circuits.attribution_graph import read_attribution_graph
 from relucid.models.circuits.circuit import load_circuit
 from relucid.models.circuits.drawing import draw
 from relucid.models.circuits.graph import Edge, Graph, Node
-from relucid.models.circuits.layout_prompt import MOST_EDGES, cut
+from relucid.models.circuits.layout_prompt import MOST_EDGES, cut, merged
 from relucid.models.errors import InputError
 
 
@@ -166,6 +166,9 @@ def test_it_is_never_a_circuit(path, tmp_path, capsys):
         ({"nodes": [node("x", "1", 3, FEATURE)], "links": []}, "node 'x' is over token 3 of a prompt of 3; list every token"),
         ({"nodes": [node("x", "1", 0, FEATURE, clerp=[1])]}, "node 'x' has clerp [1]; it is a text"),
         ({"nodes": [node("x", "1", 0, "logit", token_prob=7)]}, "node 'x' has token_prob 7; it is a number from 0 to 1"),
+        ({"metadata": {"slug": ["x"]}}, "slug is ['x']; it is a text"),
+        ({"metadata": {"prompt": "\ud800"}}, "a text is no valid Unicode (a lone surrogate); write the character itself"),
+        ({"nodes": [node("x", "1", 0, FEATURE, clerp="\udfff")], "links": []}, "no valid Unicode"),
         ({"metadata": {"prompt_tokens": "abc"}}, "prompt_tokens is not a list of at most 20,000 strings"),
         ({"nodes": [{}] * 100_001}, "100,001 nodes are over 100,000; prune the graph with lower thresholds first"),
         ({"metadata": []}, None),
@@ -180,6 +183,46 @@ def test_graphs_that_do_not_fit(change, says, path):
     with pytest.raises(InputError) as caught:
         read_attribution_graph(path)
     assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"nodes": ' + "[" * 100_000, "is nested too deeply; see docs/circuits.md"),
+        ('{"nodes": [], "links": 1' + "0" * 5000 + "}", "cannot be read: Exceeds the limit (4300 digits)"),
+        ('{"nodes": [], "links": [', "is not JSON: Expecting value; see docs/circuits.md"),
+        ("\ufeff{}", "is not JSON: Unexpected UTF-8 BOM"),
+    ],
+    ids=["deep", "digits", "cut short", "byte order mark"],
+)
+def test_files_that_are_no_json(text, says, path, capsys):
+    path.write_text(text)
+    assert main(["show", str(path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(f"relucid: {path}") and says in err and err.count("\n") == 1
+
+
+def test_escape_codes_in_names_are_not_sent_to_the_terminal(path, tmp_path, capsys):
+    nodes = [{**n, "clerp": "\x1b[31m\n<b>"} for n in GRAPH["nodes"]]
+    path.write_text(json.dumps({**GRAPH, "metadata": {**GRAPH["metadata"], "slug": "\x1b]0;title"}, "nodes": nodes}))
+    assert main(["show", str(path), "--draw", str(tmp_path / "g.svg")]) == 0
+    assert "\x1b" not in capsys.readouterr().out and "\x1b" not in (tmp_path / "g.svg").read_text()
+
+
+def test_a_supernode_may_be_called_as_a_node(path):
+    other = {**GRAPH["nodes"][1], "node_id": "say Austin", "jsNodeId": "other"}
+    path.write_text(json.dumps({**GRAPH, "nodes": [*GRAPH["nodes"], other]}))
+    assert {"say Austin", "\0say Austin"} <= {n.name for n in merged(read_attribution_graph(path).graph).nodes}
+
+
+def test_supernodes_are_one_node_and_their_edges_one(path):
+    graph = merged(read_attribution_graph(path).graph)
+    assert {(e.source, e.target): (e.weight, round(e.size, 4)) for e in graph.edges} == {
+        ("E_9_2", "\0say Austin"): (2.5, 0.0625),
+        ("8_-1_1", "\0say Austin"): (1.5, 0.1875),
+        ("\0say Austin", "27_4_2"): (1.0, 0.25),
+        ("E_9_2", "27_4_2"): (-3.0, 0.75),
+    }
 
 
 def test_a_repeated_id_is_told(path):

@@ -226,5 +226,21 @@ def test_the_published_circuits_distil_and_prove(task, tmp_path, capsys):
     assert main(["show", arguments[1], "--domain", arguments[3], "--draw", str(picture), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["faithfulness"]["agreeing"] == told["faithfulness"]["inputs"] == 128 and told["faithfulness"]["smallest_margin"] > 3
-    assert max(told["faithfulness"]["control"]) < 1, "random edges are not the circuit"
+    control = told["faithfulness"]["control"]
+    assert control["what"] == "edges" and control["own_share"] == 1.0 and control["share"] < 0.75, "random labels are not fitted"
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"n_layers": 5000}, "the model is too large; take a smaller model"),
+        ({"n_layers": 400}, "attn_2_W_q is missing; it must be the model's whole export"),
+    ],
+)
+def test_a_small_file_about_a_large_model_is_refused_at_once(change, says, tmp_path):
+    """Its edges would be many millions."""
+    folder = write(tmp_path / "m", {**weights(), **change})
+    with pytest.raises(InputError) as caught:
+        load_circuit(folder)
+    assert says in str(caught.value)
