@@ -226,8 +226,10 @@ def test_supernodes_are_one_node_and_their_edges_one(path):
 
 
 def test_a_repeated_id_is_told(path):
-    path.write_text(json.dumps({**GRAPH, "nodes": [*GRAPH["nodes"], GRAPH["nodes"][1]]}))
-    assert "1 nodes have the id of another and are left out" in read_attribution_graph(path).lines()
+    path.write_text(json.dumps({**GRAPH, "nodes": [*GRAPH["nodes"], {**GRAPH["nodes"][1], "clerp": "later"}]}))
+    graph = read_attribution_graph(path)
+    assert "1 nodes have the id of another and are left out" in graph.lines()
+    assert [n.text for n in graph.graph.nodes if n.name == "3_5_2"] == ["Texas"], "the first one stays"
 
 
 def test_pictures_are_the_same_each_time(path):

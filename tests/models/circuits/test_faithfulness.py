@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from relucid.cli import main
-from relucid.models.circuits import circuit_sparsity, control
+from relucid.models.circuits import circuit_sparsity, control, node_masks
 from relucid.models.circuits.circuit import load_circuit, own_task, shipped
 from relucid.models.circuits.circuit_sparsity import read_circuit
 from relucid.models.circuits.control import Control, control_of, edge_by_edge, percent, reported
@@ -19,6 +20,12 @@ from relucid.models.circuits.mask import NodeMask
 from relucid.models.claim_file import load_task
 
 DOMAIN = '[domain]\ntokens = ["t0", "t1", "t2"]\nlength = 4\nprefix = ["t3"]\n[decision]\nlabels = ["t4", "t5"]\n'
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Masks that are trained for a quarter of the time."""
+    monkeypatch.setattr(node_masks, "Settings", partial(node_masks.Settings, steps=50))
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +63,55 @@ def test_a_broken_circuit_and_the_inputs_on_which_it_is(short):
 def test_a_whole_model_has_nothing_to_be_compared_with(short):
     whole = faithfulness(load_circuit("quote_closing").unpruned(), short, ("'", '"'))
     assert whole.agreeing is None and whole.control is None and "nothing was pruned" in whole.lines()[-1]
+
+
+def test_trials_are_held_against_the_model_not_against_the_circuit(short):
+    """Everything of a circuit that keeps nothing is put back: then it is the model, though the circuit is not."""
+
+    class Restored(type(load_circuit("quote_closing"))):
+        def partly_restored(self, rng):
+            return self.unpruned()
+
+    circuit = load_circuit("quote_closing")
+    nothing = replace(circuit.mask, kept={place: np.zeros_like(k) for place, k in circuit.mask.kept.items()})
+    broken = Restored("x", circuit.vocabulary, circuit.config, circuit.weights, mask=nothing)
+    found = faithfulness(broken, short, ("'", '"'))
+    assert found.agreeing == 1024 and found.partial == (1.0,) * 8
+
+
+def test_half_of_the_cut_edges_are_put_back_too():
+    circuit = load_circuit("quote_closing")
+    cut = frozenset((0, "mlp.c_fc", row, column) for row in range(20) for column in range(10))
+    restored = replace(circuit, mask=replace(circuit.mask, cut=cut)).partly_restored(np.random.default_rng(0))
+    assert restored.mask.cut < cut and 70 < len(restored.mask.cut) < 130
+
+
+def test_inputs_of_several_lengths_the_control_sees_the_longest(short, monkeypatch):
+    seen = []
+
+    def control(model, ids, right, columns, seed, say):
+        seen.append((ids, right))
+
+    circuit = load_circuit("quote_closing")
+    circuit = replace(circuit, mask=replace(circuit.mask, report={}))
+    monkeypatch.setattr(circuit_sparsity, "by_trained_masks", control)
+    domain = replace(short, min_length=1, max_length=3, pad="<pad>")
+    found = faithfulness(circuit, domain, ("'", '"'))
+    assert found.inputs == 2 + 8 + 24 and found.control is None
+    ((ids, right),) = seen
+    assert ids.shape == (24, 5) and (right == circuit.unpruned().logits(ids)[:, [1, 2]].argmax(axis=1)).all()
+
+
+def test_the_control_of_a_large_domain_looks_at_a_part_of_it(monkeypatch):
+    monkeypatch.setattr(control, "MOST_INPUTS", 10)
+    ids, sizes = np.arange(40).reshape(40, 1), []
+
+    def prune(ids, labels, which):
+        sizes.append((len(ids), len(np.unique(ids)), (labels == ids[:, 0] % 2).all()))
+        return Always(0), 1
+
+    control_of("nodes", prune, ids, ids[:, 0] % 2, np.array([1, 2]), seed=0)
+    assert [n[:2] for n in sizes] == [(10, 10), (10, 10)] and sizes[1][2]
 
 
 def test_putting_back_is_seeded_and_between_circuit_and_model():
@@ -98,7 +154,7 @@ class Always:
         return np.tile(np.eye(3, dtype=np.float32)[1 + self.label], (len(ids), 1))
 
 
-def test_trained_masks_fit_the_models_labels_and_no_random_ones(short):
+def test_trained_masks_fit_the_models_labels_and_no_random_ones(short, brief):
     circuit = load_circuit("quote_closing")
     circuit = replace(circuit, mask=replace(circuit.mask, report={}))
     found = faithfulness(circuit, short, ("'", '"')).control
@@ -137,7 +193,7 @@ def test_edges_go_where_no_label_is_lost(monkeypatch):
     assert edge_by_edge(range(6), Edges, ids, ids[:, 0] % 2, np.array([0, 1]), 0, lambda text: None) is None
 
 
-def test_show_finds_the_domain_beside_a_mask(folder, capsys):
+def test_show_finds_the_domain_beside_a_mask(folder, brief, capsys):
     assert main(["show", str(folder), "--mask", str(folder / "half.mask.json"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["faithfulness"]
     model, circuit = read_circuit(folder), load_circuit(folder, folder / "half.mask.json")
@@ -198,6 +254,7 @@ def test_a_domain_too_large_to_be_run(tmp_path, capsys):
     assert "1073741824 inputs are too many to run the circuit on each" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_shipped_circuit_is_run_on_its_domain():
     """From another folder, without options: what the README shows."""
     result = subprocess.run(

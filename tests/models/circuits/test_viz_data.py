@@ -33,6 +33,15 @@ def test_the_kept_nodes_are_those_listed_and_the_others_zero(checkpoint, tmp_pat
     assert circuit.summary().nodes_kept == 11 and "others at zero" in circuit.summary().origin
 
 
+def test_nodes_may_be_marked_by_true_and_false(checkpoint, tmp_path):
+    folder, _, _ = checkpoint()
+    marks = torch.zeros(8, dtype=torch.bool)
+    marks[[2, 7]] = True
+    torch.save({"circuit_data": {"0.attn.v": marks}}, tmp_path / "viz_data.pt")
+    kept = load_circuit(folder, tmp_path / "viz_data.pt").mask.kept
+    assert np.flatnonzero(kept[0, "attn_v"]).tolist() == [2, 7] and sum(int(k.sum()) for k in kept.values()) == 2
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
