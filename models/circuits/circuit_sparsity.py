@@ -18,7 +18,7 @@ from .checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_vocabulary, read_wei
 from .circuit import CircuitSummary, checked_ids
 from .config import CONFIG_FILE, GptConfig, read_config
 from .control import Control, by_trained_masks, reported
-from .edges import edges
+from .edges import count_edges
 from .gpt import forward, node_widths
 from .graph import Graph
 from .mask import NodeMask, read_mask
@@ -84,8 +84,8 @@ class SparseGpt:
             layers=self.config.n_layer,
             nodes_kept=nodes if self.mask is None else self.mask.nodes_kept,
             nodes_total=nodes,
-            edges_kept=len(edges(self.config, self.weights, self.mask)),
-            edges_total=len(edges(self.config, self.weights, None)),
+            edges_kept=count_edges(self.config, self.weights, self.mask),
+            edges_total=count_edges(self.config, self.weights, None),
             weights_nonzero=sum(int((w != 0).sum()) for w in own.values()),
             weights_total=sum(w.numel() for w in own.values()),
             origin=self.origin,

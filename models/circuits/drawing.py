@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
 
 from ..errors import InputError
 from ..text import visible
@@ -54,9 +56,11 @@ def draw(graph: Graph, kind: str) -> bytes:
 
 
 def svg_text(graph: Graph) -> str:
-    """The `<svg>` element alone, to be put into a page."""
+    """The `<svg>` element alone, to be put into a page: with a name for who cannot see it, and without a style that would reach the rest of the page."""
     text = draw(graph, "svg").decode("utf-8")
-    return text[text.index("<svg") :]
+    text = re.sub(r"\s*<(metadata|style)\b.*?</\1>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    name = quoteattr(f"the circuit {visible(graph.title)}")
+    return text.replace("<svg", f'<svg role="img" aria-label={name} style="stroke-linejoin: round; stroke-linecap: butt"', 1)
 
 
 def _paint(axes: Axes, scene: Scene) -> None:

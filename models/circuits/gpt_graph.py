@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import InputError
 from .edges import Node as Place
-from .edges import edges, ends
+from .edges import count_edges, edges, ends
 from .graph import EMBEDS, VOTES, Edge, Graph, Node
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _ROWS = {  # location -> (row within the layer, what people call it)
     "mlp_in": (3, "MLP\nreads"), "mlp_neuron": (4, "neurons"), "mlp_out": (5, "MLP\nwrites"),
 }  # fmt: skip
 _READS, _WRITES = ("attn_in", "mlp_in"), ("attn_out", "mlp_out")
+MOST_EDGES = 10**6
 WORDS = 3  # that write most on a channel, or get most from it
 LEAST = 0.2  # of the largest on that channel
 
@@ -29,6 +31,9 @@ LEAST = 0.2  # of the largest on that channel
 def graph_of(circuit: SparseGpt, words: Sequence[str] = (), labels: Sequence[str] = ()) -> Graph:
     """`words` and `labels`: those of the task, if one is known; else all of the vocabulary."""
     config = circuit.config
+    many = count_edges(config, circuit.weights, circuit.mask)
+    if many > MOST_EDGES:
+        raise InputError(circuit.name, f"{many:,} edges are too many for a picture", "give the --mask of a circuit in it")
     joined = [(*ends(config, edge), weight) for edge, weight in edges(config, circuit.weights, circuit.mask)]
     used = sorted({node for source, target, _ in joined for node in (source, target)})
     names = [f"layer {i}|{text}" for i in range(config.n_layer) for _, text in sorted(set(_ROWS.values())) if text]

@@ -216,6 +216,11 @@ def test_a_supernode_may_be_called_as_a_node(path):
 
 
 def test_supernodes_are_one_node_and_their_edges_one(path):
+    more = [{"source": "3_5_2", "target": "27_4_2", "weight": -2.0}, {"source": "3_5_2", "target": "27_4_2", "weight": 0.5}]
+    path.write_text(json.dumps({**GRAPH, "links": [*GRAPH["links"], *more]}))
+    sums = {(e.source, e.target): e.weight for e in merged(read_attribution_graph(path).graph).edges}
+    assert sums["\0say Austin", "27_4_2"] == 1.0 - 2.0 + 0.5
+    path.write_text(json.dumps(GRAPH))
     graph = merged(read_attribution_graph(path).graph)
     assert {(e.source, e.target): (e.weight, round(e.size, 4)) for e in graph.edges} == {
         ("E_9_2", "\0say Austin"): (2.5, 0.0625),

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 from relucid.cli import main
-from relucid.models.circuits import drawing, layout
+from relucid.models.circuits import drawing, gpt_graph, layout
 from relucid.models.circuits.circuit import load_circuit
 from relucid.models.circuits.drawing import draw, svg_text
 from relucid.models.circuits.edges import edges
@@ -140,6 +140,20 @@ def test_large_circuits_keep_their_strongest_edges_and_say_so():
     assert "drawn:" not in svg_text(Graph("small", ("x",), (Node("a", 0),), ()))
 
 
+def test_words_on_channels_that_nothing_drawn_touches_are_left_out(monkeypatch):
+    monkeypatch.setattr(layout, "MOST_EDGES", 3)
+    nodes = [Node("w1", 0, kind="word"), Node("w2", 0, kind="word"), Node("e1", 1, lane="1"), Node("e2", 1, lane="2")]
+    nodes += [Node("r1", 2, lane="1"), Node("r2", 2, lane="2"), *(Node(f"n{i}", 3) for i in range(4))]
+    edges = [
+        Edge("w1", "e1", 1.0, EMBEDS),
+        Edge("w2", "e2", 9.0, EMBEDS),
+        Edge("r2", "n3", 0.1),
+        *(Edge("r1", f"n{i}", 1.0) for i in range(3)),
+    ]
+    shown = layout.cut(Graph("t", ("a", "b", "c", "d"), tuple(nodes), tuple(edges)))
+    assert {n.name for n in shown.nodes} == {"w1", "e1", "r1", "n0", "n1", "n2"}
+
+
 def test_an_empty_graph_says_so():
     assert "no edge between kept nodes" in svg_text(Graph("none", ("x",), (), ()))
 
@@ -152,6 +166,21 @@ def test_words_from_anybody_are_text_and_nothing_else():
     texts = [t.text for t in ET.fromstring(svg).iter(f"{SVG}text")]
     assert svg.startswith("<svg") and {"<script>alert(1)</script>", "$\\frac{a}{b}$", "&amp;", "␣in␣", "漢字", "]]>&<"} <= set(texts)
     assert draw(Graph("t", ("x",), nodes, ()), "png").startswith(b"\x89PNG")
+
+
+def test_a_picture_in_a_page_leaves_the_page_alone():
+    svg = svg_text(Graph('a "<b>" & c', ("x",), (Node("n", 0, "</style><style>"),), ()))
+    root = ET.fromstring(svg)
+    assert root.get("role") == "img" and root.get("aria-label") == 'the circuit a "<b>" & c' and "stroke-linejoin" in root.get("style")
+    assert not list(root.iter(f"{SVG}style")) and "metadata" not in svg and "</style><style>" in [t.text for t in root.iter(f"{SVG}text")]
+
+
+def test_dense_models_are_counted_not_listed(circuit, monkeypatch):
+    for one in (circuit, circuit.unpruned(), load_circuit("bracket_depth")):
+        assert one.summary().edges_kept == len(edges(one.config, one.weights, one.mask))
+    monkeypatch.setattr(gpt_graph, "MOST_EDGES", 300)
+    with pytest.raises(InputError, match="330 edges are too many for a picture; give the --mask of a circuit in it"):
+        circuit.unpruned().graph()
 
 
 def test_the_same_graph_gives_the_same_bytes(graph):
