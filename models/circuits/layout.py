@@ -175,8 +175,13 @@ def _apart(wishes: list[tuple[str, float, str]], gap: float, tall: float) -> dic
     mean = {group: sum(found) / len(found) for group, found in middle.items()}
     ordered = sorted(wishes, key=lambda w: (mean[w[2]] if w[2] else w[1], w[2], w[1], w[0]))
     steps = [gap * (1.9 if a[2] != b[2] else 1.0) for a, b in itertools.pairwise(ordered)]
+    count = {group: len(found) for group, found in middle.items()}
+    placed: dict[str, int] = defaultdict(int)
     heights: list[float] = []
-    for i, (_, wish, _) in enumerate(ordered):
+    for i, (_, wish, group) in enumerate(ordered):
+        if group:  # close together around their middle
+            wish = mean[group] + (placed[group] - (count[group] - 1) / 2) * gap
+            placed[group] += 1
         heights.append(wish if i == 0 else max(wish, heights[-1] + steps[i - 1]))
     over = max(0.0, (heights[-1] if heights else 0.0) - (tall - gap / 2))
     for i in range(len(heights) - 1, -1, -1):  # what was pushed too far goes back, and pushes its neighbours
