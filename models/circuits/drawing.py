@@ -24,7 +24,7 @@ FORMATS = ("svg", "png")
 POSITIVE, NEGATIVE = "#0072B2", "#D55E00"  # of the palette of Okabe and Ito
 INK, FAINT, LANE, RULE, PAPER = "#222222", "#666666", "#ECECEC", "#C8C8C8", "#FFFFFF"
 FILL = {"": PAPER, "word": "#FFF4CC", "error": "#E8E8E8", "super": "#DDEBF7"}
-DPI = 200
+DPI, MOST_DOTS = 200, 40_000
 _STYLE: Any = {"svg.hashsalt": "relucid", "svg.fonttype": "none", "text.parse_math": False, "font.family": "DejaVu Sans"}
 
 
@@ -51,8 +51,13 @@ def draw(graph: Graph, kind: str) -> bytes:
         axes.set_axis_off()
         _paint(axes, scene)
         out = io.BytesIO()
-        figure.savefig(out, format=kind, dpi=DPI, facecolor=PAPER, metadata={"Date": None} if kind == "svg" else {"Software": None})
+        figure.savefig(out, format=kind, dpi=_dpi(scene), facecolor=PAPER, metadata={"Date": None} if kind == "svg" else {"Software": None})
     return out.getvalue()
+
+
+def _dpi(scene: Scene) -> float:
+    """Fewer dots for a picture of very many layers, which would not fit memory."""
+    return min(DPI, MOST_DOTS / max(scene.width, scene.height), (MOST_DOTS * 1000 / (scene.width * scene.height)) ** 0.5)
 
 
 def svg_text(graph: Graph) -> str:

@@ -154,6 +154,17 @@ def test_words_on_channels_that_nothing_drawn_touches_are_left_out(monkeypatch):
     assert {n.name for n in shown.nodes} == {"w1", "e1", "r1", "n0", "n1", "n2"}
 
 
+def test_very_deep_circuits_have_a_picture_that_fits_memory():
+    nodes, edges = [Node(f"n{i}", i) for i in range(240)], [Edge(f"n{i}", f"n{i + 1}") for i in range(239)]
+    graph = Graph("deep", tuple(f"layer {i}|x" for i in range(240)), tuple(nodes), tuple(edges))
+    scene = arrange(graph)
+    for _ in range(2):
+        dots = drawing._dpi(scene)
+        assert max(scene.width, scene.height) * dots <= 40_000 and scene.width * scene.height * dots**2 <= 40_000_001
+        scene.height = 200
+    assert drawing._dpi(arrange(Graph("small", ("x",), (Node("a", 0),), ()))) == drawing.DPI
+
+
 def test_an_empty_graph_says_so():
     assert "no edge between kept nodes" in svg_text(Graph("none", ("x",), (), ()))
 
