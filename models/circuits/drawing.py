@@ -149,11 +149,11 @@ def _paint_node(axes: Axes, node: Node, point: Point, scene: Scene) -> None:
     text = _word(node.text) if node.kind == "word" else visible(node.text or node.name)
     text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     if node.kind != "word" and len(text) <= IN_CIRCLE:
-        axes.add_patch(Circle((x, y), r, facecolor=FILL[node.kind], edgecolor=INK, linewidth=0.8, zorder=3))
+        axes.add_patch(Circle((x, y), r, facecolor=FILL.get(node.kind, PAPER), edgecolor=INK, linewidth=0.8, zorder=3))
         size = scene.size - (1.5 if len(text) == 3 else 0)
     else:
         half, size = max(r, 0.0085 * scene.size * len(text) / 2 + 0.05), scene.size
         box = FancyBboxPatch((x - half, y - r), 2 * half, 2 * r, boxstyle=f"round,pad=0,rounding_size={0.6 * r:.3f}")
-        box.set(facecolor=FILL[node.kind], edgecolor=INK, linewidth=0.8, zorder=3)
+        box.set(facecolor=FILL.get(node.kind, PAPER), edgecolor=INK, linewidth=0.8, zorder=3)
         axes.add_patch(box)
     axes.text(x, y, text, fontsize=size, color=INK, ha="center", va="center_baseline", zorder=4)

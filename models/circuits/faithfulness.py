@@ -88,7 +88,7 @@ def faithfulness(
         ask = Questions(circuit, domain, labels)
         lengths = (own.labelled.words < ask.pad).sum(axis=1)
         longest = lengths == lengths.max()  # pruning wants inputs of one length
-        ids = ask.ids(own.labelled.words[longest, : lengths.max()])
+        ((_, ids),) = ask.ids(own.labelled.words[longest])
         found = circuit.control(ids, model[longest], ask.columns, seed, progress)
     return Faithfulness(size, own.smallest_margin, own.closest, size - len(rows), listed, tuple(partial), found)
 
