@@ -19,7 +19,7 @@ import click
 
 from .cli_bench import commands as bench_commands
 from .cli_circuits import commands as circuit_commands
-from .cli_output import Unwritable, html_option, names_in, print_json, quiet_option, silence, status_line, writing
+from .cli_output import Unwritable, html_option, json_option, names_in, print_json, quiet_option, silence, status_line, writing
 from .cli_verify import verify
 from .models.errors import InputError
 from .version import __version__
@@ -49,7 +49,7 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that prove and distill share."""
     for option in (
         quiet_option,
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
+        json_option,
         click.option("--counterexamples", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many to look for."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
         click.option("--workers", type=click.IntRange(1), default=None, help="Solvers that run side by side [default: one per core]."),
@@ -134,8 +134,9 @@ def prove(
     "--export", "folder", type=click.Path(path_type=Path), default=None,
     help="Of a veripb or drat proof: write formulas and proofs to a folder, as other checkers read them.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json: bool) -> int:
+@quiet_option
+@json_option
+def check(claim: Path, proof: Path, timeout: float, folder: Path | None, quiet: bool, as_json: bool) -> int:
     """Does PROOF, written by `prove --proof`, show what it says about CLAIM?  No solver, no rounding.
 
     Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time.
@@ -149,7 +150,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
     stated = load_claim(claim)
     certificate, why, status = None, "", 0
     try:
-        with status_line() as progress:
+        with status_line(quiet) as progress:
             if folder is not None:
                 export(stated, proof, folder, timeout, progress)
             certificate = check_file(stated, proof, timeout, progress)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .distilled import FILES, Distillation, Refutation, result_files
-from .models.circuits.circuit import Circuit, check_circuit, load_circuit, shipped
+from .models.circuits.circuit import Circuit, check_circuit, load_circuit, own_task
 from .models.circuits.graph import Drawable
 from .models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
 from .models.claim import Decision
@@ -59,8 +59,8 @@ def distill(
     """Distil a circuit into a program on a finite domain, and prove it.
 
     `circuit`: a folder, a shipped name, or any object with the members of `models.circuits.circuit.Circuit`.
-    `domain`: a claim file without network and program, or what `relucid.prove` takes, then with `labels`; shipped
-    circuits bring their own.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
+    `domain`: a claim file without network and program, or what `relucid.prove` takes, then with `labels`; circuits that
+    ship, or that have one beside them, bring their own.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
     nothing.  `enumerate_up_to`: on larger domains the circuit is run on samples and counterexamples, not on every input, and the
     result says so (`sampling`).  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
     fit, NoProgram where the road ends without one.
@@ -77,7 +77,7 @@ def distill(
         check_writable(Path(out), FILES)
         if isinstance(domain, str | Path) and (Path(out) / "claim.toml").resolve() == Path(domain).resolve():
             raise InputError("--out", f"the claim would be written over {domain}", "choose another folder")
-    task = _task(circuit, domain, labels)
+    task = _task(circuit, domain, labels, Path(mask) if mask else None)
     teacher = load_circuit(circuit, Path(mask) if mask else None) if isinstance(circuit, str | Path) else circuit
     check_circuit(teacher)
     summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
@@ -131,14 +131,17 @@ def _on_every_input(job: Job) -> Found:
 
 
 def _task(
-    circuit: str | Path | Circuit, domain: str | Path | Task | Domain | Mapping[str, Any] | None, labels: Sequence[str] | None
+    circuit: str | Path | Circuit,
+    domain: str | Path | Task | Domain | Mapping[str, Any] | None,
+    labels: Sequence[str] | None,
+    mask: Path | None,
 ) -> Task:
     """The task, from whatever the user has at hand."""
     if domain is None:
-        known = shipped().get(str(circuit))
-        if known is None:
+        if isinstance(circuit, str | Path):
+            domain = own_task(str(circuit), mask, load_circuit(circuit, mask).vocabulary)
+        if domain is None:
             raise InputError("--domain", f"{circuit} brings no domain of its own", "give a claim file without network and program")
-        domain = known.domain
     if isinstance(domain, Domain | Mapping):
         if labels is None or isinstance(labels, str):
             what = "missing" if labels is None else "a string, not a list"
