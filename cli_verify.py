@@ -21,6 +21,7 @@ from .version import __version__
 @click.option("--workers", type=click.IntRange(1), default=None, help="Threads [default: one per core].")
 @click.option("--against", type=click.Path(path_type=Path), default=None, help="A second network: how far are its outputs from NETWORK's?")
 @click.option("--epsilon", default=None, help="With --against: may they be farther apart than this (a decimal)?")
+@click.option("--same-label", is_flag=True, help="With --against: may their largest outputs be different ones?  Ties go to the first.")
 @click.option(
     "--proof", type=click.Path(path_type=Path), default=None, help="Where a proof is written, if it is unsat; needs --format aptp."
 )
@@ -36,6 +37,7 @@ def verify(
     workers: int | None,
     against: Path | None,
     epsilon: str | None,
+    same_label: bool,
     proof: Path | None,
     proof_format: str | None,
     check: Path | None,
@@ -54,6 +56,9 @@ def verify(
     if (proof is None) != (proof_format is None):
         missing = "--format aptp" if proof_format is None else "--proof FILE"
         raise InputError("--proof", "a proof has a place and a format", f"add {missing}")
+    if same_label and (against is None or epsilon is not None):
+        what = "is about two networks" if against is None else "and --epsilon are two questions"
+        raise InputError("--same-label", what, "give the second one with --against" if against is None else "ask one of them")
     if proof is not None and against is not None:
         raise InputError("--proof", "APTP proves nothing about two networks", "leave it out")
     if proof is not None:
@@ -62,13 +67,13 @@ def verify(
         check_place(proof)
     with status_line() as progress:
         options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
-        options |= {"against": against, "epsilon": _epsilon(epsilon, against)}
+        options |= {"against": against, "epsilon": _epsilon(epsilon, against), "same_label": same_label}
         answer = verify_files(network, spec, progress=progress, **options)
     with writing():
         if as_json:
             print_json(answer_json(answer, __version__))
         else:
-            _print(answer, bare=against is not None and epsilon is None)
+            _print(answer, bare=against is not None and epsilon is None and not same_label)
     return answer.status
 
 

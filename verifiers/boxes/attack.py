@@ -27,8 +27,7 @@ def attack(net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], 
     """`accept` gets points (points, inputs) that look unsafe, best first."""
     rng = np.random.default_rng(seed)
     low, high = net.start_lower, net.start_upper
-    products = sum(w.size for node in net.nodes if not isinstance(node, Relu) for w in node.weights)
-    random = max(4, min(RANDOM, PRODUCTS // max(products, 1)))
+    random = affordable(net, RANDOM)
     points = [(low + high)[None] / 2, rng.uniform(low, high, (random, len(low)))]
     free = np.flatnonzero(low < high)
     if len(free) <= CORNERS:
@@ -47,6 +46,12 @@ def attack(net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], 
     target = np.repeat(likely, each)
     x = tried[np.argsort(-margin, axis=0)[:each].T[likely].reshape(-1)]
     return _ascend(net, rows, x, target, accept, deadline, steps)
+
+
+def affordable(net: FloatNetwork, points: int) -> int:
+    """So many points, or fewer where the network is large."""
+    products = sum(w.size for node in net.nodes if not isinstance(node, Relu) for w in node.weights)
+    return max(4, min(points, PRODUCTS // max(products, 1)))
 
 
 def nudge(net: FloatNetwork, rows: Rows, points: np.ndarray, width: np.ndarray, steps: int = 8) -> np.ndarray:

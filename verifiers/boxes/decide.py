@@ -7,8 +7,9 @@ The order of `relucid verify`: `floats.py` makes the numbers, `attack.py` looks 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -19,12 +20,14 @@ from ..engines.blas import one_blas_thread
 from . import input_split, relu_split
 from .answer import Answer, Step, Witness
 from .attack import attack
-from .floats import float_network
+from .floats import FloatNetwork, float_network
 from .replay import Replayer
 from .rows import Rows
 from .work import Searched
 
 Progress = Callable[[str], None]
+Accept = Callable[[np.ndarray], bool]
+Prelude = Callable[[FloatNetwork, Case, Accept], str]  # "proved", "refuted" (a point was accepted) or "unknown"
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
 ATTACK_SHARE = 0.2  # of the time
 OUT_OF_TIME = "the time limit was reached"
@@ -44,13 +47,15 @@ class _Run:
     seed: int
     threads: int
     progress: Progress
+    files: tuple[Network, ...]
+    preludes: Mapping[str, Prelude]
     steps: list[Step] = field(default_factory=list)
     witness: Witness | None = None
 
     def __post_init__(self) -> None:
-        self.replayer = Replayer(self.network)
+        self.replayer = Replayer(self.network, self.files)
 
-    def accept(self, case: Case) -> Callable[[np.ndarray], bool]:
+    def accept(self, case: Case) -> Accept:
         def look(points: np.ndarray) -> bool:
             if len(points) and self.witness is None:
                 self.witness = self.replayer.first(case, points)
@@ -60,11 +65,22 @@ class _Run:
 
 
 def decide(
-    network: Network, stated: Property, *, deadline: float, seed: int = 0, threads: int = 1, progress: Progress = lambda text: None
+    network: Network,
+    stated: Property,
+    *,
+    deadline: float,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Progress = lambda text: None,
+    files: tuple[Network, ...] = (),
+    preludes: Mapping[str, Prelude] = MappingProxyType({}),
 ) -> Answer:
-    """Is there a counterexample?  `deadline` in time.monotonic's seconds.  Never raises for lack of time or of precision."""
+    """Is there a counterexample?  `deadline` in time.monotonic's seconds.  Never raises for lack of time or of precision.
+
+    `files`: where the network is several side by side, those; `preludes` have a try at every case before anything else.
+    """
     started = time.monotonic()
-    run = _Run(network, deadline, seed, threads, progress)
+    run = _Run(network, deadline, seed, threads, progress, files, preludes)
     reason, backend = None, "bounds"
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         try:
@@ -105,6 +121,13 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
     if any(not rows for rows in case.unsafe):  # every input is unsafe
         accept(np.array([(net.start_lower + net.start_upper) / 2]))
         return None if run.witness is not None else "every input is unsafe, but no point could be confirmed"
+    for name, prelude in run.preludes.items():
+        began = time.monotonic()
+        run.progress(f"{shown}{name}")
+        outcome = prelude(net, case, accept)
+        _step(run, name, outcome, began)
+        if outcome != "unknown":
+            return None
     rows = Rows.of(net, case.unsafe)
     began = time.monotonic()
     run.progress(f"{shown}attack")
@@ -114,13 +137,7 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
         return None
     _step(run, "attack", "unknown", began, "no counterexample")
     began = time.monotonic()
-    free = int((net.start_lower < net.start_upper).sum())
-    engines = (
-        {"split-inputs": input_split.search}
-        if free <= FEW_INPUTS
-        else {"split-relus": relu_split.search, "split-inputs": input_split.search}
-    )
-    for name, engine in engines.items():
+    for name, engine in engines(net).items():
         result: Searched = engine(net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads)
         outcome = {"safe": "proved", "found": "refuted", "timeout": "timeout", "stuck": "unknown"}[result.status]
         _step(run, name, outcome, began, f"{result.parts} parts")
@@ -135,6 +152,12 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
     if run.witness is None:  # only "safe" proves anything
         raise AssertionError(f"the search ended with {result.status!r} and no witness")
     return None
+
+
+def engines(net: FloatNetwork) -> dict[str, Callable[..., Searched]]:
+    """What may prove it, in order; a later one has a try where the one before was stuck."""
+    few = int((net.start_lower < net.start_upper).sum()) <= FEW_INPUTS
+    return {"split-inputs": input_split.search} if few else {"split-relus": relu_split.search, "split-inputs": input_split.search}
 
 
 def _step(run: _Run, backend: str, outcome: str, began: float, detail: str = "") -> None:

@@ -9,21 +9,16 @@ Coefficients of d and of b are carried backwards together; at the input d is 0. 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from ...models.errors import Unsupported
-from ...models.exact_point import exact_outputs
 from ...models.network import Affine, Network, Relu
 from .bounds import Lines, Parts, lines, middle_and_radius, tightened
 from .floats import ABSOLUTE, FLOOR, HOPELESS, SAFE, UNIT, FloatAffine, FloatNetwork, exact_floats, float_network, gamma
-
-FEW_INPUTS = 16  # that are not fixed: up to here the box is cut
-ROWS = 4096  # functions of one node that are bounded at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +31,19 @@ class Pair:
     largest: tuple[np.ndarray, ...]
     slack: tuple[np.ndarray, ...]
 
+    def bounds(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+        return difference_bounds(self, parts)
+
+
+def paired(a: Network, b: Network) -> bool:
+    """Whether every layer of one has its counterpart in the other."""
+    return a.sizes == b.sizes and all(_form(m) == _form(n) for m, n in zip(a.nodes, b.nodes, strict=True))
+
 
 def pair(a: Network, b: Network, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Pair:
-    """Raises Unsupported where the two are not of one shape, or numbers are far beyond float64."""
-    if a.sizes != b.sizes or any(_form(m) != _form(n) for m, n in zip(a.nodes, b.nodes, strict=True)):
-        raise Unsupported("the two networks are not of one shape, layer by layer")
+    """Of two networks that are `paired`.  Raises Unsupported where numbers are far beyond float64."""
+    if not paired(a, b):
+        raise ValueError("the two networks are not of one shape, layer by layer")
     fa, fb = float_network(a, lower, upper), float_network(b, lower, upper)
     delta: dict[int, tuple[tuple[np.ndarray, ...], np.ndarray]] = {}
     largest, slack = [np.zeros(a.input_size)], [np.zeros(a.input_size)]
@@ -156,7 +159,7 @@ def _carried(
 
 def difference_bounds(both: Pair, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
     """Per part and output: a proved bound on |difference|, (parts, outputs); and (parts, inputs) how much each input matters."""
-    of_a, of_b = (_known(net, parts) for net in (both.a, both.b))
+    of_a, of_b = (known(net, parts) for net in (both.a, both.b))
     tightened(both.a, of_a)
     tightened(both.b, of_b)
     lines_b: dict[int, Lines] = {}
@@ -178,7 +181,7 @@ def difference_bounds(both: Pair, parts: Parts) -> tuple[np.ndarray, np.ndarray]
     return bound, np.abs(left).reshape(len(parts), outputs, -1).max(axis=1)
 
 
-def _known(net: FloatNetwork, parts: Parts) -> Parts:
+def known(net: FloatNetwork, parts: Parts) -> Parts:
     """The parts with what the network's whole box says about its neurons."""
     lower, upper = (np.repeat(v[None], len(parts), axis=0) for v in (net.lower, net.upper))
     return Parts(parts.low, parts.high, lower, upper, parts.phase, parts.weight)
@@ -193,90 +196,3 @@ def _both(
     part = np.repeat(np.arange(len(parts)), width)
     found, _ = _carried(both, node, np.tile(sign * np.eye(width), (len(parts), 1)), part, parts, of_b, of_d)
     return np.fmin(found.reshape(len(parts), width), both.largest[node])
-
-
-@dataclass(frozen=True)
-class Compared:
-    """`bound`: no output differs by more anywhere on the box, proved; `seen`: so much it differs at `point`, exactly."""
-
-    bound: float
-    seen: Fraction
-    point: tuple[Fraction, ...]
-    parts: int
-
-
-def compare(
-    a: Network,
-    b: Network,
-    lower: Sequence[Fraction],
-    upper: Sequence[Fraction],
-    *,
-    deadline: float,
-    goal: float = 0.0,
-    ratio: float = 1.5,
-    stop_above: Fraction | None = None,
-    progress: Callable[[str], None] = lambda text: None,
-) -> Compared:
-    """Cuts the worst parts until the bound is at most `goal`, or at most `ratio` times what was seen, or time is over.
-
-    `stop_above`: a difference seen above this answers the question, and nothing is cut.
-    """
-    both = pair(a, b, lower, upper)
-    net = both.a
-    waiting = Parts.whole(net)
-    worth, steep = difference_bounds(both, waiting)
-    worst = worth.max(axis=1)
-    seen, point = _sampled(a, b, both, lower, upper)
-    free = int((net.start_lower < net.start_upper).sum())
-    done, settled = 1, 0.0
-    batch = max(1, min(64, ROWS // max(net.sizes)))
-    if stop_above is not None and seen > stop_above:
-        free = FEW_INPUTS + 1
-    while time.monotonic() < deadline and len(waiting):
-        top = max(float(worst.max()), settled)
-        progress(f"{done} parts: at most {top:.3g}, at least {float(seen):.3g}")
-        target = max(goal, ratio * float(seen))
-        if not top > target or free > FEW_INPUTS:
-            break
-        order = np.argsort(-worst)
-        taken = order[:batch][worst[order[:batch]] > target]
-        kept = np.setdiff1d(np.arange(len(waiting)), taken)
-        low = worst[kept] <= target  # good enough: they need not wait
-        settled = max(settled, float(worst[kept][low].max(initial=0.0)))
-        halves = _halved(waiting[taken], steep[taken])
-        if halves is None:
-            break
-        more, more_steep = difference_bounds(both, halves)
-        waiting = Parts.joined([waiting[kept[~low]], halves])
-        worst = np.concatenate([worst[kept[~low]], more.max(axis=1)])
-        steep = np.concatenate([steep[kept[~low]], more_steep])
-        done += len(halves)
-    top = max(float(worst.max(initial=0.0)), settled)
-    return Compared(top if top == top else math.inf, seen, point, done)
-
-
-def _halved(parts: Parts, steep: np.ndarray) -> Parts | None:
-    at = np.arange(len(parts))
-    width = parts.high - parts.low
-    cut = ((steep + 1e-3 * steep.max(axis=1, keepdims=True) + 1e-300) * width).argmax(axis=1)
-    middle = parts.low[at, cut] + width[at, cut] / 2
-    if not ((parts.low[at, cut] < middle) & (middle < parts.high[at, cut])).all():
-        return None
-    left, right = parts[at], parts[at]
-    left.high[at, cut] = middle
-    right.low[at, cut] = middle
-    return Parts.joined([left, right])
-
-
-def _sampled(
-    a: Network, b: Network, both: Pair, lower: Sequence[Fraction], upper: Sequence[Fraction]
-) -> tuple[Fraction, tuple[Fraction, ...]]:
-    """The largest difference on random points and corners, exactly at the best one."""
-    rng = np.random.default_rng(0)
-    low, high = both.a.start_lower, both.a.start_upper
-    points = np.concatenate([rng.uniform(low, high, (2000, len(low))), np.where(rng.random((1000, len(low))) < 0.5, low, high)])
-    gap = np.abs(both.a.values(points)[-1] - both.b.values(points)[-1]).max(axis=1)
-    best = points[gap.argmax()]
-    point = tuple(min(max(Fraction(float(x)), p), q) for x, p, q in zip(best, lower, upper, strict=True))
-    exact = zip(exact_outputs(a, point), exact_outputs(b, point), strict=True)
-    return max((abs(u - v) for u, v in exact), default=Fraction(0)), point

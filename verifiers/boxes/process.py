@@ -44,6 +44,7 @@ def verify_files(
     progress: Callable[[str], None] | None = None,
     against: str | Path | None = None,
     epsilon: Fraction | None = None,
+    same_label: bool = False,
 ) -> Answer:
     """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written in APTP.  Raises InputError and Crashed."""
     started = time.monotonic()
@@ -57,6 +58,7 @@ def verify_files(
         "progress": progress is not None,
         "against": None if against is None else str(against),
         "epsilon": None if epsilon is None else str(epsilon),
+        "same_label": same_label,
     }
     child = None
     try:
