@@ -29,6 +29,7 @@ Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]
 Prelude = Callable[[FloatNetwork, Case, Accept], str]  # "proved", "refuted" (a point was accepted) or "unknown"
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
+MOST_SHARES = 2**24  # of neurons and inputs: what cutting the box keeps for every part
 ATTACK_SHARE = 0.2  # of the time
 OUT_OF_TIME = "the time limit was reached"
 
@@ -156,7 +157,7 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
 
 def engines(net: FloatNetwork) -> dict[str, Callable[..., Searched]]:
     """What may prove it, in order; a later one has a try where the one before was stuck."""
-    few = int((net.start_lower < net.start_upper).sum()) <= FEW_INPUTS
+    few = int((net.start_lower < net.start_upper).sum()) <= FEW_INPUTS and net.count * net.sizes[0] <= MOST_SHARES
     return {"split-inputs": input_split.search} if few else {"split-relus": relu_split.search, "split-inputs": input_split.search}
 
 

@@ -16,9 +16,10 @@ from fractions import Fraction
 import numpy as np
 
 from ...models.errors import Unsupported
-from ...models.network import Affine, Network, Relu
+from ...models.network import Affine, Network, Relu, SparseMatrix
 from .bounds import Lines, Parts, lines, middle_and_radius, tightened
 from .floats import ABSOLUTE, FLOOR, HOPELESS, SAFE, UNIT, FloatAffine, FloatNetwork, exact_floats, float_network, gamma
+from .matrices import Matrix, SparseFloats, magnitudes
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +28,7 @@ class Pair:
 
     a: FloatNetwork
     b: FloatNetwork
-    delta: dict[int, tuple[tuple[np.ndarray, ...], np.ndarray]]
+    delta: dict[int, tuple[tuple[Matrix, ...], np.ndarray]]
     largest: tuple[np.ndarray, ...]
     slack: tuple[np.ndarray, ...]
 
@@ -45,7 +46,7 @@ def pair(a: Network, b: Network, lower: Sequence[Fraction], upper: Sequence[Frac
     if not paired(a, b):
         raise ValueError("the two networks are not of one shape, layer by layer")
     fa, fb = float_network(a, lower, upper), float_network(b, lower, upper)
-    delta: dict[int, tuple[tuple[np.ndarray, ...], np.ndarray]] = {}
+    delta: dict[int, tuple[tuple[Matrix, ...], np.ndarray]] = {}
     largest, slack = [np.zeros(a.input_size)], [np.zeros(a.input_size)]
     for k, (m, n) in enumerate(zip(a.nodes, b.nodes, strict=True), start=1):
         if isinstance(m, Relu) or isinstance(n, Relu):
@@ -53,14 +54,14 @@ def pair(a: Network, b: Network, lower: Sequence[Fraction], upper: Sequence[Frac
             largest.append(before)
             slack.append(gamma(len(before)) * 4 * before * SAFE + FLOOR)
             continue
-        weights = tuple(_minus(u, m.denominator, v, n.denominator) for u, v in zip(m.weights, n.weights, strict=True))
-        bias = _minus(m.bias, m.denominator, n.bias, n.denominator)
+        weights = tuple(_minus(u, m.denominator, v, n.denominator) for u, v in zip(m.matrices, n.matrices, strict=True))
+        bias = _difference(m.bias, m.denominator, n.bias, n.denominator)
         delta[k] = weights, bias
         node = fa.nodes[k - 1]
         assert isinstance(node, FloatAffine)
         total, terms = np.abs(bias), 1 + len(bias)
         for s, w, d in zip(node.sources, node.weights, weights, strict=True):
-            total = total + np.abs(w) @ largest[s] + np.abs(d) @ fb.largest[s]
+            total = total + magnitudes(w) @ largest[s] + magnitudes(d) @ fb.largest[s]
             terms += 2 * w.shape[1]
         error = gamma(terms) * 4 * total * SAFE + FLOOR
         largest.append(total * SAFE + error)
@@ -74,9 +75,21 @@ def _form(node: Affine | Relu) -> object:
     return node if isinstance(node, Relu) else node.sources
 
 
-def _minus(x: np.ndarray, dx: int, y: np.ndarray, dy: int) -> np.ndarray:
+def _minus(x: np.ndarray | SparseMatrix, dx: int, y: np.ndarray | SparseMatrix, dy: int) -> Matrix:
+    if not isinstance(x, SparseMatrix) or not isinstance(y, SparseMatrix):
+        x, y = (m.dense() if isinstance(m, SparseMatrix) else m for m in (x, y))
+        return np.ascontiguousarray(_difference(x, dx, y, dy))
+    places = [m.rows.astype(np.int64) * m.shape[1] + m.columns for m in (x, y)]
+    at = np.union1d(*places)
+    both = np.zeros((2, len(at)), dtype=object)
+    for row, place, m in zip(both, places, (x, y), strict=True):
+        row[np.searchsorted(at, place)] = m.numerators
+    return SparseFloats.of(x.shape, at // x.shape[1], at % x.shape[1], _difference(both[0], dx, both[1], dy))
+
+
+def _difference(x: np.ndarray, dx: int, y: np.ndarray, dy: int) -> np.ndarray:
     common = math.lcm(dx, dy)
-    return np.ascontiguousarray(exact_floats(x.astype(object) * (common // dx) - y.astype(object) * (common // dy), common))
+    return exact_floats(x.astype(object) * (common // dx) - y.astype(object) * (common // dy), common)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...models.network import Affine, Network, Node, Relu, integer_array
+from ...models.network import Affine, Network, Node, Relu, SparseMatrix, integer_array
 from ...models.property import Case, Polyhedron, Property, Row
 
 
@@ -26,7 +26,7 @@ def side_by_side(a: Network, b: Network) -> Network:
             if isinstance(node, Relu):
                 nodes.append(Relu(_moved(node.source, before)))
             else:
-                nodes.append(Affine(tuple(_moved(s, before) for s in node.sources), node.weights, node.bias, node.denominator))
+                nodes.append(Affine(tuple(_moved(s, before) for s in node.sources), node.matrices, node.bias, node.denominator))
     eye, none = np.eye(a.output_size, dtype=np.int64), np.zeros((a.output_size, a.output_size), dtype=np.int64)
     both = tuple(integer_array(np.concatenate(blocks)) for blocks in ((eye, none), (none, eye)))
     nodes.append(Affine((len(a.nodes), len(nodes)), both, integer_array(np.zeros(2 * a.output_size, dtype=np.int64))))
@@ -47,7 +47,13 @@ def _equal(m: Node, n: Node) -> bool:
         return m == n
     if m.sources != n.sources or m.denominator != n.denominator:
         return False
-    return all(np.array_equal(x, y) for x, y in zip((*m.weights, m.bias), (*n.weights, n.bias), strict=True))
+    return all(_same(x, y) for x, y in zip((*m.matrices, m.bias), (*n.matrices, n.bias), strict=True))
+
+
+def _same(x: np.ndarray | SparseMatrix, y: np.ndarray | SparseMatrix) -> bool:
+    if isinstance(x, SparseMatrix) and isinstance(y, SparseMatrix):
+        return all(np.array_equal(getattr(x, name), getattr(y, name)) for name in ("rows", "columns", "numerators"))
+    return not isinstance(x, SparseMatrix) and not isinstance(y, SparseMatrix) and np.array_equal(x, y)
 
 
 def boxes(stated: Property) -> Iterator[tuple[tuple[Fraction, ...], tuple[Fraction, ...]]]:
