@@ -23,6 +23,12 @@ from .version import __version__
 @click.option("--epsilon", default=None, help="With --against: may they be farther apart than this (a decimal)?")
 @click.option("--same-label", is_flag=True, help="With --against: may their largest outputs be different ones?  Ties go to the first.")
 @click.option(
+    "--backend", type=click.Choice(["split", "milp"]), default="split", show_default=True, help="milp: HiGHS, which has tolerances."
+)
+@click.option(
+    "--trust", type=click.Choice(["exact", "float"]), default="exact", show_default=True, help="float: take HiGHS's word for unsat."
+)
+@click.option(
     "--proof", type=click.Path(path_type=Path), default=None, help="Where a proof is written, if it is unsat; needs --format aptp."
 )
 @click.option("--format", "proof_format", type=click.Choice(["aptp"]), default=None, help="How the proof is written.")
@@ -38,6 +44,8 @@ def verify(
     against: Path | None,
     epsilon: str | None,
     same_label: bool,
+    backend: str,
+    trust: str,
     proof: Path | None,
     proof_format: str | None,
     check: Path | None,
@@ -59,6 +67,8 @@ def verify(
     if same_label and (against is None or epsilon is not None):
         what = "is about two networks" if against is None else "and --epsilon are two questions"
         raise InputError("--same-label", what, "give the second one with --against" if against is None else "ask one of them")
+    if backend == "milp" and (proof is not None or against is not None):
+        raise InputError("--backend milp", "writes no proofs and compares no networks", "leave it out")
     if proof is not None and against is not None:
         raise InputError("--proof", "APTP proves nothing about two networks", "leave it out")
     if proof is not None:
@@ -67,7 +77,7 @@ def verify(
         check_place(proof)
     with status_line() as progress:
         options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
-        options |= {"against": against, "epsilon": _epsilon(epsilon, against), "same_label": same_label}
+        options |= {"against": against, "epsilon": _epsilon(epsilon, against), "same_label": same_label, "backend": backend, "trust": trust}
         answer = verify_files(network, spec, progress=progress, **options)
     with writing():
         if as_json:
@@ -155,7 +165,8 @@ def _print(answer: Any, *, bare: bool) -> None:
         click.echo(f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen")
     how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)
     if answer.verdict == "proved":
-        click.echo(f"proved for the rational network on the whole box ({answer.seconds:.2f} s; {how or 'nothing to show'})")
+        proved = "proved for the rational network on the whole box" if answer.trust == "exact" else "HiGHS's word, within its tolerances"
+        click.echo(f"{proved} ({answer.seconds:.2f} s; {how or 'nothing to show'})")
     elif answer.verdict == "refuted":
         click.echo(f"a counterexample, exactly over the rationals and in onnxruntime ({answer.seconds:.2f} s; {how})")
     else:

@@ -59,6 +59,7 @@ class Answer:
     epsilon: str | None = None  # with --against: the proved bound on the difference, and the largest difference seen
     seen: str | None = None
     proof: str | None = None
+    trust: str = "exact"  # "float": the word of a solver with tolerances
 
     def __post_init__(self) -> None:
         if self.verdict not in STATUS:
@@ -106,7 +107,7 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
     shown = None if w is None else {"input": list(w.input), "output": list(w.output)}
     return {
         "verdict": answer.verdict,
-        "trust": "exact" if answer.verdict == "proved" else None,
+        "trust": answer.trust if answer.verdict == "proved" else None,
         "reason": answer.reason,
         "backend": answer.backend,
         "seconds": round(answer.seconds, 3),

@@ -17,7 +17,7 @@ from ...models.errors import InputError, Unsupported
 from ...models.network import Network
 from ...models.property import Case, Property
 from ..engines.blas import one_blas_thread
-from . import input_split, relu_split
+from . import input_split, milp, relu_split
 from .answer import Answer, Step, Witness
 from .attack import attack
 from .floats import FloatNetwork, float_network
@@ -31,6 +31,7 @@ Prelude = Callable[[FloatNetwork, Case, Accept], str]  # "proved", "refuted" (a 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
 MOST_SHARES = 2**24  # of neurons and inputs: what cutting the box keeps for every part
 ATTACK_SHARE = 0.2  # of the time
+NO_PROOF = "HiGHS finds no counterexample, within its tolerances; --trust float takes its word"
 OUT_OF_TIME = "the time limit was reached"
 
 
@@ -50,6 +51,7 @@ class _Run:
     progress: Progress
     files: tuple[Network, ...]
     preludes: Mapping[str, Prelude]
+    backend: str
     steps: list[Step] = field(default_factory=list)
     witness: Witness | None = None
 
@@ -75,14 +77,17 @@ def decide(
     progress: Progress = lambda text: None,
     files: tuple[Network, ...] = (),
     preludes: Mapping[str, Prelude] = MappingProxyType({}),
+    backend: str = "split",
+    trust: str = "exact",
 ) -> Answer:
     """Is there a counterexample?  `deadline` in time.monotonic's seconds.  Never raises for lack of time or of precision.
 
     `files`: where the network is several side by side, those; `preludes` have a try at every case before anything else.
+    `backend`: "split", or "milp", whose word that there is none counts at trust "float" only.
     """
     started = time.monotonic()
-    run = _Run(network, deadline, seed, threads, progress, files, preludes)
-    reason, backend = None, "bounds"
+    run = _Run(network, deadline, seed, threads, progress, files, preludes, backend)
+    reason, decided_by = None, "bounds"
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         try:
             for number, case in enumerate(stated.cases, start=1):
@@ -98,12 +103,12 @@ def decide(
         except Unsupported as error:
             reason = str(error)
     if run.steps:
-        backend = run.steps[-1].backend
+        decided_by = run.steps[-1].backend
     warnings = (run.replayer.missing,) if run.replayer.missing else ()
     seconds = time.monotonic() - started
     steps = tuple(run.steps)
     if run.witness is not None:
-        return Answer("refuted", None, backend, seconds, run.witness, steps, warnings)
+        return Answer("refuted", None, decided_by, seconds, run.witness, steps, warnings)
     if run.replayer.disagreement is not None:  # an exact counterexample that onnxruntime does not share: never a proof
         witness, complaint = run.replayer.disagreement
         reason = "exact arithmetic finds a counterexample that onnxruntime, which rounds, does not confirm" + (
@@ -112,7 +117,11 @@ def decide(
         return Answer("unknown", reason, None, seconds, witness, steps, warnings)
     if reason is not None:
         return Answer("unknown", reason, None, seconds, None, steps, warnings, timeout=reason == OUT_OF_TIME)
-    return Answer("proved", None, backend, seconds, None, steps, warnings)
+    if any(s.backend == "milp" for s in steps):
+        if trust != "float":
+            return Answer("unknown", NO_PROOF, None, seconds, None, steps, warnings)
+        return Answer("proved", None, decided_by, seconds, None, steps, warnings, trust="float")
+    return Answer("proved", None, decided_by, seconds, None, steps, warnings)
 
 
 def _case(run: _Run, case: Case, shown: str) -> str | None:
@@ -138,7 +147,7 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
         return None
     _step(run, "attack", "unknown", began, "no counterexample")
     began = time.monotonic()
-    for name, engine in engines(net).items():
+    for name, engine in ({"milp": milp.search} if run.backend == "milp" else engines(net)).items():
         result: Searched = engine(net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads)
         outcome = {"safe": "proved", "found": "refuted", "timeout": "timeout", "stuck": "unknown"}[result.status]
         _step(run, name, outcome, began, f"{result.parts} parts")
@@ -148,6 +157,8 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
         return None
     if result.status == "timeout":
         return OUT_OF_TIME
+    if result.status == "stuck" and run.backend == "milp":
+        return "HiGHS proposes points that no exact replay confirms"
     if result.status == "stuck":
         return "a part of the box is too small to cut and its bounds are still not good enough in float64"
     if run.witness is None:  # only "safe" proves anything

@@ -51,6 +51,11 @@ class SparseFloats:
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         return self._forward[rows].toarray()
 
+    def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Rows, columns and values of what is not zero."""
+        found = self._forward.tocoo()
+        return found.row, found.col, found.data
+
     def __matmul__(self, x: np.ndarray) -> np.ndarray:
         return self._forward @ x
 

@@ -45,6 +45,8 @@ def verify_files(
     against: str | Path | None = None,
     epsilon: Fraction | None = None,
     same_label: bool = False,
+    backend: str = "split",
+    trust: str = "exact",
 ) -> Answer:
     """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written in APTP.  Raises InputError and Crashed."""
     started = time.monotonic()
@@ -59,6 +61,8 @@ def verify_files(
         "against": None if against is None else str(against),
         "epsilon": None if epsilon is None else str(epsilon),
         "same_label": same_label,
+        "backend": backend,
+        "trust": trust,
     }
     child = None
     try:

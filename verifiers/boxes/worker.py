@@ -82,7 +82,7 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
             check_fit(other, stated, str(job["property"]))
             return {"answer": _of_two(network, other, stated, job, progress).to_plain()}
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
-        answer = decide(network, stated, progress=progress, **options)
+        answer = decide(network, stated, progress=progress, backend=job["backend"], trust=job["trust"], **options)
         if job.get("proof") is not None and answer.verdict == "proved":
             answer = _with_proof(answer, job, network, stated, progress)
         return {"answer": answer.to_plain()}
