@@ -19,7 +19,8 @@ from typing import TypeVar
 import numpy as np
 
 from ...models.network import Relu
-from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatNetwork, check_subnormals
+from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatAffine, FloatNetwork, check_subnormals
+from .matrices import SparseFloats
 
 CHUNK = 1 << 18  # coefficients that are carried at once: they stay in the cache
 PIECE = 1 << 23  # coefficients that wait to be carried
@@ -271,7 +272,7 @@ def tightened(net: FloatNetwork, parts: Parts, *, share: bool = False, until: fl
                 up, down = (_neuron_bounds(net, source, sign, *piece, parts, layers) for sign in (1, -1))
             return up, down
 
-        pieces = list(_pieces(net, (lower < 0) & (upper > 0)))
+        pieces = list(_pieces(net, source, (lower < 0) & (upper > 0)))
         for (part, neuron), both in zip(pieces, mapped(bounded, pieces, threads), strict=True):
             if both is None:
                 break
@@ -306,9 +307,13 @@ def mapped(function: Callable[[Item], Result], items: Sequence[Item], threads: i
         yield from pool.map(function, items)
 
 
-def _pieces(net: FloatNetwork, chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The chosen parts and neurons, so many at a time that their coefficients fit."""
+def _pieces(net: FloatNetwork, source: int, chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The chosen parts and neurons, so many at a time that their coefficients fit; those of a convolution that see the same place together."""
     part, neuron = np.nonzero(chosen)
+    node = net.nodes[source - 1] if source else None
+    if isinstance(node, FloatAffine) and len(node.weights) == 1 and isinstance(node.weights[0], SparseFloats):
+        order = np.lexsort((node.weights[0].first_columns()[neuron], part))
+        part, neuron = part[order], neuron[order]
     most = max(64, PIECE // max(net.sizes))
     for a in range(0, len(part), most):
         yield part[a : a + most], neuron[a : a + most]

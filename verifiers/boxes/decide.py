@@ -150,6 +150,7 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
     for name, engine in ({"milp": milp.search} if run.backend == "milp" else engines(net)).items():
         result: Searched = engine(net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads)
         outcome = {"safe": "proved", "found": "refuted", "timeout": "timeout", "stuck": "unknown"}[result.status]
+        name = name if result.parts else "bounds"  # nothing was left to search
         _step(run, name, outcome, began, f"{result.parts} parts")
         if result.status != "stuck":
             break

@@ -51,6 +51,11 @@ class SparseFloats:
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
         return self._forward[rows].toarray()
 
+    def first_columns(self) -> np.ndarray:
+        """Per row: the first column that is not zero (any, where there is none)."""
+        found = np.append(self._forward.indices, 0)
+        return found[np.minimum(self._forward.indptr[:-1], len(found) - 1)]
+
     def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows, columns and values of what is not zero."""
         found = self._forward.tocoo()
