@@ -30,7 +30,7 @@ def test_agrees_with_polygon_cutting(monkeypatch, seed):
         if found.verdict == "refuted":
             assert truth is not None
         elif found.verdict == "proved":
-            assert truth is None and found.trust == "float"
+            assert truth is None and found.trust == ("exact" if found.backend == "bounds" else "float")
     assert seen["unknown"] <= 1
 
 
