@@ -35,7 +35,7 @@ def test_agrees_with_polygon_cutting(monkeypatch, seed):
 
 
 def test_its_word_is_no_proof_unless_asked_for(tmp_path):
-    network = floats(([[1.0], [-1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0]))
+    network = floats(([[1.0], [1.0]], [1.0, 0.0]), ([[1.0, -2.0]], [0.0]))  # a tent of height 1
     for trust, verdict, reason in (("exact", "unknown", NO_PROOF), ("float", "proved", None)):
         found = decide(network, above(1.5, low=-1), deadline=time.monotonic() + 5, backend="milp", trust=trust)
         assert (found.verdict, found.reason) == (verdict, reason)
