@@ -28,11 +28,9 @@ from .version import __version__
 @click.option(
     "--trust", type=click.Choice(["exact", "float"]), default="exact", show_default=True, help="float: take HiGHS's word for unsat."
 )
-@click.option(
-    "--proof", type=click.Path(path_type=Path), default=None, help="Where a proof is written, if it is unsat; needs --format aptp."
-)
-@click.option("--format", "proof_format", type=click.Choice(["aptp"]), default=None, help="How the proof is written.")
-@click.option("--check", type=click.Path(path_type=Path), default=None, help="Decide nothing: does this APTP file prove it?")
+@click.option("--proof", type=click.Path(path_type=Path), default=None, help="Where a proof (unsat) or a witness (sat) is written.")
+@click.option("--format", "proof_format", type=click.Choice(["relucid", "aptp"]), default=None, help="Of the proof [default: relucid].")
+@click.option("--check", type=click.Path(path_type=Path), default=None, help="Decide nothing: is this file a proof of it, or a witness?")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def verify(
     network: Path,
@@ -61,22 +59,22 @@ def verify(
 
     if check is not None:
         return _check(network, spec, check, timeout, as_json)
-    if (proof is None) != (proof_format is None):
-        missing = "--format aptp" if proof_format is None else "--proof FILE"
-        raise InputError("--proof", "a proof has a place and a format", f"add {missing}")
+    if proof is None and proof_format is not None:
+        raise InputError("--format", "it says how a proof is written, and none is asked for", "add --proof FILE")
     if same_label and (against is None or epsilon is not None):
         what = "is about two networks" if against is None else "and --epsilon are two questions"
         raise InputError("--same-label", what, "give the second one with --against" if against is None else "ask one of them")
     if backend == "milp" and (proof is not None or against is not None):
         raise InputError("--backend milp", "writes no proofs and compares no networks", "leave it out")
     if proof is not None and against is not None:
-        raise InputError("--proof", "APTP proves nothing about two networks", "leave it out")
+        raise InputError("--proof", "there are no proofs about two networks over a box", "leave it out")
     if proof is not None:
         from .verifiers.certify import check_place
 
         check_place(proof)
     with status_line() as progress:
         options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
+        options["proof_format"] = proof_format or "relucid"
         options |= {"against": against, "epsilon": _epsilon(epsilon, against), "same_label": same_label, "backend": backend, "trust": trust}
         answer = verify_files(network, spec, progress=progress, **options)
     with writing():
@@ -105,14 +103,16 @@ def _epsilon(text: str | None, against: Path | None) -> Any:
 
 def _check(network: Path, spec: Path, proof: Path, timeout: float, as_json: bool) -> int:
     """`--check`: 0 accepted, 1 rejected, 3 limits reached."""
-    from .verifiers.boxes.aptp import check_files
+    from .verifiers.boxes.certified import check_files
     from .verifiers.proof.format import LimitReached, Rejected
 
     accepted, why, status, leaves = False, "", 0, None
     try:
         with status_line() as progress:
             found = check_files(network, spec, proof, timeout, progress)
-        accepted, leaves, why = True, found.leaves, f"accepted: {found.leaves} leaves ({found.seconds:.2f} s)"
+        parts = f"{found.parts} parts, " if found.parts is not None else ""
+        shown = "a counterexample" if found.counterexample else f"{parts}{found.leaves} leaves"
+        accepted, leaves, why = True, found.leaves, f"accepted: {shown} ({found.seconds:.2f} s)"
     except Rejected as error:
         why, status = f"rejected: {error}", 1
     except LimitReached as error:

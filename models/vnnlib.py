@@ -33,6 +33,11 @@ Tree = str | list["Tree"]
 
 def load_vnnlib(path: str | Path) -> Property:
     """A .vnnlib file, .gz read in place.  Raises InputError, and Unsupported where the property is too large."""
+    return read_vnnlib(load_text(path), origin=str(path))
+
+
+def load_text(path: str | Path) -> str:
+    """What the file says, unpacked.  Raises InputError."""
     origin = str(path)
     try:
         data = read_file(path, MAX_BYTES)
@@ -49,10 +54,9 @@ def load_vnnlib(path: str | Path) -> Property:
     if len(data) > MAX_BYTES:
         raise InputError(origin, f"is larger than {MAX_BYTES >> 20} MB", "split the property")
     try:
-        text = data.decode("utf-8")
+        return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(origin, f"is no text (byte {error.start} is not UTF-8)", "give a VNN-LIB file") from None
-    return read_vnnlib(text, origin=origin)
 
 
 def read_vnnlib(text: str, *, origin: str = "property") -> Property:

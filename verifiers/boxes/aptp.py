@@ -104,8 +104,8 @@ def _tree(net: FloatNetwork, polyhedron: Polyhedron, deadline: float, threads: i
     closed = tuple(map(_scaled, polyhedron))
     found: list[Pattern] = []
 
-    def settled(phases: np.ndarray) -> None:
-        found.extend(tuple(int(p) * (j + 1) for j, p in enumerate(row) if p) for row in phases)
+    def settled(parts: relu_split.Phases) -> None:
+        found.extend(tuple(int(p) * (j + 1) for j, p in enumerate(row) if p) for row in parts.phase)
 
     def refuted(points: np.ndarray) -> bool:
         return False  # points in floats prove nothing; the property was proved before
@@ -217,16 +217,8 @@ def check(network: Network, stated: Property, text: str, deadline: float, progre
     return Checked(len(leaves), time.monotonic() - started)
 
 
-def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress: Progress = lambda text: None) -> Checked:
-    """Of an ONNX file, a VNN-LIB file and an APTP file.  Raises InputError, Rejected, LimitReached."""
-    from ...models.onnx_reader import load_onnx
-    from ...models.vnnlib import load_vnnlib
-    from .decide import check_fit
-
-    deadline = time.monotonic() + timeout
-    stated = load_vnnlib(spec)
-    read = load_onnx(network, real_size=stated.inputs)
-    check_fit(read, stated, str(spec))
+def check_path(network: Network, stated: Property, proof: Path, deadline: float, progress: Progress = lambda text: None) -> Checked:
+    """Of an APTP file, .gz or not.  Raises OSError, Rejected, LimitReached."""
     data = read_file(proof, MAX_BYTES)
     if data[:2] == b"\x1f\x8b":
         try:
@@ -241,7 +233,7 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
     except UnicodeDecodeError:
         raise Rejected("it is no text") from None
     try:
-        return check(read, stated, text, deadline, progress)
+        return check(network, stated, text, deadline, progress)
     except Unsupported as error:
         raise LimitReached(str(error)) from None
 

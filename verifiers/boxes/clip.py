@@ -96,9 +96,20 @@ def _clip(part: _Boxes, slope: np.ndarray, largest: np.ndarray, strict: np.ndarr
 
 
 def _contradict(part: _Boxes, slope: np.ndarray, constant: np.ndarray, bases: int) -> np.ndarray:
-    """Where some non-negative combination of the rows is negative on the whole part.
+    """Where some non-negative combination of the rows is negative on the whole part."""
+    factors, reached = promising_factors(part, slope, constant, bases)
+    promising = np.flatnonzero(reached < 0)
+    found = np.zeros(len(reached), dtype=bool)
+    if len(promising):
+        inside = _Boxes(part.low[promising], part.high[promising])
+        found[promising] = _combined(inside, slope[promising], constant[promising], factors[promising]) < 0
+    return found
 
-    The search for factors may be as rough as it likes, because `_combined` proves what comes of them.  From each of the first
+
+def promising_factors(part: _Boxes | Parts, slope: np.ndarray, constant: np.ndarray, bases: int) -> tuple[np.ndarray, np.ndarray]:
+    """Factors >= 0 (parts, rows) of a combination that is as low as possible, and about its largest value (parts,).
+
+    The search may be as rough as it likes, because others prove what comes of it.  From each of the first
     `bases` rows (with cuts only, from all): add to it, row by row, the multiple of another one that lowers its largest value
     most, exactly found among the breakpoints of a piecewise linear function.
     """
@@ -125,13 +136,8 @@ def _contradict(part: _Boxes, slope: np.ndarray, constant: np.ndarray, bases: in
                 at_middle += step * value[:, None, j]
     reached = at_middle + np.abs(total).sum(axis=2)
     best = reached.argmin(axis=1)
-    promising = np.flatnonzero(reached[np.arange(count), best] < 0)
-    found = np.zeros(count, dtype=bool)
-    if len(promising):
-        chosen = factors[promising, best[promising]]
-        inside = _Boxes(part.low[promising], part.high[promising])
-        found[promising] = _combined(inside, slope[promising], constant[promising], np.maximum(chosen, 0)) < 0
-    return found
+    at = np.arange(count)
+    return np.maximum(factors[at, best], 0), reached[at, best]
 
 
 def _combined(part: _Boxes, slope: np.ndarray, constant: np.ndarray, factors: np.ndarray) -> np.ndarray:

@@ -74,7 +74,7 @@ def _step(net: FloatNetwork, rows: Rows, parts: Parts, judge: Callable[[np.ndarr
     if not len(left):
         return None, ""
     parts = parts[left]
-    weakest = _weakest(rows, bound[left], refuted[left])
+    weakest = weakest_rows(rows, bound[left], refuted[left])
     steep, loss = steep[left, weakest], losses(net, replaced[left, weakest], known[left].layers)
     if judge(_suspects(net, rows, parts, steep)):
         return None, "found"
@@ -94,7 +94,7 @@ def _suspects(net: FloatNetwork, rows: Rows, parts: Parts, steep: np.ndarray) ->
     return points[unsafe[np.argsort(-margin[unsafe])]]
 
 
-def _weakest(rows: Rows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:
+def weakest_rows(rows: Rows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:
     """Per part: the row that is nearest to refuting the polyhedron that is farthest from being refuted."""
     lowest = np.minimum.reduceat(bound, rows.first, axis=1)
     worst = np.where(refuted, -np.inf, lowest).argmax(axis=1)
@@ -108,9 +108,7 @@ def _divided(net: FloatNetwork, parts: Parts, steep: np.ndarray, loss: np.ndarra
     open neuron nor a float inside to cut at.
     """
     at = np.arange(len(parts))
-    by_input = np.abs(steep) * (parts.high - parts.low) / 2 + np.einsum("pj,pji->pi", loss, share)
-    middle = parts.low + (parts.high - parts.low) / 2
-    by_input[~((parts.low < middle) & (middle < parts.high))] = -1.0
+    by_input, middle = blamed_inputs(parts, steep, loss, share)
     opened = (parts.lower < 0) & (parts.upper > 0)
     by_neuron = np.where(opened, loss, -1.0) if net.count else np.full((len(parts), 1), -1.0)
     cut, split = by_input.argmax(axis=1), by_neuron.argmax(axis=1)
@@ -129,3 +127,11 @@ def _divided(net: FloatNetwork, parts: Parts, steep: np.ndarray, loss: np.ndarra
     right.lower[rows, split[rows]] = 0.0
     right.phase[rows, split[rows]] = 1
     return Parts.joined([left, right])
+
+
+def blamed_inputs(parts: Parts, steep: np.ndarray, loss: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What every input's interval costs the weakest row's bound, -1 where no float lies inside; and the middles, (parts, inputs) each."""
+    by_input = np.abs(steep) * (parts.high - parts.low) / 2 + np.einsum("pj,pji->pi", loss, share)
+    middle = parts.low + (parts.high - parts.low) / 2
+    by_input[~((parts.low < middle) & (middle < parts.high))] = -1.0
+    return by_input, middle

@@ -21,6 +21,7 @@ from typing import Any
 
 from ...models.errors import InputError
 from ..limits import Tree, end, exited, interrupts_held, snapshot
+from ..proof.writing import part_of
 from .answer import Answer
 
 GRACE_SECONDS = 0.5  # after the limit: a child that knows its deadline says how far it came
@@ -41,6 +42,7 @@ def verify_files(
     seed: int = 0,
     threads: int | None = None,
     proof: Path | None = None,
+    proof_format: str = "relucid",
     progress: Callable[[str], None] | None = None,
     against: str | Path | None = None,
     epsilon: Fraction | None = None,
@@ -48,7 +50,7 @@ def verify_files(
     backend: str = "split",
     trust: str = "exact",
 ) -> Answer:
-    """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written in APTP.  Raises InputError and Crashed."""
+    """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written, in the format "relucid" or "aptp".  Raises InputError and Crashed."""
     started = time.monotonic()
     job = {
         "network": str(network),
@@ -57,6 +59,7 @@ def verify_files(
         "seed": seed,
         "threads": threads or os.cpu_count() or 1,
         "proof": None if proof is None else str(proof),
+        "format": proof_format,
         "progress": progress is not None,
         "against": None if against is None else str(against),
         "epsilon": None if epsilon is None else str(epsilon),
@@ -72,6 +75,8 @@ def verify_files(
     finally:
         if child is not None:
             child.close()
+            if proof is not None:  # of a child that was killed
+                part_of(proof, child.process.pid).unlink(missing_ok=True)
     seconds = time.monotonic() - started
     if isinstance(found, str):
         out_of_time = found == "timeout"

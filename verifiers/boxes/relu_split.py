@@ -27,7 +27,6 @@ NEURON_STEPS, ROOT_STEPS, STEPS, LAST_STEPS = 20, 60, 16, 400
 CANDIDATES = 4
 NEURON_SHARE, OPTIMISED_SHARE = 0.7, 0.2  # of the time that is left, for the neurons' bounds
 OPTIMISED_PRODUCTS, GROUP_PRODUCTS = 10**11, 10**10  # that the neurons of one layer, and those of them that go together, may cost
-Settled = Callable[[np.ndarray], None]
 FIELDS = ("lower", "upper", "phase", "below", "beta", "row", "weight", "bound")
 
 
@@ -59,6 +58,10 @@ class Phases:
         return Functions(self.lower, self.upper, self.phase, self.below, self.beta)
 
 
+Settled = Callable[[Phases], None]
+Optimised = Callable[[np.ndarray, int, np.ndarray], None]
+
+
 def search(
     net: FloatNetwork,
     rows: Rows,
@@ -66,32 +69,33 @@ def search(
     deadline: float,
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
-    settled: Settled = lambda phases: None,
+    settled: Settled = lambda parts: None,
+    optimised: Optimised = lambda neurons, sign, below: None,
 ) -> Searched:
     """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; one call at a time.
 
-    `settled` gets the phases (parts, neurons) of every part that is found safe: together they are the leaves of the tree of splits.
+    `settled` gets every part that is found safe, with the multipliers and the row that show it: together they are the leaves of the
+    tree of splits.  `optimised`: see `optimise_neurons`.
     """
     box = Parts.whole(net)
     progress("bounding all neurons")
     known = tightened(net, box, until=_share(deadline, NEURON_SHARE), threads=threads)
     bound, _ = rows.bound(net, box, known.layers)
     refuted = rows.refuted(bound)[0]
+    settled(_unsplit(net, rows, box, bound[0])[np.flatnonzero(refuted)])
     if refuted.all():
-        settled(box.phase)
         return Searched("safe", 1)
     if not net.count:
         return Searched("stuck", 1)
-    optimise_neurons(net, box, deadline, progress)
+    optimise_neurons(net, box, deadline, progress, optimised)
     alone = threading.Lock()
 
     def judge(points: np.ndarray) -> bool:
         with alone:
             return accept(points)
 
-    left = _root(net, rows, box, refuted, _share(deadline, NEURON_SHARE))
+    left = _root(net, rows, box, refuted, settled, _share(deadline, NEURON_SHARE))
     if left is None:
-        settled(box.phase)
         return Searched("safe", 1)
     each = 8 * (net.count * 16 + 4 * net.sizes[0])
     return branch_and_bound(
@@ -107,8 +111,17 @@ def search(
     )
 
 
-def optimise_neurons(net: FloatNetwork, box: Parts, deadline: float, progress: Callable[[str], None]) -> None:
-    """Tighten the bounds of open neurons on the whole box, layer by layer, for as long as that is worth it."""
+def optimise_neurons(
+    net: FloatNetwork,
+    box: Parts,
+    deadline: float,
+    progress: Callable[[str], None],
+    optimised: Optimised = lambda neurons, sign, below: None,
+) -> None:
+    """Tighten the bounds of open neurons on the whole box, layer by layer, for as long as that is worth it.
+
+    `optimised` gets neurons whose bounds above (sign 1) or below (-1) became better, and the lower slopes (neurons, all neurons) that did it.
+    """
     until = _share(deadline, OPTIMISED_SHARE)
     group = max(1, BATCH_BYTES // (8 * 8 * max(net.count, *net.sizes)))
     for k, c in list(zip(net.relus, net.columns, strict=True))[1:]:
@@ -128,8 +141,14 @@ def optimise_neurons(net: FloatNetwork, box: Parts, deadline: float, progress: C
             chosen[np.arange(count), some] = 1
             chosen[count + np.arange(count), some] = -1
             start = Start(source, chosen, np.zeros(2 * count, dtype=np.int64), np.zeros(2 * count))
-            found, _ = descend(net, start, box, _fresh(net, box, 2 * count), NEURON_STEPS, goal=None, until=until)
+            functions = _fresh(net, box, 2 * count)
+            found, _ = descend(net, start, box, functions, NEURON_STEPS, goal=None, until=until)
             up, down = found.bound[:count], found.bound[count:]
+            for sign, better, slopes in (
+                (1, up < box.upper[0, c][some], functions.below[:count]),
+                (-1, -down > box.lower[0, c][some], functions.below[count:]),
+            ):
+                optimised(c.start + some[better], sign, slopes[better])
             box.upper[0, c][some] = np.fmin(box.upper[0, c][some], up)
             box.lower[0, c][some] = np.fmax(box.lower[0, c][some], -down)
 
@@ -150,23 +169,31 @@ def start_of(net: FloatNetwork, rows: Rows, row: np.ndarray) -> Start:
     return Start(len(net.nodes), rows.outputs[row], part, rows.constant[row], inputs, rows.error[row])
 
 
-def _root(net: FloatNetwork, rows: Rows, box: Parts, refuted: np.ndarray, until: float) -> Phases | None:
+def _unsplit(net: FloatNetwork, rows: Rows, box: Parts, bound: np.ndarray) -> Phases:
+    """The whole box once for each polyhedron, with the usual multipliers and its row of the lowest `bound` (rows,)."""
+    ends = [*rows.first[1:], len(rows)]
+    row = np.array([a + bound[a:b].argmin() for a, b in zip(rows.first, ends, strict=True)], dtype=np.int64)
+    f = _fresh(net, box, len(row))
+    return Phases(f.lower, f.upper, f.phase, f.below, f.beta, row, np.ones(len(row)), bound[row])
+
+
+def _root(net: FloatNetwork, rows: Rows, box: Parts, refuted: np.ndarray, settled: Settled, until: float) -> Phases | None:
     """One part for each polyhedron that is not refuted on the whole box, with its most promising row."""
     row = np.flatnonzero(~refuted[rows.owner])
     functions = _fresh(net, box, len(row))
     found, _ = descend(net, start_of(net, rows, row), box, functions, ROOT_STEPS, goal=0.0, until=until)
-    kept = []
+    safe = (found.bound < 0) | (rows.strict[row] & (found.bound <= 0))
+    best = []
     for p in np.unique(rows.owner[row]):
         own = np.flatnonzero(rows.owner[row] == p)
-        value = found.bound[own]
-        if not ((value < 0) | (rows.strict[row[own]] & (value <= 0))).any():
-            kept.append(own[value.argmin()])
-    if not kept:
-        return None
-    best = np.array(kept)
-    f = functions[best]
-    weight = np.full(len(best), 1.0 / len(best))
-    return Phases(f.lower, f.upper, f.phase, f.below, f.beta, row[best], weight, found.bound[best])
+        best.append(own[safe[own].argmax()] if safe[own].any() else own[found.bound[own].argmin()])
+    chosen = np.array(best)
+    f = functions[chosen]
+    weight = np.full(len(chosen), 1.0 / max(1, int((~safe[chosen]).sum())))
+    parts = Phases(f.lower, f.upper, f.phase, f.below, f.beta, row[chosen], weight, found.bound[chosen])
+    settled(parts[np.flatnonzero(safe[chosen])])
+    left = np.flatnonzero(~safe[chosen])
+    return parts[left] if len(left) else None
 
 
 def _step(
@@ -177,7 +204,7 @@ def _step(
     # other rows of the same polyhedron may be the ones that fail there: each is tried with these multipliers
     safe = (found.bound < 0) | (rows.strict[parts.row] & (found.bound <= 0))
     left = np.flatnonzero(~safe)
-    settled(parts.phase[safe])
+    settled(parts[np.flatnonzero(safe)])
     if not len(left):
         return None, ""
     parts = parts[left]
@@ -189,7 +216,7 @@ def _step(
         return None, "found"
     going = parts
     parts, still = _other_rows(net, rows, box, parts)
-    settled(np.delete(going.phase, still, axis=0))
+    settled(going[np.delete(np.arange(len(going)), still)])
     if not len(parts):
         return None, ""
     replaced = found.replaced[left][still]
@@ -199,7 +226,7 @@ def _step(
         found, _ = descend(net, start_of(net, rows, last.row), box, last.functions, LAST_STEPS)
         if not ((found.bound < 0) | (rows.strict[last.row] & (found.bound <= 0))).all():
             return None, "stuck"
-        settled(last.phase)
+        settled(last)
         parts, replaced = parts[np.flatnonzero(~closed)], replaced[~closed]
     halves = _split(net, rows, box, parts, replaced, settled) if len(parts) else None
     return halves if halves is not None and len(halves) else None, ""
@@ -249,7 +276,7 @@ def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: n
         pieces += [left[mine], right[mine]]
     out = Phases.joined(pieces)
     safe = (out.bound < 0) | (rows.strict[out.row] & (out.bound <= 0))
-    settled(out.phase[safe])
+    settled(out[np.flatnonzero(safe)])
     return out[np.flatnonzero(~safe)] if safe.any() else out
 
 

@@ -33,24 +33,6 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
     os._exit(0)  # not through interpreter shutdown
 
 
-def _with_proof(answer: Any, job: dict[str, Any], network: Any, stated: Any, progress: Any) -> Any:
-    """The answer with its proof written, or unknown: whoever asks for a proof is not content with less."""
-    from dataclasses import replace
-    from pathlib import Path
-
-    from ...models.errors import InputError, Unsupported
-    from ..proof.format import LimitReached
-    from . import aptp
-
-    try:
-        step = aptp.write(Path(job["proof"]), network.source, network, stated, job["deadline"], job["threads"], progress)
-    except (Unsupported, TimeoutError, LimitReached) as error:
-        return replace(answer, verdict="unknown", reason=f"it is proved, but there is no proof in APTP: {error}")
-    except OSError as error:
-        raise InputError(job["proof"], f"cannot write the proof: {error.strerror or error}", "name another file") from None
-    return replace(answer, steps=(*answer.steps, step), proof=job["proof"])
-
-
 def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress: Any) -> Any:
     from fractions import Fraction
 
@@ -68,13 +50,14 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
 def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
     from ...models.errors import InputError, TooLarge, Unsupported
     from ...models.onnx_reader import load_onnx
-    from ...models.vnnlib import load_vnnlib
+    from ...models.vnnlib import load_text, read_vnnlib
     from .answer import Answer
     from .decide import check_fit, decide
 
     try:
         progress(f"reading {job['network']}")
-        stated = load_vnnlib(job["property"])
+        spec = load_text(job["property"])
+        stated = read_vnnlib(spec, origin=job["property"])
         network = load_onnx(job["network"], real_size=stated.inputs)
         check_fit(network, stated, str(job["property"]))
         if job["against"] is not None:
@@ -83,8 +66,13 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
             return {"answer": _of_two(network, other, stated, job, progress).to_plain()}
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         answer = decide(network, stated, progress=progress, backend=job["backend"], trust=job["trust"], **options)
-        if job.get("proof") is not None and answer.verdict == "proved":
-            answer = _with_proof(answer, job, network, stated, progress)
+        if job["proof"] is not None:
+            from pathlib import Path
+
+            from .certified import certified
+
+            place = Path(job["proof"])
+            answer = certified(answer, place, job["format"], network, stated, spec, job["deadline"], job["threads"], progress)
         return {"answer": answer.to_plain()}
     except TooLarge as error:
         return {"answer": Answer("unknown", str(error)).to_plain()}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 FORMAT = "relucid proof 2"
+BOX_FORMAT = "relucid box proof 1"
 LINE_LIMIT = 1 << 24  # bytes of one line
 FILE_LIMIT = 1 << 33  # bytes after decompression
 DIGITS = 400  # of one number

@@ -13,9 +13,8 @@ import numpy as np
 
 from ...models.automaton import Automaton, trimmed
 from ...models.network import integer_array
+from .lines import Phases
 from .network_rows import Asked, Built, default_multipliers, proved_upper, upper_bounds
-
-Phases = tuple[tuple[int, int], ...]  # (ReLU, 1 or -1), in the order in which they were split
 
 
 @dataclass(frozen=True, eq=False)

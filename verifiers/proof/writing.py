@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any, cast
@@ -18,19 +18,28 @@ def _packed(raw: IO[bytes], path: Path) -> AbstractContextManager[IO[bytes]]:
     return cast(AbstractContextManager[IO[bytes]], gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
 
 
-def write_lines(path: Path, lines: Iterable[dict[str, Any]]) -> int:
-    """Write lines of JSON; returns the size in bytes.  Raises OSError."""
-    return write_pieces(path, (json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n" for line in lines))
+def write_lines(path: Path, lines: Iterable[dict[str, Any]], confirm: Callable[[Path], None] = lambda path: None) -> int:
+    """Write lines of JSON; returns the size in bytes.  Raises OSError, and what `confirm` raises: then there is no file."""
+    return write_pieces(path, (json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n" for line in lines), confirm)
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes]) -> int:
-    """Write them, gzipped where the name ends in .gz, all or nothing; returns the size in bytes.  Raises OSError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+def part_of(path: Path, process: int) -> Path:
+    """Where a process writes before the file is complete."""
+    return path.with_name(f".{path.name}.{process}")
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes], confirm: Callable[[Path], None] = lambda path: None) -> int:
+    """Write them, gzipped where the name ends in .gz, all or nothing; returns the size in bytes.
+
+    `confirm` gets the complete file before it has its name.  Raises OSError, and what `confirm` raises.
+    """
+    part = part_of(path, os.getpid())
     try:
         with open(part, "wb") as raw, _packed(raw, path) as file:
             for piece in pieces:
                 file.write(piece)
         size = part.stat().st_size
+        confirm(part)
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
