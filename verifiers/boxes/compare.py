@@ -22,7 +22,7 @@ from .floats import FloatNetwork, float_network
 from .stacked import side_by_side
 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut
-ROWS = 4096  # functions of one node that are bounded at once
+ROWS = 1 << 14  # neurons that are bounded at once
 
 
 @dataclass(frozen=True, eq=False)

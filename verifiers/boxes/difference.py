@@ -21,6 +21,8 @@ from .bounds import Lines, Parts, lines, middle_and_radius, tightened
 from .floats import ABSOLUTE, FLOOR, HOPELESS, SAFE, UNIT, FloatAffine, FloatNetwork, exact_floats, float_network, gamma
 from .matrices import Matrix, SparseFloats, magnitudes
 
+ROWS = 4096  # functions that are carried at once
+
 
 @dataclass(frozen=True, eq=False)
 class Pair:
@@ -102,8 +104,11 @@ class _DifferenceLines:
     drop: np.ndarray
 
 
-def _difference_lines(low: np.ndarray, high: np.ndarray, active: np.ndarray, dead: np.ndarray) -> _DifferenceLines:
-    """For d in [low, high]; `active`, `dead`: where both networks' ReLUs are."""
+def _difference_lines(low: np.ndarray, high: np.ndarray, a: _Settled, b: _Settled) -> _DifferenceLines:
+    """For d in [low, high]: relu(a) - relu(b) lies between min(0, d) and max(0, d).
+
+    Above it lies at most at d where a is active and at 0 where a is dead (relu(b) >= b and >= 0); below, at d and 0 by the phase of b.
+    """
     positive, negative = low >= 0, high <= 0
     mixed = ~(positive | negative)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -112,10 +117,21 @@ def _difference_lines(low: np.ndarray, high: np.ndarray, active: np.ndarray, dea
     lift = np.where(mixed, np.maximum(-share * low, (1 - share) * high) * grown + FLOOR, 0.0)
     other = np.where(mixed, 1 - share, negative)
     drop = np.where(mixed, np.maximum(other * high, (1 - other) * -low) * grown + FLOOR, 0.0)
-    above = np.where(active, 1.0, np.where(dead, 0.0, share))
-    below = np.where(active, 1.0, np.where(dead, 0.0, other))
-    settled = active | dead
-    return _DifferenceLines(above, np.where(settled, 0.0, lift), below, np.where(settled, 0.0, drop))
+    above, below = (np.where(n.active, 1.0, np.where(n.dead, 0.0, slope)) for n, slope in ((a, share), (b, other)))
+    lift, drop = (np.where(n.active | n.dead, 0.0, offset) for n, offset in ((a, lift), (b, drop)))
+    return _DifferenceLines(above, lift, below, drop)
+
+
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    """Where one network's ReLUs are: (parts, neurons)."""
+
+    active: np.ndarray
+    dead: np.ndarray
+
+    @classmethod
+    def of(cls, known: Parts, columns: slice) -> _Settled:
+        return cls(known.lower[:, columns] >= 0, known.upper[:, columns] <= 0)
 
 
 def _carried(
@@ -179,11 +195,10 @@ def difference_bounds(both: Pair, parts: Parts) -> tuple[np.ndarray, np.ndarray]
     lines_d: dict[int, _DifferenceLines] = {}
     for k, c in zip(both.a.relus, both.a.columns, strict=True):
         source = both.a.nodes[k - 1].source  # type: ignore[union-attr]
-        width = both.a.sizes[source]
-        low, high = -_both(both, source, width, -1, parts, lines_b, lines_d), _both(both, source, width, 1, parts, lines_b, lines_d)
-        active = (of_a.lower[:, c] >= 0) & (of_b.lower[:, c] >= 0)
-        dead = (of_a.upper[:, c] <= 0) & (of_b.upper[:, c] <= 0)
-        lines_d[k] = _difference_lines(low, high, active, dead)
+        a, b = _Settled.of(of_a, c), _Settled.of(of_b, c)
+        part, neuron = np.nonzero(~((a.active | a.dead) & (b.active | b.dead)))  # elsewhere the bounds do not matter
+        low, high = (sign * _both(both, source, part, neuron, sign, parts, lines_b, lines_d) for sign in (-1, 1))
+        lines_d[k] = _difference_lines(low, high, a, b)
         lines_b[k] = lines(of_b.lower[:, c], of_b.upper[:, c])
     last, outputs = len(both.a.nodes), both.a.sizes[-1]
     part = np.repeat(np.arange(len(parts)), outputs)
@@ -201,11 +216,21 @@ def known(net: FloatNetwork, parts: Parts) -> Parts:
 
 
 def _both(
-    both: Pair, node: int, width: int, sign: int, parts: Parts, of_b: dict[int, Lines], of_d: dict[int, _DifferenceLines]
+    both: Pair,
+    node: int,
+    part: np.ndarray,
+    neuron: np.ndarray,
+    sign: int,
+    parts: Parts,
+    of_b: dict[int, Lines],
+    of_d: dict[int, _DifferenceLines],
 ) -> np.ndarray:
-    """Proved upper bounds (parts, width) of sign * d at the node."""
-    if node == 0:
-        return np.zeros((len(parts), width))
-    part = np.repeat(np.arange(len(parts)), width)
-    found, _ = _carried(both, node, np.tile(sign * np.eye(width), (len(parts), 1)), part, parts, of_b, of_d)
-    return np.fmin(found.reshape(len(parts), width), both.largest[node])
+    """Proved upper bounds (parts, size) of sign * d at the node; good ones for `part` and `neuron`."""
+    bound = np.repeat(both.largest[node][None], len(parts), axis=0)
+    for a in range(0, len(part), ROWS):
+        some, at = part[a : a + ROWS], neuron[a : a + ROWS]
+        start = np.zeros((len(some), both.a.sizes[node]))
+        start[np.arange(len(some)), at] = sign
+        found, _ = _carried(both, node, start, some, parts, of_b, of_d)
+        bound[some, at] = np.fmin(bound[some, at], found)
+    return bound
