@@ -18,6 +18,9 @@ from typing import Literal
 
 import numpy as np
 
+from .errors import TooLarge
+
+MAX_DENSE = 2**26  # entries of sparse matrices that may be written out
 FLOAT64_EXACT = 2**53  # integers up to here are exact in float64, in any order of summation
 INT64_LIMIT = 2**63 - 1
 
@@ -92,7 +95,10 @@ class Affine:
 
     @cached_property
     def weights(self) -> tuple[np.ndarray, ...]:
-        """All of them dense."""
+        """All of them dense.  Raises TooLarge where that would be too much."""
+        entries = sum(m.shape[0] * m.shape[1] for m in self.matrices if isinstance(m, SparseMatrix))
+        if entries > MAX_DENSE:
+            raise TooLarge("the network", f"has a layer whose matrices have {entries} entries, too many for this", "use a smaller network")
         return tuple(m.dense() if isinstance(m, SparseMatrix) else m for m in self.matrices)
 
     @property

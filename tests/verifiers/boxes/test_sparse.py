@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from relucid.models import onnx_tensors
+from relucid.models.errors import TooLarge
 from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Affine, Network, Relu, SparseMatrix, integer_array
 from relucid.models.onnx_reader import load_onnx, read_onnx
@@ -196,6 +197,13 @@ def test_a_large_convolution_over_the_memory_limit_is_unknown(large):
 def test_a_large_convolution_is_proved(large):
     found = run(large, "near.vnnlib", "--timeout", "90")
     assert found["word"] == "unsat" and found["peak_mb"] < 1500
+
+
+def test_writing_out_a_large_sparse_matrix_is_refused():
+    entry = np.array([0])
+    node = Affine((0,), (SparseMatrix((2**14, 2**13), entry, entry, integer_array([1])),), integer_array(np.zeros(2**14, dtype=np.int64)))
+    with pytest.raises(TooLarge, match="has a layer whose matrices have 134217728 entries"):
+        node.weights  # noqa: B018
 
 
 def test_a_point_of_a_large_network_is_exact():
