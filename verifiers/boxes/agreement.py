@@ -202,7 +202,7 @@ class _Difference:
         if not np.isfinite(bound):
             return "unknown"
         alone = float_network(self.a, case.lower, case.upper)
-        rows = Rows.of(alone, [self._close(polyhedron, Fraction(bound)) for polyhedron in case.unsafe])
+        rows = Rows.of(alone, [close(polyhedron, self.a.output_size, Fraction(bound)) for polyhedron in case.unsafe])
         hits: list[bool] = []
 
         def look(points: np.ndarray) -> bool:
@@ -220,8 +220,9 @@ class _Difference:
             return "refuted"
         return "proved" if result.status == "safe" else "unknown"
 
-    def _close(self, polyhedron: Polyhedron, bound: Fraction) -> Polyhedron:
-        """`disagreement` for the first network: it decides the label, and the rival is at most twice the bound behind."""
-        *decided, preferred = polyhedron
-        terms = tuple((i - self.a.output_size, factor) for i, factor in preferred.y)
-        return (*decided, Row((), terms, 2 * bound))
+
+def close(polyhedron: Polyhedron, outputs: int, bound: Fraction) -> Polyhedron:
+    """`disagreement` for the first network alone, where no output differs by more than the bound: the rival is at most twice that behind."""
+    *decided, preferred = polyhedron
+    terms = tuple((i - outputs, factor) for i, factor in preferred.y)
+    return (*decided, Row((), terms, 2 * bound))

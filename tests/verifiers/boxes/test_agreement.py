@@ -20,7 +20,7 @@ from relucid.models.network import Affine, Network, Relu, integer_array
 from relucid.models.onnx_writer import with_source, write_onnx
 from relucid.models.property import Case, Property
 from relucid.verifiers.boxes.against import decide_against
-from relucid.verifiers.boxes.agreement import decide_same_label
+from relucid.verifiers.boxes.agreement import close, decide_same_label
 from relucid.verifiers.boxes.compare import compare
 from relucid.verifiers.boxes.stacked import disagreement, same_nodes, side_by_side
 
@@ -206,6 +206,25 @@ def test_epsilon_of_networks_of_different_shapes(seed):
     for _ in range(30):
         point = [Fraction(int(v), 16) for v in rng.integers(-16, 17, 2)]
         assert max(abs(u - v) for u, v in zip(exact_outputs(a, point), exact_outputs(b, point), strict=True)) <= Fraction(free.bound)
+
+
+def test_whoever_disagrees_is_close_in_the_first_network():
+    """The question about the first network alone holds wherever the labels differ and no output differs by more than the bound."""
+    for a in product(range(3), repeat=3):
+        for b in product(range(3), repeat=3):
+            bound = Fraction(max(abs(x - y) for x, y in zip(a, b, strict=True)))
+            for c, j in ((c, j) for c in range(3) for j in range(3) if c != j):
+                rows = disagreement(c, j, 3)
+                if all(r.holds([], [Fraction(v) for v in (*a, *b)]) for r in rows):
+                    assert all(r.holds([], [Fraction(v) for v in a]) for r in close(rows, 3, bound))
+
+
+def test_exactly_epsilon_is_within():
+    a = with_source(floats(([[1.0]], [0.0])))
+    b = with_source(floats(([[1.0], [0.0]], [2.0, 1.0]), ([[1.0, 0.0]], [-1.0])))  # one more, on [0, 1], by another way
+    found = decide_against(a, b, box((0, 1)), Fraction(1), deadline=time.monotonic() + 1)
+    assert found.verdict != "refuted"
+    assert decide_against(a, b, box((0, 1)), Fraction(99, 100), deadline=time.monotonic() + 5).verdict == "refuted"
 
 
 def test_epsilon_of_many_inputs_is_searched():
