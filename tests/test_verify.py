@@ -131,12 +131,12 @@ def hard(folder):
     """A random network and a limit that bounds cannot settle quickly."""
     rng = np.random.default_rng(1)
     layers = []
-    for a, b in pairwise([10, 60, 60, 60, 1]):
+    for a, b in pairwise([12, 100, 100, 100, 1]):
         weight = rng.normal(0, 1, (b, a)).astype(np.float32) / np.float32(np.sqrt(a))
         layers.append((weight, rng.normal(0, 0.5, b).astype(np.float32)))
     (folder / "hard.onnx").write_bytes(write_onnx(feed_forward(layers, encoding="real")))
-    head = "".join(f"(declare-const X_{i} Real)(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(10))
-    (folder / "hard.vnnlib").write_text(head + "(declare-const Y_0 Real)(assert (>= Y_0 2.5))")
+    head = "".join(f"(declare-const X_{i} Real)(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(12))
+    (folder / "hard.vnnlib").write_text(head + "(declare-const Y_0 Real)(assert (>= Y_0 3))")
     return folder / "hard.onnx", folder / "hard.vnnlib"
 
 
