@@ -24,6 +24,7 @@ LAYERS = [
     "shown",
     "terminal",
     "terminal_show",
+    "reports",
     "benchmarks",
     "cli_output",
     "cli_verify",
@@ -47,6 +48,7 @@ HEAVY = {
     "pandas",
     "vl_convert",
     "jinja2",
+    "pygments",
     "highspy",
     "playwright",
 }

@@ -192,6 +192,15 @@ class _Job:
         return mask
 
 
+def trained_mask(
+    model: SparseGpt, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, k: float, settings: Settings, say: Callable[[int], None]
+) -> NodeMask:
+    """The mask at the end of one training with this k, whatever it decides: what the control of `show` compares (`control.py`)."""
+    for step, mask in _Job(model, ids, right, columns, activation_means(model, ids), settings).train(k, right):  # noqa: B007
+        say(step)
+    return mask
+
+
 def _heaviside() -> Any:
     """A step forwards, a sigmoid backwards."""
     import torch

@@ -7,7 +7,7 @@ this machine gave, so the smallest margin comes with them: where it is far above
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,9 +25,10 @@ SLACK = 1e-3  # by how much its two answers may differ: some GPU kernels add in 
 
 @dataclass(frozen=True, eq=False)
 class Teaching:
-    """Every input of the domain with the circuit's label; `closest` is the sequence whose two best labels are `smallest_margin` apart."""
+    """Inputs with the circuit's label and `margins` (best minus second best); `closest` is the sequence with the smallest one."""
 
     labelled: Labelled
+    margins: np.ndarray
     smallest_margin: float
     closest: tuple[str, ...]
 
@@ -43,7 +44,7 @@ def label_domain(
     size = language.size
     if size > LARGEST_DOMAIN:
         raise InputError("[domain]", f"{size} inputs are too many to run the circuit on each", f"keep it to {LARGEST_DOMAIN}")
-    words, decisions = [], []
+    words, decisions, margins = [], [], []
     margin, closest, done = float("inf"), np.zeros(domain.max_length, dtype=np.int16), 0
     for batch, _ in language.words():
         best, gaps = ask(batch)
@@ -52,10 +53,12 @@ def label_domain(
             margin, closest = float(gaps[lowest]), batch[lowest]
         words.append(batch)
         decisions.append(best)
+        margins.append(gaps)
         done += len(batch)
         if progress is not None:
             progress(done, size)
-    return Teaching(Labelled(np.concatenate(words), np.concatenate(decisions)), margin, domain.unpadded(closest))
+    labelled = Labelled(np.concatenate(words), np.concatenate(decisions))
+    return Teaching(labelled, np.concatenate(margins), margin, domain.unpadded(closest))
 
 
 def check_repeatable(circuit: Circuit, teaching: Teaching, domain: Domain, labels: Sequence[object]) -> None:
@@ -81,11 +84,7 @@ class Questions:
     def __call__(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Label indices and margins (best minus second best) for padded words."""
         best, gaps = np.zeros(len(words), dtype=np.int64), np.full(len(words), np.inf)
-        lengths = (words < self.pad).sum(axis=1)
-        for length in np.unique(lengths):
-            rows = np.flatnonzero(lengths == length)
-            body = self.tokens[words[rows, :length].astype(np.int64)]
-            ids = np.concatenate([np.tile(self.prefix, (len(rows), 1)), body, np.tile(self.suffix, (len(rows), 1))], axis=1)
+        for rows, ids in self.ids(words):
             chosen = self._logits(ids)[:, self.columns]
             if not np.isfinite(chosen).all():
                 raise InputError(self.circuit.name, "gives logits that are not finite on this domain", "the weights overflow float32")
@@ -94,6 +93,14 @@ class Questions:
                 ordered = np.sort(chosen, axis=1)
                 gaps[rows] = ordered[:, -1].astype(np.float64) - ordered[:, -2]
         return best, gaps
+
+    def ids(self, words: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What the circuit reads, length by length: rows of `words`, and their ids (rows, positions)."""
+        lengths = (words < self.pad).sum(axis=1)
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
+            body = self.tokens[words[rows, :length].astype(np.int64)]
+            yield rows, np.concatenate([np.tile(self.prefix, (len(rows), 1)), body, np.tile(self.suffix, (len(rows), 1))], axis=1)
 
     def _logits(self, ids: np.ndarray) -> np.ndarray:
         """One row of real numbers per sequence, or InputError: numpy would spread a single row over the whole batch."""

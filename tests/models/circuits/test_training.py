@@ -1,19 +1,16 @@
 """`relucid train` and `relucid prune`: sparsity, seeds, going on after a stop, masks with cut edges, and what is refused."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from relucid.cli import main
 from relucid.models.circuits.circuit import load_circuit, shipped
-from relucid.models.circuits.faithfulness import faithfulness
 from relucid.models.circuits.node_masks import Settings, prune_nodes
 from relucid.models.circuits.prune import margins
 from relucid.models.circuits.tasks.registry import NAMES, get_task
 from relucid.models.circuits.train import DENSE, Recipe, Trainer, density_at, keep_largest, run
-from relucid.models.claim_file import load_task
 from relucid.models.errors import InputError
 
 SMALL = Recipe(steps=12, batch=8, layers=1, width=8)
@@ -150,19 +147,6 @@ def test_masks_with_bad_extras(change, says, tmp_path):
     with pytest.raises(InputError) as caught:
         load_circuit(task.circuit, tmp_path / "m.json")
     assert says in str(caught.value)
-
-
-def test_faithfulness_of_a_broken_circuit_names_the_inputs(tmp_path):
-    circuit = load_circuit("quote_closing")
-    domain = replace(load_task(shipped()["quote_closing"].domain).domain, min_length=3, max_length=3)
-    good = faithfulness(circuit, domain, ("'", '"'))
-    assert good.inputs == 54 and len(good.partial) == len(good.control) == 8
-    nothing = {place: np.zeros_like(k) for place, k in circuit.mask.kept.items()}
-    broken = faithfulness(replace(circuit, mask=replace(circuit.mask, kept=nothing)), domain, ("'", '"'))
-    assert broken.agreeing == 27 and len(broken.disagreements) == 5
-    assert all(d.circuit_label != d.model_label and d.model_label in d.tokens for d in broken.disagreements)
-    whole = faithfulness(circuit.unpruned(), domain, ("'", '"'))
-    assert whole.agreeing is None and "nothing was pruned" in whole.lines()[-1]
 
 
 @pytest.mark.slow
