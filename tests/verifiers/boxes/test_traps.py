@@ -174,3 +174,18 @@ def test_cancellation_inside_a_neuron_is_in_the_bound():
     box = Parts.whole(net)
     bound, found = Rows.of(net, above(0).cases[0].unsafe).bound(net, box, tightened(net, box).layers)
     assert found.inputs.shape == (1, 1) and Fraction(float(bound[0, 0])) >= Fraction(-3, 2)
+
+
+def test_affine_nodes_that_no_relu_reads_have_slack_too():
+    """x * 31/43 * 43/21 * 21/31 ... - x is 0, and less in float64: every affine node between affine nodes loses some of it."""
+    rounds = 13
+    factors = ((31, 43), (43, 21), (21, 31)) * rounds
+    chain = [Affine((k,), (integer_array([[a]]),), integer_array([0]), b) for k, (a, b) in enumerate(factors)]
+    difference = Affine((len(chain), 0), (integer_array([[1]]), integer_array([[-1]])), integer_array([0]))
+    network = Network(1, (*chain, difference), "real")
+    assert exact_outputs(network, [Fraction(1)]) == (0,)
+    net = float_network(network, [Fraction(1)], [Fraction(2)])
+    assert net.values(np.array([[1.0]]))[-1][0, 0] < -20 * 2.0**-53
+    box = Parts.whole(net)
+    bound, _ = Rows.of(net, above(0).cases[0].unsafe).bound(net, box, tightened(net, box).layers)
+    assert bound[0, 0] >= 0
