@@ -22,7 +22,7 @@ from .box_bounds import BOX, ONE, Asked, BoxNetwork, Region, better, box_network
 from .format import BOX_FORMAT
 from .lines import BITS, Lines, Phases, covers
 
-PARTS = 100_000_000
+LINES = 100_000_000
 DEPTH = 10_000
 CHUNK = 256  # leaves that are looked at together
 
@@ -173,10 +173,10 @@ class _BoxChecker:
         while stack:
             region, known, depth = stack.pop()
             line = self.lines.line("a part", {"tighten", "bounds", "empty", "cut"})
-            self.parts += 1
-            if self.parts > PARTS or depth > DEPTH:
+            self.parts += line["cut"] != "again"
+            if self.lines.number > LINES or depth > DEPTH:
                 raise self.lines.no("there are too many parts")
-            if self.parts % 100 == 0:
+            if self.lines.number % 100 == 0:
                 self.progress(f"{self.parts} parts, {self.leaves} leaves checked")
             if type(line["tighten"]) is not bool:
                 raise self.lines.no("tighten is neither true nor false")
