@@ -57,6 +57,9 @@ def show(what: str, samples: int, mask: Path | None, domain: Path | None, draw: 
 @click.option(
     "--density", type=click.FloatRange(0, 1, min_open=True), default=0.12, show_default=True, help="Share of weights kept; 1: dense."
 )
+@click.option(
+    "--attempts", type=click.IntRange(1, 1000), default=3, show_default=True, help="Trainings, seed after seed, until every input is right."
+)
 @click.option("--layers", type=click.IntRange(1, 64), default=2, show_default=True, help="Layers of the transformer.")
 @click.option("--width", type=click.IntRange(4, 4096), default=16, show_default=True, help="Channels of the residual stream.")
 @click.option(
@@ -92,6 +95,12 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 @click.argument("model")
 @click.argument("task")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="File for the node mask [default: MODEL/TASK.mask.json].")
+@click.option(
+    "--mask", type=click.Path(path_type=Path), default=None, help="Start from this mask (or the release's viz_data.pt) and prune further."
+)
+@click.option(
+    "--compare", default=None, metavar="MODEL", help="Prune this model too, the same way: say, the dense one of `train --density 1`."
+)
 @click.option("--target-loss", type=float, default=0.15, show_default=True, help="Cross-entropy that the circuit may have.")
 @click.option(
     "--ablation", type=click.Choice(["mean", "zero"]), default="mean", show_default=True, help="What stands in for a pruned node."
@@ -99,22 +108,24 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of each training of the masks.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
 @json_option
-def prune(model: str, task: str, out: Path | None, as_json: bool, **settings: Any) -> int:
-    """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL."""
+def prune(model: str, task: str, out: Path | None, mask: Path | None, compare: str | None, as_json: bool, **settings: Any) -> int:
+    """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL; what was stopped goes on."""
     from .models.circuits.node_masks import Settings
     from .training import prune_model
 
+    chosen = Settings(**settings)
     with status_line() as progress:
-        result = prune_model(model, task, Settings(**settings), out, progress)
+        result = prune_model(model, task, chosen, out, mask, progress)
+        other = None if compare is None else prune_model(compare, task, chosen, None, None, progress)
     with writing():
         if as_json:
             from .shown import pruned_json
 
-            print_json(pruned_json(result))
+            print_json(pruned_json(result, other))
         else:
             from .terminal_show import print_pruned
 
-            print_pruned(result)
+            print_pruned(result, other)
     return 0
 
 

@@ -155,8 +155,8 @@ def trained_json(result: Trained) -> dict[str, Any]:
     return {"kind": "trained", **asdict(result), "out": str(result.out)}
 
 
-def pruned_json(result: Pruned) -> dict[str, Any]:
-    """What `relucid prune` tells; the mask itself is in the file."""
+def pruned_json(result: Pruned, other: Pruned | None = None) -> dict[str, Any]:
+    """What `relucid prune` tells, `compared` with another model that was pruned too; the mask itself is in the file."""
     return {
         "kind": "pruned",
         "task": result.task,
@@ -164,6 +164,7 @@ def pruned_json(result: Pruned) -> dict[str, Any]:
         "inputs": result.inputs,
         "report": result.pruning.mask.report,
         "out": str(result.out),
+        "compared": None if other is None else pruned_json(other),
     }
 
 

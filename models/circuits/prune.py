@@ -132,8 +132,11 @@ def prune(
 
 def margins(model: SparseGpt, ids: np.ndarray, right: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """By how much the right label leads the best other one, per input (negative: it is wrong)."""
-    logits = model.logits(ids)[:, columns].astype(np.float64)
-    rows = np.arange(len(ids))
-    lead = logits[rows, right]
-    logits[rows, right] = -np.inf
-    return lead - logits.max(axis=1)
+    return lead_of(model.logits(ids)[:, columns].astype(np.float64), right)
+
+
+def lead_of(logits: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """`margins`, of logits over the labels alone."""
+    others, rows = logits.copy(), np.arange(len(logits))
+    others[rows, right] = -np.inf
+    return logits[rows, right] - others.max(axis=1)
