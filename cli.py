@@ -19,7 +19,7 @@ import click
 
 from .cli_bench import commands as bench_commands
 from .cli_circuits import commands as circuit_commands
-from .cli_output import Unwritable, names_in, print_json, quiet_option, silence, status_line, writing
+from .cli_output import Unwritable, ablation_option, names_in, print_json, quiet_option, silence, status_line, writing
 from .cli_verify import verify
 from .models.errors import InputError
 from .version import __version__
@@ -172,6 +172,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
 @click.option("--domain", type=click.Path(path_type=Path), default=None, help="Claim file without network and program.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for surrogate, program and claim.")
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask (JSON) that cuts the circuit out of the model.")
+@ablation_option
 @click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
               "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
 @_limits
@@ -180,6 +181,7 @@ def distill(
     domain: Path | None,
     out: Path,
     mask: Path | None,
+    ablation: str | None,
     quiet: bool,
     as_json: bool,
     trust: Trust,
@@ -198,7 +200,7 @@ def distill(
     names = names_in(backends)
     try:
         with status_line(quiet) as progress:
-            result = run(circuit, domain, mask=mask, out=out, backends=names, trust=trust, progress=progress, **limits)
+            result = run(circuit, domain, mask=mask, ablation=ablation, out=out, backends=names, trust=trust, progress=progress, **limits)
     except NoProgram as error:
         if as_json:
             print_json(undecided_json(str(error)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .cli_output import json_option, print_json, status_line, writing
+from .cli_output import ablation_option, json_option, print_json, status_line, writing
 from .models.errors import InputError
 
 NOT_LEARNT = 3  # the status of an honest unknown
@@ -20,17 +20,20 @@ NOT_LEARNT = 3  # the status of an honest unknown
 @click.option(
     "--domain", type=click.Path(path_type=Path), default=None, help="Of a circuit: how faithful it is on this domain (a claim file)."
 )
+@ablation_option
 @click.option("--draw", type=click.Path(path_type=Path), default=None, help="Of a circuit or attribution graph: a picture, .svg or .png.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials with --domain.")
 @json_option
-def show(what: str, samples: int, mask: Path | None, domain: Path | None, draw: Path | None, seed: int, as_json: bool) -> int:
+def show(
+    what: str, samples: int, mask: Path | None, domain: Path | None, ablation: str | None, draw: Path | None, seed: int, as_json: bool
+) -> int:
     """Restate a claim file, a circuit or an ONNX network in plain words."""
     from .shown import circuit_json, claim_json, network_json, view_circuit
 
     path = Path(what)
     if path.suffix in (".toml", ".onnx") and domain is None:
-        if mask or draw:
-            raise InputError("--mask" if mask else "--draw", f"{what} is not a circuit", "leave it out")
+        if mask or draw or ablation:
+            raise InputError("--mask" if mask else "--draw" if draw else "--ablation", f"{what} is not a circuit", "leave it out")
         if as_json:
             print_json(claim_json(path, samples) if path.suffix == ".toml" else network_json(path))
             return 0
@@ -39,7 +42,7 @@ def show(what: str, samples: int, mask: Path | None, domain: Path | None, draw: 
         show_claim(path, samples) if path.suffix == ".toml" else show_network(path)
         return 0
     with status_line() as progress:
-        view = view_circuit(what, mask, domain, draw, seed, progress)
+        view = view_circuit(what, mask, domain, draw, seed, progress, ablation)
     with writing():
         if as_json:
             print_json(circuit_json(view))

@@ -17,6 +17,11 @@ from .models.errors import InputError
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, and of the result only the first lines.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
+ablation_option = click.option(
+    "--ablation", type=click.Choice(["mean", "zero"]), default=None,
+    help="What stands in for nodes that the mask does not keep, taken over the domain [default: what the mask says].",
+)  # fmt: skip
+
 
 def names_in(backends: str | None) -> tuple[str, ...] | None:
     """The names in a list with commas."""

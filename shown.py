@@ -93,7 +93,13 @@ class CircuitView:
 
 
 def view_circuit(
-    where: str, mask: Path | None, domain: Path | None, draw: Path | None, seed: int, progress: Callable[[str], None]
+    where: str,
+    mask: Path | None,
+    domain: Path | None,
+    draw: Path | None,
+    seed: int,
+    progress: Callable[[str], None],
+    ablation: str | None = None,
 ) -> CircuitView:
     """Load, measure and draw it; the picture is written here."""
     from .models.circuits.attribution_graph import NOT_EXECUTABLE, is_attribution_graph, read_attribution_graph
@@ -109,12 +115,19 @@ def view_circuit(
         if kind not in FORMATS:
             raise InputError("--draw", f"{draw} is no kind of picture", f"its name ends in .{' or .'.join(FORMATS)}")
         check_writable(draw.parent, (draw.name,))
+    if ablation is not None and domain is None:
+        raise InputError("--ablation", "what stands in is taken over a domain", "give --domain, too")
     attribution = (
         read_attribution_graph(path) if path.suffix == ".json" and path.is_file() and is_attribution_graph(read_json(path)) else None
     )
     circuit = None if attribution is not None else load_circuit(where, mask)
     if attribution is not None and (domain or mask):
         raise InputError(where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask'}")
+    if circuit is not None and ablation is not None:
+        from .models.circuits.ablation import ablated
+
+        assert domain is not None
+        circuit = ablated(circuit, load_task(domain).domain, ablation)
     faithful = None
     if circuit is not None and domain is not None:
         from .models.circuits.faithfulness import faithfulness

@@ -131,14 +131,13 @@ def print_pruned(result: Pruned, other: Pruned | None = None) -> None:
     """A circuit that was cut out of a model, next to the model, to a control, and to what was cut out of another model."""
     screen, pruning = console(), result.pruning
     screen.print(heading(f"pruned to {result.task}"))
-    model = result.out.parent
     lines = (
         *result.summary.lines()[:2],
         f"{len(pruning.mask.cut)} edges between kept nodes were cut",
         f"same decision as the model on all {number(result.inputs)} inputs; task loss {pruning.loss:.3g}, of the model {pruning.model_loss:.3g}",
         f"control, the same pruning on random labels: {pruning.control_nodes} nodes, {pruning.control_accuracy:.0%} of the labels",
         *(() if other is None else (_compared(other),)),
-        f"written to {result.out}; next: relucid distill {model} --mask {result.out} --domain {model / result.task}.toml --out DIR",
+        f"written to {result.out}; next: relucid distill {result.model} --mask {result.out} --domain {result.domain} --out DIR",
     )
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
@@ -146,7 +145,7 @@ def print_pruned(result: Pruned, other: Pruned | None = None) -> None:
 def _compared(other: Pruned) -> str:
     summary, pruning = other.summary, other.pruning
     size = f"{number(summary.nodes_kept)} of {number(summary.nodes_total)} nodes, {number(summary.edges_kept)} of {number(summary.edges_total)} edges"
-    return f"compared with {other.out}: {size}; task loss {pruning.loss:.3g}, of that model {pruning.model_loss:.3g}"
+    return f"compared with {other.model}: {size}; task loss {pruning.loss:.3g}, of that model {pruning.model_loss:.3g}"
 
 
 def surrogate_lines(result: Distillation) -> list[str]:

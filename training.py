@@ -61,6 +61,8 @@ class Pruned:
     inputs: int
     pruning: Pruning
     out: Path
+    model: str
+    domain: str  # a claim file without network and program, for what comes next
 
 
 def train_task(name: str, out: Path, recipe: Recipe, device: str = "auto", progress: Progress | None = None) -> Trained:
@@ -136,7 +138,10 @@ def prune_model(
     mask = replace(pruning.mask, origin=origin, report={k: round(v, 6) for k, v in report.items()})
     write_files(path.parent, {path.name: mask.text()})
     stopped.unlink(missing_ok=True)
-    return Pruned(name, replace(model, mask=mask, name=f"{model.name} ({name})").summary(), len(ids), replace(pruning, mask=mask), path)
+    summary = replace(model, mask=mask, name=f"{model.name} ({name})").summary()
+    beside = Path(where) / f"{name}.toml"
+    stated = task if known is None else str(beside) if beside.exists() else "FILE"
+    return Pruned(name, summary, len(ids), replace(pruning, mask=mask), path, where, stated)
 
 
 def _to_prune(where: str, start: Path | None) -> tuple[SparseGpt, NodeMask | None]:

@@ -23,13 +23,15 @@ LOOK = 10  # steps between two looks at the mask
 
 @dataclass(frozen=True, eq=False)
 class Gates:
-    """What is trained on: a model without the edges that are cut, labels, what stands in for a closed node, and which gates there are at all."""
+    """What is trained on: a model without the edges that are cut, inputs, what stands in for a closed node, which gates there are, and `of` how many
+    nodes the open ones are a share."""
 
     model: SparseGpt
     ids: np.ndarray
     columns: np.ndarray
     means: dict[Place, np.ndarray]
     within: Kept
+    of: int
     batch: int
     seed: int
 
@@ -42,7 +44,6 @@ class Gates:
         means = {p: torch.from_numpy(m) for p, m in self.means.items()}
         within = {p: torch.from_numpy(w).float() for p, w in self.within.items()}
         optimizer = torch.optim.Adam(logits.values(), lr=RATE)
-        total = sum(int(w.sum()) for w in self.within.values())
         ids, targets, columns = torch.from_numpy(self.ids), torch.from_numpy(right), torch.from_numpy(self.columns)
         heaviside = _heaviside()
 
@@ -54,7 +55,7 @@ class Gates:
             gates = {p: heaviside(g) * within[p] for p, g in logits.items()}
             rows = torch.randint(len(ids), (self.batch,), generator=generator)
             out = forward(self.model.config, self.model.effective, ids[rows], at, last_only=True)[:, 0][:, columns]
-            share = torch.stack([g.sum() for g in gates.values()]).sum() / max(1, total)
+            share = torch.stack([g.sum() for g in gates.values()]).sum() / self.of
             loss = torch.nn.functional.cross_entropy(out, targets[rows]) + k * share
             optimizer.zero_grad()
             loss.backward()

@@ -25,24 +25,30 @@ from .mask import Cut, NodeMask
 from .prune import activation_means, lead_of
 from .pruning_stage import Stage
 
-LARGEST_K, SMALLEST_K = 30.0, 0.01
+RANGE = (math.log(0.01), math.log(30.0))  # of log k
+GAIN = 0.9  # what share a sweep has to leave for another one to follow
 SLICE = 1024  # inputs judged at a time
 HARD = 256  # inputs on which a mask failed before: they are asked first
 ROUNDING = 1e-3  # by how much they have to fail: the last word is the whole domain's
 EVERY = 10.0  # seconds between two stages written
 
+OTHER = {"mean": "zero", "zero": "mean"}
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`target_loss`: cross-entropy over the labels that the circuit may have; `margin`: by how much each decision must lead."""
+    """`target_loss`: cross-entropy over the labels that the circuit may have; `margin`: by how much each decision must lead.
+
+    The bisection is repeated, up to `sweeps` times in all, within the circuit that the last one left, as long as it gets smaller by a tenth.
+    """
 
     target_loss: float = 0.15
     margin: float = 0.2
     steps: int = 200
     batch: int = 64
     bisections: int = 5
+    sweeps: int = 4
     ablation: str = "mean"
     seed: int = 0
 
@@ -51,7 +57,13 @@ class Settings:
             raise InputError("--ablation", f"{self.ablation!r} is neither mean nor zero", "choose one")
         if not 0 < self.target_loss < math.inf:
             raise InputError("--target-loss", f"{self.target_loss} is not above 0", "give a cross-entropy, such as 0.15")
-        for name, low, high in (("steps", 1, 10**7), ("batch", 1, 10**6), ("bisections", 1, 100), ("seed", 0, 2**63 - 1)):
+        for name, low, high in (
+            ("steps", 1, 10**7),
+            ("batch", 1, 10**6),
+            ("bisections", 1, 100),
+            ("sweeps", 1, 100),
+            ("seed", 0, 2**63 - 1),
+        ):
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"--{name}", f"{getattr(self, name)} is outside {low} to {high}", "give a number in between")
 
@@ -89,17 +101,17 @@ class PruningJob:
         start: NodeMask | None = None,
     ) -> None:
         self.model, self.ids, self.right, self.columns, self.settings = model, ids, right, columns, settings
-        means = activation_means(model, ids)
+        means = activation_means(model, [ids])
         self.means = means if settings.ablation == "mean" else {place: np.zeros_like(m) for place, m in means.items()}
         kept = {p: np.ones(len(m), dtype=bool) for p, m in means.items()} if start is None else start.kept
-        self.first = self.stage = Stage(kept, start.cut if start else frozenset(), math.log(SMALLEST_K), math.log(LARGEST_K))
+        self.first = self.stage = Stage(kept, kept, start.cut if start else frozenset(), *RANGE)
         self._hard = np.zeros(0, dtype=np.int64)
         whole = self._circuit(self.first)
         leads, losses = judge(whole, ids, right, columns)
         if leads.min() <= 0:
             what = f"decides {int((leads <= 0).sum())} of {len(ids)} inputs wrongly"
             raise (
-                InputError("--mask", f"its circuit {what}", f"start from a larger one; ablation is {settings.ablation}")
+                InputError("--mask", f"its circuit {what}", f"start from a larger one, or with --ablation {OTHER[settings.ablation]}")
                 if start
                 else InputError(model.name, what, "prune a model that has learnt the task")
             )
@@ -107,7 +119,7 @@ class PruningJob:
             what = f"{settings.target_loss} is below {losses.mean():.3g}, the loss before anything is pruned"
             raise InputError("--target-loss", what, "give a larger one")
         self.margin = min(settings.margin, float(leads.min()) / 2)
-        self._gates = Gates(whole, ids, columns, self.means, kept, settings.batch, settings.seed)
+        self._gates = Gates(whole, ids, columns, self.means, kept, _count(kept), settings.batch, settings.seed)
 
     @property
     def digest(self) -> str:
@@ -121,7 +133,7 @@ class PruningJob:
     def run(self, say: Say = lambda text: None, save: Callable[[Stage], None] = lambda stage: None) -> Pruning:
         """`save` is given what to go on from: after each bisection, now and then in the edge pass, and on an interrupt."""
         try:
-            while self.stage.rounds < self.settings.bisections:
+            while self._another_round():
                 self.stage = self._bisect(say)
                 save(self.stage)
             saved = time.monotonic()
@@ -156,13 +168,25 @@ class PruningJob:
             losses.append(loss)
         return float(np.concatenate(losses).mean()) <= self.settings.target_loss
 
+    def _another_round(self) -> bool:
+        """Whether bisection goes on; where one sweep is over, the next begins."""
+        stage, settings = self.stage, self.settings
+        if stage.rounds < settings.bisections:
+            return True
+        if stage.sweep >= settings.sweeps or _count(stage.kept) > GAIN * _count(stage.within):
+            return False
+        self.stage = Stage(stage.kept, stage.kept, stage.cut, *RANGE, stage.k, stage.sweep + 1)
+        return True
+
     def _bisect(self, say: Say) -> Stage:
         """One training of the masks, with the k in the middle."""
         best, settings, reached = self.stage, self.settings, False
         log_k = (best.low + best.high) / 2
-        for step, kept in self._gates.train(math.exp(log_k), self.right, settings.steps):
+        for step, kept in replace(self._gates, within=best.within).train(math.exp(log_k), self.right, settings.steps):
             fewest = _count(best.kept)
-            say(f"masks {best.rounds + 1} of {settings.bisections}, k = {math.exp(log_k):.3g}: step {step}, {fewest} nodes so far")
+            say(
+                f"sweep {best.sweep}, masks {best.rounds + 1} of {settings.bisections}, k = {math.exp(log_k):.3g}: step {step}, {fewest} nodes so far"
+            )
             tried = replace(best, kept=kept, k=math.exp(log_k))
             if (_count(kept) < fewest or step == settings.steps) and self.good(tried):
                 reached = reached or step > settings.steps // 2

@@ -7,7 +7,7 @@ this machine gave, so the smallest margin comes with them: where it is far above
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,11 +81,7 @@ class Questions:
     def __call__(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Label indices and margins (best minus second best) for padded words."""
         best, gaps = np.zeros(len(words), dtype=np.int64), np.full(len(words), np.inf)
-        lengths = (words < self.pad).sum(axis=1)
-        for length in np.unique(lengths):
-            rows = np.flatnonzero(lengths == length)
-            body = self.tokens[words[rows, :length].astype(np.int64)]
-            ids = np.concatenate([np.tile(self.prefix, (len(rows), 1)), body, np.tile(self.suffix, (len(rows), 1))], axis=1)
+        for rows, ids in self.ids(words):
             chosen = self._logits(ids)[:, self.columns]
             if not np.isfinite(chosen).all():
                 raise InputError(self.circuit.name, "gives logits that are not finite on this domain", "the weights overflow float32")
@@ -94,6 +90,14 @@ class Questions:
                 ordered = np.sort(chosen, axis=1)
                 gaps[rows] = ordered[:, -1].astype(np.float64) - ordered[:, -2]
         return best, gaps
+
+    def ids(self, words: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """What the circuit reads, length by length: rows of `words`, and their ids (rows, positions)."""
+        lengths = (words < self.pad).sum(axis=1)
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
+            body = self.tokens[words[rows, :length].astype(np.int64)]
+            yield rows, np.concatenate([np.tile(self.prefix, (len(rows), 1)), body, np.tile(self.suffix, (len(rows), 1))], axis=1)
 
     def _logits(self, ids: np.ndarray) -> np.ndarray:
         """One row of real numbers per sequence, or InputError: numpy would spread a single row over the whole batch."""

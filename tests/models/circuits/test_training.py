@@ -122,7 +122,7 @@ def test_train_prune_and_cut_edges_on_a_tiny_task(tmp_path, capsys):
     model, task = load_circuit(out), get_task("var_swap")
     ids, _ = task.examples
     right = model.logits(ids)[:, task.columns].argmax(axis=1)
-    result = PruningJob(model, ids, right, task.columns, Settings(steps=20, batch=16, bisections=2, target_loss=2.0)).run()
+    result = PruningJob(model, ids, right, task.columns, Settings(steps=20, batch=16, bisections=2, sweeps=2, target_loss=2.0)).run()
     result.mask.write(tmp_path / "m.mask.json")
     circuit = load_circuit(out, tmp_path / "m.mask.json")
     assert circuit.mask.cut == result.mask.cut and len(result.mask.cut) > 0
