@@ -40,28 +40,33 @@ class Gates:
         import torch
 
         generator = torch.Generator().manual_seed(self.seed)
-        logits = {p: torch.empty(len(m)).uniform_(*START, generator=generator).requires_grad_() for p, m in self.means.items()}
-        means = {p: torch.from_numpy(m) for p, m in self.means.items()}
-        within = {p: torch.from_numpy(w).float() for p, w in self.within.items()}
-        optimizer = torch.optim.Adam(logits.values(), lr=RATE)
+        places = list(
+            self.means
+        )  # all gates in one vector, place after place: a step is many small operations, and their number is what it costs
+        widths = [len(self.means[p]) for p in places]
+        means = torch.from_numpy(np.concatenate([self.means[p] for p in places]))
+        within = torch.from_numpy(np.concatenate([self.within[p] for p in places]))
+        logits = torch.empty(len(means)).uniform_(*START, generator=generator).requires_grad_()
+        optimizer = torch.optim.Adam([logits], lr=RATE)
         ids, targets, columns = torch.from_numpy(self.ids), torch.from_numpy(right), torch.from_numpy(self.columns)
         heaviside = _heaviside()
 
         def at(layer: int, location: str, x: torch.Tensor) -> torch.Tensor:
-            gate = gates[layer, location]
-            return x * gate + means[layer, location] * (1 - gate)
+            gate, instead = hooks[layer, location]
+            return torch.addcmul(instead, x, gate)
 
         for step in range(steps):
-            gates = {p: heaviside(g) * within[p] for p, g in logits.items()}
+            gates = heaviside(logits) * within
+            hooks = dict(zip(places, zip(gates.split(widths), (means * (1 - gates)).split(widths), strict=True), strict=True))
             rows = torch.randint(len(ids), (self.batch,), generator=generator)
             out = forward(self.model.config, self.model.effective, ids[rows], at, last_only=True)[:, 0][:, columns]
-            share = torch.stack([g.sum() for g in gates.values()]).sum() / self.of
-            loss = torch.nn.functional.cross_entropy(out, targets[rows]) + k * share
+            loss = torch.nn.functional.cross_entropy(out, targets[rows]) + k * gates.sum() / self.of
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             if step % LOOK == LOOK - 1 or step == steps - 1:
-                yield step + 1, {p: (g.detach() > 0).numpy() & self.within[p] for p, g in logits.items()}
+                kept = np.split((logits.detach() > 0).numpy(), np.cumsum(widths)[:-1])
+                yield step + 1, {p: k & self.within[p] for p, k in zip(places, kept, strict=True)}
 
 
 def _heaviside() -> Any:

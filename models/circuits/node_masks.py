@@ -13,7 +13,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -106,6 +105,7 @@ class PruningJob:
         kept = {p: np.ones(len(m), dtype=bool) for p, m in means.items()} if start is None else start.kept
         self.first = self.stage = Stage(kept, kept, start.cut if start else frozenset(), *RANGE)
         self._hard = np.zeros(0, dtype=np.int64)
+        self._pass: tuple[Kept, list[Cut]] | None = None
         whole = self._circuit(self.first)
         leads, losses = judge(whole, ids, right, columns)
         if leads.min() <= 0:
@@ -141,7 +141,7 @@ class PruningJob:
                 if time.monotonic() - saved > EVERY:
                     save(self.stage)
                     saved = time.monotonic()
-            mask = self._mask(self._without_idle_nodes(say))
+            mask = self._mask(self.stage)
             say("control: the same pruning on random labels")
             shuffled = np.random.default_rng(self.settings.seed).permutation(self.right)
             *_, (_, control) = self._gates.train(self.stage.k or 1.0, shuffled, self.settings.steps)
@@ -195,16 +195,17 @@ class PruningJob:
         return replace(best, rounds=best.rounds + 1, low=low, high=high)
 
     def _thinned(self, say: Say) -> bool:
-        """One trial of the edge pass: edges between kept nodes go, weakest first, while every decision stays.  True: no edge goes any more.
+        """One trial of the edge pass: edges between kept nodes go, weakest first, while every decision stays.  True: nothing goes any more.
 
         Those that go come in rows, so the number tried at once doubles with each success, and is halved with each failure.
         """
-        stage, listed = self.stage, self._edges
+        stage, listed = self.stage, self._listed(self.stage.kept)
         left = [i for i in range(stage.tried, len(listed)) if listed[i] not in stage.cut]
-        say(f"edges: {stage.tried} of {len(listed)} tried, {len(stage.cut)} removed")
+        say(f"edges: {stage.tried} of {len(listed)} tried, {len(stage.cut)} removed, {_count(stage.kept)} nodes")
         if not left:
-            self.stage = replace(stage, tried=0, block=1, removed=0)
-            return stage.removed == 0
+            kept = self._without_idle_nodes(stage)
+            self.stage = replace(stage, kept=kept, tried=0, block=1, removed=0)
+            return stage.removed == 0 and _count(kept) == _count(stage.kept)
         block = left[: stage.block]
         fewer = replace(stage, cut=stage.cut | {listed[i] for i in block})
         if self.good(fewer):
@@ -215,25 +216,24 @@ class PruningJob:
             self.stage = replace(stage, tried=block[-1] + 1, block=1)
         return False
 
-    @cached_property
-    def _edges(self) -> list[Cut]:
-        """Those between the nodes that bisection kept, weakest first."""
-        found = edges(self.model.config, self.model.weights, self._mask(replace(self.stage, cut=self.first.cut)))
-        return [edge for _, edge in sorted((abs(weight), edge) for edge, weight in found)]
+    def _listed(self, kept: Kept) -> list[Cut]:
+        """The edges between kept nodes that a pass goes through, weakest first, gone ones among them; nodes go only between passes."""
+        if self._pass is None or self._pass[0] is not kept:
+            found = edges(self.model.config, self.model.weights, self._mask(replace(self.stage, cut=self.first.cut)))
+            self._pass = (kept, [edge for _, edge in sorted((abs(weight), edge) for edge, weight in found)])
+        return self._pass[1]
 
-    def _without_idle_nodes(self, say: Say) -> Stage:
+    def _without_idle_nodes(self, stage: Stage) -> Kept:
         """Kept nodes that no kept edge touches go too, where the decisions stay."""
-        stage, config = self.stage, self.model.config
+        config, fewer = self.model.config, stage.kept
         touched = {end for edge, _ in edges(config, self.model.weights, self._mask(stage)) for end in ends(config, edge)}
         for place, kept in stage.kept.items():
             for node in np.flatnonzero(kept):
                 if (*place, int(node)) not in touched:
-                    fewer = {p: k.copy() for p, k in stage.kept.items()}
-                    fewer[place][node] = False
-                    if self.good(replace(stage, kept=fewer)):
-                        stage = replace(stage, kept=fewer)
-        say(f"{_count(stage.kept)} nodes left")
-        return stage
+                    tried = {**fewer, place: fewer[place] & (np.arange(len(kept)) != node)}
+                    if self.good(replace(stage, kept=tried)):
+                        fewer = tried
+        return fewer
 
     def _judge(self, circuit: SparseGpt, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return judge(circuit, self.ids[rows], self.right[rows], self.columns)
