@@ -114,12 +114,17 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 def prune(model: str, task: str, out: Path | None, mask: Path | None, compare: str | None, as_json: bool, **settings: Any) -> int:
     """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL; what was stopped goes on."""
     from .models.circuits.node_masks import Settings
-    from .training import prune_model
+    from .training import prepare_pruning
 
     chosen = Settings(**settings)
     with status_line() as progress:
-        result = prune_model(model, task, chosen, out, mask, progress)
-        other = None if compare is None else prune_model(compare, task, chosen, None, None, progress)
+        runs = [prepare_pruning(model, task, chosen, out, mask)]
+        if compare is not None:
+            runs.append(prepare_pruning(compare, task, chosen))
+            if runs[0].out.resolve() == runs[1].out.resolve():
+                raise InputError("--compare", f"both masks would be written to {runs[0].out}", "choose another --out")
+        result, *others = (run.run(progress) for run in runs)
+    other = others[0] if others else None
     with writing():
         if as_json:
             from .shown import pruned_json

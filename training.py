@@ -29,7 +29,7 @@ from .verifiers.limits import interrupts_held
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .models.circuits.node_masks import Pruning, Settings
+    from .models.circuits.node_masks import Pruning, PruningJob, Settings
     from .models.circuits.train import Recipe
 
 STOPPED = "training.pt"
@@ -105,11 +105,37 @@ def train_task(name: str, out: Path, recipe: Recipe, device: str = "auto", progr
     return Trained(name, summary, len(leads), int((leads > 0).sum()), float(leads.min()), float(losses.mean()), trainer.seed, out)
 
 
-def prune_model(
-    where: str, task: str, settings: Settings, out: Path | None = None, start: Path | None = None, progress: Progress | None = None
-) -> Pruned:
-    """Cut a task's circuit out of a model, or out of the circuit that the mask `start` makes of it; the labels are the model's own decisions.
+@dataclass(frozen=True, eq=False)
+class PruningRun:
+    """A pruning of which everything was read and checked; `run` does the work and writes the mask to `out`."""
 
+    name: str
+    job: PruningJob
+    out: Path
+    model: str
+    domain: str
+    origin: str
+
+    def run(self, progress: Progress | None = None) -> Pruned:
+        job, out, stopped = self.job, self.out, self._stopped
+        pruning = job.run(progress or (lambda message: None), lambda stage: write_files(out.parent, {stopped.name: stage.text(job.digest)}))
+        report = {"model_loss": pruning.model_loss, "loss": pruning.loss, "k": pruning.k}
+        report |= {"control_nodes": pruning.control_nodes, "control_accuracy": pruning.control_accuracy}
+        mask = replace(pruning.mask, origin=self.origin, report={k: round(v, 6) for k, v in report.items()})
+        write_files(out.parent, {out.name: mask.text()})
+        stopped.unlink(missing_ok=True)
+        summary = replace(job.model, mask=mask, name=f"{job.model.name} ({self.name})").summary()
+        return Pruned(self.name, summary, len(job.ids), replace(pruning, mask=mask), out, self.model, self.domain)
+
+    @property
+    def _stopped(self) -> Path:
+        return self.out.with_name(self.out.name + STOPPED_PRUNING)
+
+
+def prepare_pruning(where: str, task: str, settings: Settings, out: Path | None = None, start: Path | None = None) -> PruningRun:
+    """To cut a task's circuit out of a model, or out of the circuit that the mask `start` makes of it.
+
+    The model has to be right on a registered task; of a domain file, the labels are the model's own decisions.
     A pruning that was stopped goes on from the file beside `out`.
     """
     import torch
@@ -124,24 +150,21 @@ def prune_model(
     columns = word_ids(model.name, number, labels, "[decision] labels")
     ids = domain_ids(model.name, model.vocabulary, domain)
     path = out or Path(where) / f"{name}.mask.json"
-    stopped = path.with_name(path.name + STOPPED_PRUNING)
-    check_writable(path.parent, (path.name, stopped.name))
+    check_writable(path.parent, (path.name, path.name + STOPPED_PRUNING))
     right = model.logits(ids)[:, columns].argmax(axis=1) if known is None else known.examples[1]
-    job = PruningJob(model, ids, right, columns, settings, begun)
-    if stopped.exists():
-        job.stage = read_stage(stopped, job.digest, job.first)
-    pruning = job.run(progress or (lambda message: None), lambda stage: write_files(path.parent, {stopped.name: stage.text(job.digest)}))
+    beside = Path(where) / f"{name}.toml"
     origin = f"relucid {__version__} prune, {name}, {settings.ablation} ablation over {len(ids)} inputs: {settings}"
     origin += f", from {start.name}" if start else ""
-    report = {"model_loss": pruning.model_loss, "loss": pruning.loss, "k": pruning.k}
-    report |= {"control_nodes": pruning.control_nodes, "control_accuracy": pruning.control_accuracy}
-    mask = replace(pruning.mask, origin=origin, report={k: round(v, 6) for k, v in report.items()})
-    write_files(path.parent, {path.name: mask.text()})
-    stopped.unlink(missing_ok=True)
-    summary = replace(model, mask=mask, name=f"{model.name} ({name})").summary()
-    beside = Path(where) / f"{name}.toml"
-    stated = task if known is None else str(beside) if beside.exists() else "FILE"
-    return Pruned(name, summary, len(ids), replace(pruning, mask=mask), path, where, stated)
+    job = PruningJob(model, ids, right, columns, settings, begun)
+    run = PruningRun(name, job, path, where, task if known is None else str(beside) if beside.exists() else "FILE", origin)
+    if run._stopped.exists():
+        job.stage = read_stage(run._stopped, job.digest, job.first)
+    return run
+
+
+def prune_model(where: str, task: str, settings: Settings, out: Path | None = None, progress: Progress | None = None) -> Pruned:
+    """Both steps in one."""
+    return prepare_pruning(where, task, settings, out).run(progress)
 
 
 def _to_prune(where: str, start: Path | None) -> tuple[SparseGpt, NodeMask | None]:

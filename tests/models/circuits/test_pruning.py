@@ -300,6 +300,10 @@ def test_two_models_are_compared(folder, tmp_path, capsys):
         (["--mask", "no.json"], "no.json: there is no such file; a mask is a JSON file, see docs/circuits.md"),
         (["--mask", "no.pt"], "no.pt: there is no such file; give the release's viz_data.pt"),
         (["--mask", "bad.pt"], "bad.pt: circuit_data '0.attn.q': has a node outside 0 to 7; the file belongs to another model"),
+        (
+            ["--out", "MODEL/for_while.mask.json", "--compare", "MODEL"],
+            "--compare: both masks would be written to MODEL/for_while.mask.json",
+        ),
         (["--compare", "nowhere"], "nowhere: there is no such folder and no such shipped circuit"),
         (["--out", "taken/c.json"], "taken: taken is a file, not a folder; choose another --out"),
     ],
@@ -309,8 +313,9 @@ def test_what_cannot_be_pruned_is_one_line(folder, arguments, says, tmp_path, ca
     torch.save({"circuit_data": {"0.attn.q": torch.tensor([8])}}, "bad.pt")
     (tmp_path / "taken").write_text("")
     before = sorted(p.name for p in folder.iterdir())
-    assert main(["prune", str(folder), "for_while", "--out", "c.json", *arguments]) == 2
+    assert main(["prune", str(folder), "for_while", "--out", "c.json", *(a.replace("MODEL", str(folder)) for a in arguments)]) == 2
     out, err = capsys.readouterr()
+    err = err.replace(str(folder), "MODEL")
     assert out == "" and err.startswith(f"relucid: {says}") and err.count("\n") == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.pt", "taken"] and sorted(p.name for p in folder.iterdir()) == before
 
