@@ -149,6 +149,8 @@ def prepare_pruning(where: str, task: str, settings: Settings, out: Path | None 
     number = {word: i for i, word in enumerate(model.vocabulary)}
     columns = word_ids(model.name, number, labels, "[decision] labels")
     ids = domain_ids(model.name, model.vocabulary, domain)
+    if out is None and not Path(where).is_dir():
+        raise InputError("--out", f"{where} ships with relucid, nothing is written there", "give a file for the mask")
     path = out or Path(where) / f"{name}.mask.json"
     check_writable(path.parent, (path.name, path.name + STOPPED_PRUNING))
     right = model.logits(ids)[:, columns].argmax(axis=1) if known is None else known.examples[1]

@@ -60,7 +60,7 @@ class Gates:
             hooks = dict(zip(places, zip(gates.split(widths), (means * (1 - gates)).split(widths), strict=True), strict=True))
             rows = torch.randint(len(ids), (self.batch,), generator=generator)
             out = forward(self.model.config, self.model.effective, ids[rows], at, last_only=True)[:, 0][:, columns]
-            loss = torch.nn.functional.cross_entropy(out, targets[rows]) + k * gates.sum() / self.of
+            loss = torch.nn.functional.cross_entropy(out, targets[rows]) + k * gates.sum() / max(1, self.of)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

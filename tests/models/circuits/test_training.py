@@ -22,8 +22,8 @@ from relucid.models.circuits.train import DENSE, TABLES, Recipe, Trainer, densit
 from relucid.models.claim_file import load_task
 from relucid.models.errors import InputError
 from relucid.training import train_task
-from relucid.verifiers.limits import interrupts_held
 
+QUOTES = str(shipped()["quote_closing"].domain)
 SMALL = Recipe(steps=12, batch=8, layers=1, width=8)
 
 
@@ -64,23 +64,29 @@ def test_a_stopped_training_goes_on_bit_for_bit():
         Trainer(get_task("for_while"), SMALL).resume("training.pt", {**states[0], "weights": {}})
 
 
-def test_an_interrupt_waits_for_the_end_of_the_step():
-    """Ctrl-C within a step: what is saved is the state after it, and goes on to the same weights."""
-    first, states, real = Trainer(get_task("for_while"), SMALL), [], train._clip
+def test_an_interrupt_waits_for_the_end_of_the_step(tmp_path, monkeypatch):
+    """Ctrl-C within the fifth step: what is saved is the state after it, and goes on to the same weights."""
+    steps, real = 0, train._clip
 
     def interrupting(parameters):
-        if first.step == 4:
+        nonlocal steps
+        steps += 1
+        if steps == 5:
             signal.raise_signal(signal.SIGINT)
         real(parameters)
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(train, "_clip", interrupting)
-        run(first, lambda text: None, states.append, interrupts_held)
-    second = Trainer(get_task("for_while"), SMALL)
-    second.resume("training.pt", states[0])
-    assert second.step == 5
-    run(second, lambda text: None, lambda state: None)
-    assert same(second.final_weights(), trained(SMALL))
+    def run_train(name):
+        return main(
+            ["train", "for_while", "--steps", "12", "--layers", "1", "--width", "8", "--attempts", "1", "--out", str(tmp_path / name)]
+        )
+
+    assert run_train("whole") == 3
+    monkeypatch.setattr(train, "_clip", interrupting)
+    assert run_train("stopped") == 130
+    assert [p.name for p in (tmp_path / "stopped").iterdir()] == ["training.pt"]
+    assert torch.load(tmp_path / "stopped" / "training.pt", weights_only=True)["step"] == 5
+    assert run_train("stopped") == 3 and steps == 12
+    assert same(*(torch.load(tmp_path / n / "final_model.pt", weights_only=True) for n in ("whole", "stopped")))
 
 
 def test_a_killed_command_goes_on(tmp_path):
@@ -218,6 +224,10 @@ def test_only_the_largest_weights_stay_and_four_per_neuron():
         (
             ["prune", "quotes_and_brackets", "for_while"],
             "[decision] labels: 'in' is not in the vocabulary of quotes_and_brackets; its words are",
+        ),
+        (
+            ["prune", "quotes_and_brackets", QUOTES],
+            "--out: quotes_and_brackets ships with relucid, nothing is written there; give a file for the mask",
         ),
         (["prune", "quote_closing", "for_while"], "quote_closing: is not a whole model in circuit_sparsity's format"),
         (
