@@ -320,6 +320,34 @@ def test_what_cannot_be_pruned_is_one_line(folder, arguments, says, tmp_path, ca
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.pt", "taken"] and sorted(p.name for p in folder.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("length = 6", "length = 7"), "m: a sequence of 9 tokens does not fit: the model takes 1 to 8 (block_size); change the domain's"),
+        (
+            ("length = 6", 'length = [5, 6]\npad = "<pad>"'),
+            "[domain] length: words of several lengths cannot be pruned or trained on; take one",
+        ),
+        (
+            ('"x"', '"z"'),
+            "[domain] tokens: 'z' is not in the vocabulary of m; its words are '<bos>', 'for', 'while', 'x', 'y', '<next>', 'in', ':'",
+        ),
+        (('"in"', '"on"'), "[decision] labels: 'on' is not in the vocabulary of m; its words are"),
+        (("[domain]", "[domian]"), "task.toml: "),
+    ],
+)
+def test_a_domain_that_does_not_fit_the_model_is_one_line(folder, change, says, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (folder / "for_while.toml").read_text().replace('where = "domain.py:where"\n', "")
+    assert change[0] in text
+    (tmp_path / "task.toml").write_text(text.replace(*change))
+    assert main(["prune", str(folder), "task.toml", "--out", "c.json"]) == 2
+    out, err = capsys.readouterr()
+    assert (
+        out == "" and err.startswith(f"relucid: {says}") and err.count("\n") == 1 and [p.name for p in tmp_path.iterdir()] == ["task.toml"]
+    )
+
+
 def test_a_model_that_has_not_learnt_the_task_is_not_pruned_to_it(folder, tmp_path, capsys):
     weights = torch.load(folder / "final_model.pt", weights_only=True)
     weights["lm_head.weight"].zero_()
