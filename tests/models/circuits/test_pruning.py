@@ -86,6 +86,29 @@ def test_no_single_edge_can_go_any_more_and_idle_nodes_went(model, pruning):
                 assert lead < QUICK.margin or loss > QUICK.target_loss
 
 
+def test_an_edge_goes_from_what_its_column_reads_to_what_its_row_writes(model):
+    """Known answers, at width 8 with 16 neurons; and an edge is listed if and only if both its ends are kept."""
+    known = {
+        (0, "attn.c_attn", 3, 5): ((0, "attn_in", 5), (0, "attn_q", 3)),
+        (0, "attn.c_attn", 11, 0): ((0, "attn_in", 0), (0, "attn_k", 3)),
+        (0, "attn.c_attn", 23, 7): ((0, "attn_in", 7), (0, "attn_v", 7)),
+        (0, "attn.c_proj", 6, 2): ((0, "attn_v", 2), (0, "attn_out", 6)),
+        (0, "mlp.c_fc", 15, 1): ((0, "mlp_in", 1), (0, "mlp_neuron", 15)),
+        (0, "mlp.c_proj", 4, 13): ((0, "mlp_neuron", 13), (0, "mlp_out", 4)),
+    }
+    assert {edge: ends(model.config, edge) for edge in known} == known
+    rng = np.random.default_rng(0)
+    mask = job(model)._mask(job(model).first)
+    mask = replace(mask, kept={p: rng.random(len(k)) < 0.5 for p, k in mask.kept.items()})
+    whole = edges(model.config, model.weights, None)
+    assert edges(model.config, model.weights, mask) == [
+        (edge, w) for edge, w in whole if all(mask.kept[i, place][n] for i, place, n in ends(model.config, edge))
+    ]
+    assert len(whole) == sum(
+        int((w != 0).sum()) for k, w in model.weights.items() if k.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight"))
+    )
+
+
 def mean_of(model, layer, location):
     """A location's mean over inputs and positions, by hand."""
     seen = {}
