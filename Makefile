@@ -24,7 +24,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check -q .
 	@mkdir -p .venv/types && ln -sfn "$(CURDIR)" .venv/types/relucid
-	MYPYPATH=.venv/types $(BIN)/mypy $(addprefix -p relucid.,models encoders verifiers search benchmarks) $(addprefix -m relucid.,cli cli_bench cli_circuits cli_output cli_verify distillation distilled steps three_way output shown terminal terminal_show training)
+	MYPYPATH=.venv/types $(BIN)/mypy $(addprefix -p relucid.,models encoders verifiers search reports benchmarks) $(addprefix -m relucid.,cli cli_bench cli_circuits cli_output cli_verify distillation distilled steps three_way output shown terminal terminal_show training)
 
 # torch is pinned in constraints.txt to the CPU-size install (plain `torch` fetches gigabytes of CUDA).
 $(READY): pyproject.toml constraints.txt
@@ -40,5 +40,5 @@ clean:
 # The checker's own tests reach every branch of what has to be trusted.
 coverage: $(READY)
 	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage run --rcfile=tests/verifiers/proof/coverage.ini -m pytest -q \
-		tests/verifiers/proof/test_checker.py tests/verifiers/proof/test_sweep.py
+		tests/verifiers/proof/test_checker.py tests/verifiers/proof/test_sweep.py tests/verifiers/proof/test_box_checker.py
 	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage report --rcfile=tests/verifiers/proof/coverage.ini

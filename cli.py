@@ -19,7 +19,18 @@ import click
 
 from .cli_bench import commands as bench_commands
 from .cli_circuits import commands as circuit_commands
-from .cli_output import Unwritable, ablation_option, names_in, print_json, quiet_option, silence, status_line, writing
+from .cli_output import (
+    Unwritable,
+    ablation_option,
+    html_option,
+    json_option,
+    names_in,
+    print_json,
+    quiet_option,
+    silence,
+    status_line,
+    writing,
+)
 from .cli_verify import verify
 from .models.errors import InputError
 from .version import __version__
@@ -49,7 +60,7 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that prove and distill share."""
     for option in (
         quiet_option,
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
+        json_option,
         click.option("--counterexamples", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many to look for."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
         click.option("--workers", type=click.IntRange(1), default=None, help="Solvers that run side by side [default: one per core]."),
@@ -134,8 +145,9 @@ def prove(
     "--export", "folder", type=click.Path(path_type=Path), default=None,
     help="Of a veripb or drat proof: write formulas and proofs to a folder, as other checkers read them.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json: bool) -> int:
+@quiet_option
+@json_option
+def check(claim: Path, proof: Path, timeout: float, folder: Path | None, quiet: bool, as_json: bool) -> int:
     """Does PROOF, written by `prove --proof`, show what it says about CLAIM?  No solver, no rounding.
 
     Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time.
@@ -149,7 +161,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
     stated = load_claim(claim)
     certificate, why, status = None, "", 0
     try:
-        with status_line() as progress:
+        with status_line(quiet) as progress:
             if folder is not None:
                 export(stated, proof, folder, timeout, progress)
             certificate = check_file(stated, proof, timeout, progress)
@@ -175,6 +187,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, as_json
 @ablation_option
 @click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
               "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
+@html_option
 @_limits
 def distill(
     circuit: str,
@@ -182,6 +195,7 @@ def distill(
     out: Path,
     mask: Path | None,
     ablation: str | None,
+    html: Path | None,
     quiet: bool,
     as_json: bool,
     trust: Trust,
@@ -198,9 +212,17 @@ def distill(
     from .verifiers.report import exit_status, undecided_json
 
     names = names_in(backends)
+    if html is not None:
+        from .reports.html import check_page
+
+        check_page(html)
     try:
         with status_line(quiet) as progress:
             result = run(circuit, domain, mask=mask, ablation=ablation, out=out, backends=names, trust=trust, progress=progress, **limits)
+            if html is not None:
+                from .reports.distillation_page import write_report
+
+                write_report(html, out, progress)
     except NoProgram as error:
         if as_json:
             print_json(undecided_json(str(error)))

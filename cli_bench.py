@@ -7,10 +7,8 @@ from typing import Any
 
 import click
 
-from .cli_output import json_option, names_in, print_json, quiet_option, status_line, writing
+from .cli_output import html_option, json_option, names_in, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
-
-html_option = click.option("--html", type=click.Path(path_type=Path), default=None, help="Write a report for the browser to this file.")
 
 
 @click.command()
@@ -44,14 +42,14 @@ def bench(
     if suite is not None and directory is None and (Path(suite) / "instances.csv").is_file():
         suite, directory = "vnncomp", Path(suite)
     if suite == "vnncomp" or directory is not None:
-        return _bench_vnncomp(suite, directory, html, as_json, **options)
+        return _bench_vnncomp(suite, directory, html, quiet, as_json, **options)
     if suite == "distill" and folder is None:
         return _bench_distill(html, quiet, as_json, **options)
     from .benchmarks.bench import plan_of, report, run
     from .benchmarks.watch import watching
 
     if html is not None:
-        from .benchmarks.page import check_page
+        from .reports.html import check_page
 
         check_page(html)
     with watching(quiet) as watch:
@@ -79,6 +77,7 @@ def _bench_vnncomp(
     suite: str | None,
     directory: Path | None,
     html: Path | None,
+    quiet: bool,
     as_json: bool,
     *,
     jobs: int,
@@ -89,8 +88,8 @@ def _bench_vnncomp(
     from .cli_verify import bench_vnncomp
 
     if suite == "vnncomp":
-        _no_columns(suite, jobs, repeat, dump, html)
-    return bench_vnncomp(suite, directory, as_json, **options)
+        _no_columns(suite, jobs, 1, dump, None)
+    return bench_vnncomp(suite, directory, html, quiet, as_json, repeat=repeat, **options)
 
 
 def _bench_distill(
@@ -128,16 +127,39 @@ def _bench_distill(
 @quiet_option
 @json_option
 def report_command(results: Path, only: str, html: Path | None, quiet: bool, as_json: bool) -> int:
-    """Report on RESULTS, a results.jsonl of `bench` or its folder; runs and changes nothing there."""
+    """Report on RESULTS: a results.jsonl of `bench` or its folder, or the folder that `distill` wrote; changes nothing there."""
     from .benchmarks.bench import summary_of
     from .benchmarks.results import results_path
+    from .reports.run import is_run
 
     path = results_path(results)
     if html is not None:
-        from .benchmarks.page import check_page
+        from .reports.html import check_page
 
         check_page(html)
+    if not path.exists() and is_run(results):
+        return _distillation(results, only, html, quiet, as_json)
     return _shown(summary_of(path, only), None, html, quiet, as_json)
+
+
+def _distillation(folder: Path, only: str, html: Path | None, quiet: bool, as_json: bool) -> int:
+    """The page on a distillation, where one is wanted, then text or JSON."""
+    from .reports.distillation_page import examined, write_distillation
+    from .reports.distillation_text import print_report, report_json
+    from .reports.run import read_run
+
+    if only:
+        raise InputError("--only", "a distillation is about one claim", "leave it out")
+    with status_line(quiet) as progress:
+        found = examined(read_run(folder), progress)
+    if html is not None:
+        write_distillation(html, found)
+    with writing():
+        if as_json:
+            print_json(report_json(found))
+        else:
+            print_report(found, None if html is None else str(html), quiet)
+    return 0
 
 
 def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_json: bool) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .cli_output import ablation_option, json_option, print_json, status_line, writing
+from .cli_output import ablation_option, json_option, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
 
 NOT_LEARNT = 3  # the status of an honest unknown
@@ -18,16 +18,31 @@ NOT_LEARNT = 3  # the status of an honest unknown
 @click.option("--samples", type=click.IntRange(0, 1000), default=6, show_default=True, help="Sample inputs to show.")
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask, for a circuit.")
 @click.option(
-    "--domain", type=click.Path(path_type=Path), default=None, help="Of a circuit: how faithful it is on this domain (a claim file)."
-)
+    "--domain", type=click.Path(path_type=Path), default=None,
+    help="Of a circuit: how faithful it is on this domain (a claim file) [default: its own, where it brings one].",
+)  # fmt: skip
+@click.option("--no-run", is_flag=True, help="Of a circuit: only read it; say nothing of how faithful it is.")
 @ablation_option
 @click.option("--draw", type=click.Path(path_type=Path), default=None, help="Of a circuit or attribution graph: a picture, .svg or .png.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials with --domain.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials.")
+@quiet_option
 @json_option
 def show(
-    what: str, samples: int, mask: Path | None, domain: Path | None, ablation: str | None, draw: Path | None, seed: int, as_json: bool
+    what: str,
+    samples: int,
+    mask: Path | None,
+    domain: Path | None,
+    ablation: str | None,
+    no_run: bool,
+    draw: Path | None,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
-    """Restate a claim file, a circuit or an ONNX network in plain words."""
+    """Restate a claim file, a circuit or an ONNX network in plain words.
+
+    A circuit is run on its whole domain, to see how faithful it is: about ten times as long as one run, seconds for those that ship.
+    """
     from .shown import circuit_json, claim_json, network_json, view_circuit
 
     path = Path(what)
@@ -39,17 +54,18 @@ def show(
             return 0
         from .terminal_show import show_claim, show_network
 
-        show_claim(path, samples) if path.suffix == ".toml" else show_network(path)
+        with writing():
+            show_claim(path, samples, quiet) if path.suffix == ".toml" else show_network(path, quiet)
         return 0
-    with status_line() as progress:
-        view = view_circuit(what, mask, domain, draw, seed, progress, ablation)
+    with status_line(quiet) as progress:
+        view = view_circuit(what, mask, domain, draw, seed, progress, not no_run, ablation)
     with writing():
         if as_json:
             print_json(circuit_json(view))
         else:
             from .terminal_show import show_circuit
 
-            show_circuit(view)
+            show_circuit(view, quiet)
     return 0
 
 
@@ -75,10 +91,13 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 
     Exit status: 0 right on every input of the task, 3 not.
     """
+    from .models.circuits.circuit import load_circuit
     from .models.circuits.tasks.registry import get_task
     from .models.circuits.train import Recipe
     from .training import train_task
 
+    if task.endswith(".json") and Path(task).is_file():
+        load_circuit(task)  # an attribution graph has a line of its own
     get_task(task)
     with status_line() as progress:
         result = train_task(task, out or Path("out") / task, Recipe(**recipe), device, progress)

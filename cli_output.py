@@ -9,12 +9,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 
 from .models.errors import InputError
 
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, and of the result only the first lines.")
+html_option = click.option("--html", type=click.Path(path_type=Path), default=None, help="Write a report for the browser to this file.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 ablation_option = click.option(

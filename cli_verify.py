@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .cli_output import print_json, status_line, writing
+from .cli_output import json_option, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
 from .version import __version__
 
@@ -24,7 +24,8 @@ from .version import __version__
 @click.option("--proof", type=click.Path(path_type=Path), default=None, help="Where a proof (unsat) or a witness (sat) is written.")
 @click.option("--format", "proof_format", type=click.Choice(["relucid", "aptp"]), default=None, help="Of the proof [default: relucid].")
 @click.option("--check", type=click.Path(path_type=Path), default=None, help="Decide nothing: is this file a proof of it, or a witness?")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@quiet_option
+@json_option
 def verify(
     network: Path,
     spec: Path,
@@ -37,6 +38,7 @@ def verify(
     proof: Path | None,
     proof_format: str | None,
     check: Path | None,
+    quiet: bool,
     as_json: bool,
 ) -> int:
     """Can NETWORK (.onnx) give what SPEC (.vnnlib) calls unsafe, for an input of SPEC's box?  Both may be .gz.
@@ -48,7 +50,7 @@ def verify(
     from .verifiers.boxes.process import verify_files
 
     if check is not None:
-        return _check(network, spec, check, timeout, as_json)
+        return _check(network, spec, check, timeout, quiet, as_json)
     if proof is None and proof_format is not None:
         raise InputError("--format", "it says how a proof is written, and none is asked for", "add --proof FILE")
     if proof is not None and against is not None:
@@ -57,7 +59,7 @@ def verify(
         from .verifiers.certify import check_place
 
         check_place(proof)
-    with status_line() as progress:
+    with status_line(quiet) as progress:
         options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
         options["proof_format"] = proof_format or "relucid"
         options |= {"against": against, "epsilon": _epsilon(epsilon, against)}
@@ -66,7 +68,7 @@ def verify(
         if as_json:
             print_json(answer_json(answer, __version__))
         else:
-            _print(answer, bare=against is not None and epsilon is None)
+            _print(answer, bare=against is not None and epsilon is None, quiet=quiet)
     return answer.status
 
 
@@ -86,14 +88,14 @@ def _epsilon(text: str | None, against: Path | None) -> Any:
     return value
 
 
-def _check(network: Path, spec: Path, proof: Path, timeout: float, as_json: bool) -> int:
+def _check(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
     """`--check`: 0 accepted, 1 rejected, 3 limits reached."""
     from .verifiers.boxes.certified import check_files
     from .verifiers.proof.format import LimitReached, Rejected
 
     accepted, why, status, leaves = False, "", 0, None
     try:
-        with status_line() as progress:
+        with status_line(quiet) as progress:
             found = check_files(network, spec, proof, timeout, progress)
         parts = f"{found.parts} parts, " if found.parts is not None else ""
         shown = "a counterexample" if found.counterexample else f"{parts}{found.leaves} leaves"
@@ -110,9 +112,10 @@ def _check(network: Path, spec: Path, proof: Path, timeout: float, as_json: bool
     return status
 
 
-def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **options: Any) -> int:
-    """`relucid bench vnncomp DIRECTORY`: all instances, results.csv in --out, and a table."""
-    from .benchmarks.vnncomp import RESULTS, run, summary
+def bench_vnncomp(suite: str | None, directory: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any) -> int:
+    """`relucid bench vnncomp DIRECTORY`: all instances, their results in --out, a table, and a page where one is wanted."""
+    from .benchmarks.vnncomp import RESULTS, TABLE, run, summary, word
+    from .models.text import visible
 
     if suite != "vnncomp":
         raise click.UsageError(f"{suite} takes no directory.")
@@ -120,24 +123,34 @@ def bench_vnncomp(suite: str | None, directory: Path | None, as_json: bool, **op
         raise InputError("bench vnncomp", "names no directory", "give a folder with an instances.csv")
     source = click.get_current_context().get_parameter_source("timeout")
     own_limits = source is None or source.name == "DEFAULT"
-    chosen = {k: options[k] for k in ("memory", "workers", "again")}
-    with status_line() as progress:
+    chosen = {k: options[k] for k in ("memory", "workers", "again", "seed", "repeat", "only")}
+    if html is not None:
+        from .reports.html import check_page
+
+        check_page(html)
+    with status_line(quiet) as progress:
         results = run(directory, options["out"], timeout=None if own_limits else options["timeout"], progress=progress, **chosen)
+    if html is not None:
+        from .benchmarks.page import write_page
+        from .benchmarks.score import summarise
+
+        write_page(html, summarise(results))
     found = summary(results)
     with writing():
         if as_json:
             print_json(found)
-        else:
-            for r in results:
-                detail = f"  {r.detail}" if r.detail else ""
-                click.echo(f"{r.word:8} {r.seconds:8.2f}  {Path(r.instance.network).name}  {Path(r.instance.stated).name}{detail}")
-            click.echo(", ".join(f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in found.items()))
-            click.echo(f"written: {options['out'] / RESULTS}")
+            return 0
+        for r in results if not quiet else ():
+            detail = f"  {visible(r.detail)}" if r.detail else ""
+            click.echo(f"{word(r):8} {r.seconds:8.2f}  {visible(Path(r.file).name)}  {visible(Path(r.spec).name)}{detail}")
+        click.echo(", ".join(f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in found.items()))
+        if not quiet:
+            click.echo(f"written: {options['out'] / TABLE} {options['out'] / RESULTS}" + (f" {html}" if html else ""))
     return 0
 
 
-def _print(answer: Any, *, bare: bool) -> None:
-    """`bare`: nothing was asked that has a word for an answer."""
+def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
+    """`bare`: nothing was asked that has a word for an answer; `quiet`: only the answer, with the input where it is sat."""
     from fractions import Fraction
 
     from .verifiers.boxes.answer import witness_text
@@ -148,6 +161,8 @@ def _print(answer: Any, *, bare: bool) -> None:
         click.echo(witness_text(answer.witness))
     if answer.epsilon is not None:
         click.echo(f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen")
+    if quiet:
+        return
     how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)
     if answer.verdict == "proved":
         click.echo(f"proved for the rational network on the whole box ({answer.seconds:.2f} s; {how or 'nothing to show'})")

@@ -18,7 +18,8 @@ from typing import Any
 
 from .distilled import FILES, Distillation, Refutation, result_files
 from .models.circuits.ablation import ablated
-from .models.circuits.circuit import Circuit, check_circuit, load_circuit, shipped
+from .models.circuits.circuit import Circuit, check_circuit, load_circuit, own_task
+from .models.circuits.graph import Drawable
 from .models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
 from .models.claim import Decision
 from .models.claim_file import Task, load_task
@@ -28,7 +29,7 @@ from .models.labelled import Labelled
 from .models.language import build_language
 from .output import check_writable, write_files
 from .search.synthesise import Search
-from .steps import START, Found, Job, NoProgram, Progress, differing_words, unstable
+from .steps import START, Found, Job, NoProgram, Progress, differing_words, refutation, unstable
 from .three_way import on_samples
 from .verifiers.backend import Budget
 from .verifiers.choose import choose
@@ -60,8 +61,9 @@ def distill(
     """Distil a circuit into a program on a finite domain, and prove it.
 
     `circuit`: a folder, a shipped name, or any object with the members of `models.circuits.circuit.Circuit`.
-    `domain`: a claim file without network and program, or what `relucid.prove` takes, then with `labels`; shipped
-    circuits bring their own.  `ablation`: "mean" or "zero", what stands in for nodes that the mask does not keep, taken anew over the domain.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
+    `domain`: a claim file without network and program, or what `relucid.prove` takes, then with `labels`; circuits that
+    ship, or that have one beside them, bring their own.  `ablation`: "mean" or "zero", what
+    stands in for nodes that the mask does not keep, taken anew over the domain.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
     nothing.  `enumerate_up_to`: on larger domains the circuit is run on samples and counterexamples, not on every input, and the
     result says so (`sampling`).  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
     fit, NoProgram where the road ends without one.
@@ -78,12 +80,12 @@ def distill(
         check_writable(Path(out), FILES)
         if isinstance(domain, str | Path) and (Path(out) / "claim.toml").resolve() == Path(domain).resolve():
             raise InputError("--out", f"the claim would be written over {domain}", "choose another folder")
-    task = _task(circuit, domain, labels)
+    task = _task(circuit, domain, labels, Path(mask) if mask else None)
     teacher = load_circuit(circuit, Path(mask) if mask else None) if isinstance(circuit, str | Path) else circuit
     if ablation is not None:
         teacher = ablated(teacher, task.domain, ablation)
     check_circuit(teacher)
-    summary = teacher.summary()
+    summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
 
     job = Job(teacher, task, budget, backends, trust, say)
     language = build_language(task.domain, None, None)
@@ -93,6 +95,7 @@ def distill(
     result = Distillation(
         summary, task, found.teaching, found.surrogate, found.candidate, found.refuted, found.claim, found.verdict,
         Path(out) if out is not None else None, time.monotonic() - started, found.sampling, unstable(found.claim),
+        found.overruled, graph,
     )  # fmt: skip
     if result.out is not None:
         write_files(result.out, result_files(result))
@@ -126,20 +129,24 @@ def _on_every_input(job: Job) -> Found:
         verdict = job.prove(claim)
         if not isinstance(verdict, Refuted):
             return Found(teaching, surrogate, candidate, tuple(refuted), claim, verdict)
-        refuted.append(Refutation(claim.program, verdict))
         words = differing_words(verdict, claim)
-        search.refine(Labelled(words, claim.network_labels(words)))  # the network agrees with the circuit everywhere
+        right = Labelled(words, claim.network_labels(words))  # the network agrees with the circuit everywhere
+        refuted.append(refutation(claim, verdict, right.labels))
+        search.refine(right)
 
 
 def _task(
-    circuit: str | Path | Circuit, domain: str | Path | Task | Domain | Mapping[str, Any] | None, labels: Sequence[str] | None
+    circuit: str | Path | Circuit,
+    domain: str | Path | Task | Domain | Mapping[str, Any] | None,
+    labels: Sequence[str] | None,
+    mask: Path | None,
 ) -> Task:
     """The task, from whatever the user has at hand."""
     if domain is None:
-        known = shipped().get(str(circuit))
-        if known is None:
+        if isinstance(circuit, str | Path):
+            domain = own_task(str(circuit), mask, load_circuit(circuit, mask).vocabulary)
+        if domain is None:
             raise InputError("--domain", f"{circuit} brings no domain of its own", "give a claim file without network and program")
-        domain = known.domain
     if isinstance(domain, Domain | Mapping):
         if labels is None or isinstance(labels, str):
             what = "missing" if labels is None else "a string, not a list"

@@ -11,27 +11,32 @@ from pathlib import Path
 from typing import Any
 
 from .models.circuits.circuit import CircuitSummary
+from .models.circuits.graph import Graph, graph_json
 from .models.circuits.teacher import Teaching
-from .models.claim import Claim
+from .models.claim import Claim, Label
 from .models.claim_file import Task, claim_toml
+from .models.histogram import histogram, histogram_json
 from .models.program import Program
 from .models.surrogates.surrogate import Surrogate
 from .models.text import number
 from .search.synthesise import Candidate
-from .verifiers.report import verdict_json
+from .verifiers.report import counterexample_json, verdict_json
 from .verifiers.verdict import Proved, Refuted, Verdict
 from .version import __version__
 
 LISTED = 12  # tokens that a docstring lists
+RECORDED = 10  # counterexamples of one refutation that result.json lists
+LARGEST_GRAPH = 20_000  # edges of a circuit whose graph it holds
 FILES = ("surrogate.onnx", "program.py", "claim.toml", "result.json", "domain.py")  # of the output folder; the last for `where`
 
 
 @dataclass(frozen=True)
 class Refutation:
-    """A program that the search proposed and the prover refuted."""
+    """A program that the prover told apart from the surrogate of that time; `circuit_labels`: what the circuit says on its counterexamples."""
 
     program: Program
     verdict: Refuted
+    circuit_labels: tuple[Label, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Distillation:
 
     `sampling` is None where the circuit was run on every input of the domain; otherwise circuit = surrogate is known on the inputs of
     `teaching` only.  `unstable`: neurons of the surrogate that bounds do not settle, None where bounding took too long.
+    `overruled`: where the circuit took the program's side, so that it was the surrogate that was refuted.
     """
 
     circuit: CircuitSummary
@@ -70,6 +76,8 @@ class Distillation:
     seconds: float
     sampling: Sampling | None = None
     unstable: int | None = None
+    overruled: tuple[Refutation, ...] = ()
+    graph: Graph | None = None
 
     def __post_init__(self) -> None:
         # the docstring says what was shown; it is no part of any digest
@@ -130,11 +138,37 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
             "template": result.candidate.template,
             "description_length": result.candidate.description_length,
             "refuted_programs": [r.program.text for r in result.refuted],
+            "refutations": [
+                *(_refutation_json(r, "program") for r in result.refuted),
+                *(_refutation_json(r, "surrogate") for r in result.overruled),
+            ],
+            "margins": _margins_json(result),
+            "graph": None if result.graph is None or len(result.graph.edges) > LARGEST_GRAPH else graph_json(result.graph),
             "claim_digest": result.claim.digest,
             "seconds": round(result.seconds, 3),
             "version": __version__,
         }
     }
+
+
+def _refutation_json(refutation: Refutation, against: str) -> dict[str, Any]:
+    """`found`: how many counterexamples there were, of which the first few are listed; `circuit_label` beside the two that differ."""
+    verdict = refutation.verdict
+    pairs = list(zip(verdict.counterexamples, refutation.circuit_labels, strict=True))
+    listed = [counterexample_json(c) | {"circuit_label": label} for c, label in pairs[:RECORDED]]
+    return {
+        "against": against,
+        "program": refutation.program.text,
+        "backend": verdict.backend,
+        "found": len(pairs),
+        "counterexamples": listed,
+    }
+
+
+def _margins_json(result: Distillation) -> dict[str, Any] | None:
+    """How far the circuit's logits were apart on the inputs that were executed."""
+    teaching = result.teaching
+    return histogram_json(histogram(teaching.margins, teaching.labelled.labels, len(result.task.decision.labels)))
 
 
 def result_files(result: Distillation) -> dict[str, bytes | str]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .models.claim import Claim
-from .models.claim_file import load_claim, load_task
+from .models.claim_file import Task, load_claim, load_task
 from .models.errors import InputError
 from .models.network import Network
 from .models.program import Program
-from .models.text import decimal, rational
+from .models.text import decimal, number, rational
 
 if TYPE_CHECKING:
     from .models.circuits.attribution_graph import AttributionGraph
@@ -90,21 +90,26 @@ class CircuitView:
     graph: AttributionGraph | None
     faithful: Faithfulness | None
     drawn: Path | None
+    why_not_run: str = ""
 
 
 def view_circuit(
     where: str,
-    mask: Path | None,
-    domain: Path | None,
-    draw: Path | None,
-    seed: int,
-    progress: Callable[[str], None],
+    mask: Path | None = None,
+    domain: Path | None = None,
+    draw: Path | None = None,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda text: None,
+    run: bool = True,
     ablation: str | None = None,
 ) -> CircuitView:
-    """Load, measure and draw it; the picture is written here."""
+    """Load, measure (on its own domain where none is given) and draw it; the picture is written here."""
     from .models.circuits.attribution_graph import NOT_EXECUTABLE, is_attribution_graph, read_attribution_graph
-    from .models.circuits.circuit import load_circuit
+    from .models.circuits.circuit import load_circuit, own_task
     from .models.circuits.config import read_json
+    from .models.circuits.faithfulness import faithfulness
+    from .models.circuits.teacher import LARGEST_DOMAIN
+    from .models.language import build_language
 
     path = Path(where)
     kind = "" if draw is None else draw.suffix.removeprefix(".").lower()
@@ -115,28 +120,42 @@ def view_circuit(
         if kind not in FORMATS:
             raise InputError("--draw", f"{draw} is no kind of picture", f"its name ends in .{' or .'.join(FORMATS)}")
         check_writable(draw.parent, (draw.name,))
-    if ablation is not None and domain is None:
-        raise InputError("--ablation", "what stands in is taken over a domain", "give --domain, too")
-    attribution = (
-        read_attribution_graph(path) if path.suffix == ".json" and path.is_file() and is_attribution_graph(read_json(path)) else None
-    )
+    raw = read_json(path) if path.suffix == ".json" and path.is_file() else None
+    attribution = read_attribution_graph(path, raw) if is_attribution_graph(raw) else None
     circuit = None if attribution is not None else load_circuit(where, mask)
-    if attribution is not None and (domain or mask):
-        raise InputError(where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask'}")
-    if circuit is not None and ablation is not None:
-        from .models.circuits.ablation import ablated
+    if attribution is not None and (domain or mask or ablation):
+        raise InputError(where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask' if mask else '--ablation'}")
+    faithful, why_not, task = None, "", None
+    if circuit is not None:
+        task = load_task(domain) if domain is not None else own_task(where, mask, circuit.vocabulary)
+        if ablation is not None:
+            from .models.circuits.ablation import ablated
 
-        assert domain is not None
-        circuit = ablated(circuit, load_task(domain).domain, ablation)
-    faithful = None
-    if circuit is not None and domain is not None:
-        from .models.circuits.faithfulness import faithfulness
-
-        task = load_task(domain)
-        faithful = faithfulness(circuit, task.domain, task.decision.labels, seed, progress)
+            if task is None:
+                raise InputError("--ablation", "what stands in is taken over a domain", "give --domain, too")
+            circuit = ablated(circuit, task.domain, ablation)
+        if task is None:
+            why_not = "not run: it brings no domain of its own; --domain FILE says how faithful it is"
+        elif not run:
+            why_not = "not run"
+        elif domain is None and (size := build_language(task.domain, None, None).size) > LARGEST_DOMAIN:
+            why_not = f"not run: its domain has {number(size)} inputs, over {number(LARGEST_DOMAIN)}"
+        else:
+            faithful = faithfulness(circuit, task.domain, task.decision.labels, seed, progress)
     if draw is not None:
-        _draw(where, attribution.graph if attribution else getattr(circuit, "graph", lambda: None)(), draw, kind)
-    return CircuitView(circuit, attribution, faithful, draw)
+        progress("drawing")
+        _draw(where, attribution.graph if attribution else circuit_graph(circuit, task), draw, kind)
+    return CircuitView(circuit, attribution, faithful, draw, why_not)
+
+
+def circuit_graph(circuit: Any, task: Task | None = None) -> Graph | None:
+    """What there is to draw of a circuit, with the words of its task; None where nothing is known of its inside."""
+    if not hasattr(circuit, "graph"):
+        return None
+    if task is None:
+        return circuit.graph()  # type: ignore[no-any-return]
+    domain = task.domain
+    return circuit.graph((*domain.tokens, *domain.prefix, *domain.suffix), task.decision.labels)  # type: ignore[no-any-return]
 
 
 def _draw(where: str, graph: Graph | None, path: Path, kind: str) -> None:
@@ -149,7 +168,7 @@ def _draw(where: str, graph: Graph | None, path: Path, kind: str) -> None:
 
 
 def circuit_json(view: CircuitView) -> dict[str, Any]:
-    """A circuit's size and origin (`CircuitSummary`), its vocabulary, and how faithful it is where a domain was given."""
+    """A circuit's size and origin (`CircuitSummary`), its vocabulary, and how faithful it is where it was run."""
     if view.circuit is None:
         assert view.graph is not None
         return {"kind": "attribution graph", **asdict(view.graph)}

@@ -84,6 +84,12 @@ class Found:
     claim: Claim
     verdict: Verdict
     sampling: Sampling | None = None
+    overruled: tuple[Refutation, ...] = ()
+
+
+def refutation(claim: Claim, verdict: Refuted, circuit: np.ndarray) -> Refutation:
+    """With the circuit's label indices on the counterexamples."""
+    return Refutation(claim.program, verdict, tuple(claim.decision.labels[int(y)] for y in circuit))
 
 
 def differing_words(verdict: Refuted, claim: Claim) -> np.ndarray:

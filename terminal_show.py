@@ -36,8 +36,8 @@ def claimed(claim: Claim) -> str:
     return f"the networks {visible(pair.first.name)} and {visible(pair.second.name)} {pair.meaning}"
 
 
-def show_claim(path: Path, samples: int) -> None:
-    """The claim in plain words, the program, and sample inputs with both labels."""
+def show_claim(path: Path, samples: int, quiet: bool = False) -> None:
+    """The claim in plain words, the program, and sample inputs with both labels; `quiet`: only the first."""
     claim = load_claim(path)
     screen = console()
     decision = claim.decision if claim.pair is None else claim.pair.decision
@@ -51,6 +51,8 @@ def show_claim(path: Path, samples: int) -> None:
         *(f"network  {network_line(n)}" for n in ((claim.pair.first, claim.pair.second) if claim.pair else (claim.network,))),
     ]
     screen.print("\n".join(lines), soft_wrap=True, markup=False)
+    if quiet:
+        return
     if claim.pair is None:
         code(screen, claim.program.text)
     for warning in vacuity(claim):
@@ -86,31 +88,35 @@ def network_line(network: Any) -> str:
     return f"{network.input_size} {takes} -> {widths}; {plural(network.relu_count, 'ReLU')}"
 
 
-def show_network(path: Path) -> None:
+def show_network(path: Path, quiet: bool = False) -> None:
     from .models.float32 import exact_in_float32
     from .models.onnx_reader import load_onnx
 
     network = load_onnx(path)
     screen = console()
     screen.print(f"network  {path}\n         {network_line(network)}\n         sha256 {network.digest}", soft_wrap=True, markup=False)
+    if quiet:
+        return
     report = exact_in_float32(network)
     screen.print(f"float32  {'exact in any order of summation' if report.ok else report.reason}", soft_wrap=True, markup=False)
 
 
-def show_circuit(view: CircuitView) -> None:
-    """Size and origin of a circuit, its vocabulary, and how faithful it is; or what an attribution graph says."""
+def show_circuit(view: CircuitView, quiet: bool = False) -> None:
+    """Size and origin of a circuit, its vocabulary, and how faithful it is; or what an attribution graph says.  `quiet`: the first facts of each."""
     screen = console()
     if view.circuit is None:
         assert view.graph is not None
-        screen.print(heading(f"attribution graph  {view.graph.graph.title}"))
-        lines = view.graph.lines()
+        screen.print(heading(f"attribution graph  {visible(view.graph.graph.title)}"))
+        lines = view.graph.lines()[: 1 if quiet else None]
     else:
-        screen.print(heading(f"circuit  {view.circuit.name}"))
+        screen.print(heading(f"circuit  {visible(view.circuit.name)}"))
         report = getattr(getattr(view.circuit, "mask", None), "report", {})
-        pruned = [f"when it was pruned: {', '.join(f'{k} {v:.3g}' for k, v in report.items())}"] if report else []
+        told = ", ".join(f"{k} {v:.3g}" for k, v in report.items() if not k.startswith("control_"))
+        pruned = [f"when it was pruned: {told}"] if told else []
         words = f"{len(view.circuit.vocabulary)} words: {sequence_text(view.circuit.vocabulary)}"
-        lines = (*view.circuit.summary().lines(), *pruned, words, *(view.faithful.lines() if view.faithful else ()))
-    lines = (*lines, *([f"drawn to {view.drawn}"] if view.drawn else []))
+        summary, faithful = view.circuit.summary().lines(), view.faithful.lines() if view.faithful else (view.why_not_run,)
+        lines = (*summary[:2], faithful[0]) if quiet else (*summary, *pruned, words, *faithful)
+    lines = (*lines, *([f"drawn to {view.drawn}"] if view.drawn and not quiet else []))
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
 

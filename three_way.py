@@ -24,7 +24,7 @@ from .models.sampling import Sampler
 from .models.surrogates.surrogate import Surrogate, wrong_rows
 from .models.text import number
 from .search.synthesise import Candidate, Search
-from .steps import START, Found, Job, NoProgram, differing_words
+from .steps import START, Found, Job, NoProgram, differing_words, refutation
 from .verifiers.verdict import Proved, Refuted
 
 SAMPLE = 3000  # inputs that the circuit is run on at first
@@ -56,6 +56,7 @@ class _ThreeWay:
             automaton=lambda: self.learner.learn(self.ask.labelled),
         )  # fmt: skip
         self.refuted: list[Refutation] = []
+        self.overruled: list[Refutation] = []
         self.surrogate_wrong = self.program_wrong = 0
 
     def run(self) -> Found:
@@ -82,14 +83,16 @@ class _ThreeWay:
                 job.check_in_onnxruntime(surrogate, some)
                 surrogate = replace(surrogate, inputs=len(everything))
                 sampling = Sampling(rounds, self.surrogate_wrong, self.program_wrong, len(words), len(some))
-                return Found(self.ask.teaching(), surrogate, candidate, tuple(self.refuted), claim, verdict, sampling)
+                return Found(
+                    self.ask.teaching(), surrogate, candidate, tuple(self.refuted), claim, verdict, sampling, tuple(self.overruled)
+                )
+            if isinstance(verdict, Refuted):
+                (self.refuted if wrong_program.any() else self.overruled).append(refutation(claim, verdict, right.labels))
             if wrong_surrogate.any():
                 surrogate = None
                 self.surrogate_wrong += int(wrong_surrogate.sum())
             if wrong_program.any():
                 self.program_wrong += int(wrong_program.sum())
-                if isinstance(verdict, Refuted):
-                    self.refuted.append(Refutation(claim.program, verdict))
                 self.search.refine(right.take(np.flatnonzero(wrong_program)[:AT_ONCE]))
             self.known = self.known.joined(right.take(np.flatnonzero(wrong_surrogate | wrong_program)))
         raise NoProgram(f"surrogate and program still differ after {ROUNDS} rounds and {len(self.ask):,} circuit inputs")

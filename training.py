@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .models.circuits.checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_torch
 from .models.circuits.circuit import CircuitSummary, load_circuit
 from .models.circuits.circuit_sparsity import SparseGpt
@@ -121,6 +123,7 @@ class PruningRun:
         pruning = job.run(progress or (lambda message: None), lambda stage: write_files(out.parent, {stopped.name: stage.text(job.digest)}))
         report = {"model_loss": pruning.model_loss, "loss": pruning.loss, "k": pruning.k}
         report |= {"control_nodes": pruning.control_nodes, "control_accuracy": pruning.control_accuracy}
+        report["control_chance"] = float(np.bincount(job.right).max() / len(job.right))
         mask = replace(pruning.mask, origin=self.origin, report={k: round(v, 6) for k, v in report.items()})
         write_files(out.parent, {out.name: mask.text()})
         stopped.unlink(missing_ok=True)

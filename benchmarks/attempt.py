@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, Any
 
+from ..verifiers.lifeline import tie
 from ..verifiers.limits import Tree, end, snapshot
 from .suite import Case, Column
 
@@ -35,25 +36,66 @@ class Limits:
     seed: int = 0
 
 
-def attempt(case: Case, column: Column, limits: Limits, stop: threading.Event) -> dict[str, Any] | None:
-    """outcome, verdict, trust, seconds, cpu_seconds, peak_mb, detail, by and what else `_read` finds; None where `stop` was set on the way."""
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: "exited", "memory", "timeout" (from outside) or "stopped"; and what it took, its children included."""
+
+    how: str
+    status: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        return {"seconds": round(self.seconds, 3), "cpu_seconds": round(self.cpu_seconds, 3), "peak_mb": round(self.peak_mb, 1)}
+
+
+def watched(command: list[str], seconds: float, memory_mb: float | None, stop: threading.Event, out: IO[bytes], err: IO[bytes]) -> Ended:
+    """Run it in a process group of its own, within limits that are enforced from outside; `out` and `err` get what it says."""
     started = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(_command(case, column, limits), stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)
-        watch = _Watch(process, None if column.backends is None else limits.memory_mb + MAIN_MB, started + limits.seconds + GRACE_SECONDS)
+    lifeline, ours = os.pipe()
+    try:
         try:
-            ended = watch.until_it_ends(stop)
-            seconds = time.monotonic() - started
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, pass_fds=(lifeline,)
+            )
+            tie(lifeline, process.pid)  # a benchmark that is killed leaves nothing that would disturb the next one
+        finally:
+            os.close(lifeline)
+        watch = _Watch(process, None if memory_mb is None else memory_mb + MAIN_MB, started + seconds + GRACE_SECONDS)
+        try:
+            how = watch.until_it_ends(stop)
+            wall = time.monotonic() - started
         finally:
             end([watch.tree])
             watch.waiter.join()
-        if ended == "stopped":
+    finally:
+        os.close(ours)
+    return Ended(how, process.returncode, wall, watch.cpu_seconds, watch.peak_mb)
+
+
+def attempt(case: Case, column: Column, limits: Limits, stop: threading.Event) -> dict[str, Any] | None:
+    """outcome, verdict, trust, seconds, cpu_seconds, peak_mb, detail, by and what else `_read` finds; None where `stop` was set on the way."""
+    memory = None if column.backends is None else limits.memory_mb  # the race keeps its own entrants'
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        ended = watched(_command(case, column, limits), limits.seconds, memory, stop, out, err)
+        if ended.how == "stopped":
             return None
-        found = {"seconds": round(seconds, 3), "cpu_seconds": round(watch.cpu_seconds, 3), "peak_mb": round(watch.peak_mb, 1)}
-        if ended != "exited":
-            detail = f"over {limits.memory_mb} MB" if ended == "memory" else f"over {limits.seconds:g} s, ended from outside"
-            return {"outcome": ended, "verdict": "unknown", "trust": None, "by": None, "detail": detail, **found}
-        return {**_read(out, err, process.returncode, column), **found}
+        if ended.how != "exited":
+            return {
+                "outcome": ended.how,
+                "verdict": "unknown",
+                "trust": None,
+                "by": None,
+                "detail": over(ended.how, limits),
+                **ended.numbers,
+            }
+        return {**_read(out, err, ended.status, column), **ended.numbers}
+
+
+def over(how: str, limits: Limits) -> str:
+    return f"over {limits.memory_mb} MB" if how == "memory" else f"over {limits.seconds:g} s, ended from outside"
 
 
 def _command(case: Case, column: Column, limits: Limits) -> list[str]:

@@ -123,7 +123,9 @@ def _written(out: Path, results: list[Result]) -> Summary:
 
     summary = summarise(results)
     if results:
-        files: dict[str, bytes | str] = {TABLE: table(results), SUMMARY: json.dumps(summary_json(summary), indent=1) + "\n"}
+        files: dict[str, bytes | str] = {SUMMARY: json.dumps(summary_json(summary), indent=1) + "\n"}
+        if not any(r.spec for r in results):  # instances have the competition's table under this name
+            files[TABLE] = table(results)
         write_files(out, {**files, **plots(summary)})
     return summary
 

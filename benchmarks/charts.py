@@ -1,51 +1,29 @@
 """The report's plots as Vega-Lite specifications: plain data, drawn as SVG by Vega in the browser (`page.py`).
 
-Colours are Okabe and Ito's, which the colour-blind can tell apart, and every column has a shape and a dash of its own as well.  What has no
-colour of its own takes that of the text (`currentColor`), so that the same drawing fits light, dark and paper.
+Every column has a colour, a shape and a dash of its own, the same in every plot.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import cycle, islice
 from typing import Any
 
+from ..reports.vega import COLOURS, TEXT, Spec, spec
 from .portfolio import VirtualBest
-from .results import Result
 from .score import Summary
 from .suite import RACE
 
-Spec = dict[str, Any]
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left", "triangle-right")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
-OUTCOMES = {
-    "proved": "#0072B2", "refuted": "#E69F00", "cancelled": "#999999", "timeout": "#56B4E9", "memory": "#CC79A7", "unknown": "#8C6BB1",
-    "crashed": "#D55E00", "rejected": "#D55E00", "unsupported": "#999999",
-}  # fmt: skip
 LEAST_SECONDS = 1e-3  # a logarithm needs something
-TEXT = "currentColor"
-CONFIG: Spec = {
-    "background": None,
-    "view": {"stroke": None},
-    "font": "system-ui, sans-serif",
-    "axis": {"labelColor": TEXT, "titleColor": TEXT, "domainColor": TEXT, "tickColor": TEXT, "gridColor": "#88888855"},
-    "legend": {"labelColor": TEXT, "titleColor": TEXT, "symbolLimit": 60, "labelLimit": 240},
-    "header": {"labelColor": TEXT, "titleColor": TEXT},
-    "title": {"color": TEXT},
-}
 
 
 def charts(summary: Summary, best: VirtualBest) -> dict[str, Spec]:
     """The plots of the whole run by name; without those that there is no data for."""
     found = {"cactus": cactus(summary), "scatter": scatter(summary), "growth": growth(summary), "contributions": contributions(best)}
-    return {name: spec for name, spec in found.items() if spec is not None}
-
-
-def _spec(description: str, values: Sequence[Mapping[str, Any]], **more: Any) -> Spec:
-    return {"description": description, "width": "container", "height": 360, "data": {"values": list(values)}, "config": CONFIG, **more}
+    return {name: drawn for name, drawn in found.items() if drawn is not None}
 
 
 def _by_column(names: Sequence[str], what: str, order: Sequence[str] | None = None) -> Spec:
@@ -83,7 +61,7 @@ def cactus(summary: Summary) -> Spec | None:
     if not values:
         return None
     shown = {"condition": {"param": "picked", "value": 1}, "value": 0.12}
-    return _spec(
+    return spec(
         "Cactus plot: seconds for each claim against claims solved, a line per column. The numbers are in the table of columns.",
         values,
         params=[{"name": "picked", "select": {"type": "point", "fields": ["column"]}, "bind": "legend"}],
@@ -133,7 +111,7 @@ def scatter(summary: Summary) -> Spec | None:
         "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1, "color": TEXT, "opacity": 0.6, "aria": False},
         "encoding": {"x": {"field": "a", **axis}, "y": {"field": "a", **axis}},
     }
-    return _spec(
+    return spec(
         "Scatter plot: the seconds of two columns that can be chosen, a point per claim. The numbers are under each claim.",
         list(claims.values()),
         params=[
@@ -157,7 +135,7 @@ def growth(summary: Summary) -> Spec | None:
     ]  # fmt: skip
     if not values:
         return None
-    return _spec(
+    return spec(
         "Growth: seconds against the decimal logarithm of the number of inputs, a point per attempt. The table by domain size has the sums.",
         values,
         params=[{"name": "picked", "select": {"type": "point", "fields": ["column"]}, "bind": "legend"}],
@@ -182,7 +160,7 @@ def contributions(best: VirtualBest) -> Spec | None:
     ]
     if not values:
         return None
-    return _spec(
+    return spec(
         "Bars: on how many claims each column is the fastest, and on how many the only one that has an answer.",
         values,
         height=34 * len(best.contributions),
@@ -193,31 +171,5 @@ def contributions(best: VirtualBest) -> Spec | None:
             "yOffset": {"field": "what"},
             "color": {"field": "what", "scale": {"range": [COLOURS[0], COLOURS[4]]}, "title": None},
             "tooltip": [{"field": f, "type": "nominal"} for f in ("column", "what", "claims")],
-        },
-    )
-
-
-def timeline(result: Result) -> Spec | None:
-    """The race on one claim: who ran from when to when, and how it ended."""
-    values = [
-        {"backend": a.get("backend"), "from": span[0], "to": max(span[1], span[0] + LEAST_SECONDS), "outcome": a.get("outcome"), "why": a.get("detail")}
-        for a in result.attempts
-        for span in a.get("spans") or ()
-    ]  # fmt: skip
-    if not values:
-        return None
-    order = list(dict.fromkeys(v["backend"] for v in values))
-    outcomes = list(dict.fromkeys(v["outcome"] for v in values))
-    return _spec(
-        f"Timeline of the race on {result.claim}: when each backend ran. The numbers are in the table beside it.",
-        values,
-        height=22 * len(order),
-        mark={"type": "bar", "cornerRadius": 2, "minBandSize": 6},
-        encoding={
-            "y": {"field": "backend", "type": "nominal", "sort": order, "title": None},
-            "x": {"field": "from", "type": "quantitative", "title": "seconds since the race began"},
-            "x2": {"field": "to"},
-            "color": {"field": "outcome", "scale": {"domain": outcomes, "range": [OUTCOMES.get(o, "#999999") for o in outcomes]}},
-            "tooltip": [{"field": f, "type": "nominal"} for f in ("backend", "outcome", "from", "to", "why")],
         },
     )

@@ -1,22 +1,18 @@
 """The report as one HTML file that needs nothing else: `relucid bench ... --html FILE`, `relucid report RESULTS --html FILE`.
 
 Every number stands in a table that is made here; the plots are Vega-Lite specifications (`charts.py`) which Vega, carried inside the file, draws
-as SVG.  The page's frame is `page.html`.
+as SVG.  The page's text is `page.html`, in the frame of all reports (`reports/html.py`).
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
-from ..models.errors import InputError
-from ..models.text import visible
-from ..output import check_writable, write_files
-from ..version import __version__
-from .charts import charts, timeline
+from ..reports.html import rendered, write_html
+from ..reports.vega import timeline
+from .charts import charts
 from .portfolio import virtual_best
 from .report import wrong_line
 from .results import Result
@@ -26,58 +22,27 @@ from .suite import RACE
 FRAME = Path(__file__).with_name("page.html")
 
 
-def check_page(path: Path) -> None:
-    """Fail before the work starts: raises InputError where the page could not be made or written."""
-    missing = [name for name in ("jinja2", "vl_convert") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError("--html", f"needs {', '.join(missing)}", "pip install 'relucid[bench]'")
-    if path.is_dir():
-        raise InputError("--html", f"{path} is a folder", "give a file name")
-    check_writable(path.parent, (path.name,))
-
-
 def write_page(path: Path, summary: Summary) -> None:
     """All or nothing.  Raises InputError."""
-    check_page(path)
-    write_files(path.parent, {path.name: page(summary)})
+    write_html(path, page(summary))
 
 
 def page(summary: Summary) -> str:
     """The HTML text."""
-    from jinja2 import Environment, StrictUndefined
-
-    best = virtual_best(summary)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(seen=lambda text: visible(str(text)), seconds=seconds_text, embedded=_embedded)
-    claims = _claims(summary)
-    return environment.from_string(FRAME.read_text(encoding="utf-8")).render(
-        relucid=__version__,
+    best, claims = virtual_best(summary), _claims(summary)
+    drawn = charts(summary, best)
+    return rendered(
+        FRAME,
+        {"charts": drawn, "timelines": {c["id"]: c["timeline"] for c in claims if c["timeline"]}},
+        {"seconds": seconds_text},
         wrong=[(w, wrong_line(w), _shows(summary, w.claim)) for w in summary.wrong],
         runs=summary_json(summary)["runs"],
         claims=claims,
         columns=_columns(summary),
         groups={"domain size": _groups(summary, summary.by_size()), "family": _groups(summary, summary.by_family())},
         best=best,
-        charts=charts(summary, best),
-        timelines={c["id"]: c["timeline"] for c in claims if c["timeline"]},
-        bundle=_drawing(),
+        charts=drawn,
     )
-
-
-def _drawing() -> str:
-    """Vega, Vega-Lite and vega-embed as one script, which comes with vl-convert: nothing is fetched."""
-    import vl_convert
-
-    script: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # its stub is wrong: None is the default
-    return script.replace("</script", "<\\/script")
-
-
-def _embedded(value: object) -> str:
-    """JSON that may stand inside a script element, whatever names the data hold."""
-    from markupsafe import Markup
-
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 def _columns(summary: Summary) -> list[dict[str, Any]]:
@@ -133,7 +98,7 @@ def _claims(summary: Summary) -> list[dict[str, Any]]:
                 "of": len(counted), "wrong": [w for w in summary.wrong if w.claim == name], "is_wrong": summary.is_wrong,
                 "counterexample": shown.counterexample if shown else None, "by": shown.backend if shown else None,
                 "answers": sorted({r.verdict for r in rows if r.verdict in ("proved", "refuted")}),
-                "race": race, "timeline": timeline(race) if race else None, "again": _again(rows[0]),
+                "race": race, "timeline": timeline(name, race.attempts) if race else None, "again": _again(rows[0]),
             }
         )  # fmt: skip
     return out
@@ -143,6 +108,8 @@ def _again(r: Result) -> str:
     """How to see it for oneself."""
     if not r.file:
         return ""
+    if r.spec:
+        return f"relucid verify {shlex.quote(r.file)} {shlex.quote(r.spec)} --timeout {r.timeout:g} --memory {r.memory}"
     name = "" if r.backend == RACE else f" --backends {shlex.quote(r.backend)}"
     return f"relucid prove {shlex.quote(r.file)}{name} --timeout {r.timeout:g} --memory {r.memory} --seed {r.seed}"
 

@@ -60,7 +60,8 @@ class Result:
     attempts: tuple[dict[str, Any], ...] = ()  # as `prove --json` tells them
     counterexample: dict[str, Any] | None = None
     known: str | None = None  # the answer that came with the claim
-    file: str = ""  # the claim's
+    file: str = ""  # the claim's, or the network's of an instance (`vnncomp.py`), which has no tokens, lengths or domain size
+    spec: str = ""  # of an instance: its property
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -154,8 +155,8 @@ def _parsed(line: str) -> Result | None:
         data = json.loads(line)
         result = Result(**{f.name: data[f.name] for f in fields(Result) if f.name in data or _needed(f)})
         result = replace(result, options=tuple(result.options), attempts=tuple(result.attempts))
-        int(result.domain_size)
-    except (ValueError, KeyError, TypeError):
+        assert not result.domain_size or int(result.domain_size) >= 0
+    except (AssertionError, ValueError, KeyError, TypeError):
         return None
     good = (
         finite(result.seconds)
@@ -177,7 +178,7 @@ def _extras_good(r: Result) -> bool:
         and (r.cpu_seconds is None or finite(r.cpu_seconds))
         and isinstance(r.repeat, int)
         and all(isinstance(o, str) for o in r.options)
-        and all(isinstance(v, str) for v in (r.family, r.version, r.outcome, r.detail, r.machine, r.relucid, r.file))
+        and all(isinstance(v, str) for v in (r.family, r.version, r.outcome, r.detail, r.machine, r.relucid, r.file, r.spec))
         and all(finite(v) for v in (r.length, r.tokens))
     )
 
@@ -198,7 +199,7 @@ def table(results: Iterable[Result]) -> str:
     writer.writeheader()
     for r in results:
         row = {name: getattr(r, name) for name in plain} | {name: (r.sizes or {}).get(name) for name in sizes}
-        shown = " ".join(map(str, r.counterexample.get("tokens", ()))) if r.counterexample else None
+        shown = " ".join(map(str, r.counterexample.get("tokens") or r.counterexample.get("input") or ())) if r.counterexample else None
         writer.writerow({**row, "options": ":".join(r.options), "counterexample": shown})
     return out.getvalue()
 

@@ -18,6 +18,7 @@ from .portfolio import VirtualBest, virtual_best
 from .results import Result
 from .suite import RACE
 
+BOXES = "boxes"  # the domains of instances, which have no size
 SIZES = ((10**6, "up to 10^6"), (10**15, "to 10^15"), (10**24, "to 10^24"), (None, "beyond 10^24"))
 PATIENCE = 0.3  # seconds that the race may lose on the best one
 
@@ -89,9 +90,10 @@ class Summary:
 
     def by_size(self) -> dict[str, list[Result]]:
         """Results in classes of domain size, the small ones first."""
-        groups: dict[str, list[Result]] = {title: [] for _, title in SIZES}
+        groups: dict[str, list[Result]] = {title: [] for _, title in (*SIZES, (None, BOXES))}
         for r in self.results:
-            groups[next(title for limit, title in SIZES if limit is None or int(r.domain_size) <= limit)].append(r)
+            size = int(r.domain_size) if r.domain_size else None
+            groups[BOXES if size is None else next(title for limit, title in SIZES if limit is None or size <= limit)].append(r)
         return {title: rows for title, rows in groups.items() if rows}
 
     def by_family(self) -> dict[str, list[Result]]:

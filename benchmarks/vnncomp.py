@@ -1,28 +1,36 @@
 """`relucid bench vnncomp DIR`: every instance of a folder with an instances.csv, each in a process of its own, timed from outside.
 
-The results are in the competition's format: category, network, property, preparation time, result, run time; no header.  A
-run that was stopped goes on where it was; counterexamples are kept beside the table.
+Results are those of every benchmark (`results.jsonl`, so that `report` and `compare` read them), and a table in the competition's format:
+category, network, property, preparation time, result, run time, limit; no header.  A run that was stopped goes on where it was;
+counterexamples are kept beside the table.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ..models.errors import InputError
-from ..verifiers.limits import Tree, end
+from ..models.text import visible
+from ..output import check_writable, write_files
+from ..version import __version__
+from .attempt import Limits, over, watched
+from .results import RESULTS, Result, append, machine, mend_torn_line, read
+from .score import typical
+from .tokens import matches
 
-RESULTS, WITNESSES = "results.csv", "counterexamples"
+TABLE, WITNESSES, COLUMN = "results.csv", "counterexamples", "verify"
 WORDS = ("sat", "unsat", "unknown", "timeout", "error")
-GRACE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -31,13 +39,9 @@ class Instance:
     stated: str
     timeout: float
 
-
-@dataclass(frozen=True)
-class Result:
-    instance: Instance
-    word: str
-    seconds: float
-    detail: str = ""
+    @property
+    def name(self) -> str:
+        return f"{self.network} {self.stated}"
 
 
 def instances(folder: Path) -> list[Instance]:
@@ -49,7 +53,7 @@ def instances(folder: Path) -> list[Instance]:
         raise InputError(str(folder), "holds no instances.csv", "give a folder of a VNN-COMP benchmark") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"cannot be read ({error})", "check the file") from None
-    found = []
+    found: list[Instance] = []
     for number, line in enumerate(csv.reader(io.StringIO(text)), start=1):
         if not any(cell.strip() for cell in line):
             continue
@@ -60,6 +64,8 @@ def instances(folder: Path) -> list[Instance]:
                 raise ValueError
         except ValueError:
             raise InputError(f"{path}:{number}", "is not `network,property,seconds`", "mend the line") from None
+        if any((i.network, i.stated) == (network, stated) for i in found):
+            raise InputError(f"{path}:{number}", "is there twice", "remove the line")
         found.append(Instance(network, stated, limit))
     if not found:
         raise InputError(str(path), "has no instances", "give a folder of a VNN-COMP benchmark")
@@ -67,63 +73,104 @@ def instances(folder: Path) -> list[Instance]:
 
 
 def run(
-    folder: Path, out: Path, *, timeout: float | None, memory: int, workers: int | None, again: bool, progress: Callable[[str], None]
+    folder: Path,
+    out: Path,
+    *,
+    timeout: float | None,
+    memory: int,
+    workers: int | None,
+    again: bool,
+    progress: Callable[[str], None],
+    seed: int = 0,
+    repeat: int = 1,
+    only: str = "",
 ) -> list[Result]:
-    """Results of all instances; `timeout` lowers the instances' own limits."""
-    todo = instances(folder)
+    """Results of all instances whose name matches, and all repeats; `timeout` lowers the instances' own limits.  Raises InputError."""
+    todo = [(place, i) for place, i in enumerate(instances(folder), start=1) if matches(only, i.name)]
+    if not todo:
+        raise InputError("--only", f"{only!r} matches no instance of {folder}", "leave it out")
+    check_writable(out, (RESULTS, TABLE))
     out.mkdir(parents=True, exist_ok=True)
-    path = out / RESULTS
-    known = {} if again else {r.instance: r for r in _read(path)}
+    mend_torn_line(out)
+    known = {r.key: r for r in read(out)}
     found: list[Result] = []
-    for number, instance in enumerate(todo, start=1):
-        limit = instance.timeout if timeout is None else min(timeout, instance.timeout)
-        progress(f"{number} of {len(todo)}: {Path(instance.network).name} {Path(instance.stated).name}")
-        found.append(known.get(instance) or _one(folder, out, instance, limit, memory, workers, number))
-        _write(path, folder, found)
+    for k in range(repeat):  # all instances once before any twice
+        for place, instance in todo:
+            limits = Limits(instance.timeout if timeout is None else min(timeout, instance.timeout), memory, workers, seed)
+            progress(f"{len(found) + 1} of {repeat * len(todo)}: {Path(instance.network).name} {Path(instance.stated).name}")
+            result = _result(folder, instance, limits, k)
+            if again or result.key not in known:
+                result = _result(folder, instance, limits, k, **_attempt(folder, out, instance, limits, place))
+                append(out, result)
+                known[result.key] = result
+            found.append(known[result.key])
+            write_files(out, {TABLE: _table(folder, {i.name: i for _, i in todo}, found)})
     return found
 
 
-def _one(folder: Path, out: Path, instance: Instance, limit: float, memory: int, workers: int | None, number: int) -> Result:
+def word(result: Result) -> str:
+    """The competition's."""
+    answers = {"proved": "unsat", "refuted": "sat"}
+    return answers.get(result.verdict) or {"timeout": "timeout", "crashed": "error"}.get(result.outcome, "unknown")
+
+
+def _result(folder: Path, instance: Instance, limits: Limits, repeat: int, **found: Any) -> Result:
+    """Without `found`, only its key counts."""
     files = [there(folder / name) for name in (instance.network, instance.stated)]
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "relucid",
-        "verify",
-        *map(str, files),
-        "--json",
-        "--timeout",
-        f"{limit:g}",
-        "--memory",
-        str(memory),
-    ]
-    command += [] if workers is None else ["--workers", str(workers)]
-    started = time.monotonic()
+    blank: dict[str, Any] = {"outcome": "", "verdict": "unknown", "trust": None, "by": None, "detail": "", "seconds": 0.0, "peak_mb": None}
+    return Result(
+        claim=instance.name, digest=_digest(files), family=folder.resolve().name, domain_size="", length=0, tokens=0,
+        backend=COLUMN, version=__version__, timeout=limits.seconds, memory=limits.memory_mb, workers=limits.workers, seed=limits.seed, seeds="",
+        machine=machine(), relucid=__version__, when=datetime.now(UTC).isoformat(timespec="seconds"),
+        repeat=repeat,
+        file=str(files[0]), spec=str(files[1]), **{**blank, **found},
+    )  # fmt: skip
+
+
+def _digest(files: list[Path]) -> str:
+    """Of the two files as they are; of one that cannot be read, nothing."""
+    total = hashlib.sha256()
+    for path in files:
+        data = path.read_bytes() if path.is_file() else b""
+        total.update(hashlib.sha256(data).digest())
+    return total.hexdigest()
+
+
+def _attempt(folder: Path, out: Path, instance: Instance, limits: Limits, place: int) -> dict[str, Any]:
+    files = [str(there(folder / name)) for name in (instance.network, instance.stated)]
+    command = [sys.executable, "-P", "-m", "relucid", "verify", *files, "--json", "--timeout", f"{limits.seconds:g}"]
+    command += ["--memory", str(limits.memory_mb), "--seed", str(limits.seed)]
+    command += [] if limits.workers is None else ["--workers", str(limits.workers)]
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=complained, start_new_session=True)
-        try:
-            process.wait(limit + GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            end([Tree(process.pid)])
-            process.wait()
-        seconds = round(time.monotonic() - started, 3)
+        ended = watched(command, limits.seconds, limits.memory_mb, threading.Event(), said, complained)
+        if ended.how != "exited":
+            return {"outcome": ended.how, "detail": over(ended.how, limits), **ended.numbers}
         said.seek(0)
         complained.seek(0)
         try:
             answer = json.loads(said.read())
         except ValueError:
             lines = complained.read(1 << 16).decode(errors="replace").strip().splitlines()
-            return Result(instance, "error" if lines else "timeout", seconds, lines[-1] if lines else "")
+            return {
+                "outcome": "crashed",
+                "detail": visible(lines[-1] if lines else f"exit status {ended.status} without a word"),
+                **ended.numbers,
+            }
     if answer["word"] == "sat":
-        text = "\n".join(f"(X_{i} {v})" for i, v in enumerate(answer["witness"]["runtime_input"]))
-        values = answer["witness"]["runtime_output"] or answer["witness"]["output"]
-        text += "\n" + "\n".join(f"(Y_{j} {v})" for j, v in enumerate(values))
-        (out / WITNESSES).mkdir(exist_ok=True)
-        (out / WITNESSES / f"{number}.txt").write_text(f"sat\n({text})\n", encoding="utf-8")
-    return Result(instance, answer["word"], seconds, answer["reason"] or "")
+        _keep(out, place, answer["witness"])
+    verdict = answer["verdict"]
+    return {
+        "outcome": verdict if verdict != "unknown" else "timeout" if answer["word"] == "timeout" else "unknown", "verdict": verdict,
+        "trust": answer["trust"], "by": answer["backend"], "detail": answer["reason"] or "", "attempts": tuple(answer["attempts"]),
+        "counterexample": answer["counterexample"], **ended.numbers,
+    }  # fmt: skip
+
+
+def _keep(out: Path, place: int, witness: dict[str, Any]) -> None:
+    """As the competition wants it, with the numbers onnxruntime took and gave."""
+    pairs = [f"(X_{i} {v})" for i, v in enumerate(witness["runtime_input"])]
+    pairs += [f"(Y_{j} {v})" for j, v in enumerate(witness["runtime_output"] or witness["output"])]
+    write_files(out / WITNESSES, {f"{place}.txt": "sat\n(" + "\n".join(pairs) + ")\n"})
 
 
 def there(path: Path) -> Path:
@@ -132,32 +179,19 @@ def there(path: Path) -> Path:
     return packed if not path.exists() and packed.exists() else path
 
 
-def _write(path: Path, folder: Path, results: list[Result]) -> None:
+def _table(folder: Path, stated: Mapping[str, Instance], results: list[Result]) -> str:
+    """A line per instance; of repeats, the one with the median time."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    for r in results:
-        writer.writerow(
-            [folder.resolve().name, r.instance.network, r.instance.stated, 0, r.word, f"{r.seconds:.3f}", f"{r.instance.timeout:g}"]
-        )
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    partial.replace(path)
-
-
-def _read(path: Path) -> Iterator[Result]:
-    if not path.exists():
-        return
-    for line in csv.reader(io.StringIO(path.read_text(encoding="utf-8"))):
-        try:
-            _, network, stated, _, word, seconds, limit = line
-            if word in WORDS:
-                yield Result(Instance(network, stated, float(limit)), word, float(seconds))
-        except ValueError:
-            raise InputError(str(path), "is no table of results", "give another --out, or --again") from None
+    for r in typical(results):
+        i = stated[r.claim]
+        writer.writerow([folder.resolve().name, i.network, i.stated, 0, word(r), f"{r.seconds:.3f}", f"{i.timeout:g}"])
+    return text.getvalue()
 
 
 def summary(results: list[Result]) -> dict[str, object]:
-    counts = {word: sum(r.word == word for r in results) for word in WORDS}
+    results = typical(results)
+    counts = {name: sum(word(r) == name for r in results) for name in WORDS}
     return {
         "instances": len(results),
         **counts,

@@ -1,14 +1,31 @@
 """Hypothesis: the same examples on every CI run, so that a change is judged by itself; new ones on every run at home.
 
-Neither is judged by speed: these machines are shared.
+Neither is judged by speed: these machines are shared.  And the browser in which reports are tested, where there is one.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
+from html_page import chromium
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("home", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("ci", settings.get_profile("home"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        path = chromium(driver)
+        if path is None:
+            pytest.skip("no Chromium here: set RELUCID_CHROMIUM, or install one (tests/README.md)")
+        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()

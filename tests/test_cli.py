@@ -312,7 +312,7 @@ def test_show_claim(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("what", ["quote_closing", str(CORPUS / "count_near_miss" / "net.onnx")])
 def test_show_circuit_and_network(what: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["show", what]) == 0
+    assert main(["show", what, "--no-run"]) == 0
     out = capsys.readouterr().out
     assert "nodes" in out or "ReLU" in out
 
@@ -344,7 +344,7 @@ def test_show_network_and_circuit_as_json(capsys: pytest.CaptureFixture[str]) ->
         and told["inputs"] == load_claim(NEAR_MISS).network.input_size
         and told["exact_in_float32"] in (True, False)
     )
-    _, told = answer(capsys, "show", "quote_closing")
+    _, told = answer(capsys, "show", "quote_closing", "--no-run")
     assert told["kind"] == "circuit" and told["circuit"]["nodes_kept"] < told["circuit"]["nodes_total"] and "<bos>" in told["vocabulary"]
 
 

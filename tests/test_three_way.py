@@ -23,6 +23,7 @@ from relucid.models.sampling import Sampler
 
 Rule = Callable[[np.ndarray], np.ndarray]
 LABELS = ("none", "'", '"')
+LETTERS = ("n", "y")
 
 
 class Teacher:
@@ -130,9 +131,13 @@ def test_the_circuit_says_who_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     result = relucid.distill(teacher, {"tokens": ["a", "b", "c"], "length": 6}, labels=("n", "y"), enumerate_up_to=0)
     assert isinstance(result.verdict, relucid.Proved) and result.sampling is not None
     assert result.sampling.rounds > 1 and result.sampling.surrogate_wrong + result.sampling.program_wrong > 0
-    for refutation in result.refuted:
-        found = refutation.verdict.counterexample
-        assert found.network_label != found.program_label
+    for refutation in (*result.refuted, *result.overruled):
+        right = [LETTERS[int(c.tokens.count("a") >= 3)] for c in refutation.verdict.counterexamples]
+        assert list(refutation.circuit_labels) == right
+        for c, label in zip(refutation.verdict.counterexamples, right, strict=True):
+            assert c.network_label != c.program_label and (refutation in result.refuted or c.program_label == label)
+    told = distillation_json(result)["distillation"]["refutations"]
+    assert [r["against"] for r in told] == ["program"] * len(result.refuted) + ["surrogate"] * len(result.overruled) and told
     for words, _ in build_language(result.claim.domain, None, None).words():
         assert (result.claim.network_labels(words) == ((words == 0).sum(axis=1) >= 3)).all()
 

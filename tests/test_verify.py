@@ -182,7 +182,7 @@ def test_interrupt_leaves_nothing_behind(folder):
 def test_nothing_heavy_is_imported_on_the_way(folder):
     code = (
         "import sys, json, os\nfrom relucid.verifiers.boxes.worker import _answer\nimport time\n"
-        f"job = dict(network={str(folder / 'net.onnx')!r}, property={str(folder / 'unsat.vnnlib')!r}, deadline=time.monotonic() + 20, seed=0, threads=1, against=None, epsilon=None)\n"
+        f"job = dict(network={str(folder / 'net.onnx')!r}, property={str(folder / 'unsat.vnnlib')!r}, deadline=time.monotonic() + 20, seed=0, threads=1, proof=None, against=None, epsilon=None)\n"
         "found = _answer(job, lambda text: None)\nassert found['answer']['verdict'] == 'proved', found\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'onnxruntime', 'scipy', 'ortools', 'z3', 'vnnlib', 'matplotlib'}))"
     )

@@ -1,6 +1,7 @@
 """A child process dies with its parent: when the other end of a pipe closes.
 
-Used by the children of the race (`worker.py`) and of `relucid verify` (`boxes/worker.py`); imports next to nothing.
+Used by the children of the race (`worker.py`) and of `relucid verify` (`boxes/worker.py`), which follow by themselves, and for the attempts of
+`relucid bench`, which are tied from outside; imports next to nothing.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ def follow_parent(lifeline_fd: int) -> None:
 
     os.set_inheritable(lifeline_fd, False)
     if hasattr(fcntl, "F_SETSIG"):
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, fcntl.fcntl(lifeline_fd, fcntl.F_GETFL) | os.O_ASYNC)
+        tie(lifeline_fd, os.getpgrp())
         if select.select([lifeline_fd], [], [], 0)[0]:  # it closed before we listened
             os.killpg(0, signal.SIGKILL)
         return
@@ -32,3 +31,16 @@ def follow_parent(lifeline_fd: int) -> None:
         os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def tie(lifeline_fd: int, group: int) -> None:
+    """On Linux: the kernel kills this process group when the other end of the pipe closes, as long as one of it holds this end.
+
+    Elsewhere nothing happens.
+    """
+    import fcntl
+
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, -group)
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline_fd, fcntl.F_SETFL, fcntl.fcntl(lifeline_fd, fcntl.F_GETFL) | os.O_ASYNC)

@@ -22,7 +22,7 @@ def exit_status(verdict: Verdict) -> int:
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
     """Plain data for `json.dumps`.  `counterexamples`, `warnings`, `exact_in_float32`, `disagreeing` and `proved_inputs` are more than DESIGN §3 asks for, as are an attempt's `spans` and `sizes`."""
     proved, refuted = isinstance(verdict, Proved), isinstance(verdict, Refuted)
-    found = [_counterexample(c) for c in verdict.counterexamples] if isinstance(verdict, Refuted) else []
+    found = [counterexample_json(c) for c in verdict.counterexamples] if isinstance(verdict, Refuted) else []
     return {
         "verdict": "proved" if proved else "refuted" if refuted else "unknown",
         "trust": verdict.trust if isinstance(verdict, Proved) else None,
@@ -80,7 +80,7 @@ def undecided_json(reason: str) -> dict[str, Any]:
     return {"verdict": "unknown", **empty, "reason": reason, **lists, "exact_in_float32": None, "disagreeing": None, "proved_inputs": None}
 
 
-def _counterexample(found: Counterexample) -> dict[str, Any]:
+def counterexample_json(found: Counterexample) -> dict[str, Any]:
     if found.both is not None:
         one, other = found.both
         return {

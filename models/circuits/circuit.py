@@ -6,13 +6,18 @@ that (surrogate, program search, proofs) only sees the labels, so any other kind
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from ..claim_file import Task
+    from .control import Control
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class Pruned(Protocol):
         """Each pruned part is back with probability one half."""
         ...
 
-    def random_of_same_size(self, rng: np.random.Generator) -> Circuit:
-        """As many parts of the model, chosen at random."""
+    def control(self, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, seed: int, say: Callable[[str], None]) -> Control | None:
+        """What the same pruning makes of random labels (`control.py`); None where that cannot be told."""
         ...
 
 
@@ -104,6 +109,7 @@ class ShippedTask:
     domain: Path
 
 
+MOST_DOMAINS = 100  # files that are looked at for one
 _ZOO = Path(__file__).resolve().parent.parent / "zoo"
 _TASKS = {"quote_closing": "quotes_and_brackets", "bracket_depth": "quotes_and_brackets"}
 
@@ -132,3 +138,33 @@ def load_circuit(where: str | Path, mask: Path | None = None) -> Circuit:
         if str(where) in _TASKS.values():
             return read_any(str(_ZOO / str(where)), mask)
     return read_any(str(where), mask)
+
+
+def own_task(where: str, mask: Path | None, vocabulary: tuple[str, ...]) -> Task | None:
+    """The domain that a circuit brings: a shipped task's, or the one claim file beside it, named as its mask if there are several.
+
+    Only one that has neither network nor program and speaks of words of the vocabulary; None where there is none, or a choice.
+    """
+    from ..claim_file import load_task
+
+    path = Path(where.rpartition(":")[0] if ".py:" in where else where)
+    known = None if path.is_dir() else shipped().get(where)
+    folders = [mask.parent] if mask else []
+    if path.exists():
+        folders.append(path if path.is_dir() else path.parent)
+    name = (mask or path).name.removesuffix(".json").removesuffix(".mask").removeprefix("circuit_").removesuffix(".py")
+    places = [place for folder in folders if (place := folder / f"{name}.toml").is_file()][:1]
+    if not places and known is not None:
+        places = [known.domain]
+    elif not places and path.is_dir():
+        places = sorted(path.glob("*.toml"))[:MOST_DOMAINS]
+    found = []
+    for place in places:
+        try:
+            task = load_task(place)
+        except InputError:
+            continue  # another kind of file
+        domain = task.domain
+        if {*domain.tokens, *domain.prefix, *domain.suffix, *task.decision.labels} <= set(vocabulary):
+            found.append(task)
+    return found[0] if len(found) == 1 else None

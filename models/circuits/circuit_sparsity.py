@@ -6,6 +6,7 @@ Runs in float32 on the CPU, in batches.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 from .checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_vocabulary, read_weights
 from .circuit import CircuitSummary, checked_ids
 from .config import CONFIG_FILE, GptConfig, read_config
-from .edges import edges, ends
-from .gpt import NODE_LOCATIONS, forward, node_widths
-from .graph import Edge, Graph, Node
+from .control import Control, by_trained_masks, reported
+from .edges import count_edges
+from .gpt import forward, node_widths
+from .graph import Graph
 from .mask import NodeMask, read_mask
 from .viz_data import read_viz_data
 
@@ -83,8 +85,8 @@ class SparseGpt:
             layers=self.config.n_layer,
             nodes_kept=nodes if self.mask is None else self.mask.nodes_kept,
             nodes_total=nodes,
-            edges_kept=len(edges(self.config, self.weights, self.mask)),
-            edges_total=len(edges(self.config, self.weights, None)),
+            edges_kept=count_edges(self.config, self.weights, self.mask),
+            edges_total=count_edges(self.config, self.weights, None),
             weights_nonzero=sum(int((w != 0).sum()) for w in own.values()),
             weights_total=sum(w.numel() for w in own.values()),
             origin=self.origin,
@@ -102,33 +104,16 @@ class SparseGpt:
         cut = frozenset(edge for edge in sorted(self.mask.cut) if rng.random() < 0.5)
         return replace(self, mask=replace(self.mask, kept=kept, cut=cut))
 
-    def random_of_same_size(self, rng: np.random.Generator) -> SparseGpt:
-        """As many nodes at each location of each layer, chosen at random; the means are those there are, else zero."""
-        if self.mask is None:
-            return self
-        return replace(
-            self, mask=replace(self.mask, kept={place: rng.permutation(k) for place, k in self.mask.kept.items()}, cut=frozenset())
-        )
+    def control(self, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, seed: int, say: Callable[[str], None]) -> Control:
+        """What the mask's report remembers, else masks trained here."""
+        known = None if self.mask is None else reported(self.mask.report)
+        return known or by_trained_masks(self.unpruned(), ids, right, columns, seed, say)
 
-    def graph(self) -> Graph:
-        """Kept nodes that an edge touches, by location from the bottom; what embedding and residual stream carry is not an edge."""
-        found = edges(self.config, self.weights, self.mask)
-        joined = [(*ends(self.config, edge), weight) for edge, weight in found]
-        used = sorted({node for source, target, _ in joined for node in (source, target)})
-        places = [(i, location) for i in range(self.config.n_layer) for location in NODE_LOCATIONS]
-        rows = [f"{location} {i}" for i, location in places]
-        nodes = [
-            Node(_name(n), places.index((n[0], n[1])), str(n[2]), f"head {n[2] // self.config.d_head}" if n[1] in _HEADS else "")
-            for n in used
-        ]
-        return Graph(self.name, tuple(rows), tuple(nodes), tuple(Edge(_name(a), _name(b), w) for a, b, w in joined))
+    def graph(self, words: Sequence[str] = (), labels: Sequence[str] = ()) -> Graph:
+        """Kept nodes that an edge touches, and which words (of the task, if it is known) feed them and are voted for: see `gpt_graph.py`."""
+        from .gpt_graph import graph_of
 
-
-_HEADS = ("attn_q", "attn_k", "attn_v")
-
-
-def _name(node: tuple[int, str, int]) -> str:
-    return f"{node[0]}.{node[1]}.{node[2]}"
+        return graph_of(self, words, labels)
 
 
 def read_circuit(folder: Path, mask: Path | None = None) -> SparseGpt:

@@ -41,6 +41,20 @@ def edges(config: GptConfig, weights: Mapping[str, Tensor], mask: NodeMask | Non
     return found
 
 
+def count_edges(config: GptConfig, weights: Mapping[str, Tensor], mask: NodeMask | None) -> int:
+    """How many `edges` lists, without listing them: dense models have many millions."""
+    total = 0
+    for i in range(config.n_layer):
+        for matrix, (writes, reads) in MATRICES.items():
+            kept = weights[f"transformer.h.{i}.{matrix}.weight"].detach().numpy() != 0
+            if mask is not None:
+                rows = np.concatenate([_kept(config, mask, i, location) for location in writes])
+                kept = kept & rows[:, None] & _kept(config, mask, i, reads)[None, :]
+                total -= sum(bool(kept[row, column]) for layer, name, row, column in mask.cut if (layer, name) == (i, matrix))
+            total += int(kept.sum())
+    return total
+
+
 def ends(config: GptConfig, edge: Cut) -> tuple[Node, Node]:
     """The node an edge comes from and the one it goes to."""
     layer, matrix, row, column = edge

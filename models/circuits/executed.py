@@ -26,6 +26,7 @@ class Executed:
         self._number: dict[bytes, int] = {}
         self._words: list[np.ndarray] = []
         self._labels: list[int] = []
+        self._margins: list[float] = []
         self._margin, self._closest = float("inf"), np.zeros(domain.max_length, dtype=np.int16)
 
     def __len__(self) -> int:
@@ -42,9 +43,10 @@ class Executed:
             lowest = int(gaps.argmin())
             if gaps[lowest] < self._margin:
                 self._margin, self._closest = float(gaps[lowest]), words[rows[lowest]]
-            for row, label in zip(rows, best, strict=True):
+            for row, label, gap in zip(rows, best, gaps, strict=True):
                 self._number[keys[row]] = len(self._labels)
                 self._labels.append(int(label))
+                self._margins.append(float(gap))
                 self._words.append(words[row])
             self._progress(len(self))
         return np.array([self._labels[self._number[key]] for key in keys], dtype=np.int64)
@@ -56,4 +58,4 @@ class Executed:
         return Labelled(np.asarray(words, dtype=np.int16), self(words))
 
     def teaching(self) -> Teaching:
-        return Teaching(self.labelled(), self._margin, self._domain.unpadded(self._closest))
+        return Teaching(self.labelled(), np.array(self._margins), self._margin, self._domain.unpadded(self._closest))

@@ -1,22 +1,25 @@
 """How far a pruned circuit can be believed, over a whole domain.
 
-Agreement with the model it was cut out of, the smallest logit margin, agreement when some of what was pruned is put back (a circuit that
-stands only on its exact ablation falls here), and a control: as many parts of the model, chosen at random.
+Agreement with the model it was cut out of (and the inputs where there is none), the smallest logit margin, agreement when some of what was pruned is put
+back (a circuit that stands only on its exact ablation falls here), and a control: the same pruning on random labels (`control.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..domain import Domain
 from .circuit import Circuit, Pruned
-from .teacher import label_domain
+from .control import Control, percent
+from .teacher import Questions, label_domain
 
 TRIALS = 8
-SHOWN = 5
+SHOWN, LISTED = 5, 100  # inputs where circuit and model disagree: for people, for scripts
+SMALL = 10**6  # weights up to which more threads only wait for each other
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """Counts over `inputs`; `partial` and `control` are the shares of equal decisions of each trial, none where nothing was pruned."""
+    """Counts over `inputs`; `disagreements` are the first of them, `partial` the shares of equal decisions of each trial, none where nothing was pruned."""
 
     inputs: int
     smallest_margin: float
@@ -36,46 +39,77 @@ class Faithfulness:
     agreeing: int | None
     disagreements: tuple[Disagreement, ...]
     partial: tuple[float, ...]
-    control: tuple[float, ...]
+    control: Control | None
 
     def lines(self) -> tuple[str, ...]:
         """For people, one fact per line."""
-        out = [f"smallest logit margin {self.smallest_margin:.3g}, on {' '.join(self.closest)}"]
+        margin = f"smallest logit margin {self.smallest_margin:.3g}, on {' '.join(self.closest)}"
         if self.agreeing is None:
             return (
                 f"run on all {self.inputs:,} inputs",
-                *out,
+                margin,
                 "nothing was pruned, or nothing is known of it: there is no model to compare with",
             )
-        share = self.agreeing / self.inputs
-        out.insert(0, f"same decision as the model on {self.agreeing:,} of {self.inputs:,} inputs ({share:.1%})")
-        out += [f"  {' '.join(d.tokens)}: circuit {d.circuit_label!r}, model {d.model_label!r}" for d in self.disagreements]
-        for what, shares in (
-            ("with half of what was pruned put back", self.partial),
-            ("control, as many parts chosen at random", self.control),
-        ):
-            out.append(f"{what}, {len(shares)} times: {min(shares):.1%} to {max(shares):.1%}, mean {np.mean(shares):.1%}")
-        return tuple(out)
+        differing = self.inputs - self.agreeing
+        shown = [f"  {' '.join(d.tokens)}: circuit {d.circuit_label!r}, model {d.model_label!r}" for d in self.disagreements[:SHOWN]]
+        if differing > len(shown):
+            shown.append(f"  and {differing - len(shown):,} more (--json has the first {LISTED})")
+        shares = f"{percent(min(self.partial))} to {percent(max(self.partial))}, mean {percent(float(np.mean(self.partial)))}"
+        return (
+            f"same decision as the model on {self.agreeing:,} of {self.inputs:,} inputs ({percent(self.agreeing / self.inputs)})",
+            *shown,
+            margin,
+            f"with half of what was pruned put back, {len(self.partial)} times: {shares}",
+            self.control.line() if self.control else "no control: there are too many edges to try them one by one",
+        )
 
 
 def faithfulness(
     circuit: Circuit, domain: Domain, labels: Sequence[object], seed: int = 0, progress: Callable[[str], None] = lambda text: None
 ) -> Faithfulness:
-    """Run circuit, model and trials on every input of the domain."""
+    """Run circuit, model and trials on every input of the domain, then the control: about ten times as long as running the circuit, and some seconds."""
     progress("running the circuit on every input")
-    own = label_domain(circuit, domain, labels)
-    decided, size = own.labelled.labels, len(own.labelled)
-    if not isinstance(circuit, Pruned) or circuit.unpruned().summary() == circuit.summary():
-        return Faithfulness(size, own.smallest_margin, own.closest, None, (), (), ())
-    progress("running the whole model")
-    model = label_domain(circuit.unpruned(), domain, labels).labelled.labels
-    rows = np.flatnonzero(decided != model)
-    shown = tuple(Disagreement(domain.unpadded(own.labelled.words[i]), labels[decided[i]], labels[model[i]]) for i in rows[:SHOWN])
-    rng = np.random.default_rng(seed)
-    shares: dict[str, list[float]] = {"partial": [], "control": []}
-    for i in range(TRIALS):
-        progress(f"ablations: {i + 1} of {TRIALS}")
-        for kind, other in (("partial", circuit.partly_restored(rng)), ("control", circuit.random_of_same_size(rng))):
-            shares[kind].append(float((label_domain(other, domain, labels).labelled.labels == model).mean()))
-    agreeing = size - len(rows)
-    return Faithfulness(size, own.smallest_margin, own.closest, agreeing, shown, tuple(shares["partial"]), tuple(shares["control"]))
+    with _threads(circuit):
+        own = label_domain(circuit, domain, labels, lambda done, size: progress(f"running the circuit: {done:,} of {size:,} inputs"))
+        decided, size = own.labelled.labels, len(own.labelled)
+        if not isinstance(circuit, Pruned) or circuit.unpruned().summary() == circuit.summary():
+            return Faithfulness(size, own.smallest_margin, own.closest, None, (), (), None)
+        progress("running the whole model on every input")
+        model = _decisions(circuit.unpruned(), domain, labels, own.labelled.words)
+        rows = np.flatnonzero(decided != model)
+        listed = tuple(Disagreement(domain.unpadded(own.labelled.words[i]), labels[decided[i]], labels[model[i]]) for i in rows[:LISTED])
+        rng = np.random.default_rng(seed)
+        partial = []
+        for i in range(TRIALS):
+            progress(f"with half of what was pruned put back: {i + 1} of {TRIALS}")
+            decisions = _decisions(circuit.partly_restored(rng), domain, labels, own.labelled.words)
+            partial.append(float((decisions == model).mean()))
+        progress("control: the same pruning on random labels")
+        ask = Questions(circuit, domain, labels)
+        lengths = (own.labelled.words < ask.pad).sum(axis=1)
+        longest = lengths == lengths.max()  # pruning wants inputs of one length
+        ((_, ids),) = ask.ids(own.labelled.words[longest])
+        found = circuit.control(ids, model[longest], ask.columns, seed, progress)
+    return Faithfulness(size, own.smallest_margin, own.closest, size - len(rows), listed, tuple(partial), found)
+
+
+def _decisions(circuit: Circuit, domain: Domain, labels: Sequence[object], words: np.ndarray) -> np.ndarray:
+    """As `label_domain`, for words that are there already."""
+    ask = Questions(circuit, domain, labels)
+    return np.concatenate([ask(words[start : start + 65536])[0] for start in range(0, len(words), 65536)])
+
+
+@contextmanager
+def _threads(circuit: Circuit) -> Iterator[None]:
+    """One thread for small models: with more, each of the many small products waits for the others."""
+    if not 0 < circuit.summary().weights_total < SMALL:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import InputError
 from .circuit_sparsity import SparseGpt
 from .edges import edges, ends
-from .gates import Gates, Kept
+from .gates import Gates, Kept, Place
 from .mask import Cut, NodeMask
 from .prune import activation_means, lead_of
 from .pruning_stage import Stage
@@ -239,11 +239,25 @@ class PruningJob:
         return judge(circuit, self.ids[rows], self.right[rows], self.columns)
 
     def _mask(self, stage: Stage) -> NodeMask:
-        means = {p: np.where(k, np.float32(0), self.means[p]) for p, k in stage.kept.items()}
-        return NodeMask(stage.kept, means, "", self.model.weights_sha256, stage.cut)
+        return _masked(self.model, stage.kept, self.means, stage.cut)
 
     def _circuit(self, stage: Stage) -> SparseGpt:
         return replace(self.model, mask=self._mask(stage))
+
+
+def trained_mask(
+    model: SparseGpt, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, k: float, settings: Settings, say: Callable[[int], None]
+) -> NodeMask:
+    """The mask at the end of one training with this k, whatever it decides: what the control of `show` compares (`control.py`)."""
+    means = activation_means(model, [ids])
+    kept = {p: np.ones(len(m), dtype=bool) for p, m in means.items()}
+    for step, kept in Gates(model, ids, columns, means, kept, _count(kept), settings.batch, settings.seed).train(k, right, settings.steps):  # noqa: B007, B020
+        say(step)
+    return _masked(model, kept, means)
+
+
+def _masked(model: SparseGpt, kept: Kept, means: dict[Place, np.ndarray], cut: frozenset[Cut] = frozenset()) -> NodeMask:
+    return NodeMask(kept, {p: np.where(k, np.float32(0), means[p]) for p, k in kept.items()}, "", model.weights_sha256, cut)
 
 
 def _count(kept: Kept) -> int:

@@ -25,9 +25,10 @@ SLACK = 1e-3  # by how much its two answers may differ: some GPU kernels add in 
 
 @dataclass(frozen=True, eq=False)
 class Teaching:
-    """Every input of the domain with the circuit's label; `closest` is the sequence whose two best labels are `smallest_margin` apart."""
+    """Inputs with the circuit's label and `margins` (best minus second best); `closest` is the sequence with the smallest one."""
 
     labelled: Labelled
+    margins: np.ndarray
     smallest_margin: float
     closest: tuple[str, ...]
 
@@ -43,7 +44,7 @@ def label_domain(
     size = language.size
     if size > LARGEST_DOMAIN:
         raise InputError("[domain]", f"{size} inputs are too many to run the circuit on each", f"keep it to {LARGEST_DOMAIN}")
-    words, decisions = [], []
+    words, decisions, margins = [], [], []
     margin, closest, done = float("inf"), np.zeros(domain.max_length, dtype=np.int16), 0
     for batch, _ in language.words():
         best, gaps = ask(batch)
@@ -52,10 +53,12 @@ def label_domain(
             margin, closest = float(gaps[lowest]), batch[lowest]
         words.append(batch)
         decisions.append(best)
+        margins.append(gaps)
         done += len(batch)
         if progress is not None:
             progress(done, size)
-    return Teaching(Labelled(np.concatenate(words), np.concatenate(decisions)), margin, domain.unpadded(closest))
+    labelled = Labelled(np.concatenate(words), np.concatenate(decisions))
+    return Teaching(labelled, np.concatenate(margins), margin, domain.unpadded(closest))
 
 
 def check_repeatable(circuit: Circuit, teaching: Teaching, domain: Domain, labels: Sequence[object]) -> None:

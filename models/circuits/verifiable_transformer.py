@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +21,14 @@ from ..errors import InputError
 from .attention_program import AttentionProgram, read_program
 from .circuit import CircuitSummary, checked_ids
 from .config import MOST_PARAMETERS, read_json
+from .control import Control, edge_by_edge
 from .graph import Edge, Graph, Node
 
 WEIGHTS_FILE = "smt_weights.json"
 VOCABULARY_FILE = "vocab.json"
 SLOPE = 0.01
 BATCH = 4096
+MOST_PARTS = 1500  # heads and MLPs: a model has up to half the square of that in edges
 _SIZES = ("d_model", "n_layers", "n_heads", "vocab_size", "d_ff")
 _SEE = "see docs/circuits.md, verifiable-transformers"
 Link = tuple[str, str]
@@ -149,16 +152,26 @@ class VerifiableTransformer:
         """Each edge that was pruned is back with probability one half."""
         return replace(self, links=self.links | {link for link in sorted(self.every_link - self.links) if rng.random() < 0.5})
 
-    def random_of_same_size(self, rng: np.random.Generator) -> VerifiableTransformer:
-        links = sorted(self.every_link)
-        return replace(self, links=frozenset(links[i] for i in rng.permutation(len(links))[: len(self.links)]))
+    def control(self, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, seed: int, say: Callable[[str], None]) -> Control | None:
+        order = {name: i for i, name in enumerate(node_names(self.sizes["n_layers"], self.sizes["n_heads"]))}
+        links = sorted(self.every_link, key=lambda link: (order[link[1]], order[link[0]]))
+        return edge_by_edge(links, lambda kept: replace(self, links=kept), ids, right, columns, seed, say)
 
-    def graph(self) -> Graph:
-        rows = ["emb", *(f"{part} {i}" for i in range(self.sizes["n_layers"]) for part in ("attn", "mlp")), "logits"]
+    def graph(self, words: Sequence[str] = (), labels: Sequence[str] = ()) -> Graph:
+        """Nodes by layer and the edges that are kept; an edge carries a whole vector, so that it has no weight."""
+        rows = ["embedding", *(f"layer {i}|{part}" for i in range(self.sizes["n_layers"]) for part in ("heads", "MLP")), "logits"]
         ends = {"emb": 0, "logits": len(rows) - 1}
         names = [n for n in node_names(self.sizes["n_layers"], self.sizes["n_heads"]) if n in self.active | set(ends)]
-        nodes = [Node(n, ends[n] if n in ends else 1 + 2 * _layer(n) + n.startswith("mlp")) for n in names]
-        return Graph(self.name, tuple(rows), tuple(nodes), tuple(Edge(a, b) for a, b in sorted(self.links)))
+        nodes = [Node(n, ends[n] if n in ends else 1 + 2 * _layer(n) + n.startswith("mlp"), _called(n)) for n in names]
+        return Graph(self.name, tuple(rows), tuple(nodes), tuple(Edge(a, b) for a, b in sorted(self.links)), widths="")
+
+
+def _called(node: str) -> str:
+    """As people call it."""
+    kind, *numbers = node.split("_")
+    return {"emb": "embedding", "logits": "logits"}.get(kind) or (
+        f"head {numbers[0]}.{numbers[2]}" if kind == "attn" else f"MLP {numbers[0]}"
+    )
 
 
 def sparsemax(scores: np.ndarray) -> np.ndarray:
@@ -210,9 +223,9 @@ def read_verifiable_transformer(folder: Path, circuit: Path | None = None) -> Ve
         if f"attn_{layer}_h_{head}" not in node_names(layers, heads):
             raise InputError(f"{path}: program_heads", f"{place!r} is no head of this model", "write layer.head, from 0.0")
         programs[layer, head] = read_program(f"{path}: program_heads {place}", text)
+    weights = _weights(str(path), raw, sizes, band)  # before the edges, which are many more than the file is long
     links = all_links(layers, heads) if circuit is None else _links(circuit, layers, heads)
     name = folder.resolve().name + ("" if circuit is None else f" ({circuit.stem.removeprefix('circuit_')})")
-    weights = _weights(str(path), raw, sizes, band)
     vocabulary = _vocabulary(folder / VOCABULARY_FILE, sizes["vocab_size"])
     return VerifiableTransformer(name, vocabulary, sizes, weights, band, programs, links, str(circuit or folder))
 
@@ -227,7 +240,7 @@ def _sizes(where: str, raw: dict[str, Any]) -> dict[str, int]:
         or raw.get("head_dim", sizes["d_model"] // sizes["n_heads"]) * sizes["n_heads"] != sizes["d_model"]
     ):
         raise InputError(where, f"d_model {sizes['d_model']} is not n_heads times head_dim", _SEE)
-    if sizes["n_layers"] * sizes["n_heads"] > 10_000 or sizes["vocab_size"] * sizes["d_model"] > MOST_PARAMETERS:
+    if sizes["n_layers"] * (sizes["n_heads"] + 1) > MOST_PARTS or sizes["vocab_size"] * sizes["d_model"] > MOST_PARAMETERS:
         raise InputError(where, "the model is too large", "take a smaller model")
     return sizes
 

@@ -37,7 +37,7 @@ def read_viz_data(path: Path, config: GptConfig) -> NodeMask:
                 continue
             raise InputError(where, "is no place of this model", "the file belongs to another model, or is of a newer release")
         width = widths[LOCATIONS[match[2]]]
-        indices = _indices(where, value)
+        indices = _indices(where, value, width)
         if len(indices) and not (indices.min() >= 0 and indices.max() < width):
             raise InputError(where, f"has a node outside 0 to {width - 1}", "the file belongs to another model")
         kept[int(match[1]), LOCATIONS[match[2]]][indices] = True
@@ -54,10 +54,14 @@ def _circuit_data(path: Path) -> dict[object, object]:
     return nodes
 
 
-def _indices(where: str, value: object) -> np.ndarray:
+def _indices(where: str, value: object, width: int) -> np.ndarray:
     import torch
 
-    if not isinstance(value, torch.Tensor) or value.ndim != 1 or value.dtype.is_floating_point or value.dtype.is_complex:
+    plain = isinstance(value, torch.Tensor) and value.ndim == 1 and value.layout == torch.strided and value.device.type == "cpu"
+    if not plain or value.is_quantized or value.dtype.is_floating_point or value.dtype.is_complex:  # type: ignore[attr-defined]
         raise InputError(where, "is not a list of node numbers", _SEE)
+    assert isinstance(value, torch.Tensor)
+    if value.numel() > width:  # a tensor may say that it is longer than its file
+        raise InputError(where, f"has {value.numel()} nodes of {width}", "list each node once")
     indices = value.numpy()
     return np.flatnonzero(indices) if indices.dtype == bool else indices.astype(np.int64)

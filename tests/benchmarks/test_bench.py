@@ -179,7 +179,8 @@ def test_results_are_there_at_once_and_an_interrupt_keeps_them(suite: Path, monk
     assert json.loads((suite.parent / "out" / "summary.json").read_text())["claims"] == 1
 
 
-def test_ctrl_c_ends_the_solver_too(suite: Path) -> None:
+def started(suite: Path) -> tuple[subprocess.Popen[str], list[int]]:
+    """A benchmark whose attempt sleeps, with the attempt's process."""
     script = (
         "import sys, time, relucid.benchmarks.attempt as a\n"
         "a._command = lambda *x: [sys.executable, '-c', 'import time; time.sleep(60)']\n"
@@ -193,9 +194,27 @@ def test_ctrl_c_ends_the_solver_too(suite: Path) -> None:
         time.sleep(0.05)
         children = [p for p, i in snapshot().items() if i.parent == process.pid]
     assert children
+    return process, children
+
+
+def test_ctrl_c_ends_the_solver_too(suite: Path) -> None:
+    process, children = started(suite)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "relucid: interrupted\n")
+    assert not any(p in snapshot() for p in children)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help")
+def test_kill_9_ends_the_solver_too(suite: Path) -> None:
+    """Nobody is left to end it but the kernel; what would go on would disturb the run that goes on from here."""
+    process, children = started(suite)
+    time.sleep(0.2)  # it was started, and is tied in the next instant
+    process.kill()
+    process.communicate(timeout=60)
+    deadline = time.monotonic() + 20
+    while any(p in snapshot() for p in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert not any(p in snapshot() for p in children)
 
 
@@ -297,7 +316,9 @@ def test_the_claims_of_other_seeds_are_not_replaced(tmp_path: Path) -> None:
         (["{suite}/count_sign_l3/net.onnx"], "not UTF-8 text"),
         (["{suite}", "--out", "{suite}/count_sign_l3/claim.toml"], "is a file"),
         (["{empty}"], "holds no claim file"),
-        (["{vnncomp}", "--html", "x.html"], "--html: the suite vnncomp has no columns"),
+        (["{vnncomp}", "--html", "{empty}"], "--html: {empty} is a folder"),
+        (["{vnncomp}", "--only", "nosuch"], "'nosuch' matches no instance of"),
+        (["{vnncomp}", "--dump", "x"], "--dump: the suite vnncomp has no columns"),
         (["vnncomp", "{vnncomp}", "--jobs", "2"], "--jobs: the suite vnncomp runs one instance at a time"),
         (["{suite}", "{vnncomp}"], "takes no directory"),
         (["distill", "--repeat", "2"], "--repeat: the suite distill runs one behaviour at a time"),

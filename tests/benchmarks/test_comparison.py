@@ -63,6 +63,15 @@ def test_few_or_small_differences_are_not_worse(compare: Any) -> None:
     assert compare(many(1.0), many(1.05), "--tolerance", "0.01")[0] == 1
 
 
+def test_many_columns_are_one_verdict(compare: Any) -> None:
+    """Six pairs that are all slower have p = 1/32: enough for one column at 0.05, and not for one of two."""
+    before, after = many(1.0, first=6), many(1.5, first=6)
+    assert compare(before, after)[0] == 1
+    status, told, _ = compare(before + many(1.0, "other"), after + many(1.0, "other"))
+    assert told["columns"][0]["p"] == pytest.approx(1 / 32) and not told["columns"][0]["slower"] and status == 0
+    assert compare(before + many(1.0, "other"), after + many(1.0, "other"), "--alpha", "0.07")[0] == 1
+
+
 def test_solved_lost_and_wrong(compare: Any) -> None:
     base = [line("one", "x", "proved", 1.0), line("two", "x", "unknown", 60.1, outcome="timeout"), line("three", "x", "proved", 1.0)]
     better = [base[0], line("two", "x", "refuted", 5.0), base[2]]

@@ -74,6 +74,21 @@ def test_contradictions_are_firm_only_where_an_exact_backend_is_wrong() -> None:
     assert summary.score("fast").solved == 0
 
 
+def test_an_answer_that_the_known_one_contradicts_is_wrong_and_not_solved() -> None:
+    """Whoever says so, and with nobody to contradict it; a refutation, too."""
+    known = [
+        line("a", "x", "proved", 1.0, known="refuted"), line("b", "x", "refuted", 1.0, known="proved"), line("c", "x", "proved", 1.0, known="proved"),
+        line("c", "y", "proved", 1.0, known="proved", trust="float"), line("a", "y", "proved", 1.0, known="refuted", trust="float"),
+    ]  # fmt: skip
+    summary = summarise(results(known))
+    assert [(w.claim, w.proved, w.refuted, w.firm, w.known) for w in summary.wrong] == [
+        ("a", ("x", "y"), (), True, "refuted"), ("b", (), ("x",), True, "proved"),
+    ]  # fmt: skip
+    x, y = summary.score("x"), summary.score("y")
+    assert (x.solved, dict(x.unsolved), y.solved, dict(y.unsolved)) == (1, {"wrong": 2}, 1, {"wrong": 1})
+    assert x.par2 == pytest.approx((1 + 120 + 120) / 3)
+
+
 def test_a_race_that_contradicts_itself_is_wrong() -> None:
     (wrong,) = summarise(results([line("one", "race", "unknown", 1.0, outcome="contradiction")])).wrong
     assert wrong.firm and wrong.claim == "one"

@@ -34,6 +34,7 @@ REST = 3  # the checker bounds all ReLUs anew on every so manieth level of cuts,
 FACTORS = 1 << 12
 PATIENCE = 5.0  # seconds for the phases of one part
 MARGINS = (2.0**-20, 2.0**-10)  # of a row's bound on the whole region, by which floats have to do better
+NEARLY = 2.0**16  # of what a row's own numbers may be off by: bounds up to there may be negative in exact arithmetic
 MANY = 64  # bounds and leaves in one line
 
 Progress = Callable[[str], None]
@@ -162,10 +163,10 @@ class _Case:
     ) -> list[tuple[np.ndarray, bool]]:
         """(factors, whether lower lines are flat) of what is negative as far as floats tell; the lowest first."""
         a, b = int(self.rows.first[p]), int(self.ends[p])
-        strict = self.rows.strict[a:b]
+        nearly = NEARLY * self.rows.error[a:b]  # the checker decides what is exactly 0
         out: list[tuple[float, np.ndarray, bool]] = []
         for flat, (bound, slope, offset) in enumerate(forms):
-            for r in np.flatnonzero((bound[a:b] < 0) | (strict & (bound[a:b] <= 0))):
+            for r in np.flatnonzero(bound[a:b] <= nearly):
                 out.append((float(bound[a + r]), np.eye(b - a, dtype=np.int64)[r], bool(flat)))
             if b - a > 1:
                 factors, reached = promising_factors(parts, slope[None, a:b], offset[None, a:b], b - a)

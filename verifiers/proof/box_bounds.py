@@ -240,7 +240,7 @@ class _Walk:
             if numbers.dtype != object:  # below 2**62, so that half a unit more does no harm
                 half, by = half.astype(np.int64), drop
             numbers, places = integer_array((numbers + half[:, None]) >> by[:, None]), places - drop
-            self.gain(np.where(drop > 0, total(self.sizes[node][live]), 0), places + 1)
+            self.gain((drop > 0).astype(object) * total(self.sizes[node][live]), places + 1)
         self.carried[node] = numbers, places
 
     def relu(self, source: int, columns: slice, region: Region, asked: Asked, numbers: np.ndarray, places: np.ndarray) -> None:

@@ -81,9 +81,9 @@ def region_of(net: BoxNetwork, case: Case) -> Region:
 
 def cut(region: Region, i: int, value: Fraction) -> tuple[Region, Region]:
     """Input i at most, and at least `value`; both rounded outwards."""
-    low, high = region.low.copy(), region.high.copy()
-    high[i], low[i] = min(region.high[i], math.ceil(value * 2**BOX)), max(region.low[i], math.floor(value * 2**BOX))
-    return replace(region, high=high), replace(region, low=low)
+    low, high = region.low.astype(object), region.high.astype(object)
+    high[i], low[i] = min(high[i], math.ceil(value * 2**BOX)), max(low[i], math.floor(value * 2**BOX))
+    return replace(region, high=integer_array(high)), replace(region, low=integer_array(low))
 
 
 def with_bound(net: BoxNetwork, region: Region, relu: int, sign: int, below: np.ndarray, above: np.ndarray) -> Region:
@@ -207,7 +207,7 @@ class _BoxChecker:
         self.lines.integers([places], 0, 1100, "a cut's places")
         self.lines.integers([numerator], -(1 << 1200), 1 << 1200, "a cut's place")
         value = Fraction(numerator, 1 << places)
-        if not region.low[i] <= value * 2**BOX <= region.high[i]:
+        if not int(region.low[i]) <= value * 2**BOX <= int(region.high[i]):
             raise self.lines.no("a cut is outside of its part")
         return cut(region, i, value)
 

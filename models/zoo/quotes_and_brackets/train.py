@@ -15,7 +15,7 @@ import json
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ import torch
 
 from ...circuits.circuit_sparsity import SparseGpt, read_circuit
 from ...circuits.config import GptConfig
+from ...circuits.control import by_trained_masks
 from ...circuits.gpt import forward
 from ...circuits.prune import margins, prune
 from .domains import exactly_one_quote, open_and_at_most_three_deep
@@ -157,6 +158,8 @@ def main() -> None:
     for t in data:
         origin = f"mean ablation over the {len(t.ids)} inputs of {t.name}, greedy, margin {MARGIN}"
         mask = prune(model, t.ids, t.right, t.columns, margin=MARGIN, seed=options.seed, origin=origin, say=lambda text: print(" ", text))
+        control = by_trained_masks(model, t.ids, t.right, t.columns, options.seed, lambda text: None)
+        mask = replace(mask, report=control.report())
         mask.write(options.out / f"{t.name}.mask.json")
         circuit = read_circuit(options.out, options.out / f"{t.name}.mask.json")
         print(t.name, f"margin {margins(circuit, t.ids, t.right, t.columns).min():.3f}", *circuit.summary().lines(), sep="\n  ")

@@ -83,7 +83,7 @@ def test_show_and_distil_take_it(released, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["show", "quote_closing", "--ablation", "mean"], "--ablation: what stands in is taken over a domain; give --domain, too"),
+        (["show", "quotes_and_brackets", "--ablation", "mean"], "--ablation: what stands in is taken over a domain; give --domain, too"),
         (
             ["distill", "quotes_and_brackets", "--domain", "task.toml", "--out", "o", "--ablation", "mean"],
             "--ablation: quotes_and_brackets has no node mask; leave it out, or give --mask",

@@ -14,12 +14,10 @@ import torch
 from relucid.cli import main
 from relucid.models.circuits import train
 from relucid.models.circuits.circuit import load_circuit, shipped
-from relucid.models.circuits.faithfulness import faithfulness
 from relucid.models.circuits.node_masks import PruningJob, Settings
 from relucid.models.circuits.prune import margins
 from relucid.models.circuits.tasks.registry import NAMES, get_task
 from relucid.models.circuits.train import DENSE, TABLES, Recipe, Trainer, density_at, keep_largest, run
-from relucid.models.claim_file import load_task
 from relucid.models.errors import InputError
 from relucid.training import train_task
 
@@ -269,7 +267,7 @@ def test_train_prune_and_cut_edges_on_a_tiny_task(tmp_path, capsys):
     for layer, matrix, row, column in circuit.mask.cut:
         name = f"transformer.h.{layer}.{matrix}.weight"
         assert circuit.effective[name][row, column] == 0 != model.weights[name][row, column]
-    assert len(circuit.graph().edges) == summary.edges_kept
+    assert sum(edge.kind == "" for edge in circuit.graph().edges) == summary.edges_kept
 
 
 @pytest.mark.parametrize(
@@ -287,19 +285,6 @@ def test_masks_with_bad_extras(change, says, tmp_path):
     with pytest.raises(InputError) as caught:
         load_circuit(task.circuit, tmp_path / "m.json")
     assert says in str(caught.value)
-
-
-def test_faithfulness_of_a_broken_circuit_names_the_inputs(tmp_path):
-    circuit = load_circuit("quote_closing")
-    domain = replace(load_task(shipped()["quote_closing"].domain).domain, min_length=3, max_length=3)
-    good = faithfulness(circuit, domain, ("'", '"'))
-    assert good.inputs == 54 and len(good.partial) == len(good.control) == 8
-    nothing = {place: np.zeros_like(k) for place, k in circuit.mask.kept.items()}
-    broken = faithfulness(replace(circuit, mask=replace(circuit.mask, kept=nothing)), domain, ("'", '"'))
-    assert broken.agreeing == 27 and len(broken.disagreements) == 5
-    assert all(d.circuit_label != d.model_label and d.model_label in d.tokens for d in broken.disagreements)
-    whole = faithfulness(circuit.unpruned(), domain, ("'", '"'))
-    assert whole.agreeing is None and "nothing was pruned" in whole.lines()[-1]
 
 
 @pytest.mark.slow

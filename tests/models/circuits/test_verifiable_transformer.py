@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from relucid.models.circuits import verifiable_transformer
 from relucid.models.circuits.circuit import load_circuit
 from relucid.models.errors import InputError
 
@@ -226,5 +227,39 @@ def test_the_published_circuits_distil_and_prove(task, tmp_path, capsys):
     assert main(["show", arguments[1], "--domain", arguments[3], "--draw", str(picture), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["faithfulness"]["agreeing"] == told["faithfulness"]["inputs"] == 128 and told["faithfulness"]["smallest_margin"] > 3
-    assert max(told["faithfulness"]["control"]) < 1, "random edges are not the circuit"
+    control = told["faithfulness"]["control"]
+    assert control["what"] == "edges" and control["own_share"] == 1.0 and control["share"] < 0.75, "random labels are not fitted"
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"n_layers": 5000}, "the model is too large; take a smaller model"),
+        ({"n_layers": 400}, "attn_2_W_q is missing; it must be the model's whole export"),
+    ],
+)
+def test_a_small_file_about_a_large_model_is_refused_at_once(change, says, tmp_path):
+    """Its edges would be many millions."""
+    folder = write(tmp_path / "m", {**weights(), **change})
+    with pytest.raises(InputError) as caught:
+        load_circuit(folder)
+    assert says in str(caught.value)
+
+
+def test_half_of_the_edges_that_were_pruned_are_put_back(tmp_path):
+    circuit = load_circuit(write(tmp_path / "m", weights()) / "circuit_t.json")
+    every, found = circuit.every_link, [circuit.partly_restored(np.random.default_rng(s)).links for s in range(20)]
+    assert all(circuit.links <= links <= every for links in found) and len(set(found)) > 10
+    share = np.mean([len(links - circuit.links) for links in found]) / len(every - circuit.links)
+    assert 0.4 < share < 0.6 and found[0] == circuit.partly_restored(np.random.default_rng(0)).links
+
+
+def test_the_control_prunes_the_whole_model_from_the_logits_back(tmp_path, monkeypatch):
+    circuit = load_circuit(write(tmp_path / "m", weights()) / "circuit_t.json")
+    asked = []
+    monkeypatch.setattr(verifiable_transformer, "edge_by_edge", lambda links, cut_to, *_: asked.append((links, cut_to)))
+    circuit.control(IDS, np.array([0, 1, 0]), np.array([0, 1]), 0, lambda text: None)
+    ((links, cut_to),) = asked
+    assert set(links) == circuit.every_link and [b for _, b in links[-6:]] == ["logits"] * 6 and links[0] == ("emb", "attn_0_h_0")
+    assert (cut_to(circuit.links).logits(IDS) == circuit.logits(IDS)).all()

@@ -33,6 +33,15 @@ def test_the_kept_nodes_are_those_listed_and_the_others_zero(checkpoint, tmp_pat
     assert circuit.summary().nodes_kept == 11 and "others at zero" in circuit.summary().origin
 
 
+def test_nodes_may_be_marked_by_true_and_false(checkpoint, tmp_path):
+    folder, _, _ = checkpoint()
+    marks = torch.zeros(8, dtype=torch.bool)
+    marks[[2, 7]] = True
+    torch.save({"circuit_data": {"0.attn.v": marks}}, tmp_path / "viz_data.pt")
+    kept = load_circuit(folder, tmp_path / "viz_data.pt").mask.kept
+    assert np.flatnonzero(kept[0, "attn_v"]).tolist() == [2, 7] and sum(int(k.sum()) for k in kept.values()) == 2
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -42,6 +51,13 @@ def test_the_kept_nodes_are_those_listed_and_the_others_zero(checkpoint, tmp_pat
         ({"circuit_data": {"0.attn.q": torch.tensor([-1])}}, "has a node outside 0 to 7"),
         ({"circuit_data": {"0.attn.q": torch.tensor([1.0])}}, "is not a list of node numbers"),
         ({"circuit_data": {"0.attn.q": torch.tensor([[1]])}}, "is not a list of node numbers"),
+        ({"circuit_data": {"0.attn.q": torch.tensor([0, 1]).to_sparse()}}, "is not a list of node numbers"),
+        ({"circuit_data": {"0.attn.q": torch.zeros(2, dtype=torch.int64, device="meta")}}, "is not a list of node numbers"),
+        (
+            {"circuit_data": {"0.attn.q": torch.zeros(1, dtype=torch.int64).expand(10**11)}},
+            "has 100000000000 nodes of 8; list each node once",
+        ),
+        ({"circuit_data": {"0.attn.q": torch.ones(9, dtype=torch.bool)}}, "has 9 nodes of 8"),
         ({"circuit_data": {}}, 'has no "circuit_data"'),
         ([1, 2], 'has no "circuit_data"'),
     ],

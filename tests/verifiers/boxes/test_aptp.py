@@ -156,8 +156,8 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     net, spec, proof = (str(tmp_path / name) for name in ("net.onnx", "spec.vnnlib", "proof.aptp.gz"))
     Path(net).write_bytes(write_onnx(network(), positions=1, alphabet=2))
     Path(spec).write_text(SPEC)
-    assert main(["verify", net, spec, "--proof", proof]) == 2
-    assert "add --format aptp" in capsys.readouterr().err
+    assert main(["verify", net, spec, "--format", "aptp"]) == 2
+    assert "add --proof FILE" in capsys.readouterr().err
     assert main(["verify", net, spec, "--proof", proof, "--format", "aptp"]) == 0
     assert capsys.readouterr().out.startswith("unsat\n")
     assert main(["verify", net, spec, "--check", proof]) == 0

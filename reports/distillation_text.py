@@ -1,0 +1,79 @@
+"""The report on a distillation in the terminal and as JSON: what `distillation_page.py` shows in the browser, without the pictures."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import asdict
+from typing import Any
+
+from ..models.histogram import histogram_json
+from ..models.text import number, visible
+from .distillation_page import Examined
+
+
+def report_json(found: Examined) -> dict[str, Any]:
+    """`result.json`, and under `report` what was worked out from it."""
+    proof, margins = found.proof, found.margins
+    shape = None
+    if proof.shape is not None:
+        shape = {"leaves": proof.shape.leaves, "depth": proof.shape.depth, "labels": [asdict(one) for one in proof.shape.labels]}
+    return {
+        **found.run.verdict,
+        "report": {
+            "chain": [asdict(link) for link in found.links],
+            "proof": {"state": proof.state, "said": proof.said or None, "made": proof.made, "bytes": proof.size, "shape": shape},
+            "surrogate_margins": {"inputs": margins.inputs, "drawn": margins.drawn, "histogram": histogram_json(margins.found)},
+        },
+    }
+
+
+def print_report(found: Examined, html: str | None, quiet: bool) -> None:
+    """The chain first; `quiet`: nothing else."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..terminal import code, console, heading, label_text, plural, sequence_text
+
+    screen, run = console(), found.run
+    screen.print(heading(f"== {visible(run.claim.program.name)}"))
+    table = Table(box=None, pad_edge=False)
+    for title in ("link", "inputs", "how it is known"):
+        table.add_column(title, overflow="fold")
+    for link in found.links:
+        table.add_row(Text(link.what, "" if link.holds else "red"), link.inputs, Text(visible(link.how)))
+    screen.print(table)
+    if quiet:
+        return
+    screen.print(heading("program"))
+    code(screen, run.facts["program"])
+    screen.print(heading("proof"))
+    screen.print(f"  {visible(_proof_line(found))}", soft_wrap=True, markup=False)
+    for refutation in run.facts["refutations"]:
+        screen.print(heading(f"a {refutation['against']} that was refuted on the way"))
+        code(screen, refutation["program"])
+        told = Table(box=None, pad_edge=False)
+        for title in ("input", "circuit says", "surrogate says", "program says"):
+            told.add_column(title, overflow="fold")
+        for c in refutation["counterexamples"]:
+            said = (label_text(c[f"{who}_label"]) for who in ("circuit", "network", "program"))
+            told.add_row(*map(Text, (sequence_text(c["tokens"]), *map(visible, said))))
+        screen.print(told)
+        if refutation["found"] > len(refutation["counterexamples"]):
+            screen.print(f"of {plural(refutation['found'], 'counterexample')}")
+    if html is not None:
+        screen.print(f"the report is {visible(html)}", soft_wrap=True, markup=False)
+    else:
+        screen.print(f"in the browser: relucid report {shlex.quote(str(run.folder))} --html FILE", soft_wrap=True, markup=False)
+
+
+def _proof_line(found: Examined) -> str:
+    proof, claim = found.proof, shlex.quote(str(found.run.folder / "claim.toml"))
+    if proof.shape is None:
+        return f"{proof.state}: {proof.said}"
+    s = proof.shape
+    if not s.leaves and not s.total("run"):
+        how = "bounds alone settle it"
+    else:
+        how = f"{s.total('symbol_cuts')} cuts by token, {s.total('state_cuts')} by state, {s.total('relu_splits')} ReLU splits, {s.total('run')} parts run"
+    kept = f"made now and not kept; to have it: relucid prove {claim} --proof FILE" if proof.made else "the file in the folder"
+    return f"accepted by the checker: {number(s.leaves)} leaves, {s.depth} deep; {how}; {number(proof.size)} bytes ({kept})"

@@ -1,0 +1,128 @@
+"""What `relucid distill` left in a folder, read back without trusting it: the claim, and how it came about (`result.json`).
+
+First in the flow of the report on a distillation: `distillation_page.py` and `distillation_text.py` show it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..models.circuits.circuit import CircuitSummary
+from ..models.circuits.graph import Graph, read_graph
+from ..models.claim import Claim
+from ..models.claim_file import load_claim
+from ..models.errors import InputError
+from ..models.files import read_file
+from ..models.histogram import Histogram, read_histogram
+
+RESULT, CLAIM = "result.json", "claim.toml"
+LARGEST = 1 << 28  # bytes of a result.json
+AGAIN = "distil again"
+
+_LABEL = (str, int, bool)
+_NUMBER = (int, float)
+_NONE = type(None)
+_FOUND = {"tokens": [str], "network_label": _LABEL, "program_label": _LABEL, "circuit_label": _LABEL}
+_RACE = {
+    "backend": str,
+    "version": str,
+    "outcome": str,
+    "seconds": _NUMBER,
+    "peak_mb": (*_NUMBER, _NONE),
+    "detail": str,
+    "spans": [[_NUMBER]],
+}
+_FACTS = {
+    "circuit": {"name": str, "layers": int, "nodes_kept": int, "nodes_total": int, "edges_kept": int, "edges_total": int,
+                "weights_nonzero": int, "weights_total": int, "origin": str, "kind": str},
+    "inputs_executed": int, "executed_everywhere": bool, "sampling": (dict, _NONE), "smallest_margin": _NUMBER,
+    "surrogate": {"family": str, "hidden": [int], "neurons": int, "unstable": (int, _NONE), "weight_bits": int, "fractional_bits": int,
+                  "nonzeros": int, "corrections": int},
+    "program": str, "found_by": str, "template": str, "description_length": int, "claim_digest": str, "seconds": _NUMBER, "version": str,
+    "refutations": [{"against": str, "program": str, "backend": (str, _NONE), "found": int, "counterexamples": [_FOUND]}],
+    "margins": (dict, _NONE), "graph": (dict, _NONE),
+}  # fmt: skip
+_SHAPE = {
+    "verdict": str, "trust": (str, _NONE), "reason": (str, _NONE), "backend": (str, _NONE), "seconds": _NUMBER, "domain_size": str,
+    "attempts": [_RACE], "warnings": [str], "exact_in_float32": (bool, _NONE), "distillation": _FACTS,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """`verdict`: the object of `result.json`; `facts`: what stands under `distillation` there."""
+
+    folder: Path
+    claim: Claim
+    verdict: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    circuit: CircuitSummary
+    graph: Graph | None
+    margins: Histogram | None
+
+    @property
+    def proved(self) -> bool:
+        return self.verdict["verdict"] == "proved"
+
+    @property
+    def everywhere(self) -> bool:
+        """The circuit was run on every input of the domain."""
+        return bool(self.facts["executed_everywhere"])
+
+    @property
+    def executed(self) -> int:
+        return int(self.facts["inputs_executed"])
+
+
+def is_run(path: Path) -> bool:
+    """Whether this is the folder of a distillation, and not one of a benchmark."""
+    return (path / RESULT).is_file() and (path / CLAIM).is_file()
+
+
+def read_run(folder: Path) -> Run:
+    """Raises InputError for what is no such folder, and where claim and result are not about the same."""
+    path = folder / RESULT
+    try:
+        verdict = json.loads(read_file(path, LARGEST).decode("utf-8"), parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(str(path), f"cannot be read ({error})", "give a folder that `relucid distill` has written") from None
+    if (where := _misfit(verdict, _SHAPE, "")) is not None:
+        raise InputError(str(path), f"{where or 'it'} is not what `relucid distill` writes", AGAIN)
+    facts = verdict["distillation"]
+    claim = load_claim(folder / CLAIM)
+    if claim.digest != facts["claim_digest"]:
+        raise InputError(str(folder / CLAIM), f"states another claim than {RESULT}: a file was changed", AGAIN)
+    labels = len(claim.decision.labels)
+    return Run(
+        folder, claim, verdict, facts, CircuitSummary(**{key: facts["circuit"][key] for key in _FACTS["circuit"]}),  # type: ignore[attr-defined]
+        None if facts["graph"] is None else read_graph(facts["graph"], f"{path}: graph"),
+        read_histogram(facts["margins"], labels, f"{path}: margins"),
+    )  # fmt: skip
+
+
+def _no_number(text: str) -> float:
+    if text == "Infinity":  # the margin of a circuit with a single label
+        return math.inf
+    raise ValueError(f"{text} is no number")
+
+
+def _misfit(value: Any, shape: Any, where: str) -> str | None:
+    """The first place where the data are not of this shape: keys with shapes, a list's one shape, or types."""
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return where
+        return next(
+            (bad for key, inner in shape.items() if (bad := _misfit(value.get(key, ...), inner, f"{where}.{key}".lstrip("."))) is not None),
+            None,
+        )
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return where
+        return next((bad for i, entry in enumerate(value) if (bad := _misfit(entry, shape[0], f"{where}[{i}]")) is not None), None)
+    types = shape if isinstance(shape, tuple) else (shape,)
+    return None if type(value) in types else where

@@ -1,0 +1,299 @@
+"""Proofs about real inputs: docs/proof-format.md, 10, over rationals that are never rounded.
+
+    check_box(network, specification, proof) -> None, or raises Rejected; Unsupported where it cannot say
+
+Specifications: VNN-LIB 1.0, one conjunction of comparisons of inputs with numbers, and of outputs linearly with each other, `or` of `and`
+at the top for outputs.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnx
+from flint import fmpq
+
+from . import onnx_file
+from .checker import Lines, a_list, covered, is_int, need
+from .claim import Rejected, Unsupported
+from .onnx_file import Form
+
+ONE = 1 << 16
+Bounds = list[tuple[fmpq, fmpq]]
+Linear = dict[Any, Fraction]  # ("X", 3) or ("Y", 0) or 1
+Row = tuple[Linear, bool]  # >= 0, or > 0
+
+
+@dataclass
+class Specification:
+    low: list[fmpq]
+    high: list[fmpq]
+    unsafe: list[list[Row]]  # polyhedra
+
+
+def check_box(network: Path, specification: Path, proof: Path) -> None:
+    try:
+        spec = read_specification(Path(specification).read_text())
+        reader = RealReader(network, len(spec.low))
+        Boxes(reader.read(), spec, Path(proof).read_bytes()).run()
+    except (ValueError, TypeError, KeyError, IndexError, EOFError, OSError, RecursionError, OverflowError) as e:
+        raise Rejected(f"not a proof: {e!r}") from e
+
+
+class RealReader(onnx_file.Reader):
+    """The network's inputs are real numbers, in the order of their tensor."""
+
+    def __init__(self, network: Path, inputs: int) -> None:
+        super().__init__(SimpleNamespace(network=network, positions=inputs, alphabet=1, kind="any", labels=()))  # type: ignore[arg-type]
+
+    def input_tensor(self, kind: onnx.TypeProto.Tensor) -> np.ndarray:
+        shape = [d.dim_value or 1 for d in kind.shape.dim]
+        need(math.prod(shape) == self.inputs, "an input of another size")
+        elements = np.empty(self.inputs, dtype=object)
+        elements[:] = [Form(fmpq(0), {i: fmpq(1)}) for i in range(self.inputs)]
+        return elements.reshape(shape)
+
+    def right_count(self, outputs: list[Form]) -> bool:
+        return True
+
+
+# -- VNN-LIB -----------------------------------------------------------------------------------------------------------
+
+
+def read_specification(text: str) -> Specification:
+    tokens = re.findall(r"[()]|[^\s()]+", re.sub(r";.*", "", text))
+
+    def tree() -> Any:
+        token = tokens.pop(0)
+        if token != "(":
+            return token
+        out = []
+        while tokens[0] != ")":
+            out.append(tree())
+        tokens.pop(0)
+        return out
+
+    sizes, ends, choices = {"X": 0, "Y": 0}, {}, []
+    while tokens:
+        command = tree()
+        if command[0] == "declare-const":
+            sizes[command[1][0]] += 1
+        elif command[0] == "assert":
+            polyhedra = normal(command[1])
+            if len(polyhedra) == 1 and len(polyhedra[0]) == 1 and all(v == 1 or v[0] == "X" for v in polyhedra[0][0][0]):
+                row, _ = polyhedra[0][0]
+                (variable,) = (v for v in row if v != 1)
+                ends[variable[1], row[variable] > 0] = -row.get(1, Fraction(0)) / row[variable]
+            else:
+                choices.append(polyhedra)
+    box = [[ends[i, lower] for i in range(sizes["X"])] for lower in (True, False)]
+    low, high = ([fmpq(v.numerator, v.denominator) for v in side] for side in box)
+    return Specification(
+        low, high, [list(itertools.chain.from_iterable(parts)) for parts in itertools.product(*choices)] if choices else [[]]
+    )
+
+
+def normal(formula: Any) -> list[list[Row]]:
+    """Disjunctions of conjunctions of rows >= 0."""
+    operator, *rest = formula
+    if operator == "or":
+        return [polyhedron for part in rest for polyhedron in normal(part)]
+    if operator == "and":
+        return [list(itertools.chain.from_iterable(parts)) for parts in itertools.product(*map(normal, rest))]
+    if operator not in ("<=", ">=", "<", ">"):
+        raise Unsupported(f"{operator} in a specification")
+    left, right = map(linear, rest)
+    return [[(plus(left, right, -1) if operator[0] == ">" else plus(right, left, -1), operator in "<>")]]
+
+
+def plus(a: Linear, b: Linear, sign: int) -> Linear:
+    return {v: a.get(v, Fraction(0)) + sign * b.get(v, Fraction(0)) for v in {*a, *b}}
+
+
+def linear(term: Any) -> Linear:
+    if isinstance(term, str):
+        return {(term[0], int(term[2:])): Fraction(1)} if term[0] in "XY" else {1: Fraction(term)}
+    operator, *parts = term
+    values = [linear(p) for p in parts]
+    if operator in ("+", "-") and len(values) > 1:
+        out = values[0]
+        for value in values[1:]:
+            out = plus(out, value, 1 if operator == "+" else -1)
+        return out
+    if operator == "*" and set(values[0]) == {1}:
+        return {v: values[0][1] * c for v, c in values[1].items()}
+    raise Unsupported(f"{operator} in a specification")
+
+
+# -- the tree ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Region:
+    low: list[fmpq]
+    high: list[fmpq]
+    bounds: Bounds
+
+
+class Boxes:
+    def __init__(self, network: onnx_file.Network, spec: Specification, data: bytes) -> None:
+        self.network, self.spec = network, spec
+        self.inputs = network.inputs
+        self.relus = [form for node in network.relus for form in node]
+        self.lines = Lines((gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode())
+        self.rows = [[self.row(r) for r, _ in polyhedron] for polyhedron in spec.unsafe]
+
+    def row(self, row: Linear) -> Form:
+        """Over inputs and ReLUs; times the least number that makes all the polyhedron's rows integers is not needed: only signs count."""
+        out = Form(fmpq(0))
+        for v, factor in row.items():
+            c = fmpq(factor.numerator, factor.denominator)
+            if v == 1:
+                out.const += c
+            elif v[0] == "X":
+                out = onnx_file.weighted([(fmpq(1), out), (c, Form(fmpq(0), {v[1]: fmpq(1)}))])
+            else:
+                out = onnx_file.weighted([(fmpq(1), out), (c, self.network.outputs[v[1]])])
+        return out
+
+    def run(self) -> None:
+        head = self.lines.next("format", "network", "property")
+        need(head["format"] == "relucid box proof 1", "another format")
+        case = self.lines.next("case")["case"]
+        need(is_int(case) and case == 0, "no case")
+        region = Region(list(self.spec.low), list(self.spec.high), [])
+        for form in self.relus:  # interval arithmetic
+            region.bounds.append(tuple(self.interval(region, form, way) for way in (-1, 1)))  # type: ignore[arg-type]
+        self.tree(region, [set() for _ in self.rows])
+        need(self.lines.next("end")["end"] is True, "the end is no end")
+        need(next(self.lines.lines, None) is None, "something follows the end")
+
+    def interval(self, region: Region, form: Form, way: int) -> fmpq:
+        total = fmpq(form.const)
+        for v, c in form.terms.items():
+            if v < self.inputs:
+                ends = (region.low[v], region.high[v])
+            else:
+                l, u = region.bounds[v - self.inputs]
+                ends = (max(l, fmpq(0)), max(u, fmpq(0)))
+            total += c * ends[1 if (c > 0) == (way > 0) else 0]
+        return total
+
+    def tree(self, region: Region, known: list[set]) -> None:
+        known = [set(k) for k in known]
+        while True:
+            line = self.lines.next("tighten", "bounds", "empty", "cut")
+            need(type(line["tighten"]) is bool, "tighten is no bool")
+            if line["tighten"]:
+                self.tighten(region)
+            for j, sign, below, above in a_list(line["bounds"]):
+                need(is_int(j) and 0 <= j < len(self.relus) and is_int(sign) and sign in (1, -1), "a bound of no ReLU")
+                usual = defaults(region.bounds)
+                changed = self.multipliers(below, usual[0], ONE), self.multipliers(above, usual[1], ONE)
+                self.better(region, j, sign, self.upper(region, signed(self.relus[j], sign), phases(region.bounds), *changed, {}))
+            for p, flat, evidence in a_list(line["empty"]):
+                need(is_int(p) and 0 <= p < len(self.rows), "a leaf of no polyhedron")
+                need(all(is_int(v) and 1 <= abs(v) <= len(self.relus) for v in a_list(flat)), "a phase of no ReLU")
+                self.leaf(region, p, flat, evidence)
+                known[p].add(tuple(flat))
+            if line["cut"] != "again":
+                break
+        if line["cut"] is None:
+            need(all(covered(k) for k in known), "a part is left open")
+            return
+        i, n, e = a_list(line["cut"])
+        need(is_int(i) and 0 <= i < self.inputs and is_int(n) and is_int(e) and 0 <= e <= 1100, "a cut of no input")
+        value = fmpq(n, 1) / fmpq(1 << e)
+        need(region.low[i] <= value <= region.high[i], "a cut outside of its part")
+        first = Region(list(region.low), [value if k == i else v for k, v in enumerate(region.high)], list(region.bounds))
+        second = Region([value if k == i else v for k, v in enumerate(region.low)], list(region.high), list(region.bounds))
+        self.tree(first, known)
+        self.tree(second, known)
+
+    def tighten(self, region: Region) -> None:
+        start = 0
+        for node in self.network.relus:
+            usual, phase = defaults(region.bounds), phases(region.bounds)
+            still_open = [j for j in range(start, start + len(node)) if phase[j] == 0]
+            found = [(j, sign, self.upper(region, signed(self.relus[j], sign), phase, *usual, {})) for j in still_open for sign in (1, -1)]
+            for j, sign, bound in found:
+                self.better(region, j, sign, bound)
+            start += len(node)
+
+    def better(self, region: Region, j: int, sign: int, bound: fmpq) -> None:
+        l, u = region.bounds[j]
+        region.bounds[j] = (l, min(u, bound)) if sign > 0 else (max(l, -bound), u)
+
+    def multipliers(self, changes: Any, default: list[int], limit: int) -> list[int]:
+        values = list(default)
+        need(len(a_list(changes)) % 2 == 0, "a multiplier is missing")
+        for j, v in zip(changes[::2], changes[1::2], strict=True):
+            need(is_int(j) and 0 <= j < len(values) and is_int(v) and 0 <= v <= limit, "a multiplier of nothing or out of range")
+            values[j] = v
+        return values
+
+    def leaf(self, region: Region, p: int, flat: list[int], evidence: Any) -> None:
+        phase = phases(region.bounds)
+        if evidence is None:
+            against = any(region.bounds[v - 1][1] < 0 if v > 0 else region.bounds[-v - 1][0] > 0 for v in flat)
+            need(against, "a part is not as empty as a leaf says")
+            return
+        for v in flat:
+            phase[abs(v) - 1] = 1 if v > 0 else -1
+        factors, below, above, beta = a_list(evidence)
+        usual = defaults(region.bounds)
+        weights = self.multipliers(factors, [0] * len(self.rows[p]), 1 << 128)
+        scale = fmpq(math.lcm(*(f.denominator for row, _ in self.spec.unsafe[p] for f in row.values())))
+        total = onnx_file.weighted([(scale * w, row) for w, row in zip(weights, self.rows[p], strict=True)])
+        given = self.multipliers(below, usual[0], ONE), self.multipliers(above, usual[1], ONE)
+        betas = dict(enumerate(self.multipliers(beta, [0] * len(self.relus), 1 << 128)))
+        bound = self.upper(region, total, phase, *given, betas)
+        strict = any(w and s for w, (_, s) in zip(weights, self.spec.unsafe[p], strict=True))
+        need(bound < 0 or (strict and bound == 0), "a leaf's bound is not negative")
+
+    def upper(self, region: Region, form: Form, phase: list[int], below: list[int], above: list[int], beta: dict[int, int]) -> fmpq:
+        terms, total = {v: fmpq(c) for v, c in form.terms.items()}, fmpq(form.const)
+        node_of = [k for k, node in enumerate(self.network.relus) for _ in node]
+        for j in range(len(self.relus) - 1, -1, -1):
+            c = terms.pop(self.inputs + j, fmpq(0))
+            b = fmpq(beta.get(j, 0), ONE) * phase[j]
+            l, u = region.bounds[j]
+            if phase[j] == 1:
+                factor = c + b
+            elif phase[j] == -1:
+                factor = b
+            elif c > 0:
+                s = fmpq(above[j], ONE)
+                factor = c * s
+                total += c * max(-s * l, (1 - s) * u)
+            else:
+                factor = c * fmpq(below[j], ONE)
+            if factor:
+                total += factor * self.relus[j].const
+                for v, w in self.relus[j].terms.items():
+                    need(v < self.inputs or node_of[v - self.inputs] < node_of[j], "a ReLU of a later node")
+                    terms[v] = terms.get(v, fmpq(0)) + factor * w
+        return total + sum((c * (region.high[v] if c > 0 else region.low[v]) for v, c in terms.items()), fmpq(0))
+
+
+def signed(form: Form, sign: int) -> Form:
+    return onnx_file.weighted([(fmpq(sign), form)])
+
+
+def phases(bounds: Bounds) -> list[int]:
+    return [1 if l >= 0 else -1 if u <= 0 else 0 for l, u in bounds]
+
+
+def defaults(bounds: Bounds) -> tuple[list[int], list[int]]:
+    """below and above: u / (u - l) to the nearest."""
+    above = [max(0, min(ONE, int((ONE * u / (u - l) + fmpq(1, 2)).floor()))) if u > l else ONE for l, u in bounds]
+    return [ONE if u + l > 0 else 0 for l, u in bounds], above
