@@ -81,7 +81,7 @@ def _sizes(pruned: Pruned) -> dict[str, Any]:
 
 COLUMNS = (
     "| task | inputs | edges of model, dense | nodes of circuit, dense | edges, dense | task loss, dense | program | train + prune + distil, s "
-    "| CPU | dense | verdict |"
+    "| CPU, s | dense: train + prune, CPU s | verdict |"
 )
 
 
@@ -94,7 +94,7 @@ def table(sparse: list[dict[str, Any]], denses: list[dict[str, Any]]) -> str:
         body = row.get("program", "").rpartition('"""')[2].strip()
         told = [f"`{row['task']}`", f"{row['inputs']:,}", *pairs, f"{len(body)} characters" if body else "none"]
         told += [" + ".join(f"{v:.0f}" for v in row["seconds"].values()), f"{sum(row['cpu_seconds'].values()):.0f}"]
-        lines.append("| " + " | ".join([*told, f"{sum(other.get('cpu_seconds', {}).values()):.0f}", row["verdict"]]) + " |")
+        lines.append("| " + " | ".join([*told, f"{sum(other['cpu_seconds'].values()):.0f}" if other else "?", row["verdict"]]) + " |")
     return "\n".join(lines)
 
 

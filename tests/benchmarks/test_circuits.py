@@ -32,7 +32,7 @@ def test_the_table_has_both_models_and_says_where_one_is_missing():
         "| `with_as` | 2,916 | 1,037, 1,037 | 31, 31 | 32, 4,000 | 0.035, 0.035 | 10 characters | 20 + 31 | 18 | 12 | proved |"
     )
     assert "| 1,037, ? | 31, ? | 32, ? | 0.035, ? |" in lines[3]
-    assert "| none | 20 + 31 | 18 | 0 | not learnt |" in circuits.table([{**row("x"), "program": "", "verdict": "not learnt"}], [])
+    assert "| none | 20 + 31 | 18 | ? | not learnt |" in circuits.table([{**row("x"), "program": "", "verdict": "not learnt"}], [])
 
 
 def test_what_has_a_line_is_not_run_again(tmp_path, monkeypatch, capsys):
