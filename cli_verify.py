@@ -21,6 +21,13 @@ from .version import __version__
 @click.option("--workers", type=click.IntRange(1), default=None, help="Threads [default: one per core].")
 @click.option("--against", type=click.Path(path_type=Path), default=None, help="A second network: how far are its outputs from NETWORK's?")
 @click.option("--epsilon", default=None, help="With --against: may they be farther apart than this (a decimal)?")
+@click.option("--same-label", is_flag=True, help="With --against: may their largest outputs be different ones?  Ties go to the first.")
+@click.option(
+    "--backend", type=click.Choice(["split", "milp"]), default="split", show_default=True, help="milp: HiGHS, which has tolerances."
+)
+@click.option(
+    "--trust", type=click.Choice(["exact", "float"]), default="exact", show_default=True, help="float: take HiGHS's word for unsat."
+)
 @click.option("--proof", type=click.Path(path_type=Path), default=None, help="Where a proof (unsat) or a witness (sat) is written.")
 @click.option("--format", "proof_format", type=click.Choice(["relucid", "aptp"]), default=None, help="Of the proof [default: relucid].")
 @click.option("--check", type=click.Path(path_type=Path), default=None, help="Decide nothing: is this file a proof of it, or a witness?")
@@ -35,6 +42,9 @@ def verify(
     workers: int | None,
     against: Path | None,
     epsilon: str | None,
+    same_label: bool,
+    backend: str,
+    trust: str,
     proof: Path | None,
     proof_format: str | None,
     check: Path | None,
@@ -53,6 +63,11 @@ def verify(
         return _check(network, spec, check, timeout, quiet, as_json)
     if proof is None and proof_format is not None:
         raise InputError("--format", "it says how a proof is written, and none is asked for", "add --proof FILE")
+    if same_label and (against is None or epsilon is not None):
+        what = "is about two networks" if against is None else "and --epsilon are two questions"
+        raise InputError("--same-label", what, "give the second one with --against" if against is None else "ask one of them")
+    if backend == "milp" and (proof is not None or against is not None):
+        raise InputError("--backend milp", "writes no proofs and compares no networks", "leave it out")
     if proof is not None and against is not None:
         raise InputError("--proof", "there are no proofs about two networks over a box", "leave it out")
     if proof is not None:
@@ -62,13 +77,13 @@ def verify(
     with status_line(quiet) as progress:
         options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
         options["proof_format"] = proof_format or "relucid"
-        options |= {"against": against, "epsilon": _epsilon(epsilon, against)}
+        options |= {"against": against, "epsilon": _epsilon(epsilon, against), "same_label": same_label, "backend": backend, "trust": trust}
         answer = verify_files(network, spec, progress=progress, **options)
     with writing():
         if as_json:
             print_json(answer_json(answer, __version__))
         else:
-            _print(answer, bare=against is not None and epsilon is None, quiet=quiet)
+            _print(answer, bare=against is not None and epsilon is None and not same_label, quiet=quiet)
     return answer.status
 
 
@@ -165,7 +180,8 @@ def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
         return
     how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)
     if answer.verdict == "proved":
-        click.echo(f"proved for the rational network on the whole box ({answer.seconds:.2f} s; {how or 'nothing to show'})")
+        proved = "proved for the rational network on the whole box" if answer.trust == "exact" else "HiGHS's word, within its tolerances"
+        click.echo(f"{proved} ({answer.seconds:.2f} s; {how or 'nothing to show'})")
     elif answer.verdict == "refuted":
         click.echo(f"a counterexample, exactly over the rationals and in onnxruntime ({answer.seconds:.2f} s; {how})")
     else:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..models.onnx_reader import load_onnx, read_onnx
 from ..models.vnnlib import load_vnnlib
-from ..verifiers.boxes.difference import compare
+from ..verifiers.boxes.compare import compare
 from .vnncomp import instances, there
 
 

@@ -11,7 +11,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from .network import Network, Relu
+from .network import Network, Relu, SparseMatrix
+
+PIECE = 1 << 18
 
 
 def exact_outputs(network: Network, inputs: Sequence[Fraction]) -> tuple[Fraction, ...]:
@@ -29,7 +31,7 @@ def exact_outputs(network: Network, inputs: Sequence[Fraction]) -> tuple[Fractio
             continue
         common = math.lcm(1, *(values[s][1] for s in node.sources))
         total = node.bias.astype(object) * common
-        for s, w in zip(node.sources, node.weights, strict=True):
+        for s, w in zip(node.sources, node.matrices, strict=True):
             vector, denominator = values[s]
             total = total + _product(w, vector * (common // denominator))
         values.append((total, common * node.denominator))
@@ -37,11 +39,17 @@ def exact_outputs(network: Network, inputs: Sequence[Fraction]) -> tuple[Fractio
     return tuple(Fraction(int(v), denominator) for v in last)
 
 
-def _product(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
-    rows, columns = np.nonzero(matrix)
+def _product(matrix: np.ndarray | SparseMatrix, vector: np.ndarray) -> np.ndarray:
+    """In pieces, because products are Python integers: large convolutions have millions."""
+    if isinstance(matrix, SparseMatrix):
+        rows, columns, numerators = matrix.rows, matrix.columns, matrix.numerators
+    else:
+        rows, columns = np.nonzero(matrix)
+        numerators = matrix[rows, columns]
     out = np.zeros(matrix.shape[0], dtype=object)
-    if len(rows):
-        products = matrix[rows, columns].astype(object) * vector[columns]
-        starts = np.flatnonzero(np.diff(rows, prepend=-1))
-        out[rows[starts]] = np.add.reduceat(products, starts)
+    for a in range(0, len(rows), PIECE):
+        row = rows[a : a + PIECE]
+        products = numerators[a : a + PIECE].astype(object) * vector[columns[a : a + PIECE]]
+        starts = np.flatnonzero(np.diff(row, prepend=-1))
+        out[row[starts]] += np.add.reduceat(products, starts)
     return out

@@ -18,6 +18,9 @@ from typing import Literal
 
 import numpy as np
 
+from .errors import TooLarge
+
+MAX_DENSE = 2**26  # entries of sparse matrices that may be written out
 FLOAT64_EXACT = 2**53  # integers up to here are exact in float64, in any order of summation
 INT64_LIMIT = 2**63 - 1
 
@@ -46,27 +49,57 @@ def _exact_int(value: object) -> int:
 
 
 @dataclass(frozen=True, eq=False)
+class SparseMatrix:
+    """A matrix by its entries that are not 0: numerators[e] at rows[e], columns[e]; row by row, no place twice."""
+
+    shape: tuple[int, int]
+    rows: np.ndarray
+    columns: np.ndarray
+    numerators: np.ndarray
+
+    ndim = 2
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.numerators.dtype
+
+    def dense(self) -> np.ndarray:
+        out = np.zeros(self.shape, dtype=self.dtype)
+        out[self.rows, self.columns] = self.numerators
+        return out
+
+
+@dataclass(frozen=True, eq=False)
 class Affine:
     """out = (sum_k weights[k] @ value(sources[k]) + bias) / denominator.
 
-    weights[k]: integers, shape (size, size of node sources[k]); bias: integers, shape (size,).
+    weights[k]: integers, shape (size, size of node sources[k]); bias: integers, shape (size,).  `matrices` are the weights; those of
+    large convolutions may be sparse there (`models/onnx_tensors.Builder.sparse`).
     """
 
     sources: tuple[int, ...]
-    weights: tuple[np.ndarray, ...]
+    matrices: tuple[np.ndarray | SparseMatrix, ...]
     bias: np.ndarray
     denominator: int = 1
 
     def __post_init__(self) -> None:
         if self.denominator < 1:
             raise ValueError("an affine node's denominator is a positive integer")
-        if len(self.sources) != len(self.weights):
+        if len(self.sources) != len(self.matrices):
             raise ValueError("an affine node needs one weight matrix per source")
-        for array in (*self.weights, self.bias):
+        for array in (*self.matrices, self.bias):
             if array.dtype != np.int64 and array.dtype != object:
                 raise ValueError(f"an affine node's parameters are integers (see integer_array), not {array.dtype}")
-        if self.bias.ndim != 1 or any(w.ndim != 2 or w.shape[0] != self.size for w in self.weights):
+        if self.bias.ndim != 1 or any(w.ndim != 2 or w.shape[0] != self.size for w in self.matrices):
             raise ValueError("an affine node's shapes do not fit: weights (size, source), bias (size,)")
+
+    @cached_property
+    def weights(self) -> tuple[np.ndarray, ...]:
+        """All of them dense.  Raises TooLarge where that would be too much."""
+        entries = sum(m.shape[0] * m.shape[1] for m in self.matrices if isinstance(m, SparseMatrix))
+        if entries > MAX_DENSE:
+            raise TooLarge("the network", f"has a layer whose matrices have {entries} entries, too many for this", "use a smaller network")
+        return tuple(m.dense() if isinstance(m, SparseMatrix) else m for m in self.matrices)
 
     @property
     def size(self) -> int:
@@ -115,7 +148,7 @@ class Network:
             if any(not 0 <= s < k for s in sources):
                 raise ValueError(f"node {k} reads a node that does not come before it")
             if isinstance(node, Affine):
-                if any(w.shape[1] != sizes[s] for s, w in zip(sources, node.weights, strict=True)):
+                if any(w.shape[1] != sizes[s] for s, w in zip(sources, node.matrices, strict=True)):
                     raise ValueError(f"node {k}: weights do not fit the sizes of its sources")
                 sizes.append(node.size)
                 scales.append(node.denominator * math.lcm(1, *(scales[s] for s in sources)))

@@ -56,11 +56,11 @@ def read_onnx(
 
     `positions` and `alphabet` are the domain's: with them a float input is read as one-hot (`encoding` "one_hot"), without
     them as real numbers ("real").  An int64 input ("ids") needs them.  `real_size`: how many real numbers one input has, where the
-    file's first axis may be a batch of several.  Raises InputError.
+    file's first axis may be a batch of several; large convolutions are sparse then.  Raises InputError.
     """
     graph = _Graph(data, origin)
     encoding, start, input_size = graph.entry(positions, alphabet, real_size)
-    build = Builder(input_size, graph.opset)
+    build = Builder(input_size, graph.opset, sparse=real_size is not None)
     output = graph.walk(start, build)
     try:
         nodes = build.finish(output)

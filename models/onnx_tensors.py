@@ -14,11 +14,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .float32 import FORMATS, representable
-from .network import INT64_LIMIT, Affine, Node, Relu, integer_array
+from .network import INT64_LIMIT, Affine, Node, Relu, SparseMatrix, integer_array
 
 MAX_ELEMENTS = 2**24  # elements of one tensor
 MAX_WEIGHTS = 2**26  # entries of one weight matrix
 MAX_ALL_WEIGHTS = 2**27  # entries of all of them
+SPARSE_COST = 3  # places and numbers, and both orders of them later on
+SPARSE_FROM = 2**20  # entries of a matrix that may be kept sparse, if less than one in eight is not 0
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 INTEGER_RANGES = {"bool": (0, 1)}
 INTEGER_RANGES |= {f"int{b}": (-(2 ** (b - 1)), 2 ** (b - 1) - 1) for b in (8, 16, 32, 64)}
@@ -154,10 +156,14 @@ class Term:
 
 @dataclass
 class Builder:
-    """Collects the network's nodes.  Scalar values are numbered through: node k's first one is offsets[k]."""
+    """Collects the network's nodes.  Scalar values are numbered through: node k's first one is offsets[k].
+
+    `sparse`: large matrices with few entries may become `SparseMatrix`: of their entries, only those count that are not 0.
+    """
 
     input_size: int
     opset: int
+    sparse: bool = False
     nodes: list[Node] = field(default_factory=list)
     rounding: list[str] = field(default_factory=list)  # see Network.rounding
     label: str = ""  # the ONNX node that is being read, for notes
@@ -199,12 +205,15 @@ class Builder:
     def _affine_node(self, size: int, terms: Sequence[Term], bias: Const | None) -> int:
         denominator = math.lcm(1 if bias is None else bias.denominator, *(t.denominator for t in terms))
         owners = [self._owner(t.refs) for t in terms]
-        sources = sorted({int(k) for o in owners for k in np.unique(o)}) or [0]
-        weights = []
+        counts = np.sum([np.bincount(o, minlength=len(self.nodes) + 1) for o in owners], axis=0) if owners else np.zeros(1, dtype=np.int64)
+        sources = [int(k) for k in np.flatnonzero(counts)] or [0]
+        weights: list[np.ndarray | SparseMatrix] = []
         for k in sources:
-            if size * self.sizes[k] > MAX_WEIGHTS:
+            shape = size, self.sizes[k]
+            sparse = self.sparse and math.prod(shape) > SPARSE_FROM and 8 * int(counts[k]) < math.prod(shape)
+            if not sparse and math.prod(shape) > MAX_WEIGHTS:
                 raise OverLimit(f"needs a weight matrix of {size} x {self.sizes[k]} entries, over the limit of {MAX_WEIGHTS}")
-            self._weights += size * self.sizes[k]
+            self._weights += SPARSE_COST * int(counts[k]) if sparse else math.prod(shape)
             if self._weights > MAX_ALL_WEIGHTS:
                 raise OverLimit(f"the weight matrices have more than {MAX_ALL_WEIGHTS} entries in all")
             parts = []
@@ -212,14 +221,13 @@ class Builder:
                 here = owner == k
                 scaled = times(term.numerators[here], denominator // term.denominator)
                 parts.append((term.rows[here], term.refs[here] - self.offsets[k], scaled))
-            weights.append(_dense((size, self.sizes[k]), parts))
+            weights.append((_sparse if sparse else _dense)(shape, parts))
         offset = np.zeros(size, dtype=np.int64)
         if bias is not None:
             offset = times(bias.numerators.reshape(-1), denominator // bias.denominator)
-        common = common_factor(denominator, *weights, offset)
-        if common > 1:
-            weights, offset = [over(w, common) for w in weights], over(offset, common)
-        node = Affine(tuple(sources), tuple(integer_array(w) for w in weights), integer_array(offset), denominator // common)
+        common = common_factor(denominator, *(w.numerators if isinstance(w, SparseMatrix) else w for w in weights), offset)
+        lowest = tuple(_with_numerators(w, lambda n: integer_array(over(n, common))) for w in weights)
+        node = Affine(tuple(sources), lowest, integer_array(over(offset, common)), denominator // common)
         return self._append(node, size)
 
     def copied(self, x: Values) -> Values:
@@ -282,6 +290,21 @@ def _dense(shape: tuple[int, int], parts: Sequence[tuple[np.ndarray, np.ndarray,
     return out
 
 
+def _sparse(shape: tuple[int, int], parts: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> SparseMatrix:
+    largest = sum(max(abs(int(n.max())), abs(int(n.min()))) for _, _, n in parts if n.size)
+    place = np.concatenate([rows * shape[1] + columns for rows, columns, _ in parts])
+    numerators = np.concatenate([n.astype(np.int64 if largest <= INT64_LIMIT else object) for _, _, n in parts])
+    order = np.argsort(place, kind="stable")
+    place, numerators = place[order], numerators[order]
+    first = np.flatnonzero(np.diff(place, prepend=-1))
+    place, numerators = place[first], np.add.reduceat(numerators, first)
+    return SparseMatrix(shape, (place // shape[1]).astype(np.int32), (place % shape[1]).astype(np.int32), numerators)
+
+
+def _with_numerators(matrix: np.ndarray | SparseMatrix, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray | SparseMatrix:
+    return replace(matrix, numerators=change(matrix.numerators)) if isinstance(matrix, SparseMatrix) else change(matrix)
+
+
 def _sources(node: Node) -> tuple[int, ...]:
     return node.sources if isinstance(node, Affine) else (node.source,)
 
@@ -325,7 +348,9 @@ def _merge_sums(nodes: list[Node | None]) -> None:
         for s in node.sources:
             inner = nodes[s - 1] if s else None
             others = [t for t in node.sources if t != s]
-            if not isinstance(inner, Affine) or uses[s] != 1 or set(inner.sources) & set(others) or node.sources.count(s) != 1:
+            if not isinstance(inner, Affine) or any(isinstance(m, SparseMatrix) for m in (*node.matrices, *inner.matrices)):
+                continue
+            if uses[s] != 1 or set(inner.sources) & set(others) or node.sources.count(s) != 1:
                 continue
             signs = node.weights[node.sources.index(s)]
             chosen = signs != 0

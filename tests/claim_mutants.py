@@ -36,7 +36,7 @@ def with_network(claim: Claim, change: Callable[[np.ndarray, np.ndarray, random.
     assert isinstance(node, Affine)
     weights, bias = node.weights[0].astype(object).copy(), node.bias.astype(object).copy()
     change(weights, bias, rng)
-    nodes[k] = replace(node, weights=(integer_array(weights), *node.weights[1:]), bias=integer_array(bias))
+    nodes[k] = replace(node, matrices=(integer_array(weights), *node.weights[1:]), bias=integer_array(bias))
     return replace(claim, network=replace(claim.network, nodes=tuple(nodes), source=b""))
 
 
@@ -78,7 +78,7 @@ def other_kind(claim: Claim, rng: random.Random) -> Claim:
         return other_labels(claim, rng)
     nodes = (
         *flipped.network.nodes[:-1],
-        replace(last, weights=tuple(integer_array(-w) for w in last.weights), bias=integer_array(-last.bias)),
+        replace(last, matrices=tuple(integer_array(-w) for w in last.weights), bias=integer_array(-last.bias)),
     )
     labels = tuple(reversed(claim.decision.labels))
     return replace(claim, network=replace(flipped.network, nodes=nodes), decision=Decision("sign", labels))
@@ -128,6 +128,6 @@ def spoilt(claim: Claim, word: tuple[int, ...]) -> Claim | None:
     else:
         return None
     count = len(network.nodes)
-    ends = replace(last, sources=(*last.sources, count + 1), weights=(*last.weights, integer_array(push * last.denominator)))
+    ends = replace(last, sources=(*last.sources, count + 1), matrices=(*last.weights, integer_array(push * last.denominator)))
     nodes = (*network.nodes[:-1], match, Relu(count), ends)
     return replace(claim, network=Network(network.input_size, nodes, network.encoding))

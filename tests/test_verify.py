@@ -131,12 +131,12 @@ def hard(folder):
     """A random network and a limit that bounds cannot settle quickly."""
     rng = np.random.default_rng(1)
     layers = []
-    for a, b in pairwise([10, 60, 60, 60, 1]):
+    for a, b in pairwise([12, 100, 100, 100, 1]):
         weight = rng.normal(0, 1, (b, a)).astype(np.float32) / np.float32(np.sqrt(a))
         layers.append((weight, rng.normal(0, 0.5, b).astype(np.float32)))
     (folder / "hard.onnx").write_bytes(write_onnx(feed_forward(layers, encoding="real")))
-    head = "".join(f"(declare-const X_{i} Real)(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(10))
-    (folder / "hard.vnnlib").write_text(head + "(declare-const Y_0 Real)(assert (>= Y_0 2.5))")
+    head = "".join(f"(declare-const X_{i} Real)(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(12))
+    (folder / "hard.vnnlib").write_text(head + "(declare-const Y_0 Real)(assert (>= Y_0 3))")
     return folder / "hard.onnx", folder / "hard.vnnlib"
 
 
@@ -182,7 +182,7 @@ def test_interrupt_leaves_nothing_behind(folder):
 def test_nothing_heavy_is_imported_on_the_way(folder):
     code = (
         "import sys, json, os\nfrom relucid.verifiers.boxes.worker import _answer\nimport time\n"
-        f"job = dict(network={str(folder / 'net.onnx')!r}, property={str(folder / 'unsat.vnnlib')!r}, deadline=time.monotonic() + 20, seed=0, threads=1, proof=None, against=None, epsilon=None)\n"
+        f"job = dict(network={str(folder / 'net.onnx')!r}, property={str(folder / 'unsat.vnnlib')!r}, deadline=time.monotonic() + 20, seed=0, threads=1, against=None, epsilon=None, proof=None, backend='split', trust='exact')\n"
         "found = _answer(job, lambda text: None)\nassert found['answer']['verdict'] == 'proved', found\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'onnxruntime', 'scipy', 'ortools', 'z3', 'vnnlib', 'matplotlib'}))"
     )

@@ -180,7 +180,7 @@ def test_digest_sees_every_change():
     variants = [
         net,
         replace(net, encoding="ids"),
-        replace(net, nodes=(replace(first, weights=(integer_array(weights),)), relu, last)),
+        replace(net, nodes=(replace(first, matrices=(integer_array(weights),)), relu, last)),
         replace(net, nodes=(replace(first, bias=integer_array(first.bias + np.array([0, 1]))), relu, last)),
         replace(net, nodes=(replace(first, denominator=first.denominator * 2), relu, last)),
         replace(net, nodes=(first, relu, replace(last, sources=(1,)))),

@@ -41,7 +41,7 @@ def nudged(network: Network, rng: np.random.Generator) -> Network:
     assert isinstance(node, Affine)
     weights = node.weights[0].copy()
     weights[rng.integers(weights.shape[0]), rng.integers(weights.shape[1])] += rng.choice([-1, 1])
-    nodes[k] = replace(node, weights=(integer_array(weights), *node.weights[1:]))
+    nodes[k] = replace(node, matrices=(integer_array(weights), *node.weights[1:]))
     return replace(network, nodes=tuple(nodes))
 
 

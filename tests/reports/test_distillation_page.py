@@ -386,7 +386,11 @@ def test_only_is_for_benchmarks(folders: Path, capsys: pytest.CaptureFixture[str
 def test_a_shipped_circuit_is_drawn(tmp_path: Path) -> None:
     relucid.distill("bracket_depth", out=tmp_path, backends=["enumerate"])
     found = examined(read_run(tmp_path))
-    assert found.run.graph is not None and len(found.run.graph.edges) == result(tmp_path)["distillation"]["circuit"]["edges_kept"]
+    assert found.run.graph is not None
+    between_nodes = [
+        e for e in found.run.graph.edges if e.source[0].isdigit() and e.target[0].isdigit()
+    ]  # the others come from words, or go there
+    assert len(between_nodes) == result(tmp_path)["distillation"]["circuit"]["edges_kept"]
     reader = check_frame(distillation_page(found))
     assert [tag for tag, _ in reader.tags].count("svg") == 1
 

@@ -21,17 +21,37 @@ from ...models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from ...models.text import rational
 from ..engines.blas import one_blas_thread
 from .answer import Answer, Step, Verdict, Witness, rationals
-from .difference import compare
+from .compare import compare
+from .decide import decide
+from .difference import paired
 from .replay import clamped, inside, shortest
+from .stacked import farther_than, same_nodes, side_by_side
 
+PAIRED_SHARE, APART_SHARE = 0.6, 0.1  # of the time, for the difference, where it has an epsilon to stay below
 Progress = Callable[[str], None]
 
 
 def decide_against(
-    a: Network, b: Network, stated: Property, epsilon: Fraction | None, *, deadline: float, progress: Progress = lambda text: None
+    a: Network,
+    b: Network,
+    stated: Property,
+    epsilon: Fraction | None,
+    *,
+    deadline: float,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Progress = lambda text: None,
 ) -> Answer:
-    """Do all outputs of the two stay within `epsilon` of each other on the boxes of the property?  None: how far apart are they?"""
+    """Do all outputs of the two stay within `epsilon` of each other on the boxes of the property?  None: how far apart are they?
+
+    With an epsilon, what bounds on the difference leave open is searched like any other property, in what is left of the time.
+    """
+    if epsilon is not None and same_nodes(a, b):
+        step = Step("identical", "proved", 0.0, "the same numbers throughout")
+        return Answer("proved", None, "identical", steps=(step,), epsilon="0.0", seen="0")
     began = time.monotonic()
+    share = 1.0 if epsilon is None else PAIRED_SHARE if paired(a, b) else APART_SHARE
+    until = began + share * max(0.0, deadline - began)
     bound, parts = 0.0, 0
     best: tuple[Fraction, Witness | None, bool] = (Fraction(0), None, True)
     try:
@@ -43,7 +63,7 @@ def decide_against(
                     b,
                     case.lower,
                     case.upper,
-                    deadline=deadline,
+                    deadline=until,
                     goal=goal,
                     ratio=1.05 if epsilon is None else 0.0,
                     stop_above=epsilon,
@@ -73,9 +93,16 @@ def decide_against(
         return said("refuted", None, witness)
     if seen > epsilon:
         return said("unknown", "exact arithmetic finds a larger difference that onnxruntime does not confirm", witness)
-    if time.monotonic() > deadline:
-        return said("unknown", "the time limit was reached", timeout=True)
-    return said("unknown", f"the bound is {bound:.6g}, and no larger difference than {float(seen):.6g} was seen")
+    apart = farther_than(stated, a.output_size, epsilon)
+    searched = decide(side_by_side(a, b), apart, deadline=deadline, seed=seed, threads=threads, progress=progress, files=(a, b))
+    steps = (Step("difference", "unknown", round(seconds, 3), f"{parts} parts"), *searched.steps)
+    reason = (
+        None
+        if searched.reason is None
+        else f"{searched.reason}; the bound is {bound:.6g}, no larger difference than {float(seen):.6g} was seen"
+    )
+    bound = bound if searched.verdict != "proved" else float(epsilon)
+    return replace(searched, reason=reason, seconds=time.monotonic() - began, steps=steps, epsilon=repr(bound), seen=rational(seen))
 
 
 def _shown(a: Network, b: Network, case: Case, point: tuple[Fraction, ...]) -> tuple[Fraction, Witness | None, bool]:

@@ -59,6 +59,7 @@ class Answer:
     epsilon: str | None = None  # with --against: the proved bound on the difference, and the largest difference seen
     seen: str | None = None
     proof: str | None = None
+    trust: str = "exact"  # "float": the word of a solver with tolerances
     checked: bool = False  # a proof was written that the checker has accepted
 
     def __post_init__(self) -> None:
@@ -107,7 +108,7 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
     shown = None if w is None else {"input": list(w.input), "output": list(w.output)}
     return {
         "verdict": answer.verdict,
-        "trust": ("checked" if answer.checked else "exact") if answer.verdict == "proved" else None,
+        "trust": ("checked" if answer.checked else answer.trust) if answer.verdict == "proved" else None,
         "reason": answer.reason,
         "backend": answer.backend,
         "seconds": round(answer.seconds, 3),

@@ -20,15 +20,14 @@ RANDOM = 400
 STARTS = 160  # over all polyhedra, but
 LEAST_STARTS, MOST_POLYHEDRA = 4, 80  # so many for each of so many
 STEPS = 40
-PRODUCTS = 10**9  # of weights and values that each of the two kinds of points may cost
+PRODUCTS, ASCENT_PRODUCTS = 10**9, 10**10  # of weights and values that each kind of points may cost, and going up from some
 
 
 def attack(net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], deadline: float, seed: int, *, steps: int = STEPS) -> bool:
     """`accept` gets points (points, inputs) that look unsafe, best first."""
     rng = np.random.default_rng(seed)
     low, high = net.start_lower, net.start_upper
-    products = sum(w.size for node in net.nodes if not isinstance(node, Relu) for w in node.weights)
-    random = max(4, min(RANDOM, PRODUCTS // max(products, 1)))
+    random = affordable(net, RANDOM)
     points = [(low + high)[None] / 2, rng.uniform(low, high, (random, len(low)))]
     free = np.flatnonzero(low < high)
     if len(free) <= CORNERS:
@@ -42,11 +41,17 @@ def attack(net: FloatNetwork, rows: Rows, accept: Callable[[np.ndarray], bool], 
     margin = rows.margin(tried, net.values(tried)[-1])
     if _offer(tried, margin.max(axis=1), accept):
         return True
-    likely = np.argsort(-margin.max(axis=0))[:MOST_POLYHEDRA]
-    each = min(max(LEAST_STARTS, STARTS // len(likely)), len(tried), max(1, random // len(likely)))
+    starts = max(LEAST_STARTS, ASCENT_PRODUCTS // max(1, 2 * steps * net.products(len(net.nodes))))
+    likely = np.argsort(-margin.max(axis=0))[: min(MOST_POLYHEDRA, starts)]
+    each = min(max(LEAST_STARTS, STARTS // len(likely)), len(tried), max(1, min(random, starts) // len(likely)))
     target = np.repeat(likely, each)
     x = tried[np.argsort(-margin, axis=0)[:each].T[likely].reshape(-1)]
     return _ascend(net, rows, x, target, accept, deadline, steps)
+
+
+def affordable(net: FloatNetwork, points: int) -> int:
+    """So many points, or fewer where the network is large."""
+    return max(4, min(points, PRODUCTS // max(net.products(len(net.nodes)), 1)))
 
 
 def nudge(net: FloatNetwork, rows: Rows, points: np.ndarray, width: np.ndarray, steps: int = 8) -> np.ndarray:

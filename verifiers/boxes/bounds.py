@@ -9,15 +9,23 @@ are, and a NaN never passes for a bound: it compares false.
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from ...models.network import Relu
-from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatNetwork
+from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatAffine, FloatNetwork, check_subnormals
+from .matrices import SparseFloats
 
 CHUNK = 1 << 18  # coefficients that are carried at once: they stay in the cache
-
+PIECE = 1 << 23  # coefficients that wait to be carried
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 Rows = slice | np.ndarray
 FIELDS = ("low", "high", "lower", "upper", "phase", "weight")
@@ -76,6 +84,10 @@ class Lines:
 
     def of(self, part: np.ndarray) -> Lines:
         """Those of the parts, for bounding only."""
+        if len(self.above) == 1:  # all of one part: views are enough
+            wide = (len(part), self.above.shape[1])
+            above, below, lift = (np.broadcast_to(v, wide) for v in (self.above, self.below, self.lift))
+            return Lines(above, below, lift, self.gap, None if self.push is None else np.broadcast_to(self.push, wide))
         return Lines(self.above[part], self.below[part], self.lift[part], self.gap, None if self.push is None else self.push[part])
 
     def flat(self) -> Lines:
@@ -238,8 +250,11 @@ class Tightened:
         return Tightened(layers, self.empty[parts], share, self.cuts[parts], self.cut_offsets[parts])
 
 
-def tightened(net: FloatNetwork, parts: Parts, *, share: bool = False) -> Tightened:
-    """Bound, layer by layer, every neuron that is open on a part; writes into `parts`."""
+def tightened(net: FloatNetwork, parts: Parts, *, share: bool = False, until: float = math.inf, threads: int = 1) -> Tightened:
+    """Bound, layer by layer, every neuron that is open on a part; writes into `parts`.
+
+    After `until`, in time.monotonic's seconds, open neurons keep the bounds they have.
+    """
     layers: dict[int, Lines] = {}
     shares = np.zeros((*parts.lower.shape, net.sizes[0])) if share else None
     splits = (parts.phase != 0).sum(axis=1)
@@ -248,9 +263,20 @@ def tightened(net: FloatNetwork, parts: Parts, *, share: bool = False) -> Tighte
     for k, columns in zip(net.relus, net.columns, strict=True):
         source = net.nodes[k - 1].source  # type: ignore[union-attr]
         lower, upper, phase = parts.lower[:, columns], parts.upper[:, columns], parts.phase[:, columns]
-        part, neuron = np.nonzero((lower < 0) & (upper > 0))
-        if len(part):
-            up, down = (_neuron_bounds(net, source, sign, part, neuron, parts, layers) for sign in (1, -1))
+
+        def bounded(piece: tuple[np.ndarray, np.ndarray], k: int = k, source: int = source) -> tuple[Found, Found] | None:
+            if time.monotonic() > until:
+                return None
+            check_subnormals()
+            with np.errstate(all="ignore"):
+                up, down = (_neuron_bounds(net, source, sign, *piece, parts, layers) for sign in (1, -1))
+            return up, down
+
+        pieces = list(_pieces(net, source, (lower < 0) & (upper > 0)))
+        for (part, neuron), both in zip(pieces, mapped(bounded, pieces, threads), strict=True):
+            if both is None:
+                break
+            up, down = both
             upper[part, neuron] = np.fmin(upper[part, neuron], up.bound)  # fmin: a NaN bounds nothing
             lower[part, neuron] = np.fmax(lower[part, neuron], -down.bound)
             if shares is not None:
@@ -270,6 +296,27 @@ def tightened(net: FloatNetwork, parts: Parts, *, share: bool = False) -> Tighte
         layers[k] = lines(lower, upper)
     empty = np.asarray((parts.lower > parts.upper).any(axis=1))
     return Tightened(layers, empty, shares, cuts, offsets)
+
+
+def mapped(function: Callable[[Item], Result], items: Sequence[Item], threads: int) -> Iterator[Result]:
+    """`map`, by so many threads."""
+    if threads == 1 or len(items) < 2:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(function, items)
+
+
+def _pieces(net: FloatNetwork, source: int, chosen: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The chosen parts and neurons, so many at a time that their coefficients fit; those of a convolution that see the same place together."""
+    part, neuron = np.nonzero(chosen)
+    node = net.nodes[source - 1] if source else None
+    if isinstance(node, FloatAffine) and len(node.weights) == 1 and isinstance(node.weights[0], SparseFloats):
+        order = np.lexsort((node.weights[0].first_columns()[neuron], part))
+        part, neuron = part[order], neuron[order]
+    most = max(64, PIECE // max(net.sizes))
+    for a in range(0, len(part), most):
+        yield part[a : a + most], neuron[a : a + most]
 
 
 def _ranks(part: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ from .input_split import FEW_OPEN, blamed_inputs, weakest_rows
 from .rows import Rows
 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it ReLUs are split (as `decide.py` does)
+MOST_SHARES = 2**24  # of ReLUs and inputs, likewise
 REST = 3  # the checker bounds all ReLUs anew on every so manieth level of cuts, and where a part may be shown
 FACTORS = 1 << 12
 PATIENCE = 5.0  # seconds for the phases of one part
@@ -94,7 +95,8 @@ class _Case:
 
     def lines(self) -> Iterator[Line]:
         region = region_of(self.exact, self.case)
-        if int((self.net.start_lower < self.net.start_upper).sum()) > FEW_INPUTS:
+        few = int((self.net.start_lower < self.net.start_upper).sum()) <= FEW_INPUTS and self.net.count * self.net.sizes[0] <= MOST_SHARES
+        if not few:
             found = self._by_phases(tightened(self.exact, region), self.net, self.deadline, frozenset())
             if found is not None:
                 yield from _shorter({"tighten": True, "bounds": found[0], "empty": found[1], "cut": None})

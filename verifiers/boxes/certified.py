@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...models.errors import InputError, Unsupported
+from ...models.errors import InputError, TooLarge, Unsupported
 from ...models.network import Network
 from ...models.property import Property
 from ...models.vnnlib import load_text, read_vnnlib
@@ -70,8 +70,8 @@ def certified(
         if answer.verdict == "proved":
             step = aptp.write(place, network.source, network, stated, deadline, threads, progress)
             return replace(answer, steps=(*answer.steps, step), proof=str(place))
-    except (Unsupported, TimeoutError, LimitReached) as error:
-        late = "" if isinstance(error, Unsupported) else "; raise --timeout"
+    except (Unsupported, TooLarge, TimeoutError, LimitReached) as error:
+        late = "" if isinstance(error, Unsupported | TooLarge) else "; raise --timeout"
         return replace(answer, verdict="unknown", reason=f"trust: it is proved, but there is no checked proof: {error}{late}")
     except OSError as error:
         raise InputError(
@@ -133,6 +133,8 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
             check_box_witness(read, stated, names, first)
             return Checked(0, time.monotonic() - started, counterexample=True)
         accepted = check_box_proof(read, stated, names, itertools.chain([first], lines), progress, deadline=started + timeout)
+    except TooLarge as error:
+        raise LimitReached(str(error)) from None
     except OSError as error:
         raise InputError(str(proof), f"cannot read the proof: {error.strerror or error}", "check the path") from None
     return Checked(accepted.leaves, time.monotonic() - started, accepted.parts)

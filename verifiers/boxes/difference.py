@@ -9,21 +9,19 @@ Coefficients of d and of b are carried backwards together; at the input d is 0. 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 from ...models.errors import Unsupported
-from ...models.exact_point import exact_outputs
-from ...models.network import Affine, Network, Relu
+from ...models.network import Affine, Network, Relu, SparseMatrix
 from .bounds import Lines, Parts, lines, middle_and_radius, tightened
 from .floats import ABSOLUTE, FLOOR, HOPELESS, SAFE, UNIT, FloatAffine, FloatNetwork, exact_floats, float_network, gamma
+from .matrices import Matrix, SparseFloats, magnitudes
 
-FEW_INPUTS = 16  # that are not fixed: up to here the box is cut
-ROWS = 4096  # functions of one node that are bounded at once
+ROWS = 4096  # functions that are carried at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,17 +30,25 @@ class Pair:
 
     a: FloatNetwork
     b: FloatNetwork
-    delta: dict[int, tuple[tuple[np.ndarray, ...], np.ndarray]]
+    delta: dict[int, tuple[tuple[Matrix, ...], np.ndarray]]
     largest: tuple[np.ndarray, ...]
     slack: tuple[np.ndarray, ...]
 
+    def bounds(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+        return difference_bounds(self, parts)
+
+
+def paired(a: Network, b: Network) -> bool:
+    """Whether every layer of one has its counterpart in the other."""
+    return a.sizes == b.sizes and all(_form(m) == _form(n) for m, n in zip(a.nodes, b.nodes, strict=True))
+
 
 def pair(a: Network, b: Network, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Pair:
-    """Raises Unsupported where the two are not of one shape, or numbers are far beyond float64."""
-    if a.sizes != b.sizes or any(_form(m) != _form(n) for m, n in zip(a.nodes, b.nodes, strict=True)):
-        raise Unsupported("the two networks are not of one shape, layer by layer")
+    """Of two networks that are `paired`.  Raises Unsupported where numbers are far beyond float64."""
+    if not paired(a, b):
+        raise ValueError("the two networks are not of one shape, layer by layer")
     fa, fb = float_network(a, lower, upper), float_network(b, lower, upper)
-    delta: dict[int, tuple[tuple[np.ndarray, ...], np.ndarray]] = {}
+    delta: dict[int, tuple[tuple[Matrix, ...], np.ndarray]] = {}
     largest, slack = [np.zeros(a.input_size)], [np.zeros(a.input_size)]
     for k, (m, n) in enumerate(zip(a.nodes, b.nodes, strict=True), start=1):
         if isinstance(m, Relu) or isinstance(n, Relu):
@@ -50,14 +56,14 @@ def pair(a: Network, b: Network, lower: Sequence[Fraction], upper: Sequence[Frac
             largest.append(before)
             slack.append(gamma(len(before)) * 4 * before * SAFE + FLOOR)
             continue
-        weights = tuple(_minus(u, m.denominator, v, n.denominator) for u, v in zip(m.weights, n.weights, strict=True))
-        bias = _minus(m.bias, m.denominator, n.bias, n.denominator)
+        weights = tuple(_minus(u, m.denominator, v, n.denominator) for u, v in zip(m.matrices, n.matrices, strict=True))
+        bias = _difference(m.bias, m.denominator, n.bias, n.denominator)
         delta[k] = weights, bias
         node = fa.nodes[k - 1]
         assert isinstance(node, FloatAffine)
         total, terms = np.abs(bias), 1 + len(bias)
         for s, w, d in zip(node.sources, node.weights, weights, strict=True):
-            total = total + np.abs(w) @ largest[s] + np.abs(d) @ fb.largest[s]
+            total = total + magnitudes(w) @ largest[s] + magnitudes(d) @ fb.largest[s]
             terms += 2 * w.shape[1]
         error = gamma(terms) * 4 * total * SAFE + FLOOR
         largest.append(total * SAFE + error)
@@ -71,9 +77,21 @@ def _form(node: Affine | Relu) -> object:
     return node if isinstance(node, Relu) else node.sources
 
 
-def _minus(x: np.ndarray, dx: int, y: np.ndarray, dy: int) -> np.ndarray:
+def _minus(x: np.ndarray | SparseMatrix, dx: int, y: np.ndarray | SparseMatrix, dy: int) -> Matrix:
+    if not isinstance(x, SparseMatrix) or not isinstance(y, SparseMatrix):
+        x, y = (m.dense() if isinstance(m, SparseMatrix) else m for m in (x, y))
+        return np.ascontiguousarray(_difference(x, dx, y, dy))
+    places = [m.rows.astype(np.int64) * m.shape[1] + m.columns for m in (x, y)]
+    at = np.union1d(*places)
+    both = np.zeros((2, len(at)), dtype=object)
+    for row, place, m in zip(both, places, (x, y), strict=True):
+        row[np.searchsorted(at, place)] = m.numerators
+    return SparseFloats.of(x.shape, at // x.shape[1], at % x.shape[1], _difference(both[0], dx, both[1], dy))
+
+
+def _difference(x: np.ndarray, dx: int, y: np.ndarray, dy: int) -> np.ndarray:
     common = math.lcm(dx, dy)
-    return np.ascontiguousarray(exact_floats(x.astype(object) * (common // dx) - y.astype(object) * (common // dy), common))
+    return exact_floats(x.astype(object) * (common // dx) - y.astype(object) * (common // dy), common)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +104,11 @@ class _DifferenceLines:
     drop: np.ndarray
 
 
-def _difference_lines(low: np.ndarray, high: np.ndarray, active: np.ndarray, dead: np.ndarray) -> _DifferenceLines:
-    """For d in [low, high]; `active`, `dead`: where both networks' ReLUs are."""
+def _difference_lines(low: np.ndarray, high: np.ndarray, a: _Settled, b: _Settled) -> _DifferenceLines:
+    """For d in [low, high]: relu(a) - relu(b) lies between min(0, d) and max(0, d).
+
+    Above it lies at most at d where a is active and at 0 where a is dead (relu(b) >= b and >= 0); below, at d and 0 by the phase of b.
+    """
     positive, negative = low >= 0, high <= 0
     mixed = ~(positive | negative)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -96,10 +117,21 @@ def _difference_lines(low: np.ndarray, high: np.ndarray, active: np.ndarray, dea
     lift = np.where(mixed, np.maximum(-share * low, (1 - share) * high) * grown + FLOOR, 0.0)
     other = np.where(mixed, 1 - share, negative)
     drop = np.where(mixed, np.maximum(other * high, (1 - other) * -low) * grown + FLOOR, 0.0)
-    above = np.where(active, 1.0, np.where(dead, 0.0, share))
-    below = np.where(active, 1.0, np.where(dead, 0.0, other))
-    settled = active | dead
-    return _DifferenceLines(above, np.where(settled, 0.0, lift), below, np.where(settled, 0.0, drop))
+    above, below = (np.where(n.active, 1.0, np.where(n.dead, 0.0, slope)) for n, slope in ((a, share), (b, other)))
+    lift, drop = (np.where(n.active | n.dead, 0.0, offset) for n, offset in ((a, lift), (b, drop)))
+    return _DifferenceLines(above, lift, below, drop)
+
+
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    """Where one network's ReLUs are: (parts, neurons)."""
+
+    active: np.ndarray
+    dead: np.ndarray
+
+    @classmethod
+    def of(cls, known: Parts, columns: slice) -> _Settled:
+        return cls(known.lower[:, columns] >= 0, known.upper[:, columns] <= 0)
 
 
 def _carried(
@@ -156,18 +188,17 @@ def _carried(
 
 def difference_bounds(both: Pair, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
     """Per part and output: a proved bound on |difference|, (parts, outputs); and (parts, inputs) how much each input matters."""
-    of_a, of_b = (_known(net, parts) for net in (both.a, both.b))
+    of_a, of_b = (known(net, parts) for net in (both.a, both.b))
     tightened(both.a, of_a)
     tightened(both.b, of_b)
     lines_b: dict[int, Lines] = {}
     lines_d: dict[int, _DifferenceLines] = {}
     for k, c in zip(both.a.relus, both.a.columns, strict=True):
         source = both.a.nodes[k - 1].source  # type: ignore[union-attr]
-        width = both.a.sizes[source]
-        low, high = -_both(both, source, width, -1, parts, lines_b, lines_d), _both(both, source, width, 1, parts, lines_b, lines_d)
-        active = (of_a.lower[:, c] >= 0) & (of_b.lower[:, c] >= 0)
-        dead = (of_a.upper[:, c] <= 0) & (of_b.upper[:, c] <= 0)
-        lines_d[k] = _difference_lines(low, high, active, dead)
+        a, b = _Settled.of(of_a, c), _Settled.of(of_b, c)
+        part, neuron = np.nonzero(~((a.active | a.dead) & (b.active | b.dead)))  # elsewhere the bounds do not matter
+        low, high = (sign * _both(both, source, part, neuron, sign, parts, lines_b, lines_d) for sign in (-1, 1))
+        lines_d[k] = _difference_lines(low, high, a, b)
         lines_b[k] = lines(of_b.lower[:, c], of_b.upper[:, c])
     last, outputs = len(both.a.nodes), both.a.sizes[-1]
     part = np.repeat(np.arange(len(parts)), outputs)
@@ -178,105 +209,28 @@ def difference_bounds(both: Pair, parts: Parts) -> tuple[np.ndarray, np.ndarray]
     return bound, np.abs(left).reshape(len(parts), outputs, -1).max(axis=1)
 
 
-def _known(net: FloatNetwork, parts: Parts) -> Parts:
+def known(net: FloatNetwork, parts: Parts) -> Parts:
     """The parts with what the network's whole box says about its neurons."""
     lower, upper = (np.repeat(v[None], len(parts), axis=0) for v in (net.lower, net.upper))
     return Parts(parts.low, parts.high, lower, upper, parts.phase, parts.weight)
 
 
 def _both(
-    both: Pair, node: int, width: int, sign: int, parts: Parts, of_b: dict[int, Lines], of_d: dict[int, _DifferenceLines]
+    both: Pair,
+    node: int,
+    part: np.ndarray,
+    neuron: np.ndarray,
+    sign: int,
+    parts: Parts,
+    of_b: dict[int, Lines],
+    of_d: dict[int, _DifferenceLines],
 ) -> np.ndarray:
-    """Proved upper bounds (parts, width) of sign * d at the node."""
-    if node == 0:
-        return np.zeros((len(parts), width))
-    part = np.repeat(np.arange(len(parts)), width)
-    found, _ = _carried(both, node, np.tile(sign * np.eye(width), (len(parts), 1)), part, parts, of_b, of_d)
-    return np.fmin(found.reshape(len(parts), width), both.largest[node])
-
-
-@dataclass(frozen=True)
-class Compared:
-    """`bound`: no output differs by more anywhere on the box, proved; `seen`: so much it differs at `point`, exactly."""
-
-    bound: float
-    seen: Fraction
-    point: tuple[Fraction, ...]
-    parts: int
-
-
-def compare(
-    a: Network,
-    b: Network,
-    lower: Sequence[Fraction],
-    upper: Sequence[Fraction],
-    *,
-    deadline: float,
-    goal: float = 0.0,
-    ratio: float = 1.5,
-    stop_above: Fraction | None = None,
-    progress: Callable[[str], None] = lambda text: None,
-) -> Compared:
-    """Cuts the worst parts until the bound is at most `goal`, or at most `ratio` times what was seen, or time is over.
-
-    `stop_above`: a difference seen above this answers the question, and nothing is cut.
-    """
-    both = pair(a, b, lower, upper)
-    net = both.a
-    waiting = Parts.whole(net)
-    worth, steep = difference_bounds(both, waiting)
-    worst = worth.max(axis=1)
-    seen, point = _sampled(a, b, both, lower, upper)
-    free = int((net.start_lower < net.start_upper).sum())
-    done, settled = 1, 0.0
-    batch = max(1, min(64, ROWS // max(net.sizes)))
-    if stop_above is not None and seen > stop_above:
-        free = FEW_INPUTS + 1
-    while time.monotonic() < deadline and len(waiting):
-        top = max(float(worst.max()), settled)
-        progress(f"{done} parts: at most {top:.3g}, at least {float(seen):.3g}")
-        target = max(goal, ratio * float(seen))
-        if not top > target or free > FEW_INPUTS:
-            break
-        order = np.argsort(-worst)
-        taken = order[:batch][worst[order[:batch]] > target]
-        kept = np.setdiff1d(np.arange(len(waiting)), taken)
-        low = worst[kept] <= target  # good enough: they need not wait
-        settled = max(settled, float(worst[kept][low].max(initial=0.0)))
-        halves = _halved(waiting[taken], steep[taken])
-        if halves is None:
-            break
-        more, more_steep = difference_bounds(both, halves)
-        waiting = Parts.joined([waiting[kept[~low]], halves])
-        worst = np.concatenate([worst[kept[~low]], more.max(axis=1)])
-        steep = np.concatenate([steep[kept[~low]], more_steep])
-        done += len(halves)
-    top = max(float(worst.max(initial=0.0)), settled)
-    return Compared(top if top == top else math.inf, seen, point, done)
-
-
-def _halved(parts: Parts, steep: np.ndarray) -> Parts | None:
-    at = np.arange(len(parts))
-    width = parts.high - parts.low
-    cut = ((steep + 1e-3 * steep.max(axis=1, keepdims=True) + 1e-300) * width).argmax(axis=1)
-    middle = parts.low[at, cut] + width[at, cut] / 2
-    if not ((parts.low[at, cut] < middle) & (middle < parts.high[at, cut])).all():
-        return None
-    left, right = parts[at], parts[at]
-    left.high[at, cut] = middle
-    right.low[at, cut] = middle
-    return Parts.joined([left, right])
-
-
-def _sampled(
-    a: Network, b: Network, both: Pair, lower: Sequence[Fraction], upper: Sequence[Fraction]
-) -> tuple[Fraction, tuple[Fraction, ...]]:
-    """The largest difference on random points and corners, exactly at the best one."""
-    rng = np.random.default_rng(0)
-    low, high = both.a.start_lower, both.a.start_upper
-    points = np.concatenate([rng.uniform(low, high, (2000, len(low))), np.where(rng.random((1000, len(low))) < 0.5, low, high)])
-    gap = np.abs(both.a.values(points)[-1] - both.b.values(points)[-1]).max(axis=1)
-    best = points[gap.argmax()]
-    point = tuple(min(max(Fraction(float(x)), p), q) for x, p, q in zip(best, lower, upper, strict=True))
-    exact = zip(exact_outputs(a, point), exact_outputs(b, point), strict=True)
-    return max((abs(u - v) for u, v in exact), default=Fraction(0)), point
+    """Proved upper bounds (parts, size) of sign * d at the node; good ones for `part` and `neuron`."""
+    bound = np.repeat(both.largest[node][None], len(parts), axis=0)
+    for a in range(0, len(part), ROWS):
+        some, at = part[a : a + ROWS], neuron[a : a + ROWS]
+        start = np.zeros((len(some), both.a.sizes[node]))
+        start[np.arange(len(some)), at] = sign
+        found, _ = _carried(both, node, start, some, parts, of_b, of_d)
+        bound[some, at] = np.fmin(bound[some, at], found)
+    return bound

@@ -15,7 +15,8 @@ from itertools import pairwise
 import numpy as np
 
 from ...models.errors import Unsupported
-from ...models.network import Affine, Network, Relu
+from ...models.network import Affine, Network, Relu, SparseMatrix
+from .matrices import SPARSE_COST, Matrix, SparseFloats, magnitudes
 
 UNIT = 2.0**-53
 FLOOR = 2.0**-900  # added to every error bound: more than all that underflow can lose
@@ -29,7 +30,7 @@ class FloatAffine:
     """out = sum of weights[k] @ sources[k] + bias, nearest floats of the exact parameters."""
 
     sources: tuple[int, ...]
-    weights: tuple[np.ndarray, ...]
+    weights: tuple[Matrix, ...]
     bias: np.ndarray
 
 
@@ -57,6 +58,11 @@ class FloatNetwork:
     def count(self) -> int:
         """Neurons."""
         return len(self.lower)
+
+    def products(self, node: int) -> int:
+        """That one vector costs on its way to a node, or back, as if all matrices were dense."""
+        weights = [w for n in self.nodes[:node] if isinstance(n, FloatAffine) for w in n.weights]
+        return sum(w.size * (SPARSE_COST if isinstance(w, SparseFloats) else 1) for w in weights)
 
     def values(self, inputs: np.ndarray) -> list[np.ndarray]:
         """Of all nodes, in plain float64: for attacks and heuristics, never for a verdict."""
@@ -141,8 +147,14 @@ def float_network(network: Network, lower: Sequence[Fraction], upper: Sequence[F
 
 
 def _affine(node: Affine) -> FloatAffine:
-    weights = tuple(np.ascontiguousarray(exact_floats(w, node.denominator)) for w in node.weights)
+    weights = tuple(_floats(m, node.denominator) for m in node.matrices)
     return FloatAffine(node.sources, weights, exact_floats(node.bias, node.denominator))
+
+
+def _floats(matrix: np.ndarray | SparseMatrix, denominator: int) -> Matrix:
+    if isinstance(matrix, SparseMatrix):
+        return SparseFloats.of(matrix.shape, matrix.rows, matrix.columns, exact_floats(matrix.numerators, denominator))
+    return np.ascontiguousarray(exact_floats(matrix, denominator))
 
 
 def exact_floats(numerators: np.ndarray, denominator: int) -> np.ndarray:
@@ -174,7 +186,7 @@ def _intervals(
             middle, radius, total = node.bias.copy(), np.zeros(len(node.bias)), np.abs(node.bias)
             terms = 1
             for s, w in zip(node.sources, node.weights, strict=True):
-                size = np.abs(w)
+                size = magnitudes(w)
                 middle = middle + w @ ((lows[s] + highs[s]) / 2)
                 radius = radius + size @ ((highs[s] - lows[s]) / 2)
                 total = total + size @ largest[s]

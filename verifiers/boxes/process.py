@@ -46,6 +46,9 @@ def verify_files(
     progress: Callable[[str], None] | None = None,
     against: str | Path | None = None,
     epsilon: Fraction | None = None,
+    same_label: bool = False,
+    backend: str = "split",
+    trust: str = "exact",
 ) -> Answer:
     """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written, in the format "relucid" or "aptp".  Raises InputError and Crashed."""
     started = time.monotonic()
@@ -60,6 +63,9 @@ def verify_files(
         "progress": progress is not None,
         "against": None if against is None else str(against),
         "epsilon": None if epsilon is None else str(epsilon),
+        "same_label": same_label,
+        "backend": backend,
+        "trust": trust,
     }
     child = None
     try:

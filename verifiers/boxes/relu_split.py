@@ -22,9 +22,11 @@ from .work import Searched, branch_and_bound
 
 BATCH = 64
 BATCH_BYTES = 1 << 26
+WAITING_BYTES = 1 << 30
 NEURON_STEPS, ROOT_STEPS, STEPS, LAST_STEPS = 20, 60, 16, 400
 CANDIDATES = 4
-NEURON_SHARE = 0.2  # of the time that is left, for the neurons' bounds
+NEURON_SHARE, OPTIMISED_SHARE = 0.7, 0.2  # of the time that is left, for the neurons' bounds
+OPTIMISED_PRODUCTS, GROUP_PRODUCTS = 10**11, 10**10  # that the neurons of one layer, and those of them that go together, may cost
 FIELDS = ("lower", "upper", "phase", "below", "beta", "row", "weight", "bound")
 
 
@@ -77,7 +79,7 @@ def search(
     """
     box = Parts.whole(net)
     progress("bounding all neurons")
-    known = tightened(net, box)
+    known = tightened(net, box, until=_share(deadline, NEURON_SHARE), threads=threads)
     bound, _ = rows.bound(net, box, known.layers)
     refuted = rows.refuted(bound)[0]
     settled(_unsplit(net, rows, box, bound[0])[np.flatnonzero(refuted)])
@@ -92,7 +94,7 @@ def search(
         with alone:
             return accept(points)
 
-    left = _root(net, rows, box, refuted, settled)
+    left = _root(net, rows, box, refuted, settled, _share(deadline, NEURON_SHARE))
     if left is None:
         return Searched("safe", 1)
     each = 8 * (net.count * 16 + 4 * net.sizes[0])
@@ -102,6 +104,7 @@ def search(
         cut=Phases.__getitem__,
         joined=Phases.joined,
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
+        most_waiting=max(1, WAITING_BYTES // (net.count * 40)),
         threads=threads,
         deadline=deadline,
         progress=progress,
@@ -119,11 +122,15 @@ def optimise_neurons(
 
     `optimised` gets neurons whose bounds above (sign 1) or below (-1) became better, and the lower slopes (neurons, all neurons) that did it.
     """
-    until = time.monotonic() + NEURON_SHARE * (deadline - time.monotonic())
+    until = _share(deadline, OPTIMISED_SHARE)
     group = max(1, BATCH_BYTES // (8 * 8 * max(net.count, *net.sizes)))
     for k, c in list(zip(net.relus, net.columns, strict=True))[1:]:
         source = net.nodes[k - 1].source  # type: ignore[union-attr]
         neurons = np.flatnonzero((box.lower[0, c] < 0) & (box.upper[0, c] > 0))
+        each = NEURON_STEPS * 4 * net.products(source)  # up and down, forwards and backwards
+        if len(neurons) * each > OPTIMISED_PRODUCTS:
+            continue
+        group = max(1, min(group, GROUP_PRODUCTS // max(each, 1)))
         for a in range(0, len(neurons), group):
             if time.monotonic() > until:
                 return
@@ -135,7 +142,7 @@ def optimise_neurons(
             chosen[count + np.arange(count), some] = -1
             start = Start(source, chosen, np.zeros(2 * count, dtype=np.int64), np.zeros(2 * count))
             functions = _fresh(net, box, 2 * count)
-            found, _ = descend(net, start, box, functions, NEURON_STEPS, goal=None)
+            found, _ = descend(net, start, box, functions, NEURON_STEPS, goal=None, until=until)
             up, down = found.bound[:count], found.bound[count:]
             for sign, better, slopes in (
                 (1, up < box.upper[0, c][some], functions.below[:count]),
@@ -144,6 +151,11 @@ def optimise_neurons(
                 optimised(c.start + some[better], sign, slopes[better])
             box.upper[0, c][some] = np.fmin(box.upper[0, c][some], up)
             box.lower[0, c][some] = np.fmax(box.lower[0, c][some], -down)
+
+
+def _share(deadline: float, share: float) -> float:
+    now = time.monotonic()
+    return now + share * max(0.0, deadline - now)
 
 
 def _fresh(net: FloatNetwork, box: Parts, count: int) -> Functions:
@@ -165,11 +177,11 @@ def _unsplit(net: FloatNetwork, rows: Rows, box: Parts, bound: np.ndarray) -> Ph
     return Phases(f.lower, f.upper, f.phase, f.below, f.beta, row, np.ones(len(row)), bound[row])
 
 
-def _root(net: FloatNetwork, rows: Rows, box: Parts, refuted: np.ndarray, settled: Settled) -> Phases | None:
+def _root(net: FloatNetwork, rows: Rows, box: Parts, refuted: np.ndarray, settled: Settled, until: float) -> Phases | None:
     """One part for each polyhedron that is not refuted on the whole box, with its most promising row."""
     row = np.flatnonzero(~refuted[rows.owner])
     functions = _fresh(net, box, len(row))
-    found, _ = descend(net, start_of(net, rows, row), box, functions, ROOT_STEPS, goal=0.0)
+    found, _ = descend(net, start_of(net, rows, row), box, functions, ROOT_STEPS, goal=0.0, until=until)
     safe = (found.bound < 0) | (rows.strict[row] & (found.bound <= 0))
     best = []
     for p in np.unique(rows.owner[row]):

@@ -26,21 +26,26 @@ MOST_DISAGREEING = 40
 
 @dataclass(eq=False)
 class Replayer:
-    """Of one network; `disagreement` says where onnxruntime contradicted exact arithmetic, `missing` why it was not asked."""
+    """Of one network; `disagreement` says where onnxruntime contradicted exact arithmetic, `missing` why it was not asked.
+
+    `files`: the networks whose files onnxruntime runs, where the network is several of them side by side.
+    """
 
     network: Network
+    files: tuple[Network, ...] = ()
     disagreement: tuple[Witness, str] | None = None
     disagreeing: int = 0
     missing: str = ""
     tried: set[bytes] = field(default_factory=set)
 
     @cached_property
-    def runtime(self) -> OnnxRuntime | None:
+    def runtimes(self) -> tuple[OnnxRuntime, ...]:
+        """None at all where one of them is missing."""
         try:
-            return OnnxRuntime(self.network)
+            return tuple(OnnxRuntime(file) for file in self.files or (self.network,))
         except RuntimeUnavailable as error:
             self.missing = f"{error}: the counterexample is replayed exactly, but not in onnxruntime"
-            return None
+            return ()
 
     def first(self, case: Case, points: np.ndarray) -> Witness | None:
         """The first of these points (points, inputs) that is a counterexample of the case."""
@@ -55,7 +60,7 @@ class Replayer:
         return None
 
     def _one(self, case: Case, point: np.ndarray) -> Witness | None:
-        dtype = np.dtype(np.float32) if self.runtime is None else self.runtime.input_type
+        dtype = min((r.input_type for r in self.runtimes), key=lambda t: t.itemsize, default=np.dtype(np.float32))
         typed = inside(case, point, dtype)
         near = clamped(case, [Fraction(float(v)) for v in typed])
         found = self._at(case, near, typed)
@@ -84,10 +89,10 @@ class Replayer:
         return None
 
     def _in_runtime(self, typed: np.ndarray) -> tuple[np.ndarray | None, str]:
-        if self.runtime is None:
+        if not self.runtimes:
             return None, ""
         try:
-            return self.runtime.run(typed[None])[0], ""
+            return np.concatenate([r.run(typed[None])[0] for r in self.runtimes]), ""
         except RuntimeMismatch as error:
             return None, str(error)
         except RuntimeUnavailable as error:

@@ -7,6 +7,8 @@ bound that comes out is proved by `bounds.py` for the multipliers it was compute
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,11 +62,19 @@ def one_bound(net: FloatNetwork, start: Start, box: Parts, functions: Functions)
 
 
 def descend(
-    net: FloatNetwork, start: Start, box: Parts, functions: Functions, steps: int, *, goal: float | None = 0.0, rate: float = RATE
+    net: FloatNetwork,
+    start: Start,
+    box: Parts,
+    functions: Functions,
+    steps: int,
+    *,
+    goal: float | None = 0.0,
+    rate: float = RATE,
+    until: float = math.inf,
 ) -> tuple[Found, np.ndarray]:
     """Improve the multipliers in `functions` (in place, to the best seen); the best bounds, and the corners of the last step.
 
-    Functions whose bound is below `goal` are left alone; None: all go on to the end.
+    Functions whose bound is below `goal` are left alone; None: all go on to the end.  `until`: time.monotonic's seconds.
     """
     count = len(functions)
     active = np.arange(count)
@@ -89,7 +99,7 @@ def descend(
             for name in ("bound", "inputs", "offset", "replaced"):
                 getattr(best, name)[to] = getattr(found, name)[better]
             functions.below[to], functions.beta[to] = current_below[to], current_beta[to]
-        if step == steps:
+        if step == steps or time.monotonic() > until:
             break
         slope_below, slope_beta = _gradient(net, start.node, part, layers, found, corner)
         scale = np.abs(found.replaced).mean(axis=1, keepdims=True) + 1e-30

@@ -44,6 +44,7 @@ class _Queue(Generic[Item]):
     most: int
     cut: Callable[[Item, slice], Item]
     joined: Callable[[list[Item]], Item]
+    most_waiting: int
     change: threading.Condition = field(default_factory=threading.Condition)
     busy: int = 0
     status: str = ""
@@ -64,7 +65,7 @@ class _Queue(Generic[Item]):
             there = sum(map(len, self.waiting))
             most = min(self.most, max(1, -(-there // self.threads)))
             taken, count = [], 0
-            if there > most and there < MOST_WAITING:
+            if there > most and there < self.most_waiting:
                 first = self.waiting[0]
                 room = min(most // 2, len(first))
                 taken.append(self.cut(first, slice(0, room)))
@@ -103,9 +104,10 @@ def branch_and_bound(
     threads: int,
     deadline: float,
     progress: Callable[[str], None],
+    most_waiting: int = MOST_WAITING,
 ) -> Searched:
     """`step` says what is left to do of a batch of parts, and a status where the search is over."""
-    queue = _Queue([first], threads, batch, cut, joined)
+    queue = _Queue([first], threads, batch, cut, joined, min(most_waiting, MOST_WAITING))
 
     def loop() -> None:
         check_subnormals()

@@ -33,6 +33,20 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
     os._exit(0)  # not through interpreter shutdown
 
 
+def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress: Any) -> Any:
+    from fractions import Fraction
+
+    from .against import decide_against
+    from .agreement import check_labels, decide_same_label
+
+    options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"], "progress": progress}
+    if job["same_label"]:
+        check_labels(network, job["network"])
+        return decide_same_label(network, other, stated, **options)
+    epsilon = None if job["epsilon"] is None else Fraction(job["epsilon"])
+    return decide_against(network, other, stated, epsilon, **options)
+
+
 def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
     from ...models.errors import InputError, TooLarge, Unsupported
     from ...models.onnx_reader import load_onnx
@@ -49,14 +63,9 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
         if job["against"] is not None:
             other = load_onnx(job["against"], real_size=stated.inputs)
             check_fit(other, stated, str(job["property"]))
-            from fractions import Fraction
-
-            from .against import decide_against
-
-            epsilon = None if job["epsilon"] is None else Fraction(job["epsilon"])
-            return {"answer": decide_against(network, other, stated, epsilon, deadline=job["deadline"], progress=progress).to_plain()}
+            return {"answer": _of_two(network, other, stated, job, progress).to_plain()}
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
-        answer = decide(network, stated, progress=progress, **options)
+        answer = decide(network, stated, progress=progress, backend=job["backend"], trust=job["trust"], **options)
         if job["proof"] is not None:
             from pathlib import Path
 

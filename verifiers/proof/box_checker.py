@@ -160,7 +160,8 @@ class _BoxChecker:
                 raise self.lines.no(f"it is a proof about another {name}")
         for number, case in enumerate(self.stated.cases):
             if case.unsafe:
-                if (found := self.lines.line("a case", {"case"})["case"]) is True or found != number:
+                found = self.lines.line("a case", {"case"})["case"]
+                if type(found) is not int or found != number:
                     raise self.lines.no(f"case {number} should follow")
                 self._case(case)
         self.lines.end()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Network, Relu
 from relucid.models.property import Case, Row
-from relucid.verifiers.boxes.bounds import Parts, Start, tightened, upper_bounds
+from relucid.verifiers.boxes.bounds import Parts, Start, middle_and_radius, tightened, upper_bounds
 from relucid.verifiers.boxes.clip import clipped
 from relucid.verifiers.boxes.floats import above, below, float_network
 from relucid.verifiers.boxes.rows import Rows
@@ -165,3 +165,10 @@ def _moved(node, by):
     if isinstance(node, Relu):
         return Relu(node.source + by)
     return type(node)(tuple(s + by for s in node.sources), node.weights, node.bias, node.denominator)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, width=64), st.floats(allow_nan=False, allow_infinity=False, width=64))
+def test_the_middle_and_the_radius_cover_the_part(x, y):
+    low, high = sorted((x / 4, y / 4))
+    middle, radius = (Fraction(float(v[0, 0])) for v in middle_and_radius(np.array([[low]]), np.array([[high]])))
+    assert middle - radius <= Fraction(low) and Fraction(high) <= middle + radius

@@ -15,7 +15,10 @@ from box_truth import above, floats
 from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Affine, Network, Relu, integer_array
 from relucid.verifiers.boxes import decide as decide_module
+from relucid.verifiers.boxes.bounds import Parts, tightened
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.floats import float_network
+from relucid.verifiers.boxes.rows import Rows
 
 TINY, HUGE = Fraction(2.0**-149), Fraction(2.0**127)  # the smallest and (nearly) the largest float32
 HALF = Fraction(1, 2)
@@ -151,3 +154,38 @@ def test_what_floats_can_tell_is_proved(monkeypatch, name, engine):
         monkeypatch.setattr(decide_module, "FEW_INPUTS", -1)
     network, stated = SAFE[name]
     assert decide(network, stated, deadline=time.monotonic() + 5).verdict == "proved"
+
+
+@pytest.mark.parametrize("engine", [16, -1], ids=["inputs", "phases"])
+def test_a_positive_value_below_all_floats_is_not_zero(monkeypatch, engine):
+    """y = 2**-1200 x > 0 at x = 1, which no float64 can tell from 0."""
+    monkeypatch.setattr(decide_module, "FEW_INPUTS", engine)
+    monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
+    network = chain(Fraction(1, 2**600), Fraction(1, 2**600))
+    assert decide(network, above(0, strict=True), deadline=time.monotonic() + 2).verdict != "proved"
+
+
+def test_cancellation_inside_a_neuron_is_in_the_bound():
+    """-1.5 times a neuron that is 1, the difference of two of 2**52: a product of weights rounds it to -2, and no later layer sees numbers as large."""
+    big, ulp = 2**52, Fraction(1, 2**52)
+    network = floats(([[0], [0]], [big, big]), ([[1 + ulp, -1]], [0]), ([[Fraction(-3, 2)]], [0]))
+    assert exact_outputs(network, [Fraction(0)]) == (Fraction(-3, 2),)
+    net = float_network(network, [Fraction(0)], [Fraction(1)])
+    box = Parts.whole(net)
+    bound, found = Rows.of(net, above(0).cases[0].unsafe).bound(net, box, tightened(net, box).layers)
+    assert found.inputs.shape == (1, 1) and Fraction(float(bound[0, 0])) >= Fraction(-3, 2)
+
+
+def test_affine_nodes_that_no_relu_reads_have_slack_too():
+    """x * 31/43 * 43/21 * 21/31 ... - x is 0, and less in float64: every affine node between affine nodes loses some of it."""
+    rounds = 13
+    factors = ((31, 43), (43, 21), (21, 31)) * rounds
+    chain = [Affine((k,), (integer_array([[a]]),), integer_array([0]), b) for k, (a, b) in enumerate(factors)]
+    difference = Affine((len(chain), 0), (integer_array([[1]]), integer_array([[-1]])), integer_array([0]))
+    network = Network(1, (*chain, difference), "real")
+    assert exact_outputs(network, [Fraction(1)]) == (0,)
+    net = float_network(network, [Fraction(1)], [Fraction(2)])
+    assert net.values(np.array([[1.0]]))[-1][0, 0] < -20 * 2.0**-53
+    box = Parts.whole(net)
+    bound, _ = Rows.of(net, above(0).cases[0].unsafe).bound(net, box, tightened(net, box).layers)
+    assert bound[0, 0] >= 0

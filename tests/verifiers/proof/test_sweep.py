@@ -78,7 +78,7 @@ def test_one_word_among_many_that_is_wrong_is_seen() -> None:
     match = Affine((0,), (integer_array(word),), integer_array([-39]))
     last = network.nodes[-1]
     assert isinstance(last, Affine)
-    ends = replace(last, sources=(*last.sources, len(network.nodes) + 1), weights=(*last.weights, integer_array([[1]])))
+    ends = replace(last, sources=(*last.sources, len(network.nodes) + 1), matrices=(*last.weights, integer_array([[1]])))
     spoilt = replace(claim, network=Network(80, (*network.nodes[:-1], match, Relu(len(network.nodes)), ends)))
     run_words(spoilt, 1, spoilt.language.restricted(1), 10**5)
     with pytest.raises(Rejected, match="the network errs on a word that was run"):

@@ -1,0 +1,228 @@
+"""`relucid verify --against --same-label`: do two networks always give the same label (the number of the largest output)?
+
+After `stacked.py`, before `decide.py`, which gets one polyhedron for every label of the first and rival in the second that bounds of
+each alone do not rule out.  Before its own attack and search come two short cuts: from a point of one label to one of another, the
+place where the first network changes its mind is bisected, and if the second changes its mind anywhere else, they disagree between;
+and where the layers pair up, a bound on the difference makes it a question about the first network alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from ...models.errors import InputError, Unsupported
+from ...models.network import Network
+from ...models.property import Case, Polyhedron, Property, Row
+from ..engines.blas import one_blas_thread
+from .answer import Answer, Step
+from .attack import affordable, attack
+from .bounds import Parts, tightened
+from .compare import compare
+from .decide import Accept, Prelude, decide, engines
+from .difference import paired
+from .floats import FloatNetwork, float_network
+from .rows import Rows
+from .stacked import boxes, disagreement, same_nodes, side_by_side, wins
+
+Progress = Callable[[str], None]
+Pairs = set[tuple[int, int]]  # a label, and a rival of it
+MOST_LABELS = 256
+DIFFERENCE_SHARE, SEARCH_SHARE = 0.1, 0.4  # of the time: for a bound on the difference, and for what it makes of the question
+HALVINGS, CENTRINGS = 48, 16
+SEGMENTS = 128
+POINTS = 1000
+
+
+def check_labels(a: Network, origin: str) -> None:
+    """Raises InputError where there is no label to compare, or there are too many."""
+    if not 2 <= a.output_size <= MOST_LABELS:
+        raise InputError(origin, f"has {a.output_size} outputs", f"--same-label compares 2 to {MOST_LABELS} of them; use --epsilon")
+
+
+def decide_same_label(
+    a: Network,
+    b: Network,
+    stated: Property,
+    *,
+    deadline: float,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Progress = lambda text: None,
+) -> Answer:
+    """Is there an input in the boxes of the property for which the labels differ?  Ties go to the lowest number."""
+    began = time.monotonic()
+    if same_nodes(a, b):
+        return Answer("proved", None, "identical", 0.0, None, (Step("identical", "proved", 0.0, "the same numbers throughout"),))
+    outputs = a.output_size
+    cases = []
+    try:
+        with one_blas_thread(), np.errstate(all="ignore"):
+            for lower, upper in boxes(stated):
+                progress("bounding both networks")
+                left = _possible(a, b, lower, upper)
+                if left:
+                    cases.append(Case(lower, upper, tuple(disagreement(c, j, outputs) for c, j in sorted(left))))
+    except Unsupported as error:
+        return Answer("unknown", str(error), seconds=time.monotonic() - began)
+    if not cases:
+        seconds = time.monotonic() - began
+        return Answer("proved", None, "bounds", seconds, None, (Step("bounds", "proved", round(seconds, 3)),))
+    preludes: dict[str, Prelude] = {"bisect": _Bisect(outputs, deadline, seed)}
+    if paired(a, b):
+        preludes["difference"] = _Difference(a, b, deadline, threads, progress)
+    return decide(
+        side_by_side(a, b),
+        Property(stated.inputs, 2 * outputs, tuple(cases)),
+        deadline=deadline,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+        files=(a, b),
+        preludes=preludes,
+    )
+
+
+def _possible(a: Network, b: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Pairs:
+    """(label, rival) for which bounds on the whole box leave it open that a decides the label and b prefers the rival."""
+    first, second = _preferences(a, lower, upper), _preferences(b, lower, upper)
+    return {
+        (c, j)
+        for c in range(a.output_size)
+        for j in range(a.output_size)
+        if c != j and (j, c) in second and all((c, k) in first for k in range(a.output_size) if k != c)
+    }
+
+
+def _preferences(network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Pairs:
+    """(label, rival) for which the label may be preferred to the rival somewhere on the box."""
+    net = float_network(network, lower, upper)
+    pairs = [(c, j) for c in range(network.output_size) for j in range(network.output_size) if c != j]
+    rows = Rows.of(net, [(wins(c, j),) for c, j in pairs])
+    box = Parts.whole(net)
+    known = tightened(net, box)
+    bound, _ = rows.bound(net, box, known.layers)
+    return {pair for pair, gone in zip(pairs, rows.refuted(bound)[0], strict=True) if not gone}
+
+
+@dataclass(frozen=True)
+class _Bisect:
+    """The prelude that walks from label to label."""
+
+    outputs: int
+    deadline: float
+    seed: int
+
+    def __call__(self, net: FloatNetwork, case: Case, accept: Accept) -> str:
+        rng = np.random.default_rng(self.seed)
+        low, high = net.start_lower, net.start_upper
+        size = affordable(net, POINTS), len(low)
+        points = np.concatenate([(low + high)[None] / 2, rng.uniform(low, high, size), np.where(rng.random(size) < 0.5, low, high)])
+        one, other = self._labels(net, points)
+        apart = np.flatnonzero(one != other)
+        if len(apart) and accept(points[apart]):
+            return "refuted"
+        agreed = np.flatnonzero(one == other)
+        if not len(agreed):
+            return "unknown"
+        start, label = points[agreed[0]], int(one[agreed[0]])
+        if self._walk(net, np.repeat(start[None], SEGMENTS, 0), self._others(rng, points[agreed], one[agreed], label), accept):
+            return "refuted"
+        # nobody met another label: look for one along the gradient
+        rivals: list[Polyhedron] = [(wins(j, label),) for j in range(self.outputs) if j != label]
+        until = time.monotonic() + DIFFERENCE_SHARE * max(0.0, self.deadline - time.monotonic())
+        found = attack(net, Rows.of(net, rivals), lambda x: self._walk(net, np.repeat(start[None], len(x), 0), x, accept), until, self.seed)
+        return "refuted" if found else "unknown"
+
+    def _others(self, rng: np.random.Generator, points: np.ndarray, labels: np.ndarray, label: int) -> np.ndarray:
+        """Points of other labels, all labels alike; any points where there are none."""
+        chosen = [rng.choice(np.flatnonzero(labels == k), SEGMENTS) for k in np.unique(labels) if k != label]
+        if not chosen:
+            return points[:SEGMENTS]
+        return points[rng.permuted(np.stack(chosen), axis=0)[np.arange(SEGMENTS) % len(chosen), np.arange(SEGMENTS)]]
+
+    def _labels(self, net: FloatNetwork, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        outputs = net.values(points)[-1]
+        return outputs[:, : self.outputs].argmax(axis=1), outputs[:, self.outputs :].argmax(axis=1)
+
+    def _walk(self, net: FloatNetwork, start: np.ndarray, end: np.ndarray, accept: Accept) -> bool:
+        """Between starts where both give one label and ends where they give another: points where they disagree, in the middle of such places."""
+        count = min(affordable(net, SEGMENTS), len(end), len(start))
+        start, end = start[:count], end[:count]
+        at_start, at_end = self._labels(net, start), self._labels(net, end)
+        apart = end[at_end[0] != at_end[1]]
+        if len(apart) and accept(apart):
+            return True
+        use = np.flatnonzero((at_start[0] == at_start[1]) & (at_end[0] == at_end[1]) & (at_start[0] != at_end[0]))
+        start, end = start[use], end[use]
+        label = at_start[0][use]
+        near, far = np.zeros(len(use)), np.ones(len(use))
+        hit = np.full(len(use), np.nan)
+        for _ in range(HALVINGS):
+            middle = (near + far) / 2
+            one, other = self._labels(net, start + middle[:, None] * (end - start))
+            hit = np.where(np.isnan(hit) & (one != other), middle, hit)
+            same = (one == label) & (other == label)
+            near, far = np.where(same, middle, near), np.where(same, far, middle)
+        found = np.flatnonzero(~np.isnan(hit))
+        if not len(found):
+            return False
+        start, end, at = start[found], end[found], hit[found]
+        edges = []
+        for side in (0.0, 1.0):  # the ends of the stretch on which they disagree
+            inner, outer = at, np.full(len(at), side)
+            for _ in range(CENTRINGS):
+                middle = (inner + outer) / 2
+                one, other = self._labels(net, start + middle[:, None] * (end - start))
+                inner, outer = np.where(one != other, middle, inner), np.where(one != other, outer, middle)
+            edges.append(inner)
+        order = np.argsort(edges[0] - edges[1])  # the longest first
+        centre = (edges[0] + edges[1])[order] / 2
+        return accept(start[order] + centre[:, None] * (end[order] - start[order]))
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """The prelude about the first network alone: it would have to be undecided within the proved bound on the difference."""
+
+    a: Network
+    b: Network
+    deadline: float
+    threads: int
+    progress: Progress
+
+    def __call__(self, net: FloatNetwork, case: Case, accept: Accept) -> str:
+        now = time.monotonic()
+        until = now + DIFFERENCE_SHARE * max(0.0, self.deadline - now)
+        bound = compare(self.a, self.b, case.lower, case.upper, deadline=until).bound
+        if not np.isfinite(bound):
+            return "unknown"
+        alone = float_network(self.a, case.lower, case.upper)
+        rows = Rows.of(alone, [close(polyhedron, self.a.output_size, Fraction(bound)) for polyhedron in case.unsafe])
+        hits: list[bool] = []
+
+        def look(points: np.ndarray) -> bool:
+            """A point that is that close ends this search, whether the labels differ there or not."""
+            hits.append(accept(points))
+            return True
+
+        now = time.monotonic()
+        until = now + SEARCH_SHARE * max(0.0, self.deadline - now)
+        if attack(alone, rows, look, until, 0, steps=10):
+            return "refuted" if any(hits) else "unknown"
+        engine = next(iter(engines(alone).values()))
+        result = engine(alone, rows, look, until, lambda text: self.progress(f"difference: {text}"), self.threads)
+        if any(hits):
+            return "refuted"
+        return "proved" if result.status == "safe" else "unknown"
+
+
+def close(polyhedron: Polyhedron, outputs: int, bound: Fraction) -> Polyhedron:
+    """`disagreement` for the first network alone, where no output differs by more than the bound: the rival is at most twice that behind."""
+    *decided, preferred = polyhedron
+    terms = tuple((i - outputs, factor) for i, factor in preferred.y)
+    return (*decided, Row((), terms, 2 * bound))

@@ -1,0 +1,137 @@
+"""How far the outputs of two networks are apart on a box: the box is cut where the bound is worst.
+
+After `difference.py`, which bounds the difference where the layers pair up; where they do not, it is bounded like any other network's
+output.  What `against.py` and `agreement.py` ask.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+
+from ...models.exact_point import exact_outputs
+from ...models.network import Network
+from .bounds import Parts, Start, tightened, upper_bounds
+from .difference import Pair, known, pair, paired
+from .floats import FloatNetwork, float_network
+from .stacked import side_by_side
+
+FEW_INPUTS = 16  # that are not fixed: up to here the box is cut
+ROWS = 1 << 14  # neurons that are bounded at once
+
+
+@dataclass(frozen=True, eq=False)
+class Apart:
+    """Two networks whose layers do not pair up: `both` is their difference as one network, bounded like any other."""
+
+    a: FloatNetwork
+    b: FloatNetwork
+    both: FloatNetwork
+
+    @classmethod
+    def of(cls, a: Network, b: Network, lower: Sequence[Fraction], upper: Sequence[Fraction]) -> Apart:
+        both = float_network(side_by_side(a, b), lower, upper)
+        return cls(float_network(a, lower, upper), float_network(b, lower, upper), both)
+
+    def bounds(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+        net, outputs = self.both, self.a.sizes[-1]
+        of_both = replace(known(net, parts), phase=np.zeros((len(parts), net.count), dtype=np.int8))
+        layers = tightened(net, of_both).layers
+        minus = np.concatenate([np.eye(outputs), -np.eye(outputs)], axis=1)
+        part = np.repeat(np.arange(len(parts)), 2 * outputs)
+        start = Start(len(net.nodes), np.tile(np.concatenate([minus, -minus]), (len(parts), 1)), part, np.zeros(len(part)))
+        found = upper_bounds(net, start, of_both, layers)
+        bound = found.bound.reshape(len(parts), 2, outputs).max(axis=1)
+        return bound, np.abs(found.inputs).reshape(len(parts), 2 * outputs, -1).max(axis=1)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """`bound`: no output differs by more anywhere on the box, proved; `seen`: so much it differs at `point`, exactly."""
+
+    bound: float
+    seen: Fraction
+    point: tuple[Fraction, ...]
+    parts: int
+
+
+def compare(
+    a: Network,
+    b: Network,
+    lower: Sequence[Fraction],
+    upper: Sequence[Fraction],
+    *,
+    deadline: float,
+    goal: float = 0.0,
+    ratio: float = 1.5,
+    stop_above: Fraction | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> Compared:
+    """Cuts the worst parts until the bound is at most `goal`, or at most `ratio` times what was seen, or time is over.
+
+    `stop_above`: a difference seen above this answers the question, and nothing is cut.
+    """
+    both = pair(a, b, lower, upper) if paired(a, b) else Apart.of(a, b, lower, upper)
+    net = both.a
+    waiting = Parts.whole(net)
+    worth, steep = both.bounds(waiting)
+    worst = worth.max(axis=1)
+    seen, point = _sampled(a, b, both, lower, upper)
+    free = int((net.start_lower < net.start_upper).sum())
+    done, settled = 1, 0.0
+    batch = max(1, min(64, ROWS // max(net.sizes)))
+    if stop_above is not None and seen > stop_above:
+        free = FEW_INPUTS + 1
+    while time.monotonic() < deadline and len(waiting):
+        top = max(float(worst.max()), settled)
+        progress(f"{done} parts: at most {top:.3g}, at least {float(seen):.3g}")
+        target = max(goal, ratio * float(seen))
+        if not top > target or free > FEW_INPUTS:
+            break
+        order = np.argsort(-worst)
+        taken = order[:batch][worst[order[:batch]] > target]
+        kept = np.setdiff1d(np.arange(len(waiting)), taken)
+        low = worst[kept] <= target  # good enough: they need not wait
+        settled = max(settled, float(worst[kept][low].max(initial=0.0)))
+        halves = _halved(waiting[taken], steep[taken])
+        if halves is None:
+            break
+        more, more_steep = both.bounds(halves)
+        waiting = Parts.joined([waiting[kept[~low]], halves])
+        worst = np.concatenate([worst[kept[~low]], more.max(axis=1)])
+        steep = np.concatenate([steep[kept[~low]], more_steep])
+        done += len(halves)
+    top = max(float(worst.max(initial=0.0)), settled)
+    return Compared(top if top == top else math.inf, seen, point, done)
+
+
+def _halved(parts: Parts, steep: np.ndarray) -> Parts | None:
+    at = np.arange(len(parts))
+    width = parts.high - parts.low
+    cut = ((steep + 1e-3 * steep.max(axis=1, keepdims=True) + 1e-300) * width).argmax(axis=1)
+    middle = parts.low[at, cut] + width[at, cut] / 2
+    if not ((parts.low[at, cut] < middle) & (middle < parts.high[at, cut])).all():
+        return None
+    left, right = parts[at], parts[at]
+    left.high[at, cut] = middle
+    right.low[at, cut] = middle
+    return Parts.joined([left, right])
+
+
+def _sampled(
+    a: Network, b: Network, both: Pair | Apart, lower: Sequence[Fraction], upper: Sequence[Fraction]
+) -> tuple[Fraction, tuple[Fraction, ...]]:
+    """The largest difference on random points and corners, exactly at the best one."""
+    rng = np.random.default_rng(0)
+    low, high = both.a.start_lower, both.a.start_upper
+    points = np.concatenate([rng.uniform(low, high, (2000, len(low))), np.where(rng.random((1000, len(low))) < 0.5, low, high)])
+    gap = np.abs(both.a.values(points)[-1] - both.b.values(points)[-1]).max(axis=1)
+    best = points[gap.argmax()]
+    point = tuple(min(max(Fraction(float(x)), p), q) for x, p, q in zip(best, lower, upper, strict=True))
+    exact = zip(exact_outputs(a, point), exact_outputs(b, point), strict=True)
+    return max((abs(u - v) for u, v in exact), default=Fraction(0)), point
