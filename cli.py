@@ -19,7 +19,18 @@ import click
 
 from .cli_bench import commands as bench_commands
 from .cli_circuits import commands as circuit_commands
-from .cli_output import Unwritable, html_option, json_option, names_in, print_json, quiet_option, silence, status_line, writing
+from .cli_output import (
+    Unwritable,
+    ablation_option,
+    html_option,
+    json_option,
+    names_in,
+    print_json,
+    quiet_option,
+    silence,
+    status_line,
+    writing,
+)
 from .cli_verify import verify
 from .models.errors import InputError
 from .version import __version__
@@ -173,6 +184,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, quiet: 
 @click.option("--domain", type=click.Path(path_type=Path), default=None, help="Claim file without network and program.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for surrogate, program and claim.")
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask (JSON) that cuts the circuit out of the model.")
+@ablation_option
 @click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
               "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
 @html_option
@@ -182,6 +194,7 @@ def distill(
     domain: Path | None,
     out: Path,
     mask: Path | None,
+    ablation: str | None,
     html: Path | None,
     quiet: bool,
     as_json: bool,
@@ -205,7 +218,7 @@ def distill(
         check_page(html)
     try:
         with status_line(quiet) as progress:
-            result = run(circuit, domain, mask=mask, out=out, backends=names, trust=trust, progress=progress, **limits)
+            result = run(circuit, domain, mask=mask, ablation=ablation, out=out, backends=names, trust=trust, progress=progress, **limits)
             if html is not None:
                 from .reports.distillation_page import write_report
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .cli_output import json_option, print_json, quiet_option, status_line, writing
+from .cli_output import ablation_option, json_option, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
 
 NOT_LEARNT = 3  # the status of an honest unknown
@@ -22,12 +22,22 @@ NOT_LEARNT = 3  # the status of an honest unknown
     help="Of a circuit: how faithful it is on this domain (a claim file) [default: its own, where it brings one].",
 )  # fmt: skip
 @click.option("--no-run", is_flag=True, help="Of a circuit: only read it; say nothing of how faithful it is.")
+@ablation_option
 @click.option("--draw", type=click.Path(path_type=Path), default=None, help="Of a circuit or attribution graph: a picture, .svg or .png.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials.")
 @quiet_option
 @json_option
 def show(
-    what: str, samples: int, mask: Path | None, domain: Path | None, no_run: bool, draw: Path | None, seed: int, quiet: bool, as_json: bool
+    what: str,
+    samples: int,
+    mask: Path | None,
+    domain: Path | None,
+    ablation: str | None,
+    no_run: bool,
+    draw: Path | None,
+    seed: int,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
     """Restate a claim file, a circuit or an ONNX network in plain words.
 
@@ -37,8 +47,8 @@ def show(
 
     path = Path(what)
     if path.suffix in (".toml", ".onnx") and domain is None:
-        if mask or draw:
-            raise InputError("--mask" if mask else "--draw", f"{what} is not a circuit", "leave it out")
+        if mask or draw or ablation:
+            raise InputError("--mask" if mask else "--draw" if draw else "--ablation", f"{what} is not a circuit", "leave it out")
         if as_json:
             print_json(claim_json(path, samples) if path.suffix == ".toml" else network_json(path))
             return 0
@@ -48,7 +58,7 @@ def show(
             show_claim(path, samples, quiet) if path.suffix == ".toml" else show_network(path, quiet)
         return 0
     with status_line(quiet) as progress:
-        view = view_circuit(what, mask, domain, draw, seed, progress, not no_run)
+        view = view_circuit(what, mask, domain, draw, seed, progress, not no_run, ablation)
     with writing():
         if as_json:
             print_json(circuit_json(view))
@@ -65,6 +75,9 @@ def show(
 @click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Training steps.")
 @click.option(
     "--density", type=click.FloatRange(0, 1, min_open=True), default=0.12, show_default=True, help="Share of weights kept; 1: dense."
+)
+@click.option(
+    "--attempts", type=click.IntRange(1, 1000), default=3, show_default=True, help="Trainings, seed after seed, until every input is right."
 )
 @click.option("--layers", type=click.IntRange(1, 64), default=2, show_default=True, help="Layers of the transformer.")
 @click.option("--width", type=click.IntRange(4, 4096), default=16, show_default=True, help="Channels of the residual stream.")
@@ -104,6 +117,12 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 @click.argument("model")
 @click.argument("task")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="File for the node mask [default: MODEL/TASK.mask.json].")
+@click.option(
+    "--mask", type=click.Path(path_type=Path), default=None, help="Start from this mask (or the release's viz_data.pt) and prune further."
+)
+@click.option(
+    "--compare", default=None, metavar="MODEL", help="Prune this model too, the same way: say, the dense one of `train --density 1`."
+)
 @click.option("--target-loss", type=float, default=0.15, show_default=True, help="Cross-entropy that the circuit may have.")
 @click.option(
     "--ablation", type=click.Choice(["mean", "zero"]), default="mean", show_default=True, help="What stands in for a pruned node."
@@ -111,22 +130,29 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of each training of the masks.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
 @json_option
-def prune(model: str, task: str, out: Path | None, as_json: bool, **settings: Any) -> int:
-    """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL."""
+def prune(model: str, task: str, out: Path | None, mask: Path | None, compare: str | None, as_json: bool, **settings: Any) -> int:
+    """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL; what was stopped goes on."""
     from .models.circuits.node_masks import Settings
-    from .training import prune_model
+    from .training import prepare_pruning
 
+    chosen = Settings(**settings)
     with status_line() as progress:
-        result = prune_model(model, task, Settings(**settings), out, progress)
+        runs = [prepare_pruning(model, task, chosen, out, mask)]
+        if compare is not None:
+            runs.append(prepare_pruning(compare, task, chosen))
+            if runs[0].out.resolve() == runs[1].out.resolve():
+                raise InputError("--compare", f"both masks would be written to {runs[0].out}", "choose another --out")
+        result, *others = (run.run(progress) for run in runs)
+    other = others[0] if others else None
     with writing():
         if as_json:
             from .shown import pruned_json
 
-            print_json(pruned_json(result))
+            print_json(pruned_json(result, other))
         else:
             from .terminal_show import print_pruned
 
-            print_pruned(result)
+            print_pruned(result, other)
     return 0
 
 

@@ -19,6 +19,11 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, an
 html_option = click.option("--html", type=click.Path(path_type=Path), default=None, help="Write a report for the browser to this file.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
+ablation_option = click.option(
+    "--ablation", type=click.Choice(["mean", "zero"]), default=None,
+    help="What stands in for nodes that the mask does not keep, taken over the domain [default: what the mask says].",
+)  # fmt: skip
+
 
 def names_in(backends: str | None) -> tuple[str, ...] | None:
     """The names in a list with commas."""

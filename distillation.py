@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .distilled import FILES, Distillation, Refutation, result_files
+from .models.circuits.ablation import ablated
 from .models.circuits.circuit import Circuit, check_circuit, load_circuit, own_task
 from .models.circuits.graph import Drawable
 from .models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
@@ -45,6 +46,7 @@ def distill(
     *,
     labels: Sequence[str] | None = None,
     mask: str | Path | None = None,
+    ablation: str | None = None,
     out: str | Path | None = None,
     timeout: float = 60.0,
     memory: int = 4096,
@@ -60,7 +62,8 @@ def distill(
 
     `circuit`: a folder, a shipped name, or any object with the members of `models.circuits.circuit.Circuit`.
     `domain`: a claim file without network and program, or what `relucid.prove` takes, then with `labels`; circuits that
-    ship, or that have one beside them, bring their own.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
+    ship, or that have one beside them, bring their own.  `ablation`: "mean" or "zero", what
+    stands in for nodes that the mask does not keep, taken anew over the domain.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
     nothing.  `enumerate_up_to`: on larger domains the circuit is run on samples and counterexamples, not on every input, and the
     result says so (`sampling`).  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
     fit, NoProgram where the road ends without one.
@@ -79,6 +82,8 @@ def distill(
             raise InputError("--out", f"the claim would be written over {domain}", "choose another folder")
     task = _task(circuit, domain, labels, Path(mask) if mask else None)
     teacher = load_circuit(circuit, Path(mask) if mask else None) if isinstance(circuit, str | Path) else circuit
+    if ablation is not None:
+        teacher = ablated(teacher, task.domain, ablation)
     check_circuit(teacher)
     summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
 

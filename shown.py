@@ -101,6 +101,7 @@ def view_circuit(
     seed: int = 0,
     progress: Callable[[str], None] = lambda text: None,
     run: bool = True,
+    ablation: str | None = None,
 ) -> CircuitView:
     """Load, measure (on its own domain where none is given) and draw it; the picture is written here."""
     from .models.circuits.attribution_graph import NOT_EXECUTABLE, is_attribution_graph, read_attribution_graph
@@ -122,11 +123,17 @@ def view_circuit(
     raw = read_json(path) if path.suffix == ".json" and path.is_file() else None
     attribution = read_attribution_graph(path, raw) if is_attribution_graph(raw) else None
     circuit = None if attribution is not None else load_circuit(where, mask)
-    if attribution is not None and (domain or mask):
-        raise InputError(where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask'}")
+    if attribution is not None and (domain or mask or ablation):
+        raise InputError(where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask' if mask else '--ablation'}")
     faithful, why_not, task = None, "", None
     if circuit is not None:
         task = load_task(domain) if domain is not None else own_task(where, mask, circuit.vocabulary)
+        if ablation is not None:
+            from .models.circuits.ablation import ablated
+
+            if task is None:
+                raise InputError("--ablation", "what stands in is taken over a domain", "give --domain, too")
+            circuit = ablated(circuit, task.domain, ablation)
         if task is None:
             why_not = "not run: it brings no domain of its own; --domain FILE says how faithful it is"
         elif not run:
@@ -180,8 +187,8 @@ def trained_json(result: Trained) -> dict[str, Any]:
     return {"kind": "trained", **asdict(result), "out": str(result.out)}
 
 
-def pruned_json(result: Pruned) -> dict[str, Any]:
-    """What `relucid prune` tells; the mask itself is in the file."""
+def pruned_json(result: Pruned, other: Pruned | None = None) -> dict[str, Any]:
+    """What `relucid prune` tells, `compared` with another model that was pruned too; the mask itself is in the file."""
     return {
         "kind": "pruned",
         "task": result.task,
@@ -189,6 +196,7 @@ def pruned_json(result: Pruned) -> dict[str, Any]:
         "inputs": result.inputs,
         "report": result.pruning.mask.report,
         "out": str(result.out),
+        "compared": None if other is None else pruned_json(other),
     }
 
 

@@ -127,24 +127,31 @@ def print_trained(result: Trained) -> None:
     lines = (
         *result.summary.lines(),
         f"right on {number(result.right)} of {number(result.inputs)} inputs; smallest logit margin {result.smallest_margin:.3g}; task loss {result.loss:.3g}",
+        f"seed {result.seed}",
         f"written to {result.out}; next: relucid prune {result.out} {result.task}",
     )
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
 
-def print_pruned(result: Pruned) -> None:
-    """A circuit that was cut out of a model, next to the model and to a control."""
+def print_pruned(result: Pruned, other: Pruned | None = None) -> None:
+    """A circuit that was cut out of a model, next to the model, to a control, and to what was cut out of another model."""
     screen, pruning = console(), result.pruning
     screen.print(heading(f"pruned to {result.task}"))
-    model = result.out.parent
     lines = (
         *result.summary.lines()[:2],
         f"{len(pruning.mask.cut)} edges between kept nodes were cut",
         f"same decision as the model on all {number(result.inputs)} inputs; task loss {pruning.loss:.3g}, of the model {pruning.model_loss:.3g}",
         f"control, the same pruning on random labels: {pruning.control_nodes} nodes, {pruning.control_accuracy:.0%} of the labels",
-        f"written to {result.out}; next: relucid distill {model} --mask {result.out} --domain {model / result.task}.toml --out DIR",
+        *(() if other is None else (_compared(other),)),
+        f"written to {result.out}; next: relucid distill {result.model} --mask {result.out} --domain {result.domain} --out DIR",
     )
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+
+def _compared(other: Pruned) -> str:
+    summary, pruning = other.summary, other.pruning
+    size = f"{number(summary.nodes_kept)} of {number(summary.nodes_total)} nodes, {number(summary.edges_kept)} of {number(summary.edges_total)} edges"
+    return f"compared with {other.model}: {size}; task loss {pruning.loss:.3g}, of that model {pruning.model_loss:.3g}"
 
 
 def surrogate_lines(result: Distillation) -> list[str]:

@@ -13,23 +13,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .models.circuits.checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_torch
 from .models.circuits.circuit import CircuitSummary, load_circuit
 from .models.circuits.circuit_sparsity import SparseGpt
 from .models.circuits.config import CONFIG_FILE
 from .models.circuits.inputs import domain_ids, word_ids
+from .models.circuits.mask import NodeMask
 from .models.circuits.tasks.registry import NAMES, get_task
+from .models.circuits.tasks.task import TrainingTask
 from .models.claim_file import claim_toml, load_task
 from .models.domain import Domain
 from .models.errors import InputError
 from .output import check_writable, write_files
+from .verifiers.limits import interrupts_held
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .models.circuits.node_masks import Pruning, Settings
+    from .models.circuits.node_masks import Pruning, PruningJob, Settings
     from .models.circuits.train import Recipe
 
 STOPPED = "training.pt"
+STOPPED_PRUNING = ".stopped"  # after the mask's name
 DOMAIN_FILE = "domain.py"
 Progress = Callable[[str], None]
 
@@ -44,6 +50,7 @@ class Trained:
     right: int
     smallest_margin: float
     loss: float
+    seed: int
     out: Path
 
 
@@ -56,83 +63,136 @@ class Pruned:
     inputs: int
     pruning: Pruning
     out: Path
+    model: str
+    domain: str  # a claim file without network and program, for what comes next
 
 
 def train_task(name: str, out: Path, recipe: Recipe, device: str = "auto", progress: Progress | None = None) -> Trained:
     """Train a model on a task; a training that was stopped goes on from `training.pt` in `out`."""
     import torch
 
-    from .models.circuits.node_masks import task_loss
-    from .models.circuits.prune import margins
+    from .models.circuits.node_masks import judge
     from .models.circuits.train import Trainer, run
 
     task, say = get_task(name), progress or (lambda message: None)
     stated = f"{task.name}.toml"
     check_writable(out, (CONFIG_FILE, WEIGHTS_FILE, VOCABULARY_FILE, STOPPED, stated, DOMAIN_FILE))
+    if (out / CONFIG_FILE).exists() and not (out / stated).exists():
+        raise InputError(str(out), f"holds a model that was not trained on {name}", "choose another --out")
     torch.set_num_threads(1)  # the matrices are tiny: more threads only wait for each other, and round differently
     trainer = Trainer(task, recipe, _device(device))
     stopped = out / STOPPED
     if stopped.exists():
         mend = "remove it to start again"
         trainer.resume(str(stopped), read_torch(stopped, 1 << 32, mend, mend)[0])
-    run(trainer, say, lambda state: write_files(out, {STOPPED: _saved(state)}))
-    weights = trainer.final_weights()
+    while True:
+        run(trainer, say, lambda state: write_files(out, {STOPPED: _saved(state)}), interrupts_held)
+        model = SparseGpt(out.resolve().name, task.vocabulary, trainer.config, trainer.final_weights())
+        leads, losses = judge(model, *task.examples, task.columns)
+        if leads.min() > 0 or trainer.attempt + 1 >= recipe.attempts:
+            break
+        trainer = Trainer(task, recipe, trainer.device, trainer.attempt + 1)
     config = {k: getattr(trainer.config, k) for k in trainer.config.__dataclass_fields__ if k != "where"}
-    origin = f"relucid {__version__} train {name}, torch {torch.__version__}: {recipe}"
+    origin = f"relucid {__version__} train {name}, torch {torch.__version__}: {replace(recipe, seed=trainer.seed)}"
     files: dict[str, bytes | str] = {
         CONFIG_FILE: json.dumps(config, indent=1) + "\n",
-        WEIGHTS_FILE: _saved(weights),
+        WEIGHTS_FILE: _saved(model.weights),
         VOCABULARY_FILE: json.dumps({"tokens": list(task.vocabulary), "origin": origin}, indent=1) + "\n",
         stated: f"# {task.says}\n" + claim_toml(task.stated, None, None, f"{DOMAIN_FILE}:where"),
         DOMAIN_FILE: f'"""Which inputs the task {name} is about."""\n\n\n' + (task.domain.where.source if task.domain.where else "") + "\n",
     }
     write_files(out, files)
     stopped.unlink(missing_ok=True)
-    model = load_circuit(out)
-    assert isinstance(model, SparseGpt)
-    ids, right = task.examples
-    gaps = margins(model, ids, right, task.columns)
-    loss = task_loss(model, ids, right, task.columns)
-    return Trained(name, model.summary(), len(ids), int((gaps > 0).sum()), float(gaps.min()), loss, out)
+    summary = replace(model, origin=origin).summary()
+    return Trained(name, summary, len(leads), int((leads > 0).sum()), float(leads.min()), float(losses.mean()), trainer.seed, out)
+
+
+@dataclass(frozen=True, eq=False)
+class PruningRun:
+    """A pruning of which everything was read and checked; `run` does the work and writes the mask to `out`."""
+
+    name: str
+    job: PruningJob
+    out: Path
+    model: str
+    domain: str
+    origin: str
+
+    def run(self, progress: Progress | None = None) -> Pruned:
+        job, out, stopped = self.job, self.out, self._stopped
+        pruning = job.run(progress or (lambda message: None), lambda stage: write_files(out.parent, {stopped.name: stage.text(job.digest)}))
+        report = {"model_loss": pruning.model_loss, "loss": pruning.loss, "k": pruning.k}
+        report |= {"control_nodes": pruning.control_nodes, "control_accuracy": pruning.control_accuracy}
+        report["control_chance"] = float(np.bincount(job.right).max() / len(job.right))
+        mask = replace(pruning.mask, origin=self.origin, report={k: round(v, 6) for k, v in report.items()})
+        write_files(out.parent, {out.name: mask.text()})
+        stopped.unlink(missing_ok=True)
+        summary = replace(job.model, mask=mask, name=f"{job.model.name} ({self.name})").summary()
+        return Pruned(self.name, summary, len(job.ids), replace(pruning, mask=mask), out, self.model, self.domain)
+
+    @property
+    def _stopped(self) -> Path:
+        return self.out.with_name(self.out.name + STOPPED_PRUNING)
+
+
+def prepare_pruning(where: str, task: str, settings: Settings, out: Path | None = None, start: Path | None = None) -> PruningRun:
+    """To cut a task's circuit out of a model, or out of the circuit that the mask `start` makes of it.
+
+    The model has to be right on a registered task; of a domain file, the labels are the model's own decisions.
+    A pruning that was stopped goes on from the file beside `out`.
+    """
+    import torch
+
+    from .models.circuits.node_masks import PruningJob
+    from .models.circuits.pruning_stage import read_stage
+
+    torch.set_num_threads(1)  # as in training
+    model, begun = _to_prune(where, start)
+    domain, labels, name, known = _task(task)
+    number = {word: i for i, word in enumerate(model.vocabulary)}
+    columns = word_ids(model.name, number, labels, "[decision] labels")
+    ids = domain_ids(model.name, model.vocabulary, domain)
+    if out is None and not Path(where).is_dir():
+        raise InputError("--out", f"{where} ships with relucid, nothing is written there", "give a file for the mask")
+    path = out or Path(where) / f"{name}.mask.json"
+    check_writable(path.parent, (path.name, path.name + STOPPED_PRUNING))
+    right = model.logits(ids)[:, columns].argmax(axis=1) if known is None else known.examples[1]
+    beside = Path(where) / f"{name}.toml"
+    origin = f"relucid {__version__} prune, {name}, {settings.ablation} ablation over {len(ids)} inputs: {settings}"
+    origin += f", from {start.name}" if start else ""
+    job = PruningJob(model, ids, right, columns, settings, begun)
+    run = PruningRun(name, job, path, where, task if known is None else str(beside) if beside.exists() else "FILE", origin)
+    if run._stopped.exists():
+        job.stage = read_stage(run._stopped, job.digest, job.first)
+    return run
 
 
 def prune_model(where: str, task: str, settings: Settings, out: Path | None = None, progress: Progress | None = None) -> Pruned:
-    """Cut a task's circuit out of a model; the labels are the model's own decisions."""
-    import torch
+    """Both steps in one."""
+    return prepare_pruning(where, task, settings, out).run(progress)
 
-    from .models.circuits.node_masks import prune_nodes
 
-    torch.set_num_threads(1)  # as in training
+def _to_prune(where: str, start: Path | None) -> tuple[SparseGpt, NodeMask | None]:
+    """The whole model, and the mask to start from."""
     model = load_circuit(where)
     if not isinstance(model, SparseGpt) or model.mask is not None:
         raise InputError(
             where, "is not a whole model in circuit_sparsity's format", "only those are pruned: a folder with beeg_config.json"
         )
-    domain, labels, name = _task(task)
-    number = {word: i for i, word in enumerate(model.vocabulary)}
-    columns = word_ids(model.name, number, labels, "[decision] labels")
-    ids = domain_ids(model.name, model.vocabulary, domain)
-    path = out or Path(where) / f"{name}.mask.json"
-    check_writable(path.parent, (path.name,))
-    right = model.logits(ids)[:, columns].argmax(axis=1)
-    pruning = prune_nodes(model, ids, right, columns, settings, progress or (lambda message: None))
-    origin = f"relucid {__version__} prune, {name}, {settings.ablation} ablation over {len(ids)} inputs: {settings}"
-    report = {"model_loss": pruning.model_loss, "loss": pruning.loss, "k": pruning.k}
-    report |= {"control_nodes": pruning.control_nodes, "control_accuracy": pruning.control_accuracy}
-    mask = replace(pruning.mask, origin=origin, report={k: round(v, 6) for k, v in report.items()})
-    write_files(path.parent, {path.name: mask.text()})
-    return Pruned(name, replace(model, mask=mask, name=f"{model.name} ({name})").summary(), len(ids), replace(pruning, mask=mask), path)
+    circuit = load_circuit(where, start)
+    assert isinstance(circuit, SparseGpt)
+    return model, circuit.mask
 
 
-def _task(task: str) -> tuple[Domain, tuple[Any, ...], str]:
+def _task(task: str) -> tuple[Domain, tuple[Any, ...], str, TrainingTask | None]:
     """A registered name, or a claim file without network and program."""
     if task in NAMES:
         known = get_task(task)
-        return known.domain, known.labels, known.name
+        return known.domain, known.labels, known.name, known
     if not task.endswith(".toml"):
         raise InputError(task, "there is no such task", f"give a claim file (.toml), or one of {', '.join(NAMES)}")
     stated = load_task(task)
-    return stated.domain, stated.decision.labels, stated.name
+    return stated.domain, stated.decision.labels, stated.name, None
 
 
 def _device(name: str) -> str:

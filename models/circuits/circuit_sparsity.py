@@ -70,10 +70,11 @@ class SparseGpt:
         positions = ids.shape[1]
         whole = torch.from_numpy(ids)
         out = np.empty((len(ids), 1 if last_only else positions, self.config.vocab_size), dtype=np.float32)
+        weights = self.effective  # made outside of inference mode, whose tensors no gradient passes
         with torch.inference_mode():
             for start in range(0, len(ids), BATCH):
                 rows = slice(start, start + BATCH)
-                out[rows] = forward(self.config, self.effective, whole[rows], self.mask, last_only).numpy()
+                out[rows] = forward(self.config, weights, whole[rows], self.mask, last_only).numpy()
         return out
 
     def summary(self) -> CircuitSummary:

@@ -1,46 +1,53 @@
 """Cutting a task's circuit out of a model with trained node masks, as Gao et al. (2025) do, then edge by edge.
 
-Each node has a gate: open where its logit is above zero (Heaviside), with a sigmoid's gradient in training.  The loss is the task's plus k times the
-share of open gates; bisection finds the largest k whose circuit still reaches the target loss and decides every input as the model does.
-Then single edges between kept nodes go, as long as the decisions stay.  `prune.py` is the older, greedy way.
+Gates are trained (`gates.py`) for the task's loss plus k times the share of open gates; bisection finds the largest k whose circuit still reaches
+the target loss and decides every input as the model does.  Then single edges between kept nodes go, as long as the decisions stay.
+A stopped pruning goes on from its `Stage`, to the same mask.  `prune.py` is the older, greedy way.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from ..errors import InputError
 from .circuit_sparsity import SparseGpt
 from .edges import edges, ends
-from .gpt import forward
+from .gates import Gates, Kept, Place
 from .mask import Cut, NodeMask
-from .prune import activation_means, margins
+from .prune import activation_means, lead_of
+from .pruning_stage import Stage
 
-if TYPE_CHECKING:
-    import torch
+RANGE = (math.log(0.01), math.log(30.0))  # of log k
+GAIN = 0.9  # what share a sweep has to leave for another one to follow
+SLICE = 1024  # inputs judged at a time
+HARD = 256  # inputs on which a mask failed before: they are asked first
+ROUNDING = 1e-3  # by how much they have to fail: the last word is the whole domain's
+EVERY = 10.0  # seconds between two stages written
 
-Place = tuple[int, str]
-RATE, TEMPERATURE = 0.03, 1.0
-START = (0.1, 2.0)  # spread, so that gates close one after the other and the loss can hold on to those it needs
-LARGEST_K, SMALLEST_K = 30.0, 0.01
-LOOK = 10  # steps between two looks at the mask
-TRIED = 1024  # inputs on which a trial is judged before the whole domain is asked
+OTHER = {"mean": "zero", "zero": "mean"}
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`target_loss`: cross-entropy over the labels that the circuit may have; `margin`: by how much each decision must lead."""
+    """`target_loss`: cross-entropy over the labels that the circuit may have; `margin`: by how much each decision must lead.
+
+    The bisection is repeated, up to `sweeps` times in all, within the circuit that the last one left, as long as it gets smaller by a tenth.
+    """
 
     target_loss: float = 0.15
     margin: float = 0.2
     steps: int = 200
     batch: int = 64
     bisections: int = 5
+    sweeps: int = 4
     ablation: str = "mean"
     seed: int = 0
 
@@ -49,6 +56,15 @@ class Settings:
             raise InputError("--ablation", f"{self.ablation!r} is neither mean nor zero", "choose one")
         if not 0 < self.target_loss < math.inf:
             raise InputError("--target-loss", f"{self.target_loss} is not above 0", "give a cross-entropy, such as 0.15")
+        for name, low, high in (
+            ("steps", 1, 10**7),
+            ("batch", 1, 10**6),
+            ("bisections", 1, 100),
+            ("sweeps", 1, 100),
+            ("seed", 0, 2**63 - 1),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"--{name}", f"{getattr(self, name)} is outside {low} to {high}", "give a number in between")
 
 
 @dataclass(frozen=True)
@@ -63,158 +79,194 @@ class Pruning:
     control_accuracy: float
 
 
-def prune_nodes(
-    model: SparseGpt,
-    ids: np.ndarray,
-    right: np.ndarray,
-    columns: np.ndarray,
-    settings: Settings,
-    say: Callable[[str], None] = lambda text: None,
-) -> Pruning:
-    """A mask under which every input of `ids` is still decided as `right` (indices into `columns`); InputError where the model itself is wrong."""
-    settings = replace(settings, margin=min(settings.margin, float(margins(model, ids, right, columns).min()) / 2))
-    if settings.margin <= 0:
-        wrong = int((margins(model, ids, right, columns) <= 0).sum())
-        raise InputError(model.name, f"decides {wrong} of {len(ids)} inputs wrongly", "prune a model that has learnt the task")
-    means = activation_means(model, ids)
-    if settings.ablation == "zero":
-        means = {place: np.zeros_like(m) for place, m in means.items()}
-    model_loss = task_loss(model, ids, right, columns)
-    job = _Job(model, ids, right, columns, means, settings)
-    whole = job.mask({place: np.ones(len(m), dtype=bool) for place, m in means.items()})
-    best, best_k = whole, 0.0
-    low, high = math.log(SMALLEST_K), math.log(LARGEST_K)
-    for i in range(settings.bisections):
-        k, reached = math.exp((low + high) / 2), False
-
-        for step, mask in job.train(k, right):
-            say(f"masks {i + 1} of {settings.bisections}, k = {k:.3g}: step {step}, {best.nodes_kept} nodes so far")
-            if (mask.nodes_kept < best.nodes_kept or step == settings.steps) and job.good(mask):
-                reached = reached or step > settings.steps // 2
-                if mask.nodes_kept < best.nodes_kept:
-                    best, best_k = mask, k
-        low, high = (math.log(k), high) if reached else (low, math.log(k))
-    best = job.without_idle_nodes(job.without_edges(best, say), say)
-    rng = np.random.default_rng(settings.seed)
-    control_right = rng.permutation(right)
-    say("control: the same pruning on random labels")
-    *_, (_, control) = job.train(best_k or 1.0, control_right)
-    decided = job.circuit(control).logits(ids)[:, columns].argmax(axis=1)
-    loss = task_loss(job.circuit(best), ids, right, columns)
-    return Pruning(best, model_loss, loss, best_k, control.nodes_kept, float((decided == control_right).mean()))
-
-
 def task_loss(model: SparseGpt, ids: np.ndarray, right: np.ndarray, columns: np.ndarray) -> float:
     """Mean cross-entropy over the labels at the last position."""
-    logits = model.logits(ids)[:, columns].astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(ids)), right]).mean())
+    return float(judge(model, ids, right, columns)[1].mean())
 
 
-@dataclass(frozen=True, eq=False)
-class _Job:
-    model: SparseGpt
-    ids: np.ndarray
-    right: np.ndarray
-    columns: np.ndarray
-    means: dict[Place, np.ndarray]
-    settings: Settings
+class PruningJob:
+    """One pruning: every input of `ids` is to be decided as `right` says (indices into `columns`); nodes outside of `start` stay closed.
 
-    def mask(self, kept: dict[Place, np.ndarray], cut: frozenset[Cut] = frozenset()) -> NodeMask:
-        means = {p: np.where(k, np.float32(0), self.means[p]) for p, k in kept.items()}
-        return NodeMask(kept, means, "", self.model.weights_sha256, cut)
+    InputError where model or `start` are not right before anything is pruned.  `stage` may be set to that of a stopped run before `run`.
+    """
 
-    def circuit(self, mask: NodeMask) -> SparseGpt:
-        return replace(self.model, mask=mask)
+    def __init__(
+        self,
+        model: SparseGpt,
+        ids: np.ndarray,
+        right: np.ndarray,
+        columns: np.ndarray,
+        settings: Settings,
+        start: NodeMask | None = None,
+    ) -> None:
+        self.model, self.ids, self.right, self.columns, self.settings = model, ids, right, columns, settings
+        means = activation_means(model, [ids])
+        self.means = means if settings.ablation == "mean" else {place: np.zeros_like(m) for place, m in means.items()}
+        kept = {p: np.ones(len(m), dtype=bool) for p, m in means.items()} if start is None else start.kept
+        self.first = self.stage = Stage(kept, kept, start.cut if start else frozenset(), *RANGE)
+        self._hard = np.zeros(0, dtype=np.int64)
+        self._pass: tuple[Kept, list[Cut]] | None = None
+        whole = self._circuit(self.first)
+        leads, losses = judge(whole, ids, right, columns)
+        if leads.min() <= 0:
+            what = f"decides {int((leads <= 0).sum())} of {len(ids)} inputs wrongly"
+            raise (
+                InputError("--mask", f"its circuit {what}", f"start from a larger one, or with --ablation {OTHER[settings.ablation]}")
+                if start
+                else InputError(model.name, what, "prune a model that has learnt the task")
+            )
+        if losses.mean() > settings.target_loss:
+            what = f"{settings.target_loss} is below {losses.mean():.3g}, the loss before anything is pruned"
+            raise InputError("--target-loss", what, "give a larger one")
+        self.margin = min(settings.margin, float(leads.min()) / 2)
+        self._gates = Gates(whole, ids, columns, self.means, kept, _count(kept), settings.batch, settings.seed)
 
-    def good(self, mask: NodeMask) -> bool:
-        """Whether the circuit decides every input by the margin, at the target loss; a part of the inputs is asked first."""
-        circuit = self.circuit(mask)
-        step = max(1, len(self.ids) // TRIED)
-        for rows in (slice(None, None, step), slice(None))[step == 1 :]:
-            ids, right = self.ids[rows], self.right[rows]
-            if margins(circuit, ids, right, self.columns).min() < self.settings.margin:
+    @property
+    def digest(self) -> str:
+        """Of everything that decides the result."""
+        told = [asdict(self.settings), self.model.weights_sha256, sorted(self.first.cut)]
+        whole = hashlib.sha256(json.dumps(told).encode())
+        for part in (self.ids, self.right, self.columns, *(k for _, k in sorted(self.first.kept.items()))):
+            whole.update(np.ascontiguousarray(part).tobytes())
+        return whole.hexdigest()
+
+    def run(self, say: Say = lambda text: None, save: Callable[[Stage], None] = lambda stage: None) -> Pruning:
+        """`save` is given what to go on from: after each bisection, now and then in the edge pass, and on an interrupt."""
+        try:
+            while self._another_round():
+                self.stage = self._bisect(say)
+                save(self.stage)
+            saved = time.monotonic()
+            while not self._thinned(say):
+                if time.monotonic() - saved > EVERY:
+                    save(self.stage)
+                    saved = time.monotonic()
+            mask = self._mask(self.stage)
+            say("control: the same pruning on random labels")
+            shuffled = np.random.default_rng(self.settings.seed).permutation(self.right)
+            *_, (_, control) = self._gates.train(self.stage.k or 1.0, shuffled, self.settings.steps)
+        except KeyboardInterrupt:
+            save(self.stage)
+            raise
+        leads, _ = judge(self._circuit(replace(self.stage, kept=control)), self.ids, shuffled, self.columns)
+        model_loss, loss = (task_loss(m, self.ids, self.right, self.columns) for m in (self.model, replace(self.model, mask=mask)))
+        return Pruning(mask, model_loss, loss, self.stage.k, _count(control), float((leads > 0).mean()))
+
+    def good(self, stage: Stage) -> bool:
+        """Whether the circuit decides every input by the margin, at the target loss; what failed before is asked first."""
+        circuit = self._circuit(stage)
+        if len(self._hard) and (self._judge(circuit, self._hard)[0] < self.margin - ROUNDING).any():
+            return False
+        losses = []
+        for begin in range(0, len(self.ids), SLICE):
+            rows = np.arange(begin, min(begin + SLICE, len(self.ids)))
+            leads, loss = self._judge(circuit, rows)
+            bad = rows[leads < self.margin]
+            if len(bad):
+                self._hard = np.array(list(dict.fromkeys([*bad[: HARD // 8], *self._hard]))[:HARD])
                 return False
-        return task_loss(circuit, self.ids, self.right, self.columns) <= self.settings.target_loss
+            losses.append(loss)
+        return float(np.concatenate(losses).mean()) <= self.settings.target_loss
 
-    def train(self, k: float, right: np.ndarray) -> Iterator[tuple[int, NodeMask]]:
-        """The masks that training with this k goes through, every few steps and at the end: gates flicker, so a good one may not be the last."""
-        import torch
+    def _another_round(self) -> bool:
+        """Whether bisection goes on; where one sweep is over, the next begins."""
+        stage, settings = self.stage, self.settings
+        if stage.rounds < settings.bisections:
+            return True
+        if stage.sweep >= settings.sweeps or _count(stage.kept) > GAIN * _count(stage.within):
+            return False
+        self.stage = Stage(stage.kept, stage.kept, stage.cut, *RANGE, stage.k, stage.sweep + 1)
+        return True
 
-        settings, config = self.settings, self.model.config
-        generator = torch.Generator().manual_seed(settings.seed)
-        gates = {p: torch.empty(len(m)).uniform_(*START, generator=generator).requires_grad_() for p, m in self.means.items()}
-        means = {p: torch.from_numpy(m) for p, m in self.means.items()}
-        optimizer = torch.optim.Adam(gates.values(), lr=RATE)
-        total = sum(len(m) for m in self.means.values())
-        ids, targets, columns = torch.from_numpy(self.ids), torch.from_numpy(right), torch.from_numpy(self.columns)
-        heaviside = _heaviside()
+    def _bisect(self, say: Say) -> Stage:
+        """One training of the masks, with the k in the middle."""
+        best, settings, reached = self.stage, self.settings, False
+        log_k = (best.low + best.high) / 2
+        for step, kept in replace(self._gates, within=best.within).train(math.exp(log_k), self.right, settings.steps):
+            fewest = _count(best.kept)
+            say(
+                f"sweep {best.sweep}, masks {best.rounds + 1} of {settings.bisections}, k = {math.exp(log_k):.3g}: step {step}, {fewest} nodes so far"
+            )
+            tried = replace(best, kept=kept, k=math.exp(log_k))
+            if (_count(kept) < fewest or step == settings.steps) and self.good(tried):
+                reached = reached or step > settings.steps // 2
+                best = tried if _count(kept) < fewest else best
+        low, high = (log_k, best.high) if reached else (best.low, log_k)
+        return replace(best, rounds=best.rounds + 1, low=low, high=high)
 
-        def at(layer: int, location: str, x: torch.Tensor) -> torch.Tensor:
-            gate = open_gates[layer, location]
-            return x * gate + means[layer, location] * (1 - gate)
+    def _thinned(self, say: Say) -> bool:
+        """One trial of the edge pass: edges between kept nodes go, weakest first, while every decision stays.  True: nothing goes any more.
 
-        for step in range(settings.steps):
-            open_gates = {p: heaviside(g) for p, g in gates.items()}
-            rows = torch.randint(len(ids), (settings.batch,), generator=generator)
-            logits = forward(config, self.model.weights, ids[rows], at, last_only=True)[:, 0][:, columns]
-            share = torch.stack([g.sum() for g in open_gates.values()]).sum() / total
-            loss = torch.nn.functional.cross_entropy(logits, targets[rows]) + k * share
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if step % LOOK == LOOK - 1 or step == settings.steps - 1:
-                yield step + 1, self.mask({p: (g.detach() > 0).numpy() for p, g in gates.items()})
+        Those that go come in rows, so the number tried at once doubles with each success, and is halved with each failure.
+        """
+        stage, listed = self.stage, self._listed(self.stage.kept)
+        left = [i for i in range(stage.tried, len(listed)) if listed[i] not in stage.cut]
+        say(f"edges: {stage.tried} of {len(listed)} tried, {len(stage.cut)} removed, {_count(stage.kept)} nodes")
+        if not left:
+            kept = self._without_idle_nodes(stage)
+            self.stage = replace(stage, kept=kept, tried=0, block=1, removed=0)
+            return stage.removed == 0 and _count(kept) == _count(stage.kept)
+        block = left[: stage.block]
+        fewer = replace(stage, cut=stage.cut | {listed[i] for i in block})
+        if self.good(fewer):
+            self.stage = replace(fewer, tried=block[-1] + 1, block=2 * stage.block, removed=stage.removed + len(block))
+        elif len(block) > 1:
+            self.stage = replace(stage, block=len(block) // 2)
+        else:
+            self.stage = replace(stage, tried=block[-1] + 1, block=1)
+        return False
 
-    def without_edges(self, mask: NodeMask, say: Callable[[str], None]) -> NodeMask:
-        """Edges between kept nodes, weakest first, go one by one while every decision stays."""
-        listed = sorted(edges(self.model.config, self.model.weights, mask), key=lambda e: abs(e[1]))
-        for i, (edge, _) in enumerate(listed):
-            tried = self.mask(mask.kept, mask.cut | {edge})
-            if self.good(tried):
-                mask = tried
-            say(f"edges: {i + 1} of {len(listed)} tried, {len(mask.cut)} removed")
-        return mask
+    def _listed(self, kept: Kept) -> list[Cut]:
+        """The edges between kept nodes that a pass goes through, weakest first, gone ones among them; nodes go only between passes."""
+        if self._pass is None or self._pass[0] is not kept:
+            found = edges(self.model.config, self.model.weights, self._mask(replace(self.stage, cut=self.first.cut)))
+            self._pass = (kept, [edge for _, edge in sorted((abs(weight), edge) for edge, weight in found)])
+        return self._pass[1]
 
-    def without_idle_nodes(self, mask: NodeMask, say: Callable[[str], None]) -> NodeMask:
+    def _without_idle_nodes(self, stage: Stage) -> Kept:
         """Kept nodes that no kept edge touches go too, where the decisions stay."""
-        config = self.model.config
-        touched = {end for edge, _ in edges(config, self.model.weights, mask) for end in ends(config, edge)}
-        for place, kept in mask.kept.items():
+        config, fewer = self.model.config, stage.kept
+        touched = {end for edge, _ in edges(config, self.model.weights, self._mask(stage)) for end in ends(config, edge)}
+        for place, kept in stage.kept.items():
             for node in np.flatnonzero(kept):
                 if (*place, int(node)) not in touched:
-                    fewer = {p: k.copy() for p, k in mask.kept.items()}
-                    fewer[place][node] = False
-                    tried = self.mask(fewer, mask.cut)
-                    if self.good(tried):
-                        mask = tried
-        say(f"{mask.nodes_kept} nodes left")
-        return mask
+                    tried = {**fewer, place: fewer[place] & (np.arange(len(kept)) != node)}
+                    if self.good(replace(stage, kept=tried)):
+                        fewer = tried
+        return fewer
+
+    def _judge(self, circuit: SparseGpt, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return judge(circuit, self.ids[rows], self.right[rows], self.columns)
+
+    def _mask(self, stage: Stage) -> NodeMask:
+        return _masked(self.model, stage.kept, self.means, stage.cut)
+
+    def _circuit(self, stage: Stage) -> SparseGpt:
+        return replace(self.model, mask=self._mask(stage))
 
 
 def trained_mask(
     model: SparseGpt, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, k: float, settings: Settings, say: Callable[[int], None]
 ) -> NodeMask:
     """The mask at the end of one training with this k, whatever it decides: what the control of `show` compares (`control.py`)."""
-    for step, mask in _Job(model, ids, right, columns, activation_means(model, ids), settings).train(k, right):  # noqa: B007
+    means = activation_means(model, [ids])
+    kept = {p: np.ones(len(m), dtype=bool) for p, m in means.items()}
+    for step, kept in Gates(model, ids, columns, means, kept, _count(kept), settings.batch, settings.seed).train(k, right, settings.steps):  # noqa: B007, B020
         say(step)
-    return mask
+    return _masked(model, kept, means)
 
 
-def _heaviside() -> Any:
-    """A step forwards, a sigmoid backwards."""
-    import torch
+def _masked(model: SparseGpt, kept: Kept, means: dict[Place, np.ndarray], cut: frozenset[Cut] = frozenset()) -> NodeMask:
+    return NodeMask(kept, {p: np.where(k, np.float32(0), means[p]) for p, k in kept.items()}, "", model.weights_sha256, cut)
 
-    class Heaviside(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, logit: torch.Tensor) -> torch.Tensor:
-            ctx.save_for_backward(logit)
-            return (logit > 0).to(logit.dtype)
 
-        @staticmethod
-        def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-            (logit,) = ctx.saved_tensors
-            s = torch.sigmoid(logit / TEMPERATURE)
-            return gradient * s * (1 - s) / TEMPERATURE
+def _count(kept: Kept) -> int:
+    return sum(int(k.sum()) for k in kept.values())
 
-    return Heaviside.apply
+
+def judge(model: SparseGpt, ids: np.ndarray, right: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Per input, by how much the right label leads and the cross-entropy over the labels."""
+    logits = model.logits(ids)[:, columns].astype(np.float64)
+    leads = lead_of(logits, right)
+    logits -= logits.max(axis=1, keepdims=True)
+    return leads, np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(ids)), right]

@@ -6,10 +6,11 @@ with a margin.  Most removals are tried on a sample; what the whole domain then 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from .circuit import checked_ids
 from .circuit_sparsity import SparseGpt
 from .gpt import forward, node_widths
 from .mask import NodeMask
@@ -17,20 +18,24 @@ from .mask import NodeMask
 Node = tuple[int, str, int]
 
 
-def activation_means(model: SparseGpt, ids: np.ndarray) -> dict[tuple[int, str], np.ndarray]:
-    """Each node's mean over inputs and positions, in the whole model."""
+def activation_means(model: SparseGpt, batches: Iterable[np.ndarray]) -> dict[tuple[int, str], np.ndarray]:
+    """Each node's mean over inputs and positions, in the whole model; a batch is of one length."""
     import torch
 
     sums: dict[tuple[int, str], np.ndarray] = {}
+    seen = 0
 
     def record(layer: int, location: str, x: torch.Tensor) -> torch.Tensor:
         sums[layer, location] = sums.get((layer, location), 0) + x.double().sum(dim=(0, 1)).numpy()
         return x
 
     with torch.inference_mode():
-        for start in range(0, len(ids), 4096):
-            forward(model.config, model.weights, torch.from_numpy(ids[start : start + 4096]), record)
-    return {place: (total / ids.size).astype(np.float32) for place, total in sums.items()}
+        for ids in batches:
+            seen += ids.size
+            for start in range(0, len(ids), 4096):
+                rows = checked_ids(model.name, ids[start : start + 4096], model.config.block_size, model.config.vocab_size)
+                forward(model.config, model.weights, torch.from_numpy(rows), record)
+    return {place: (total / seen).astype(np.float32) for place, total in sums.items()}
 
 
 def importance(
@@ -77,7 +82,7 @@ def prune(
     Passes over the nodes until one removes nothing.  Raises ValueError where the whole model itself does not reach the margin.
     """
     rng = np.random.default_rng(seed)
-    means = activation_means(model, ids)
+    means = activation_means(model, [ids])
     widths = node_widths(model.config)
     kept = {(i, location): np.ones(width, dtype=bool) for i in range(model.config.n_layer) for location, width in widths.items()}
 
@@ -132,8 +137,11 @@ def prune(
 
 def margins(model: SparseGpt, ids: np.ndarray, right: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """By how much the right label leads the best other one, per input (negative: it is wrong)."""
-    logits = model.logits(ids)[:, columns].astype(np.float64)
-    rows = np.arange(len(ids))
-    lead = logits[rows, right]
-    logits[rows, right] = -np.inf
-    return lead - logits.max(axis=1)
+    return lead_of(model.logits(ids)[:, columns].astype(np.float64), right)
+
+
+def lead_of(logits: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """`margins`, of logits over the labels alone."""
+    others, rows = logits.copy(), np.arange(len(logits))
+    others[rows, right] = -np.inf
+    return logits[rows, right] - others.max(axis=1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,12 +27,16 @@ WARM_UP = 0.01  # of the steps
 ANNEAL = 0.5  # of the steps, in which the share of nonzero weights falls
 PER_NEURON = 4
 DENSE = ("transformer.wpe.weight",)  # position embeddings, norms and biases stay dense
+EVERY = 10.0  # seconds between two states written
 TABLES = ("transformer.wte.weight", "lm_head.weight", "bigram_table")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the result, apart from the task; `density` is the share of weights that are not zero in the end."""
+    """Everything that decides the result, apart from the task.
+
+    `density` is the share of weights that are not zero in the end; `attempts` with seeds one after the other are made until every input is right.
+    """
 
     steps: int = 2000
     batch: int = 128
@@ -40,9 +45,17 @@ class Recipe:
     layers: int = 2
     width: int = 16
     seed: int = 0
+    attempts: int = 3
 
     def __post_init__(self) -> None:
-        for name, low, high in (("steps", 1, 10**7), ("batch", 1, 10**6), ("layers", 1, 64), ("width", 4, 4096), ("seed", 0, 2**63 - 1)):
+        for name, low, high in (
+            ("attempts", 1, 1000),
+            ("steps", 1, 10**7),
+            ("batch", 1, 10**6),
+            ("layers", 1, 64),
+            ("width", 4, 4096),
+            ("seed", 0, 2**63 - 1),
+        ):
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"--{name}", f"{getattr(self, name)} is outside {low} to {high}", "give a number in between")
         if self.width % 4:
@@ -61,9 +74,9 @@ class Recipe:
 class Trainer:
     """The state between two steps; `state` and `resume` carry it over a stop, bit for bit."""
 
-    def __init__(self, task: TrainingTask, recipe: Recipe, device: str = "cpu") -> None:
-        self.task, self.recipe, self.config, self.device, self.step = task, recipe, recipe.config(task), device, 0
-        self.generator = torch.Generator().manual_seed(recipe.seed)
+    def __init__(self, task: TrainingTask, recipe: Recipe, device: str = "cpu", attempt: int = 0) -> None:
+        self.task, self.recipe, self.config, self.device, self.attempt, self.step = task, recipe, recipe.config(task), device, attempt, 0
+        self.generator = torch.Generator().manual_seed(self.seed)
         self.weights = {name: w.to(device) for name, w in _initial(self.config, self.generator).items()}
         self.trained = [w.requires_grad_() for name, w in self.weights.items() if name != "final_logits_bias"]
         self.optimizer = torch.optim.AdamW(self.trained, lr=recipe.rate, betas=BETAS, eps=EPS, weight_decay=DECAY)
@@ -71,6 +84,10 @@ class Trainer:
         targets = torch.from_numpy(task.columns)[right]
         self.pools = [(ids[right == y], targets[right == y]) for y in range(len(task.labels)) if bool((right == y).any())]
         self.loss = math.nan
+
+    @property
+    def seed(self) -> int:
+        return self.recipe.seed + self.attempt
 
     def advance(self) -> None:
         """One step: a batch that is balanced over the labels, AdamW, then the largest weights."""
@@ -94,7 +111,7 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Tensors and plain values only, for `torch.save` and the weights_only reader."""
         return {
-            "recipe": {"task": self.task.name, **asdict(self.recipe)}, "step": self.step,
+            "recipe": {"task": self.task.name, **asdict(self.recipe)}, "step": self.step, "attempt": self.attempt,
             "weights": {k: w.detach().cpu() for k, w in self.weights.items()},
             "optimizer": self.optimizer.state_dict(), "generator": self.generator.get_state(),
         }  # fmt: skip
@@ -111,7 +128,7 @@ class Trainer:
                     weight.copy_(state["weights"][name])
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"])
-            self.step = int(state["step"])
+            self.step, self.attempt = int(state["step"]), int(state["attempt"])
         except Exception as error:  # a damaged file fails in many ways
             raise InputError(where, f"is damaged ({type(error).__name__})", "remove it to start again") from None
 
@@ -119,15 +136,21 @@ class Trainer:
         return {name: w.detach().cpu().clone() for name, w in self.weights.items()}
 
 
-def run(trainer: Trainer, say: Callable[[str], None], save: Callable[[dict[str, Any]], None], every: float = 10.0) -> None:
-    """Train to the end, saving every few seconds and when interrupted."""
+def run(
+    trainer: Trainer,
+    say: Callable[[str], None],
+    save: Callable[[dict[str, Any]], None],
+    held: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> None:
+    """Train to the end, saving every few seconds and when interrupted; `held` keeps interrupts from within a step, which would be lost half-way."""
     saved = time.monotonic()
     try:
         while trainer.step < trainer.recipe.steps:
-            trainer.advance()
+            with held():
+                trainer.advance()
             if trainer.step % 50 == 0:
-                say(f"training: step {trainer.step:,} of {trainer.recipe.steps:,}, loss {trainer.loss:.4f}")
-            if time.monotonic() - saved > every:
+                say(f"training, seed {trainer.seed}: step {trainer.step:,} of {trainer.recipe.steps:,}, loss {trainer.loss:.4f}")
+            if time.monotonic() - saved > EVERY:
                 save(trainer.state())
                 saved = time.monotonic()
     except KeyboardInterrupt:

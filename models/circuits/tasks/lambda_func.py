@@ -1,28 +1,29 @@
-"""lambda_func: the parameters of a `lambda` end in a colon, those of a call in `)`; what began last counts."""
+"""lambda_func: the parameters of a `lambda` end in a colon; where none is open, the call ends in `)`."""
 
 from .task import TrainingTask
 
 
 def where(tokens):
-    """At least one of them."""
-    return "lambda" in tokens or "f(" in tokens
+    """A `lambda` gets its colon before the next one, and there is no other colon."""
+    parameters = False
+    for token in tokens:
+        if (token == "lambda" and parameters) or (token == ":" and not parameters):
+            return False
+        if token == "lambda":
+            parameters = True
+        if token == ":":
+            parameters = False
+    return True
 
 
 def label(tokens):
-    """The last of them decides."""
-    answer = ")"
-    for token in tokens:
-        if token == "lambda":
-            answer = ":"
-        if token == "f(":
-            answer = ")"
-    return answer
+    return ":" if tokens.count("lambda") > tokens.count(":") else ")"
 
 
 TASK = TrainingTask(
     "lambda_func",
-    "the parameters of a `lambda` end in a colon, those of a call in `)`; what began last counts.",
-    ("lambda", "f(", "x", ","),
+    "the parameters of a `lambda` end in a colon; where none is open, the call ends in `)`.",
+    ("lambda", ":", "x", ",", "f("),
     6,
     (":", ")"),
     where,

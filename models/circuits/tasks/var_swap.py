@@ -4,16 +4,16 @@ from .task import TrainingTask
 
 
 def where(tokens):
-    """One word of anything, then `x , y = y ,` with two different variables."""
-    if tokens[2] != "," or tokens[4] != "=" or tokens[6] != ",":
+    """Three words of anything, then `x , y = y ,` with two different variables."""
+    if tokens[4] != "," or tokens[6] != "=" or tokens[8] != ",":
         return False
-    if tokens[1] == "," or tokens[1] == "=" or tokens[3] == "," or tokens[3] == "=":
+    if tokens[3] == "," or tokens[3] == "=" or tokens[5] == "," or tokens[5] == "=":
         return False
-    return tokens[1] != tokens[3] and tokens[5] == tokens[3]
+    return tokens[3] != tokens[5] and tokens[7] == tokens[5]
 
 
 def label(tokens):
-    return tokens[1]
+    return tokens[3]
 
 
-TASK = TrainingTask("var_swap", "`x, y = y,` ends with the first variable.", ("a", "b", "c", ",", "="), 7, ("a", "b", "c"), where, label)
+TASK = TrainingTask("var_swap", "`x, y = y,` ends with the first variable.", ("a", "b", "c", ",", "="), 9, ("a", "b", "c"), where, label)

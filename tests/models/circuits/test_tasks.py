@@ -20,14 +20,14 @@ def test_a_task_is_its_whole_domain_with_the_right_labels(name):
     bodies = {w[1:-1]: task.labels[y] for w, y in zip(words, right, strict=True)}
     expected = {b: task.label(b) for b in itertools.product(task.tokens, repeat=task.length) if task.where(b)}
     assert bodies == expected and len(bodies) == len(ids)
-    assert set(np.unique(right)) == set(range(len(task.labels))), "each label occurs"
+    assert len(ids) > 500 and np.bincount(right, minlength=len(task.labels)).min() > len(ids) / 8, "each label is well represented"
 
 
 KNOWN = {
     "single_double_quote": ("a ' b = a b", "'"), "bracket_counting": ("[ [ a ] , [ a", "]]"), "with_as": ("if f ( with f (", "as"),
     "set_or_string_fixedvarname": ('x = "" ; x x', "+="), "for_while": ("while for x x x x", ":"), "else_elif": ("if a : x elif a", "else"),
     "if_ternary": ("a = b if a b", "else"), "bracket_brace": ("[ a { , a a", "}"), "fstring_brace": ("{ a } b { a", "}"),
-    "var_swap": ("c a , b = b ,", "a"), "lambda_func": ("lambda x , f( x ,", ")"), "while_return_true": ("return not x x x True", "<nl>"),
+    "var_swap": ("c b a a , b = b ,", "a"), "lambda_func": ("lambda x : f( x ,", ")"), "while_return_true": ("return not x x x True", "<nl>"),
 }  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def test_pruning_keeps_every_decision(checkpoint):
     circuit = read_circuit(folder, folder / "p.mask.json")
     assert margins(circuit, ids, right, columns).min() >= 0.499
     assert 0 < mask.nodes_kept < mask.nodes_total == circuit.summary().nodes_total
-    means = activation_means(model, ids)
+    means = activation_means(model, [ids])
     x = (state["transformer.wte.weight"][ids] + state["transformer.wpe.weight"][:3]).astype(np.float64)
     read = x / np.sqrt((x * x).mean(axis=-1, keepdims=True)) * state["transformer.h.0.ln_1.weight"]
     assert np.allclose(means[0, "attn_in"], read.mean(axis=(0, 1)), atol=1e-5), "over inputs and positions"
