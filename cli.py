@@ -31,7 +31,7 @@ from .cli_output import (
     status_line,
     writing,
 )
-from .cli_verify import verify
+from .cli_verify import check_box, prove_box, verify
 from .models.errors import InputError
 from .version import __version__
 
@@ -111,6 +111,16 @@ def prove(
     **limits: Any,
 ) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
+    from .models.box_claim import load_box_claim
+
+    if (box := load_box_claim(claim)) is not None:
+        tokens: dict[str, object] = {"--backends": backends, "--checkpoint": checkpoint, "--dump": dump, "--count": count or None}
+        tokens |= {"--format": None if proof_format == "relucid" else proof_format}
+        tokens |= {"--counterexamples": None if limits.pop("counterexamples") == 1 else True}
+        if (option := next((name for name, value in tokens.items() if value is not None), None)) is not None:
+            raise InputError(option, "is for claims about tokens, and this one is about a box", "leave it out")
+        return prove_box(box, proof=proof, trust=trust, quiet=quiet, as_json=as_json, **limits)
+
     from .models.claim_file import load_claim
     from .verifiers.prove import prove_claim
     from .verifiers.report import exit_status, verdict_json
@@ -152,6 +162,13 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, quiet: 
 
     Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time.
     """
+    from .models.box_claim import load_box_claim
+
+    if (box := load_box_claim(claim)) is not None:
+        if folder is not None:
+            raise InputError("--export", "is for claims about tokens, and this one is about a box", "leave it out")
+        return check_box(box, proof, timeout, quiet, as_json)
+
     from .models.claim_file import load_claim
     from .verifiers.certify import check_file
     from .verifiers.proof.export import export

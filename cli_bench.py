@@ -88,8 +88,8 @@ def _bench_vnncomp(
     from .cli_verify import bench_vnncomp
 
     if suite == "vnncomp":
-        _no_columns(suite, jobs, 1, dump, None)
-    return bench_vnncomp(suite, directory, html, quiet, as_json, repeat=repeat, **options)
+        _no_columns(suite, 1, 1, dump, None)
+    return bench_vnncomp(suite, directory, html, quiet, as_json, jobs=jobs, repeat=repeat, **options)
 
 
 def _bench_distill(

@@ -87,6 +87,43 @@ def verify(
     return answer.status
 
 
+def prove_box(
+    claim: Any, *, proof: Path | None, timeout: float, memory: int, workers: int | None, seed: int, trust: str, quiet: bool, as_json: bool
+) -> int:
+    """`relucid prove` of a claim about a box: the same as `verify` of its parts."""
+    from .verifiers.boxes.answer import answer_json
+    from .verifiers.boxes.process import verify_files
+
+    two = claim.network_b is not None
+    if two and (proof is not None or trust == "checked"):
+        raise InputError(
+            "--proof" if proof is not None else "--trust checked", "there are no proofs about two networks over a box", "leave it out"
+        )
+    if proof is None and trust == "checked":
+        raise InputError("--trust checked", "a claim about a box is checked from a file", "add --proof FILE")
+    if proof is not None:
+        from .verifiers.certify import check_place
+
+        check_place(proof)
+    options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
+    options |= {"against": claim.network_b, "epsilon": claim.epsilon, "same_label": two and claim.epsilon is None}
+    with status_line(quiet) as progress:
+        answer = verify_files(claim.network, claim.box, progress=progress, **options)
+    with writing():
+        if as_json:
+            print_json(answer_json(answer, __version__))
+        else:
+            _print(answer, bare=False, quiet=quiet)
+    return answer.status
+
+
+def check_box(claim: Any, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
+    """`relucid check` of a claim about a box."""
+    if claim.network_b is not None:
+        raise InputError(str(proof), "there are no proofs about two networks over a box", "check claims about one")
+    return _check(claim.network, claim.box, proof, timeout, quiet, as_json)
+
+
 def _epsilon(text: str | None, against: Path | None) -> Any:
     from .models.vnnlib import exact_number
 
@@ -138,7 +175,7 @@ def bench_vnncomp(suite: str | None, directory: Path | None, html: Path | None, 
         raise InputError("bench vnncomp", "names no directory", "give a folder with an instances.csv")
     source = click.get_current_context().get_parameter_source("timeout")
     own_limits = source is None or source.name == "DEFAULT"
-    chosen = {k: options[k] for k in ("memory", "workers", "again", "seed", "repeat", "only")}
+    chosen = {k: options[k] for k in ("memory", "workers", "again", "seed", "repeat", "only", "jobs")}
     if html is not None:
         from .reports.html import check_page
 

@@ -13,8 +13,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from ..verifiers.lifeline import tie
 from ..verifiers.limits import Tree, end, snapshot
@@ -34,6 +36,38 @@ class Limits:
     memory_mb: int = 4096
     workers: int | None = None
     seed: int = 0
+
+
+Item = TypeVar("Item")
+
+
+def side_by_side(
+    todo: Sequence[Item],
+    jobs: int,
+    run: Callable[[Item, threading.Event], dict[str, Any] | None],
+    started: Callable[[Item], object] = lambda item: None,
+) -> Generator[tuple[Item, dict[str, Any]], None, None]:
+    """Attempts as they finish, `jobs` at a time.  Whatever ends this early ends the processes that are running: `run` heeds the event."""
+    waiting, stop = iter(todo), threading.Event()
+    running: dict[Future[dict[str, Any] | None], Item] = {}
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            while True:
+                while len(running) < jobs:
+                    for item in waiting:
+                        started(item)
+                        running[pool.submit(run, item, stop)] = item
+                        break
+                    else:
+                        break
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    item, found = running.pop(future), future.result()
+                    if found is not None:
+                        yield item, found
+        finally:
+            stop.set()
 
 
 @dataclass(frozen=True)

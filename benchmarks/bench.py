@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import threading
-from collections.abc import Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +19,7 @@ from ..output import check_writable, write_files
 from ..verifiers.choose import choose
 from ..verifiers.dump import check_new, dump_claim
 from ..verifiers.queries import QueryBackend
-from .attempt import Limits, attempt
+from .attempt import Limits, attempt, side_by_side
 from .results import RESULTS, TABLE, Result, append, key_of, latest, mend_torn_line, read, read_file, result_of, table
 from .score import Summary, summarise, summary_json
 from .suite import Case, Column, cases, columns
@@ -137,30 +135,8 @@ def _make(plan: Plan, claims: Sequence[Case], contestants: Sequence[Column], wat
     todo = [t for t in tasks if key_of(t.case, t.column, plan.limits, t.repeat) not in done]
     seeds = plan.seeds if plan.suite == "tokens" else ""
     watch.begin(todo, len(tasks) - len(todo))
-    with closing(_attempts(todo, plan.limits, plan.jobs, threading.Event(), watch)) as finished:
+    with closing(side_by_side(todo, plan.jobs, lambda t, stop: attempt(t.case, t.column, plan.limits, stop), watch.started)) as finished:
         for task, found in finished:
             result = result_of(task.case, task.column, plan.limits, task.repeat, seeds, found)
             append(plan.out, result)
             watch.finished(task, result)
-
-
-def _attempts(
-    todo: Sequence[Task], limits: Limits, jobs: int, stop: threading.Event, watch: Watch
-) -> Generator[tuple[Task, dict[str, Any]], None, None]:
-    """Attempts as they finish, `jobs` side by side.  Whatever ends this early ends the processes that are running."""
-    waiting = iter(todo)
-    running: dict[Future[dict[str, Any] | None], Task] = {}
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            while True:
-                while len(running) < jobs and (task := next(waiting, None)) is not None:
-                    watch.started(task)
-                    running[pool.submit(attempt, task.case, task.column, limits, stop)] = task
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    task, found = running.pop(future), future.result()
-                    if found is not None:
-                        yield task, found
-        finally:
-            stop.set()

@@ -11,10 +11,12 @@ import csv
 import hashlib
 import io
 import json
+import os
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +26,7 @@ from ..models.errors import InputError
 from ..models.text import visible
 from ..output import check_writable, write_files
 from ..version import __version__
-from .attempt import Limits, over, watched
+from .attempt import Limits, over, side_by_side, watched
 from .results import RESULTS, Result, append, machine, mend_torn_line, read
 from .score import typical
 from .tokens import matches
@@ -72,6 +74,15 @@ def instances(folder: Path) -> list[Instance]:
     return found
 
 
+@dataclass(frozen=True)
+class _Task:
+    place: int
+    instance: Instance
+    limits: Limits
+    repeat: int
+    key: tuple[object, ...]
+
+
 def run(
     folder: Path,
     out: Path,
@@ -84,8 +95,12 @@ def run(
     seed: int = 0,
     repeat: int = 1,
     only: str = "",
+    jobs: int = 1,
 ) -> list[Result]:
-    """Results of all instances whose name matches, and all repeats; `timeout` lowers the instances' own limits.  Raises InputError."""
+    """Results of all instances whose name matches, and all repeats, `jobs` of them at a time; `timeout` lowers the instances' own limits.
+
+    Raises InputError.
+    """
     todo = [(place, i) for place, i in enumerate(instances(folder), start=1) if matches(only, i.name)]
     if not todo:
         raise InputError("--only", f"{only!r} matches no instance of {folder}", "leave it out")
@@ -93,19 +108,36 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     mend_torn_line(out)
     known = {r.key: r for r in read(out)}
-    found: list[Result] = []
+    if jobs > 1 and workers is None:  # side by side, they share the cores
+        workers = max(1, (os.cpu_count() or 1) // jobs)
+    tasks = []
     for k in range(repeat):  # all instances once before any twice
         for place, instance in todo:
             limits = Limits(instance.timeout if timeout is None else min(timeout, instance.timeout), memory, workers, seed)
-            progress(f"{len(found) + 1} of {repeat * len(todo)}: {Path(instance.network).name} {Path(instance.stated).name}")
-            result = _result(folder, instance, limits, k)
-            if again or result.key not in known:
-                result = _result(folder, instance, limits, k, **_attempt(folder, out, instance, limits, place))
-                append(out, result)
-                known[result.key] = result
-            found.append(known[result.key])
-            write_files(out, {TABLE: _table(folder, {i.name: i for _, i in todo}, found)})
-    return found
+            tasks.append(_Task(place, instance, limits, k, _result(folder, instance, limits, k).key))
+    missing = [t for t in tasks if again or t.key not in known]
+    finished: set[tuple[object, ...]] = {t.key for t in tasks} - {t.key for t in missing}
+
+    def started(task: _Task) -> None:
+        name = f"{Path(task.instance.network).name} {Path(task.instance.stated).name}"
+        progress(f"{tasks.index(task) + 1} of {len(tasks)}: {name}")
+
+    def attempted(task: _Task, stop: threading.Event) -> dict[str, Any] | None:
+        return _attempt(folder, out, task.instance, task.limits, task.place, stop)
+
+    def so_far() -> list[Result]:
+        results = [known[t.key] for t in tasks if t.key in finished]
+        write_files(out, {TABLE: _table(folder, {i.name: i for _, i in todo}, results)})
+        return results
+
+    with closing(side_by_side(missing, jobs, attempted, started)) as attempts:
+        for task, found in attempts:
+            result = _result(folder, task.instance, task.limits, task.repeat, **found)
+            append(out, result)
+            known[task.key] = result
+            finished.add(task.key)
+            so_far()
+    return so_far()
 
 
 def word(result: Result) -> str:
@@ -136,13 +168,15 @@ def _digest(files: list[Path]) -> str:
     return total.hexdigest()
 
 
-def _attempt(folder: Path, out: Path, instance: Instance, limits: Limits, place: int) -> dict[str, Any]:
+def _attempt(folder: Path, out: Path, instance: Instance, limits: Limits, place: int, stop: threading.Event) -> dict[str, Any] | None:
     files = [str(there(folder / name)) for name in (instance.network, instance.stated)]
     command = [sys.executable, "-P", "-m", "relucid", "verify", *files, "--json", "--timeout", f"{limits.seconds:g}"]
     command += ["--memory", str(limits.memory_mb), "--seed", str(limits.seed)]
     command += [] if limits.workers is None else ["--workers", str(limits.workers)]
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
-        ended = watched(command, limits.seconds, limits.memory_mb, threading.Event(), said, complained)
+        ended = watched(command, limits.seconds, limits.memory_mb, stop, said, complained)
+        if ended.how == "stopped":
+            return None
         if ended.how != "exited":
             return {"outcome": ended.how, "detail": over(ended.how, limits), **ended.numbers}
         said.seek(0)

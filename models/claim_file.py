@@ -40,14 +40,14 @@ def load_claim(path: str | Path) -> Claim:
     from .onnx_reader import load_onnx
 
     path = Path(path)
-    table = _read(path)
-    _known(path, table, ("network", "program", "network_b", "domain", "input", "decision"), "")
+    table = read_table(path)
+    known(path, table, ("network", "program", "network_b", "domain", "input", "decision"), "")
     if "network_b" in table and "program" in table:
         raise InputError(f"{path}: network_b", "a claim is about a program or a second network, not both", "remove one of them")
     for key in ("network", "network_b" if "network_b" in table else "program"):
         if not isinstance(table.get(key), str):
             raise InputError(f"{path}: {key}", "missing, or not a string", f'add {key} = "{_EXAMPLE[key]}" at the top of the file')
-    within = _epsilon(path, table)
+    within = epsilon_of(path, table)
     task = _task(path, table)
 
     def network(key: str) -> Network:
@@ -65,14 +65,14 @@ def load_claim(path: str | Path) -> Claim:
     return Claim(network("network"), program, task.domain, task.decision, name=task.name)
 
 
-def _epsilon(path: Path, table: dict[str, Any]) -> Fraction | None:
+def epsilon_of(path: Path, table: dict[str, Any]) -> Fraction | None:
     """Of [decision] kind = "within", which takes no labels; None for decisions that give labels."""
     decision = table.get("decision")
     if not isinstance(decision, dict) or decision.get("kind") != "within":
         return None
     if "network_b" not in table:
         raise InputError(f"{path}: [decision] kind", '"within" compares two networks', 'add network_b = "other.onnx"')
-    _known(path, decision, ("kind", "epsilon"), "[decision] ")
+    known(path, decision, ("kind", "epsilon"), "[decision] ")
     given = decision.get("epsilon")
     try:
         if isinstance(given, bool) or not isinstance(given, int | float | str) or len(str(given)) > 100:
@@ -94,15 +94,16 @@ _EXAMPLE = {"network": "surrogate.onnx", "program": "program.py:function", "netw
 def load_task(path: str | Path) -> Task:
     """Domain, input encoding and decision of a claim file that has no network and no program."""
     path = Path(path)
-    table = _read(path)
+    table = read_table(path)
     for key in ("network", "program", "network_b"):
         if key in table:
             raise InputError(f"{path}: {key}", "distill finds network and program itself", f"remove {key}")
-    _known(path, table, ("domain", "input", "decision"), "")
+    known(path, table, ("domain", "input", "decision"), "")
     return _task(path, table)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_table(path: Path) -> dict[str, Any]:
+    """The file's TOML.  Raises InputError."""
     try:
         data = read_file(path, MAX_CLAIM_BYTES)
     except (OSError, ValueError) as error:
@@ -127,7 +128,8 @@ def _beyond_64_bits(value: object) -> bool:
     return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
-def _known(path: Path, table: Mapping[str, Any], keys: Iterable[str], place: str) -> None:
+def known(path: Path, table: Mapping[str, Any], keys: Iterable[str], place: str) -> None:
+    """Raises InputError for any other key."""
     keys = tuple(keys)
     for key in table:
         if key not in keys:
@@ -141,7 +143,7 @@ def _section(path: Path, table: Mapping[str, Any], name: str, keys: Iterable[str
         raise InputError(
             f"{path}: [{name}]", "section missing" if section is None else "not a section", f"add [{name}], see docs/claim-files.md"
         )
-    _known(path, section, keys, f"[{name}] ")
+    known(path, section, keys, f"[{name}] ")
     return section
 
 

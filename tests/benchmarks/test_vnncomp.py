@@ -138,6 +138,33 @@ def test_a_run_that_was_killed_goes_on(folder: Path, out: Path, tmp_path: Path, 
     assert run == [NAMES[2], NAMES[0], NAMES[2]]  # and another file another instance
 
 
+def test_side_by_side_they_are_the_same_in_the_same_order(folder: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vnncomp.os, "cpu_count", lambda: 4)
+    assert main(["bench", str(folder), "--out", str(tmp_path), "--jobs", "2", "-q"]) == 0
+    assert sorted(r["claim"] for r in lines(tmp_path)) == sorted(NAMES) and {r["workers"] for r in lines(tmp_path)} == {2}
+    tables = [[r[:5] for r in csv.reader((place / "results.csv").open())] for place in (out, tmp_path)]
+    assert tables[0] == tables[1]
+
+
+def test_an_interrupt_ends_what_runs_and_keeps_what_is_finished(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stops: list[bool] = []
+
+    def slow(_folder: Path, _out: Path, instance: vnncomp.Instance, *rest: Any) -> dict[str, Any] | None:
+        if "holds" in instance.name:
+            return {"outcome": "proved", "verdict": "proved", "trust": "exact"}
+        stops.append(rest[-1].wait(20))
+        return None
+
+    def interrupt(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(vnncomp, "_attempt", slow)
+    monkeypatch.setattr(vnncomp, "write_files", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        vnncomp.run(folder, tmp_path, timeout=None, memory=4096, workers=1, again=False, progress=lambda text: None, jobs=2)
+    assert stops == [True] and [r["claim"] for r in lines(tmp_path)] == [NAMES[0]]
+
+
 def test_limits_are_enforced_from_outside(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the process does."""
     instance = vnncomp.Instance("net.onnx", "holds.vnnlib", 1.0)
