@@ -65,9 +65,7 @@ def _no_columns(suite: str, jobs: int, repeat: int, dump: Path | None, html: Pat
     """Raises InputError for options that only a suite of claims has."""
     for option, given in (("--jobs", jobs > 1), ("--repeat", repeat > 1)):
         if given:
-            raise InputError(
-                option, f"the suite {suite} runs one {'behaviour' if suite == 'distill' else 'instance'} at a time", "leave it out"
-            )
+            raise InputError(option, f"the suite {suite} runs one behaviour at a time", "leave it out")
     for option, file in (("--dump", dump), ("--html", html)):
         if file is not None:
             raise InputError(option, f"the suite {suite} has no columns to compare", "leave it out")

@@ -319,7 +319,6 @@ def test_the_claims_of_other_seeds_are_not_replaced(tmp_path: Path) -> None:
         (["{vnncomp}", "--html", "{empty}"], "--html: {empty} is a folder"),
         (["{vnncomp}", "--only", "nosuch"], "'nosuch' matches no instance of"),
         (["{vnncomp}", "--dump", "x"], "--dump: the suite vnncomp has no columns"),
-        (["vnncomp", "{vnncomp}", "--jobs", "2"], "--jobs: the suite vnncomp runs one instance at a time"),
         (["{suite}", "{vnncomp}"], "takes no directory"),
         (["distill", "--repeat", "2"], "--repeat: the suite distill runs one behaviour at a time"),
         (["distill", "--html", "x.html"], "--html: the suite distill has no columns"),

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import sys
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_limits_are_enforced_from_outside(folder: Path, tmp_path: Path, monkeypa
     ):
         monkeypatch.setattr(sys, "executable", write_python(tmp_path, code))
         monkeypatch.setattr(attempt, "GRACE_SECONDS", 0.5 if outcome == "timeout" else 20.0)
-        found = vnncomp._attempt(folder, tmp_path, instance, vnncomp.Limits(0.5, 100), 1)
+        found = vnncomp._attempt(folder, tmp_path, instance, vnncomp.Limits(0.5, 100), 1, threading.Event())
         assert (found["outcome"], found["detail"]) == (outcome, said)
 
 
