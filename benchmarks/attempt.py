@@ -62,7 +62,8 @@ def side_by_side(
                         break
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                # not for ever: an interrupt that the kernel gives to another thread is seen when this one looks up
+                for future in wait(running, LOOK_SECONDS, FIRST_COMPLETED).done:
                     item, found = running.pop(future), future.result()
                     if found is not None:
                         yield item, found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import csv
 import io
 import json
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 from known_claims import CORPUS
 from relucid.benchmarks import bench
-from relucid.benchmarks.attempt import Limits, attempt
+from relucid.benchmarks.attempt import Limits, attempt, side_by_side
 from relucid.benchmarks.results import RESULTS, read
 from relucid.benchmarks.suite import Column, cases, columns
 from relucid.benchmarks.watch import Task, _Live
@@ -203,6 +204,19 @@ def test_ctrl_c_ends_the_solver_too(suite: Path) -> None:
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "relucid: interrupted\n")
     assert not any(p in snapshot() for p in children)
+
+
+def test_an_interrupt_that_another_thread_was_given_is_seen() -> None:
+    """The kernel may give a signal to any thread: then nothing wakes the main one, which has to look up by itself."""
+    stopped: list[bool] = []
+
+    def run(item: int, stop: threading.Event) -> None:
+        threading.Timer(0.2, _thread.interrupt_main).start()
+        stopped.append(stop.wait(20))
+
+    with pytest.raises(KeyboardInterrupt):
+        list(side_by_side([1], 1, run))
+    assert stopped == [True]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help")
