@@ -39,16 +39,18 @@ class Gates:
         """Masks on the way to a small task loss plus k times the share of open gates: gates flicker, so a good one may not be the last."""
         import torch
 
-        generator = torch.Generator().manual_seed(self.seed)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        weights = {name: w.to(device) for name, w in self.model.effective.items()}
+        generator = torch.Generator().manual_seed(self.seed)  # on the CPU: the same numbers whatever the device
         places = list(
             self.means
         )  # all gates in one vector, place after place: a step is many small operations, and their number is what it costs
         widths = [len(self.means[p]) for p in places]
-        means = torch.from_numpy(np.concatenate([self.means[p] for p in places]))
-        within = torch.from_numpy(np.concatenate([self.within[p] for p in places]))
-        logits = torch.empty(len(means)).uniform_(*START, generator=generator).requires_grad_()
+        means = torch.from_numpy(np.concatenate([self.means[p] for p in places])).to(device)
+        within = torch.from_numpy(np.concatenate([self.within[p] for p in places])).to(device)
+        logits = torch.empty(len(means)).uniform_(*START, generator=generator).to(device).requires_grad_()
         optimizer = torch.optim.Adam([logits], lr=RATE)
-        ids, targets, columns = torch.from_numpy(self.ids), torch.from_numpy(right), torch.from_numpy(self.columns)
+        ids, targets, columns = (torch.from_numpy(a).to(device) for a in (self.ids, right, self.columns))
         heaviside = _heaviside()
 
         def at(layer: int, location: str, x: torch.Tensor) -> torch.Tensor:
@@ -58,14 +60,14 @@ class Gates:
         for step in range(steps):
             gates = heaviside(logits) * within
             hooks = dict(zip(places, zip(gates.split(widths), (means * (1 - gates)).split(widths), strict=True), strict=True))
-            rows = torch.randint(len(ids), (self.batch,), generator=generator)
-            out = forward(self.model.config, self.model.effective, ids[rows], at, last_only=True)[:, 0][:, columns]
+            rows = torch.randint(len(ids), (self.batch,), generator=generator).to(device)
+            out = forward(self.model.config, weights, ids[rows], at, last_only=True)[:, 0][:, columns]
             loss = torch.nn.functional.cross_entropy(out, targets[rows]) + k * gates.sum() / max(1, self.of)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             if step % LOOK == LOOK - 1 or step == steps - 1:
-                kept = np.split((logits.detach() > 0).numpy(), np.cumsum(widths)[:-1])
+                kept = np.split((logits.detach() > 0).cpu().numpy(), np.cumsum(widths)[:-1])
                 yield step + 1, {p: k & self.within[p] for p, k in zip(places, kept, strict=True)}
 
 
