@@ -40,5 +40,5 @@ clean:
 # The checker's own tests reach every branch of what has to be trusted.
 coverage: $(READY)
 	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage run --rcfile=tests/verifiers/proof/coverage.ini -m pytest -q \
-		tests/verifiers/proof/test_checker.py tests/verifiers/proof/test_sweep.py tests/verifiers/proof/test_box_checker.py
+		tests/verifiers/proof/test_checker.py tests/verifiers/proof/test_sweep.py tests/verifiers/proof/test_box_*.py
 	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage report --rcfile=tests/verifiers/proof/coverage.ini
