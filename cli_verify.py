@@ -23,7 +23,11 @@ from .version import __version__
 @click.option("--epsilon", default=None, help="With --against: may they be farther apart than this (a decimal)?")
 @click.option("--same-label", is_flag=True, help="With --against: may their largest outputs be different ones?  Ties go to the first.")
 @click.option(
-    "--backend", type=click.Choice(["split", "milp"]), default="split", show_default=True, help="milp: HiGHS, which has tolerances."
+    "--backend",
+    type=click.Choice(["race", "split", "lp", "milp"]),
+    default="race",
+    show_default=True,
+    help="race: all; split: bounds alone; lp: linear programs, whose multipliers are proved; milp: HiGHS's tree, which has tolerances.",
 )
 @click.option(
     "--trust", type=click.Choice(["exact", "float"]), default="exact", show_default=True, help="float: take HiGHS's word for unsat."
@@ -66,8 +70,8 @@ def verify(
     if same_label and (against is None or epsilon is not None):
         what = "is about two networks" if against is None else "and --epsilon are two questions"
         raise InputError("--same-label", what, "give the second one with --against" if against is None else "ask one of them")
-    if backend == "milp" and (proof is not None or against is not None):
-        raise InputError("--backend milp", "writes no proofs and compares no networks", "leave it out")
+    if backend != "race" and (proof is not None or against is not None):
+        raise InputError(f"--backend {backend}", "writes no proofs and compares no networks", "leave it out")
     if proof is not None and against is not None:
         raise InputError("--proof", "there are no proofs about two networks over a box", "leave it out")
     if proof is not None:

@@ -23,10 +23,11 @@ from .answer import Answer, Step
 from .attack import affordable, attack
 from .bounds import Parts, tightened
 from .compare import compare
-from .decide import Accept, Prelude, decide, engines
+from .decide import Accept, Prelude, decide
 from .difference import paired
 from .floats import FloatNetwork, float_network
 from .rows import Rows
+from .searches import decided, searched
 from .stacked import boxes, disagreement, same_nodes, side_by_side, wins
 
 Progress = Callable[[str], None]
@@ -214,11 +215,11 @@ class _Difference:
         until = now + SEARCH_SHARE * max(0.0, self.deadline - now)
         if attack(alone, rows, look, until, 0, steps=10):
             return "refuted" if any(hits) else "unknown"
-        engine = next(iter(engines(alone).values()))
-        result = engine(alone, rows, look, until, lambda text: self.progress(f"difference: {text}"), self.threads)
+        ended = searched(alone, rows, look, until, lambda text: self.progress(f"difference: {text}"), self.threads)
         if any(hits):
             return "refuted"
-        return "proved" if result.status == "safe" else "unknown"
+        found = decided(ended)
+        return "proved" if found is not None and found.status == "safe" else "unknown"
 
 
 def close(polyhedron: Polyhedron, outputs: int, bound: Fraction) -> Polyhedron:

@@ -31,6 +31,8 @@ from . import relu_split
 from .answer import Step
 from .bounds import Parts, tightened
 from .floats import FloatNetwork, float_network
+from .leaves import Shown
+from .root import optimise_neurons
 from .rows import Rows
 from .slopes import Functions, descend, usual_slopes
 
@@ -104,8 +106,8 @@ def _tree(net: FloatNetwork, polyhedron: Polyhedron, deadline: float, threads: i
     closed = tuple(map(_scaled, polyhedron))
     found: list[Pattern] = []
 
-    def settled(parts: relu_split.Phases) -> None:
-        found.extend(tuple(int(p) * (j + 1) for j, p in enumerate(row) if p) for row in parts.phase)
+    def settled(leaves: Shown) -> None:
+        found.extend(tuple(int(p) * (j + 1) for j, p in enumerate(row) if p) for row in leaves.phase)
 
     def refuted(points: np.ndarray) -> bool:
         return False  # points in floats prove nothing; the property was proved before
@@ -206,7 +208,7 @@ def check(network: Network, stated: Property, text: str, deadline: float, progre
     box = Parts.whole(net)
     with np.errstate(all="ignore"):
         tightened(net, box)
-        relu_split.optimise_neurons(net, box, deadline, progress)
+        optimise_neurons(net, box, deadline, progress)
         for polyhedron in _closed(case).unsafe:
             rows = Rows.of(net, [polyhedron])
             for start in range(0, len(leaves), BATCH):
@@ -271,7 +273,7 @@ def _shown(net: FloatNetwork, box: Parts, rows: Rows, leaves: Sequence[Pattern])
             return
         l, u = lower[open_], upper[open_]
         functions = Functions(l, u, phase[open_], usual_slopes(l, u), np.zeros(l.shape))
-        found, _ = descend(net, relu_split.start_of(net, rows, np.full(len(open_), r)), box, functions, STEPS)
+        found, _ = descend(net, rows.start(np.full(len(open_), r)), box, functions, STEPS)
         open_ = open_[~(found.bound < 0)]
     if len(open_):
         raise LimitReached(f"bounds alone do not show the leaf {_pattern_text(leaves[int(open_[0])])}")

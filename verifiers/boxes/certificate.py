@@ -1,8 +1,8 @@
 """Writes the proof of a property that was proved, in the order in which `proof/box_checker.py` reads it (docs/proof-format.md, §10).
 
 After `decide.py`.  Nothing here is trusted: floats propose cuts and multipliers as in the searches, and every leaf is tried in the checker's
-own arithmetic before it is written.  With few inputs the box is cut, depth first; with many, the leaves of `relu_split.py` are
-written down, with the multipliers that showed them.
+own arithmetic before it is written.  With few inputs the box is cut, depth first; with many, the leaves of `relu_split.py` or `lp_split.py`,
+whichever is first, are written down, with the multipliers that showed them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,20 @@ from ..proof.box_bounds import ONE, BoxNetwork, Region, box_network, tightened
 from ..proof.box_checker import Leaf, Unsafe, cut, hold, region_of, unsafe, with_bound
 from ..proof.format import BOX_FORMAT
 from ..proof.lines import Phases
-from . import bounds, relu_split
+from . import bounds, lp_split, relu_split
 from .bounds import Parts, Tightened, losses
 from .clip import promising_factors
 from .floats import FloatNetwork, float_network
 from .input_split import FEW_OPEN, blamed_inputs, weakest_rows
+from .leaves import Shown
+from .race import Entrant, race
+from .root import root_of
 from .rows import Rows
+from .searches import LP_AFTER, decided, few_inputs
+from .work import Searched
 
-FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it ReLUs are split (as `decide.py` does)
-MOST_SHARES = 2**24  # of ReLUs and inputs, likewise
 REST = 3  # the checker bounds all ReLUs anew on every so manieth level of cuts, and where a part may be shown
-FACTORS = 1 << 12
+FACTORS, FINE_FACTORS = 1 << 12, 1 << 30
 PATIENCE = 5.0  # seconds for the phases of one part
 MARGINS = (2.0**-20, 2.0**-10)  # of a row's bound on the whole region, by which floats have to do better
 NEARLY = 2.0**16  # of what a row's own numbers may be off by: bounds up to there may be negative in exact arithmetic
@@ -95,8 +98,7 @@ class _Case:
 
     def lines(self) -> Iterator[Line]:
         region = region_of(self.exact, self.case)
-        few = int((self.net.start_lower < self.net.start_upper).sum()) <= FEW_INPUTS and self.net.count * self.net.sizes[0] <= MOST_SHARES
-        if not few:
+        if not few_inputs(self.net):
             found = self._by_phases(tightened(self.exact, region), self.net, self.deadline, frozenset())
             if found is not None:
                 yield from _shorter({"tighten": True, "bounds": found[0], "empty": found[1], "cut": None})
@@ -222,38 +224,47 @@ class _Case:
                 if (better.lower[j], better.upper[j]) != (region.lower[j], region.upper[j]):
                     kept.append([j, sign, changes(below, region.defaults[0]), []])
                     region = better
-            leaves = [leaf for some in settled for leaf in self._leaves(region, rows, going, some)]
+            leaves = [leaf for some in settled for leaf in self._leaves(region, going, some)]
             if all(hold(self.exact, region, self.unsafe, leaves)):
                 return kept, [written(leaf, region) for leaf in _ordered(leaves)]
         return None
 
-    def _phases_once(
-        self, net: FloatNetwork, rows: Rows, deadline: float
-    ) -> tuple[list[tuple[int, int, np.ndarray]], list[relu_split.Phases]] | None:
+    def _phases_once(self, net: FloatNetwork, rows: Rows, deadline: float) -> tuple[list[tuple[int, int, np.ndarray]], list[Shown]] | None:
         entries: list[tuple[int, int, np.ndarray]] = []
-        settled: list[relu_split.Phases] = []
 
         def optimised(neurons: np.ndarray, sign: int, below: np.ndarray) -> None:
             entries.extend((int(j), sign, b) for j, b in zip(neurons, below, strict=True))
 
-        result = relu_split.search(net, rows, lambda points: False, deadline, self.progress, self.threads, settled.append, optimised)
-        if result.status == "timeout" and time.monotonic() > self.deadline:
-            raise TimeoutError("out of time while proving")
-        return (entries, settled) if result.status == "safe" else None
+        root = root_of(net, rows, deadline, self.progress, self.threads, optimised)
+        leaves: dict[str, list[Shown]] = {"split-relus": [], "split-lp": []}
+
+        def entrant(name: str, search: Callable[..., Searched], after: float) -> Entrant:
+            def run(progress: Progress) -> Searched:
+                return search(net, rows, lambda points: False, deadline, progress, settled=leaves[name].append, root=root)
+
+            return Entrant(name, run, after)
+
+        entrants = [entrant("split-relus", relu_split.search, 0.0), entrant("split-lp", lp_split.search, LP_AFTER)]
+        ended = race(entrants, deadline, self.progress)
+        if decided(ended) is None:
+            if time.monotonic() > self.deadline:
+                raise TimeoutError("out of time while proving")
+            return None
+        return entries, leaves[ended[-1].entrant.name]
 
     def _slopes(self, region: Region, below: np.ndarray) -> np.ndarray:
         """Lower slopes in the checker's units; where a ReLU is not open it does not matter, and the default stands."""
         return np.where(region.phase == 0, np.rint(below * ONE).astype(np.int64), region.defaults[0])
 
-    def _leaves(self, region: Region, rows: Rows, going: Sequence[int], some: relu_split.Phases) -> Iterator[Leaf]:
+    def _leaves(self, region: Region, going: Sequence[int], some: Shown) -> Iterator[Leaf]:
         for f in range(len(some)):
-            r = int(some.row[f])
-            p = going[int(rows.owner[r])]
+            p = going[int(some.polyhedron[f])]
             own = self.unsafe[p]
-            factors = np.zeros(len(own.strict), dtype=np.int64)
-            factors[r - int(rows.first[rows.owner[r]])] = 1
+            given = some.factors[f, : len(own.strict)]
+            share = 1 if (given == given.astype(np.int64)).all() and given.any() else FINE_FACTORS
+            factors = np.rint(given * share).astype(np.int64)
             phases = tuple((int(j), int(some.phase[f, j])) for j in np.flatnonzero(some.phase[f]))
-            times = own.scale * ONE
+            times = own.scale * ONE * share
             beta = integer_array([round(Fraction(float(b)) * times) for b in some.beta[f]])
             yield Leaf(p, phases, factors, self._slopes(region, some.below[f]), region.defaults[1], beta)
 

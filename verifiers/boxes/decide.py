@@ -1,11 +1,12 @@
 """Decide one property of one network: attack first, then branch and bound, case by case.
 
-The order of `relucid verify`: `floats.py` makes the numbers, `attack.py` looks for a counterexample, `input_split.py` or
-`relu_split.py` proves that there is none or meets one on the way, `replay.py` has the last word on it.
+The order of `relucid verify`: `floats.py` makes the numbers, `attack.py` looks for a counterexample, the searches (`searches.py`)
+prove that there is none or meet one on the way, `replay.py` has the last word on it.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,22 +18,21 @@ from ...models.errors import InputError, Unsupported
 from ...models.network import Network
 from ...models.property import Case, Property
 from ..engines.blas import one_blas_thread
-from . import input_split, milp, relu_split
 from .answer import Answer, Step, Witness
 from .attack import attack
 from .floats import FloatNetwork, float_network
+from .race import Ended
 from .replay import Replayer
 from .rows import Rows
-from .work import Searched
+from .searches import decided, searched
 
 Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]
 Prelude = Callable[[FloatNetwork, Case, Accept], str]  # "proved", "refuted" (a point was accepted) or "unknown"
-FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
-MOST_SHARES = 2**24  # of neurons and inputs: what cutting the box keeps for every part
 ATTACK_SHARE = 0.2  # of the time
 NO_PROOF = "HiGHS finds no counterexample, within its tolerances; --trust float takes its word"
 OUT_OF_TIME = "the time limit was reached"
+STUCK = "a part of the box is too small to cut and its bounds are still not good enough in float64"
 
 
 def check_fit(network: Network, stated: Property, origin: str) -> None:
@@ -52,17 +52,20 @@ class _Run:
     files: tuple[Network, ...]
     preludes: Mapping[str, Prelude]
     backend: str
+    trust: str
     steps: list[Step] = field(default_factory=list)
     witness: Witness | None = None
+    alone: threading.Lock = field(default_factory=threading.Lock)  # for accepting
 
     def __post_init__(self) -> None:
         self.replayer = Replayer(self.network, self.files)
 
     def accept(self, case: Case) -> Accept:
         def look(points: np.ndarray) -> bool:
-            if len(points) and self.witness is None:
-                self.witness = self.replayer.first(case, points)
-            return self.witness is not None
+            with self.alone:
+                if len(points) and self.witness is None:
+                    self.witness = self.replayer.first(case, points)
+                return self.witness is not None
 
         return look
 
@@ -77,16 +80,16 @@ def decide(
     progress: Progress = lambda text: None,
     files: tuple[Network, ...] = (),
     preludes: Mapping[str, Prelude] = MappingProxyType({}),
-    backend: str = "split",
+    backend: str = "race",
     trust: str = "exact",
 ) -> Answer:
     """Is there a counterexample?  `deadline` in time.monotonic's seconds.  Never raises for lack of time or of precision.
 
     `files`: where the network is several side by side, those; `preludes` have a try at every case before anything else.
-    `backend`: "split", or "milp", whose word that there is none counts at trust "float" only.
+    `backend`: one of `searches.BACKENDS`.  HiGHS's word that there is none counts at trust "float" only.
     """
     started = time.monotonic()
-    run = _Run(network, deadline, seed, threads, progress, files, preludes, backend)
+    run = _Run(network, deadline, seed, threads, progress, files, preludes, backend, trust)
     reason, decided_by = None, "bounds"
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         try:
@@ -117,11 +120,8 @@ def decide(
         return Answer("unknown", reason, None, seconds, witness, steps, warnings)
     if reason is not None:
         return Answer("unknown", reason, None, seconds, None, steps, warnings, timeout=reason == OUT_OF_TIME)
-    if any(s.backend == "milp" for s in steps):
-        if trust != "float":
-            return Answer("unknown", NO_PROOF, None, seconds, None, steps, warnings)
-        return Answer("proved", None, decided_by, seconds, None, steps, warnings, trust="float")
-    return Answer("proved", None, decided_by, seconds, None, steps, warnings)
+    word = any(s.backend == "milp" and s.outcome == "proved" for s in steps)
+    return Answer("proved", None, decided_by, seconds, None, steps, warnings, trust="float" if word else "exact")
 
 
 def _case(run: _Run, case: Case, shown: str) -> str | None:
@@ -146,31 +146,36 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
         _step(run, "attack", "refuted", began)
         return None
     _step(run, "attack", "unknown", began, "no counterexample")
-    began = time.monotonic()
-    for name, engine in ({"milp": milp.search} if run.backend == "milp" else engines(net)).items():
-        result: Searched = engine(net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads)
-        outcome = {"safe": "proved", "found": "refuted", "timeout": "timeout", "stuck": "unknown"}[result.status]
-        name = name if result.parts else "bounds"  # nothing was left to search
-        _step(run, name, outcome, began, f"{result.parts} parts")
-        if result.status != "stuck":
-            break
-    if result.status == "safe" and run.witness is None:
+    ended = searched(
+        net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads, backend=run.backend, trust=run.trust
+    )
+    for e in ended:
+        run.steps.append(_step_of(e, run.deadline))
+    last = decided(ended)
+    if last is not None:
+        if last.status == "found" and run.witness is None:
+            raise AssertionError(f"{ended[-1].entrant.name} found something, and there is no witness")
         return None
-    if result.status == "timeout":
+    results = [e.found for e in ended]
+    if any(r is None or r.status == "timeout" for r in results):
         return OUT_OF_TIME
-    if result.status == "stuck" and run.backend == "milp":
-        return "HiGHS proposes points that no exact replay confirms"
-    if result.status == "stuck":
-        return "a part of the box is too small to cut and its bounds are still not good enough in float64"
-    if run.witness is None:  # only "safe" proves anything
-        raise AssertionError(f"the search ended with {result.status!r} and no witness")
-    return None
+    if any(r is not None and r.status == "safe" for r in results):
+        return NO_PROOF
+    return " and ".join(dict.fromkeys(r.reason or STUCK for r in results if r is not None))
 
 
-def engines(net: FloatNetwork) -> dict[str, Callable[..., Searched]]:
-    """What may prove it, in order; a later one has a try where the one before was stuck."""
-    few = int((net.start_lower < net.start_upper).sum()) <= FEW_INPUTS and net.count * net.sizes[0] <= MOST_SHARES
-    return {"split-inputs": input_split.search} if few else {"split-relus": relu_split.search, "split-inputs": input_split.search}
+def _step_of(ended: Ended, deadline: float) -> Step:
+    found, name = ended.found, ended.entrant.name
+    if found is None:
+        return Step(name, "timeout" if time.monotonic() > deadline else "cancelled", round(ended.seconds, 3))
+    outcome = {
+        "safe": "proved" if ended.entrant.decides(found) else "unknown",
+        "found": "refuted",
+        "timeout": "timeout",
+        "stuck": "unknown",
+    }
+    name = name if found.parts or found.reason else "bounds"  # nothing was left to search
+    return Step(name, outcome[found.status], round(ended.seconds, 3), found.reason or f"{found.parts} parts")
 
 
 def _step(run: _Run, backend: str, outcome: str, began: float, detail: str = "") -> None:

@@ -47,7 +47,7 @@ def verify_files(
     against: str | Path | None = None,
     epsilon: Fraction | None = None,
     same_label: bool = False,
-    backend: str = "split",
+    backend: str = "race",
     trust: str = "exact",
 ) -> Answer:
     """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written, in the format "relucid" or "aptp".  Raises InputError and Crashed."""

@@ -8,25 +8,24 @@ likely ones whose two halves have the best bounds ("filtered smart branching", D
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from .bounds import Parts, Start, losses, tightened
+from .bounds import Parts, losses
 from .floats import FloatNetwork
+from .leaves import Settled, Shown
+from .root import NEURON_SHARE, Root, fresh, root_of, share_of, shown
 from .rows import Rows
-from .slopes import Functions, descend, one_bound, usual_slopes
+from .slopes import Functions, descend, one_bound
 from .work import Searched, branch_and_bound
 
 BATCH = 64
 BATCH_BYTES = 1 << 26
 WAITING_BYTES = 1 << 30
-NEURON_STEPS, ROOT_STEPS, STEPS, LAST_STEPS = 20, 60, 16, 400
+ROOT_STEPS, STEPS, LAST_STEPS = 60, 16, 400
 CANDIDATES = 4
-NEURON_SHARE, OPTIMISED_SHARE = 0.7, 0.2  # of the time that is left, for the neurons' bounds
-OPTIMISED_PRODUCTS, GROUP_PRODUCTS = 10**11, 10**10  # that the neurons of one layer, and those of them that go together, may cost
 FIELDS = ("lower", "upper", "phase", "below", "beta", "row", "weight", "bound")
 
 
@@ -58,8 +57,7 @@ class Phases:
         return Functions(self.lower, self.upper, self.phase, self.below, self.beta)
 
 
-Settled = Callable[[Phases], None]
-Optimised = Callable[[np.ndarray, int, np.ndarray], None]
+Done = Callable[[Phases], None]
 
 
 def search(
@@ -69,38 +67,41 @@ def search(
     deadline: float,
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
-    settled: Settled = lambda parts: None,
-    optimised: Optimised = lambda neurons, sign, below: None,
+    settled: Settled | None = None,
+    root: Root | None = None,
 ) -> Searched:
     """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; one call at a time.
 
     `settled` gets every part that is found safe, with the multipliers and the row that show it: together they are the leaves of the
-    tree of splits.  `optimised`: see `optimise_neurons`.
+    tree of splits.  `root`: what is known on the whole box, where that was found already.
     """
-    box = Parts.whole(net)
-    progress("bounding all neurons")
-    known = tightened(net, box, until=_share(deadline, NEURON_SHARE), threads=threads)
-    bound, _ = rows.bound(net, box, known.layers)
-    refuted = rows.refuted(bound)[0]
-    settled(_unsplit(net, rows, box, bound[0])[np.flatnonzero(refuted)])
-    if refuted.all():
+    root = root or root_of(net, rows, deadline, progress, threads)
+    if settled is not None and root.refuted.any():
+        settled(shown(net, rows, root))
+    if root.refuted.all():
         return Searched("safe", 1)
     if not net.count:
         return Searched("stuck", 1)
-    optimise_neurons(net, box, deadline, progress, optimised)
     alone = threading.Lock()
 
     def judge(points: np.ndarray) -> bool:
         with alone:
             return accept(points)
 
-    left = _root(net, rows, box, refuted, settled, _share(deadline, NEURON_SHARE))
+    def done(parts: Phases) -> None:
+        if settled is not None and len(parts):
+            factors = np.zeros((len(parts), len(rows)))
+            factors[np.arange(len(parts)), parts.row] = 1
+            polyhedron = rows.owner[parts.row]
+            settled(Shown(polyhedron, rows.within(factors, polyhedron), parts.phase, parts.below, parts.beta))
+
+    left = _root(net, rows, root, done, share_of(deadline, NEURON_SHARE))
     if left is None:
         return Searched("safe", 1)
     each = 8 * (net.count * 16 + 4 * net.sizes[0])
     return branch_and_bound(
         left,
-        lambda parts: _step(net, rows, box, parts, judge, settled),
+        lambda parts: _step(net, rows, root.box, parts, judge, done),
         cut=Phases.__getitem__,
         joined=Phases.joined,
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
@@ -111,77 +112,12 @@ def search(
     )
 
 
-def optimise_neurons(
-    net: FloatNetwork,
-    box: Parts,
-    deadline: float,
-    progress: Callable[[str], None],
-    optimised: Optimised = lambda neurons, sign, below: None,
-) -> None:
-    """Tighten the bounds of open neurons on the whole box, layer by layer, for as long as that is worth it.
-
-    `optimised` gets neurons whose bounds above (sign 1) or below (-1) became better, and the lower slopes (neurons, all neurons) that did it.
-    """
-    until = _share(deadline, OPTIMISED_SHARE)
-    group = max(1, BATCH_BYTES // (8 * 8 * max(net.count, *net.sizes)))
-    for k, c in list(zip(net.relus, net.columns, strict=True))[1:]:
-        source = net.nodes[k - 1].source  # type: ignore[union-attr]
-        neurons = np.flatnonzero((box.lower[0, c] < 0) & (box.upper[0, c] > 0))
-        each = NEURON_STEPS * 4 * net.products(source)  # up and down, forwards and backwards
-        if len(neurons) * each > OPTIMISED_PRODUCTS:
-            continue
-        group = max(1, min(group, GROUP_PRODUCTS // max(each, 1)))
-        for a in range(0, len(neurons), group):
-            if time.monotonic() > until:
-                return
-            progress(f"bounding the neurons of node {k}")
-            some = neurons[a : a + group]
-            count = len(some)
-            chosen = np.zeros((2 * count, net.sizes[source]))
-            chosen[np.arange(count), some] = 1
-            chosen[count + np.arange(count), some] = -1
-            start = Start(source, chosen, np.zeros(2 * count, dtype=np.int64), np.zeros(2 * count))
-            functions = _fresh(net, box, 2 * count)
-            found, _ = descend(net, start, box, functions, NEURON_STEPS, goal=None, until=until)
-            up, down = found.bound[:count], found.bound[count:]
-            for sign, better, slopes in (
-                (1, up < box.upper[0, c][some], functions.below[:count]),
-                (-1, -down > box.lower[0, c][some], functions.below[count:]),
-            ):
-                optimised(c.start + some[better], sign, slopes[better])
-            box.upper[0, c][some] = np.fmin(box.upper[0, c][some], up)
-            box.lower[0, c][some] = np.fmax(box.lower[0, c][some], -down)
-
-
-def _share(deadline: float, share: float) -> float:
-    now = time.monotonic()
-    return now + share * max(0.0, deadline - now)
-
-
-def _fresh(net: FloatNetwork, box: Parts, count: int) -> Functions:
-    lower, upper = (np.repeat(v, count, axis=0) for v in (box.lower, box.upper))
-    return Functions(lower, upper, np.zeros((count, net.count), dtype=np.int8), usual_slopes(lower, upper), np.zeros((count, net.count)))
-
-
-def start_of(net: FloatNetwork, rows: Rows, row: np.ndarray) -> Start:
-    inputs = None if rows.inputs is None else rows.inputs[row]
-    part = np.zeros(len(row), dtype=np.int64)
-    return Start(len(net.nodes), rows.outputs[row], part, rows.constant[row], inputs, rows.error[row])
-
-
-def _unsplit(net: FloatNetwork, rows: Rows, box: Parts, bound: np.ndarray) -> Phases:
-    """The whole box once for each polyhedron, with the usual multipliers and its row of the lowest `bound` (rows,)."""
-    ends = [*rows.first[1:], len(rows)]
-    row = np.array([a + bound[a:b].argmin() for a, b in zip(rows.first, ends, strict=True)], dtype=np.int64)
-    f = _fresh(net, box, len(row))
-    return Phases(f.lower, f.upper, f.phase, f.below, f.beta, row, np.ones(len(row)), bound[row])
-
-
-def _root(net: FloatNetwork, rows: Rows, box: Parts, refuted: np.ndarray, settled: Settled, until: float) -> Phases | None:
+def _root(net: FloatNetwork, rows: Rows, root: Root, done: Done, until: float) -> Phases | None:
     """One part for each polyhedron that is not refuted on the whole box, with its most promising row."""
-    row = np.flatnonzero(~refuted[rows.owner])
-    functions = _fresh(net, box, len(row))
-    found, _ = descend(net, start_of(net, rows, row), box, functions, ROOT_STEPS, goal=0.0, until=until)
+    box = root.box
+    row = np.flatnonzero(~root.refuted[rows.owner])
+    functions = fresh(net, box, len(row))
+    found, _ = descend(net, rows.start(row), box, functions, ROOT_STEPS, goal=0.0, until=until)
     safe = (found.bound < 0) | (rows.strict[row] & (found.bound <= 0))
     best = []
     for p in np.unique(rows.owner[row]):
@@ -191,20 +127,20 @@ def _root(net: FloatNetwork, rows: Rows, box: Parts, refuted: np.ndarray, settle
     f = functions[chosen]
     weight = np.full(len(chosen), 1.0 / max(1, int((~safe[chosen]).sum())))
     parts = Phases(f.lower, f.upper, f.phase, f.below, f.beta, row[chosen], weight, found.bound[chosen])
-    settled(parts[np.flatnonzero(safe[chosen])])
+    done(parts[np.flatnonzero(safe[chosen])])
     left = np.flatnonzero(~safe[chosen])
     return parts[left] if len(left) else None
 
 
 def _step(
-    net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, judge: Callable[[np.ndarray], bool], settled: Settled
+    net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, judge: Callable[[np.ndarray], bool], done: Done
 ) -> tuple[Phases | None, str]:
     functions = parts.functions
-    found, corners = descend(net, start_of(net, rows, parts.row), box, functions, STEPS if (parts.phase != 0).any() else 0)
+    found, corners = descend(net, rows.start(parts.row), box, functions, STEPS if (parts.phase != 0).any() else 0)
     # other rows of the same polyhedron may be the ones that fail there: each is tried with these multipliers
     safe = (found.bound < 0) | (rows.strict[parts.row] & (found.bound <= 0))
     left = np.flatnonzero(~safe)
-    settled(parts[np.flatnonzero(safe)])
+    done(parts[np.flatnonzero(safe)])
     if not len(left):
         return None, ""
     parts = parts[left]
@@ -216,19 +152,19 @@ def _step(
         return None, "found"
     going = parts
     parts, still = _other_rows(net, rows, box, parts)
-    settled(going[np.delete(np.arange(len(going)), still)])
+    done(going[np.delete(np.arange(len(going)), still)])
     if not len(parts):
         return None, ""
     replaced = found.replaced[left][still]
     closed = ~((parts.lower < 0) & (parts.upper > 0)).any(axis=1)
     if closed.any():  # linear on the part: only the multipliers of the splits can still help
         last = parts[np.flatnonzero(closed)]
-        found, _ = descend(net, start_of(net, rows, last.row), box, last.functions, LAST_STEPS)
+        found, _ = descend(net, rows.start(last.row), box, last.functions, LAST_STEPS)
         if not ((found.bound < 0) | (rows.strict[last.row] & (found.bound <= 0))).all():
             return None, "stuck"
-        settled(last)
+        done(last)
         parts, replaced = parts[np.flatnonzero(~closed)], replaced[~closed]
-    halves = _split(net, rows, box, parts, replaced, settled) if len(parts) else None
+    halves = _split(net, rows, box, parts, replaced, done) if len(parts) else None
     return halves if halves is not None and len(halves) else None, ""
 
 
@@ -242,7 +178,7 @@ def _other_rows(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases) -> tup
     best, bound = parts.row.copy(), parts.bound.copy()
     for offset in range(int(counts.max())):
         row = rows.first[rows.owner[parts.row]] + np.minimum(offset, counts[rows.owner[parts.row]] - 1)
-        found, _ = one_bound(net, start_of(net, rows, row), box, parts.functions)
+        found, _ = one_bound(net, rows.start(row), box, parts.functions)
         better = found.bound < bound
         best, bound = np.where(better, row, best), np.where(better, found.bound, bound)
     parts.row, parts.bound = best, bound
@@ -250,7 +186,7 @@ def _other_rows(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases) -> tup
     return parts[~safe], still[~safe]
 
 
-def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: np.ndarray, settled: Settled) -> Phases:
+def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: np.ndarray, done: Done) -> Phases:
     """Both halves of every part, each of which has an open neuron; without those that are safe already."""
     count = len(parts)
     layers = parts.functions.layers(net, len(net.nodes))
@@ -263,7 +199,7 @@ def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: n
         halves = _halves(parts, at, candidates[:, j])
         bounds = []
         for half in halves:
-            found, _ = one_bound(net, start_of(net, rows, half.row), box, half.functions)
+            found, _ = one_bound(net, rows.start(half.row), box, half.functions)
             half.bound = found.bound
             bounds.append(np.minimum(found.bound, parts.bound))
         worst = np.maximum(bounds[0], bounds[1]) + 0.1 * np.minimum(bounds[0], bounds[1])
@@ -276,7 +212,7 @@ def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: n
         pieces += [left[mine], right[mine]]
     out = Phases.joined(pieces)
     safe = (out.bound < 0) | (rows.strict[out.row] & (out.bound <= 0))
-    settled(out[np.flatnonzero(safe)])
+    done(out[np.flatnonzero(safe)])
     return out[np.flatnonzero(~safe)] if safe.any() else out
 
 

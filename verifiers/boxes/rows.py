@@ -28,6 +28,7 @@ class Rows:
     strict: np.ndarray
     owner: np.ndarray
     first: np.ndarray
+    node: int  # whose values the outputs are
 
     def __len__(self) -> int:
         return len(self.constant)
@@ -55,13 +56,15 @@ class Rows:
         owner = np.repeat(np.arange(len(unsafe)), [len(p) for p in unsafe])
         first = np.concatenate([[0], np.flatnonzero(np.diff(owner)) + 1]).astype(np.int64)
         error = 8 * UNIT * size * SAFE + FLOOR
-        return cls(outputs, inputs if inputs.any() else None, constant, error, np.array([r.strict for r in rows]), owner, first)
+        return cls(
+            outputs, inputs if inputs.any() else None, constant, error, np.array([r.strict for r in rows]), owner, first, len(net.nodes)
+        )
 
     def bound(self, net: FloatNetwork, parts: Parts, layers: dict[int, Lines]) -> tuple[np.ndarray, Found]:
         """Upper bounds (parts, rows), and what was found for each part and row, part-major."""
         n, r = len(parts), len(self)
         start = Start(
-            len(net.nodes),
+            self.node,
             np.tile(self.outputs, (n, 1)),
             np.repeat(np.arange(n), r),
             np.tile(self.constant, n),
@@ -70,6 +73,19 @@ class Rows:
         )
         found = upper_bounds(net, start, parts, layers, trace=True)
         return found.bound.reshape(n, r), found
+
+    def start(self, row: np.ndarray) -> Start:
+        """Rows as functions on the one box."""
+        inputs = None if self.inputs is None else self.inputs[row]
+        part = np.zeros(len(row), dtype=np.int64)
+        return Start(self.node, self.outputs[row], part, self.constant[row], inputs, self.error[row])
+
+    def within(self, factors: np.ndarray, polyhedron: np.ndarray) -> np.ndarray:
+        """Factors (functions, rows), those of one polyhedron for each, as (functions, rows of the largest polyhedron)."""
+        sizes = np.diff(np.append(self.first, len(self)))
+        at = self.first[polyhedron][:, None] + np.arange(sizes.max())
+        there = np.arange(sizes.max()) < sizes[polyhedron][:, None]
+        return np.where(there, np.take_along_axis(factors, np.minimum(at, len(self) - 1), axis=1), 0)
 
     def by_part(self, values: np.ndarray) -> np.ndarray:
         """What `bound` found for functions, (functions, ...), as (parts, rows, ...)."""

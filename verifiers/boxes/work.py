@@ -1,6 +1,6 @@
 """Branch and bound as such: threads that take what waits, depth first, until nothing waits or somebody ends it.
 
-Shared by `input_split.py` and `relu_split.py`, which say what a step is.
+Shared by `input_split.py`, `relu_split.py` and `lp_split.py`, which say what a step is.
 """
 
 from __future__ import annotations
@@ -19,10 +19,15 @@ from .floats import check_subnormals
 
 @dataclass(frozen=True)
 class Searched:
-    """`status`: "safe", "found" (a point that the caller accepted), "timeout" or "stuck" (a part cannot be divided any more)."""
+    """`status`: "safe", "found" (a point that the caller accepted), "timeout" or "stuck" (a part cannot be divided any more, or `reason`)."""
 
     status: str
     parts: int = 0
+    reason: str = ""
+
+
+class Cancelled(Exception):
+    """Raised by `progress` and `accept` where nobody needs the search any more; searches let it through."""
 
 
 class Batch(Protocol):

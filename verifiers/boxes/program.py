@@ -1,0 +1,160 @@
+"""A network over a box, and its unsafe rows, as the rows of a linear program.
+
+After `root.py`, for `lp.py` and `milp.py`.  A neuron that may be on or off on the box, with bounds l < 0 < u of its input, has two variables, y and s from 0
+to 1, and its input is u y + l s: its output is u y if one of them is 0.  y + s <= 1 is the triangle (Ehlers 2017), y <= 0 switches the neuron off and
+s <= 0 on.  All other neurons are linear, and put in.  One more variable, the margin, is at most the value of every row.  All variables and
+all equations are scaled to about 1, so that a solver's tolerances mean the same everywhere.
+
+Everything here is float64 without error bounds: what a solver says about it is a proposal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...models.errors import Unsupported
+from ...models.network import Relu
+from .bounds import Parts
+from .floats import FLOOR, FloatNetwork
+from .matrices import SparseFloats
+from .rows import Rows
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+MOST_ENTRIES = 2**22  # of the program's matrix
+MOST_PRODUCTS = 2**28  # that it may take to put linear neurons in
+TOO_LARGE = "the linear program of the network would be too large"
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """Variables: the inputs, from -1 to 1, y and s of the open neurons, the margin.
+
+    `matrix` (constraints, variables), `least`, `most` (constraints,): first an equation for every open neuron, in units of `unit` (open,), then the triangle of
+    each, then one for every row of `rows`: its value, in units of `size`, minus the margin is at least 0.  `neuron` (open,): which ones are open.  Inputs
+    are `middle` + `radius` times theirs, (inputs,) each.
+    """
+
+    middle: np.ndarray
+    radius: np.ndarray
+    matrix: csr_array
+    least: np.ndarray
+    most: np.ndarray
+    neuron: np.ndarray
+    unit: np.ndarray
+    rows: np.ndarray
+    size: float
+
+    @property
+    def y(self) -> np.ndarray:
+        return len(self.middle) + np.arange(len(self.neuron))
+
+    @property
+    def s(self) -> np.ndarray:
+        return len(self.middle) + len(self.neuron) + np.arange(len(self.neuron))
+
+    @property
+    def low(self) -> np.ndarray:
+        """(variables,)"""
+        return np.concatenate([-np.ones(len(self.middle)), np.zeros(2 * len(self.neuron)), [-np.inf]])
+
+    @property
+    def high(self) -> np.ndarray:
+        return np.concatenate([np.ones(self.margin), [np.inf]])
+
+    def inputs(self, values: np.ndarray) -> np.ndarray:
+        """The point of the box that the values of all variables stand for."""
+        return self.middle + self.radius * np.clip(values[: len(self.middle)], -1, 1)
+
+    @property
+    def margin(self) -> int:
+        return len(self.middle) + 2 * len(self.neuron)
+
+
+def program(net: FloatNetwork, box: Parts, rows: Rows, chosen: np.ndarray) -> Program:
+    """`box`: one part with the bounds of all neurons; `chosen`: the rows that are put in.  Raises Unsupported where that is too large."""
+    from scipy.sparse import csr_array, diags_array, hstack, vstack
+
+    lower, upper = box.lower[0], box.upper[0]
+    opened = np.flatnonzero((lower < 0) & (upper > 0))
+    count, inputs = len(opened), net.sizes[0]
+    width = inputs + 2 * count
+    middle, radius = (box.low[0] + box.high[0]) / 2, (box.high[0] - box.low[0]) / 2
+    place = np.full(net.count, -1)
+    place[opened] = np.arange(count)
+    columns = dict(zip(net.relus, net.columns, strict=True))
+    values: list[tuple[csr_array, np.ndarray]] = [
+        (csr_array((radius, (np.arange(inputs), np.arange(inputs))), shape=(inputs, width)), middle)
+    ]
+    equations, constants = [csr_array((0, width))], [np.zeros(0)]
+    entries = 0
+    for k, node in enumerate(net.nodes, start=1):
+        if isinstance(node, Relu):
+            matrix, constant = values[node.source]
+            c = columns[k]
+            own = np.flatnonzero(place[c] >= 0)
+            at = place[c][own]
+            equations.append(matrix[own])
+            constants.append(constant[own])
+            entries += matrix[own].nnz
+            on = (lower[c] >= 0).astype(np.float64)
+            outputs = csr_array((upper[c][own], (own, inputs + at)), shape=(net.sizes[k], width))
+            values.append(((diags_array(on) @ matrix).tocsr() + outputs, on * constant))
+        else:
+            matrix, constant = csr_array((net.sizes[k], width)), node.bias.astype(np.float64)
+            for source, w in zip(node.sources, node.weights, strict=True):
+                before, offset = values[source]
+                matrix = matrix + _product(w, before)
+                constant = constant + w @ offset
+            matrix.eliminate_zeros()
+            values.append((matrix, constant))
+        if entries + values[-1][0].nnz > MOST_ENTRIES:
+            raise Unsupported(TOO_LARGE)
+    at, high, low = np.arange(count), upper[opened], lower[opened]
+    unit = np.maximum(high, -low)
+
+    def pair(first: np.ndarray, second: np.ndarray) -> csr_array:
+        """A multiple of y and one of s for every open neuron."""
+        place = np.tile(at, 2), inputs + np.arange(2 * count)
+        return csr_array((np.concatenate([first, second]), place), shape=(count, width))
+
+    equation = (diags_array(1 / unit) @ vstack(equations)).tocsr() - pair(high / unit, low / unit)
+    triangle = pair(np.ones(count), np.ones(count))
+    matrix, constant = values[-1]
+    margins, floor = csr_array(rows.outputs[chosen]) @ matrix, rows.outputs[chosen] @ constant + rows.constant[chosen]
+    if rows.inputs is not None:
+        first, offset = values[0]
+        margins, floor = margins + csr_array(rows.inputs[chosen]) @ first, floor + rows.inputs[chosen] @ offset
+    if entries + margins.nnz > MOST_ENTRIES:
+        raise Unsupported(TOO_LARGE)
+    size = max(float(abs(margins).max()) if margins.nnz else 0.0, float(np.abs(floor).max(initial=0)), FLOOR)
+    last = csr_array(np.concatenate([np.zeros(2 * count), -np.ones(len(chosen))])[:, None])
+    offset = -np.concatenate(constants) / unit
+    return Program(
+        middle,
+        radius,
+        hstack([vstack([equation, triangle, margins / size]), last], format="csr"),
+        np.concatenate([offset, np.full(count, -np.inf), -floor / size]),
+        np.concatenate([offset, np.ones(count), np.full(len(chosen), np.inf)]),
+        opened,
+        unit,
+        np.asarray(chosen),
+        size,
+    )
+
+
+def _product(w: np.ndarray | SparseFloats, values: csr_array) -> csr_array:
+    from scipy.sparse import csr_array
+
+    if isinstance(w, SparseFloats):
+        rows, columns, entries = w.entries()
+        matrix = csr_array((entries, (rows, columns)), shape=w.shape)
+    else:
+        matrix = csr_array(w)
+    if np.diff(values.indptr)[matrix.indices].sum() > MOST_PRODUCTS:
+        raise Unsupported(TOO_LARGE)
+    return matrix @ values
