@@ -1,4 +1,4 @@
-"""The exact truth about tiny networks over boxes of one or two inputs, by cutting polygons; uses nothing of relucid's engines.
+"""The exact truth about tiny networks over boxes of one or two inputs, by cutting polygons; uses nothing of relucid's engines.  And tiny networks.
 
 A polygon (a list of rational corners; a segment or a point where it is flat) is cut at every neuron's zero line; on each piece the
 network is affine, so that its outputs are affine too, and the piece is cut by the unsafe rows.  What is left is unsafe.
@@ -9,9 +9,11 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from relucid.models.network import Affine, Network, Relu, dyadic, integer_array
 from relucid.models.onnx_writer import with_source
 from relucid.models.property import Case, Property, Row
+from relucid.verifiers.boxes import searches
 
 Form = tuple[tuple[Fraction, ...], Fraction]  # coefficients, constant
 
@@ -139,6 +141,16 @@ def random_property(rng: np.random.Generator, network: Network) -> Property:
             rows.append(Row(x, y, Fraction(int(rng.integers(-40, 24)), 8)))
         unsafe.append(tuple(rows))
     return Property(network.input_size, network.output_size, (Case(tuple(low), tuple(high), tuple(unsafe)),))
+
+
+ENGINES = ("inputs", "phases", "programs")
+
+
+def alone(monkeypatch: pytest.MonkeyPatch, engine: str) -> str:
+    """The backend for `decide` with which one of the ENGINES decides alone, however few inputs there are."""
+    if engine == "phases":
+        monkeypatch.setattr(searches, "FEW_INPUTS", -1)
+    return "lp" if engine == "programs" else "split"
 
 
 def floats(*layers: tuple[object, object]) -> Network:

@@ -41,6 +41,11 @@ MARGINS = (2.0**-20, 2.0**-10)  # of a row's bound on the whole region, by which
 NEARLY = 2.0**16  # of what a row's own numbers may be off by: bounds up to there may be negative in exact arithmetic
 MANY = 64  # bounds and leaves in one line
 
+SEARCHES: dict[str, tuple[Callable[..., Searched], float]] = {  # and when they begin, in seconds
+    "split-relus": (relu_split.search, 0.0),
+    "split-lp": (lp_split.search, LP_AFTER),
+}
+
 Progress = Callable[[str], None]
 Line = dict[str, Any]
 
@@ -236,16 +241,17 @@ class _Case:
             entries.extend((int(j), sign, b) for j, b in zip(neurons, below, strict=True))
 
         root = root_of(net, rows, deadline, self.progress, self.threads, optimised)
-        leaves: dict[str, list[Shown]] = {"split-relus": [], "split-lp": []}
+        leaves: dict[str, list[Shown]] = {name: [] for name in SEARCHES}
 
-        def entrant(name: str, search: Callable[..., Searched], after: float) -> Entrant:
+        def entrant(name: str) -> Entrant:
+            search, after = SEARCHES[name]
+
             def run(progress: Progress) -> Searched:
                 return search(net, rows, lambda points: False, deadline, progress, settled=leaves[name].append, root=root)
 
             return Entrant(name, run, after)
 
-        entrants = [entrant("split-relus", relu_split.search, 0.0), entrant("split-lp", lp_split.search, LP_AFTER)]
-        ended = race(entrants, deadline, self.progress)
+        ended = race([entrant(name) for name in SEARCHES], deadline, self.progress)
         if decided(ended) is None:
             if time.monotonic() > self.deadline:
                 raise TimeoutError("out of time while proving")

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from box_truth import random_network, random_property
+from box_truth import ENGINES, alone, random_network, random_property
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
@@ -20,7 +20,6 @@ from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Affine, Network, Relu, SparseMatrix, integer_array
 from relucid.models.onnx_reader import load_onnx, read_onnx
 from relucid.models.runtime import OnnxRuntime
-from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.bounds import Parts, tightened
 from relucid.verifiers.boxes.compare import compare
 from relucid.verifiers.boxes.decide import decide
@@ -62,15 +61,15 @@ def test_values_and_bounds_are_those_of_the_dense_network(seed):
         assert np.allclose(u, v, rtol=1e-9, atol=1e-9 * max(1.0, float(np.abs(u).max(initial=0))))
 
 
-@pytest.mark.parametrize("few", [16, -1], ids=["inputs", "phases"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("seed", range(6))
-def test_verdicts_are_those_of_the_dense_network(monkeypatch, few, seed):
-    monkeypatch.setattr(decide_module, "FEW_INPUTS", few)
+def test_verdicts_are_those_of_the_dense_network(monkeypatch, engine, seed):
+    backend = alone(monkeypatch, engine)
     rng = np.random.default_rng(seed)
     for _ in range(4):
         dense = random_network(rng, 2)
         stated = random_property(rng, dense)
-        verdicts = {decide(n, stated, deadline=time.monotonic() + 2).verdict for n in (dense, sparsified(dense))}
+        verdicts = {decide(n, stated, deadline=time.monotonic() + 2, backend=backend).verdict for n in (dense, sparsified(dense))}
         assert len(verdicts) == 1
 
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from box_truth import above, floats
+from box_truth import ENGINES, above, alone, floats
 from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Affine, Network, Relu, integer_array
 from relucid.verifiers.boxes import decide as decide_module
@@ -99,18 +99,17 @@ TRAPS = {
 }
 
 
-@pytest.mark.parametrize("engine", ["inputs", "phases"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("helped", [True, False], ids=["with attack", "without attack"])
 @pytest.mark.parametrize("name", TRAPS)
 def test_never_proved(monkeypatch, name, helped, engine):
     network, stated, point = TRAPS[name]
     assert stated.cases[0].contains(point)
     assert stated.witnesses(point, exact_outputs(network, point)), "the trap is no trap"
-    if engine == "phases":
-        monkeypatch.setattr(decide_module, "FEW_INPUTS", -1)
+    backend = alone(monkeypatch, engine)
     if not helped:
         monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
-    found = decide(network, stated, deadline=time.monotonic() + 2)
+    found = decide(network, stated, deadline=time.monotonic() + 2, backend=backend)
     assert found.verdict != "proved"
     if found.verdict == "refuted":
         where = [Fraction(v) for v in found.witness.input]
@@ -146,23 +145,21 @@ SAFE = {
 }
 
 
-@pytest.mark.parametrize("engine", ["inputs", "phases"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", SAFE)
 def test_what_floats_can_tell_is_proved(monkeypatch, name, engine):
     """The error bounds are not so wide that nothing could be proved near a trap."""
-    if engine == "phases":
-        monkeypatch.setattr(decide_module, "FEW_INPUTS", -1)
     network, stated = SAFE[name]
-    assert decide(network, stated, deadline=time.monotonic() + 5).verdict == "proved"
+    assert decide(network, stated, deadline=time.monotonic() + 5, backend=alone(monkeypatch, engine)).verdict == "proved"
 
 
-@pytest.mark.parametrize("engine", [16, -1], ids=["inputs", "phases"])
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_positive_value_below_all_floats_is_not_zero(monkeypatch, engine):
     """y = 2**-1200 x > 0 at x = 1, which no float64 can tell from 0."""
-    monkeypatch.setattr(decide_module, "FEW_INPUTS", engine)
+    backend = alone(monkeypatch, engine)
     monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     network = chain(Fraction(1, 2**600), Fraction(1, 2**600))
-    assert decide(network, above(0, strict=True), deadline=time.monotonic() + 2).verdict != "proved"
+    assert decide(network, above(0, strict=True), deadline=time.monotonic() + 2, backend=backend).verdict != "proved"
 
 
 def test_cancellation_inside_a_neuron_is_in_the_bound():

@@ -1,4 +1,4 @@
-"""Every verdict on tiny networks against exact polygon cutting, by both engines; and what an answer has to be."""
+"""Every verdict on tiny networks against exact polygon cutting, by every engine; and what an answer has to be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from box_truth import above, floats, random_network, random_property, unsafe_point
+from box_truth import ENGINES, above, alone, floats, random_network, random_property, unsafe_point
 from relucid.models.exact_point import exact_outputs
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import decide
@@ -23,12 +23,11 @@ def rational(text):
     return Fraction(text)
 
 
-@pytest.mark.parametrize("engine", ["inputs", "phases"])
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("inputs", [1, 2])
 @pytest.mark.parametrize("seed", range(40))
 def test_agrees_with_polygon_cutting(monkeypatch, engine, inputs, seed):
-    if engine == "phases":
-        monkeypatch.setattr(decide_module, "FEW_INPUTS", -1)
+    backend = alone(monkeypatch, engine)
     if seed % 3 == 0:  # let the engines find what the attack would
         monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     rng = np.random.default_rng(1000 * inputs + seed)
@@ -36,7 +35,7 @@ def test_agrees_with_polygon_cutting(monkeypatch, engine, inputs, seed):
         network = random_network(rng, inputs)
         stated = random_property(rng, network)
         truth = unsafe_point(network, stated.cases[0])
-        found = answer(network, stated, 3.0, threads=1 + seed % 2)
+        found = answer(network, stated, 3.0, threads=1 + seed % 2, backend=backend)
         if found.verdict == "proved":
             assert truth is None, f"proved, but {truth} is unsafe"
         elif found.verdict == "refuted":

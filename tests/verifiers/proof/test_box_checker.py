@@ -23,7 +23,7 @@ from relucid.models.network import Affine, Network, integer_array
 from relucid.models.onnx_writer import with_source
 from relucid.models.property import Property
 from relucid.models.vnnlib import read_vnnlib
-from relucid.verifiers.boxes import certificate, certified
+from relucid.verifiers.boxes import certificate, certified, searches
 from relucid.verifiers.proof import box_checker
 from relucid.verifiers.proof.box_checker import check_box_proof
 from relucid.verifiers.proof.box_witness import box_witness_line, check_box_witness
@@ -121,7 +121,7 @@ def test_too_many_parts_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_lines_are_of_bounded_length(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certificate, "MANY", 1)
-    monkeypatch.setattr(certificate, "FEW_INPUTS", -1)
+    monkeypatch.setattr(searches, "FEW_INPUTS", -1)
     split = 0
     for network, stated, _ in proved()[:20]:
         lines = proof_of(network, stated)
