@@ -15,7 +15,7 @@ from .models.errors import InputError
 @click.argument("suite", required=False)
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/bench"), show_default=True, help="Folder for claims and results.")
-@click.option("--backends", default=None, help="Only these columns, separated by commas [default: race, every backend, plain encodings].")
+@click.option("--backends", default=None, help="Only these columns, separated by commas [default: all; of vnncomp: race].")
 @click.option("--seeds", type=click.Choice(["tune", "report"]), default="tune", show_default=True, help="Seeds of the suite `tokens`.")
 @click.option("--only", default="", help="Only claims whose name matches this regular expression.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for each attempt.")

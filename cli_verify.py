@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .cli_output import json_option, print_json, quiet_option, status_line, writing
+from .cli_output import json_option, names_in, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
 from .version import __version__
 
@@ -170,7 +170,7 @@ def _check(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, 
 
 def bench_vnncomp(suite: str | None, directory: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any) -> int:
     """`relucid bench vnncomp DIRECTORY`: all instances, their results in --out, a table, and a page where one is wanted."""
-    from .benchmarks.vnncomp import RESULTS, TABLE, run, summary, word
+    from .benchmarks.vnncomp import RESULTS, TABLE, column, run, summary, word
     from .models.text import visible
 
     if suite != "vnncomp":
@@ -180,26 +180,32 @@ def bench_vnncomp(suite: str | None, directory: Path | None, html: Path | None, 
     source = click.get_current_context().get_parameter_source("timeout")
     own_limits = source is None or source.name == "DEFAULT"
     chosen = {k: options[k] for k in ("memory", "workers", "again", "seed", "repeat", "only", "jobs")}
+    backends = names_in(options["backends"]) or ["race"]
     if html is not None:
         from .reports.html import check_page
 
         check_page(html)
     with status_line(quiet) as progress:
-        results = run(directory, options["out"], timeout=None if own_limits else options["timeout"], progress=progress, **chosen)
+        results = run(
+            directory, options["out"], timeout=None if own_limits else options["timeout"], progress=progress, backends=backends, **chosen
+        )
     if html is not None:
         from .benchmarks.page import write_page
         from .benchmarks.score import summarise
 
         write_page(html, summarise(results))
-    found = summary(results)
+    found = {name: summary([r for r in results if r.backend == column(name)]) for name in backends}
     with writing():
         if as_json:
-            print_json(found)
+            print_json(found[backends[0]] | ({"backends": found} if len(backends) > 1 else {}))
             return 0
         for r in results if not quiet else ():
             detail = f"  {visible(r.detail)}" if r.detail else ""
-            click.echo(f"{word(r):8} {r.seconds:8.2f}  {visible(Path(r.file).name)}  {visible(Path(r.spec).name)}{detail}")
-        click.echo(", ".join(f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in found.items()))
+            who = f"{r.backend:13} " if len(backends) > 1 else ""
+            click.echo(f"{word(r):8} {r.seconds:8.2f}  {who}{visible(Path(r.file).name)}  {visible(Path(r.spec).name)}{detail}")
+        for name, counts in found.items():
+            shown = ", ".join(f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in counts.items())
+            click.echo(f"{name}: {shown}" if len(backends) > 1 else shown)
         if not quiet:
             click.echo(f"written: {options['out'] / TABLE} {options['out'] / RESULTS}" + (f" {html}" if html else ""))
     return 0

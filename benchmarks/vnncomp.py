@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +32,7 @@ from .score import typical
 from .tokens import matches
 
 TABLE, WITNESSES, COLUMN = "results.csv", "counterexamples", "verify"
+BACKENDS = ("race", "split", "lp", "milp")  # of `relucid verify`
 WORDS = ("sat", "unsat", "unknown", "timeout", "error")
 
 
@@ -78,6 +79,7 @@ def instances(folder: Path) -> list[Instance]:
 class _Task:
     place: int
     instance: Instance
+    backend: str
     limits: Limits
     repeat: int
     key: tuple[object, ...]
@@ -96,11 +98,16 @@ def run(
     repeat: int = 1,
     only: str = "",
     jobs: int = 1,
+    backends: Sequence[str] = ("race",),
 ) -> list[Result]:
-    """Results of all instances whose name matches, and all repeats, `jobs` of them at a time; `timeout` lowers the instances' own limits.
+    """Results of all instances whose name matches, all backends, and all repeats, `jobs` of them at a time.
 
-    Raises InputError.
+    `timeout` lowers the instances' own limits.  Raises InputError.
     """
+    for k, name in enumerate(backends):
+        if name not in BACKENDS or name in backends[:k]:
+            what = "twice" if name in BACKENDS else "no backend of verify"
+            raise InputError("--backends", f"{name!r} is {what}", f"choose among {', '.join(BACKENDS)}")
     todo = [(place, i) for place, i in enumerate(instances(folder), start=1) if matches(only, i.name)]
     if not todo:
         raise InputError("--only", f"{only!r} matches no instance of {folder}", "leave it out")
@@ -114,30 +121,42 @@ def run(
     for k in range(repeat):  # all instances once before any twice
         for place, instance in todo:
             limits = Limits(instance.timeout if timeout is None else min(timeout, instance.timeout), memory, workers, seed)
-            tasks.append(_Task(place, instance, limits, k, _result(folder, instance, limits, k).key))
+            for backend in backends:  # in turns: what else the machine does hits all alike
+                key = _result(folder, instance, backend, limits, k).key
+                tasks.append(_Task(place, instance, backend, limits, k, key))
     missing = [t for t in tasks if again or t.key not in known]
     finished: set[tuple[object, ...]] = {t.key for t in tasks} - {t.key for t in missing}
 
     def started(task: _Task) -> None:
         name = f"{Path(task.instance.network).name} {Path(task.instance.stated).name}"
-        progress(f"{tasks.index(task) + 1} of {len(tasks)}: {name}")
+        progress(f"{tasks.index(task) + 1} of {len(tasks)}: {name}" + (f" by {task.backend}" if len(backends) > 1 else ""))
 
     def attempted(task: _Task, stop: threading.Event) -> dict[str, Any] | None:
-        return _attempt(folder, out, task.instance, task.limits, task.place, stop)
+        return _attempt(folder, out, task.instance, task.limits, task.place, stop, task.backend)
 
     def so_far() -> list[Result]:
         results = [known[t.key] for t in tasks if t.key in finished]
-        write_files(out, {TABLE: _table(folder, {i.name: i for _, i in todo}, results)})
+        by_name = {i.name: i for _, i in todo}
+        tables = {
+            (f"results-{name}.csv" if k else TABLE): _table(folder, by_name, [r for r in results if r.backend == column(name)])
+            for k, name in enumerate(backends)
+        }
+        write_files(out, tables)
         return results
 
     with closing(side_by_side(missing, jobs, attempted, started)) as attempts:
         for task, found in attempts:
-            result = _result(folder, task.instance, task.limits, task.repeat, **found)
+            result = _result(folder, task.instance, task.backend, task.limits, task.repeat, **found)
             append(out, result)
             known[task.key] = result
             finished.add(task.key)
             so_far()
     return so_far()
+
+
+def column(backend: str) -> str:
+    """What results call a backend of `verify`."""
+    return COLUMN if backend == "race" else f"{COLUMN}:{backend}"
 
 
 def word(result: Result) -> str:
@@ -146,13 +165,13 @@ def word(result: Result) -> str:
     return answers.get(result.verdict) or {"timeout": "timeout", "crashed": "error"}.get(result.outcome, "unknown")
 
 
-def _result(folder: Path, instance: Instance, limits: Limits, repeat: int, **found: Any) -> Result:
+def _result(folder: Path, instance: Instance, backend: str, limits: Limits, repeat: int, **found: Any) -> Result:
     """Without `found`, only its key counts."""
     files = [there(folder / name) for name in (instance.network, instance.stated)]
     blank: dict[str, Any] = {"outcome": "", "verdict": "unknown", "trust": None, "by": None, "detail": "", "seconds": 0.0, "peak_mb": None}
     return Result(
         claim=instance.name, digest=_digest(files), family=folder.resolve().name, domain_size="", length=0, tokens=0,
-        backend=COLUMN, version=__version__, timeout=limits.seconds, memory=limits.memory_mb, workers=limits.workers, seed=limits.seed, seeds="",
+        backend=column(backend), version=__version__, timeout=limits.seconds, memory=limits.memory_mb, workers=limits.workers, seed=limits.seed, seeds="",
         machine=machine(), relucid=__version__, when=datetime.now(UTC).isoformat(timespec="seconds"),
         repeat=repeat,
         file=str(files[0]), spec=str(files[1]), **{**blank, **found},
@@ -168,11 +187,15 @@ def _digest(files: list[Path]) -> str:
     return total.hexdigest()
 
 
-def _attempt(folder: Path, out: Path, instance: Instance, limits: Limits, place: int, stop: threading.Event) -> dict[str, Any] | None:
+def _attempt(
+    folder: Path, out: Path, instance: Instance, limits: Limits, place: int, stop: threading.Event, backend: str = "race"
+) -> dict[str, Any] | None:
     files = [str(there(folder / name)) for name in (instance.network, instance.stated)]
     command = [sys.executable, "-P", "-m", "relucid", "verify", *files, "--json", "--timeout", f"{limits.seconds:g}"]
     command += ["--memory", str(limits.memory_mb), "--seed", str(limits.seed)]
     command += [] if limits.workers is None else ["--workers", str(limits.workers)]
+    command += [] if backend == "race" else ["--backend", backend]
+    command += ["--trust", "float"] if backend == "milp" else []  # no proof of its would show otherwise
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         ended = watched(command, limits.seconds, limits.memory_mb, stop, said, complained)
         if ended.how == "stopped":
@@ -224,6 +247,7 @@ def _table(folder: Path, stated: Mapping[str, Instance], results: list[Result]) 
 
 
 def summary(results: list[Result]) -> dict[str, object]:
+    """Counts and seconds of one column."""
     results = typical(results)
     counts = {name: sum(word(r) == name for r in results) for name in WORDS}
     return {

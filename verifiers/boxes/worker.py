@@ -13,9 +13,12 @@ from typing import Any
 
 from ..lifeline import follow_parent
 
+SWITCH = 0.0005  # seconds: HiGHS solves a program in as many, and its thread waits that long for Python's lock each time
+
 
 def main(answer_fd: int, lifeline_fd: int) -> None:
     follow_parent(lifeline_fd)
+    sys.setswitchinterval(SWITCH)
     job = json.load(sys.stdin)
     said = [0.0]
 
