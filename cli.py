@@ -114,12 +114,12 @@ def prove(
     from .models.box_claim import load_box_claim
 
     if (box := load_box_claim(claim)) is not None:
-        tokens: dict[str, object] = {"--backends": backends, "--checkpoint": checkpoint, "--dump": dump, "--count": count or None}
+        tokens: dict[str, object] = {"--checkpoint": checkpoint, "--dump": dump, "--count": count or None}
         tokens |= {"--format": None if proof_format == "relucid" else proof_format}
         tokens |= {"--counterexamples": None if limits.pop("counterexamples") == 1 else True}
         if (option := next((name for name, value in tokens.items() if value is not None), None)) is not None:
             raise InputError(option, "is for claims about tokens, and this one is about a box", "leave it out")
-        return prove_box(box, proof=proof, trust=trust, quiet=quiet, as_json=as_json, **limits)
+        return prove_box(box, proof=proof, trust=trust, backends=backends, quiet=quiet, as_json=as_json, **limits)
 
     from .models.claim_file import load_claim
     from .verifiers.prove import prove_claim

@@ -9,6 +9,7 @@ import click
 
 from .cli_output import json_option, names_in, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
+from .verifiers.boxes.answer import BACKENDS
 from .version import __version__
 
 
@@ -24,8 +25,8 @@ from .version import __version__
 @click.option("--same-label", is_flag=True, help="With --against: may their largest outputs be different ones?  Ties go to the first.")
 @click.option(
     "--backend",
-    type=click.Choice(["race", "split", "lp", "milp"]),
-    default="race",
+    type=click.Choice(BACKENDS),
+    default=BACKENDS[0],
     show_default=True,
     help="race: all; split: bounds alone; lp: linear programs, whose multipliers are proved; milp: HiGHS's tree, which has tolerances.",
 )
@@ -70,7 +71,7 @@ def verify(
     if same_label and (against is None or epsilon is not None):
         what = "is about two networks" if against is None else "and --epsilon are two questions"
         raise InputError("--same-label", what, "give the second one with --against" if against is None else "ask one of them")
-    if backend != "race" and (proof is not None or against is not None):
+    if backend != BACKENDS[0] and (proof is not None or against is not None):
         raise InputError(f"--backend {backend}", "writes no proofs and compares no networks", "leave it out")
     if proof is not None and against is not None:
         raise InputError("--proof", "there are no proofs about two networks over a box", "leave it out")
@@ -92,13 +93,30 @@ def verify(
 
 
 def prove_box(
-    claim: Any, *, proof: Path | None, timeout: float, memory: int, workers: int | None, seed: int, trust: str, quiet: bool, as_json: bool
+    claim: Any,
+    *,
+    proof: Path | None,
+    timeout: float,
+    memory: int,
+    workers: int | None,
+    seed: int,
+    trust: str,
+    backends: str | None,
+    quiet: bool,
+    as_json: bool,
 ) -> int:
     """`relucid prove` of a claim about a box: the same as `verify` of its parts."""
     from .verifiers.boxes.answer import answer_json
     from .verifiers.boxes.process import verify_files
 
     two = claim.network_b is not None
+    names = names_in(backends) or (BACKENDS[0],)
+    if len(names) != 1 or names[0] not in BACKENDS:
+        raise InputError(
+            "--backends", f"a claim about a box is decided by one of {', '.join(BACKENDS)}", "name one of them, or leave it out"
+        )
+    if names[0] != BACKENDS[0] and (two or proof is not None):
+        raise InputError("--backends", f"{names[0]} writes no proofs and compares no networks", "leave it out")
     if two and (proof is not None or trust == "checked"):
         raise InputError(
             "--proof" if proof is not None else "--trust checked", "there are no proofs about two networks over a box", "leave it out"
@@ -111,6 +129,7 @@ def prove_box(
         check_place(proof)
     options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
     options |= {"against": claim.network_b, "epsilon": claim.epsilon, "same_label": two and claim.epsilon is None}
+    options |= {"backend": names[0], "trust": "float" if trust == "float" else "exact"}
     with status_line(quiet) as progress:
         answer = verify_files(claim.network, claim.box, progress=progress, **options)
     with writing():
@@ -180,7 +199,7 @@ def bench_vnncomp(suite: str | None, directory: Path | None, html: Path | None, 
     source = click.get_current_context().get_parameter_source("timeout")
     own_limits = source is None or source.name == "DEFAULT"
     chosen = {k: options[k] for k in ("memory", "workers", "again", "seed", "repeat", "only", "jobs")}
-    backends = names_in(options["backends"]) or ["race"]
+    backends = names_in(options["backends"]) or BACKENDS[:1]
     if html is not None:
         from .reports.html import check_page
 

@@ -25,6 +25,7 @@ from typing import Any
 from ..models.errors import InputError
 from ..models.text import visible
 from ..output import check_writable, write_files
+from ..verifiers.boxes.answer import BACKENDS
 from ..version import __version__
 from .attempt import Limits, over, side_by_side, watched
 from .results import RESULTS, Result, append, machine, mend_torn_line, read
@@ -32,7 +33,6 @@ from .score import typical
 from .tokens import matches
 
 TABLE, WITNESSES, COLUMN = "results.csv", "counterexamples", "verify"
-BACKENDS = ("race", "split", "lp", "milp")  # of `relucid verify`
 WORDS = ("sat", "unsat", "unknown", "timeout", "error")
 
 
@@ -98,7 +98,7 @@ def run(
     repeat: int = 1,
     only: str = "",
     jobs: int = 1,
-    backends: Sequence[str] = ("race",),
+    backends: Sequence[str] = BACKENDS[:1],
 ) -> list[Result]:
     """Results of all instances whose name matches, all backends, and all repeats, `jobs` of them at a time.
 
@@ -156,7 +156,7 @@ def run(
 
 def column(backend: str) -> str:
     """What results call a backend of `verify`."""
-    return COLUMN if backend == "race" else f"{COLUMN}:{backend}"
+    return COLUMN if backend == BACKENDS[0] else f"{COLUMN}:{backend}"
 
 
 def word(result: Result) -> str:
@@ -188,13 +188,13 @@ def _digest(files: list[Path]) -> str:
 
 
 def _attempt(
-    folder: Path, out: Path, instance: Instance, limits: Limits, place: int, stop: threading.Event, backend: str = "race"
+    folder: Path, out: Path, instance: Instance, limits: Limits, place: int, stop: threading.Event, backend: str = BACKENDS[0]
 ) -> dict[str, Any] | None:
     files = [str(there(folder / name)) for name in (instance.network, instance.stated)]
     command = [sys.executable, "-P", "-m", "relucid", "verify", *files, "--json", "--timeout", f"{limits.seconds:g}"]
     command += ["--memory", str(limits.memory_mb), "--seed", str(limits.seed)]
     command += [] if limits.workers is None else ["--workers", str(limits.workers)]
-    command += [] if backend == "race" else ["--backend", backend]
+    command += [] if backend == BACKENDS[0] else ["--backend", backend]
     command += ["--trust", "float"] if backend == "milp" else []  # no proof of its would show otherwise
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
         ended = watched(command, limits.seconds, limits.memory_mb, stop, said, complained)

@@ -84,11 +84,16 @@ def test_what_is_wrong_is_said_in_a_line(folder: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().err == f"relucid: {path}: {WRONG[text]}\n"
 
 
+@pytest.mark.parametrize(("backend", "trust"), [("race", "exact"), ("split", "exact"), ("lp", "exact"), ("milp", "float")])
+def test_one_backend_alone(folder: Path, capsys: pytest.CaptureFixture[str], backend: str, trust: str) -> None:
+    assert main(["prove", claim(folder, ONE), "--backends", backend, "--trust", trust, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "proved"
+
+
 def test_options_that_are_about_tokens(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = claim(folder, ONE)
     for option in (
         ["--count"],
-        ["--backends", "bab"],
         ["--format", "drat"],
         ["--dump", "d"],
         ["--checkpoint", "c"],
@@ -97,6 +102,13 @@ def test_options_that_are_about_tokens(folder: Path, capsys: pytest.CaptureFixtu
         assert main(["prove", path, *option]) == 2
         assert capsys.readouterr().err == f"relucid: {option[0]}: is for claims about tokens, and this one is about a box; leave it out\n"
     assert main(["prove", path, "--trust", "checked"]) == 2
+    capsys.readouterr()
+    for names in ("bab", "lp,split"):
+        assert main(["prove", path, "--backends", names]) == 2
+        assert capsys.readouterr().err == (
+            "relucid: --backends: a claim about a box is decided by one of race, split, lp, milp; name one of them, or leave it out\n"
+        )
+    assert main(["prove", path, "--backends", "lp", "--proof", str(folder / "p")]) == 2
     assert main(["check", path, str(folder / "p"), "--export", "d"]) == 2
     two = claim(folder, TWO.format("copy.onnx", ""))
     assert main(["prove", two, "--proof", str(folder / "p")]) == 2 and main(["check", two, str(folder / "p")]) == 2

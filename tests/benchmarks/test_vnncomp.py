@@ -87,6 +87,24 @@ def test_the_table_and_the_witness_are_the_competition_s(folder: Path, out: Path
     assert math.isclose(float(answer.ravel()[0]), values[2]) and values[2] >= 0.75
 
 
+def test_backends_are_columns(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", str(folder), "--out", str(tmp_path), "--only", "holds|fails"]
+    assert main([*words, "--backends", "lp,milp", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["unsat"], found["sat"], list(found["backends"])) == (1, 1, ["lp", "milp"]) and found["backends"]["milp"]["unsat"] == 1
+    assert [(r["claim"], r["backend"]) for r in lines(tmp_path)] == [(n, f"verify:{b}") for n in NAMES[:2] for b in ("lp", "milp")]
+    assert all(r["trust"] in (None, "exact", "float") for r in lines(tmp_path)) and "milp" not in {r["by"] for r in lines(tmp_path)[::2]}
+    for table in ("results.csv", "results-milp.csv"):
+        assert [row[4] for row in csv.reader((tmp_path / table).open())] == ["unsat", "sat"]
+    assert main([*words, "--backends", "lp,race"]) == 0  # goes on
+    said = capsys.readouterr().out
+    assert "verify:lp" in said and "\nlp: 2 instances, 1 sat, 1 unsat" in said and "\nrace: 2 instances, 1 sat, 1 unsat" in said
+    assert len(lines(tmp_path)) == 6
+    for names, why in (("lp,lp", "'lp' is twice"), ("z3-bv", "'z3-bv' is no backend of verify")):
+        assert main([*words, "--backends", names]) == 2
+        assert capsys.readouterr().err == f"relucid: --backends: {why}; choose among race, split, lp, milp\n"
+
+
 def test_the_page(folder: Path, out: Path) -> None:
     text = (out / "page.html").read_text(encoding="utf-8")
     reader = check_frame(text)
@@ -153,7 +171,7 @@ def test_an_interrupt_ends_what_runs_and_keeps_what_is_finished(folder: Path, tm
     def slow(_folder: Path, _out: Path, instance: vnncomp.Instance, *rest: Any) -> dict[str, Any] | None:
         if "holds" in instance.name:
             return {"outcome": "proved", "verdict": "proved", "trust": "exact"}
-        stops.append(rest[-1].wait(20))
+        stops.append(rest[2].wait(20))
         return None
 
     def interrupt(*args: Any) -> None:

@@ -15,6 +15,7 @@ from ...models.text import rational
 
 Verdict = Literal["proved", "refuted", "unknown"]
 WORDS = {"proved": "unsat", "refuted": "sat", "unknown": "unknown"}
+BACKENDS = ("race", "split", "lp", "milp")  # what may be asked to decide; the first, all of them, is the default
 STATUS = {"proved": 0, "refuted": 1, "unknown": 3}
 
 

@@ -86,7 +86,7 @@ def decide(
     """Is there a counterexample?  `deadline` in time.monotonic's seconds.  Never raises for lack of time or of precision.
 
     `files`: where the network is several side by side, those; `preludes` have a try at every case before anything else.
-    `backend`: one of `searches.BACKENDS`.  HiGHS's word that there is none counts at trust "float" only.
+    `backend`: one of `answer.BACKENDS`.  HiGHS's word that there is none counts at trust "float" only.
     """
     started = time.monotonic()
     run = _Run(network, deadline, seed, threads, progress, files, preludes, backend, trust)

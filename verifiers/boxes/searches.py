@@ -23,7 +23,6 @@ MOST_SHARES = 2**24  # of neurons and inputs: what cutting the box keeps for eve
 LP_AFTER, LP_AFTER_FEW, MILP_AFTER = 0.1, 5.0, 5.0  # seconds
 FEWER_INPUTS = 8  # up to here programs have not been seen to win (docs/verify.md)
 MILP_THREADS = 3  # below that it would take the time of those who can prove something
-BACKENDS = ("race", "split", "lp", "milp")
 
 
 def few_inputs(net: FloatNetwork) -> bool:
@@ -46,7 +45,7 @@ def searched(
     backend: str = "race",
     trust: str = "exact",
 ) -> list[Ended]:
-    """What `race` says; `backend`: one of BACKENDS.  At trust "float" HiGHS's word that there is no point decides, too."""
+    """What `race` says; `backend`: one of `answer.BACKENDS`.  At trust "float" HiGHS's word that there is no point decides, too."""
     racing, word, few = backend == "race", trust == "float", few_inputs(net)
     late = few and free_inputs(net) <= FEWER_INPUTS
     for_lp = max(1, threads // 2) if racing else threads
