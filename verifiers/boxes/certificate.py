@@ -1,7 +1,7 @@
 """Writes the proof of a property that was proved, in the order in which `proof/box_checker.py` reads it (docs/proof-format.md, §10).
 
 After `decide.py`.  Nothing here is trusted: floats propose cuts and multipliers as in the searches, and every leaf is tried in the checker's
-own arithmetic before it is written.  With few inputs the box is cut, depth first; with many, the leaves of `relu_split.py` or `lp_split.py`,
+own arithmetic before it is written.  With few inputs the box is cut, depth first; with many, or where that decided it, the leaves of `relu_split.py` or `lp_split.py`,
 whichever is first, are written down, with the multipliers that showed them.
 """
 
@@ -57,8 +57,12 @@ def proof_lines(
     deadline: float,
     threads: int = 1,
     progress: Progress = lambda text: None,
+    phases: bool = False,
 ) -> Iterator[Line]:
-    """Raises TimeoutError after `deadline` (time.monotonic), Unsupported where the bounds of the checker do not show the property."""
+    """Raises TimeoutError after `deadline` (time.monotonic), Unsupported where the bounds of the checker do not show the property.
+
+    `phases`: split ReLUs even where inputs are few (a search that did so was the first to decide it).
+    """
     yield {"format": BOX_FORMAT, **digests}
     exact = box_network(network)
     for number, case in enumerate(stated.cases):
@@ -67,7 +71,7 @@ def proof_lines(
                 raise Unsupported("every input is unsafe")
             yield {"case": number}
             with np.errstate(all="ignore"):
-                yield from _Case(network, exact, case, deadline, threads, progress).lines()
+                yield from _Case(network, exact, case, deadline, threads, progress, phases).lines()
     yield {"end": True}
 
 
@@ -89,6 +93,7 @@ class _Case:
     deadline: float
     threads: int
     progress: Progress
+    phases: bool
 
     def __post_init__(self) -> None:
         self.net: FloatNetwork = float_network(self.network, self.case.lower, self.case.upper)
@@ -103,7 +108,7 @@ class _Case:
 
     def lines(self) -> Iterator[Line]:
         region = region_of(self.exact, self.case)
-        if not few_inputs(self.net):
+        if self.phases or not few_inputs(self.net):
             found = self._by_phases(tightened(self.exact, region), self.net, self.deadline, frozenset())
             if found is not None:
                 yield from _shorter({"tighten": True, "bounds": found[0], "empty": found[1], "cut": None})

@@ -14,6 +14,7 @@ import numpy as np
 
 from .program import Program
 
+ENOUGH = 1e-3  # below 0, in the program's units: a margin as low as that needs not be the lowest
 FEW_STEPS = 100  # of the simplex, for a look at what a split would bring
 
 
@@ -54,6 +55,7 @@ class Relaxation:
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = p.matrix.indptr, p.matrix.indices, p.matrix.data
         self._highs: Any = highspy.Highs()
         self._highs.silent()
+        self._highs.setOptionValue("objective_bound", ENOUGH)
         for option, value in (("presolve", "off"), ("threads", 1), ("simplex_strategy", 1), ("random_seed", seed)):
             self._highs.setOptionValue(option, value)
         self._highs.passModel(lp)
@@ -73,7 +75,7 @@ class Relaxation:
             if not 0 < size < np.inf:
                 return Solved(np.inf)
             return Solved(-np.inf, factors=np.zeros(len(self._owner)), prices=prices / (size * p.unit))
-        if status != states.kOptimal:
+        if status not in (states.kOptimal, states.kObjectiveBound):
             return Solved(np.inf)
         found = self._highs.getSolution()
         value, dual = np.asarray(found.col_value), np.asarray(found.row_dual)
@@ -82,7 +84,10 @@ class Relaxation:
         if not 0 < total < np.inf:
             return Solved(np.inf)
         prices = dual[:count] * (p.size / (total * p.unit))
-        return Solved(float(value[p.margin]) * p.size, p.inputs(value), value[p.y], value[p.s], factors / total, prices)
+        factors = factors / total
+        if status == states.kObjectiveBound:
+            return Solved(-float(self._highs.getInfo().objective_function_value) * p.size, factors=factors, prices=prices)
+        return Solved(float(value[p.margin]) * p.size, p.inputs(value), value[p.y], value[p.s], factors, prices)
 
     def look(self, phase: np.ndarray, polyhedron: int, deadline: float) -> float:
         """The margin as far as a few steps tell; -inf where it is infeasible, inf where they do not."""

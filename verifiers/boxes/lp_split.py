@@ -29,6 +29,7 @@ BATCH = 8
 LIKELY, RELIABLE = 8, 4  # neurons that are looked at, and how often before it is known what splits of them bring
 BROKEN = 1e-7  # of a neuron's range: the point of the program is wrong about it by more than that
 LEAST = 1e-9  # that a split is expected to bring
+MOST_ROWS = 64  # that say what neurons cost on the whole box
 FIELDS = ("phase", "polyhedron", "weight", "parent", "split", "share")
 
 
@@ -76,7 +77,7 @@ def search(
         written = program(net, root.box, rows, np.flatnonzero(np.isin(rows.owner, left)))
     except Unsupported as error:
         return Searched("stuck", 0, str(error))
-    tree = _Tree(net, rows, root, written, accept, deadline, settled or (lambda shown: None))
+    tree = _Tree(net, rows, root, written, accept, deadline, settled)
     count = len(left)
     first = _Nodes(
         np.zeros((count, len(written.neuron)), dtype=np.int8),
@@ -106,7 +107,7 @@ class _Tree:
     program: Program
     accept: Callable[[np.ndarray], bool]
     deadline: float
-    settled: Settled
+    settled: Settled | None
     own: threading.local = field(default_factory=threading.local)
     alone: threading.Lock = field(default_factory=threading.Lock)
 
@@ -117,8 +118,8 @@ class _Tree:
 
     def _usual_loss(self) -> np.ndarray:
         """(open,): what every neuron costs on the whole box, for parts about which HiGHS has nothing to say."""
-        start = self.rows.start(np.arange(len(self.rows)))
-        functions = fresh(self.net, self.root.box, len(self.rows))
+        some = self.program.rows[:MOST_ROWS]
+        start, functions = self.rows.start(some), fresh(self.net, self.root.box, len(some))
         found, layers = one_bound(self.net, start, self.root.box, functions)
         return losses(self.net, found.replaced, layers).max(axis=0)[self.program.neuron]
 
@@ -134,6 +135,8 @@ class _Tree:
         for n in range(len(nodes)):
             solved.append(self.relaxation.solve(nodes.phase[n], int(nodes.polyhedron[n]), self.deadline))
             self._learn(nodes, n, solved[-1].margin)
+            if nodes.split[n] < 0 and solved[-1].factors is None:  # nothing is known of the whole box: nothing will be of parts
+                return None, "stuck"
         negative = np.array([s.factors is not None and s.margin < 0 for s in solved])
         open_ = np.ones(len(nodes), dtype=bool)
         if negative.any():
@@ -159,7 +162,7 @@ class _Tree:
         found, functions = proved_bounds(self.net, self.rows, self.root.box, factors, prices, phase.astype(np.int8))
         safe = np.asarray(found.bound < 0)
         done = np.flatnonzero(safe)
-        if len(done):
+        if self.settled is not None and len(done):
             f = functions[done]
             self.settled(Shown(nodes.polyhedron[done], self.rows.within(factors[done], nodes.polyhedron[done]), f.phase, f.below, f.beta))
         return safe

@@ -79,72 +79,77 @@ def program(net: FloatNetwork, box: Parts, rows: Rows, chosen: np.ndarray) -> Pr
     """`box`: one part with the bounds of all neurons; `chosen`: the rows that are put in.  Raises Unsupported where that is too large."""
     from scipy.sparse import csr_array, diags_array, hstack, vstack
 
+    middle, radius = (box.low[0] + box.high[0]) / 2, (box.high[0] - box.low[0]) / 2
     lower, upper = box.lower[0], box.upper[0]
     opened = np.flatnonzero((lower < 0) & (upper > 0))
-    count, inputs = len(opened), net.sizes[0]
-    width = inputs + 2 * count
-    middle, radius = (box.low[0] + box.high[0]) / 2, (box.high[0] - box.low[0]) / 2
+    count = len(opened)
+    width = len(middle) + 2 * count
+    (inputs, _), (outputs, constant), (equations, offset) = _forms(net, middle, radius, lower, upper, opened)
+
+    def pair(first: np.ndarray, second: np.ndarray) -> csr_array:
+        """A multiple of y and one of s for every open neuron."""
+        place = np.tile(np.arange(count), 2), len(middle) + np.arange(2 * count)
+        return csr_array((np.concatenate([first, second]), place), shape=(count, width))
+
+    unit = np.maximum(upper[opened], -lower[opened])
+    equations = (diags_array(1 / unit) @ equations).tocsr() - pair(upper[opened] / unit, lower[opened] / unit)
+    margins, floor = csr_array(rows.outputs[chosen]) @ outputs, rows.outputs[chosen] @ constant + rows.constant[chosen]
+    if rows.inputs is not None:
+        margins, floor = margins + csr_array(rows.inputs[chosen]) @ inputs, floor + rows.inputs[chosen] @ middle
+    if equations.nnz + margins.nnz > MOST_ENTRIES:
+        raise Unsupported(TOO_LARGE)
+    size = max(float(abs(margins).max()) if margins.nnz else 0.0, float(np.abs(floor).max(initial=0)), FLOOR)
+    last = csr_array(np.concatenate([np.zeros(2 * count), -np.ones(len(chosen))])[:, None])
+    return Program(
+        middle,
+        radius,
+        hstack([vstack([equations, pair(np.ones(count), np.ones(count)), margins / size]), last], format="csr"),
+        np.concatenate([-offset / unit, np.full(count, -np.inf), -floor / size]),
+        np.concatenate([-offset / unit, np.ones(count), np.full(len(chosen), np.inf)]),
+        opened,
+        unit,
+        np.asarray(chosen),
+        size,
+    )
+
+
+Form = tuple["csr_array", np.ndarray]  # of many values at once: (values, variables without the margin), (values,)
+
+
+def _forms(
+    net: FloatNetwork, middle: np.ndarray, radius: np.ndarray, lower: np.ndarray, upper: np.ndarray, opened: np.ndarray
+) -> tuple[Form, Form, Form]:
+    """The inputs, the outputs, and what the open neurons read, as linear functions of the variables."""
+    from scipy.sparse import csr_array, diags_array, vstack
+
+    inputs, width = len(middle), len(middle) + 2 * len(opened)
     place = np.full(net.count, -1)
-    place[opened] = np.arange(count)
+    place[opened] = np.arange(len(opened))
     columns = dict(zip(net.relus, net.columns, strict=True))
-    values: list[tuple[csr_array, np.ndarray]] = [
-        (csr_array((radius, (np.arange(inputs), np.arange(inputs))), shape=(inputs, width)), middle)
-    ]
-    equations, constants = [csr_array((0, width))], [np.zeros(0)]
+    at = np.arange(inputs)
+    values: list[Form] = [(csr_array((radius, (at, at)), shape=(inputs, width)), middle)]
+    read: list[Form] = [(csr_array((0, width)), np.zeros(0))]
     entries = 0
     for k, node in enumerate(net.nodes, start=1):
         if isinstance(node, Relu):
             matrix, constant = values[node.source]
             c = columns[k]
             own = np.flatnonzero(place[c] >= 0)
-            at = place[c][own]
-            equations.append(matrix[own])
-            constants.append(constant[own])
-            entries += matrix[own].nnz
+            read.append((matrix[own], constant[own]))
+            entries += read[-1][0].nnz
             on = (lower[c] >= 0).astype(np.float64)
-            outputs = csr_array((upper[c][own], (own, inputs + at)), shape=(net.sizes[k], width))
+            outputs = csr_array((upper[c][own], (own, inputs + place[c][own])), shape=(net.sizes[k], width))
             values.append(((diags_array(on) @ matrix).tocsr() + outputs, on * constant))
         else:
             matrix, constant = csr_array((net.sizes[k], width)), node.bias.astype(np.float64)
             for source, w in zip(node.sources, node.weights, strict=True):
                 before, offset = values[source]
-                matrix = matrix + _product(w, before)
-                constant = constant + w @ offset
+                matrix, constant = matrix + _product(w, before), constant + w @ offset
             matrix.eliminate_zeros()
             values.append((matrix, constant))
         if entries + values[-1][0].nnz > MOST_ENTRIES:
             raise Unsupported(TOO_LARGE)
-    at, high, low = np.arange(count), upper[opened], lower[opened]
-    unit = np.maximum(high, -low)
-
-    def pair(first: np.ndarray, second: np.ndarray) -> csr_array:
-        """A multiple of y and one of s for every open neuron."""
-        place = np.tile(at, 2), inputs + np.arange(2 * count)
-        return csr_array((np.concatenate([first, second]), place), shape=(count, width))
-
-    equation = (diags_array(1 / unit) @ vstack(equations)).tocsr() - pair(high / unit, low / unit)
-    triangle = pair(np.ones(count), np.ones(count))
-    matrix, constant = values[-1]
-    margins, floor = csr_array(rows.outputs[chosen]) @ matrix, rows.outputs[chosen] @ constant + rows.constant[chosen]
-    if rows.inputs is not None:
-        first, offset = values[0]
-        margins, floor = margins + csr_array(rows.inputs[chosen]) @ first, floor + rows.inputs[chosen] @ offset
-    if entries + margins.nnz > MOST_ENTRIES:
-        raise Unsupported(TOO_LARGE)
-    size = max(float(abs(margins).max()) if margins.nnz else 0.0, float(np.abs(floor).max(initial=0)), FLOOR)
-    last = csr_array(np.concatenate([np.zeros(2 * count), -np.ones(len(chosen))])[:, None])
-    offset = -np.concatenate(constants) / unit
-    return Program(
-        middle,
-        radius,
-        hstack([vstack([equation, triangle, margins / size]), last], format="csr"),
-        np.concatenate([offset, np.full(count, -np.inf), -floor / size]),
-        np.concatenate([offset, np.ones(count), np.full(len(chosen), np.inf)]),
-        opened,
-        unit,
-        np.asarray(chosen),
-        size,
-    )
+    return values[0], values[-1], (vstack([m for m, _ in read]), np.concatenate([c for _, c in read]))
 
 
 def _product(w: np.ndarray | SparseFloats, values: csr_array) -> csr_array:
