@@ -65,11 +65,41 @@ class Parts:
 
 
 @dataclass(frozen=True, eq=False)
+class WideLines:
+    """Upper lines of a layer's neurons by what node `source` holds (`cuts.py`): y <= slopes . values + offset, off by at most `error`.
+
+    `owner` (lines, neurons), `slopes` (lines, size of the source), `offset`, `error` (lines,).  `weight` (functions, lines): how much of the neuron's
+    coefficient each takes; where they want more than there is, they share it.
+    """
+
+    source: int
+    owner: np.ndarray
+    slopes: np.ndarray
+    offset: np.ndarray
+    error: np.ndarray
+    weight: np.ndarray
+
+    def __getitem__(self, functions: Rows) -> WideLines:
+        return WideLines(self.source, self.owner, self.slopes, self.offset, self.error, self.weight[functions])
+
+    def taken(self, plus: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of positive coefficients `plus` (functions, neurons): what each line takes, and what is left, at least."""
+        wanted = self.weight @ self.owner
+        with np.errstate(all="ignore"):
+            share = np.where(wanted > plus, plus / wanted, 1.0)
+        weight = self.weight * (share @ self.owner.T)
+        # all lines are above y >= 0, so that together they may take more than there is, but never less
+        left = np.maximum(plus - weight @ self.owner + (8 + 4 * len(self.owner)) * UNIT * plus, 0)
+        return weight, left
+
+
+@dataclass(frozen=True, eq=False)
 class Lines:
     """One ReLU layer's replacement on each part: y <= above x + lift, y >= below x; all (parts, neurons).
 
     `gap`: how far y can be from the lower line; for branching only.  `push`: what is added to the coefficients before the ReLU:
-    a split's sign times its multiplier (beta >= 0: on the part, sign * x >= 0, so the bound stays one; Wang et al. 2021).
+    a split's sign times its multiplier (beta >= 0: on the part, sign * x >= 0, so the bound stays one; Wang et al. 2021).  `wide`: other lines
+    above, which take some of the positive coefficients; they hold on the whole box.
     """
 
     above: np.ndarray
@@ -77,10 +107,12 @@ class Lines:
     lift: np.ndarray
     gap: np.ndarray
     push: np.ndarray | None = None
+    wide: WideLines | None = None
 
     def __getitem__(self, parts: Rows) -> Lines:
         push = None if self.push is None else self.push[parts]
-        return Lines(self.above[parts], self.below[parts], self.lift[parts], self.gap[parts], push)
+        wide = None if self.wide is None else self.wide[parts]
+        return Lines(self.above[parts], self.below[parts], self.lift[parts], self.gap[parts], push, wide)
 
     def of(self, part: np.ndarray) -> Lines:
         """Those of the parts, for bounding only."""
@@ -181,6 +213,17 @@ def _carried(net: FloatNetwork, start: Start, parts: Parts, layers: dict[int, Li
             plus = np.maximum(a, 0)
             error += plus @ (2 * net.slack[k]) - a @ net.slack[k]
             found = layers[k] if own_lines else layers[k].of(start.part)
+            if found.wide is not None:
+                taken, left_over = found.wide.taken(plus)
+                added = taken @ found.wide.offset
+                constant += added
+                size += np.abs(added)
+                error += taken @ found.wide.error
+                through = taken @ found.wide.slopes
+                source = found.wide.source
+                carried[source] = carried[source] + through if source in carried else through
+                a = left_over + np.minimum(a, 0)
+                plus = left_over
             added = np.einsum("ij,ij->i", plus, found.lift)
             constant += added
             size += added

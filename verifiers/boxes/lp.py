@@ -22,8 +22,9 @@ FEW_STEPS = 100  # of the simplex, for a look at what a split would bring
 class Solved:
     """`margin`: the largest; -inf where the phases are infeasible, inf where HiGHS does not say.
 
-    `inputs` (inputs,), `y`, `s` (open,; shares of its range): where it is attained, None where it is not.  `factors` (rows of the program,), `prices`
-    (open,): how much of each row, and of each neuron's equation, adds up to that; of an infeasible program to a contradiction (factors all 0).
+    `inputs` (inputs,), `y`, `s` (open,; shares of its range), `values` (variables but the margin,): where it is attained, None where it is not.  `factors` (rows of the program,), `prices`
+    (open,), `cuts` (cuts,): how much of each row, of each neuron's equation, and of each cut adds up to that; of an infeasible program to a
+    contradiction (factors all 0).
     """
 
     margin: float
@@ -32,17 +33,21 @@ class Solved:
     s: np.ndarray | None = None
     factors: np.ndarray | None = None
     prices: np.ndarray | None = None
+    cuts: np.ndarray | None = None
+    values: np.ndarray | None = None
 
 
 class Relaxation:
     """Not for two threads at a time."""
 
-    def __init__(self, program: Program, owner: np.ndarray, seed: int = 0) -> None:
-        """`owner` (rows of the program,): the polyhedron that each belongs to."""
+    def __init__(self, program: Program, owner: np.ndarray, cut_units: np.ndarray, seed: int = 0) -> None:
+        """`owner` (rows of the program,): the polyhedron that each belongs to; `cut_units`: see `program.py`."""
         import highspy
 
         p, self._highspy = program, highspy
         self._program, self._owner = p, owner
+        self._units = np.concatenate([p.unit, cut_units])  # of equations, then of cuts
+        self._priced = np.r_[0 : len(p.neuron), 2 * len(p.neuron) : p.first_row]
         self._count = len(p.neuron)
         self._phase = np.zeros(self._count, dtype=np.int8)
         self._polyhedron = -1
@@ -70,24 +75,26 @@ class Relaxation:
             _, there, ray = self._highs.getDualRay()
             if not there:
                 return Solved(np.inf)
-            prices = np.asarray(ray)[:count]
-            size = np.abs(prices).max(initial=0)
+            priced = np.asarray(ray)[self._priced]
+            size = np.abs(priced).max(initial=0)
             if not 0 < size < np.inf:
                 return Solved(np.inf)
-            return Solved(-np.inf, factors=np.zeros(len(self._owner)), prices=prices / (size * p.unit))
+            priced = priced / (size * self._units)
+            return Solved(-np.inf, factors=np.zeros(len(self._owner)), prices=priced[:count], cuts=priced[count:])
         if status not in (states.kOptimal, states.kObjectiveBound):
             return Solved(np.inf)
         found = self._highs.getSolution()
         value, dual = np.asarray(found.col_value), np.asarray(found.row_dual)
-        factors = np.where(self._owner == polyhedron, np.maximum(dual[2 * count :], 0), 0.0)
+        factors = np.where(self._owner == polyhedron, np.maximum(dual[p.first_row :], 0), 0.0)
         total = factors.sum()
         if not 0 < total < np.inf:
             return Solved(np.inf)
-        prices = dual[:count] * (p.size / (total * p.unit))
+        priced = dual[self._priced] * (p.size / (total * self._units))
+        prices, cuts = priced[:count], priced[count:]
         factors = factors / total
         if status == states.kObjectiveBound:
-            return Solved(-float(self._highs.getInfo().objective_function_value) * p.size, factors=factors, prices=prices)
-        return Solved(float(value[p.margin]) * p.size, p.inputs(value), value[p.y], value[p.s], factors, prices)
+            return Solved(-float(self._highs.getInfo().objective_function_value) * p.size, factors=factors, prices=prices, cuts=cuts)
+        return Solved(float(value[p.margin]) * p.size, p.inputs(value), value[p.y], value[p.s], factors, prices, cuts, value[: p.margin])
 
     def look(self, phase: np.ndarray, polyhedron: int, deadline: float) -> float:
         """The margin as far as a few steps tell; -inf where it is infeasible, inf where they do not."""
@@ -116,7 +123,7 @@ class Relaxation:
             self._highs.changeColsBounds(len(columns), columns, np.zeros(len(columns)), high.astype(np.float64))
             self._phase = np.array(phase)
         if polyhedron != self._polyhedron:
-            first = 2 * self._count
+            first = p.first_row
             least = np.where(self._owner == polyhedron, p.least[first:], -np.inf)
             index = np.arange(first, first + len(least), dtype=np.int32)
             self._highs.changeRowsBounds(len(index), index, least, np.full(len(index), np.inf))

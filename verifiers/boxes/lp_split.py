@@ -8,6 +8,7 @@ after a look at what the most likely ones would bring ("reliability branching", 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,12 +16,13 @@ import numpy as np
 
 from ...models.errors import Unsupported
 from .bounds import losses
+from .cuts import Cuts, joined, layers_of
 from .floats import FloatNetwork
 from .leaves import Settled, Shown
 from .lp import Relaxation, Solved
 from .prices import proved_bounds
-from .program import Program, program
-from .root import Root, fresh, root_of, shown
+from .program import Program, cut_units, program, with_cuts
+from .root import Root, fresh, root_of, share_of, shown
 from .rows import Rows
 from .slopes import one_bound
 from .work import Searched, branch_and_bound
@@ -29,6 +31,7 @@ BATCH = 8
 LIKELY, RELIABLE = 8, 4  # neurons that are looked at, and how often before it is known what splits of them bring
 BROKEN = 1e-7  # of a neuron's range: the point of the program is wrong about it by more than that
 LEAST = 1e-9  # that a split is expected to bring
+ROUNDS, CUT_POLYHEDRA, CUT_SHARE, LEAST_GAIN = 10, 8, 0.1, 0.005
 MOST_ROWS = 64  # that say what neurons cost on the whole box
 FIELDS = ("phase", "polyhedron", "weight", "parent", "split", "share")
 
@@ -75,6 +78,8 @@ def search(
     progress("writing the linear program")
     try:
         written = program(net, root.box, rows, np.flatnonzero(np.isin(rows.owner, left)))
+        if settled is None:  # the format of proofs has no such lines
+            written = _strengthened(net, rows, root, written, left, deadline, progress)
     except Unsupported as error:
         return Searched("stuck", 0, str(error))
     tree = _Tree(net, rows, root, written, accept, deadline, settled)
@@ -97,6 +102,42 @@ def search(
         deadline=deadline,
         progress=progress,
     )
+
+
+def _relaxation(net: FloatNetwork, rows: Rows, written: Program) -> Relaxation:
+    return Relaxation(written, rows.owner[written.rows], cut_units(net, written))
+
+
+def _strengthened(
+    net: FloatNetwork, rows: Rows, root: Root, written: Program, left: np.ndarray, deadline: float, progress: Callable[[str], None]
+) -> Program:
+    """With cuts that the solutions of the program on the whole box violate, round by round, while they bring something."""
+    layers = layers_of(net, root.box)
+    columns = dict(zip(net.relus, net.columns, strict=True))
+    none = np.zeros(len(written.neuron), dtype=np.int8)
+    until = share_of(deadline, CUT_SHARE)
+    margins = np.full(len(left), np.inf)
+    for number in range(ROUNDS):
+        progress(f"cuts, round {number + 1}")
+        relaxation = _relaxation(net, rows, written)
+        new: list[dict[int, Cuts]] = []
+        gained = False
+        for i, polyhedron in enumerate(left[:CUT_POLYHEDRA]):
+            solved = relaxation.solve(none, int(polyhedron), until)
+            if solved.values is None:
+                continue
+            gained |= solved.margin < margins[i] - LEAST_GAIN * abs(margins[i]) if np.isfinite(margins[i]) else True
+            margins[i] = solved.margin
+            for k, layer in layers.items():
+                place = np.flatnonzero(np.isin(np.arange(columns[k].start, columns[k].stop), written.neuron))
+                values, outputs = (m @ solved.values + c for m, c in (written.forms[layer.source], written.forms[k]))
+                found, slopes = layer.violated(place, values, outputs[place])
+                if len(found):
+                    new.append({k: layer.cuts(found, slopes)})
+        if not new or not gained or time.monotonic() > until:
+            break
+        written = with_cuts(net, written, joined([written.cuts, *new]))
+    return written
 
 
 @dataclass(eq=False)
@@ -127,7 +168,7 @@ class _Tree:
     def relaxation(self) -> Relaxation:
         """The thread's own."""
         if not hasattr(self.own, "relaxation"):
-            self.own.relaxation = Relaxation(self.program, self.rows.owner[self.program.rows])
+            self.own.relaxation = _relaxation(self.net, self.rows, self.program)
         return self.own.relaxation
 
     def step(self, nodes: _Nodes) -> tuple[_Nodes | None, str]:
@@ -159,7 +200,12 @@ class _Tree:
         factors[:, self.program.rows] = [s.factors for s in solved]
         prices[:, self.program.neuron] = [s.prices for s in solved]
         phase[:, self.program.neuron] = nodes.phase
-        found, functions = proved_bounds(self.net, self.rows, self.root.box, factors, prices, phase.astype(np.int8))
+        weights = np.array([s.cuts for s in solved])
+        wide, first = {}, 0
+        for k, cuts in self.program.cuts.items():
+            wide[k] = cuts.weighed(weights[:, first : first + len(cuts)])
+            first += len(cuts)
+        found, functions = proved_bounds(self.net, self.rows, self.root.box, factors, prices, phase.astype(np.int8), wide)
         safe = np.asarray(found.bound < 0)
         done = np.flatnonzero(safe)
         if self.settled is not None and len(done):

@@ -67,7 +67,7 @@ def _solve(p: Program, deadline: float, look: Callable[[], None]) -> tuple[str, 
     # y <= z and s <= 1 - z, which together say more than the triangle
     on, off = (csr_array((ones, (at, columns)), shape=(count, p.margin + 1)) for columns in (p.y, p.s))
     z = csr_array((ones, (at, at)), shape=(count, count))
-    first, margins = p.matrix[:count], p.matrix[2 * count :]
+    first, margins = p.matrix[:count], p.matrix[p.first_row :]
     matrix = vstack(
         [hstack([on, -z]), hstack([off, z]), hstack([vstack([first, margins]), csr_array((count + margins.shape[0], count))])]
     ).tocsr()

@@ -8,21 +8,31 @@ dual is this family of bounds.)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
 import numpy as np
 
 from ...models.network import Relu
-from .bounds import Found, Parts, Start
+from .bounds import Found, Parts, Start, WideLines, upper_bounds
 from .floats import FLOOR, SAFE, FloatNetwork, check_subnormals
 from .rows import Rows
-from .slopes import Functions, one_bound, usual_slopes
+from .slopes import Functions, usual_slopes
 
 
 def proved_bounds(
-    net: FloatNetwork, rows: Rows, box: Parts, factors: np.ndarray, prices: np.ndarray, phase: np.ndarray
+    net: FloatNetwork,
+    rows: Rows,
+    box: Parts,
+    factors: np.ndarray,
+    prices: np.ndarray,
+    phase: np.ndarray,
+    wide: Mapping[int, WideLines] = MappingProxyType({}),
 ) -> tuple[Found, Functions]:
     """Bounds of the sums of rows by `factors` (functions, rows) where neurons have the phases `phase`; `prices`, `phase` (functions, neurons).
 
-    A negative one refutes the sum; where all factors are 0, it shows that no input of the box has these phases.
+    `wide`: cuts of ReLU nodes, with what each function takes of them.  A negative one refutes the sum; where all factors are 0, it shows that no input of the box has these phases.
     """
     check_subnormals()
     lower, upper = (np.repeat(v, len(phase), axis=0) for v in (box.lower, box.upper))
@@ -30,8 +40,10 @@ def proved_bounds(
     lower[phase > 0] = np.maximum(lower[phase > 0], 0)
     functions = Functions(lower, upper, phase, usual_slopes(lower, upper), np.zeros(phase.shape))
     start = _sums(net, rows, factors)
-    _fill(net, start, functions, prices)
-    return one_bound(net, start, box, functions)[0], functions
+    _fill(net, start, functions, prices, wide)
+    layers = functions.layers(net, start.node)
+    layers |= {k: replace(layers[k], wide=lines) for k, lines in wide.items()}
+    return upper_bounds(net, start, box, layers, own_lines=True), functions
 
 
 def _sums(net: FloatNetwork, rows: Rows, factors: np.ndarray) -> Start:
@@ -42,7 +54,7 @@ def _sums(net: FloatNetwork, rows: Rows, factors: np.ndarray) -> Start:
     return Start(len(net.nodes), factors @ rows.outputs, part, factors @ rows.constant, inputs, error)
 
 
-def _fill(net: FloatNetwork, start: Start, functions: Functions, prices: np.ndarray) -> None:
+def _fill(net: FloatNetwork, start: Start, functions: Functions, prices: np.ndarray, wide: Mapping[int, WideLines]) -> None:
     """Sets slopes and multipliers; roughly, as any will do."""
     columns = dict(zip(net.relus, net.columns, strict=True))
     carried: dict[int, np.ndarray] = {start.node: start.coefficients}
@@ -56,6 +68,11 @@ def _fill(net: FloatNetwork, start: Start, functions: Functions, prices: np.ndar
                 through = a @ w
                 carried[source] = carried[source] + through if source in carried else through
             continue
+        if k in wide:
+            taken, left = wide[k].taken(np.maximum(a, 0))
+            through, source = taken @ wide[k].slopes, wide[k].source
+            carried[source] = carried[source] + through if source in carried else through
+            a = left + np.minimum(a, 0)
         c = columns[k]
         lower, upper, phase, price = functions.lower[:, c], functions.upper[:, c], functions.phase[:, c], prices[:, c]
         is_open = (lower < 0) & (upper > 0)

@@ -10,7 +10,8 @@ Everything here is float64 without error bounds: what a solver says about it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from ...models.errors import Unsupported
 from ...models.network import Relu
 from .bounds import Parts
+from .cuts import Cuts
 from .floats import FLOOR, FloatNetwork
 from .matrices import SparseFloats
 from .rows import Rows
@@ -30,13 +32,16 @@ MOST_PRODUCTS = 2**28  # that it may take to put linear neurons in
 TOO_LARGE = "the linear program of the network would be too large"
 
 
+Form = tuple["csr_array", np.ndarray]  # of many values at once: (values, variables without the margin), (values,)
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """Variables: the inputs, from -1 to 1, y and s of the open neurons, the margin.
 
     `matrix` (constraints, variables), `least`, `most` (constraints,): first an equation for every open neuron, in units of `unit` (open,), then the triangle of
-    each, then one for every row of `rows`: its value, in units of `size`, minus the margin is at least 0.  `neuron` (open,): which ones are open.  Inputs
-    are `middle` + `radius` times theirs, (inputs,) each.
+    each, then the `cuts`, by ReLU node, in their neurons' units, then one for every row of `rows`: its value, in units of `size`, minus the margin is at least 0.
+    `neuron` (open,): which ones are open.  Inputs are `middle` + `radius` times theirs, (inputs,) each.  `forms`: what ReLU nodes and the inputs (0) hold.
     """
 
     middle: np.ndarray
@@ -48,6 +53,13 @@ class Program:
     unit: np.ndarray
     rows: np.ndarray
     size: float
+    forms: Mapping[int, Form]
+    cuts: Mapping[int, Cuts]
+
+    @property
+    def first_row(self) -> int:
+        """Where the rows begin among the constraints."""
+        return len(self.least) - len(self.rows)
 
     @property
     def y(self) -> np.ndarray:
@@ -84,7 +96,7 @@ def program(net: FloatNetwork, box: Parts, rows: Rows, chosen: np.ndarray) -> Pr
     opened = np.flatnonzero((lower < 0) & (upper > 0))
     count = len(opened)
     width = len(middle) + 2 * count
-    (inputs, _), (outputs, constant), (equations, offset) = _forms(net, middle, radius, lower, upper, opened)
+    forms, (outputs, constant), (equations, offset) = _forms(net, middle, radius, lower, upper, opened)
 
     def pair(first: np.ndarray, second: np.ndarray) -> csr_array:
         """A multiple of y and one of s for every open neuron."""
@@ -95,7 +107,7 @@ def program(net: FloatNetwork, box: Parts, rows: Rows, chosen: np.ndarray) -> Pr
     equations = (diags_array(1 / unit) @ equations).tocsr() - pair(upper[opened] / unit, lower[opened] / unit)
     margins, floor = csr_array(rows.outputs[chosen]) @ outputs, rows.outputs[chosen] @ constant + rows.constant[chosen]
     if rows.inputs is not None:
-        margins, floor = margins + csr_array(rows.inputs[chosen]) @ inputs, floor + rows.inputs[chosen] @ middle
+        margins, floor = margins + csr_array(rows.inputs[chosen]) @ forms[0][0], floor + rows.inputs[chosen] @ middle
     if equations.nnz + margins.nnz > MOST_ENTRIES:
         raise Unsupported(TOO_LARGE)
     size = max(float(abs(margins).max()) if margins.nnz else 0.0, float(np.abs(floor).max(initial=0)), FLOOR)
@@ -110,16 +122,48 @@ def program(net: FloatNetwork, box: Parts, rows: Rows, chosen: np.ndarray) -> Pr
         unit,
         np.asarray(chosen),
         size,
+        forms,
+        {},
     )
 
 
-Form = tuple["csr_array", np.ndarray]  # of many values at once: (values, variables without the margin), (values,)
+def with_cuts(net: FloatNetwork, p: Program, cuts: Mapping[int, Cuts]) -> Program:
+    """With these in place of those that it had.  Raises Unsupported where that is too large."""
+    from scipy.sparse import csr_array, hstack, vstack
+
+    first = 2 * len(p.neuron)
+    pieces, least = [p.matrix[:first]], [p.least[:first]]
+    for k, c in cuts.items():
+        unit = _units(net, p, k)[c.place]
+        (read, constant), (outputs, own) = p.forms[c.source], p.forms[k]
+        slopes = c.slopes / unit[:, None]
+        above = csr_array(slopes) @ read - (csr_array((1 / unit, (np.arange(len(c)), c.place)), shape=(len(c), c.size)) @ outputs)
+        pieces.append(hstack([above, csr_array((len(c), 1))]))
+        least.append(-(slopes @ constant - own[c.place] / unit + c.offset / unit))
+    matrix = vstack([*pieces, p.matrix[p.first_row :]], format="csr")
+    if matrix.nnz > MOST_ENTRIES:
+        raise Unsupported(TOO_LARGE)
+    count = sum(map(len, cuts.values()))
+    most = np.concatenate([p.most[:first], np.full(count, np.inf), p.most[p.first_row :]])
+    return replace(p, matrix=matrix, least=np.concatenate([*least, p.least[p.first_row :]]), most=most, cuts=dict(cuts))
+
+
+def _units(net: FloatNetwork, p: Program, k: int) -> np.ndarray:
+    """Of all neurons of a ReLU node; 0 where they are not open."""
+    out = np.zeros(net.count)
+    out[p.neuron] = p.unit
+    return out[net.columns[net.relus.index(k)]]
+
+
+def cut_units(net: FloatNetwork, p: Program) -> np.ndarray:
+    """(cuts,): what their rows were divided by."""
+    return np.concatenate([np.zeros(0), *(_units(net, p, k)[c.place] for k, c in p.cuts.items())])
 
 
 def _forms(
     net: FloatNetwork, middle: np.ndarray, radius: np.ndarray, lower: np.ndarray, upper: np.ndarray, opened: np.ndarray
-) -> tuple[Form, Form, Form]:
-    """The inputs, the outputs, and what the open neurons read, as linear functions of the variables."""
+) -> tuple[dict[int, Form], Form, Form]:
+    """ReLU nodes and the inputs (0), the outputs, and what the open neurons read, as linear functions of the variables."""
     from scipy.sparse import csr_array, diags_array, vstack
 
     inputs, width = len(middle), len(middle) + 2 * len(opened)
@@ -149,7 +193,7 @@ def _forms(
             values.append((matrix, constant))
         if entries + values[-1][0].nnz > MOST_ENTRIES:
             raise Unsupported(TOO_LARGE)
-    return values[0], values[-1], (vstack([m for m, _ in read]), np.concatenate([c for _, c in read]))
+    return {k: values[k] for k in (0, *net.relus)}, values[-1], (vstack([m for m, _ in read]), np.concatenate([c for _, c in read]))
 
 
 def _product(w: np.ndarray | SparseFloats, values: csr_array) -> csr_array:

@@ -18,7 +18,8 @@ from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Relu
 from relucid.models.property import Case, Property, Row
 from relucid.verifiers.boxes import decide as decide_module
-from relucid.verifiers.boxes import lp_split, program, searches
+from relucid.verifiers.boxes import lp, lp_split, program, searches
+from relucid.verifiers.boxes.cuts import layers_of
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.boxes.floats import float_network
 from relucid.verifiers.boxes.lp import Relaxation, Solved
@@ -52,19 +53,33 @@ def parts_of(network, stated):
     rows = Rows.of(net, case.unsafe)
     root = root_of(net, rows, soon())
     written = program.program(net, root.box, rows, np.arange(len(rows)))
-    return net, rows, root, written, Relaxation(written, rows.owner)
+    return net, rows, root, written, Relaxation(written, rows.owner, program.cut_units(net, written))
+
+
+def cut_parts(network, stated):
+    """The same with cuts."""
+    net, rows, root, written, _ = parts_of(network, stated)
+    written = lp_split._strengthened(net, rows, root, written, np.flatnonzero(~root.refuted), soon(), lambda text: None)
+    return net, rows, root, written, Relaxation(written, rows.owner, program.cut_units(net, written))
 
 
 def bound_of(net, rows, root, written, solved, phase):
+    wide, first = {}, 0
+    for k, own in written.cuts.items():
+        wide[k] = own.weighed(solved.cuts[None, first : first + len(own)])
+        first += len(own)
     factors, prices, phases = np.zeros((1, len(rows))), np.zeros((1, net.count)), np.zeros((1, net.count), dtype=np.int8)
     factors[0, written.rows], prices[0, written.neuron], phases[0, written.neuron] = solved.factors, solved.prices, phase
-    return proved_bounds(net, rows, root.box, factors, prices, phases)[0].bound[0]
+    return proved_bounds(net, rows, root.box, factors, prices, phases, wide)[0].bound[0]
 
 
+@pytest.mark.parametrize("made", [parts_of, cut_parts])
 @pytest.mark.parametrize("seed", range(4))
-def test_prices_prove_what_the_program_says(seed):
+def test_prices_prove_what_the_program_says(monkeypatch, made, seed):
     """Duality: the bound of the multipliers is the program's optimum, and a ray of an infeasible program is a contradiction."""
-    net, rows, root, written, relaxation = parts_of(*wide(seed))
+    monkeypatch.setattr(lp, "ENOUGH", np.inf)  # to the optimum
+    net, rows, root, written, relaxation = made(*wide(seed))
+    assert (len(written.cuts) > 0) == (made is cut_parts)
     rng = np.random.default_rng(seed)
     seen = Counter()
     for share in (0.0, 0.1, 0.3, 0.6, 1.0) * 6:
@@ -85,10 +100,19 @@ def test_prices_prove_what_the_program_says(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_program_is_a_relaxation(seed):
+def test_cuts_say_more_than_triangles(seed):
+    plain, cut = (made(*wide(seed)) for made in (parts_of, cut_parts))
+    none = np.zeros(len(plain[3].neuron), dtype=np.int8)
+    before, after = (relaxation.solve(none, 0, soon()).margin for *_, relaxation in (plain, cut))
+    assert 0 < after < 0.92 * before
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("made", [parts_of, cut_parts])
+def test_the_program_is_a_relaxation(made, seed):
     """No input does better than the program that knows its phases, nor than the one that knows none of them."""
     network, stated = wide(seed, hidden=(8, 6))
-    net, rows, _, written, relaxation = parts_of(network, stated)
+    net, rows, _, written, relaxation = made(network, stated)
     points = np.random.default_rng(seed).uniform(-1, 1, (30, 14))
     values = net.values(points)
     margins = rows.margin(points, values[-1])[:, 0]
@@ -125,7 +149,17 @@ def test_bounds_hold_whatever_the_prices_are(seed):
     phase = np.where(rng.random((4, net.count)) < 0.5, np.where(signs == 0, rng.choice([-1, 1], net.count), signs), 0).astype(np.int8)
     factors = rng.random((4, len(rows))) * (rng.random((4, len(rows))) < 0.7)
     prices = rng.normal(0, 1, (4, net.count)) * 10.0 ** rng.integers(-3, 9, (4, 1))
-    found, _ = proved_bounds(net, rows, root.box, factors, prices, phase)
+    wide = {}
+    for k, layer in layers_of(net, root.box).items():
+        place = rng.integers(0, net.sizes[k], 5)
+        share = rng.choice([0.0, 0.5, 1.0, 3.0], (5, 1))  # of the neuron's own slopes, and something else
+        own = layer.cuts(place, share * layer.weights[place] + rng.normal(0, 1, (5, 1)) * rng.choice([0.0, 1.0], (5, 1)))
+        inputs, outputs = exact[own.source], exact[k]
+        for j, slopes, offset in zip(place, own.slopes, own.offset, strict=True):
+            line = sum((Fraction(float(c)) * v for c, v in zip(slopes, inputs, strict=True)), Fraction(float(offset)))
+            assert outputs[j] <= line
+        wide[k] = own.weighed(np.abs(rng.normal(0, 1, (4, 5))) * 10.0 ** rng.integers(-3, 9, (4, 1)))
+    found, _ = proved_bounds(net, rows, root.box, factors, prices, phase, wide)
     values = [row.value(point, exact[-1]) for polyhedron in case.unsafe for row in polyhedron]
     for given_, bound in zip(factors, found.bound, strict=True):
         assert sum(Fraction(float(f)) * v for f, v in zip(given_, values, strict=True)) <= Fraction(float(bound))
@@ -200,7 +234,15 @@ class Liar(Relaxation):
     def solve(self, phase, polyhedron, deadline):
         true = super().solve(phase, polyhedron, deadline)
         rng = np.random.default_rng(0)
-        return Solved(-1.0, true.inputs, true.y, true.s, rng.random(len(self._owner)), rng.normal(0, 1, len(phase)) * 100)
+        return Solved(
+            -1.0,
+            true.inputs,
+            true.y,
+            true.s,
+            rng.random(len(self._owner)),
+            rng.normal(0, 1, len(phase)) * 100,
+            rng.random(len(self._units) - len(phase)),
+        )
 
 
 class Silent(Relaxation):
@@ -212,7 +254,7 @@ class Early(Relaxation):
     """Calls everything infeasible."""
 
     def solve(self, phase, polyhedron, deadline):
-        return Solved(-np.inf, factors=np.zeros(len(self._owner)), prices=np.ones(len(phase)))
+        return Solved(-np.inf, factors=np.zeros(len(self._owner)), prices=np.ones(len(phase)), cuts=np.ones(len(self._units) - len(phase)))
 
 
 @pytest.mark.parametrize("broken", [Liar, Silent, Early])
