@@ -21,7 +21,7 @@ from .floats import FloatNetwork
 from .leaves import Settled, Shown
 from .lp import Relaxation, Solved
 from .prices import proved_bounds
-from .program import Program, cut_units, program, with_cuts
+from .program import TOO_LARGE, Program, cut_units, program, with_cuts
 from .root import Root, fresh, root_of, share_of, shown
 from .rows import Rows
 from .slopes import one_bound
@@ -80,8 +80,8 @@ def search(
         written = program(net, root.box, rows, np.flatnonzero(np.isin(rows.owner, left)))
         if settled is None:  # the format of proofs has no such lines
             written = _strengthened(net, rows, root, written, left, deadline, progress)
-    except Unsupported as error:
-        return Searched("stuck", 0, str(error))
+    except (Unsupported, MemoryError):
+        return Searched("stuck", 0, TOO_LARGE)
     tree = _Tree(net, rows, root, written, accept, deadline, settled)
     count = len(left)
     first = _Nodes(
