@@ -37,7 +37,7 @@ def measured(network_file: Path, spec_file: Path, seconds: float, place: Path) -
         return None
     names, started = digests(network, spec), time.monotonic()
     try:
-        size = write_lines(place, proof_lines(network, stated, names, started + seconds))
+        size = write_lines(place, proof_lines(network, stated, names, started + seconds, decided_by=answer.backend))
     except (TimeoutError, Unsupported) as error:
         return f"{answer.seconds:8.2f} {time.monotonic() - started:8.2f}  no proof: {error}"
     written = time.monotonic()

@@ -57,11 +57,11 @@ def proof_lines(
     deadline: float,
     threads: int = 1,
     progress: Progress = lambda text: None,
-    phases: bool = False,
+    decided_by: str | None = None,
 ) -> Iterator[Line]:
     """Raises TimeoutError after `deadline` (time.monotonic), Unsupported where the bounds of the checker do not show the property.
 
-    `phases`: split ReLUs even where inputs are few (a search that did so was the first to decide it).
+    `decided_by`: the backend that did; one of SEARCHES goes before cutting inputs here, too.
     """
     yield {"format": BOX_FORMAT, **digests}
     exact = box_network(network)
@@ -71,7 +71,7 @@ def proof_lines(
                 raise Unsupported("every input is unsafe")
             yield {"case": number}
             with np.errstate(all="ignore"):
-                yield from _Case(network, exact, case, deadline, threads, progress, phases).lines()
+                yield from _Case(network, exact, case, deadline, threads, progress, decided_by in SEARCHES).lines()
     yield {"end": True}
 
 

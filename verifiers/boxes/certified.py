@@ -24,7 +24,7 @@ from ..proof.format import LimitReached, Rejected, read_lines
 from ..proof.writing import write_lines
 from . import aptp
 from .answer import Answer, Step
-from .certificate import SEARCHES, proof_lines
+from .certificate import proof_lines
 
 Progress = Callable[[str], None]
 OURS = "relucid"
@@ -65,7 +65,7 @@ def certified(
             _write_witness(answer, place, network, stated, spec)
             return replace(answer, proof=str(place))
         if answer.verdict == "proved" and form == OURS:
-            step = _write(place, network, stated, spec, deadline, threads, progress, phases=answer.backend in SEARCHES)
+            step = _write(place, network, stated, spec, deadline, threads, progress, answer.backend)
             return replace(answer, steps=(*answer.steps, step), proof=str(place), checked=True)
         if answer.verdict == "proved":
             step = aptp.write(place, network.source, network, stated, deadline, threads, progress)
@@ -81,7 +81,7 @@ def certified(
 
 
 def _write(
-    place: Path, network: Network, stated: Property, spec: str, deadline: float, threads: int, progress: Progress, *, phases: bool
+    place: Path, network: Network, stated: Property, spec: str, deadline: float, threads: int, progress: Progress, by: str | None
 ) -> Step:
     began = time.monotonic()
     names = digests(network, spec)
@@ -94,7 +94,7 @@ def _write(
         accepted.append(check_box_proof(network, stated, names, read_lines(part), progress, deadline=deadline))
 
     try:
-        size = write_lines(place, proof_lines(network, stated, names, deadline, threads, progress, phases), confirm)
+        size = write_lines(place, proof_lines(network, stated, names, deadline, threads, progress, by), confirm)
     except Rejected as error:  # never seen; an honest answer all the same
         raise Unsupported(f"the checker rejects the proof that was written ({error})") from None
     ended = time.monotonic()

@@ -8,6 +8,7 @@ import json
 import time
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from relucid.models.onnx_writer import with_source
 from relucid.models.property import Property
 from relucid.models.vnnlib import read_vnnlib
 from relucid.verifiers.boxes import certificate, certified, searches
+from relucid.verifiers.boxes.certificate import proof_lines
+from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.proof import box_checker
 from relucid.verifiers.proof.box_checker import check_box_proof
 from relucid.verifiers.proof.box_witness import box_witness_line, check_box_witness
@@ -117,6 +120,23 @@ def test_too_many_parts_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
         check_box_proof(network, stated, {}, endless)
     with pytest.raises(LimitReached, match="out of time"):
         check_box_proof(network, stated, {}, lines, deadline=time.monotonic() - 1)
+
+
+def test_few_inputs_that_cutting_does_not_show(tmp_path: Path) -> None:
+    """Where linear programs decided it, their leaves are the proof; the same with all cut inputs would take tens of thousands of parts."""
+    rng = np.random.default_rng(1)
+    sizes = (12, 16, 12, 1)
+    network = with_source(
+        floats(*((np.rint(rng.normal(0, 24, (b, a))) / 64, np.rint(rng.normal(0, 8, b)) / 64) for a, b in pairwise(sizes)))
+    )
+    stated = above(Fraction(3, 2), inputs=12, low=-1)
+    decided = decide(network, stated, deadline=time.monotonic() + 20, backend="lp")
+    lines = list(proof_lines(network, stated, DIGESTS, time.monotonic() + 20, decided_by=decided.backend))
+    lines = json.loads(json.dumps(lines))
+    assert decided.verdict == "proved" and accepted(network, stated, lines)
+    assert all(p["cut"] in (None, "again") for p in parts(lines))
+    assert sum(len(p["empty"]) for p in parts(lines)) > 20
+    assert both_say(network, stated, lines, tmp_path) == (True, True)
 
 
 def test_lines_are_of_bounded_length(monkeypatch: pytest.MonkeyPatch) -> None:
