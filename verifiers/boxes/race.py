@@ -17,7 +17,7 @@ import numpy as np
 from .work import Cancelled, Searched
 
 Progress = Callable[[str], None]
-LATE = 1.0  # seconds after the deadline: who has not looked up by then is not waited for
+LATE = 0.2  # seconds after the deadline: who has not looked up by then is not waited for (process.py waits a little longer)
 LOOK = 0.05
 
 
