@@ -252,7 +252,8 @@ class _Case:
             search, after = SEARCHES[name]
 
             def run(progress: Progress) -> Searched:
-                return search(net, rows, lambda points: False, deadline, progress, settled=leaves[name].append, root=root)
+                each = max(1, self.threads // len(SEARCHES))
+                return search(net, rows, lambda points: False, deadline, progress, each, settled=leaves[name].append, root=root)
 
             return Entrant(name, run, after)
 

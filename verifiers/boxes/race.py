@@ -1,7 +1,7 @@
 """Several searches at once for one question, in threads: the first to decide it ends the others.
 
 Between `decide.py` (or `certificate.py`) and the searches.  numpy and HiGHS leave Python's lock alone while they compute, so that with two cores
-two searches get on.  A search hears that it is over from `progress` and `accept`, which raise `Cancelled`.
+two searches get on.  A search hears that it is over from `progress`, which raises `Cancelled`.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Searched:
 
 
 class Cancelled(Exception):
-    """Raised by `progress` and `accept` where nobody needs the search any more; searches let it through."""
+    """Raised by `progress` where nobody needs the search any more; searches let it through."""
 
 
 class Batch(Protocol):

@@ -5,8 +5,13 @@ from __future__ import annotations
 import threading
 import time
 
+import numpy as np
 import pytest
+from box_truth import above, floats
+from relucid.verifiers.boxes import searches
+from relucid.verifiers.boxes.floats import float_network
 from relucid.verifiers.boxes.race import Entrant, race
+from relucid.verifiers.boxes.rows import Rows
 from relucid.verifiers.boxes.searches import decided
 from relucid.verifiers.boxes.work import Cancelled, Searched
 
@@ -106,3 +111,33 @@ def test_one_alone_needs_no_thread():
         return SAFE
 
     assert decided(race([Entrant("alone", search)], soon())) is SAFE and names == [True]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "threads", "options", "expected"),
+    [
+        (4, 2, {}, {"split-inputs": 0.0, "split-lp": 5.0}),
+        (12, 2, {}, {"split-inputs": 0.0, "split-lp": 0.1}),
+        (20, 2, {}, {"split-relus": 0.0, "split-lp": 0.1}),
+        (20, 3, {}, {"split-relus": 0.0, "split-lp": 0.1, "milp": 5.0}),
+        (20, 2, {"trust": "float"}, {"split-relus": 0.0, "split-lp": 0.1, "milp": 5.0}),
+        (20, 8, {"backend": "lp"}, {"split-lp": 0.0}),
+        (20, 8, {"backend": "split"}, {"split-relus": 0.0}),
+        (20, 1, {"backend": "milp"}, {"milp": 0.0}),
+    ],
+)
+def test_who_takes_part_and_when(monkeypatch, inputs, threads, options, expected):
+    seen = {}
+
+    def noted(entrants, deadline, progress):
+        seen.update({e.name: e.after for e in entrants})
+        assert all(e.proves or e.name == "milp" for e in entrants)
+        assert all(e.proves == (options.get("trust") == "float") for e in entrants if e.name == "milp")
+        return []
+
+    monkeypatch.setattr(searches, "race", noted)
+    network, stated = floats((np.ones((1, inputs)), [0])), above(1, inputs=inputs)
+    case = stated.cases[0]
+    net = float_network(network, case.lower, case.upper)
+    searches.searched(net, Rows.of(net, case.unsafe), lambda points: False, soon(), lambda text: None, threads, **options)
+    assert seen == expected
