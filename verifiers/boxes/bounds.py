@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 
 from ...models.network import Relu
+from .batch import Weighed
 from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatAffine, FloatNetwork, check_subnormals
 from .matrices import SparseFloats
 
@@ -28,11 +29,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Rows = slice | np.ndarray
-FIELDS = ("low", "high", "lower", "upper", "phase", "weight")
 
 
 @dataclass(eq=False)
-class Parts:
+class Parts(Weighed):
     """Parts of the box, and what is known on each: `low`, `high` (parts, inputs); `lower`, `upper` (parts, neurons).
 
     `phase` (parts, neurons): 1 and -1 where a split restricts the part to inputs for which the neuron's input is >= 0, or <= 0;
@@ -46,22 +46,10 @@ class Parts:
     phase: np.ndarray
     weight: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.low)
-
-    def __getitem__(self, rows: Rows) -> Parts:
-        return Parts(*(getattr(self, name)[rows] for name in FIELDS))
-
     @classmethod
     def whole(cls, net: FloatNetwork) -> Parts:
         low, high, lower, upper = (np.array(v[None]) for v in (net.start_lower, net.start_upper, net.lower, net.upper))
         return cls(low, high, lower, upper, np.zeros((1, net.count), dtype=np.int8), np.ones(1))
-
-    @classmethod
-    def joined(cls, parts: list[Parts]) -> Parts:
-        if len(parts) == 1:
-            return parts[0]
-        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in FIELDS))
 
 
 @dataclass(frozen=True, eq=False)

@@ -166,7 +166,7 @@ class _Case:
         i, value = place
         numerator, denominator = value.as_integer_ratio()
         line["cut"] = [i, numerator, denominator.bit_length() - 1]
-        off, on = (Parts(*(getattr(parts, name).copy() for name in bounds.FIELDS)) for _ in range(2))
+        off, on = (parts[np.zeros(1, dtype=np.int64)] for _ in range(2))  # copies
         off.high[0, i] = on.low[0, i] = value
         off.weight, on.weight = parts.weight / 2, parts.weight / 2
         left, right = cut(region, i, Fraction(value))

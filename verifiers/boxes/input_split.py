@@ -44,8 +44,6 @@ def search(
     return branch_and_bound(
         Parts.whole(net),
         lambda parts: _step(net, rows, parts, judge),
-        cut=Parts.__getitem__,
-        joined=Parts.joined,
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
         threads=threads,
         deadline=deadline,

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .batch import Batch
+
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class Shown(Batch):
     """Leaves: each refutes `polyhedron` (leaves,) where neurons have the phases `phase` (leaves, neurons; 0: either).
 
     A sum of its rows by `factors` (leaves, rows of the largest polyhedron; >= 0) has a negative bound with the lower slopes `below` and
@@ -21,9 +23,6 @@ class Shown:
     phase: np.ndarray
     below: np.ndarray
     beta: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.polyhedron)
 
 
 Settled = Callable[[Shown], None]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...models.errors import Unsupported
+from .batch import Weighed
 from .bounds import losses
 from .cuts import Cuts, joined, layers_of
 from .floats import FloatNetwork
@@ -33,11 +34,10 @@ BROKEN = 1e-7  # of a neuron's range: the point of the program is wrong about it
 LEAST = 1e-9  # that a split is expected to bring
 ROUNDS, CUT_POLYHEDRA, CUT_SHARE, LEAST_GAIN = 10, 8, 0.1, 0.005
 MOST_ROWS = 64  # that say what neurons cost on the whole box
-FIELDS = ("phase", "polyhedron", "weight", "parent", "split", "share")
 
 
 @dataclass(eq=False)
-class _Nodes:
+class _Nodes(Weighed):
     """Parts: `phase` (parts, open); `parent`: the margin before the last split, of neuron `split` (-1: none), which took `share` of its range away."""
 
     phase: np.ndarray
@@ -46,16 +46,6 @@ class _Nodes:
     parent: np.ndarray
     split: np.ndarray
     share: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.polyhedron)
-
-    def __getitem__(self, rows: slice | np.ndarray) -> _Nodes:
-        return _Nodes(*(getattr(self, name)[rows] for name in FIELDS))
-
-    @classmethod
-    def joined(cls, items: list[_Nodes]) -> _Nodes:
-        return items[0] if len(items) == 1 else cls(*(np.concatenate([getattr(p, name) for p in items]) for name in FIELDS))
 
 
 def search(
@@ -95,8 +85,6 @@ def search(
     return branch_and_bound(
         first,
         tree.step,
-        cut=_Nodes.__getitem__,
-        joined=_Nodes.joined,
         batch=BATCH,
         threads=threads,
         deadline=deadline,

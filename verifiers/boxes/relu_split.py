@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .batch import Weighed
 from .bounds import Parts, losses
 from .floats import FloatNetwork
 from .leaves import Settled, Shown
@@ -26,11 +27,10 @@ BATCH_BYTES = 1 << 26
 WAITING_BYTES = 1 << 30
 ROOT_STEPS, STEPS, LAST_STEPS = 60, 16, 400
 CANDIDATES = 4
-FIELDS = ("lower", "upper", "phase", "below", "beta", "row", "weight", "bound")
 
 
 @dataclass(eq=False)
-class Phases:
+class Phases(Weighed):
     """Parts: (parts, neurons) for neuron bounds, phases, multipliers; `row`: the row that is bounded; `bound`: the parent's."""
 
     lower: np.ndarray
@@ -41,16 +41,6 @@ class Phases:
     row: np.ndarray
     weight: np.ndarray
     bound: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-    def __getitem__(self, rows: slice | np.ndarray) -> Phases:
-        return Phases(*(getattr(self, name)[rows] for name in FIELDS))
-
-    @classmethod
-    def joined(cls, items: list[Phases]) -> Phases:
-        return items[0] if len(items) == 1 else cls(*(np.concatenate([getattr(p, name) for p in items]) for name in FIELDS))
 
     @property
     def functions(self) -> Functions:
@@ -102,8 +92,6 @@ def search(
     return branch_and_bound(
         left,
         lambda parts: _step(net, rows, root.box, parts, judge, done),
-        cut=Phases.__getitem__,
-        joined=Phases.joined,
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
         most_waiting=max(1, WAITING_BYTES // (net.count * 40)),
         threads=threads,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...models.network import Relu
+from .batch import Batch
 from .bounds import Found, Lines, Parts, Start, lines, upper_bounds
 from .floats import FloatNetwork
 
@@ -23,7 +24,7 @@ MOMENTUM, SECOND = 0.9, 0.99
 
 
 @dataclass(eq=False)
-class Functions:
+class Functions(Batch):
     """Functions with what is known for each: neuron bounds, phases of splits, and multipliers; (functions, neurons) all."""
 
     lower: np.ndarray
@@ -31,12 +32,6 @@ class Functions:
     phase: np.ndarray
     below: np.ndarray
     beta: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.lower)
-
-    def __getitem__(self, rows: np.ndarray | slice) -> Functions:
-        return Functions(self.lower[rows], self.upper[rows], self.phase[rows], self.below[rows], self.beta[rows])
 
     def layers(self, net: FloatNetwork, before: int) -> dict[int, Lines]:
         """Lines of the ReLU nodes before a node."""

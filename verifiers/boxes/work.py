@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
+from .batch import Weighed
 from .floats import check_subnormals
 
 
@@ -30,16 +31,8 @@ class Cancelled(Exception):
     """Raised by `progress` where nobody needs the search any more; searches let it through."""
 
 
-class Batch(Protocol):
-    """Many parts; `weight` is the share of the whole search that each is."""
-
-    weight: np.ndarray
-
-    def __len__(self) -> int: ...
-
-
 MOST_WAITING = 20_000  # parts
-Item = TypeVar("Item", bound=Batch)
+Item = TypeVar("Item", bound=Weighed)
 
 
 @dataclass(eq=False)
@@ -47,8 +40,6 @@ class _Queue(Generic[Item]):
     waiting: list[Item]
     threads: int
     most: int
-    cut: Callable[[Item, slice], Item]
-    joined: Callable[[list[Item]], Item]
     most_waiting: int
     change: threading.Condition = field(default_factory=threading.Condition)
     busy: int = 0
@@ -73,19 +64,19 @@ class _Queue(Generic[Item]):
             if there > most and there < self.most_waiting:
                 first = self.waiting[0]
                 room = min(most // 2, len(first))
-                taken.append(self.cut(first, slice(0, room)))
+                taken.append(first[:room])
                 count += room
-                self.waiting[:1] = [self.cut(first, slice(room, None))] if len(first) > room else []
+                self.waiting[:1] = [first[room:]] if len(first) > room else []
             while self.waiting and count < most:
                 last = self.waiting.pop()
                 room = most - count
                 if len(last) > room:
-                    self.waiting.append(self.cut(last, slice(0, len(last) - room)))
-                    last = self.cut(last, slice(len(last) - room, None))
+                    self.waiting.append(last[: len(last) - room])
+                    last = last[len(last) - room :]
                 taken.append(last)
                 count += len(last)
             self.busy += 1
-            return self.joined(taken)
+            return type(taken[0]).joined(taken)
 
     def give(self, parts: Item, left: Item | None, status: str) -> None:
         with self.change:
@@ -103,8 +94,6 @@ def branch_and_bound(
     first: Item,
     step: Callable[[Item], tuple[Item | None, str]],
     *,
-    cut: Callable[[Item, slice], Item],
-    joined: Callable[[list[Item]], Item],
     batch: int,
     threads: int,
     deadline: float,
@@ -112,7 +101,7 @@ def branch_and_bound(
     most_waiting: int = MOST_WAITING,
 ) -> Searched:
     """`step` says what is left to do of a batch of parts, and a status where the search is over."""
-    queue = _Queue([first], threads, batch, cut, joined, min(most_waiting, MOST_WAITING))
+    queue = _Queue([first], threads, batch, min(most_waiting, MOST_WAITING))
 
     def loop() -> None:
         check_subnormals()

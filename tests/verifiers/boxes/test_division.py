@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ from box_truth import random_network
 from hypothesis import given
 from hypothesis import strategies as st
 from relucid.verifiers.boxes import clip, relu_split
+from relucid.verifiers.boxes.batch import Weighed
 from relucid.verifiers.boxes.bounds import Parts, tightened
 from relucid.verifiers.boxes.floats import float_network
 from relucid.verifiers.boxes.input_split import _divided
@@ -85,12 +87,14 @@ def test_contradictions_are_found():
     assert not clip._contradict(part, slope, np.array([[-1.0, 1.0]]), 2).any()
 
 
-class _Numbers:
-    def __init__(self, values):
-        self.values, self.weight = np.asarray(values), np.zeros(len(values))
+@dataclass(eq=False)
+class _Numbers(Weighed):
+    values: np.ndarray
+    weight: np.ndarray
 
-    def __len__(self):
-        return len(self.values)
+    @classmethod
+    def of(cls, values):
+        return cls(np.asarray(values), np.zeros(len(values)))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -102,10 +106,9 @@ def test_every_part_is_visited_once(threads, batch):
     def step(parts):
         seen.extend(parts.values.tolist())
         children = [c for v in parts.values.tolist() for c in (2 * v, 2 * v + 1) if c <= 500]
-        return (_Numbers(children) if children else None), ""
+        return (_Numbers.of(children) if children else None), ""
 
-    options = {"cut": lambda p, s: _Numbers(p.values[s]), "joined": lambda ps: _Numbers(np.concatenate([p.values for p in ps]))}
-    found = branch_and_bound(_Numbers([1]), step, batch=batch, threads=threads, deadline=float("inf"), progress=lambda t: None, **options)
+    found = branch_and_bound(_Numbers.of([1]), step, batch=batch, threads=threads, deadline=float("inf"), progress=lambda t: None)
     assert sorted(seen) == list(range(1, 501)) and (found.status, found.parts) == ("safe", 500)
 
 
@@ -114,6 +117,5 @@ def test_a_step_that_fails_is_no_proof(threads):
     def step(parts):
         raise ZeroDivisionError
 
-    options = {"cut": lambda p, s: p, "joined": lambda ps: ps[0]}
     with pytest.raises(ZeroDivisionError):
-        branch_and_bound(_Numbers([1]), step, batch=4, threads=threads, deadline=float("inf"), progress=lambda t: None, **options)
+        branch_and_bound(_Numbers.of([1]), step, batch=4, threads=threads, deadline=float("inf"), progress=lambda t: None)
