@@ -26,8 +26,9 @@ from .compare import compare
 from .decide import Accept, Prelude, decide
 from .difference import paired
 from .floats import FloatNetwork, float_network
+from .race import decided
 from .rows import Rows
-from .searches import decided, searched
+from .searches import searched
 from .stacked import boxes, disagreement, same_nodes, side_by_side, wins
 
 Progress = Callable[[str], None]

@@ -28,10 +28,10 @@ from .clip import promising_factors
 from .floats import FloatNetwork, float_network
 from .input_split import FEW_OPEN, blamed_inputs, weakest_rows
 from .leaves import Shown
-from .race import Entrant, race
+from .race import Entrant, decided, race
 from .root import root_of
 from .rows import Rows
-from .searches import LP_AFTER, decided, few_inputs
+from .searches import LP_AFTER, few_inputs
 from .work import Searched
 
 REST = 3  # the checker bounds all ReLUs anew on every so manieth level of cuts, and where a part may be shown

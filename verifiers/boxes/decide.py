@@ -21,10 +21,10 @@ from ..engines.blas import one_blas_thread
 from .answer import Answer, Step, Witness
 from .attack import attack
 from .floats import FloatNetwork, float_network
-from .race import Ended
+from .race import Ended, decided
 from .replay import Replayer
 from .rows import Rows
-from .searches import decided, searched
+from .searches import searched
 
 Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]

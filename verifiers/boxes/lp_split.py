@@ -1,14 +1,12 @@
 """Branch and bound over the phases of ReLUs where every part is a linear program: few parts, and each of them bounded as well as can be.
 
 Beside `relu_split.py`, whose bounds are rougher and come by the batch.  HiGHS proposes (`lp.py`); a part counts as safe when the multipliers of its
-prices prove that (`prices.py`), and its points are replayed like anybody's.  The neuron to split is the one with the best pseudo-costs,
-after a look at what the most likely ones would bring ("reliability branching", Achterberg, Koch and Martin 2005).
+prices prove that (`prices.py`), and its points are replayed like anybody's.  `pseudo_costs.py` says which neuron is split.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -17,22 +15,20 @@ import numpy as np
 from ...models.errors import Unsupported
 from .batch import Weighed
 from .bounds import losses
-from .cuts import Cuts, joined, layers_of
 from .floats import FloatNetwork
 from .leaves import Settled, Shown
 from .lp import Relaxation, Solved
 from .prices import proved_bounds
-from .program import TOO_LARGE, Program, cut_units, program, with_cuts
-from .root import Root, fresh, root_of, share_of, shown
+from .program import TOO_LARGE, Program, program
+from .pseudo_costs import PseudoCosts
+from .root import Root, fresh, root_of, shown
 from .rows import Rows
 from .slopes import one_bound
+from .strengthen import relaxation_of, strengthened
 from .work import Searched, branch_and_bound
 
 BATCH = 8
-LIKELY, RELIABLE = 8, 4  # neurons that are looked at, and how often before it is known what splits of them bring
 BROKEN = 1e-7  # of a neuron's range: the point of the program is wrong about it by more than that
-LEAST = 1e-9  # that a split is expected to bring
-ROUNDS, CUT_POLYHEDRA, CUT_SHARE, LEAST_GAIN = 10, 8, 0.1, 0.005
 MOST_ROWS = 64  # that say what neurons cost on the whole box
 
 
@@ -69,7 +65,7 @@ def search(
     try:
         written = program(net, root.box, rows, np.flatnonzero(np.isin(rows.owner, left)))
         if settled is None:  # the format of proofs has no such lines
-            written = _strengthened(net, rows, root, written, left, deadline, progress)
+            written = strengthened(net, rows, root.box, written, left, deadline, progress)
     except (Unsupported, MemoryError):
         return Searched("stuck", 0, TOO_LARGE)
     tree = _Tree(net, rows, root, written, accept, deadline, settled)
@@ -92,42 +88,6 @@ def search(
     )
 
 
-def _relaxation(net: FloatNetwork, rows: Rows, written: Program) -> Relaxation:
-    return Relaxation(written, rows.owner[written.rows], cut_units(net, written))
-
-
-def _strengthened(
-    net: FloatNetwork, rows: Rows, root: Root, written: Program, left: np.ndarray, deadline: float, progress: Callable[[str], None]
-) -> Program:
-    """With cuts that the solutions of the program on the whole box violate, round by round, while they bring something."""
-    layers = layers_of(net, root.box)
-    columns = dict(zip(net.relus, net.columns, strict=True))
-    none = np.zeros(len(written.neuron), dtype=np.int8)
-    until = share_of(deadline, CUT_SHARE)
-    margins = np.full(len(left), np.inf)
-    for number in range(ROUNDS):
-        progress(f"cuts, round {number + 1}")
-        relaxation = _relaxation(net, rows, written)
-        new: list[dict[int, Cuts]] = []
-        gained = False
-        for i, polyhedron in enumerate(left[:CUT_POLYHEDRA]):
-            solved = relaxation.solve(none, int(polyhedron), until)
-            if solved.values is None:
-                continue
-            gained |= solved.margin < margins[i] - LEAST_GAIN * abs(margins[i]) if np.isfinite(margins[i]) else True
-            margins[i] = solved.margin
-            for k, layer in layers.items():
-                place = np.flatnonzero(np.isin(np.arange(columns[k].start, columns[k].stop), written.neuron))
-                values, outputs = (m @ solved.values + c for m, c in (written.forms[layer.source], written.forms[k]))
-                found, slopes = layer.violated(place, values, outputs[place])
-                if len(found):
-                    new.append({k: layer.cuts(found, slopes)})
-        if not new or not gained or time.monotonic() > until:
-            break
-        written = with_cuts(net, written, joined([written.cuts, *new]))
-    return written
-
-
 @dataclass(eq=False)
 class _Tree:
     net: FloatNetwork
@@ -141,8 +101,7 @@ class _Tree:
     alone: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        shape = (2, len(self.program.neuron))  # off, on
-        self.gained, self.tried = np.zeros(shape), np.zeros(shape)  # per share of a neuron's range; threads may lose a count
+        self.costs = PseudoCosts(len(self.program.neuron))
         self.usual_loss = self._usual_loss()
 
     def _usual_loss(self) -> np.ndarray:
@@ -156,7 +115,7 @@ class _Tree:
     def relaxation(self) -> Relaxation:
         """The thread's own."""
         if not hasattr(self.own, "relaxation"):
-            self.own.relaxation = _relaxation(self.net, self.rows, self.program)
+            self.own.relaxation = relaxation_of(self.net, self.rows, self.program)
         return self.own.relaxation
 
     def step(self, nodes: _Nodes) -> tuple[_Nodes | None, str]:
@@ -217,8 +176,13 @@ class _Tree:
         if neuron < 0 or not np.isfinite([margin, nodes.parent[n]]).all():
             return
         side = int(nodes.phase[n, neuron] > 0)
-        self.gained[side, neuron] += max(nodes.parent[n] - margin, 0) / nodes.share[n]
-        self.tried[side, neuron] += 1
+        self.costs.learn(neuron, side, max(float(nodes.parent[n]) - margin, 0.0), float(nodes.share[n]))
+
+    def _look(self, phase: np.ndarray, polyhedron: int) -> Callable[[int, int], float]:
+        def look(neuron: int, side: int) -> float:
+            return self.relaxation.look(_with(phase, neuron, side), polyhedron, self.deadline)
+
+        return look
 
     def _split(self, nodes: _Nodes, n: int, solved: Solved) -> _Nodes | None:
         """Both halves, the likelier one last; None where no neuron is open."""
@@ -235,17 +199,16 @@ class _Tree:
             broken = np.flatnonzero(np.minimum(on, off) > BROKEN)
             shares = np.maximum(np.stack([on, off]), BROKEN)  # switching off takes y away, on takes s
             if len(broken):
-                chosen = int(broken[self._best(nodes, n, solved.margin, opened[broken], shares[:, broken])])
+                look = self._look(phase, int(nodes.polyhedron[n]))
+                chosen = int(broken[self.costs.best(opened[broken], shares[:, broken], solved.margin, look)])
             else:
                 chosen = int(self.usual_loss[opened].argmax())
             first = int(on[chosen] > off[chosen])
         pieces = []
         for side in (1 - first, first):
-            half = phase.copy()
-            half[opened[chosen]] = 1 if side else -1
             pieces.append(
                 _Nodes(
-                    half[None],
+                    _with(phase, int(opened[chosen]), side)[None],
                     nodes.polyhedron[n : n + 1],
                     nodes.weight[n : n + 1] / 2,
                     np.array([solved.margin]),
@@ -255,31 +218,8 @@ class _Tree:
             )
         return _Nodes.joined(pieces)
 
-    def _best(self, nodes: _Nodes, n: int, margin: float, neurons: np.ndarray, shares: np.ndarray) -> int:
-        """Which of the neurons brings most on both sides; `shares` (2, neurons)."""
-        tried = self.tried[:, neurons]
-        usual = self.gained.sum(axis=1) / np.maximum(self.tried.sum(axis=1), 1)
-        rate = np.where(tried > 0, self.gained[:, neurons] / np.maximum(tried, 1), usual[:, None])
-        score = np.maximum(rate * shares, LEAST).prod(axis=0)
-        if not self.tried.any():
-            score = shares.min(axis=0)
-        looked = {}
-        for j in np.argsort(-score)[:LIKELY].tolist():
-            neuron = int(neurons[j])
-            if self.tried[:, neuron].min() >= RELIABLE:
-                continue
-            gains = []
-            for side in (0, 1):
-                phase = nodes.phase[n].copy()
-                phase[neuron] = 1 if side else -1
-                found = self.relaxation.look(phase, int(nodes.polyhedron[n]), self.deadline)
-                gain = max(margin - found, 0.0) if np.isfinite(found) else (2 * abs(margin) if found < 0 else 0.0)
-                gains.append(gain)
-                self.gained[side, neuron] += gain / shares[side, j]
-                self.tried[side, neuron] += 1
-            if min(gains) > margin:  # both halves are over then
-                return j
-            looked[j] = max(gains[0], LEAST) * max(gains[1], LEAST)
-        for j, value in looked.items():
-            score[j] = value
-        return int(score.argmax())
+
+def _with(phase: np.ndarray, neuron: int, side: int) -> np.ndarray:
+    found = phase.copy()
+    found[neuron] = 1 if side else -1
+    return found

@@ -98,3 +98,9 @@ def race(entrants: Sequence[Entrant], deadline: float, progress: Progress = lamb
         return [*ended, *(end(j, None) for j in sorted(running))]
     finally:
         over.set()
+
+
+def decided(ended: Sequence[Ended]) -> Searched | None:
+    """What the search that decided it found."""
+    last = ended[-1]
+    return last.found if last.found is not None and last.entrant.decides(last.found) else None

@@ -83,9 +83,3 @@ def searched(
         return race([there[backend]], deadline, progress)
     taking_part = [e for name, e in there.items() if name != "milp" or word or threads >= MILP_THREADS]
     return race(taking_part, deadline, progress)
-
-
-def decided(ended: list[Ended]) -> Searched | None:
-    """The search that decided it."""
-    last = ended[-1]
-    return last.found if last.found is not None and last.entrant.decides(last.found) else None

@@ -18,7 +18,7 @@ from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Relu
 from relucid.models.property import Case, Property, Row
 from relucid.verifiers.boxes import decide as decide_module
-from relucid.verifiers.boxes import lp, lp_split, program, searches
+from relucid.verifiers.boxes import lp, program, searches, strengthen
 from relucid.verifiers.boxes.cuts import layers_of
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.boxes.floats import float_network
@@ -59,7 +59,7 @@ def parts_of(network, stated):
 def cut_parts(network, stated):
     """The same with cuts."""
     net, rows, root, written, _ = parts_of(network, stated)
-    written = lp_split._strengthened(net, rows, root, written, np.flatnonzero(~root.refuted), soon(), lambda text: None)
+    written = strengthen.strengthened(net, rows, root.box, written, np.flatnonzero(~root.refuted), soon(), lambda text: None)
     return net, rows, root, written, Relaxation(written, rows.owner, program.cut_units(net, written))
 
 
@@ -259,7 +259,7 @@ class Early(Relaxation):
 
 @pytest.mark.parametrize("broken", [Liar, Silent, Early])
 def test_what_highs_says_is_never_believed(monkeypatch, broken):
-    monkeypatch.setattr(lp_split, "Relaxation", broken)
+    monkeypatch.setattr(strengthen, "Relaxation", broken)
     monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     for network, _, _, false in proved_and_false()[:12]:
         assert decide(network, false, deadline=time.monotonic() + 2, backend="lp").verdict != "proved"

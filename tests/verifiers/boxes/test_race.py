@@ -10,9 +10,8 @@ import pytest
 from box_truth import above, floats
 from relucid.verifiers.boxes import searches
 from relucid.verifiers.boxes.floats import float_network
-from relucid.verifiers.boxes.race import Entrant, race
+from relucid.verifiers.boxes.race import Entrant, decided, race
 from relucid.verifiers.boxes.rows import Rows
-from relucid.verifiers.boxes.searches import decided
 from relucid.verifiers.boxes.work import Cancelled, Searched
 
 SAFE, FOUND, STUCK, TIMEOUT = (Searched(status, 1) for status in ("safe", "found", "stuck", "timeout"))
