@@ -7,7 +7,6 @@ neuron's phase.  Parts are boxes of floats that cover the rational box and share
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -33,17 +32,11 @@ def search(
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
 ) -> Searched:
-    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; one call at a time."""
+    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; threads may call it together."""
     each = 8 * (net.count * (4 + net.sizes[0] + len(rows)) + 1)
-    alone = threading.Lock()
-
-    def judge(points: np.ndarray) -> bool:
-        with alone:
-            return accept(points)
-
     return branch_and_bound(
         Parts.whole(net),
-        lambda parts: _step(net, rows, parts, judge),
+        lambda parts: _step(net, rows, parts, accept),
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
         threads=threads,
         deadline=deadline,
@@ -51,7 +44,7 @@ def search(
     )
 
 
-def _step(net: FloatNetwork, rows: Rows, parts: Parts, judge: Callable[[np.ndarray], bool]) -> tuple[Parts | None, str]:
+def _step(net: FloatNetwork, rows: Rows, parts: Parts, accept: Callable[[np.ndarray], bool]) -> tuple[Parts | None, str]:
     """What is left to do of these parts, and a status if the search is over."""
     known = tightened(net, parts, share=True)
     bound, found = rows.bound(net, parts, known.layers)
@@ -74,7 +67,7 @@ def _step(net: FloatNetwork, rows: Rows, parts: Parts, judge: Callable[[np.ndarr
     parts = parts[left]
     weakest = weakest_rows(rows, bound[left], refuted[left])
     steep, loss = steep[left, weakest], losses(net, replaced[left, weakest], known[left].layers)
-    if judge(_suspects(net, rows, parts, steep)):
+    if accept(_suspects(net, rows, parts, steep)):
         return None, "found"
     halves = _divided(net, parts, steep, loss, known.share[left])  # type: ignore[index]
     return halves, "" if halves is not None else "stuck"

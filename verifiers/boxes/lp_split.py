@@ -98,7 +98,6 @@ class _Tree:
     deadline: float
     settled: Settled | None
     own: threading.local = field(default_factory=threading.local)
-    alone: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.costs = PseudoCosts(len(self.program.neuron))
@@ -168,8 +167,7 @@ class _Tree:
         unsafe = np.flatnonzero(margin >= 0)
         if not len(unsafe):
             return False
-        with self.alone:
-            return self.accept(points[unsafe[np.argsort(-margin[unsafe])]])
+        return self.accept(points[unsafe[np.argsort(-margin[unsafe])]])
 
     def _learn(self, nodes: _Nodes, n: int, margin: float) -> None:
         neuron = int(nodes.split[n])

@@ -7,7 +7,6 @@ likely ones whose two halves have the best bounds ("filtered smart branching", D
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -60,7 +59,7 @@ def search(
     settled: Settled | None = None,
     root: Root | None = None,
 ) -> Searched:
-    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; one call at a time.
+    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; threads may call it together.
 
     `settled` gets every part that is found safe, with the multipliers and the row that show it: together they are the leaves of the
     tree of splits.  `root`: what is known on the whole box, where that was found already.
@@ -72,11 +71,6 @@ def search(
         return Searched("safe", 1)
     if not net.count:
         return Searched("stuck", 1)
-    alone = threading.Lock()
-
-    def judge(points: np.ndarray) -> bool:
-        with alone:
-            return accept(points)
 
     def done(parts: Phases) -> None:
         if settled is not None and len(parts):
@@ -91,7 +85,7 @@ def search(
     each = 8 * (net.count * 16 + 4 * net.sizes[0])
     return branch_and_bound(
         left,
-        lambda parts: _step(net, rows, root.box, parts, judge, done),
+        lambda parts: _step(net, rows, root.box, parts, accept, done),
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
         most_waiting=max(1, WAITING_BYTES // (net.count * 40)),
         threads=threads,
@@ -121,7 +115,7 @@ def _root(net: FloatNetwork, rows: Rows, root: Root, done: Done, until: float) -
 
 
 def _step(
-    net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, judge: Callable[[np.ndarray], bool], done: Done
+    net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, accept: Callable[[np.ndarray], bool], done: Done
 ) -> tuple[Phases | None, str]:
     functions = parts.functions
     found, corners = descend(net, rows.start(parts.row), box, functions, STEPS if (parts.phase != 0).any() else 0)
@@ -136,7 +130,7 @@ def _step(
     points = corners[left]
     margin = rows.margin(points, net.values(points)[-1]).max(axis=1)
     unsafe = np.flatnonzero(margin >= 0)
-    if len(unsafe) and judge(points[unsafe[np.argsort(-margin[unsafe])]]):
+    if len(unsafe) and accept(points[unsafe[np.argsort(-margin[unsafe])]]):
         return None, "found"
     going = parts
     parts, still = _other_rows(net, rows, box, parts)
