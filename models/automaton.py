@@ -84,7 +84,17 @@ class Automaton:
         return sum(self.completions()[0])
 
     def count_by_label(self, label_count: int) -> tuple[int, ...]:
-        return tuple(self.restricted(c).size for c in range(label_count))
+        """How many words have each label (exact)."""
+        arrived = [1] * self.layer_sizes[0]
+        for t, layer in enumerate(self.edges):
+            following = [0] * self.layer_sizes[t + 1]
+            for source, _, target in layer:
+                following[target] += arrived[source]
+            arrived = following
+        counts = [0] * label_count
+        for label, n in zip(self.labels, arrived, strict=True):
+            counts[label] += n
+        return tuple(counts)
 
     def restricted(self, label: int) -> Automaton:
         """The words with this label only (a trimmed automaton, possibly empty)."""

@@ -89,6 +89,10 @@ class Decision:
             best[(outputs[:, j] > outputs[rows, best]).astype(bool)] = j
         return best
 
+    def rival_count(self, label: int) -> int:
+        """How many `rivals` it has."""
+        return 1 if self.kind == "sign" else len(self.labels) - 1
+
     def rivals(self, label: int) -> tuple[Rival, ...]:
         """Every way to err on a word whose right label is `label`; the network errs iff one of them holds."""
         if self.kind == "sign":

@@ -38,7 +38,7 @@ def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str) -> s
             "labels": claim.decision.labels,
             "domain_size": decimal(claim.domain_size),
         },
-        "attempts": [asdict(a) | {"inputs": [domain.unpadded(w) if _is_word(claim, w) else None for w in a.words]} for a in attempts],
+        "attempts": [_plain(claim, a) for a in attempts],
     }
     (folder / "attempts.json").write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
     if claim.pair is None:
@@ -50,6 +50,16 @@ def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str) -> s
     if domain.where is not None:
         (folder / "where.py").write_text(domain.where.source, encoding="utf-8")
     return str(folder)
+
+
+def _plain(claim: Claim, attempt: Attempt) -> dict[str, object]:
+    """An attempt for JSON; counts as strings, because they may have more digits than Python turns into text by itself."""
+    proved = attempt.proved_inputs
+    return asdict(attempt) | {
+        "inputs": [claim.domain.unpadded(w) if _is_word(claim, w) else None for w in attempt.words],
+        "proved_inputs": None if proved is None else decimal(proved),
+        "evidence": [[s.label, s.rivals, decimal(s.inputs), s.by] for s in attempt.evidence],
+    }
 
 
 def _is_word(claim: Claim, word: tuple[int, ...]) -> bool:

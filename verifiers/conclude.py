@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..models.claim import Claim
 from .backend import Budget
+from .evidence import Coverage
 from .judge import Judge, reaches
 from .shrink import plainest
 from .verdict import Attempt, Counterexample, Outcome, Proved, Refuted, Unknown, Verdict
@@ -31,7 +32,8 @@ def conclude(judge: Judge, budget: Budget, started: float, warnings: tuple[str, 
         exact = exact_in_float32(claim.network, claim.domain.positions).ok
         trust = judge.proof.trust
         assert trust is not None
-        return Proved(judge.proof.backend, time.monotonic() - started, claim.domain_size, attempts, warnings, trust, exact)
+        evidence = Coverage.of(claim, judge.proof.evidence)
+        return Proved(judge.proof.backend, time.monotonic() - started, claim.domain_size, attempts, warnings, trust, exact, evidence)
     shares = [min(a.proved_inputs, claim.domain_size) for a in attempts if a.proved_inputs is not None]
     reason = reason_of(attempts, budget, judge)
     return Unknown(None, time.monotonic() - started, claim.domain_size, attempts, warnings, reason, max(shares, default=None))

@@ -87,7 +87,7 @@ def _dumped(claim: Claim, backend: QueryBackend, place: Path, deadline: float, p
     where.mkdir(parents=True)
     entries = []
     try:
-        for number, (formula, label) in enumerate(formulas(claim, deadline, progress, backend.encoding, Counter()), start=1):
+        for number, (formula, label, _) in enumerate(formulas(claim, deadline, progress, backend.encoding, Counter()), start=1):
             progress(f"writing {backend.name}, {formula.name}")
             entry = {**about, "query": formula.name, "label": claim.decision.labels[label], "settled_by_bounds": formula.settled}
             try:

@@ -16,11 +16,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..models.claim import Claim
 from .backend import Backend, Budget
+from .evidence import Settled
 from .limits import ProcessInfo, Tree, exited
 from .verdict import TRUST_ORDER, Attempt, Outcome, Sizes, Trust
 from .worker import Task
@@ -152,6 +154,7 @@ class Entrant:
         words: tuple = (),
         proved: int | None = None,
         sizes: Sizes | None = None,
+        evidence: tuple[Settled, ...] = (),
     ) -> None:
         self.peak_mb = max(self.peak_mb, _high_water_mb(self.process.pid))
         said = self._last_line()
@@ -169,6 +172,7 @@ class Entrant:
             proved,
             sizes,
             self.spans,
+            evidence,
         )
 
     def _line(self, line: bytes) -> None:
@@ -190,13 +194,14 @@ class Entrant:
             sizes = None if message.get("sizes") is None else Sizes(**message["sizes"])
             if sizes is not None and any(type(n) is not int or n < 0 for n in vars(sizes).values()):
                 raise ValueError("sizes are not numbers")
+            evidence = tuple(map(_settled, message.get("evidence") or ()))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             self.finish("crashed", f"wrote nonsense as its answer ({type(error).__name__}: {error})")
             return
         if outcome == "refuted" and not words:
             self.finish("crashed", "said refuted without an input that shows it")
             return
-        self.finish(outcome, str(message.get("detail") or ""), str(message.get("version") or ""), trust, words, proved, sizes)
+        self.finish(outcome, str(message.get("detail") or ""), str(message.get("version") or ""), trust, words, proved, sizes, evidence)
 
     def _death(self) -> str:
         info = os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -221,6 +226,12 @@ class Entrant:
             with contextlib.suppress(OSError):
                 os.close(fd)
         self._fds = []
+
+
+def _settled(entry: Sequence[Any]) -> Settled:
+    """One entry of a child's evidence, whose numbers `evidence.py` looks at.  Raises ValueError or TypeError where it is none."""
+    label, rivals, inputs, by = entry
+    return Settled(label, None if rivals is None else tuple(rivals), int(inputs, 16), one_line(str(by), 60))
 
 
 def _high_water_mb(pid: int) -> float:

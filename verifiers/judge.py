@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ..models.claim import Claim
 from .backend import Backend
+from .evidence import Coverage, Uncovered
 from .replay import Replayed, Replayer
 from .verdict import TRUST_ORDER, Attempt, Contradiction, Trust
 
@@ -78,6 +79,10 @@ class Judge:
 
     def _judged(self, backend: Backend, attempt: Attempt) -> Attempt:
         if attempt.outcome == "proved":
+            try:
+                Coverage.of(self.claim, attempt.evidence)
+            except Uncovered as why:
+                return attempt.with_(outcome="crashed", trust=None, words=(), detail=f"said proved, but {why}")
             # a child may claim less trust than its backend has, never more
             limit = backend.capabilities.trust
             trust = limit if attempt.trust is None or reaches(attempt.trust, limit) else attempt.trust

@@ -22,9 +22,11 @@ from ..encoders.export import Export
 from ..encoders.formula import Formula, Word, build_formula
 from ..encoders.options import BEST, Encoding, described, with_option
 from ..encoders.tighten import tightened
+from ..models.automaton import Automaton
 from ..models.claim import Claim
 from ..models.errors import Unsupported
 from .backend import Budget, Capabilities, UnknownOption, installed_version
+from .evidence import Settled
 from .verdict import Attempt, Outcome, Sizes, Trust
 
 MAX_EDGES = 200_000
@@ -131,6 +133,7 @@ def run_queries(
     start = time.monotonic()
     deadline, wanted = start + budget.seconds, max(1, budget.counterexamples)
     found: list[Word] = []
+    settled: list[Settled] = []
     open_queries: list[str] = []
     sizes: Counter[str] = Counter()
 
@@ -139,7 +142,8 @@ def run_queries(
             outcome = "refuted"
         seconds = time.monotonic() - start
         said = trust if outcome == "proved" else None
-        return Attempt(name, outcome, version, said, seconds, detail=detail, words=tuple(found), sizes=Sizes(**sizes))
+        shown = tuple(settled) if outcome == "proved" else ()
+        return Attempt(name, outcome, version, said, seconds, detail=detail, words=tuple(found), sizes=Sizes(**sizes), evidence=shown)
 
     def add(formula: Formula, word: Word, label: int) -> None:
         """The word and those that the formula does not tell from it."""
@@ -148,8 +152,9 @@ def run_queries(
                 found.append(other)
 
     try:
-        for formula, label in formulas(claim, deadline, progress, encoding or BEST, sizes):
+        for formula, label, excluded in formulas(claim, deadline, progress, encoding or BEST, sizes):
             if formula.settled:
+                settled.append(excluded)
                 continue
             progress(f"{formula.name}: {len(formula.relus)} open ReLUs, {sum(map(len, formula.arcs))} arcs")
             repairs = 0
@@ -163,6 +168,7 @@ def run_queries(
                     return attempt("timeout", f"out of time at {formula.name}")
                 answer = ask(formula, left)
                 if answer.kind == "none":
+                    settled.append(replace(excluded, by=name))  # of a label with words that were found, it is not looked at
                     break
                 if answer.kind == "timeout":
                     return attempt("timeout", answer.detail or f"out of time at {formula.name}")
@@ -183,13 +189,15 @@ def run_queries(
         return attempt("timeout", str(error))
     except Unsupported as error:
         return attempt("unsupported", str(error))
-    return attempt("unknown", open_queries[0]) if open_queries else attempt("proved")
+    return attempt("unknown", open_queries[0]) if open_queries else attempt("proved")  # if what is settled adds up: `judge.py`
 
 
 def formulas(
     claim: Claim, deadline: float, progress: Callable[[str], None], encoding: Encoding, sizes: Counter[str]
-) -> Iterator[tuple[Formula, int]]:
-    """(formula, label) for every query, those that bounds settle among them; `sizes` counts what `Sizes` says.
+) -> Iterator[tuple[Formula, int, Settled]]:
+    """(formula, label, what is settled once nothing satisfies it) for every query; `sizes` counts what `Sizes` says.
+
+    Queries that bounds settle are among them.
 
     Raises TimeoutError after `deadline` (time.monotonic).
     """
@@ -216,24 +224,44 @@ def formulas(
             if not formula.settled:
                 rows = len(formula.flow) + len(formula.exclusions) + len(formula.relus) + len(formula.allowances) + 1
                 sizes.update(variables=len(formula.variables), constraints=rows, arcs=sum(map(len, formula.arcs)))
-            yield formula, label
+            yield formula, label, Settled(label, (number - 1,), language.size, "bounds")
 
 
-def open_queries(claim: Claim, deadline: float) -> Iterator[tuple[Dense, int, str]]:
-    """(query, label index, name) for every query that bounds leave open; for engines that reason on the arrays themselves.
+@dataclass(frozen=True, eq=False)
+class Bounded:
+    """A label's words, and what bounds alone say of its rivals: excluded ones, and the queries about the others (by place)."""
+
+    label: int
+    language: Automaton
+    excluded: tuple[int, ...]
+    open: Mapping[int, Dense]
+
+    @property
+    def settled(self) -> tuple[Settled, ...]:
+        """What bounds alone have settled."""
+        return (Settled(self.label, self.excluded, self.language.size, "bounds"),) if self.excluded else ()
+
+
+def bounded_labels(claim: Claim, deadline: float) -> Iterator[Bounded]:
+    """Every label that some input has, with what bounds leave open; for engines that reason on the arrays themselves.
 
     Raises TimeoutError after `deadline` (time.monotonic).
     """
-    labels = claim.decision.labels
-    for label in range(len(labels)):
+    for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
         rivals = claim.decision.rivals(label)
-        if language.empty or not rivals:
+        if language.empty:
             continue
-        small = reduced(claim.network, claim.domain, language, deadline)
-        for number, rival in enumerate(rivals, start=1):
+        excluded: list[int] = []
+        left: dict[int, Dense] = {}
+        if rivals:
+            small = reduced(claim.network, claim.domain, language, deadline)
+        for place, rival in enumerate(rivals):
             if time.monotonic() > deadline:
                 raise TimeoutError("out of time while bounding the network")
             query = dense(small, rival)
-            if not query.settled:
-                yield query, label, f"label {labels[label]!r}, rival {number} of {len(rivals)}"
+            if query.settled:
+                excluded.append(place)
+            else:
+                left[place] = query
+        yield Bounded(label, language, tuple(excluded), left)

@@ -12,6 +12,7 @@ from typing import Literal, NoReturn
 from ..models.claim import Label
 from ..models.pair import Told
 from ..models.text import number, rational
+from .evidence import Coverage, Settled
 
 Trust = Literal["checked", "exact", "float"]
 TRUST_ORDER: tuple[Trust, ...] = ("float", "exact", "checked")
@@ -51,6 +52,7 @@ class Attempt:
     """One backend's run on one claim.  `words` are its proposed counterexamples (padded symbol indices), not yet replayed.
 
     `proved_inputs`: on how many inputs of the domain it has shown that network and program agree, where it did not finish.
+    `evidence`: what it has settled; "proved" counts only where this adds up to the whole domain (`evidence.py`).
     `sizes`: what its solver was asked; None for engines without formulas.  `spans`: from when to when it ran (it may have been paused in
     between), by the monotonic clock, and in a verdict as seconds since the race began.
     """
@@ -66,6 +68,7 @@ class Attempt:
     proved_inputs: int | None = None
     sizes: Sizes | None = None
     spans: tuple[tuple[float, float], ...] = ()
+    evidence: tuple[Settled, ...] = ()
 
     def with_(self, **changes: object) -> Attempt:
         return replace(self, **changes)  # type: ignore[arg-type]
@@ -118,13 +121,19 @@ class _Verdict:
 class Proved(_Verdict):
     """Network and program agree on all `domain_size` inputs, as far as `trust` goes.
 
-    `proof`: the file with the checked proof, where one was asked for; `certificate`: what there is to say about it.
+    `evidence`: what settled every one of them; there is no other way to build this.  `proof`: the file with the checked proof, where one
+    was asked for; `certificate`: what there is to say about it, or why there is none.
     """
 
     trust: Trust
     exact_in_float32: bool
+    evidence: Coverage
     proof: str | None = None
     certificate: str = ""
+
+    def __post_init__(self) -> None:
+        if type(self.evidence) is not Coverage or self.evidence.inputs != self.domain_size:
+            raise ValueError(f"the evidence does not cover all {self.domain_size} inputs")
 
     def _said(self) -> str:
         how = f"{self.backend}, {self.seconds:.2f} s, trust: {self.trust}"

@@ -79,6 +79,7 @@ def _answer(task: Task, progress: Callable[[str], None]) -> dict[str, object]:
         "detail": attempt.detail,
         "words": [[int(s) for s in word] for word in attempt.words],
         "proved_inputs": None if attempt.proved_inputs is None else hex(attempt.proved_inputs),
+        "evidence": [[s.label, s.rivals, hex(s.inputs), s.by] for s in attempt.evidence],
         "sizes": None if attempt.sizes is None else asdict(attempt.sizes),
     }
 

@@ -15,7 +15,7 @@ from relucid.verifiers.verdict import Attempt, Proved, Refuted, Sizes, Unknown
 
 sys.path.insert(0, str(Path(__file__).parent))  # the children import the fakes by name
 import race_fakes
-from race_fakes import Fake, alive, children, many_claim
+from race_fakes import Fake, alive, children, everything, many_claim
 
 CLAIM = many_claim()
 WRONG = many_claim(more_than=2.5)  # differs where exactly two are "a"
@@ -240,9 +240,9 @@ def test_a_float_proof_does_not_end_the_race_unless_asked():
 
 
 def test_a_child_may_claim_less_trust_than_its_backend_but_not_more():
-    boaster = Fake("boaster", "nonsense", (Attempt("x", "proved", trust="checked"),), trust="float")
+    boaster = Fake("boaster", "nonsense", (Attempt("x", "proved", trust="checked", evidence=everything(many_claim())),), trust="float")
     assert attempt(run(boaster), "boaster").trust == "float"
-    modest = Fake("modest", "nonsense", (Attempt("x", "proved", trust="float"),))
+    modest = Fake("modest", "nonsense", (Attempt("x", "proved", trust="float", evidence=everything(many_claim())),))
     assert attempt(run(modest), "modest").trust == "float"
 
 

@@ -6,6 +6,7 @@ import json
 from fractions import Fraction
 
 import pytest
+from relucid.verifiers.evidence import Coverage, Settled, Share
 from relucid.verifiers.report import exit_status, verdict_json
 from relucid.verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Sizes, Unknown
 
@@ -15,12 +16,16 @@ FOUND = Counterexample(("a", '"'), 1, True, (Fraction(-1, 3), Fraction(2)))
 KEYS = {"verdict", "trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof", "attempts"}
 
 
+def evidence(inputs):
+    return Coverage((Share(inputs, 1),), (Settled(None, None, inputs, "run"),))
+
+
 def through_json(verdict):
     return json.loads(json.dumps(verdict_json(verdict)))
 
 
 def test_proved():
-    said = through_json(Proved("enumerate", 0.12345, 4 * 10**17, (ATTEMPT,), ("w",), "exact", False))
+    said = through_json(Proved("enumerate", 0.12345, 4 * 10**17, (ATTEMPT,), ("w",), "exact", False, evidence(4 * 10**17)))
     assert set(said) >= KEYS
     assert (said["verdict"], said["trust"], said["reason"], said["backend"]) == ("proved", "exact", None, "enumerate")
     assert (said["seconds"], said["domain_size"]) == (0.123, "400000000000000000")
@@ -54,7 +59,7 @@ def test_unknown():
 @pytest.mark.parametrize(
     ("verdict", "status"),
     [
-        (Proved("e", 0.0, 1, (), (), "float", True), 0),
+        (Proved("e", 0.0, 1, (), (), "float", True, evidence(1)), 0),
         (Refuted("e", 0.0, 1, (), (), (FOUND,)), 1),
         (Unknown(None, 0.0, 1, (), (), "time"), 3),
     ],

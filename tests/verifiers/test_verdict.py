@@ -12,6 +12,7 @@ from relucid.models.claim import Claim, Decision
 from relucid.models.domain import Domain
 from relucid.models.network import feed_forward
 from relucid.verifiers.conclude import empty_lengths, vacuity
+from relucid.verifiers.evidence import Coverage, Settled, Share
 from relucid.verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Unknown
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -19,7 +20,8 @@ from race_fakes import many_claim, program
 
 ATTEMPTS = (Attempt("z3-bv", "timeout", "5.4", None, 60.0, 812.4), Attempt("enumerate", "proved", "1", "exact", 0.123, None, "fast"))
 FOUND = Counterexample(("a", "b"), False, True, (Fraction(-1, 2),))
-PROVED = Proved("enumerate", 0.13, 6561, ATTEMPTS, (), "exact", True)
+EVIDENCE = Coverage((Share(6561, 1),), (Settled(0, (0,), 6561, "run"),))
+PROVED = Proved("enumerate", 0.13, 6561, ATTEMPTS, (), "exact", True, EVIDENCE)
 REFUTED = Refuted("cpsat", 1.5, 10**20, ATTEMPTS, ("be careful",), (FOUND, FOUND))
 UNKNOWN = Unknown(None, 60.2, 10**20, ATTEMPTS, (), "time: 60 s limit reached by z3-bv")
 

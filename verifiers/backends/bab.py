@@ -75,6 +75,7 @@ class Bab:
             detail=str(search),
             words=tuple(search.found),
             proved_inputs=search.proved_inputs() if outcome == "timeout" else None,
+            evidence=search.evidence() if outcome == "proved" else (),
         )
 
 

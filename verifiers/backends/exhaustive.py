@@ -10,6 +10,7 @@ from ...models.text import number
 from ...version import __version__
 from ..backend import Budget, Capabilities
 from ..engines.tree import search
+from ..evidence import Settled
 from ..verdict import Attempt
 
 MAX_INPUTS = 10**9
@@ -38,7 +39,8 @@ class Enumerate:
         if found.words:
             return said.with_(outcome="refuted", detail=detail)
         if found.finished:
-            return said.with_(outcome="proved", trust="exact", detail=detail)
+            evidence = (Settled(None, None, found.done - found.wrong, "run"),)
+            return said.with_(outcome="proved", trust="exact", detail=detail, evidence=evidence)
         return said.with_(detail=detail, proved_inputs=found.done)
 
     def count(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> int | None:

@@ -48,6 +48,7 @@ class ReachBackend:
             detail=detail or str(search),
             words=words,
             proved_inputs=search.settled.right if outcome in ("timeout", "unsupported") else None,
+            evidence=search.evidence() if outcome == "proved" else (),
         )
 
 

@@ -1,8 +1,8 @@
 """Branch and bound over one label's queries: ReLU phases, automaton states and tokens, bounded by `relaxation.py`.
 
-The language is cut into cells that share no word; a cell holds the nodes that are still open there.  A cell without
-nodes is proved, so at any time the words of the others are exactly what is left.  What settled each node is kept: the
-record is a proof once nothing is open, and from it a later run goes on (`record.py`).
+The language is cut into cells that share no word; a cell holds the nodes that are still open there.  What settled each node is kept
+as a leaf: a search has proved what its leaves add up to (`account.py`), whatever it believes to be open, and from the record of
+them a later run goes on (`record.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import numpy as np
 
 from ...encoders.dense import Dense
 from ...models.automaton import Automaton
+from .account import Account, Accounting
 from .cells import Cell, Cut, Leaf, Node, Phases, Word, masks, phase_array
 from .leaves import Leaves
 from .paths import Paths
@@ -68,10 +69,10 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """`words` violate; else `open` cells are left (0: proved)."""
+    """`words` violate; `proved`: the leaves exclude every rival on every word, as they were counted."""
 
     words: tuple[Word, ...]
-    open: int
+    proved: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,15 +120,25 @@ class Search:
                 if report is not None:
                     report(self.progress, len(self.heap))
                 words = self._step()
-        return Outcome(words, 0 if not self.heap and not words else max(1, len(self.heap)))
+        if words or self.heap or not self.started:
+            return Outcome(words, False)
+        if not self.account().complete:
+            raise RuntimeError("branch and bound has nothing left to do, but its leaves do not add up")
+        return Outcome((), True)
 
     def without(self, words: Sequence[Word]) -> Search:
         """A new search on the language without these words."""
         return Search([query.without(words) for query in self.queries], self.options, self.seed, self.progress)
 
+    def account(self) -> Account:
+        """What its leaves settle, counted."""
+        k = self.problem.count
+        everything = Cell(0, None, None, self.problem.lower, self.problem.upper)
+        return Accounting(self.language, self.problem.paths, k, len(self.queries), self.cuts, self.closed).account(everything)
+
     def proved_inputs(self) -> int:
-        """How many words of the language are settled, exactly: all but those of the open cells."""
-        return self.language.size - sum(cell.size(self.language) for cell in self.open_cells()) if self.started else 0
+        """On how many words of the language all rivals are excluded, exactly."""
+        return self.account().settled
 
     def open_cells(self) -> tuple[Cell, ...]:
         return tuple(cell for _, _, cell in self.heap)

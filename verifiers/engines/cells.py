@@ -16,6 +16,7 @@ from ...models.automaton import Automaton
 from .paths import NEVER, Paths
 from .relaxation import Multipliers
 
+SAFE_COUNT = 2**62  # words that 64 bits can count
 Word = tuple[int, ...]
 Phases = tuple[tuple[int, int], ...]  # (ReLU, 1 or -1) in the order in which they were split
 
@@ -99,15 +100,28 @@ class Cell:
 
     def size(self, language: Automaton) -> int:
         """How many words it has, exactly."""
-        symbols, states = self.symbol_mask, self.state_mask
-        counts = [int(states is None or states[-1, s] == 0) for s in range(language.layer_sizes[-1])]
-        for t in reversed(range(language.length)):
-            here = [0] * language.layer_sizes[t]
-            for source, symbol, target in language.edges[t]:
-                if (symbols is None or symbols[t, symbol] == 0) and (states is None or states[t, source] == 0):
-                    here[source] += counts[target]
-            counts = here
-        return sum(counts)
+        return sizes([self], language)[0]
+
+
+def sizes(cells: Sequence[Cell], language: Automaton) -> list[int]:
+    """How many words each cell has, exactly."""
+    dtype = np.int64 if language.size < SAFE_COUNT else object
+    counts = np.ones((language.layer_sizes[-1], len(cells)), dtype=dtype)
+    counts[~_allowed([c.state_mask for c in cells], language.length, language.layer_sizes[-1])] = 0
+    for t in reversed(range(language.length)):
+        source, symbol, target = np.array(language.edges[t], dtype=np.int64).reshape(-1, 3).T
+        passed = counts[target]
+        passed[~_allowed([c.symbol_mask for c in cells], t, language.symbol_count)[symbol]] = 0
+        counts = np.zeros((language.layer_sizes[t], len(cells)), dtype=dtype)
+        np.add.at(counts, source, passed)
+        counts[~_allowed([c.state_mask for c in cells], t, language.layer_sizes[t])] = 0
+    return [int(n) for n in counts.sum(axis=0)]
+
+
+def _allowed(masks: Sequence[np.ndarray | None], place: int, count: int) -> np.ndarray:
+    """(count, cells): which values each cell lets pass at the place."""
+    everything = np.ones(count, dtype=bool)
+    return np.stack([everything if mask is None else np.isfinite(mask[place, :count]) for mask in masks], axis=1)
 
 
 def masks(cells: Sequence[Cell], paths: Paths) -> tuple[np.ndarray | None, np.ndarray | None]:

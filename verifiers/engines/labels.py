@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +9,8 @@ from pathlib import Path
 
 from ...models.claim import Claim
 from ...models.text import number
-from ..queries import open_queries
+from ..evidence import Settled
+from ..queries import Bounded, bounded_labels
 from .bab import DEFAULT, Options, Progress, Search
 from .cells import Word
 from .checkpoint import restore, save
@@ -21,7 +21,7 @@ SAVE_SECONDS = 15.0  # between checkpoints
 
 @dataclass
 class LabelSearches:
-    """`searches[label]` of every label that bounds alone do not settle; `found`: distinct violating words so far.
+    """`searches[label]` of every label that bounds alone do not settle, `bounded[label]` what these say; `found`: distinct violating words.
 
     Raises InputError where the checkpoint does not hold, TimeoutError where not even the bounds are done by `deadline`,
     Unsupported where the network's numbers do not fit float64.
@@ -36,12 +36,13 @@ class LabelSearches:
 
     def __post_init__(self) -> None:
         self.searches: dict[int, Search] = {}
-        self.settled = self.claim.domain_size  # inputs of labels without a search
-        for label, group in itertools.groupby(open_queries(self.claim, self.deadline), key=lambda q: q[1]):
-            search = Search([query for query, _, _ in group], self.options, self.seed)
-            search.deadline = self.deadline
-            self.searches[label] = search
-            self.settled -= search.language.size
+        self.bounded: dict[int, Bounded] = {}
+        for bounded in bounded_labels(self.claim, self.deadline):
+            self.bounded[bounded.label] = bounded
+            if bounded.open:
+                search = Search(list(bounded.open.values()), self.options, self.seed)
+                search.deadline = self.deadline
+                self.searches[bounded.label] = search
         if self.checkpoint is not None:
             restore(self.checkpoint, self.claim, self.searches)
         self.open = list(self.searches)
@@ -73,7 +74,7 @@ class LabelSearches:
                     return True
                 if new:  # go on without them
                     self.searches[label] = search.without(new)
-                elif not outcome.open:
+                elif outcome.proved:
                     self.open.remove(label)
                 if time.monotonic() - self.saved > SAVE_SECONDS:
                     self._save()
@@ -85,9 +86,20 @@ class LabelSearches:
             save(self.checkpoint, self.claim, self.searches)
         self.saved = time.monotonic()
 
+    def evidence(self) -> tuple[Settled, ...]:
+        """What bounds and leaves have settled, label by label and rival by rival."""
+        out: list[Settled] = []
+        for label, bounded in self.bounded.items():
+            out += bounded.settled
+            if label in self.searches:
+                counts = self.searches[label].account().rivals
+                out += [Settled(label, (rival,), n, "leaves") for rival, n in zip(bounded.open, counts, strict=True) if n]
+        return tuple(out)
+
     def proved_inputs(self) -> int:
         """On how many inputs network and program are shown to agree, exactly."""
-        return self.settled + sum(search.proved_inputs() for search in self.searches.values())
+        by_bounds = sum(b.language.size for b in self.bounded.values() if not b.open)
+        return by_bounds + sum(search.proved_inputs() for search in self.searches.values())
 
     def __str__(self) -> str:
         nodes, cuts = (sum(getattr(s.progress, what) for s in self.searches.values()) for what in ("nodes", "cuts"))

@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from ...models.claim import Claim
 from ...models.errors import Unsupported
 from ...models.network import Relu
 from ...models.text import number
-from ..queries import open_queries
+from ..evidence import Settled
+from ..queries import Bounded, bounded_labels
 from .reach_chunks import DEFAULT as MANY
 from .reach_chunks import Chunks, Limits
 from .reach_parts import DEFAULT, Options, Parts
@@ -70,7 +70,7 @@ class Reach:
         self.deep = sum(isinstance(node, Relu) for node in self.claim.network.nodes) > DEEP
         self.chunks: Chunks | None = None
         self.parts: list[Parts] | None = None
-        self.base = 0  # inputs of labels that bounds alone settle
+        self.bounded: list[Bounded] = []  # every label, with what bounds alone say
 
     def run(self, deadline: float, wanted: int = 1, report: Report = lambda text: None) -> bool:
         """Until everything is settled, or deciding, `wanted` words are found (True), or until `deadline` (False)."""
@@ -97,9 +97,19 @@ class Reach:
         if self.chunks is not None:
             swept = self.chunks.right, self.chunks.wrong
         if self.parts is not None:
-            grouped = self.base + sum(parts.right for parts in self.parts), sum(parts.wrong for parts in self.parts)
+            by_bounds = sum(b.language.size for b in self.bounded if not b.open)
+            grouped = by_bounds + sum(parts.right for parts in self.parts), sum(parts.wrong for parts in self.parts)
         right, wrong = max(swept, grouped, key=sum)
         return Count(right, wrong, size - right - wrong)
+
+    def evidence(self) -> tuple[Settled, ...]:
+        """What is settled as right: by the sweeps, where they settled everything, else label by label."""
+        if self.chunks is not None and self.chunks.right == self.claim.domain_size:
+            return (Settled(None, None, self.chunks.right, "sweeps"),)
+        out = [settled for bounded in self.bounded for settled in bounded.settled]
+        for bounded, parts in zip([b for b in self.bounded if b.open], self.parts or [], strict=True):
+            out.append(Settled(bounded.label, tuple(bounded.open), parts.right, "sums"))
+        return tuple(out)
 
     def __str__(self) -> str:
         """What was done, for an attempt's detail."""
@@ -153,10 +163,5 @@ class Reach:
 
     def _begun(self, deadline: float) -> list[Parts]:
         """One for each label that bounds alone do not settle.  Raises Unsupported, and TimeoutError after `deadline`."""
-        out, base = [], self.claim.domain_size
-        for _, group in groupby(open_queries(self.claim, deadline), key=lambda query: query[1]):
-            queries = [query for query, _, _ in group]
-            base -= queries[0].language.size
-            out.append(Parts(queries, self.counting, self.options))
-        self.base = base
-        return out
+        self.bounded = list(bounded_labels(self.claim, deadline))
+        return [Parts(list(b.open.values()), self.counting, self.options) for b in self.bounded if b.open]

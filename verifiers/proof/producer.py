@@ -114,7 +114,7 @@ class _Label:
         outcome = search.run(deadline, lambda said, cells: self.progress(f"proof, label {name!r}: {said.nodes} nodes, {cells} parts open"))
         if outcome.words:
             raise Unproved(f"network and program differ on {list(self.claim.domain.unpadded(outcome.words[0]))}")
-        return not outcome.open
+        return outcome.proved
 
     def _written(self, search: Search, built: Built, numbers: list[int], until: float) -> Iterator[dict[str, Any]]:
         """Part by part, as the checker will go through them, with its bounds."""

@@ -73,7 +73,7 @@ def test_right_whatever_is_switched_off(variant: str) -> None:
             assert outcome.words and set(outcome.words) <= wrong
             assert search.run(soon()).words  # asking again does not turn it into a proof
         else:
-            assert not outcome.words and outcome.open == 0 and search.proved_inputs() == len(words)
+            assert not outcome.words and outcome.proved and search.proved_inputs() == len(words)
 
 
 def cell_words(search: Search, cell: Cell) -> set[tuple[int, ...]]:
@@ -111,7 +111,7 @@ def test_words_that_are_blocked_are_not_found_again() -> None:
             assert set(outcome.words) <= wrong - found
             found |= set(outcome.words)
             search = search.without(outcome.words)
-        assert found == wrong and outcome.open == 0
+        assert found == wrong and outcome.proved
 
 
 def records() -> list[tuple[list[Dense], set[tuple[int, ...]], dict]]:
@@ -139,7 +139,7 @@ def test_a_search_goes_on_from_its_record() -> None:
         went_on += bool(record["open"])
         assert json.loads(json.dumps(write_record(search)))["cuts"] == record["cuts"]
         outcome = search.run(soon())
-        assert set(outcome.words) <= wrong if wrong else outcome.open == 0 and not outcome.words
+        assert set(outcome.words) <= wrong if wrong else outcome.proved and not outcome.words
         assert bool(outcome.words) == bool(wrong)
     assert went_on > 10
 
@@ -202,7 +202,7 @@ def test_a_record_of_another_claim_never_proves_what_is_false() -> None:
     for asked, _, wrong in CASES:
         if not wrong:
             search = Search(asked, SMALL_STEPS)
-            assert search.run(soon()).open == 0
+            assert search.run(soon()).proved
             finished.append(json.loads(json.dumps(write_record(search))))
     for asked, _, wrong in CASES:
         for record in rng.sample(finished, 6):
