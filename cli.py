@@ -68,8 +68,8 @@ def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for the race."),
         click.option("--backends", default=None, help="Only these, by commas; name:option for variants (see `relucid backends`)."),
         click.option(
-            "--trust", type=click.Choice(["checked", "exact", "float"]), default="exact", show_default=True,
-            help="How far a proof must be trusted.",
+            "--trust", type=click.Choice(["checked", "exact", "float"]), default=None,
+            help="How far a proof must be trusted [default: checked where a proof is affordable, else exact].",
         ),
     ):  # fmt: skip
         command = option(command)
@@ -106,7 +106,7 @@ def prove(
     dump: Path | None,
     quiet: bool,
     as_json: bool,
-    trust: Trust,
+    trust: Trust | None,
     backends: str | None,
     **limits: Any,
 ) -> int:
@@ -215,7 +215,7 @@ def distill(
     html: Path | None,
     quiet: bool,
     as_json: bool,
-    trust: Trust,
+    trust: Trust | None,
     backends: str | None,
     **limits: Any,
 ) -> int:

@@ -34,7 +34,7 @@ from .three_way import on_samples
 from .verifiers.backend import Budget
 from .verifiers.choose import choose
 from .verifiers.prove import domain_of
-from .verifiers.race import check_limits
+from .verifiers.race import check_limits, check_trust
 from .verifiers.verdict import Refuted, Trust
 
 __all__ = ["NoProgram", "distill"]
@@ -52,7 +52,7 @@ def distill(
     memory: int = 4096,
     workers: int | None = None,
     backends: Sequence[str] | None = None,
-    trust: Trust = "exact",
+    trust: Trust | None = None,
     seed: int = 0,
     counterexamples: int = 1,
     enumerate_up_to: int = LARGEST_DOMAIN,
@@ -70,7 +70,9 @@ def distill(
     """
     started = time.monotonic()
     budget, say = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples), progress or (lambda message: None)
-    check_limits(budget, trust)
+    check_limits(budget)
+    if trust is not None:
+        check_trust(trust)
     choose(backends)
     if not 0 <= enumerate_up_to <= LARGEST_DOMAIN:
         raise InputError("--enumerate", f"{enumerate_up_to} is not from 0 to {LARGEST_DOMAIN}", "a larger domain does not fit memory")
@@ -91,7 +93,7 @@ def distill(
     language = build_language(task.domain, None, None)
     if language.empty:
         raise InputError("[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length")
-    found = on_samples(job, language) if language.size > enumerate_up_to else _on_every_input(job)
+    found = job.checked(on_samples(job, language) if language.size > enumerate_up_to else _on_every_input(job))
     result = Distillation(
         summary, task, found.teaching, found.surrogate, found.candidate, found.refuted, found.claim, found.verdict,
         Path(out) if out is not None else None, time.monotonic() - started, found.sampling, unstable(found.claim),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,8 @@ from .models.surrogates.surrogate import NoSurrogate, Surrogate, check_in_onnxru
 from .search.synthesise import Candidate
 from .verifiers.backend import Budget
 from .verifiers.prove import prove_claim
-from .verifiers.verdict import Refuted, Trust, Verdict
+from .verifiers.race import reach_for_checked
+from .verifiers.verdict import Proved, Refuted, Trust, Verdict
 
 Progress = Callable[[str], None]
 START = 4  # examples that the search starts with: few, so that the prover's counterexamples choose the others
@@ -46,7 +47,7 @@ class Job:
     task: Task
     budget: Budget
     backends: Sequence[str] | None
-    trust: Trust
+    trust: Trust | None
     say: Progress
 
     def fit(self, labelled: Labelled, automaton: Callable[[], Layered | None] | None = None) -> Surrogate:
@@ -70,7 +71,14 @@ class Job:
         return Claim(network, program, self.task.domain, self.task.decision, name=self.task.name)
 
     def prove(self, claim: Claim, budget: Budget | None = None) -> Verdict:
-        return prove_claim(claim, backends=self.backends, budget=budget or self.budget, trust=self.trust, progress=self.say)
+        """One race.  Programs that may be refuted yet are not worth a checked proof by themselves: the last one gets it (`checked`)."""
+        return prove_claim(claim, backends=self.backends, budget=budget or self.budget, trust=self.trust or "exact", progress=self.say)
+
+    def checked(self, found: Found) -> Found:
+        """The end of the road with its proof checked, where no other trust was asked for and that is affordable."""
+        if self.trust is not None or not isinstance(found.verdict, Proved):
+            return found
+        return replace(found, verdict=reach_for_checked(found.claim, found.verdict, self.budget.seconds, self.say))
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,7 +41,7 @@ def test_import_is_light() -> None:
 def test_prove(network: Path | str | bytes) -> None:
     verdict = relucid.prove(network, which_quote, DOMAIN, labels=["'", '"'])
     assert isinstance(verdict, relucid.Proved)
-    assert verdict.domain_size == 384 and verdict.trust == "exact"
+    assert verdict.domain_size == 384 and verdict.trust == "checked"
     assert "384 inputs" in str(verdict)
 
 

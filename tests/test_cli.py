@@ -41,7 +41,7 @@ ATTEMPT_KEYS = {"backend", "version", "outcome", "seconds", "peak_mb", "detail",
 def test_json_of_a_proof(capsys: pytest.CaptureFixture[str]) -> None:
     status, told = answer(capsys, "prove", str(TRUE))
     assert status == 0 and set(told) >= KEYS
-    assert (told["verdict"], told["trust"], told["reason"], told["domain_size"]) == ("proved", "exact", None, "2187")
+    assert (told["verdict"], told["trust"], told["reason"], told["domain_size"]) == ("proved", "checked", None, "2187")
     assert told["counterexample"] is None and told["proof"] is None
     assert told["attempts"] and all(set(a) == ATTEMPT_KEYS for a in told["attempts"])
 

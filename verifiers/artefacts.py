@@ -14,13 +14,13 @@ from ..version import __version__
 from .verdict import Attempt
 
 
-def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str) -> str:
-    """Writes the folder and returns its path.
+def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str, begun: str = "") -> str:
+    """Writes the folder and returns its path; `begun`: a folder that holds something of it already.
 
     attempts.json holds the message, the claim in plain data and every attempt with its words; network.onnx, program.py and
     where.py are the claim's own sources.
     """
-    folder = Path(tempfile.mkdtemp(prefix="relucid-contradiction-"))
+    folder = Path(begun or tempfile.mkdtemp(prefix="relucid-contradiction-"))
     domain = claim.domain
     record = {
         "relucid": __version__,

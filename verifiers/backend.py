@@ -36,11 +36,13 @@ class Budget:
 class Capabilities:
     """What a backend can do: how far its "proved" is trusted, and what it is good for.
 
-    `in_process`: cheap and pure enough to run in the race's own process first.
+    `in_process`: cheap and pure enough to run in the race's own process first.  `certified`: one of our engines, whose "proved" is put to
+    the proof checker by default.
     """
 
     trust: Trust
     in_process: bool = False
+    certified: bool = False
     description: str = ""
 
 

@@ -8,8 +8,8 @@ that the user gets.
 from __future__ import annotations
 
 import itertools
-import math
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from ..models.claim import Claim
 from ..models.errors import InputError, Unsupported
 from ..models.runtime import RuntimeMismatch, RuntimeUnavailable
 from .proof.checker import Accepted, check_proof
-from .proof.format import LimitReached, Rejected, read_lines
+from .proof.format import LimitReached, Rejected, TooMuch, read_lines
 from .proof.producer import Unproved, proof_lines
 from .proof.sections import opened
 from .proof.solver_proofs import check_installed, section_pieces
@@ -101,13 +101,22 @@ def _in_time(lines: Iterator[dict[str, Any]], deadline: float) -> Iterator[dict[
         yield line
 
 
+class Unreached(Exception):
+    """No checked proof came about; one line that says why, and whether more time might help."""
+
+    def __init__(self, why: str, late: bool = False) -> None:
+        super().__init__(why)
+        self.late = late
+
+
 def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float, progress: Progress, form: Form | None = None) -> Verdict:
     """The verdict with its certificate in `path` (None: it is checked and thrown away); Unknown where no proof comes about in time.
 
-    `form`: another format than our own.
+    `form`: another format than our own.  Raises Contradiction where the claim turns out to be false, or the checker rejects.
     """
     if isinstance(verdict, Unknown):
         return verdict
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
         place = path or Path(folder) / "proof"
         try:
@@ -116,16 +125,40 @@ def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float,
                 certificate = check_file(claim, place)
                 assert certificate.shows == "refuted"
                 return replace(verdict, proof=None if path is None else str(path))
-            return _proved(claim, verdict, place, path, seconds, progress, form)
+            said = _proof(claim, verdict, place, seconds, progress, form)
+        except Unreached as why:
+            mend = "; raise it with --timeout" if why.late else ""
+            return _unreached(verdict, time.monotonic() - started + verdict.seconds, f"{why}{mend}")
         except OSError as error:
             raise InputError(
                 str(place), f"cannot write the proof: {error.strerror or error}", "free some space, or name another file"
             ) from None
+    whole = verdict.seconds + time.monotonic() - started
+    return replace(verdict, trust="checked", proof=None if path is None else str(path), certificate=said, seconds=whole)
 
 
-def _proved(
-    claim: Claim, verdict: Proved, place: Path, path: Path | None, seconds: float, progress: Progress, form: Form | None
-) -> Verdict:
+def checked_where_affordable(claim: Claim, verdict: Proved, seconds: float, progress: Progress) -> Proved:
+    """The verdict at trust "checked" if a proof is made and accepted within so many seconds, else as it is and with the reason.
+
+    The proof is thrown away.  Raises Contradiction as `certified` does.
+    """
+    started = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
+            said = _proof(claim, verdict, Path(folder) / "proof", seconds, progress, None)
+    except (Unreached, OSError, MemoryError) as error:
+        why = str(error) if isinstance(error, Unreached) else "no space for a proof" if isinstance(error, OSError) else "out of memory"
+        if isinstance(error, Unreached) and error.late:
+            why += f" (after {seconds:.3g} s; --trust checked gives it all the time that is left)"
+        return replace(verdict, certificate=f"not checked: {why}", seconds=verdict.seconds + time.monotonic() - started)
+    return replace(verdict, trust="checked", certificate=said, seconds=verdict.seconds + time.monotonic() - started)
+
+
+def _proof(claim: Claim, verdict: Proved, place: Path, seconds: float, progress: Progress, form: Form | None) -> str:
+    """Make a proof in `place` and have it accepted, all in so many seconds; what there is to say about it.
+
+    Raises Unreached where there is none, Contradiction where there cannot be one.  In either case there is no file.
+    """
     started = time.monotonic()
     try:
         if form is None:
@@ -135,30 +168,31 @@ def _proved(
         produced = time.monotonic() - started
         progress("checking the proof")
         # others' proofs take longer to check than to find: as long again
-        certificate = check_file(claim, place, math.inf if form is None else seconds, progress)
-    except (TimeoutError, Unsupported) as error:
-        return _unreached(
-            verdict, seconds + verdict.seconds, f"{error}; raise it with --timeout" if isinstance(error, TimeoutError) else str(error)
-        )
+        certificate = check_file(claim, place, seconds - (produced if form is None else 0), progress)
+    except TimeoutError as error:
+        raise Unreached(str(error), late=True) from None
+    except Unsupported as error:
+        raise Unreached(str(error)) from None
     except Unproved as error:
         raise Contradiction(f"{verdict.backend} says proved, but {error}") from None
+    except (TooMuch, LimitReached) as error:
+        place.unlink(missing_ok=True)
+        raise Unreached(f"the proof that was written could not be checked within the limits ({error})", late=True) from None
     except Rejected as error:
-        place.unlink(missing_ok=True)
-        return _unreached(
-            verdict, time.monotonic() - started + verdict.seconds, f"the checker rejected the proof that was written ({error})"
-        )
-    except LimitReached as error:
-        place.unlink(missing_ok=True)
-        return _unreached(
-            verdict,
-            time.monotonic() - started + verdict.seconds,
-            f"the proof that was written could not be checked within the limits ({error}); raise --timeout",
-        )
-    said = (
+        if form is not None:  # a solver's log, perhaps by a rule that our checker does not know
+            place.unlink(missing_ok=True)
+            raise Unreached(f"the checker rejected the proof that was written ({error})") from None
+        raise Contradiction(f"{verdict.backend} says proved, but the checker rejects its proof: {error}", _kept(place)) from None
+    return (
         f"proof: {certificate.size:,} bytes, {_counted(certificate)}; written in {produced:.2f} s, checked in {certificate.seconds:.2f} s"
     )
-    whole = verdict.seconds + time.monotonic() - started
-    return replace(verdict, trust="checked", proof=None if path is None else str(path), certificate=said, seconds=whole)
+
+
+def _kept(place: Path) -> str:
+    """Move a rejected proof away from where it was to stand, to a folder that is kept; returns it."""
+    folder = tempfile.mkdtemp(prefix="relucid-contradiction-")
+    shutil.move(place, Path(folder) / "rejected.proof")
+    return folder
 
 
 def _counted(certificate: Certificate) -> str:

@@ -33,7 +33,10 @@ def conclude(judge: Judge, budget: Budget, started: float, warnings: tuple[str, 
         trust = judge.proof.trust
         assert trust is not None
         evidence = Coverage.of(claim, judge.proof.evidence)
-        return Proved(judge.proof.backend, time.monotonic() - started, claim.domain_size, attempts, warnings, trust, exact, evidence)
+        seconds, ours = time.monotonic() - started, judge.certifies
+        return Proved(
+            judge.proof.backend, seconds, claim.domain_size, attempts, warnings, trust, exact, evidence, certifiable=ours
+        )  # fmt: skip
     shares = [min(a.proved_inputs, claim.domain_size) for a in attempts if a.proved_inputs is not None]
     reason = reason_of(attempts, budget, judge)
     return Unknown(None, time.monotonic() - started, claim.domain_size, attempts, warnings, reason, max(shares, default=None))

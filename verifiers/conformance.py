@@ -21,6 +21,7 @@ from ..models.network import feed_forward
 from ..models.program import Program
 from .backend import Backend, Budget, options_of
 from .choose import choose
+from .evidence import Coverage, Uncovered
 from .verdict import TRUST_ORDER, Attempt
 
 Word = tuple[int, ...]
@@ -95,6 +96,11 @@ def solve(backend: Backend, claim: Claim, **budget: Any) -> Attempt:
     must(attempt.outcome in (*ABSTAINS, "proved", "refuted"), f"no such outcome: {attempt}")
     trust = backend.capabilities.trust if attempt.outcome == "proved" else None
     must(attempt.trust == trust, f"trust {attempt.trust} instead of {trust}: {attempt}")
+    if attempt.outcome == "proved":
+        try:
+            Coverage.of(claim, attempt.evidence)
+        except Uncovered as why:
+            raise Breach(f"it says proved, but {why}") from None
     must(all(type(s) is int for word in attempt.words for s in word), f"words are tuples of int: {attempt.words}")
     return attempt
 

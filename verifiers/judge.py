@@ -32,12 +32,18 @@ class Judge:
     wanted: int = 1
     attempts: list[Attempt] = field(default_factory=list)
     proof: Attempt | None = None
+    ours: set[str] = field(default_factory=set)  # backends that said proved whose word can be checked
     refutation: Attempt | None = None
     survivors: list[Replayed] = field(default_factory=list)
 
     @property
     def decided(self) -> bool:
         return self.proof is not None or self.refutation is not None
+
+    @property
+    def certifies(self) -> bool:
+        """Whether the proof is the word of a backend that is checked by default."""
+        return self.proof is not None and self.proof.backend in self.ours
 
     def useful(self, backend: Backend) -> bool:
         """Whether an answer of this backend could still matter: after an exact proof only a proof of higher trust could."""
@@ -85,6 +91,8 @@ class Judge:
                 return attempt.with_(outcome="crashed", trust=None, words=(), detail=f"said proved, but {why}")
             # a child may claim less trust than its backend has, never more
             limit = backend.capabilities.trust
+            if backend.capabilities.certified:
+                self.ours.add(attempt.backend)
             trust = limit if attempt.trust is None or reaches(attempt.trust, limit) else attempt.trust
             return attempt.with_(trust=trust, words=())
         if attempt.outcome != "refuted":

@@ -41,7 +41,7 @@ def prove(
     memory: int = 4096,
     workers: int | None = None,
     backends: Sequence[str] | None = None,
-    trust: Trust = "exact",
+    trust: Trust | None = None,
     seed: int = 0,
     counterexamples: int = 1,
     progress: Progress | None = None,
@@ -62,7 +62,8 @@ def prove(
     `network_b`: with `program` None, do both networks give the same label on every input?  Or, with `within`, outputs that differ by at most so much?
 
     `timeout` is in seconds, `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
-    one per core).  `count`: of a refuted claim, `disagreeing` says on exactly how many inputs they differ.  `checkpoint`: a file in which
+    one per core).  `trust`: how far a proof must be trusted; None reaches for "checked" where that is affordable, and settles for "exact".
+    `count`: of a refuted claim, `disagreeing` says on exactly how many inputs they differ.  `checkpoint`: a file in which
     unfinished work is kept and from which it goes on.  `proof`: a file for a proof that `relucid check` accepts, or the witness
     of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/proof-format.md, §9).  Raises InputError for what cannot be read or does not fit.
     """

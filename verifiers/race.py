@@ -22,7 +22,7 @@ from ..models.errors import InputError
 from ..models.text import number
 from .artefacts import save_artefacts
 from .backend import Backend, Budget
-from .certify import OURS, certified, check_place, chosen_form
+from .certify import OURS, certified, check_place, checked_where_affordable, chosen_form
 from .choose import choose
 from .conclude import conclude, vacuity
 from .count import count_disagreeing
@@ -34,10 +34,11 @@ from .limits import end, interrupts_held, snapshot
 from .policy import plan
 from .replay import Replayer
 from .spot_check import spot_check
-from .verdict import Attempt, Contradiction, Outcome, Refuted, Trust, Verdict
+from .verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Trust, Verdict
 
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
 FIRST_TURN = 2.0  # seconds, where more fit than may run at once; each later turn of an entrant is twice as long
+LEAST_FOR_PROOF = 2.0  # seconds
 MOST_SECONDS = 30 * 86_400  # solvers count milliseconds in 32 bits
 
 
@@ -46,23 +47,26 @@ def prove_claim(
     *,
     backends: Sequence[str] | None = None,
     budget: Budget | None = None,
-    trust: Trust = "exact",
+    trust: Trust | None = None,
     progress: Progress | None = None,
     registry: Iterable[Backend] | None = None,
     count: bool = False,
     proof: Path | None = None,
     proof_format: str = OURS,
 ) -> Verdict:
-    """Decide a claim: Proved at the trust asked for, Refuted with replayed counterexamples, or Unknown with the reason.
+    """Decide a claim: Proved at the trust asked for or higher, Refuted with replayed counterexamples, or Unknown with the reason.
 
     `backends` names who may run ("module:attribute" for one that is not registered), None means everybody;
     `budget.seconds` is for the whole race, `budget.memory_mb` for each entrant, `budget.workers` how many run side by
-    side.  `count`: of a refuted claim, count the inputs on which network and program differ, in the time that is left.  `proof`: a file for the
+    side.  `trust`: None reaches for "checked" where one of our engines has proved it and a proof is affordable, and settles for "exact".
+    `count`: of a refuted claim, count the inputs on which network and program differ, in the time that is left.  `proof`: a file for the
     proof or the witness of a refutation; it implies trust "checked".  `proof_format`: "relucid", or the name of another format.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
     """
     started = time.monotonic()
     budget = budget or Budget(workers=os.cpu_count() or 1)
-    check_limits(budget, trust)
+    if trust is not None:
+        check_trust(trust)
+    check_limits(budget)
     form = chosen_form(proof_format, proof)
     if proof is not None:
         check_place(proof)
@@ -70,7 +74,7 @@ def prove_claim(
     progress = progress or (lambda text: None)
     if budget.checkpoint is not None:
         check_checkpoint(Path(budget.checkpoint), claim)
-    judge = Judge(claim, "exact" if certify else trust, Replayer(claim), budget.counterexamples)
+    judge = Judge(claim, "exact" if certify or trust is None else trust, Replayer(claim), budget.counterexamples)
     try:
         order = plan(claim, _matched(claim, choose(backends, registry), judge))
         deadline = started + budget.seconds
@@ -84,12 +88,19 @@ def prove_claim(
             judge.doubt(spot_check(claim, budget.seed))
         verdict = conclude(judge, budget, started, vacuity(claim))
         if certify:
-            verdict = certified(claim, verdict, proof, max(budget.seconds - (time.monotonic() - started), 1.0), progress, form)
+            verdict = certified(claim, verdict, proof, max(deadline - time.monotonic(), 1.0), progress, form)
+        elif trust is None and isinstance(verdict, Proved):
+            verdict = reach_for_checked(claim, verdict, deadline - time.monotonic(), progress)
         return _counted(claim, verdict, budget, started, progress) if count and isinstance(verdict, Refuted) else verdict
     except Contradiction as error:
-        if error.artefacts:
-            raise
-        raise Contradiction(str(error), save_artefacts(claim, judge.attempts, str(error))) from error
+        raise _saved(error, claim, judge.attempts) from error
+
+
+def _saved(error: Contradiction, claim: Claim, attempts: Sequence[Attempt]) -> Contradiction:
+    """With its artefacts, unless they are there already."""
+    message = str(error.args[0])
+    complete = error.artefacts and (Path(error.artefacts) / "attempts.json").exists()
+    return error if complete else Contradiction(message, save_artefacts(claim, attempts, message, error.artefacts))
 
 
 def _counted(claim: Claim, verdict: Refuted, budget: Budget, started: float, progress: Progress) -> Refuted:
@@ -105,10 +116,35 @@ def _counted(claim: Claim, verdict: Refuted, budget: Budget, started: float, pro
     return replace(verdict, warnings=(*verdict.warnings, warning), seconds=seconds)
 
 
-def check_limits(budget: Budget, trust: Trust) -> None:
-    """Raises InputError for options that make no sense."""
+def reach_for_checked(claim: Claim, verdict: Proved, left: float, progress: Progress = lambda text: None) -> Proved:
+    """At trust "checked" where one of our engines has decided, its proof is affordable within the seconds left, and the checker accepts it.
+
+    Raises Contradiction (with saved artefacts) where the checker rejects what the engine says.
+    """
+    if verdict.trust != "exact" or not verdict.certifiable:
+        return verdict
+    try:
+        return checked_where_affordable(claim, verdict, affordable(verdict.seconds, left), progress)
+    except Contradiction as error:
+        raise _saved(error, claim, verdict.attempts) from error
+
+
+def affordable(decided: float, left: float) -> float:
+    """Seconds for a proof that nobody has asked for: as long as deciding took, and at least LEAST_FOR_PROOF, of those that are left.
+
+    A tenth of these stays: what has been decided must be told before the limit.
+    """
+    return min(max(LEAST_FOR_PROOF, decided), 0.9 * left)
+
+
+def check_trust(trust: Trust) -> None:
+    """Raises InputError for a level that is none."""
     if trust not in ("checked", "exact", "float"):
         raise InputError("trust", f"{trust!r} is not a trust level", 'use "checked", "exact" or "float"')
+
+
+def check_limits(budget: Budget) -> None:
+    """Raises InputError for limits that make no sense."""
     if not (budget.seconds > 0 and math.isfinite(budget.seconds)):
         raise InputError("timeout", f"{budget.seconds} seconds is not a time limit", "give a positive number")
     if budget.seconds > MOST_SECONDS:

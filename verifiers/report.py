@@ -20,7 +20,7 @@ def exit_status(verdict: Verdict) -> int:
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """Plain data for `json.dumps`.  `counterexamples`, `warnings`, `exact_in_float32`, `disagreeing` and `proved_inputs` are more than DESIGN §3 asks for, as are an attempt's `spans` and `sizes`."""
+    """Plain data for `json.dumps`.  `counterexamples`, `warnings`, `exact_in_float32`, `certificate`, `disagreeing` and `proved_inputs` are more than DESIGN §3 asks for, as are an attempt's `spans` and `sizes`."""
     proved, refuted = isinstance(verdict, Proved), isinstance(verdict, Refuted)
     found = [counterexample_json(c) for c in verdict.counterexamples] if isinstance(verdict, Refuted) else []
     return {
@@ -36,6 +36,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "counterexamples": found,
         "warnings": list(verdict.warnings),
         "exact_in_float32": verdict.exact_in_float32 if isinstance(verdict, Proved) else None,
+        "certificate": (verdict.certificate or None) if isinstance(verdict, Proved) else None,
         "disagreeing": _disagreeing(verdict),
         "proved_inputs": decimal(verdict.proved_inputs) if isinstance(verdict, Unknown) and verdict.proved_inputs is not None else None,
     }
@@ -77,7 +78,16 @@ def undecided_json(reason: str) -> dict[str, Any]:
     """The same keys where no claim came about, so that there is nothing to decide."""
     empty: dict[str, Any] = dict.fromkeys(("trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof"))
     lists: dict[str, Any] = {"attempts": [], "counterexamples": [], "warnings": []}
-    return {"verdict": "unknown", **empty, "reason": reason, **lists, "exact_in_float32": None, "disagreeing": None, "proved_inputs": None}
+    return {
+        "verdict": "unknown",
+        **empty,
+        "reason": reason,
+        **lists,
+        "exact_in_float32": None,
+        "certificate": None,
+        "disagreeing": None,
+        "proved_inputs": None,
+    }
 
 
 def counterexample_json(found: Counterexample) -> dict[str, Any]:

@@ -122,7 +122,8 @@ class Proved(_Verdict):
     """Network and program agree on all `domain_size` inputs, as far as `trust` goes.
 
     `evidence`: what settled every one of them; there is no other way to build this.  `proof`: the file with the checked proof, where one
-    was asked for; `certificate`: what there is to say about it, or why there is none.
+    was asked for; `certificate`: what there is to say about it, or why there is none.  `certifiable`: it is the word of one of our
+    engines, which is put to the proof checker unless another trust was asked for.
     """
 
     trust: Trust
@@ -130,6 +131,7 @@ class Proved(_Verdict):
     evidence: Coverage
     proof: str | None = None
     certificate: str = ""
+    certifiable: bool = False
 
     def __post_init__(self) -> None:
         if type(self.evidence) is not Coverage or self.evidence.inputs != self.domain_size:
@@ -182,5 +184,8 @@ class Contradiction(Exception):
     """Backends contradict each other or a proof is contradicted by a replayed input: a bug, never an answer.  Exit status 4."""
 
     def __init__(self, message: str, artefacts: str = "") -> None:
-        super().__init__(message + (f"; artefacts are in {artefacts}" if artefacts else ""))
+        super().__init__(message)
         self.artefacts = artefacts
+
+    def __str__(self) -> str:
+        return super().__str__() + (f"; artefacts are in {self.artefacts}" if self.artefacts else "")

@@ -34,6 +34,7 @@ class Bab:
     capabilities = Capabilities(
         "exact",
         in_process=True,
+        certified=True,
         description="our branch and bound: relaxations over the automaton's language, split by ReLUs, states and tokens",
     )
 

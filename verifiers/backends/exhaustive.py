@@ -19,7 +19,7 @@ MAX_INPUTS = 10**9
 class Enumerate:
     name = "enumerate"
     capabilities = Capabilities(
-        "exact", in_process=True, description=f"runs the network on every input, up to {number(MAX_INPUTS)} of them"
+        "exact", in_process=True, certified=True, description=f"runs the network on every input, up to {number(MAX_INPUTS)} of them"
     )
 
     def available(self) -> str | None:

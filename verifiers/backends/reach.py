@@ -19,6 +19,7 @@ class ReachBackend:
     capabilities = Capabilities(
         "exact",
         in_process=True,
+        certified=True,
         description="our own sweeps: partial sums merged where equal, words grouped by rounded sums where they are too many",
     )
 

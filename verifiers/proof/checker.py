@@ -16,7 +16,7 @@ from ...models.automaton import Automaton
 from ...models.claim import Claim
 from ...models.float32 import exact_in_float32
 from ...models.network import integer_array
-from .format import FORMAT, Rejected
+from .format import FORMAT, Rejected, TooMuch
 from .lines import BITS, Lines, Phases, covers
 from .network_rows import ONE, Built, build, proved_upper
 from .parts import Bound, Part, bounded, cut, evaluated, excluded, whole
@@ -103,7 +103,7 @@ class _Checker:
             line = self.lines.line("a part", {"closed", "cut"})
             self.parts += 1
             if self.parts > PARTS or depth > DEPTH:
-                raise self.lines.no("there are too many parts")
+                raise TooMuch(str(self.lines.no("there are too many parts")))
             if self.parts % 100 == 0:
                 self.progress(f"{self.parts} parts, {self.leaves} leaves checked")
             known = self._closed(built, part, known, line["closed"])
@@ -121,7 +121,7 @@ class _Checker:
             try:
                 self.followed += run_words(self.claim, label, language, RUN - self.followed, self.lines.in_time)
             except Rejected as why:
-                raise self.lines.no(str(why)) from None
+                raise type(why)(str(self.lines.no(str(why)))) from None
 
     def _improved(self, built: Built, root: Part, given: Any) -> Part:
         """Better bounds of ReLUs on all words, by multipliers of the proof; in order, so that later ones stand on earlier ones."""

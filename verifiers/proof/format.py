@@ -25,7 +25,7 @@ class Rejected(Exception):
 
 
 class TooMuch(Rejected):
-    """What it leaves to be run is more than a checker runs."""
+    """It is longer, or leaves more to be run, than a checker goes along with."""
 
 
 class LimitReached(Exception):
@@ -49,7 +49,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 return
             total += len(line)
             if len(line) > LINE_LIMIT or total > FILE_LIMIT:
-                raise Rejected(f"line {number}: the file is larger than any proof")
+                raise TooMuch(f"line {number}: the file is larger than any proof")
             yield _object(line, number)
 
 
