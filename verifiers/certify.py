@@ -12,7 +12,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from ..models.errors import InputError, Unsupported
 from ..models.runtime import RuntimeMismatch, RuntimeUnavailable
 from .proof.checker import Accepted, check_proof
 from .proof.format import LimitReached, Rejected, TooMuch, read_lines
-from .proof.producer import Unproved, proof_lines
+from .proof.producer import Unproved, proof_lines, run_lines
 from .proof.sections import opened
 from .proof.solver_proofs import check_installed, section_pieces
 from .proof.third_party import FORMS, Convinced, Form, check_sections, form_of
@@ -109,6 +110,10 @@ class Unreached(Exception):
         self.late = late
 
 
+class TooLong(Unreached):
+    """There is a proof, but it is longer, or leaves more to be run, than the checker goes along with."""
+
+
 def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float, progress: Progress, form: Form | None = None) -> Verdict:
     """The verdict with its certificate in `path` (None: it is checked and thrown away); Unknown where no proof comes about in time.
 
@@ -125,7 +130,7 @@ def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float,
                 certificate = check_file(claim, place)
                 assert certificate.shows == "refuted"
                 return replace(verdict, proof=None if path is None else str(path))
-            said = _proof(claim, verdict, place, seconds, progress, form)
+            said = _proof(claim, verdict, place, seconds, progress, form or proof_lines(claim, seconds, progress))
         except Unreached as why:
             mend = "; raise it with --timeout" if why.late else ""
             return _unreached(verdict, time.monotonic() - started + verdict.seconds, f"{why}{mend}")
@@ -145,7 +150,7 @@ def checked_where_affordable(claim: Claim, verdict: Proved, seconds: float, prog
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
-            said = _proof(claim, verdict, Path(folder) / "proof", seconds, progress, None)
+            said = _thrown_away(claim, verdict, Path(folder) / "proof", seconds, progress)
     except (Unreached, OSError, MemoryError) as error:
         why = str(error) if isinstance(error, Unreached) else "no space for a proof" if isinstance(error, OSError) else "out of memory"
         if isinstance(error, Unreached) and error.late:
@@ -154,17 +159,29 @@ def checked_where_affordable(claim: Claim, verdict: Proved, seconds: float, prog
     return replace(verdict, trust="checked", certificate=said, seconds=verdict.seconds + time.monotonic() - started)
 
 
-def _proof(claim: Claim, verdict: Proved, place: Path, seconds: float, progress: Progress, form: Form | None) -> str:
+def _thrown_away(claim: Claim, verdict: Proved, place: Path, seconds: float, progress: Progress) -> str:
+    """A proof that nobody keeps: where running every word is promising, the checker alone does it; else as `_proof`."""
+    started = time.monotonic()
+    if (lines := run_lines(claim)) is not None:
+        with suppress(TooLong):
+            return _proof(claim, verdict, place, seconds, progress, lines)
+    left = seconds - (time.monotonic() - started)
+    return _proof(claim, verdict, place, left, progress, proof_lines(claim, left, progress, kept=False))
+
+
+def _proof(claim: Claim, verdict: Proved, place: Path, seconds: float, progress: Progress, lines: Iterable[dict[str, Any]] | Form) -> str:
     """Make a proof in `place` and have it accepted, all in so many seconds; what there is to say about it.
 
-    Raises Unreached where there is none, Contradiction where there cannot be one.  In either case there is no file.
+    `lines`: those of the proof, made as they are written, or another format.  Raises Unreached where there is none (TooLong where it is larger than what a checker reads), Contradiction where there cannot be one;
+    then there is no file.
     """
     started = time.monotonic()
+    form = lines if isinstance(lines, Form) else None
     try:
-        if form is None:
-            write_lines(place, proof_lines(claim, seconds, progress))
+        if isinstance(lines, Form):
+            write_pieces(place, section_pieces(claim, lines, seconds, progress))
         else:
-            write_pieces(place, section_pieces(claim, form, seconds, progress))
+            write_lines(place, lines)
         produced = time.monotonic() - started
         progress("checking the proof")
         # others' proofs take longer to check than to find: as long again
@@ -177,7 +194,8 @@ def _proof(claim: Claim, verdict: Proved, place: Path, seconds: float, progress:
         raise Contradiction(f"{verdict.backend} says proved, but {error}") from None
     except (TooMuch, LimitReached) as error:
         place.unlink(missing_ok=True)
-        raise Unreached(f"the proof that was written could not be checked within the limits ({error})", late=True) from None
+        kind = TooLong if isinstance(error, TooMuch) else Unreached
+        raise kind(f"the proof that was written could not be checked within the limits ({error})", late=True) from None
     except Rejected as error:
         if form is not None:  # a solver's log, perhaps by a rule that our checker does not know
             place.unlink(missing_ok=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import relucid
 from relucid.cli import main
-from relucid.verifiers import certify
+from relucid.verifiers import certify, race
 from relucid.verifiers.backend import Budget
+from relucid.verifiers.proof import checker, producer
 from relucid.verifiers.proof.format import LimitReached, Rejected
 from relucid.verifiers.race import LEAST_FOR_PROOF, affordable, prove_claim, reach_for_checked
 from relucid.verifiers.verdict import Contradiction, Proved
@@ -38,18 +39,18 @@ def test_each_of_our_engines_is_checked(engine: str) -> None:
 
 @pytest.mark.parametrize("trust", ["exact", "float"])
 def test_another_trust_leaves_it_out(trust: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certify, "proof_lines", lambda *_: pytest.fail("a proof was made"))
+    monkeypatch.setattr(race, "checked_where_affordable", lambda *_: pytest.fail("a proof was made"))
     verdict = decided(backends=["enumerate"], trust=trust)
     assert verdict.trust == "exact" and verdict.certificate == ""
 
 
 def test_the_word_of_a_solver_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certify, "proof_lines", lambda *_: pytest.fail("a proof was made"))
+    monkeypatch.setattr(race, "checked_where_affordable", lambda *_: pytest.fail("a proof was made"))
     assert decided(registry=[Fake("solver", "prove")]).trust == "exact"
 
 
 def raising(error: BaseException) -> object:
-    def lines(*_: object) -> Iterator[dict]:
+    def lines(*_: object, **__: object) -> Iterator[dict]:
         raise error
         yield
 
@@ -67,7 +68,7 @@ def raising(error: BaseException) -> object:
 def test_where_no_proof_comes_about_the_verdict_stays_exact_and_says_why(
     error: BaseException, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(certify, "proof_lines", raising(error))
+    monkeypatch.setattr(certify, "run_lines", raising(error))
     verdict = decided(backends=["enumerate"])
     assert verdict.trust == "exact" and verdict.certificate.startswith(said)
 
@@ -79,6 +80,13 @@ def test_a_check_that_does_not_end_leaves_it_exact(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(certify, "check_proof", late)
     verdict = decided(backends=["bab"])
     assert verdict.trust == "exact" and "could not be checked within the limits (out of time)" in verdict.certificate
+
+
+def test_where_running_every_word_is_too_much_a_proof_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checker, "RUN", 3)  # prefixes
+    monkeypatch.setattr(producer, "RUN", 3)
+    verdict = decided(backends=["enumerate"])
+    assert verdict.trust == "checked" and "parts" in verdict.certificate and "run" not in verdict.certificate
 
 
 def rejecting(*_: object, **__: object) -> None:
@@ -126,8 +134,8 @@ def test_as_long_again_as_deciding_took_and_at_least_two_seconds(decided_in: flo
 
 def test_distill_checks_its_last_proof_only(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    made = certify.proof_lines
-    monkeypatch.setattr(certify, "proof_lines", lambda claim, *more: asked.append(claim.program.digest) or made(claim, *more))
+    made = certify.run_lines
+    monkeypatch.setattr(certify, "run_lines", lambda claim: asked.append(claim.program.digest) or made(claim))
     result = relucid.distill("bracket_depth")
     assert isinstance(result.verdict, Proved) and result.verdict.trust == "checked"
     assert asked == [result.claim.program.digest] and result.refuted

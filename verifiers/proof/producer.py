@@ -5,6 +5,7 @@ Nothing here is trusted: the checker accepts or rejects what comes out.  Labels 
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -41,22 +42,50 @@ class Unproved(Exception):
     """The claim is false on some word: somebody's "proved" was wrong."""
 
 
-def proof_lines(claim: Claim, seconds: float, progress: Progress = lambda text: None, *, run: bool = True) -> Iterator[dict[str, Any]]:
-    """The lines of a proof, label by label; `run`: words may be left to be run.
+def proof_lines(
+    claim: Claim, seconds: float, progress: Progress = lambda text: None, *, run: bool = True, kept: bool = True
+) -> Iterator[dict[str, Any]]:
+    """The lines of a proof, label by label; `run`: words may be left to be run; not `kept`: nobody will look at its size.
 
     Raises TimeoutError where the search does not end in time, Unproved where the claim is false.
     """
     deadline = time.monotonic() + seconds
-    digests = {"claim": claim.digest, "network": claim.network.digest, "program": claim.program.digest, "domain": claim.domain.digest}
-    yield {"format": FORMAT, **digests, "exact_in_float32": exact_in_float32(claim.network, claim.domain.positions).ok}
+    yield _header(claim)
     left = RUN if run else 0
+    for label, language in _labels(claim):
+        writer = _Label(claim, label, language, deadline, progress, left, kept)
+        yield from writer.lines()
+        left -= writer.followed
+    yield {"end": True}
+
+
+def run_lines(claim: Claim) -> Iterator[dict[str, Any]] | None:
+    """The lines of a proof that leaves every word to be run; None where that looks like too much.  Nothing was run to make it."""
+    if not deep(claim) and claim.domain_size > FEW:
+        return None
+    return itertools.chain([_header(claim)], (_by_run(label) for label, _ in _labels(claim)), [{"end": True}])
+
+
+def deep(claim: Claim) -> bool:
+    """Whether the network has so many layers that bounds say little, as unrolled ones do."""
+    return sum(isinstance(node, Relu) for node in claim.network.nodes) > DEEP
+
+
+def _header(claim: Claim) -> dict[str, Any]:
+    digests = {"claim": claim.digest, "network": claim.network.digest, "program": claim.program.digest, "domain": claim.domain.digest}
+    return {"format": FORMAT, **digests, "exact_in_float32": exact_in_float32(claim.network, claim.domain.positions).ok}
+
+
+def _labels(claim: Claim) -> Iterator[tuple[int, Automaton]]:
+    """The labels about which there is something to prove, with their words."""
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
         if not language.empty and claim.decision.rivals(label):
-            writer = _Label(claim, label, language, deadline, progress, left)
-            yield from writer.lines()
-            left -= writer.followed
-    yield {"end": True}
+            yield label, language
+
+
+def _by_run(label: int) -> dict[str, Any]:
+    return {"label": label, "by": "run", "bounds": []}
 
 
 @dataclass
@@ -67,12 +96,13 @@ class _Label:
     deadline: float
     progress: Progress
     left: int  # prefixes that may still be left to be run
+    kept: bool
     followed: int = 0
 
     def lines(self) -> Iterator[dict[str, Any]]:
-        deep = sum(isinstance(node, Relu) for node in self.claim.network.nodes) > DEEP
-        if self._run(MORE if deep else FEW):
-            yield from self._left_to_be_run()
+        many_layers = deep(self.claim)
+        if self._run(MORE if many_layers else FEW):
+            yield _by_run(self.label)
             return
         started = time.monotonic()
         self._in_time()
@@ -84,16 +114,14 @@ class _Label:
             return
         search = Search(queries, Options(cut_states=self.language.deterministic, attack=False), closed=Spooled())
         if not self._searched(search, min(self.deadline, time.monotonic() + PATIENCE)):
-            if (deep or self.language.size <= WORTH * self.left) and self._run(self.left):
-                yield from self._left_to_be_run()
+            if (many_layers or self.language.size <= WORTH * self.left) and self._run(self.left):
+                yield _by_run(self.label)
                 return
             if not self._searched(search, self.deadline):
                 raise TimeoutError("out of time while proving")
         ended = time.monotonic()
-        yield from self._written(search, built, numbers, ended + MINIMISING * max(1.0, ended - started))
-
-    def _left_to_be_run(self) -> Iterator[dict[str, Any]]:
-        yield {"label": self.label, "by": "run", "bounds": []}
+        minimising = MINIMISING * max(1.0, ended - started) if self.kept else 0.0
+        yield from self._written(search, built, numbers, ended + minimising)
 
     def _run(self, most: int) -> bool:
         """Whether the label's words can be left to be run."""
