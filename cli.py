@@ -27,6 +27,7 @@ from .cli_output import (
     names_in,
     print_json,
     quiet_option,
+    run_code_option,
     silence,
     status_line,
     writing,
@@ -202,6 +203,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, quiet: 
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for surrogate, program and claim.")
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask (JSON) that cuts the circuit out of the model.")
 @ablation_option
+@run_code_option
 @click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
               "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
 @html_option

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .cli_output import ablation_option, json_option, print_json, quiet_option, status_line, writing
+from .cli_output import ablation_option, json_option, print_json, quiet_option, run_code_option, status_line, writing
 from .models.errors import InputError
 
 NOT_LEARNT = 3  # the status of an honest unknown
@@ -23,6 +23,7 @@ NOT_LEARNT = 3  # the status of an honest unknown
 )  # fmt: skip
 @click.option("--no-run", is_flag=True, help="Of a circuit: only read it; say nothing of how faithful it is.")
 @ablation_option
+@run_code_option
 @click.option("--draw", type=click.Path(path_type=Path), default=None, help="Of a circuit or attribution graph: a picture, .svg or .png.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials.")
 @quiet_option
@@ -34,6 +35,7 @@ def show(
     domain: Path | None,
     ablation: str | None,
     no_run: bool,
+    run_code: bool,
     draw: Path | None,
     seed: int,
     quiet: bool,
@@ -58,7 +60,7 @@ def show(
             show_claim(path, samples, quiet) if path.suffix == ".toml" else show_network(path, quiet)
         return 0
     with status_line(quiet) as progress:
-        view = view_circuit(what, mask, domain, draw, seed, progress, not no_run, ablation)
+        view = view_circuit(what, mask, domain, draw, seed, progress, not no_run, ablation, run_code)
     with writing():
         if as_json:
             print_json(circuit_json(view))
@@ -129,17 +131,20 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 )
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of each training of the masks.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
+@run_code_option
 @json_option
-def prune(model: str, task: str, out: Path | None, mask: Path | None, compare: str | None, as_json: bool, **settings: Any) -> int:
+def prune(
+    model: str, task: str, out: Path | None, mask: Path | None, compare: str | None, run_code: bool, as_json: bool, **settings: Any
+) -> int:
     """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL; what was stopped goes on."""
     from .models.circuits.node_masks import Settings
     from .training import prepare_pruning
 
     chosen = Settings(**settings)
     with status_line() as progress:
-        runs = [prepare_pruning(model, task, chosen, out, mask)]
+        runs = [prepare_pruning(model, task, chosen, out, mask, run_code)]
         if compare is not None:
-            runs.append(prepare_pruning(compare, task, chosen))
+            runs.append(prepare_pruning(compare, task, chosen, run_code=run_code))
             if runs[0].out.resolve() == runs[1].out.resolve():
                 raise InputError("--compare", f"both masks would be written to {runs[0].out}", "choose another --out")
         result, *others = (run.run(progress) for run in runs)

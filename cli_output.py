@@ -24,6 +24,8 @@ ablation_option = click.option(
     help="What stands in for nodes that the mask does not keep, taken over the domain [default: what the mask says].",
 )  # fmt: skip
 
+run_code_option = click.option("--run-code", is_flag=True, help="A TorchScript CIRCUIT (.pt) is a program: run it, with your rights.")
+
 
 def names_in(backends: str | None) -> tuple[str, ...] | None:
     """The names in a list with commas."""

@@ -56,6 +56,7 @@ def distill(
     seed: int = 0,
     counterexamples: int = 1,
     enumerate_up_to: int = LARGEST_DOMAIN,
+    run_code: bool = False,
     progress: Progress | None = None,
 ) -> Distillation:
     """Distil a circuit into a program on a finite domain, and prove it.
@@ -65,7 +66,7 @@ def distill(
     ship, or that have one beside them, bring their own.  `ablation`: "mean" or "zero", what
     stands in for nodes that the mask does not keep, taken anew over the domain.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
     nothing.  `enumerate_up_to`: on larger domains the circuit is run on samples and counterexamples, not on every input, and the
-    result says so (`sampling`).  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
+    result says so (`sampling`).  `run_code` allows a TorchScript circuit, which is a program, to run.  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
     fit, NoProgram where the road ends without one.
     """
     started = time.monotonic()
@@ -82,8 +83,8 @@ def distill(
         check_writable(Path(out), FILES)
         if isinstance(domain, str | Path) and (Path(out) / "claim.toml").resolve() == Path(domain).resolve():
             raise InputError("--out", f"the claim would be written over {domain}", "choose another folder")
-    task = _task(circuit, domain, labels, Path(mask) if mask else None)
-    teacher = load_circuit(circuit, Path(mask) if mask else None) if isinstance(circuit, str | Path) else circuit
+    teacher = load_circuit(circuit, Path(mask) if mask else None, run_code) if isinstance(circuit, str | Path) else circuit
+    task = _task(circuit, teacher, domain, labels, Path(mask) if mask else None)
     if ablation is not None:
         teacher = ablated(teacher, task.domain, ablation)
     check_circuit(teacher)
@@ -139,6 +140,7 @@ def _on_every_input(job: Job) -> Found:
 
 def _task(
     circuit: str | Path | Circuit,
+    teacher: Circuit,
     domain: str | Path | Task | Domain | Mapping[str, Any] | None,
     labels: Sequence[str] | None,
     mask: Path | None,
@@ -146,7 +148,7 @@ def _task(
     """The task, from whatever the user has at hand."""
     if domain is None:
         if isinstance(circuit, str | Path):
-            domain = own_task(str(circuit), mask, load_circuit(circuit, mask).vocabulary)
+            domain = own_task(str(circuit), mask, teacher.vocabulary)
         if domain is None:
             raise InputError("--domain", f"{circuit} brings no domain of its own", "give a claim file without network and program")
     if isinstance(domain, Domain | Mapping):

@@ -102,6 +102,7 @@ def view_circuit(
     progress: Callable[[str], None] = lambda text: None,
     run: bool = True,
     ablation: str | None = None,
+    run_code: bool = False,
 ) -> CircuitView:
     """Load, measure (on its own domain where none is given) and draw it; the picture is written here."""
     from .models.circuits.attribution_graph import NOT_EXECUTABLE, is_attribution_graph, read_attribution_graph
@@ -122,7 +123,7 @@ def view_circuit(
         check_writable(draw.parent, (draw.name,))
     raw = read_json(path) if path.suffix == ".json" and path.is_file() else None
     attribution = read_attribution_graph(path, raw) if is_attribution_graph(raw) else None
-    circuit = None if attribution is not None else load_circuit(where, mask)
+    circuit = None if attribution is not None else load_circuit(where, mask, run_code)
     if attribution is not None and (domain or mask or ablation):
         raise InputError(where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask' if mask else '--ablation'}")
     faithful, why_not, task = None, "", None

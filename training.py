@@ -135,7 +135,9 @@ class PruningRun:
         return self.out.with_name(self.out.name + STOPPED_PRUNING)
 
 
-def prepare_pruning(where: str, task: str, settings: Settings, out: Path | None = None, start: Path | None = None) -> PruningRun:
+def prepare_pruning(
+    where: str, task: str, settings: Settings, out: Path | None = None, start: Path | None = None, run_code: bool = False
+) -> PruningRun:
     """To cut a task's circuit out of a model, or out of the circuit that the mask `start` makes of it.
 
     The model has to be right on a registered task; of a domain file, the labels are the model's own decisions.
@@ -147,7 +149,7 @@ def prepare_pruning(where: str, task: str, settings: Settings, out: Path | None 
     from .models.circuits.pruning_stage import read_stage
 
     torch.set_num_threads(1)  # as in training
-    model, begun = _to_prune(where, start)
+    model, begun = _to_prune(where, start, run_code)
     domain, labels, name, known = _task(task)
     number = {word: i for i, word in enumerate(model.vocabulary)}
     columns = word_ids(model.name, number, labels, "[decision] labels")
@@ -172,9 +174,9 @@ def prune_model(where: str, task: str, settings: Settings, out: Path | None = No
     return prepare_pruning(where, task, settings, out).run(progress)
 
 
-def _to_prune(where: str, start: Path | None) -> tuple[SparseGpt, NodeMask | None]:
+def _to_prune(where: str, start: Path | None, run_code: bool) -> tuple[SparseGpt, NodeMask | None]:
     """The whole model, and the mask to start from."""
-    model = load_circuit(where)
+    model = load_circuit(where, None, run_code)
     if not isinstance(model, SparseGpt) or model.mask is not None:
         raise InputError(
             where, "is not a whole model in circuit_sparsity's format", "only those are pruned: a folder with beeg_config.json"

@@ -172,7 +172,7 @@ def test_a_circuit_without_a_short_program_gets_a_table(
     """A program always comes out, proved like any other."""
     task = tmp_path / "noise.toml"
     task.write_text(NOISE, encoding="utf-8")
-    monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
+    monkeypatch.setattr(distillation, "load_circuit", lambda *given: Noise())
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
     assert "  NEXT = (" in text and "state = NEXT[state][TOKENS.index(token)]" in text
@@ -192,7 +192,7 @@ def test_labels_that_need_too_large_a_table(tmp_path: Path, monkeypatch: pytest.
     """An honest unknown: exit status 3, one line, and no output folder."""
     task = tmp_path / "noise.toml"
     task.write_text(NOISE, encoding="utf-8")
-    monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
+    monkeypatch.setattr(distillation, "load_circuit", lambda *given: Noise())
     monkeypatch.setattr(automata, "MAX_TABLE", 3)
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 3
     assert capsys.readouterr() == ("", "relucid: unknown: no program template explains the circuit on all 243 inputs\n")
@@ -276,7 +276,7 @@ def test_a_circuit_that_no_surrogate_fits(tmp_path: Path, monkeypatch: pytest.Mo
     """An honest unknown, too: the input is not to blame."""
     task = tmp_path / "noise.toml"
     task.write_text('[domain]\ntokens = ["a", "b", "."]\nlength = 5\nprefix = ["<s>"]\n[decision]\nlabels = ["a", "b"]\n', encoding="utf-8")
-    monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Noise())
+    monkeypatch.setattr(distillation, "load_circuit", lambda *given: Noise())
     monkeypatch.setattr(fit, "MANY", 3)
     monkeypatch.setattr(fit, "LARGEST", 3)
     monkeypatch.setattr(fit, "SHAPES", fit.SHAPES[:1])

@@ -155,7 +155,7 @@ def test_an_error_on_an_input_that_was_not_executed_is_not_denied(
     teacher = Teacher(rare, ("a", "b", "c"), ("n", "y"))
     task = tmp_path / "task.toml"
     task.write_text('[domain]\ntokens = ["a", "b", "c"]\nlength = 16\n[decision]\nlabels = ["n", "y"]\n', encoding="utf-8")
-    monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: teacher)
+    monkeypatch.setattr(distillation, "load_circuit", lambda *given: teacher)
     out = tmp_path / "out"
     assert main(["distill", "anything", "--domain", str(task), "--out", str(out), "--enumerate", "1000000"]) == 0
     text = " ".join(capsys.readouterr().out.split())

@@ -122,11 +122,12 @@ def shipped() -> dict[str, ShippedTask]:
     }
 
 
-def load_circuit(where: str | Path, mask: Path | None = None) -> Circuit:
+def load_circuit(where: str | Path, mask: Path | None = None, run_code: bool = False) -> Circuit:
     """The circuit in a folder or file of a known format (`formats.py`), or a shipped one by name.
 
     A task's name ("quote_closing") brings its node mask; a shipped folder's name ("quotes_and_brackets") is the
-    full model.  `mask` wins over both.  What exists as a file or folder wins over a shipped name.
+    full model.  `mask` wins over both.  What exists as a file or folder wins over a shipped name.  `run_code` allows a
+    TorchScript file, which is a program, to run; Python is only run where `where` is file.py:function.
     """
     from .formats import read_any
 
@@ -137,7 +138,7 @@ def load_circuit(where: str | Path, mask: Path | None = None) -> Circuit:
             return read_any(str(task.circuit), mask or task.mask)
         if str(where) in _TASKS.values():
             return read_any(str(_ZOO / str(where)), mask)
-    return read_any(str(where), mask)
+    return read_any(str(where), mask, run_code)
 
 
 def own_task(where: str, mask: Path | None, vocabulary: tuple[str, ...]) -> Task | None:

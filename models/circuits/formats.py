@@ -3,9 +3,9 @@
 folder with beeg_config.json     circuit_sparsity.py          mask: a node mask, or the release's viz_data.pt
 folder with smt_weights.json     verifiable_transformer.py    mask: circuit*.json
 circuit*.json beside the latter  verifiable_transformer.py
-file.py:function                 python_function.py           (the only form that runs the user's Python)
+file.py:function                 python_function.py           runs the user's Python: its form says so
 *.onnx                           onnx_model.py
-*.pt                             torchscript.py
+*.pt                             torchscript.py               a program: runs only where `run_code` allows it
 attribution graph (*.json)       attribution_graph.py         a picture, not a circuit
 """
 
@@ -21,8 +21,8 @@ from .config import CONFIG_FILE, read_json
 GIVE = "give a folder with beeg_config.json or smt_weights.json, file.py:function, a .onnx or TorchScript .pt file"
 
 
-def read_any(where: str, mask: Path | None = None) -> Circuit:
-    """The circuit at a path; InputError says in one line what does not fit."""
+def read_any(where: str, mask: Path | None = None, run_code: bool = False) -> Circuit:
+    """The circuit at a path; InputError says in one line what does not fit.  Names decide what a file is, never its bytes."""
     from .verifiable_transformer import WEIGHTS_FILE, read_verifiable_transformer
 
     function = re.fullmatch(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*)", where)
@@ -50,7 +50,7 @@ def read_any(where: str, mask: Path | None = None) -> Circuit:
     if suffix in (".pt", ".pth", ".ts", ".jit"):
         from .torchscript import read_torchscript
 
-        return read_torchscript(path)
+        return read_torchscript(path, run_code)
     if suffix == ".json":
         return _from_json(path)
     if suffix == ".py":

@@ -316,7 +316,7 @@ def test_report_prints_and_changes_nothing(folders: Path, capsys: pytest.Capture
 def test_distill_writes_the_page_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     task = tmp_path / "task.toml"
     task.write_text(f"[domain]\ntokens = {json.dumps(TOKENS)}\nlength = [1, 2]\npad = '_'\n[decision]\nlabels = {json.dumps(LABELS)}\n")
-    monkeypatch.setattr(distillation, "load_circuit", lambda where, mask: Hostile())
+    monkeypatch.setattr(distillation, "load_circuit", lambda *given: Hostile())
     words = ["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out"), "--backends", "enumerate"]
     assert main([*words, "--html", str(tmp_path / "page.html"), "-q"]) == 0
     assert capsys.readouterr().out.startswith("proved: ")

@@ -1,9 +1,6 @@
-"""Circuits that are only executed: Python functions, TorchScript, ONNX; and files that would do more than compute."""
+"""Circuits that are only executed: Python functions, TorchScript, ONNX.  `test_torch_files_with_code.py`: files that would do more than compute."""
 
 import json
-import os
-import pickle
-import zipfile
 
 import numpy as np
 import onnx
@@ -111,56 +108,10 @@ def script(path, body="x = torch.nn.functional.one_hot(ids, 3).float(); return t
 
 def test_torchscript(folder):
     script(folder / "m.pt")
-    circuit = load_circuit(folder / "m.pt")
+    circuit = load_circuit(folder / "m.pt", run_code=True)
     assert circuit.logits(IDS).argmax(axis=1).tolist() == [2, 1, 0]
     assert circuit.summary().kind == "TorchScript model, run as it is"
     assert "fails on ids of shape (1, 1)" in refusal(lambda: circuit.logits(np.array([[7]])))
-
-
-def test_torchscript_that_touches_files_is_refused_before_it_runs(folder):
-    target = folder / "written"
-    script(folder / "m.pt", f'y = torch.from_file("{target}", True, 4); return y + ids')
-    assert "its script calls from_file, which could touch files" in refusal(lambda: load_circuit(folder / "m.pt"))
-    script(folder / "n.pt", f'torch.save(ids, "{target}"); return ids')
-    assert "its script calls save" in refusal(lambda: load_circuit(folder / "n.pt"))
-    assert not target.exists()
-
-
-class Writes:
-    def __init__(self, target):
-        self.target = target
-
-    def __reduce__(self):
-        return (os.system, (f"touch {self.target}",))
-
-
-@pytest.mark.parametrize("shape", ["pickle", "torch", "torch named like a script", "zip"])
-def test_a_pickle_that_would_write_a_file_is_refused(shape, folder):
-    import torch
-
-    path, target = folder / "evil.pt", folder / "written"
-    if shape == "pickle":
-        path.write_bytes(pickle.dumps(Writes(target)))
-    elif shape == "torch":
-        torch.save({"w": Writes(target)}, path)
-    elif shape == "torch named like a script":  # a script's layout around a hostile pickle: torch's C++ reader runs no Python
-        with zipfile.ZipFile(path, "w") as archive:
-            for name in ("data.pkl", "constants.pkl"):
-                archive.writestr(f"evil/{name}", pickle.dumps(Writes(target), protocol=2))
-            archive.writestr("evil/code/__torch__.py", "")
-            archive.writestr("evil/version", "3\n")
-    else:
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("evil/data.pkl", pickle.dumps(Writes(target)))
-    refusal(lambda: load_circuit(path))
-    refusal(lambda: load_circuit("quotes_and_brackets", path))  # as a mask: viz_data.pt is a torch file too
-    assert not target.exists()
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no torch file", b"\x80\x04"])
-def test_garbage_in_a_torch_file(content, folder):
-    (folder / "m.pt").write_bytes(content)
-    assert "nothing was loaded" in refusal(lambda: load_circuit(folder / "m.pt"))
 
 
 def onnx_file(path, rows="n", columns="p", kind=TensorProto.INT64):
