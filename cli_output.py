@@ -38,9 +38,9 @@ def names_in(backends: str | None) -> tuple[str, ...] | None:
 
 
 def print_json(value: object) -> None:
-    import json
+    from .models.text import json_text
 
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json_text(value))
 
 
 class Unwritable(Exception):

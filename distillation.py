@@ -83,8 +83,9 @@ def distill(
         check_writable(Path(out), FILES)
         if isinstance(domain, str | Path) and (Path(out) / "claim.toml").resolve() == Path(domain).resolve():
             raise InputError("--out", f"the claim would be written over {domain}", "choose another folder")
+    stated = None if domain is None else _task(domain, labels)  # read before the circuit, which may take long
     teacher = load_circuit(circuit, Path(mask) if mask else None, run_code) if isinstance(circuit, str | Path) else circuit
-    task = _task(circuit, teacher, domain, labels, Path(mask) if mask else None)
+    task = stated or _task(_own_task(circuit, teacher, Path(mask) if mask else None), labels)
     if ablation is not None:
         teacher = ablated(teacher, task.domain, ablation)
     check_circuit(teacher)
@@ -138,19 +139,16 @@ def _on_every_input(job: Job) -> Found:
         search.refine(right)
 
 
-def _task(
-    circuit: str | Path | Circuit,
-    teacher: Circuit,
-    domain: str | Path | Task | Domain | Mapping[str, Any] | None,
-    labels: Sequence[str] | None,
-    mask: Path | None,
-) -> Task:
+def _own_task(circuit: str | Path | Circuit, teacher: Circuit, mask: Path | None) -> Task:
+    """The task that a circuit brings."""
+    found = own_task(str(circuit), mask, teacher.vocabulary) if isinstance(circuit, str | Path) else None
+    if found is None:
+        raise InputError("--domain", f"{circuit} brings no domain of its own", "give a claim file without network and program")
+    return found
+
+
+def _task(domain: str | Path | Task | Domain | Mapping[str, Any], labels: Sequence[str] | None) -> Task:
     """The task, from whatever the user has at hand."""
-    if domain is None:
-        if isinstance(circuit, str | Path):
-            domain = own_task(str(circuit), mask, teacher.vocabulary)
-        if domain is None:
-            raise InputError("--domain", f"{circuit} brings no domain of its own", "give a claim file without network and program")
     if isinstance(domain, Domain | Mapping):
         if labels is None or isinstance(labels, str):
             what = "missing" if labels is None else "a string, not a list"

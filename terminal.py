@@ -18,7 +18,8 @@ from rich.text import Text
 
 from .models.claim import Claim, Label
 from .models.domain import Domain
-from .models.text import number, rational, share, visible
+from .models.source import shown
+from .models.text import number, rational, share, visible, word
 from .verifiers.certify import Certificate
 from .verifiers.proof.checker import Accepted
 from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
@@ -46,11 +47,11 @@ def plural(n: int, noun: str) -> str:
 
 
 def label_text(label: Label) -> str:
-    return json.dumps(label, ensure_ascii=False) if isinstance(label, bool) else repr(label)
+    return json.dumps(label, ensure_ascii=False) if isinstance(label, bool) else visible(repr(label))
 
 
 def sequence_text(tokens: Sequence[str]) -> str:
-    return " ".join(visible(t) or "''" for t in tokens) if tokens else "(empty)"
+    return " ".join(map(word, tokens)) if tokens else "(empty)"
 
 
 def print_verdict(claim: Claim, verdict: Verdict, quiet: bool = False) -> None:
@@ -149,7 +150,7 @@ def attempts_table(attempts: Sequence[Attempt]) -> Table:
         table.add_column(heading, justify="right" if heading in ("seconds", "MB") else "left", overflow="fold")
     for a in attempts:
         peak = "" if a.peak_mb is None else f"{a.peak_mb:.0f}"
-        table.add_row(a.backend, a.version, a.outcome, f"{a.seconds:.2f}", peak, Text(a.detail))
+        table.add_row(Text(a.backend), Text(a.version), a.outcome, f"{a.seconds:.2f}", peak, Text(visible(a.detail)))
     return table
 
 
@@ -214,12 +215,12 @@ def conformance_report(name: str, as_json: bool) -> bool:
 
 
 def heading(text: str) -> Text:
-    return Text(text, style="bold")
+    return Text(visible(text), style="bold")
 
 
 def code(screen: Console, text: str) -> None:
     """Python in colours where there are colours, plain and without trailing blanks elsewhere."""
-    text = "\n".join(map(visible, text.expandtabs(4).splitlines()))
+    text = shown(text)
     if screen.is_terminal:
         screen.print(Syntax(text, "python", theme="ansi_dark", background_color="default", padding=(0, 2)))
     else:

@@ -56,7 +56,7 @@ def show_claim(path: Path, samples: int, quiet: bool = False) -> None:
     if claim.pair is None:
         code(screen, claim.program.text)
     for warning in vacuity(claim):
-        screen.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+        screen.print(Text(f"warning: {visible(warning)}", style="yellow"), soft_wrap=True)
     if not samples:
         return
     table = Table(box=None, pad_edge=False)
@@ -94,7 +94,9 @@ def show_network(path: Path, quiet: bool = False) -> None:
 
     network = load_onnx(path)
     screen = console()
-    screen.print(f"network  {path}\n         {network_line(network)}\n         sha256 {network.digest}", soft_wrap=True, markup=False)
+    screen.print(
+        f"network  {visible(str(path))}\n         {network_line(network)}\n         sha256 {network.digest}", soft_wrap=True, markup=False
+    )
     if quiet:
         return
     report = exact_in_float32(network)

@@ -20,5 +20,9 @@ class TooLarge(InputError):
     """Good input that is over a limit on memory; `verify` calls that unknown."""
 
 
+class ProgramError(InputError):
+    """A program's source is outside the subset: `origin:line: construct; mend`."""
+
+
 class Unsupported(Exception):
     """This engine cannot take this claim; another may. Never shown as an answer."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
 import json
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +18,8 @@ from typing import Any
 from .errors import InputError
 from .files import read_file
 from .interpreter import Machine, ProgramFault, Value
-from .liveness import names_read
+from .live import source_of
+from .source import decoded, newlines, whole_lines, without_margin
 from .subset import Function, Module
 from .syntax import ProgramError, parse
 
@@ -41,8 +40,8 @@ class Program:
     origin: str = "<program>"
 
     def __post_init__(self) -> None:
-        if len(self.source) > MAX_BYTES:
-            raise ProgramError(self.origin, f"the source is over {MAX_BYTES} characters", "shorten it")
+        _check_size(self.source, self.origin)
+        object.__setattr__(self, "source", newlines(self.source))
         if len(self.function.parameters) != 1:
             takes = len(self.function.parameters)
             where = f"{self.origin}:{self.function.node.lineno}"
@@ -64,19 +63,14 @@ class Program:
             raise InputError(path_text, f"cannot read the program: {getattr(e, 'strerror', None) or e}", "check the path") from None
         if len(data) > MAX_BYTES:
             raise InputError(str(path), f"the file is over {MAX_BYTES} bytes", "shorten it")
-        try:
-            source = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            raise InputError(str(path), "the file is not UTF-8 text", "save it as UTF-8") from None
-        return cls(source, name, path_text)
+        return cls(decoded(data, path_text), name, path_text)
 
     @classmethod
     def from_source(cls, source: str, name: str | None = None, origin: str = "<program>") -> Program:
-        """From text; `name` may be left out where there is one function."""
-        source = textwrap.dedent(source)
+        """From text, whose common margin is taken off; `name` may be left out where there is one function.  Raises ProgramError."""
+        _check_size(source, origin)
+        source = _unindented(newlines(source), origin)
         if name is None:
-            if len(source) > MAX_BYTES:
-                raise ProgramError(origin, f"the source is over {MAX_BYTES} characters", "shorten it")
             names = list(Module(source, origin).functions)
             if len(names) != 1:
                 mend = f"name one of them: {', '.join(names)}" if names else "write one"
@@ -87,15 +81,7 @@ class Program:
     @classmethod
     def from_function(cls, function: Callable[..., Any]) -> Program:
         """From a live Python function, with the helper functions and constants that it uses.  Raises InputError."""
-        name = getattr(function, "__name__", "function")
-        if name == "<lambda>":
-            raise InputError("program", "a lambda stands in the middle of other source", "write it with def")
-        try:
-            texts = {name: textwrap.dedent(inspect.getsource(function))}
-            _gather(function, texts)
-        except (OSError, TypeError):
-            raise InputError(name, "its source is not at hand", "pass the source text, or file.py:function") from None
-        return cls("\n".join(texts.values()), name, f"<function {name}>")
+        return cls(source_of(function), function.__name__, f"<function {function.__name__}>")
 
     @cached_property
     def function(self) -> Function:
@@ -123,14 +109,18 @@ class Program:
     @cached_property
     def text(self) -> str:
         """The source of the function itself."""
-        node = self.function.node
-        return "\n".join(self.source.splitlines()[node.lineno - 1 : node.end_lineno])
+        return whole_lines(self.source, self.function.node)
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the syntax of the function and all that it uses; not over comments, layout, docstrings, annotations."""
         used = [self.function.node, *(node for _, node in sorted(self.function.uses.items()))]
         return hashlib.sha256(("program " + json.dumps([_canonical(node) for node in used])).encode()).hexdigest()
+
+
+def _check_size(source: str, origin: str) -> None:
+    if len(source) > MAX_BYTES:
+        raise ProgramError(origin, f"the source is over {MAX_BYTES} characters", "shorten it")
 
 
 _UNSEEN = {"annotation", "returns", "type_comment", "type_params", "kind", "simple", "ctx", "type_ignores", "decorator_list"}
@@ -152,14 +142,15 @@ def _canonical(node: Any) -> Any:
     return str(node) if isinstance(node, int) else [node]
 
 
-def _gather(function: Callable[..., Any], texts: dict[str, str]) -> None:
-    """Add the source of the plain functions and constants that `function` refers to."""
-    known = {**getattr(function, "__globals__", {}), **inspect.getclosurevars(function).nonlocals}
-    read = names_read(parse(texts[function.__name__], f"<function {function.__name__}>"))
-    for name in sorted(read & set(known) - set(texts)):
-        value = known[name]
-        if inspect.isfunction(value) and value.__name__ == name:
-            texts[name] = textwrap.dedent(inspect.getsource(value))
-            _gather(value, texts)
-        elif isinstance(value, bool | int | str | tuple | None):
-            texts[name] = f"{name} = {value!r}"
+def _unindented(text: str, origin: str) -> str:
+    """The text without its common margin, unless that is part of a string, whose value would be another one."""
+    bare = without_margin(text)
+    if bare != text:
+        tree = parse(bare, origin)
+        as_given = parse(f"if True:\n{text}", origin).body[0]
+        assert isinstance(as_given, ast.If)
+        if _canonical(as_given.body) != _canonical(tree.body):
+            raise ProgramError(
+                origin, "a string of several lines would lose its margin", r"write \n in it, or indent the program by nothing"
+            )
+    return bare

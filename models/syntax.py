@@ -8,7 +8,10 @@ from __future__ import annotations
 import ast
 import warnings
 
-from .errors import InputError
+from .errors import ProgramError
+from .source import check_strings, check_text
+
+__all__ = ["ProgramError", "parse"]
 
 DEPTH_LIMIT = 60
 BUILTINS = ("abs", "all", "any", "bool", "enumerate", "int", "len", "max", "min", "range", "reversed", "str", "sum", "tuple", "zip")
@@ -55,19 +58,18 @@ MENDS: dict[str, tuple[str, str]] = {
 }
 
 
-class ProgramError(InputError):
-    """The source is outside the subset: `origin:line: construct; mend`."""
-
-
 def parse(source: str, origin: str) -> ast.Module:
-    """The file's syntax tree, or one clear error whatever the text is."""
+    """The file's syntax tree, or one clear error whatever the text is.  Raises ProgramError."""
+    check_text(source, origin)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(source)
+            tree = ast.parse(source)
     except SyntaxError as e:
         raise ProgramError(f"{origin}:{e.lineno or 1}", f"not Python: {e.msg}", "mend the syntax") from None
     except (RecursionError, MemoryError):
         raise ProgramError(origin, "the source is nested too deeply", "split it into statements") from None
     except ValueError as e:
         raise ProgramError(origin, f"not Python: {e}", "write plain UTF-8 text") from None
+    check_strings(tree, source, origin)
+    return tree

@@ -5,10 +5,22 @@ Used by everything that reports.  Python refuses to print integers of more than 
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 _CHUNK = 10**1000
 _SPELLED = 10**30  # integers from here on are rounded for people
+# what prints as nothing although Python calls it printable: fillers, blanks, joiners and variation selectors
+_INVISIBLE = frozenset(
+    map(
+        chr,
+        (
+            *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0),
+            *range(0xFE00, 0xFE10),
+            *range(0xE0100, 0xE01F0),
+        ),
+    )
+)
 
 
 def decimal(n: int) -> str:
@@ -40,6 +52,29 @@ def rational(value: Fraction) -> str:
     return decimal(value.numerator) + (f"/{decimal(value.denominator)}" if value.denominator != 1 else "")
 
 
+def plain(character: str) -> bool:
+    """Whether a character shows as itself: not a control, separator, direction or unassigned character, and not invisible."""
+    return character.isprintable() and character not in _INVISIBLE
+
+
 def visible(text: str) -> str:
-    """With characters that do not print, escape sequences among them, spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    """With characters that do not show as themselves, escape sequences among them, spelled out."""
+    return "".join(c if plain(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def literal(value: object) -> str:
+    """A Python literal in characters that show as what they are; strings in double quotes unless they hold one."""
+    text = visible(repr(value))
+    return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
+
+
+def json_text(value: object) -> str:
+    """One line of JSON; characters that do not show as themselves are escaped, the others are not."""
+    return "".join(c if plain(c) else json.dumps(c)[1:-1] for c in json.dumps(value, ensure_ascii=False))
+
+
+def word(token: str) -> str:
+    """A token among others: bare where that cannot be mistaken for another or for several, else as a Python literal."""
+    quoted = len(token) > 1 and token[0] == token[-1] and token[0] in "'\""
+    bare = token and not quoted and all(plain(c) and c not in " \\" for c in token)
+    return token if bare else visible(repr(token))

@@ -14,7 +14,8 @@ from typing import Any
 
 from ..models.circuits.graph import Graph
 from ..models.histogram import Histogram
-from ..models.text import number, visible
+from ..models.source import shown
+from ..models.text import number, visible, word
 from .chain import Link, chain
 from .html import rendered, write_html
 from .pictures import circuit_svg, margin_bars, proof_tree, weight_maps
@@ -98,7 +99,7 @@ def _label(value: object) -> str:
 
 
 def _words(tokens: list[str]) -> str:
-    return " ".join(visible(t) or "''" for t in tokens) if tokens else "(empty)"
+    return " ".join(map(word, tokens)) if tokens else "(empty)"
 
 
 def _code(text: str) -> Any:
@@ -108,8 +109,7 @@ def _code(text: str) -> Any:
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
 
-    shown = "\n".join(map(visible, text.expandtabs(4).splitlines()))
-    return Markup(highlight(shown, PythonLexer(), HtmlFormatter(nowrap=True)))  # it escapes
+    return Markup(highlight(shown(text), PythonLexer(), HtmlFormatter(nowrap=True)))  # it escapes
 
 
 def _styles() -> Any:

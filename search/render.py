@@ -9,13 +9,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from ..models.syntax import BUILTINS
+from ..models.text import literal, visible
 from .problem import Problem, TokenSet
-
-
-def literal(value: object) -> str:
-    """A Python literal; strings in double quotes unless they hold one."""
-    text = repr(value)
-    return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
 
 
 def tuple_of(values: Iterable[object]) -> str:
@@ -65,9 +60,9 @@ def parenthesised(condition: str, joiner: str) -> str:
 
 
 def docstring(text: str) -> str:
-    """One line for each paragraph; the quotes stand alone where there are several."""
-    paragraphs = [" ".join(part.split()).replace("\\", "\\\\").replace('"""', "'''") for part in text.split("\n\n")]
-    flat = "\n\n".join(paragraphs)
+    """The literal whose value is the text, one line for each paragraph; the quotes stand alone where there are several."""
+    paragraphs = [part.replace("\n", " ").strip() for part in text.split("\n\n")]
+    flat = "\n\n".join(visible(part.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')) for part in paragraphs)
     if len(paragraphs) > 1:
         return f'"""{flat}\n"""'
     return f'"""{flat + " " if flat.endswith(chr(34)) else flat}"""'

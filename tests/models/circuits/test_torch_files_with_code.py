@@ -259,4 +259,5 @@ def test_one_place_loads_torchscript_and_one_reads_tensors():
         ("models/circuits/torchscript.py", "torch.jit.load", False),
         ("models/circuits/checkpoint.py", "torch.load", True),
         ("models/circuits/python_function.py", "spec.loader.exec_module", False),
+        ("models/live.py", "compile", False),  # a live function's source, to compare its code; nothing runs
     }
