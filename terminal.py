@@ -19,7 +19,7 @@ from rich.text import Text
 from .models.claim import Claim, Label
 from .models.domain import Domain
 from .models.source import shown
-from .models.text import number, rational, share, visible, word
+from .models.text import json_text, number, rational, share, visible, word
 from .verifiers.certify import Certificate
 from .verifiers.proof.checker import Accepted
 from .verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Verdict
@@ -172,7 +172,7 @@ def backends_table(as_json: bool) -> None:
 
     rows = describe()
     if as_json:
-        print(json.dumps([asdict(row) for row in rows], ensure_ascii=False))
+        print(json_text([asdict(row) for row in rows]))
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("backend", "version", "trust", "what it does"):
@@ -208,7 +208,7 @@ def conformance_report(name: str, as_json: bool) -> bool:
             screen.print(Text(line, "" if breach is None else "red"), soft_wrap=True)
     good = all(f["breach"] is None for f in found)
     if as_json:
-        print(json.dumps({"backend": backend.name, "conforms": good, "checks": found}, ensure_ascii=False))
+        print(json_text({"backend": backend.name, "conforms": good, "checks": found}))
     else:
         screen.print(Text(f"{backend.name} {'conforms' if good else 'does not conform'}", "green" if good else "red"))
     return good

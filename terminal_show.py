@@ -22,11 +22,14 @@ from .verifiers.conclude import vacuity
 from .verifiers.verdict import Proved
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from .distilled import Distillation
+    from .models.program import Program
     from .shown import CircuitView
     from .training import Pruned, Trained
 
-TABLES = 40  # lines of tables up to which a program is shown with them
+TABLES = 40  # lines of tables and helpers up to which a program is shown with them
 
 
 def claimed(claim: Claim) -> str:
@@ -54,7 +57,7 @@ def show_claim(path: Path, samples: int, quiet: bool = False) -> None:
     if quiet:
         return
     if claim.pair is None:
-        code(screen, claim.program.text)
+        program_code(screen, claim.program)
     for warning in vacuity(claim):
         screen.print(Text(f"warning: {visible(warning)}", style="yellow"), soft_wrap=True)
     if not samples:
@@ -78,6 +81,18 @@ def show_claim(path: Path, samples: int, quiet: bool = False) -> None:
             Text(sequence_text(sequence)), Text(label_text(network)), Text(label_text(program)), "" if same else Text("differs", "red")
         )
     screen.print(table)
+
+
+def program_code(screen: Console, program: Program) -> None:
+    """The program with all that it needs; where that is long, its own function and how much there is besides."""
+    used = program.used_text
+    if used.count("\n") < TABLES:
+        code(screen, f"{used}\n\n\n{program.text}" if used else program.text)
+        return
+    code(screen, program.text)
+    screen.print(
+        f"  ({plural(used.count(chr(10)) + 1, 'line')} of what it uses are in {visible(program.origin)})", markup=False, soft_wrap=True
+    )
 
 
 def network_line(network: Any) -> str:
@@ -210,11 +225,7 @@ def print_distillation(result: Distillation) -> None:
         code(screen, refutation.program.text)
         screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
     screen.print(heading("program"))
-    program = result.claim.program
-    tables = program.source.rstrip("\n").count("\n") - program.text.count("\n")
-    code(screen, program.source.rstrip("\n") if tables < TABLES else program.text)
-    if tables >= TABLES:
-        screen.print(f"  ({tables} lines of tables stand before it)")
+    program_code(screen, result.claim.program)
     print_verdict(result.claim, verdict)
     if isinstance(verdict, Proved):
         executed = f"on {run_on} of the domain" if result.sampling is None else f"on {run_on}: nothing is known of the others"

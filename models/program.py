@@ -19,7 +19,7 @@ from .errors import InputError
 from .files import read_file
 from .interpreter import Machine, ProgramFault, Value
 from .live import source_of
-from .source import decoded, newlines, whole_lines, without_margin
+from .source import decoded, lines, newlines, whole_lines, without_margin
 from .subset import Function, Module
 from .syntax import ProgramError, parse
 
@@ -110,6 +110,17 @@ class Program:
     def text(self) -> str:
         """The source of the function itself."""
         return whole_lines(self.source, self.function.node)
+
+    @cached_property
+    def used_text(self) -> str:
+        """The source of the constants and functions that it needs, in the file's order; "" where it needs none."""
+        parts: list[list[int]] = []
+        for node in sorted(self.function.uses.values(), key=lambda node: node.lineno):
+            if parts and node.lineno <= parts[-1][1]:  # two on one line
+                parts[-1][1] = max(parts[-1][1], node.end_lineno or node.lineno)
+            else:
+                parts.append([node.lineno, node.end_lineno or node.lineno])
+        return "\n".join(line for first, last in parts for line in lines(self.source)[first - 1 : last])
 
     @cached_property
     def digest(self) -> str:

@@ -179,7 +179,7 @@ def test_a_circuit_without_a_short_program_gets_a_table(
     monkeypatch.setattr(terminal_show, "TABLES", 3)
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 0
     short = capsys.readouterr().out
-    assert "  NEXT = (" not in short and "lines of tables stand before it)" in short
+    assert "  NEXT = (" not in short and "of what it uses are in program.py)" in short
     result = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     assert (result["verdict"], result["distillation"]["found_by"], result["distillation"]["template"]) == ("proved", "automaton", "table")
     source = (tmp_path / "out" / "program.py").read_text(encoding="utf-8")

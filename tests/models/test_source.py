@@ -204,6 +204,22 @@ def test_a_margin_inside_a_string_stays():
     assert Program.from_source("\t# x\n\n\tdef f(tokens):\n\t\treturn 1\n").source == "# x\n\ndef f(tokens):\n\treturn 1\n"
 
 
+def test_what_a_program_uses_is_shown_with_it(tmp_path, capsys):
+    """Its function alone would hide what it says."""
+    uses = 'YES = ("no",); NO = (\n    "yes",)\n\n\ndef g(t):\n    """Help."""\n    return t == "a"\n'
+    source = f"UNUSED = 1\n{uses}\n\ndef unused(t):\n    return 2\n\n\ndef f(tokens):\n    return YES[0] if g(tokens[0]) else NO[0]\n"
+    assert Program(source, "f").used_text == uses.replace("\n\n\n", "\n").rstrip("\n")
+    (tmp_path / "net.onnx").write_bytes((CORPUS / "one_label_only" / "net.onnx").read_bytes())
+    claim = (CORPUS / "one_label_only" / "claim.toml").read_text(encoding="utf-8")
+    (tmp_path / "p.py").write_text(
+        "def g(t):\n    return 1\n\n\n"
+        + (CORPUS / "one_label_only" / "program.py").read_text(encoding="utf-8").replace("(tokens):\n", "(tokens):\n    x = g(0)\n")
+    )
+    (tmp_path / "claim.toml").write_text(re.sub("program.py", "p.py", claim))
+    assert main(["show", str(tmp_path / "claim.toml")]) == 0
+    assert "  def g(t):\n      return 1\n" in capsys.readouterr().out
+
+
 # live functions: what Python says is their source is what they run, or they are refused
 
 
