@@ -126,7 +126,7 @@ def main() -> None:
 
 
 def _read(results: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()] if results.exists() else []
+    return [json.loads(line) for line in results.read_text(encoding="utf-8").split("\n") if line] if results.exists() else []
 
 
 if __name__ == "__main__":

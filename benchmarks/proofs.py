@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from ..models.claim_file import load_claim
 from ..models.errors import InputError, Unsupported
+from ..models.files import write
 from ..models.text import number
 from ..verifiers.backend import Budget
 from ..verifiers.certify import check_file
@@ -136,7 +137,7 @@ def main() -> None:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
     if given.json is not None:
-        given.json.write_text("".join(json.dumps(asdict(row)) + "\n" for row in found), encoding="utf-8")
+        write(given.json, "".join(json.dumps(asdict(row)) + "\n" for row in found))
     from rich.console import Console
 
     console = Console()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..models.errors import InputError
+from ..models.files import write
 from ..verifiers.limits import interrupts_held
 from ..verifiers.verdict import Sizes
 from ..version import __version__
@@ -187,7 +188,7 @@ def mend_torn_line(folder: Path) -> None:
     """End a line that a killed run left half-written, so that the next one does not grow on it: it is cut off."""
     path = folder / RESULTS
     if path.exists() and (data := path.read_bytes()) and not data.endswith(b"\n"):
-        path.write_bytes(data[: data.rfind(b"\n") + 1])
+        write(path, data[: data.rfind(b"\n") + 1])
 
 
 def table(results: Iterable[Result]) -> str:

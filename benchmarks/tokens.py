@@ -30,6 +30,7 @@ from ..models.claim import Claim, Label
 from ..models.claim_file import Task, claim_toml, load_claim
 from ..models.domain import Domain
 from ..models.errors import InputError
+from ..models.files import write
 from ..models.float32 import exact_in_float32
 from ..models.language import build_language
 from ..models.network import Affine, Network
@@ -64,7 +65,7 @@ def write_suite(
         else:
             progress(f"claim {k} of {len(wanted)}: {spec.name} is there")
         entries = _entries(folder, seeds)
-        _write_text(folder / "suite.json", json.dumps({"suite": "tokens", "version": VERSION, "seeds": seeds, "claims": entries}, indent=1))
+        write(folder / "suite.json", json.dumps({"suite": "tokens", "version": VERSION, "seeds": seeds, "claims": entries}, indent=1))
     return entries
 
 
@@ -112,16 +113,16 @@ def _write_claim(folder: Path, spec: Spec, seeds: Seeds) -> None:
     domain = spec.domain()
     place = Path(tempfile.mkdtemp(prefix=f".{spec.name}.", dir=folder))
     try:
-        (place / "network.onnx").write_bytes(write_onnx(network))
-        _write_text(place / "program.py", spec.program_text)
+        write(place / "network.onnx", write_onnx(network))
+        write(place / "program.py", spec.program_text)
         where = "program.py:inside" if domain.where else None
-        _write_text(
+        write(
             place / "claim.toml", claim_toml(Task(domain, "one_hot", spec.decision, spec.name), "network.onnx", "program.py:label", where)
         )
         claim = load_claim(place / "claim.toml")
         found = random_tests(claim, seed_of(spec, seeds, -1))
         entry = {**_entry(spec, seeds, claim), "random_tests_differ": found, **facts, "seconds": round(time.monotonic() - started, 1)}
-        _write_text(place / "made.json", json.dumps(entry, indent=1))
+        write(place / "made.json", json.dumps(entry, indent=1))
         place.chmod(0o755)
         shutil.rmtree(folder / spec.name, ignore_errors=True)
         place.rename(folder / spec.name)
@@ -235,14 +236,6 @@ def _labels(claim: Claim, words: np.ndarray) -> np.ndarray:
     if len(close):
         labels[close] = claim.network_labels(words[close])
     return labels
-
-
-def _write_text(path: Path, text: str) -> None:
-    """All or nothing."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
-        file.write(text)
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
 
 
 def main(arguments: list[str] | None = None) -> None:

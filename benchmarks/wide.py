@@ -7,12 +7,14 @@ Random networks of 12 to 50 inputs; unsafe is what is a little more than the mos
 from __future__ import annotations
 
 import csv
+import io
 import sys
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from ..models.files import write
 from ..models.network import feed_forward
 from ..models.onnx_writer import write_onnx
 
@@ -73,17 +75,18 @@ def make(folder: Path) -> int:
         rng = np.random.default_rng(number)
         layers = layers_of(rng, sizes)
         name = f"onnx/{'-'.join(map(str, sizes))}.onnx"
-        (folder / name).write_bytes(write_onnx(feed_forward(layers, encoding="real")))
+        write(folder / name, write_onnx(feed_forward(layers, encoding="real")))
         for count in ROWS:
             middle = np.rint(GRID * rng.normal(0, 1, sizes[0])) / GRID
             low, high = middle - radius, middle + radius
             most = reached(rng, layers, count, low, high)
             limit = np.rint(GRID * (most + CLOSE * max(abs(most), 0.5))) / GRID
             spec = f"vnnlib/{'-'.join(map(str, sizes))}_{count}.vnnlib"
-            (folder / spec).write_text(stated(low, high, count, sizes[-1], float(limit)), encoding="utf-8")
+            write(folder / spec, stated(low, high, count, sizes[-1], float(limit)))
             written.append((name, spec, SECONDS))
-    with (folder / "instances.csv").open("w", newline="", encoding="utf-8") as out:
-        csv.writer(out, lineterminator="\n").writerows(written)
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(written)
+    write(folder / "instances.csv", text.getvalue())
     return len(written)
 
 

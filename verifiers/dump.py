@@ -7,7 +7,7 @@ written, also those that bounds settle: whoever reruns them need not trust the b
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import tempfile
 import time
 from collections import Counter
@@ -59,9 +59,7 @@ def dump_claim(claim: Claim, names: Sequence[str] | None, folder: Path, seconds:
             }  # fmt: skip
             (place / "index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             (place / "README.txt").write_text(READ_ME.format(name=claim.name, version=__version__), encoding="utf-8")
-            if folder.exists():  # empty, or it would not have passed
-                folder.rmdir()
-            shutil.move(place, folder)
+            os.rename(place, folder)  # over an empty folder, never through a link
         except OSError as error:
             raise InputError("--dump", f"cannot write {folder} ({error.strerror or error})", "make room or choose another folder") from None
     return sum(len(entry["files"]) for entry in entries)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError
+from ..files import write
 from .config import GptConfig, read_json
 from .gpt import NODE_LOCATIONS, node_widths
 
@@ -76,7 +77,7 @@ class NodeMask:
         return json.dumps(head)[:-1] + ', "layers": [\n' + ",\n".join(body) + "\n]}\n"
 
     def write(self, path: Path) -> None:
-        path.write_text(self.text(), encoding="utf-8")
+        write(path, self.text())
 
 
 def _short(value: np.float32) -> float:

@@ -21,7 +21,6 @@ from typing import Any
 
 from ...models.errors import InputError
 from ..limits import Tree, end, exited, interrupts_held, snapshot
-from ..proof.writing import part_of
 from .answer import Answer
 
 GRACE_SECONDS = 0.5  # after the limit: a child that knows its deadline says how far it came
@@ -75,8 +74,6 @@ def verify_files(
     finally:
         if child is not None:
             child.close()
-            if proof is not None:  # of a child that was killed
-                part_of(proof, child.process.pid).unlink(missing_ok=True)
     seconds = time.monotonic() - started
     if isinstance(found, str):
         out_of_time = found == "timeout"

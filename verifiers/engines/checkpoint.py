@@ -11,7 +11,7 @@ from typing import Any
 
 from ...models.claim import Claim
 from ...models.errors import InputError
-from ...models.files import read_file
+from ...models.files import read_file, write
 from .bab import Search
 from .record import FORMAT, read_record, write_record
 
@@ -23,13 +23,7 @@ def save(path: Path, claim: Claim, searches: Mapping[int, Search]) -> None:
     records = {str(label): write_record(search) for label, search in searches.items() if search.started}
     data = json.dumps({"format": FORMAT, "claim": claim.digest, "labels": records}, separators=(",", ":"))
     with contextlib.suppress(OSError):
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            part.write_text(data, encoding="ascii")
-            os.replace(part, path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        write(path, data)
 
 
 def restore(path: Path, claim: Claim, searches: Mapping[int, Search]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any, cast
+
+from ...models.files import replaced
 
 
 def _packed(raw: IO[bytes], path: Path) -> AbstractContextManager[IO[bytes]]:
@@ -23,25 +24,15 @@ def write_lines(path: Path, lines: Iterable[dict[str, Any]], confirm: Callable[[
     return write_pieces(path, (json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n" for line in lines), confirm)
 
 
-def part_of(path: Path, process: int) -> Path:
-    """Where a process writes before the file is complete."""
-    return path.with_name(f".{path.name}.{process}")
-
-
 def write_pieces(path: Path, pieces: Iterable[bytes], confirm: Callable[[Path], None] = lambda path: None) -> int:
     """Write them, gzipped where the name ends in .gz, all or nothing; returns the size in bytes.
 
     `confirm` gets the complete file before it has its name.  Raises OSError, and what `confirm` raises.
     """
-    part = part_of(path, os.getpid())
-    try:
-        with open(part, "wb") as raw, _packed(raw, path) as file:
+    with replaced(path) as draft:
+        with _packed(draft.file, path) as file:
             for piece in pieces:
                 file.write(piece)
-        size = part.stat().st_size
-        confirm(part)
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+        size = draft.settle()
+        confirm(draft.path)
     return size

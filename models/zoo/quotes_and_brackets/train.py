@@ -26,6 +26,7 @@ from ...circuits.config import GptConfig
 from ...circuits.control import by_trained_masks
 from ...circuits.gpt import forward
 from ...circuits.prune import margins, prune
+from ...files import replaced, write
 from .domains import exactly_one_quote, open_and_at_most_three_deep
 
 SEED = 0
@@ -130,10 +131,11 @@ def train(data: tuple[Task, ...], seed: int) -> dict[str, torch.Tensor]:
 def write_model(out: Path, weights: dict[str, torch.Tensor], seed: int) -> None:
     config = {name: getattr(CONFIG, name) for name in CONFIG.__dataclass_fields__ if name != "where"}
     out.mkdir(parents=True, exist_ok=True)
-    (out / "beeg_config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    write(out / "beeg_config.json", json.dumps(config, indent=1) + "\n")
     origin = f"trained for relucid by models/zoo/quotes_and_brackets/train.py, seed {seed}"
-    (out / "vocab.json").write_text(json.dumps({"tokens": list(TOKENS), "origin": origin}, indent=1) + "\n", encoding="utf-8")
-    torch.save(weights, out / "final_model.pt")
+    write(out / "vocab.json", json.dumps({"tokens": list(TOKENS), "origin": origin}, indent=1) + "\n")
+    with replaced(out / "final_model.pt") as draft:
+        torch.save(weights, draft.file)
 
 
 def main() -> None:
