@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from clocks import LONG
 from known_claims import GOLDEN, Known, corpus, golden
 from relucid.cli import main
 from relucid.models.claim import Claim
@@ -17,7 +18,7 @@ from relucid.verifiers.replay import Replayer
 BACKENDS = ["enumerate", "cpsat", "highs", "scip", "z3-bv", "z3-real", "bitwuzla"]
 CLAIMS = [*corpus(), *golden()]
 VALID = [k for k in CLAIMS if k.expected["exit"] != 2]
-SECONDS = 5.0
+HARD = {("z3-real", "clamped_6"), ("bitwuzla", "clamped_6")}  # half a minute and more: these get a moment only
 
 
 def ids(known: Known) -> str:
@@ -58,7 +59,7 @@ def test_all_backends_are_there() -> None:
 
 
 def prove(known: Known, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, dict]:
-    status = main(["prove", str(known.claim_file), "--json", *options])
+    status = main(["prove", str(known.claim_file), "--json", "--timeout", str(LONG), *options])
     out = capsys.readouterr().out
     return status, json.loads(out) if out else {}
 
@@ -98,22 +99,16 @@ def test_corpus_by_the_race(known: Known, capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_each_backend_alone(backend: str, part: int) -> None:
-    """Directly, without the race: never a wrong answer, and most claims answered (all of them by enumerate)."""
+    """Directly, without the race: the right answer on every claim, or, where it takes long, none."""
     solver = get(backend)
-    claims = VALID[part::4]
-    answered = 0
-    for known in claims:
+    for known in VALID[part::4]:
         claim = load_claim(known.claim_file)
-        if solver.unfit(claim) is not None:
-            continue
-        attempt = solver.solve(claim, Budget(seconds=SECONDS), lambda message: None)
-        assert attempt.outcome in ("proved", "refuted", "timeout", "unknown", "unsupported"), (known.folder, attempt)
-        if attempt.outcome in ("proved", "refuted"):
-            assert attempt.outcome == known.expected["verdict"], (known.folder, attempt)
-            answered += 1
+        assert solver.unfit(claim) is None
+        hard = (backend, known.folder.name) in HARD
+        attempt = solver.solve(claim, Budget(seconds=1.0 if hard else LONG), lambda message: None)
+        assert attempt.outcome == known.expected["verdict"] or (hard and attempt.outcome in ("timeout", "unknown")), (known.folder, attempt)
         assert (attempt.outcome == "refuted") == bool(attempt.words)
         assert all(differs(claim, word) for word in attempt.words), (known.folder, attempt)
-    assert answered >= (len(claims) if backend == "enumerate" else 0.75 * len(claims)), f"{answered} of {len(claims)}"
 
 
 def differs(claim: Claim, word: tuple[int, ...]) -> bool:

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from clocks import LONG
 from known_claims import CORPUS
 from relucid.benchmarks import bench
 from relucid.benchmarks.attempt import Limits, attempt, side_by_side
@@ -25,7 +26,7 @@ from relucid.benchmarks.watch import Task, _Live
 from relucid.cli import main
 from relucid.models.claim_file import load_claim
 from relucid.models.errors import InputError
-from relucid.verifiers.limits import snapshot
+from relucid.verifiers.limits import ProcessInfo, snapshot
 
 NAMES = ("count_near_miss", "count_sign_l3")
 
@@ -42,7 +43,7 @@ def run(suite: Path, *words: str) -> int:
 
 
 def test_each_column_on_each_claim_is_one_line(suite: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(suite, "--backends", "enumerate,race", "--timeout", "50", "--json") == 0
+    assert run(suite, "--backends", "enumerate,race", "--timeout", "50000", "--json") == 0
     found = read(suite.parent / "out")
     assert [(r.claim, r.backend) for r in found] == [(c, b) for c in NAMES for b in ("enumerate", "race")]
     for r in found:
@@ -52,9 +53,9 @@ def test_each_column_on_each_claim_is_one_line(suite: Path, capsys: pytest.Captu
             claim.digest, str(claim.domain_size), claim.domain.max_length, len(claim.domain.tokens),
         )  # fmt: skip
         assert r.verdict == r.outcome == expected["verdict"]
-        assert 0.1 < r.seconds < 50 and r.timeout == 50 and r.peak_mb is not None and r.peak_mb > 20
+        assert r.seconds > 0.1 and r.timeout == 50000 and r.peak_mb is not None and r.peak_mb > 20
         assert r.trust == ("exact" if r.verdict == "proved" else None)
-        assert r.cpu_seconds is not None and 0.2 < r.cpu_seconds < 50
+        assert r.cpu_seconds is not None and r.cpu_seconds > 0.2
         assert r.known == expected["verdict"] and r.file == str(suite / r.claim / "claim.toml")
         assert (r.counterexample is not None) == (r.verdict == "refuted")
         assert [a["backend"] for a in r.attempts] == ([] if r.backend == "enumerate" else ["enumerate"])
@@ -72,16 +73,25 @@ def test_options_sizes_and_the_races_spans_are_recorded(suite: Path) -> None:
     assert r.counterexample is not None and row["counterexample"].split() == r.counterexample["tokens"]
 
 
-def test_processor_time_is_that_of_the_whole_tree(one: tuple[object, Column], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child that is reaped, and a grandchild that nobody reaps: both count."""
+def test_processor_time_is_that_of_the_whole_tree(tmp_path: Path, one: tuple[object, Column], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that is reaped, and a grandchild that nobody reaps, which is there until somebody has looked at it: both count."""
+    burnt, seen = tmp_path / "burnt", tmp_path / "seen"
     burn = "import time; end = time.process_time() + 0.6\nwhile time.process_time() < end: pass"
-    orphan = (
-        f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {burn + chr(10) + 'time.sleep(60)'!r}]); time.sleep(2.5)"
-    )
+    stay = f"{burn}\nopen({str(burnt)!r}, 'w').close()\ntime.sleep(3600)"
+    orphan = f"import os, subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {stay!r}])\nwhile not os.path.exists({str(seen)!r}): time.sleep(0.01)"
+    looks: list[bool] = []
+
+    def look() -> dict[int, ProcessInfo]:
+        if any(looks):
+            seen.touch()  # the look before this one counted it all
+        looks.append(burnt.exists())
+        return snapshot()
+
+    monkeypatch.setattr("relucid.benchmarks.attempt.snapshot", look)
     for code in (f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])", orphan):
         monkeypatch.setattr("relucid.benchmarks.attempt._command", python(code))
-        found = attempt(*one, Limits(30.0, 500), threading.Event())  # type: ignore[arg-type]
-        assert found is not None and 0.55 < found["cpu_seconds"] < 2.0
+        found = attempt(*one, Limits(LONG, 500), threading.Event())  # type: ignore[arg-type]
+        assert found is not None and 0.55 < found["cpu_seconds"] < 10
 
 
 def test_repeats_are_attempts_of_their_own_and_medians_count(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,18 +192,19 @@ def test_results_are_there_at_once_and_an_interrupt_keeps_them(suite: Path, monk
 
 def started(suite: Path) -> tuple[subprocess.Popen[str], list[int]]:
     """A benchmark whose attempt sleeps, with the attempt's process."""
+    tied = suite.parent / "tied"
     script = (
-        "import sys, time, relucid.benchmarks.attempt as a\n"
-        "a._command = lambda *x: [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "import pathlib, sys, time, relucid.benchmarks.attempt as a\n"
+        "a._command = lambda *x: [sys.executable, '-c', 'import time; time.sleep(3600)']\n"
+        f"tie = a.tie\na.tie = lambda *x: (tie(*x), pathlib.Path({str(tied)!r}).touch())\n"
         "from relucid.cli import main\nsys.exit(main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", script, "bench", str(suite), "--out", str(suite.parent / "out"), "--backends", "enumerate"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
-    children: list[int] = []
-    while not children and time.monotonic() < deadline:
+    while not tied.exists():
+        assert process.poll() is None
         time.sleep(0.05)
-        children = [p for p, i in snapshot().items() if i.parent == process.pid]
+    children = [p for p, i in snapshot().items() if i.parent == process.pid]
     assert children
     return process, children
 
@@ -201,7 +212,7 @@ def started(suite: Path) -> tuple[subprocess.Popen[str], list[int]]:
 def test_ctrl_c_ends_the_solver_too(suite: Path) -> None:
     process, children = started(suite)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=3600)
     assert (process.returncode, out, err) == (130, "", "relucid: interrupted\n")
     assert not any(p in snapshot() for p in children)
 
@@ -212,7 +223,7 @@ def test_an_interrupt_that_another_thread_was_given_is_seen() -> None:
 
     def run(item: int, stop: threading.Event) -> None:
         threading.Timer(0.2, _thread.interrupt_main).start()
-        stopped.append(stop.wait(20))
+        stopped.append(stop.wait(3600))
 
     with pytest.raises(KeyboardInterrupt):
         list(side_by_side([1], 1, run))
@@ -223,17 +234,14 @@ def test_an_interrupt_that_another_thread_was_given_is_seen() -> None:
 def test_kill_9_ends_the_solver_too(suite: Path) -> None:
     """Nobody is left to end it but the kernel; what would go on would disturb the run that goes on from here."""
     process, children = started(suite)
-    time.sleep(0.2)  # it was started, and is tied in the next instant
     process.kill()
-    process.communicate(timeout=60)
-    deadline = time.monotonic() + 20
-    while any(p in snapshot() for p in children) and time.monotonic() < deadline:
+    process.communicate(timeout=3600)
+    while any(p in snapshot() for p in children):  # by itself it would sleep for an hour
         time.sleep(0.05)
-    assert not any(p in snapshot() for p in children)
 
 
 def test_jobs_run_side_by_side_with_fewer_workers(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    together = threading.Barrier(2, timeout=30)
+    together = threading.Barrier(2, timeout=3600)
     workers = []
 
     def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
@@ -260,8 +268,8 @@ def python(code: str) -> object:
 @pytest.mark.parametrize(
     ("code", "outcome", "detail"),
     [
-        ("import time; time.sleep(60)", "timeout", "ended from outside"),
-        ("x = bytearray(300 << 20)\nimport time; time.sleep(60)", "memory", "over 10 MB"),
+        ("import time; time.sleep(3600)", "timeout", "ended from outside"),
+        ("x = bytearray(300 << 20)\nimport time; time.sleep(3600)", "memory", "over 10 MB"),
         ("raise SystemExit('no good')", "crashed", "no good"),
         ("print('{}')", "crashed", "exit status 0"),
         ("import sys; print('relucid: they contradict each other', file=sys.stderr); sys.exit(4)", "contradiction", "contradict"),
@@ -273,11 +281,11 @@ def test_whatever_a_process_does_is_a_result(
     monkeypatch.setattr("relucid.benchmarks.attempt._command", python(code))
     monkeypatch.setattr("relucid.benchmarks.attempt.GRACE_SECONDS", 0.2)
     monkeypatch.setattr("relucid.benchmarks.attempt.MAIN_MB", 100)
-    seconds = 0.5 if outcome == "timeout" else 30.0
+    seconds = 0.5 if outcome == "timeout" else LONG
     found = attempt(*one, Limits(seconds, 10), threading.Event())  # type: ignore[arg-type]
     assert found is not None
     assert (found["outcome"], found["verdict"]) == (outcome, "unknown") and detail in found["detail"]
-    assert found["seconds"] < 25
+    assert found["seconds"] < 3600  # it did not wait for those who sleep
 
 
 def test_limits_and_trust_reach_prove(one: tuple[object, Column]) -> None:
