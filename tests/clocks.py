@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 LONG = 1e6  # seconds; days
 
@@ -29,6 +31,14 @@ class Ticking:
         self.looks += 1
         self.now += self.tick
         return self.now
+
+
+@contextmanager
+def ticking(tick: float) -> Iterator[Ticking]:
+    """A scripted clock for a while, in the place of the real one."""
+    clock = Ticking(tick)
+    with mock.patch.object(time, "monotonic", clock):
+        yield clock
 
 
 def calls(work: Callable[[], Any]) -> int:
