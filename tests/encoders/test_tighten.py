@@ -6,6 +6,7 @@ import random
 import time
 
 import pytest
+from clocks import later
 from random_claims import ENCODINGS, errs, formulas, random_claim, words_of
 from relucid.encoders.formula import Formula
 from relucid.encoders.lp import GRID, Lp
@@ -16,7 +17,7 @@ SEEDS = range(25)
 
 
 def soon() -> float:
-    return time.monotonic() + 60
+    return later()
 
 
 def words(seed: int, formula: Formula, label: int) -> list[tuple[int, ...]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -137,9 +136,7 @@ def test_a_backend_that_never_stops_talking_holds_nobody_up(tmp_path):
 
 
 def test_the_time_limit_is_enforced_from_outside(tmp_path):
-    started = time.monotonic()
-    verdict = run(Fake("stuck", "hang", folder=str(tmp_path)), seconds=0.7)
-    assert time.monotonic() - started < 10
+    verdict = run(Fake("stuck", "hang", folder=str(tmp_path)), seconds=0.7)  # by itself it would never end
     assert isinstance(verdict, Unknown)
     assert verdict.reason == "time: 0.7 s limit reached by stuck; raise it with --timeout"
     assert attempt(verdict, "stuck").outcome == "timeout"

@@ -17,6 +17,7 @@ import pytest
 import second_checker
 from box_proof_cases import DIGESTS, Lines, accepted, both_say, parts, proof_of, proved, text_of
 from box_truth import above, floats, random_network, random_property, unsafe_point
+from clocks import later
 from relucid.cli import main
 from relucid.models.errors import Unsupported
 from relucid.models.exact_point import exact_outputs
@@ -130,8 +131,8 @@ def test_few_inputs_that_cutting_does_not_show(tmp_path: Path) -> None:
         floats(*((np.rint(rng.normal(0, 24, (b, a))) / 64, np.rint(rng.normal(0, 8, b)) / 64) for a, b in pairwise(sizes)))
     )
     stated = above(Fraction(3, 2), inputs=12, low=-1)
-    decided = decide(network, stated, deadline=time.monotonic() + 20, backend="lp")
-    lines = list(proof_lines(network, stated, DIGESTS, time.monotonic() + 20, decided_by=decided.backend))
+    decided = decide(network, stated, deadline=later(), backend="lp")
+    lines = list(proof_lines(network, stated, DIGESTS, later(), decided_by=decided.backend))
     lines = json.loads(json.dumps(lines))
     assert decided.verdict == "proved" and accepted(network, stated, lines)
     assert all(p["cut"] in (None, "again") for p in parts(lines))
@@ -243,6 +244,6 @@ def test_a_rejected_proof_leaves_no_file(files: tuple[str, str], tmp_path: Path,
     answer = certified.Answer("proved")
     monkeypatch.setattr(certified, "proof_lines", lambda *args: iter(proof_of(network, stated)[:-1]))
     place = tmp_path / "proof"
-    found = certified.certified(answer, place, "relucid", network, stated, Path(files[1]).read_text(), time.monotonic() + 9, 1)
+    found = certified.certified(answer, place, "relucid", network, stated, Path(files[1]).read_text(), later(), 1)
     assert found.verdict == "unknown" and found.reason is not None and "the checker rejects the proof" in found.reason
     assert not place.exists() and not list(tmp_path.glob(".*"))

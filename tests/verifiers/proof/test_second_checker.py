@@ -7,13 +7,13 @@ import copy
 import json
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from clocks import calls
 from known_claims import Known, corpus, golden
 from proof_cases import Lines, run_everything
 from relucid.models.claim import Claim
@@ -192,9 +192,8 @@ def test_a_large_claim(tmp_path: Path) -> None:
     lines = lines_of(claim_file, parts=True)
     assert sum(len(line.get("closed", ())) for line in lines) >= 3
     proof = written(tmp_path / "proof", lines)
-    start = time.monotonic()
-    assert second_accepts(claim_file, proof)
-    assert time.monotonic() - start < 20
+    said = []
+    assert calls(lambda: said.append(second_accepts(claim_file, proof))) < 3_000_000 and said == [True]
     assert first_accepts(load_claim(claim_file), proof)
     for line in lines:  # and the leaves are needed
         if line.get("closed"):
