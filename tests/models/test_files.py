@@ -241,6 +241,7 @@ def test_one_place_of_the_package_writes_files(kind):
         ("cli.py", "NamedTemporaryFile"),  # exclusive, with a random name
         ("verifiers/dump.py", "rename"),  # the folder
         ("benchmarks/tokens.py", "rename"),  # the folder
+        ("verifiers/certify.py", "move"),  # of what a contradiction leaves, into a new folder of its own
         ("benchmarks/results.py", "appends"), ("benchmarks/circuits.py", "appends"), ("benchmarks/rivals.py", "appends"),
         ("verifiers/worker.py", "writes"),  # /proc
         ("models/files.py", "replace"),
