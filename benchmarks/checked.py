@@ -18,6 +18,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 PLAIN = ("--trust", "exact")
 
@@ -42,7 +43,7 @@ def run(claim: Path, options: tuple[str, ...]) -> Run:
     told = child.stdout.read()
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    said = json.loads(told) if told else {"verdict": f"exit status {child.returncode}", "trust": None}
+    said: dict[str, Any] = json.loads(told) if told else {"verdict": f"exit status {child.returncode}", "trust": None}
     return Run(said["verdict"], said["trust"], time.monotonic() - started, used.ru_utime + used.ru_stime)
 
 

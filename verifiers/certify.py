@@ -130,10 +130,11 @@ def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float,
                 certificate = check_file(claim, place)
                 assert certificate.shows == "refuted"
                 return replace(verdict, proof=None if path is None else str(path))
-            said = _proof(claim, verdict, place, seconds, progress, form or proof_lines(claim, seconds, progress))
-        except Unreached as why:
-            mend = "; raise it with --timeout" if why.late else ""
-            return _unreached(verdict, time.monotonic() - started + verdict.seconds, f"{why}{mend}")
+            try:
+                said = _proof(claim, verdict, place, seconds, progress, form or proof_lines(claim, seconds, progress))
+            except Unreached as why:
+                mend = "; raise it with --timeout" if why.late else ""
+                return _unreached(verdict, time.monotonic() - started + verdict.seconds, f"{why}{mend}")
         except OSError as error:
             raise InputError(
                 str(place), f"cannot write the proof: {error.strerror or error}", "free some space, or name another file"
