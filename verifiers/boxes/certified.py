@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import itertools
-import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from ..proof.writing import write_lines
 from . import aptp
 from .answer import Answer, Step
 from .certificate import proof_lines
+from .clock import now
 
 Progress = Callable[[str], None]
 OURS = "relucid"
@@ -83,13 +83,13 @@ def certified(
 def _write(
     place: Path, network: Network, stated: Property, spec: str, deadline: float, threads: int, progress: Progress, by: str | None
 ) -> Step:
-    began = time.monotonic()
+    began = now()
     names = digests(network, spec)
     times: list[float] = []
     accepted: list[BoxAccepted] = []
 
     def confirm(part: Path) -> None:
-        times.append(time.monotonic())
+        times.append(now())
         progress("checking the proof")
         accepted.append(check_box_proof(network, stated, names, read_lines(part), progress, deadline=deadline))
 
@@ -97,7 +97,7 @@ def _write(
         size = write_lines(place, proof_lines(network, stated, names, deadline, threads, progress, by), confirm)
     except Rejected as error:  # never seen; an honest answer all the same
         raise Unsupported(f"the checker rejects the proof that was written ({error})") from None
-    ended = time.monotonic()
+    ended = now()
     found = f"{accepted[0].parts} parts, {accepted[0].leaves} leaves, {size} bytes, checked in {ended - times[0]:.2f} s"
     return Step("proof", "proved", round(ended - began, 3), found)
 
@@ -115,7 +115,7 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
     from ...models.onnx_reader import load_onnx
     from .decide import check_fit
 
-    started = time.monotonic()
+    started = now()
     text = load_text(spec)
     stated = read_vnnlib(text, origin=str(spec))
     read = load_onnx(network, real_size=stated.inputs)
@@ -123,7 +123,7 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
     try:
         if not _is_ours(proof):
             found = aptp.check_path(read, stated, proof, started + timeout, progress)
-            return Checked(found.leaves, time.monotonic() - started)
+            return Checked(found.leaves, now() - started)
         lines = read_lines(proof)
         first = next(lines, None)
         if first is None:
@@ -133,13 +133,13 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
             if next(lines, None) is not None:
                 raise Rejected("line 2: a witness is one line")
             check_box_witness(read, stated, names, first)
-            return Checked(0, time.monotonic() - started, counterexample=True)
+            return Checked(0, now() - started, counterexample=True)
         accepted = check_box_proof(read, stated, names, itertools.chain([first], lines), progress, deadline=started + timeout)
     except TooLarge as error:
         raise LimitReached(str(error)) from None
     except OSError as error:
         raise InputError(str(proof), f"cannot read the proof: {error.strerror or error}", "check the path") from None
-    return Checked(accepted.leaves, time.monotonic() - started, accepted.parts)
+    return Checked(accepted.leaves, now() - started, accepted.parts)
 
 
 def _is_ours(proof: Path) -> bool:

@@ -27,6 +27,7 @@ from relucid.models.vnnlib import read_vnnlib
 from relucid.verifiers.boxes import certificate, certified, searches
 from relucid.verifiers.boxes.certificate import proof_lines
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.evidence import Evidence, How
 from relucid.verifiers.proof import box_checker
 from relucid.verifiers.proof.box_checker import check_box_proof
 from relucid.verifiers.proof.box_witness import box_witness_line, check_box_witness
@@ -240,7 +241,7 @@ def test_what_cannot_be_written(files: tuple[str, str], tmp_path: Path, capsys: 
 def test_a_rejected_proof_leaves_no_file(files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the producer writes: what the checker does not accept is unknown, and there is no file."""
     network, stated = certified_pair(*files)
-    answer = certified.Answer("proved")
+    answer = certified.Answer("proved", evidence=Evidence.at_roots(1, 1, How.BOUNDS))
     monkeypatch.setattr(certified, "proof_lines", lambda *args: iter(proof_of(network, stated)[:-1]))
     place = tmp_path / "proof"
     found = certified.certified(answer, place, "relucid", network, stated, Path(files[1]).read_text(), time.monotonic() + 9, 1)
