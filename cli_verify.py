@@ -242,6 +242,8 @@ def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
         click.echo(witness_text(answer.witness))
     if answer.epsilon is not None:
         click.echo(f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen")
+    for warning in answer.warnings:
+        click.echo(f"warning: {warning}", err=True)
     if quiet:
         return
     how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)
@@ -258,5 +260,3 @@ def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
         click.echo(f"exact output: {' '.join(w.output)}")
         click.echo(f"onnxruntime's input: {' '.join(w.runtime_input)} (at most {w.distance} away)")
         click.echo(f"onnxruntime's output: {' '.join(w.runtime_output) if w.runtime_output is not None else 'none'}")
-    for warning in answer.warnings:
-        click.echo(f"warning: {warning}")

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 from ..lifeline import follow_parent
@@ -34,6 +35,11 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
 
     send(_answer(job, progress))
     os._exit(0)  # not through interpreter shutdown
+
+
+def _warned(answer: Any, stated: Any) -> Any:
+    """With what is odd about the property."""
+    return replace(answer, warnings=(*stated.empty, *answer.warnings))
 
 
 def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress: Any) -> Any:
@@ -66,7 +72,7 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
         if job["against"] is not None:
             other = load_onnx(job["against"], real_size=stated.inputs)
             check_fit(other, stated, str(job["property"]))
-            return {"answer": _of_two(network, other, stated, job, progress).to_plain()}
+            return {"answer": _warned(_of_two(network, other, stated, job, progress), stated).to_plain()}
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         answer = decide(network, stated, progress=progress, backend=job["backend"], trust=job["trust"], **options)
         if job["proof"] is not None:
@@ -76,7 +82,7 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
 
             place = Path(job["proof"])
             answer = certified(answer, place, job["format"], network, stated, spec, job["deadline"], job["threads"], progress)
-        return {"answer": answer.to_plain()}
+        return {"answer": _warned(answer, stated).to_plain()}
     except TooLarge as error:
         return {"answer": Answer("unknown", str(error)).to_plain()}
     except InputError as error:
