@@ -63,6 +63,7 @@ class Answer:
     proof: str | None = None
     evidence: Evidence | None = None  # of a proof, which there is not without
     checked: bool = False  # a proof was written that the checker has accepted
+    certificate: str = ""  # what there is to say about that proof, or why there is none
 
     def __post_init__(self) -> None:
         if self.verdict == "proved" and not isinstance(self.evidence, Evidence):
@@ -138,6 +139,7 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
         "epsilon": answer.epsilon,
         "seen": answer.seen,
         "warnings": list(answer.warnings),
+        "certificate": (answer.certificate or None) if answer.verdict == "proved" else None,
         "evidence": None if answer.verdict != "proved" or answer.evidence is None else _counted(answer.evidence),
     }
 

@@ -28,7 +28,7 @@ from relucid.verifiers.boxes.replay import Replayer
 from relucid.verifiers.boxes.work import Cancelled
 
 SECONDS = 1000.0  # until the deadline
-TICK = SECONDS / 80  # that pass from one reading of the clock to the next: a run that finds nothing ends
+TICK = SECONDS / 40  # that pass from one reading of the clock to the next: a run that finds nothing ends
 MISSED = 3  # points that are not heard, so that searches have something to do
 
 
