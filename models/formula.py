@@ -140,7 +140,7 @@ def told(empty: Sequence[tuple[Atom, ...]], *, nothing_left: bool) -> tuple[str,
 
 def shown(atom: Atom) -> str:
     """The comparison, with its line."""
-    terms = {v: c for v, c in atom.form.terms.items() if c}
+    terms = {v: c for v, c in sorted(atom.form.terms.items()) if c}
     scale = abs(next(iter(terms.values()))) if len(terms) == 1 else Fraction(1)
     first = next(iter(terms.values()), Fraction(1))
     sign = 1 if first > 0 else -1
