@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def prove_box(
     memory: int,
     workers: int | None,
     seed: int,
-    trust: str,
+    trust: str | None,
     backends: str | None,
     quiet: bool,
     as_json: bool,
@@ -121,17 +122,17 @@ def prove_box(
         raise InputError(
             "--proof" if proof is not None else "--trust checked", "there are no proofs about two networks over a box", "leave it out"
         )
-    if proof is None and trust == "checked":
-        raise InputError("--trust checked", "a claim about a box is checked from a file", "add --proof FILE")
     if proof is not None:
         from .verifiers.certify import check_place
 
         check_place(proof)
     options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
     options |= {"against": claim.network_b, "epsilon": claim.epsilon, "same_label": two and claim.epsilon is None}
-    options |= {"backend": names[0], "trust": "float" if trust == "float" else "exact"}
+    options |= {"backend": names[0], "trust": trust}
     with status_line(quiet) as progress:
         answer = verify_files(claim.network, claim.box, progress=progress, **options)
+    if two and trust is None and answer.verdict == "proved":
+        answer = replace(answer, certificate="not checked: there are no proofs about two networks over a box")
     with writing():
         if as_json:
             print_json(answer_json(answer, __version__))
@@ -242,12 +243,16 @@ def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
         click.echo(witness_text(answer.witness))
     if answer.epsilon is not None:
         click.echo(f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen")
+    for warning in answer.warnings:
+        click.echo(f"warning: {warning}", err=True)
     if quiet:
         return
     how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)
     if answer.verdict == "proved":
-        proved = "proved for the rational network on the whole box" if answer.trust == "exact" else "HiGHS's word, within its tolerances"
+        proved = "proved for the rational network on the whole box" if answer.trust != "float" else "HiGHS's word, within its tolerances"
         click.echo(f"{proved} ({answer.seconds:.2f} s; {how or 'nothing to show'})")
+        if answer.certificate:
+            click.echo(f"trust {answer.trust}: {answer.certificate}")
     elif answer.verdict == "refuted":
         click.echo(f"a counterexample, exactly over the rationals and in onnxruntime ({answer.seconds:.2f} s; {how})")
     else:
@@ -258,5 +263,3 @@ def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
         click.echo(f"exact output: {' '.join(w.output)}")
         click.echo(f"onnxruntime's input: {' '.join(w.runtime_input)} (at most {w.distance} away)")
         click.echo(f"onnxruntime's output: {' '.join(w.runtime_output) if w.runtime_output is not None else 'none'}")
-    for warning in answer.warnings:
-        click.echo(f"warning: {warning}")

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from math import prod
 
 from .errors import Unsupported
 from .property import Case, Polyhedron, Property, Row
+from .text import rational
 
+MOST_TOLD = 3  # empty regions
+MOST_COMPARED = 20  # rows of a region, with each other
 MOST_REGIONS = 200_000  # conjunctions that a file may multiply out to
 Variable = tuple[str, int]  # ("X", i) or ("Y", j)
 
@@ -42,10 +45,11 @@ class Linear:
 
 @dataclass(frozen=True)
 class Atom:
-    """form >= 0, or > 0 where `strict`."""
+    """form >= 0, or > 0 where `strict`; stated in a line of the file (0: who knows)."""
 
     form: Linear
     strict: bool = False
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,17 +65,17 @@ class Any:
 Formula = Atom | All | Any
 
 
-def comparison(operator: str, left: Linear, right: Linear) -> Formula:
+def comparison(operator: str, left: Linear, right: Linear, line: int = 0) -> Formula:
     """Raises KeyError on an unknown operator."""
     difference, reverse = left.plus(right, Fraction(-1)), right.plus(left, Fraction(-1))
     made: dict[str, Callable[[], Formula]] = {
-        "<=": lambda: Atom(reverse),
-        ">=": lambda: Atom(difference),
-        "<": lambda: Atom(reverse, True),
-        ">": lambda: Atom(difference, True),
-        "=": lambda: All((Atom(difference), Atom(reverse))),
-        "==": lambda: All((Atom(difference), Atom(reverse))),
-        "!=": lambda: Any((Atom(difference, True), Atom(reverse, True))),
+        "<=": lambda: Atom(reverse, False, line),
+        ">=": lambda: Atom(difference, False, line),
+        "<": lambda: Atom(reverse, True, line),
+        ">": lambda: Atom(difference, True, line),
+        "=": lambda: All((Atom(difference, False, line), Atom(reverse, False, line))),
+        "==": lambda: All((Atom(difference, False, line), Atom(reverse, False, line))),
+        "!=": lambda: Any((Atom(difference, True, line), Atom(reverse, True, line))),
     }
     return made[operator]()
 
@@ -84,15 +88,74 @@ def to_property(asserted: Sequence[Formula], inputs: int, outputs: int) -> Prope
     box = _Box(inputs)
     rows = box.with_atoms(common)
     grouped: dict[tuple[tuple[Fraction, ...], tuple[Fraction, ...]], list[Polyhedron]] = {}
+    empty: list[tuple[Atom, ...]] = []
     for chosen in product(*choices):
         region = box.copy() if any(chosen) else box
         extra = region.with_atoms([a for part in chosen for a in part])
-        if rows is None or extra is None:
-            continue
         bounds = region.bounds()
-        if bounds is not None:
-            grouped.setdefault(bounds, []).append((*rows, *extra))
-    return Property(inputs, outputs, tuple(Case(low, high, tuple(regions)) for (low, high), regions in grouped.items()))
+        said = [*rows, *extra]
+        if (against := region.crossed() or contradiction(said, bounds)) is not None:
+            empty.append(against)
+        else:
+            grouped.setdefault(bounds, []).append(tuple(map(_row, said)))
+    cases = tuple(Case(low, high, tuple(regions)) for (low, high), regions in grouped.items())
+    return Property(inputs, outputs, cases, told(empty, nothing_left=not cases))
+
+
+def _row(atom: Atom) -> Row:
+    x, y = (tuple((i, c) for (kind, i), c in sorted(atom.form.terms.items()) if kind == k and c) for k in "XY")
+    return Row(x, y, atom.form.constant, atom.strict)
+
+
+def contradiction(said: Sequence[Atom], box: tuple[Sequence[Fraction], Sequence[Fraction]]) -> tuple[Atom, ...] | None:
+    """One atom about inputs, or two, that no input of the box satisfies; None where that is not seen.
+
+    Of two, the multiples are added in which an input vanishes that they pull in two directions.
+    """
+    about = [a for a in said if all(kind == "X" or not c for (kind, _), c in a.form.terms.items())]
+    for a in about:
+        if _fails(a.form, a.strict, box):
+            return (a,)
+    for a, b in combinations(about[:MOST_COMPARED], 2):
+        for v in a.form.terms.keys() & b.form.terms.keys():
+            ours, theirs = a.form.terms[v], b.form.terms[v]
+            if ours * theirs < 0 and _fails(a.form.times(abs(theirs)).plus(b.form, abs(ours)), a.strict or b.strict, box):
+                return a, b
+    return None
+
+
+def _fails(form: Linear, strict: bool, box: tuple[Sequence[Fraction], Sequence[Fraction]]) -> bool:
+    """Whether form >= 0 (> 0) holds nowhere in the box."""
+    most = form.constant + sum((c * box[c > 0][i] for (_, i), c in form.terms.items()), Fraction(0))
+    return most < 0 or (strict and most == 0)
+
+
+def told(empty: Sequence[tuple[Atom, ...]], *, nothing_left: bool) -> tuple[str, ...]:
+    """For each reason once, why a region has no input; the first few."""
+    reasons = list(dict.fromkeys(" and ".join(dict.fromkeys(map(shown, atoms))) for atoms in empty))
+    what = "the input region is empty, so that nothing is asked" if nothing_left else "a case has no input"
+    more = [f"{len(reasons) - MOST_TOLD} more cases have no input"] if len(reasons) > MOST_TOLD else []
+    return (*(f"{what}: {reason}" for reason in reasons[:MOST_TOLD]), *more)
+
+
+def shown(atom: Atom) -> str:
+    """The comparison, with its line."""
+    terms = {v: c for v, c in sorted(atom.form.terms.items()) if c}
+    scale = abs(next(iter(terms.values()))) if len(terms) == 1 else Fraction(1)
+    first = next(iter(terms.values()), Fraction(1))
+    sign = 1 if first > 0 else -1
+    left = [
+        f"{'-' if c * sign < 0 else '+'} {'' if abs(c) == scale else _number(abs(c) / scale) + ' '}{kind}_{i}"
+        for (kind, i), c in terms.items()
+    ]
+    operator = (">" if sign > 0 else "<") + ("" if atom.strict else "=")
+    text = f"{' '.join(left).removeprefix('+ ') or '0'} {operator} {_number(-sign * atom.form.constant / scale)}"
+    return text + (f" (line {atom.line})" if atom.line else "")
+
+
+def _number(value: Fraction) -> str:
+    near = str(float(value)).removesuffix(".0") if abs(value) < 2**60 else ""
+    return near if near and Fraction(near) == value else rational(value)
 
 
 def _split(asserted: Iterable[Formula]) -> tuple[list[Atom], list[list[list[Atom]]]]:
@@ -136,51 +199,55 @@ class _Box:
     def __init__(self, inputs: int) -> None:
         self.lower: list[Fraction | None] = [None] * inputs
         self.upper: list[Fraction | None] = [None] * inputs
+        self.by: dict[tuple[int, bool], Atom] = {}  # which gave a lower (True) or an upper bound
+        self._crossed: tuple[Atom, ...] | None = None
         self._frozen: tuple[tuple[Fraction, ...], tuple[Fraction, ...]] | None = None
 
     def copy(self) -> _Box:
         other = _Box(0)
-        other.lower, other.upper = list(self.lower), list(self.upper)
+        other.lower, other.upper, other.by = list(self.lower), list(self.upper), dict(self.by)
+        other._crossed = self._crossed
         return other
 
-    def with_atoms(self, atoms: Iterable[Atom]) -> tuple[Row, ...] | None:
-        """Tighten by the atoms that bound one input; the others as rows; None where one can never hold."""
+    def with_atoms(self, atoms: Iterable[Atom]) -> list[Atom]:
+        """Tighten by the atoms that bound one input; the others, but for those that always hold."""
         rows = []
         for atom in atoms:
             terms = {v: c for v, c in atom.form.terms.items() if c}
             constant = atom.form.constant
             if not terms:
                 if constant < 0 or (atom.strict and constant == 0):
-                    return None
+                    rows.append(atom)
                 continue
-            if len(terms) == 1 and not atom.strict:
-                (((kind, i), factor),) = terms.items()
-                if kind == "X":
-                    self._bound(i, -constant / factor, lower=factor > 0)
-                    continue
-            x, y = (tuple((i, c) for (kind, i), c in sorted(terms.items()) if kind == k) for k in "XY")
-            rows.append(Row(x, y, constant, atom.strict))
-            if len(terms) == 1 and x:  # a strict bound: the closed box contains it, the row says the rest
-                self._bound(x[0][0], -constant / x[0][1], lower=x[0][1] > 0)
-        return tuple(rows)
+            if len(terms) > 1 or next(iter(terms))[0] != "X":
+                rows.append(atom)
+                continue
+            (((_, i), factor),) = terms.items()
+            self._bound(i, -constant / factor, atom, lower=factor > 0)
+            if atom.strict:  # the closed box contains it, the row says the rest
+                rows.append(atom)
+        return rows
 
-    def _bound(self, i: int, value: Fraction, *, lower: bool) -> None:
+    def _bound(self, i: int, value: Fraction, atom: Atom, *, lower: bool) -> None:
         self._frozen = None
-        if lower:
-            known = self.lower[i]
-            self.lower[i] = value if known is None else max(known, value)
-        else:
-            known = self.upper[i]
-            self.upper[i] = value if known is None else min(known, value)
+        ends = self.lower if lower else self.upper
+        known = ends[i]
+        if known is None or (value > known if lower else value < known):
+            ends[i], self.by[i, lower] = value, atom
+        low, high = self.lower[i], self.upper[i]
+        if low is not None and high is not None and low > high and self._crossed is None:
+            self._crossed = self.by[i, True], self.by[i, False]
 
-    def bounds(self) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]] | None:
-        """None where the box is empty."""
+    def crossed(self) -> tuple[Atom, ...] | None:
+        """Two bounds of one input between which there is nothing."""
+        return self._crossed
+
+    def bounds(self) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
+        """Raises Unbounded."""
         if self._frozen is None:
             for what, values in (("lower", self.lower), ("upper", self.upper)):
                 if None in values:
                     raise Unbounded(f"X_{values.index(None)} has no {what} bound")
             low, high = tuple(v for v in self.lower if v is not None), tuple(v for v in self.upper if v is not None)
-            if any(a > b for a, b in zip(low, high, strict=True)):
-                return None
             self._frozen = low, high
         return self._frozen

@@ -56,11 +56,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Property:
-    """`cases` may be empty: then there is no counterexample."""
+    """`cases` may be empty: then there is no counterexample.  `empty`: which regions of the file have no input, and why, for people."""
 
     inputs: int
     outputs: int
     cases: tuple[Case, ...]
+    empty: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for case in self.cases:

@@ -109,20 +109,29 @@ class _Bad(Exception):
     """What is wrong with a command; the caller knows the line."""
 
 
+class _List(list[Tree]):
+    """What stands between brackets, with the line where they open."""
+
+    def __init__(self, line: int) -> None:
+        super().__init__()
+        self.line = line
+
+
 def _commands(text: str, origin: str) -> Iterator[tuple[int, Tree]]:
     """Top-level bracketed commands with the lines where they start."""
-    open_lists: list[list[Tree]] = []
-    line, seen = 1, 0
+    open_lists: list[_List] = []
+    line, seen, here = 1, 0, 1
     for found in TOKEN.finditer(text):
         token = found[0]
         if token[0] == ";":
             continue
         if token == "(":
+            here, seen = here + text.count("\n", seen, found.start()), found.start()
             if not open_lists:
-                line, seen = line + text.count("\n", seen, found.start()), found.start()
+                line = here
             if len(open_lists) >= MAX_DEPTH:
                 raise InputError(f"{origin}:{line}", f"brackets are nested more than {MAX_DEPTH} deep", "write it flatter")
-            open_lists.append([])
+            open_lists.append(_List(here))
         elif token == ")":
             if not open_lists:
                 where = 1 + text.count("\n", 0, found.start())
@@ -170,7 +179,7 @@ def _formula(tree: Tree, declared: dict[str, set[int]]) -> Formula:
         case ["or", *parts] if parts:
             return Any(tuple(_formula(p, declared) for p in parts))
         case [("<=" | ">=" | "<" | ">" | "=") as operator, left, right]:
-            return comparison(operator, _linear(left, declared), _linear(right, declared))
+            return comparison(operator, _linear(left, declared), _linear(right, declared), getattr(tree, "line", 0))
     raise _Bad(f"{_shown(tree)} is neither a comparison nor and/or of comparisons")
 
 

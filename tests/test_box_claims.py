@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.cli import main
+from relucid.cli_verify import prove_box
+from relucid.models.box_claim import load_box_claim
 from relucid.models.network import feed_forward
 from relucid.models.onnx_writer import write_onnx
 
@@ -64,6 +66,40 @@ def test_two_networks(folder: Path, capsys: pytest.CaptureFixture[str], other: s
     assert answer(folder, TWO.format(other, decision), capsys)[0] == status
 
 
+def reached(
+    folder: Path, text: str, capsys: pytest.CaptureFixture[str], *, trust: str | None, backends: str | None = None
+) -> dict[str, object]:
+    """What `prove --json` says at this trust; None: nothing was said about it."""
+    box = load_box_claim(claim(folder, text))
+    assert prove_box(box, trust=trust, backends=backends, as_json=True, **LIMITS) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+LIMITS = {"proof": None, "timeout": 60.0, "memory": 4096, "workers": 1, "seed": 0, "quiet": True}
+
+
+@pytest.mark.parametrize("backends", [None, "split", "lp"])
+@pytest.mark.parametrize(("trust", "got"), [(None, "checked"), ("checked", "checked"), ("exact", "exact")])
+def test_checked_by_default(folder: Path, capsys: pytest.CaptureFixture[str], trust: str | None, backends: str | None, got: str) -> None:
+    found = reached(folder, ONE, capsys, trust=trust, backends=backends)
+    assert (found["verdict"], found["trust"], found["proof"]) == ("proved", got, None)
+    assert (found["certificate"] is None) if got == "exact" else str(found["certificate"]).startswith("proof: 1 parts, 1 leaves")
+    assert sorted(p.name for p in folder.iterdir()) == ["claim.toml", "copy.onnx", "false.vnnlib", "net.onnx", "other.onnx", "spec.vnnlib"]
+
+
+def test_the_trust_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prove", claim(folder, ONE), "--trust", "checked"]) == 0
+    assert "\ntrust checked: proof: 1 parts, 1 leaves, " in capsys.readouterr().out
+
+
+def test_what_cannot_be_checked_is_exact_and_says_why(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of two networks there are no proofs; where a solver's word was asked for, nothing is checked."""
+    found = reached(folder, TWO.format("copy.onnx", 'kind = "within"\nepsilon = "3/10"'), capsys, trust=None)
+    assert (found["trust"], found["certificate"]) == ("exact", "not checked: there are no proofs about two networks over a box")
+    found = reached(folder, ONE, capsys, trust="float")
+    assert found["verdict"] == "proved" and found["certificate"] is None
+
+
 WRONG = {
     'network = "net.onnx"\n[domain]\nbox = 3\n': '[domain] box: missing, or not a string; write box = "property.vnnlib"',
     '[domain]\nbox = "spec.vnnlib"\n': 'network: missing, or not a string; write network = "original.onnx"',
@@ -101,8 +137,6 @@ def test_options_that_are_about_tokens(folder: Path, capsys: pytest.CaptureFixtu
     ):
         assert main(["prove", path, *option]) == 2
         assert capsys.readouterr().err == f"relucid: {option[0]}: is for claims about tokens, and this one is about a box; leave it out\n"
-    assert main(["prove", path, "--trust", "checked"]) == 2
-    capsys.readouterr()
     for names in ("bab", "lp,split"):
         assert main(["prove", path, "--backends", names]) == 2
         assert capsys.readouterr().err == (
@@ -111,5 +145,9 @@ def test_options_that_are_about_tokens(folder: Path, capsys: pytest.CaptureFixtu
     assert main(["prove", path, "--backends", "lp", "--proof", str(folder / "p")]) == 2
     assert main(["check", path, str(folder / "p"), "--export", "d"]) == 2
     two = claim(folder, TWO.format("copy.onnx", ""))
-    assert main(["prove", two, "--proof", str(folder / "p")]) == 2 and main(["check", two, str(folder / "p")]) == 2
-    assert capsys.readouterr().err.count("there are no proofs about two networks over a box") == 2
+    assert (
+        main(["prove", two, "--proof", str(folder / "p")]) == 2
+        and main(["prove", two, "--trust", "checked"]) == 2
+        and main(["check", two, str(folder / "p")]) == 2
+    )
+    assert capsys.readouterr().err.count("there are no proofs about two networks over a box") == 3

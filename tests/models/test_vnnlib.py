@@ -200,3 +200,51 @@ def test_a_property_knows_its_counterexamples():
         Case((Fraction(1),), (Fraction(0),), ())
     with pytest.raises(ValueError, match="that is not there"):
         Property(1, 1, (Case((Fraction(0),), (Fraction(1),), ((Row((), ((1, half),)),),)),))
+
+
+# -- regions without an input, which are told with their lines
+
+
+EMPTY = {
+    "(assert (>= X_0 1))\n(assert (<= X_0 -1))": "the input region is empty, so that nothing is asked: X_0 >= 1 (line 6) and X_0 <= -1 (line 7)",
+    "(assert (> X_0 1))": "the input region is empty, so that nothing is asked: X_0 > 1 (line 6)",
+    "(assert (= X_0 2))": "the input region is empty, so that nothing is asked: X_0 >= 2 (line 6) and X_0 <= 1 (line 5)",
+    "(assert (>= (+ X_0 X_1) 1.25))": "the input region is empty, so that nothing is asked: X_0 + X_1 >= 1.25 (line 6)",
+    "(assert (<= (* 3 X_0) -1))": "the input region is empty, so that nothing is asked: X_0 >= 0 (line 5) and X_0 <= -1/3 (line 6)",
+    "(assert (> X_0 X_1))\n(assert (>= X_1 X_0))": "the input region is empty, so that nothing is asked: X_0 - X_1 > 0 (line 6) and X_0 - X_1 <= 0 (line 7)",
+    "(assert (and\n (>= (+ X_0 (* 2 X_1)) 1)\n (<= (+ X_0 X_1) 0.75)\n))":
+        "the input region is empty, so that nothing is asked: X_0 + 2 X_1 >= 1 (line 7) and X_0 + X_1 <= 0.75 (line 8)",
+    "(assert (>= 1 2))": "the input region is empty, so that nothing is asked: 0 >= 1 (line 6)",
+    "(assert (or\n (and (<= X_0 -1) (>= Y_0 1))\n (and (<= X_0 0.5) (>= Y_0 1))))": "a case has no input: X_0 >= 0 (line 5) and X_0 <= -1 (line 7)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EMPTY)
+def test_an_empty_region_is_told_with_its_lines(text):
+    found = read_vnnlib(HEAD + BOX + text + "\n(assert (>= Y_0 5))")
+    assert found.empty == (EMPTY[text],) and len(found.cases) == (1 if "a case" in EMPTY[text] else 0)
+
+
+@given(st.integers(0, 2**31))
+def test_what_is_called_empty_holds_no_input(seed):
+    """Of random boxes and rows: a point that satisfies all of them, and a file that asserts them, which is not called empty."""
+    import random
+
+    rng = random.Random(seed)
+    point = [Fraction(rng.randrange(-8, 9), 8) for _ in range(2)]
+    lines = [
+        f"(assert (>= X_{i} {float(v - rng.randrange(3))}))(assert (<= X_{i} {float(v + rng.randrange(3))}))" for i, v in enumerate(point)
+    ]
+    for _ in range(rng.randrange(1, 6)):
+        a, b = rng.randrange(-3, 4), rng.randrange(-3, 4)
+        strict, room = rng.random() < 0.5, Fraction(rng.randrange(0, 3), 8)
+        limit = a * point[0] + b * point[1] - room - (Fraction(1, 16) if strict else 0)
+        lines.append(f"(assert ({'>' if strict else '>='} (+ (* {a} X_0) (* {b} X_1)) {float(limit)}))")
+    found = read_vnnlib(HEAD + "\n".join(lines) + "(assert (>= Y_0 5))")
+    assert not found.empty and len(found.cases) == 1
+
+
+def test_many_empty_cases_are_a_few_lines():
+    cases = "\n".join(f" (and (<= X_0 -{k}) (>= Y_0 {k}))" for k in range(1, 9))
+    found = read_vnnlib(HEAD + BOX + f"(assert (or\n{cases}\n (and (<= X_0 1) (>= Y_0 1))))")
+    assert len(found.cases) == 1 and len(found.empty) == 4 and found.empty[-1] == "5 more cases have no input"

@@ -6,7 +6,6 @@ largest difference that was seen.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -21,9 +20,11 @@ from ...models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from ...models.text import rational
 from ..engines.blas import one_blas_thread
 from .answer import Answer, Step, Verdict, Witness, rationals
+from .clock import now
 from .compare import compare
 from .decide import decide
 from .difference import paired
+from .evidence import Evidence, How, Lost
 from .replay import clamped, inside, shortest
 from .stacked import farther_than, same_nodes, side_by_side
 
@@ -47,16 +48,15 @@ def decide_against(
     With an epsilon, what bounds on the difference leave open is searched like any other property, in what is left of the time.
     """
     if epsilon is not None and same_nodes(a, b):
-        step = Step("identical", "proved", 0.0, "the same numbers throughout")
-        return Answer("proved", None, "identical", steps=(step,), epsilon="0.0", seen="0")
-    began = time.monotonic()
+        return replace(identical(stated), epsilon="0.0", seen="0")
+    began = now()
     share = 1.0 if epsilon is None else PAIRED_SHARE if paired(a, b) else APART_SHARE
     until = began + share * max(0.0, deadline - began)
-    bound, parts = 0.0, 0
+    bound, shown = 0.0, {}
     best: tuple[Fraction, Witness | None, bool] = (Fraction(0), None, True)
     try:
         with one_blas_thread(), np.errstate(all="ignore"):
-            for case in stated.cases:
+            for number, case in enumerate(stated.cases):
                 goal = 0.0 if epsilon is None else max(0.0, float(np.nextafter(float(epsilon), 0)))
                 found = compare(
                     a,
@@ -69,18 +69,21 @@ def decide_against(
                     stop_above=epsilon,
                     progress=progress,
                 )
-                bound, parts = max(bound, found.bound), parts + found.parts
+                bound, shown[number] = max(bound, found.bound), found.evidence
                 here = _shown(a, b, case, found.point)
                 best = max(best, here, key=lambda t: t[0])
     except Unsupported as error:
-        return Answer("unknown", str(error), seconds=time.monotonic() - began)
-    seconds = time.monotonic() - began
+        return Answer("unknown", str(error), seconds=now() - began)
+    seconds = now() - began
     seen, witness, confirmed = best
+    evidence = Evidence.total([1] * len(stated.cases), shown)
+    if evidence is None:
+        raise Lost("a case has no bound")
 
     def said(verdict: Verdict, reason: str | None, shown: Witness | None = None, timeout: bool = False) -> Answer:
-        steps = (Step("difference", verdict, round(seconds, 3), f"{parts} parts"),)
+        steps = (Step("difference", verdict, round(seconds, 3), f"{evidence.parts} parts"),)
         backend = None if reason else "difference"
-        answer = Answer(verdict, reason, backend, seconds, shown, steps, timeout=timeout)
+        answer = Answer(verdict, reason, backend, seconds, shown, steps, timeout=timeout, evidence=evidence)
         return replace(answer, epsilon=repr(bound), seen=rational(seen))
 
     if not bound < np.inf:
@@ -95,14 +98,21 @@ def decide_against(
         return said("unknown", "exact arithmetic finds a larger difference that onnxruntime does not confirm", witness)
     apart = farther_than(stated, a.output_size, epsilon)
     searched = decide(side_by_side(a, b), apart, deadline=deadline, seed=seed, threads=threads, progress=progress, files=(a, b))
-    steps = (Step("difference", "unknown", round(seconds, 3), f"{parts} parts"), *searched.steps)
+    steps = (Step("difference", "unknown", round(seconds, 3), f"{evidence.parts} parts"), *searched.steps)
     reason = (
         None
         if searched.reason is None
         else f"{searched.reason}; the bound is {bound:.6g}, no larger difference than {float(seen):.6g} was seen"
     )
     bound = bound if searched.verdict != "proved" else float(epsilon)
-    return replace(searched, reason=reason, seconds=time.monotonic() - began, steps=steps, epsilon=repr(bound), seen=rational(seen))
+    return replace(searched, reason=reason, seconds=now() - began, steps=steps, epsilon=repr(bound), seen=rational(seen))
+
+
+def identical(stated: Property) -> Answer:
+    """Of two networks that are one, number by number."""
+    step = Step("identical", "proved", 0.0, "the same numbers throughout")
+    count = len(stated.cases)
+    return Answer("proved", None, "identical", steps=(step,), evidence=Evidence.at_roots(count, count, How.EXACT))
 
 
 def _shown(a: Network, b: Network, case: Case, point: tuple[Fraction, ...]) -> tuple[Fraction, Witness | None, bool]:

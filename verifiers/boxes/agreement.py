@@ -8,9 +8,8 @@ and where the layers pair up, a bound on the difference makes it a question abou
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -19,12 +18,15 @@ from ...models.errors import InputError, Unsupported
 from ...models.network import Network
 from ...models.property import Case, Polyhedron, Property, Row
 from ..engines.blas import one_blas_thread
+from .against import identical
 from .answer import Answer, Step
 from .attack import affordable, attack
 from .bounds import Parts, tightened
+from .clock import now, share_of
 from .compare import compare
 from .decide import Accept, Prelude, decide
 from .difference import paired
+from .evidence import Evidence, How, Lost
 from .floats import FloatNetwork, float_network
 from .race import decided
 from .rows import Rows
@@ -57,27 +59,32 @@ def decide_same_label(
     progress: Progress = lambda text: None,
 ) -> Answer:
     """Is there an input in the boxes of the property for which the labels differ?  Ties go to the lowest number."""
-    began = time.monotonic()
+    began = now()
     if same_nodes(a, b):
-        return Answer("proved", None, "identical", 0.0, None, (Step("identical", "proved", 0.0, "the same numbers throughout"),))
+        return identical(stated)
     outputs = a.output_size
-    cases = []
+    cases: list[Case] = []
+    ruled: list[Evidence] = []
     try:
         with one_blas_thread(), np.errstate(all="ignore"):
             for lower, upper in boxes(stated):
                 progress("bounding both networks")
-                left = _possible(a, b, lower, upper)
+                pairs = [(c, j) for c in range(outputs) for j in range(outputs) if c != j]
+                gone = _impossible(a, b, lower, upper)
+                left = [pair for pair in pairs if pair not in gone]
+                ruled.append(Evidence.at_roots(int(not left), len(gone), How.BOUNDS))
                 if left:
-                    cases.append(Case(lower, upper, tuple(disagreement(c, j, outputs) for c, j in sorted(left))))
+                    cases.append(Case(lower, upper, tuple(disagreement(c, j, outputs) for c, j in left)))
     except Unsupported as error:
-        return Answer("unknown", str(error), seconds=time.monotonic() - began)
+        return Answer("unknown", str(error), seconds=now() - began)
     if not cases:
-        seconds = time.monotonic() - began
-        return Answer("proved", None, "bounds", seconds, None, (Step("bounds", "proved", round(seconds, 3)),))
+        seconds = now() - began
+        step = Step("bounds", "proved", round(seconds, 3))
+        return Answer("proved", None, "bounds", seconds, None, (step,), evidence=_of_all(ruled, outputs))
     preludes: dict[str, Prelude] = {"bisect": _Bisect(outputs, deadline, seed)}
     if paired(a, b):
         preludes["difference"] = _Difference(a, b, deadline, threads, progress)
-    return decide(
+    answer = decide(
         side_by_side(a, b),
         Property(stated.inputs, 2 * outputs, tuple(cases)),
         deadline=deadline,
@@ -87,28 +94,36 @@ def decide_same_label(
         files=(a, b),
         preludes=preludes,
     )
+    if answer.evidence is None:
+        return answer
+    return replace(answer, evidence=_of_all([*ruled, answer.evidence], outputs, len(ruled)))
 
 
-def _possible(a: Network, b: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Pairs:
-    """(label, rival) for which bounds on the whole box leave it open that a decides the label and b prefers the rival."""
-    first, second = _preferences(a, lower, upper), _preferences(b, lower, upper)
-    return {
-        (c, j)
-        for c in range(a.output_size)
-        for j in range(a.output_size)
-        if c != j and (j, c) in second and all((c, k) in first for k in range(a.output_size) if k != c)
-    }
+def _of_all(some: Sequence[Evidence], outputs: int, count: int | None = None) -> Evidence:
+    """Of the pairs that bounds ruled out and of those that were searched, in so many boxes."""
+    evidence, count = Evidence.added(some), len(some) if count is None else count
+    if (evidence.cases, evidence.polyhedra) != (count, count * outputs * (outputs - 1)):
+        raise Lost("a pair of labels is not accounted for")
+    return evidence
 
 
-def _preferences(network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Pairs:
-    """(label, rival) for which the label may be preferred to the rival somewhere on the box."""
+def _impossible(a: Network, b: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Pairs:
+    """(label, rival) for which bounds on the whole box show that a never decides the label, or that b never prefers the rival."""
+    labels = range(a.output_size)
+    first, second = _never(a, lower, upper), _never(b, lower, upper)
+    never = {c for c, _ in first}
+    return {(c, j) for c in labels for j in labels if c != j and (c in never or (j, c) in second)}
+
+
+def _never(network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Pairs:
+    """(label, rival) for which the label is nowhere on the box preferred to the rival."""
     net = float_network(network, lower, upper)
     pairs = [(c, j) for c in range(network.output_size) for j in range(network.output_size) if c != j]
     rows = Rows.of(net, [(wins(c, j),) for c, j in pairs])
     box = Parts.whole(net)
     known = tightened(net, box)
     bound, _ = rows.bound(net, box, known.layers)
-    return {pair for pair, gone in zip(pairs, rows.refuted(bound)[0], strict=True) if not gone}
+    return {pair for pair, gone in zip(pairs, rows.refuted(bound)[0], strict=True) if gone}
 
 
 @dataclass(frozen=True)
@@ -119,7 +134,7 @@ class _Bisect:
     deadline: float
     seed: int
 
-    def __call__(self, net: FloatNetwork, case: Case, accept: Accept) -> str:
+    def __call__(self, net: FloatNetwork, case: Case, accept: Accept) -> None:
         rng = np.random.default_rng(self.seed)
         low, high = net.start_lower, net.start_upper
         size = affordable(net, POINTS), len(low)
@@ -127,18 +142,17 @@ class _Bisect:
         one, other = self._labels(net, points)
         apart = np.flatnonzero(one != other)
         if len(apart) and accept(points[apart]):
-            return "refuted"
+            return
         agreed = np.flatnonzero(one == other)
         if not len(agreed):
-            return "unknown"
+            return
         start, label = points[agreed[0]], int(one[agreed[0]])
         if self._walk(net, np.repeat(start[None], SEGMENTS, 0), self._others(rng, points[agreed], one[agreed], label), accept):
-            return "refuted"
+            return
         # nobody met another label: look for one along the gradient
         rivals: list[Polyhedron] = [(wins(j, label),) for j in range(self.outputs) if j != label]
-        until = time.monotonic() + DIFFERENCE_SHARE * max(0.0, self.deadline - time.monotonic())
-        found = attack(net, Rows.of(net, rivals), lambda x: self._walk(net, np.repeat(start[None], len(x), 0), x, accept), until, self.seed)
-        return "refuted" if found else "unknown"
+        until = share_of(self.deadline, DIFFERENCE_SHARE)
+        attack(net, Rows.of(net, rivals), lambda x: self._walk(net, np.repeat(start[None], len(x), 0), x, accept), until, self.seed)
 
     def _others(self, rng: np.random.Generator, points: np.ndarray, labels: np.ndarray, label: int) -> np.ndarray:
         """Points of other labels, all labels alike; any points where there are none."""
@@ -189,7 +203,10 @@ class _Bisect:
 
 @dataclass(frozen=True)
 class _Difference:
-    """The prelude about the first network alone: it would have to be undecided within the proved bound on the difference."""
+    """The prelude about the first network alone: it would have to be undecided within the proved bound on the difference.
+
+    A polyhedron is settled for both networks where it is for the first alone (`close`).
+    """
 
     a: Network
     b: Network
@@ -197,30 +214,25 @@ class _Difference:
     threads: int
     progress: Progress
 
-    def __call__(self, net: FloatNetwork, case: Case, accept: Accept) -> str:
-        now = time.monotonic()
-        until = now + DIFFERENCE_SHARE * max(0.0, self.deadline - now)
+    def __call__(self, net: FloatNetwork, case: Case, accept: Accept) -> Evidence | None:
+        until = share_of(self.deadline, DIFFERENCE_SHARE)
         bound = compare(self.a, self.b, case.lower, case.upper, deadline=until).bound
         if not np.isfinite(bound):
-            return "unknown"
+            return None
         alone = float_network(self.a, case.lower, case.upper)
         rows = Rows.of(alone, [close(polyhedron, self.a.output_size, Fraction(bound)) for polyhedron in case.unsafe])
-        hits: list[bool] = []
 
         def look(points: np.ndarray) -> bool:
             """A point that is that close ends this search, whether the labels differ there or not."""
-            hits.append(accept(points))
+            accept(points)
             return True
 
-        now = time.monotonic()
-        until = now + SEARCH_SHARE * max(0.0, self.deadline - now)
+        until = share_of(self.deadline, SEARCH_SHARE)
         if attack(alone, rows, look, until, 0, steps=10):
-            return "refuted" if any(hits) else "unknown"
+            return None
         ended = searched(alone, rows, look, until, lambda text: self.progress(f"difference: {text}"), self.threads)
-        if any(hits):
-            return "refuted"
         found = decided(ended)
-        return "proved" if found is not None and found.status == "safe" else "unknown"
+        return None if found is None else found.evidence
 
 
 def close(polyhedron: Polyhedron, outputs: int, bound: Fraction) -> Polyhedron:

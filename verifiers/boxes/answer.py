@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any, Literal, NoReturn
 
 from ...models.text import rational
+from .evidence import Evidence
 
 Verdict = Literal["proved", "refuted", "unknown"]
 WORDS = {"proved": "unsat", "refuted": "sat", "unknown": "unknown"}
@@ -60,10 +61,13 @@ class Answer:
     epsilon: str | None = None  # with --against: the proved bound on the difference, and the largest difference seen
     seen: str | None = None
     proof: str | None = None
-    trust: str = "exact"  # "float": the word of a solver with tolerances
+    evidence: Evidence | None = None  # of a proof, which there is not without
     checked: bool = False  # a proof was written that the checker has accepted
+    certificate: str = ""  # what there is to say about that proof, or why there is none
 
     def __post_init__(self) -> None:
+        if self.verdict == "proved" and not isinstance(self.evidence, Evidence):
+            raise ValueError("proved needs evidence")
         if self.verdict not in STATUS:
             raise ValueError(f"{self.verdict!r} is no verdict")
         if (self.verdict == "unknown") != (self.reason is not None):
@@ -84,6 +88,13 @@ class Answer:
         """Exit status."""
         return STATUS[self.verdict]
 
+    @property
+    def trust(self) -> str:
+        """ "float": the word of a solver with tolerances."""
+        if self.checked:
+            return "checked"
+        return "float" if self.evidence is not None and self.evidence.by_word else "exact"
+
     def to_plain(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -96,6 +107,8 @@ class Answer:
             found["witness"] = Witness(**w)
         found["steps"] = tuple(Step(**s) for s in found["steps"])
         found["warnings"] = tuple(found["warnings"])
+        if found.get("evidence") is not None:
+            found["evidence"] = Evidence.from_plain(found["evidence"])
         return cls(**found)
 
 
@@ -109,7 +122,7 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
     shown = None if w is None else {"input": list(w.input), "output": list(w.output)}
     return {
         "verdict": answer.verdict,
-        "trust": ("checked" if answer.checked else answer.trust) if answer.verdict == "proved" else None,
+        "trust": answer.trust if answer.verdict == "proved" else None,
         "reason": answer.reason,
         "backend": answer.backend,
         "seconds": round(answer.seconds, 3),
@@ -126,7 +139,13 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
         "epsilon": answer.epsilon,
         "seen": answer.seen,
         "warnings": list(answer.warnings),
+        "certificate": (answer.certificate or None) if answer.verdict == "proved" else None,
+        "evidence": None if answer.verdict != "proved" or answer.evidence is None else _counted(answer.evidence),
     }
+
+
+def _counted(evidence: Evidence) -> dict[str, Any]:
+    return {"cases": evidence.cases, "polyhedra": evidence.polyhedra, "parts": {how.lower(): n for how, n in evidence.settled}}
 
 
 def witness_text(witness: Witness) -> str:

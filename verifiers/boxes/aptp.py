@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,11 +29,13 @@ from ..proof.writing import write_pieces
 from . import relu_split
 from .answer import Step
 from .bounds import Parts, tightened
+from .clock import now
 from .floats import FloatNetwork, float_network
 from .leaves import Shown
 from .root import optimise_neurons
 from .rows import Rows
 from .slopes import Functions, descend, usual_slopes
+from .tree import Tree
 
 Pattern = tuple[int, ...]  # j: N_j >= 0, -j: N_j < 0
 Progress = Callable[[str], None]
@@ -112,10 +113,11 @@ def _tree(net: FloatNetwork, polyhedron: Polyhedron, deadline: float, threads: i
     def refuted(points: np.ndarray) -> bool:
         return False  # points in floats prove nothing; the property was proved before
 
-    result = relu_split.search(net, Rows.of(net, [closed]), refuted, deadline, progress, threads, settled)
+    tree = Tree(1)
+    result = relu_split.search(net, Rows.of(net, [closed]), refuted, deadline, tree, progress, threads, settled)
     if result.status == "timeout":
         raise TimeoutError("out of time while splitting ReLUs")
-    if result.status != "safe":
+    if tree.tiling() is None:
         raise Unsupported("splits of ReLUs alone do not show it in float64")
     return found
 
@@ -178,13 +180,13 @@ def write(path: Path, data: bytes, network: Network, stated: Property, deadline:
     """
     import onnx
 
-    began = time.monotonic()
+    began = now()
     check_plain(network, [node.op_type for node in onnx.load_model_from_string(data).graph.node])
     leaves = patterns(network, stated, deadline, threads, progress)
     neurons = sum(network.sizes[node.source] for node in network.nodes if isinstance(node, Relu))
     check(network, stated, b"".join(pieces(stated, neurons, leaves)).decode("ascii"), deadline, progress)
     size = write_pieces(path, pieces(stated, neurons, leaves))
-    return Step("aptp", "proved", round(time.monotonic() - began, 3), f"{len(leaves)} leaves, {size} bytes")
+    return Step("aptp", "proved", round(now() - began, 3), f"{len(leaves)} leaves, {size} bytes")
 
 
 # -- checking ----------------------------------------------------------------------------------------------------------
@@ -195,7 +197,7 @@ def check(network: Network, stated: Property, text: str, deadline: float, progre
 
     LimitReached is no rejection: an LP or MILP might still show the leaf.
     """
-    started = time.monotonic()
+    started = now()
     leaves, told, neurons = parsed(text)
     if _normal(told) != _normal(stated):
         raise Rejected("the file proves another property")
@@ -212,11 +214,11 @@ def check(network: Network, stated: Property, text: str, deadline: float, progre
         for polyhedron in _closed(case).unsafe:
             rows = Rows.of(net, [polyhedron])
             for start in range(0, len(leaves), BATCH):
-                if time.monotonic() > deadline:
+                if now() > deadline:
                     raise LimitReached("out of time")
                 progress(f"{start} of {len(leaves)} leaves checked")
                 _shown(net, box, rows, leaves[start : start + BATCH])
-    return Checked(len(leaves), time.monotonic() - started)
+    return Checked(len(leaves), now() - started)
 
 
 def check_path(network: Network, stated: Property, proof: Path, deadline: float, progress: Progress = lambda text: None) -> Checked:

@@ -5,13 +5,13 @@ First thing that `decide.py` tries; what it proposes is replayed exactly before 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 
 from ...models.network import Relu
+from .clock import now
 from .floats import FloatNetwork
 from .rows import Rows
 
@@ -84,7 +84,7 @@ def _ascend(
         margin = rows.margin(x, values[-1])
         if _offer(x, margin.max(axis=1), accept):
             return True
-        if time.monotonic() > deadline:
+        if now() > deadline:
             return False
         up = gradient(net, rows, values, x, target)
         x = np.clip(x + np.sign(up) * (high - low) * (0.25 * 0.88**step), low, high)

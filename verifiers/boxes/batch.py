@@ -35,6 +35,11 @@ class Batch:
 
 
 class Weighed(Batch):
-    """Batches of what `branch_and_bound` searches; `weight` (parts,): the share of the whole search that each is."""
+    """Batches of what `branch_and_bound` searches, (parts,) each: `node` of the `Tree` that accounts for them, `weight`: the share of the whole, for reports.
 
+    `phase` (parts, neurons): which ReLUs are fixed to be on (1) or off (-1).
+    """
+
+    phase: np.ndarray
     weight: np.ndarray
+    node: np.ndarray

@@ -10,7 +10,6 @@ are, and a NaN never passes for a bound: it compares false.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 
 from ...models.network import Relu
 from .batch import Weighed
+from .clock import now
 from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatAffine, FloatNetwork, check_subnormals
 from .matrices import SparseFloats
 
@@ -36,7 +36,8 @@ class Parts(Weighed):
     """Parts of the box, and what is known on each: `low`, `high` (parts, inputs); `lower`, `upper` (parts, neurons).
 
     `phase` (parts, neurons): 1 and -1 where a split restricts the part to inputs for which the neuron's input is >= 0, or <= 0;
-    0 elsewhere.  The other fields hold on the part so restricted.  `weight`: which part of the whole search this is, for reports.
+    0 elsewhere.  The other fields hold on the part so restricted.  `weight`: which part of the whole search this is, for reports;
+    `node`: its number in the tree of `evidence.py`, where there is one.
     """
 
     low: np.ndarray
@@ -45,11 +46,12 @@ class Parts(Weighed):
     upper: np.ndarray
     phase: np.ndarray
     weight: np.ndarray
+    node: np.ndarray
 
     @classmethod
-    def whole(cls, net: FloatNetwork) -> Parts:
+    def whole(cls, net: FloatNetwork, node: int = 0) -> Parts:
         low, high, lower, upper = (np.array(v[None]) for v in (net.start_lower, net.start_upper, net.lower, net.upper))
-        return cls(low, high, lower, upper, np.zeros((1, net.count), dtype=np.int8), np.ones(1))
+        return cls(low, high, lower, upper, np.zeros((1, net.count), dtype=np.int8), np.ones(1), np.array([node]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +298,7 @@ def tightened(net: FloatNetwork, parts: Parts, *, share: bool = False, until: fl
         lower, upper, phase = parts.lower[:, columns], parts.upper[:, columns], parts.phase[:, columns]
 
         def bounded(piece: tuple[np.ndarray, np.ndarray], k: int = k, source: int = source) -> tuple[Found, Found] | None:
-            if time.monotonic() > until:
+            if now() > until:
                 return None
             check_subnormals()
             with np.errstate(all="ignore"):

@@ -7,7 +7,6 @@ whichever is first, are written down, with the multipliers that showed them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -25,6 +24,7 @@ from ..proof.lines import Phases
 from . import bounds, lp_split, relu_split
 from .bounds import Parts, Tightened, losses
 from .clip import promising_factors
+from .clock import now
 from .floats import FloatNetwork, float_network
 from .input_split import FEW_OPEN, blamed_inputs, weakest_rows
 from .leaves import Shown
@@ -32,6 +32,7 @@ from .race import Entrant, decided, race
 from .root import root_of
 from .rows import Rows
 from .searches import LP_AFTER, few_inputs
+from .tree import Tree
 from .work import Searched
 
 REST = 3  # the checker bounds all ReLUs anew on every so manieth level of cuts, and where a part may be shown
@@ -103,7 +104,7 @@ class _Case:
         self.written, self.over = 0, 0.0
 
     def in_time(self) -> None:
-        if time.monotonic() > self.deadline:
+        if now() > self.deadline:
             raise TimeoutError("out of time while proving")
 
     def lines(self) -> Iterator[Line]:
@@ -211,7 +212,7 @@ class _Case:
     def _phases_of(self, region: Region, parts: Parts, done: frozenset[int]) -> list[Any] | None:
         """Leaves of one part, where splitting its ReLUs shows it soon."""
         net = float_network(self.network, *([Fraction(float(v)) for v in ends[0]] for ends in (parts.low, parts.high)))
-        found = self._by_phases(region, net, min(self.deadline, time.monotonic() + PATIENCE), done)
+        found = self._by_phases(region, net, min(self.deadline, now() + PATIENCE), done)
         return None if found is None or found[0] else found[1]
 
     def _by_phases(self, region: Region, net: FloatNetwork, deadline: float, done: frozenset[int]) -> tuple[list[Any], list[Any]] | None:
@@ -251,15 +252,15 @@ class _Case:
         def entrant(name: str) -> Entrant:
             search, after = SEARCHES[name]
 
-            def run(progress: Progress) -> Searched:
+            def run(progress: Progress, tree: Tree) -> Searched:
                 each = max(1, self.threads // len(SEARCHES))
-                return search(net, rows, lambda points: False, deadline, progress, each, settled=leaves[name].append, root=root)
+                return search(net, rows, lambda points: False, deadline, tree, progress, each, settled=leaves[name].append, root=root)
 
             return Entrant(name, run, after)
 
-        ended = race([entrant(name) for name in SEARCHES], deadline, self.progress)
+        ended = race([entrant(name) for name in SEARCHES], rows.polyhedra, deadline, self.progress)
         if decided(ended) is None:
-            if time.monotonic() > self.deadline:
+            if now() > self.deadline:
                 raise TimeoutError("out of time while proving")
             return None
         return entries, leaves[ended[-1].entrant.name]

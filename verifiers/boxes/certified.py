@@ -8,7 +8,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import itertools
-import time
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,16 +19,21 @@ from ...models.errors import InputError, TooLarge, Unsupported
 from ...models.network import Network
 from ...models.property import Property
 from ...models.vnnlib import load_text, read_vnnlib
+from ..engines.blas import one_blas_thread
 from ..proof.box_checker import BoxAccepted, check_box_proof
 from ..proof.box_witness import BOX_WITNESS, box_witness_line, check_box_witness
 from ..proof.format import LimitReached, Rejected, read_lines
 from ..proof.writing import write_lines
+from ..verdict import Contradiction
 from . import aptp
 from .answer import Answer, Step
 from .certificate import proof_lines
+from .clock import now
 
 Progress = Callable[[str], None]
 OURS = "relucid"
+UNCHECKED = "not checked"
+NO_PROOF = (Unsupported, TooLarge, TimeoutError, LimitReached)
 
 
 @dataclass(frozen=True)
@@ -45,68 +51,109 @@ def digests(network: Network, spec: str) -> dict[str, str]:
     return {"network": hashlib.sha256(network.source).hexdigest(), "property": hashlib.sha256(spec.encode()).hexdigest()}
 
 
-def certified(
-    answer: Answer,
-    place: Path,
-    form: str,
-    network: Network,
-    stated: Property,
-    spec: str,
-    deadline: float,
-    threads: int,
-    progress: Progress = lambda text: None,
-) -> Answer:
-    """The answer with its certificate in `place`, or unknown: whoever asks for a proof is not content with less.
+@dataclass(frozen=True)
+class Asked:
+    """What an answer is about; `spec`: the property's text."""
 
-    `spec`: the property's text.  Raises InputError where the file cannot be written.
+    network: Network
+    stated: Property
+    spec: str
+    threads: int = 1
+    progress: Progress = lambda text: None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return digests(self.network, self.spec)
+
+
+def certified(answer: Answer, asked: Asked, place: Path | None, form: str, deadline: float) -> Answer:
+    """The answer with its certificate in `place` (None: it is checked and thrown away), or unknown: whoever asks for a proof is not content with less.
+
+    Raises InputError where the file cannot be written, Contradiction where the checker rejects it.
     """
+    if answer.verdict == "unknown":
+        return answer
     try:
-        if answer.verdict == "refuted":
-            _write_witness(answer, place, network, stated, spec)
-            return replace(answer, proof=str(place))
-        if answer.verdict == "proved" and form == OURS:
-            step = _write(place, network, stated, spec, deadline, threads, progress, answer.backend)
-            return replace(answer, steps=(*answer.steps, step), proof=str(place), checked=True)
-        if answer.verdict == "proved":
-            step = aptp.write(place, network.source, network, stated, deadline, threads, progress)
-            return replace(answer, steps=(*answer.steps, step), proof=str(place))
-    except (Unsupported, TooLarge, TimeoutError, LimitReached) as error:
+        with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
+            where = place or Path(folder) / "proof"
+            kept = None if place is None else str(place)
+            if answer.verdict == "refuted":
+                _write_witness(answer, asked, where)
+                return replace(answer, proof=kept)
+            if form == OURS:
+                return replace(_checked(answer, asked, where, deadline), proof=kept)
+            a = asked
+            step = aptp.write(where, a.network.source, a.network, a.stated, deadline, a.threads, a.progress)
+            return replace(answer, steps=(*answer.steps, step), proof=kept)
+    except NO_PROOF as error:
         late = "" if isinstance(error, Unsupported | TooLarge) else "; raise --timeout"
         return replace(answer, verdict="unknown", reason=f"trust: it is proved, but there is no checked proof: {error}{late}")
     except OSError as error:
         raise InputError(
             str(place), f"cannot write the proof: {error.strerror or error}", "free some space, or name another file"
         ) from None
-    return answer
 
 
-def _write(
-    place: Path, network: Network, stated: Property, spec: str, deadline: float, threads: int, progress: Progress, by: str | None
-) -> Step:
-    began = time.monotonic()
-    names = digests(network, spec)
+def certifiable(answer: Answer) -> bool:
+    """Whether one of our engines has proved it."""
+    return answer.verdict == "proved" and answer.evidence is not None and not answer.evidence.by_word
+
+
+def checked_where_affordable(answer: Answer, asked: Asked, deadline: float) -> Answer:
+    """The answer at trust "checked" if a proof is made and accepted before the deadline, else as it is, with the reason.  The proof is thrown away.
+
+    Raises Contradiction as `certified` does.
+    """
+    began = now()
+    try:
+        with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
+            return _checked(answer, asked, Path(folder) / "proof", deadline)
+    except NO_PROOF as error:
+        why = f"{error} (after {now() - began:.2g} s)" if isinstance(error, TimeoutError | LimitReached) else str(error)
+    except OSError:
+        why = "no space for a proof"
+    except MemoryError:
+        why = "out of memory"
+    return replace(answer, certificate=f"{UNCHECKED}: {why}")
+
+
+def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answer:
+    began = now()
     times: list[float] = []
     accepted: list[BoxAccepted] = []
 
     def confirm(part: Path) -> None:
-        times.append(time.monotonic())
-        progress("checking the proof")
-        accepted.append(check_box_proof(network, stated, names, read_lines(part), progress, deadline=deadline))
+        times.append(now())
+        asked.progress("checking the proof")
+        try:
+            found = check_box_proof(asked.network, asked.stated, asked.digests, read_lines(part), asked.progress, deadline=deadline)
+        except Rejected as error:
+            raise Contradiction(f"{answer.backend} says unsat, but the checker rejects its proof: {error}", _kept(part, asked)) from None
+        accepted.append(found)
 
-    try:
-        size = write_lines(place, proof_lines(network, stated, names, deadline, threads, progress, by), confirm)
-    except Rejected as error:  # never seen; an honest answer all the same
-        raise Unsupported(f"the checker rejects the proof that was written ({error})") from None
-    ended = time.monotonic()
+    with one_blas_thread():
+        lines = proof_lines(asked.network, asked.stated, asked.digests, deadline, asked.threads, asked.progress, answer.backend)
+        size = write_lines(place, lines, confirm)
+    ended = now()
     found = f"{accepted[0].parts} parts, {accepted[0].leaves} leaves, {size} bytes, checked in {ended - times[0]:.2f} s"
-    return Step("proof", "proved", round(ended - began, 3), found)
+    step = Step("proof", "proved", round(ended - began, 3), found)
+    return replace(answer, steps=(*answer.steps, step), checked=True, certificate=f"proof: {found}")
 
 
-def _write_witness(answer: Answer, place: Path, network: Network, stated: Property, spec: str) -> None:
+def _kept(proof: Path, asked: Asked) -> str:
+    """A new folder with what was rejected and what it is about."""
+    folder = Path(tempfile.mkdtemp(prefix="relucid-contradiction-"))
+    shutil.copy(proof, folder / "rejected.proof")
+    (folder / "network.onnx").write_bytes(asked.network.source)
+    (folder / "property.vnnlib").write_text(asked.spec, encoding="utf-8")
+    return str(folder)
+
+
+def _write_witness(answer: Answer, asked: Asked, place: Path) -> None:
     assert answer.witness is not None
-    w, names = answer.witness, digests(network, spec)
-    line = box_witness_line(names, w.input, w.output, (w.runtime_input, w.runtime_output))
-    check_box_witness(network, stated, names, line)
+    w = answer.witness
+    line = box_witness_line(asked.digests, w.input, w.output, (w.runtime_input, w.runtime_output))
+    check_box_witness(asked.network, asked.stated, asked.digests, line)
     write_lines(place, [line])
 
 
@@ -115,7 +162,7 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
     from ...models.onnx_reader import load_onnx
     from .decide import check_fit
 
-    started = time.monotonic()
+    started = now()
     text = load_text(spec)
     stated = read_vnnlib(text, origin=str(spec))
     read = load_onnx(network, real_size=stated.inputs)
@@ -123,7 +170,7 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
     try:
         if not _is_ours(proof):
             found = aptp.check_path(read, stated, proof, started + timeout, progress)
-            return Checked(found.leaves, time.monotonic() - started)
+            return Checked(found.leaves, now() - started)
         lines = read_lines(proof)
         first = next(lines, None)
         if first is None:
@@ -133,13 +180,13 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
             if next(lines, None) is not None:
                 raise Rejected("line 2: a witness is one line")
             check_box_witness(read, stated, names, first)
-            return Checked(0, time.monotonic() - started, counterexample=True)
+            return Checked(0, now() - started, counterexample=True)
         accepted = check_box_proof(read, stated, names, itertools.chain([first], lines), progress, deadline=started + timeout)
     except TooLarge as error:
         raise LimitReached(str(error)) from None
     except OSError as error:
         raise InputError(str(proof), f"cannot read the proof: {error.strerror or error}", "check the path") from None
-    return Checked(accepted.leaves, time.monotonic() - started, accepted.parts)
+    return Checked(accepted.leaves, now() - started, accepted.parts)
 
 
 def _is_ours(proof: Path) -> bool:

@@ -6,8 +6,6 @@ output.  What `against.py` and `agreement.py` ask.
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -17,9 +15,13 @@ import numpy as np
 from ...models.exact_point import exact_outputs
 from ...models.network import Network
 from .bounds import Parts, Start, tightened, upper_bounds
+from .clock import now
 from .difference import Pair, known, pair, paired
+from .evidence import Evidence, How, Lost
 from .floats import FloatNetwork, float_network
+from .halves import cut_inputs
 from .stacked import side_by_side
+from .tree import Tree
 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut
 ROWS = 1 << 14  # neurons that are bounded at once
@@ -57,7 +59,11 @@ class Compared:
     bound: float
     seen: Fraction
     point: tuple[Fraction, ...]
-    parts: int
+    evidence: Evidence  # of the bound: parts of the box on each of which it holds
+
+    @property
+    def parts(self) -> int:
+        return self.evidence.parts
 
 
 def compare(
@@ -78,49 +84,63 @@ def compare(
     """
     both = pair(a, b, lower, upper) if paired(a, b) else Apart.of(a, b, lower, upper)
     net = both.a
+    tree, top = Tree(1), 0.0
+
+    def settle(parts: Parts, at_most: np.ndarray) -> None:
+        """The parts need no better bounds than these."""
+        nonlocal top
+        tree.settle(parts.node, How.BOUNDS)
+        top = max(top, float(at_most.max(initial=0.0)))
+
     waiting = Parts.whole(net)
-    worth, steep = both.bounds(waiting)
-    worst = worth.max(axis=1)
+    worst, steep = _bounded(both, waiting)
     seen, point = _sampled(a, b, both, lower, upper)
     free = int((net.start_lower < net.start_upper).sum())
-    done, settled = 1, 0.0
+    done = 1
     batch = max(1, min(64, ROWS // max(net.sizes)))
     if stop_above is not None and seen > stop_above:
         free = FEW_INPUTS + 1
-    while time.monotonic() < deadline and len(waiting):
-        top = max(float(worst.max()), settled)
-        progress(f"{done} parts: at most {top:.3g}, at least {float(seen):.3g}")
+    while now() < deadline and len(waiting):
+        highest = max(float(worst.max()), top)
+        progress(f"{done} parts: at most {highest:.3g}, at least {float(seen):.3g}")
         target = max(goal, ratio * float(seen))
-        if not top > target or free > FEW_INPUTS:
+        if not highest > target or free > FEW_INPUTS:
             break
         order = np.argsort(-worst)
         taken = order[:batch][worst[order[:batch]] > target]
         kept = np.setdiff1d(np.arange(len(waiting)), taken)
         low = worst[kept] <= target  # good enough: they need not wait
-        settled = max(settled, float(worst[kept][low].max(initial=0.0)))
-        halves = _halved(waiting[taken], steep[taken])
+        halves = _halved(tree, waiting[taken], steep[taken])
         if halves is None:
             break
-        more, more_steep = both.bounds(halves)
+        settle(waiting[kept[low]], worst[kept[low]])
+        more, more_steep = _bounded(both, halves)
         waiting = Parts.joined([waiting[kept[~low]], halves])
-        worst = np.concatenate([worst[kept[~low]], more.max(axis=1)])
+        worst = np.concatenate([worst[kept[~low]], more])
         steep = np.concatenate([steep[kept[~low]], more_steep])
         done += len(halves)
-    top = max(float(worst.max(initial=0.0)), settled)
-    return Compared(top if top == top else math.inf, seen, point, done)
+    settle(waiting, worst)
+    evidence = tree.tiling()
+    if evidence is None:
+        raise Lost("a part of the box has no bound")
+    return Compared(top, seen, point, evidence)
 
 
-def _halved(parts: Parts, steep: np.ndarray) -> Parts | None:
+def _bounded(both: Pair | Apart, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+    """The largest of the outputs' bounds on each part, infinite where there is none; and how much each input matters."""
+    bound, steep = both.bounds(parts)
+    worst = bound.max(axis=1)
+    return np.where(np.isnan(worst), np.inf, worst), steep
+
+
+def _halved(tree: Tree, parts: Parts, steep: np.ndarray) -> Parts | None:
     at = np.arange(len(parts))
     width = parts.high - parts.low
     cut = ((steep + 1e-3 * steep.max(axis=1, keepdims=True) + 1e-300) * width).argmax(axis=1)
     middle = parts.low[at, cut] + width[at, cut] / 2
     if not ((parts.low[at, cut] < middle) & (middle < parts.high[at, cut])).all():
         return None
-    left, right = parts[at], parts[at]
-    left.high[at, cut] = middle
-    right.low[at, cut] = middle
-    return Parts.joined([left, right])
+    return Parts.joined(list(cut_inputs(tree, parts, cut, middle)))
 
 
 def _sampled(

@@ -1,14 +1,13 @@
-"""Decide one property of one network: attack first, then branch and bound, case by case.
+"""Decide one property of one network: bounds of all its cases, then of each that is left alone an attack, and branch and bound.
 
-The order of `relucid verify`: `floats.py` makes the numbers, `attack.py` looks for a counterexample, the searches (`searches.py`)
+The order of `relucid verify`: `floats.py` makes the numbers, `first_bounds.py` settles what is easy, `attack.py` looks for a counterexample, the searches (`searches.py`)
 prove that there is none or meet one on the way, `replay.py` has the last word on it.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -20,6 +19,9 @@ from ...models.property import Case, Property
 from ..engines.blas import one_blas_thread
 from .answer import Answer, Step, Witness
 from .attack import attack
+from .clock import now, share_of
+from .evidence import Evidence
+from .first_bounds import first_bounds
 from .floats import FloatNetwork, float_network
 from .race import Ended, decided
 from .replay import Replayer
@@ -28,8 +30,8 @@ from .searches import searched
 
 Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]
-Prelude = Callable[[FloatNetwork, Case, Accept], str]  # "proved", "refuted" (a point was accepted) or "unknown"
-ATTACK_SHARE = 0.2  # of the time
+Prelude = Callable[[FloatNetwork, Case, Accept], Evidence | None]  # None: it does not show that the case is safe
+ATTACK_SHARE, BOUNDS_SHARE = 0.2, 0.2  # of the time
 NO_PROOF = "HiGHS finds no counterexample, within its tolerances; --trust float takes its word"
 OUT_OF_TIME = "the time limit was reached"
 STUCK = "a part of the box is too small to cut and its bounds are still not good enough in float64"
@@ -88,28 +90,34 @@ def decide(
     `files`: where the network is several side by side, those; `preludes` have a try at every case before anything else.
     `backend`: one of `answer.BACKENDS`.  HiGHS's word that there is none counts at trust "float" only.
     """
-    started = time.monotonic()
+    started = now()
     run = _Run(network, deadline, seed, threads, progress, files, preludes, backend, trust)
     reason, decided_by = None, "bounds"
+    shown: dict[int, Evidence] = {}
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         try:
-            for number, case in enumerate(stated.cases, start=1):
-                shown = f"case {number} of {len(stated.cases)}: " if len(stated.cases) > 1 else ""
-                found = _case(run, case, shown)
-                if run.witness is not None:
-                    reason = None
+            if len(stated.cases) > 1:
+                shown |= _first(run, stated)
+            for number, case in enumerate(stated.cases):
+                if number in shown:
+                    continue
+                if now() > deadline:
+                    reason = reason or OUT_OF_TIME
                     break
-                reason = reason or found
-                if time.monotonic() > deadline:
-                    reason = reason or (OUT_OF_TIME if number < len(stated.cases) else None)
+                found = _case(run, case, f"case {number + 1} of {len(stated.cases)}: " if len(stated.cases) > 1 else "")
+                if isinstance(found, Evidence):
+                    shown[number] = found
+                elif run.witness is not None:
                     break
+                else:
+                    reason = reason or found
         except Unsupported as error:
             reason = str(error)
     if run.steps:
         decided_by = run.steps[-1].backend
     warnings = (run.replayer.missing,) if run.replayer.missing else ()
-    seconds = time.monotonic() - started
-    steps = tuple(run.steps)
+    seconds = now() - started
+    steps = tuple(run.steps) if len(stated.cases) < 2 else _summed(run.steps)
     if run.witness is not None:
         return Answer("refuted", None, decided_by, seconds, run.witness, steps, warnings)
     if run.replayer.disagreement is not None:  # an exact counterexample that onnxruntime does not share: never a proof
@@ -118,33 +126,51 @@ def decide(
             f" ({complaint})" if complaint else ""
         )
         return Answer("unknown", reason, None, seconds, witness, steps, warnings)
-    if reason is not None:
-        return Answer("unknown", reason, None, seconds, None, steps, warnings, timeout=reason == OUT_OF_TIME)
-    word = any(s.backend == "milp" and s.outcome == "proved" for s in steps)
-    return Answer("proved", None, decided_by, seconds, None, steps, warnings, trust="float" if word else "exact")
+    evidence = Evidence.total([len(case.unsafe) for case in stated.cases], shown)
+    if evidence is None:
+        return Answer("unknown", reason or OUT_OF_TIME, None, seconds, None, steps, warnings, timeout=reason in (None, OUT_OF_TIME))
+    return Answer("proved", None, decided_by, seconds, None, steps, warnings, evidence=evidence)
 
 
-def _case(run: _Run, case: Case, shown: str) -> str | None:
-    """Why the case is not decided; None where it is safe, or where `run.witness` was set."""
+def _first(run: _Run, stated: Property) -> dict[int, Evidence]:
+    """What bounds settle of all cases."""
+    began = now()
+    found = first_bounds(run.network, stated.cases, share_of(run.deadline, BOUNDS_SHARE), run.progress, run.threads)
+    _step(run, "bounds", "proved" if len(found) == len(stated.cases) else "unknown", began, f"{len(found)} of {len(stated.cases)} cases")
+    return found
+
+
+def _summed(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """One for all cases in which the same engine came to the same end."""
+    grouped: dict[tuple[str, str], list[Step]] = {}
+    for step in steps:
+        grouped.setdefault((step.backend, step.outcome), []).append(step)
+    return tuple(
+        Step(*key, round(sum(s.seconds for s in some), 3), some[0].detail if len(some) == 1 else f"{len(some)} cases")
+        for key, some in grouped.items()
+    )
+
+
+def _case(run: _Run, case: Case, shown: str) -> Evidence | str:
+    """What shows that the case is safe, or why it is not decided; where `run.witness` was set that means nothing."""
     accept = run.accept(case)
     net = float_network(run.network, case.lower, case.upper)
     if any(not rows for rows in case.unsafe):  # every input is unsafe
         accept(np.array([(net.start_lower + net.start_upper) / 2]))
-        return None if run.witness is not None else "every input is unsafe, but no point could be confirmed"
+        return "every input is unsafe, but no point could be confirmed"
     for name, prelude in run.preludes.items():
-        began = time.monotonic()
+        began = now()
         run.progress(f"{shown}{name}")
-        outcome = prelude(net, case, accept)
-        _step(run, name, outcome, began)
-        if outcome != "unknown":
-            return None
+        found = prelude(net, case, accept)
+        _step(run, name, "refuted" if run.witness is not None else "unknown" if found is None else "proved", began)
+        if found is not None or run.witness is not None:
+            return found or ""
     rows = Rows.of(net, case.unsafe)
-    began = time.monotonic()
+    began = now()
     run.progress(f"{shown}attack")
-    until = began + ATTACK_SHARE * max(0.0, run.deadline - began)
-    if attack(net, rows, accept, until, run.seed):
+    if attack(net, rows, accept, share_of(run.deadline, ATTACK_SHARE), run.seed):
         _step(run, "attack", "refuted", began)
-        return None
+        return ""
     _step(run, "attack", "unknown", began, "no counterexample")
     ended = searched(
         net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads, backend=run.backend, trust=run.trust
@@ -153,13 +179,13 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
         run.steps.append(_step_of(e, run.deadline))
     last = decided(ended)
     if last is not None:
-        if last.status == "found" and run.witness is None:
-            raise AssertionError(f"{ended[-1].entrant.name} found something, and there is no witness")
-        return None
+        if last.evidence is None and run.witness is None:
+            raise AssertionError(f"{last.entrant.name} found something, and there is no witness")
+        return last.evidence or ""
     results = [e.found for e in ended]
     if any(r is None or r.status == "timeout" for r in results):
         return OUT_OF_TIME
-    if any(r is not None and r.status == "safe" for r in results):
+    if any(e.evidence is not None for e in ended):
         return NO_PROOF
     return " and ".join(dict.fromkeys(r.reason or STUCK for r in results if r is not None))
 
@@ -167,16 +193,14 @@ def _case(run: _Run, case: Case, shown: str) -> str | None:
 def _step_of(ended: Ended, deadline: float) -> Step:
     found, name = ended.found, ended.entrant.name
     if found is None:
-        return Step(name, "timeout" if time.monotonic() > deadline else "cancelled", round(ended.seconds, 3))
-    outcome = {
-        "safe": "proved" if ended.entrant.decides(found) else "unknown",
-        "found": "refuted",
-        "timeout": "timeout",
-        "stuck": "unknown",
-    }
+        return Step(name, "timeout" if now() > deadline else "cancelled", round(ended.seconds, 3))
+    if ended.evidence is not None:
+        outcome = "proved" if ended.decides else "unknown"
+    else:
+        outcome = {"found": "refuted", "timeout": "timeout"}.get(found.status, "unknown")
     name = name if found.parts or found.reason else "bounds"  # nothing was left to search
-    return Step(name, outcome[found.status], round(ended.seconds, 3), found.reason or f"{found.parts} parts")
+    return Step(name, outcome, round(ended.seconds, 3), found.reason or f"{found.parts} parts")
 
 
 def _step(run: _Run, backend: str, outcome: str, began: float, detail: str = "") -> None:
-    run.steps.append(Step(backend, outcome, round(time.monotonic() - began, 3), detail))
+    run.steps.append(Step(backend, outcome, round(now() - began, 3), detail))

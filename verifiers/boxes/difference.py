@@ -212,7 +212,7 @@ def difference_bounds(both: Pair, parts: Parts) -> tuple[np.ndarray, np.ndarray]
 def known(net: FloatNetwork, parts: Parts) -> Parts:
     """The parts with what the network's whole box says about its neurons."""
     lower, upper = (np.repeat(v[None], len(parts), axis=0) for v in (net.lower, net.upper))
-    return Parts(parts.low, parts.high, lower, upper, parts.phase, parts.weight)
+    return Parts(parts.low, parts.high, lower, upper, parts.phase, parts.weight, parts.node)
 
 
 def _both(

@@ -14,8 +14,11 @@ import numpy as np
 from .attack import nudge
 from .bounds import Parts, losses, tightened
 from .clip import clipped
+from .evidence import How
 from .floats import FloatNetwork
+from .halves import cut_inputs, split_neurons
 from .rows import Rows
+from .tree import Tree
 from .work import Searched, branch_and_bound
 
 BATCH = 512
@@ -29,14 +32,18 @@ def search(
     rows: Rows,
     accept: Callable[[np.ndarray], bool],
     deadline: float,
+    tree: Tree,
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
 ) -> Searched:
-    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; threads may call it together."""
+    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; threads may call it together.
+
+    `tree` accounts for the parts; all polyhedra share one.
+    """
     each = 8 * (net.count * (4 + net.sizes[0] + len(rows)) + 1)
     return branch_and_bound(
-        Parts.whole(net),
-        lambda parts: _step(net, rows, parts, accept),
+        Parts.whole(net, tree.join(tree.roots)),
+        lambda parts: _step(net, rows, tree, parts, accept),
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
         threads=threads,
         deadline=deadline,
@@ -44,11 +51,13 @@ def search(
     )
 
 
-def _step(net: FloatNetwork, rows: Rows, parts: Parts, accept: Callable[[np.ndarray], bool]) -> tuple[Parts | None, str]:
+def _step(net: FloatNetwork, rows: Rows, tree: Tree, parts: Parts, accept: Callable[[np.ndarray], bool]) -> tuple[Parts | None, str]:
     """What is left to do of these parts, and a status if the search is over."""
     known = tightened(net, parts, share=True)
     bound, found = rows.bound(net, parts, known.layers)
-    left = np.flatnonzero(~(known.empty | rows.refuted(bound).all(axis=1)))
+    safe = np.asarray(known.empty | rows.refuted(bound).all(axis=1))
+    tree.settle(parts.node[safe], How.BOUNDS)
+    left = np.flatnonzero(~safe)
     if not len(left):
         return None, ""
     steep, offset, replaced = (rows.by_part(v)[left] for v in (found.inputs, found.offset, found.replaced))
@@ -61,7 +70,9 @@ def _step(net: FloatNetwork, rows: Rows, parts: Parts, accept: Callable[[np.ndar
     replaced = np.where(better[:, :, None], rows.by_part(other.replaced), replaced)
     bound = np.fmin(bound, other_bound)
     refuted = clipped(rows, parts, rows.refuted(bound), forms, known.cuts, known.cut_offsets)
-    left = np.flatnonzero(~refuted.all(axis=1))
+    safe = np.asarray(refuted.all(axis=1))
+    tree.settle(parts.node[safe], How.BOUNDS)
+    left = np.flatnonzero(~safe)
     if not len(left):
         return None, ""
     parts = parts[left]
@@ -69,7 +80,7 @@ def _step(net: FloatNetwork, rows: Rows, parts: Parts, accept: Callable[[np.ndar
     steep, loss = steep[left, weakest], losses(net, replaced[left, weakest], known[left].layers)
     if accept(_suspects(net, rows, parts, steep)):
         return None, "found"
-    halves = _divided(net, parts, steep, loss, known.share[left])  # type: ignore[index]
+    halves = _divided(net, tree, parts, steep, loss, known.share[left])  # type: ignore[index]
     return halves, "" if halves is not None else "stuck"
 
 
@@ -92,7 +103,7 @@ def weakest_rows(rows: Rows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarr
     return np.where(rows.owner == worst[:, None], bound, np.inf).argmin(axis=1)
 
 
-def _divided(net: FloatNetwork, parts: Parts, steep: np.ndarray, loss: np.ndarray, share: np.ndarray) -> Parts | None:
+def _divided(net: FloatNetwork, tree: Tree, parts: Parts, steep: np.ndarray, loss: np.ndarray, share: np.ndarray) -> Parts | None:
     """Two parts for each: cut across the input, or split at the neuron, that costs the weakest row's bound most.
 
     An input is blamed for its own term and for its share in the loss at every open neuron.  None where a part has neither an
@@ -107,17 +118,12 @@ def _divided(net: FloatNetwork, parts: Parts, steep: np.ndarray, loss: np.ndarra
     neuron_first = (by_neuron[at, split] > worth) & ((opened.sum(axis=1) <= FEW_OPEN) | (worth < 0))
     if (~neuron_first & (worth < 0)).any():
         return None
-    left, right = parts[at], parts[at]
-    left.weight, right.weight = left.weight / 2, right.weight / 2
-    rows = np.flatnonzero(~neuron_first)
-    left.high[rows, cut[rows]] = middle[rows, cut[rows]]
-    right.low[rows, cut[rows]] = middle[rows, cut[rows]]
-    rows = np.flatnonzero(neuron_first)
-    left.upper[rows, split[rows]] = 0.0
-    left.phase[rows, split[rows]] = -1
-    right.lower[rows, split[rows]] = 0.0
-    right.phase[rows, split[rows]] = 1
-    return Parts.joined([left, right])
+    by_cut, by_split = np.flatnonzero(~neuron_first), np.flatnonzero(neuron_first)
+    left, right = cut_inputs(tree, parts[by_cut], cut[by_cut], middle[by_cut, cut[by_cut]])
+    off, on = split_neurons(tree, parts[by_split], split[by_split])
+    off.upper[np.arange(len(off)), split[by_split]] = 0.0
+    on.lower[np.arange(len(on)), split[by_split]] = 0.0
+    return Parts.joined([left, off, right, on])
 
 
 def blamed_inputs(parts: Parts, steep: np.ndarray, loss: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,12 +6,12 @@ basis.  HiGHS has tolerances: its points are candidates, its prices are multipli
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .clock import now
 from .program import Program
 
 ENOUGH = 1e-3  # below 0, in the program's units: a margin as low as that needs not be the lowest
@@ -110,7 +110,7 @@ class Relaxation:
         return np.inf
 
     def _run(self, deadline: float) -> Any:
-        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + max(0.0, deadline - time.monotonic()))
+        self._highs.setOptionValue("time_limit", self._highs.getRunTime() + max(0.0, deadline - now()))
         self._highs.run()
         return self._highs.getModelStatus()
 

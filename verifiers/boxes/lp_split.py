@@ -15,7 +15,9 @@ import numpy as np
 from ...models.errors import Unsupported
 from .batch import Weighed
 from .bounds import losses
+from .evidence import How
 from .floats import FloatNetwork
+from .halves import split_neurons
 from .leaves import Settled, Shown
 from .lp import Relaxation, Solved
 from .prices import proved_bounds
@@ -25,6 +27,7 @@ from .root import Root, fresh, root_of, shown
 from .rows import Rows
 from .slopes import one_bound
 from .strengthen import relaxation_of, strengthened
+from .tree import Tree
 from .work import Searched, branch_and_bound
 
 BATCH = 8
@@ -39,6 +42,7 @@ class _Nodes(Weighed):
     phase: np.ndarray
     polyhedron: np.ndarray
     weight: np.ndarray
+    node: np.ndarray
     parent: np.ndarray
     split: np.ndarray
     share: np.ndarray
@@ -49,6 +53,7 @@ def search(
     rows: Rows,
     accept: Callable[[np.ndarray], bool],
     deadline: float,
+    tree: Tree,
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
     settled: Settled | None = None,
@@ -58,9 +63,10 @@ def search(
     root = root or root_of(net, rows, deadline, progress, threads)
     if settled is not None and root.refuted.any():
         settled(shown(net, rows, root))
+    tree.settle(tree.roots[root.refuted], How.BOUNDS)
     left = np.flatnonzero(~root.refuted)
     if not len(left):
-        return Searched("safe", 1)
+        return Searched("done", 1)
     progress("writing the linear program")
     try:
         written = program(net, root.box, rows, np.flatnonzero(np.isin(rows.owner, left)))
@@ -68,19 +74,20 @@ def search(
             written = strengthened(net, rows, root.box, written, left, deadline, progress)
     except (Unsupported, MemoryError):
         return Searched("stuck", 0, TOO_LARGE)
-    tree = _Tree(net, rows, root, written, accept, deadline, settled)
+    programs = _Programs(net, rows, root, written, accept, deadline, tree, settled)
     count = len(left)
     first = _Nodes(
         np.zeros((count, len(written.neuron)), dtype=np.int8),
         left,
         np.full(count, 1 / count),
+        tree.roots[left],
         np.full(count, np.inf),
         np.full(count, -1),
         np.ones(count),
     )
     return branch_and_bound(
         first,
-        tree.step,
+        programs.step,
         batch=BATCH,
         threads=threads,
         deadline=deadline,
@@ -89,13 +96,14 @@ def search(
 
 
 @dataclass(eq=False)
-class _Tree:
+class _Programs:
     net: FloatNetwork
     rows: Rows
     root: Root
     program: Program
     accept: Callable[[np.ndarray], bool]
     deadline: float
+    tree: Tree
     settled: Settled | None
     own: threading.local = field(default_factory=threading.local)
 
@@ -154,6 +162,7 @@ class _Tree:
         found, functions = proved_bounds(self.net, self.rows, self.root.box, factors, prices, phase.astype(np.int8), wide)
         safe = np.asarray(found.bound < 0)
         done = np.flatnonzero(safe)
+        self.tree.settle(nodes.node[done], How.BOUNDS)
         if self.settled is not None and len(done):
             f = functions[done]
             self.settled(Shown(nodes.polyhedron[done], self.rows.within(factors[done], nodes.polyhedron[done]), f.phase, f.below, f.beta))
@@ -202,19 +211,11 @@ class _Tree:
             else:
                 chosen = int(self.usual_loss[opened].argmax())
             first = int(on[chosen] > off[chosen])
-        pieces = []
-        for side in (1 - first, first):
-            pieces.append(
-                _Nodes(
-                    _with(phase, int(opened[chosen]), side)[None],
-                    nodes.polyhedron[n : n + 1],
-                    nodes.weight[n : n + 1] / 2,
-                    np.array([solved.margin]),
-                    opened[chosen : chosen + 1],
-                    shares[side, chosen : chosen + 1],
-                )
-            )
-        return _Nodes.joined(pieces)
+        neuron = opened[chosen : chosen + 1]
+        halves = split_neurons(self.tree, nodes[n : n + 1], neuron)
+        for side, half in enumerate(halves):
+            half.parent, half.split, half.share = np.array([solved.margin]), neuron, shares[side, chosen : chosen + 1]
+        return _Nodes.joined([halves[1 - first], halves[first]])
 
 
 def _with(phase: np.ndarray, neuron: int, side: int) -> np.ndarray:

@@ -6,17 +6,19 @@ word only, which counts at trust `float` (docs/verify.md).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...models.errors import Unsupported
+from .clock import now
+from .evidence import How
 from .floats import FloatNetwork
 from .program import Program, program
 from .root import Root, root_of
 from .rows import Rows
+from .tree import Tree
 from .work import Cancelled, Searched
 
 GOOD_ENOUGH = 0.5  # of the best possible margin: the first good point will do
@@ -28,16 +30,18 @@ def search(
     rows: Rows,
     accept: Callable[[np.ndarray], bool],
     deadline: float,
+    tree: Tree,
     progress: Callable[[str], None] = lambda text: None,
     root: Root | None = None,
 ) -> Searched:
-    """ "safe" is HiGHS's word here, and no proof, but where no part is counted: then the bounds of `root` were enough."""
+    """What it settles is settled by HiGHS's word, but for the polyhedra that the bounds of `root` refute."""
     root = root or root_of(net, rows, deadline, progress)
+    tree.settle(tree.roots[root.refuted], How.BOUNDS)
     left = np.flatnonzero(~root.refuted)
-    reason, undecided = "", False
+    reason = ""
     for done, polyhedron in enumerate(left):
         progress(f"HiGHS: {done} of {len(left)} polyhedra")
-        if time.monotonic() > deadline:
+        if now() > deadline:
             return Searched("timeout", done)
         try:
             written = program(net, root.box, rows, np.flatnonzero(rows.owner == polyhedron))
@@ -50,11 +54,11 @@ def search(
             reason = UNCONFIRMED
         elif status == "timeout":
             return Searched("timeout", done)
-        elif status != "infeasible":
-            undecided = True
-    if reason or undecided:
-        return Searched("stuck", len(left), reason or "HiGHS does not decide it")
-    return Searched("safe", len(left))
+        elif status == "infeasible":
+            tree.settle(tree.roots[[polyhedron]], How.WORD)
+        else:
+            reason = reason or "HiGHS does not decide it"
+    return Searched("stuck" if reason else "done", len(left), reason)
 
 
 def _solve(p: Program, deadline: float, look: Callable[[], None]) -> tuple[str, np.ndarray | None]:
@@ -84,7 +88,7 @@ def _solve(p: Program, deadline: float, look: Callable[[], None]) -> tuple[str, 
     lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
     highs: Any = highspy.Highs()
     highs.silent()
-    for option, value in (("threads", 1), ("mip_rel_gap", GOOD_ENOUGH), ("time_limit", max(0.0, deadline - time.monotonic()))):
+    for option, value in (("threads", 1), ("mip_rel_gap", GOOD_ENOUGH), ("time_limit", max(0.0, deadline - now()))):
         highs.setOptionValue(option, value)
     highs.passModel(lp)
     cancelled = []

@@ -47,9 +47,13 @@ def verify_files(
     epsilon: Fraction | None = None,
     same_label: bool = False,
     backend: str = "race",
-    trust: str = "exact",
+    trust: str | None = "exact",
 ) -> Answer:
-    """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written, in the format "relucid" or "aptp".  Raises InputError and Crashed."""
+    """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written, in the format "relucid" or "aptp".
+
+    `trust`: "float" takes a solver's word, "checked" wants a proof that the checker accepts, None has one made and checked where that is affordable.
+    Raises InputError, Crashed, and Contradiction where the checker rejects what was proved.
+    """
     started = time.monotonic()
     job = {
         "network": str(network),
@@ -78,7 +82,9 @@ def verify_files(
     if isinstance(found, str):
         out_of_time = found == "timeout"
         reason = "the time limit was reached" if out_of_time else found
-        return Answer("unknown", reason, seconds=seconds, timeout=out_of_time, peak_mb=child.peak_mb)
+        if child.decided is None:
+            return Answer("unknown", reason, seconds=seconds, timeout=out_of_time, peak_mb=child.peak_mb)
+        found = {**child.decided, "certificate": f"not checked: {reason}"}
     plain = dict(found)
     plain["seconds"], plain["peak_mb"] = seconds, child.peak_mb
     return Answer.from_plain(plain)
@@ -89,6 +95,7 @@ class _Child:
         answers, answers_end = os.pipe()
         lifeline_end, lifeline = os.pipe()
         self._fds, self._answers, self.peak_mb = [answers, lifeline], answers, 0.0
+        self.decided: dict[str, Any] | None = None  # an answer that stands, whatever becomes of its proof
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (until close)
         module = f"{__package__}.worker"
         with tempfile.TemporaryFile() as stdin:
@@ -132,6 +139,12 @@ class _Child:
                 if "progress" in message:
                     if progress is not None:
                         progress(message["progress"])
+                elif "decided" in message:
+                    self.decided = message["decided"]
+                elif "contradiction" in message:
+                    from ..verdict import Contradiction
+
+                    raise Contradiction(*message["contradiction"])
                 elif "input_error" in message:
                     raise InputError(*message["input_error"])
                 else:

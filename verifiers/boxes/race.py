@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from .clock import now
+from .evidence import Evidence, Lost
+from .tree import Tree
 from .work import Cancelled, Searched
 
 Progress = Callable[[str], None]
@@ -23,38 +25,51 @@ LOOK = 0.05
 
 @dataclass(frozen=True)
 class Entrant:
-    """`search` is given a `progress`; it begins so many seconds after the first, or when nobody is running.
-
-    `proves`: its "safe" is a proof; where it counts no parts, anybody's is.
-    """
+    """`search` is given a `progress`, and a tree for the parts that it settles; it begins so many seconds after the first, or when nobody is running."""
 
     name: str
-    search: Callable[[Progress], Searched]
+    search: Callable[[Progress, Tree], Searched]
     after: float = 0.0
-    proves: bool = True
-
-    def decides(self, found: Searched) -> bool:
-        return found.status == "found" or (found.status == "safe" and (self.proves or not found.parts))
 
 
 @dataclass(frozen=True)
 class Ended:
-    """`found`: None where the race was decided by another one, or the time was over."""
+    """`found`: None where the race was decided by another one, or the time was over.
+
+    `evidence`: its parts tile the box; `decides`: it found something, or that evidence counts.
+    """
 
     entrant: Entrant
     found: Searched | None
     began: float
     seconds: float
+    evidence: Evidence | None = None
+    decides: bool = False
 
 
-def race(entrants: Sequence[Entrant], deadline: float, progress: Progress = lambda text: None) -> list[Ended]:
-    """All that began; the last one decided it, if anybody did.  What a search raises is raised here."""
+def race(
+    entrants: Sequence[Entrant], polyhedra: int, deadline: float, progress: Progress = lambda text: None, *, word: bool = False
+) -> list[Ended]:
+    """All that began; the last one decided it, if anybody did.  What a search raises is raised here.
+
+    The question is whether so many unsafe `polyhedra` are empty on a box.  That they are is concluded here, from the parts that an entrant has settled:
+    what it says of itself is no evidence.  `word`: a solver's word about some of them counts.  Raises Lost where parts are missing.
+    """
+    trees = [Tree(polyhedra) for _ in entrants]
+
+    def ended_with(i: int, found: Searched, began: float) -> Ended:
+        evidence = trees[i].tiling()
+        if evidence is None and found.status == "done":
+            raise Lost(f"{entrants[i].name} is done, and has not settled all parts")
+        decides = found.status == "found" or (evidence is not None and (word or not evidence.by_word))
+        return Ended(entrants[i], found, began, now() - began, evidence, decides)
+
     if len(entrants) == 1:
-        start = time.monotonic()
-        return [Ended(entrants[0], entrants[0].search(progress), start, time.monotonic() - start)]
+        start = now()
+        return [ended_with(0, entrants[0].search(progress, trees[0]), start)]
     over = threading.Event()
     news: queue.SimpleQueue[tuple[int, Searched | BaseException]] = queue.SimpleQueue()
-    first = time.monotonic()
+    first = now()
     began: dict[int, float] = {}
     ended: list[Ended] = []
 
@@ -66,24 +81,24 @@ def race(entrants: Sequence[Entrant], deadline: float, progress: Progress = lamb
     def run(i: int) -> None:
         try:
             with np.errstate(all="ignore"):
-                news.put((i, entrants[i].search(look)))
+                news.put((i, entrants[i].search(look, trees[i])))
         except BaseException as error:
             news.put((i, error))
 
-    def end(i: int, found: Searched | None) -> Ended:
-        return Ended(entrants[i], found, began[i], time.monotonic() - began[i])
+    def left(i: int) -> Ended:
+        return Ended(entrants[i], None, began[i], now() - began[i])
 
     waiting = sorted(range(len(entrants)), key=lambda i: entrants[i].after)
     running: set[int] = set()
     try:
         while waiting or running:
-            now = time.monotonic()
-            while waiting and (not running or now >= first + entrants[waiting[0]].after):
+            time = now()
+            while waiting and (not running or time >= first + entrants[waiting[0]].after):
                 i = waiting.pop(0)
-                began[i] = now
+                began[i] = time
                 running.add(i)
                 threading.Thread(target=run, args=(i,), daemon=True).start()
-            if now > deadline + LATE:
+            if time > deadline + LATE:
                 break
             try:
                 i, found = news.get(timeout=LOOK)
@@ -92,15 +107,14 @@ def race(entrants: Sequence[Entrant], deadline: float, progress: Progress = lamb
             running.discard(i)
             if isinstance(found, BaseException):
                 raise found
-            ended.append(end(i, found))
-            if entrants[i].decides(found):
-                return [*(end(j, None) for j in sorted(running)), *ended]
-        return [*ended, *(end(j, None) for j in sorted(running))]
+            ended.append(ended_with(i, found, began[i]))
+            if ended[-1].decides:
+                return [*(left(j) for j in sorted(running)), *ended]
+        return [*ended, *(left(j) for j in sorted(running))]
     finally:
         over.set()
 
 
-def decided(ended: Sequence[Ended]) -> Searched | None:
-    """What the search that decided it found."""
-    last = ended[-1]
-    return last.found if last.found is not None and last.entrant.decides(last.found) else None
+def decided(ended: Sequence[Ended]) -> Ended | None:
+    """The one that decided it."""
+    return ended[-1] if ended[-1].decides else None

@@ -14,11 +14,15 @@ import numpy as np
 
 from .batch import Weighed
 from .bounds import Parts, losses
-from .floats import FloatNetwork
+from .clock import share_of
+from .evidence import How
+from .floats import HOPELESS, FloatNetwork
+from .halves import split_neurons
 from .leaves import Settled, Shown
-from .root import NEURON_SHARE, Root, fresh, root_of, share_of, shown
+from .root import NEURON_SHARE, Root, fresh, root_of, shown
 from .rows import Rows
 from .slopes import Functions, descend, one_bound
+from .tree import Tree
 from .work import Searched, branch_and_bound
 
 BATCH = 64
@@ -40,6 +44,7 @@ class Phases(Weighed):
     row: np.ndarray
     weight: np.ndarray
     bound: np.ndarray
+    node: np.ndarray
 
     @property
     def functions(self) -> Functions:
@@ -54,6 +59,7 @@ def search(
     rows: Rows,
     accept: Callable[[np.ndarray], bool],
     deadline: float,
+    tree: Tree,
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
     settled: Settled | None = None,
@@ -61,31 +67,33 @@ def search(
 ) -> Searched:
     """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; threads may call it together.
 
-    `settled` gets every part that is found safe, with the multipliers and the row that show it: together they are the leaves of the
-    tree of splits.  `root`: what is known on the whole box, where that was found already.
+    `tree` accounts for the parts, from a root for every polyhedron.  `settled` gets those that are found safe, with the multipliers and the row that
+    show it: the leaves.  `root`: what is known on the whole box, where that was found already.
     """
     root = root or root_of(net, rows, deadline, progress, threads)
     if settled is not None and root.refuted.any():
         settled(shown(net, rows, root))
+    tree.settle(tree.roots[root.refuted], How.BOUNDS)
     if root.refuted.all():
-        return Searched("safe", 1)
+        return Searched("done", 1)
     if not net.count:
         return Searched("stuck", 1)
 
     def done(parts: Phases) -> None:
+        tree.settle(parts.node, How.BOUNDS)
         if settled is not None and len(parts):
             factors = np.zeros((len(parts), len(rows)))
             factors[np.arange(len(parts)), parts.row] = 1
             polyhedron = rows.owner[parts.row]
             settled(Shown(polyhedron, rows.within(factors, polyhedron), parts.phase, parts.below, parts.beta))
 
-    left = _root(net, rows, root, done, share_of(deadline, NEURON_SHARE))
+    left = _root(net, rows, root, tree, done, share_of(deadline, NEURON_SHARE))
     if left is None:
-        return Searched("safe", 1)
+        return Searched("done", 1)
     each = 8 * (net.count * 16 + 4 * net.sizes[0])
     return branch_and_bound(
         left,
-        lambda parts: _step(net, rows, root.box, parts, accept, done),
+        lambda parts: _step(net, rows, root.box, tree, parts, accept, done),
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
         most_waiting=max(1, WAITING_BYTES // (net.count * 40)),
         threads=threads,
@@ -94,7 +102,7 @@ def search(
     )
 
 
-def _root(net: FloatNetwork, rows: Rows, root: Root, done: Done, until: float) -> Phases | None:
+def _root(net: FloatNetwork, rows: Rows, root: Root, tree: Tree, done: Done, until: float) -> Phases | None:
     """One part for each polyhedron that is not refuted on the whole box, with its most promising row."""
     box = root.box
     row = np.flatnonzero(~root.refuted[rows.owner])
@@ -108,14 +116,15 @@ def _root(net: FloatNetwork, rows: Rows, root: Root, done: Done, until: float) -
     chosen = np.array(best)
     f = functions[chosen]
     weight = np.full(len(chosen), 1.0 / max(1, int((~safe[chosen]).sum())))
-    parts = Phases(f.lower, f.upper, f.phase, f.below, f.beta, row[chosen], weight, found.bound[chosen])
+    node = tree.roots[rows.owner[row[chosen]]]
+    parts = Phases(f.lower, f.upper, f.phase, f.below, f.beta, row[chosen], weight, found.bound[chosen], node)
     done(parts[np.flatnonzero(safe[chosen])])
     left = np.flatnonzero(~safe[chosen])
     return parts[left] if len(left) else None
 
 
 def _step(
-    net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, accept: Callable[[np.ndarray], bool], done: Done
+    net: FloatNetwork, rows: Rows, box: Parts, tree: Tree, parts: Phases, accept: Callable[[np.ndarray], bool], done: Done
 ) -> tuple[Phases | None, str]:
     functions = parts.functions
     found, corners = descend(net, rows.start(parts.row), box, functions, STEPS if (parts.phase != 0).any() else 0)
@@ -146,7 +155,7 @@ def _step(
             return None, "stuck"
         done(last)
         parts, replaced = parts[np.flatnonzero(~closed)], replaced[~closed]
-    halves = _split(net, rows, box, parts, replaced, done) if len(parts) else None
+    halves = _split(net, rows, box, tree, parts, replaced, done) if len(parts) else None
     return halves if halves is not None and len(halves) else None, ""
 
 
@@ -168,39 +177,37 @@ def _other_rows(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases) -> tup
     return parts[~safe], still[~safe]
 
 
-def _split(net: FloatNetwork, rows: Rows, box: Parts, parts: Phases, replaced: np.ndarray, done: Done) -> Phases:
+def _split(net: FloatNetwork, rows: Rows, box: Parts, tree: Tree, parts: Phases, replaced: np.ndarray, done: Done) -> Phases:
     """Both halves of every part, each of which has an open neuron; without those that are safe already."""
     count = len(parts)
     layers = parts.functions.layers(net, len(net.nodes))
-    score = np.where((parts.lower < 0) & (parts.upper > 0), losses(net, replaced, layers), -1.0)
+    score = np.where((parts.lower < 0) & (parts.upper > 0), np.nan_to_num(losses(net, replaced, layers)), -1.0)
     few = min(CANDIDATES, net.count)
     candidates = np.argpartition(-score, few - 1, axis=1)[:, :few]
-    tried: list[tuple[np.ndarray, Phases, Phases]] = []
+    bounds = np.zeros((few, 2, count))
+    worst = np.zeros((few, count))
     at = np.arange(count)
     for j in range(few):
-        halves = _halves(parts, at, candidates[:, j])
-        bounds = []
-        for half in halves:
-            found, _ = one_bound(net, rows.start(half.row), box, half.functions)
-            half.bound = found.bound
-            bounds.append(np.minimum(found.bound, parts.bound))
-        worst = np.maximum(bounds[0], bounds[1]) + 0.1 * np.minimum(bounds[0], bounds[1])
-        worst = np.where(score[at, candidates[:, j]] < 0, np.inf, worst)
-        tried.append((worst, *halves))
-    choice = np.argmin(np.stack([t[0] for t in tried]), axis=0)
-    pieces = []
-    for j, (_, left, right) in enumerate(tried):
-        mine = np.flatnonzero(choice == j)
-        pieces += [left[mine], right[mine]]
-    out = Phases.joined(pieces)
+        for side in (0, 1):
+            found, _ = one_bound(net, rows.start(parts.row), box, _half(parts, candidates[:, j], side))
+            bounds[j, side] = found.bound
+        best = np.minimum(bounds[j], parts.bound)
+        worst[j] = np.nan_to_num(best.max(axis=0) + 0.1 * best.min(axis=0), nan=HOPELESS, posinf=HOPELESS)
+        worst[j][score[at, candidates[:, j]] < 0] = np.inf
+    choice = worst.argmin(axis=0)
+    neuron = candidates[at, choice]
+    off, on = split_neurons(tree, parts, neuron)
+    off.upper[at, neuron], on.lower[at, neuron] = 0.0, 0.0
+    off.bound, on.bound = bounds[choice, 0, at], bounds[choice, 1, at]
+    out = Phases.joined([off, on])
     safe = (out.bound < 0) | (rows.strict[out.row] & (out.bound <= 0))
     done(out[np.flatnonzero(safe)])
     return out[np.flatnonzero(~safe)] if safe.any() else out
 
 
-def _halves(parts: Phases, at: np.ndarray, neuron: np.ndarray) -> tuple[Phases, Phases]:
-    off, on = parts[at], parts[at]
-    off.weight, on.weight = parts.weight / 2, parts.weight / 2
-    off.upper[at, neuron], off.phase[at, neuron] = 0.0, -1
-    on.lower[at, neuron], on.phase[at, neuron] = 0.0, 1
-    return off, on
+def _half(parts: Phases, neuron: np.ndarray, side: int) -> Functions:
+    """With each part's neuron off (side 0) or on."""
+    at, half = np.arange(len(parts)), parts.functions[np.arange(len(parts))]
+    (half.lower if side else half.upper)[at, neuron] = 0.0
+    half.phase[at, neuron] = 1 if side else -1
+    return half

@@ -5,13 +5,13 @@ After `rows.py`, before the searches over phases (`relu_split.py`, `lp_split.py`
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .bounds import Parts, Start, tightened
+from .clock import now, share_of
 from .floats import FloatNetwork
 from .leaves import Shown
 from .rows import Rows
@@ -85,7 +85,7 @@ def optimise_neurons(
             continue
         group = max(1, min(group, GROUP_PRODUCTS // max(each, 1)))
         for a in range(0, len(neurons), group):
-            if time.monotonic() > until:
+            if now() > until:
                 return
             progress(f"bounding the neurons of node {k}")
             some = neurons[a : a + group]
@@ -104,11 +104,6 @@ def optimise_neurons(
                 optimised(c.start + some[better], sign, slopes[better])
             box.upper[0, c][some] = np.fmin(box.upper[0, c][some], up)
             box.lower[0, c][some] = np.fmax(box.lower[0, c][some], -down)
-
-
-def share_of(deadline: float, share: float) -> float:
-    now = time.monotonic()
-    return now + share * max(0.0, deadline - now)
 
 
 def fresh(net: FloatNetwork, box: Parts, count: int) -> Functions:

@@ -16,6 +16,7 @@ from .floats import FloatNetwork
 from .race import Ended, Entrant, Progress, race
 from .root import Root, root_of
 from .rows import Rows
+from .tree import Tree
 from .work import Searched
 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
@@ -60,26 +61,27 @@ def searched(
                 known.append(root_of(net, rows, deadline, progress, threads))
             return known[0]
 
-    def split(progress: Progress) -> Searched:
+    def split(progress: Progress, tree: Tree) -> Searched:
         found = Searched("stuck")
         if not few:
-            found = relu_split.search(net, rows, accept, deadline, progress, for_split, root=root(progress))
+            found = relu_split.search(net, rows, accept, deadline, tree, progress, for_split, root=root(progress))
         if found.status == "stuck":  # with many inputs too: the last resort
-            found = input_split.search(net, rows, accept, deadline, progress, for_split)
+            tree.reset()
+            found = input_split.search(net, rows, accept, deadline, tree, progress, for_split)
         return found
 
-    def lp(progress: Progress) -> Searched:
-        return lp_split.search(net, rows, accept, deadline, progress, for_lp, root=root(progress))
+    def lp(progress: Progress, tree: Tree) -> Searched:
+        return lp_split.search(net, rows, accept, deadline, tree, progress, for_lp, root=root(progress))
 
-    def whole(progress: Progress) -> Searched:
-        return milp.search(net, rows, accept, deadline, progress, root=root(progress))
+    def whole(progress: Progress, tree: Tree) -> Searched:
+        return milp.search(net, rows, accept, deadline, tree, progress, root=root(progress))
 
     there = {
         "split": Entrant("split-inputs" if few else "split-relus", split),
         "lp": Entrant("split-lp", lp, after=(LP_AFTER_FEW if late else LP_AFTER) if racing else 0.0),
-        "milp": Entrant("milp", whole, after=MILP_AFTER if racing else 0.0, proves=word),
+        "milp": Entrant("milp", whole, after=MILP_AFTER if racing else 0.0),
     }
     if not racing:
-        return race([there[backend]], deadline, progress)
+        return race([there[backend]], rows.polyhedra, deadline, progress, word=word)
     taking_part = [e for name, e in there.items() if name != "milp" or word or threads >= MILP_THREADS]
-    return race(taking_part, deadline, progress)
+    return race(taking_part, rows.polyhedra, deadline, progress, word=word)

@@ -8,7 +8,6 @@ bound that comes out is proved by `bounds.py` for the multipliers it was compute
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from ...models.network import Relu
 from .batch import Batch
 from .bounds import Found, Lines, Parts, Start, lines, upper_bounds
+from .clock import now
 from .floats import FloatNetwork
 
 RATE = 0.1
@@ -94,7 +94,7 @@ def descend(
             for name in ("bound", "inputs", "offset", "replaced"):
                 getattr(best, name)[to] = getattr(found, name)[better]
             functions.below[to], functions.beta[to] = current_below[to], current_beta[to]
-        if step == steps or time.monotonic() > until:
+        if step == steps or now() > until:
             break
         slope_below, slope_beta = _gradient(net, start.node, part, layers, found, corner)
         scale = np.abs(found.replaced).mean(axis=1, keepdims=True) + 1e-30

@@ -5,17 +5,16 @@ Between `program.py` and `lp_split.py`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 
 from .bounds import Parts
+from .clock import now, share_of
 from .cuts import Cuts, joined, layers_of
 from .floats import FloatNetwork
 from .lp import Relaxation
 from .program import Program, cut_units, with_cuts
-from .root import share_of
 from .rows import Rows
 
 ROUNDS = 10
@@ -54,7 +53,7 @@ def strengthened(
                 found, slopes = layer.violated(place, values, outputs[place])
                 if len(found):
                     new.append({k: layer.cuts(found, slopes)})
-        if not new or not gained or time.monotonic() > until:
+        if not new or not gained or now() > until:
             break
         written = with_cuts(net, written, joined([written.cuts, *new]))
     return written

@@ -1,4 +1,4 @@
-"""Branch and bound as such: threads that take what waits, depth first, until nothing waits or somebody ends it.
+"""Branch and bound as such: threads that take what waits, depth first, until nothing waits or somebody ends it.  Whether all is settled then, others check.
 
 Shared by `input_split.py`, `relu_split.py` and `lp_split.py`, which say what a step is.
 """
@@ -6,7 +6,6 @@ Shared by `input_split.py`, `relu_split.py` and `lp_split.py`, which say what a 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,12 +14,16 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from .batch import Weighed
+from .clock import now
 from .floats import check_subnormals
 
 
 @dataclass(frozen=True)
 class Searched:
-    """`status`: "safe", "found" (a point that the caller accepted), "timeout" or "stuck" (a part cannot be divided any more, or `reason`)."""
+    """Why it ended: "done" (nothing waits), "found" (a point that the caller accepted), "timeout" or "stuck" (a part cannot be divided, or `reason`).
+
+    None of them says that the box is safe: that is for the tree of its parts to say (`evidence.py`).
+    """
 
     status: str
     parts: int = 0
@@ -110,7 +113,7 @@ def branch_and_bound(
                 left, status = None, "crashed"
                 try:
                     left, status = step(parts)
-                    if time.monotonic() > deadline and left is not None:
+                    if now() > deadline and left is not None:
                         status = status or "timeout"
                 finally:
                     queue.give(parts, left, status)
@@ -122,4 +125,4 @@ def branch_and_bound(
         with ThreadPoolExecutor(threads) as pool:
             for future in [pool.submit(loop) for _ in range(threads)]:
                 future.result()
-    return Searched(queue.status or "safe", queue.done)
+    return Searched(queue.status or "done", queue.done)

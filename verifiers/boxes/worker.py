@@ -9,10 +9,13 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ..lifeline import follow_parent
 
+LEAST_SECONDS = 2.0  # for a proof that nobody asked for; it may take as long as deciding did
 SWITCH = 0.0005  # seconds: HiGHS solves a program in as many, and its thread waits that long for Python's lock each time
 
 
@@ -32,8 +35,13 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
             said[0] = time.monotonic()
             send({"progress": text})
 
-    send(_answer(job, progress))
+    send(_answer(job, progress, send))
     os._exit(0)  # not through interpreter shutdown
+
+
+def _warned(answer: Any, stated: Any) -> Any:
+    """With what is odd about the property."""
+    return replace(answer, warnings=(*stated.empty, *answer.warnings))
 
 
 def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress: Any) -> Any:
@@ -50,13 +58,17 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
     return decide_against(network, other, stated, epsilon, **options)
 
 
-def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
+def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from ...models.errors import InputError, TooLarge, Unsupported
     from ...models.onnx_reader import load_onnx
     from ...models.vnnlib import load_text, read_vnnlib
+    from ..verdict import Contradiction
     from .answer import Answer
+    from .certified import Asked, certifiable, certified, checked_where_affordable
+    from .clock import now
     from .decide import check_fit, decide
 
+    began = now()
     try:
         progress(f"reading {job['network']}")
         spec = load_text(job["property"])
@@ -66,17 +78,19 @@ def _answer(job: dict[str, Any], progress: Any) -> dict[str, Any]:
         if job["against"] is not None:
             other = load_onnx(job["against"], real_size=stated.inputs)
             check_fit(other, stated, str(job["property"]))
-            return {"answer": _of_two(network, other, stated, job, progress).to_plain()}
+            return {"answer": _warned(_of_two(network, other, stated, job, progress), stated).to_plain()}
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
-        answer = decide(network, stated, progress=progress, backend=job["backend"], trust=job["trust"], **options)
-        if job["proof"] is not None:
-            from pathlib import Path
-
-            from .certified import certified
-
-            place = Path(job["proof"])
-            answer = certified(answer, place, job["format"], network, stated, spec, job["deadline"], job["threads"], progress)
-        return {"answer": answer.to_plain()}
+        trust = "float" if job["trust"] == "float" else "exact"
+        answer = decide(network, stated, progress=progress, backend=job["backend"], trust=trust, **options)
+        asked = Asked(network, stated, spec, job["threads"], progress)
+        if job["proof"] is not None or job["trust"] == "checked":
+            answer = certified(answer, asked, Path(job["proof"]) if job["proof"] else None, job["format"], job["deadline"])
+        elif job["trust"] is None and certifiable(answer):
+            send({"decided": _warned(answer, stated).to_plain()})
+            answer = checked_where_affordable(answer, asked, min(job["deadline"], now() + max(LEAST_SECONDS, now() - began)))
+        return {"answer": _warned(answer, stated).to_plain()}
+    except Contradiction as error:
+        return {"contradiction": [str(error).split("; artefacts are in ")[0], error.artefacts]}
     except TooLarge as error:
         return {"answer": Answer("unknown", str(error)).to_plain()}
     except InputError as error:

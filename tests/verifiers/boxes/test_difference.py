@@ -20,6 +20,7 @@ from relucid.models.onnx_writer import write_onnx
 from relucid.verifiers.boxes.bounds import Parts
 from relucid.verifiers.boxes.compare import _halved, compare
 from relucid.verifiers.boxes.difference import difference_bounds, pair
+from relucid.verifiers.boxes.tree import Tree
 
 
 def changed(rng: np.random.Generator, network: Network, most: int = 2) -> Network:
@@ -136,8 +137,15 @@ def test_bad_options(files, options, message):
 
 
 def test_halves_share_the_cut():
-    parts = Parts(np.array([[-1.0, 0.5]]), np.array([[2.0, 0.75]]), *(np.zeros((1, 0)),) * 2, np.zeros((1, 0), dtype=np.int8), np.ones(1))
-    halves = _halved(parts, np.array([[1.0, 1.0]]))
+    parts = Parts(
+        np.array([[-1.0, 0.5]]),
+        np.array([[2.0, 0.75]]),
+        *(np.zeros((1, 0)),) * 2,
+        np.zeros((1, 0), dtype=np.int8),
+        np.ones(1),
+        np.zeros(1, dtype=int),
+    )
+    halves = _halved(Tree(1), parts, np.array([[1.0, 1.0]]))
     assert halves.low.tolist() == [[-1.0, 0.5], [0.5, 0.5]] and halves.high.tolist() == [[0.5, 0.75], [2.0, 0.75]]
-    point = Parts(parts.low, parts.low, parts.lower, parts.upper, parts.phase, parts.weight)
-    assert _halved(point, np.array([[1.0, 1.0]])) is None
+    point = Parts(parts.low, parts.low, parts.lower, parts.upper, parts.phase, parts.weight, parts.node)
+    assert _halved(Tree(1), point, np.array([[1.0, 1.0]])) is None

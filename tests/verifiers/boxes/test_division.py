@@ -14,8 +14,10 @@ from relucid.verifiers.boxes import clip, relu_split
 from relucid.verifiers.boxes.batch import Weighed
 from relucid.verifiers.boxes.bounds import Parts, tightened
 from relucid.verifiers.boxes.floats import float_network
+from relucid.verifiers.boxes.halves import split_neurons
 from relucid.verifiers.boxes.input_split import _divided
 from relucid.verifiers.boxes.slopes import usual_slopes
+from relucid.verifiers.boxes.tree import Tree
 from relucid.verifiers.boxes.work import branch_and_bound
 
 
@@ -28,8 +30,10 @@ def test_halves_cover_the_part(seed):
     parts = Parts.whole(net)
     known = tightened(net, parts, share=True)
     steep, loss = rng.normal(0, 1, (1, 2)), rng.random((1, net.count)) * rng.choice([0.0, 5.0])
-    halves = _divided(net, parts, steep, loss, known.share)
-    assert len(halves) == 2 and halves.weight.tolist() == [0.5, 0.5]
+    tree = Tree(2)
+    parts.node = np.array([tree.join(tree.roots)])
+    halves = _divided(net, tree, parts, steep, loss, known.share)
+    assert halves.node.tolist() == [3, 4] and len(halves) == 2 and halves.weight.tolist() == [0.5, 0.5]
     for name in ("low", "high", "lower", "upper"):
         a, b = getattr(halves, name)
         whole = getattr(parts, name)[0]
@@ -49,16 +53,19 @@ def test_phases_cover_the_part(seed):
     rng = np.random.default_rng(seed)
     lower, upper = -rng.random((3, 5)), rng.random((3, 5))
     zero = np.zeros((3, 5))
-    whole = relu_split.Phases(
-        lower, upper, zero.astype(np.int8), usual_slopes(lower, upper), zero, np.zeros(3, dtype=int), np.ones(3), zero[:, 0]
-    )
+    tree = Tree(3)
+    some = np.zeros(3, dtype=int)
+    slopes = usual_slopes(lower, upper)
+    whole = relu_split.Phases(lower, upper, zero.astype(np.int8), slopes, zero, some, np.ones(3), zero[:, 0], tree.roots)
     neuron = rng.integers(0, 5, 3)
     at = np.arange(3)
-    off, on = relu_split._halves(whole, at, neuron)
-    assert (off.upper[at, neuron] == 0).all() and (on.lower[at, neuron] == 0).all()
+    off, on = split_neurons(tree, whole, neuron)
     assert (off.phase[at, neuron] == -1).all() and (on.phase[at, neuron] == 1).all()
-    off.upper[at, neuron], on.lower[at, neuron] = upper[at, neuron], lower[at, neuron]
-    for half in (off, on):
+    assert sorted([*off.node, *on.node]) == [3, 4, 5, 6, 7, 8] and (off.weight + on.weight == whole.weight).all()
+    for side in (0, 1):
+        half = relu_split._half(whole, neuron, side)
+        assert ((half.lower if side else half.upper)[at, neuron] == 0).all() and (half.phase[at, neuron] == 2 * side - 1).all()
+        (half.lower if side else half.upper)[at, neuron] = (lower if side else upper)[at, neuron]
         assert (half.lower == lower).all() and (half.upper == upper).all() and (np.abs(half.phase).sum(axis=1) == 1).all()
 
 
@@ -90,11 +97,13 @@ def test_contradictions_are_found():
 @dataclass(eq=False)
 class _Numbers(Weighed):
     values: np.ndarray
+    phase: np.ndarray
     weight: np.ndarray
+    node: np.ndarray
 
     @classmethod
     def of(cls, values):
-        return cls(np.asarray(values), np.zeros(len(values)))
+        return cls(np.asarray(values), *(np.zeros(len(values)) for _ in range(3)))
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -109,7 +118,7 @@ def test_every_part_is_visited_once(threads, batch):
         return (_Numbers.of(children) if children else None), ""
 
     found = branch_and_bound(_Numbers.of([1]), step, batch=batch, threads=threads, deadline=float("inf"), progress=lambda t: None)
-    assert sorted(seen) == list(range(1, 501)) and (found.status, found.parts) == ("safe", 500)
+    assert sorted(seen) == list(range(1, 501)) and (found.status, found.parts) == ("done", 500)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -9,19 +9,24 @@ import numpy as np
 import pytest
 from box_truth import above, floats
 from relucid.verifiers.boxes import searches
+from relucid.verifiers.boxes.evidence import Evidence, How, Lost
 from relucid.verifiers.boxes.floats import float_network
 from relucid.verifiers.boxes.race import Entrant, decided, race
 from relucid.verifiers.boxes.rows import Rows
 from relucid.verifiers.boxes.work import Cancelled, Searched
 
-SAFE, FOUND, STUCK, TIMEOUT = (Searched(status, 1) for status in ("safe", "found", "stuck", "timeout"))
+DONE, FOUND, STUCK, TIMEOUT = (Searched(status, 1) for status in ("done", "found", "stuck", "timeout"))
 
 
-def says(found, *, wait=None):
-    def search(progress):
+def says(found, *, wait=None, how=How.BOUNDS):
+    """Settles both polyhedra of the question, where it is done."""
+
+    def search(progress, tree):
         if wait is not None:
             wait.wait(10)
         progress("done")
+        if found is DONE:
+            tree.settle(tree.roots, how)
         return found
 
     return search
@@ -30,7 +35,7 @@ def says(found, *, wait=None):
 def waits(heard):
     """Works until it hears that nobody needs it."""
 
-    def search(progress):
+    def search(progress, tree):
         try:
             while True:
                 progress("still here")
@@ -46,58 +51,90 @@ def soon():
     return time.monotonic() + 20
 
 
-@pytest.mark.parametrize("found", [SAFE, FOUND], ids=["safe", "found"])
+@pytest.mark.parametrize("found", [DONE, FOUND], ids=["safe", "found"])
 def test_the_first_to_decide_ends_the_others(found):
     heard = threading.Event()
-    ended = race([Entrant("slow", waits(heard)), Entrant("quick", says(found), after=0.01)], soon())
-    assert [(e.entrant.name, e.found) for e in ended] == [("slow", None), ("quick", found)] and decided(ended) is found
+    ended = race([Entrant("slow", waits(heard)), Entrant("quick", says(found), after=0.01)], 2, soon())
+    assert [(e.entrant.name, e.found) for e in ended] == [("slow", None), ("quick", found)] and decided(ended) is ended[-1]
+    assert (ended[-1].evidence is None) == (found is FOUND)
     assert heard.wait(10)
 
 
 def test_who_waits_begins_when_nobody_runs():
-    ended = race([Entrant("first", says(STUCK)), Entrant("last", says(SAFE), after=1e6)], soon())
-    assert [e.entrant.name for e in ended] == ["first", "last"] and decided(ended) is SAFE
+    ended = race([Entrant("first", says(STUCK)), Entrant("last", says(DONE), after=1e6)], 2, soon())
+    assert [e.entrant.name for e in ended] == ["first", "last"] and decided(ended).evidence == Evidence.at_roots(1, 2, How.BOUNDS)
 
 
 def test_who_waits_does_not_begin_after_the_end():
     begun = []
-    ended = race([Entrant("first", says(FOUND)), Entrant("last", lambda progress: begun.append(1), after=1e6)], soon())
+    ended = race([Entrant("first", says(FOUND)), Entrant("last", lambda progress, tree: begun.append(1), after=1e6)], 2, soon())
     assert [e.entrant.name for e in ended] == ["first"] and not begun
 
 
 def test_the_word_of_one_without_a_proof_decides_nothing():
     over = threading.Event()
 
-    def prover(progress):
+    def prover(progress, tree):
         over.wait(10)
         return STUCK
 
-    def word(progress):
+    def word(progress, tree):
         threading.Timer(0.05, over.set).start()
-        return SAFE
+        return says(DONE, how=How.WORD)(progress, tree)
 
-    ended = race([Entrant("prover", prover), Entrant("word", word, proves=False)], soon())
-    assert decided(ended) is None and {e.entrant.name: e.found for e in ended} == {"prover": STUCK, "word": SAFE}
-    found = Searched("found", 1)
-    assert decided(race([Entrant("word", says(found), proves=False)], soon())) is found
-    by_bounds = Searched("safe", 0)
-    assert decided(race([Entrant("word", says(by_bounds), proves=False)], soon())) is by_bounds
+    ended = race([Entrant("prover", prover), Entrant("word", word)], 2, soon())
+    assert decided(ended) is None and {e.entrant.name: e.found for e in ended} == {"prover": STUCK, "word": DONE}
+    over.clear()
+    assert decided(race([Entrant("prover", prover), Entrant("word", word)], 2, soon(), word=True)).evidence.by_word
+
+
+def part_of_it(progress, tree):
+    tree.settle(tree.roots[:1], How.BOUNDS)
+    return DONE
+
+
+def nothing_at_all(progress, tree):
+    return DONE
+
+
+def half_of_it(progress, tree):
+    left, _ = tree.split(tree.roots)
+    tree.settle(left, How.BOUNDS)
+    return DONE
+
+
+@pytest.mark.parametrize("others", [[], [Entrant("slow", waits(threading.Event()))]], ids=["alone", "racing"])
+@pytest.mark.parametrize("lazy", [part_of_it, nothing_at_all, half_of_it])
+def test_who_says_that_it_is_done_and_is_not_proves_nothing(lazy, others):
+    with pytest.raises(Lost, match="lazy is done, and has not settled all parts"):
+        race([*others, Entrant("lazy", lazy, after=0.01)], 2, soon())
+
+
+@pytest.mark.parametrize("status", ["stuck", "timeout"])
+def test_parts_that_tile_the_box_are_a_proof_whatever_is_said(status):
+    def modest(progress, tree):
+        left, right = tree.split(tree.roots)
+        tree.settle(left, How.BOUNDS)
+        tree.settle(right, How.EXACT)
+        return Searched(status, 4)
+
+    assert decided(race([Entrant("modest", modest)], 2, soon())).evidence.settled == (("BOUNDS", 2), ("EXACT", 2))
 
 
 def test_what_a_search_raises_is_raised_and_ends_the_others():
     heard = threading.Event()
 
-    def broken(progress):
+    def broken(progress, tree):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        race([Entrant("slow", waits(heard)), Entrant("broken", broken, after=0.01)], soon())
+        race([Entrant("slow", waits(heard)), Entrant("broken", broken, after=0.01)], 2, soon())
     assert heard.wait(10)
 
 
 def test_nobody_is_waited_for_long_after_the_deadline():
     release = threading.Event()
-    ended = race([Entrant("deaf", says(SAFE, wait=release)), Entrant("late", says(TIMEOUT))], time.monotonic() - 5)
+    ended = race([Entrant("deaf", says(DONE, wait=release)), Entrant("late", says(TIMEOUT))], 2, time.monotonic() - 5)
     release.set()
     assert decided(ended) is None
 
@@ -105,11 +142,11 @@ def test_nobody_is_waited_for_long_after_the_deadline():
 def test_one_alone_needs_no_thread():
     names = []
 
-    def search(progress):
+    def search(progress, tree):
         names.append(threading.current_thread() is threading.main_thread())
-        return SAFE
+        return says(DONE)(progress, tree)
 
-    assert decided(race([Entrant("alone", search)], soon())) is SAFE and names == [True]
+    assert decided(race([Entrant("alone", search)], 2, soon())).found is DONE and names == [True]
 
 
 @pytest.mark.parametrize(
@@ -128,10 +165,9 @@ def test_one_alone_needs_no_thread():
 def test_who_takes_part_and_when(monkeypatch, inputs, threads, options, expected):
     seen = {}
 
-    def noted(entrants, deadline, progress):
+    def noted(entrants, polyhedra, deadline, progress, word):
         seen.update({e.name: e.after for e in entrants})
-        assert all(e.proves or e.name == "milp" for e in entrants)
-        assert all(e.proves == (options.get("trust") == "float") for e in entrants if e.name == "milp")
+        assert polyhedra == 1 and word == (options.get("trust") == "float")
         return []
 
     monkeypatch.setattr(searches, "race", noted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import shutil
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -25,13 +26,15 @@ from relucid.models.network import Affine, Network, integer_array
 from relucid.models.onnx_writer import with_source
 from relucid.models.property import Property
 from relucid.models.vnnlib import read_vnnlib
-from relucid.verifiers.boxes import certificate, certified, searches
+from relucid.verifiers.boxes import certificate, certified, clock, searches
 from relucid.verifiers.boxes.certificate import proof_lines
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.evidence import Evidence, How
 from relucid.verifiers.proof import box_checker
 from relucid.verifiers.proof.box_checker import check_box_proof
 from relucid.verifiers.proof.box_witness import box_witness_line, check_box_witness
 from relucid.verifiers.proof.format import LimitReached, Rejected
+from relucid.verifiers.verdict import Contradiction
 
 
 def test_true_properties_have_proofs() -> None:
@@ -238,12 +241,44 @@ def test_what_cannot_be_written(files: tuple[str, str], tmp_path: Path, capsys: 
     assert err.count("\n") == 3 and "--format: it says how a proof is written, and none is asked for; add --proof FILE" in err
 
 
-def test_a_rejected_proof_leaves_no_file(files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the producer writes: what the checker does not accept is unknown, and there is no file."""
+def test_a_rejected_proof_is_a_contradiction(files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the producer writes: what the checker does not accept is no answer; there is no file where one was wanted, and all that is needed elsewhere."""
     network, stated = certified_pair(*files)
-    answer = certified.Answer("proved")
+    answer = certified.Answer("proved", evidence=Evidence.at_roots(1, 1, How.BOUNDS))
     monkeypatch.setattr(certified, "proof_lines", lambda *args: iter(proof_of(network, stated)[:-1]))
     place = tmp_path / "proof"
-    found = certified.certified(answer, place, "relucid", network, stated, Path(files[1]).read_text(), later(), 1)
-    assert found.verdict == "unknown" and found.reason is not None and "the checker rejects the proof" in found.reason
-    assert not place.exists() and not list(tmp_path.glob(".*"))
+    asked = certified.Asked(network, stated, Path(files[1]).read_text())
+    end = time.monotonic() + 99
+    for run in (
+        lambda: certified.certified(answer, asked, place, "relucid", end),
+        lambda: certified.certified(answer, asked, None, "relucid", end),
+        lambda: certified.checked_where_affordable(answer, asked, end),
+    ):
+        with pytest.raises(Contradiction, match="the checker rejects its proof") as raised:
+            run()
+        assert not place.exists() and not list(tmp_path.glob(".*"))
+        kept = Path(raised.value.artefacts)
+        assert sorted(p.name for p in kept.iterdir()) == ["network.onnx", "property.vnnlib", "rejected.proof"]
+        assert (
+            main(["verify", *(str(kept / name) for name in ("network.onnx", "property.vnnlib")), "--check", str(kept / "rejected.proof")])
+            == 1
+        )
+        shutil.rmtree(kept)
+
+
+def test_a_proof_that_takes_too_long_leaves_the_answer_as_it_is(files: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script of the clock: time is over at each of its readings in turn, until a proof goes through."""
+    network, stated = certified_pair(*files)
+    answer = certified.Answer("proved", evidence=Evidence.at_roots(1, 1, How.BOUNDS))
+    asked = certified.Asked(network, stated, Path(files[1]).read_text())
+    for k in itertools.count(1):
+        calls = itertools.count(1)
+        monkeypatch.setattr(clock, "read", lambda calls=calls, k=k: 0.0 if next(calls) < k else 1e9)
+        found = certified.checked_where_affordable(answer, asked, 1e6)
+        assert found.verdict == "proved"
+        if found.trust == "checked":
+            break
+        assert found.trust == "exact" and found.certificate.startswith("not checked: out of time") and found.evidence == answer.evidence
+        wanted = certified.certified(answer, asked, None, "relucid", 1e6)
+        assert wanted.verdict == "unknown" and "raise --timeout" in (wanted.reason or "")
+    assert k > 2 and found.certificate.startswith("proof: ")

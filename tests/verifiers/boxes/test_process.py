@@ -1,0 +1,59 @@
+"""What the parent makes of what its child says, and of its silence; the child is a script."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from relucid.cli import main
+from relucid.verifiers.boxes import process
+from relucid.verifiers.boxes.answer import Answer
+from relucid.verifiers.boxes.evidence import Evidence, How
+from relucid.verifiers.boxes.process import Crashed, verify_files
+from relucid.verifiers.verdict import Contradiction
+
+PROVED = Answer("proved", None, "split-inputs", evidence=Evidence.at_roots(1, 1, How.BOUNDS)).to_plain()
+
+
+def child_says(monkeypatch: pytest.MonkeyPatch, *messages: object, then: str = "pass") -> None:
+    lines = "".join(json.dumps(m) + "\n" for m in messages)
+    code = f"import os, sys, time\nos.write(int(sys.argv[2]), {lines.encode()!r})\n{then}\n#"
+    monkeypatch.setattr(process, "_BOOT", code.replace("{", "{{").replace("}", "}}"))
+
+
+def test_an_answer_stands_whatever_becomes_of_its_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    child_says(monkeypatch, {"decided": PROVED}, then="time.sleep(60)")
+    found = verify_files("n", "s", timeout=0.5, trust=None)
+    assert (found.verdict, found.trust, found.certificate) == ("proved", "exact", "not checked: the time limit was reached")
+    child_says(monkeypatch, {"decided": PROVED}, then="ballast = bytearray(2 * 10**8); time.sleep(60)")
+    found = verify_files("n", "s", timeout=50, memory_mb=100, trust=None)
+    assert found.verdict == "proved" and found.certificate.startswith("not checked: it needs more memory")
+
+
+@pytest.mark.parametrize("evidence", [None, {"cases": 1, "polyhedra": 1, "joined": 0, "splits": 1, "settled": [["BOUNDS", 1]]}])
+def test_proved_without_evidence_that_adds_up_is_no_answer(monkeypatch: pytest.MonkeyPatch, evidence: object) -> None:
+    child_says(monkeypatch, {"answer": {**PROVED, "evidence": evidence}})
+    with pytest.raises(ValueError, match=r"needs evidence|do not tile"):
+        verify_files("n", "s", timeout=50)
+    child_says(monkeypatch, {"decided": {**PROVED, "evidence": evidence}}, then="time.sleep(60)")
+    with pytest.raises(ValueError, match=r"needs evidence|do not tile"):
+        verify_files("n", "s", timeout=0.5)
+
+
+def test_silence_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    child_says(monkeypatch)
+    with pytest.raises(Crashed):
+        verify_files("n", "s", timeout=50)
+    child_says(monkeypatch, then="time.sleep(60)")
+    assert verify_files("n", "s", timeout=0.2).word == "timeout"
+
+
+def test_a_contradiction_is_status_4(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    child_says(monkeypatch, {"decided": PROVED}, {"contradiction": ["the checker rejects its proof", str(tmp_path)]})
+    with pytest.raises(Contradiction) as raised:
+        verify_files("n", "s", timeout=50)
+    assert raised.value.artefacts == str(tmp_path)
+    (tmp_path / "claim.toml").write_text('network = "n.onnx"\n[domain]\nbox = "s.vnnlib"\n')
+    assert main(["prove", str(tmp_path / "claim.toml")]) == 4
+    assert capsys.readouterr().err == f"relucid: the checker rejects its proof; artefacts are in {tmp_path}\n"
