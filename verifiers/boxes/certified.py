@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...models.errors import InputError, TooLarge, Unsupported
+from ...models.files import write
 from ...models.network import Network
 from ...models.property import Property
 from ...models.vnnlib import load_text, read_vnnlib
@@ -144,8 +145,8 @@ def _kept(proof: Path, asked: Asked) -> str:
     """A new folder with what was rejected and what it is about."""
     folder = Path(tempfile.mkdtemp(prefix="relucid-contradiction-"))
     shutil.copy(proof, folder / "rejected.proof")
-    (folder / "network.onnx").write_bytes(asked.network.source)
-    (folder / "property.vnnlib").write_text(asked.spec, encoding="utf-8")
+    write(folder / "network.onnx", asked.network.source)
+    write(folder / "property.vnnlib", asked.spec)
     return str(folder)
 
 
