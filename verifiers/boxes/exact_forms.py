@@ -66,12 +66,12 @@ _Stop = tuple[int, list[tuple[int, int]], int]  # a place in a ReLU node: what i
 class Forms:
     """Of a network on a part.  Raises TooMuch.
 
-    `low`, `high` (variables,), times `scale`: ranges of the inputs, then of the open ReLUs.  `shared`: whether ReLUs that are multiples are one.
-    ReLUs of nodes before `first` are variables with the range that is proved of them, and nothing else is known of them (large networks).
+    `low`, `high` (variables,), times `scale`: ranges of the inputs, then of the open ReLUs.  `plain`: every ReLU of which
+    the part does not say its phase is a variable of its own, as in proof files.  ReLUs of nodes before `first` are variables with the range that is proved of them, and nothing else is known of them (large networks).
     """
 
-    def __init__(self, network: Network, part: Part, budget: Budget, *, shared: bool = True, first: int = 0) -> None:
-        self.network, self.part, self._budget, self._shared = network, part, budget, shared
+    def __init__(self, network: Network, part: Part, budget: Budget, *, plain: bool = False, first: int = 0) -> None:
+        self.network, self.part, self._budget, self._plain = network, part, budget, plain
         common = math.lcm(1 << PLACES, *(v.denominator for v in (*part.low, *part.high)))
         self.scale = common
         self.low = [int(v * common) for v in part.low]
@@ -90,7 +90,7 @@ class Forms:
                     if new + len(self.low) > MOST_VARIABLES:
                         raise TooMuch
                     if k < first:
-                        self._plain(k, places)
+                        self._as_given(k, places)
                     else:
                         self._layer(k, places.start, decided[places])
 
@@ -99,7 +99,7 @@ class Forms:
         """ReLUs that are variables."""
         return [a for a in self.arguments if a.variable is not None]
 
-    def _plain(self, k: int, places: slice) -> None:
+    def _as_given(self, k: int, places: slice) -> None:
         """ReLU node k as variables with the ranges that are proved."""
         scale, stops = self.network.scales[k], list[_Stop]()
         for place, ends in enumerate(zip(self.part.lower[places], self.part.upper[places], strict=True)):
@@ -128,14 +128,14 @@ class Forms:
                 j, scale = first + place, network.scales[source]
                 ends = self._ends(j, int(bottoms[n]), int(tops[n]), scale)
                 phase = int(part.phase[j])
-                if phase == 0 and (ends[0] >= 0 or ends[1] <= 0):
+                if phase == 0 and not self._plain and (ends[0] >= 0 or ends[1] <= 0):
                     passes[place] = int(ends[0] >= 0)
                     continue
                 factor = math.gcd(int(np.gcd.reduce(rows[n, :width])), int(constants[n])) or 1
                 row, constant = rows[n] // factor, int(constants[n]) // factor
-                within = ends[0] // factor, -(-ends[1] // factor)
+                within = min(ends[0] // factor, 0), max(-(-ends[1] // factor), 0)
                 key = _key(row, constant)
-                same, other = (self._seen.get(k) if self._shared else None for k in (key, tuple(-v for v in key)))
+                same, other = (None if self._plain else self._seen.get(k) for k in (key, tuple(-v for v in key)))
                 variable = None
                 if phase == 0 and same is not None:
                     if same.variable is None:
@@ -153,7 +153,7 @@ class Forms:
                 if phase == 0:
                     variable = len(self.low)
                     self.low.append(0)
-                    self.high.append(max(within[1], 0))
+                    self.high.append(within[1])
                     stops.append((place, [(variable, factor)], 0))
                 self.arguments.append(Argument(j, row, constant, factor, scale, *within, phase, variable))
                 self._seen.setdefault(key, self.arguments[-1])

@@ -6,7 +6,7 @@ A polyhedron that is empty comes with the leaves that show it; a point at which 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -55,12 +55,13 @@ class Unsafe:
 class LastWord:
     """About the unsafe polyhedra of one case of a network.
 
-    `shared`: whether ReLUs that are multiples of each other are one, which proof files cannot say.  `tick` is called now and then, and may raise.
+    `plain`: see `Forms`; `fits`: a neuron to split where a leaf is not what it has to be, or None.  `tick` is called now and then, and may raise.
     """
 
     network: Network
     unsafe: Sequence[Polyhedron]
-    shared: bool = True
+    plain: bool = False
+    fits: Callable[[ExactLeaf], int | None] = lambda leaf: None
     tick: Tick = lambda: None
 
     def about(self, part: Part, polyhedra: Sequence[int], *, leaves: int = LEAVES, work: int = WORK, first: int = 0) -> Shown | Unsafe | None:
@@ -90,12 +91,14 @@ class LastWord:
         phase = part.phase.copy()
         for neuron, sign in phases:
             phase[neuron] = sign
-        forms = Forms(self.network, replace(part, phase=phase), budget, shared=self.shared, first=first)
+        forms = Forms(self.network, replace(part, phase=phase), budget, plain=self.plain, first=first)
         rows, constant = forms.rows(self.unsafe[p])
         system = forms.system(rows, constant, [r.strict for r in self.unsafe[p]])
         found = solve(system, budget)
         if isinstance(found, Empty):
-            return ExactLeaf(p, phases, forms, system, found.factors)
+            leaf = ExactLeaf(p, phases, forms, system, found.factors)
+            neuron = self.fits(leaf)
+            return leaf if neuron is None else ((*phases, (neuron, -1)), (*phases, (neuron, 1)))
         inputs = found.values[: self.network.input_size]
         outputs = exact_outputs(self.network, inputs)
         if all(row.holds(inputs, outputs) for row in self.unsafe[p]):

@@ -90,7 +90,7 @@ def test_small_numbers_are_not_rounded() -> None:
     """Integers and short fractions of two come out exactly, so that a property that holds with equality can be shown."""
     network = floats(([[1.0], [-1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0]))  # |x|
     net = box_network(network)
-    region = tightened(net, start(net, integer_array([-(1 << BOX)]), integer_array([3 << BOX])))
+    region = tightened(net, start(net, ((Fraction(-1),), (Fraction(3),))))
     assert list(region.lower) == [-1 << SCALE, -3 << SCALE] and list(region.upper) == [3 << SCALE, 1 << SCALE]
     for stated in (above(3, low=-1, high=3, strict=True), above(Fraction(3001, 1000), low=-1, high=3)):
         assert accepted(network, stated, proof_of(network, stated))
