@@ -111,6 +111,13 @@ class LastWord:
         return (*phases, (neuron, -1)), (*phases, (neuron, 1))
 
 
+def as_point(found: Unsafe) -> np.ndarray:
+    """(1, inputs), for whoever accepts points: exact numbers as objects."""
+    point = np.empty((1, len(found.inputs)), dtype=object)
+    point[0] = found.inputs
+    return point
+
+
 def whole_box(network: Network, case: Case, net: FloatNetwork, tick: Tick = lambda: None) -> Shown | Unsafe | None:
     """The last word about a case's whole box, where it is cheap: all of a small network, or the last layers of a large one."""
     part = Part(case.lower, case.upper, np.zeros(net.count, dtype=np.int8), net.lower, net.upper)
