@@ -29,6 +29,7 @@ from .race import Ended, decided
 from .replay import Replayer
 from .rows import Rows
 from .searches import searched
+from .ties import Ties
 
 Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]
@@ -181,7 +182,15 @@ def _case(run: _Run, case: Case, shown: str) -> Evidence | str:
         _step(run, "exact", "refuted", began)
         return ""
     ended = searched(
-        net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads, backend=run.backend, trust=run.trust
+        net,
+        rows,
+        accept,
+        run.deadline,
+        lambda text: run.progress(shown + text),
+        run.threads,
+        backend=run.backend,
+        trust=run.trust,
+        ties=Ties(run.network, case, accept, _patience(run)),
     )
     for e in ended:
         run.steps.append(_step_of(e, run.deadline))

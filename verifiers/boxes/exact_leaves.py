@@ -56,29 +56,32 @@ def _open(leaf: ExactLeaf) -> int | None:
 
 
 def _leaf(leaf: ExactLeaf, region: Region, network: Network) -> Leaf | None:
-    """With y >= 0 below and y <= u above where a ReLU is open; None where the numbers are too large for the format."""
-    rows = len(leaf.system.matrix) - sum(1 if a.variable is None else 2 for a in leaf.forms.arguments)
-    factors = [Fraction(int(f)) * network.scale for f in leaf.factors[:rows]]
-    beta = [Fraction(0)] * len(region.lower)
-    place = rows
-    for a in leaf.forms.arguments:
+    """With the slopes of open ReLUs to the nearest that the format has; None where other numbers are too large for it."""
+    system, given, arguments = leaf.system, leaf.factors, leaf.forms.arguments
+    places = np.cumsum([0, *(1 if a.variable is None else 2 for a in arguments)]) + len(leaf.unsafe)
+    below, above, beta = region.defaults
+    below, above = (np.where(region.phase == 0, 0, v) for v in (below, above))  # y >= 0, and y <= u, where nothing else is said
+    phases = [Fraction(0)] * len(beta)
+    for a, k in zip(arguments, places.tolist(), strict=False):
         if a.variable is None:
-            beta[a.neuron] = Fraction(int(leaf.factors[place]) * a.scale * ONE, a.factor)
-        place += 1 if a.variable is None else 2
-    numbers = [*factors, *beta]
+            phases[a.neuron] = Fraction(int(given[k]) * a.scale * ONE, a.factor)
+            continue
+        own = system.matrix[:, a.variable]
+        rest = int(given @ own) - int(given[k] * own[k] + given[k + 1] * own[k + 1])
+        if rest < 0:  # y >= x
+            below[a.neuron] = _slope(Fraction(int(given[k]), -rest))
+        elif rest > 0:  # (u - l) y <= u (x - l)
+            above[a.neuron] = _slope(Fraction(int(-given[k + 1] * own[k + 1]), rest) * Fraction(a.high, a.high - a.low))
+    numbers = [*(Fraction(int(f)) * network.scale for f in given[: len(leaf.unsafe)]), *phases]
     common = math.lcm(*(v.denominator for v in numbers))
     whole = [int(v * common) for v in numbers]
     shared = math.gcd(*whole) or 1
     whole = [v // shared for v in whole]
     if max(whole) >> BITS:
         return None
-    usual_below, usual_above, _ = region.defaults
-    flat = region.phase == 0
-    return Leaf(
-        leaf.polyhedron,
-        leaf.phases,
-        integer_array(whole[: len(factors)]),
-        np.where(flat, 0, usual_below),
-        np.where(flat, 0, usual_above),
-        integer_array(whole[len(factors) :]),
-    )
+    count = len(leaf.unsafe)
+    return Leaf(leaf.polyhedron, leaf.phases, integer_array(whole[:count]), below, above, integer_array(whole[count:]))
+
+
+def _slope(value: Fraction) -> int:
+    return min(max(round(value * ONE), 0), ONE)

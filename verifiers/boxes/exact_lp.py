@@ -51,11 +51,15 @@ class System:
     high: np.ndarray
     scale: int
 
+    def most(self, factors: np.ndarray) -> int:
+        """`scale` times the largest value in the box of this sum of the rows."""
+        return int(largest(factors[None] @ self.matrix, factors[None] @ self.constant, self.low, self.high, self.scale)[0])
+
     def refuted_by(self, factors: np.ndarray) -> bool:
         """Whether this sum of the rows is negative on the whole box, or 0 at most although it would have to be positive."""
         if not len(factors) or (factors < 0).any():
             return False
-        most = int(largest(factors[None] @ self.matrix, factors[None] @ self.constant, self.low, self.high, self.scale)[0])
+        most = self.most(factors)
         return most < 0 or (most == 0 and bool((self.strict & (factors > 0)).any()))
 
     def holds(self, point: tuple[Fraction, ...]) -> bool:

@@ -21,20 +21,26 @@ from .exact_lp import Budget, Empty, Point, System, Tick, TooMuch, solve
 from .floats import FloatNetwork
 
 LEAVES = 256  # that a part may take
-WORK = 1 << 17  # for one part, see `Budget`
-FEW_OPEN = 24  # ReLUs of a whole box up to which all of the network is written down, above that
-LAST = 2  # ReLU nodes are, with what they read
+WORK, LITTLE_WORK = 1 << 17, 1 << 14  # for one part, see `Budget`; for the last layers alone
+FEW_OPEN = 24  # ReLUs of a whole box up to which all of the network is written down; above that, so many of its last layers
 
 
 @dataclass(frozen=True, eq=False)
 class ExactLeaf:
-    """Where ReLUs have these phases, on top of the part's, polyhedron `polyhedron` is empty: a sum of the system's rows by `factors` shows it."""
+    """Where ReLUs have these phases, on top of the part's, polyhedron `polyhedron` is empty: a sum of the system's rows (those of the
+    polyhedron, `unsafe`, come first) by `factors` shows it."""
 
     polyhedron: int
+    unsafe: Polyhedron
     phases: Phases
     forms: Forms
     system: System
     factors: np.ndarray
+
+    @property
+    def tight(self) -> bool:
+        """Whether it is by strictness alone, for the sum reaches 0."""
+        return self.system.most(self.factors) == 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +102,7 @@ class LastWord:
         system = forms.system(rows, constant, [r.strict for r in self.unsafe[p]])
         found = solve(system, budget)
         if isinstance(found, Empty):
-            leaf = ExactLeaf(p, phases, forms, system, found.factors)
+            leaf = ExactLeaf(p, self.unsafe[p], phases, forms, system, found.factors)
             neuron = self.fits(leaf)
             return leaf if neuron is None else ((*phases, (neuron, -1)), (*phases, (neuron, 1)))
         inputs = found.values[: self.network.input_size]
@@ -125,8 +131,12 @@ def whole_box(network: Network, case: Case, net: FloatNetwork, tick: Tick = lamb
     found = None
     if int((part.decided == 0).sum()) <= FEW_OPEN:
         found = word.about(part, range(len(case.unsafe)))
-    if found is None and len(net.relus) > LAST:
-        found = word.about(part, range(len(case.unsafe)), first=net.relus[-LAST])
+    if found is None:
+        first, there = len(net.nodes) + 1, 0
+        for k in reversed(net.relus):
+            there += net.sizes[k]
+            first = k if there <= FEW_OPEN else first
+        found = word.about(part, range(len(case.unsafe)), work=LITTLE_WORK, first=first)
     return found
 
 
