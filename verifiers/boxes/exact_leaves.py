@@ -71,7 +71,7 @@ def _leaf(leaf: ExactLeaf, region: Region, network: Network) -> Leaf | None:
         if rest < 0:  # y >= x
             below[a.neuron] = _slope(Fraction(int(given[k]), -rest))
         elif rest > 0:  # (u - l) y <= u (x - l)
-            above[a.neuron] = _slope(Fraction(int(-given[k + 1] * own[k + 1]), rest) * Fraction(a.high, a.high - a.low))
+            above[a.neuron] = _slope(Fraction(int(-given[k + 1] * own[k + 1]), rest) * Fraction(a.high, max(a.high - a.low, 1)))
     numbers = [*(Fraction(int(f)) * network.scale for f in given[: len(leaf.unsafe)]), *phases]
     common = math.lcm(*(v.denominator for v in numbers))
     whole = [int(v * common) for v in numbers]

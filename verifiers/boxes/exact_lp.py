@@ -65,7 +65,10 @@ class System:
     def holds(self, point: tuple[Fraction, ...]) -> bool:
         """Whether the point is in the box, and all rows hold."""
         inside = all(a <= self.scale * x <= b for a, x, b in zip(self.low, point, self.high, strict=True))
-        values = [sum((int(c) * x for c, x in zip(row, point, strict=True) if c), Fraction(int(k))) for row, k in zip(self.matrix, self.constant, strict=True)]
+        values = [
+            sum((int(c) * x for c, x in zip(row, point, strict=True) if c), Fraction(int(k)))
+            for row, k in zip(self.matrix, self.constant, strict=True)
+        ]
         return inside and all(v > 0 if strict else v >= 0 for v, strict in zip(values, self.strict, strict=True))
 
 
@@ -205,7 +208,7 @@ class _Simplex:
 
     def _point(self, values: np.ndarray, parts: np.ndarray) -> Point:
         """With a number for the infinitesimal that is small enough for every bound."""
-        scale, width = self.system.scale, len(self.other)
+        scale = self.system.scale
         small = Fraction(scale)
         found: dict[int, tuple[Fraction, Fraction]] = {}
         for i, v in enumerate(self.basic):

@@ -98,9 +98,7 @@ def _step(
     return halves, "" if halves is not None else "stuck"
 
 
-def _last_word(
-    rows: Rows, tree: Tree, parts: Parts, left: np.ndarray, margin: np.ndarray, ties: Ties
-) -> tuple[np.ndarray, str]:
+def _last_word(rows: Rows, tree: Tree, parts: Parts, left: np.ndarray, margin: np.ndarray, ties: Ties) -> tuple[np.ndarray, str]:
     """Those of the parts that are not settled by it, and a status if the search is over; `left` (parts, polyhedra), `margin` (parts,): the largest seen.
 
     It is asked where few neurons are open; first where none is, for there floats have said all that they can, or where the margin is nearly 0.

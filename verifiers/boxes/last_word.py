@@ -70,7 +70,9 @@ class LastWord:
     fits: Callable[[ExactLeaf], int | None] = lambda leaf: None
     tick: Tick = lambda: None
 
-    def about(self, part: Part, polyhedra: Sequence[int], *, leaves: int = LEAVES, work: int = WORK, first: int = 0) -> Shown | Unsafe | None:
+    def about(
+        self, part: Part, polyhedra: Sequence[int], *, leaves: int = LEAVES, work: int = WORK, first: int = 0
+    ) -> Shown | Unsafe | None:
         """Whether one of these polyhedra has a point in the part; None where that would take too long.  `first`: see `Forms`."""
         budget, shown = Budget(work, self.tick), list[ExactLeaf]()
         try:
@@ -103,8 +105,8 @@ class LastWord:
         found = solve(system, budget)
         if isinstance(found, Empty):
             leaf = ExactLeaf(p, self.unsafe[p], phases, forms, system, found.factors)
-            neuron = self.fits(leaf)
-            return leaf if neuron is None else ((*phases, (neuron, -1)), (*phases, (neuron, 1)))
+            split = self.fits(leaf)
+            return leaf if split is None else ((*phases, (split, -1)), (*phases, (split, 1)))
         inputs = found.values[: self.network.input_size]
         outputs = exact_outputs(self.network, inputs)
         if all(row.holds(inputs, outputs) for row in self.unsafe[p]):

@@ -46,7 +46,9 @@ class Ties:
     def may_ask(self) -> bool:
         return self.left >= 1
 
-    def ask(self, box: tuple[np.ndarray, np.ndarray] | None, known: tuple[np.ndarray, np.ndarray, np.ndarray], polyhedra: Sequence[int]) -> str:
+    def ask(
+        self, box: tuple[np.ndarray, np.ndarray] | None, known: tuple[np.ndarray, np.ndarray, np.ndarray], polyhedra: Sequence[int]
+    ) -> str:
         """ "safe" where all these polyhedra are empty on a part of the box (None: all of it), "found" where a point was accepted, else "".
 
         `known`: phases and bounds of its neurons, as `Part` has them.

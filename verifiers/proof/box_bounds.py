@@ -146,23 +146,39 @@ def rounded(ends: Ends) -> tuple[np.ndarray, np.ndarray]:
 
 
 def start(net: BoxNetwork, ends: Ends) -> Region:
-    """The whole box, with what magnitudes alone say about ReLUs."""
+    """The whole box, with what interval arithmetic says about ReLUs."""
     low, high = rounded(ends)
-    sizes = magnitudes(net, low, high)
-    known = [sizes[net.nodes[k - 1].source] for k in net.columns]  # type: ignore[union-attr]
-    upper = integer_array(np.concatenate([v.astype(object) for v in known])) if known else np.zeros(0, dtype=np.int64)
-    return Region(ends, low, high, exact_product(upper, -1), upper)
+    found = [(-up(-low, BOX - SCALE), up(high, BOX - SCALE))]
+    ones = integer_array([1 << SCALE])
+    for node in net.nodes:
+        if isinstance(node, Relu):
+            found.append(tuple(np.maximum(side, 0) for side in found[node.source]))  # type: ignore[arg-type]
+            continue
+        pieces = [_interval(node.bias, ones, ones), *(_interval(w, *found[s]) for s, w in zip(node.sources, node.weights, strict=True))]
+        found.append((exact_sum(*(a for a, _ in pieces)), exact_sum(*(b for _, b in pieces))))
+    none = [np.zeros(0, dtype=np.int64)]
+    known = [found[net.nodes[k - 1].source] for k in net.columns]  # type: ignore[union-attr]
+    lower, upper = (integer_array(np.concatenate([k[n].astype(object) for k in known] or none)) for n in (0, 1))
+    return Region(ends, low, high, lower, upper)
 
 
-def magnitudes(net: BoxNetwork, low: np.ndarray, high: np.ndarray, region: Region | None = None) -> list[np.ndarray]:
-    """Per node: at least |value| on the box, over 2**SCALE; with the bounds of ReLUs of `region`."""
-    found = [up(np.maximum(np.abs(low), np.abs(high)), BOX - SCALE)]
-    bounded = {} if region is None else {net.nodes[k - 1].source: c for k, c in net.columns.items()}  # type: ignore[union-attr]
+def _interval(matrix: Matrix, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the matrix makes of values from low to high, over 2**SCALE, rounded outwards."""
+    plus, minus = np.maximum(matrix.numbers, 0), np.minimum(matrix.numbers, 0)
+    lost = integer_array([0 if matrix.exact else total(np.maximum(np.abs(low), np.abs(high)))])
+    tops = [exact_sum(exact_matmul(plus, a[:, None])[:, 0], exact_matmul(minus, b[:, None])[:, 0]) for a, b in ((high, low), (low, high))]
+    above, under = (up(exact_sum(exact_product(t, sign * 2), lost), matrix.places + 1) for t, sign in zip(tops, (1, -1), strict=True))
+    return -under, above
+
+
+def magnitudes(net: BoxNetwork, region: Region) -> list[np.ndarray]:
+    """Per node: at least |value| on the region, over 2**SCALE."""
+    found = [up(np.maximum(np.abs(region.low), np.abs(region.high)), BOX - SCALE)]
+    bounded = {net.nodes[k - 1].source: c for k, c in net.columns.items()}  # type: ignore[union-attr]
     for k, node in enumerate(net.nodes, start=1):
         if isinstance(node, Relu):
-            found.append(found[node.source] if region is None else np.maximum(region.upper[net.columns[k]], 0))
+            found.append(np.maximum(region.upper[net.columns[k]], 0))
         elif k in bounded:
-            assert region is not None
             found.append(np.maximum(np.abs(region.lower[bounded[k]]), np.abs(region.upper[bounded[k]])))
         else:
             ones = integer_array([1 << SCALE])
@@ -215,7 +231,7 @@ def upper_bounds(net: BoxNetwork, region: Region, asked: Asked) -> np.ndarray:
 
 def bounds_and_losses(net: BoxNetwork, region: Region, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
     """`upper_bounds`, and about how much of each is what rounding may have cost."""
-    walk = _Walk(net, magnitudes(net, region.low, region.high, region), len(asked.constant))
+    walk = _Walk(net, magnitudes(net, region), len(asked.constant))
     none = np.zeros(len(asked.constant), dtype=np.int64)
     walk.gain(asked.constant, none - SCALE)
     for node, coefficients in asked.coefficients.items():

@@ -37,7 +37,9 @@ def exact_bound(net: BoxNetwork, region: Region, asked: Asked, f: int) -> Fracti
         if isinstance(step, Relu):
             c = net.columns[k]
             lower, upper = region.lower[c].astype(object), region.upper[c].astype(object)
-            phase, below, above, beta = (m[f if len(m) > 1 else 0, c].astype(object) for m in (asked.phase, asked.below, asked.above, asked.beta))
+            phase, below, above, beta = (
+                m[f if len(m) > 1 else 0, c].astype(object) for m in (asked.phase, asked.below, asked.above, asked.beta)
+            )
             plus, minus = np.maximum(numbers, 0).astype(object), np.minimum(numbers, 0).astype(object)
             lift = np.where(phase == 0, np.maximum(-above * lower, (ONE - above) * upper), 0)
             bound += Fraction(int((plus * lift).sum()), denominator << (GRID + SCALE))

@@ -12,7 +12,7 @@ from relucid.models.errors import Unsupported
 from relucid.models.network import Affine, Network, Relu, integer_array
 from relucid.models.property import Case
 from relucid.verifiers.proof import box_checker
-from relucid.verifiers.proof.box_bounds import BOX, ONE, SCALE, Asked, box_network, start, tightened, upper_bounds
+from relucid.verifiers.proof.box_bounds import ONE, SCALE, Asked, box_network, start, tightened, upper_bounds
 
 
 def wild_network(rng: np.random.Generator, inputs: int) -> Network:
