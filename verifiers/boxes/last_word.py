@@ -111,12 +111,12 @@ class LastWord:
         outputs = exact_outputs(self.network, inputs)
         if all(row.holds(inputs, outputs) for row in self.unsafe[p]):
             return Unsafe(inputs)
-        neuron = _most_wrong(forms, found)
-        if neuron is None:
+        wrong = _most_wrong(forms, found)
+        if wrong is None:
             if not first:
                 raise AssertionError("an affine part has a point that is none of the network's")
             raise TooMuch
-        return (*phases, (neuron, -1)), (*phases, (neuron, 1))
+        return (*phases, (wrong, -1)), (*phases, (wrong, 1))
 
 
 def as_point(found: Unsafe) -> np.ndarray:
