@@ -110,7 +110,7 @@ def _last_word(rows: Rows, tree: Tree, parts: Parts, left: np.ndarray, margin: n
     for n in np.lexsort((-margin, ~urgent)).tolist():
         if not ties.may_ask:
             break
-        if opened[n] > FEW_OPEN:
+        if opened[n] > ties.most_open:
             continue
         known = parts.phase[n], parts.lower[n], parts.upper[n]
         said = ties.ask((parts.low[n], parts.high[n]), known, np.flatnonzero(left[n]).tolist())

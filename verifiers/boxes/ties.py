@@ -20,7 +20,8 @@ from .last_word import LastWord, Shown, as_point
 
 FIRST, MOST = 2.0, 16.0  # questions at the start, and that may be saved
 PER_PART, PER_TIE = 1 / 2048, 4.0  # questions that are earned by a part that is searched, and by a tie that is found
-LEAVES, WORK = 32, 1 << 16
+LEAVES, WORK = 64, 1 << 16
+LEAST_OPEN, MOST_OPEN = 6, 24  # open neurons of parts that are asked about: more when answers come, fewer when none does
 TIE = 2.0**-20  # of a row's size: how near to 0 its value comes where it may be a tie
 
 
@@ -33,6 +34,7 @@ class Ties:
     accept: Callable[[np.ndarray], bool]
     tick: Tick = lambda: None
     left: float = FIRST
+    most_open: int = LEAST_OPEN
     word: LastWord = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,8 +65,10 @@ class Ties:
         if any(a > b for a, b in zip(low, high, strict=True)):
             return ""
         said = self.word.about(Part(low, high, *known), polyhedra, leaves=LEAVES, work=WORK)
+        tie = isinstance(said, Shown) and any(leaf.tight for leaf in said.leaves)
+        if tie:
+            self.left = min(self.left + PER_TIE, MOST)
+        self.most_open = min(max(self.most_open + (1 if tie else -1), LEAST_OPEN), MOST_OPEN)
         if isinstance(said, Shown):
-            if any(leaf.tight for leaf in said.leaves):
-                self.left = min(self.left + PER_TIE, MOST)
             return "safe"
         return "found" if said is not None and self.accept(as_point(said)) else ""
