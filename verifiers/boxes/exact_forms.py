@@ -19,6 +19,7 @@ from ...models.property import Polyhedron
 from .exact_lp import Budget, System, TooMuch, largest
 
 PLACES = 64  # of proved bounds: rounded outwards to so many places behind the point
+PER_LAYER = 64  # numbers of a tableau that writing a layer takes as long as, however small it is
 PRODUCTS = 8  # that take as long as one number of a tableau
 MOST_ENTRIES = 1 << 22  # of a layer
 MOST_VARIABLES = 1024
@@ -111,6 +112,7 @@ class Forms:
 
     def _layer(self, k: int, first: int, decided: np.ndarray) -> None:
         """What ReLU node k reads where that is not known, and what stands for what it holds."""
+        self._budget.spend(PER_LAYER)
         network, part = self.network, self.part
         source = network.nodes[k - 1].source  # type: ignore[union-attr]
         passes = np.where(decided > 0, 1, 0)

@@ -20,8 +20,8 @@ from .exact_forms import Forms, Part
 from .exact_lp import Budget, Empty, Point, System, Tick, TooMuch, solve
 from .floats import FloatNetwork
 
-LEAVES = 256  # that a part may take
-WORK, LITTLE_WORK = 1 << 17, 1 << 14  # for one part, see `Budget`; for the last layers alone
+LEAVES, WORK = 256, 1 << 17  # that a part may take, see `Budget`
+FEW_LEAVES, LITTLE_WORK = 48, 1 << 14  # a whole box, before anything else is tried: a quarter of a second at most
 FEW_OPEN = 24  # ReLUs of a whole box up to which all of the network is written down; above that, so many of its last layers
 
 
@@ -132,7 +132,7 @@ def whole_box(network: Network, case: Case, net: FloatNetwork, tick: Tick = lamb
     word = LastWord(network, case.unsafe, tick=tick)
     found = None
     if int((part.decided == 0).sum()) <= FEW_OPEN:
-        found = word.about(part, range(len(case.unsafe)))
+        found = word.about(part, range(len(case.unsafe)), leaves=FEW_LEAVES, work=2 * LITTLE_WORK)
     if found is None:
         first, there = len(net.nodes) + 1, 0
         for k in reversed(net.relus):
