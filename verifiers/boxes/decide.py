@@ -21,7 +21,6 @@ from .answer import Answer, Step, Witness
 from .attack import attack
 from .clock import now, share_of
 from .evidence import Evidence, How
-from .exact_lp import TooMuch
 from .first_bounds import first_bounds
 from .floats import FloatNetwork, float_network
 from .last_word import Shown, Unsafe, as_point, whole_box
@@ -190,7 +189,7 @@ def _case(run: _Run, case: Case, shown: str) -> Evidence | str:
         run.threads,
         backend=run.backend,
         trust=run.trust,
-        ties=Ties(run.network, case, accept, _patience(run)),
+        ties=Ties(run.network, case, accept),
     )
     for e in ended:
         run.steps.append(_step_of(e, run.deadline))
@@ -211,18 +210,10 @@ def _exactly(run: _Run, case: Case, net: FloatNetwork, shown: str) -> Shown | Un
     """The last word first, where the network is small or its last layers say enough."""
     began = now()
     run.progress(f"{shown}exact programs")
-    found = whole_box(run.network, case, net, _patience(run))
+    found = whole_box(run.network, case, net)
     if isinstance(found, Shown):
         _step(run, "exact", "proved", began, f"{len(found.leaves)} linear programs")
     return found
-
-
-def _patience(run: _Run) -> Callable[[], None]:
-    def tick() -> None:
-        if now() > run.deadline:
-            raise TooMuch
-
-    return tick
 
 
 def _step_of(ended: Ended, deadline: float) -> Step:

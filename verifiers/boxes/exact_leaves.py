@@ -7,7 +7,7 @@ split: sums of rows and of the phases of splits, by integers.  Where some that m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..proof.box_bounds import ONE, SCALE, BoxNetwork, Region
 from ..proof.box_checker import Leaf, Unsafe, hold
 from ..proof.lines import BITS
 from .exact_forms import Part
-from .exact_lp import Tick, TooMuch
+from .exact_lp import TooMuch
 from .floats import above, below
 from .last_word import ExactLeaf, LastWord, Shown
 
@@ -26,7 +26,13 @@ LEAVES, WORK = 4096, 1 << 22
 
 
 def exact_leaves(
-    network: Network, net: BoxNetwork, case: Case, unsafe: Sequence[Unsafe], region: Region, polyhedra: Sequence[int], tick: Tick
+    network: Network,
+    net: BoxNetwork,
+    case: Case,
+    unsafe: Sequence[Unsafe],
+    region: Region,
+    polyhedra: Sequence[int],
+    tick: Callable[[], None],
 ) -> list[Leaf] | None:
     """Leaves that the checker accepts, and that cover these polyhedra on the region; None where there are none, or it would take too long."""
     lower = np.array([below(Fraction(int(v), 1 << SCALE)) for v in region.lower])

@@ -7,15 +7,12 @@ the whole box (Farkas, Motzkin).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
 BLAND_AFTER = 50  # pivots
-
-Tick = Callable[[], None]
 
 
 class TooMuch(Exception):
@@ -24,14 +21,12 @@ class TooMuch(Exception):
 
 @dataclass(eq=False)
 class Budget:
-    """Work that may still be done, in numbers that are computed; each takes one to five microseconds.  `tick` is called now and then, and may raise."""
+    """Work that may still be done, in numbers that are computed; each takes one to five microseconds."""
 
     left: int
-    tick: Tick = lambda: None
 
     def spend(self, numbers: int) -> None:
         """Raises TooMuch where there is not so much left."""
-        self.tick()
         self.left -= numbers
         if self.left < 0:
             raise TooMuch

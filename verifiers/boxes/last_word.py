@@ -17,7 +17,7 @@ from ...models.network import Network
 from ...models.property import Case, Polyhedron
 from ..proof.lines import Phases, covers
 from .exact_forms import Forms, Part
-from .exact_lp import Budget, Empty, Point, System, Tick, TooMuch, solve
+from .exact_lp import Budget, Empty, Point, System, TooMuch, solve
 from .floats import FloatNetwork
 
 LEAVES, WORK = 256, 1 << 17  # that a part may take, see `Budget`
@@ -61,24 +61,25 @@ class Unsafe:
 class LastWord:
     """About the unsafe polyhedra of one case of a network.
 
-    `plain`: see `Forms`; `fits`: a neuron to split where a leaf is not what it has to be, or None.  `tick` is called now and then, and may raise.
+    `plain`: see `Forms`; `fits`: a neuron to split where a leaf is not what it has to be, or None.  `tick` is called for every program, and may raise.
     """
 
     network: Network
     unsafe: Sequence[Polyhedron]
     plain: bool = False
     fits: Callable[[ExactLeaf], int | None] = lambda leaf: None
-    tick: Tick = lambda: None
+    tick: Callable[[], None] = lambda: None
 
     def about(
         self, part: Part, polyhedra: Sequence[int], *, leaves: int = LEAVES, work: int = WORK, first: int = 0
     ) -> Shown | Unsafe | None:
         """Whether one of these polyhedra has a point in the part; None where that would take too long.  `first`: see `Forms`."""
-        budget, shown = Budget(work, self.tick), list[ExactLeaf]()
+        budget, shown = Budget(work), list[ExactLeaf]()
         try:
             for p in polyhedra:
                 waiting: list[Phases] = [()]
                 while waiting:
+                    self.tick()
                     found = self._one(part, waiting.pop(), p, budget, first)
                     if isinstance(found, Unsafe):
                         return found
@@ -126,10 +127,10 @@ def as_point(found: Unsafe) -> np.ndarray:
     return point
 
 
-def whole_box(network: Network, case: Case, net: FloatNetwork, tick: Tick = lambda: None) -> Shown | Unsafe | None:
+def whole_box(network: Network, case: Case, net: FloatNetwork) -> Shown | Unsafe | None:
     """The last word about a case's whole box, where it is cheap: all of a small network, or the last layers of a large one."""
     part = Part(case.lower, case.upper, np.zeros(net.count, dtype=np.int8), net.lower, net.upper)
-    word = LastWord(network, case.unsafe, tick=tick)
+    word = LastWord(network, case.unsafe)
     found = None
     if int((part.decided == 0).sum()) <= FEW_OPEN:
         found = word.about(part, range(len(case.unsafe)), leaves=FEW_LEAVES, work=2 * LITTLE_WORK)

@@ -15,12 +15,11 @@ import numpy as np
 from ...models.network import Network
 from ...models.property import Case
 from .exact_forms import Part
-from .exact_lp import Tick
 from .last_word import LastWord, Shown, as_point
 
 FIRST, MOST = 2.0, 16.0  # questions at the start, and that may be saved
 PER_PART, PER_TIE = 1 / 2048, 4.0  # questions that are earned by a part that is searched, and by a tie that is found
-LEAVES, WORK = 64, 1 << 16
+LEAVES, WORK = 48, 1 << 15  # for a question
 LEAST_OPEN, MOST_OPEN = 6, 24  # open neurons of parts that are asked about: more when answers come, fewer when none does
 TIE = 2.0**-20  # of a row's size: how near to 0 its value comes where it may be a tie
 
@@ -32,13 +31,12 @@ class Ties:
     network: Network
     case: Case
     accept: Callable[[np.ndarray], bool]
-    tick: Tick = lambda: None
     left: float = FIRST
     most_open: int = LEAST_OPEN
     word: LastWord = field(init=False)
 
     def __post_init__(self) -> None:
-        self.word = LastWord(self.network, self.case.unsafe, tick=self.tick)
+        self.word = LastWord(self.network, self.case.unsafe)
 
     def earn(self, parts: int) -> None:
         """So many parts were searched."""

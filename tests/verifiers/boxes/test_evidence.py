@@ -151,6 +151,7 @@ def test_what_is_done_for_many_cases_is_one_line_each(monkeypatch):
     found = decide(TENT, Property(1, 1, tuple(cases)), deadline=1e9, threads=1)
     assert found.verdict == "proved" and found.evidence == Evidence.at_roots(20, 20, How.EXACT)
     monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
+    monkeypatch.setattr(decide_module, "Ties", lambda *a: None)
     found = decide(TENT, Property(1, 1, tuple(cases)), deadline=1e9, threads=1)
     assert found.verdict == "proved" and found.evidence.cases == 20 and found.evidence.parts > 20
     assert [(s.backend, s.outcome, s.detail) for s in found.steps] == [

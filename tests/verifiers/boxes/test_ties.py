@@ -99,18 +99,22 @@ def test_reasons_are_looked_at_again() -> None:
         assert system.holds((ONE,)) is not strict and not system.holds((Fraction(2),))
 
 
-def test_work_is_counted_and_interrupted() -> None:
+def test_work_is_counted() -> None:
     rng = np.random.default_rng(3)
     matrix, low = rng.integers(-99, 99, (30, 20)).astype(object), np.array([-1] * 20, dtype=object)
     system = System(matrix, np.array([-1] * 30, dtype=object), np.array([True] * 30), low, -low, 1)
     with pytest.raises(TooMuch):
         solve(system, Budget(2000))
 
+
+def test_a_part_is_interrupted() -> None:
     def tick() -> None:
         raise KeyboardInterrupt
 
+    network = floats(([[1]], [0]), ([[1]], [0]))
+    (case,) = unsafe(under(0, 0)).cases
     with pytest.raises(KeyboardInterrupt):
-        solve(system, Budget(10**9, tick))
+        LastWord(network, case.unsafe, tick=tick).about(whole(network, case), [0])
 
 
 # -- parts -------------------------------------------------------------------------------------------------------------
