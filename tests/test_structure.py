@@ -155,7 +155,7 @@ def proof_modules(*names: str) -> set[str]:
 
 TRUSTED = {
     "checker": proof_modules("checker", "parts", "network_rows", "sweep", "lines", "format"),
-    "box_checker": proof_modules("box_checker", "box_bounds", "lines", "format"),
+    "box_checker": proof_modules("box_checker", "box_bounds", "box_exact", "lines", "format"),
     "box_witness": proof_modules("box_witness", "format"),
 }
 EVERYTHING_TRUSTED = set().union(*TRUSTED.values())

@@ -132,8 +132,9 @@ def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answ
             raise Contradiction(f"{answer.backend} says unsat, but the checker rejects its proof: {error}", _kept(part, asked)) from None
         accepted.append(found)
 
+    ties = answer.evidence is not None and answer.evidence.by_ties
     with one_blas_thread():
-        lines = proof_lines(asked.network, asked.stated, asked.digests, deadline, asked.threads, asked.progress, answer.backend)
+        lines = proof_lines(asked.network, asked.stated, asked.digests, deadline, asked.threads, asked.progress, answer.backend, ties)
         size = write_lines(place, lines, confirm)
     ended = now()
     found = f"{accepted[0].parts} parts, {accepted[0].leaves} leaves, {size} bytes, checked in {ended - times[0]:.2f} s"
