@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 
-from relucid.models.interpreter import freeze
+from relucid.models.interpreter import STEP_LIMIT, Machine, freeze
 from relucid.models.program import ProgramFault
 
 TOKENS = ("a", "b", "(")
@@ -252,9 +252,9 @@ def in_cpython(source):
     return run
 
 
-def in_ours(program, tokens):
+def in_ours(program, tokens, steps=STEP_LIMIT):
     try:
-        return "value", freeze(program(tokens))
+        return "value", freeze(program.function.call((tokens,), Machine(steps)).value)
     except ProgramFault as fault:
         return "raise", fault.exception
 

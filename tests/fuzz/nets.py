@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from relucid.models.errors import InputError
 from relucid.models.network import Affine, Network, Node, Relu, integer_array
 from relucid.models.onnx_writer import with_source
 
@@ -28,7 +29,12 @@ def built(nodes: Plain, inputs: int, encoding: str = "one_hot") -> Network:
             _, sources, matrices, bias, denominator = node
             out.append(Affine(tuple(sources), tuple(integer_array(np.array(m, dtype=object)) for m in matrices), integer_array(bias), denominator))
     network = Network(inputs, tuple(out), encoding)  # type: ignore[arg-type]
-    return with_source(network) if encoding == "real" else network
+    if encoding != "real":
+        return network
+    try:
+        return with_source(network)
+    except InputError:  # some number is no float32
+        return network
 
 
 def plain(network: Network) -> Plain:
@@ -52,6 +58,7 @@ def outputs(nodes: Plain, inputs: np.ndarray) -> tuple[np.ndarray, int]:
         terms = [(values[s], m, common // values[s][1]) for s, m in zip(sources, matrices, strict=True)]
         most = max((abs(b) for b in bias), default=0) * common
         most += sum(v[2] * factor * max((sum(map(abs, row)) for row in m), default=0) for v, m, factor in terms)
+        most = max([most, *(v[2] * factor for v, _, factor in terms), *(abs(w) for _, m, _ in terms for row in m for w in row)])
         kind: Any = np.int64 if most < INT64 else object
         total = np.zeros((len(inputs), len(bias)), dtype=kind) + np.array([b * common for b in bias], dtype=kind)
         for v, m, factor in terms:
