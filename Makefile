@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow coverage lint clean
+.PHONY: demo test test-slow fuzz fuzz-slow reliability coverage lint clean
 
 demo: $(READY)
 	@$(BIN)/relucid distill quote_closing --out out/quote_closing
@@ -15,9 +15,25 @@ demo: $(READY)
 test: $(READY)
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+	@$(MAKE) --no-print-directory fuzz
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m slow
+
+# Random cases against the truth (tests/fuzz/README.md), two kinds at a time; what fails is saved in out/fuzz.
+KINDS := $(shell sed -n 's/^    "\([a-z]*\)": ".*/\1/p' tests/fuzz/registry.py)
+fuzz: MINUTES := 0.33
+fuzz: FLAGS :=
+fuzz-slow: MINUTES := 60
+fuzz-slow: FLAGS := --busy 1 --failures 5
+fuzz fuzz-slow: $(READY)
+	@printf '%s\n' $(KINDS) | xargs -P 2 -I {} $(BIN)/python -m tests.fuzz {} --minutes $(MINUTES) $(FLAGS)
+
+# The counts of docs/reliability.md: about half an hour on two cores.
+reliability: $(READY)
+	@rm -rf out/reliability && mkdir -p out/reliability
+	@printf '%s\n' $(KINDS) words words | xargs -P 2 -I {} sh -c '$(BIN)/python -m tests.fuzz {} --minutes 7 --json out/reliability/{}-$$$$.json --out out/fuzz --failures 5'
+	@$(BIN)/python -m tests.fuzz table out/reliability/*.json --page docs/reliability.md
 
 # mypy finds the package under its own name, whatever the checkout's folder is called
 lint: $(READY)

@@ -10,6 +10,7 @@ Runs from the checkout's root.  Exit status: 0 nothing was found, 1 something wa
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
 import sys
 from pathlib import Path
@@ -41,13 +42,20 @@ def main(arguments: list[str] | None = None) -> int:
     replay.add_argument("file", type=Path)
     tables = what.add_parser("table", help="counts of several runs as Markdown")
     tables.add_argument("files", type=Path, nargs="+")
+    tables.add_argument("--page", type=Path, default=None, help="put them between the marks of this page instead of printing them")
     given = parser.parse_args(arguments)
     if given.what == "table":
-        print(table.markdown(given.files))
+        if given.page is not None:
+            table.written(given.page, given.files)
+        else:
+            print(table.markdown(given.files))
         return 0
     if given.what == "replay":
         return runner.replay(given.file)
-    return runner.run(runner.Run(given.what, given.seed, given.minutes, given.count, given.skip, given.out, given.json, given.busy, given.failures))
+    faulthandler.enable()
+    return runner.run(
+        runner.Run(given.what, given.seed, given.minutes, given.count, given.skip, given.out, given.json, given.busy, given.failures)
+    )
 
 
 if __name__ == "__main__":

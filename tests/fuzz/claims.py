@@ -92,7 +92,15 @@ def random_question(rng: random.Random) -> Plain:
 
 def domain_of(question: Plain) -> Domain:
     where = None if question["where"] is None else Program(question["where"], "w")
-    return Domain(tuple(question["tokens"]), question["low"], question["high"], question["pad"], where, tuple(question["prefix"]), tuple(question["suffix"]))
+    return Domain(
+        tuple(question["tokens"]),
+        question["low"],
+        question["high"],
+        question["pad"],
+        where,
+        tuple(question["prefix"]),
+        tuple(question["suffix"]),
+    )
 
 
 def in_cpython(source: str, name: str) -> Callable[[tuple[str, ...]], Any]:
@@ -225,6 +233,13 @@ def _fewer_positions(nodes: nets.Plain, question: Plain) -> nets.Plain | None:
     width = len(domain_of(question).alphabet)
     start = (len(question["prefix"]) + question["high"] - 1) * width
     return [
-        n if n[0] == "relu" else [n[0], n[1], [[row[:start] + row[start + width :] for row in m] if s == 0 else m for s, m in zip(n[1], n[2], strict=True)], *n[3:]]
+        n
+        if n[0] == "relu"
+        else [
+            n[0],
+            n[1],
+            [[row[:start] + row[start + width :] for row in m] if s == 0 else m for s, m in zip(n[1], n[2], strict=True)],
+            *n[3:],
+        ]
         for n in nodes
     ]

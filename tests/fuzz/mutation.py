@@ -149,7 +149,11 @@ def other_text(data: bytes, rng: random.Random) -> bytes:
     if not found:
         return other_bytes(data, rng)
     m = rng.choice(found)
-    new = str(rng.choice(NUMBERS)) if kind == 1 and rng.random() < 0.7 else rng.choice((*WORDS, rng.choice(found).group(), '"x"', "[]", "{}", ""))
+    new = (
+        str(rng.choice(NUMBERS))
+        if kind == 1 and rng.random() < 0.7
+        else rng.choice((*WORDS, rng.choice(found).group(), '"x"', "[]", "{}", ""))
+    )
     return (text[: m.start()] + new + text[m.end() :]).encode()
 
 

@@ -27,7 +27,9 @@ def built(nodes: Plain, inputs: int, encoding: str = "one_hot") -> Network:
             out.append(Relu(node[1]))
         else:
             _, sources, matrices, bias, denominator = node
-            out.append(Affine(tuple(sources), tuple(integer_array(np.array(m, dtype=object)) for m in matrices), integer_array(bias), denominator))
+            out.append(
+                Affine(tuple(sources), tuple(integer_array(np.array(m, dtype=object)) for m in matrices), integer_array(bias), denominator)
+            )
     network = Network(inputs, tuple(out), encoding)  # type: ignore[arg-type]
     if encoding != "real":
         return network
@@ -40,7 +42,9 @@ def built(nodes: Plain, inputs: int, encoding: str = "one_hot") -> Network:
 def plain(network: Network) -> Plain:
     """The way back."""
     return [
-        ["relu", n.source] if isinstance(n, Relu) else ["affine", list(n.sources), [w.tolist() for w in n.weights], n.bias.tolist(), n.denominator]
+        ["relu", n.source]
+        if isinstance(n, Relu)
+        else ["affine", list(n.sources), [w.tolist() for w in n.weights], n.bias.tolist(), n.denominator]
         for n in network.nodes
     ]
 

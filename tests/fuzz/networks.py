@@ -208,7 +208,11 @@ def on_a_box(case: Case, counts: Counts) -> str | None:
     asked = polygons.property_of(box, a.output_size)
     with leaping(case["leap"]):
         deadline = time.monotonic() + case["seconds"]
-        found = decide_same_label(a, b, asked, deadline=deadline) if within is None else decide_against(a, b, asked, Fraction(within), deadline=deadline)
+        found = (
+            decide_same_label(a, b, asked, deadline=deadline)
+            if within is None
+            else decide_against(a, b, asked, Fraction(within), deadline=deadline)
+        )
     what = "same label" if within is None else "within epsilon"
     starved = case["leap"] is not None or case["seconds"] < SECONDS_OPEN
     counts[f"boxes, {what}, {'starved' if starved else 'open'}", found.verdict] += 1

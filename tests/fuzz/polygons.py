@@ -97,4 +97,8 @@ def smaller_box(plain: Plain) -> Iterator[Plain]:
     for i, (low, high) in enumerate(zip(plain["lower"], plain["upper"], strict=True)):
         for a, b in ((low, low), (high, high), ("0", "1"), ("-1", "1")):
             if (a, b) != (low, high) and (low, high) not in (("0", "1"),):
-                yield {**plain, "lower": [*plain["lower"][:i], a, *plain["lower"][i + 1 :]], "upper": [*plain["upper"][:i], b, *plain["upper"][i + 1 :]]}
+                yield {
+                    **plain,
+                    "lower": [*plain["lower"][:i], a, *plain["lower"][i + 1 :]],
+                    "upper": [*plain["upper"][:i], b, *plain["upper"][i + 1 :]],
+                }

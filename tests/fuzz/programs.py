@@ -6,6 +6,7 @@ import itertools
 import random
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from random_programs import TOKENS, Calm, Writer, brute_force, every_value, in_cpython, in_ours, language
@@ -83,7 +84,13 @@ def automaton(program: Program, case: Case, counts: Counts) -> str | None:
     if found == expected and built.size == len(expected):
         return None
     off = [w for w in {*found, *expected} if found.get(w) != expected.get(w)]
-    return f"the automaton differs from running the program on {len(off)} words, {min(off, default=None)} among them; it counts {built.size}"
+    return (
+        f"the automaton differs from running the program on {len(off)} words, {min(off, default=None)} among them; it counts {built.size}"
+    )
+
+
+def deeper(than: int, line: str) -> bool:
+    return len(line) - len(line.lstrip()) > than
 
 
 def smaller(case: Case) -> Iterator[Case]:
@@ -101,7 +108,5 @@ def smaller(case: Case) -> Iterator[Case]:
     for i, line in enumerate(lines):
         body = line.lstrip()
         if body.startswith(("if ", "else:", "for ", "while ", "elif ")):  # what is inside, in its place
-            depth = len(line) - len(body)
-            inside = itertools.takewhile(lambda x: len(x) - len(x.lstrip()) > depth, lines[i + 1 :])
-            rest = list(inside)
+            rest = list(itertools.takewhile(partial(deeper, len(line) - len(body)), lines[i + 1 :]))
             yield {**case, "source": "".join([*lines[:i], *(x[4:] for x in rest), *lines[i + 1 + len(rest) :]])}

@@ -50,7 +50,11 @@ def cases(rng: random.Random) -> Iterator[Case]:
             for turn in range(MUTANTS):
                 mutant = proof
                 for _ in range(0 if turn == 0 else rng.choice((1, 1, 1, 2, 3))):
-                    mutant = mutated(form, mutant, rng, donors.get(form, []))
+                    for _ in range(5):  # some changes change nothing
+                        changed = mutated(form, mutant, rng, donors.get(form, []))
+                        if changed != mutant:
+                            break
+                    mutant = changed
                 yield {"form": form, "shown": shown, "proof": mutant}
         donors[form] = proof
 
@@ -146,7 +150,7 @@ def spoilt(rng: random.Random, plain: claims.Plain) -> claims.Plain | None:
     last = nodes[-1]
     i = rng.randrange(len(known.words))
     seen = known.inputs[i]
-    told, scale = nets.outputs(nodes, known.inputs[i : i + 1])
+    told, _ = nets.outputs(nodes, known.inputs[i : i + 1])
     label, strength = int(claims.decided(plain["question"], told)[0]), 1 + sum(abs(int(v)) for v in told[0]) * last[4]
     push = [0] * len(last[3])
     if plain["question"]["kind"] == "sign":
@@ -187,7 +191,9 @@ def proved_box(rng: random.Random) -> tuple[polygons.Plain, Lines]:
             few = searches.FEW_INPUTS
             searches.FEW_INPUTS = rng.choice((few, -1))
             try:
-                lines = json.loads(json.dumps(list(box_proof_lines(network, stated, {"network": "n", "property": "p"}, time.monotonic() + 3.0))))
+                lines = json.loads(
+                    json.dumps(list(box_proof_lines(network, stated, {"network": "n", "property": "p"}, time.monotonic() + 3.0)))
+                )
             finally:
                 searches.FEW_INPUTS = few
         except (Unsupported, TimeoutError):

@@ -5,7 +5,6 @@ A case that hangs, or that ends the process, is a finding too: the number of the
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
 import random
@@ -50,7 +49,6 @@ class Hang(BaseException):
 
 def run(asked: Run) -> int:
     """Exit status: 0 nothing found, 1 something."""
-    faulthandler.enable()
     seed = int.from_bytes(os.urandom(4), "little") if asked.seed is None else asked.seed
     print(f"{asked.kind}: seed {seed}", flush=True)
     hunted, counts, found = kind(asked.kind), Counter(), []  # type: ignore[var-annotated]
@@ -134,7 +132,15 @@ def saved(asked: Run, seed: int, number: int, hunted: Kind, case: Case, complain
     small, said = shrunk(hunted, case, complaint)
     path = asked.out / f"{asked.kind}-{seed}-{number}.json"
     origin = f"python -m tests.fuzz {asked.kind} --seed {seed} --skip {number} --count 1"
-    content = {"kind": asked.kind, "problem": said, "before": complaint, "found by": origin, "commit": commit(), "case": small, "whole": case}
+    content = {
+        "kind": asked.kind,
+        "problem": said,
+        "before": complaint,
+        "found by": origin,
+        "commit": commit(),
+        "case": small,
+        "whole": case,
+    }
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     print(f"{asked.kind}: {said}\n  saved: {path}\n  once more: python -m tests.fuzz replay {path}\n  from its seed: {origin}", flush=True)
     return {"problem": said, "file": str(path), "command": origin}

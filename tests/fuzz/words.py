@@ -92,7 +92,9 @@ def problem(case: Case, counts: Counts) -> str | None:
     if attempt.outcome == "proved":
         return f"{engine} says proved, and {told(plain, wrong)}" if wrong else None
     if attempt.outcome == "refuted":
-        return None if words and words <= wrong else f"{engine} says refuted by {sorted(words - wrong)[:3]}, where network and program agree"
+        return (
+            None if words and words <= wrong else f"{engine} says refuted by {sorted(words - wrong)[:3]}, where network and program agree"
+        )
     if attempt.outcome == "crashed":
         return f"{engine} crashed: {attempt.detail[:200]}"
     right = len(claims.truth(plain["question"]).words) - len(wrong)
