@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 from dataclasses import dataclass
@@ -20,34 +22,46 @@ from relucid.verifiers.proof.solver_proofs import section_pieces
 from relucid.verifiers.proof.third_party import FORMS
 from relucid.verifiers.proof.writing import write_lines, write_pieces
 
-LIMITS = ("--timeout", "2", "--workers", "1")
-OURS = (*LIMITS, "--backends", "enumerate,reach,bab")
+LIMITS = "--timeout 2 --workers 1"
+OURS = f"{LIMITS} --backends enumerate,reach,bab"
 ZOO = HERE.parent / "models" / "zoo" / "quotes_and_brackets"
 
 
 @dataclass(frozen=True)
 class Base:
-    """`commands` run in the folder; OUT in them is a file or folder that they may write.  `files` are what is damaged."""
+    """`commands` are run in the folder, each with the files that it reads; OUT is a file or folder that it may write."""
 
     folder: Path
-    files: tuple[str, ...]
-    commands: tuple[tuple[str, ...], ...]
+    commands: dict[str, tuple[str, ...]]
+
+    @property
+    def files(self) -> list[str]:
+        """What can be damaged."""
+        return sorted({file for files in self.commands.values() for file in files})
+
+    def reading(self, file: str) -> list[str]:
+        return [command for command, files in self.commands.items() if file in files]
 
 
 def _tokens(folder: Path, name: str) -> Base:
     shutil.copytree(CORPUS / name, folder)
-    claim = load_claim(folder / "claim.toml")
-    files = ["claim.toml", "net.onnx", "program.py"]
-    commands = [("prove", "claim.toml", *OURS), ("prove", "claim.toml", *OURS, "--proof", "OUT"), ("prove", "claim.toml", *OURS, "--json", "--count"),
-                ("show", "claim.toml"), ("show", "net.onnx"), ("prove", "claim.toml", *OURS, "--checkpoint", "checkpoint")]  # fmt: skip
+    claim, stated = load_claim(folder / "claim.toml"), ("claim.toml", "net.onnx", "program.py")
     (folder / "checkpoint").write_text('{"relucid": "checkpoint"}\n', encoding="utf-8")
-    if (json.loads((folder / "expected.json").read_text()))["verdict"] == "proved":
+    commands = {
+        f"prove claim.toml {OURS}": stated,
+        f"prove claim.toml {OURS} --proof OUT": stated,
+        f"prove claim.toml {OURS} --json --count": stated,
+        f"prove claim.toml {OURS} --checkpoint checkpoint": ("checkpoint",),
+        "show claim.toml": stated,
+        "show net.onnx": ("net.onnx",),
+    }
+    if json.loads((folder / "expected.json").read_text())["verdict"] == "proved":
         write_lines(folder / "proof", proof_lines(claim, 20.0, run=False))
-        commands += [("check", "claim.toml", name, "--timeout", "2") for name in ("proof", *FORMS)]
         for form in FORMS.values():
             write_pieces(folder / form.name, section_pieces(claim, form, 20.0))
-        files += ["proof", *FORMS]
-    return Base(folder, (*files, "checkpoint"), tuple(commands))
+        commands |= {f"check claim.toml {proof} --timeout 2": (proof,) for proof in ("proof", *FORMS)}
+        commands["check claim.toml proof --json"] = ("proof", *stated)
+    return Base(folder, commands)
 
 
 def _two(folder: Path) -> Base:
@@ -58,8 +72,8 @@ def _two(folder: Path) -> Base:
     stated = 'network = "a.onnx"\nnetwork_b = "b.onnx"\n\n[domain]\ntokens = ["a", "b"]\nlength = 3\n\n[decision]\n'
     (folder / "claim.toml").write_text(stated + 'kind = "sign"\nlabels = [false, true]\n')
     (folder / "within.toml").write_text(stated + 'kind = "within"\nepsilon = "1/2"\n')
-    commands = [(c, f, *(OURS if c == "prove" else ())) for c in ("prove", "show") for f in ("claim.toml", "within.toml")]
-    return Base(folder, ("claim.toml", "within.toml", "a.onnx", "b.onnx"), tuple(commands))
+    both = ("a.onnx", "b.onnx")
+    return Base(folder, {c.format(f): (f, *both) for f in ("claim.toml", "within.toml") for c in ("show {}", f"prove {{}} {OURS}")})
 
 
 SPEC = """; a box of two inputs
@@ -79,24 +93,26 @@ def _box(folder: Path) -> Base:
 
     folder.mkdir()
     rng = np.random.default_rng(3)
-    shapes = ((4, 2), (3, 4), (2, 3))
-    network = feed_forward([(rng.integers(-8, 9, s) / 8, rng.integers(-4, 5, s[0]) / 4) for s in shapes])
-    real = Network(2, network.nodes, "real")
-    (folder / "net.onnx").write_bytes(write_onnx(real))
+    network = feed_forward([(rng.integers(-8, 9, s) / 8, rng.integers(-4, 5, s[0]) / 4) for s in ((4, 2), (3, 4), (2, 3))])
+    (folder / "net.onnx").write_bytes(write_onnx(Network(2, network.nodes, "real")))
     (folder / "spec.vnnlib").write_text(SPEC)
-    (folder / "instances.csv").write_text("net.onnx,spec.vnnlib,5\nnet.onnx,spec.vnnlib,10\n")
+    (folder / "instances.csv").write_text("net.onnx,spec.vnnlib,5\n")
     (folder / "claim.toml").write_text('network = "net.onnx"\n\n[domain]\nbox = "spec.vnnlib"\n')
-    files, words = (
-        ["net.onnx", "spec.vnnlib", "instances.csv", "claim.toml"],
-        ("verify", str(folder / "net.onnx"), str(folder / "spec.vnnlib")),
-    )
-    commands = [("verify", "net.onnx", "spec.vnnlib", *LIMITS), ("verify", "net.onnx", "spec.vnnlib", *LIMITS, "--proof", "OUT"),
-                ("verify", "net.onnx", "spec.vnnlib", *LIMITS, "--against", "net.onnx", "--same-label", "--json"), ("prove", "claim.toml", *LIMITS),
-                ("bench", "vnncomp", ".", "--out", "OUT", "--timeout", "2", "--quiet"), ("show", "net.onnx")]  # fmt: skip
-    if main([*words, "--timeout", "20", "--proof", str(folder / "proof"), "--quiet"]) in (0, 1):
-        files.append("proof")
-        commands.append(("verify", "net.onnx", "spec.vnnlib", "--check", "proof", "--timeout", "2"))
-    return Base(folder, tuple(files), tuple(commands))
+    net, spec, verify = "net.onnx", "spec.vnnlib", "verify net.onnx spec.vnnlib"
+    with contextlib.redirect_stdout(io.StringIO()):
+        status = main(["verify", str(folder / net), str(folder / spec), "--timeout", "20", "--proof", str(folder / "proof"), "--quiet"])
+    if status not in (0, 1):
+        raise AssertionError(f"the box is not decided: status {status}")
+    commands = {
+        f"{verify} {LIMITS}": (net, spec),
+        f"{verify} {LIMITS} --proof OUT": (net, spec),
+        f"{verify} {LIMITS} --against net.onnx --same-label --json": (net, spec),
+        f"prove claim.toml {LIMITS}": (net, spec, "claim.toml"),
+        "bench vnncomp . --out OUT --timeout 2 --quiet": ("instances.csv",),
+        "show net.onnx": (net,),
+        f"{verify} --check proof --timeout 2": ("proof",),
+    }
+    return Base(folder, commands)
 
 
 def _circuit(folder: Path) -> Base:
@@ -114,9 +130,15 @@ def _circuit(folder: Path) -> Base:
         '[domain]\ntokens = ["a", "b"]\nlength = 3\n\n[decision]\nposition = -1\nkind = "argmax"\nlabels = ["yes", "no"]\n'
     )
     shutil.copy(ZOO / "quote_closing.mask.json", folder / "mask.json")
-    commands = (("show", ".", "--no-run"), ("show", ".", "--domain", "task.toml"), ("show", ".", "--no-run", "--draw", "OUT.svg"),
-                ("show", ".", "--no-run", "--mask", "mask.json"), ("distill", ".", "--domain", "task.toml", "--out", "OUT", "--timeout", "2"))  # fmt: skip
-    return Base(folder, ("beeg_config.json", "vocab.json", "final_model.pt", "task.toml", "mask.json"), commands)
+    model = ("beeg_config.json", "vocab.json", "final_model.pt")
+    commands = {
+        "show . --no-run": model,
+        "show . --no-run --draw OUT.svg": model,
+        "show . --no-run --mask mask.json": ("mask.json",),
+        "show . --domain task.toml": (*model, "task.toml"),
+        "distill . --domain task.toml --out OUT --timeout 2": ("task.toml",),
+    }
+    return Base(folder, commands)
 
 
 def _torchscript(folder: Path) -> Base:
@@ -134,7 +156,7 @@ def _torchscript(folder: Path) -> Base:
     torch.manual_seed(0)
     torch.jit.script(Model()).save(str(folder / "model.pt"))
     (folder / "vocab.json").write_text(json.dumps({"tokens": ["a", "b", "c", "yes", "no"]}))
-    return Base(folder, ("model.pt", "vocab.json"), (("show", "model.pt", "--no-run"), ("show", "model.pt")))
+    return Base(folder, {f"show model.pt{more}": ("model.pt", "vocab.json") for more in (" --no-run", "")})
 
 
 def _attribution(folder: Path) -> Base:
@@ -162,9 +184,7 @@ def _attribution(folder: Path) -> Base:
     }  # fmt: skip
     folder.mkdir()
     (folder / "graph.json").write_text(json.dumps(graph))
-    return Base(
-        folder, ("graph.json",), (("show", "graph.json"), ("show", "graph.json", "--json"), ("show", "graph.json", "--draw", "OUT.svg"))
-    )
+    return Base(folder, {f"show graph.json{more}": ("graph.json",) for more in ("", " --json", " --draw OUT.svg")})
 
 
 MAKERS = {

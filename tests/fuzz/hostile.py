@@ -53,12 +53,7 @@ def cases(rng: random.Random) -> Iterator[Case]:
             change = SUFFIXES.get(Path(file).suffix, other_text if whole.isascii() else other_bytes)
             for _ in range(rng.choice((1, 1, 1, 2, 4))):
                 data = (change if rng.random() < 0.75 else rng.choice((other_bytes, other_text)))(data, rng)
-            concerned = (
-                [c for c in base.commands if file in c]
-                or [c for c in base.commands if not set(c) & set(base.files) - {"claim.toml"}]
-                or base.commands
-            )
-            yield {"base": name, "file": file, "content": base64.b64encode(data).decode(), "command": list(rng.choice(concerned)),
+            yield {"base": name, "file": file, "content": base64.b64encode(data).decode(), "command": rng.choice(base.reading(file)).split(),
                    "process": rng.random() < AS_PROCESS}  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def run(asked: Run) -> int:
     began, until = NOW(), None if asked.count is not None else NOW() + 60 * asked.minutes
     cases = islice(enumerate(hunted.cases(random.Random(f"{asked.kind} {seed}"))), asked.skip, None)
     place = os.open(asked.out / f"{asked.kind}-{seed}.at", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-    done = 0
+    done, known = 0, set[str]()
     with others(asked.busy):
         for number, case in cases:
             if (NOW() > until) if until is not None else (done == asked.count):
@@ -64,7 +65,10 @@ def run(asked: Run) -> int:
             os.pwrite(place, b"%-20d" % number, 0)
             done += 1
             complaint = judged(hunted, case, counts)
-            if complaint is not None:
+            if complaint is not None and alike(complaint) in known:
+                counts["known already", alike(complaint)[:60]] += 1
+            elif complaint is not None:
+                known.add(alike(complaint))
                 found.append(saved(asked, seed, number, hunted, case, complaint))
                 if len(found) >= asked.failures:
                     break
@@ -73,6 +77,11 @@ def run(asked: Run) -> int:
     seconds = NOW() - began
     report(asked, seed, done, seconds, counts, found)
     return 1 if found else 0
+
+
+def alike(complaint: str) -> str:
+    """Complaints that differ in numbers and names of files only are one."""
+    return re.sub(r"\d+|/\S+", "#", complaint)
 
 
 def judged(hunted: Kind, case: Case, counts: Counts) -> str | None:
