@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fuzz import boxes, hostile, mutation, networks, programs, proofs, runner, table, words
+from fuzz import boxes, clock, hostile, mutation, networks, programs, proofs, runner, table, words
 from fuzz.registry import KINDS, kind
 from relucid.verifiers.backends.exhaustive import Enumerate
 from relucid.verifiers.boxes.answer import Answer
@@ -150,11 +150,13 @@ def test_mutations_change_and_stay_in_kind() -> None:
         assert isinstance(change(b"", rng), bytes)
 
 
-def test_a_clock_that_leaps() -> None:
-    from fuzz.clock import leaping
-
-    before = time.monotonic()
-    with leaping(2):
-        assert [time.monotonic() - before > 10**6 for _ in range(4)] == [False, False, True, True]
-    assert time.monotonic() - before < 10**6
-    assert words.AMPLE < 10**6
+def test_starved_budgets_are_starved() -> None:
+    rng, seen = random.Random(0), set()
+    for _ in range(200):
+        given = clock.starved(rng, words.LIMITS, words.AMPLE, words.CALLS)
+        assert clock.is_starved(given, words.AMPLE) and not clock.is_starved(clock.ample(words.AMPLE), words.AMPLE)
+        seen.add((given["seconds"], given["leap"] and given["leap"][1]))
+    assert len(seen) == len(words.LIMITS) + 3
+    with clock.kept_by({"seconds": 1.0, "leap": [2, 1e7]}):
+        first = time.monotonic()
+        assert time.monotonic() == first + 1e7

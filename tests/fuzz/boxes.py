@@ -18,7 +18,7 @@ from relucid.verifiers.boxes import searches
 from relucid.verifiers.boxes.decide import decide
 
 from . import claims, nets, polygons
-from .clock import leaping
+from .clock import Fired, ample, is_starved, kept_by, starved
 from .registry import Case, Counts
 
 ENGINES = {"race": "race", "split-inputs": "split", "split-relus": "split", "lp": "lp", "milp": "milp"}
@@ -32,14 +32,10 @@ def cases(rng: random.Random) -> Iterator[Case]:
     while True:
         box = random_box(rng)
         for engine in ENGINES:
-            for starved in (False, True):
-                if rng.random() < (0.25 if starved else 0.8):
-                    leap = starved and rng.random() < 0.6
-                    yield {
-                        "box": box, "engine": engine, "attack": rng.random() < 0.4, "threads": rng.choice((1, 2)),
-                        "seconds": rng.choice(LIMITS) if starved and not leap else SECONDS_OPEN,
-                        "leap": int(CALLS ** rng.random()) if leap else None,
-                    }  # fmt: skip
+            for hungry in (False, True):
+                if rng.random() < (0.25 if hungry else 0.8):
+                    limits = starved(rng, LIMITS, SECONDS_OPEN, CALLS) if hungry else ample(SECONDS_OPEN)
+                    yield {"box": box, "engine": engine, "attack": rng.random() < 0.4, "threads": rng.choice((1, 2)), **limits}
 
 
 def random_box(rng: random.Random) -> polygons.Plain:
@@ -76,15 +72,21 @@ def problem(case: Case, counts: Counts) -> str | None:
     box, engine = case["box"], case["engine"]
     network = nets.built(box["nodes"], box["inputs"], "real")
     stated, unsafe = polygons.property_of(box, network.output_size), truth(box)
-    starved = case["leap"] is not None or case["seconds"] < SECONDS_OPEN
+    row = f"{engine}, {'starved' if is_starved(case, SECONDS_OPEN) else 'open'}"
     with ExitStack() as stack:
         if engine == "split-relus":
             stack.enter_context(patch.object(searches, "FEW_INPUTS", -1))
         if not case["attack"]:
             stack.enter_context(patch.object(deciding, "attack", lambda *a, **k: False))
-        stack.enter_context(leaping(case["leap"]))
-        found = decide(network, stated, deadline=time.monotonic() + case["seconds"], threads=case["threads"], backend=ENGINES[engine])
-    counts[f"{engine}, {'starved' if starved else 'open'}", found.verdict] += 1
+        try:
+            with kept_by(case):
+                found = decide(
+                    network, stated, deadline=time.monotonic() + case["seconds"], threads=case["threads"], backend=ENGINES[engine]
+                )
+        except Fired:
+            counts[row, "raised"] += 1
+            return None
+    counts[row, found.verdict] += 1
     if found.verdict == "proved":
         return None if unsafe is None else f"{engine} says proved, and ({', '.join(map(str, unsafe))}) is unsafe"
     if found.verdict == "refuted":

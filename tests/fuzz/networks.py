@@ -22,9 +22,9 @@ from relucid.verifiers.prove import prove_claim
 from relucid.verifiers.verdict import Proved, Refuted
 
 from . import claims, nets, polygons
-from .clock import leaping
+from .clock import Fired, ample, is_starved, kept_by, starved
 from .registry import Case, Counts
-from .words import CALLS, LIMITS, OURS, RACE, backend
+from .words import AMPLE, CALLS, LIMITS, OURS, RACE, backend, uncovered
 
 EPSILONS = ("0", "0", "1/2", "1", "1/3", "5/8", "7")
 SECONDS_OPEN = 0.4
@@ -42,10 +42,8 @@ def cases(rng: random.Random) -> Iterator[Case]:
         first, second = two_networks(rng, inputs, outputs)
         box = {**polygons.random_box(rng, inputs), "nodes": first, "second": second}
         for epsilon in (None, chosen_epsilon(rng, box)):
-            starved = rng.random() < 0.25
-            leap = starved and rng.random() < 0.6
-            yield {"box": box, "within": epsilon, "seconds": rng.choice(BOX_LIMITS) if starved and not leap else SECONDS_OPEN,
-                   "leap": int(CALLS ** rng.random()) if leap else None}  # fmt: skip
+            limits = starved(rng, BOX_LIMITS, SECONDS_OPEN, CALLS) if rng.random() < 0.25 else ample(SECONDS_OPEN)
+            yield {"box": box, "within": epsilon, **limits}
 
 
 def on_tokens(rng: random.Random, question: claims.Plain) -> Iterator[Case]:
@@ -53,10 +51,7 @@ def on_tokens(rng: random.Random, question: claims.Plain) -> Iterator[Case]:
     first, second = two_networks(rng, claims.truth(question).domain.input_size, outputs)
     pair = {"question": question, "nodes": first, "second": second, "within": rng.choice(EPSILONS) if rng.random() < 0.4 else None}
     for engine in (*OURS, rng.choice(TOKEN_ENGINES)):
-        starved = rng.random() < 0.2
-        leap = starved and rng.random() < 0.6
-        yield {"pair": pair, "engine": engine, "seconds": rng.choice(LIMITS) if starved and not leap else 30.0,
-               "leap": int(CALLS ** rng.random()) if leap else None}  # fmt: skip
+        yield {"pair": pair, "engine": engine, **(starved(rng, LIMITS, AMPLE, CALLS) if rng.random() < 0.2 else ample(AMPLE))}
 
 
 def two_networks(rng: random.Random, inputs: int, outputs: int) -> tuple[nets.Plain, nets.Plain]:
@@ -177,27 +172,29 @@ def on_words(case: Case, counts: Counts) -> str | None:
     except InputError:
         return None
     wrong = wrong_words(pair)
-    starved = case["leap"] is not None or case["seconds"] < 30
-    row = f"tokens, {engine}, {'starved' if starved else 'ample'}"
+    row = f"tokens, {engine}, {'starved' if is_starved(case, AMPLE) else 'ample'}"
     budget = Budget(seconds=max(case["seconds"], 1e-9) if engine == RACE else case["seconds"], workers=1)
-    if engine == RACE:
-        with leaping(case["leap"]):
-            verdict = prove_claim(claim, backends=list(OURS), budget=budget)
-        said = {Proved: "proved", Refuted: "refuted"}.get(type(verdict), "unknown")
-        words = {claim.domain.padded(c.tokens) for c in verdict.counterexamples} if isinstance(verdict, Refuted) else set()
-    else:
-        if backend(engine).unfit(claim) is not None:
-            counts[row, "unfit"] += 1
-            return None
-        with leaping(case["leap"]):
-            attempt = backend(engine).solve(claim, budget, lambda text: None)
-        said, words = attempt.outcome, set(attempt.words)
+    missing = None
+    try:
+        with kept_by(case):
+            if engine == RACE:
+                verdict = prove_claim(claim, backends=list(OURS), budget=budget)
+                said = {Proved: "proved", Refuted: "refuted"}.get(type(verdict), "unknown")
+                words = {claim.domain.padded(c.tokens) for c in verdict.counterexamples} if isinstance(verdict, Refuted) else set()
+            elif backend(engine).unfit(claim) is not None:
+                said, words = "unfit", set()
+            else:
+                attempt = backend(engine).solve(claim, budget, lambda text: None)
+                said, words = attempt.outcome, set(attempt.words)
+                missing = uncovered(claim, attempt) if said == "proved" else None
+    except Fired:
+        said, words = "raised", set()
     counts[row, said] += 1
     if said == "proved" and wrong:
         return f"{engine} says proved, and the networks disagree on {len(wrong)} words, {min(wrong)} among them"
     if said == "refuted" and not (words and words <= wrong):
         return f"{engine} says refuted by {sorted(words - wrong)[:3]}, where the networks agree"
-    return f"{engine} crashed" if said == "crashed" else None
+    return f"{engine} crashed" if said == "crashed" else missing
 
 
 def on_a_box(case: Case, counts: Counts) -> str | None:
@@ -206,16 +203,19 @@ def on_a_box(case: Case, counts: Counts) -> str | None:
     if a.output_size < 2 and within is None:
         return None
     asked = polygons.property_of(box, a.output_size)
-    with leaping(case["leap"]):
-        deadline = time.monotonic() + case["seconds"]
-        found = (
-            decide_same_label(a, b, asked, deadline=deadline)
-            if within is None
-            else decide_against(a, b, asked, Fraction(within), deadline=deadline)
-        )
     what = "same label" if within is None else "within epsilon"
-    starved = case["leap"] is not None or case["seconds"] < SECONDS_OPEN
-    counts[f"boxes, {what}, {'starved' if starved else 'open'}", found.verdict] += 1
+    row = f"boxes, {what}, {'starved' if is_starved(case, SECONDS_OPEN) else 'open'}"
+    try:
+        with kept_by(case):
+            deadline = time.monotonic() + case["seconds"]
+            if within is None:
+                found = decide_same_label(a, b, asked, deadline=deadline)
+            else:
+                found = decide_against(a, b, asked, Fraction(within), deadline=deadline)
+    except Fired:
+        counts[row, "raised"] += 1
+        return None
+    counts[row, found.verdict] += 1
     if found.verdict == "unknown":
         return None
     apart = apart_at(box, within)

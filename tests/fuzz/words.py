@@ -10,14 +10,16 @@ import random
 from collections.abc import Iterator
 from functools import cache
 
+from relucid.models.claim import Claim
 from relucid.models.errors import InputError
 from relucid.verifiers.backend import Backend, Budget
 from relucid.verifiers.choose import choose
+from relucid.verifiers.evidence import Coverage, Uncovered
 from relucid.verifiers.prove import prove_claim
-from relucid.verifiers.verdict import Proved, Refuted
+from relucid.verifiers.verdict import Attempt, Proved, Refuted
 
 from . import claims
-from .clock import leaping
+from .clock import Fired, ample, is_starved, kept_by, starved
 from .registry import Case, Counts
 
 OURS = ("enumerate", "reach", "bab")
@@ -41,11 +43,11 @@ def cases(rng: random.Random) -> Iterator[Case]:
             continue
         for _ in range(PER_QUESTION):
             claim = {"question": question, "nodes": claims.random_nodes(rng, question)}
-            for engine, (ample, starved) in CHANCES.items():
-                if rng.random() < ample:
+            for engine, (often, rarely) in CHANCES.items():
+                if rng.random() < often:
                     yield {"claim": claim, "engine": variant(rng, engine), "trust": rng.choice(("exact", "exact", "checked", "float")),
                            **budget(rng, False)}  # fmt: skip
-                if rng.random() < starved:
+                if rng.random() < rarely:
                     yield {"claim": claim, "engine": variant(rng, engine), "trust": "exact", **budget(rng, True)}
 
 
@@ -53,13 +55,9 @@ def variant(rng: random.Random, engine: str) -> str:
     return rng.choice(VARIANTS) if engine == "bab" and rng.random() < 0.3 else engine
 
 
-def budget(rng: random.Random, starved: bool) -> Case:
-    """`leap`: after so many calls the clock leaps."""
-    given: Case = {"seconds": AMPLE, "leap": None, "workers": rng.choice((1, 1, 2)), "wanted": rng.choice((1, 1, 1, 2, 5, 100))}
-    if starved:
-        leap = rng.random() < 0.6
-        given |= {"leap": int(CALLS ** rng.random()) if leap else None, "seconds": AMPLE if leap else rng.choice(LIMITS)}
-    return given
+def budget(rng: random.Random, hungry: bool) -> Case:
+    limits = starved(rng, LIMITS, AMPLE, CALLS) if hungry else ample(AMPLE)
+    return {**limits, "workers": rng.choice((1, 1, 2)), "wanted": rng.choice((1, 1, 1, 2, 5, 100))}
 
 
 @cache
@@ -78,19 +76,22 @@ def problem(case: Case, counts: Counts) -> str | None:
         return None  # no claim at all: only smaller cases get here
     wrong = wrong_words(plain)
     given = Budget(seconds=case["seconds"], workers=case["workers"], counterexamples=case["wanted"], seed=1)
-    starved = case["leap"] is not None or case["seconds"] < AMPLE
-    row = f"{engine.partition(':')[0]}, {'starved' if starved else 'ample'}"
+    row = f"{engine.partition(':')[0]}, {'starved' if is_starved(case, AMPLE) else 'ample'}"
     if engine == RACE:
         return race(case, counts, row)
     if backend(engine).unfit(claim) is not None:
         counts[row, "unfit"] += 1
         return None
-    with leaping(case["leap"]):
-        attempt = backend(engine).solve(claim, given, lambda text: None)
+    try:
+        with kept_by(case):
+            attempt = backend(engine).solve(claim, given, lambda text: None)
+    except Fired:
+        counts[row, "raised"] += 1
+        return None
     counts[row, attempt.outcome] += 1
     words = frozenset(attempt.words)
     if attempt.outcome == "proved":
-        return f"{engine} says proved, and {told(plain, wrong)}" if wrong else None
+        return f"{engine} says proved, and {told(plain, wrong)}" if wrong else uncovered(claim, attempt)
     if attempt.outcome == "refuted":
         return (
             None if words and words <= wrong else f"{engine} says refuted by {sorted(words - wrong)[:3]}, where network and program agree"
@@ -103,6 +104,15 @@ def problem(case: Case, counts: Counts) -> str | None:
     return None
 
 
+def uncovered(claim: Claim, attempt: Attempt) -> str | None:
+    """What is missing in the evidence of a proof."""
+    try:
+        Coverage.of(claim, attempt.evidence)
+    except Uncovered as why:
+        return f"{attempt.backend} says proved, rightly, but {why}"
+    return None
+
+
 def told(plain: Case, wrong: frozenset[claims.Word]) -> str:
     return f"network and program differ on {len(wrong)} of {len(claims.truth(plain['question']).words)} words, {min(wrong)} among them"
 
@@ -111,8 +121,12 @@ def race(case: Case, counts: Counts, row: str) -> str | None:
     plain = case["claim"]
     claim, wrong = claims.built(plain), wrong_words(plain)
     given = Budget(seconds=max(case["seconds"], 1e-9), workers=case["workers"], counterexamples=case["wanted"], seed=1)
-    with leaping(case["leap"]):
-        verdict = prove_claim(claim, backends=list(OURS), budget=given, trust=case["trust"])
+    try:
+        with kept_by(case):
+            verdict = prove_claim(claim, backends=list(OURS), budget=given, trust=case["trust"])
+    except Fired:
+        counts[row, "raised"] += 1
+        return None
     counts[row, {Proved: "proved", Refuted: "refuted"}.get(type(verdict), "unknown")] += 1
     if isinstance(verdict, Proved):
         counts[f"{RACE}, trust", verdict.trust] += 1
@@ -128,5 +142,5 @@ def smaller(case: Case) -> Iterator[Case]:
         if any(case[k] != v for k, v in change.items()):
             yield {**case, **change}
     yield from ({**case, "claim": claim} for claim in claims.smaller(case["claim"]))
-    if case["leap"]:
-        yield {**case, "leap": case["leap"] - 1}
+    if case["leap"] and case["leap"][0] > 1:
+        yield {**case, "leap": [case["leap"][0] - 1, case["leap"][1]]}
