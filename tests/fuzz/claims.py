@@ -137,8 +137,7 @@ def decided(question: Plain, numerators: np.ndarray) -> np.ndarray:
     """Label indices of outputs (words, outputs); ties go to the first."""
     if question["kind"] == "sign":
         return (numerators[:, 0] > 0).astype(np.int64)
-    best = [max(range(len(row)), key=lambda j, row=row: (row[j], -j)) for row in numerators.tolist()]
-    return np.array(best, dtype=np.int64)
+    return numerators.argmax(axis=1)
 
 
 def wrong_words(claim: Plain) -> frozenset[Word]:
