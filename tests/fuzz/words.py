@@ -45,10 +45,10 @@ def cases(rng: random.Random) -> Iterator[Case]:
             claim = {"question": question, "nodes": claims.random_nodes(rng, question)}
             for engine, (often, rarely) in CHANCES.items():
                 if rng.random() < often:
-                    yield {"claim": claim, "engine": variant(rng, engine), "trust": rng.choice(("exact", "exact", "checked", "float")),
+                    yield {"claim": claim, "engine": variant(rng, engine), "trust": rng.choice((None, None, "exact", "checked", "float")),
                            **budget(rng, False)}  # fmt: skip
                 if rng.random() < rarely:
-                    yield {"claim": claim, "engine": variant(rng, engine), "trust": "exact", **budget(rng, True)}
+                    yield {"claim": claim, "engine": variant(rng, engine), "trust": rng.choice((None, "exact")), **budget(rng, True)}
 
 
 def variant(rng: random.Random, engine: str) -> str:
