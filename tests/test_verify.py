@@ -207,7 +207,14 @@ def test_bench_writes_the_competition_s_table(folder):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "holds no instances.csv"), ("a,b\n", "instances.csv:1: is not `network,property,seconds`"), ("\n", "has no instances")],
+    [
+        (None, "holds no instances.csv"),
+        ("a,b\n", "instances.csv:1: is not `network,property,seconds`"),
+        ("\n", "has no instances"),
+        ("a\0.onnx,b,1\n", "instances.csv:1: is not `network,property,seconds`"),
+        ("a,b,1\n" + "x" * 200_000 + ",b,1\n", "instances.csv:2: is not CSV"),
+        ("x" * 5000 + ",b,1\n", "instances.csv:1: is not `network,property,seconds`"),
+    ],
 )
 def test_bench_of_what_is_no_benchmark(tmp_path, text, message):
     if text is not None:
