@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import TensorProto, helper, numpy_helper
+from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from onnx.defs import SchemaError, get_schema, onnx_opset_version
 from onnx.reference import ReferenceEvaluator
 from relucid.models.errors import InputError
@@ -22,8 +22,10 @@ from relucid.models.onnx_reader import read_onnx
 
 MOST_ELEMENTS = 400  # of one tensor
 MOST_NODES = 6
-TRIES = 8  # nodes that onnxruntime refuses, before the graph ends as it is
-KEPT_BROKEN = 0.1  # of the nodes that onnxruntime refuses, how many stay in the graph, as its last
+TRIES, RETRIES = 6, 4  # operators that find no place, and attributes of one that onnxruntime refuses, before the graph ends as it is
+ODD = ("AveragePool", "Clip", "Conv", "ConvTranspose", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "Slice", "Split")  # drawn more often
+SMOOTH = ("Sigmoid", "Softmax")  # drawn at the end of a graph only
+KEPT_BROKEN = 0.05  # of the nodes that onnxruntime refuses, how many stay in the graph, as its last
 OLDEST_OPSET = 7
 SAMPLES = 5
 TOLERANCE = 1e-4  # for rounding, of the largest value; all weights are small multiples of 1/4
@@ -56,6 +58,7 @@ class Sketch:
         self.varying: set[str] = set()  # what depends on the input
         self.stored: dict[str, np.ndarray] = {}
         self.count = 0
+        self.broken = False  # the last node is one that onnxruntime refuses
 
     def chance(self, p: float) -> bool:
         return bool(self.rng.random() < p)
@@ -379,7 +382,9 @@ def _split(g: Sketch, operator: str) -> Node:
 def _pad(g: Sketch, operator: str) -> Node:
     x = g.floats(1)
     rank = len(g.shape(x))
-    mode = str(g.pick(["constant", "constant", "reflect", "edge", "wrap"] if g.opset >= 19 else ["constant", "constant", "reflect", "edge"]))
+    mode = str(
+        g.pick(["constant", "constant", "reflect", "edge", "wrap"] if g.opset >= 19 else ["constant", "constant", "reflect", "edge"])
+    )
     axes = g.axes(rank) if g.opset >= 18 and g.chance(0.4) else list(range(rank))
     low = -3 if g.chance(0.5) else 0
     pads = [int(g.rng.integers(low, 4)) if g.chance(0.5) else 0 for _ in range(2 * len(axes))]
@@ -605,7 +610,7 @@ def random_model(rng: np.random.Generator) -> onnx.ModelProto:
         shape = (1, int(rng.integers(1, 4)))
         value = rng.integers(0, alphabet, size=shape)
     else:
-        shape = tuple(int(rng.integers(1, 6)) for _ in range(int(g.pick([1, 2, 2, 3, 4, 4, 5]))))
+        shape = tuple(int(rng.integers(1, 6)) for _ in range(int(g.pick([1, 2, 2, 3, 3, 4, 4, 4, 5]))))
         shape = (1, *shape[1:]) if g.chance(0.7) else shape
         while np.prod(shape) > MOST_ELEMENTS // 4:
             shape = tuple(max(1, d - 1) for d in shape)
@@ -614,25 +619,34 @@ def random_model(rng: np.random.Generator) -> onnx.ModelProto:
     g.varying.add("x")
     if kind is np.int64:
         _add(g, _from_ids(g, "x", alphabet))
-    operators = list(MAKERS)
-    ended = False
+    operators = [name for name in MAKERS if name not in SMOOTH] + [*ODD, *ODD]
     for _ in range(int(rng.integers(1, MOST_NODES + 1))):
-        for _ in range(TRIES):
-            operator = str(g.pick(operators))
-            try:
-                ended = not _add(g, MAKERS[operator](g), operator)
-            except (Unfit, SchemaError):
-                continue
+        if not any(_grown(g, str(g.pick(operators))) for _ in range(TRIES)) or g.broken:
             break
-        if ended:
-            break
+    if g.chance(0.05) and not g.broken:
+        _grown(g, str(g.pick(SMOOTH)))
     return _finished(g, kind, shape, alphabet)
 
 
-def _add(g: Sketch, proposed: Node, operator: str = "") -> bool:
-    """The node, where onnxruntime runs it; False where it does not and stays all the same, as the last.  Raises Unfit where it is not taken."""
+def _grown(g: Sketch, operator: str) -> bool:
+    """Whether a node of this operator was added."""
+    for _ in range(RETRIES):
+        try:
+            _add(g, MAKERS[operator](g), operator)
+            return True
+        except Unfit:
+            continue
+        except SchemaError:  # not at this opset
+            return False
+    return False
+
+
+def _add(g: Sketch, proposed: Node, operator: str = "") -> None:
+    """The node, where onnxruntime runs it, or now and then, as the last, where it does not.  Raises Unfit where it is not taken."""
     names = [g.new() for _ in range(proposed.outputs)]
-    node = helper.make_node(proposed.operator or operator, list(proposed.inputs), names, **proposed.attributes)
+    node = helper.make_node(proposed.operator or operator, list(proposed.inputs), names)
+    for name, value in proposed.attributes.items():
+        node.attribute.append(helper.make_attribute(name, value, attr_type=AttributeProto.INTS if value == [] else None))
     read = [n for n in proposed.inputs if n]
     try:
         made = _run_node(g, node, read)
@@ -643,13 +657,12 @@ def _add(g: Sketch, proposed: Node, operator: str = "") -> bool:
     except Exception:
         if not g.chance(KEPT_BROKEN):
             raise Unfit from None
-        made = []
+        made, g.broken = [], True
     g.nodes.append(node)
     for name, value in zip(names, made, strict=False):
         g.values[name] = value
     if any(n in g.varying for n in read) and operator not in ("Shape", "Size"):
         g.varying.update(names)
-    return bool(made)
 
 
 def _run_node(g: Sketch, node: onnx.NodeProto, read: Sequence[str]) -> list[np.ndarray]:
@@ -692,7 +705,7 @@ def _finished(g: Sketch, kind: Any, shape: tuple[int, ...], alphabet: int) -> on
     if value is not None:
         found = helper.make_tensor_value_info(output, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
     else:
-        found.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(np.float32))
+        found.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(np.float32 if kind is np.int64 else kind))
     entry = helper.make_tensor_value_info("x", helper.np_dtype_to_tensor_dtype(np.dtype(kind)), shape)
     stored = [numpy_helper.from_array(v, n) for n, v in g.stored.items() if any(n in node.input for node in used)]
     model = _model(used, [entry], [found], stored, g.opset)
@@ -752,7 +765,9 @@ def _ours(network: Any, sample: np.ndarray, ids: bool, alphabet: int) -> tuple[n
     flat = sample.reshape(-1)
     if ids:
         values = network.values(np.eye(alphabet, dtype=np.int64)[flat].reshape(1, -1))
-        parts = [np.abs(np.array([[float(Fraction(int(v), s)) for v in row] for row in k])) for k, s in zip(values, network.scales, strict=True)]
+        parts = [
+            np.abs(np.array([[float(Fraction(int(v), s)) for v in row] for row in k])) for k, s in zip(values, network.scales, strict=True)
+        ]
         exact = np.array([float(Fraction(int(v), network.scale)) for v in values[-1][0]])
         return exact, max(float(p.max(initial=0)) for p in parts)
     from relucid.models.exact_point import exact_outputs
