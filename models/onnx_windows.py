@@ -59,7 +59,9 @@ def _window(call: Call, lengths: Sequence[int], size: Sequence[int]) -> Window:
         if auto in ("SAME_UPPER", "SAME_LOWER"):
             for d in range(rank):
                 places = -(-lengths[d] // strides[d])
-                total = max(0, (places - 1) * strides[d] + (size[d] - 1) * dilations[d] + 1 - lengths[d])
+                total = (places - 1) * strides[d] + (size[d] - 1) * dilations[d] + 1 - lengths[d]
+                if total < 0:
+                    raise Refused(f"{auto} with a stride beyond the kernel: onnxruntime moves the window, the ONNX text does not")
                 small, large = total // 2, total - total // 2
                 before[d], after[d] = (small, large) if auto == "SAME_UPPER" else (large, small)
         elif auto != "VALID":
@@ -98,6 +100,8 @@ def _images(call: Call) -> Values:
         raise Refused(f"it takes floats, not {x.dtype}")
     if len(x.shape) < 3:
         raise Refused(f"it takes batch, channels and space, not shape {list(x.shape)}")
+    if not math.prod(x.shape):
+        raise Refused("it takes images, and there are no values")
     x = call.build.known(x) if isinstance(x, Const) else x
     return x if len(np.unique(x.refs)) == x.refs.size else call.build.copied(x)
 
@@ -176,6 +180,8 @@ def conv_transpose(call: Call) -> Tensor:
     places = [spread[d] - pads[d] - pads[rank + d] for d in range(rank)]
     if min(places) < 1 or min(pads) < 0 or min(more) < 0:
         raise Refused("its pads leave nothing")
+    if any(m >= s for m, s in zip(more, strides, strict=True)):
+        raise Refused(f"output_padding {more} is not below strides {strides}")
     per_group = w.shape[1]
     shape = (x.shape[0], per_group * groups, *places)
     check_size(math.prod(shape))
@@ -211,6 +217,9 @@ def _pooled(call: Call) -> tuple[Values, np.ndarray, Window, bool]:
     if any(max(window.before[d], window.after[d]) >= window.reach(d) for d in range(len(window.size))):
         raise Refused("pads as large as the window leave windows without a value")
     ceil = bool(call.attributes.get("ceil_mode", 0))
+    auto = _text(call.attributes.get("auto_pad", "NOTSET"))
+    if auto.startswith("SAME") and (ceil or max(window.dilations) > 1):
+        raise Refused(f"{auto} with dilations or ceil_mode: onnxruntime and the ONNX text take different windows")
     seen = _windows(x.refs, window, ceil=ceil)
     return x, seen.reshape(*seen.shape[: len(x.shape)], -1), window, ceil
 

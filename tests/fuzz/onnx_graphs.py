@@ -29,6 +29,7 @@ KEPT_BROKEN = 0.05  # of the nodes that onnxruntime refuses, how many stay in th
 OLDEST_OPSET = 7
 SAMPLES = 5
 TOLERANCE = 1e-4  # for rounding, of the largest value; all weights are small multiples of 1/4
+MISREAD = {"GlobalMaxPool", "AveragePool"}  # operators that the reference evaluator of onnx 1.23 reduces over other axes, or windows
 HUGE = 1e30  # where floats may overflow, and nothing is compared
 EXTREMES = (-(2**63), -(2**31), -1000, 1000, 2**31 - 1, 2**63 - 1)
 IR_VERSION = 8
@@ -247,6 +248,8 @@ def _gemm(g: Sketch, operator: str) -> Node:
 def _einsum(g: Sketch, operator: str) -> Node:
     x = g.floats(2, 2)
     a, b = g.shape(x)
+    if not a * b:  # onnxruntime 1.32 dies of a division by zero
+        raise Unfit
     equation, shape = g.pick([("ij,jk->ik", (b, 2)), ("ij,ij->j", (a, b)), ("ij,kj->ki", (3, b)), ("ij,i", (a,))])
     return Node([x, g.like(x, *shape)], {"equation": equation})
 
@@ -735,6 +738,9 @@ def differences(model: onnx.ModelProto, rng: np.random.Generator) -> str | None:
     reference: list[np.ndarray] = []
     if not runtime:
         reference, why_not = _in_reference(model, samples)
+        known = MISREAD & {node.op_type for node in model.graph.node}
+        if "NOT_IMPLEMENTED" in why and (known or not reference):  # for this type: nobody is left whose word counts
+            return None
         if not reference:
             return f"we read what nobody runs: onnxruntime says {why}; the reference evaluator says {why_not}"
     for i, (sample, theirs) in enumerate(zip(samples, runtime or reference, strict=False)):
