@@ -20,6 +20,7 @@ from .files import read_file
 from .network import Encoding, Network, dyadic
 from .onnx_call import Call
 from .onnx_ops import OPERATORS
+from .onnx_reading import Reading, Step
 from .onnx_tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Builder, Const, OverLimit, Refused, Tensor, Values, constant, lookup
 
 if TYPE_CHECKING:
@@ -58,15 +59,24 @@ def read_onnx(
     them as real numbers ("real").  An int64 input ("ids") needs them.  `real_size`: how many real numbers one input has, where the
     file's first axis may be a batch of several; large convolutions are sparse then.  Raises InputError.
     """
+    return trace_onnx(data, origin=origin, positions=positions, alphabet=alphabet, real_size=real_size).network
+
+
+def trace_onnx(
+    data: bytes, *, origin: str, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None
+) -> Reading:
+    """`read_onnx` with the way to the network, for `onnx_agreement`."""
     graph = _Graph(data, origin)
     encoding, start, input_size = graph.entry(positions, alphabet, real_size)
     build = Builder(input_size, graph.opset, sparse=real_size is not None)
-    output = graph.walk(start, build)
+    steps: list[Step] = []
+    output = graph.walk(start, build, steps)
     try:
         nodes = build.finish(output)
     except Refused as reason:
         raise InputError(origin, f"output {graph.output!r}: {reason}", "export a network with float outputs in one row") from None
-    return Network(input_size, nodes, encoding, data, Path(origin).name or "network", tuple(build.rounding))
+    network = Network(input_size, nodes, encoding, data, Path(origin).name or "network", tuple(build.rounding))
+    return Reading(network, start, tuple(steps), tuple(build.nodes), tuple(build.offsets), tuple(build.sizes))
 
 
 def _type_name(code: int) -> str:
@@ -219,14 +229,14 @@ class _Graph:
         shown = ["?" if d is None else d for d in dims]
         raise self._error(f"the input {name!r} has the open shape [{', '.join(map(str, shown))}]", "export with a fixed input shape")
 
-    def walk(self, start: tuple[str, Tensor], build: Builder) -> Tensor:
-        """Every node's value, in order; raises one InputError that lists all nodes that cannot be taken."""
+    def walk(self, start: tuple[str, Tensor], build: Builder, steps: list[Step]) -> Tensor:
+        """Every node's value, in order, which `steps` gets; raises one InputError that lists all nodes that cannot be taken."""
         values: dict[str, Tensor | None] = dict([start])  # None: could not be computed, and why is in `refused`
         refused: list[str] = []
         only_large = True
         for i, node in self._order:
+            first, build.label = len(build.nodes), _title(i, node)
             try:
-                build.label = _title(i, node)
                 result = self._evaluated(node, values, build)
             except Refused as reason:
                 refused.append(f"{_title(i, node)}: {reason}")
@@ -234,7 +244,11 @@ class _Graph:
                 result = None
             values.update(dict.fromkeys((name for name in node.output if name), None))
             results = result if isinstance(result, tuple) else (result,)
-            values.update((name, r) for name, r in zip(node.output, results, strict=False) if name)
+            made = {name: r for name, r in zip(node.output, results, strict=False) if name and r is not None}
+            values.update(made)
+            read = {name: r for name in node.input if (r := values.get(name)) is not None}
+            factor = 1.0 + sum(abs(a.f) for a in node.attribute)
+            steps.append(Step(build.label, read, made, first, len(build.nodes), build.hidden.get(build.label), factor))
         if refused:
             more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
             what = f"cannot take {len(refused)} node{'s' if len(refused) > 1 else ''}: {', '.join(refused[:SHOWN])}{more}"

@@ -214,6 +214,8 @@ def pad(call: Call) -> Tensor:
     if mode in ("reflect", "edge", "wrap"):
         if math.prod(inner.shape) == 0:
             raise Refused("it pads an empty tensor")
+        if mode == "reflect" and any(max(b, e) >= d for d, (b, e) in zip(inner.shape, wide, strict=True) if b or e):
+            raise Refused(f"pads {pads} reflect more than there is")
         return inner.rearranged(lambda i: np.pad(i, wide, mode=mode))  # type: ignore[arg-type]
     if mode != "constant":
         raise Refused(f"mode {mode!r} is not supported")

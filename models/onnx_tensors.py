@@ -171,6 +171,7 @@ class Builder:
     def __post_init__(self) -> None:
         self.offsets, self.sizes = [0], [self.input_size]
         self._relus: dict[int, int] = {}
+        self.hidden: dict[str, np.ndarray] = {}  # by label, see onnx_reading.Step
         self._weights = 0
 
     def note(self, what: str) -> None:
@@ -231,6 +232,10 @@ class Builder:
         lowest = tuple(_with_numerators(w, lambda n: integer_array(over(n, common))) for w in weights)
         node = Affine(tuple(sources), lowest, integer_array(over(offset, common)), denominator // common)
         return self._append(node, size)
+
+    def hides(self, amounts: np.ndarray) -> None:
+        """A run of the operator adds and takes away such amounts, of its output's shape, that its nodes do not show: it rounds them, too."""
+        self.hidden[self.label] = amounts
 
     def copied(self, x: Values) -> Values:
         """The same tensor on a node of its own, so that no value occurs twice in it."""

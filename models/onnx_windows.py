@@ -285,7 +285,7 @@ def batch_normalization(call: Call) -> Tensor:
     if any(p.shape != (x.shape[1],) for p in (scale, bias, mean, variance)):
         raise Refused(f"its parameters do not fit {x.shape[1]} channels")
     epsilon = Fraction(call.attributes.get("epsilon", float(np.float32(1e-5))))
-    factors, offsets = [], []
+    factors, offsets, amounts = [], [], []
     for c in range(x.shape[1]):
         gamma, beta, mu, var = (Fraction(int(p.numerators[c]), p.denominator) for p in (scale, bias, mean, variance))
         if var + epsilon <= 0:
@@ -293,12 +293,14 @@ def batch_normalization(call: Call) -> Tensor:
         factor = _over_root(gamma, var + epsilon)
         factors.append(factor)
         offsets.append(beta - mu * factor)
+        amounts.append(abs(beta) + abs(mu * factor))
     call.build.note("scales by a rounded factor")
     shape = x.shape
     form = (1, -1, *(1,) * (len(shape) - 2))
     numerators, denominator = _over_common(factors)
     shift, below = _over_common(offsets)
     term = Term(np.arange(x.refs.size), x.refs.reshape(-1), np.broadcast_to(numerators.reshape(form), shape).reshape(-1), denominator)
+    call.build.hides(np.broadcast_to(np.array([float(a) for a in amounts]).reshape(form), shape))
     return call.build.affine(shape, x.dtype, [term], Const(np.broadcast_to(shift.reshape(form), shape), below, x.dtype))
 
 
