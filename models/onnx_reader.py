@@ -1,24 +1,22 @@
 """ONNX bytes -> `Network`: parse, check, walk the graph once over exact symbolic tensors.
 
-First in the flow.  The operators are in `onnx_ops`, what a value is in `onnx_tensors`.  Everything that cannot be taken
-exactly is refused by name; nothing in a file makes this code open another file.
+First in the flow, after `onnx_files`.  The operators are in `onnx_ops`, what a value is in `onnx_tensors`.  Everything that cannot be
+taken exactly is refused by name.
 """
 
 from __future__ import annotations
 
-import gzip
 import math
 from heapq import heapify, heappop, heappush
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import InputError, TooLarge
-from .files import read_file
 from .network import Encoding, Network, dyadic
 from .onnx_call import Call
+from .onnx_files import load_model, outside, parsed
 from .onnx_ops import OPERATORS
 from .onnx_reading import Reading, Step
 from .onnx_tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Builder, Const, OverLimit, Refused, Tensor, Values, constant, lookup
@@ -26,28 +24,18 @@ from .onnx_tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Builder, Const, 
 if TYPE_CHECKING:
     import onnx
 
-MAX_BYTES = 2**31 - 1  # protobuf's own limit
 OLDEST_OPSET = 7  # before that, broadcasting had other rules
 SHOWN = 12  # refused nodes that are listed one by one
 
 
 def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None) -> Network:
-    """`read_onnx` of a file; .gz is read in place."""
-    origin = str(path)
-    try:
-        data = read_file(path, MAX_BYTES)
-        if data[:2] == b"\x1f\x8b":
-            with gzip.open(BytesIO(data)) as unpacked:
-                data = unpacked.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError(origin, "there is no such file", "check the path") from None
-    except (OSError, EOFError) as error:
-        raise InputError(
-            origin, f"cannot be read ({getattr(error, 'strerror', None) or error})", "check the path and its permissions"
-        ) from None
-    except Exception as error:  # zlib.error: a damaged archive
-        raise InputError(origin, f"cannot be unpacked ({error})", "compress it again with gzip") from None
-    return read_onnx(data, origin=origin, positions=positions, alphabet=alphabet, real_size=real_size)
+    """`read_onnx` of a file; .gz is read in place, and so are weights in files beside it."""
+    return load_traced(path, positions=positions, alphabet=alphabet, real_size=real_size).network
+
+
+def load_traced(path: str | Path, *, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None) -> Reading:
+    """`load_onnx` with the way to the network, for `onnx_agreement`."""
+    return trace_onnx(load_model(path), origin=str(path), positions=positions, alphabet=alphabet, real_size=real_size)
 
 
 def read_onnx(
@@ -93,12 +81,14 @@ class _Graph:
 
     def __init__(self, data: bytes, origin: str) -> None:
         self.origin = origin
-        self.model = _parse(data, origin)
+        self.model = parsed(data, origin)
         self.graph = self.model.graph
         self.opset = self._opset()
         if len(self.model.functions):
             raise self._error("the file defines functions of its own", "export with functions inlined")
-        self._no_external_data()
+        if (name := outside(self.model)) is not None:
+            what = f"tensor {name!r} lies in another file, and of bytes nobody knows which folder that is in"
+            raise self._error(what, "give the path of the model, or save it with its weights inside")
         self._initialisers = {t.name: t for t in self.graph.initializer}
         self._sparse = {t.values.name: t for t in self.graph.sparse_initializer}
         self.output = self._only_output()
@@ -117,18 +107,6 @@ class _Graph:
         if not OLDEST_OPSET <= version <= onnx_opset_version():
             raise self._error(f"opset {version} is not known (known: {OLDEST_OPSET} to {onnx_opset_version()})", "export with opset 13")
         return int(version)
-
-    def _no_external_data(self) -> None:
-        from onnx import TensorProto
-
-        tensors = [*self.graph.initializer, *(t.values for t in self.graph.sparse_initializer)]
-        tensors += [t.indices for t in self.graph.sparse_initializer]
-        for node in self.graph.node:
-            for a in node.attribute:
-                tensors += [a.t, *a.tensors, a.sparse_tensor.values, a.sparse_tensor.indices]
-        for t in tensors:
-            if t.data_location == TensorProto.EXTERNAL or len(t.external_data):
-                raise self._error(f"tensor {t.name!r} lies in another file", "save the model with its weights inside")
 
     def _only_output(self) -> str:
         names = [v.name for v in self.graph.output]
@@ -371,23 +349,6 @@ class _Graph:
         except (ValueError, IndexError, TypeError) as error:
             raise self._error(f"sparse tensor {t.values.name!r} does not fit its shape {list(shape)} ({error})") from None
         return Const(dense.reshape(shape), entries.denominator, entries.dtype)
-
-
-def _parse(data: bytes, origin: str) -> onnx.ModelProto:
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    if len(data) > MAX_BYTES:
-        raise InputError(origin, "the file is larger than 2 GB", "ONNX files over 2 GB are not supported")
-    if not data:
-        raise InputError(origin, "the file is empty", "give an ONNX file")
-    try:
-        model = onnx.ModelProto.FromString(data)
-    except DecodeError:
-        raise InputError(origin, "is no ONNX file, or is truncated", "export it again") from None
-    if not model.HasField("graph"):
-        raise InputError(origin, "is no ONNX file: it holds no graph", "export it again")
-    return model
 
 
 def _title(i: int, node: onnx.NodeProto) -> str:
