@@ -163,5 +163,7 @@ class _Walk:
         row, place = (int(a[0]) for a in np.nonzero(far))
         beyond = f", and rounding explains {allowed[row, place]:.3g}" if allowed[row, place] else ""
         given = " ".join(f"{v:.9g}" for v in self.inputs[row, :SHOWN]) + (" ..." if self.inputs.shape[1] > SHOWN else "")
-        what = f"{step.title}: onnxruntime gives {got[row, place]} where the reader has {expected[row, place]}{beyond} (network input {given})"
+        what = (
+            f"{step.title}: onnxruntime gives {got[row, place]} where the reader has {expected[row, place]}{beyond} (network input {given})"
+        )
         raise InputError(self.reading.network.name, what, MEND)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import gzip
 import itertools
 import math
+import os
+import stat
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from .errors import InputError
-from .files import read_file, read_part
+from .files import read_file
 
 if TYPE_CHECKING:
     import onnx
@@ -129,7 +131,7 @@ class _Beside:
         location = entries.get("location", "")
         path = self._path(t, location)
         try:
-            found, whole = read_part(path, start, length)
+            found, whole = _part(path, start, length)
         except (OSError, ValueError) as error:
             raise self._error(t, f"its file {location!r} cannot be read ({getattr(error, 'strerror', None) or error})") from None
         if start + length > whole:
@@ -170,3 +172,17 @@ class _Beside:
         if not path.is_relative_to(self.folder):
             raise self._error(t, f"its file {location[:200]!r} is a link that leads out of the model's folder")
         return path
+
+
+def _part(path: Path, start: int, length: int) -> tuple[bytes, int]:
+    """So many bytes of a regular file from `start` on, as far as there are any, and the file's whole size.  Raises OSError."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(None, "not a regular file")
+        file.seek(min(start, found.st_size))
+        return file.read(min(length, max(0, found.st_size - start))), found.st_size
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # of a pipe, even opening waits

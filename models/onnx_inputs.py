@@ -19,7 +19,8 @@ from .onnx_reading import Reading
 from .property import Case
 from .sampling import Sampler
 
-MOST = 256  # inputs; a domain that has no more is run as a whole
+MOST = 256  # words; a domain that has no more is run as a whole
+POINTS = 64  # of all boxes
 FEWEST = 4
 WORK = 1 << 24  # products of all inputs together: large networks are run on few
 TILTED = 8  # symbols of which some words have as many as there may be
@@ -58,7 +59,7 @@ def _end(language: Automaton, *, last: bool) -> np.ndarray:
 def compare_on_boxes(reading: Reading, cases: Sequence[Case], deadline: float) -> str:
     """Why a network of real inputs was not run, "" where it was.  Raises InputError where onnxruntime runs another network."""
     chosen = cases[:: -(-len(cases) // CASES)] if cases else ()
-    each = _affordable(reading) // max(1, len(chosen))
+    each = min(POINTS, _affordable(reading)) // max(1, len(chosen))
     points = [point for case in chosen for point in _points(case, max(FEWEST, each))]
     if not points:
         return ""

@@ -87,8 +87,7 @@ class _Graph:
         if len(self.model.functions):
             raise self._error("the file defines functions of its own", "export with functions inlined")
         if (name := outside(self.model)) is not None:
-            what = f"tensor {name!r} lies in another file, and of bytes nobody knows which folder that is in"
-            raise self._error(what, "give the path of the model, or save it with its weights inside")
+            raise self._error(f"tensor {name!r} lies in another file", "save the model with its weights inside")
         self._initialisers = {t.name: t for t in self.graph.initializer}
         self._sparse = {t.values.name: t for t in self.graph.sparse_initializer}
         self.output = self._only_output()

@@ -26,6 +26,7 @@ MOST_ELEMENTS = 400  # of one tensor
 MOST_NODES = 6
 TRIES, RETRIES = 6, 4  # operators that find no place, and attributes of one that onnxruntime refuses, before the graph ends as it is
 ODD = ("AveragePool", "Clip", "Conv", "ConvTranspose", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "Slice", "Split")  # drawn more often
+CUTS, BLIND = ("Gather", "Pad", "Slice", "Split"), ("Concat", "ReduceSum")  # what takes of an axis, and what runs whatever is left of it
 SMOOTH = ("Sigmoid", "Softmax")  # drawn at the end of a graph only
 KEPT_BROKEN = 0.05  # of the nodes that onnxruntime refuses, how many stay in the graph, as its last
 OLDEST_OPSET = 7
@@ -361,7 +362,10 @@ def _slice(g: Sketch, operator: str) -> Node:
         if g.chance(0.7):
             steps = [int(g.pick([-1, -1, -2, -3, 1, 2, 3, -(2**40), 2**40] if g.chance(0.7) else [1])) for _ in axes]
             for k in range(len(axes)):
-                if steps[k] < 0 and g.chance(0.6):
+                length = shape[axes[k]]
+                if steps[k] < 0 and g.chance(0.4):  # both ends before the axis
+                    starts[k], ends[k] = (int(g.pick([-1000, -length - 2, -length - 1, -length, *more])) for more in ((0, -1), (-(2**63),)))
+                elif steps[k] < 0 and g.chance(0.6):
                     starts[k], ends[k] = ends[k], starts[k]
             inputs = [x, g.ints(starts), g.ints(ends), g.ints(axes), g.ints(steps)]
     return Node(inputs)
@@ -626,7 +630,8 @@ def random_model(rng: np.random.Generator) -> onnx.ModelProto:
         _add(g, _from_ids(g, "x", alphabet))
     operators = [name for name in MAKERS if name not in SMOOTH] + [*ODD, *ODD]
     for _ in range(int(rng.integers(1, MOST_NODES + 1))):
-        if not any(_grown(g, str(g.pick(operators))) for _ in range(TRIES)) or g.broken:
+        after_cut = g.nodes and g.nodes[-1].op_type in CUTS and g.chance(0.4)
+        if not any(_grown(g, str(g.pick(BLIND if after_cut else operators))) for _ in range(TRIES)) or g.broken:
             break
     if g.chance(0.05) and not g.broken:
         _grown(g, str(g.pick(SMOOTH)))
