@@ -63,9 +63,10 @@ def compare_on_boxes(reading: Reading, cases: Sequence[Case], deadline: float) -
     points = [point for case in chosen for point in _points(case, max(FEWEST, each))]
     if not points:
         return ""
-    kind = np.dtype({"float64": np.float64, "float16": np.float16}.get(reading.entry[1].dtype, np.float32))
-    largest = float(np.finfo(kind).max)
-    return compare(reading, np.clip(np.array(points), -largest, largest).astype(kind), deadline)
+    kind = {"float64": "f8", "float16": "f2"}.get(reading.entry[1].dtype, "f4")
+    with np.errstate(over="ignore"):
+        typed = np.nan_to_num(np.array(points).astype(kind))  # what is too large becomes the largest
+    return compare(reading, typed, deadline)
 
 
 def _points(case: Case, count: int) -> Iterator[np.ndarray]:

@@ -19,7 +19,20 @@ from .onnx_call import Call
 from .onnx_files import load_model, outside, parsed
 from .onnx_ops import OPERATORS
 from .onnx_reading import Reading, Step
-from .onnx_tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Builder, Const, OverLimit, Refused, Tensor, Values, constant, lookup
+from .onnx_tensors import (
+    FLOATS,
+    INTEGER_RANGES,
+    MAX_ELEMENTS,
+    Builder,
+    Const,
+    Lookup,
+    OverLimit,
+    Refused,
+    Tensor,
+    Values,
+    constant,
+    lookup,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import onnx
@@ -224,8 +237,9 @@ class _Graph:
             made = {name: r for name, r in zip(node.output, results, strict=False) if name and r is not None}
             values.update(made)
             read = {name: r for name in node.input if (r := values.get(name)) is not None}
-            factor = 1.0 + sum(abs(a.f) for a in node.attribute)
-            steps.append(Step(build.label, read, made, first, len(build.nodes), build.hidden.get(build.label), factor))
+            factor = 1.0 + sum(abs(v) for a in node.attribute for v in (a.f, *a.floats))
+            shown = {name: r for name, r in made.items() if isinstance(r, Const | Values | Lookup)}
+            steps.append(Step(build.label, read, shown, first, len(build.nodes), build.hidden.get(build.label), factor))
         if refused:
             more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
             what = f"cannot take {len(refused)} node{'s' if len(refused) > 1 else ''}: {', '.join(refused[:SHOWN])}{more}"

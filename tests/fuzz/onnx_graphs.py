@@ -449,9 +449,12 @@ def _dropout(g: Sketch, operator: str) -> Node:
     return Node([x, *([g.constant(0.5, np.float32)] if g.chance(0.6) else [])])
 
 
-@makes("Resize")
+@makes("Resize", "Upsample")
 def _resize(g: Sketch, operator: str) -> Node:
     x = g.floats(3, 4)
+    if operator == "Upsample":
+        scales = [1.0, 1.0, *(float(g.pick([1.0, 1.5, 2.0, 3.0])) for _ in g.shape(x)[2:])]
+        return Node([x, g.constant(scales, np.float32)] if g.opset >= 9 else [x], {} if g.opset >= 9 else {"scales": scales})
     shape = g.shape(x)
     scales = [1.0, 1.0, *(float(g.pick([0.5, 1.0, 1.5, 2.0, 3.0])) for _ in shape[2:])]
     if g.opset < 11:
@@ -498,6 +501,19 @@ def _range(g: Sketch, operator: str) -> Node:
     return Node([g.constant(v, np.int64) for v in (start, limit, int(g.pick([-3, -1, 1, 2])))])
 
 
+@makes("Floor", "Ceil", "Round", "Reciprocal", "Pow", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Not")
+def _of_constants(g: Sketch, operator: str) -> Node:
+    shape = [int(g.rng.integers(1, 4)) for _ in range(int(g.rng.integers(0, 3)))]
+    logical, unary = operator in ("And", "Or", "Not"), operator in ("Floor", "Ceil", "Round", "Reciprocal", "Not")
+
+    def operand(*sizes: int) -> str:
+        if logical:
+            return g.constant(g.rng.random(sizes) < 0.5)
+        return g.constant((g.rng.integers(0, 12, size=sizes) + 1) / 4 * (-1 if operator != "Pow" and g.chance(0.3) else 1), np.float32)
+
+    return Node([operand(*shape)] if unary else [operand(*shape), operand(*g.fitting(shape))])
+
+
 @makes("DequantizeLinear")
 def _dequantize(g: Sketch, operator: str) -> Node:
     stored = g.constant(g.rng.integers(-9, 9, size=(2, 3)), np.int8)
@@ -509,9 +525,10 @@ def _dequantize(g: Sketch, operator: str) -> Node:
 # Reductions
 
 
-@makes("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2")
+@makes("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceProd")
 def _reduce(g: Sketch, operator: str) -> Node:
-    x = g.floats() if operator != "ReduceL2" else g.constant([[3.0, 4.0], [-6.0, 8.0]], np.float32)
+    linear = operator in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin")
+    x = g.floats() if linear else g.constant([[3.0, 4.0], [-6.0, 8.0]], np.float32)
     attributes: dict[str, Any] = {"keepdims": int(g.chance(0.5))} if g.chance(0.7) else {}
     axes = g.axes(len(g.shape(x)))
     if g.takes(operator, "noop_with_empty_axes") and g.chance(0.3):
