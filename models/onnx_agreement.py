@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import InputError
+from .errors import InputError, TooLarge
 from .network import Relu
 from .onnx_reading import Reading, Step
 from .onnx_rounding import Rounding, affine, numbers
@@ -21,6 +21,7 @@ from .onnx_tensors import FLOATS, Const, Lookup, Tensor, Values
 from .runtime import RuntimeUnavailable, Session
 
 MOST_VALUES = 1 << 22  # of all nodes on one batch
+LARGEST = 1 << 27  # values of all nodes on one input
 SHOWN = 8  # numbers of an input
 MEND = "write it with other operators; if onnxruntime follows the ONNX text here, the reader is wrong: please report it"
 
@@ -28,12 +29,19 @@ MEND = "write it with other operators; if onnxruntime follows the ONNX text here
 def compare(reading: Reading, inputs: np.ndarray, deadline: float = math.inf) -> str:
     """Run the file on `inputs` (batch, values: what the network takes, one-hot or real).  Why that was not done, "" where it was.
 
-    `deadline` (time.monotonic's seconds): no further batch is begun after it.  Raises InputError, which names the first node that
-    onnxruntime computes otherwise, beyond rounding.
+    `deadline` (time.monotonic's seconds): no batch is begun after it.  Raises InputError, which names the first node that
+    onnxruntime computes otherwise, beyond rounding, and TooLarge.
     """
+    name, size = reading.network.name, reading.offsets[-1] + reading.sizes[-1]
+    if size > LARGEST:
+        raise TooLarge(
+            name, f"has {size} inner values, too many to compare them with onnxruntime's (at most {LARGEST})", "use a smaller network"
+        )
+    if time.monotonic() > deadline:
+        return f"there was no time to run {name} in onnxruntime"
     try:
         shown = _Shown(reading)
-        batch = max(1, MOST_VALUES // (reading.offsets[-1] + reading.sizes[-1]))
+        batch = max(1, MOST_VALUES // size)
         for start in range(0, len(inputs), batch):
             if start and time.monotonic() > deadline:
                 break

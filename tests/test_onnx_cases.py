@@ -182,3 +182,20 @@ def test_relucid_prove_refuses_it_too(clipped, monkeypatch):
             relucid.prove(form, *given, **options)
     with pytest.raises(relucid.InputError, match=r"node 0 \(Clip\): onnxruntime gives"):
         relucid.prove(data, None, given[1], network_b=data, **options)
+
+
+def test_a_network_is_held_to_the_bytes_that_came_with_it(clipped, monkeypatch):
+    from dataclasses import replace
+
+    import relucid
+    from relucid.models.onnx_reader import load_onnx
+
+    given = ("def f(tokens):\n    return False\n", {"tokens": ["a", "b"], "length": 2})
+    read = load_onnx(clipped / "net.onnx", positions=2, alphabet=2)
+    assert isinstance(relucid.prove(read, *given), relucid.Proved)
+    other = load_onnx(network(clipped / "other.onnx", "y = ReduceMax<axes=[1]>(x)"), positions=2, alphabet=2)
+    with pytest.raises(relucid.InputError, match="its ONNX bytes are those of another network"):
+        relucid.prove(replace(read, source=other.source), *given)
+    overlooking(monkeypatch)
+    with pytest.raises(relucid.InputError, match=r"node 0 \(Clip\): onnxruntime gives"):
+        relucid.prove(load_onnx(clipped / "net.onnx", positions=2, alphabet=2), *given)

@@ -21,6 +21,7 @@ from ..models.onnx_reading import Reading
 from ..models.pair import Pair, claim_of_pair
 from ..models.program import Program
 from .backend import Budget
+from .boxes.stacked import same_nodes
 from .race import Progress, prove_claim
 from .verdict import Trust, Verdict
 
@@ -193,10 +194,14 @@ def _program(program: ProgramLike | None, place: str) -> Program:
 
 
 def _network(network: Any, domain: Domain, encoding: str, readings: list[Reading]) -> Network:
-    """The network; `readings` gets how it was read, where it came as a file."""
-    if isinstance(network, Network):  # whoever made it has read it
-        return network
+    """The network; `readings` gets how it was read, or how the file that came with it is."""
     size = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
+    if isinstance(network, Network):
+        if network.source and network.input_size == domain.input_size:
+            readings.append(trace_onnx(network.source, origin=network.name, **size))
+            if not same_nodes(readings[-1].network, network):
+                raise InputError(network.name, "its ONNX bytes are those of another network", "read it again, or leave them out")
+        return network
     if isinstance(network, bytes | bytearray | memoryview):
         read = trace_onnx(bytes(network), origin="network", **size)
     elif isinstance(network, str | os.PathLike):

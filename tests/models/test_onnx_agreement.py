@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 from onnx_cases import MORE_CASES, ints, quarters
 from relucid.models import onnx_agreement
-from relucid.models.errors import InputError
+from relucid.models.errors import InputError, TooLarge
 from relucid.models.onnx_agreement import compare
 from relucid.models.onnx_ops import OPERATORS
 from relucid.models.onnx_reader import trace_onnx
@@ -202,8 +202,16 @@ def test_after_the_deadline_no_further_batch_is_run(monkeypatch):
     monkeypatch.setattr(onnx_agreement, "Session", Counted)
     monkeypatch.setattr(onnx_agreement, "MOST_VALUES", 24)
     reading = trace_onnx(model("y = Relu(x)"), origin="net.onnx")
-    monkeypatch.setattr("time.monotonic", lambda: 10.0)
-    compare(reading, points(6, 9), 20.0)
-    assert len(ran) == 9
-    compare(reading, points(6, 9), 5.0)
-    assert len(ran) == 9 + 2  # the first batch of two
+    clock = iter([10.0] * 5)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))  # once at the start, and before each batch of two but the first
+    assert compare(reading, points(6, 9), 20.0) == "" and len(ran) == 9
+    clock = iter([10.0, 10.0, 21.0])
+    assert compare(reading, points(6, 9), 20.0) == "" and len(ran) == 9 + 4
+    clock = iter([21.0])
+    assert compare(reading, points(6, 9), 20.0) == "there was no time to run net.onnx in onnxruntime" and len(ran) == 9 + 4
+
+
+def test_networks_of_too_many_values_are_refused(monkeypatch):
+    monkeypatch.setattr(onnx_agreement, "LARGEST", 11)
+    with pytest.raises(TooLarge, match="net.onnx: has 12 inner values, too many to compare them"):
+        checked(model("y = Relu(x)"))
