@@ -213,5 +213,5 @@ def test_after_the_deadline_no_further_batch_is_run(monkeypatch):
 
 def test_networks_of_too_many_values_are_refused(monkeypatch):
     monkeypatch.setattr(onnx_agreement, "LARGEST", 11)
-    with pytest.raises(TooLarge, match="net.onnx: has 12 inner values, too many to compare them"):
+    with pytest.raises(TooLarge, match=r"net.onnx: has 12 inner values, too many to compare them"):
         checked(model("y = Relu(x)"))
