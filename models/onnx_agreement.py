@@ -125,7 +125,7 @@ class _Walk:
             raise InputError(self.reading.network.name, what, MEND)
         got = got.reshape(len(got), -1)
         if isinstance(tensor, Lookup):
-            self._same(step, got, self._looked_up(tensor), np.zeros(1))
+            self._same(step, got, self._looked_up(tensor))
         elif isinstance(tensor, Const):
             self._constant(step, name, tensor, got[:1], rounding)
         else:
@@ -140,7 +140,7 @@ class _Walk:
     def _constant(self, step: Step, name: str, tensor: Const, got: np.ndarray, rounding: Rounding) -> None:
         """Integers are the same.  Floats made of others: a bound from the sizes of all of them, coarse, and only needed where one is rounded."""
         if tensor.dtype not in FLOATS:
-            return self._same(step, got, tensor.numerators.reshape(1, -1), np.zeros(1))
+            return self._same(step, got, tensor.numerators.reshape(1, -1))
         expected = numbers(tensor.numerators, tensor.denominator).reshape(1, -1)
         got = got.astype(np.float64)
         if (got == expected).all():
@@ -163,13 +163,13 @@ class _Walk:
         self.values[:, refs] = np.where(finite & new, got, expected)
         self.seen[refs] = True
 
-    def _same(self, step: Step, got: np.ndarray, expected: np.ndarray, allowed: np.ndarray) -> None:
-        allowed = np.broadcast_to(allowed, got.shape)
-        far = ~((np.abs(got - expected) <= allowed) | np.isposinf(allowed))
+    def _same(self, step: Step, got: np.ndarray, expected: np.ndarray, allowed: np.ndarray | None = None) -> None:
+        """Within what is allowed; None: the same integers."""
+        far = got != expected if allowed is None else ~((np.abs(got - expected) <= allowed) | np.isposinf(allowed))
         if not far.any():
             return
         row, place = (int(a[0]) for a in np.nonzero(far))
-        beyond = f", and rounding explains {allowed[row, place]:.3g}" if allowed[row, place] else ""
+        beyond = "" if allowed is None else f", and rounding explains {allowed[row, place]:.3g}"
         given = " ".join(f"{v:.9g}" for v in self.inputs[row, :SHOWN]) + (" ..." if self.inputs.shape[1] > SHOWN else "")
         what = (
             f"{step.title}: onnxruntime gives {got[row, place]} where the reader has {expected[row, place]}{beyond} (network input {given})"

@@ -41,7 +41,7 @@ class Rounding:
         roundings = np.asarray(terms) + FURTHER
         share = np.expm1(roundings * math.log1p(2.0**-precision + OURS))
         found = (share * (1 + self.lost) + self.lost) * size + roundings * 2.0**smallest * (self.factor + largest)
-        return np.where(size < 2.0 ** (overflow - 1), found, np.inf)
+        return np.where((size < 2.0 ** (overflow - 1)) & ~np.isnan(found), found, np.inf)
 
 
 def affine(node: Affine, given: Sequence[Given], rounding: Rounding) -> Given:
@@ -55,7 +55,7 @@ def affine(node: Affine, given: Sequence[Given], rounding: Rounding) -> Given:
             sizes[:, rows] += times(np.abs(x) + off, True)
             terms[rows] += count
             if off.any():
-                carried[:, rows] += np.nan_to_num(times(off, True), nan=np.inf)
+                carried[:, rows] += np.nan_to_num(times(off, True), nan=np.inf, posinf=np.inf)  # 0 times infinity
     largest = max(float(np.abs(x).max(initial=0.0)) for x, _ in given)
     return values, carried + rounding.of(sizes, terms, largest)
 

@@ -127,6 +127,10 @@ FLOATY = {
         "s = Div(a, b)\nt = MatMul(s, c)\ny = MatMul(x, t)",
         lambda: {"a": rng.normal(size=(6, 5)), "b": rng.normal(size=5), "c": rng.normal(size=(5, 3))},
     ),
+    "constants that cancel": (
+        "d = Div(a, b)\nm = Mul(d, b)\ns = Sub(m, a)\nz = Mul(x, s)\ny = Add(z, x)",
+        lambda: {"a": np.ones(6), "b": np.full(6, 49.0)},
+    ),
     "a norm whose shifts cancel": (
         "r = Reshape(x, s)\ny = BatchNormalization(r, g, b, m, v)",
         lambda: {"s": ints(1, 2, 3), "g": np.full(2, 1.0), "b": np.full(2, 1e5), "m": np.full(2, 1e5), "v": np.full(2, 0.9999900)},
