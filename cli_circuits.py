@@ -48,7 +48,7 @@ def show(
     from .shown import circuit_json, claim_json, network_json, view_circuit
 
     path = Path(what)
-    if path.suffix in (".toml", ".onnx") and domain is None:
+    if path.name.endswith((".toml", ".onnx", ".onnx.gz")) and domain is None:
         if mask or draw or ablation:
             raise InputError("--mask" if mask else "--draw" if draw else "--ablation", f"{what} is not a circuit", "leave it out")
         if as_json:

@@ -254,7 +254,8 @@ def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
         if answer.certificate:
             click.echo(f"trust {answer.trust}: {answer.certificate}")
     elif answer.verdict == "refuted":
-        click.echo(f"a counterexample, exactly over the rationals and in onnxruntime ({answer.seconds:.2f} s; {how})")
+        run = "and in onnxruntime" if answer.witness.runtime_output is not None else "not run in onnxruntime"
+        click.echo(f"a counterexample, exactly over the rationals{' ' if run[0] == 'a' else ', '}{run} ({answer.seconds:.2f} s; {how})")
     else:
         click.echo(f"{answer.reason} ({answer.seconds:.2f} s{'; ' + how if how else ''})")
     if answer.witness is not None and (answer.verdict == "unknown" or answer.witness.distance != "0"):

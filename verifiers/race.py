@@ -33,7 +33,7 @@ from .judge import Judge
 from .limits import end, interrupts_held, snapshot
 from .policy import plan
 from .replay import Replayer
-from .spot_check import spot_check
+from .spot_check import spot_check, spot_check_in_onnxruntime
 from .verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Trust, Verdict
 
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
@@ -84,9 +84,11 @@ def prove_claim(
                 Race(claim, deque(entrants), working, deadline, judge, progress).run()
         if judge.decided and budget.checkpoint is not None:
             Path(budget.checkpoint).unlink(missing_ok=True)
+        warnings = vacuity(claim)
         if judge.proof is not None and judge.refutation is None:
             judge.doubt(spot_check(claim, budget.seed))
-        verdict = conclude(judge, budget, started, vacuity(claim))
+            warnings += spot_check_in_onnxruntime(claim, judge.replay, budget.seed) if judge.refutation is None else ()
+        verdict = conclude(judge, budget, started, warnings)
         if certify:
             verdict = certified(claim, verdict, proof, max(deadline - time.monotonic(), 1.0), progress, form)
         elif trust is None and isinstance(verdict, Proved):

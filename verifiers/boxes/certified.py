@@ -161,14 +161,17 @@ def _write_witness(answer: Answer, asked: Asked, place: Path) -> None:
 
 def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress: Progress = lambda text: None) -> Checked:
     """A proof, a witness or an APTP file about an ONNX file and a VNN-LIB file.  Raises InputError, Rejected, LimitReached."""
-    from ...models.onnx_reader import load_onnx
+    from ...models.onnx_inputs import compare_on_boxes
+    from ...models.onnx_reader import load_traced
     from .decide import check_fit
 
     started = now()
     text = load_text(spec)
     stated = read_vnnlib(text, origin=str(spec))
-    read = load_onnx(network, real_size=stated.inputs)
+    reading = load_traced(network, real_size=stated.inputs)
+    read = reading.network
     check_fit(read, stated, str(spec))
+    compare_on_boxes(reading, stated.cases, started + timeout)
     try:
         if not _is_ours(proof):
             found = aptp.check_path(read, stated, proof, started + timeout, progress)
