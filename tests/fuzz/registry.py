@@ -19,6 +19,7 @@ Counts = Counter[tuple[str, str]]
 
 KINDS = {
     "programs": "programs of the readable subset against CPython, and their automata against running them",
+    "graphs": "ONNX graphs with odd attributes, as they are read, against onnxruntime and the reference evaluator",
     "words": "claims about tokens: every engine and solver, every budget, against brute force",
     "boxes": "claims about real inputs, every way to decide them, against exact polygons",
     "networks": "two networks, on tokens and on boxes, against brute force",
