@@ -204,11 +204,17 @@ MORE_REFUSED = {
         IMAGE,
         "SAME_UPPER with dilations",
     ),
+    "same and dilated in a convolution": (
+        'y = Conv<auto_pad="SAME_UPPER", dilations=[1,2]>(x, w)',
+        {"w": quarters(1, 2, 2, 2)},
+        IMAGE,
+        "SAME_UPPER with dilations: onnxruntime does not run it",
+    ),
     "same and ceiled": (
         'y = AveragePool<kernel_shape=[2,2], auto_pad="SAME_LOWER", ceil_mode=1>(x)',
         {},
         IMAGE,
-        "or ceil_mode: onnxruntime and",
+        "SAME_LOWER with ceil_mode: onnxruntime and",
     ),
     "far padding": (
         "y = ConvTranspose<output_padding=[1,0]>(x, w)",
