@@ -41,7 +41,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check -q .
 	@mkdir -p .venv/types && ln -sfn "$(CURDIR)" .venv/types/relucid
-	MYPYPATH=.venv/types $(BIN)/mypy $(addprefix -p relucid.,models encoders verifiers search reports benchmarks) $(addprefix -m relucid.,cli cli_bench cli_circuits cli_output cli_verify distillation distilled steps three_way output shown terminal terminal_show training)
+	MYPYPATH=.venv/types $(BIN)/mypy $(addprefix -p relucid.,common models encoders verifiers search reports benchmarks) $(addprefix -m relucid.,cli cli_bench cli_circuits cli_limits cli_output cli_verify distillation distilled steps three_way output shown terminal terminal_show training)
 
 # torch is pinned in constraints.txt to the CPU-size install (plain `torch` fetches gigabytes of CUDA).
 $(READY): pyproject.toml constraints.txt

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.deadline import check
 from .errors import InputError, TooLarge
 from .network import Encoding, Network, dyadic
 from .onnx_call import Call
@@ -225,6 +226,7 @@ class _Graph:
         refused: list[str] = []
         only_large = True
         for i, node in self._order:
+            check()
             first, build.label = len(build.nodes), _title(i, node)
             try:
                 result = self._evaluated(node, values, build)

@@ -6,11 +6,13 @@ Builds the claim and hands it to the race.  For claim files see `models/claim_fi
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from ..common.deadline import OutOfTime, until
 from ..models.claim import Claim, Decision, Label
 from ..models.domain import Domain
 from ..models.errors import InputError
@@ -22,8 +24,8 @@ from ..models.pair import Pair, claim_of_pair
 from ..models.program import Program
 from .backend import Budget
 from .boxes.stacked import same_nodes
-from .race import Progress, prove_claim
-from .verdict import Trust, Verdict
+from .race import Progress, check_limits, check_trust, prove_claim
+from .verdict import Trust, Unknown, Verdict
 
 __all__ = ["claim_of", "domain_of", "prove", "prove_claim"]
 
@@ -65,26 +67,34 @@ def prove(
     column and "argmax" for more.  `encoding` matters for torch modules only: "ids" if it takes int64 [1, positions].
     `network_b`: with `program` None, do both networks give the same label on every input?  Or, with `within`, outputs that differ by at most so much?
 
-    `timeout` is in seconds, `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
+    `timeout` is in seconds, for all of it, reading included; `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
     one per core).  `trust`: how far a proof must be trusted; None reaches for "checked" where that is affordable, and settles for "exact".
     `count`: of a refuted claim, `disagreeing` says on exactly how many inputs they differ.  `checkpoint`: a file in which
     unfinished work is kept and from which it goes on.  `proof`: a file for a proof that `relucid check` accepts, or the witness
     of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/proof-format.md, §9).  Raises InputError for what cannot be read or does not fit.
     """
     options: dict[str, Any] = {"labels": labels, "decision": decision, "encoding": encoding, "network_b": network_b, "within": within}
-    claim = claim_of(network, program, domain, **options)
     kept = None if checkpoint is None else os.fspath(checkpoint)
     budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples, kept)
-    return prove_claim(
-        claim,
-        backends=backends,
-        budget=budget,
-        trust=trust,
-        progress=progress,
-        count=count,
-        proof=None if proof is None else Path(proof),
-        proof_format=proof_format,
-    )
+    check_limits(budget)
+    if trust is not None:
+        check_trust(trust)
+    started = time.monotonic()
+    try:
+        with until(started + timeout):
+            return prove_claim(
+                claim_of(network, program, domain, **options),
+                backends=backends,
+                budget=budget,
+                trust=trust,
+                progress=progress,
+                count=count,
+                proof=None if proof is None else Path(proof),
+                proof_format=proof_format,
+            )
+    except OutOfTime:
+        reason = f"time: the limit of {timeout:g} s was reached while the claim was prepared; raise it with timeout"
+        return Unknown(None, time.monotonic() - started, None, (), (), reason)
 
 
 def claim_of(

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..lifeline import follow_parent
+from ...common.lifeline import follow_parent
 
 LEAST_SECONDS = 2.0  # for a proof that nobody asked for; it may take as long as deciding did
 SWITCH = 0.0005  # seconds: HiGHS solves a program in as many, and its thread waits that long for Python's lock each time
