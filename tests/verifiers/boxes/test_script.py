@@ -87,6 +87,7 @@ RUNS: dict[str, Callable[[], Answer]] = {
     "race": one_network("race"),
     "race, two threads": one_network("race", threads=2),
     "race, float": one_network("race", "float", threads=3),
+    "race, exact programs": one_network("race"),
     "race, cases": one_network("race", stated=LAST_FALSE),
     "split inputs": one_network("split"),
     "split inputs, two threads": one_network("split", threads=2),
@@ -109,6 +110,8 @@ def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     chosen: str = request.param
     for module, steps in ((relu_split, "ROOT_STEPS"), (relu_split, "STEPS"), (relu_split, "LAST_STEPS"), (root, "NEURON_STEPS")):
         monkeypatch.setattr(module, steps, 2)
+    if "exact" not in chosen:
+        monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
     if "phases" in chosen:
         alone(monkeypatch, "phases")
     if chosen not in ("attack", "difference", "same label"):
