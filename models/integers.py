@@ -20,6 +20,8 @@ def magnitude(array: np.ndarray) -> int:
 def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The integer product a @ b, by the fastest arithmetic that is proven exact for it."""
     bound = magnitude(a) * magnitude(b) * max(a.shape[1], 1)
+    if not bound:  # the other factor may be beyond float64
+        return np.zeros((a.shape[0], b.shape[1]), dtype=np.int64)
     if bound < FLOAT64_EXACT:
         return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
     if bound < INT64_SAFE:

@@ -1,21 +1,13 @@
-"""What time it is, for all of `verifiers/boxes` that has a deadline: read in one place, so that a test can write the script."""
+"""What time it is, for all of `verifiers/boxes` that has a deadline: read in one place, and never by another name, so that a test can write the script."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-
-
-def _monotonic() -> float:
-    return time.monotonic()  # looked up at every call: whoever replaces it is asked
-
-
-read: Callable[[], float] = _monotonic
 
 
 def now() -> float:
     """In seconds, as deadlines are."""
-    return read()
+    return time.monotonic()
 
 
 def share_of(deadline: float, share: float) -> float:

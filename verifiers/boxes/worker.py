@@ -59,6 +59,19 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
     return decide_against(network, other, stated, epsilon, **options)
 
 
+def _certified(answer: Any, asked: Any, job: dict[str, Any], began: float, stands: Any) -> Any:
+    """With the proof that was asked for; or with one that is affordable, and `stands` says before that the answer does so without it."""
+    from .certified import certifiable, certified, checked_where_affordable
+    from .clock import now
+
+    if job["proof"] is not None or job["trust"] == "checked":
+        return certified(answer, asked, Path(job["proof"]) if job["proof"] else None, job["format"], job["deadline"])
+    if not certifiable(answer):
+        return answer
+    stands()
+    return checked_where_affordable(answer, asked, min(job["deadline"], now() + max(LEAST_SECONDS, now() - began)))
+
+
 def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from ...models.errors import InputError, TooLarge, Unsupported
     from ...models.onnx_inputs import compare_on_boxes
@@ -66,7 +79,6 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from ...models.vnnlib import load_text, read_vnnlib
     from ..verdict import Contradiction
     from .answer import Answer
-    from .certified import Asked, certifiable, certified, checked_where_affordable
     from .clock import now
     from .decide import check_fit, decide
 
@@ -93,12 +105,11 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         trust = "float" if job["trust"] == "float" else "exact"
         answer = decide(network, stated, progress=progress, backend=job["backend"], trust=trust, **options)
-        asked = Asked(network, stated, spec, job["threads"], progress)
-        if job["proof"] is not None or job["trust"] == "checked":
-            answer = certified(answer, asked, Path(job["proof"]) if job["proof"] else None, job["format"], job["deadline"])
-        elif job["trust"] is None and certifiable(answer):
-            send({"decided": told(answer)["answer"]})
-            answer = checked_where_affordable(answer, asked, min(job["deadline"], now() + max(LEAST_SECONDS, now() - began)))
+        if job["proof"] is not None or job["trust"] in (None, "checked"):
+            from .certified import Asked
+
+            asked = Asked(network, stated, spec, job["threads"], progress)
+            answer = _certified(answer, asked, job, began, lambda: send({"decided": told(answer)["answer"]}))
         return told(answer)
     except Contradiction as error:
         return {"contradiction": [str(error).split("; artefacts are in ")[0], error.artefacts]}

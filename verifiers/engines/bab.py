@@ -22,6 +22,7 @@ import numpy as np
 from ...encoders.dense import Dense
 from ...models.automaton import Automaton
 from .account import Account, Accounting
+from .attack import attack
 from .cells import Cell, Cut, Leaf, Node, Phases, Word, masks, phase_array
 from .leaves import Leaves
 from .paths import Paths
@@ -29,7 +30,6 @@ from .relaxation import Batch, Minimised, Multipliers, Problem, bounds, first_mu
 
 T = TypeVar("T")
 BEYOND = 2.0**53  # no bound of a query is larger
-ATTACKS, ATTACK_STEPS = 48, 6
 MODEST = 0.3  # bounds of ReLUs seldom reach 0, so steps aim at less
 FEW_LAYERS = 4  # with more, bounds of all ReLUs are too many to be improved
 SHORT = 4  # iterations where many candidates are compared
@@ -155,7 +155,7 @@ class Search:
     # -- the steps -----------------------------------------------------------------------------------------------
 
     def _start(self) -> tuple[Word, ...]:
-        if self.options.attack and (words := self._attack()):
+        if self.options.attack and (words := attack(self.problem, self.seed, self._in_time)):
             return words
         k = self.problem.count
         words = self._evaluated([Job(self.root, row, ()) for row in range(k, k + len(self.queries))], self.options.root_iterations)
@@ -404,25 +404,6 @@ class Search:
         if any(query.values(np.array([word]))[0, -1] >= 0 for query in self.queries):
             return (word,)
         self.closed.add(cell.number, (Leaf(n.target, n.phases, None, looked=True) for n in cell.nodes))
-        return ()
-
-    # -- looking for counterexamples ---------------------------------------------------------------------------------
-
-    def _attack(self) -> tuple[Word, ...]:
-        """From many words at once: linearise the network there, take the language's best word for it, and again."""
-        problem, k = self.problem, self.problem.count
-        rng = np.random.default_rng(self.seed)
-        target = np.repeat(np.arange(k, k + len(self.queries)), max(1, ATTACKS // len(self.queries)))
-        none = Multipliers(*(np.zeros((len(target), k)) for _ in range(3)))
-        words = problem.paths.best(rng.normal(size=(problem.paths.length, problem.paths.symbol_count, len(target))))[1]
-        for _ in range(ATTACK_STEPS):
-            rows = problem.exact_rows(problem.values(words))
-            hits = np.flatnonzero(rows[np.arange(len(target)), target] >= 0)
-            found = {tuple(map(int, words[i])): int(target[i]) for i in hits}
-            if wrong := tuple(word for word, row in found.items() if problem.violates(row, word)):
-                return wrong
-            phase = np.where(rows[:, :k] > 0, 1, -1).astype(np.int8)
-            words = bounds(problem, Batch(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase), none).words
         return ()
 
 
