@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any as Whatever
 
 from .errors import InputError
-from .files import read_file
+from .files import decoded, read_file
 from .formula import All, Any, Formula, Linear, Unbounded, comparison, to_property
 from .property import Property
 
@@ -54,7 +54,7 @@ def load_text(path: str | Path) -> str:
     if len(data) > MAX_BYTES:
         raise InputError(origin, f"is larger than {MAX_BYTES >> 20} MB", "split the property")
     try:
-        return data.decode("utf-8")
+        return decoded(data)
     except UnicodeDecodeError as error:
         raise InputError(origin, f"is no text (byte {error.start} is not UTF-8)", "give a VNN-LIB file") from None
 
