@@ -316,7 +316,7 @@ class _Graph:
             value = helper.get_attribute_value(a)
         except ValueError as error:
             raise Refused(f"attribute {a.name!r} cannot be read ({error})") from None
-        if a.name == "to":
+        if a.name in ("to", "output_dtype"):
             return _type_name(value)
         if a.type in (AttributeProto.FLOAT, AttributeProto.FLOATS) and not np.isfinite(value).all():
             raise Refused(f"attribute {a.name!r} holds NaN or infinity")
