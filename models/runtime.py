@@ -65,7 +65,7 @@ class OnnxRuntime:
         if inputs.dtype.kind in "biuf" and not (typed == inputs).all():
             raise ValueError(f"inputs are not exact in {np.dtype(self._dtype)}")
         rows = [self._one(np.resize(row, shape)) for row in typed]  # a batch of several gets the same row several times
-        return np.stack(rows) if rows else np.zeros((0, self.network.output_size), dtype=np.float32)
+        return np.stack(rows) if rows else np.zeros((0, self.network.result_size), dtype=np.float32)
 
     def run_words(self, domain: Domain, words: np.ndarray) -> np.ndarray:
         """`run` for padded words of the domain, in the encoding that the file takes."""
@@ -73,14 +73,16 @@ class OnnxRuntime:
 
     def _one(self, value: np.ndarray) -> np.ndarray:
         try:
-            out: Any = self._session.run(None, {self._name: value})[0]
+            out: Any = self._session.run([self.network.output] if self.network.output else None, {self._name: value})[0]
         except Exception as error:
             raise RuntimeUnavailable(f"onnxruntime fails on {self.network.name} ({_first_line(error)})") from None
-        out = np.asarray(out).reshape(-1)
-        if value.size > self.network.input_size and value.size // self.network.input_size * self.network.output_size == out.size:
-            out = out[: self.network.output_size]
-        if out.shape != (self.network.output_size,):
-            raise RuntimeMismatch(f"onnxruntime gives {out.size} outputs, the network has {self.network.output_size}")
+        if isinstance(out, list):  # a dictionary per row (ZipMap): its values in the order of its keys
+            out = [row[key] for row in out for key in sorted(row)]
+        out, size = np.asarray(out).reshape(-1), self.network.result_size
+        if value.size > self.network.input_size and value.size // self.network.input_size * size == out.size:
+            out = out[:size]
+        if out.shape != (size,):
+            raise RuntimeMismatch(f"onnxruntime gives {out.size} outputs, the network has {size}")
         if not np.isfinite(out.astype(np.float64)).all():
             raise RuntimeMismatch("onnxruntime gives NaN or infinity: the network overflows in floating point")
         return out

@@ -100,8 +100,25 @@ LINEAR_CASES = {
         ),
         ("w = DequantizeLinear(q, s)\ny = MatMul(x, w)", {"q": np.int32([[5], [-6], [2**20], [0], [1], [2]]), "s": np.float32(0.5)}, {"opset": 10}),
     ],
+    "ai.onnx.ml.Scaler": [
+        ("y = ai.onnx.ml.Scaler<offset=[0.5,-1.0,2.0,0.0,0.25,1.0], scale=[1.0,2.0,-0.5,0.25,4.0,1.0]>(x)", {}, {}),
+        ("y = ai.onnx.ml.Scaler<offset=[0.5], scale=[2.0]>(x)", {}, {"shape": (2, 3)}),
+        ("y = ai.onnx.ml.Scaler<offset=[0.1,0.2,0.3], scale=[0.7,1.3,3.0]>(x)", {}, {"shape": (1, 3)}),
+    ],
+    "ai.onnx.ml.LinearRegressor": [
+        ("y = ai.onnx.ml.LinearRegressor<coefficients=[0.5,-1.0,2.0,0.0,0.25,1.0], intercepts=[0.75]>(x)", {}, {}),
+        ("y = ai.onnx.ml.LinearRegressor<coefficients=[0.5,-1.0,2.0,0.0,0.25,1.0], targets=2>(x)", {}, {"shape": (1, 3)}),
+    ],
 }  # fmt: skip
 LINEAR_REFUSED = {
+    "a regressor that transforms": (
+        'y = ai.onnx.ml.LinearRegressor<coefficients=[1.0,1.0,1.0,1.0,1.0,1.0], post_transform="SOFTMAX">(x)',
+        {},
+        {},
+        "post_transform b'SOFTMAX' is not supported",
+    ),
+    "coefficients that do not fit": ("y = ai.onnx.ml.LinearRegressor<coefficients=[1.0]>(x)", {}, {}, "do not fit 1 results of 6 features"),
+    "offsets that do not fit": ("y = ai.onnx.ml.Scaler<offset=[1.0,2.0]>(x)", {}, {}, "its offset has 2 numbers for 6 features"),
     "linear resize": (
         'y = Resize<mode="linear">(x, , s)',
         {"s": floats(1, 1, 2, 2)},

@@ -33,7 +33,7 @@ def model_bytes(body, consts=None, *, shape=(1, 6), dtype=TensorProto.FLOAT, ops
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", dtype, shape)], [helper.make_tensor_value_info("y", out, None)], tensors
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8)
     return shape_inference.infer_shapes(model).SerializeToString()
 
 

@@ -67,13 +67,15 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from .certified import Asked, certifiable, certified, checked_where_affordable
     from .clock import now
     from .decide import check_fit, decide
+    from .heads import decide_on_logits
 
     began = now()
     try:
         progress(f"reading {job['network']}")
         spec = load_text(job["property"])
         stated = read_vnnlib(spec, origin=job["property"])
-        network = load_onnx(job["network"], real_size=stated.inputs)
+        wanted = stated.wanted if job["against"] is None else None
+        network = load_onnx(job["network"], real_size=stated.inputs, wanted=wanted)
         check_fit(network, stated, str(job["property"]))
         if job["against"] is not None:
             other = load_onnx(job["against"], real_size=stated.inputs)
@@ -81,8 +83,13 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
             return {"answer": _warned(_of_two(network, other, stated, job, progress), stated).to_plain()}
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         trust = "float" if job["trust"] == "float" else "exact"
-        answer = decide(network, stated, progress=progress, backend=job["backend"], trust=trust, **options)
-        asked = Asked(network, stated, spec, job["threads"], progress)
+        options |= {"progress": progress, "backend": job["backend"], "trust": trust}
+        about = None
+        if network.head is None:
+            answer = decide(network, stated, **options)
+        else:
+            answer, about = decide_on_logits(network, stated, **options)
+        asked = Asked(network, about or stated, spec, job["threads"], progress)
         if job["proof"] is not None or job["trust"] == "checked":
             answer = certified(answer, asked, Path(job["proof"]) if job["proof"] else None, job["format"], job["deadline"])
         elif job["trust"] is None and certifiable(answer):
