@@ -36,7 +36,7 @@ class Squashed:
         return self.elements.shape
 
     def rearranged(self, move: Callable[[np.ndarray], np.ndarray]) -> Squashed:
-        return replace(self, elements=move(self.elements))
+        return replace(self, elements=np.asarray(move(self.elements), dtype=object))  # one element alone is none
 
 
 def _enter(registry: dict[str, Function], *names: str) -> Callable[[Function], Function]:
@@ -114,8 +114,8 @@ def tanh(call: Call) -> Any:
 
 @_enter(MADE, "ArgMax")
 def arg_max(call: Call) -> Any:
-    """Of values; of shares of one softmax, whose order is that of its logits."""
-    x = call.input(0)
+    """Of values; of shares of one softmax, whose order is that of its logits, and of sigmoids."""
+    x: Any = call.input(0)
     if call.attributes.get("select_last_index", 0):
         raise Refused("select_last_index is not supported")
     rank = len(x.shape)
@@ -135,17 +135,19 @@ def arg_max(call: Call) -> Any:
 AFTER["ArgMax"] = arg_max
 
 
-def _ordered(element: Element) -> tuple[tuple[int, ...], int]:
-    """The softmax that an element is a share of (1 times, plus 0), and the logit that it grows with."""
-    if isinstance(element, LogShare) or (isinstance(element, Share) and element.factor > 0 and element.factor == 1 and element.offset == 0):
-        return element.group, element.group[element.member]
+def _ordered(element: Element) -> Share | LogShare:
+    if isinstance(element, LogShare) or (isinstance(element, Share) and element.factor == 1 and element.offset == 0):
+        return element
     raise Refused("it chooses among what is no softmax")
 
 
 def _one_softmax(row: np.ndarray) -> list[int]:
-    if len({group for group, _ in row}) > 1:
+    """The logits in whose order the elements are: they are shares of one softmax, or each a sigmoid."""
+    logits = [e.group[e.member] for e in row]
+    one, sigmoids = len({e.group for e in row}) == 1, all(e.group == (own, ZERO) for e, own in zip(row, logits, strict=True))
+    if len({type(e) for e in row}) > 1 or not (one or sigmoids):
         raise Refused("it chooses among shares of several softmaxes")
-    return [logit for _, logit in row]
+    return logits
 
 
 # What may stand after them
@@ -179,7 +181,7 @@ def cast(call: Call) -> Any:
     if x.dtype in FLOATS and to not in ("float32", "float64"):
         raise Refused(f"it casts {x.dtype} to {to}")
     if x.dtype in INTEGER_RANGES:
-        low, high = INTEGER_RANGES.get(to, (0, -1)) if to not in FLOATS else (-(2**24), 2**24)
+        low, high = (-(2**24), 2**24) if to in ("float32", "float64") else INTEGER_RANGES.get(to, (0, -1))
         if any(not low <= v <= high for e in x.elements.flat for v in e.table):
             raise Refused(f"it casts {x.dtype} to {to}, which does not hold all of its values")
     return Squashed(x.elements, to)
@@ -187,7 +189,7 @@ def cast(call: Call) -> Any:
 
 @_enter(AFTER, "Concat")
 def concat(call: Call) -> Any:
-    parts = [call.input(i) for i in range(len(call.inputs))]
+    parts: list[Any] = [call.input(i) for i in range(len(call.inputs))]
     if not all(isinstance(p, Squashed) and p.dtype == parts[0].dtype for p in parts):
         raise Refused("it joins what Softmax or the like gives with other values")
     axis = axis_of(call.required("axis"), len(parts[0].shape))

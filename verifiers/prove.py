@@ -185,7 +185,7 @@ def _network(network: Any, domain: Domain, encoding: str) -> Network:
 
     if isinstance(network, Network):
         return network
-    size = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
+    size: dict[str, Any] = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
     if isinstance(network, bytes | bytearray | memoryview):
         return read_onnx(bytes(network), origin="network", **size)
     if isinstance(network, str | os.PathLike):
