@@ -154,6 +154,12 @@ LINEAR_REFUSED = {
     "hard swish": ("y = HardSwish(x)", {}, {"opset": 14}, "the operator is not supported"),
     "modulo of a value": ("y = Mod<fmod=1>(x, b)", {"b": half(6)}, {}, "its operand depends on the input"),
     "modulo zero": ("m = Mod(a, a)\nf = Cast<to=1>(m)\ny = Mul(x, f)", {"a": ints(0)}, {}, "it divides by zero"),
+    "a norm over no axes": (
+        "c = ReduceL2<noop_with_empty_axes=1>(a)\ny = Mul(x, c)",
+        {"a": half(6)},
+        {"opset": 18},
+        "nothing is reduced, where onnxruntime and the ONNX text differ",
+    ),
     "a norm of a value": ("y = ReduceL2<axes=[1]>(x)", {}, {}, "its operand depends on the input"),
     "a root of a negative number": ("s = Sqrt(c)\ny = Mul(x, s)", {"c": np.float32(-2)}, {}, "a root of a negative number"),
     "a power that is no root": ("p = Pow(a, b)\ny = Mul(x, p)", {"a": np.float32(2), "b": np.float32(0.25)}, {}, "2 to the power of 0.25"),
