@@ -172,6 +172,8 @@ def conv_transpose(call: Call) -> Tensor:
         raise Refused("its strides, dilations or pads do not fit")
     spread = [strides[d] * (lengths[d] - 1) + more[d] + (w.shape[2 + d] - 1) * dilations[d] + 1 for d in range(rank)]
     wanted = list(call.attributes.get("output_shape", ()))[-rank:]
+    if wanted and auto == "VALID":
+        raise Refused("output_shape contradicts auto_pad VALID")
     if wanted or auto in ("SAME_UPPER", "SAME_LOWER"):
         wanted = wanted or [strides[d] * lengths[d] for d in range(rank)]
         if len(wanted) != rank or any(spread[d] < wanted[d] for d in range(rank)):

@@ -160,6 +160,12 @@ MORE_REFUSED = {
         IMAGE,
         "output_shape [9, 9] is larger than",
     ),
+    "output shape that is not valid": (
+        'y = ConvTranspose<output_shape=[5,4], auto_pad="VALID">(x, w)',
+        {"w": quarters(2, 1, 2, 2)},
+        IMAGE,
+        "output_shape contradicts auto_pad VALID",
+    ),
     "pads beyond the window": ("y = MaxPool<kernel_shape=[2,2], pads=[2,0,0,0]>(x)", {}, IMAGE, "pads as large as the window"),
     "negative variance": (
         "y = BatchNormalization(x, s, s, s, v)",
