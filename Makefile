@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow coverage lint clean
+.PHONY: demo test test-slow fuzz fuzz-slow reliability coverage lint clean
 
 demo: $(READY)
 	@$(BIN)/relucid distill quote_closing --out out/quote_closing
@@ -15,16 +15,33 @@ demo: $(READY)
 test: $(READY)
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+	@$(MAKE) --no-print-directory fuzz
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m slow
+
+# Random cases against the truth (tests/fuzz/README.md), two kinds at a time; what fails is saved in out/fuzz.
+KINDS := $(shell sed -n 's/^    "\([a-z]*\)": ".*/\1/p' tests/fuzz/registry.py)
+fuzz: MINUTES := 0.33
+fuzz: FLAGS :=
+fuzz-slow: MINUTES := 60
+fuzz-slow: FLAGS := --busy 1 --failures 5
+fuzz fuzz-slow: $(READY)
+	@printf '%s\n' $(KINDS) | xargs -P 2 -I {} $(BIN)/python -m tests.fuzz {} --minutes $(MINUTES) $(FLAGS)
+
+# The counts of docs/reliability.md, kind=minutes: about half an hour on two cores.
+LONG := words=11 words=11 words=11 graphs=9 proofs=4 programs=3 boxes=3 networks=3 hostile=3
+reliability: $(READY)
+	@rm -rf out/reliability && mkdir -p out/reliability
+	@printf '%s\n' $(LONG) | tr = ' ' | xargs -P 2 -L 1 sh -c '$(BIN)/python -m tests.fuzz $$0 --minutes $$1 --json out/reliability/$$0-$$$$.json'
+	@$(BIN)/python -m tests.fuzz table out/reliability/*.json --page docs/reliability.md
 
 # mypy finds the package under its own name, whatever the checkout's folder is called
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check -q .
 	@mkdir -p .venv/types && ln -sfn "$(CURDIR)" .venv/types/relucid
-	MYPYPATH=.venv/types $(BIN)/mypy $(addprefix -p relucid.,models encoders verifiers search reports benchmarks) $(addprefix -m relucid.,cli cli_bench cli_circuits cli_output cli_verify distillation distilled steps three_way output shown terminal terminal_show training)
+	MYPYPATH=.venv/types $(BIN)/mypy $(addprefix -p relucid.,common models encoders verifiers search reports benchmarks) $(addprefix -m relucid.,cli cli_bench cli_circuits cli_limits cli_output cli_verify distillation distilled steps three_way output shown terminal terminal_show training)
 
 # torch is pinned in constraints.txt to the CPU-size install (plain `torch` fetches gigabytes of CUDA).
 $(READY): pyproject.toml constraints.txt

@@ -19,9 +19,11 @@ import click
 
 from .cli_bench import commands as bench_commands
 from .cli_circuits import commands as circuit_commands
+from .cli_limits import ALONE, Limited, leave, memory_option, timeout_option, unchecked, undecided, undistilled
 from .cli_output import (
     Unwritable,
     ablation_option,
+    fail,
     html_option,
     json_option,
     names_in,
@@ -33,7 +35,9 @@ from .cli_output import (
     writing,
 )
 from .cli_verify import check_box, prove_box, verify
+from .common.supervise import in_child
 from .models.errors import InputError
+from .verifiers.unknown import undecided_json
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -57,24 +61,29 @@ def app() -> None:
     """
 
 
-def _limits(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that prove and distill share."""
-    for option in (
+def _limits(timeout: float, memory: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that prove and distill share, with the defaults of the limits."""
+    options = (
         quiet_option,
         json_option,
         click.option("--counterexamples", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many to look for."),
         click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
         click.option("--workers", type=click.IntRange(1), default=None, help="Solvers that run side by side [default: one per core]."),
-        click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver."),
-        click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for the race."),
+        memory_option(memory, "Megabytes of relucid's process, and of each solver."),
+        timeout_option(timeout),
         click.option("--backends", default=None, help="Only these, by commas; name:option for variants (see `relucid backends`)."),
         click.option(
             "--trust", type=click.Choice(["checked", "exact", "float"]), default=None,
             help="How far a proof must be trusted [default: checked where a proof is affordable, else exact].",
         ),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+    )  # fmt: skip
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in options:
+            command = option(command)
+        return command
+
+    return with_options
 
 
 def _budget(timeout: float, memory: int, workers: int | None, seed: int, counterexamples: int) -> Any:
@@ -83,7 +92,7 @@ def _budget(timeout: float, memory: int, workers: int | None, seed: int, counter
     return Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
 
 
-@app.command()
+@app.command(cls=Limited, unknown=undecided)
 @click.argument("claim", type=click.Path(path_type=Path))
 @click.option(
     "--checkpoint", type=click.Path(path_type=Path), default=None, help="Go on from FILE if it is there; keep in it what is not finished."
@@ -97,7 +106,7 @@ def _budget(timeout: float, memory: int, workers: int | None, seed: int, counter
 )  # fmt: skip
 @click.option("--count", is_flag=True, help="Where it is refuted: count the inputs on which they differ, exactly.")
 @click.option("--dump", type=click.Path(path_type=Path), default=None, help="Write every backend's formulas to this new folder first.")
-@_limits
+@_limits(60.0, 4096)
 def prove(
     claim: Path,
     proof: Path | None,
@@ -120,7 +129,7 @@ def prove(
         tokens |= {"--counterexamples": None if limits.pop("counterexamples") == 1 else True}
         if (option := next((name for name, value in tokens.items() if value is not None), None)) is not None:
             raise InputError(option, "is for claims about tokens, and this one is about a box", "leave it out")
-        return prove_box(box, proof=proof, trust=trust, backends=backends, quiet=quiet, as_json=as_json, **limits)
+        return prove_box(box, proof=proof, trust=trust or "exact", backends=backends, quiet=quiet, as_json=as_json, **limits)
 
     from .models.claim_file import load_claim
     from .verifiers.prove import prove_claim
@@ -148,21 +157,23 @@ def prove(
     return exit_status(verdict)
 
 
-@app.command()
+@app.command(cls=Limited, unknown=unchecked)
 @click.argument("claim", type=click.Path(path_type=Path))
 @click.argument("proof", type=click.Path(path_type=Path))
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=3600.0, show_default=True, help="Seconds for the check.")
+@timeout_option(3600.0)
+@memory_option(4096)
 @click.option(
     "--export", "folder", type=click.Path(path_type=Path), default=None,
     help="Of a veripb or drat proof: write formulas and proofs to a folder, as other checkers read them.",
 )  # fmt: skip
 @quiet_option
 @json_option
-def check(claim: Path, proof: Path, timeout: float, folder: Path | None, quiet: bool, as_json: bool) -> int:
+def check(claim: Path, proof: Path, timeout: float, memory: int, folder: Path | None, quiet: bool, as_json: bool) -> int:
     """Does PROOF, written by `prove --proof`, show what it says about CLAIM?  No solver, no rounding.
 
-    Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time.
+    Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time or memory.
     """
+    del memory  # kept from outside
     from .models.box_claim import load_box_claim
 
     if (box := load_box_claim(claim)) is not None:
@@ -197,7 +208,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, quiet: 
     return status
 
 
-@app.command()
+@app.command(cls=Limited, unknown=undistilled)
 @click.argument("circuit")
 @click.option("--domain", type=click.Path(path_type=Path), default=None, help="Claim file without network and program.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for surrogate, program and claim.")
@@ -207,7 +218,7 @@ def check(claim: Path, proof: Path, timeout: float, folder: Path | None, quiet: 
 @click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
               "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
 @html_option
-@_limits
+@_limits(600.0, 8192)
 def distill(
     circuit: str,
     domain: Path | None,
@@ -228,7 +239,7 @@ def distill(
     from .distillation import NoProgram
     from .distillation import distill as run
     from .distilled import distillation_json
-    from .verifiers.report import exit_status, undecided_json
+    from .verifiers.report import exit_status
 
     names = names_in(backends)
     if html is not None:
@@ -245,7 +256,7 @@ def distill(
     except NoProgram as error:
         if as_json:
             print_json(undecided_json(str(error)))
-        return _fail(f"unknown: {error}", UNKNOWN)
+        return fail(f"unknown: {error}", UNKNOWN)
     with writing():
         if as_json:
             print_json(distillation_json(result))
@@ -260,7 +271,7 @@ def distill(
     return exit_status(result.verdict)
 
 
-@app.command(name="backends")
+@app.command(name="backends", cls=Limited)
 @click.option("--check", "name", default=None, help="Put this backend to the conformance checks (docs/add-a-backend.md).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_backends(name: str | None, as_json: bool) -> int:
@@ -282,11 +293,11 @@ for _command in (*bench_commands, *circuit_commands, verify):
     app.add_command(_command)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status and never shows a traceback."""
+def main(arguments: list[str] | None = None, *, alone: bool = False) -> int:
+    """Run the command line; returns the exit status and never shows a traceback.  `alone`: in a child, with limits that are kept from outside."""
     try:
         # not `app.main`, which prints a blank line of its own on Ctrl-C
-        with app.make_context("relucid", list(sys.argv[1:] if arguments is None else arguments)) as context:
+        with app.make_context("relucid", list(sys.argv[1:] if arguments is None else arguments), obj=ALONE if alone else None) as context:
             status = app.invoke(context)
         if sys.stdout is not None:  # it may have been closed
             sys.stdout.flush()
@@ -294,40 +305,35 @@ def main(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except InputError as error:
-        return _fail(str(error), BAD_INPUT)
+        return fail(str(error), BAD_INPUT)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.ctx.get_help() if error.ctx else "see relucid --help", err=True)
         return BAD_INPUT
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "relucid"
-        return _fail(f"{error.format_message()} See `{command} --help`.", BAD_INPUT)
+        return fail(f"{error.format_message()} See `{command} --help`.", BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted", INTERRUPTED)
+        if in_child():  # whoever watches it says so
+            return INTERRUPTED
+        return fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         silence()
         return 0
     except Unwritable as error:
-        return _fail(f"cannot write the result ({error})", INTERNAL)
+        return fail(f"cannot write the result ({error})", INTERNAL)
     except Exception as error:
         return _internal(error)
-
-
-def _fail(message: str, status: int) -> int:
-    from .models.text import visible
-
-    click.echo(f"relucid: {visible(' '.join(message.split()))}", err=True)
-    return status
 
 
 def _internal(error: Exception) -> int:
     """Status 4: keep what is needed to mend it, and say where."""
     if getattr(error, "artefacts", ""):
-        return _fail(str(error), INTERNAL)
+        return fail(str(error), INTERNAL)
     with tempfile.NamedTemporaryFile("w", prefix="relucid-error-", suffix=".txt", delete=False, encoding="utf-8") as file:
         file.write(f"relucid {__version__}\narguments: {sys.argv[1:]}\n\n{traceback.format_exc()}")
-    return _fail(f"internal error ({type(error).__name__}: {error}); please report it with {file.name}", INTERNAL)
+    return fail(f"internal error ({type(error).__name__}: {error}); please report it with {file.name}", INTERNAL)
 
 
 def entry() -> None:
-    """The console script."""
-    sys.exit(main())
+    """The console script: each command runs in a child process, which this one watches."""
+    leave(main(alone=True))

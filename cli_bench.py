@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from .cli_limits import Limited, memory_option, timeout_option
 from .cli_output import html_option, json_option, names_in, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
 
 
-@click.command()
+@click.command(cls=Limited, each=True)
 @click.argument("suite", required=False)
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), default=Path("out/bench"), show_default=True, help="Folder for claims and results.")
@@ -118,13 +119,15 @@ def _bench_distill(
     return 0
 
 
-@click.command(name="report")
+@click.command(name="report", cls=Limited)
 @click.argument("results", type=click.Path(path_type=Path))
 @click.option("--only", default="", help="Only claims whose name matches this regular expression.")
 @html_option
+@timeout_option(600.0)
+@memory_option(8192)
 @quiet_option
 @json_option
-def report_command(results: Path, only: str, html: Path | None, quiet: bool, as_json: bool) -> int:
+def report_command(results: Path, only: str, html: Path | None, quiet: bool, as_json: bool, **limits: Any) -> int:
     """Report on RESULTS: a results.jsonl of `bench` or its folder, or the folder that `distill` wrote; changes nothing there."""
     from .benchmarks.bench import summary_of
     from .benchmarks.results import results_path
@@ -178,7 +181,7 @@ def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_js
     return 0
 
 
-@click.command()
+@click.command(cls=Limited)
 @click.argument("before", type=click.Path(path_type=Path))
 @click.argument("after", type=click.Path(path_type=Path))
 @click.option(
@@ -187,9 +190,11 @@ def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_js
 @click.option(
     "--alpha", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.05, show_default=True, help="Level of the paired test."
 )
+@timeout_option(600.0)
+@memory_option(8192)
 @quiet_option
 @json_option
-def compare(before: Path, after: Path, tolerance: float, alpha: float, quiet: bool, as_json: bool) -> int:
+def compare(before: Path, after: Path, tolerance: float, alpha: float, quiet: bool, as_json: bool, **limits: Any) -> int:
     """What changed from BEFORE to AFTER, two results.jsonl of `bench` or their folders.
 
     Exit status: 0 nothing is worse, 1 something is (newly lost or wrong, or slower by the paired test), 2 bad input.

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from .cli_limits import Limited, memory_option, stopped, timeout_option
 from .cli_output import ablation_option, json_option, print_json, quiet_option, run_code_option, status_line, writing
 from .models.errors import InputError
 
 NOT_LEARNT = 3  # the status of an honest unknown
 
 
-@click.command()
+@click.command(cls=Limited)
 @click.argument("what")
 @click.option("--samples", type=click.IntRange(0, 1000), default=6, show_default=True, help="Sample inputs to show.")
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask, for a circuit.")
@@ -26,6 +27,8 @@ NOT_LEARNT = 3  # the status of an honest unknown
 @run_code_option
 @click.option("--draw", type=click.Path(path_type=Path), default=None, help="Of a circuit or attribution graph: a picture, .svg or .png.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials.")
+@timeout_option(600.0)
+@memory_option(8192)
 @quiet_option
 @json_option
 def show(
@@ -40,6 +43,7 @@ def show(
     seed: int,
     quiet: bool,
     as_json: bool,
+    **limits: Any,
 ) -> int:
     """Restate a claim file, a circuit or an ONNX network in plain words.
 
@@ -48,16 +52,17 @@ def show(
     from .shown import circuit_json, claim_json, network_json, view_circuit
 
     path = Path(what)
-    if path.suffix in (".toml", ".onnx") and domain is None:
+    if path.name.endswith((".toml", ".onnx", ".onnx.gz")) and domain is None:
         if mask or draw or ablation:
             raise InputError("--mask" if mask else "--draw" if draw else "--ablation", f"{what} is not a circuit", "leave it out")
         if as_json:
             print_json(claim_json(path, samples) if path.suffix == ".toml" else network_json(path))
             return 0
-        from .terminal_show import show_claim, show_network
+        from .terminal_show import claim_lines, network_lines, print_lines
 
+        lines = claim_lines(path, samples, quiet) if path.suffix == ".toml" else network_lines(path, quiet)
         with writing():
-            show_claim(path, samples, quiet) if path.suffix == ".toml" else show_network(path, quiet)
+            print_lines(lines)
         return 0
     with status_line(quiet) as progress:
         view = view_circuit(what, mask, domain, draw, seed, progress, not no_run, ablation, run_code)
@@ -71,7 +76,7 @@ def show(
     return 0
 
 
-@click.command()
+@click.command(cls=Limited, unknown=stopped)
 @click.argument("task")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder for the model [default: out/TASK].")
 @click.option("--steps", type=click.IntRange(1), default=2000, show_default=True, help="Training steps.")
@@ -87,8 +92,10 @@ def show(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True, help="auto: the GPU if there is one."
 )
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
+@timeout_option(3600.0)
+@memory_option(8192)
 @json_option
-def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any) -> int:
+def train(task: str, out: Path | None, device: str, as_json: bool, timeout: float, memory: int, **recipe: Any) -> int:
     """Train a weight-sparse transformer on TASK (see docs/circuits.md); what was stopped goes on.
 
     Exit status: 0 right on every input of the task, 3 not.
@@ -115,7 +122,7 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
     return 0 if result.right == result.inputs else NOT_LEARNT
 
 
-@click.command()
+@click.command(cls=Limited, unknown=stopped)
 @click.argument("model")
 @click.argument("task")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="File for the node mask [default: MODEL/TASK.mask.json].")
@@ -132,9 +139,20 @@ def train(task: str, out: Path | None, device: str, as_json: bool, **recipe: Any
 @click.option("--steps", type=click.IntRange(1), default=200, show_default=True, help="Steps of each training of the masks.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Seed of everything random.")
 @run_code_option
+@timeout_option(3600.0)
+@memory_option(8192)
 @json_option
 def prune(
-    model: str, task: str, out: Path | None, mask: Path | None, compare: str | None, run_code: bool, as_json: bool, **settings: Any
+    model: str,
+    task: str,
+    out: Path | None,
+    mask: Path | None,
+    compare: str | None,
+    run_code: bool,
+    as_json: bool,
+    timeout: float,
+    memory: int,
+    **settings: Any,
 ) -> int:
     """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL; what was stopped goes on."""
     from .models.circuits.node_masks import Settings

@@ -1,6 +1,6 @@
 """What commands share: options, lists of names, JSON, a status line on stderr, and results that survive a reader who has gone away.
 
-Under `cli.py`, `cli_bench.py` and `cli_verify.py`; imports nothing heavy at the top.
+Under `cli.py` and its parts; imports nothing heavy at the top.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from .common.supervise import answering
 from .models.errors import InputError
 
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, and of the result only the first lines.")
@@ -40,7 +41,9 @@ def names_in(backends: str | None) -> tuple[str, ...] | None:
 def print_json(value: object) -> None:
     from .models.text import json_text
 
-    click.echo(json_text(value))
+    text = json_text(value)
+    answering()
+    click.echo(text)
 
 
 class Unwritable(Exception):
@@ -49,7 +52,8 @@ class Unwritable(Exception):
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Around the printing of a result: a reader that has gone away must not change the exit status, which is the answer too."""
+    """Around the printing of a result: a reader that has gone away must not change the exit status, which is the answer too; and no limit holds any more."""
+    answering()
     try:
         yield
         if sys.stdout is not None:  # it may have been closed
@@ -58,6 +62,15 @@ def writing() -> Iterator[None]:
         silence()
         if not isinstance(error, BrokenPipeError):
             raise Unwritable(error.strerror or str(error)) from None
+
+
+def fail(message: str, status: int) -> int:
+    """Say in one line on stderr what went wrong; the exit status."""
+    from .models.text import visible
+
+    answering()
+    click.echo(f"relucid: {visible(' '.join(message.split()))}", err=True)
+    return status
 
 
 def silence() -> None:

@@ -8,17 +8,32 @@ from typing import Any
 
 import click
 
+from .cli_limits import Limited, memory_option, timeout_option
 from .cli_output import json_option, names_in, print_json, quiet_option, status_line, writing
 from .models.errors import InputError
 from .verifiers.boxes.answer import BACKENDS
 from .version import __version__
 
 
-@click.command()
+def _undecided(why: str, options: dict[str, Any], seconds: float) -> None:
+    """Of `verify`, where a limit was reached that its own child did not keep."""
+    from .verifiers.boxes.answer import Answer, answer_json
+
+    if options["check"] is not None:
+        _print_check(None, f"unknown: {why}", options["as_json"])
+        return
+    answer = Answer("unknown", why, seconds=seconds, timeout=why.startswith("time: "))
+    if options["as_json"]:
+        print_json(answer_json(answer, __version__))
+    else:
+        _print(answer, bare=False, quiet=options["quiet"])
+
+
+@click.command(cls=Limited, unknown=_undecided)
 @click.argument("network", type=click.Path(path_type=Path))
 @click.argument("spec", type=click.Path(path_type=Path))
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds, reading included.")
-@click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes.")
+@timeout_option(60.0)
+@memory_option(4096)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="Threads [default: one per core].")
 @click.option("--against", type=click.Path(path_type=Path), default=None, help="A second network: how far are its outputs from NETWORK's?")
@@ -169,23 +184,29 @@ def _check(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, 
     from .verifiers.boxes.certified import check_files
     from .verifiers.proof.format import LimitReached, Rejected
 
-    accepted, why, status, leaves = False, "", 0, None
+    why, status, leaves = "", 0, None
     try:
         with status_line(quiet) as progress:
             found = check_files(network, spec, proof, timeout, progress)
         parts = f"{found.parts} parts, " if found.parts is not None else ""
         shown = "a counterexample" if found.counterexample else f"{parts}{found.leaves} leaves"
-        accepted, leaves, why = True, found.leaves, f"accepted: {shown} ({found.seconds:.2f} s)"
+        leaves, why = found.leaves, f"accepted: {shown} ({found.seconds:.2f} s)"
     except Rejected as error:
         why, status = f"rejected: {error}", 1
     except LimitReached as error:
         why, status = f"unknown: {error}", 3
     with writing():
-        if as_json:
-            print_json({"accepted": accepted, "reason": None if accepted else why.split(": ", 1)[1], "leaves": leaves})
-        else:
-            click.echo(why)
+        _print_check(leaves, why, as_json)
     return status
+
+
+def _print_check(leaves: int | None, why: str, as_json: bool) -> None:
+    """`leaves`: None where it was not accepted; `why` begins with a word and a colon."""
+    if as_json:
+        accepted = leaves is not None
+        print_json({"accepted": accepted, "reason": None if accepted else why.split(": ", 1)[1], "leaves": leaves})
+    else:
+        click.echo(why)
 
 
 def bench_vnncomp(suite: str | None, directory: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any) -> int:
@@ -254,7 +275,8 @@ def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
         if answer.certificate:
             click.echo(f"trust {answer.trust}: {answer.certificate}")
     elif answer.verdict == "refuted":
-        click.echo(f"a counterexample, exactly over the rationals and in onnxruntime ({answer.seconds:.2f} s; {how})")
+        run = "and in onnxruntime" if answer.witness.runtime_output is not None else "not run in onnxruntime"
+        click.echo(f"a counterexample, exactly over the rationals{' ' if run[0] == 'a' else ', '}{run} ({answer.seconds:.2f} s; {how})")
     else:
         click.echo(f"{answer.reason} ({answer.seconds:.2f} s{'; ' + how if how else ''})")
     if answer.witness is not None and (answer.verdict == "unknown" or answer.witness.distance != "0"):

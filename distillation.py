@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .common.deadline import OutOfTime, check, until
 from .distilled import FILES, Distillation, Refutation, result_files
 from .models.circuits.ablation import ablated
 from .models.circuits.circuit import Circuit, check_circuit, load_circuit, own_task
@@ -48,7 +50,7 @@ def distill(
     mask: str | Path | None = None,
     ablation: str | None = None,
     out: str | Path | None = None,
-    timeout: float = 60.0,
+    timeout: float = 600.0,
     memory: int = 4096,
     workers: int | None = None,
     backends: Sequence[str] | None = None,
@@ -66,11 +68,11 @@ def distill(
     ship, or that have one beside them, bring their own.  `ablation`: "mean" or "zero", what
     stands in for nodes that the mask does not keep, taken anew over the domain.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
     nothing.  `enumerate_up_to`: on larger domains the circuit is run on samples and counterexamples, not on every input, and the
-    result says so (`sampling`).  `run_code` allows a TorchScript circuit, which is a program, to run.  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
+    result says so (`sampling`).  `run_code` allows a TorchScript circuit, which is a program, to run.  `timeout`: seconds for all of it.  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
     fit, NoProgram where the road ends without one.
     """
     started = time.monotonic()
-    budget, say = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples), progress or (lambda message: None)
+    budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
     check_limits(budget)
     if trust is not None:
         check_trust(trust)
@@ -83,27 +85,48 @@ def distill(
         check_writable(Path(out), FILES)
         if isinstance(domain, str | Path) and (Path(out) / "claim.toml").resolve() == Path(domain).resolve():
             raise InputError("--out", f"the claim would be written over {domain}", "choose another folder")
-    stated = None if domain is None else _task(domain, labels)  # read before the circuit, which may take long
-    teacher = load_circuit(circuit, Path(mask) if mask else None, run_code) if isinstance(circuit, str | Path) else circuit
-    task = stated or _task(_own_task(circuit, teacher, Path(mask) if mask else None), labels)
-    if ablation is not None:
-        teacher = ablated(teacher, task.domain, ablation)
-    check_circuit(teacher)
-    summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
+    with _within(timeout):
+        stated = None if domain is None else _task(domain, labels)  # read before the circuit, which may take long
+        teacher = load_circuit(circuit, Path(mask) if mask else None, run_code) if isinstance(circuit, str | Path) else circuit
+        task = stated or _task(_own_task(circuit, teacher, Path(mask) if mask else None), labels)
+        if ablation is not None:
+            teacher = ablated(teacher, task.domain, ablation)
+        check_circuit(teacher)
+        summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
 
-    job = Job(teacher, task, budget, backends, trust, say)
-    language = build_language(task.domain, None, None)
-    if language.empty:
-        raise InputError("[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length")
-    found = job.checked(on_samples(job, language) if language.size > enumerate_up_to else _on_every_input(job))
-    result = Distillation(
-        summary, task, found.teaching, found.surrogate, found.candidate, found.refuted, found.claim, found.verdict,
-        Path(out) if out is not None else None, time.monotonic() - started, found.sampling, unstable(found.claim),
-        found.overruled, graph,
-    )  # fmt: skip
-    if result.out is not None:
-        write_files(result.out, result_files(result))
-    return result
+        job = Job(teacher, task, budget, backends, trust, _in_time(progress or (lambda message: None)))
+        language = build_language(task.domain, None, None)
+        if language.empty:
+            raise InputError("[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length")
+        found = job.checked(on_samples(job, language) if language.size > enumerate_up_to else _on_every_input(job))
+        result = Distillation(
+            summary, task, found.teaching, found.surrogate, found.candidate, found.refuted, found.claim, found.verdict,
+            Path(out) if out is not None else None, time.monotonic() - started, found.sampling, unstable(found.claim),
+            found.overruled, graph,
+        )  # fmt: skip
+        if result.out is not None:
+            write_files(result.out, result_files(result))
+        return result
+
+
+def _in_time(progress: Progress) -> Progress:
+    """Every step says now and then how far it is: a good moment to look at the clock."""
+
+    def say(message: str) -> None:
+        check()
+        progress(message)
+
+    return say
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """The time limit of a distillation: where it is reached, there is no program."""
+    try:
+        with until(time.monotonic() + seconds):
+            yield
+    except OutOfTime:
+        raise NoProgram(f"time: the limit of {seconds:g} s was reached; raise it with --timeout") from None
 
 
 def _on_every_input(job: Job) -> Found:

@@ -88,7 +88,7 @@ class Distillation:
         """The chain and the program, for notebooks."""
         n = f"{len(self.teaching.labelled):,}"
         executed = (
-            f"on all {n} inputs" if self.sampling is None else f"on {n} of {number(self.verdict.domain_size)} inputs, not on the others"
+            f"on all {n} inputs" if self.sampling is None else f"on {n} of {number(self.claim.domain_size)} inputs, not on the others"
         )
         return f"circuit = surrogate, executed {executed}\nsurrogate = program: {self.verdict}\n\n{self.claim.program.text}"
 
@@ -98,7 +98,7 @@ class Distillation:
 def documented(candidate: Candidate, claim: Claim, origin: str, verdict: Verdict) -> Program:
     """The claim's program with a docstring that says what was shown, and on which domain."""
     domain = claim.domain
-    size = number(verdict.domain_size if verdict.domain_size is not None else claim.domain_size)
+    size = number(claim.domain_size if verdict.domain_size is None else verdict.domain_size)
     lengths = f"{domain.min_length} to {domain.max_length}" if domain.min_length < domain.max_length else str(domain.max_length)
     tokens = " ".join(map(repr, domain.tokens)) if len(domain.tokens) <= LISTED else f"{len(domain.tokens)} words"
     where = f", where {domain.where.name} is true" if domain.where else ""

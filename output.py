@@ -12,9 +12,9 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from .common.interrupts import interrupts_held
 from .models.errors import InputError
 from .models.files import replaced
-from .verifiers.limits import interrupts_held
 
 
 def check_writable(folder: Path, names: Iterable[str] = ()) -> None:

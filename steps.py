@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .common.deadline import ends
 from .distilled import Refutation, Sampling
 from .encoders.bounds import reduced
 from .models.circuits.circuit import Circuit
@@ -78,7 +79,8 @@ class Job:
         """The end of the road with its proof checked, where no other trust was asked for and that is affordable."""
         if self.trust is not None or not isinstance(found.verdict, Proved):
             return found
-        return replace(found, verdict=reach_for_checked(found.claim, found.verdict, self.budget.seconds, self.say))
+        left = min(self.budget.seconds, ends() - time.monotonic())
+        return replace(found, verdict=reach_for_checked(found.claim, found.verdict, left, self.say))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +110,6 @@ def differing_words(verdict: Refuted, claim: Claim) -> np.ndarray:
 def unstable(claim: Claim) -> int | None:
     """Neurons that can be on both sides of zero as far as bounds over the language tell; None where bounding takes too long."""
     try:
-        return len(reduced(claim.network, claim.domain, claim.language, time.monotonic() + BOUNDING).relus)
+        return len(reduced(claim.network, claim.domain, claim.language, min(time.monotonic() + BOUNDING, ends())).relus)
     except TimeoutError:
         return None

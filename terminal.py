@@ -73,7 +73,8 @@ def print_verdict(claim: Claim, verdict: Verdict, quiet: bool = False) -> None:
 
 def headline(verdict: Verdict, *, two: bool = False) -> Text:
     """`two`: of a claim about two networks."""
-    size = f"{number(verdict.domain_size)} inputs"
+    inputs = verdict.domain_size
+    size = "not counted" if inputs is None else f"{number(inputs)} inputs"
     if isinstance(verdict, Proved):
         return Text(
             f"proved: network = {'network_b' if two else 'program'} on all {size} (trust: {verdict.trust}, by {verdict.backend}, {verdict.seconds:.2f} s)",
@@ -83,9 +84,8 @@ def headline(verdict: Verdict, *, two: bool = False) -> Text:
         where = "" if verdict.disagreeing is None else f" on exactly {number(verdict.disagreeing)} input{'s' * (verdict.disagreeing != 1)}"
         what = "the networks differ" if two else "network and program differ"
         return Text(f"refuted: {what}{where} (domain: {size}, by {verdict.backend}, {verdict.seconds:.2f} s)", "red")
-    so_far = (
-        "" if verdict.proved_inputs is None else f"; proved on {share(verdict.proved_inputs, verdict.domain_size)} of the inputs so far"
-    )
+    proved = verdict.proved_inputs
+    so_far = "" if proved is None or inputs is None else f"; proved on {share(proved, inputs)} of the inputs so far"
     return Text(f"unknown: {visible(verdict.reason)} (domain: {size}, {verdict.seconds:.2f} s{so_far})", "yellow")
 
 

@@ -39,10 +39,19 @@ def claimed(claim: Claim) -> str:
     return f"the networks {visible(pair.first.name)} and {visible(pair.second.name)} {pair.meaning}"
 
 
-def show_claim(path: Path, samples: int, quiet: bool = False) -> None:
+def print_lines(lines: Sequence[Any]) -> None:
+    """What `claim_lines` or `network_lines` has found: finding may take long, and printing must not."""
+    screen = console()
+    for line in lines:
+        if callable(line):
+            line(screen)
+        else:
+            screen.print(line, soft_wrap=isinstance(line, str | Text), markup=False)
+
+
+def claim_lines(path: Path, samples: int, quiet: bool = False) -> list[Any]:
     """The claim in plain words, the program, and sample inputs with both labels; `quiet`: only the first."""
     claim = load_claim(path)
-    screen = console()
     decision = claim.decision if claim.pair is None else claim.pair.decision
     labels = ", ".join(label_text(y) for y in decision.labels) if decision else "none"
     rule = "an output above 0 means the second" if decision and decision.kind == "sign" else "the largest output wins, ties go to the first"
@@ -53,15 +62,14 @@ def show_claim(path: Path, samples: int, quiet: bool = False) -> None:
         f"labels   {labels} ({rule})" if decision else f"outputs  within {claim.pair.within if claim.pair else 0} of each other",
         *(f"network  {network_line(n)}" for n in ((claim.pair.first, claim.pair.second) if claim.pair else (claim.network,))),
     ]
-    screen.print("\n".join(lines), soft_wrap=True, markup=False)
+    shown: list[Any] = ["\n".join(lines)]
     if quiet:
-        return
+        return shown
     if claim.pair is None:
-        program_code(screen, claim.program)
-    for warning in vacuity(claim):
-        screen.print(Text(f"warning: {visible(warning)}", style="yellow"), soft_wrap=True)
+        shown.append(lambda screen: program_code(screen, claim.program))
+    shown += [Text(f"warning: {visible(warning)}", style="yellow") for warning in vacuity(claim)]
     if not samples:
-        return
+        return shown
     table = Table(box=None, pad_edge=False)
     for title in ("sample input", "network says", "network_b says" if claim.pair else "program says", ""):
         table.add_column(title)
@@ -80,7 +88,7 @@ def show_claim(path: Path, samples: int, quiet: bool = False) -> None:
         table.add_row(
             Text(sequence_text(sequence)), Text(label_text(network)), Text(label_text(program)), "" if same else Text("differs", "red")
         )
-    screen.print(table)
+    return [*shown, table]
 
 
 def program_code(screen: Console, program: Program) -> None:
@@ -104,20 +112,18 @@ def network_line(network: Any) -> str:
     return f"{network.input_size} {takes} -> {widths}; {plural(network.relu_count, 'ReLU')}{after}"
 
 
-def show_network(path: Path, quiet: bool = False) -> None:
+def network_lines(path: Path, quiet: bool = False) -> list[Any]:
+    """Sizes and digest, and whether float32 computes it exactly; `quiet`: only the first."""
     from .models.float32 import exact_in_float32
     from .models.head import Wanted
     from .models.onnx_reader import load_onnx
 
     network = load_onnx(path, wanted=Wanted())
-    screen = console()
-    screen.print(
-        f"network  {visible(str(path))}\n         {network_line(network)}\n         sha256 {network.digest}", soft_wrap=True, markup=False
-    )
+    shown = [f"network  {visible(str(path))}\n         {network_line(network)}\n         sha256 {network.digest}"]
     if quiet:
-        return
+        return shown
     report = exact_in_float32(network)
-    screen.print(f"float32  {'exact in any order of summation' if report.ok else report.reason}", soft_wrap=True, markup=False)
+    return [*shown, f"float32  {'exact in any order of summation' if report.ok else report.reason}"]
 
 
 def show_circuit(view: CircuitView, quiet: bool = False) -> None:

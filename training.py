@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .common.interrupts import interrupts_held
 from .models.circuits.checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_torch
 from .models.circuits.circuit import CircuitSummary, load_circuit
 from .models.circuits.circuit_sparsity import SparseGpt
@@ -27,7 +28,6 @@ from .models.claim_file import claim_toml, load_task
 from .models.domain import Domain
 from .models.errors import InputError
 from .output import check_writable, write_files
-from .verifiers.limits import interrupts_held
 from .version import __version__
 
 if TYPE_CHECKING:

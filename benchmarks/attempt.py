@@ -18,8 +18,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import IO, Any, TypeVar
 
-from ..verifiers.lifeline import tie
-from ..verifiers.limits import Tree, end, snapshot
+from ..common.lifeline import tie
+from ..common.processes import Tree, end, snapshot
 from .suite import Case, Column
 
 LOOK_SECONDS = 0.1  # between looks at memory

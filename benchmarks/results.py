@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..common.interrupts import interrupts_held
 from ..models.errors import InputError
 from ..models.files import write
-from ..verifiers.limits import interrupts_held
 from ..verifiers.verdict import Sizes
 from ..version import __version__
 from .attempt import Limits, finite

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..verifiers.limits import Tree, end
+from ..common.processes import Tree, end
 from .vnncomp import Instance, instances, there
 
 WORDS = {"holds": "unsat", "unsat": "unsat", "violated": "sat", "sat": "sat", "timeout": "timeout"}  # whoever's -> the competition's

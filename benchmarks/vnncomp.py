@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +34,7 @@ from .tokens import matches
 
 TABLE, WITNESSES, COLUMN = "results.csv", "counterexamples", "verify"
 WORDS = ("sat", "unsat", "unknown", "timeout", "error")
+LONGEST_NAME = 4096  # bytes
 
 
 @dataclass(frozen=True)
@@ -57,22 +58,37 @@ def instances(folder: Path) -> list[Instance]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"cannot be read ({error})", "check the file") from None
     found: list[Instance] = []
-    for number, line in enumerate(csv.reader(io.StringIO(text)), start=1):
+    known: set[tuple[str, str]] = set()
+    for number, line in enumerate(_lines(path, text), start=1):
         if not any(cell.strip() for cell in line):
             continue
         try:
             network, stated, seconds = (cell.strip() for cell in line)
             limit = float(seconds)
-            if not 0 < limit < float("inf") or not network or not stated:
+            if not 0 < limit < float("inf") or not all(_is_a_name(n) for n in (network, stated)):
                 raise ValueError
         except ValueError:
             raise InputError(f"{path}:{number}", "is not `network,property,seconds`", "mend the line") from None
-        if any((i.network, i.stated) == (network, stated) for i in found):
+        if (network, stated) in known:
             raise InputError(f"{path}:{number}", "is there twice", "remove the line")
+        known.add((network, stated))
         found.append(Instance(network, stated, limit))
     if not found:
         raise InputError(str(path), "has no instances", "give a folder of a VNN-COMP benchmark")
     return found
+
+
+def _is_a_name(text: str) -> bool:
+    """Whether a file could have this name."""
+    return bool(text) and "\0" not in text and len(os.fsencode(text)) < LONGEST_NAME
+
+
+def _lines(path: Path, text: str) -> Iterator[list[str]]:
+    reader = csv.reader(io.StringIO(text))
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}", f"is not CSV ({error})", "mend the line") from None
 
 
 @dataclass(frozen=True)
@@ -182,7 +198,10 @@ def _digest(files: list[Path]) -> str:
     """Of the two files as they are; of one that cannot be read, nothing."""
     total = hashlib.sha256()
     for path in files:
-        data = path.read_bytes() if path.is_file() else b""
+        try:
+            data = path.read_bytes() if path.is_file() else b""
+        except OSError:
+            data = b""
         total.update(hashlib.sha256(data).digest())
     return total.hexdigest()
 

@@ -12,6 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
+from ..common.deadline import check
+
 
 @dataclass(frozen=True)
 class Automaton:
@@ -72,6 +74,7 @@ class Automaton:
         """Per layer and state, the number of words from there to the end (exact)."""
         counts = [[1] * self.layer_sizes[-1]]
         for t in reversed(range(self.length)):
+            check()
             here = [0] * self.layer_sizes[t]
             for source, _, target in self.edges[t]:
                 here[source] += counts[0][target]
@@ -97,8 +100,31 @@ class Automaton:
         return tuple(counts)
 
     def restricted(self, label: int) -> Automaton:
-        """The words with this label only (a trimmed automaton, possibly empty)."""
-        return trimmed(self.symbol_count, self.layer_sizes, self.edges, self.labels, keep=label)
+        """The words with this label only (a trimmed automaton, possibly empty); takes time for the states and edges on their paths only."""
+        finals, entering = self._backwards
+        here = finals.get(label, [])
+        sizes, edges = [len(here)], []
+        for t in reversed(range(self.length)):
+            number = {state: i for i, state in enumerate(here)}
+            kept = [edge for state in here for edge in entering[t][state]]
+            here = sorted({source for source, _, _ in kept})
+            place = {state: i for i, state in enumerate(here)}
+            edges.append(tuple(sorted((place[p], s, number[n]) for p, s, n in kept)))
+            sizes.append(len(here))
+        return trimmed(self.symbol_count, tuple(sizes[::-1]), tuple(edges[::-1]), (label,) * sizes[0])
+
+    @cached_property
+    def _backwards(self) -> tuple[dict[int, list[int]], list[list[list[tuple[int, int, int]]]]]:
+        """The final states of each label, and per layer and target the edges that lead there."""
+        finals: dict[int, list[int]] = {}
+        for state, label in enumerate(self.labels):
+            finals.setdefault(label, []).append(state)
+        entering: list[list[list[tuple[int, int, int]]]] = []
+        for t, layer in enumerate(self.edges):
+            entering.append([[] for _ in range(self.layer_sizes[t + 1])])
+            for edge in layer:
+                entering[t][edge[2]].append(edge)
+        return finals, entering
 
     def label_of(self, word: tuple[int, ...]) -> int | None:
         """The word's label index, or None where it is not accepted."""
@@ -116,6 +142,7 @@ class Automaton:
         here: dict[tuple[int, tuple[int, ...] | None], int] = {(s, ()): s for s in range(self.layer_sizes[0])}
         sizes, edges = [self.layer_sizes[0]], []
         for t, layer in enumerate(self.edges):
+            check()
             outgoing = _by_source(layer, self.layer_sizes[t])
             following: dict[tuple[int, tuple[int, ...] | None], int] = {}
             rows = []
@@ -138,6 +165,7 @@ class Automaton:
         pending: list[tuple[np.ndarray, np.ndarray]] = []
         held = 0
         while stack:
+            check()
             t, state, prefix = stack.pop()
             if t < self.length and completions[t][state] > batch:
                 for symbol, target in reversed(outgoing[t][state]):
@@ -181,18 +209,18 @@ def trimmed(
     layer_sizes: tuple[int, ...],
     edges: tuple[tuple[tuple[int, int, int], ...], ...],
     labels: tuple[int | None, ...],
-    keep: int | None = None,
 ) -> Automaton:
-    """Drop what lies on no path to a final state with a label (with `keep`: that label); merge equivalent states.
+    """Drop what lies on no path to a final state with a label; merge equivalent states.
 
     A final state with label None is not accepting.  Two states of a layer merge when their outgoing edges agree,
     from the last layer backwards, which for deterministic automata gives the smallest layered one.
     """
-    wanted = [y if keep is None or y == keep else None for y in labels]
-    distinct = sorted({y for y in wanted if y is not None})
-    place: list[int | None] = [None if y is None else distinct.index(y) for y in wanted]
+    distinct = sorted({y for y in labels if y is not None})
+    rank = {y: i for i, y in enumerate(distinct)}
+    place: list[int | None] = [None if y is None else rank[y] for y in labels]
     new_sizes, new_edges = [len(distinct)], []
     for t in reversed(range(len(edges))):
+        check()
         rows: list[list[tuple[int, int]]] = [[] for _ in range(layer_sizes[t])]
         for source, symbol, target in edges[t]:
             if (p := place[target]) is not None:
@@ -215,6 +243,7 @@ def _forward_trim(symbol_count: int, sizes: list[int], edges: list[tuple[tuple[i
     out_sizes, out_edges = [len(reached)], []
     number = {s: i for i, s in enumerate(reached)}
     for layer in edges:
+        check()
         kept = [e for e in layer if e[0] in number]
         following = {n: i for i, n in enumerate(sorted({e[2] for e in kept}))}
         out_edges.append(tuple(sorted((number[p], s, following[n]) for p, s, n in kept)))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ..common.deadline import check
 from .automaton import Automaton
 from .domain import Domain
 from .errors import InputError
@@ -61,7 +62,7 @@ class Decision:
             raise InputError("[decision] kind", f"{self.kind!r} is not a decision", 'use "argmax" or "sign"')
         if any(type(y) not in (str, int, bool) for y in self.labels):
             raise InputError("[decision] labels", "labels are strings, integers or booleans", "for example labels = [false, true]")
-        if any(same_label(a, b) for i, a in enumerate(self.labels) for b in self.labels[:i]):
+        if len(self._numbers) < len(self.labels):
             raise InputError("[decision] labels", "a label is listed twice", "list each label once")
         if not self.labels:
             raise InputError("[decision] labels", "there are no labels", "list one label per output")
@@ -77,7 +78,11 @@ class Decision:
 
     def index(self, value: object) -> int | None:
         """Which label a value is, or None."""
-        return next((i for i, y in enumerate(self.labels) if same_label(y, value)), None)
+        return self._numbers.get((type(value), value)) if isinstance(value, str | int) else None
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[type, Label], int]:
+        return {(type(y), y): i for i, y in enumerate(self.labels)}
 
     def decide(self, outputs: np.ndarray) -> np.ndarray:
         """Label indices (batch,) from exact output numerators (batch, outputs)."""
@@ -99,6 +104,7 @@ class Decision:
             return (Rival(0, (1,), 1),) if label == 0 else (Rival(1, (-1,), 0),)
         out = []
         for j in range(len(self.labels)):
+            check()
             if j != label:
                 signs = tuple((i == j) - (i == label) for i in range(len(self.labels)))
                 out.append(Rival(label, signs, 1 if j > label else 0))

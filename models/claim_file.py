@@ -18,6 +18,7 @@ from .domain import Domain
 from .errors import InputError
 from .files import decoded, read_file
 from .network import Network
+from .onnx_reading import Reading
 from .pair import Pair, claim_of_pair
 from .program import Program
 
@@ -36,8 +37,12 @@ class Task:
 
 
 def load_claim(path: str | Path) -> Claim:
-    """The claim that a file states.  Raises InputError for anything that does not fit, naming file, place and mend."""
-    from .onnx_reader import load_onnx
+    """The claim that a file states.  Raises InputError for anything that does not fit, naming file, place and mend.
+
+    Its networks are run in onnxruntime on inputs of the domain: where that computes something else, they are refused.
+    """
+    from .onnx_inputs import compare_on_words
+    from .onnx_reader import load_traced
 
     path = Path(path)
     table = read_table(path)
@@ -50,8 +55,11 @@ def load_claim(path: str | Path) -> Claim:
     within = epsilon_of(path, table)
     task = _task(path, table)
 
+    readings: list[Reading] = []
+
     def network(key: str) -> Network:
-        read = load_onnx(path.parent / table[key], positions=task.domain.positions, alphabet=len(task.domain.alphabet))
+        readings.append(load_traced(path.parent / table[key], positions=task.domain.positions, alphabet=len(task.domain.alphabet)))
+        read = readings[-1].network
         if (read.encoding == "ids") != (task.encoding == "ids"):
             takes, encoding = ("int64 ids", "ids") if read.encoding == "ids" else ("floats", "one_hot")
             what = f'the claim says "{task.encoding}" but {"the network" if key == "network" else key} takes {takes}'
@@ -60,9 +68,12 @@ def load_claim(path: str | Path) -> Claim:
 
     if "network_b" in table:
         pair = Pair(network("network"), network("network_b"), task.decision if within is None else None, within)
-        return claim_of_pair(pair, task.domain, task.name)
-    program = Program.load(table["program"], path.parent)
-    return Claim(network("network"), program, task.domain, task.decision, name=task.name)
+        claim = claim_of_pair(pair, task.domain, task.name)
+    else:
+        program = Program.load(table["program"], path.parent)
+        claim = Claim(network("network"), program, task.domain, task.decision, name=task.name)
+    compare_on_words(readings, claim.domain, claim.language)
+    return claim
 
 
 def epsilon_of(path: Path, table: dict[str, Any]) -> Fraction | None:

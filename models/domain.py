@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,7 +48,7 @@ class Domain:
         if len(self.tokens) > MAX_TOKENS:
             raise InputError("[domain] tokens", f"{len(self.tokens)} tokens are over the limit of {MAX_TOKENS}", "list fewer")
         if len(set(self.tokens)) != len(self.tokens):
-            twice = next(t for t in self.tokens if self.tokens.count(t) > 1)
+            twice = next(t for t, n in Counter(self.tokens).items() if n > 1)
             raise InputError("[domain] tokens", f"{twice!r} is listed twice", "list each token once")
         if self.pad in self.tokens:
             raise InputError("[domain] pad", f"{self.pad!r} is also a token", "choose another word for padding")
@@ -85,7 +86,7 @@ class Domain:
 
     def padded(self, sequence: Sequence[str]) -> tuple[int, ...]:
         """The sequence as `max_length` symbol indices, padding included."""
-        unknown = next((t for t in sequence if t not in self.tokens), None)
+        unknown = next((t for t in sequence if self._index.get(t, len(self.tokens)) >= len(self.tokens)), None)
         if unknown is not None:
             raise InputError("sequence", f"{unknown!r} is not a token of the domain", f"tokens are {', '.join(map(repr, self.tokens))}")
         if not self.min_length <= len(sequence) <= self.max_length:

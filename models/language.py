@@ -6,10 +6,11 @@ that are no chain of passes are run on every word instead, where the words are f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..common.deadline import check
 from .automaton import Automaton, trimmed
 from .errors import InputError
 from .interpreter import ProgramFault
@@ -60,7 +61,7 @@ def _too_large(program: Program | None, line: int, what: str, count: int, limit:
 
 class _Builder:
     def __init__(self, domain: Domain, program: Program | None, labels: Sequence[Any] | None, effort: Effort) -> None:
-        self.domain, self.program, self.labels, self.effort = domain, program, labels, effort
+        self.domain, self.program, self.labels, self.effort = domain, program, _numbered(labels or ()), effort
         self.running: Program | None = None  # whose fault it is when building stops
 
     def parts(self) -> list[Automaton]:
@@ -80,15 +81,15 @@ class _Builder:
         sweep = Sweep(domain.tokens, shortest, longest, self.effort)
         base = _everything(len(domain.symbols), len(domain.tokens), shortest, longest)
         if domain.where is not None:
-            kept = united(base.symbol_count, longest, self._labelled(sweep, base, domain.where, (False, True)))
+            kept = united(base.symbol_count, longest, self._labelled(sweep, base, domain.where, TRUTH))
             base = compact(kept.restricted(1))
         if base.empty:
             return []
         if self.program is None:
             return [self._padded(replace(base, labels=(0,)))]
-        return [self._padded(part) for part in self._labelled(sweep, base, self.program, self.labels or ())]
+        return [self._padded(part) for part in self._labelled(sweep, base, self.program, self.labels)]
 
-    def _labelled(self, sweep: Sweep, base: Automaton, program: Program, labels: Sequence[Any]) -> list[Automaton]:
+    def _labelled(self, sweep: Sweep, base: Automaton, program: Program, labels: Numbered) -> list[Automaton]:
         """The base's words, split, each part with the label indices that the program gives."""
         self.running = program
         found, bad = [], []
@@ -112,14 +113,14 @@ class _Builder:
         pad = tuple((s, len(self.domain.tokens), s) for s in range(last))
         return replace(words, layer_sizes=words.layer_sizes + (last,) * missing, edges=words.edges + (pad,) * missing)
 
-    def _fault(self, program: Program, sequence: tuple[str, ...], labels: Sequence[Any], outcome: Outcome) -> InputError:
+    def _fault(self, program: Program, sequence: tuple[str, ...], labels: Numbered, outcome: Outcome) -> InputError:
         """The error for one sequence, told by running the program on it."""
         try:
             value, line = program.traced(sequence)
         except ProgramFault as fault:
             mend = "cover that input" if program is self.domain.where else "cover that input, or exclude it with `where`"
             return InputError(f"{program.origin}:{fault.line}", f"{fault} on input {sequence!r}", mend)
-        wanted = ", ".join(map(repr, labels))
+        wanted = ", ".join(repr(y) for _, y in labels)
         predicate = program is self.domain.where
         one_of = "True or False" if predicate else f"one of the labels {wanted}"
         mend = "return True or False" if predicate else "labels compare with their type: return exactly one of them"
@@ -160,11 +161,12 @@ class _Builder:
 
     def _label(self, sequence: tuple[str, ...]) -> int | None:
         """The label index of one sequence, None outside the domain."""
-        if self.domain.where is not None and not self._value(self.domain.where, sequence, (False, True)):
+        check()
+        if self.domain.where is not None and not self._value(self.domain.where, sequence, TRUTH):
             return None
-        return 0 if self.program is None else self._value(self.program, sequence, self.labels or ())
+        return 0 if self.program is None else self._value(self.program, sequence, self.labels)
 
-    def _value(self, program: Program, sequence: tuple[str, ...], labels: Sequence[Any]) -> int:
+    def _value(self, program: Program, sequence: tuple[str, ...], labels: Numbered) -> int:
         try:
             outcome: Outcome = ("return", program.traced(sequence))
         except ProgramFault as fault:
@@ -175,12 +177,22 @@ class _Builder:
         return label
 
 
-def _label_index(labels: Sequence[Any], outcome: Outcome) -> int | None:
+Numbered = Mapping[tuple[type, Any], int]
+
+
+def _numbered(labels: Sequence[Any]) -> Numbered:
     """Labels compare with their type: 1, True and "1" are three labels."""
+    return {(type(y), y): i for i, y in enumerate(labels)}
+
+
+TRUTH = _numbered((False, True))
+
+
+def _label_index(labels: Numbered, outcome: Outcome) -> int | None:
     kind, result = outcome
-    if kind != "return":
+    if kind != "return" or not isinstance(result[0], str | int):  # whatever else a program returns need not have a hash
         return None
-    return next((i for i, y in enumerate(labels) if type(y) is type(result[0]) and y == result[0]), None)
+    return labels.get((type(result[0]), result[0]))
 
 
 def _everything(symbols: int, tokens: int, shortest: int, longest: int) -> Automaton:
@@ -229,6 +241,7 @@ def compact(automaton: Automaton) -> Automaton:
         following: dict[frozenset[int], int] = {}
         here = []
         for subset, number in states.items():
+            check()
             reached: dict[int, set[int]] = {}
             for state in subset:
                 for symbol, targets in outgoing[state].items():

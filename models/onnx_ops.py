@@ -279,6 +279,8 @@ def concat(call: Call) -> Tensor:
         scaled = [times(p.numerators, common // p.denominator) for p in parts if isinstance(p, Const)]
         return constant(np.concatenate(scaled, axis), common, dtype)
     values = [call.build.known(p) if isinstance(p, Const) else p for p in parts if p.shape[axis]]
+    if not values:
+        return parts[0]
     return Values(np.concatenate([v.refs for v in values if isinstance(v, Values)], axis), dtype)
 
 

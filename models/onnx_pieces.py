@@ -36,6 +36,10 @@ def greater(build: Builder, a: Values, b: Values) -> Values:
 def largest(build: Builder, x: Values) -> Values:
     """The maximum along the last axis: a knock-out."""
     refs = x.refs
+    if not refs.shape[-1] and math.prod(refs.shape[:-1]):
+        raise Refused("it takes the largest of no values")
+    if not refs.size:
+        return Values(refs.reshape(*refs.shape[:-1]), x.dtype)
     while refs.shape[-1] > 1:
         half = refs.shape[-1] // 2
         first, second, rest = refs[..., :half], refs[..., half : 2 * half], refs[..., 2 * half :]
@@ -129,7 +133,9 @@ def clip(call: Call) -> Tensor:
 def _limit(call: Call, i: int, name: str) -> Fraction | None:
     if call.opset < 11:
         value = call.attributes.get(name)
-        return None if value is None or abs(value) >= float(np.finfo(np.float32).max) else Fraction(value)
+        largest_float = float(np.finfo(np.float32).max)
+        none = -largest_float if name == "min" else largest_float  # what the operator says where nothing is given
+        return None if value is None or value == none else Fraction(value)
     if call.optional(i) is None:
         return None
     limit = call.known(i, f"the limit {name}")
@@ -200,6 +206,8 @@ def _total(call: Call, since: int, *, mean: bool) -> Tensor:
         raise Refused("it sums integers of several ids")
     front, shape = last_axis(x, gone, keep)
     count = front.shape[-1] if mean else 1
+    if not count:
+        raise Refused("it takes the mean of no values")
     if isinstance(front, Const):
         if mean and front.dtype in INTEGER_RANGES:
             raise Refused("the mean of integers truncates")
@@ -234,6 +242,8 @@ def _extreme(call: Call, *, smallest: bool) -> Tensor:
         raise Refused("it compares integers of several ids")
     front, shape = last_axis(x, gone, keep)
     if isinstance(front, Const):
+        if not front.shape[-1]:
+            raise Refused("it compares no values")
         found = (front.numerators.min if smallest else front.numerators.max)(axis=-1)
         return constant(np.asarray(found).reshape(shape), front.denominator, x.dtype)
     assert isinstance(front, Values)

@@ -1,33 +1,45 @@
 """ONNX bytes -> `Network`: parse, check, walk the graph once over exact symbolic tensors.
 
-First in the flow.  The operators are in `onnx_ops`, what a value is in `onnx_tensors`.  Everything that cannot be taken
-exactly is refused by name; nothing in a file makes this code open another file.
+First in the flow, after `onnx_files`.  The operators are in `onnx_ops`, what a value is in `onnx_tensors`.  Everything that cannot be
+taken exactly is refused by name.
 """
 
 from __future__ import annotations
 
-import gzip
 import math
 from heapq import heapify, heappop, heappush
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.deadline import check
 from .errors import InputError, TooLarge
-from .files import read_file
 from .head import Wanted
 from .network import Encoding, Network, dyadic
 from .onnx_call import Call
+from .onnx_files import load_model, outside, parsed
 from .onnx_head import AFTER, MADE, Squashed, head_of
 from .onnx_ops import OPERATORS
-from .onnx_tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Builder, Const, OverLimit, Refused, Tensor, Values, constant, lookup
+from .onnx_reading import Reading, Step
+from .onnx_tensors import (
+    FLOATS,
+    INTEGER_RANGES,
+    MAX_ELEMENTS,
+    Builder,
+    Const,
+    Lookup,
+    OverLimit,
+    Refused,
+    Tensor,
+    Values,
+    constant,
+    lookup,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import onnx
 
-MAX_BYTES = 2**31 - 1  # protobuf's own limit
 OLDEST_OPSET = 7  # before that, broadcasting had other rules
 SHOWN = 12  # refused nodes that are listed one by one
 DOMAINS = ("", "ai.onnx.ml")
@@ -41,22 +53,20 @@ def load_onnx(
     real_size: int | None = None,
     wanted: Wanted | None = None,
 ) -> Network:
-    """`read_onnx` of a file; .gz is read in place."""
-    origin = str(path)
-    try:
-        data = read_file(path, MAX_BYTES)
-        if data[:2] == b"\x1f\x8b":
-            with gzip.open(BytesIO(data)) as unpacked:
-                data = unpacked.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError(origin, "there is no such file", "check the path") from None
-    except (OSError, EOFError) as error:
-        raise InputError(
-            origin, f"cannot be read ({getattr(error, 'strerror', None) or error})", "check the path and its permissions"
-        ) from None
-    except Exception as error:  # zlib.error: a damaged archive
-        raise InputError(origin, f"cannot be unpacked ({error})", "compress it again with gzip") from None
-    return read_onnx(data, origin=origin, positions=positions, alphabet=alphabet, real_size=real_size, wanted=wanted)
+    """`read_onnx` of a file; .gz is read in place, and so are weights in files beside it."""
+    return load_traced(path, positions=positions, alphabet=alphabet, real_size=real_size, wanted=wanted).network
+
+
+def load_traced(
+    path: str | Path,
+    *,
+    positions: int | None = None,
+    alphabet: int | None = None,
+    real_size: int | None = None,
+    wanted: Wanted | None = None,
+) -> Reading:
+    """`load_onnx` with the way to the network, for `onnx_agreement`."""
+    return trace_onnx(load_model(path), origin=str(path), positions=positions, alphabet=alphabet, real_size=real_size, wanted=wanted)
 
 
 def read_onnx(
@@ -75,10 +85,24 @@ def read_onnx(
     file's first axis may be a batch of several; large convolutions are sparse then.  `wanted`: the file may have several outputs, and
     end in what is not piecewise linear; the network then ends before that and has a `head`.  Raises InputError.
     """
+    return trace_onnx(data, origin=origin, positions=positions, alphabet=alphabet, real_size=real_size, wanted=wanted).network
+
+
+def trace_onnx(
+    data: bytes,
+    *,
+    origin: str,
+    positions: int | None = None,
+    alphabet: int | None = None,
+    real_size: int | None = None,
+    wanted: Wanted | None = None,
+) -> Reading:
+    """`read_onnx` with the way to the network, for `onnx_agreement`."""
     graph = _Graph(data, origin, wanted)
     encoding, start, input_size = graph.entry(positions, alphabet, real_size)
     build = Builder(input_size, graph.opset, sparse=real_size is not None)
-    output, head = graph.walk(start, build), None
+    steps: list[Step] = []
+    output, head = graph.walk(start, build, steps), None
     try:
         if isinstance(output, Squashed):
             output, head = head_of(output, tuple(graph.ending))
@@ -87,7 +111,8 @@ def read_onnx(
     except Refused as reason:
         raise InputError(origin, f"output {graph.output!r}: {reason}", "export a network with float outputs in one row") from None
     several = graph.output if len(graph.graph.output) > 1 else ""
-    return Network(input_size, nodes, encoding, data, Path(origin).name or "network", tuple(build.rounding), several, head)
+    network = Network(input_size, nodes, encoding, data, Path(origin).name or "network", tuple(build.rounding), several, head)
+    return Reading(network, start, tuple(steps), tuple(build.nodes), tuple(build.offsets), tuple(build.sizes))
 
 
 def _type_name(code: int) -> str:
@@ -112,12 +137,13 @@ class _Graph:
     def __init__(self, data: bytes, origin: str, wanted: Wanted | None) -> None:
         self.origin, self.wanted = origin, wanted
         self.ending: list[str] = []  # operators that make what is not piecewise linear
-        self.model = _parse(data, origin)
+        self.model = parsed(data, origin)
         self.graph = self.model.graph
         self.opset = self._opset()
         if len(self.model.functions):
             raise self._error("the file defines functions of its own", "export with functions inlined")
-        self._no_external_data()
+        if (name := outside(self.model)) is not None:
+            raise self._error(f"tensor {name!r} lies in another file", "save the model with its weights inside")
         self._initialisers = {t.name: t for t in self.graph.initializer}
         self._sparse = {t.values.name: t for t in self.graph.sparse_initializer}
         self.output = self._chosen_output()
@@ -137,18 +163,6 @@ class _Graph:
             raise self._error(f"opset {version} is not known (known: {OLDEST_OPSET} to {onnx_opset_version()})", "export with opset 13")
         self._versions = versions | {"": int(version)}
         return int(version)
-
-    def _no_external_data(self) -> None:
-        from onnx import TensorProto
-
-        tensors = [*self.graph.initializer, *(t.values for t in self.graph.sparse_initializer)]
-        tensors += [t.indices for t in self.graph.sparse_initializer]
-        for node in self.graph.node:
-            for a in node.attribute:
-                tensors += [a.t, *a.tensors, a.sparse_tensor.values, a.sparse_tensor.indices]
-        for t in tensors:
-            if t.data_location == TensorProto.EXTERNAL or len(t.external_data):
-                raise self._error(f"tensor {t.name!r} lies in another file", "save the model with its weights inside")
 
     def _chosen_output(self) -> str:
         names = [str(v.name) for v in self.graph.output]
@@ -266,14 +280,15 @@ class _Graph:
         shown = ["?" if d is None else d for d in dims]
         raise self._error(f"the input {name!r} has the open shape [{', '.join(map(str, shown))}]", "export with a fixed input shape")
 
-    def walk(self, start: tuple[str, Tensor], build: Builder) -> Tensor:
-        """Every node's value, in order; raises one InputError that lists all nodes that cannot be taken."""
+    def walk(self, start: tuple[str, Tensor], build: Builder, steps: list[Step]) -> Tensor:
+        """Every node's value, in order, which `steps` gets; raises one InputError that lists all nodes that cannot be taken."""
         values: dict[str, Tensor | None] = dict([start])  # None: could not be computed, and why is in `refused`
         refused: list[str] = []
         only_large = True
         for i, node in self._order:
+            check()
+            first, build.label = len(build.nodes), _title(i, node)
             try:
-                build.label = _title(i, node)
                 result = self._evaluated(node, values, build)
             except Refused as reason:
                 refused.append(f"{_title(i, node)}: {reason}")
@@ -281,7 +296,12 @@ class _Graph:
                 result = None
             values.update(dict.fromkeys((name for name in node.output if name), None))
             results = result if isinstance(result, tuple) else (result,)
-            values.update((name, r) for name, r in zip(node.output, results, strict=False) if name)
+            made = {name: r for name, r in zip(node.output, results, strict=False) if name and r is not None}
+            values.update(made)
+            read = {name: r for name in node.input if (r := values.get(name)) is not None}
+            factor = 1.0 + sum(abs(v) for a in node.attribute for v in (a.f, *a.floats))
+            shown = {name: r for name, r in made.items() if isinstance(r, Const | Values | Lookup)}
+            steps.append(Step(build.label, read, shown, first, len(build.nodes), build.hidden.get(build.label), factor))
         if refused:
             more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
             what = f"cannot take {len(refused)} node{'s' if len(refused) > 1 else ''}: {', '.join(refused[:SHOWN])}{more}"
@@ -419,23 +439,6 @@ class _Graph:
         except (ValueError, IndexError, TypeError) as error:
             raise self._error(f"sparse tensor {t.values.name!r} does not fit its shape {list(shape)} ({error})") from None
         return Const(dense.reshape(shape), entries.denominator, entries.dtype)
-
-
-def _parse(data: bytes, origin: str) -> onnx.ModelProto:
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    if len(data) > MAX_BYTES:
-        raise InputError(origin, "the file is larger than 2 GB", "ONNX files over 2 GB are not supported")
-    if not data:
-        raise InputError(origin, "the file is empty", "give an ONNX file")
-    try:
-        model = onnx.ModelProto.FromString(data)
-    except DecodeError:
-        raise InputError(origin, "is no ONNX file, or is truncated", "export it again") from None
-    if not model.HasField("graph"):
-        raise InputError(origin, "is no ONNX file: it holds no graph", "export it again")
-    return model
 
 
 def _title(i: int, node: onnx.NodeProto) -> str:

@@ -14,6 +14,8 @@ from .network import dyadic
 from .onnx_call import Call, operator
 from .onnx_tensors import Const, Lookup, Refused, Tensor, Values, check_size, constant
 
+FOR_THE_END = (2**31 - 1, 2**63 - 1)  # ends of a Slice that mean the axis's own, forwards
+
 
 @operator("Identity")
 def identity(call: Call) -> Tensor:
@@ -152,15 +154,24 @@ def slice_of(call: Call) -> Tensor:
     steps = [1] * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         raise Refused("its starts, ends, axes and steps do not fit")
-    cut = [slice(None)] * len(x.shape)
+    taken = [np.arange(d) for d in x.shape]
+    if len({axis_of(a, len(x.shape)) for a in axes}) != len(axes):
+        raise Refused(f"its axes {list(axes)} repeat")
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         a = axis_of(axis, len(x.shape))
-        length = x.shape[a]
-        stop: int | None = end
-        if step < 0 and end < -length:
-            stop = None  # down to the first element
-        cut[a] = slice(start, stop, step)
-    return x.rearranged(lambda i: i[tuple(cut)])
+        taken[a] = _places(start, end, step, x.shape[a])
+    return x.rearranged(lambda i: i[np.ix_(*taken)] if taken else i)
+
+
+def _places(start: int, end: int, step: int, length: int) -> np.ndarray:
+    """The places that a slice takes of an axis, as ONNX clamps its ends: unlike Python's, a negative step starts inside the axis."""
+    if step < 0 and end in FOR_THE_END:
+        raise Refused(f"a negative step with end = {end}: onnxruntime goes to the first element, the ONNX text takes none")
+    start, end = (v + length if v < 0 else v for v in (start, end))
+    if step > 0:
+        return np.arange(length)[max(start, 0) : max(end, 0) : step]
+    start, end = min(max(start, 0), length - 1), min(max(end, -1), length - 1)
+    return np.array(range(start, end, step), dtype=np.int64)
 
 
 @operator("Split")
@@ -195,12 +206,16 @@ def pad(call: Call) -> Tensor:
     wide = [(0, 0)] * rank
     for k, a in enumerate(axes):
         wide[a] = (pads[k], pads[len(axes) + k])
+    if any(max(0, -b) + max(0, -e) > d for d, (b, e) in zip(x.shape, wide, strict=True)):
+        raise Refused(f"pads {pads} take away more than there is")
     inner = x.rearranged(lambda i: i[tuple(slice(max(0, -b), i.shape[a] - max(0, -e)) for a, (b, e) in enumerate(wide))])
     wide = [(max(0, b), max(0, e)) for b, e in wide]
     check_size(max(1, math.prod(d + b + e for d, (b, e) in zip(inner.shape, wide, strict=True))))
     if mode in ("reflect", "edge", "wrap"):
         if math.prod(inner.shape) == 0:
             raise Refused("it pads an empty tensor")
+        if mode == "reflect" and any(max(b, e) >= d for d, (b, e) in zip(inner.shape, wide, strict=True) if b or e):
+            raise Refused(f"pads {pads} reflect more than there is")
         return inner.rearranged(lambda i: np.pad(i, wide, mode=mode))  # type: ignore[arg-type]
     if mode != "constant":
         raise Refused(f"mode {mode!r} is not supported")

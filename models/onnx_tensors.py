@@ -171,6 +171,7 @@ class Builder:
     def __post_init__(self) -> None:
         self.offsets, self.sizes = [0], [self.input_size]
         self._relus: dict[int, int] = {}
+        self.hidden: dict[str, np.ndarray] = {}  # by label, see onnx_reading.Step
         self._weights = 0
 
     def note(self, what: str) -> None:
@@ -192,6 +193,8 @@ class Builder:
         """A new affine node of that shape; none where the result only repeats existing values."""
         size = math.prod(shape)
         check_size(size)
+        if not size:
+            return nothing(shape, dtype)
         if dtype in ("float16", "bfloat16"):
             self.note(f"computes in {dtype}")
         terms = [_without_zeros(t) for t in terms]
@@ -230,17 +233,27 @@ class Builder:
         node = Affine(tuple(sources), lowest, integer_array(over(offset, common)), denominator // common)
         return self._append(node, size)
 
+    def hides(self, amounts: np.ndarray) -> None:
+        """A run of the operator adds and takes away such amounts, of its output's shape, that its nodes do not show: it rounds them, too."""
+        self.hidden[self.label] = amounts
+
     def copied(self, x: Values) -> Values:
         """The same tensor on a node of its own, so that no value occurs twice in it."""
         n = x.refs.size
+        if not n:
+            return x
         term = Term(np.arange(n), x.refs.reshape(-1), np.ones(n, dtype=np.int64))
         return Values(self._all(self._affine_node(n, [term], None)).reshape(x.shape), x.dtype)
 
     def known(self, c: Const) -> Values:
         """A constant as values of the network."""
+        if not c.numerators.size:
+            return nothing(c.shape, c.dtype)
         return Values(self._all(self._affine_node(c.numerators.size, [], c)).reshape(c.shape), c.dtype)
 
     def relu(self, x: Values) -> Values:
+        if not x.refs.size:
+            return x
         k = int(self._owner(x.refs.reshape(-1)[:1])[0])
         if not np.array_equal(np.unique(x.refs), self._all(k)):
             # Only part of a node, or parts of several: select first, so that no neuron is made that nobody asked for.
@@ -253,6 +266,8 @@ class Builder:
     def finish(self, output: Tensor) -> tuple[Node, ...]:
         """The nodes that the output needs, sums merged, output last."""
         check_size(math.prod(output.shape))
+        if not math.prod(output.shape):
+            raise Refused("is an empty tensor")
         if isinstance(output, Lookup):
             raise Refused("the output is an integer")
         values = self.known(output) if isinstance(output, Const) else output
@@ -269,8 +284,11 @@ class Builder:
 def check_size(size: int) -> None:
     if size > MAX_ELEMENTS:
         raise OverLimit(f"makes a tensor of {size} elements, over the limit of {MAX_ELEMENTS}")
-    if size == 0:
-        raise Refused("makes an empty tensor")
+
+
+def nothing(shape: tuple[int, ...], dtype: str) -> Values:
+    """No values at all, in a shape that has a 0."""
+    return Values(np.zeros(shape, dtype=np.int64), dtype)
 
 
 def _without_zeros(t: Term) -> Term:

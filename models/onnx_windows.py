@@ -58,9 +58,13 @@ def _window(call: Call, lengths: Sequence[int], size: Sequence[int]) -> Window:
     if auto != "NOTSET":
         before, after = [0] * rank, [0] * rank
         if auto in ("SAME_UPPER", "SAME_LOWER"):
+            if max(dilations) > 1:
+                raise Refused(f"{auto} with dilations: onnxruntime does not run it, or takes other windows than the ONNX text")
             for d in range(rank):
                 places = -(-lengths[d] // strides[d])
-                total = max(0, (places - 1) * strides[d] + (size[d] - 1) * dilations[d] + 1 - lengths[d])
+                total = (places - 1) * strides[d] + (size[d] - 1) * dilations[d] + 1 - lengths[d]
+                if total < 0:
+                    raise Refused(f"{auto} with a stride beyond the kernel: onnxruntime moves the window, the ONNX text does not")
                 small, large = total // 2, total - total // 2
                 before[d], after[d] = (small, large) if auto == "SAME_UPPER" else (large, small)
         elif auto != "VALID":
@@ -99,6 +103,8 @@ def _images(call: Call) -> Values:
         raise Refused(f"it takes floats, not {x.dtype}")
     if len(x.shape) < 3:
         raise Refused(f"it takes batch, channels and space, not shape {list(x.shape)}")
+    if not math.prod(x.shape):
+        raise Refused("it takes images, and there are no values")
     x = call.build.known(x) if isinstance(x, Const) else x
     return x if len(np.unique(x.refs)) == x.refs.size else call.build.copied(x)
 
@@ -188,6 +194,8 @@ def conv_transpose(call: Call) -> Tensor:
     places = [spread[d] - pads[d] - pads[rank + d] for d in range(rank)]
     if min(places) < 1 or min(pads) < 0 or min(more) < 0:
         raise Refused("its pads leave nothing")
+    if any(m >= s for m, s in zip(more, strides, strict=True)):
+        raise Refused(f"output_padding {more} is not below strides {strides}")
     per_group = w.shape[1]
     shape = (x.shape[0], per_group * groups, *places)
     check_size(math.prod(shape))
@@ -223,6 +231,9 @@ def _pooled(call: Call) -> tuple[Values, np.ndarray, Window, bool]:
     if any(max(window.before[d], window.after[d]) >= window.reach(d) for d in range(len(window.size))):
         raise Refused("pads as large as the window leave windows without a value")
     ceil = bool(call.attributes.get("ceil_mode", 0))
+    auto = _text(call.attributes.get("auto_pad", "NOTSET"))
+    if auto.startswith("SAME") and ceil:
+        raise Refused(f"{auto} with ceil_mode: onnxruntime and the ONNX text take different windows")
     seen = _windows(x.refs, window, ceil=ceil)
     return x, seen.reshape(*seen.shape[: len(x.shape)], -1), window, ceil
 
@@ -288,7 +299,7 @@ def batch_normalization(call: Call) -> Tensor:
     if any(p.shape != (x.shape[1],) for p in (scale, bias, mean, variance)):
         raise Refused(f"its parameters do not fit {x.shape[1]} channels")
     epsilon = Fraction(call.attributes.get("epsilon", float(np.float32(1e-5))))
-    factors, offsets = [], []
+    factors, offsets, amounts = [], [], []
     for c in range(x.shape[1]):
         gamma, beta, mu, var = (Fraction(int(p.numerators[c]), p.denominator) for p in (scale, bias, mean, variance))
         if var + epsilon <= 0:
@@ -296,12 +307,14 @@ def batch_normalization(call: Call) -> Tensor:
         factor = _over_root(gamma, var + epsilon)
         factors.append(factor)
         offsets.append(beta - mu * factor)
+        amounts.append(abs(beta) + abs(mu * factor))
     call.build.note("scales by a rounded factor")
     shape = x.shape
     form = (1, -1, *(1,) * (len(shape) - 2))
     numerators, denominator = _over_common(factors)
     shift, below = _over_common(offsets)
     term = Term(np.arange(x.refs.size), x.refs.reshape(-1), np.broadcast_to(numerators.reshape(form), shape).reshape(-1), denominator)
+    call.build.hides(np.broadcast_to(np.array([float(a) for a in amounts]).reshape(form), shape))
     return call.build.affine(shape, x.dtype, [term], Const(np.broadcast_to(shift.reshape(form), shape), below, x.dtype))
 
 

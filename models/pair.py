@@ -111,10 +111,11 @@ class _Builder:
 
     def __init__(self, a: Network, b: Network) -> None:
         self.nodes: list[Node] = []
-        self.width = a.output_size
+        self.inputs, self.width = a.input_size, a.output_size
         if [_build(node) for node in a.nodes] == [_build(node) for node in b.nodes]:
-            self._together(a, b)
-            self.outputs = [(len(self.nodes), 0), (len(self.nodes), self.width)]  # node, first element
+            shared = self._together(a, b)
+            second = 0 if len(self.nodes) in shared else self.width
+            self.outputs = [(len(self.nodes), 0), (len(self.nodes), second)]  # node, first element
         else:
             ends = [self._after(network) for network in (a, b)]
             self.outputs = [(end, 0) for end in ends]
@@ -129,15 +130,19 @@ class _Builder:
                 self.nodes.append(Affine(tuple(s + before if s else 0 for s in node.sources), weights, bias))
         return len(self.nodes)
 
-    def _together(self, a: Network, b: Network) -> None:
+    def _together(self, a: Network, b: Network) -> set[int]:
+        """Returns the nodes that are the same in both and therefore there once: the input, and ReLUs of it."""
+        shared = {0}
         for k, node in enumerate(a.nodes, start=1):
             if isinstance(node, Relu):
                 self.nodes.append(node)
+                if node.source in shared:
+                    shared.add(k)
                 continue
             (first, bias), (second, other) = a.integer_form(k), b.integer_form(k)
             weights = []
             for source, x, y in zip(node.sources, first, second, strict=True):
-                if source == 0:  # the input is shared
+                if source in shared:
                     weights.append(integer_array(np.concatenate([x.astype(object), y.astype(object)])))
                     continue
                 side = np.zeros((len(x) + len(y), x.shape[1] + y.shape[1]), dtype=object)
@@ -146,8 +151,11 @@ class _Builder:
             self.nodes.append(
                 Affine(node.sources, tuple(weights), integer_array(np.concatenate([bias.astype(object), other.astype(object)])))
             )
+        return shared
 
     def size(self, node: int) -> int:
+        if node == 0:
+            return self.inputs
         found = self.nodes[node - 1]
         return found.size if isinstance(found, Affine) else self.size(found.source)
 

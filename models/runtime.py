@@ -7,6 +7,7 @@ and one thread is used, so that the operators run as the file has them.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,29 +28,45 @@ class RuntimeMismatch(Exception):
     """onnxruntime ran the file, but what came out cannot be this network's output."""
 
 
+class Session:
+    """The bytes of a file in onnxruntime: graph optimisations off, one thread.  Raises RuntimeUnavailable."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        try:
+            import onnxruntime
+        except Exception as error:  # a broken installation raises whatever it likes
+            raise RuntimeUnavailable(f"onnxruntime cannot be imported ({_first_line(error)})") from None
+        onnxruntime.set_default_logger_severity(4)  # its complaints come as exceptions, not on stderr
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise RuntimeUnavailable(f"onnxruntime cannot load {name} ({_first_line(error)})") from None
+        entries = self._session.get_inputs()
+        if len(entries) != 1 or entries[0].type not in INPUT_TYPES:
+            raise RuntimeUnavailable(f"onnxruntime sees inputs of {name} that are not one tensor of floats or int64")
+        self.name, self.input_name = name, entries[0].name
+        self.input_type, self.dims = np.dtype(INPUT_TYPES[entries[0].type]), tuple(entries[0].shape)
+
+    def run(self, value: np.ndarray, outputs: Sequence[str] | None = None) -> list[np.ndarray]:
+        """The outputs of these names (None: all) for one input."""
+        try:
+            return [_array(v) for v in self._session.run(outputs, {self.input_name: value})]
+        except Exception as error:
+            raise RuntimeUnavailable(f"onnxruntime fails on {self.name} ({_first_line(error)})") from None
+
+
 class OnnxRuntime:
     """One loaded file.  Raises RuntimeUnavailable where there is nothing to run it with."""
 
     def __init__(self, network: Network) -> None:
         if not network.source:
             raise RuntimeUnavailable(f"{network.name} has no ONNX bytes")
-        try:
-            import onnxruntime
-        except Exception as error:  # a broken installation raises whatever it likes
-            raise RuntimeUnavailable(f"onnxruntime cannot be imported ({_first_line(error)})") from None
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # its complaints come as exceptions, not on stderr
-        try:
-            self._session = onnxruntime.InferenceSession(network.source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise RuntimeUnavailable(f"onnxruntime cannot load {network.name} ({_first_line(error)})") from None
-        entries = [e for e in self._session.get_inputs()]
-        if len(entries) != 1 or entries[0].type not in INPUT_TYPES:
-            raise RuntimeUnavailable(f"onnxruntime sees inputs of {network.name} that are not one tensor of floats or int64")
-        self.network, self.version = network, str(onnxruntime.__version__)
-        self._name, self._dtype, self._dims = entries[0].name, INPUT_TYPES[entries[0].type], entries[0].shape
+        self._session = Session(network.source, network.name)
+        self.network, self._dtype, self._dims = network, self._session.input_type, self._session.dims
 
     @property
     def input_type(self) -> np.dtype:
@@ -72,13 +89,8 @@ class OnnxRuntime:
         return self.run(domain.ids(words) if self.network.encoding == "ids" else domain.one_hot(words))
 
     def _one(self, value: np.ndarray) -> np.ndarray:
-        try:
-            out: Any = self._session.run([self.network.output] if self.network.output else None, {self._name: value})[0]
-        except Exception as error:
-            raise RuntimeUnavailable(f"onnxruntime fails on {self.network.name} ({_first_line(error)})") from None
-        if isinstance(out, list):  # a dictionary per row (ZipMap): its values in the order of its keys
-            out = [row[key] for row in out for key in sorted(row)]
-        out, size = np.asarray(out).reshape(-1), self.network.result_size
+        out = self._session.run(value, [self.network.output] if self.network.output else None)[0].reshape(-1)
+        size = self.network.result_size
         if value.size > self.network.input_size and value.size // self.network.input_size * size == out.size:
             out = out[:size]
         if out.shape != (size,):
@@ -101,6 +113,11 @@ class OnnxRuntime:
         if math.prod(shape) != size and not (len(shape) > 1 and math.prod(shape[1:]) == size):
             raise ValueError(f"inputs have {size} values, the file takes {list(shape)}")
         return shape
+
+
+def _array(value: Any) -> np.ndarray:
+    """A tensor as it is; of a dictionary per row (ZipMap), the values in the order of the keys."""
+    return np.array([[row[key] for key in sorted(row)] for row in value]) if isinstance(value, list) else np.asarray(value)
 
 
 def _first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..common.deadline import check
 from .automaton import Automaton, trimmed
 from .interpreter import Located, Machine, ProgramFault, freeze
 from .items import Peeking, TokenItems
@@ -44,6 +45,7 @@ class Effort:
     memo: dict[Any, Any]
 
     def spend(self, states: int) -> None:
+        check()
         self.states_left -= states
         if self.states_left < 0:
             raise TooManyStates
@@ -96,6 +98,7 @@ class Sweep:
         return self._solve(base, {}, main, ())
 
     def _run(self, main: Main, known: dict[Any, Outcome]) -> Outcome:
+        check()
         machine = Machine(ask=_answers(known))
         self.context.machine = machine
         return main(machine)
@@ -155,7 +158,8 @@ class Sweep:
             return found
         outcomes = {outcome_key(o): o for o in (runner.outcome(s) for _, s in finals)}
         keys = list(outcomes)
-        labels = tuple(keys.index(outcome_key(runner.outcome(s))) for _, s in finals)
+        place = {key: i for i, key in enumerate(keys)}
+        labels = tuple(place[outcome_key(runner.outcome(s))] for _, s in finals)
         backwards = trimmed(base.symbol_count, sizes, edges, labels)
         parts = [flipped(backwards.restricted(label)) for label in range(len(keys))]
         again = [trimmed(p.symbol_count, p.layer_sizes, p.edges, p.labels) for p in parts]
@@ -174,6 +178,7 @@ class Sweep:
                 outgoing[source].append((symbol, target))
             here = []
             for state, number in states.items():
+                check()
                 rows = [r.row(t, s) for r, s in zip(runners, state[1:], strict=True)]
                 for symbol, target in outgoing[state[0]]:
                     reached = (target, *[row[symbol] for row in rows])
@@ -313,6 +318,7 @@ class Runner:
         key = (query.kind, query.payload_key(payload), freeze(value), looks)
         if key in memo:
             return memo[key]
+        check()
         asked = False
 
         def ask(other: Pass) -> Outcome:

@@ -6,12 +6,12 @@ its lines come here only after the checker has accepted them.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..common.files import scratch
 from ..models.claim import Claim
 from ..models.errors import Unsupported
 from ..verifiers.certify import check_file
@@ -90,8 +90,8 @@ def proof_of(run: Run, progress: Callable[[str], None] = lambda text: None, seco
         return _checked(run.claim, there, False, progress, seconds)
     if not run.proved:
         return Proof("none", "nothing is proved", False)
-    with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
-        place = Path(folder) / "proof"
+    with scratch() as folder:
+        place = folder / "proof"
         try:
             progress("making a proof for the report")
             try:  # by bounds and splits: a proof that runs every word is sooner there, but has no tree

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.deadline import check
 from ..models.labelled import Labelled
 from .candidate import Candidate, read_feature
 from .feature import Body, Family
@@ -95,6 +96,7 @@ class Combiner:
             chosen = np.arange(min(family.size, ROWS))
             step = max(1, CELLS // max(1, len(words)))
             for start in range(0, len(chosen), step):
+                check()
                 part = chosen[start : start + step]
                 for row, values in zip(part, family.evaluate(words, part), strict=True):
                     for question in _asked(family, int(row), np.unique(values)):
@@ -161,6 +163,7 @@ class Combiner:
         second, truth = self.second.labels == label, self.examples.labels == label
         found = 0
         for a, b in pairs[:CHECKED]:
+            check()
             if (join(self._holds(a), self._holds(b)) == second).all() and (join(self._on_all(a), self._on_all(b)) == truth).all():
                 yield self._joined(a, b, label, join, sign)
                 found += 1
@@ -200,6 +203,7 @@ class Combiner:
         firsts.sort(key=lambda f: (-f[0], self._cost(f[1]) if f[0] > len(self.sample) // 20 else 0))
         tried = 0
         for _, first, label in firsts:
+            check()
             if tried == FIRSTS or (self.second.labels[self._holds(first)] != label).any():
                 continue
             settled = self._on_all(first)

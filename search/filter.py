@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.deadline import check
 from ..models.labelled import Labelled
 from .feature import Family
 from .problem import Problem
 
-CELLS = 1 << 21  # features x examples per step: bounds memory, and keeps Ctrl-C and progress alive
+CELLS = 1 << 21  # features x examples per step: bounds memory, and keeps the clock, Ctrl-C and progress alive
 FIRST = 48  # examples that the first sieve looks at
 WIDEST = 1 << 13  # a feature with more values than this explains nothing
 
@@ -46,10 +47,10 @@ def sieve(survivors: Survivors, examples: Labelled, label_count: int) -> Survivo
             break
         words, labels = examples.words[:stop], examples.labels[:stop]
         step = max(1, CELLS // max(1, stop))
-        kept = [
-            part[consistent(survivors.family.evaluate(words, part), labels, label_count)]
-            for part in (rows[i : i + step] for i in range(0, len(rows), step))
-        ]
+        kept = []
+        for part in (rows[i : i + step] for i in range(0, len(rows), step)):
+            check()
+            kept.append(part[consistent(survivors.family.evaluate(words, part), labels, label_count)])
         rows = np.concatenate(kept)
     return Survivors(survivors.family, rows)
 

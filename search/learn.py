@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..common.deadline import check
 from ..models.labelled import Labelled
 from ..models.layered import Layered, smallest_layered
 from .align import aligned
@@ -176,6 +177,7 @@ def _backtrack(
     """Transitions of a machine with `count` states that fits; the next new state is always the lowest unused number."""
     todo: list[dict[tuple[int, int], int]] = [{}]
     for _ in range(TRIALS):
+        check()
         if not todo:
             return None
         delta = todo.pop()
@@ -262,6 +264,7 @@ def _fold(graph: Graph, by_score: bool) -> _Partition | None:
         for b in blue if by_score else blue[:1]:
             possible = False
             for r in red:
+                check()
                 trial = blocks.copy()
                 score = trial.merge(r, b)
                 if score is None:

@@ -90,10 +90,10 @@ def pieces(network: Network, corners: list[tuple[Fraction, ...]]):
 
 
 def unsafe_point(network: Network, case: Case) -> tuple[Fraction, ...] | None:
-    """A point of the box that is unsafe (strict rows taken as not strict), or None: exactly."""
+    """A point of the box that is unsafe, or None: exactly."""
     for polygon, outputs in pieces(network, rectangle(case.lower, case.upper)):
         for rows in case.unsafe:
-            left = polygon
+            left, strict = polygon, []
             for row in rows:
                 coefficients = [Fraction(0)] * network.input_size
                 constant = row.constant
@@ -102,9 +102,13 @@ def unsafe_point(network: Network, case: Case) -> tuple[Fraction, ...] | None:
                 for j, c in row.y:
                     coefficients = [a + c * b for a, b in zip(coefficients, outputs[j][0], strict=True)]
                     constant += c * outputs[j][1]
-                left = cut(left, (tuple(coefficients), constant)) if left else left
-            if left:
-                return left[0]
+                form = (tuple(coefficients), constant)
+                left = cut(left, form) if left else left
+                strict += [form] if row.strict else []
+            if left:  # among the corners every row is >= 0, so that at their middle it is > 0 where it is at one of them
+                middle = tuple(sum(xs, Fraction(0)) / len(left) for xs in zip(*left, strict=True))
+                if all(value(form, middle) > 0 for form in strict):
+                    return left[0] if not strict else middle
     return None
 
 

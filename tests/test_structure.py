@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 LAYERS = [
+    "common",
     "models",
     "encoders",
     "verifiers",
@@ -27,6 +28,7 @@ LAYERS = [
     "reports",
     "benchmarks",
     "cli_output",
+    "cli_limits",
     "cli_verify",
     "cli_bench",
     "cli_circuits",
@@ -155,7 +157,7 @@ def proof_modules(*names: str) -> set[str]:
 
 TRUSTED = {
     "checker": proof_modules("checker", "parts", "network_rows", "sweep", "lines", "format"),
-    "box_checker": proof_modules("box_checker", "box_bounds", "lines", "format"),
+    "box_checker": proof_modules("box_checker", "box_bounds", "box_exact", "lines", "format"),
     "box_witness": proof_modules("box_witness", "format"),
 }
 EVERYTHING_TRUSTED = set().union(*TRUSTED.values())
@@ -166,7 +168,11 @@ def test_the_checkers_stand_on_models_numpy_and_the_standard_library_only(checke
     """What has to be trusted for a proof (docs/proof-format.md, 8 and 10), by the imports of the modules that are loaded with the checker."""
     command = f"import sys, relucid.verifiers.proof.{checker}\nprint(*(m for m in sys.modules if m.startswith('relucid.') and sys.modules[m].__file__))"
     loaded = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True).stdout.split()
-    inside = {m for m in loaded if not m.startswith("relucid.models")} - {"relucid.version", "relucid.verifiers", "relucid.verifiers.proof"}
+    inside = {m for m in loaded if not m.startswith(("relucid.common", "relucid.models"))} - {
+        "relucid.version",
+        "relucid.verifiers",
+        "relucid.verifiers.proof",
+    }
     assert inside == TRUSTED[checker]
     for path in modules():
         if name(path) in loaded:

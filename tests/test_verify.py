@@ -181,8 +181,8 @@ def test_nothing_heavy_is_imported_on_the_way(folder):
     code = (
         "import sys, json, os\nfrom relucid.verifiers.boxes.worker import _answer\nimport time\n"
         f"job = dict(network={str(folder / 'net.onnx')!r}, property={str(folder / 'unsat.vnnlib')!r}, deadline=time.monotonic() + 1e6, seed=0, threads=1, against=None, epsilon=None, proof=None, backend='split', trust='exact')\n"
-        "found = _answer(job, lambda text: None)\nassert found['answer']['verdict'] == 'proved', found\n"
-        "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'onnxruntime', 'scipy', 'ortools', 'z3', 'vnnlib', 'matplotlib'}))"
+        "found = _answer(job, lambda text: None, lambda message: None)\nassert found['answer']['verdict'] == 'proved', found\n"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'scipy', 'ortools', 'z3', 'vnnlib', 'matplotlib'}))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout == "[]\n"
@@ -207,7 +207,14 @@ def test_bench_writes_the_competition_s_table(folder):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "holds no instances.csv"), ("a,b\n", "instances.csv:1: is not `network,property,seconds`"), ("\n", "has no instances")],
+    [
+        (None, "holds no instances.csv"),
+        ("a,b\n", "instances.csv:1: is not `network,property,seconds`"),
+        ("\n", "has no instances"),
+        ("a\0.onnx,b,1\n", "instances.csv:1: is not `network,property,seconds`"),
+        ("a,b,1\n" + "x" * 200_000 + ",b,1\n", "instances.csv:2: is not CSV"),
+        ("x" * 5000 + ",b,1\n", "instances.csv:1: is not `network,property,seconds`"),
+    ],
 )
 def test_bench_of_what_is_no_benchmark(tmp_path, text, message):
     if text is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("*.py", "*.toml", "README.md", "models", "encoders", "verifiers", "search", "benchmarks", "reports")
+SOURCES = ("*.py", "*.toml", "README.md", "common", "models", "encoders", "verifiers", "search", "benchmarks", "reports")
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..common.deadline import ends
+from ..common.files import scratch
 from ..models.claim import Claim
 from ..models.errors import InputError, Unsupported
 from ..models.runtime import RuntimeMismatch, RuntimeUnavailable
@@ -73,7 +75,7 @@ def check_place(path: Path) -> None:
 def check_file(claim: Claim, path: Path, seconds: float = float("inf"), progress: Progress = lambda text: None) -> Certificate:
     """Check a proof or a witness.  Raises Rejected, LimitReached after `seconds`, InputError where the file cannot be read."""
     started = time.monotonic()
-    deadline = started + seconds
+    deadline = min(started + seconds, ends())
     try:
         size = path.stat().st_size
         lines = _in_time(read_lines(path), deadline)
@@ -122,8 +124,8 @@ def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float,
     if isinstance(verdict, Unknown):
         return verdict
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
-        place = path or Path(folder) / "proof"
+    with scratch() as folder:
+        place = path or folder / "proof"
         try:
             if isinstance(verdict, Refuted):
                 write_lines(place, [witness_line(claim, verdict.counterexample, _in_onnxruntime(claim, verdict))])
@@ -150,8 +152,8 @@ def checked_where_affordable(claim: Claim, verdict: Proved, seconds: float, prog
     """
     started = time.monotonic()
     try:
-        with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
-            said = _thrown_away(claim, verdict, Path(folder) / "proof", seconds, progress)
+        with scratch() as folder:
+            said = _thrown_away(claim, verdict, folder / "proof", seconds, progress)
     except (Unreached, OSError, MemoryError) as error:
         why = str(error) if isinstance(error, Unreached) else "no space for a proof" if isinstance(error, OSError) else "out of memory"
         if isinstance(error, Unreached) and error.late:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..common.files import scratch
 from ..models.claim import Claim
 from ..models.errors import InputError, Unsupported
 from ..version import __version__
@@ -49,8 +49,8 @@ def dump_claim(claim: Claim, names: Sequence[str] | None, folder: Path, seconds:
         raise InputError("--dump", "none of these backends has formulas", "name solver backends, such as z3-bv or highs")
     deadline = time.monotonic() + seconds
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".relucid-dump-", dir=folder.parent) as working:
-        place = Path(working) / "dump"
+    with scratch(".relucid-dump-", folder.parent) as working:
+        place = working / "dump"
         try:
             entries = [entry for backend in chosen for entry in _dumped(claim, backend, place, deadline, progress)]
             index = {

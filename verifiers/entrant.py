@@ -20,10 +20,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..common.processes import ProcessInfo, Tree, exited
 from ..models.claim import Claim
 from .backend import Backend, Budget
 from .evidence import Settled
-from .limits import ProcessInfo, Tree, exited
 from .verdict import TRUST_ORDER, Attempt, Outcome, Sizes, Trust
 from .worker import Task
 
@@ -35,7 +35,7 @@ _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {} import
 
 
 class Entrant:
-    """A running child.  `attempt` is None until it is finished; the owner then ends and reaps it (`limits.end`, `close`)."""
+    """A running child.  `attempt` is None until it is finished; the owner then ends and reaps it (`processes.end`, `close`)."""
 
     def __init__(self, backend: Backend, version: str, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> None:
         self.backend, self.version, self.budget = backend, version, budget

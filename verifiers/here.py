@@ -5,13 +5,13 @@ Between `policy.py`, which says who and for how long, and `race.py`, which runs 
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
+from ..common.deadline import OutOfTime
+from ..common.files import scratch
 from ..models.claim import Claim
 from ..models.errors import Unsupported
 from .backend import Backend, Budget
@@ -31,8 +31,8 @@ def working_checkpoint(budget: Budget, order: Plan) -> Iterator[Budget]:
     if budget.checkpoint is not None or not both:
         yield budget
         return
-    with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
-        yield replace(budget, checkpoint=str(Path(folder) / "checkpoint"))
+    with scratch() as folder:
+        yield replace(budget, checkpoint=str(folder / "checkpoint"))
 
 
 def run_here(claim: Claim, order: Plan, budget: Budget, deadline: float, judge: Judge, progress: Progress) -> list[Fit]:
@@ -72,6 +72,8 @@ def _solve_here(backend: Backend, version: str, claim: Claim, budget: Budget, pr
         attempt = attempt.with_(backend=backend.name, version=attempt.version or version, words=words)
     except Unsupported as error:
         attempt = Attempt(backend.name, "unsupported", version, detail=str(error))
+    except OutOfTime:
+        attempt = Attempt(backend.name, "timeout", version)
     except MemoryError:
         attempt = Attempt(backend.name, "memory", version, detail="ran out of memory")
     except Exception as error:

@@ -6,20 +6,26 @@ Builds the claim and hands it to the race.  For claim files see `models/claim_fi
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
+from ..common.deadline import OutOfTime, until
 from ..models.claim import Claim, Decision, Label
 from ..models.domain import Domain
 from ..models.errors import InputError
 from ..models.network import Network
+from ..models.onnx_inputs import compare_on_words
+from ..models.onnx_reader import load_traced, trace_onnx
+from ..models.onnx_reading import Reading
 from ..models.pair import Pair, claim_of_pair
 from ..models.program import Program
 from .backend import Budget
-from .race import Progress, prove_claim
-from .verdict import Trust, Verdict
+from .boxes.stacked import same_nodes
+from .race import Progress, check_limits, check_trust, prove_claim
+from .verdict import Trust, Unknown, Verdict
 
 __all__ = ["claim_of", "domain_of", "prove", "prove_claim"]
 
@@ -61,26 +67,34 @@ def prove(
     column and "argmax" for more.  `encoding` matters for torch modules only: "ids" if it takes int64 [1, positions].
     `network_b`: with `program` None, do both networks give the same label on every input?  Or, with `within`, outputs that differ by at most so much?
 
-    `timeout` is in seconds, `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
+    `timeout` is in seconds, for all of it, reading included; `memory` in megabytes for each solver, `workers` how many solvers run side by side (default:
     one per core).  `trust`: how far a proof must be trusted; None reaches for "checked" where that is affordable, and settles for "exact".
     `count`: of a refuted claim, `disagreeing` says on exactly how many inputs they differ.  `checkpoint`: a file in which
     unfinished work is kept and from which it goes on.  `proof`: a file for a proof that `relucid check` accepts, or the witness
     of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/proof-format.md, §9).  Raises InputError for what cannot be read or does not fit.
     """
     options: dict[str, Any] = {"labels": labels, "decision": decision, "encoding": encoding, "network_b": network_b, "within": within}
-    claim = claim_of(network, program, domain, **options)
     kept = None if checkpoint is None else os.fspath(checkpoint)
     budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples, kept)
-    return prove_claim(
-        claim,
-        backends=backends,
-        budget=budget,
-        trust=trust,
-        progress=progress,
-        count=count,
-        proof=None if proof is None else Path(proof),
-        proof_format=proof_format,
-    )
+    check_limits(budget)
+    if trust is not None:
+        check_trust(trust)
+    started = time.monotonic()
+    try:
+        with until(started + timeout):
+            return prove_claim(
+                claim_of(network, program, domain, **options),
+                backends=backends,
+                budget=budget,
+                trust=trust,
+                progress=progress,
+                count=count,
+                proof=None if proof is None else Path(proof),
+                proof_format=proof_format,
+            )
+    except OutOfTime:
+        reason = f"time: the limit of {timeout:g} s was reached while the claim was prepared; raise it with timeout"
+        return Unknown(None, time.monotonic() - started, None, (), (), reason)
 
 
 def claim_of(
@@ -94,14 +108,23 @@ def claim_of(
     network_b: Network | str | os.PathLike[str] | bytes | Any = None,
     within: Fraction | int | str | None = None,
 ) -> Claim:
-    """The claim that `prove` decides."""
+    """The claim that `prove` decides.  Its networks are run in onnxruntime on inputs of the domain, and refused where that differs."""
     where = domain_of(domain)
-    net = _network(network, where, encoding)
+    readings: list[Reading] = []
+    net = _network(network, where, encoding, readings)
     if (program is None) == (network_b is None):
         raise InputError("program", "a claim is about a program or a second network", "give one of them, and None for the other")
     if network_b is not None:
-        return _of_two(net, _network(network_b, where, encoding), where, labels, decision, within)
-    prog = _program(program, "program")
+        claim = _of_two(net, _network(network_b, where, encoding, readings), where, labels, decision, within)
+    else:
+        claim = _of_one(net, _program(program, "program"), where, labels, decision)
+    compare_on_words(readings, where, claim.language)
+    return claim
+
+
+def _of_one(
+    net: Network, prog: Program, where: Domain, labels: Sequence[Label] | None, decision: Literal["argmax", "sign"] | None
+) -> Claim:
     kind = decision or ("sign" if net.output_size == 1 else "argmax")
     if labels is not None:
         return Claim(net, prog, where, Decision(kind, tuple(labels)))
@@ -180,19 +203,26 @@ def _program(program: ProgramLike | None, place: str) -> Program:
     return Program.load(program)
 
 
-def _network(network: Any, domain: Domain, encoding: str) -> Network:
-    from ..models.onnx_reader import load_onnx, read_onnx
-
-    if isinstance(network, Network):
-        return network
+def _network(network: Any, domain: Domain, encoding: str, readings: list[Reading]) -> Network:
+    """The network; `readings` gets how it was read, or how the file that came with it is."""
     size: dict[str, Any] = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
+    if isinstance(network, Network):
+        if network.source and network.input_size == domain.input_size:
+            readings.append(trace_onnx(network.source, origin=network.name, **size))
+            if not same_nodes(readings[-1].network, network):
+                raise InputError(network.name, "its ONNX bytes are those of another network", "read it again, or leave them out")
+        return network
     if isinstance(network, bytes | bytearray | memoryview):
-        return read_onnx(bytes(network), origin="network", **size)
-    if isinstance(network, str | os.PathLike):
-        return load_onnx(Path(network), **size)
-    if hasattr(network, "named_parameters") and callable(network):
-        return read_onnx(_exported(network, domain, encoding), origin=type(network).__name__, **size)
-    raise InputError("network", f"{type(network).__name__} is not a network", "pass an ONNX path or bytes, a torch module or a Network")
+        read = trace_onnx(bytes(network), origin="network", **size)
+    elif isinstance(network, str | os.PathLike):
+        read = load_traced(Path(network), **size)
+    elif hasattr(network, "named_parameters") and callable(network):
+        read = trace_onnx(_exported(network, domain, encoding), origin=type(network).__name__, **size)
+    else:
+        what = f"{type(network).__name__} is not a network"
+        raise InputError("network", what, "pass an ONNX path or bytes, a torch module or a Network")
+    readings.append(read)
+    return read.network
 
 
 def _exported(module: Any, domain: Domain, encoding: str) -> bytes:

@@ -17,6 +17,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..common.deadline import ends, unlimited
+from ..common.interrupts import interrupts_held
+from ..common.processes import end, snapshot
 from ..models.claim import Claim
 from ..models.errors import InputError
 from ..models.text import number
@@ -30,10 +33,9 @@ from .engines.checkpoint import check_checkpoint
 from .entrant import Entrant, one_line
 from .here import USELESS, Progress, run_here, working_checkpoint
 from .judge import Judge
-from .limits import end, interrupts_held, snapshot
 from .policy import plan
 from .replay import Replayer
-from .spot_check import spot_check
+from .spot_check import spot_check, spot_check_in_onnxruntime
 from .verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Trust, Verdict
 
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
@@ -57,7 +59,7 @@ def prove_claim(
     """Decide a claim: Proved at the trust asked for or higher, Refuted with replayed counterexamples, or Unknown with the reason.
 
     `backends` names who may run ("module:attribute" for one that is not registered), None means everybody;
-    `budget.seconds` is for the whole race, `budget.memory_mb` for each entrant, `budget.workers` how many run side by
+    `budget.seconds` is for the whole race (it ends with the time limit around it, where that is sooner), `budget.memory_mb` for each entrant, `budget.workers` how many run side by
     side.  `trust`: None reaches for "checked" where one of our engines has proved it and a proof is affordable, and settles for "exact".
     `count`: of a refuted claim, count the inputs on which network and program differ, in the time that is left.  `proof`: a file for the
     proof or the witness of a refutation; it implies trust "checked".  `proof_format`: "relucid", or the name of another format.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
@@ -77,16 +79,19 @@ def prove_claim(
     judge = Judge(claim, "exact" if certify or trust is None else trust, Replayer(claim), budget.counterexamples)
     try:
         order = plan(claim, _matched(claim, choose(backends, registry), judge))
-        deadline = started + budget.seconds
+        deadline = min(started + budget.seconds, ends())
         with working_checkpoint(budget, order) as working:
             entrants = run_here(claim, order, working, deadline, judge, progress)
             if not judge.decided and entrants:
                 Race(claim, deque(entrants), working, deadline, judge, progress).run()
         if judge.decided and budget.checkpoint is not None:
             Path(budget.checkpoint).unlink(missing_ok=True)
-        if judge.proof is not None and judge.refutation is None:
-            judge.doubt(spot_check(claim, budget.seed))
-        verdict = conclude(judge, budget, started, vacuity(claim))
+        with unlimited():  # short, and what is decided is not to be lost
+            warnings = vacuity(claim)
+            if judge.proof is not None and judge.refutation is None:
+                judge.doubt(spot_check(claim, budget.seed))
+                warnings += spot_check_in_onnxruntime(claim, judge.replay, budget.seed) if judge.refutation is None else ()
+            verdict = conclude(judge, budget, started, warnings)
         if certify:
             verdict = certified(claim, verdict, proof, max(deadline - time.monotonic(), 1.0), progress, form)
         elif trust is None and isinstance(verdict, Proved):

@@ -118,6 +118,24 @@ class Replayer:
         label = self.claim.decision.labels[int(self.claim.decision.decide(numerators.reshape(1, -1))[0])]
         return same_label(label, found.network_label), f"onnxruntime's ({', '.join(repr(float(v)) for v in outputs)}) mean {label!r}"
 
+    def labels_in_onnxruntime(self, words: np.ndarray) -> np.ndarray | None:
+        """The label indices (words,) that the file's outputs mean, of two networks whether they agree; None: `missing` says why.
+
+        Raises RuntimeMismatch.
+        """
+        if self.runtime is None:
+            return None
+        try:
+            every = [runtime.run_words(self.claim.domain, words) for runtime in self.runtime]
+        except RuntimeUnavailable as error:
+            self.missing = f"{error}: {NOT_REPLAYED}"
+            return None
+        if (pair := self.claim.pair) is None:
+            return self.claim.decision.decide(every[0])
+        told = [[pair.read([Fraction(*float(v).as_integer_ratio()) for v in row]) for row in outputs] for outputs in every]
+        agree = [not pair.disagree(a, b) for a, b in zip(*told, strict=True)]
+        return np.array([self.claim.decision.index(a) for a in agree])
+
     @cached_property
     def runtime(self) -> tuple[OnnxRuntime, ...] | None:
         """The claim's ONNX bytes in onnxruntime, of each network, written where one came without; None: `missing` says why."""

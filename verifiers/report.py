@@ -29,7 +29,7 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "reason": None if isinstance(verdict, Proved | Refuted) else verdict.reason,
         "backend": verdict.backend,
         "seconds": round(verdict.seconds, 3),
-        "domain_size": decimal(verdict.domain_size),
+        "domain_size": None if verdict.domain_size is None else decimal(verdict.domain_size),
         "counterexample": found[0] if found else None,
         "proof": None if isinstance(verdict, Unknown) else verdict.proof,
         "attempts": [_attempt(a) for a in verdict.attempts],
@@ -71,22 +71,6 @@ def certificate_json(certificate: Certificate | None, why: str, domain_size: int
         "exact_in_float32": either.exact_in_float32 if either else None,
         "bytes": certificate.size if certificate else None,
         "seconds": round(certificate.seconds, 3) if certificate else None,
-    }
-
-
-def undecided_json(reason: str) -> dict[str, Any]:
-    """The same keys where no claim came about, so that there is nothing to decide."""
-    empty: dict[str, Any] = dict.fromkeys(("trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof"))
-    lists: dict[str, Any] = {"attempts": [], "counterexamples": [], "warnings": []}
-    return {
-        "verdict": "unknown",
-        **empty,
-        "reason": reason,
-        **lists,
-        "exact_in_float32": None,
-        "certificate": None,
-        "disagreeing": None,
-        "proved_inputs": None,
     }
 
 

@@ -1,7 +1,7 @@
 """A look at random inputs before a proof is believed: a solver that says "proved" of what is plainly false does not win.
 
-Run by `race.py` on the winner's proof.  It can only find a lie, never confirm a proof, so it does not change what a
-verdict is trusted for.
+Run by `race.py` on the winner's proof, in exact arithmetic, and in onnxruntime on the network's own file.  It can only find a lie, never
+confirm a proof, so it does not change what a verdict is trusted for.
 """
 
 from __future__ import annotations
@@ -9,30 +9,74 @@ from __future__ import annotations
 import random
 from bisect import bisect
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
 from ..models.claim import Claim
+from ..models.errors import InputError
+from ..models.float32 import exact_in_float32
 from ..models.network import Affine
-from .verdict import Attempt
+from ..models.onnx_agreement import compare
+from ..models.onnx_reader import trace_onnx
+from ..models.runtime import RuntimeMismatch
+from .boxes.stacked import same_nodes
+from .replay import NOT_REPLAYED, Replayer
+from .verdict import Attempt, Contradiction
 
 NAME = "spot check"
-INPUTS = 500  # at most
+INPUTS, IN_ONNXRUNTIME = 500, 100  # at most
 WORK = 5 * 10**6  # automaton edges looked at, and products in the network, at most: a look, not a second proof
 
 
 def spot_check(claim: Claim, seed: int) -> Attempt | None:
     """A refutation by random inputs of the domain (each equally likely), or None where none of them shows one."""
-    language = claim.language
-    products = sum(w.size for node in claim.network.nodes if isinstance(node, Affine) for w in node.weights)
-    work = 1 + sum(map(len, language.edges)) + products
-    count = max(1, min(INPUTS, WORK // work))
+    count = _affordable(claim)
     words, labels = _random_words(claim, count, random.Random(seed))
     wrong = claim.network_labels(words) != labels
     if not wrong.any():
         return None
     found = tuple(tuple(map(int, word)) for word in words[wrong])
     return Attempt(NAME, "refuted", detail=f"{len(found)} of {count} random inputs differ", words=found)
+
+
+def spot_check_in_onnxruntime(claim: Claim, replay: Replayer, seed: int) -> tuple[str, ...]:
+    """What to say of the network's own file next to a proof; nothing where it was run and gives the same labels, or where there is none.
+
+    Raises Contradiction where it gives another label, and rounding does not explain it.
+    """
+    networks = (claim.network,) if claim.pair is None else (claim.pair.first, claim.pair.second)
+    if not all(network.source for network in networks):
+        return ()
+    words, labels = _random_words(claim, min(IN_ONNXRUNTIME, _affordable(claim)), random.Random(seed))
+    try:
+        found = replay.labels_in_onnxruntime(words)
+    except RuntimeMismatch as error:
+        return (f"what was proved is about exact arithmetic: {error}",)
+    if found is None:
+        return (replay.missing.replace(NOT_REPLAYED, "what was proved was not run there"),)
+    wrong = words[found != labels]
+    if not len(wrong):
+        return ()
+    tokens = list(claim.domain.unpadded(tuple(map(int, wrong[0]))))
+    what = f"onnxruntime gives another label than was proved on {tokens}"
+    size: dict[str, Any] = {"positions": claim.domain.positions, "alphabet": len(claim.domain.alphabet)}
+    for network in networks:
+        reading = trace_onnx(network.source, origin=network.name, **size)
+        if not same_nodes(reading.network, network):
+            raise Contradiction(f"{what}: the file of {network.name} is that of another network")
+        try:
+            compare(reading, claim.domain.one_hot(wrong))
+        except InputError as error:
+            raise Contradiction(f"{what}: {error}") from None
+    if all(exact_in_float32(network, claim.domain.positions).ok for network in networks):
+        raise Contradiction(f"{what}, although float32 computes the network exactly")
+    return (f"{what}, and on {len(wrong)} of {len(words)} random inputs in all: it rounds, and what was proved is about exact arithmetic",)
+
+
+def _affordable(claim: Claim) -> int:
+    products = sum(w.size for node in claim.network.nodes if isinstance(node, Affine) for w in node.weights)
+    return max(1, min(INPUTS, WORK // (1 + sum(map(len, claim.language.edges)) + products)))
 
 
 def _random_words(claim: Claim, count: int, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:

@@ -99,7 +99,7 @@ class Counterexample:
 class _Verdict:
     backend: str | None
     seconds: float
-    domain_size: int
+    domain_size: int | None
     attempts: tuple[Attempt, ...]
     warnings: tuple[str, ...]
 
@@ -126,6 +126,7 @@ class Proved(_Verdict):
     engines, which is put to the proof checker unless another trust was asked for.
     """
 
+    domain_size: int
     trust: Trust
     exact_in_float32: bool
     evidence: Coverage
@@ -150,6 +151,7 @@ class Refuted(_Verdict):
     `disagreeing`: on exactly how many inputs, where that was asked for and ended in time.  `proof`: the file with the witness.
     """
 
+    domain_size: int
     counterexamples: tuple[Counterexample, ...]
     disagreeing: int | None = None
     proof: str | None = None
@@ -165,7 +167,7 @@ class Refuted(_Verdict):
 
 @dataclass(frozen=True, repr=False)
 class Unknown(_Verdict):
-    """Nobody answered within the limits, at the trust that was asked for.
+    """Nobody answered within the limits, at the trust that was asked for.  `domain_size`: None where the time was over before the inputs were counted.
 
     `proved_inputs`: on how many inputs of the domain some engine has shown that network and program agree (exact); None: not told.
     """
@@ -174,7 +176,8 @@ class Unknown(_Verdict):
     proved_inputs: int | None = None
 
     def _said(self) -> str:
-        return f"Unknown ({self.seconds:.2f} s, {number(self.domain_size)} inputs in the domain): {self.reason}"
+        inputs = "" if self.domain_size is None else f", {number(self.domain_size)} inputs in the domain"
+        return f"Unknown ({self.seconds:.2f} s{inputs}): {self.reason}"
 
 
 Verdict = Proved | Refuted | Unknown

@@ -19,10 +19,10 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
+from ..common.lifeline import follow_parent
 from ..models.claim import Claim
 from ..models.errors import Unsupported
 from .backend import Backend, Budget
-from .lifeline import follow_parent
 from .verdict import Attempt
 
 PR_SET_CHILD_SUBREAPER = 36  # Linux, <sys/prctl.h>
@@ -111,7 +111,7 @@ def _be_a_good_child() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # if memory runs out: us, not the parent
         file.write("1000")
-    with contextlib.suppress(OSError, AttributeError):  # orphans of ours stay below us, where `limits.Tree` finds them
+    with contextlib.suppress(OSError, AttributeError):  # orphans of ours stay below us, where `processes.Tree` finds them
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...common.deadline import check
 from .circuit_sparsity import SparseGpt
 from .gpt import forward
 
@@ -58,6 +59,7 @@ class Gates:
             return torch.addcmul(instead, x, gate)
 
         for step in range(steps):
+            check()
             gates = heaviside(logits) * within
             hooks = dict(zip(places, zip(gates.split(widths), (means * (1 - gates)).split(widths), strict=True), strict=True))
             rows = torch.randint(len(ids), (self.batch,), generator=generator).to(device)

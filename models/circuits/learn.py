@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...common.deadline import check
 from ..automaton import Automaton
 from ..labelled import Labelled
 from ..layered import Layered, minimised
@@ -68,6 +69,7 @@ class LayeredLearner:
                 for symbol, target in self._outgoing[t][here]:
                     steps.setdefault(target, []).append((number, symbol, np.append(head, np.int16(symbol))))
             for target, arrivals in sorted(steps.items()):
+                check()
                 tails = self._tails(t + 1, target)
                 asked += len(arrivals) * len(tails)
                 if asked > QUESTIONS:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from ...common.deadline import OutOfTime, check
 from ..errors import InputError
 from .circuit_sparsity import SparseGpt
 from .edges import edges, ends
@@ -131,7 +132,7 @@ class PruningJob:
         return whole.hexdigest()
 
     def run(self, say: Say = lambda text: None, save: Callable[[Stage], None] = lambda stage: None) -> Pruning:
-        """`save` is given what to go on from: after each bisection, now and then in the edge pass, and on an interrupt."""
+        """`save` is given what to go on from: after each bisection, now and then in the edge pass, on an interrupt, and when the time is over."""
         try:
             while self._another_round():
                 self.stage = self._bisect(say)
@@ -145,7 +146,7 @@ class PruningJob:
             say("control: the same pruning on random labels")
             shuffled = np.random.default_rng(self.settings.seed).permutation(self.right)
             *_, (_, control) = self._gates.train(self.stage.k or 1.0, shuffled, self.settings.steps)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, OutOfTime):
             save(self.stage)
             raise
         leads, _ = judge(self._circuit(replace(self.stage, kept=control)), self.ids, shuffled, self.columns)
@@ -154,6 +155,7 @@ class PruningJob:
 
     def good(self, stage: Stage) -> bool:
         """Whether the circuit decides every input by the margin, at the target loss; what failed before is asked first."""
+        check()
         circuit = self._circuit(stage)
         if len(self._hard) and (self._judge(circuit, self._hard)[0] < self.margin - ROUNDING).any():
             return False

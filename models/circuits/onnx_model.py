@@ -11,31 +11,26 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..files import read_file
+from ..onnx_files import load_model
 from .black_box import BlackBox, vocabulary_beside
 
-MOST_BYTES = 1 << 31
 _TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 
 def read_onnx_model(path: Path) -> BlackBox:
     """The model's first output for its one input, ids [batch, positions]."""
     where = str(path)
-    try:
-        data = read_file(path, MOST_BYTES)
-    except (OSError, ValueError) as error:
-        raise InputError(where, f"cannot be read: {getattr(error, 'strerror', None) or error}", "check the path") from None
-    if len(data) > MOST_BYTES:
-        raise InputError(where, f"is over {MOST_BYTES} bytes", "take a smaller model")
+    data = load_model(path)
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(4)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
-    try:  # from bytes: tensors in other files are not followed
+    try:  # from bytes that are the whole model: onnxruntime would look for other files in the current folder
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise InputError(where, f"onnxruntime cannot load it ({_said(error)})", "export it anew, in one file") from None
+        raise InputError(where, f"onnxruntime cannot load it ({_said(error)})", "export it anew") from None
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type not in _TYPES or len(inputs[0].shape) != 2:
         said = ", ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in inputs)

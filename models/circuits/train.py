@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from ...common.deadline import OutOfTime, check
 from ..errors import InputError
 from .config import GptConfig
 from .gpt import forward
@@ -142,10 +143,11 @@ def run(
     save: Callable[[dict[str, Any]], None],
     held: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> None:
-    """Train to the end, saving every few seconds and when interrupted; `held` keeps interrupts from within a step, which would be lost half-way."""
+    """Train to the end, saving every few seconds, when interrupted and when the time is over; `held` keeps interrupts from within a step, which would be lost half-way."""
     saved = time.monotonic()
     try:
         while trainer.step < trainer.recipe.steps:
+            check()
             with held():
                 trainer.advance()
             if trainer.step % 50 == 0:
@@ -153,7 +155,7 @@ def run(
             if time.monotonic() - saved > EVERY:
                 save(trainer.state())
                 saved = time.monotonic()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OutOfTime):
         save(trainer.state())
         raise
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -331,6 +332,6 @@ def _vocabulary(path: Path, size: int) -> tuple[str, ...]:
         raise InputError(str(path), f"names token {max(by_id)} of a model with vocab_size {size}", "it belongs to another model")
     words = tuple(by_id.get(i, f"<{i}>") for i in range(size))
     if len(set(words)) < size:
-        twice = next(w for w in words if words.count(w) > 1)
+        twice = next(w for w, n in Counter(words).items() if n > 1)
         raise InputError(str(path), f"token {twice!r} is there twice", "name each id once")
     return words

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...common.deadline import check, left
 from ..layered import Layered
 
 MAX_STATES = 8  # of a machine: beyond that one-hot layers do as well
@@ -112,6 +113,7 @@ def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: 
     model.add_exactly_one(start)
     layer, apart = _distinguished(layered)
     for t, table in enumerate(layered.tables):
+        check()
         if t == layer:
             _pin(model, here, apart, states)
         following = {(v, q): model.new_bool_var("") for v in range(int(table.max(initial=-1)) + 1) for q in every}
@@ -135,7 +137,11 @@ def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: 
     solver.parameters.random_seed = seed % (1 << 31)
     solver.parameters.max_deterministic_time = effort
     solver.parameters.symmetry_level = 2
-    if solver.solve(model) not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    solver.parameters.catch_sigint_signal = False  # it would not give the signal back
+    solver.parameters.max_time_in_seconds = max(left(), 0.01)
+    status = solver.solve(model)
+    check()
+    if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None, solver.response_proto.deterministic_time
     model.clear_hints()
     for variable in step.values():

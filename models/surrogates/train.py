@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ...common.deadline import check
+
 Layers = list[tuple[np.ndarray, np.ndarray]]  # (weight (out, in), bias (out,)), ReLU between them
 
 CHECK_EVERY = 40  # steps between looks at errors and the clock
@@ -88,6 +90,7 @@ def _tuned(torch: Any, layers: Layers, one_hot: np.ndarray, labels: np.ndarray, 
         return value + (torch.round(value) - value).detach()
 
     for _ in range(steps):
+        check()
         h, incoming, penalty = x, torch.ones(x.shape[1]), 0.0
         for k, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
             last = k == len(layers) - 1
@@ -147,6 +150,7 @@ def _train(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, shape.steps, eta_min=0.002)
     target = torch.nn.functional.one_hot(y, outputs).bool().unsqueeze(0)
     for step in range(shape.steps):
+        check()
         out = forward()
         right = out[:, torch.arange(count), y].unsqueeze(2)
         hinge = torch.relu(1 + out - right).masked_fill(target, 0).square().sum(2)

@@ -24,9 +24,9 @@ from relucid.benchmarks.results import RESULTS, read
 from relucid.benchmarks.suite import Column, cases, columns
 from relucid.benchmarks.watch import Task, _Live
 from relucid.cli import main
+from relucid.common.processes import ProcessInfo, snapshot
 from relucid.models.claim_file import load_claim
 from relucid.models.errors import InputError
-from relucid.verifiers.limits import ProcessInfo, snapshot
 
 NAMES = ("count_near_miss", "count_sign_l3")
 

@@ -201,6 +201,25 @@ def test_two_networks_of_another_build_are_put_one_after_the_other() -> None:
     assert sum(isinstance(n, Relu) for n in Pair(a, b, decision_of(2)).network().nodes) == 3 + 2
 
 
+@pytest.mark.parametrize("end", [None, Relu(0), Relu(1)], ids=["affine", "relu of the input", "the input's relu"])
+def test_networks_that_pass_their_input_through_relus(end: Relu | None) -> None:
+    """The input is one for both, and so is what ReLUs make of it."""
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 2, (40, 3))
+
+    def made() -> Network:
+        weights = [integer_array(rng.integers(-3, 4, (3, 3))) for _ in range(2)]
+        first: list[Affine | Relu] = [Relu(0), Affine((1, 0), (weights[0], weights[1]), integer_array([1, 0, -1])), Relu(1)]
+        last = Affine((3, 2), (weights[1], weights[0]), integer_array([0, 1, 0])) if end is None else end
+        return Network(3, (*first, last))
+
+    for _ in range(20):
+        a, b = made(), made()
+        for pair in (Pair(a, b, decision_of(3)), Pair(a, b, None, Fraction(1))):
+            told = [pair.disagree(*pair.told(row[None])) for row in x]
+            assert ((pair.network().evaluate(x) > 0).any(axis=1) == told).all()
+
+
 def test_exactly_epsilon_apart_is_within() -> None:
     rng = np.random.default_rng(0)
     pair = Pair(random_network(rng, 1), random_network(rng, 1), None, Fraction(1, 2))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from relucid.common.processes import snapshot
 from relucid.models.claim import Claim, Decision
 from relucid.models.domain import Domain
 from relucid.models.network import feed_forward
@@ -19,7 +20,6 @@ from relucid.models.program import Program
 from relucid.verifiers import worker
 from relucid.verifiers.backend import Capabilities
 from relucid.verifiers.evidence import Settled
-from relucid.verifiers.limits import snapshot
 from relucid.verifiers.verdict import Attempt
 
 

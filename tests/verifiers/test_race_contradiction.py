@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from relucid.common.processes import exited
 from relucid.verifiers import race
 from relucid.verifiers.backend import Budget
-from relucid.verifiers.limits import exited
 from relucid.verifiers.race import prove_claim
 from relucid.verifiers.verdict import Contradiction
 

@@ -25,6 +25,8 @@ from .compare import compare
 from .decide import decide
 from .difference import paired
 from .evidence import Evidence, How, Lost
+from .floats import float_network
+from .last_word import Shown, whole_box
 from .replay import clamped, inside, shortest
 from .stacked import farther_than, same_nodes, side_by_side
 
@@ -51,6 +53,8 @@ def decide_against(
         return replace(identical(stated), epsilon="0.0", seen="0")
     began = now()
     share = 1.0 if epsilon is None else PAIRED_SHARE if paired(a, b) else APART_SHARE
+    if epsilon is not None and _exactly_within(a, b, stated, epsilon):
+        share = 0.0
     until = began + share * max(0.0, deadline - began)
     bound, shown = 0.0, {}
     best: tuple[Fraction, Witness | None, bool] = (Fraction(0), None, True)
@@ -106,6 +110,17 @@ def decide_against(
     )
     bound = bound if searched.verdict != "proved" else float(epsilon)
     return replace(searched, reason=reason, seconds=now() - began, steps=steps, epsilon=repr(bound), seen=rational(seen))
+
+
+def _exactly_within(a: Network, b: Network, stated: Property, epsilon: Fraction) -> bool:
+    """Whether exact programs will show it: then bounds that are never quite good enough are not worth the time."""
+    both, apart = side_by_side(a, b), farther_than(stated, a.output_size, epsilon)
+    try:
+        return all(
+            isinstance(whole_box(both, case, float_network(both, case.lower, case.upper)), Shown) for case in apart.cases if case.unsafe
+        )
+    except Unsupported:
+        return False
 
 
 def identical(stated: Property) -> Answer:

@@ -25,6 +25,7 @@ from . import bounds, lp_split, relu_split
 from .bounds import Parts, Tightened, losses
 from .clip import promising_factors
 from .clock import now
+from .exact_leaves import exact_leaves
 from .floats import FloatNetwork, float_network
 from .input_split import FEW_OPEN, blamed_inputs, weakest_rows
 from .leaves import Shown
@@ -59,10 +60,11 @@ def proof_lines(
     threads: int = 1,
     progress: Progress = lambda text: None,
     decided_by: str | None = None,
+    ties: bool = False,
 ) -> Iterator[Line]:
     """Raises TimeoutError after `deadline` (time.monotonic), Unsupported where the bounds of the checker do not show the property.
 
-    `decided_by`: the backend that did; one of SEARCHES goes before cutting inputs here, too.
+    `decided_by`: the backend that did; one of SEARCHES goes before cutting inputs here, too.  `ties`: exact programs settled some of it, so that they have to here.
     """
     yield {"format": BOX_FORMAT, **digests}
     exact = box_network(network)
@@ -72,7 +74,7 @@ def proof_lines(
                 raise Unsupported("every input is unsafe")
             yield {"case": number}
             with np.errstate(all="ignore"):
-                yield from _Case(network, exact, case, deadline, threads, progress, decided_by in SEARCHES).lines()
+                yield from _Case(network, exact, case, deadline, threads, progress, decided_by in SEARCHES, ties).lines()
     yield {"end": True}
 
 
@@ -95,6 +97,7 @@ class _Case:
     threads: int
     progress: Progress
     phases: bool
+    ties: bool
 
     def __post_init__(self) -> None:
         self.net: FloatNetwork = float_network(self.network, self.case.lower, self.case.upper)
@@ -109,12 +112,23 @@ class _Case:
 
     def lines(self) -> Iterator[Line]:
         region = region_of(self.exact, self.case)
+        if self.ties:
+            leaves = self._exactly(tightened(self.exact, region), frozenset())
+            if leaves is not None:
+                yield from _shorter({"tighten": True, "bounds": [], "empty": leaves, "cut": None})
+                return
         if self.phases or not few_inputs(self.net):
             found = self._by_phases(tightened(self.exact, region), self.net, self.deadline, frozenset())
             if found is not None:
                 yield from _shorter({"tighten": True, "bounds": found[0], "empty": found[1], "cut": None})
                 return
         yield from self._by_inputs(region)
+
+    def _exactly(self, region: Region, done: frozenset[int]) -> list[Any] | None:
+        """Leaves of a part on which the checker has bounded all ReLUs, from exact linear programs."""
+        going = [p for p in range(len(self.unsafe)) if p not in done]
+        leaves = exact_leaves(self.network, self.exact, self.case, self.unsafe, region, going, self.in_time)
+        return None if leaves is None else [written(leaf, region, region.phase == 0) for leaf in leaves]
 
     # -- cutting inputs -------------------------------------------------------------------------------------------
 
@@ -158,7 +172,7 @@ class _Case:
         if place is None or int((region.phase == 0).sum()) <= FEW_OPEN:
             if not tighten:
                 region, line["tighten"] = tightened(self.exact, region), True
-            leaves = self._phases_of(region, parts, done)
+            leaves = (self._exactly(region, done) if self.ties else None) or self._phases_of(region, parts, done)
             if leaves is not None:
                 line["empty"] += leaves
                 return line, []
@@ -314,12 +328,13 @@ def _ordered(leaves: Sequence[Leaf]) -> list[Leaf]:
     return out
 
 
-def changes(values: np.ndarray, default: np.ndarray) -> list[int]:
-    return [number for j in np.flatnonzero(values != default) for number in (int(j), int(values[j]))]
+def changes(values: np.ndarray, default: np.ndarray, named: np.ndarray | bool = False) -> list[int]:
+    return [number for j in np.flatnonzero((values != default) | named) for number in (int(j), int(values[j]))]
 
 
-def written(leaf: Leaf, region: Region) -> list[Any]:
+def written(leaf: Leaf, region: Region, named: np.ndarray | bool = False) -> list[Any]:
+    """`named` (ReLUs,): those whose slopes are said although they are the usual ones, for these depend on what a checker knows."""
     flat = [sign * (j + 1) for j, sign in leaf.phases]
     none = np.zeros(len(leaf.factors), dtype=np.int64)
-    given = zip((leaf.below, leaf.above, leaf.beta), region.defaults, strict=True)
-    return [leaf.polyhedron, flat, [changes(leaf.factors, none), *(changes(values, usual) for values, usual in given)]]
+    given = zip((leaf.below, leaf.above, leaf.beta), region.defaults, (named, named, False), strict=True)
+    return [leaf.polyhedron, flat, [changes(leaf.factors, none), *(changes(*some) for some in given)]]

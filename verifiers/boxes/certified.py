@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ...models.errors import InputError, TooLarge, Unsupported
 from ...models.exact_point import exact_outputs
+from ...models.files import write
 from ...models.head_property import HeadProperty
 from ...models.network import Network
 from ...models.property import Property
@@ -135,8 +136,9 @@ def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answ
             raise Contradiction(f"{answer.backend} says unsat, but the checker rejects its proof: {error}", _kept(part, asked)) from None
         accepted.append(found)
 
+    ties = answer.evidence is not None and answer.evidence.by_ties
     with one_blas_thread():
-        lines = proof_lines(asked.network, stated, asked.digests, deadline, asked.threads, asked.progress, answer.backend)
+        lines = proof_lines(asked.network, stated, asked.digests, deadline, asked.threads, asked.progress, answer.backend, ties)
         size = write_lines(place, lines, confirm)
     ended = now()
     found = f"{accepted[0].parts} parts, {accepted[0].leaves} leaves, {size} bytes, checked in {ended - times[0]:.2f} s"
@@ -148,8 +150,8 @@ def _kept(proof: Path, asked: Asked) -> str:
     """A new folder with what was rejected and what it is about."""
     folder = Path(tempfile.mkdtemp(prefix="relucid-contradiction-"))
     shutil.copy(proof, folder / "rejected.proof")
-    (folder / "network.onnx").write_bytes(asked.network.source)
-    (folder / "property.vnnlib").write_text(asked.spec, encoding="utf-8")
+    write(folder / "network.onnx", asked.network.source)
+    write(folder / "property.vnnlib", asked.spec)
     return str(folder)
 
 
@@ -176,14 +178,17 @@ def _write_witness(answer: Answer, asked: Asked, place: Path) -> None:
 
 def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress: Progress = lambda text: None) -> Checked:
     """A proof, a witness or an APTP file about an ONNX file and a VNN-LIB file.  Raises InputError, Rejected, LimitReached."""
-    from ...models.onnx_reader import load_onnx
+    from ...models.onnx_inputs import compare_on_boxes
+    from ...models.onnx_reader import load_traced
     from .decide import check_fit
 
     started = now()
     text = load_text(spec)
     stated = read_vnnlib(text, origin=str(spec))
-    read = load_onnx(network, real_size=stated.inputs, wanted=stated.wanted)
+    reading = load_traced(network, real_size=stated.inputs, wanted=stated.wanted)
+    read = reading.network
     check_fit(read, stated, str(spec))
+    compare_on_boxes(reading, stated.cases, started + timeout)
     about = stated if read.head is None else HeadProperty(stated, read.head, read.output_size)
     try:
         if not _is_ours(proof):

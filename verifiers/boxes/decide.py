@@ -21,13 +21,15 @@ from ..engines.blas import one_blas_thread
 from .answer import Answer, Step, Witness
 from .attack import attack
 from .clock import now, share_of
-from .evidence import Evidence
+from .evidence import Evidence, How
 from .first_bounds import first_bounds
 from .floats import FloatNetwork, float_network
+from .last_word import Shown, Unsafe, as_point, whole_box
 from .race import Ended, decided
 from .replay import Replayer
 from .rows import Rows
 from .searches import searched
+from .ties import Ties
 
 Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]
@@ -162,6 +164,9 @@ def _case(run: _Run, case: Case, shown: str) -> Evidence | str:
     if any(not rows for rows in case.unsafe):  # every input is unsafe
         accept(np.array([(net.start_lower + net.start_upper) / 2]))
         return "every input is unsafe, but no point could be confirmed"
+    exact = _exactly(run, case, net, shown) if run.backend == "race" else None
+    if isinstance(exact, Shown):
+        return Evidence.at_roots(1, len(case.unsafe), How.EXACT)
     for name, prelude in run.preludes.items():
         began = now()
         run.progress(f"{shown}{name}")
@@ -176,8 +181,19 @@ def _case(run: _Run, case: Case, shown: str) -> Evidence | str:
         _step(run, "attack", "refuted", began)
         return ""
     _step(run, "attack", "unknown", began, "no counterexample")
+    if isinstance(exact, Unsafe) and accept(as_point(exact)):
+        _step(run, "exact", "refuted", began)
+        return ""
     ended = searched(
-        net, rows, accept, run.deadline, lambda text: run.progress(shown + text), run.threads, backend=run.backend, trust=run.trust
+        net,
+        rows,
+        accept,
+        run.deadline,
+        lambda text: run.progress(shown + text),
+        run.threads,
+        backend=run.backend,
+        trust=run.trust,
+        ties=Ties(run.network, case, accept),
     )
     for e in ended:
         run.steps.append(_step_of(e, run.deadline))
@@ -192,6 +208,16 @@ def _case(run: _Run, case: Case, shown: str) -> Evidence | str:
     if any(e.evidence is not None for e in ended):
         return NO_PROOF
     return " and ".join(dict.fromkeys(r.reason or STUCK for r in results if r is not None))
+
+
+def _exactly(run: _Run, case: Case, net: FloatNetwork, shown: str) -> Shown | Unsafe | None:
+    """The last word first, where the network is small or its last layers say enough."""
+    began = now()
+    run.progress(f"{shown}exact programs")
+    found = whole_box(run.network, case, net)
+    if isinstance(found, Shown):
+        _step(run, "exact", "proved", began, f"{len(found.leaves)} linear programs")
+    return found
 
 
 def _step_of(ended: Ended, deadline: float) -> Step:

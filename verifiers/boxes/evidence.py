@@ -51,6 +51,11 @@ class Evidence:
         return sum(n for _, n in self.settled)
 
     @property
+    def by_ties(self) -> bool:
+        """Whether rational arithmetic had to settle some of it."""
+        return dict(self.settled).get(How.EXACT.name, 0) > 0
+
+    @property
     def by_word(self) -> bool:
         """Whether some of it is a solver's word."""
         return dict(self.settled).get(How.WORD.name, 0) > 0

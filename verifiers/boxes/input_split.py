@@ -18,6 +18,7 @@ from .evidence import How
 from .floats import FloatNetwork
 from .halves import cut_inputs, split_neurons
 from .rows import Rows
+from .ties import TIE, Ties
 from .tree import Tree
 from .work import Searched, branch_and_bound
 
@@ -35,15 +36,16 @@ def search(
     tree: Tree,
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
+    ties: Ties | None = None,
 ) -> Searched:
     """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; threads may call it together.
 
-    `tree` accounts for the parts; all polyhedra share one.
+    `tree` accounts for the parts; all polyhedra share one.  `ties` are asked about parts where floats do not come to an end.
     """
     each = 8 * (net.count * (4 + net.sizes[0] + len(rows)) + 1)
     return branch_and_bound(
         Parts.whole(net, tree.join(tree.roots)),
-        lambda parts: _step(net, rows, tree, parts, accept),
+        lambda parts: _step(net, rows, tree, parts, accept, ties),
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
         threads=threads,
         deadline=deadline,
@@ -51,7 +53,9 @@ def search(
     )
 
 
-def _step(net: FloatNetwork, rows: Rows, tree: Tree, parts: Parts, accept: Callable[[np.ndarray], bool]) -> tuple[Parts | None, str]:
+def _step(
+    net: FloatNetwork, rows: Rows, tree: Tree, parts: Parts, accept: Callable[[np.ndarray], bool], ties: Ties | None
+) -> tuple[Parts | None, str]:
     """What is left to do of these parts, and a status if the search is over."""
     known = tightened(net, parts, share=True)
     bound, found = rows.bound(net, parts, known.layers)
@@ -78,22 +82,54 @@ def _step(net: FloatNetwork, rows: Rows, tree: Tree, parts: Parts, accept: Calla
     parts = parts[left]
     weakest = weakest_rows(rows, bound[left], refuted[left])
     steep, loss = steep[left, weakest], losses(net, replaced[left, weakest], known[left].layers)
-    if accept(_suspects(net, rows, parts, steep)):
+    points, margin = _suspects(net, rows, parts, steep)
+    unsafe = np.flatnonzero(margin >= 0)
+    if accept(points[unsafe[np.argsort(-margin[unsafe])]]):
         return None, "found"
-    halves = _divided(net, tree, parts, steep, loss, known.share[left])  # type: ignore[index]
+    share = known[left].share
+    assert share is not None
+    if ties is not None:
+        likely = margin[: len(parts)], margin[len(parts) : 2 * len(parts)]
+        kept, status = _last_word(rows, tree, parts, ~refuted[left], np.maximum(*likely), ties)
+        if status or not len(kept):
+            return None, status
+        parts, steep, loss, share = parts[kept], steep[kept], loss[kept], share[kept]
+    halves = _divided(net, tree, parts, steep, loss, share)
     return halves, "" if halves is not None else "stuck"
 
 
-def _suspects(net: FloatNetwork, rows: Rows, parts: Parts, steep: np.ndarray) -> np.ndarray:
-    """Corners where the relaxed weakest row is largest, and middles, that are unsafe as far as floats tell; worst first."""
+def _last_word(rows: Rows, tree: Tree, parts: Parts, left: np.ndarray, margin: np.ndarray, ties: Ties) -> tuple[np.ndarray, str]:
+    """Those of the parts that are not settled by it, and a status if the search is over; `left` (parts, polyhedra), `margin` (parts,): the largest seen.
+
+    It is asked where few neurons are open; first where none is, for there floats have said all that they can, or where the margin is nearly 0.
+    """
+    ties.earn(len(parts))
+    opened = ((parts.lower < 0) & (parts.upper > 0)).sum(axis=1)
+    kept = np.ones(len(parts), dtype=bool)
+    urgent = (opened == 0) | (margin >= -TIE * rows.size)
+    for n in np.lexsort((-margin, ~urgent)).tolist():
+        if not ties.may_ask:
+            break
+        if opened[n] > ties.most_open:
+            continue
+        known = parts.phase[n], parts.lower[n], parts.upper[n]
+        said = ties.ask((parts.low[n], parts.high[n]), known, np.flatnonzero(left[n]).tolist())
+        if said == "found":
+            return np.flatnonzero(kept), said
+        if said == "safe":
+            kept[n] = False
+            tree.settle(parts.node[n : n + 1], How.EXACT)
+    return np.flatnonzero(kept), ""
+
+
+def _suspects(net: FloatNetwork, rows: Rows, parts: Parts, steep: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Corners where the relaxed weakest row is largest, middles, and points near the likeliest of them; with their margins."""
     points = np.concatenate([np.where(steep > 0, parts.high, parts.low), (parts.low + parts.high) / 2])
     margin = rows.margin(points, net.values(points)[-1]).max(axis=1)
     best = np.argsort(-margin)[:NUDGED]
     near = nudge(net, rows, points[best], (parts.high - parts.low)[best % len(parts)])
     points = np.concatenate([points, near])
-    margin = np.concatenate([margin, rows.margin(near, net.values(near)[-1]).max(axis=1)])
-    unsafe = np.flatnonzero(margin >= 0)
-    return points[unsafe[np.argsort(-margin[unsafe])]]
+    return points, np.concatenate([margin, rows.margin(near, net.values(near)[-1]).max(axis=1)])
 
 
 def weakest_rows(rows: Rows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:

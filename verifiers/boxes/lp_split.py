@@ -27,6 +27,7 @@ from .root import Root, fresh, root_of, shown
 from .rows import Rows
 from .slopes import one_bound
 from .strengthen import relaxation_of, strengthened
+from .ties import TIE, Ties
 from .tree import Tree
 from .work import Searched, branch_and_bound
 
@@ -58,8 +59,9 @@ def search(
     threads: int = 1,
     settled: Settled | None = None,
     root: Root | None = None,
+    ties: Ties | None = None,
 ) -> Searched:
-    """As `relu_split.search`; "stuck" with a reason where the program would be too large."""
+    """As `relu_split.search`; "stuck" with a reason where the program would be too large.  `ties` are asked where the margin is nearly 0."""
     root = root or root_of(net, rows, deadline, progress, threads)
     if settled is not None and root.refuted.any():
         settled(shown(net, rows, root))
@@ -74,7 +76,7 @@ def search(
             written = strengthened(net, rows, root.box, written, left, deadline, progress)
     except (Unsupported, MemoryError):
         return Searched("stuck", 0, TOO_LARGE)
-    programs = _Programs(net, rows, root, written, accept, deadline, tree, settled)
+    programs = _Programs(net, rows, root, written, accept, deadline, tree, settled, ties)
     count = len(left)
     first = _Nodes(
         np.zeros((count, len(written.neuron)), dtype=np.int8),
@@ -105,6 +107,7 @@ class _Programs:
     deadline: float
     tree: Tree
     settled: Settled | None
+    ties: Ties | None
     own: threading.local = field(default_factory=threading.local)
 
     def __post_init__(self) -> None:
@@ -127,6 +130,8 @@ class _Programs:
 
     def step(self, nodes: _Nodes) -> tuple[_Nodes | None, str]:
         solved = []
+        if self.ties is not None:
+            self.ties.earn(len(nodes))
         for n in range(len(nodes)):
             solved.append(self.relaxation.solve(nodes.phase[n], int(nodes.polyhedron[n]), self.deadline))
             self._learn(nodes, n, solved[-1].margin)
@@ -142,6 +147,11 @@ class _Programs:
             return None, "found"
         halves = []
         for n in left.tolist():
+            said = self._last_word(nodes, n, solved[n])
+            if said == "found":
+                return None, said
+            if said == "safe":
+                continue
             split = self._split(nodes, n, solved[n])
             if split is None:
                 return None, "stuck"
@@ -167,6 +177,17 @@ class _Programs:
             f = functions[done]
             self.settled(Shown(nodes.polyhedron[done], self.rows.within(factors[done], nodes.polyhedron[done]), f.phase, f.below, f.beta))
         return safe
+
+    def _last_word(self, nodes: _Nodes, n: int, solved: Solved) -> str:
+        """What is said of a node where the margin is nearly 0, or where no neuron is open."""
+        if self.ties is None or (abs(solved.margin) > TIE * self.program.size and (nodes.phase[n] == 0).any()):
+            return ""
+        phase, box = np.zeros(self.net.count, dtype=np.int8), self.root.box
+        phase[self.program.neuron] = nodes.phase[n]
+        said = self.ties.ask(None, (phase, box.lower[0], box.upper[0]), [int(nodes.polyhedron[n])])
+        if said == "safe":
+            self.tree.settle(nodes.node[n : n + 1], How.EXACT)
+        return said
 
     def _found(self, solved: list[Solved]) -> bool:
         points = np.array([s.inputs for s in solved if s.inputs is not None])

@@ -19,8 +19,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from ...common.interrupts import interrupts_held
+from ...common.processes import Tree, end, exited, snapshot
 from ...models.errors import InputError
-from ..limits import Tree, end, exited, interrupts_held, snapshot
 from .answer import Answer
 
 GRACE_SECONDS = 0.5  # after the limit: a child that knows its deadline says how far it came

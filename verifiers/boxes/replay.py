@@ -47,7 +47,7 @@ class Replayer:
     disagreement: tuple[Witness, str] | None = None
     disagreeing: int = 0
     missing: str = ""
-    tried: set[bytes] = field(default_factory=set)
+    tried: set[tuple[object, ...]] = field(default_factory=set)
 
     @cached_property
     def runtimes(self) -> tuple[OnnxRuntime, ...]:
@@ -59,9 +59,9 @@ class Replayer:
             return ()
 
     def first(self, case: Case, points: np.ndarray) -> Witness | None:
-        """The first of these points (points, inputs) that is a counterexample of the case."""
+        """The first of these points (points, inputs; floats, or exact numbers as objects) that is a counterexample of the case."""
         for point in points[:MOST_TRIED]:
-            key = point.tobytes()
+            key = (id(case), *point.tolist())
             if key in self.tried or self.disagreeing >= MOST_DISAGREEING:
                 continue
             self.tried.add(key)
@@ -76,7 +76,7 @@ class Replayer:
         near = clamped(case, [Fraction(float(v)) for v in typed])
         found = self._at(case, near, typed)
         if found is None:
-            exact = clamped(case, [Fraction(float(v)) for v in point])
+            exact = clamped(case, [Fraction(v) for v in point.tolist()])
             if exact != near:
                 found = self._at(case, exact, typed)
         return found

@@ -29,6 +29,7 @@ class Rows:
     owner: np.ndarray
     first: np.ndarray
     node: int  # whose values the outputs are
+    size: float  # no row is larger, and no sum that it is computed by
 
     def __len__(self) -> int:
         return len(self.constant)
@@ -57,7 +58,15 @@ class Rows:
         first = np.concatenate([[0], np.flatnonzero(np.diff(owner)) + 1]).astype(np.int64)
         error = 8 * UNIT * size * SAFE + FLOOR
         return cls(
-            outputs, inputs if inputs.any() else None, constant, error, np.array([r.strict for r in rows]), owner, first, len(net.nodes)
+            outputs,
+            inputs if inputs.any() else None,
+            constant,
+            error,
+            np.array([r.strict for r in rows]),
+            owner,
+            first,
+            len(net.nodes),
+            float(size.max()),
         )
 
     def bound(self, net: FloatNetwork, parts: Parts, layers: dict[int, Lines]) -> tuple[np.ndarray, Found]:

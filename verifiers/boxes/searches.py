@@ -16,6 +16,7 @@ from .floats import FloatNetwork
 from .race import Ended, Entrant, Progress, race
 from .root import Root, root_of
 from .rows import Rows
+from .ties import Ties
 from .tree import Tree
 from .work import Searched
 
@@ -45,8 +46,9 @@ def searched(
     *,
     backend: str = "race",
     trust: str = "exact",
+    ties: Ties | None = None,
 ) -> list[Ended]:
-    """What `race` says; `backend`: one of `answer.BACKENDS`.  At trust "float" HiGHS's word that there is no point decides, too."""
+    """What `race` says; `backend`: one of `answer.BACKENDS`; `ties` are asked where floats do not come to an end.  At trust "float" HiGHS's word that there is no point decides, too."""
     racing, word, few = backend == "race", trust == "float", few_inputs(net)
     late = few and free_inputs(net) <= FEWER_INPUTS
     for_lp = max(1, threads // 2) if racing else threads
@@ -67,11 +69,11 @@ def searched(
             found = relu_split.search(net, rows, accept, deadline, tree, progress, for_split, root=root(progress))
         if found.status == "stuck":  # with many inputs too: the last resort
             tree.reset()
-            found = input_split.search(net, rows, accept, deadline, tree, progress, for_split)
+            found = input_split.search(net, rows, accept, deadline, tree, progress, for_split, ties)
         return found
 
     def lp(progress: Progress, tree: Tree) -> Searched:
-        return lp_split.search(net, rows, accept, deadline, tree, progress, for_lp, root=root(progress))
+        return lp_split.search(net, rows, accept, deadline, tree, progress, for_lp, root=root(progress), ties=ties)
 
     def whole(progress: Progress, tree: Tree) -> Searched:
         return milp.search(net, rows, accept, deadline, tree, progress, root=root(progress))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..lifeline import follow_parent
+from ...common.lifeline import follow_parent
 
 LEAST_SECONDS = 2.0  # for a proof that nobody asked for; it may take as long as deciding did
 SWITCH = 0.0005  # seconds: HiGHS solves a program in as many, and its thread waits that long for Python's lock each time
@@ -39,9 +39,10 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
     os._exit(0)  # not through interpreter shutdown
 
 
-def _warned(answer: Any, stated: Any) -> Any:
-    """With what is odd about the property."""
-    return replace(answer, warnings=(*stated.empty, *answer.warnings))
+def _warned(answer: Any, stated: Any, missing: list[str]) -> Any:
+    """With what is odd about the property, and why a network was not run in onnxruntime."""
+    unsaid = (f"{why}: what was read was not compared with it" for why in missing if why not in " ".join(answer.warnings))
+    return replace(answer, warnings=(*stated.empty, *unsaid, *answer.warnings))
 
 
 def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress: Any) -> Any:
@@ -60,7 +61,8 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
 
 def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from ...models.errors import InputError, TooLarge, Unsupported
-    from ...models.onnx_reader import load_onnx
+    from ...models.onnx_inputs import compare_on_boxes
+    from ...models.onnx_reader import load_traced
     from ...models.vnnlib import load_text, read_vnnlib
     from ..verdict import Contradiction
     from .answer import Answer
@@ -74,13 +76,22 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
         progress(f"reading {job['network']}")
         spec = load_text(job["property"])
         stated = read_vnnlib(spec, origin=job["property"])
+        missing: list[str] = []
         wanted = stated.wanted if job["against"] is None else None
-        network = load_onnx(job["network"], real_size=stated.inputs, wanted=wanted)
-        check_fit(network, stated, str(job["property"]))
+
+        def read(path: str) -> Any:
+            reading = load_traced(path, real_size=stated.inputs, wanted=wanted)
+            check_fit(reading.network, stated, str(job["property"]))
+            why = compare_on_boxes(reading, stated.cases, job["deadline"])
+            missing.extend([why] if why else [])
+            return reading.network
+
+        def told(answer: Answer) -> dict[str, Any]:
+            return {"answer": _warned(answer, stated, missing).to_plain()}
+
+        network = read(job["network"])
         if job["against"] is not None:
-            other = load_onnx(job["against"], real_size=stated.inputs)
-            check_fit(other, stated, str(job["property"]))
-            return {"answer": _warned(_of_two(network, other, stated, job, progress), stated).to_plain()}
+            return told(_of_two(network, read(job["against"]), stated, job, progress))
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         trust = "float" if job["trust"] == "float" else "exact"
         options |= {"progress": progress, "backend": job["backend"], "trust": trust}
@@ -93,9 +104,9 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
         if job["proof"] is not None or job["trust"] == "checked":
             answer = certified(answer, asked, Path(job["proof"]) if job["proof"] else None, job["format"], job["deadline"])
         elif job["trust"] is None and certifiable(answer):
-            send({"decided": _warned(answer, stated).to_plain()})
+            send({"decided": told(answer)["answer"]})
             answer = checked_where_affordable(answer, asked, min(job["deadline"], now() + max(LEAST_SECONDS, now() - began)))
-        return {"answer": _warned(answer, stated).to_plain()}
+        return told(answer)
     except Contradiction as error:
         return {"contradiction": [str(error).split("; artefacts are in ")[0], error.artefacts]}
     except TooLarge as error:

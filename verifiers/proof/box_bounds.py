@@ -9,8 +9,10 @@ docs/proof-format.md, §10, is the specification.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -46,8 +48,9 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class BoxNetwork:
-    """Nodes as in `Network`.  `columns[k]`: the places of ReLU node k in a row of all ReLUs; `bits`: of a coefficient."""
+    """Nodes as in `network`.  `columns[k]`: the places of ReLU node k in a row of all ReLUs; `bits`: of a coefficient."""
 
+    network: Network
     nodes: tuple[Step | Relu, ...]
     sizes: tuple[int, ...]
     columns: Mapping[int, slice]
@@ -59,10 +62,17 @@ class BoxNetwork:
         return sum(c.stop - c.start for c in self.columns.values())
 
 
+Ends = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]
+
+
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A box, `low` and `high` (inputs,) over 2**BOX, and bounds of all ReLUs' arguments on it, (ReLUs,) over 2**SCALE."""
+    """A box, `low` and `high` (inputs,) over 2**BOX, and bounds of all ReLUs' arguments on it, (ReLUs,) over 2**SCALE.
 
+    `ends`: those of the box, not rounded.
+    """
+
+    ends: Ends
     low: np.ndarray
     high: np.ndarray
     lower: np.ndarray
@@ -108,7 +118,7 @@ def box_network(network: Network) -> BoxNetwork:
     relus = [k for k, node in enumerate(nodes, start=1) if isinstance(node, Relu)]
     edges = np.cumsum([0, *(network.sizes[k] for k in relus)])
     columns = {k: slice(int(a), int(b)) for k, (a, b) in zip(relus, pairwise(edges), strict=True)}
-    return BoxNetwork(tuple(nodes), network.sizes, columns, max(16, min(WEIGHT, 61 - WEIGHT - max(network.sizes).bit_length())))
+    return BoxNetwork(network, tuple(nodes), network.sizes, columns, max(16, min(WEIGHT, 61 - WEIGHT - max(network.sizes).bit_length())))
 
 
 def _matrix(numerators: np.ndarray, denominator: int) -> Matrix:
@@ -129,23 +139,46 @@ def up(values: np.ndarray, places: int) -> np.ndarray:
     return -((-values) >> (places if values.dtype == object else min(places, 63)))
 
 
-def start(net: BoxNetwork, low: np.ndarray, high: np.ndarray) -> Region:
-    """The whole box, with what magnitudes alone say about ReLUs."""
-    sizes = magnitudes(net, low, high)
-    known = [sizes[net.nodes[k - 1].source] for k in net.columns]  # type: ignore[union-attr]
-    upper = integer_array(np.concatenate([v.astype(object) for v in known])) if known else np.zeros(0, dtype=np.int64)
-    return Region(low, high, exact_product(upper, -1), upper)
+def rounded(ends: Ends) -> tuple[np.ndarray, np.ndarray]:
+    """Over 2**BOX, outwards."""
+    low, high = (integer_array([way(v * 2**BOX) for v in side]) for way, side in zip((math.floor, math.ceil), ends, strict=True))
+    return low, high
 
 
-def magnitudes(net: BoxNetwork, low: np.ndarray, high: np.ndarray, region: Region | None = None) -> list[np.ndarray]:
-    """Per node: at least |value| on the box, over 2**SCALE; with the bounds of ReLUs of `region`."""
-    found = [up(np.maximum(np.abs(low), np.abs(high)), BOX - SCALE)]
-    bounded = {} if region is None else {net.nodes[k - 1].source: c for k, c in net.columns.items()}  # type: ignore[union-attr]
+def start(net: BoxNetwork, ends: Ends) -> Region:
+    """The whole box, with what interval arithmetic says about ReLUs."""
+    low, high = rounded(ends)
+    found = [(-up(-low, BOX - SCALE), up(high, BOX - SCALE))]
+    ones = integer_array([1 << SCALE])
+    for node in net.nodes:
+        if isinstance(node, Relu):
+            found.append(tuple(np.maximum(side, 0) for side in found[node.source]))  # type: ignore[arg-type]
+            continue
+        pieces = [_interval(node.bias, ones, ones), *(_interval(w, *found[s]) for s, w in zip(node.sources, node.weights, strict=True))]
+        found.append((exact_sum(*(a for a, _ in pieces)), exact_sum(*(b for _, b in pieces))))
+    none = [np.zeros(0, dtype=np.int64)]
+    known = [found[net.nodes[k - 1].source] for k in net.columns]  # type: ignore[union-attr]
+    lower, upper = (integer_array(np.concatenate([k[n].astype(object) for k in known] or none)) for n in (0, 1))
+    return Region(ends, low, high, lower, upper)
+
+
+def _interval(matrix: Matrix, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the matrix makes of values from low to high, over 2**SCALE, rounded outwards."""
+    plus, minus = np.maximum(matrix.numbers, 0), np.minimum(matrix.numbers, 0)
+    lost = integer_array([0 if matrix.exact else total(np.maximum(np.abs(low), np.abs(high)))])
+    tops = [exact_sum(exact_matmul(plus, a[:, None])[:, 0], exact_matmul(minus, b[:, None])[:, 0]) for a, b in ((high, low), (low, high))]
+    above, under = (up(exact_sum(exact_product(t, sign * 2), lost), matrix.places + 1) for t, sign in zip(tops, (1, -1), strict=True))
+    return -under, above
+
+
+def magnitudes(net: BoxNetwork, region: Region) -> list[np.ndarray]:
+    """Per node: at least |value| on the region, over 2**SCALE."""
+    found = [up(np.maximum(np.abs(region.low), np.abs(region.high)), BOX - SCALE)]
+    bounded = {net.nodes[k - 1].source: c for k, c in net.columns.items()}  # type: ignore[union-attr]
     for k, node in enumerate(net.nodes, start=1):
         if isinstance(node, Relu):
-            found.append(found[node.source] if region is None else np.maximum(region.upper[net.columns[k]], 0))
+            found.append(np.maximum(region.upper[net.columns[k]], 0))
         elif k in bounded:
-            assert region is not None
             found.append(np.maximum(np.abs(region.lower[bounded[k]]), np.abs(region.upper[bounded[k]])))
         else:
             ones = integer_array([1 << SCALE])
@@ -193,7 +226,12 @@ def better(region: Region, sign: int, relus: np.ndarray, found: np.ndarray) -> R
 
 def upper_bounds(net: BoxNetwork, region: Region, asked: Asked) -> np.ndarray:
     """Per function, an integer: over 2**SCALE, it is at least the function at every point of the region that has the phases."""
-    walk = _Walk(net, magnitudes(net, region.low, region.high, region), len(asked.constant))
+    return bounds_and_losses(net, region, asked)[0]
+
+
+def bounds_and_losses(net: BoxNetwork, region: Region, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
+    """`upper_bounds`, and about how much of each is what rounding may have cost."""
+    walk = _Walk(net, magnitudes(net, region), len(asked.constant))
     none = np.zeros(len(asked.constant), dtype=np.int64)
     walk.gain(asked.constant, none - SCALE)
     for node, coefficients in asked.coefficients.items():
@@ -210,7 +248,7 @@ def upper_bounds(net: BoxNetwork, region: Region, asked: Asked) -> np.ndarray:
         plus, minus = np.maximum(numbers, 0), np.minimum(numbers, 0)
         ends = exact_sum(exact_matmul(plus, region.high[:, None]), exact_matmul(minus, region.low[:, None]))
         walk.gain(ends[:, 0], places + (BOX - SCALE))
-    return integer_array(walk.bound)
+    return integer_array(walk.bound), integer_array(walk.lost)
 
 
 class _Walk:
@@ -219,12 +257,20 @@ class _Walk:
     def __init__(self, net: BoxNetwork, sizes: list[np.ndarray], count: int) -> None:
         self.net, self.sizes = net, sizes
         self.bound = np.zeros(count, dtype=object)
+        self.lost = np.zeros(count, dtype=object)
         self.carried: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def lose(self, numerators: np.ndarray, places: np.ndarray) -> None:
+        """What rounding may cost joins the bounds."""
+        before = self.bound
+        self.gain(numerators, places)
+        self.lost = self.lost + (self.bound - before)
 
     def gain(self, numerators: np.ndarray, places: np.ndarray) -> None:
         """numerators / 2**places (functions,), over 2**SCALE and rounded up, joins the bounds."""
         values, down = numerators.astype(object), places.astype(object)
         self.bound = self.bound - ((-(values << np.maximum(-down, 0))) >> np.maximum(down, 0))
+        self.lost = self.lost + 1
 
     def add(self, node: int, numbers: np.ndarray, places: np.ndarray) -> None:
         """More coefficients of a node, rounded to as many bits as a coefficient has."""
@@ -240,7 +286,7 @@ class _Walk:
             if numbers.dtype != object:  # below 2**62, so that half a unit more does no harm
                 half, by = half.astype(np.int64), drop
             numbers, places = integer_array((numbers + half[:, None]) >> by[:, None]), places - drop
-            self.gain((drop > 0).astype(object) * total(self.sizes[node][live]), places + 1)
+            self.lose((drop > 0).astype(object) * total(self.sizes[node][live]), places + 1)
         self.carried[node] = numbers, places
 
     def relu(self, source: int, columns: slice, region: Region, asked: Asked, numbers: np.ndarray, places: np.ndarray) -> None:
@@ -267,7 +313,7 @@ class _Walk:
         self.gain(exact_matmul(numbers, node.bias.numbers)[:, 0], places + (node.bias.places - SCALE))
         for matrix, largest in ((node.bias, ones), *zip(node.weights, (self.sizes[s] for s in node.sources), strict=True)):
             if not matrix.exact:
-                self.gain(size * total(largest), places + (matrix.places + 1))
+                self.lose(size * total(largest), places + (matrix.places + 1))
         for source, matrix in zip(node.sources, node.weights, strict=True):
             self.add(source, exact_matmul(numbers, matrix.numbers), places + matrix.places)
 

@@ -18,7 +18,8 @@ import numpy as np
 from ...models.integers import exact_matmul
 from ...models.network import Network, integer_array
 from ...models.property import Case, Polyhedron, Property
-from .box_bounds import BOX, ONE, Asked, BoxNetwork, Region, better, box_network, start, tightened, upper_bounds
+from .box_bounds import BOX, ONE, Asked, BoxNetwork, Region, better, bounds_and_losses, box_network, rounded, start, tightened, upper_bounds
+from .box_exact import exact_bound
 from .format import BOX_FORMAT
 from .lines import BITS, Lines, Phases, covers
 
@@ -74,16 +75,16 @@ class Leaf:
 
 
 def region_of(net: BoxNetwork, case: Case) -> Region:
-    """The case's box, rounded outwards."""
-    low, high = (integer_array([way(v * 2**BOX) for v in ends]) for way, ends in ((math.floor, case.lower), (math.ceil, case.upper)))
-    return start(net, low, high)
+    """The case's box."""
+    return start(net, (case.lower, case.upper))
 
 
 def cut(region: Region, i: int, value: Fraction) -> tuple[Region, Region]:
-    """Input i at most, and at least `value`; both rounded outwards."""
-    low, high = region.low.astype(object), region.high.astype(object)
-    high[i], low[i] = min(high[i], math.ceil(value * 2**BOX)), max(low[i], math.floor(value * 2**BOX))
-    return replace(region, high=integer_array(high)), replace(region, low=integer_array(low))
+    """Input i at most, and at least `value`."""
+    low, high = region.ends
+    halves = (low, (*high[:i], min(high[i], value), *high[i + 1 :])), ((*low[:i], max(low[i], value), *low[i + 1 :]), high)
+    first, second = (replace(region, ends=ends, low=a, high=b) for ends in halves for a, b in (rounded(ends),))
+    return first, second
 
 
 def with_bound(net: BoxNetwork, region: Region, relu: int, sign: int, below: np.ndarray, above: np.ndarray) -> Region:
@@ -110,10 +111,11 @@ def hold(net: BoxNetwork, region: Region, rows: Sequence[Unsafe], leaves: Sequen
         outputs, inputs, constant = (integer_array(np.stack([s[n].astype(object) for s in sums])) for n in range(3))
         coefficients = {len(net.nodes): outputs, 0: inputs} if inputs.any() else {len(net.nodes): outputs}
         below, above, beta = (integer_array(np.stack([getattr(leaf, name) for leaf in some])) for name in ("below", "above", "beta"))
-        bounds = upper_bounds(net, region, Asked(coefficients, constant[:, 0], below, above, beta, phase))
-        for leaf, bound in zip(some, bounds, strict=True):
+        asked = Asked(coefficients, constant[:, 0], below, above, beta, phase)
+        for f, (leaf, bound, lost) in enumerate(zip(some, *bounds_and_losses(net, region, asked), strict=True)):
             strict = any(s and f for s, f in zip(rows[leaf.polyhedron].strict, leaf.factors, strict=True))
-            out.append(bool(bound < 0 or (strict and bound <= 0)))
+            found = bound if bound < 0 or bound > 2 * lost else exact_bound(net, region, asked, f)  # rounding may hide a tie
+            out.append(bool(found < 0 or (strict and found == 0)))
     return out
 
 

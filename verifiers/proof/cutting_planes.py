@@ -140,6 +140,8 @@ class CuttingPlanes:
             size += len(part[0])
             if size > TERMS:
                 raise LimitReached(f"a step holds over {TERMS:,} terms")
+            if abs(part[1]) >> 2 * BITS:  # coefficients are watched where they grow; without any, this grows alone
+                raise LimitReached(f"a bound has over {2 * BITS} bits")
             stack.append(part)
 
         def pop() -> Part:

@@ -6,13 +6,13 @@ Nothing here is trusted: `third_party.py` makes the formulas once more from the 
 from __future__ import annotations
 
 import json
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...common.files import scratch
 from ...models.claim import Claim
 from ...models.errors import InputError, Unsupported
 from ..backend import installed_version
@@ -56,8 +56,8 @@ def section_pieces(claim: Claim, form: Form, seconds: float, progress: Callable[
     for query in queries(claim, form, deadline):
         progress(f"proof, {query.name}: {query.problem.constraints:,} constraints")
         yield _line(query.header)
-        with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
-            yield from _copied(_solved(claim, form, query, Path(folder) / "log", deadline))
+        with scratch() as folder:
+            yield from _copied(_solved(claim, form, query, folder / "log", deadline))
     yield _line(END)
 
 

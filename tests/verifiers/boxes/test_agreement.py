@@ -20,6 +20,7 @@ from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Affine, Network, Relu, integer_array
 from relucid.models.onnx_writer import with_source, write_onnx
 from relucid.models.property import Case, Property
+from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import close, decide_same_label
 from relucid.verifiers.boxes.compare import compare
@@ -234,7 +235,7 @@ def test_exactly_epsilon_is_within():
     assert decide_against(a, b, box((0, 1)), Fraction(99, 100), deadline=time.monotonic() + 5).verdict == "refuted"
 
 
-def test_epsilon_of_many_inputs_is_searched():
+def test_epsilon_of_many_inputs_is_searched(monkeypatch):
     """|s| as relu(s) + relu(-s) and as 2 relu(s) - s: bounds on the whole box do not see that they are one, splitting ReLUs does."""
     total = np.full((1, 20), 2.0**-4)
     a = with_source(floats((np.concatenate([total, -total]), [0.0, 0.0]), ([[1.0, 1.0]], [0.0])))
@@ -242,6 +243,9 @@ def test_epsilon_of_many_inputs_is_searched():
     b = with_source(Network(20, (Affine((0,), (integer_array([[1] * 20]),), integer_array([0]), 16), Relu(1), part), "real"))
     stated = box(*[(-1, 1)] * 20)
     assert compare(a, b, stated.cases[0].lower, stated.cases[0].upper, deadline=time.monotonic() + 2).bound > 0.6
+    found = decide_against(a, b, stated, Fraction(1, 100), deadline=time.monotonic() + 10)
+    assert (found.verdict, found.backend) == ("proved", "exact")
+    monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
     found = decide_against(a, b, stated, Fraction(1, 100), deadline=time.monotonic() + 10)
     assert (found.verdict, found.backend) == ("proved", "split-relus")
     moved = with_source(Network(20, (b.nodes[0], Relu(1), Affine((0, 2), part.weights, integer_array([1]), 16)), "real"))

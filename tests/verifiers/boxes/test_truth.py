@@ -45,12 +45,12 @@ def test_agrees_with_polygon_cutting(monkeypatch, engine, inputs, seed):
             outputs = exact_outputs(network, point)
             assert stated.cases[0].contains(point) and stated.witnesses(point, outputs)
             assert tuple(map(str, outputs)) == found.witness.output
-        else:
-            assert _touches(network, stated), (found.reason, seed)
+        else:  # only an exact counterexample that onnxruntime, which rounds, does not share
+            assert truth is not None and found.witness is not None and _touches(network, stated), (found.reason, seed)
 
 
 def _touches(network, stated):
-    """Whether a slightly smaller unsafe set decides the other way: only then may floats fail to decide."""
+    """Whether a slightly smaller unsafe set decides the other way."""
     case = stated.cases[0]
     results = set()
     for slack in (Fraction(-1, 10**6), Fraction(1, 10**6)):

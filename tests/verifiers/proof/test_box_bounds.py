@@ -12,7 +12,8 @@ from relucid.models.errors import Unsupported
 from relucid.models.network import Affine, Network, Relu, integer_array
 from relucid.models.property import Case
 from relucid.verifiers.proof import box_checker
-from relucid.verifiers.proof.box_bounds import BOX, ONE, SCALE, Asked, box_network, start, tightened, upper_bounds
+from relucid.verifiers.proof.box_bounds import ONE, SCALE, Asked, box_network, start, tightened, upper_bounds
+from relucid.verifiers.proof.box_exact import exact_bound
 
 
 def wild_network(rng: np.random.Generator, inputs: int) -> Network:
@@ -78,19 +79,34 @@ def test_bounds_hold_for_every_multiplier(seed: int, wild: bool) -> None:
         some = int(rng.integers(0, last + 1))
         coefficients = {n: integer_array(rng.integers(-3, 4, (3, network.sizes[n]))) for n in {0, some, last}}
         constant = integer_array(rng.integers(-5, 6, 3))
-        bounds = upper_bounds(net, region, Asked(coefficients, constant, below, above_, beta, phase))
+        asked = Asked(coefficients, constant, below, above_, beta, phase)
+        bounds, not_rounded = upper_bounds(net, region, asked), [exact_bound(net, region, asked, f) for f in range(3)]
         for found, reached in zip(values, arguments, strict=True):
             for f in range(3):
                 if all(p == 0 or reached[j] * int(p) >= 0 for j, p in enumerate(phase[f])):
                     exact = int(constant[f]) + sum(int(c) * v for n, m in coefficients.items() for c, v in zip(m[f], found[n], strict=True))
-                    assert exact * 2**SCALE <= int(bounds[f])
+                    assert exact * 2**SCALE <= int(bounds[f]) and exact <= not_rounded[f]
+
+
+def test_only_what_is_close_is_bounded_without_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """x / 3 on [0, 1 / 7] is at most 1 / 21, strictly more is refuted; a limit well below that is not looked at again."""
+    network = Network(1, (Affine((0,), (integer_array([[1]]),), integer_array([0]), 3),), "real")
+    net, asked = box_network(network), []
+    monkeypatch.setattr(box_checker, "exact_bound", lambda *a: asked.append(a) or exact_bound(*a))
+    for limit, strict, holds, close in ((21, True, True, True), (21, False, False, True), (22, True, False, False)):
+        (case,) = above(Fraction(1, limit), low=0, high=Fraction(1, 7), strict=strict).cases
+        rows = [box_checker.unsafe(case.unsafe[0], 1, 1)]
+        leaf = box_checker.Leaf(0, (), integer_array([1]), *(integer_array(np.zeros(0, dtype=np.int64)) for _ in range(3)))
+        asked.clear()
+        assert box_checker.hold(net, box_checker.region_of(net, case), rows, [leaf]) == [holds]
+        assert bool(asked) is close
 
 
 def test_small_numbers_are_not_rounded() -> None:
     """Integers and short fractions of two come out exactly, so that a property that holds with equality can be shown."""
     network = floats(([[1.0], [-1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0]))  # |x|
     net = box_network(network)
-    region = tightened(net, start(net, integer_array([-(1 << BOX)]), integer_array([3 << BOX])))
+    region = tightened(net, start(net, ((Fraction(-1),), (Fraction(3),))))
     assert list(region.lower) == [-1 << SCALE, -3 << SCALE] and list(region.upper) == [3 << SCALE, 1 << SCALE]
     for stated in (above(3, low=-1, high=3, strict=True), above(Fraction(3001, 1000), low=-1, high=3)):
         assert accepted(network, stated, proof_of(network, stated))

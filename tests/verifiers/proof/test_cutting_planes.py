@@ -256,6 +256,10 @@ def test_what_grows_without_end_reaches_a_limit(monkeypatch: pytest.MonkeyPatch)
     axioms = [parsed(" ".join(f"+1 x{v}" for v in range(1, 101)) + " >= 1 ;", 100)]
     with pytest.raises(LimitReached, match="bits"):
         CuttingPlanes(100, axioms).check([VERSION, "f", "pol 1" + (" " + "9" * 400 + " *") * 10_000])
+    with pytest.raises(LimitReached, match="bits"):  # where there is no coefficient, the degree grows
+        CuttingPlanes(100, axioms).check([VERSION, "f", "pol x1 ~x1 +" + (" " + "9" * 400 + " *") * 500])
+    with pytest.raises(LimitReached, match="bits"):  # line by line
+        CuttingPlanes(100, axioms).check([VERSION, "f", "pol x1 ~x1 +", *(f"pol {n} {'9' * 400} *" for n in range(2, 500))])
     monkeypatch.setattr(cutting_planes, "TERMS", 10_000)
     with pytest.raises(LimitReached, match="terms"):
         CuttingPlanes(100, axioms).check([VERSION, "f", "pol" + " 1 2 *" * 1000])

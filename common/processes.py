@@ -1,6 +1,6 @@
-"""Processes seen from outside: who belongs to an entrant, how much memory they hold, and how they all end.
+"""Processes seen from outside: who belongs to a tree of them, how much memory they hold, and how they all end.
 
-Used by `entrant.py`.  An entrant leads its own session; what it starts is found by group and by parentage, so that helpers
+A tree's leader leads its own session; what it starts is found by group and by parentage, so that helpers
 which left the group are still counted and ended.  Nothing here trusts the watched process.
 """
 
@@ -10,9 +10,8 @@ import contextlib
 import os
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,9 +60,23 @@ def _snapshot_ps() -> dict[int, ProcessInfo]:
     return table
 
 
+def below(pids: Iterable[int], table: Mapping[int, ProcessInfo]) -> set[int]:
+    """The descendants of these processes."""
+    children: dict[int, list[int]] = {}
+    for pid, info in table.items():
+        children.setdefault(info.parent, []).append(pid)
+    found: set[int] = set()
+    waiting = list(pids)
+    while waiting:
+        fresh = [p for p in children.get(waiting.pop(), ()) if p not in found]
+        found.update(fresh)
+        waiting += fresh
+    return found
+
+
 @dataclass
 class Tree:
-    """An entrant's processes: its group, their descendants, and whoever was one of them at an earlier look."""
+    """The leader's processes: its group, their descendants, and whoever was one of them at an earlier look."""
 
     leader: int
     seen: dict[int, str] = field(default_factory=dict)
@@ -71,13 +84,7 @@ class Tree:
     def members(self, table: Mapping[int, ProcessInfo]) -> list[int]:
         """Living processes of the tree, the leader first if it lives."""
         inside = {p for p, i in table.items() if i.group == self.leader or p == self.leader or self.seen.get(p) == i.start}
-        grown = True
-        while grown:
-            grown = False
-            for pid, info in table.items():
-                if pid not in inside and info.parent in inside:
-                    inside.add(pid)
-                    grown = True
+        inside |= below(inside, table)
         self.seen.update({p: table[p].start for p in inside})
         return sorted((p for p in inside if not table[p].zombie), key=lambda p: (p != self.leader, p))
 
@@ -116,26 +123,32 @@ def end(trees: Iterable[Tree]) -> None:
             time.sleep(0.01)
 
 
+def kill_below(pid: int) -> None:
+    """SIGKILL for every descendant of a process until none is alive; not for the process itself, nor for others of its group."""
+    hard = time.monotonic() + 10.0
+    while time.monotonic() < hard:
+        table = snapshot()
+        alive = [p for p in below([pid], table) if not table[p].zombie]
+        if not alive:
+            return
+        for p in alive:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(p, signal.SIGKILL)
+        time.sleep(0.005)
+
+
+def resident_mb(pid: int) -> float:
+    """What one process holds; 0 where it has ended."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        if os.path.exists("/proc/self/statm"):
+            return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE_KB / 1024
+        return int(subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=False).stdout) / 1024
+    return 0.0
+
+
 def exited(pid: int) -> bool:
     """Whether a child has ended, leaving it to be reaped later: until then its number cannot be given to another process."""
     try:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:
         return True
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is over: an interrupt between a child's start and its entry in the books would lose it."""
-    previous = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(previous):
-        yield  # only the main thread is interrupted, and only where Python handles the signal
-        return
-    came: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-        if came:
-            signal.raise_signal(signal.SIGINT)
