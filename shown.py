@@ -75,11 +75,13 @@ def _said(claim: Claim, word: Any) -> dict[str, Any]:
 def network_json(path: Path) -> dict[str, Any]:
     """An ONNX file that can be read without a domain, and whether float32 computes it exactly."""
     from .models.float32 import exact_in_float32
+    from .models.head import Wanted
     from .models.onnx_reader import load_onnx
 
-    network = load_onnx(path)
+    network = load_onnx(path, wanted=Wanted())
     report = exact_in_float32(network)
-    return {"kind": "network", **_network(network), "exact_in_float32": report.ok, "rounding": None if report.ok else report.reason}
+    head = {"head": list(network.head.operators)} if network.head is not None else {}
+    return {"kind": "network", **_network(network), **head, "exact_in_float32": report.ok, "rounding": None if report.ok else report.reason}
 
 
 @dataclass(frozen=True)

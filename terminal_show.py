@@ -108,15 +108,17 @@ def network_line(network: Any) -> str:
 
     widths = " -> ".join(str(network.sizes[k]) for k, n in enumerate(network.nodes, 1) if isinstance(n, Affine))
     takes = {"one_hot": "one-hot values", "ids": "one-hot values (from ids)", "real": "values"}[network.encoding]
-    return f"{network.input_size} {takes} -> {widths}; {plural(network.relu_count, 'ReLU')}"
+    after = "" if network.head is None else f"; then {', '.join(network.head.operators)}"
+    return f"{network.input_size} {takes} -> {widths}; {plural(network.relu_count, 'ReLU')}{after}"
 
 
 def network_lines(path: Path, quiet: bool = False) -> list[Any]:
     """Sizes and digest, and whether float32 computes it exactly; `quiet`: only the first."""
     from .models.float32 import exact_in_float32
+    from .models.head import Wanted
     from .models.onnx_reader import load_onnx
 
-    network = load_onnx(path)
+    network = load_onnx(path, wanted=Wanted())
     shown = [f"network  {visible(str(path))}\n         {network_line(network)}\n         sha256 {network.digest}"]
     if quiet:
         return shown

@@ -125,7 +125,7 @@ def read(folder: Path) -> list[Result]:
 def read_file(path: Path) -> list[Result]:
     """As `read`, of one file by its name."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
     except OSError as error:
         raise InputError(str(path), f"cannot read ({error.strerror})", "check the path") from None
     found: dict[tuple[Any, ...], Result] = {}

@@ -97,7 +97,7 @@ def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) ->
 def _same_seeds(folder: Path, seeds: Seeds) -> None:
     """So that the claims of one seed set do not replace those that results are already about."""
     try:
-        there = json.loads((folder / "suite.json").read_text(encoding="utf-8"))["seeds"]
+        there = json.loads((folder / "suite.json").read_text(encoding="utf-8-sig"))["seeds"]
     except (OSError, ValueError, KeyError):
         return
     if there != seeds:
@@ -136,6 +136,6 @@ def _case(name: str, path: Path) -> Case:
 def _beside(path: Path, file: str, key: str) -> str | None:
     """What a file beside the claim says, if there is one."""
     try:
-        return str(json.loads((path.parent / file).read_text(encoding="utf-8"))[key])
+        return str(json.loads((path.parent / file).read_text(encoding="utf-8-sig"))[key])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -52,7 +52,7 @@ def instances(folder: Path) -> list[Instance]:
     """The lines of instances.csv: network, property, seconds.  Raises InputError."""
     path = folder / "instances.csv"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise InputError(str(folder), "holds no instances.csv", "give a folder of a VNN-COMP benchmark") from None
     except (OSError, UnicodeDecodeError) as error:

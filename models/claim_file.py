@@ -16,7 +16,7 @@ from typing import Any, Literal
 from .claim import Claim, Decision
 from .domain import Domain
 from .errors import InputError
-from .files import read_file
+from .files import decoded, read_file
 from .network import Network
 from .onnx_reading import Reading
 from .pair import Pair, claim_of_pair
@@ -123,7 +123,7 @@ def read_table(path: Path) -> dict[str, Any]:
     if len(data) > MAX_CLAIM_BYTES:
         raise InputError(str(path), f"over {MAX_CLAIM_BYTES} bytes, which is no claim file", "check the path")
     try:
-        table = tomllib.loads(data.decode("utf-8"))
+        table = tomllib.loads(decoded(data))
     except UnicodeDecodeError:
         raise InputError(str(path), "not UTF-8 text", "a claim file is TOML") from None
     except (ValueError, RecursionError) as error:  # tomllib's own error, and Python's for thousands of digits

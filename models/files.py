@@ -27,6 +27,11 @@ def read_file(path: str | Path, limit: int) -> bytes:
         return file.read(limit + 1)
 
 
+def decoded(data: bytes) -> str:
+    """A file's text, UTF-8, without the byte order mark that some editors put before it.  Raises UnicodeDecodeError (a ValueError)."""
+    return data.decode("utf-8-sig")
+
+
 class Draft:
     """A file that is being written and has no place yet: `file` to write to, `path` to read from what was settled.
 

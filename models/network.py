@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 
 from .errors import TooLarge
+from .head import Head
 
 MAX_DENSE = 2**26  # entries of sparse matrices that may be written out
 FLOAT64_EXACT = 2**53  # integers up to here are exact in float64, in any order of summation
@@ -127,7 +128,8 @@ class Network:
     `encoding` says how the file takes its input: "one_hot" float [1, positions*alphabet], "ids" int64
     [1, positions], or "real".  In this form the input is always the vector of `input_size` numbers;
     for "ids" it is the one-hot vector, position-major, that the ids stand for.
-    `source` is the ONNX file's bytes (for onnxruntime and the digest).
+    `source` is the ONNX file's bytes (for onnxruntime and the digest), `output` the name of the file's output that it gives (empty: there is
+    one).  With a `head`, the file goes on from this network's outputs, and only who asks for one gets it (`onnx_reader`).
     """
 
     input_size: int
@@ -136,6 +138,8 @@ class Network:
     source: bytes = b""
     name: str = "network"
     rounding: tuple[str, ...] = ()  # operators of the file that may round in floating point although the nodes below are exact
+    output: str = ""
+    head: Head | None = None
     sizes: tuple[int, ...] = field(init=False)
     scales: tuple[int, ...] = field(init=False)
 
@@ -161,6 +165,11 @@ class Network:
     @property
     def output_size(self) -> int:
         return self.sizes[-1]
+
+    @property
+    def result_size(self) -> int:
+        """How many numbers the file gives."""
+        return self.output_size if self.head is None else len(self.head.elements)
 
     @property
     def scale(self) -> int:
@@ -281,6 +290,8 @@ class Network:
             h.update(f"|affine {node.sources} {node.size} {node.denominator}".encode())
             for array in (*node.weights, node.bias):
                 h.update((";" + ",".join(str(int(v)) for v in array.flat)).encode())
+        if self.head is not None:
+            h.update(f"|head {self.head.canonical()}".encode())
         return h.hexdigest()
 
 

@@ -10,19 +10,24 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
 from .errors import InputError, TooLarge
-from .network import Relu
+from .exact_point import exact_outputs
+from .head import Choice, Head
+from .head_rows import result
+from .network import Network, Relu
 from .onnx_reading import Reading, Step
 from .onnx_rounding import Rounding, affine, numbers
 from .onnx_tensors import FLOATS, Const, Lookup, Tensor, Values
-from .runtime import RuntimeUnavailable, Session
+from .runtime import OnnxRuntime, RuntimeUnavailable, Session
 
 MOST_VALUES = 1 << 22  # of all nodes on one batch
 LARGEST = 1 << 27  # values of all nodes on one input
 SHOWN = 8  # numbers of an input
+RESULTS, COARSE = 4, 1e-3  # inputs on which a head's results are compared, and how closely
 MEND = "write it with other operators; if onnxruntime follows the ONNX text here, the reader is wrong: please report it"
 
 
@@ -47,9 +52,32 @@ def compare(reading: Reading, inputs: np.ndarray, deadline: float = math.inf) ->
                 break
             some = inputs[start : start + batch]
             _Walk(reading, some.astype(np.float64), shown.values(some)).check()
+        if reading.network.head is not None:
+            _same_results(reading.network, reading.network.head, inputs[:RESULTS])
     except RuntimeUnavailable as error:
         return str(error)
     return ""
+
+
+def _same_results(network: Network, head: Head, inputs: np.ndarray) -> None:
+    """What the file makes of its logits, coarsely: another axis, or another class, is far off.  Raises InputError."""
+    runtime = OnnxRuntime(network)
+    for x in inputs.astype(runtime.input_type):
+        got = runtime.run(x[None])[0].astype(np.float64)
+        logits = exact_outputs(network, [Fraction(float(v)) for v in x])
+        for k, element in enumerate(head.elements):
+            expected = float(result(element, logits))
+            if isinstance(element, Choice):
+                last, best = (
+                    sorted(float(logits[i]) if i >= 0 else 0.0 for i in element.group)[-2:] if len(element.group) > 1 else (0.0, 1.0)
+                )
+                if best - last <= COARSE * (1 + abs(best)):
+                    continue  # rounding may choose another one
+            if not abs(got[k] - expected) <= COARSE * (1 + abs(expected)):
+                what = (
+                    f"{' and '.join(head.operators)}: onnxruntime gives {got[k]:.9g} where the reader has {expected:.9g} as result {k + 1}"
+                )
+                raise InputError(network.name, what, MEND)
 
 
 class _Shown:

@@ -57,7 +57,7 @@ OPERATORS: dict[str, Function] = {}
 
 
 def operator(name: str) -> Callable[[Function], Function]:
-    """Enter a function into `OPERATORS` under its ONNX name (default domain)."""
+    """Enter a function into `OPERATORS` under its ONNX name, with its domain before it where that is not the default one."""
 
     def enter(function: Function) -> Function:
         OPERATORS[name] = function

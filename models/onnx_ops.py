@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from . import onnx_pieces, onnx_windows  # noqa: F401  (they enter their operators)
+from . import onnx_einsum, onnx_folding, onnx_pieces, onnx_resize, onnx_windows  # noqa: F401  (they enter their operators)
 from .float32 import FORMATS, representable
 from .network import dyadic
 from .onnx_call import OPERATORS as OPERATORS

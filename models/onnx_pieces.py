@@ -11,7 +11,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from .float32 import FORMATS, representable
 from .network import dyadic
 from .onnx_call import Call, operator
 from .onnx_shapes import axis_of
@@ -149,6 +148,17 @@ def _constant(x: Values, value: Fraction) -> Const:
     return Const(np.broadcast_to(np.array(value.numerator, dtype=object), x.shape), value.denominator, x.dtype)
 
 
+@operator("HardSigmoid")
+def hard_sigmoid(call: Call) -> Tensor:
+    """min(max(alpha x + beta, 0), 1)."""
+    x = _values(call.build, call.input(0))
+    alpha, beta = (Fraction(call.attributes.get(name, usual)) for name, usual in (("alpha", float(np.float32(0.2))), ("beta", 0.5)))
+    sloped = Term(np.arange(x.refs.size), x.refs.reshape(-1), np.full(x.refs.size, alpha.numerator, dtype=object), alpha.denominator)
+    line = call.build.affine(x.shape, x.dtype, [sloped], _constant(x, beta))
+    over = call.build.relu(call.build.affine(x.shape, x.dtype, [_ones(line)], _constant(x, Fraction(-1))))
+    return call.build.affine(x.shape, x.dtype, [_ones(call.build.relu(line)), _ones(over, -1)])
+
+
 def _everywhere(build: Builder, x: Values, value: Fraction) -> Values:
     one = build.known(constant(np.array([value.numerator], dtype=object), value.denominator, x.dtype))
     return Values(np.broadcast_to(one.refs[0], x.shape), x.dtype)
@@ -167,7 +177,7 @@ def prelu(call: Call) -> Tensor:
     return call.build.affine(x.shape, x.dtype, [kept, more])
 
 
-def _reduced(call: Call, since: int) -> tuple[Tensor, list[int], bool] | None:
+def reduced(call: Call, since: int) -> tuple[Tensor, list[int], bool] | None:
     """The input, the axes that go (sorted) and whether they stay as 1; None where nothing is reduced."""
     x, axes = call.input(0), call.axes(1, since=since)
     if not axes:
@@ -178,7 +188,7 @@ def _reduced(call: Call, since: int) -> tuple[Tensor, list[int], bool] | None:
     return x, gone, bool(call.attributes.get("keepdims", 1))
 
 
-def _last(x: Tensor, gone: list[int], keep: bool) -> tuple[Tensor, tuple[int, ...]]:
+def last_axis(x: Tensor, gone: list[int], keep: bool) -> tuple[Tensor, tuple[int, ...]]:
     """With the axes that go joined as the last one, and the shape of what is left."""
     stay = [a for a in range(len(x.shape)) if a not in gone]
     size = math.prod(x.shape[a] for a in gone)
@@ -188,13 +198,13 @@ def _last(x: Tensor, gone: list[int], keep: bool) -> tuple[Tensor, tuple[int, ..
 
 
 def _total(call: Call, since: int, *, mean: bool) -> Tensor:
-    asked = _reduced(call, since)
+    asked = reduced(call, since)
     if asked is None:
         return call.input(0)
     x, gone, keep = asked
     if isinstance(x, Lookup):
         raise Refused("it sums integers of several ids")
-    front, shape = _last(x, gone, keep)
+    front, shape = last_axis(x, gone, keep)
     count = front.shape[-1] if mean else 1
     if not count:
         raise Refused("it takes the mean of no values")
@@ -224,13 +234,13 @@ def reduce_mean(call: Call) -> Tensor:
 
 
 def _extreme(call: Call, *, smallest: bool) -> Tensor:
-    asked = _reduced(call, 18)
+    asked = reduced(call, 18)
     if asked is None:
         return call.input(0)
     x, gone, keep = asked
     if isinstance(x, Lookup):
         raise Refused("it compares integers of several ids")
-    front, shape = _last(x, gone, keep)
+    front, shape = last_axis(x, gone, keep)
     if isinstance(front, Const):
         if not front.shape[-1]:
             raise Refused("it compares no values")
@@ -264,22 +274,3 @@ def sum_of(call: Call) -> Tensor:
     check_size(max(1, math.prod(shape)))
     wide = [_values(call.build, x) if not isinstance(x, Const) else call.build.known(x) for x in inputs]
     return call.build.affine(shape, inputs[0].dtype, [_ones(x.rearranged(lambda i: np.broadcast_to(i, shape))) for x in wide])
-
-
-@operator("Sqrt")
-def square_root(call: Call) -> Tensor:
-    """Of constants whose root is exact: what normalisations written by hand need it for is usually folded by the exporter."""
-    x = call.input(0)
-    if not isinstance(x, Const):
-        raise Refused("its operand depends on the input")
-    roots = []
-    for v in x.numerators.flat:
-        value = Fraction(int(v), x.denominator)
-        if value < 0:
-            raise Refused("a root of a negative number")
-        root = Fraction(math.isqrt(value.numerator), math.isqrt(value.denominator))
-        if root * root != value or not representable(np.array([root.numerator], dtype=object), root.denominator, *FORMATS[x.dtype]).all():
-            raise Refused("a root that is not exact in the file's type; fold constants when exporting")
-        roots.append(root)
-    numerators, denominator = dyadic(np.array(roots, dtype=object).reshape(x.shape))
-    return constant(numerators, denominator, x.dtype)

@@ -15,9 +15,11 @@ import numpy as np
 
 from ..common.deadline import check
 from .errors import InputError, TooLarge
+from .head import Wanted
 from .network import Encoding, Network, dyadic
 from .onnx_call import Call
 from .onnx_files import load_model, outside, parsed
+from .onnx_head import AFTER, MADE, Squashed, head_of
 from .onnx_ops import OPERATORS
 from .onnx_reading import Reading, Step
 from .onnx_tensors import (
@@ -40,44 +42,76 @@ if TYPE_CHECKING:
 
 OLDEST_OPSET = 7  # before that, broadcasting had other rules
 SHOWN = 12  # refused nodes that are listed one by one
+DOMAINS = ("", "ai.onnx.ml")
 
 
-def load_onnx(path: str | Path, *, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None) -> Network:
+def load_onnx(
+    path: str | Path,
+    *,
+    positions: int | None = None,
+    alphabet: int | None = None,
+    real_size: int | None = None,
+    wanted: Wanted | None = None,
+) -> Network:
     """`read_onnx` of a file; .gz is read in place, and so are weights in files beside it."""
-    return load_traced(path, positions=positions, alphabet=alphabet, real_size=real_size).network
+    return load_traced(path, positions=positions, alphabet=alphabet, real_size=real_size, wanted=wanted).network
 
 
-def load_traced(path: str | Path, *, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None) -> Reading:
+def load_traced(
+    path: str | Path,
+    *,
+    positions: int | None = None,
+    alphabet: int | None = None,
+    real_size: int | None = None,
+    wanted: Wanted | None = None,
+) -> Reading:
     """`load_onnx` with the way to the network, for `onnx_agreement`."""
-    return trace_onnx(load_model(path), origin=str(path), positions=positions, alphabet=alphabet, real_size=real_size)
+    return trace_onnx(load_model(path), origin=str(path), positions=positions, alphabet=alphabet, real_size=real_size, wanted=wanted)
 
 
 def read_onnx(
-    data: bytes, *, origin: str, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None
+    data: bytes,
+    *,
+    origin: str,
+    positions: int | None = None,
+    alphabet: int | None = None,
+    real_size: int | None = None,
+    wanted: Wanted | None = None,
 ) -> Network:
     """The network that an ONNX file describes, over the rationals (docs/semantics.md).
 
     `positions` and `alphabet` are the domain's: with them a float input is read as one-hot (`encoding` "one_hot"), without
     them as real numbers ("real").  An int64 input ("ids") needs them.  `real_size`: how many real numbers one input has, where the
-    file's first axis may be a batch of several; large convolutions are sparse then.  Raises InputError.
+    file's first axis may be a batch of several; large convolutions are sparse then.  `wanted`: the file may have several outputs, and
+    end in what is not piecewise linear; the network then ends before that and has a `head`.  Raises InputError.
     """
-    return trace_onnx(data, origin=origin, positions=positions, alphabet=alphabet, real_size=real_size).network
+    return trace_onnx(data, origin=origin, positions=positions, alphabet=alphabet, real_size=real_size, wanted=wanted).network
 
 
 def trace_onnx(
-    data: bytes, *, origin: str, positions: int | None = None, alphabet: int | None = None, real_size: int | None = None
+    data: bytes,
+    *,
+    origin: str,
+    positions: int | None = None,
+    alphabet: int | None = None,
+    real_size: int | None = None,
+    wanted: Wanted | None = None,
 ) -> Reading:
     """`read_onnx` with the way to the network, for `onnx_agreement`."""
-    graph = _Graph(data, origin)
+    graph = _Graph(data, origin, wanted)
     encoding, start, input_size = graph.entry(positions, alphabet, real_size)
     build = Builder(input_size, graph.opset, sparse=real_size is not None)
     steps: list[Step] = []
-    output = graph.walk(start, build, steps)
+    output, head = graph.walk(start, build, steps), None
     try:
+        if isinstance(output, Squashed):
+            output, head = head_of(output, tuple(graph.ending))
+            build.rounding.append(f"{' and '.join(graph.ending)} after the last layer rounds")
         nodes = build.finish(output)
     except Refused as reason:
         raise InputError(origin, f"output {graph.output!r}: {reason}", "export a network with float outputs in one row") from None
-    network = Network(input_size, nodes, encoding, data, Path(origin).name or "network", tuple(build.rounding))
+    several = graph.output if len(graph.graph.output) > 1 else ""
+    network = Network(input_size, nodes, encoding, data, Path(origin).name or "network", tuple(build.rounding), several, head)
     return Reading(network, start, tuple(steps), tuple(build.nodes), tuple(build.offsets), tuple(build.sizes))
 
 
@@ -90,11 +124,19 @@ def _type_name(code: int) -> str:
     return {"float": "float32", "double": "float64"}.get(name, name)
 
 
+def _element_type(value: onnx.TypeProto) -> int:
+    """Of a tensor, or of the values in a sequence of dictionaries (ZipMap)."""
+    if value.HasField("sequence_type") and value.sequence_type.elem_type.HasField("map_type"):
+        value = value.sequence_type.elem_type.map_type.value_type
+    return value.tensor_type.elem_type
+
+
 class _Graph:
     """A parsed file that passed every check that needs no arithmetic."""
 
-    def __init__(self, data: bytes, origin: str) -> None:
-        self.origin = origin
+    def __init__(self, data: bytes, origin: str, wanted: Wanted | None) -> None:
+        self.origin, self.wanted = origin, wanted
+        self.ending: list[str] = []  # operators that make what is not piecewise linear
         self.model = parsed(data, origin)
         self.graph = self.model.graph
         self.opset = self._opset()
@@ -104,8 +146,8 @@ class _Graph:
             raise self._error(f"tensor {name!r} lies in another file", "save the model with its weights inside")
         self._initialisers = {t.name: t for t in self.graph.initializer}
         self._sparse = {t.values.name: t for t in self.graph.sparse_initializer}
-        self.output = self._only_output()
-        self._order = self._sorted()
+        self.output = self._chosen_output()
+        self._order = self._needed(self._sorted()) if len(self.graph.output) > 1 else self._sorted()
 
     def _error(self, what: str, mend: str = "") -> InputError:
         return InputError(self.origin, what, mend)
@@ -119,13 +161,31 @@ class _Graph:
             raise self._error("the file names no ONNX opset", "export it again as a complete ONNX model")
         if not OLDEST_OPSET <= version <= onnx_opset_version():
             raise self._error(f"opset {version} is not known (known: {OLDEST_OPSET} to {onnx_opset_version()})", "export with opset 13")
+        self._versions = versions | {"": int(version)}
         return int(version)
 
-    def _only_output(self) -> str:
-        names = [v.name for v in self.graph.output]
-        if len(names) != 1:
-            raise self._error(f"the graph has {len(names)} outputs{_listed(names)}", "keep one output")
-        return str(names[0])
+    def _chosen_output(self) -> str:
+        names = [str(v.name) for v in self.graph.output]
+        if len(names) == 1:
+            return names[0]
+        if self.wanted is not None:
+            if self.wanted.name in names:
+                return self.wanted.name
+            if 1 < self.wanted.count == len(names):
+                return names[self.wanted.place]
+            floats = [str(v.name) for v in self.graph.output if _type_name(_element_type(v.type)) in FLOATS]
+            if len(floats) == 1:
+                return floats[0]
+        raise self._error(f"the graph has {len(names)} outputs{_listed(names)}", "keep one output")
+
+    def _needed(self, order: list[tuple[int, onnx.NodeProto]]) -> list[tuple[int, onnx.NodeProto]]:
+        """Only the nodes that the output stands on."""
+        needed, kept = {self.output}, []
+        for i, node in reversed(order):
+            if needed & set(node.output):
+                needed.update(node.input)
+                kept.append((i, node))
+        return kept[::-1]
 
     def _sorted(self) -> list[tuple[int, onnx.NodeProto]]:
         """The nodes with their numbers in the file, each after those it reads.  Raises on cycles and undefined or repeated names."""
@@ -259,9 +319,11 @@ class _Graph:
         model = ModelProto()
         model.CopyFrom(self.model)
         del model.graph.node[:]
-        model.graph.node.extend(node for _, node in self._order)  # onnxruntime sorts too
+        model.graph.node.extend(node for _, node in self._sorted())  # onnxruntime sorts too
         del model.graph.value_info[:]
         for value in model.graph.output:
+            if not value.type.HasField("tensor_type"):
+                continue
             value.type.tensor_type.shape.SetInParent()  # an output may leave its shape out; the checker would not have it
         try:
             checker.check_model(model)
@@ -269,9 +331,12 @@ class _Graph:
             raise self._error(f"is no valid ONNX model ({str(error).splitlines()[0] if str(error) else type(error).__name__})") from None
 
     def _evaluated(self, node: onnx.NodeProto, values: dict[str, Tensor | None], build: Builder) -> Tensor | tuple[Tensor, ...] | None:
-        if node.domain not in ("", "ai.onnx"):
-            raise Refused(f"operators of the domain {node.domain!r} are not supported")
-        if node.op_type not in OPERATORS:
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if domain not in DOMAINS:
+            raise Refused(f"operators of the domain {domain!r} are not supported")
+        operator = f"{domain}.{node.op_type}" if domain else node.op_type
+        heads = self.wanted is not None
+        if operator not in OPERATORS and not (heads and (operator in MADE or operator in AFTER)):
             raise Refused("the operator is not supported")
         inputs = []
         for name in node.input:
@@ -283,23 +348,33 @@ class _Graph:
             if secondary & set(node.input):
                 raise Refused("it reads a secondary output of a node")
             return None  # it stands on a node that is refused already
-        self._fits_schema(node)
+        self._fits_schema(node, domain)
         attributes = {a.name: self._attribute(a) for a in node.attribute}
-        return OPERATORS[node.op_type](Call(tuple(inputs), attributes, build, len(node.output)))
+        function = OPERATORS.get(operator) or MADE.get(operator) or AFTER[operator]  # ZipMap and others are in AFTER only
+        if any(isinstance(x, Squashed) for x in inputs):
+            if operator not in AFTER:
+                raise Refused(f"it takes what {self.ending[-1]} gives, which is not piecewise linear")
+            function = AFTER[operator]
+        if operator in MADE:
+            self.ending.append(node.op_type)
+        return function(Call(tuple(inputs), attributes, build, len(node.output)))
 
-    def _fits_schema(self, node: onnx.NodeProto) -> None:
+    def _fits_schema(self, node: onnx.NodeProto, domain: str) -> None:
         """Attributes of the right names and types, and as many inputs as the operator has at this opset."""
         from onnx.defs import SchemaError, get_schema
 
+        opset = self._versions.get(domain)
+        if opset is None:
+            raise Refused(f"the file names no opset of {domain}")
         try:
-            schema = get_schema(node.op_type, self.opset)
+            schema = get_schema(node.op_type, opset, domain)
         except SchemaError:
-            raise Refused(f"opset {self.opset} has no such operator") from None
+            raise Refused(f"opset {opset} has no such operator") from None
         if not schema.min_input <= len(node.input) <= schema.max_input:
             raise Refused(f"it has {len(node.input)} inputs")
         for a in node.attribute:
             if a.name not in schema.attributes:
-                raise Refused(f"opset {self.opset} knows no attribute {a.name!r}")
+                raise Refused(f"opset {opset} knows no attribute {a.name!r}")
             if a.type != schema.attributes[a.name].type.value:  # type: ignore[attr-defined]
                 raise Refused(f"attribute {a.name!r} has the wrong type")
 
@@ -323,7 +398,7 @@ class _Graph:
             value = helper.get_attribute_value(a)
         except ValueError as error:
             raise Refused(f"attribute {a.name!r} cannot be read ({error})") from None
-        if a.name == "to":
+        if a.name in ("to", "output_dtype"):
             return _type_name(value)
         if a.type in (AttributeProto.FLOAT, AttributeProto.FLOATS) and not np.isfinite(value).all():
             raise Refused(f"attribute {a.name!r} holds NaN or infinity")

@@ -23,8 +23,8 @@ SPARSE_COST = 3  # places and numbers, and both orders of them later on
 SPARSE_FROM = 2**20  # entries of a matrix that may be kept sparse, if less than one in eight is not 0
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 INTEGER_RANGES = {"bool": (0, 1)}
-INTEGER_RANGES |= {f"int{b}": (-(2 ** (b - 1)), 2 ** (b - 1) - 1) for b in (8, 16, 32, 64)}
-INTEGER_RANGES |= {f"uint{b}": (0, 2**b - 1) for b in (8, 16, 32, 64)}
+INTEGER_RANGES |= {f"int{b}": (-(2 ** (b - 1)), 2 ** (b - 1) - 1) for b in (2, 4, 8, 16, 32, 64)}
+INTEGER_RANGES |= {f"uint{b}": (0, 2**b - 1) for b in (2, 4, 8, 16, 32, 64)}
 
 
 class Refused(Exception):

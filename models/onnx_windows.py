@@ -16,6 +16,7 @@ import numpy as np
 from .onnx_call import Call, operator
 from .onnx_pieces import largest
 from .onnx_tensors import FLOATS, Const, Lookup, Refused, Tensor, Term, Values, check_size, times
+from .roots import nearest_float_root
 
 OUTSIDE = -1
 
@@ -176,9 +177,20 @@ def conv_transpose(call: Call) -> Tensor:
     if len(strides) != rank or len(dilations) != rank or len(more) != rank or len(pads) != 2 * rank or min([*strides, *dilations]) < 1:
         raise Refused("its strides, dilations or pads do not fit")
     spread = [strides[d] * (lengths[d] - 1) + more[d] + (w.shape[2 + d] - 1) * dilations[d] + 1 for d in range(rank)]
-    if "output_shape" in call.attributes or auto not in ("NOTSET", "VALID"):
-        raise Refused("output_shape and auto_pad SAME are not supported")
-    pads = [0] * (2 * rank) if auto == "VALID" else pads
+    wanted = list(call.attributes.get("output_shape", ()))[-rank:]
+    if wanted and auto == "VALID":
+        raise Refused("output_shape contradicts auto_pad VALID")
+    if wanted or auto in ("SAME_UPPER", "SAME_LOWER"):
+        wanted = wanted or [strides[d] * lengths[d] for d in range(rank)]
+        if len(wanted) != rank or any(spread[d] < wanted[d] for d in range(rank)):
+            raise Refused(f"output_shape {wanted} is larger than the kernel reaches, or does not fit")
+        cut = [spread[d] - wanted[d] for d in range(rank)]
+        before = [c // 2 if auto == "SAME_UPPER" else c - c // 2 for c in cut]
+        pads = [*before, *(c - b for c, b in zip(cut, before, strict=True))]
+    elif auto not in ("NOTSET", "VALID"):
+        raise Refused(f"auto_pad {auto!r} is not known")
+    elif auto == "VALID":
+        pads = [0] * (2 * rank)
     places = [spread[d] - pads[d] - pads[rank + d] for d in range(rank)]
     if min(places) < 1 or min(pads) < 0 or min(more) < 0:
         raise Refused("its pads leave nothing")
@@ -307,14 +319,9 @@ def batch_normalization(call: Call) -> Tensor:
 
 
 def _over_root(gamma: Fraction, value: Fraction) -> Fraction:
-    """The float64 nearest to gamma / sqrt(value): by integer square root, far beyond float64's precision."""
-    square = gamma * gamma / value
-    if not square:
-        return Fraction(0)
-    shift = max(0, 160 - (square.numerator.bit_length() - square.denominator.bit_length()) // 2)
-    root = Fraction(math.isqrt((square.numerator << (2 * shift)) // square.denominator), 1 << shift)
-    near = root.numerator / root.denominator
-    return Fraction(near if gamma > 0 else -near)
+    """The float64 nearest to gamma / sqrt(value)."""
+    near = nearest_float_root(gamma * gamma / value)
+    return near if gamma > 0 else -near
 
 
 def _over_common(values: Sequence[Fraction]) -> tuple[np.ndarray, int]:

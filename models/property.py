@@ -8,8 +8,10 @@ polyhedra hold.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+
+from .head import Wanted
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Property:
-    """`cases` may be empty: then there is no counterexample.  `empty`: which regions of the file have no input, and why, for people."""
+    """`cases` may be empty: then there is no counterexample.  `empty`: which regions of the file have no input, and why, for people.
+
+    `wanted`: which output of a file it speaks of, where there are several.
+    """
 
     inputs: int
     outputs: int
     cases: tuple[Case, ...]
     empty: tuple[str, ...] = ()
+    wanted: Wanted = field(default_factory=Wanted)
 
     def __post_init__(self) -> None:
         for case in self.cases:

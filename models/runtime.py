@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class Session:
     def run(self, value: np.ndarray, outputs: Sequence[str] | None = None) -> list[np.ndarray]:
         """The outputs of these names (None: all) for one input."""
         try:
-            return [np.asarray(v) for v in self._session.run(outputs, {self.input_name: value})]
+            return [_array(v) for v in self._session.run(outputs, {self.input_name: value})]
         except Exception as error:
             raise RuntimeUnavailable(f"onnxruntime fails on {self.name} ({_first_line(error)})") from None
 
@@ -82,18 +82,19 @@ class OnnxRuntime:
         if inputs.dtype.kind in "biuf" and not (typed == inputs).all():
             raise ValueError(f"inputs are not exact in {np.dtype(self._dtype)}")
         rows = [self._one(np.resize(row, shape)) for row in typed]  # a batch of several gets the same row several times
-        return np.stack(rows) if rows else np.zeros((0, self.network.output_size), dtype=np.float32)
+        return np.stack(rows) if rows else np.zeros((0, self.network.result_size), dtype=np.float32)
 
     def run_words(self, domain: Domain, words: np.ndarray) -> np.ndarray:
         """`run` for padded words of the domain, in the encoding that the file takes."""
         return self.run(domain.ids(words) if self.network.encoding == "ids" else domain.one_hot(words))
 
     def _one(self, value: np.ndarray) -> np.ndarray:
-        out = self._session.run(value)[0].reshape(-1)
-        if value.size > self.network.input_size and value.size // self.network.input_size * self.network.output_size == out.size:
-            out = out[: self.network.output_size]
-        if out.shape != (self.network.output_size,):
-            raise RuntimeMismatch(f"onnxruntime gives {out.size} outputs, the network has {self.network.output_size}")
+        out = self._session.run(value, [self.network.output] if self.network.output else None)[0].reshape(-1)
+        size = self.network.result_size
+        if value.size > self.network.input_size and value.size // self.network.input_size * size == out.size:
+            out = out[:size]
+        if out.shape != (size,):
+            raise RuntimeMismatch(f"onnxruntime gives {out.size} outputs, the network has {size}")
         if not np.isfinite(out.astype(np.float64)).all():
             raise RuntimeMismatch("onnxruntime gives NaN or infinity: the network overflows in floating point")
         return out
@@ -112,6 +113,11 @@ class OnnxRuntime:
         if math.prod(shape) != size and not (len(shape) > 1 and math.prod(shape[1:]) == size):
             raise ValueError(f"inputs have {size} values, the file takes {list(shape)}")
         return shape
+
+
+def _array(value: Any) -> np.ndarray:
+    """A tensor as it is; of a dictionary per row (ZipMap), the values in the order of the keys."""
+    return np.array([[row[key] for key in sorted(row)] for row in value]) if isinstance(value, list) else np.asarray(value)
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 from io import BytesIO
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any as Whatever
 
 from .errors import InputError
-from .files import read_file
+from .files import decoded, read_file
 from .formula import All, Any, Formula, Linear, Unbounded, comparison, to_property
+from .head import Wanted
 from .property import Property
 
 MAX_BYTES = 2**28
@@ -29,6 +31,7 @@ VARIABLE = re.compile(r"([XY])_(\d{1,9})")
 TOKEN = re.compile(r"""[()]|;[^\n]*|"[^"]*"|\|[^|]*\||[^\s();"|]+""")
 SECOND_VERSION = re.compile(r"\(\s*(?:vnnlib-version|declare-network)\b")
 Tree = str | list["Tree"]
+Read = tuple[list[Formula], int, int, Wanted]  # what is asserted, how many inputs and outputs there are, and which output they are
 
 
 def load_vnnlib(path: str | Path) -> Property:
@@ -54,7 +57,7 @@ def load_text(path: str | Path) -> str:
     if len(data) > MAX_BYTES:
         raise InputError(origin, f"is larger than {MAX_BYTES >> 20} MB", "split the property")
     try:
-        return data.decode("utf-8")
+        return decoded(data)
     except UnicodeDecodeError as error:
         raise InputError(origin, f"is no text (byte {error.start} is not UTF-8)", "give a VNN-LIB file") from None
 
@@ -63,9 +66,9 @@ def read_vnnlib(text: str, *, origin: str = "property") -> Property:
     """Raises InputError, and Unsupported."""
     bare = re.sub(r";[^\n]*", "", text)
     reader = _second_version if SECOND_VERSION.search(bare) else _first_version
-    asserted, inputs, outputs = reader(text, origin)
+    asserted, inputs, outputs, wanted = reader(text, origin)
     try:
-        return to_property(asserted, inputs, outputs)
+        return replace(to_property(asserted, inputs, outputs), wanted=wanted)
     except Unbounded as error:
         raise InputError(origin, str(error), "assert one: every input needs a finite interval") from None
 
@@ -83,7 +86,7 @@ def exact_number(text: str) -> Fraction:
 # Version 1.0: SMT-LIB with variables X_i and Y_j
 
 
-def _first_version(text: str, origin: str) -> tuple[list[Formula], int, int]:
+def _first_version(text: str, origin: str) -> Read:
     declared: dict[str, set[int]] = {"X": set(), "Y": set()}
     asserted: list[Formula] = []
     if not text.strip():
@@ -102,7 +105,7 @@ def _first_version(text: str, origin: str) -> tuple[list[Formula], int, int]:
             missing = next(i for i in range(len(found)) if i not in found)
             raise InputError(origin, f"declares {kind}_{max(found)}, but not {kind}_{missing}", "declare them all")
         sizes.append(len(found))
-    return asserted, sizes[0], sizes[1]
+    return asserted, sizes[0], sizes[1], Wanted()
 
 
 class _Bad(Exception):
@@ -245,7 +248,7 @@ def _shown(tree: Tree) -> str:
 # Version 2.0: declared networks with tensors, read by the format's own parser
 
 
-def _second_version(text: str, origin: str) -> tuple[list[Formula], int, int]:
+def _second_version(text: str, origin: str) -> Read:
     try:
         import vnnlib
     except ImportError:
@@ -257,24 +260,28 @@ def _second_version(text: str, origin: str) -> tuple[list[Formula], int, int]:
     if len(query.networks) != 1:
         raise InputError(origin, f"declares {len(query.networks)} networks", "one network per property")
     network = query.networks[0]
-    for what, found in (("inputs", network.inputs), ("outputs", network.outputs)):
-        if len(found) != 1:
-            raise InputError(origin, f"its network has {len(found)} {what}", "networks of one input and one output tensor can be verified")
+    if len(network.inputs) != 1:
+        raise InputError(origin, f"its network has {len(network.inputs)} inputs", "networks of one input tensor can be verified")
     if network.hidden:
         raise InputError(origin, "speaks of hidden nodes", "speak of inputs and outputs only")
+    names = [tensor.name for tensor in network.outputs]
+    walk = _Second(vnnlib, network.inputs[0].name)
+    try:
+        asserted = [walk.formula(a.expr) for a in query.assertions]
+    except _Bad as error:
+        raise InputError(origin, str(error), "see docs/verify.md for what VNN-LIB may say") from None
+    if len(walk.outputs) > 1:
+        raise InputError(origin, f"speaks of the outputs {', '.join(sorted(walk.outputs))} at once", "speak of one of them")
+    place = names.index(next(iter(walk.outputs))) if walk.outputs else 0
     sizes = []
-    for tensor in (network.inputs[0], network.outputs[0]):
+    for tensor in (network.inputs[0], network.outputs[place]):
         size = 1
         for d in tensor.shape:
             size *= int(d)
         if not 0 < size <= MAX_INPUTS:
             raise InputError(origin, f"{tensor.name} has {size} elements, the limit is {MAX_INPUTS}", "declare its real shape")
         sizes.append(size)
-    walk = _Second(vnnlib, network.inputs[0].name)
-    try:
-        return [walk.formula(a.expr) for a in query.assertions], sizes[0], sizes[1]
-    except _Bad as error:
-        raise InputError(origin, str(error), "see docs/verify.md for what VNN-LIB may say") from None
+    return asserted, sizes[0], sizes[1], Wanted(names[place], place, len(names))
 
 
 class _Second:
@@ -282,6 +289,7 @@ class _Second:
 
     def __init__(self, package: Whatever, name_of_input: str) -> None:
         self.v, self.input = package, name_of_input
+        self.outputs: set[str] = set()  # that are spoken of
         self.operators = {
             package.LessEqual: "<=",
             package.GreaterEqual: ">=",
@@ -309,7 +317,10 @@ class _Second:
                 flat = flat * d + i
             if len(node.indices) != len(node.shape) and not (len(node.indices) == 0 and all(d == 1 for d in node.shape)):
                 raise _Bad(f"{node} has {len(node.indices)} indices, its shape {list(node.shape)} needs {len(node.shape)}")
-            return Linear({("X" if node.name == self.input else "Y", flat): Fraction(1)})
+            if node.name == self.input:
+                return Linear({("X", flat): Fraction(1)})
+            self.outputs.add(node.name)
+            return Linear({("Y", flat): Fraction(1)})
         if isinstance(node, self.v.Negate):
             return self.linear(node.expr).times(Fraction(-1))
         if isinstance(node, self.v.Plus):

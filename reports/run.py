@@ -17,7 +17,7 @@ from ..models.circuits.graph import Graph, read_graph
 from ..models.claim import Claim
 from ..models.claim_file import load_claim
 from ..models.errors import InputError
-from ..models.files import read_file
+from ..models.files import decoded, read_file
 from ..models.histogram import Histogram, read_histogram
 
 RESULT, CLAIM = "result.json", "claim.toml"
@@ -88,7 +88,7 @@ def read_run(folder: Path) -> Run:
     """Raises InputError for what is no such folder, and where claim and result are not about the same."""
     path = folder / RESULT
     try:
-        verdict = json.loads(read_file(path, LARGEST).decode("utf-8"), parse_constant=_no_number)
+        verdict = json.loads(decoded(read_file(path, LARGEST)), parse_constant=_no_number)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(str(path), f"cannot be read ({error})", "give a folder that `relucid distill` has written") from None
     if (where := _misfit(verdict, _SHAPE, "")) is not None:

@@ -37,6 +37,8 @@ MORE_CASES = {
         ("y = ConvTranspose(x, w)", {"w": quarters(2, 3, 2, 3)}, IMAGE),
         ("y = ConvTranspose<strides=[2,1], pads=[1,0,1,1]>(x, w, b)", {"w": quarters(2, 3, 3, 3), "b": quarters(3)}, IMAGE),
         ("y = ConvTranspose<strides=[3,2], output_padding=[1,1], dilations=[1,2]>(x, w)", {"w": quarters(2, 1, 2, 2)}, IMAGE),
+        ("y = ConvTranspose<output_shape=[8,7], strides=[2,2]>(x, w)", {"w": quarters(2, 1, 2, 2)}, IMAGE),
+        ('y = ConvTranspose<auto_pad="SAME_UPPER", strides=[2,2]>(x, w)', {"w": quarters(2, 1, 3, 3)}, IMAGE),
         ("y = ConvTranspose<group=2>(x, w, b)", {"w": quarters(2, 2, 2, 2), "b": quarters(4)}, IMAGE),
     ],
     "MaxPool": [
@@ -164,7 +166,6 @@ MORE_CASES = {
 MORE_REFUSED = {
     "sign of a value": ("y = Sign(x)", {}, {}, "it jumps at 0, and its operand depends on the input"),
     "root of a value": ("y = Sqrt(x)", {}, {}, "its operand depends on the input"),
-    "irrational root": ("s = Sqrt(c)\ny = Mul(x, s)", {"c": np.float32(2)}, {}, "a root that is not exact"),
     "limits crossed": ("y = Clip(x, a, b)", {"a": np.float32(1), "b": np.float32(0)}, {}, "its lower limit is above its upper limit"),
     "limit of the input": ("y = Clip(x, a)", {"a": quarters(6)}, {}, "its limit min is no scalar"),
     "window too large": ("y = Conv(x, w)", {"w": quarters(1, 2, 9, 2)}, IMAGE, "does not fit an axis of 5"),
@@ -173,7 +174,18 @@ MORE_REFUSED = {
     "kernel shape": ("y = Conv<kernel_shape=[3,3]>(x, w)", {"w": quarters(3, 2, 2, 2)}, IMAGE, "kernel_shape [3, 3] does not fit"),
     "strides": ("y = Conv<strides=[0,1]>(x, w)", {"w": quarters(3, 2, 2, 2)}, IMAGE, "its strides, dilations or pads do not fit"),
     "kernel of the input": ("y = Conv(x, x)", {}, IMAGE, "the weights must be a constant"),
-    "output shape": ("y = ConvTranspose<output_shape=[9,9]>(x, w)", {"w": quarters(2, 1, 2, 2)}, IMAGE, "output_shape and auto_pad SAME"),
+    "output shape": (
+        "y = ConvTranspose<output_shape=[9,9]>(x, w)",
+        {"w": quarters(2, 1, 2, 2)},
+        IMAGE,
+        "output_shape [9, 9] is larger than",
+    ),
+    "output shape that is not valid": (
+        'y = ConvTranspose<output_shape=[5,4], auto_pad="VALID">(x, w)',
+        {"w": quarters(2, 1, 2, 2)},
+        IMAGE,
+        "output_shape contradicts auto_pad VALID",
+    ),
     "pads beyond the window": ("y = MaxPool<kernel_shape=[2,2], pads=[2,0,0,0]>(x)", {}, IMAGE, "pads as large as the window"),
     "negative variance": (
         "y = BatchNormalization(x, s, s, s, v)",

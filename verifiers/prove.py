@@ -205,7 +205,7 @@ def _program(program: ProgramLike | None, place: str) -> Program:
 
 def _network(network: Any, domain: Domain, encoding: str, readings: list[Reading]) -> Network:
     """The network; `readings` gets how it was read, or how the file that came with it is."""
-    size = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
+    size: dict[str, Any] = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
     if isinstance(network, Network):
         if network.source and network.input_size == domain.input_size:
             readings.append(trace_onnx(network.source, origin=network.name, **size))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from bisect import bisect
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def spot_check_in_onnxruntime(claim: Claim, replay: Replayer, seed: int) -> tupl
         return ()
     tokens = list(claim.domain.unpadded(tuple(map(int, wrong[0]))))
     what = f"onnxruntime gives another label than was proved on {tokens}"
-    size = {"positions": claim.domain.positions, "alphabet": len(claim.domain.alphabet)}
+    size: dict[str, Any] = {"positions": claim.domain.positions, "alphabet": len(claim.domain.alphabet)}
     for network in networks:
         reading = trace_onnx(network.source, origin=network.name, **size)
         if not same_nodes(reading.network, network):

@@ -28,7 +28,8 @@ _SEE = "see docs/circuits.md, attribution graphs"
 class AttributionGraph:
     """`graph` has the supernodes as groups and, as an edge's strength, how much of the outputs comes through it; `kinds` counts nodes by feature type.
 
-    `outputs` are the words with their probabilities, likeliest first; `lost` counts supernodes' members that are no nodes.
+    `outputs` are the words with their probabilities, likeliest first; `lost` counts supernodes' members that are no nodes.  Where no edge leads to
+    an output (`fed` is false), an edge's strength is the size of its weight, which is no share of anything.
     """
 
     prompt: str
@@ -42,11 +43,21 @@ class AttributionGraph:
     called: dict[str, str]
     repeated: int
     lost: int
+    fed: bool
 
     def lines(self) -> tuple[str, ...]:
         """For people, one fact per line."""
         strongest = sorted(self.graph.edges, key=lambda e: -e.size)[:SHOWN]
-        through = [f"  {self.called[e.source]} -> {self.called[e.target]}: {e.weight:+.3g}, {e.size:.1%} of the outputs" for e in strongest]
+        title = (
+            "the edges that most of the outputs come through:"
+            if self.fed
+            else "the edges of the largest weights (none leads to an output):"
+        )
+        through = [
+            f"  {self.called[e.source]} -> {self.called[e.target]}: {e.weight:+.3g}"
+            + (f", {e.size:.1%} of the outputs" if self.fed else "")
+            for e in strongest
+        ]
         words = ", ".join(f"{word!r} {share:.1%}" for word, share in self.outputs[:SHOWN])
         return (
             f"attribution graph (circuit-tracer), model {self.model}",
@@ -57,7 +68,7 @@ class AttributionGraph:
             *(f"supernode {name!r}: {self._listed(members)}" for name, members in self.supernodes),
             *([f"{self.lost} members of supernodes are no nodes of this graph"] if self.lost else []),
             *([f"pinned: {self._listed(self.pinned)}"] if self.pinned else []),
-            *(["the edges that most of the outputs come through:", *through] if through else []),
+            *([title, *through] if through else []),
             NOT_EXECUTABLE,
         )
 
@@ -121,10 +132,9 @@ def read_attribution_graph(path: Path, raw: object = None) -> AttributionGraph:
         Node(name, index[_layer(e)], _label(e, shown_tokens), member.get(name, ""), kind=_kind(e), column=e.get("ctx_idx", 0))
         for name, e in entries.items()
     )
-    edges = _weighed([_edge(where, link, entries) for link in raw["links"]], nodes, entries)
-    graph = Graph(
-        str(meta.get("slug") or path.stem), rows, nodes, edges, shown_tokens, "width: how much of the outputs comes through an edge"
-    )
+    edges, fed = _weighed([_edge(where, link, entries) for link in raw["links"]], nodes, entries)
+    width = "how much of the outputs comes through an edge" if fed else "the size of an edge's weight"
+    graph = Graph(str(meta.get("slug") or path.stem), rows, nodes, edges, shown_tokens, f"width: {width}")
     outputs = sorted(
         ((_word(e), float(e.get("token_prob") or 0.0)) for e in entries.values() if e.get("feature_type") == "logit"), key=lambda o: -o[1]
     )
@@ -132,7 +142,7 @@ def read_attribution_graph(path: Path, raw: object = None) -> AttributionGraph:
         str(meta.get("prompt") or ""), tuple(tokens), str(meta.get("scan") or "?"), graph, supernodes,
         tuple(m for p in pinned for m in _members(p, entries, _by_js(entries)) or [p]),
         tuple(Counter(str(e.get("feature_type", "node")) for e in entries.values()).most_common()), tuple(outputs),
-        {name: _called(e, shown_tokens) for name, e in entries.items()}, len(raw["nodes"]) - len(entries), lost,
+        {name: _called(e, shown_tokens) for name, e in entries.items()}, len(raw["nodes"]) - len(entries), lost, fed,
     )  # fmt: skip
 
 
@@ -182,10 +192,11 @@ def _edge(where: str, link: object, entries: dict[str, Any]) -> Edge:
     return Edge(ends[0], ends[1], float(weight))  # type: ignore[arg-type]
 
 
-def _weighed(edges: list[Edge], nodes: tuple[Node, ...], entries: dict[str, Any]) -> tuple[Edge, ...]:
+def _weighed(edges: list[Edge], nodes: tuple[Node, ...], entries: dict[str, Any]) -> tuple[tuple[Edge, ...], bool]:
     """Each edge with the share of the outputs that comes through it: its part of all that its target takes in, times what that is worth.
 
-    The outputs are worth their probabilities, in sum 1.  Links run upwards; one that does not is worth nothing.
+    The outputs are worth their probabilities, in sum 1.  Links run upwards; one that does not is worth nothing.  False where no link is
+    worth anything (no outputs, or none is reached): then strengths are the sizes of the weights.
     """
     taken: dict[str, float] = defaultdict(float)
     into: dict[str, list[int]] = defaultdict(list)
@@ -205,9 +216,10 @@ def _weighed(edges: list[Edge], nodes: tuple[Node, ...], entries: dict[str, Any]
             if row[edge.source] < node.row:
                 strength[i] = worth[node.name] * abs(edge.weight) / taken[node.name]
                 worth[edge.source] += strength[i]
-    if not any(strength):  # no outputs: the weights themselves
+    fed = any(strength)
+    if not fed:
         strength = [abs(e.weight) for e in edges]
-    return tuple(Edge(e.source, e.target, e.weight, strength=s) for e, s in zip(edges, strength, strict=True))
+    return tuple(Edge(e.source, e.target, e.weight, strength=s) for e, s in zip(edges, strength, strict=True)), fed
 
 
 def _supernodes(where: str, raw: object) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import NoneType
 
 from ..errors import InputError
-from ..files import read_file
+from ..files import decoded, read_file
 
 CONFIG_FILE = "beeg_config.json"
 SPARSITY_LOCATIONS = (
@@ -153,7 +153,7 @@ def read_json(path: Path, mend: str = "") -> object:
     if len(data) > MAX_JSON_BYTES:
         raise InputError(str(path), f"is over {MAX_JSON_BYTES} bytes", "see docs/circuits.md")
     try:
-        return json.loads(data.decode("utf-8"))
+        return json.loads(decoded(data))
     except UnicodeDecodeError:
         raise InputError(str(path), "is not a text file", "it is JSON in UTF-8") from None
     except json.JSONDecodeError as error:

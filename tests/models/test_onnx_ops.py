@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser, shape_inference
 from onnx_cases import MORE_CASES, MORE_REFUSED
+from onnx_linear_cases import LINEAR_CASES, LINEAR_REFUSED
 from relucid.models.errors import InputError
 from relucid.models.float32 import exact_in_float32
 from relucid.models.network import Relu
@@ -32,7 +33,7 @@ def model_bytes(body, consts=None, *, shape=(1, 6), dtype=TensorProto.FLOAT, ops
     graph = helper.make_graph(
         nodes, "g", [helper.make_tensor_value_info("x", dtype, shape)], [helper.make_tensor_value_info("y", out, None)], tensors
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=8)
     return shape_inference.infer_shapes(model).SerializeToString()
 
 
@@ -191,7 +192,7 @@ CASES = {
         ("g = Gather<axis=1>(w, i)\ny = MatMul(x, g)", {"w": quarters(6, 4), "i": ints(3, 1)}, {}),
     ],
 }
-CASES |= MORE_CASES
+CASES |= MORE_CASES | LINEAR_CASES
 
 
 @pytest.mark.parametrize(("name", "case"), [(n, i) for n, cases in CASES.items() for i in range(len(cases))])
@@ -256,7 +257,7 @@ REFUSED = {
     "huge": ("y = Add(x, b)", {"b": np.zeros((2**13, 1), dtype=np.float32)}, {"shape": (1, 2**12)}, "over the limit of 16777216"),
     "mask": ("a, m = Dropout(x)\nn = Cast<to=1>(m)\ny = Add(x, n)", {}, {}, "it reads a secondary output of a node"),
 }
-REFUSED |= MORE_REFUSED
+REFUSED |= MORE_REFUSED | LINEAR_REFUSED
 
 
 @pytest.mark.parametrize("name", REFUSED)

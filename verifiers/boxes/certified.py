@@ -13,10 +13,13 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 from ...models.errors import InputError, TooLarge, Unsupported
+from ...models.exact_point import exact_outputs
 from ...models.files import write
+from ...models.head_property import HeadProperty
 from ...models.network import Network
 from ...models.property import Property
 from ...models.vnnlib import load_text, read_vnnlib
@@ -27,7 +30,7 @@ from ..proof.format import LimitReached, Rejected, read_lines
 from ..proof.writing import write_lines
 from ..verdict import Contradiction
 from . import aptp
-from .answer import Answer, Step
+from .answer import Answer, Step, rationals
 from .certificate import proof_lines
 from .clock import now
 
@@ -57,7 +60,7 @@ class Asked:
     """What an answer is about; `spec`: the property's text."""
 
     network: Network
-    stated: Property
+    stated: Property | HeadProperty
     spec: str
     threads: int = 1
     progress: Progress = lambda text: None
@@ -84,7 +87,7 @@ def certified(answer: Answer, asked: Asked, place: Path | None, form: str, deadl
             if form == OURS:
                 return replace(_checked(answer, asked, where, deadline), proof=kept)
             a = asked
-            step = aptp.write(where, a.network.source, a.network, a.stated, deadline, a.threads, a.progress)
+            step = aptp.write(where, a.network.source, a.network, _without_head(a.stated, form), deadline, a.threads, a.progress)
             return replace(answer, steps=(*answer.steps, step), proof=kept)
     except NO_PROOF as error:
         late = "" if isinstance(error, Unsupported | TooLarge) else "; raise --timeout"
@@ -120,6 +123,7 @@ def checked_where_affordable(answer: Answer, asked: Asked, deadline: float) -> A
 
 def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answer:
     began = now()
+    stated = _without_head(asked.stated, OURS)
     times: list[float] = []
     accepted: list[BoxAccepted] = []
 
@@ -127,14 +131,14 @@ def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answ
         times.append(now())
         asked.progress("checking the proof")
         try:
-            found = check_box_proof(asked.network, asked.stated, asked.digests, read_lines(part), asked.progress, deadline=deadline)
+            found = check_box_proof(asked.network, stated, asked.digests, read_lines(part), asked.progress, deadline=deadline)
         except Rejected as error:
             raise Contradiction(f"{answer.backend} says unsat, but the checker rejects its proof: {error}", _kept(part, asked)) from None
         accepted.append(found)
 
     ties = answer.evidence is not None and answer.evidence.by_ties
     with one_blas_thread():
-        lines = proof_lines(asked.network, asked.stated, asked.digests, deadline, asked.threads, asked.progress, answer.backend, ties)
+        lines = proof_lines(asked.network, stated, asked.digests, deadline, asked.threads, asked.progress, answer.backend, ties)
         size = write_lines(place, lines, confirm)
     ended = now()
     found = f"{accepted[0].parts} parts, {accepted[0].leaves} leaves, {size} bytes, checked in {ended - times[0]:.2f} s"
@@ -151,10 +155,23 @@ def _kept(proof: Path, asked: Asked) -> str:
     return str(folder)
 
 
+def _without_head(stated: Property | HeadProperty, form: str) -> Property:
+    """What a proof has to show.  Raises Unsupported."""
+    if isinstance(stated, Property):
+        return stated
+    if form != OURS:
+        raise Unsupported("APTP speaks of the outputs of a file, which are not those of its last ReLU network here")
+    if stated.cuts:
+        raise Unsupported("a threshold on a softmax of several values took cuts, which a proof cannot say")
+    return stated.outer()
+
+
 def _write_witness(answer: Answer, asked: Asked, place: Path) -> None:
+    """With the outputs of the network: of one with a head, the logits."""
     assert answer.witness is not None
     w = answer.witness
-    line = box_witness_line(asked.digests, w.input, w.output, (w.runtime_input, w.runtime_output))
+    outputs = rationals(exact_outputs(asked.network, list(map(Fraction, w.input))))
+    line = box_witness_line(asked.digests, w.input, outputs, (w.runtime_input, w.runtime_output))
     check_box_witness(asked.network, asked.stated, asked.digests, line)
     write_lines(place, [line])
 
@@ -168,13 +185,14 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
     started = now()
     text = load_text(spec)
     stated = read_vnnlib(text, origin=str(spec))
-    reading = load_traced(network, real_size=stated.inputs)
+    reading = load_traced(network, real_size=stated.inputs, wanted=stated.wanted)
     read = reading.network
     check_fit(read, stated, str(spec))
     compare_on_boxes(reading, stated.cases, started + timeout)
+    about = stated if read.head is None else HeadProperty(stated, read.head, read.output_size)
     try:
         if not _is_ours(proof):
-            found = aptp.check_path(read, stated, proof, started + timeout, progress)
+            found = aptp.check_path(read, _without_head(about, "aptp"), proof, started + timeout, progress)
             return Checked(found.leaves, now() - started)
         lines = read_lines(proof)
         first = next(lines, None)
@@ -184,10 +202,12 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
         if first.get("format") == BOX_WITNESS:
             if next(lines, None) is not None:
                 raise Rejected("line 2: a witness is one line")
-            check_box_witness(read, stated, names, first)
+            check_box_witness(read, about, names, first)
             return Checked(0, now() - started, counterexample=True)
-        accepted = check_box_proof(read, stated, names, itertools.chain([first], lines), progress, deadline=started + timeout)
-    except TooLarge as error:
+        accepted = check_box_proof(
+            read, _without_head(about, OURS), names, itertools.chain([first], lines), progress, deadline=started + timeout
+        )
+    except (TooLarge, Unsupported) as error:
         raise LimitReached(str(error)) from None
     except OSError as error:
         raise InputError(str(proof), f"cannot read the proof: {error.strerror or error}", "check the path") from None

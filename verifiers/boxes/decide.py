@@ -14,6 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ...models.errors import InputError, Unsupported
+from ...models.head_property import HeadProperty
 from ...models.network import Network
 from ...models.property import Case, Property
 from ..engines.blas import one_blas_thread
@@ -41,7 +42,7 @@ STUCK = "a part of the box is too small to cut and its bounds are still not good
 
 def check_fit(network: Network, stated: Property, origin: str) -> None:
     """Raises InputError where the property speaks of another network."""
-    for what, said, there in (("inputs", stated.inputs, network.input_size), ("outputs", stated.outputs, network.output_size)):
+    for what, said, there in (("inputs", stated.inputs, network.input_size), ("outputs", stated.outputs, network.result_size)):
         if said != there:
             raise InputError(origin, f"has {said} {what}, the network has {there}", "give the network that the property was written for")
 
@@ -57,12 +58,13 @@ class _Run:
     preludes: Mapping[str, Prelude]
     backend: str
     trust: str
+    about: HeadProperty | None
     steps: list[Step] = field(default_factory=list)
     witness: Witness | None = None
     alone: threading.Lock = field(default_factory=threading.Lock)  # for accepting
 
     def __post_init__(self) -> None:
-        self.replayer = Replayer(self.network, self.files)
+        self.replayer = Replayer(self.network, self.files, self.about)
 
     def accept(self, case: Case) -> Accept:
         def look(points: np.ndarray) -> bool:
@@ -86,14 +88,16 @@ def decide(
     preludes: Mapping[str, Prelude] = MappingProxyType({}),
     backend: str = "race",
     trust: str = "exact",
+    about: HeadProperty | None = None,
 ) -> Answer:
     """Is there a counterexample?  `deadline` in time.monotonic's seconds.  Never raises for lack of time or of precision.
 
     `files`: where the network is several side by side, those; `preludes` have a try at every case before anything else.
+    `about`: what is asked, where `stated` is that in terms of logits (`heads.py`); raises NearMiss then.
     `backend`: one of `answer.BACKENDS`.  HiGHS's word that there is none counts at trust "float" only.
     """
     started = now()
-    run = _Run(network, deadline, seed, threads, progress, files, preludes, backend, trust)
+    run = _Run(network, deadline, seed, threads, progress, files, preludes, backend, trust, about)
     reason, decided_by = None, "bounds"
     shown: dict[int, Evidence] = {}
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):

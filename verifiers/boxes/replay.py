@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from ...models.exact_point import exact_outputs
+from ...models.head_property import HeadProperty
 from ...models.network import Network
 from ...models.property import Case
 from ...models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
@@ -24,15 +25,25 @@ MOST_TRIED = 8  # points of one call
 MOST_DISAGREEING = 40
 
 
+class NearMiss(Exception):
+    """A point that meets what a property became in terms of logits (`HeadProperty.outer`), and not the property: that has to become tighter."""
+
+    def __init__(self, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> None:
+        super().__init__("a point that is no counterexample")
+        self.inputs, self.logits = inputs, logits
+
+
 @dataclass(eq=False)
 class Replayer:
     """Of one network; `disagreement` says where onnxruntime contradicted exact arithmetic, `missing` why it was not asked.
 
-    `files`: the networks whose files onnxruntime runs, where the network is several of them side by side.
+    `files`: the networks whose files onnxruntime runs, where the network is several of them side by side.  `about`: the property that is really
+    asked, where the network's outputs are the logits of a head, and the cases are about these.
     """
 
     network: Network
     files: tuple[Network, ...] = ()
+    about: HeadProperty | None = None
     disagreement: tuple[Witness, str] | None = None
     disagreeing: int = 0
     missing: str = ""
@@ -74,6 +85,10 @@ class Replayer:
         outputs = exact_outputs(self.network, inputs)
         if not case.contains(inputs) or not _hit(case, inputs, outputs):
             return None
+        if self.about is not None:
+            if not self.about.witnesses(inputs, outputs):
+                raise NearMiss(inputs, outputs)
+            outputs = self.about.results(outputs)
         seen, complaint = self._in_runtime(typed)
         floats = [Fraction(float(v)) for v in typed]
         distance = max((abs(a - b) for a, b in zip(inputs, floats, strict=True)), default=Fraction(0))
@@ -81,12 +96,17 @@ class Replayer:
         witness = Witness(rationals(inputs), rationals(outputs), tuple(shortest(v) for v in typed), shown, rational(distance))
         if self.missing:
             return witness
-        if seen is not None and _hit(case, floats, [Fraction(float(v)) for v in seen]):
+        if seen is not None and self._confirms(case, floats, [Fraction(float(v)) for v in seen]):
             return witness
         self.disagreeing += 1
         if self.disagreement is None:
             self.disagreement = witness, complaint
         return None
+
+    def _confirms(self, case: Case, inputs: Sequence[Fraction], seen: Sequence[Fraction]) -> bool:
+        if self.about is None:
+            return _hit(case, inputs, seen)
+        return any(_hit(asked, inputs, seen) for asked in self.about.stated.cases if (asked.lower, asked.upper) == (case.lower, case.upper))
 
     def _in_runtime(self, typed: np.ndarray) -> tuple[np.ndarray | None, str]:
         if not self.runtimes:

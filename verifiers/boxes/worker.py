@@ -88,9 +88,10 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
         spec = load_text(job["property"])
         stated = read_vnnlib(spec, origin=job["property"])
         missing: list[str] = []
+        wanted = stated.wanted if job["against"] is None else None
 
         def read(path: str) -> Any:
-            reading = load_traced(path, real_size=stated.inputs)
+            reading = load_traced(path, real_size=stated.inputs, wanted=wanted)
             check_fit(reading.network, stated, str(job["property"]))
             why = compare_on_boxes(reading, stated.cases, job["deadline"])
             missing.extend([why] if why else [])
@@ -104,11 +105,18 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
             return told(_of_two(network, read(job["against"]), stated, job, progress))
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         trust = "float" if job["trust"] == "float" else "exact"
-        answer = decide(network, stated, progress=progress, backend=job["backend"], trust=trust, **options)
+        options |= {"progress": progress, "backend": job["backend"], "trust": trust}
+        about = None
+        if network.head is None:
+            answer = decide(network, stated, **options)
+        else:
+            from .heads import decide_on_logits
+
+            answer, about = decide_on_logits(network, stated, **options)
         if job["proof"] is not None or job["trust"] in (None, "checked"):
             from .certified import Asked
 
-            asked = Asked(network, stated, spec, job["threads"], progress)
+            asked = Asked(network, about or stated, spec, job["threads"], progress)
             answer = _certified(answer, asked, job, began, lambda: send({"decided": told(answer)["answer"]}))
         return told(answer)
     except Contradiction as error:

@@ -6,13 +6,12 @@ Written after replay; checked by running the network once more over the rational
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 from ...models.exact_point import exact_outputs
 from ...models.network import Network
-from ...models.property import Property
 from ...models.text import rational
 from .format import Rejected
 
@@ -21,7 +20,13 @@ KEYS = {"format", "network", "property", "input", "output", "onnxruntime"}
 RATIONAL = re.compile(r"-?\d{1,2000}(/\d{1,2000})?")
 
 
-def check_box_witness(network: Network, stated: Property, digests: Mapping[str, str], line: Mapping[str, Any]) -> tuple[Fraction, ...]:
+class Stated(Protocol):
+    """What can be refuted by one input: a `Property`, or one about the results of a head (`HeadProperty`; then `outputs` are the logits)."""
+
+    def witnesses(self, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> bool: ...
+
+
+def check_box_witness(network: Network, stated: Stated, digests: Mapping[str, str], line: Mapping[str, Any]) -> tuple[Fraction, ...]:
     """The input, where it refutes the property.  Raises Rejected otherwise; what onnxruntime said is not looked at."""
     if set(line) != KEYS:
         raise Rejected(f"the witness has not just {', '.join(sorted(KEYS))}")

@@ -1,6 +1,7 @@
 """Attribution graphs in circuit-tracer's JSON: read and drawn, never run."""
 
 import json
+from pathlib import Path
 
 import pytest
 from relucid.cli import main
@@ -10,6 +11,8 @@ from relucid.models.circuits.drawing import draw
 from relucid.models.circuits.graph import Edge, Graph, Node
 from relucid.models.circuits.layout_prompt import MOST_EDGES, cut, merged
 from relucid.models.errors import InputError
+
+CASE = Path(__file__).parents[4] / "shared" / "cases" / "no_logit.json"
 
 
 def node(name, layer, place, kind, **other):
@@ -114,6 +117,26 @@ def test_show_prints_and_draws_it(path, tmp_path, capsys):
     assert ">say Austin ×2<" in svg and ">layer 8<" in svg and ">␣Dallas<" in svg and ">Texas<" not in svg, "supernodes are one node"
 
 
+@pytest.mark.parametrize("kept", ["no outputs", "outputs that nothing reaches"])
+def test_without_edges_into_outputs_there_are_no_shares_of_them(kept, path, tmp_path, capsys):
+    outputs = {n["node_id"] for n in GRAPH["nodes"] if n["feature_type"] == "logit"}
+    nodes = [n for n in GRAPH["nodes"] if kept != "no outputs" or n["node_id"] not in outputs]
+    links = [link for link in GRAPH["links"] if link["target"] not in outputs]
+    path.write_text(json.dumps({**GRAPH, "nodes": nodes, "links": links}))
+    assert main(["show", str(path), "--draw", str(tmp_path / "g.svg")]) == 0
+    out = capsys.readouterr().out
+    assert "of the outputs" not in out and "the edges of the largest weights (none leads to an output):\n" in out
+    assert "token 2 ' Dallas' -> feature 3/5 over ' Dallas' (Texas): +2.5\n" in out
+    assert "of the outputs" not in (tmp_path / "g.svg").read_text()
+
+
+@pytest.mark.skipif(not CASE.is_file(), reason="../shared/cases is not there")
+def test_the_case_of_a_graph_without_outputs(capsys):
+    assert main(["show", str(CASE)]) == 0
+    out = capsys.readouterr().out
+    assert "feature 0/0 over 'A' (feat zero): +1.5\n" in out and "%" not in out
+
+
 def test_neuronpedia_writes_layers_as_numbers_and_features_as_null(path):
     nodes = [{**n, "layer": n["layer"] if n["layer"] == "E" else int(n["layer"]), "feature": None} for n in GRAPH["nodes"]]
     path.write_text(json.dumps({**GRAPH, "nodes": nodes}))
@@ -191,9 +214,8 @@ def test_graphs_that_do_not_fit(change, says, path):
         ('{"nodes": ' + "[" * 100_000, "is nested too deeply; see docs/circuits.md"),
         ('{"nodes": [], "links": 1' + "0" * 5000 + "}", "cannot be read: Exceeds the limit (4300 digits)"),
         ('{"nodes": [], "links": [', "is not JSON: Expecting value; see docs/circuits.md"),
-        ("\ufeff{}", "is not JSON: Unexpected UTF-8 BOM"),
     ],
-    ids=["deep", "digits", "cut short", "byte order mark"],
+    ids=["deep", "digits", "cut short"],
 )
 def test_files_that_are_no_json(text, says, path, capsys):
     path.write_text(text)

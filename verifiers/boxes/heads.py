@@ -1,0 +1,46 @@
+"""Properties of files that end in Softmax, Sigmoid, Tanh or ArgMax, decided on the logits: the loop around `decide.py`.
+
+The property in terms of logits (`models/head_property.py`) holds wherever the property does, so that "safe" carries over.  A point that meets
+only the former is cut off, and the search begins anew: Kelley's cutting planes, with exact arithmetic in place of tolerances.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ...models.errors import Unsupported
+from ...models.head_property import HeadProperty
+from ...models.network import Network
+from ...models.property import Property
+from .answer import Answer, Step
+from .clock import now
+from .decide import OUT_OF_TIME, decide
+from .replay import NearMiss
+
+MOST_ROUNDS = 200
+TOO_CLOSE = "a threshold is so close to what the network can give that no more cuts tell them apart"
+
+
+def decide_on_logits(network: Network, stated: Property, *, deadline: float, **options: Any) -> tuple[Answer, HeadProperty | None]:
+    """`decide` for a network with a head; with the property as it was decided, where it was."""
+    began = now()
+    assert network.head is not None
+    try:
+        about = HeadProperty(stated, network.head, network.output_size)
+        for rounds in range(MOST_ROUNDS):
+            try:
+                answer = decide(network, about.outer(), deadline=deadline, about=about, **options)
+            except NearMiss as missed:
+                if now() > deadline:
+                    return Answer("unknown", OUT_OF_TIME, timeout=True), None
+                if not about.refine(missed.inputs, missed.logits):
+                    break
+                continue
+            if rounds:
+                cuts = Step("cuts", "unknown", round(now() - began - answer.seconds, 3), f"{rounds} points cut off")
+                answer = replace(answer, steps=(cuts, *answer.steps), seconds=now() - began)
+            return answer, about
+    except Unsupported as error:
+        return Answer("unknown", str(error)), None
+    return Answer("unknown", TOO_CLOSE, seconds=now() - began), None
