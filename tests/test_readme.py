@@ -24,7 +24,7 @@ def test_the_python_example_runs(tmp_path: Path) -> None:
     (tmp_path / "example.py").write_text(code, encoding="utf-8")
     result = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr
-    assert "equal on all 16 inputs; trust: exact" in result.stdout
+    assert "equal on all 16 inputs; trust: checked" in result.stdout
     assert "def quote_closing(tokens):" in result.stdout
 
 
