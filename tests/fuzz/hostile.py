@@ -30,7 +30,7 @@ from .registry import Case, Counts
 
 SECONDS = 60.0
 PROCESSOR = 10.0  # seconds, where the limit is 2: without the time that other processes take
-ADDRESSES = 24 << 30  # bytes that this process may map
+ADDRESSES = 24 << 30  # bytes that a command may map
 AS_PROCESS = 0.02
 SUFFIXES = {".toml": other_text, ".py": other_text, ".vnnlib": other_text, ".csv": other_text, ".json": other_json_text}
 
@@ -39,8 +39,19 @@ SUFFIXES = {".toml": other_text, ".py": other_text, ".vnnlib": other_text, ".csv
 def root() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="relucid-fuzz-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, resource.getrlimit(resource.RLIMIT_AS)[1]))
     return folder
+
+
+@contextlib.contextmanager
+def bounded() -> Iterator[None]:
+    """So much more than it has may this process map, for a while: beyond, threads of others could not start."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + ADDRESSES, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def cases(rng: random.Random) -> Iterator[Case]:
@@ -94,7 +105,7 @@ def here(command: list[str], folder: Path) -> tuple[int, str, str]:
     out, err, back = io.StringIO(), io.StringIO(), os.getcwd()
     os.chdir(folder)
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with bounded(), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = main(command)
     finally:
         os.chdir(back)

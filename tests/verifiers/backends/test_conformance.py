@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from known_claims import GOLDEN, golden
 from relucid.cli import main
+from relucid.models.claim import Claim
 from relucid.models.claim_file import load_claim
 from relucid.verifiers import conformance
 from relucid.verifiers.backend import Backend, Budget
@@ -25,6 +26,7 @@ from relucid.verifiers.conformance import (
     solve,
     variants,
 )
+from relucid.verifiers.evidence import Settled
 from relucid.verifiers.registry import all_backends
 from relucid.verifiers.verdict import Attempt
 
@@ -60,9 +62,10 @@ def test_the_claims_are_of_both_kinds() -> None:
 
 
 class Bent:
-    """`enumerate`, with something wrong: what it says goes through `bend`, or `budget` is changed on the way in."""
+    """`enumerate`, with something wrong: what it says goes through `bend`, or `budget` is changed on the way in; or it `lies`."""
 
-    def __init__(self, bend: Callable[[Attempt], object] = lambda a: a, **changes: object) -> None:
+    def __init__(self, bend: Callable[[Attempt], object] = lambda a: a, lies: bool = False, **changes: object) -> None:
+        self.lies = lies
         self.good, self.bend, self.changes = all_backends()["enumerate"], bend, changes
         self.name, self.capabilities = self.good.name, self.good.capabilities
 
@@ -75,14 +78,18 @@ class Bent:
     def unfit(self, claim: object) -> str | None:
         return None
 
-    def solve(self, claim: object, budget: Budget, progress: object) -> object:
+    def solve(self, claim: Claim, budget: Budget, progress: object) -> object:
+        if self.lies:
+            return Attempt(self.name, "proved", str(self.available()), "exact", evidence=(Settled(None, None, claim.domain_size, "a lie"),))
         return self.bend(self.good.solve(claim, replace(budget, **self.changes), progress))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("bent", "said"),
     [
-        (Bent(lambda a: replace(a, outcome="proved", words=(), trust="exact")), "proved instead of refuted"),
+        (Bent(lies=True), "proved instead of refuted"),
+        (Bent(lambda a: replace(a, outcome="proved", words=(), trust="exact")), "says proved, but its evidence"),
+        (Bent(lambda a: replace(a, evidence=a.evidence * 2)), "says proved, but its evidence"),
         (Bent(lambda a: replace(a, words=tuple(tuple(0 for _ in w) for w in a.words))), "words of"),
         (Bent(lambda a: replace(a, words=tuple(tuple(np.array(w)) for w in a.words))), "words are tuples of int"),
         (Bent(lambda a: replace(a, trust="checked" if a.outcome == "proved" else None)), "trust checked instead of exact"),
