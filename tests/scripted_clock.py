@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+EVERY = 10**9  # calls
 SLICE, FOR_EVER = 1.5, 1e7  # seconds: longer than any turn that an engine gives itself, and than any limit
 
 

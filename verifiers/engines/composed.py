@@ -52,15 +52,25 @@ def composed(claim: Claim) -> tuple[Layer, ...]:
             values.append(len(layers) - 1)
         else:
             values.append(source)  # neither indicators nor ReLUs are ever negative
-    return _used([*layers, _times(_margins(claim.decision), values[-1], domain)])
+    return _used([*layers, _margins(claim.decision, values[-1], domain)])
 
 
-def _margins(decision: Decision) -> np.ndarray:
-    """Outputs to margins: how far each label is ahead of the first one."""
+def _margins(decision: Decision, outputs: Layer | int, domain: Domain) -> Layer:
+    """How far each label is ahead of the first one."""
+    if isinstance(outputs, Layer):  # row by row: a matrix of labels times labels would be large
+        return outputs if decision.kind == "sign" else _ahead_of_the_first(outputs)
     count = len(decision.labels)
     if decision.kind == "sign":
-        return np.array([[1]])
-    return np.concatenate([np.full((count - 1, 1), -1), np.eye(count - 1, dtype=np.int64)], axis=1)
+        return _times(np.array([[1]]), outputs, domain)
+    return _times(np.concatenate([np.full((count - 1, 1), -1), np.eye(count - 1, dtype=np.int64)], axis=1), outputs, domain)
+
+
+def _ahead_of_the_first(layer: Layer) -> Layer:
+    def ahead(rows: np.ndarray) -> np.ndarray:
+        return exact_sum(rows[1:], -rows[:1])
+
+    symbols = None if layer.symbols is None else ahead(layer.symbols)
+    return Layer(symbols, {g: ahead(w) for g, w in layer.relus.items()}, ahead(layer.constant))
 
 
 def _plus(a: Layer, b: Layer) -> Layer:

@@ -78,7 +78,7 @@ class _Checker:
             raise self.lines.no(f"exact_in_float32 is {exact}, not what the proof says")
         for label in range(len(claim.decision.labels)):
             language = claim.language.restricted(label)
-            if not language.empty and claim.decision.rivals(label):
+            if not language.empty and claim.decision.rival_count(label):
                 self._label(label, language)
         self.lines.end()
         return Accepted(self.parts, self.leaves, self.followed, exact)

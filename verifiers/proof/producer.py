@@ -80,7 +80,7 @@ def _labels(claim: Claim) -> Iterator[tuple[int, Automaton]]:
     """The labels about which there is something to prove, with their words."""
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
-        if not language.empty and claim.decision.rivals(label):
+        if not language.empty and claim.decision.rival_count(label):
             yield label, language
 
 
