@@ -180,6 +180,8 @@ def conv_transpose(call: Call) -> Tensor:
     wanted = list(call.attributes.get("output_shape", ()))[-rank:]
     if wanted and auto == "VALID":
         raise Refused("output_shape contradicts auto_pad VALID")
+    if wanted and groups > 1:
+        raise Refused("output_shape with groups: onnxruntime's shape inference takes it for the channels of one group")
     if wanted or auto in ("SAME_UPPER", "SAME_LOWER"):
         wanted = wanted or [strides[d] * lengths[d] for d in range(rank)]
         if len(wanted) != rank or any(spread[d] < wanted[d] for d in range(rank)):

@@ -186,6 +186,12 @@ MORE_REFUSED = {
         IMAGE,
         "output_shape contradicts auto_pad VALID",
     ),
+    "output shape of groups": (
+        "y = ConvTranspose<output_shape=[5,4], group=2>(x, w)",
+        {"w": quarters(2, 1, 2, 2)},
+        IMAGE,
+        "takes it for the channels of one group",
+    ),
     "pads beyond the window": ("y = MaxPool<kernel_shape=[2,2], pads=[2,0,0,0]>(x)", {}, IMAGE, "pads as large as the window"),
     "negative variance": (
         "y = BatchNormalization(x, s, s, s, v)",
