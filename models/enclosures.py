@@ -36,7 +36,9 @@ def log(x: Fraction, bits: int) -> Enclosure:
 
 
 def _twice_atanh(s: Fraction, work: int) -> tuple[int, int]:
-    """Around 2 atanh(s) * 2^work, for |s| <= 1/3: 2 (s + s^3/3 + s^5/5 + ...)."""
+    """Around 2 atanh(s) * 2^work: 2 (s + s^3/3 + s^5/5 + ...).  Raises ValueError unless |s| <= 1/3."""
+    if abs(s) > Fraction(1, 3):
+        raise ValueError(f"the series is for up to 1/3, not for {float(s)}")
     if s < 0:
         low, high = _twice_atanh(-s, work)
         return -high, -low
@@ -67,17 +69,18 @@ def exp(x: Fraction, bits: int) -> Enclosure:
     if x < -SMALLEST:
         return Fraction(0), Fraction(1, 2**SMALLEST)
     two_low, two_high = log(Fraction(2), bits + 64)
-    n = x // two_high
+    n = x // (two_high if x > 0 else two_low)  # rounded down, so that nothing below 0 is left of x, whatever ln 2 is
     work = bits + GUARD + HALVINGS
-    rest = sorted((x - n * two_low, x - n * two_high))  # 0 <= rest, below 1
-    low = _exp_of_small(max(rest[0], Fraction(0)), work)[0]
-    high = _exp_of_small(rest[1], work)[1]
+    least, most = sorted((x - n * two_low, x - n * two_high))
+    low, high = _exp_of_small(least, work)[0], _exp_of_small(most, work)[1]
     scale = Fraction(2) ** n
     return Fraction(low, 1 << work) * scale, Fraction(high, 1 << work) * scale
 
 
 def _exp_of_small(x: Fraction, work: int) -> tuple[int, int]:
-    """Around e^x * 2^work, for 0 <= x < 1."""
+    """Around e^x * 2^work.  Raises ValueError unless 0 <= x < 1."""
+    if not 0 <= x < 1:
+        raise ValueError(f"the series is for exponents from 0 to 1, not for {float(x)}")
     y = x / (1 << HALVINGS)
     least, most = (y.numerator << work) // y.denominator, -((-y.numerator << work) // y.denominator)
     low = high = down = up = 1 << work

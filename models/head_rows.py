@@ -21,6 +21,7 @@ from .head import ZERO, Element, LogShare, Plain, Share
 from .property import Row
 
 BITS = 128  # of logarithms in rows
+MOST_BITS = 1 << 13  # of exponentials, in which their sums may be too close to 0 to tell: some milliseconds each
 MOST_TERMS = 256
 MOST_ALTERNATIVES = 500
 SHOWN_BITS = 80
@@ -37,7 +38,10 @@ class Exponentials:
     strict: bool
 
     def holds(self, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> bool:
-        """Exactly: a sum of e^q with distinct rational q and factors that are not 0 is not 0 (Lindemann and Weierstrass), so that some precision tells."""
+        """Exactly: a sum of e^q with distinct rational q and factors that are not 0 is not 0 (Lindemann and Weierstrass), so that some precision tells.
+
+        Raises Unsupported where that would take more than MOST_BITS.
+        """
         merged: dict[Fraction, Fraction] = {}
         for factor, form in self.terms:
             at = value(form, inputs, logits)
@@ -48,7 +52,7 @@ class Exponentials:
         if all(f > 0 for f in left.values()) or all(f < 0 for f in left.values()):
             return next(iter(left.values())) > 0
         highest, bits = max(left), 64
-        while True:
+        while bits <= MOST_BITS:
             low = high = Fraction(0)
             for at, factor in left.items():
                 ends = [factor * e for e in exp(at - highest, bits)]
@@ -56,6 +60,7 @@ class Exponentials:
             if low > 0 or high < 0:
                 return low > 0
             bits *= 2
+        raise Unsupported(f"a threshold is what the network gives, as far as {MOST_BITS} bits tell")
 
     @property
     def sides(self) -> tuple[list[tuple[Fraction, Linear]], list[tuple[Fraction, Linear]]]:

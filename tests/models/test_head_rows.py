@@ -5,10 +5,11 @@ from fractions import Fraction
 
 import flint
 import pytest
+from relucid.models.enclosures import SMALLEST, exp, log
 from relucid.models.errors import Unsupported
 from relucid.models.head import ZERO, Choice, Head, LogShare, Plain, Share
 from relucid.models.head_property import HeadProperty
-from relucid.models.head_rows import Exponentials, cut_at, logit, outwards, result, translated
+from relucid.models.head_rows import MOST_BITS, Exponentials, cut_at, logit, outwards, result, translated
 from relucid.models.property import Case, Property, Row
 
 SOFTMAX = tuple(Share((0, 1, 2), k) for k in range(3))
@@ -173,3 +174,25 @@ def test_results_are_rounded_to_twenty_decimals():
     assert result(SIGMOIDS[0], [F(0)]) == F(1, 2) and result(TANH[1], [F(0), F(0)]) == 0
     assert abs(float(result(SOFTMAX[0], [F(1), F(2), F(3)])) - 0.09003057317038046) < 1e-16
     assert abs(float(result(LOGS[2], [F(1), F(2), F(3)])) + 0.40760596444438) < 1e-14
+
+
+@pytest.mark.parametrize("bits", [64, 128, 256, 512])
+def test_what_is_next_to_a_power_of_two_is_decided(bits):
+    """2 e^-c + e^-(4 bits) >= 1, with c so close to ln 2 on either side that only more than so many bits tell them apart."""
+    found = Exponentials(((F(2), logit(0)), (F(1), logit(1)), (F(-1), logit(ZERO))), False)
+    with flint.ctx.extraprec(20 * bits):
+        for c in log(F(2), bits + 64):
+            value = 2 * flint.arb(flint.fmpq(-c.numerator, c.denominator)).exp() + flint.arb(-4 * bits).exp() - 1
+            assert value > 0 or value < 0
+            assert found.holds((), [-c, F(-4 * bits)]) == (value > 0)
+
+
+def test_a_tie_beyond_all_bits_is_left_open():
+    """Of e^z and a number that has its first bits, and of numbers that are both too small to tell apart from 0."""
+    low, high = exp(F(1), 2 * MOST_BITS)
+    almost = Exponentials(((F(1), logit(0)), (-(low + high) / 2, logit(ZERO))), False)
+    tiny = Exponentials(((F(1, 2 ** (SMALLEST + 10)), logit(ZERO)), (F(-1), logit(0))), False)
+    for found, at in ((almost, F(1)), (tiny, F(-SMALLEST - 1))):
+        with pytest.raises(Unsupported, match=f"as far as {MOST_BITS} bits tell"):
+            found.holds((), [at])
+    assert almost.holds((), [F(1) + F(1, 2 ** (MOST_BITS // 2))])

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 from relucid.cli import main
+from relucid.models.enclosures import exp, log
+from relucid.models.exact_point import exact_outputs
 from relucid.models.head import Wanted
 from relucid.models.head_property import HeadProperty
+from relucid.models.head_rows import MOST_BITS
 from relucid.models.onnx_reader import read_onnx
 from relucid.models.property import Case, Property, Row
 from relucid.models.runtime import OnnxRuntime
@@ -233,3 +236,17 @@ def test_a_property_in_version_2_names_the_label(tmp_path, capsys):
             first = capsys.readouterr().out.split()[0]
             assert first == ("sat" if wanted in reached else "unsat")
     assert 0 < len(reached) < 3
+
+
+@pytest.mark.parametrize("bits", [300, 3 * MOST_BITS // 2])
+def test_a_threshold_that_is_the_result_as_far_as_bits_tell_is_left_open(bits):
+    """On a box of one point: ln of a share, known to so many bits, from below and from above."""
+    net = network("log softmax", np.random.default_rng(3))
+    point = (Fraction(1, 2), Fraction(-1, 4))
+    logits = exact_outputs(net, point)
+    sums = [sum(ends) for ends in zip(*(exp(z - logits[0], bits) for z in logits), strict=True)]
+    low, high = -log(sums[1], bits)[1], -log(sums[0], bits)[0]
+    for threshold, word in ((low, "refuted"), (high, "proved")):
+        answer, _ = decided(net, Property(INPUTS, 3, (Case(point, point, ((row([(0, 1)], -threshold),),)),)))
+        assert answer.verdict in (("unknown", word) if bits < MOST_BITS else ("unknown",)), (bits, word, answer.reason)
+        assert bits < MOST_BITS or "bits tell" in answer.reason
