@@ -28,10 +28,14 @@ class Unbounded(Exception):
 
 @dataclass(frozen=True)
 class Linear:
-    """A linear form over the variables."""
+    """A linear form over the variables.  None of its factors is 0: a variable that cancels is not in it."""
 
     terms: dict[Variable, Fraction] = field(default_factory=dict)
     constant: Fraction = Fraction(0)
+
+    def __post_init__(self) -> None:
+        if not all(self.terms.values()):
+            object.__setattr__(self, "terms", {v: c for v, c in self.terms.items() if c})
 
     def plus(self, other: Linear, factor: Fraction = Fraction(1)) -> Linear:
         terms = dict(self.terms)
@@ -103,7 +107,7 @@ def to_property(asserted: Sequence[Formula], inputs: int, outputs: int) -> Prope
 
 
 def _row(atom: Atom) -> Row:
-    x, y = (tuple((i, c) for (kind, i), c in sorted(atom.form.terms.items()) if kind == k and c) for k in "XY")
+    x, y = (tuple((i, c) for (kind, i), c in sorted(atom.form.terms.items()) if kind == k) for k in "XY")
     return Row(x, y, atom.form.constant, atom.strict)
 
 
@@ -112,7 +116,7 @@ def contradiction(said: Sequence[Atom], box: tuple[Sequence[Fraction], Sequence[
 
     Of two, the multiples are added in which an input vanishes that they pull in two directions.
     """
-    about = [a for a in said if all(kind == "X" or not c for (kind, _), c in a.form.terms.items())]
+    about = [a for a in said if all(kind == "X" for kind, _ in a.form.terms)]
     for a in about:
         if _fails(a.form, a.strict, box):
             return (a,)
@@ -140,7 +144,7 @@ def told(empty: Sequence[tuple[Atom, ...]], *, nothing_left: bool) -> tuple[str,
 
 def shown(atom: Atom) -> str:
     """The comparison, with its line."""
-    terms = {v: c for v, c in sorted(atom.form.terms.items()) if c}
+    terms = dict(sorted(atom.form.terms.items()))
     scale = abs(next(iter(terms.values()))) if len(terms) == 1 else Fraction(1)
     first = next(iter(terms.values()), Fraction(1))
     sign = 1 if first > 0 else -1
@@ -213,8 +217,7 @@ class _Box:
         """Tighten by the atoms that bound one input; the others, but for those that always hold."""
         rows = []
         for atom in atoms:
-            terms = {v: c for v, c in atom.form.terms.items() if c}
-            constant = atom.form.constant
+            terms, constant = atom.form.terms, atom.form.constant
             if not terms:
                 if constant < 0 or (atom.strict and constant == 0):
                     rows.append(atom)

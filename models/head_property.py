@@ -13,7 +13,6 @@ from itertools import product
 from math import prod
 
 from .errors import Unsupported
-from .formula import Linear
 from .head import Choice, Head
 from .head_rows import Cut, Exponentials, cut_at, logit, outwards, plain_row, result, translated
 from .property import Case, Polyhedron, Property, Row
@@ -117,5 +116,4 @@ def _largest(group: tuple[int, ...], k: int) -> Iterator[Row]:
     """The first place of the largest value is k."""
     for other in range(len(group)):
         if other != k:
-            difference: Linear = logit(group[k]).plus(logit(group[other]), Fraction(-1))
-            yield plain_row(Linear({v: c for v, c in difference.terms.items() if c}, difference.constant), other < k)
+            yield plain_row(logit(group[k]).plus(logit(group[other]), Fraction(-1)), other < k)

@@ -92,7 +92,6 @@ def translated(row: Row, elements: Sequence[Element]) -> Row | Exponentials:
             linear = linear.plus(Linear({}, c * element.offset))
     shares = {group: own for group, own in shares.items() if any(own.values())}
     logs = {group: c for group, c in logs.items() if c}
-    linear = Linear({v: c for v, c in linear.terms.items() if c}, linear.constant)
     if not shares and not logs:
         return plain_row(linear, row.strict)
     if not logs and not linear.terms:
@@ -109,7 +108,7 @@ def logit(i: int) -> Linear:
 
 
 def plain_row(form: Linear, strict: bool) -> Row:
-    x, y = (tuple((i, c) for (kind, i), c in sorted(form.terms.items()) if kind == k and c) for k in "XY")
+    x, y = (tuple((i, c) for (kind, i), c in sorted(form.terms.items()) if kind == k) for k in "XY")
     return Row(x, y, form.constant, strict)
 
 
@@ -138,7 +137,6 @@ def _merged(terms: Sequence[tuple[Fraction, Linear]], strict: bool) -> Exponenti
     """Equal forms added up, and divided by the size of one factor: where all are the same in size, their logarithms are exactly 0."""
     found: dict[tuple[Key, Fraction], tuple[Fraction, Linear]] = {}
     for factor, form in terms:
-        form = Linear({v: c for v, c in form.terms.items() if c}, form.constant)
         key = tuple(sorted(form.terms.items())), form.constant
         found[key] = found.get(key, (Fraction(0), form))[0] + factor, form
     left = [(f, form) for f, form in found.values() if f]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relucid.models.errors import InputError, Unsupported
+from relucid.models.formula import Linear
 from relucid.models.property import Case, Property, Row
 from relucid.models.vnnlib import exact_number, load_vnnlib, read_vnnlib
 
@@ -248,3 +249,29 @@ def test_many_empty_cases_are_a_few_lines():
     cases = "\n".join(f" (and (<= X_0 -{k}) (>= Y_0 {k}))" for k in range(1, 9))
     found = read_vnnlib(HEAD + BOX + f"(assert (or\n{cases}\n (and (<= X_0 1) (>= Y_0 1))))")
     assert len(found.cases) == 1 and len(found.empty) == 4 and found.empty[-1] == "5 more cases have no input"
+
+
+# -- variables that cancel: what is asked is what is left
+
+
+@pytest.mark.parametrize("operator", ["<=", ">=", "<", ">", "="])
+@pytest.mark.parametrize("gone", ["X_0", "X_1", "Y_0", "Y_2"])
+@pytest.mark.parametrize("left", ["1", "-1", "0", "X_0", "X_1", "Y_1", "(+ X_0 Y_1)", "(- X_1 X_0)"])
+def test_a_variable_that_cancels_says_nothing(operator, gone, left):
+    start = HEAD + "(declare-const Y_2 Real)\n" + BOX  # more outputs than inputs
+    plain = read_vnnlib(start + f"(assert ({operator} {left} 0.5))(assert (>= Y_0 5))")
+    for first, second in (
+        (f"(- (+ {left} {gone}) {gone})", "0.5"),
+        (f"(+ {left} {gone})", f"(+ {gone} 0.5)"),
+        (f"(+ {left} (* 0 {gone}))", "0.5"),
+        (f"(+ {left} (* (- 1 1) {gone}))", f"(- 0.5 (* 0.0 (- {gone})))"),
+    ):
+        assert read_vnnlib(start + f"(assert ({operator} {first} {second}))(assert (>= Y_0 5))") == plain
+
+
+def test_no_linear_form_has_a_term_of_nothing():
+    x, y, one = ("X", 0), ("Y", 0), Fraction(1)
+    form = Linear({x: one, y: Fraction(0)}, one)
+    assert form.terms == {x: one} and form == Linear({x: one}, one)
+    assert form.plus(Linear({x: one}), -one).terms == {} and form.times(Fraction(0)) == Linear()
+    assert form.plus(Linear({y: one}), Fraction(0)).terms == {x: one}
