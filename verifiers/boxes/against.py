@@ -25,9 +25,9 @@ from .compare import compare
 from .decide import decide
 from .difference import paired
 from .evidence import Evidence, How, Lost
-from .floats import float_network
+from .floats import above, below, float_network
 from .last_word import Shown, whole_box
-from .replay import clamped, inside, shortest
+from .replay import beyond, clamped, inside, narrowest, shortest
 from .stacked import farther_than, same_nodes, side_by_side
 
 PAIRED_SHARE, APART_SHARE = 0.6, 0.1  # of the time, for the difference, where it has an epsilon to stay below
@@ -61,7 +61,7 @@ def decide_against(
     try:
         with one_blas_thread(), np.errstate(all="ignore"):
             for number, case in enumerate(stated.cases):
-                goal = 0.0 if epsilon is None else max(0.0, float(np.nextafter(float(epsilon), 0)))
+                goal = 0.0 if epsilon is None else below(epsilon)
                 found = compare(
                     a,
                     b,
@@ -108,7 +108,7 @@ def decide_against(
         if searched.reason is None
         else f"{searched.reason}; the bound is {bound:.6g}, no larger difference than {float(seen):.6g} was seen"
     )
-    bound = bound if searched.verdict != "proved" else float(epsilon)
+    bound = bound if searched.verdict != "proved" else min(bound, above(epsilon))
     return replace(searched, reason=reason, seconds=now() - began, steps=steps, epsilon=repr(bound), seen=rational(seen))
 
 
@@ -132,20 +132,24 @@ def identical(stated: Property) -> Answer:
 
 def _shown(a: Network, b: Network, case: Case, point: tuple[Fraction, ...]) -> tuple[Fraction, Witness | None, bool]:
     """The exact difference at (the file's own numbers next to) a point, and whether onnxruntime sees it too (nine tenths of it: it rounds)."""
-    runtimes: list[OnnxRuntime] = []
+    near = np.array([float(x) for x in point])
+    typed, rows = inside(case, near, near.dtype), list[np.ndarray]()
+    where = clamped(case, [Fraction(v) for v in typed.tolist()])
     try:
         runtimes = [OnnxRuntime(a), OnnxRuntime(b)]
-        typed = inside(case, np.array([float(x) for x in point]), runtimes[0].input_type)
-        rows: list[np.ndarray] | None = [r.run(typed[None])[0] for r in runtimes]
+        dtype = narrowest(runtimes)
+        if not beyond(where, dtype):
+            typed = inside(case, near, dtype)
+            where = clamped(case, [Fraction(float(v)) for v in typed])
+            rows = [r.run(typed[None])[0] for r in runtimes]
     except (RuntimeUnavailable, RuntimeMismatch):
-        typed, rows = np.array([float(x) for x in point]), None
-    where = clamped(case, [Fraction(float(v)) for v in typed])
+        pass
     outputs = exact_outputs(a, where), exact_outputs(b, where)
     gap = max((abs(u - v) for u, v in zip(*outputs, strict=True)), default=Fraction(0))
     distance = max((abs(x - Fraction(float(v))) for x, v in zip(where, typed, strict=True)), default=Fraction(0))
-    seen = None if rows is None else tuple(repr(float(v)) for row in rows for v in row)
+    seen = None if not rows else tuple(repr(float(v)) for row in rows for v in row)
     witness = Witness(rationals(where), rationals([*outputs[0], *outputs[1]]), tuple(shortest(v) for v in typed), seen, rational(distance))
-    if rows is None:
+    if not rows:
         return gap, witness, True
     floats = max((abs(Fraction(float(u)) - Fraction(float(v))) for u, v in zip(*rows, strict=True)), default=Fraction(0))
     return gap, witness, floats >= gap * Fraction(9, 10)

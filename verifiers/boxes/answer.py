@@ -25,7 +25,8 @@ class Witness:
     """A counterexample: `input` lies in the box and `output` is the exact result there; both rationals.
 
     `runtime_input`: the nearest numbers of the file's own input type (shortest text that gives them back), `runtime_output` what
-    onnxruntime makes of them (None where it cannot run the file), `distance`: the largest |input - runtime_input|.
+    onnxruntime makes of them (None where it cannot run the file), `distance`: the largest |input - runtime_input|.  Of an input
+    that is larger than all numbers of that type, `runtime_input` are float64 numbers, and nothing is run.
     """
 
     input: tuple[str, ...]

@@ -59,8 +59,10 @@ class Replayer:
             return ()
 
     def first(self, case: Case, points: np.ndarray) -> Witness | None:
-        """The first of these points (points, inputs; floats, or exact numbers as objects) that is a counterexample of the case."""
+        """The first of these points (points, inputs; floats, or exact numbers as objects) that is a counterexample of the case; a NaN is none."""
         for point in points[:MOST_TRIED]:
+            if point.dtype != object and not np.isfinite(point).all():
+                continue
             key = (id(case), *point.tolist())
             if key in self.tried or self.disagreeing >= MOST_DISAGREEING:
                 continue
@@ -71,8 +73,7 @@ class Replayer:
         return None
 
     def _one(self, case: Case, point: np.ndarray) -> Witness | None:
-        dtype = min((r.input_type for r in self.runtimes), key=lambda t: t.itemsize, default=np.dtype(np.float32))
-        typed = inside(case, point, dtype)
+        typed = inside(case, point, narrowest(self.runtimes))
         near = clamped(case, [Fraction(float(v)) for v in typed])
         found = self._at(case, near, typed)
         if found is None:
@@ -89,7 +90,12 @@ class Replayer:
             if not self.about.witnesses(inputs, outputs):
                 raise NearMiss(inputs, outputs)
             outputs = self.about.results(outputs)
-        seen, complaint = self._in_runtime(typed)
+        if beyond(inputs, typed.dtype):
+            self.missing = (
+                self.missing or f"no {typed.dtype} is as large as the counterexample: it is replayed exactly, but not in onnxruntime"
+            )
+            typed = inside(case, np.array([float(x) for x in inputs]), np.dtype(np.float64))
+        seen, complaint = (None, "") if self.missing else self._in_runtime(typed)
         floats = [Fraction(float(v)) for v in typed]
         distance = max((abs(a - b) for a, b in zip(inputs, floats, strict=True)), default=Fraction(0))
         shown = None if seen is None else tuple(repr(float(v)) for v in seen)
@@ -129,20 +135,25 @@ def clamped(case: Case, point: Sequence[Fraction]) -> list[Fraction]:
 
 
 def inside(case: Case, point: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The nearest numbers of the type that lie in the box; the nearest at all where none does."""
+    """The nearest finite numbers of the type that lie in the box; the nearest at all where none does, so the largest for what is larger."""
     with np.errstate(over="ignore"):
-        typed = point.astype(dtype)
-    for i in range(len(typed)):
-        value = Fraction(float(typed[i])) if np.isfinite(typed[i]) else None
-        if value is None:
-            continue
-        if value < case.lower[i]:
-            moved = np.nextafter(typed[i], dtype.type(np.inf))
-            typed[i] = moved if Fraction(float(moved)) <= case.upper[i] else typed[i]
-        elif value > case.upper[i]:
-            moved = np.nextafter(typed[i], dtype.type(-np.inf))
-            typed[i] = moved if Fraction(float(moved)) >= case.lower[i] else typed[i]
+        typed = np.clip(point.astype(dtype), -np.finfo(dtype).max, np.finfo(dtype).max)
+        for i, (low, high) in enumerate(zip(case.lower, case.upper, strict=True)):
+            value = Fraction(float(typed[i]))
+            if not low <= value <= high:
+                moved = np.nextafter(typed[i], dtype.type(np.inf if value < low else -np.inf))
+                typed[i] = moved if np.isfinite(moved) and low <= Fraction(float(moved)) <= high else typed[i]
     return typed
+
+
+def narrowest(runtimes: Sequence[OnnxRuntime]) -> np.dtype:
+    """The input type whose numbers all of them take."""
+    return min((r.input_type for r in runtimes), key=lambda t: t.itemsize, default=np.dtype(np.float32))
+
+
+def beyond(inputs: Sequence[Fraction], dtype: np.dtype) -> bool:
+    """Whether one of them is larger than all numbers of the type."""
+    return max(map(abs, inputs), default=Fraction(0)) > Fraction(float(np.finfo(dtype).max))
 
 
 def shortest(value: np.floating) -> str:
