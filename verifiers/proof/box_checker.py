@@ -112,7 +112,10 @@ def hold(net: BoxNetwork, region: Region, rows: Sequence[Unsafe], leaves: Sequen
         coefficients = {len(net.nodes): outputs, 0: inputs} if inputs.any() else {len(net.nodes): outputs}
         below, above, beta = (integer_array(np.stack([getattr(leaf, name) for leaf in some])) for name in ("below", "above", "beta"))
         asked = Asked(coefficients, constant[:, 0], below, above, beta, phase)
-        for f, (leaf, bound, lost) in enumerate(zip(some, *bounds_and_losses(net, region, asked), strict=True)):
+        found_and_lost = (
+            values.tolist() for values in bounds_and_losses(net, region, asked)
+        )  # Python's integers: twice one may take more than 64 bits
+        for f, (leaf, bound, lost) in enumerate(zip(some, *found_and_lost, strict=True)):
             strict = any(s and f for s, f in zip(rows[leaf.polyhedron].strict, leaf.factors, strict=True))
             found = bound if bound < 0 or bound > 2 * lost else exact_bound(net, region, asked, f)  # rounding may hide a tie
             out.append(bool(found < 0 or (strict and found == 0)))

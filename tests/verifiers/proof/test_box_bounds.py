@@ -102,6 +102,18 @@ def test_only_what_is_close_is_bounded_without_rounding(monkeypatch: pytest.Monk
         assert bool(asked) is close
 
 
+@pytest.mark.parametrize("bits", range(80))
+def test_ties_of_all_sizes_are_bounded_without_rounding(bits: int) -> None:
+    """x / 3 on [0, 2^bits / 7] is not above 2^bits / 21, however much rounding loses there; and it is at least that."""
+    network = Network(1, (Affine((0,), (integer_array([[1]]),), integer_array([0]), 3),), "real")
+    net, size = box_network(network), Fraction(2) ** bits
+    for strict in (True, False):
+        (case,) = above(size / 21, low=0, high=size / 7, strict=strict).cases
+        rows = [box_checker.unsafe(case.unsafe[0], 1, 1)]
+        leaf = box_checker.Leaf(0, (), integer_array([1]), *(integer_array(np.zeros(0, dtype=np.int64)) for _ in range(3)))
+        assert box_checker.hold(net, box_checker.region_of(net, case), rows, [leaf] * 2) == [strict] * 2
+
+
 def test_small_numbers_are_not_rounded() -> None:
     """Integers and short fractions of two come out exactly, so that a property that holds with equality can be shown."""
     network = floats(([[1.0], [-1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0]))  # |x|
