@@ -282,10 +282,11 @@ class _Walk:
         drop = np.maximum(widths - self.net.bits, 0)
         if drop.any():
             live = (numbers != 0).any(axis=0)
-            half, by = (1 << drop.astype(object)) >> 1, drop.astype(object)
-            if numbers.dtype != object:  # below 2**62, so that half a unit more does no harm
-                half, by = half.astype(np.int64), drop
-            numbers, places = integer_array((numbers + half[:, None]) >> by[:, None]), places - drop
+            raised = exact_sum(
+                numbers, integer_array((1 << drop.astype(object)) >> 1)[:, None]
+            )  # by half a unit, which 64 bits may not hold
+            by = drop.astype(object) if raised.dtype == object else drop
+            numbers, places = integer_array(raised >> by[:, None]), places - drop
             self.lose((drop > 0).astype(object) * total(self.sizes[node][live]), places + 1)
         self.carried[node] = numbers, places
 

@@ -10,7 +10,7 @@ from box_proof_cases import accepted, proof_of
 from box_truth import above, floats, random_network
 from relucid.models.errors import Unsupported
 from relucid.models.network import Affine, Network, Relu, integer_array
-from relucid.models.property import Case
+from relucid.models.property import Case, Row
 from relucid.verifiers.proof import box_checker
 from relucid.verifiers.proof.box_bounds import ONE, SCALE, Asked, box_network, start, tightened, upper_bounds
 from relucid.verifiers.proof.box_exact import exact_bound
@@ -70,14 +70,16 @@ def test_bounds_hold_for_every_multiplier(seed: int, wild: bool) -> None:
         for j, v in enumerate(found):
             assert int(region.lower[j]) <= v * 2**SCALE <= int(region.upper[j])
     count, last = net.count, len(network.nodes)
-    for _ in range(4):
+    for size in (1, 1, 1, 2**61 - 1, 2**62 - 1, 2**63 - 1):
         below, above_, beta = (integer_array(rng.integers(0, most, (3, count))) for most in (ONE + 1, ONE + 1, 3 * ONE))
         phase = np.tile(region.phase, (3, 1))
         point = int(rng.integers(len(points)))
         for f, j in zip(rng.integers(0, 3, 4), rng.integers(0, count, 4), strict=True):
             phase[f, j] = 1 if arguments[point][j] >= 0 else -1
         some = int(rng.integers(0, last + 1))
-        coefficients = {n: integer_array(rng.integers(-3, 4, (3, network.sizes[n]))) for n in {0, some, last}}
+        coefficients = {n: integer_array(rng.integers(-3, 4, (3, network.sizes[n])).astype(object) * size) for n in {0, some, last}}
+        if size > 1:
+            coefficients = {n: integer_array(np.clip(m, -size, size)) for n, m in coefficients.items()}
         constant = integer_array(rng.integers(-5, 6, 3))
         asked = Asked(coefficients, constant, below, above_, beta, phase)
         bounds, not_rounded = upper_bounds(net, region, asked), [exact_bound(net, region, asked, f) for f in range(3)]
@@ -112,6 +114,26 @@ def test_ties_of_all_sizes_are_bounded_without_rounding(bits: int) -> None:
         rows = [box_checker.unsafe(case.unsafe[0], 1, 1)]
         leaf = box_checker.Leaf(0, (), integer_array([1]), *(integer_array(np.zeros(0, dtype=np.int64)) for _ in range(3)))
         assert box_checker.hold(net, box_checker.region_of(net, case), rows, [leaf] * 2) == [strict] * 2
+
+
+EDGES = [2**k + d for k in (31, 52, 53, 61, 62, 63, 64, 65, 127) for d in (-1, 0, 1)] + [2**63 - 2**40, 2**63 - 2**46, 2**62 + 2**61]
+
+
+@pytest.mark.parametrize("size", EDGES)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_coefficients_at_the_edge_of_64_bits_are_bounded(size: int, sign: int) -> None:
+    """size * x on [0, 1] reaches its size, whether the property or the network brings it; a proof that it stays below a half of that is none."""
+    leaf = box_checker.Leaf(0, (), integer_array([1]), *(integer_array(np.zeros(0, dtype=np.int64)) for _ in range(3)))
+    for weight, factor in ((sign, size), (sign * size, 1)):
+        net = box_network(Network(1, (Affine((0,), (integer_array([[weight]]),), integer_array([0])),), "real"))
+        for asked in (1, -1):
+            (case,) = above(0, low=0, high=1).cases
+            rows = (
+                Row((), ((0, Fraction(asked * factor)),), Fraction(-(size // 2))),
+                Row((), ((0, Fraction(asked * factor)),), Fraction(-2 * size)),
+            )
+            holds = [box_checker.hold(net, box_checker.region_of(net, case), [box_checker.unsafe((row,), 1, 1)], [leaf])[0] for row in rows]
+            assert holds == [asked != sign, True]
 
 
 def test_small_numbers_are_not_rounded() -> None:

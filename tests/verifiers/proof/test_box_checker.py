@@ -24,7 +24,7 @@ from relucid.models.errors import Unsupported
 from relucid.models.exact_point import exact_outputs
 from relucid.models.network import Affine, Network, integer_array
 from relucid.models.onnx_writer import with_source
-from relucid.models.property import Property
+from relucid.models.property import Property, Row
 from relucid.models.vnnlib import read_vnnlib
 from relucid.verifiers.boxes import certificate, certified, searches
 from relucid.verifiers.boxes.certificate import proof_lines
@@ -91,6 +91,17 @@ def test_phases_that_bounds_exclude() -> None:
     dead = floats(([[-1.0]], [-1.0]), ([[1.0]], [0.0]))
     assert accepted(dead, above(1), by_hand(part([0, [1], None], [0, [-1], SHOWN], tighten=True)))
     assert not accepted(dead, above(1), by_hand(part([0, [-1], None], [0, [1], SHOWN], tighten=True)))
+
+
+@pytest.mark.parametrize("bits", [30, 52, 53, 61, 62, 63, 64, 127])
+def test_a_large_coefficient_has_no_proof_of_its_opposite(bits: int) -> None:
+    """size * x reaches size on 0 .. 1, so at least a half of it."""
+    size = 2**bits - 1
+    network, case = floats(([[1.0]], [0.0])), above(0, low=0, high=1).cases[0]
+    for least, holds in ((size // 2, False), (2 * size, True)):
+        row = Row((), ((0, Fraction(size)),), Fraction(-least))
+        stated = Property(1, 1, (replace(case, unsafe=((row,),)),))
+        assert accepted(network, stated, by_hand(part([0, [], SHOWN]))) == holds == (not stated.witnesses([Fraction(1)], [Fraction(1)]))
 
 
 def test_outputs_that_no_input_reaches() -> None:
