@@ -16,12 +16,16 @@ from .head import Wanted
 
 @dataclass(frozen=True)
 class Row:
-    """sum of x[i] * input i + sum of y[j] * output j + constant >= 0 (> 0 where `strict`)."""
+    """sum of x[i] * input i + sum of y[j] * output j + constant >= 0 (> 0 where `strict`); no input or output twice."""
 
     x: tuple[tuple[int, Fraction], ...]
     y: tuple[tuple[int, Fraction], ...]
     constant: Fraction = Fraction(0)
     strict: bool = False
+
+    def __post_init__(self) -> None:
+        if any(len({i for i, _ in terms}) < len(terms) for terms in (self.x, self.y)):
+            raise ValueError("a row names an input or output twice")
 
     def value(self, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> Fraction:
         total = self.constant

@@ -201,6 +201,9 @@ def test_a_property_knows_its_counterexamples():
         Case((Fraction(1),), (Fraction(0),), ())
     with pytest.raises(ValueError, match="that is not there"):
         Property(1, 1, (Case((Fraction(0),), (Fraction(1),), ((Row((), ((1, half),)),),)),))
+    for twice in ((((0, half), (0, half)), ()), ((), ((1, half), (0, half), (1, -half)))):
+        with pytest.raises(ValueError, match="names an input or output twice"):
+            Row(*twice)
 
 
 # -- regions without an input, which are told with their lines

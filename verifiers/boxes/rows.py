@@ -40,7 +40,9 @@ class Rows:
 
     @classmethod
     def of(cls, net: FloatNetwork, unsafe: Sequence[Polyhedron]) -> Rows:
-        """Of polyhedra with at least one row each.  Raises Unsupported where numbers are far beyond float64."""
+        """Raises Unsupported where numbers are far beyond float64, and ValueError where a polyhedron has no rows (every input is unsafe), or there are none."""
+        if not unsafe or not all(unsafe):
+            raise ValueError("every polyhedron has rows to bound")
         rows = [r for p in unsafe for r in p]
         outputs, inputs = np.zeros((len(rows), net.sizes[-1])), np.zeros((len(rows), net.sizes[0]))
         try:
@@ -55,7 +57,7 @@ class Rows:
         if not (size < HOPELESS).all():
             raise Unsupported("a number of the property is far beyond float64")
         owner = np.repeat(np.arange(len(unsafe)), [len(p) for p in unsafe])
-        first = np.concatenate([[0], np.flatnonzero(np.diff(owner)) + 1]).astype(np.int64)
+        first = np.concatenate([[0], np.flatnonzero(np.diff(owner)) + 1]).astype(np.int64)  # of each, for none is without rows
         error = 8 * UNIT * size * SAFE + FLOOR
         return cls(
             outputs,

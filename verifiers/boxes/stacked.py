@@ -38,8 +38,9 @@ def _moved(source: int, before: int) -> int:
 
 
 def same_nodes(a: Network, b: Network) -> bool:
-    """Whether they are one network, number by number."""
-    return a.sizes == b.sizes and all(_equal(m, n) for m, n in zip(a.nodes, b.nodes, strict=True))
+    """Whether they are one network, number by number, with one head or none."""
+    heads = [None if n.head is None else n.head.elements for n in (a, b)]
+    return heads[0] == heads[1] and a.sizes == b.sizes and all(_equal(m, n) for m, n in zip(a.nodes, b.nodes, strict=True))
 
 
 def _equal(m: Node, n: Node) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise, product
 
@@ -17,6 +18,7 @@ from clocks import LONG, Ticking
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.models.exact_point import exact_outputs
+from relucid.models.head import Head, LogShare, Plain, Share
 from relucid.models.network import Affine, Network, Relu, integer_array
 from relucid.models.onnx_writer import with_source, write_onnx
 from relucid.models.property import Case, Property
@@ -177,6 +179,16 @@ def test_a_network_against_itself_is_proved_across_its_own_boundary():
     found = same(a, with_source(Network(2, a.nodes, "real")), box((-2, 2), (-2, 2)))
     assert (found.verdict, found.backend) == ("proved", "identical")
     assert not same_nodes(a, nearly(np.random.default_rng(0), a, 0.5)) and not same_nodes(a, doubled(a))
+
+
+def test_networks_with_other_heads_are_not_the_same():
+    """What the files give differs, although all nodes are the same."""
+    a, shares = network_of_labels(3, 2), [Share((0, 1), k) for k in range(2)]
+    heads = [None, Head((Plain(0), Plain(1))), Head((*shares,)), Head((*shares[::-1],)), Head((*(LogShare((0, 1), k) for k in range(2)),))]
+    for one, first in enumerate(heads):
+        for other, second in enumerate(heads):
+            assert same_nodes(replace(a, head=first), replace(a, head=second)) == (one == other)
+    assert same_nodes(replace(a, head=Head((*shares,), ("Softmax",))), replace(a, head=heads[2]))
 
 
 def test_a_sliver_between_two_boundaries_is_found_by_bisection():

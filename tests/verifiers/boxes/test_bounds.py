@@ -172,3 +172,12 @@ def test_the_middle_and_the_radius_cover_the_part(x, y):
     low, high = sorted((x / 4, y / 4))
     middle, radius = (Fraction(float(v[0, 0])) for v in middle_and_radius(np.array([[low]]), np.array([[high]])))
     assert middle - radius <= Fraction(low) and Fraction(high) <= middle + radius
+
+
+def test_polyhedra_without_rows_are_not_bounded():
+    """Nothing is below 0 everywhere there: what its neighbours' rows say would be taken for its own."""
+    net = float_network(floats(([[1.0]], [0.0])), [Fraction(0)], [Fraction(1)])
+    never = Row((), ((0, Fraction(-1)),), Fraction(-1))
+    for unsafe in ([()], [(never,), ()], [(), (never,)], [(never,), (), (never, never)], []):
+        with pytest.raises(ValueError, match="has rows to bound"):
+            Rows.of(net, unsafe)
