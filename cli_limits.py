@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import click
 
-from .cli_output import fail, print_json
+from .cli_output import fail, print_json, writing
 from .common.deadline import OutOfTime, until
 from .common.supervise import Ended, Limits, answering, split
 from .verifiers.unknown import unchecked_json, undecided_json
@@ -76,7 +74,8 @@ class Limited(click.Command):
         answering()
         if self.unknown is None:
             return fail(f"unknown: {why}", UNKNOWN)
-        self.unknown(why, options, time.monotonic() - started)
+        with writing():
+            self.unknown(why, options, time.monotonic() - started)
         return UNKNOWN
 
 
@@ -126,11 +125,3 @@ def unchecked(why: str, options: dict[str, Any], seconds: float) -> None:
         print_json(unchecked_json(why, seconds))
     else:
         click.echo(f"not checked: {why}")
-
-
-def leave(status: int) -> None:
-    """End this process at once: what is left of threads, solvers and the interpreter has nothing to do any more."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # it is closed, or its reader has gone; `main` has seen to it
-            stream.flush()
-    os._exit(status)

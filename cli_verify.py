@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .cli_limits import Limited, memory_option, timeout_option
-from .cli_output import json_option, names_in, print_json, quiet_option, status_line, writing
+from .cli_output import json_option, names_in, print_json, quiet_option, say, status_line, writing
 from .models.errors import InputError
 from .verifiers.boxes.answer import BACKENDS
 from .version import __version__
@@ -265,7 +265,7 @@ def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
     if answer.epsilon is not None:
         click.echo(f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen")
     for warning in answer.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}")
     if quiet:
         return
     how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)
