@@ -121,8 +121,10 @@ def prove(
     **limits: Any,
 ) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
+    from .models.apart import check_apart, claim_files
     from .models.box_claim import load_box_claim
 
+    check_apart([("--proof", proof), ("--checkpoint", checkpoint), ("--dump", dump)], claim_files(claim))
     if (box := load_box_claim(claim)) is not None:
         tokens: dict[str, object] = {"--checkpoint": checkpoint, "--dump": dump, "--count": count or None}
         tokens |= {"--format": None if proof_format == "relucid" else proof_format}
@@ -238,14 +240,17 @@ def distill(
     """
     from .distillation import NoProgram
     from .distillation import distill as run
-    from .distilled import distillation_json
+    from .distilled import FILES, distillation_json
     from .verifiers.report import exit_status
 
     names = names_in(backends)
     if html is not None:
+        from .models.apart import check_apart, circuit_files
         from .reports.html import check_page
 
         check_page(html)
+        written = [("--out", out / name) for name in FILES]
+        check_apart([*written, ("--html", html)], circuit_files(circuit, mask, domain))
     try:
         with status_line(quiet) as progress:
             result = run(circuit, domain, mask=mask, ablation=ablation, out=out, backends=names, trust=trust, progress=progress, **limits)

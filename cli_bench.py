@@ -46,13 +46,16 @@ def bench(
         return _bench_vnncomp(suite, directory, html, quiet, as_json, **options)
     if suite == "distill" and folder is None:
         return _bench_distill(html, quiet, as_json, **options)
-    from .benchmarks.bench import plan_of, report, run
+    from .benchmarks.bench import plan_of, read_files, report, run, written_files
     from .benchmarks.watch import watching
 
     if html is not None:
+        from .models.apart import check_apart
         from .reports.html import check_page
 
         check_page(html)
+        written = written_files(folder or options["out"])
+        check_apart([*(("--out", p) for p in written), ("--html", html)], read_files(suite) if folder is None and suite else ())
     with watching(quiet) as watch:
         if folder is not None:
             summary, out = report(folder, options["only"]), folder
@@ -135,9 +138,12 @@ def report_command(results: Path, only: str, html: Path | None, quiet: bool, as_
 
     path = results_path(results)
     if html is not None:
+        from .models.apart import check_apart, claim_files
         from .reports.html import check_page
+        from .reports.run import CLAIM, RESULT
 
         check_page(html)
+        check_apart([("--html", html)], (path, results / RESULT, *claim_files(results / CLAIM)))
     if not path.exists() and is_run(results):
         return _distillation(results, only, html, quiet, as_json)
     return _shown(summary_of(path, only), None, html, quiet, as_json)

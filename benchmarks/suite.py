@@ -82,7 +82,7 @@ def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) ->
         paths = [folder / e["name"] / "claim.toml" for e in entries if e["name"] in current]
     else:
         folder = Path(suite)
-        paths = _claim_files(folder)
+        paths = claim_paths(folder)
     found = []
     for path in paths:
         name = _name(folder, path)
@@ -104,7 +104,7 @@ def _same_seeds(folder: Path, seeds: Seeds) -> None:
         raise InputError(str(folder), f"holds the claims of the seeds {there!r}", f"add --seeds {there}, or choose another --out")
 
 
-def _claim_files(folder: Path) -> list[Path]:
+def claim_paths(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     if not folder.is_dir():

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..models.apart import network_files
 from ..models.errors import InputError
 from ..models.text import visible
 from ..output import check_writable, write_files
@@ -247,6 +248,18 @@ def _keep(out: Path, place: int, witness: dict[str, Any]) -> None:
     pairs = [f"(X_{i} {v})" for i, v in enumerate(witness["runtime_input"])]
     pairs += [f"(Y_{j} {v})" for j, v in enumerate(witness["runtime_output"] or witness["output"])]
     write_files(out / WITNESSES, {f"{place}.txt": "sat\n(" + "\n".join(pairs) + ")\n"})
+
+
+def read_files(folder: Path) -> Iterator[Path]:
+    """What is read of such a benchmark."""
+    yield folder / "instances.csv"
+    for instance in instances(folder):
+        yield from network_files(there(folder / instance.network))
+        yield there(folder / instance.stated)
+
+
+def written_files(out: Path) -> list[Path]:
+    return [out / RESULTS, out / TABLE]
 
 
 def there(path: Path) -> Path:

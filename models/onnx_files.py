@@ -63,6 +63,12 @@ def parsed(data: bytes, origin: str) -> onnx.ModelProto:
     return model
 
 
+def locations(path: Path) -> list[str]:
+    """The names of the files in which a model keeps weights, as it writes them.  Raises InputError."""
+    found = (e.value for t in _external(parsed(_file(path, str(path)), str(path))) for e in t.external_data if e.key == "location")
+    return sorted({name for name in found if "\0" not in name})
+
+
 def outside(model: onnx.ModelProto) -> str | None:
     """The name of a tensor that lies in another file, None where all are in the model."""
     return next((t.name for t in _external(model)), None)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...models.apart import check_apart
 from ...models.claim import Claim
 from ...models.errors import InputError
 from .format import LimitReached
@@ -48,6 +49,7 @@ def export(
             for query, lines in each_section(claim, form, sections, deadline):
                 progress(f"exporting {query.name}")
                 files = Exported(folder / f"{query.name}{form.formula_suffix}", folder / f"{query.name}{form.proof_suffix}")
+                check_apart([("--export", files.formula), ("--export", files.proof)], (path,))
                 write_pieces(files.formula, [query.problem.text().encode("ascii")])
                 write_pieces(files.proof, _in_time(lines, deadline))
                 found.append(files)
