@@ -18,13 +18,18 @@ def check_apart(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[Pat
     places = [(option, place) for option, place in outputs if place is not None]
     for k, (option, place) in enumerate(places):
         for other, earlier in places[:k]:
-            if same_file(place, earlier):
+            if _name(place) == _name(earlier):
                 raise InputError(option, f"{place} is written by {other}, too", "choose another file")
     there = [(option, place) for option, place in places if os.path.lexists(place)]  # nothing else can be written over
     for file in inputs if there else ():
         for option, place in there:
             if same_file(place, file):
                 raise InputError(option, f"{place} names an input", "choose another file")
+
+
+def _name(place: Path) -> Path:
+    """Links to folders are followed; a link in the place itself is replaced (`files.py`)."""
+    return Path(os.path.realpath(place.parent)) / place.name
 
 
 def same_file(one: Path, other: Path) -> bool:
