@@ -21,6 +21,12 @@ class OutOfTime(TimeoutError):
     """The time limit was reached."""
 
 
+LIMITS = (
+    OutOfTime,
+    MemoryError,
+)  # no fault of what is being read or run: `except LIMITS: raise` stands before whatever blames all else on that
+
+
 @dataclass(frozen=True)
 class _Limit:
     end: float

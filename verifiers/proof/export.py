@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...common.deadline import LIMITS
 from ...models.apart import check_apart
 from ...models.claim import Claim
 from ...models.errors import InputError
@@ -53,6 +54,8 @@ def export(
                 write_pieces(files.formula, [query.problem.text().encode("ascii")])
                 write_pieces(files.proof, _in_time(lines, deadline))
                 found.append(files)
+    except LIMITS:
+        raise
     except OSError as error:
         raise InputError(str(folder), f"cannot write there: {error.strerror or error}", "name a folder that you can write to") from None
     return found
