@@ -24,6 +24,7 @@ from typing import Any
 
 from ..models.apart import network_files
 from ..models.errors import InputError
+from ..models.files import decoded, read_file
 from ..models.text import visible
 from ..output import check_writable, write_files
 from ..verifiers.boxes.answer import BACKENDS
@@ -35,6 +36,7 @@ from .tokens import matches
 
 TABLE, WITNESSES, COLUMN = "results.csv", "counterexamples", "verify"
 WORDS = ("sat", "unsat", "unknown", "timeout", "error")
+LARGEST = 1 << 28  # bytes of an instances.csv
 LONGEST_NAME = 4096  # bytes
 
 
@@ -53,11 +55,11 @@ def instances(folder: Path) -> list[Instance]:
     """The lines of instances.csv: network, property, seconds.  Raises InputError."""
     path = folder / "instances.csv"
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded(read_file(path, LARGEST))
     except FileNotFoundError:
         raise InputError(str(folder), "holds no instances.csv", "give a folder of a VNN-COMP benchmark") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), f"cannot be read ({error})", "check the file") from None
+        raise InputError(str(path), f"cannot be read ({getattr(error, 'strerror', None) or error})", "check the file") from None
     found: list[Instance] = []
     known: set[tuple[str, str]] = set()
     for number, line in enumerate(_lines(path, text), start=1):
