@@ -6,6 +6,7 @@ Results go to stdout, progress and errors to stderr; an error is one line.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -330,6 +331,10 @@ def _status(arguments: list[str], alone: bool) -> int:
         return fail(f"cannot write the result ({error})", INTERNAL)
     except MemoryError:
         return fail("unknown: memory: there is no more of it", UNKNOWN)
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.EACCES) and error.filename:  # even to ask whether there is such a file
+            return fail(f"{error.filename}: {error.strerror}; check the path", BAD_INPUT)
+        return _internal(error, arguments)
     except Exception as error:
         return _internal(error, arguments)
 

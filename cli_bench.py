@@ -19,7 +19,7 @@ from .models.errors import InputError
 @click.option("--backends", default=None, help="Only these columns, separated by commas [default: all; of vnncomp: race].")
 @click.option("--seeds", type=click.Choice(["tune", "report"]), default="tune", show_default=True, help="Seeds of the suite `tokens`.")
 @click.option("--only", default="", help="Only claims whose name matches this regular expression.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for each attempt.")
+@timeout_option(60.0, "Seconds for each attempt.")
 @click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="As of prove [default: one per core].")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the solvers.")

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 from .cli_output import fail, print_json, writing
-from .common.deadline import OutOfTime, until
+from .common.deadline import MOST_SECONDS, OutOfTime, until
 from .common.supervise import Ended, Limits, answering, split
 from .verifiers.unknown import unchecked_json, undecided_json
 
@@ -25,8 +25,23 @@ UNKNOWN, INTERNAL, INTERRUPTED = 3, 4, 130
 Told = Callable[[str, dict[str, Any], float], None]  # an unknown: why, the command's options, and seconds that it took
 
 
+class Seconds(click.ParamType):
+    """How long something may take: more than nothing, and at most what clocks and solvers can count."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        if not 0 < seconds <= MOST_SECONDS:
+            self.fail(f"{value} is not a time of more than 0 and at most {MOST_SECONDS} seconds (30 days).", param, ctx)
+        return seconds
+
+
 def timeout_option(default: float, help: str = "Seconds for the whole command.") -> Callable[[Any], Any]:
-    return click.option("--timeout", type=click.FloatRange(0, min_open=True), default=default, show_default=True, help=help)
+    return click.option("--timeout", type=Seconds(), default=default, show_default=True, help=help)
 
 
 def memory_option(default: int, help: str = "Megabytes of relucid's process.") -> Callable[[Any], Any]:

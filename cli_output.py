@@ -15,6 +15,8 @@ import click
 from .common.supervise import answering
 from .models.errors import InputError
 
+LONGEST_WORD, LONGEST_LINE = 400, 2000  # characters of a message
+
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, and of the result only the first lines.")
 html_option = click.option("--html", type=click.Path(path_type=Path), default=None, help="Write a report for the browser to this file.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
@@ -55,10 +57,11 @@ def writing() -> Iterator[None]:
 
 def fail(message: str, status: int) -> int:
     """Say in one line on stderr what went wrong; the exit status."""
-    from .models.text import visible
+    from .models.text import shortened, visible
 
     answering()
-    say(f"relucid: {visible(' '.join(message.split()))}")
+    words = (shortened(word, LONGEST_WORD) for word in message.split())
+    say(f"relucid: {visible(shortened(' '.join(words), LONGEST_LINE))}")
     return status
 
 

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..common.deadline import MOST_SECONDS
 from ..models.apart import network_files
 from ..models.errors import InputError
 from ..models.files import decoded, read_file
@@ -75,7 +76,7 @@ def instances(folder: Path) -> list[Instance]:
         if (network, stated) in known:
             raise InputError(f"{path}:{number}", "is there twice", "remove the line")
         known.add((network, stated))
-        found.append(Instance(network, stated, limit))
+        found.append(Instance(network, stated, min(limit, MOST_SECONDS)))
     if not found:
         raise InputError(str(path), "has no instances", "give a folder of a VNN-COMP benchmark")
     return found

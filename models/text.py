@@ -64,6 +64,12 @@ def visible(text: str) -> str:
     return "".join(c if plain(c) else c.encode("unicode_escape").decode() for c in text)
 
 
+def shortened(text: str, most: int) -> str:
+    """Its beginning and its end, where it has more characters than that."""
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
 def literal(value: object) -> str:
     """A Python literal in characters that show as what they are; strings in double quotes unless they hold one."""
     text = visible(repr(value))
