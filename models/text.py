@@ -94,7 +94,7 @@ def parsed_json(text: str | bytes, **options: Any) -> Any:
 
 def nested_too_deep(value: object) -> bool:
     """Whether lists and tables lie in each other more than DEEPEST times: too much for whatever follows them down."""
-    level = [value]
+    level: list[Any] = [value]
     for _ in range(DEEPEST + 1):
         level = [v for v in level if isinstance(v, dict | list)]
         if not level:
