@@ -5,12 +5,12 @@ The public API in ten names.  They are imported on first use, so that `import re
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from .version import __version__
 
+TYPE_CHECKING = False  # as type checkers know it; nothing is imported before `__main__.py` catches interrupts
 if TYPE_CHECKING:
+    from typing import Any
+
     from .distillation import distill
     from .models.claim import Claim
     from .models.claim_file import load_claim
@@ -37,6 +37,8 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name not in _HOME:
         raise AttributeError(f"module 'relucid' has no attribute {name!r}")
     return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -6,6 +6,7 @@ Results go to stdout, progress and errors to stderr; an error is one line.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -19,9 +20,8 @@ import click
 
 from .cli_bench import commands as bench_commands
 from .cli_circuits import commands as circuit_commands
-from .cli_limits import ALONE, Limited, leave, memory_option, timeout_option, unchecked, undecided, undistilled
+from .cli_limits import ALONE, Limited, memory_option, timeout_option, unchecked, undecided, undistilled
 from .cli_output import (
-    Unwritable,
     ablation_option,
     fail,
     html_option,
@@ -30,11 +30,12 @@ from .cli_output import (
     print_json,
     quiet_option,
     run_code_option,
-    silence,
+    say,
     status_line,
     writing,
 )
 from .cli_verify import check_box, prove_box, verify
+from .common.streams import Unwritable, standard_streams
 from .common.supervise import in_child
 from .models.errors import InputError
 from .verifiers.unknown import undecided_json
@@ -121,8 +122,10 @@ def prove(
     **limits: Any,
 ) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
+    from .models.apart import check_apart, claim_files
     from .models.box_claim import load_box_claim
 
+    check_apart([("--proof", proof), ("--checkpoint", checkpoint), ("--dump", dump)], claim_files(claim))
     if (box := load_box_claim(claim)) is not None:
         tokens: dict[str, object] = {"--checkpoint": checkpoint, "--dump": dump, "--count": count or None}
         tokens |= {"--format": None if proof_format == "relucid" else proof_format}
@@ -238,14 +241,17 @@ def distill(
     """
     from .distillation import NoProgram
     from .distillation import distill as run
-    from .distilled import distillation_json
+    from .distilled import FILES, distillation_json
     from .verifiers.report import exit_status
 
     names = names_in(backends)
     if html is not None:
+        from .models.apart import check_apart, circuit_files
         from .reports.html import check_page
 
         check_page(html)
+        written = [("--out", out / name) for name in FILES]
+        check_apart([*written, ("--html", html)], circuit_files(circuit, mask, domain))
     try:
         with status_line(quiet) as progress:
             result = run(circuit, domain, mask=mask, ablation=ablation, out=out, backends=names, trust=trust, progress=progress, **limits)
@@ -285,7 +291,8 @@ def list_backends(name: str | None, as_json: bool) -> int:
         return 0 if conformance_report(name, as_json) else 1
     from .terminal import backends_table
 
-    backends_table(as_json)
+    with writing():
+        backends_table(as_json)
     return 0
 
 
@@ -295,19 +302,23 @@ for _command in (*bench_commands, *circuit_commands, verify):
 
 def main(arguments: list[str] | None = None, *, alone: bool = False) -> int:
     """Run the command line; returns the exit status and never shows a traceback.  `alone`: in a child, with limits that are kept from outside."""
+    with standard_streams():
+        return _status(list(sys.argv[1:] if arguments is None else arguments), alone)
+
+
+def _status(arguments: list[str], alone: bool) -> int:
     try:
         # not `app.main`, which prints a blank line of its own on Ctrl-C
-        with app.make_context("relucid", list(sys.argv[1:] if arguments is None else arguments), obj=ALONE if alone else None) as context:
+        with app.make_context("relucid", arguments, obj=ALONE if alone else None) as context:
             status = app.invoke(context)
-        if sys.stdout is not None:  # it may have been closed
-            sys.stdout.flush()
+        sys.stdout.flush()
         return int(status or 0)
     except click.exceptions.Exit as done:
         return done.exit_code
     except InputError as error:
         return fail(str(error), BAD_INPUT)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.ctx.get_help() if error.ctx else "see relucid --help", err=True)
+        say(error.ctx.get_help() if error.ctx else "see relucid --help")
         return BAD_INPUT
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "relucid"
@@ -316,24 +327,26 @@ def main(arguments: list[str] | None = None, *, alone: bool = False) -> int:
         if in_child():  # whoever watches it says so
             return INTERRUPTED
         return fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        silence()
-        return 0
     except Unwritable as error:
         return fail(f"cannot write the result ({error})", INTERNAL)
+    except MemoryError:
+        return fail("unknown: memory: there is no more of it", UNKNOWN)
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.EACCES) and error.filename:  # even to ask whether there is such a file
+            return fail(f"{error.filename}: {error.strerror}; check the path", BAD_INPUT)
+        return _internal(error, arguments)
     except Exception as error:
-        return _internal(error)
+        return _internal(error, arguments)
 
 
-def _internal(error: Exception) -> int:
+def _internal(error: Exception, arguments: list[str]) -> int:
     """Status 4: keep what is needed to mend it, and say where."""
     if getattr(error, "artefacts", ""):
         return fail(str(error), INTERNAL)
-    with tempfile.NamedTemporaryFile("w", prefix="relucid-error-", suffix=".txt", delete=False, encoding="utf-8") as file:
-        file.write(f"relucid {__version__}\narguments: {sys.argv[1:]}\n\n{traceback.format_exc()}")
-    return fail(f"internal error ({type(error).__name__}: {error}); please report it with {file.name}", INTERNAL)
-
-
-def entry() -> None:
-    """The console script: each command runs in a child process, which this one watches."""
-    leave(main(alone=True))
+    what = f"internal error ({type(error).__name__}: {error}); please report it"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="relucid-error-", suffix=".txt", delete=False, encoding="utf-8") as file:
+            file.write(f"relucid {__version__}\narguments: {arguments}\n\n{traceback.format_exc()}")
+    except OSError:  # no room
+        return fail(what, INTERNAL)
+    return fail(f"{what} with {file.name}", INTERNAL)

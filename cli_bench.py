@@ -19,7 +19,7 @@ from .models.errors import InputError
 @click.option("--backends", default=None, help="Only these columns, separated by commas [default: all; of vnncomp: race].")
 @click.option("--seeds", type=click.Choice(["tune", "report"]), default="tune", show_default=True, help="Seeds of the suite `tokens`.")
 @click.option("--only", default="", help="Only claims whose name matches this regular expression.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, show_default=True, help="Seconds for each attempt.")
+@timeout_option(60.0, "Seconds for each attempt.")
 @click.option("--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="As of prove [default: one per core].")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the solvers.")
@@ -46,13 +46,16 @@ def bench(
         return _bench_vnncomp(suite, directory, html, quiet, as_json, **options)
     if suite == "distill" and folder is None:
         return _bench_distill(html, quiet, as_json, **options)
-    from .benchmarks.bench import plan_of, report, run
+    from .benchmarks.bench import plan_of, read_files, report, run, written_files
     from .benchmarks.watch import watching
 
     if html is not None:
+        from .models.apart import check_apart
         from .reports.html import check_page
 
         check_page(html)
+        written = written_files(folder or options["out"])
+        check_apart([*(("--out", p) for p in written), ("--html", html)], read_files(suite) if folder is None and suite else ())
     with watching(quiet) as watch:
         if folder is not None:
             summary, out = report(folder, options["only"]), folder
@@ -135,9 +138,12 @@ def report_command(results: Path, only: str, html: Path | None, quiet: bool, as_
 
     path = results_path(results)
     if html is not None:
+        from .models.apart import check_apart, claim_files
         from .reports.html import check_page
+        from .reports.run import CLAIM, RESULT
 
         check_page(html)
+        check_apart([("--html", html)], (path, results / RESULT, *claim_files(results / CLAIM)))
     if not path.exists() and is_run(results):
         return _distillation(results, only, html, quiet, as_json)
     return _shown(summary_of(path, only), None, html, quiet, as_json)

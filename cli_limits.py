@@ -10,16 +10,14 @@ from __future__ import annotations
 import math
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import click
 
-from .cli_output import fail, print_json
-from .common.deadline import OutOfTime, until
+from .cli_output import fail, print_json, writing
+from .common.deadline import MOST_SECONDS, OutOfTime, until
 from .common.supervise import Ended, Limits, answering, split
 from .verifiers.unknown import unchecked_json, undecided_json
 
@@ -27,8 +25,23 @@ UNKNOWN, INTERNAL, INTERRUPTED = 3, 4, 130
 Told = Callable[[str, dict[str, Any], float], None]  # an unknown: why, the command's options, and seconds that it took
 
 
+class Seconds(click.ParamType):
+    """How long something may take: more than nothing, and at most what clocks and solvers can count."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        if not 0 < seconds <= MOST_SECONDS:
+            self.fail(f"{value} is not a time of more than 0 and at most {MOST_SECONDS} seconds (30 days).", param, ctx)
+        return seconds
+
+
 def timeout_option(default: float, help: str = "Seconds for the whole command.") -> Callable[[Any], Any]:
-    return click.option("--timeout", type=click.FloatRange(0, min_open=True), default=default, show_default=True, help=help)
+    return click.option("--timeout", type=Seconds(), default=default, show_default=True, help=help)
 
 
 def memory_option(default: int, help: str = "Megabytes of relucid's process.") -> Callable[[Any], Any]:
@@ -76,7 +89,8 @@ class Limited(click.Command):
         answering()
         if self.unknown is None:
             return fail(f"unknown: {why}", UNKNOWN)
-        self.unknown(why, options, time.monotonic() - started)
+        with writing():
+            self.unknown(why, options, time.monotonic() - started)
         return UNKNOWN
 
 
@@ -126,11 +140,3 @@ def unchecked(why: str, options: dict[str, Any], seconds: float) -> None:
         print_json(unchecked_json(why, seconds))
     else:
         click.echo(f"not checked: {why}")
-
-
-def leave(status: int) -> None:
-    """End this process at once: what is left of threads, solvers and the interpreter has nothing to do any more."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # it is closed, or its reader has gone; `main` has seen to it
-            stream.flush()
-    os._exit(status)

@@ -1,11 +1,10 @@
-"""What commands share: options, lists of names, JSON, a status line on stderr, and results that survive a reader who has gone away.
+"""What commands share: options, lists of names, JSON, and messages and a status line on stderr.
 
 Under `cli.py` and its parts; imports nothing heavy at the top.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ import click
 
 from .common.supervise import answering
 from .models.errors import InputError
+
+LONGEST_WORD, LONGEST_LINE = 400, 2000  # characters of a message
 
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress, and of the result only the first lines.")
 html_option = click.option("--html", type=click.Path(path_type=Path), default=None, help="Write a report for the browser to this file.")
@@ -42,40 +43,31 @@ def print_json(value: object) -> None:
     from .models.text import json_text
 
     text = json_text(value)
-    answering()
-    click.echo(text)
-
-
-class Unwritable(Exception):
-    """The result cannot be written: a full disk."""
+    with writing():
+        print(text)
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Around the printing of a result: a reader that has gone away must not change the exit status, which is the answer too; and no limit holds any more."""
+    """Around the printing of a result: no limit holds any more, and all of it is written (`common/streams.py` says what happens where it cannot be)."""
     answering()
-    try:
-        yield
-        if sys.stdout is not None:  # it may have been closed
-            sys.stdout.flush()
-    except OSError as error:
-        silence()
-        if not isinstance(error, BrokenPipeError):
-            raise Unwritable(error.strerror or str(error)) from None
+    yield
+    sys.stdout.flush()
 
 
 def fail(message: str, status: int) -> int:
     """Say in one line on stderr what went wrong; the exit status."""
-    from .models.text import visible
+    from .models.text import shortened, visible
 
     answering()
-    click.echo(f"relucid: {visible(' '.join(message.split()))}", err=True)
+    words = (shortened(word, LONGEST_WORD) for word in message.split())
+    say(f"relucid: {visible(shortened(' '.join(words), LONGEST_LINE))}")
     return status
 
 
-def silence() -> None:
-    """So that what is left in the buffer does not fail again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def say(text: str) -> None:
+    """A message on stderr."""
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

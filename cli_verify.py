@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .cli_limits import Limited, memory_option, timeout_option
-from .cli_output import json_option, names_in, print_json, quiet_option, status_line, writing
+from .cli_output import json_option, names_in, print_json, quiet_option, say, status_line, writing
 from .models.errors import InputError
 from .verifiers.boxes.answer import BACKENDS
 from .version import __version__
@@ -92,8 +92,10 @@ def verify(
     if proof is not None and against is not None:
         raise InputError("--proof", "there are no proofs about two networks over a box", "leave it out")
     if proof is not None:
+        from .models.apart import check_apart, network_files
         from .verifiers.certify import check_place
 
+        check_apart([("--proof", proof)], (*network_files(network), spec))
         check_place(proof)
     with status_line(quiet) as progress:
         options: dict[str, Any] = {"timeout": timeout, "memory_mb": memory, "seed": seed, "threads": workers, "proof": proof}
@@ -223,9 +225,12 @@ def bench_vnncomp(suite: str | None, directory: Path | None, html: Path | None, 
     chosen = {k: options[k] for k in ("memory", "workers", "again", "seed", "repeat", "only", "jobs")}
     backends = names_in(options["backends"]) or BACKENDS[:1]
     if html is not None:
+        from .benchmarks.vnncomp import read_files, written_files
+        from .models.apart import check_apart
         from .reports.html import check_page
 
         check_page(html)
+        check_apart([*(("--out", p) for p in written_files(options["out"])), ("--html", html)], read_files(directory))
     with status_line(quiet) as progress:
         results = run(
             directory, options["out"], timeout=None if own_limits else options["timeout"], progress=progress, backends=backends, **chosen
@@ -265,7 +270,7 @@ def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
     if answer.epsilon is not None:
         click.echo(f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen")
     for warning in answer.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}")
     if quiet:
         return
     how = "; ".join(f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s" for s in answer.steps)

@@ -19,6 +19,7 @@ from typing import Any
 
 from .common.deadline import OutOfTime, check, until
 from .distilled import FILES, Distillation, Refutation, result_files
+from .models.apart import check_apart, circuit_files, claim_files
 from .models.circuits.ablation import ablated
 from .models.circuits.circuit import Circuit, check_circuit, load_circuit, own_task
 from .models.circuits.graph import Drawable
@@ -83,8 +84,9 @@ def distill(
         raise InputError("seed", f"{seed} is negative", "give 0 or more")
     if out is not None:
         check_writable(Path(out), FILES)
-        if isinstance(domain, str | Path) and (Path(out) / "claim.toml").resolve() == Path(domain).resolve():
-            raise InputError("--out", f"the claim would be written over {domain}", "choose another folder")
+        stating = domain if isinstance(domain, str | Path) else None
+        of_circuit = circuit_files(str(circuit), Path(mask) if mask else None, stating) if isinstance(circuit, str | Path) else ()
+        check_apart([("--out", Path(out) / name) for name in FILES], of_circuit or (claim_files(Path(stating)) if stating else ()))
     with _within(timeout):
         stated = None if domain is None else _task(domain, labels)  # read before the circuit, which may take long
         teacher = load_circuit(circuit, Path(mask) if mask else None, run_code) if isinstance(circuit, str | Path) else circuit

@@ -117,12 +117,14 @@ def view_circuit(
     path = Path(where)
     kind = "" if draw is None else draw.suffix.removeprefix(".").lower()
     if draw is not None:
+        from .models.apart import check_apart, circuit_files
         from .models.circuits.drawing import FORMATS
         from .output import check_writable
 
         if kind not in FORMATS:
             raise InputError("--draw", f"{draw} is no kind of picture", f"its name ends in .{' or .'.join(FORMATS)}")
         check_writable(draw.parent, (draw.name,))
+        check_apart([("--draw", draw)], circuit_files(where, mask, domain))
     raw = read_json(path) if path.suffix == ".json" and path.is_file() else None
     attribution = read_attribution_graph(path, raw) if is_attribution_graph(raw) else None
     circuit = None if attribution is not None else load_circuit(where, mask, run_code)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .common.interrupts import interrupts_held
+from .models.apart import check_apart, circuit_files
 from .models.circuits.checkpoint import VOCABULARY_FILE, WEIGHTS_FILE, read_torch
 from .models.circuits.circuit import CircuitSummary, load_circuit
 from .models.circuits.circuit_sparsity import SparseGpt
@@ -158,6 +159,8 @@ def prepare_pruning(
         raise InputError("--out", f"{where} ships with relucid, nothing is written there", "give a file for the mask")
     path = out or Path(where) / f"{name}.mask.json"
     check_writable(path.parent, (path.name, path.name + STOPPED_PRUNING))
+    read = circuit_files(where, start, None if known is not None else task)
+    check_apart([("--out", path), ("--out", path.with_name(path.name + STOPPED_PRUNING))], read)
     right = model.logits(ids)[:, columns].argmax(axis=1) if known is None else known.examples[1]
     beside = Path(where) / f"{name}.toml"
     origin = f"relucid {__version__} prune, {name}, {settings.ablation} ablation over {len(ids)} inputs: {settings}"

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..models.apart import claim_files
 from ..models.claim_file import load_claim
 from ..models.errors import InputError
 from ..output import check_writable, write_files
@@ -22,7 +23,7 @@ from ..verifiers.queries import QueryBackend
 from .attempt import Limits, attempt, side_by_side
 from .results import RESULTS, TABLE, Result, append, key_of, latest, mend_torn_line, read, read_file, result_of, table
 from .score import Summary, summarise, summary_json
-from .suite import Case, Column, cases, columns
+from .suite import Case, Column, cases, claim_paths, columns
 from .tokens import Seeds, matches
 from .watch import Task, Watch
 
@@ -50,6 +51,16 @@ def plan_of(suite: str | None, *, timeout: float, memory: int, workers: int | No
     if not suite:
         raise InputError("SUITE", "names nothing to run", 'give "tokens", a folder of claim files, or --report FOLDER')
     return Plan(suite, limits=Limits(timeout, memory, workers, seed), **options)
+
+
+def read_files(suite: str) -> Iterator[Path]:
+    """What is read of the claims of a suite."""
+    if suite != "tokens":
+        yield from (file for claim in claim_paths(Path(suite)) for file in claim_files(claim))
+
+
+def written_files(out: Path) -> list[Path]:
+    return [out / name for name in (RESULTS, TABLE, SUMMARY, *PLOTS)]
 
 
 def run(plan: Plan, watch: Watch | None = None) -> Summary:

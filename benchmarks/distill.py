@@ -19,6 +19,7 @@ from ..models.claim import Decision
 from ..models.claim_file import Task
 from ..models.errors import InputError
 from ..models.program import Program
+from ..models.text import parsed_json
 from ..output import check_writable, write_files
 from ..search.rank import description_length
 from ..version import __version__
@@ -228,7 +229,7 @@ def _key(behaviour: Behaviour, plan: Plan) -> str:
 def _kept(folder: Path, key: str) -> Measured | None:
     """The result of an earlier run, if it is one of this behaviour under these options; what cannot be read is made again."""
     try:
-        row = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        row = parsed_json((folder / RESULT).read_text(encoding="utf-8"))
         row["hidden"] = None if row["hidden"] is None else tuple(row["hidden"])
         known = Measured(**row)
     except (OSError, ValueError, TypeError, KeyError):

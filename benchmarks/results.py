@@ -15,13 +15,16 @@ from typing import Any
 
 from ..common.interrupts import interrupts_held
 from ..models.errors import InputError
+from ..models.files import read_file as read_bytes
 from ..models.files import write
+from ..models.text import parsed_json
 from ..verifiers.verdict import Sizes
 from ..version import __version__
 from .attempt import Limits, finite
 from .suite import Case, Column
 
 RESULTS, TABLE = "results.jsonl", "results.csv"
+LARGEST = 1 << 30  # bytes of results that are read
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,12 @@ def read(folder: Path) -> list[Result]:
 def read_file(path: Path) -> list[Result]:
     """As `read`, of one file by its name."""
     try:
-        lines = path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
-    except OSError as error:
-        raise InputError(str(path), f"cannot read ({error.strerror})", "check the path") from None
+        data = read_bytes(path, LARGEST)
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), f"cannot read ({getattr(error, 'strerror', None) or error})", "check the path") from None
+    if len(data) > LARGEST:
+        raise InputError(str(path), f"is over {LARGEST} bytes", "report on a part of it")
+    lines = data.decode("utf-8-sig", errors="replace").split("\n")
     found: dict[tuple[Any, ...], Result] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -153,7 +159,7 @@ def latest(results: Iterable[Result]) -> list[Result]:
 
 def _parsed(line: str) -> Result | None:
     try:
-        data = json.loads(line)
+        data = parsed_json(line)
         result = Result(**{f.name: data[f.name] for f in fields(Result) if f.name in data or _needed(f)})
         result = replace(result, options=tuple(result.options), attempts=tuple(result.attempts))
         assert not result.domain_size or int(result.domain_size) >= 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..models.claim_file import load_claim
 from ..models.errors import InputError
-from ..models.text import decimal
+from ..models.text import decimal, parsed_json
 from ..verifiers.choose import choose
 from ..verifiers.registry import all_backends
 from ..verifiers.verdict import Trust
@@ -82,7 +81,7 @@ def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) ->
         paths = [folder / e["name"] / "claim.toml" for e in entries if e["name"] in current]
     else:
         folder = Path(suite)
-        paths = _claim_files(folder)
+        paths = claim_paths(folder)
     found = []
     for path in paths:
         name = _name(folder, path)
@@ -97,14 +96,14 @@ def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) ->
 def _same_seeds(folder: Path, seeds: Seeds) -> None:
     """So that the claims of one seed set do not replace those that results are already about."""
     try:
-        there = json.loads((folder / "suite.json").read_text(encoding="utf-8-sig"))["seeds"]
+        there = parsed_json((folder / "suite.json").read_text(encoding="utf-8-sig"))["seeds"]
     except (OSError, ValueError, KeyError):
         return
     if there != seeds:
         raise InputError(str(folder), f"holds the claims of the seeds {there!r}", f"add --seeds {there}, or choose another --out")
 
 
-def _claim_files(folder: Path) -> list[Path]:
+def claim_paths(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     if not folder.is_dir():
@@ -136,6 +135,6 @@ def _case(name: str, path: Path) -> Case:
 def _beside(path: Path, file: str, key: str) -> str | None:
     """What a file beside the claim says, if there is one."""
     try:
-        return str(json.loads((path.parent / file).read_text(encoding="utf-8-sig"))[key])
+        return str(parsed_json((path.parent / file).read_text(encoding="utf-8-sig"))[key])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -36,7 +36,7 @@ from ..models.language import build_language
 from ..models.network import Affine, Network
 from ..models.onnx_writer import write_onnx
 from ..models.program import Program
-from ..models.text import decimal
+from ..models.text import decimal, parsed_json
 from .cells import Cell, Prefixes, fit_cell
 from .families import TIED_LENGTHS, VERSION, Spec, specs
 from .training import ENOUGH, Fitted, Problem, Recipe, fit, fit_carelessly
@@ -81,7 +81,7 @@ def _entries(folder: Path, seeds: Seeds) -> list[dict[str, Any]]:
     order = {spec.name: k for k, spec in enumerate(specs())}
     found = []
     for path in folder.glob("*/made.json"):
-        entry = json.loads(path.read_text(encoding="utf-8"))
+        entry = parsed_json(path.read_text(encoding="utf-8"))
         if entry["seeds"] == seeds:
             found.append(entry)
     return sorted(found, key=lambda e: (order.get(e["name"], len(order)), e["name"]))
@@ -90,7 +90,7 @@ def _entries(folder: Path, seeds: Seeds) -> list[dict[str, Any]]:
 def _made(place: Path, spec: Spec, seeds: Seeds) -> dict[str, Any] | None:
     """The entry of a claim folder that was made from this spec and seed set, or None."""
     try:
-        entry = json.loads((place / "made.json").read_text(encoding="utf-8"))
+        entry = parsed_json((place / "made.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return entry if entry.get("recipe") == recipe_digest(spec, seeds) else None

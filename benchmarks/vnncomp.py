@@ -22,7 +22,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..common.deadline import MOST_SECONDS
+from ..models.apart import network_files
 from ..models.errors import InputError
+from ..models.files import decoded, read_file
 from ..models.text import visible
 from ..output import check_writable, write_files
 from ..verifiers.boxes.answer import BACKENDS
@@ -34,6 +37,7 @@ from .tokens import matches
 
 TABLE, WITNESSES, COLUMN = "results.csv", "counterexamples", "verify"
 WORDS = ("sat", "unsat", "unknown", "timeout", "error")
+LARGEST = 1 << 28  # bytes of an instances.csv
 LONGEST_NAME = 4096  # bytes
 
 
@@ -52,11 +56,11 @@ def instances(folder: Path) -> list[Instance]:
     """The lines of instances.csv: network, property, seconds.  Raises InputError."""
     path = folder / "instances.csv"
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = decoded(read_file(path, LARGEST))
     except FileNotFoundError:
         raise InputError(str(folder), "holds no instances.csv", "give a folder of a VNN-COMP benchmark") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), f"cannot be read ({error})", "check the file") from None
+        raise InputError(str(path), f"cannot be read ({getattr(error, 'strerror', None) or error})", "check the file") from None
     found: list[Instance] = []
     known: set[tuple[str, str]] = set()
     for number, line in enumerate(_lines(path, text), start=1):
@@ -72,7 +76,7 @@ def instances(folder: Path) -> list[Instance]:
         if (network, stated) in known:
             raise InputError(f"{path}:{number}", "is there twice", "remove the line")
         known.add((network, stated))
-        found.append(Instance(network, stated, limit))
+        found.append(Instance(network, stated, min(limit, MOST_SECONDS)))
     if not found:
         raise InputError(str(path), "has no instances", "give a folder of a VNN-COMP benchmark")
     return found
@@ -247,6 +251,18 @@ def _keep(out: Path, place: int, witness: dict[str, Any]) -> None:
     pairs = [f"(X_{i} {v})" for i, v in enumerate(witness["runtime_input"])]
     pairs += [f"(Y_{j} {v})" for j, v in enumerate(witness["runtime_output"] or witness["output"])]
     write_files(out / WITNESSES, {f"{place}.txt": "sat\n(" + "\n".join(pairs) + ")\n"})
+
+
+def read_files(folder: Path) -> Iterator[Path]:
+    """What is read of such a benchmark."""
+    yield folder / "instances.csv"
+    for instance in instances(folder):
+        yield from network_files(there(folder / instance.network))
+        yield there(folder / instance.stated)
+
+
+def written_files(out: Path) -> list[Path]:
+    return [out / RESULTS, out / TABLE]
 
 
 def there(path: Path) -> Path:

@@ -14,11 +14,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+MOST_SECONDS = 30 * 86_400  # solvers count milliseconds in 32 bits
 LATE = 0.5  # seconds after the end until `check` raises: whoever has a budget of its own stops before, and says how far it came
 
 
 class OutOfTime(TimeoutError):
     """The time limit was reached."""
+
+
+LIMITS = (
+    OutOfTime,
+    MemoryError,
+)  # no fault of what is being read or run: `except LIMITS: raise` stands before whatever blames all else on that
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from .network import Network
 from .onnx_reading import Reading
 from .pair import Pair, claim_of_pair
 from .program import Program
+from .text import nested_too_deep
 
 MAX_CLAIM_BYTES = 1 << 20
 _DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix")
@@ -128,6 +129,8 @@ def read_table(path: Path) -> dict[str, Any]:
         raise InputError(str(path), "not UTF-8 text", "a claim file is TOML") from None
     except (ValueError, RecursionError) as error:  # tomllib's own error, and Python's for thousands of digits
         raise InputError(str(path), f"not valid TOML: {error}", "see docs/claim-files.md") from None
+    if nested_too_deep(table):
+        raise InputError(str(path), "is nested too deeply", "see docs/claim-files.md")
     if _beyond_64_bits(table):
         raise InputError(str(path), "holds an integer of more than 64 bits, which TOML does not have", "see docs/claim-files.md")
     return table

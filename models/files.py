@@ -16,15 +16,25 @@ from pathlib import Path
 from typing import IO, cast
 
 _PREFIX = ".relucid-"
+PIECE = 1 << 20
 
 
 def read_file(path: str | Path, limit: int) -> bytes:
     """The file's bytes, at most `limit` + 1 of them: more than `limit` says that it is too large.  Raises OSError or ValueError (NUL)."""
-    mode = os.stat(path).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # of a directory, open says what it is
+    with open_file(path) as file:
+        data = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)  # not at once what may be: that much memory is taken first
+        while len(data) <= limit and (more := file.read(min(limit + 1 - len(data), PIECE))):  # it grows, or does not say how large it is
+            data += more
+        return data
+
+
+def open_file(path: str | Path) -> IO[bytes]:
+    """The file, to be read in pieces; nothing is waited for.  Raises OSError, also for what is no regular file, or ValueError (NUL)."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115 (of a pipe, even opening waits)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
         raise OSError(None, "not a regular file")
-    with open(path, "rb") as file:
-        return file.read(limit + 1)
+    return file
 
 
 def decoded(data: bytes) -> str:

@@ -10,14 +10,14 @@ import gzip
 import itertools
 import math
 import os
-import stat
+import zlib
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from .errors import InputError
-from .files import read_file
+from .files import open_file, read_file
 
 if TYPE_CHECKING:
     import onnx
@@ -63,6 +63,12 @@ def parsed(data: bytes, origin: str) -> onnx.ModelProto:
     return model
 
 
+def locations(path: Path) -> list[str]:
+    """The names of the files in which a model keeps weights, as it writes them.  Raises InputError."""
+    found = (e.value for t in _external(parsed(_file(path, str(path)), str(path))) for e in t.external_data if e.key == "location")
+    return sorted({name for name in found if "\0" not in name})
+
+
 def outside(model: onnx.ModelProto) -> str | None:
     """The name of a tensor that lies in another file, None where all are in the model."""
     return next((t.name for t in _external(model)), None)
@@ -80,7 +86,7 @@ def _file(path: Path, origin: str) -> bytes:
     except (OSError, EOFError, ValueError) as error:
         what = f"cannot be read ({getattr(error, 'strerror', None) or error})"
         raise InputError(origin, what, "check the path and its permissions") from None
-    except Exception as error:  # zlib.error: a damaged archive
+    except zlib.error as error:
         raise InputError(origin, f"cannot be unpacked ({error})", "compress it again with gzip") from None
 
 
@@ -176,13 +182,7 @@ class _Beside:
 
 def _part(path: Path, start: int, length: int) -> tuple[bytes, int]:
     """So many bytes of a regular file from `start` on, as far as there are any, and the file's whole size.  Raises OSError."""
-    with open(path, "rb", opener=_without_waiting) as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(None, "not a regular file")
-        file.seek(min(start, found.st_size))
-        return file.read(min(length, max(0, found.st_size - start))), found.st_size
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # of a pipe, even opening waits
+    with open_file(path) as file:
+        whole = os.fstat(file.fileno()).st_size
+        file.seek(min(start, whole))
+        return file.read(min(length, max(0, whole - start))), whole

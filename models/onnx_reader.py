@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..common.deadline import check
+from ..common.deadline import LIMITS, check
 from .errors import InputError, TooLarge
 from .head import Wanted
 from .network import Encoding, Network, dyadic
@@ -327,6 +327,8 @@ class _Graph:
             value.type.tensor_type.shape.SetInParent()  # an output may leave its shape out; the checker would not have it
         try:
             checker.check_model(model)
+        except LIMITS:
+            raise
         except Exception as error:
             raise self._error(f"is no valid ONNX model ({str(error).splitlines()[0] if str(error) else type(error).__name__})") from None
 
@@ -414,6 +416,8 @@ class _Graph:
             raise self._error(f"tensor {t.name!r} has the shape {list(t.dims)}, over the limit of {4 * MAX_ELEMENTS} elements")
         try:
             array = numpy_helper.to_array(t)
+        except LIMITS:
+            raise
         except Exception as error:
             raise self._error(f"tensor {t.name!r} does not hold what its shape {list(t.dims)} says ({error})", "export it again") from None
         if dtype in INTEGER_RANGES:

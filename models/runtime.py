@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.deadline import LIMITS
 from .network import Network
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Session:
     def __init__(self, data: bytes, name: str) -> None:
         try:
             import onnxruntime
+        except LIMITS:
+            raise
         except Exception as error:  # a broken installation raises whatever it likes
             raise RuntimeUnavailable(f"onnxruntime cannot be imported ({_first_line(error)})") from None
         onnxruntime.set_default_logger_severity(4)  # its complaints come as exceptions, not on stderr
@@ -43,6 +46,8 @@ class Session:
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except LIMITS:
+            raise
         except Exception as error:
             raise RuntimeUnavailable(f"onnxruntime cannot load {name} ({_first_line(error)})") from None
         entries = self._session.get_inputs()
@@ -55,6 +60,8 @@ class Session:
         """The outputs of these names (None: all) for one input."""
         try:
             return [_array(v) for v in self._session.run(outputs, {self.input_name: value})]
+        except LIMITS:
+            raise
         except Exception as error:
             raise RuntimeUnavailable(f"onnxruntime fails on {self.name} ({_first_line(error)})") from None
 

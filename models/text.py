@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from typing import Any
 
+DEEPEST = 64  # lists and tables in each other
 _CHUNK = 10**1000
 _SPELLED = 10**30  # integers from here on are rounded for people
 # what prints as nothing although Python calls it printable: fillers, blanks, joiners and variation selectors
@@ -62,6 +64,12 @@ def visible(text: str) -> str:
     return "".join(c if plain(c) else c.encode("unicode_escape").decode() for c in text)
 
 
+def shortened(text: str, most: int) -> str:
+    """Its beginning and its end, where it has more characters than that."""
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
 def literal(value: object) -> str:
     """A Python literal in characters that show as what they are; strings in double quotes unless they hold one."""
     text = visible(repr(value))
@@ -71,6 +79,28 @@ def literal(value: object) -> str:
 def json_text(value: object) -> str:
     """One line of JSON; characters that do not show as themselves are escaped, the others are not."""
     return "".join(c if plain(c) else json.dumps(c)[1:-1] for c in json.dumps(value, ensure_ascii=False))
+
+
+def parsed_json(text: str | bytes, **options: Any) -> Any:
+    """The value that JSON states.  Raises ValueError, also where it nests deeper than anything of ours."""
+    try:
+        value = json.loads(text, **options)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if nested_too_deep(value):
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def nested_too_deep(value: object) -> bool:
+    """Whether lists and tables lie in each other more than DEEPEST times: too much for whatever follows them down."""
+    level: list[Any] = [value]
+    for _ in range(DEEPEST + 1):
+        level = [v for v in level if isinstance(v, dict | list)]
+        if not level:
+            return False
+        level = [inner for v in level for inner in (v.values() if isinstance(v, dict) else v)]
+    return True
 
 
 def word(token: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..common.deadline import LIMITS
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -167,6 +168,8 @@ def _exported(where: str, module: Any, example: Any) -> bytes:
             warnings.simplefilter("error", torch.jit.TracerWarning)
             names: dict[str, Any] = {"input_names": ["input"], "output_names": ["output"]}
             torch.onnx.export(module, (example,), buffer, dynamo=False, opset_version=OPSET, **names)  # type: ignore[arg-type]
+    except LIMITS:
+        raise
     except Exception as error:
         text = str(error).strip()
         reason = text.splitlines()[0][:200] if text else type(error).__name__

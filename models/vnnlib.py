@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -52,7 +53,7 @@ def load_text(path: str | Path) -> str:
     except (OSError, EOFError, ValueError) as error:
         what = getattr(error, "strerror", None) or error
         raise InputError(origin, f"cannot be read ({what})", "check the path and its permissions") from None
-    except Exception as error:  # zlib.error: a damaged archive
+    except zlib.error as error:
         raise InputError(origin, f"cannot be unpacked ({error})", "compress it again with gzip") from None
     if len(data) > MAX_BYTES:
         raise InputError(origin, f"is larger than {MAX_BYTES >> 20} MB", "split the property")

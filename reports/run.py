@@ -5,7 +5,6 @@ First in the flow of the report on a distillation: `distillation_page.py` and `d
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ..models.claim_file import load_claim
 from ..models.errors import InputError
 from ..models.files import decoded, read_file
 from ..models.histogram import Histogram, read_histogram
+from ..models.text import parsed_json
 
 RESULT, CLAIM = "result.json", "claim.toml"
 LARGEST = 1 << 28  # bytes of a result.json
@@ -88,7 +88,7 @@ def read_run(folder: Path) -> Run:
     """Raises InputError for what is no such folder, and where claim and result are not about the same."""
     path = folder / RESULT
     try:
-        verdict = json.loads(decoded(read_file(path, LARGEST)), parse_constant=_no_number)
+        verdict = parsed_json(decoded(read_file(path, LARGEST)), parse_constant=_no_number)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(str(path), f"cannot be read ({error})", "give a folder that `relucid distill` has written") from None
     if (where := _misfit(verdict, _SHAPE, "")) is not None:

@@ -3,16 +3,18 @@ nothing written.  The texts are golden: who changes a message changes it here.""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import onnx
 import pytest
 from known_claims import CORPUS
 from onnx import TensorProto, helper, numpy_helper
-from relucid.cli import main
+from relucid.cli import app, main
 
 PROGRAM = (CORPUS / "count_sign_l3" / "program.py").read_text(encoding="utf-8")
 ENDLESS = "def many_a(tokens):\n    n = 0\n    while n >= 0:\n        n = n + 1\n    return True\n"
@@ -176,6 +178,47 @@ def test_bad_usage(here: Path, arguments: list[str], says: str, capsys: pytest.C
     before = sorted(here.rglob("*"))
     assert says in one_line(capsys, *arguments)
     assert sorted(here.rglob("*")) == before
+
+
+TIMED = sorted(name for name, command in app.commands.items() if any(p.name == "timeout" for p in command.params))
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-inf", "1e9", "0", "-1", "1e-400", "soon", "", "9" * 5000])
+@pytest.mark.parametrize("command", TIMED)
+def test_a_timeout_is_a_time(command: str, seconds: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = {"distill": ["--out", "o"]}.get(command, [])
+    arguments = ["x"] * sum(isinstance(p, click.Argument) for p in app.commands[command].params)
+    message = one_line(capsys, command, *arguments, *options, "--timeout", seconds)
+    assert "Invalid value for '--timeout'" in message and len(message) < 700, message
+
+
+def test_every_command_that_may_take_long_has_a_timeout() -> None:
+    assert set(TIMED) == set(app.commands) - {"backends"}
+    assert main(["prove", str(CORPUS / "count_sign_l3" / "claim.toml"), "--timeout", "2592000"]) == 0
+
+
+@pytest.mark.parametrize("length", [200, 5000])
+def test_long_names_are_not_told_whole(length: int, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "n" * length
+    replace('"net.onnx"', f'"{name}.onnx"')(here)
+    message = one_line(capsys, "prove", "claim.toml")
+    assert len(message) < 700 and "nnn" in message and ".onnx: " in message
+    for arguments in (["prove", name], ["show", name], ["check", "claim.toml", name], ["report", name], ["verify", name, name]):
+        assert len(one_line(capsys, *arguments)) < 900, arguments
+    for arguments in (["prove", "claim.toml", "--backends", name], [name], ["prove", f"--{name}"], ["bench", name, "--out", "o"]):
+        assert len(one_line(capsys, *arguments)) < 1200, arguments
+
+
+PIPES = [["report", "X"], ["compare", "X", "X"], ["check", "claim.toml", "X"], ["prove", "X"], ["show", "X.toml"], ["show", "X.json"],
+         ["show", "X.onnx"], ["verify", "X", "X"], ["verify", "net.onnx", "X"], ["prove", "claim.toml", "--checkpoint", "X"]]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", PIPES, ids=" ".join)
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_never_ends_is_not_read(arguments: list[str], kind: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in {a for a in arguments if a.startswith("X")}:
+        os.mkfifo(here / name) if kind == "pipe" else (here / name).symlink_to("/dev/zero")
+    assert "regular file" in one_line(capsys, *arguments)
 
 
 def test_unwritable_output(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

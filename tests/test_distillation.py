@@ -268,7 +268,7 @@ def test_the_domain_file_is_not_written_over(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "claim.toml").write_text(QUOTES, encoding="utf-8")
     (tmp_path / "where.py").write_text(WHERE, encoding="utf-8")
     assert main(["distill", "quote_closing", "--domain", str(tmp_path / "claim.toml"), "--out", str(tmp_path)]) == 2
-    assert "would be written over" in capsys.readouterr().err
+    assert "claim.toml names an input; choose another" in capsys.readouterr().err
     assert (tmp_path / "claim.toml").read_text(encoding="utf-8") == QUOTES
 
 

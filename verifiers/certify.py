@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..common.deadline import ends
+from ..common.deadline import LIMITS, ends
 from ..common.files import scratch
 from ..models.claim import Claim
 from ..models.errors import InputError, Unsupported
@@ -92,6 +92,8 @@ def check_file(claim: Claim, path: Path, seconds: float = float("inf"), progress
             tokens = check_witness(claim, first)
             return Certificate("refuted", size, time.monotonic() - started, tokens=tokens)
         accepted = check_proof(claim, itertools.chain([first], lines), progress, deadline=deadline)
+    except LIMITS:
+        raise
     except OSError as error:
         raise InputError(str(path), f"cannot read the proof: {error.strerror or error}", "check the path") from None
     return Certificate("proved", size, time.monotonic() - started, accepted)
@@ -137,6 +139,8 @@ def certified(claim: Claim, verdict: Verdict, path: Path | None, seconds: float,
             except Unreached as why:
                 mend = "; raise it with --timeout" if why.late else ""
                 return _unreached(verdict, time.monotonic() - started + verdict.seconds, f"{why}{mend}")
+        except LIMITS:
+            raise
         except OSError as error:
             raise InputError(
                 str(place), f"cannot write the proof: {error.strerror or error}", "free some space, or name another file"

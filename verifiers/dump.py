@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..common.deadline import LIMITS
 from ..common.files import scratch
 from ..models.claim import Claim
 from ..models.errors import InputError, Unsupported
@@ -60,6 +61,8 @@ def dump_claim(claim: Claim, names: Sequence[str] | None, folder: Path, seconds:
             (place / "index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             (place / "README.txt").write_text(READ_ME.format(name=claim.name, version=__version__), encoding="utf-8")
             os.rename(place, folder)  # over an empty folder, never through a link
+        except LIMITS:
+            raise
         except OSError as error:
             raise InputError("--dump", f"cannot write {folder} ({error.strerror or error})", "make room or choose another folder") from None
     return sum(len(entry["files"]) for entry in entries)
@@ -95,6 +98,8 @@ def _dumped(claim: Claim, backend: QueryBackend, place: Path, deadline: float, p
             for ending, text in texts.items():
                 (where / f"{number}.{ending}").write_text(text, encoding="utf-8")
             entries.append({**entry, "files": [f"{where.name}/{number}.{ending}" for ending in texts], "note": note})
+    except LIMITS:
+        raise
     except TimeoutError:
         raise InputError("--dump", f"{backend.name}'s formulas are not written in time", "raise --timeout or name fewer backends") from None
     return entries

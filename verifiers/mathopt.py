@@ -6,6 +6,7 @@ import datetime
 import math
 from typing import Any
 
+from ..common.deadline import LIMITS
 from ..encoders.milp import Milp
 from .queries import Answer
 
@@ -25,6 +26,8 @@ def solve_milp(milp: Milp, solver: str, seconds: float, seed: int) -> Answer:
         # `threads` stays unset: HiGHS refuses it, and MathOpt then fails with an unrelated error
         parameters: Any = mathopt.SolveParameters(time_limit=datetime.timedelta(seconds=max(0.01, seconds)), random_seed=seed % (1 << 31))
         result = mathopt.solve(model, getattr(mathopt.SolverType, solver), params=parameters)
+    except LIMITS:
+        raise
     except Exception as error:  # beyond float64, or numbers that the solver refuses: MathOpt raises kinds of its own
         return Answer("unknown", detail=f"{solver} does not take the numbers ({milp.inexact or type(error).__name__})")
     if result.has_primal_feasible_solution():

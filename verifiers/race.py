@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ..common.deadline import ends, unlimited
+from ..common.deadline import MOST_SECONDS, ends, unlimited
 from ..common.interrupts import interrupts_held
 from ..common.processes import end, snapshot
 from ..models.claim import Claim
@@ -41,7 +41,6 @@ from .verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Trust, Ve
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
 FIRST_TURN = 2.0  # seconds, where more fit than may run at once; each later turn of an entrant is twice as long
 LEAST_FOR_PROOF = 2.0  # seconds
-MOST_SECONDS = 30 * 86_400  # solvers count milliseconds in 32 bits
 
 
 def prove_claim(

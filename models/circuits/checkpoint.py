@@ -12,6 +12,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...common.deadline import LIMITS
 from ..errors import InputError
 from ..files import read_file
 from .config import MOST_PARAMETERS, GptConfig, read_json
@@ -44,6 +45,8 @@ def read_torch(path: Path, most: int, missing: str, mend: str) -> tuple[object, 
         with warnings.catch_warnings():  # torch also warns about what it then refuses: one line is enough
             warnings.simplefilter("ignore")
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True), hashlib.sha256(data).hexdigest()
+    except LIMITS:
+        raise
     except Exception as error:  # torch raises many kinds on bad files; the first line says what it met
         said = str(error).strip().splitlines()
         refused = "weights_only" in str(error).lower()

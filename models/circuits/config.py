@@ -13,6 +13,7 @@ from types import NoneType
 
 from ..errors import InputError
 from ..files import decoded, read_file
+from ..text import parsed_json
 
 CONFIG_FILE = "beeg_config.json"
 SPARSITY_LOCATIONS = (
@@ -153,14 +154,12 @@ def read_json(path: Path, mend: str = "") -> object:
     if len(data) > MAX_JSON_BYTES:
         raise InputError(str(path), f"is over {MAX_JSON_BYTES} bytes", "see docs/circuits.md")
     try:
-        return json.loads(decoded(data))
+        return parsed_json(decoded(data))
     except UnicodeDecodeError:
         raise InputError(str(path), "is not a text file", "it is JSON in UTF-8") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}", f"is not JSON: {error.msg}", "see docs/circuits.md") from None
-    except RecursionError:
-        raise InputError(str(path), "is nested too deeply", "see docs/circuits.md") from None
-    except ValueError as error:  # an integer of thousands of digits
+    except ValueError as error:  # an integer of thousands of digits, lists without end
         raise InputError(str(path), f"cannot be read: {error}", "see docs/circuits.md") from None
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...common.deadline import LIMITS
 from ..errors import InputError
 from ..onnx_files import load_model
 from .black_box import BlackBox, vocabulary_beside
@@ -29,6 +30,8 @@ def read_onnx_model(path: Path) -> BlackBox:
     options.log_severity_level = 4
     try:  # from bytes that are the whole model: onnxruntime would look for other files in the current folder
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except LIMITS:
+        raise
     except Exception as error:
         raise InputError(where, f"onnxruntime cannot load it ({_said(error)})", "export it anew") from None
     inputs = session.get_inputs()
@@ -49,6 +52,8 @@ def read_onnx_model(path: Path) -> BlackBox:
             full = np.concatenate([some, np.repeat(some[-1:], step - len(some), axis=0)]) if len(some) < step else some
             try:
                 parts.append(np.asarray(session.run([output], {name: full.astype(dtype)})[0])[: len(some)])
+            except LIMITS:
+                raise
             except Exception as error:
                 raise InputError(where, f"fails on ids of shape {full.shape} ({_said(error)})", "it takes ids [batch, positions]") from None
         return np.concatenate(parts) if parts else np.zeros((0,), dtype=np.int64)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...common.deadline import LIMITS
 from ..errors import InputError
 from .config import read_json
 from .gates import Kept
@@ -77,6 +78,8 @@ def read_stage(path: Path, of: str, first: Stage) -> Stage:
             or not cut >= first.cut
         ):
             raise ValueError("more is kept than there was")
+    except LIMITS:
+        raise
     except Exception as error:  # a damaged file fails in many ways
         raise InputError(str(path), f"is damaged ({type(error).__name__})", mend) from None
     low, high, k_of_best = (floats[name] for name in _FLOATS)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...common.deadline import LIMITS
 from ..errors import InputError
 from ..files import read_file
 from .black_box import BlackBox, vocabulary_beside
@@ -33,6 +34,8 @@ def read_torchscript(path: Path, run_code: bool) -> BlackBox:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             script = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()
+    except LIMITS:
+        raise
     except Exception as error:
         mend = "save the model with torch.jit.script or torch.jit.trace, or as ONNX"
         raise InputError(where, f"torch cannot load it as TorchScript ({_said(error)})", mend) from None
@@ -41,6 +44,8 @@ def read_torchscript(path: Path, run_code: bool) -> BlackBox:
         try:
             with torch.inference_mode():
                 return script(torch.from_numpy(ids))
+        except LIMITS:
+            raise
         except Exception as error:
             raise InputError(
                 where, f"fails on ids of shape {ids.shape} ({_said(error)})", "it takes int64 ids [batch, positions]"

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ...common.deadline import OutOfTime, check
+from ...common.deadline import LIMITS, OutOfTime, check
 from ..errors import InputError
 from .config import GptConfig
 from .gpt import forward
@@ -130,6 +130,8 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"])
             self.step, self.attempt = int(state["step"]), int(state["attempt"])
+        except LIMITS:
+            raise
         except Exception as error:  # a damaged file fails in many ways
             raise InputError(where, f"is damaged ({type(error).__name__})", "remove it to start again") from None
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from ...common.deadline import LIMITS
 from ...models.errors import InputError, TooLarge, Unsupported
 from ...models.exact_point import exact_outputs
-from ...models.files import write
+from ...models.files import open_file, write
 from ...models.head_property import HeadProperty
 from ...models.network import Network
 from ...models.property import Property
@@ -209,6 +210,8 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
         )
     except (TooLarge, Unsupported) as error:
         raise LimitReached(str(error)) from None
+    except LIMITS:
+        raise
     except OSError as error:
         raise InputError(str(proof), f"cannot read the proof: {error.strerror or error}", "check the path") from None
     return Checked(accepted.leaves, now() - started, accepted.parts)
@@ -216,7 +219,7 @@ def check_files(network: Path, spec: Path, proof: Path, timeout: float, progress
 
 def _is_ours(proof: Path) -> bool:
     """Whether the file, unpacked, begins as one of our lines does."""
-    with open(proof, "rb") as raw:
+    with open_file(proof) as raw:
         start = raw.read(2)
         raw.seek(0)
         if start != b"\x1f\x8b":

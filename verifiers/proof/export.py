@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...common.deadline import LIMITS
+from ...models.apart import check_apart
 from ...models.claim import Claim
 from ...models.errors import InputError
 from .format import LimitReached
@@ -48,9 +50,12 @@ def export(
             for query, lines in each_section(claim, form, sections, deadline):
                 progress(f"exporting {query.name}")
                 files = Exported(folder / f"{query.name}{form.formula_suffix}", folder / f"{query.name}{form.proof_suffix}")
+                check_apart([("--export", files.formula), ("--export", files.proof)], (path,))
                 write_pieces(files.formula, [query.problem.text().encode("ascii")])
                 write_pieces(files.proof, _in_time(lines, deadline))
                 found.append(files)
+    except LIMITS:
+        raise
     except OSError as error:
         raise InputError(str(folder), f"cannot write there: {error.strerror or error}", "name a folder that you can write to") from None
     return found

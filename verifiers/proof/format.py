@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
+from ...models.files import open_file
+
 FORMAT = "relucid proof 2"
 BOX_FORMAT = "relucid box proof 1"
 LINE_LIMIT = 1 << 24  # bytes of one line
@@ -34,7 +36,7 @@ class LimitReached(Exception):
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines as objects.  Raises Rejected where the file is none of ours, OSError where it cannot be read."""
-    with open(path, "rb") as raw:
+    with open_file(path) as raw:
         start = raw.read(2)
         raw.seek(0)
         file = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if start == b"\x1f\x8b" else raw

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
+from ...models.files import open_file
 from .format import FILE_LIMIT, LimitReached, Rejected
 
 LINE_LIMIT = 1 << 22  # bytes of one line
@@ -80,7 +81,7 @@ class Sections:
 @contextmanager
 def opened(path: Path) -> Iterator[Sections]:
     """Raises OSError where the file cannot be read."""
-    with open(path, "rb") as raw:
+    with open_file(path) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         yield Sections(cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw)

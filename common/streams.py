@@ -1,0 +1,74 @@
+"""The standard streams as commands see them: the exit status is an answer, and never depends on whether a message could be written.
+
+What goes to stderr is written where that can be done.  What goes to stdout is the result: that it cannot be written is an error of its own,
+unless its reader has gone away, who wants no more of it.  Imports next to nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
+
+
+class Unwritable(Exception):
+    """The result cannot be written: a full disk."""
+
+
+class _Stream:
+    """A text stream (None: it is closed) that is silent once it has failed; of `results`, that is told."""
+
+    def __init__(self, stream: TextIO | None, *, results: bool) -> None:
+        self._stream = open(os.devnull, "w", encoding="utf-8") if stream is None or getattr(stream, "closed", False) else stream  # noqa: SIM115
+        self._results, self._lost = results, ""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except OSError as error:
+            self._failed(error)
+        self._tell()
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._failed(error)
+        self._tell()
+
+    def _failed(self, error: OSError) -> None:
+        with suppress(OSError, ValueError, AttributeError):  # what is left in the buffer must not fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        if self._results and not isinstance(error, BrokenPipeError):
+            self._lost = error.strerror or str(error)
+
+    def _tell(self) -> None:
+        """From then on, always: libraries try streams, and make nothing of what they meet."""
+        if self._lost:
+            raise Unwritable(self._lost)
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Below, writing to stderr never fails, and to stdout only with Unwritable."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = cast(TextIO, _Stream(before[0], results=True)), cast(TextIO, _Stream(before[1], results=False))
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def open_closed() -> None:
+    """Open the null device where a standard stream is closed, so that no other file, pipe or socket gets its number, and with it what is printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
