@@ -38,6 +38,7 @@ from .tokens import matches
 TABLE, WITNESSES, COLUMN = "results.csv", "counterexamples", "verify"
 WORDS = ("sat", "unsat", "unknown", "timeout", "error")
 LARGEST = 1 << 28  # bytes of an instances.csv
+LONGEST_PART = 250  # bytes of a folder's or file's own name, with room for .gz
 LONGEST_NAME = 4096  # bytes
 
 
@@ -84,7 +85,13 @@ def instances(folder: Path) -> list[Instance]:
 
 def _is_a_name(text: str) -> bool:
     """Whether a file could have this name."""
-    return bool(text) and "\0" not in text and len(os.fsencode(text)) < LONGEST_NAME
+    parts = Path(text).parts
+    return (
+        bool(parts)
+        and "\0" not in text
+        and len(os.fsencode(text)) < LONGEST_NAME
+        and all(len(os.fsencode(p)) < LONGEST_PART for p in parts)
+    )
 
 
 def _lines(path: Path, text: str) -> Iterator[list[str]]:

@@ -214,6 +214,8 @@ def test_bench_writes_the_competition_s_table(folder):
         ("a\0.onnx,b,1\n", "instances.csv:1: is not `network,property,seconds`"),
         ("a,b,1\n" + "x" * 200_000 + ",b,1\n", "instances.csv:2: is not CSV"),
         ("x" * 5000 + ",b,1\n", "instances.csv:1: is not `network,property,seconds`"),
+        ("x" * 250 + ",b,1\n", "instances.csv:1: is not `network,property,seconds`"),
+        ("a/" + "x" * 250 + "/b.onnx,b,1\n", "instances.csv:1: is not `network,property,seconds`"),
     ],
 )
 def test_bench_of_what_is_no_benchmark(tmp_path, text, message):
