@@ -48,7 +48,7 @@ def totals(runs: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
         ("of them shown for a false claim", summed(proofs, ("rejected", "accepted"), "false")),
     ]
     lines += [("commands on hostile files", sum(run["cases"] for run in runs if run["kind"] == "hostile"))]
-    return [*lines, ("wrong answers", sum(len(run["failed"]) for run in runs))]
+    return [*lines, ("findings", sum(len(run["failed"]) for run in runs))]
 
 
 def markdown(files: Iterable[Path]) -> str:
