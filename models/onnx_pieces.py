@@ -58,15 +58,24 @@ def _on_constants(a: Const, b: Const, choose: Callable[[np.ndarray, np.ndarray],
     return constant(choose(left, right), common, a.dtype)
 
 
-def _many(call: Call, *, smallest: bool) -> Tensor:
+def _of_one_shape(call: Call) -> tuple[list[Tensor], tuple[int, ...]]:
+    """The operands of an operator that takes any number of them, and the shape that they are brought to."""
     inputs = [call.input(i) for i in range(len(call.inputs))]
     if any(x.dtype != inputs[0].dtype for x in inputs):
         raise Refused("its operands have several types")
+    shapes = " and ".join(str(list(x.shape)) for x in inputs)
+    if call.opset < 8 and any(x.shape != inputs[0].shape for x in inputs):
+        raise Refused(f"shapes {shapes} differ, which opset 8 is the first to allow")
     try:
         shape = np.broadcast_shapes(*(x.shape for x in inputs))
     except ValueError:
-        raise Refused(f"shapes {' and '.join(str(list(x.shape)) for x in inputs)} do not fit") from None
+        raise Refused(f"shapes {shapes} do not fit") from None
     check_size(max(1, math.prod(shape)))
+    return inputs, shape
+
+
+def _many(call: Call, *, smallest: bool) -> Tensor:
+    inputs, shape = _of_one_shape(call)
     found = inputs[0].rearranged(lambda i: np.broadcast_to(i, shape))
     for x in inputs[1:]:
         other = x.rearranged(lambda i: np.broadcast_to(i, shape))
@@ -264,13 +273,6 @@ def reduce_min(call: Call) -> Tensor:
 
 @operator("Sum")
 def sum_of(call: Call) -> Tensor:
-    inputs = [call.input(i) for i in range(len(call.inputs))]
-    if any(x.dtype != inputs[0].dtype for x in inputs):
-        raise Refused("its operands have several types")
-    try:
-        shape = np.broadcast_shapes(*(x.shape for x in inputs))
-    except ValueError:
-        raise Refused(f"shapes {' and '.join(str(list(x.shape)) for x in inputs)} do not fit") from None
-    check_size(max(1, math.prod(shape)))
+    inputs, shape = _of_one_shape(call)
     wide = [_values(call.build, x) if not isinstance(x, Const) else call.build.known(x) for x in inputs]
     return call.build.affine(shape, inputs[0].dtype, [_ones(x.rearranged(lambda i: np.broadcast_to(i, shape))) for x in wide])

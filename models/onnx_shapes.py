@@ -72,9 +72,16 @@ def transpose(call: Call) -> Tensor:
     return x.rearranged(lambda i: i.transpose(order))
 
 
+def _given_axes(call: Call) -> list[int] | None:
+    axes = call.axes(1, since=13)
+    if call.opset < 11 and axes is not None and any(a < 0 for a in axes):
+        raise Refused(f"axes {axes}: opset 11 is the first to count from the end")
+    return axes
+
+
 @operator("Squeeze")
 def squeeze(call: Call) -> Tensor:
-    x, axes = call.input(0), call.axes(1, since=13)
+    x, axes = call.input(0), _given_axes(call)
     wanted = {i for i, d in enumerate(x.shape) if d == 1} if axes is None else {axis_of(a, len(x.shape)) for a in axes}
     if any(x.shape[i] != 1 for i in wanted):
         raise Refused(f"axes {sorted(wanted)} of {list(x.shape)} are not all 1")
@@ -84,7 +91,7 @@ def squeeze(call: Call) -> Tensor:
 
 @operator("Unsqueeze")
 def unsqueeze(call: Call) -> Tensor:
-    x, axes = call.input(0), call.axes(1, since=13)
+    x, axes = call.input(0), _given_axes(call)
     if axes is None:
         raise Refused("axes are missing")
     rank = len(x.shape) + len(axes)

@@ -184,6 +184,8 @@ def conv_transpose(call: Call) -> Tensor:
         raise Refused("output_shape with groups: onnxruntime's shape inference takes it for the channels of one group")
     if wanted or auto in ("SAME_UPPER", "SAME_LOWER"):
         wanted = wanted or [strides[d] * lengths[d] for d in range(rank)]
+        if len(wanted) == rank and any(w < n for w, n in zip(wanted, lengths, strict=True)):
+            raise Refused(f"output_shape {wanted} is smaller than what it is made of, which onnxruntime's shape inference refuses")
         if len(wanted) != rank or any(spread[d] < wanted[d] for d in range(rank)):
             raise Refused(f"output_shape {wanted} is larger than the kernel reaches, or does not fit")
         cut = [spread[d] - wanted[d] for d in range(rank)]

@@ -192,6 +192,15 @@ MORE_REFUSED = {
         IMAGE,
         "takes it for the channels of one group",
     ),
+    "output shape that is smaller": (
+        "y = ConvTranspose<output_shape=[4,4]>(x, w)",
+        {"w": quarters(2, 1, 2, 2)},
+        IMAGE,
+        "output_shape [4, 4] is smaller than what it is made of",
+    ),
+    "shapes of opset 7": ("y = Max(x, c)", {"c": quarters(6)}, {"opset": 7}, "which opset 8 is the first to allow"),
+    "sums of opset 7": ("y = Sum(x, c)", {"c": quarters(6)}, {"opset": 7}, "which opset 8 is the first to allow"),
+    "axes from the end": ("y = Squeeze<axes=[-2]>(x)", {}, {"opset": 9}, "opset 11 is the first to count from the end"),
     "pads beyond the window": ("y = MaxPool<kernel_shape=[2,2], pads=[2,0,0,0]>(x)", {}, IMAGE, "pads as large as the window"),
     "negative variance": (
         "y = BatchNormalization(x, s, s, s, v)",

@@ -120,9 +120,7 @@ def test_tables_add_up(tmp_path: Path) -> None:
         run = {"kind": "words", "seed": i, "commit": "c", "cases": 9, "seconds": 60, "counts": counts, "failed": []}
         (tmp_path / f"{i}.json").write_text(json.dumps(run))
     totals = dict(table.totals(table.runs_of(tmp_path.glob("*.json"))))
-    assert (
-        totals["claims decided, about tokens and about boxes"] == 1007 and totals["of them by `bab`"] == 7 and totals["findings"] == 0
-    )
+    assert totals["claims decided, about tokens and about boxes"] == 1007 and totals["of them by `bab`"] == 7 and totals["findings"] == 0
     page = tmp_path / "page.md"
     page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
     table.written(page, tmp_path.glob("*.json"))
