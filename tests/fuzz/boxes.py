@@ -23,6 +23,7 @@ from .registry import Case, Counts
 
 ENGINES = {"race": "race", "split-inputs": "split", "split-relus": "split", "lp": "lp", "milp": "milp"}
 HAIRS = (Fraction(0), Fraction(0), Fraction(1, 2**50), Fraction(1, 2**24), Fraction(1, 10**6), Fraction(1, 64))
+EDGES = (2**40, 2**61 - 1, 2**62, 2**62 + 1, 2**63 - 1, 2**64 + 1)  # where numbers stop to fit 64 bits, or nearly do
 SECONDS_OPEN = 0.3  # for one answer: unknown is no mistake here
 LIMITS = (0.0, 1e-5, 1e-3, 5e-3)
 CALLS = 200
@@ -52,7 +53,17 @@ def random_box(rng: random.Random) -> polygons.Plain:
             top = polygons.largest(network, case, polygons.row_of(rows[-1]))
             by = rng.choice(HAIRS) * rng.choice((-1, 1))
             rows[-1]["constant"] = str(Fraction(rows[-1]["constant"]) - top + by)
+    if rng.random() < 0.15:
+        rows = rng.choice(unsafe)
+        k = rng.randrange(len(rows))
+        rows[k] = times(rows[k], rng.choice(EDGES))
     return box
+
+
+def times(row: polygons.Plain, factor: int) -> polygons.Plain:
+    """The same row in larger numbers."""
+    x, y = ([[i, str(Fraction(c) * factor)] for i, c in row[side]] for side in ("x", "y"))
+    return {**row, "x": x, "y": y, "constant": str(Fraction(row["constant"]) * factor)}
 
 
 def random_row(rng: random.Random, inputs: int, outputs: int) -> polygons.Plain:
