@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .float32 import FORMATS, representable
+from .integers import magnitude
 from .network import INT64_LIMIT, Affine, Node, Relu, SparseMatrix, integer_array
 
 MAX_ELEMENTS = 2**24  # elements of one tensor
@@ -29,6 +30,10 @@ INTEGER_RANGES |= {f"uint{b}": (0, 2**b - 1) for b in (2, 4, 8, 16, 32, 64)}
 
 class Refused(Exception):
     """This node cannot be taken, and why.  The reader collects these and reports all at once."""
+
+
+WIDE = 320  # bits: float32 numbers, over one denominator, are not wider
+MAX_BITS = 1 << 28  # of one constant with wider numbers, as products of products make them
 
 
 class OverLimit(Refused):
@@ -100,6 +105,8 @@ def constant(numerators: object, denominator: int, dtype: str) -> Const:
         if array.size and not (low <= int(array.min()) and int(array.max()) <= high):
             raise Refused(f"integers overflow {dtype}")
         return Const(array, 1, dtype)
+    if array.dtype == object and (bits := magnitude(array).bit_length()) > WIDE and array.size * bits > MAX_BITS:
+        raise OverLimit(f"makes {array.size} numbers of {bits} bits: no floats are as wide, and they would take too much memory")
     array, denominator = lowest_terms(array, denominator)
     return Const(array, denominator, dtype)
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import shape_inference
 
-from .onnx_graphs import differences, random_model
+from .onnx_graphs import NOBODY, differences, random_model
 from .registry import Case, Counts
 
 
@@ -26,6 +26,9 @@ def problem(case: Case, counts: Counts) -> str | None:
     said = differences(model, np.random.default_rng(case["seed"]))
     for node in model.graph.node:
         counts[node.op_type, "nodes"] += 1
+    if said is not None and said.startswith(NOBODY):  # no wrong answer: whoever asks about it is told that nothing was compared
+        counts["graphs", "run by nobody"] += 1
+        return None
     counts["graphs", "compared"] += 1
     return said
 

@@ -34,8 +34,9 @@ KEPT_BROKEN = 0.05  # of the nodes that onnxruntime refuses, how many stay in th
 OLDEST_OPSET = 7
 SAMPLES = 5
 TOLERANCE = 1e-4  # for rounding, of the largest value; all weights are small multiples of 1/4
-# By the reference evaluator of onnx 1.23: axes, windows, groups' bias, an epsilon of 0, starts of slices before the axis
-MISREAD = {"AveragePool", "BatchNormalization", "ConvTranspose", "GlobalMaxPool", "MaxPool", "Slice"}
+# By the reference evaluator of onnx 1.23: axes, windows, groups' bias, an epsilon of 0, corners, starts of slices before the axis
+MISREAD = {"AveragePool", "BatchNormalization", "ConvTranspose", "GlobalMaxPool", "MaxPool", "Resize", "Slice"}
+NOBODY = "we read what nobody runs"
 HUGE = 1e30  # where floats may overflow, and nothing is compared
 IR_VERSION = 8
 
@@ -188,14 +189,18 @@ def differences(model: onnx.ModelProto, rng: np.random.Generator) -> str | None:
         known = MISREAD & {node.op_type for node in model.graph.node}
         if "NOT_IMPLEMENTED" in why and (known or not reference):  # for this type: nobody is left whose word counts
             return None
+        if known and reference:
+            return None
         if not reference:
-            return f"we read what nobody runs: onnxruntime says {why}; the reference evaluator says {why_not}"
+            return f"{NOBODY}: onnxruntime says {why}; the reference evaluator says {why_not}"
     for i, (sample, theirs) in enumerate(zip(samples, runtime or reference, strict=False)):
         with np.errstate(all="ignore"):
             ours, largest = _ours(network, sample, ids, alphabet)
             if largest > HUGE:
                 continue
             got = np.asarray(theirs, dtype=np.float64).reshape(-1)
+        if got.shape == ours.shape and not np.isfinite(got).all():  # a float overflowed on the way; our numbers do not
+            continue
         who = "onnxruntime" if runtime else "the reference evaluator (onnxruntime cannot run it)"
         if got.shape != ours.shape:
             return f"sample {i}: we have {ours.size} outputs, {who} has {got.size}"

@@ -375,3 +375,14 @@ def test_sparse_constants():
     model.graph.node.insert(0, node)
     net = read_onnx(model.SerializeToString(), origin="n")
     assert evaluate_fractions(net, [Fraction(1)] * 6) == [0, 2, 0, 0, -3, 0]
+
+
+def test_constants_that_grow_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Products of products of constants: each has twice as many bits as the one before."""
+    monkeypatch.setattr("relucid.models.onnx_tensors.MAX_BITS", 4000)
+    squares = "\n".join(f"c{k + 1} = Mul(c{k}, c{k})" for k in range(9))
+    consts = {"c0": np.full((1, 6), 1.1, dtype=np.float32)}
+    model = model_bytes(f"{squares}\ny = Add(x, c9)", consts)
+    with pytest.raises(InputError, match=r"6 numbers of 7\d\d bits: no floats are as wide"):
+        read_onnx(model, origin="net", real_size=6)
+    read_onnx(model_bytes("c1 = Mul(c0, c0)\nc2 = Mul(c1, c1)\ny = Add(x, c2)", consts), origin="net", real_size=6)
