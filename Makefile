@@ -37,14 +37,15 @@ reliability: $(READY)
 	@$(BIN)/python -m tests.fuzz table out/reliability/*.json --page docs/reliability.md
 
 # mypy finds the package under its own name, whatever the checkout's folder is called
+ROOMS := common models encoders verifiers search pipeline reports benchmarks experiments cli
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check -q .
 	@mkdir -p .venv/types && ln -sfn "$(CURDIR)" .venv/types/relucid
-	MYPYPATH=.venv/types $(BIN)/mypy $(addprefix -p relucid.,common models encoders verifiers search reports benchmarks) $(addprefix -m relucid.,cli cli_bench cli_circuits cli_limits cli_output cli_verify distillation distilled steps three_way output shown terminal terminal_show training)
+	MYPYPATH=.venv/types $(BIN)/mypy $(addprefix -p relucid.,$(ROOMS))
 
 # torch is pinned in constraints.txt to the CPU-size install (plain `torch` fetches gigabytes of CUDA).
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml setup.py constraints.txt
 	@echo "setting up .venv (once; a minute or two)"
 	@rm -f $@
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -57,5 +58,5 @@ clean:
 # The checker's own tests reach every branch of what has to be trusted.
 coverage: $(READY)
 	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage run --rcfile=tests/verifiers/proof/coverage.ini -m pytest -q \
-		tests/verifiers/proof/test_checker.py tests/verifiers/proof/test_sweep.py tests/verifiers/proof/test_box_*.py
+		tests/verifiers/proof/words/test_checker.py tests/verifiers/proof/words/test_sweep.py tests/verifiers/proof/test_box_*.py
 	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage report --rcfile=tests/verifiers/proof/coverage.ini

@@ -11,27 +11,39 @@ TYPE_CHECKING = False  # as type checkers know it; nothing is imported before `_
 if TYPE_CHECKING:
     from typing import Any
 
-    from .distillation import distill
-    from .models.claim import Claim
-    from .models.claim_file import load_claim
-    from .models.domain import Domain
-    from .models.errors import InputError
-    from .models.program import Program
+    from .common.errors import InputError
+    from .models.claims.claim import Claim
+    from .models.claims.claim_file import load_claim
+    from .models.claims.domain import Domain
+    from .models.program.program import Program
+    from .pipeline.distillation import distill
     from .verifiers.prove import prove
     from .verifiers.verdict import Proved, Refuted, Unknown
 
-__all__ = ["Claim", "Domain", "InputError", "Program", "Proved", "Refuted", "Unknown", "__version__", "distill", "load_claim", "prove"]
+__all__ = [
+    "Claim",
+    "Domain",
+    "InputError",
+    "Program",
+    "Proved",
+    "Refuted",
+    "Unknown",
+    "__version__",
+    "distill",
+    "load_claim",
+    "prove",
+]
 
 _HOME = {
-    "Claim": "models.claim",
-    "Domain": "models.domain",
-    "InputError": "models.errors",
-    "Program": "models.program",
+    "Claim": "models.claims.claim",
+    "Domain": "models.claims.domain",
+    "InputError": "common.errors",
+    "Program": "models.program.program",
     "Proved": "verifiers.verdict",
     "Refuted": "verifiers.verdict",
     "Unknown": "verifiers.verdict",
-    "distill": "distillation",
-    "load_claim": "models.claim_file",
+    "distill": "pipeline.distillation",
+    "load_claim": "models.claims.claim_file",
     "prove": "verifiers.prove",
 }
 

@@ -16,7 +16,7 @@ def entry() -> None:
         from .common.streams import open_closed
 
         open_closed()
-        from .cli import main
+        from .cli.main import main
 
         status = main(alone=True)
     except KeyboardInterrupt:

@@ -83,22 +83,42 @@ class Ended:
 
     @property
     def numbers(self) -> dict[str, float]:
-        return {"seconds": round(self.seconds, 3), "cpu_seconds": round(self.cpu_seconds, 3), "peak_mb": round(self.peak_mb, 1)}
+        return {
+            "seconds": round(self.seconds, 3),
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            "peak_mb": round(self.peak_mb, 1),
+        }
 
 
-def watched(command: list[str], seconds: float, memory_mb: float | None, stop: threading.Event, out: IO[bytes], err: IO[bytes]) -> Ended:
+def watched(
+    command: list[str],
+    seconds: float,
+    memory_mb: float | None,
+    stop: threading.Event,
+    out: IO[bytes],
+    err: IO[bytes],
+) -> Ended:
     """Run it in a process group of its own, within limits that are enforced from outside; `out` and `err` get what it says."""
     started = time.monotonic()
     lifeline, ours = os.pipe()
     try:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True, pass_fds=(lifeline,)
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                pass_fds=(lifeline,),
             )
-            tie(lifeline, process.pid)  # a benchmark that is killed leaves nothing that would disturb the next one
+            tie(
+                lifeline, process.pid
+            )  # a benchmark that is killed leaves nothing that would disturb the next one
         finally:
             os.close(lifeline)
-        watch = _Watch(process, None if memory_mb is None else memory_mb + MAIN_MB, started + seconds + GRACE_SECONDS)
+        watch = _Watch(
+            process, None if memory_mb is None else memory_mb + MAIN_MB, started + seconds + GRACE_SECONDS
+        )
         try:
             how = watch.until_it_ends(stop)
             wall = time.monotonic() - started
@@ -130,12 +150,31 @@ def attempt(case: Case, column: Column, limits: Limits, stop: threading.Event) -
 
 
 def over(how: str, limits: Limits) -> str:
-    return f"over {limits.memory_mb} MB" if how == "memory" else f"over {limits.seconds:g} s, ended from outside"
+    return (
+        f"over {limits.memory_mb} MB" if how == "memory" else f"over {limits.seconds:g} s, ended from outside"
+    )
 
 
 def _command(case: Case, column: Column, limits: Limits) -> list[str]:
-    command = [sys.executable, "-P", "-m", "relucid", "prove", str(case.path), "--json", "--trust", column.trust]
-    command += ["--timeout", f"{limits.seconds:g}", "--memory", str(limits.memory_mb), "--seed", str(limits.seed)]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "relucid",
+        "prove",
+        str(case.path),
+        "--json",
+        "--trust",
+        column.trust,
+    ]
+    command += [
+        "--timeout",
+        f"{limits.seconds:g}",
+        "--memory",
+        str(limits.memory_mb),
+        "--seed",
+        str(limits.seed),
+    ]
     command += [] if column.backends is None else ["--backends", column.backends]
     return command + ([] if limits.workers is None else ["--workers", str(limits.workers)])
 
@@ -174,7 +213,9 @@ class _Watch:
             table = snapshot()
             held = self.tree.resident_mb(table)
             self.peak_mb = max(self.peak_mb, held)
-            self.cpu_seconds = max(self.cpu_seconds, self.tree.cpu_seconds(table))  # of solvers that nobody reaps, too
+            self.cpu_seconds = max(
+                self.cpu_seconds, self.tree.cpu_seconds(table)
+            )  # of solvers that nobody reaps, too
             if self.memory_mb is not None and held > self.memory_mb:
                 return "memory"
 
@@ -205,9 +246,18 @@ def _read(out: IO[bytes], err: IO[bytes], status: int, column: Column) -> dict[s
         "sizes": own.get("sizes") if column.backends else None,
         "attempts": [] if column.backends else tries,
     }
-    return {"outcome": outcome, "verdict": verdict, "trust": said.get("trust"), "by": said.get("backend"), "detail": detail, **more}
+    return {
+        "outcome": outcome,
+        "verdict": verdict,
+        "trust": said.get("trust"),
+        "by": said.get("backend"),
+        "detail": detail,
+        **more,
+    }
 
 
 def finite(value: object) -> bool:
     """Whether this is a number that times can be."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    )

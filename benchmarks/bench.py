@@ -13,15 +13,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
+from ..common.folders import check_writable, write_files
 from ..models.apart import claim_files
-from ..models.claim_file import load_claim
-from ..models.errors import InputError
-from ..output import check_writable, write_files
-from ..verifiers.choose import choose
-from ..verifiers.dump import check_new, dump_claim
-from ..verifiers.queries import QueryBackend
+from ..models.claims.claim_file import load_claim
+from ..verifiers.backends.shared.queries import QueryBackend
+from ..verifiers.race.choose import choose
+from ..verifiers.race.dump import check_new, dump_claim
 from .attempt import Limits, attempt, side_by_side
-from .results import RESULTS, TABLE, Result, append, key_of, latest, mend_torn_line, read, read_file, result_of, table
+from .results import (
+    RESULTS,
+    TABLE,
+    Result,
+    append,
+    key_of,
+    latest,
+    mend_torn_line,
+    read,
+    read_file,
+    result_of,
+    table,
+)
 from .score import Summary, summarise, summary_json
 from .suite import Case, Column, cases, claim_paths, columns
 from .tokens import Seeds, matches
@@ -46,10 +58,14 @@ class Plan:
     dump: Path | None = None
 
 
-def plan_of(suite: str | None, *, timeout: float, memory: int, workers: int | None, seed: int, **options: Any) -> Plan:
+def plan_of(
+    suite: str | None, *, timeout: float, memory: int, workers: int | None, seed: int, **options: Any
+) -> Plan:
     """From the command line's options.  Raises InputError."""
     if not suite:
-        raise InputError("SUITE", "names nothing to run", 'give "tokens", a folder of claim files, or --report FOLDER')
+        raise InputError(
+            "SUITE", "names nothing to run", 'give "tokens", a folder of claim files, or --report FOLDER'
+        )
     return Plan(suite, limits=Limits(timeout, memory, workers, seed), **options)
 
 
@@ -86,12 +102,16 @@ def run(plan: Plan, watch: Watch | None = None) -> Summary:
     return summary
 
 
-def _dump(plan: Plan, folder: Path, claims: Sequence[Case], contestants: Sequence[Column], watch: Watch) -> None:
+def _dump(
+    plan: Plan, folder: Path, claims: Sequence[Case], contestants: Sequence[Column], watch: Watch
+) -> None:
     """The formulas of every claim and column, a folder per claim, before anything is timed."""
     check_new(folder)
     columns = [c.backends for c in contestants if c.backends is not None and _has_formulas(c.backends)]
     if not columns:
-        raise InputError("--dump", "none of these columns has formulas", "name solver backends, such as z3-bv or highs")
+        raise InputError(
+            "--dump", "none of these columns has formulas", "name solver backends, such as z3-bv or highs"
+        )
     for case in claims:
         dump_claim(load_claim(case.path), columns, folder / case.name, plan.limits.seconds, watch.say)
 
@@ -105,7 +125,11 @@ def _reported(plan: Plan, claims: Sequence[Case]) -> Summary:
     """Results of these claims, as they are now, under these limits."""
     wanted = {(case.name, case.digest) for case in claims}
     limits = (plan.limits.seconds, plan.limits.memory_mb, plan.limits.workers, plan.limits.seed)
-    kept = [r for r in read(plan.out) if (r.claim, r.digest) in wanted and (r.timeout, r.memory, r.workers, r.seed) == limits]
+    kept = [
+        r
+        for r in read(plan.out)
+        if (r.claim, r.digest) in wanted and (r.timeout, r.memory, r.workers, r.seed) == limits
+    ]
     return _written(plan.out, kept)
 
 
@@ -146,7 +170,11 @@ def _make(plan: Plan, claims: Sequence[Case], contestants: Sequence[Column], wat
     todo = [t for t in tasks if key_of(t.case, t.column, plan.limits, t.repeat) not in done]
     seeds = plan.seeds if plan.suite == "tokens" else ""
     watch.begin(todo, len(tasks) - len(todo))
-    with closing(side_by_side(todo, plan.jobs, lambda t, stop: attempt(t.case, t.column, plan.limits, stop), watch.started)) as finished:
+    with closing(
+        side_by_side(
+            todo, plan.jobs, lambda t, stop: attempt(t.case, t.column, plan.limits, stop), watch.started
+        )
+    ) as finished:
         for task, found in finished:
             result = result_of(task.case, task.column, plan.limits, task.repeat, seeds, found)
             append(plan.out, result)

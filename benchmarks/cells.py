@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..models.automaton import Automaton
-from ..models.network import Affine, Network, Node, Relu, dyadic, integer_array
+from ..models.automata.automaton import Automaton
+from ..models.network.network import Affine, Network, Node, Relu, dyadic, integer_array
 from .training import hinge, margins, on_grid, one_thread
 
 BITS = 4  # after the point, of all but A and B
@@ -42,7 +42,10 @@ class Cell:
         symbols, width = self.token.shape
         nodes: list[Node] = []
         joined, denominator = dyadic(np.concatenate([self.recurrent.ravel(), self.token.ravel()]))
-        recurrent, token = joined[: width * width].reshape(width, width), joined[width * width :].reshape(symbols, width)
+        recurrent, token = (
+            joined[: width * width].reshape(width, width),
+            joined[width * width :].reshape(symbols, width),
+        )
         for t in range(length):
             reads = np.zeros((width, length * symbols), dtype=np.int64)
             reads[:, t * symbols : (t + 1) * symbols] = token.T
@@ -50,10 +53,19 @@ class Cell:
             if t:
                 sources.append(len(nodes))
                 weights.append(integer_array(recurrent))
-            nodes.append(Affine(tuple(sources), tuple(weights), integer_array(np.zeros(width, dtype=np.int64)), denominator))
+            nodes.append(
+                Affine(
+                    tuple(sources),
+                    tuple(weights),
+                    integer_array(np.zeros(width, dtype=np.int64)),
+                    denominator,
+                )
+            )
             nodes.append(Relu(len(nodes)))
         last, denominator = dyadic(np.concatenate([self.readout, self.offset[:, None]], axis=1))
-        nodes.append(Affine((len(nodes),), (integer_array(last[:, :-1]),), integer_array(last[:, -1]), denominator))
+        nodes.append(
+            Affine((len(nodes),), (integer_array(last[:, :-1]),), integer_array(last[:, -1]), denominator)
+        )
         return Network(length * symbols, tuple(nodes))
 
 
@@ -80,7 +92,11 @@ class Prefixes:
         tilt = rng.standard_normal((count, 1, self.symbols)) * rng.uniform(0, 2.5, size=(count, 1, 1))
         noise = rng.gumbel(size=(count, length, self.symbols))
         turn = rng.integers(length // 2 + 1, size=(count, 1))
-        words = np.where(np.arange(length) < turn, (tilt + noise).argmax(axis=2), (np.roll(tilt, 1, axis=0) + noise).argmax(axis=2))
+        words = np.where(
+            np.arange(length) < turn,
+            (tilt + noise).argmax(axis=2),
+            (np.roll(tilt, 1, axis=0) + noise).argmax(axis=2),
+        )
         return words, np.stack([self.labels(words[:, :n]) for n in range(1, length + 1)], axis=1)
 
     def labels(self, words: np.ndarray) -> np.ndarray:
@@ -107,7 +123,9 @@ def fit_cell(prefixes: Prefixes, width: int, states: int, rng: np.random.Generat
 class _Herd:
     """Cells that are trained side by side, for two labels."""
 
-    def __init__(self, torch: Any, prefixes: Prefixes, width: int, states: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, torch: Any, prefixes: Prefixes, width: int, states: int, rng: np.random.Generator
+    ) -> None:
         self.torch, self.prefixes, self.rng = torch, prefixes, rng
         self.best: Cell | None = None
         self.margin = -np.inf
@@ -128,7 +146,10 @@ class _Herd:
 
     def seen(self, rounded: bool) -> list[Any]:
         """Recurrent weights (transposed), token, readout, offset."""
-        a, b, *rest = (on_grid(self.torch, p, (0 if k < 2 else BITS) if rounded else None) for k, p in enumerate(self.parameters))
+        a, b, *rest = (
+            on_grid(self.torch, p, (0 if k < 2 else BITS) if rounded else None)
+            for k, p in enumerate(self.parameters)
+        )
         return [self.torch.bmm(a, b), *rest]
 
     def forward(self, words: np.ndarray, rounded: bool) -> Any:
@@ -153,13 +174,17 @@ class _Herd:
             for group in optimiser.param_groups:
                 group["lr"] = rate * max(0.05, 1 - step / steps)
             optimiser.zero_grad()
-            loss = CELLS * hinge(torch, self.forward(words, rounded), torch.from_numpy(labels).expand(CELLS, -1, -1))
+            loss = CELLS * hinge(
+                torch, self.forward(words, rounded), torch.from_numpy(labels).expand(CELLS, -1, -1)
+            )
             a, b = self.parameters[:2]
             # few states feed back, so that what is provable about the values does not grow from step to step
             reach = [(torch.relu(sign * a) * b.abs().sum(1, keepdim=True).mT).sum(1) for sign in (1, -1)]
             loss = loss + FEEDBACK_COST * sum(torch.relu(r - FEEDBACK).square().sum() for r in reach)
             if not rounded:  # ever more towards integers
-                loss = loss + 0.05 * step / steps * (torch.sin(torch.pi * a).square().sum() + torch.sin(torch.pi * b).square().sum())
+                loss = loss + 0.05 * step / steps * (
+                    torch.sin(torch.pi * a).square().sum() + torch.sin(torch.pi * b).square().sum()
+                )
             loss.backward()
             for p in self.parameters:  # per cell, so that one that explodes does not stop the others
                 p.grad.nan_to_num_(0.0, 0.0, 0.0)
@@ -171,7 +196,11 @@ class _Herd:
         """Keep the best rounded cell so far."""
         torch = self.torch
         with torch.no_grad():
-            gaps = margins(torch, self.forward(self.probe[0], True), self.probe[1]).amin((1, 2)).nan_to_num(-np.inf)
+            gaps = (
+                margins(torch, self.forward(self.probe[0], True), self.probe[1])
+                .amin((1, 2))
+                .nan_to_num(-np.inf)
+            )
             k = int(gaps.argmax())
             if float(gaps[k]) > self.margin:
                 recurrent, token, readout, offset = (p[k].numpy().copy() for p in self.seen(True))

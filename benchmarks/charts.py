@@ -15,14 +15,28 @@ from .portfolio import VirtualBest
 from .score import Summary
 from .suite import RACE
 
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-left", "triangle-right")
+SHAPES = (
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "cross",
+    "triangle-down",
+    "triangle-left",
+    "triangle-right",
+)
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
 LEAST_SECONDS = 1e-3  # a logarithm needs something
 
 
 def charts(summary: Summary, best: VirtualBest) -> dict[str, Spec]:
     """The plots of the whole run by name; without those that there is no data for."""
-    found = {"cactus": cactus(summary), "scatter": scatter(summary), "growth": growth(summary), "contributions": contributions(best)}
+    found = {
+        "cactus": cactus(summary),
+        "scatter": scatter(summary),
+        "growth": growth(summary),
+        "contributions": contributions(best),
+    }
     return {name: drawn for name, drawn in found.items() if drawn is not None}
 
 
@@ -48,7 +62,13 @@ def _by_column(names: Sequence[str], what: str, order: Sequence[str] | None = No
 
 
 def _log_seconds(field: str, title: str) -> Spec:
-    return {"field": field, "type": "quantitative", "scale": {"type": "log"}, "title": title, "axis": {"format": "~g", "tickCount": 6}}
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"type": "log"},
+        "title": title,
+        "axis": {"format": "~g", "tickCount": 6},
+    }
 
 
 def cactus(summary: Summary) -> Spec | None:
@@ -56,8 +76,13 @@ def cactus(summary: Summary) -> Spec | None:
     order = sorted(summary.names, key=lambda name: -summary.score(name).solved)
     values = []
     for name in order:
-        rows = sorted((r for r in summary.results if r.backend == name and summary.solved(r)), key=lambda r: r.seconds)
-        values += [{"column": name, "solved": n, "seconds": max(r.seconds, LEAST_SECONDS), "claim": r.claim} for n, r in enumerate(rows, 1)]
+        rows = sorted(
+            (r for r in summary.results if r.backend == name and summary.solved(r)), key=lambda r: r.seconds
+        )
+        values += [
+            {"column": name, "solved": n, "seconds": max(r.seconds, LEAST_SECONDS), "claim": r.claim}
+            for n, r in enumerate(rows, 1)
+        ]
     if not values:
         return None
     shown = {"condition": {"param": "picked", "value": 1}, "value": 0.12}
@@ -67,7 +92,12 @@ def cactus(summary: Summary) -> Spec | None:
         params=[{"name": "picked", "select": {"type": "point", "fields": ["column"]}, "bind": "legend"}],
         mark={"type": "line", "point": {"size": 28, "aria": False}, "aria": False},
         encoding={
-            "x": {"field": "solved", "type": "quantitative", "title": "claims solved", "axis": {"tickMinStep": 1}},
+            "x": {
+                "field": "solved",
+                "type": "quantitative",
+                "title": "claims solved",
+                "axis": {"tickMinStep": 1},
+            },
             "y": _log_seconds("seconds", "seconds for each"),
             "color": _by_column(summary.names, "color", order),
             "shape": _by_column(summary.names, "shape", order),
@@ -89,26 +119,55 @@ def scatter(summary: Summary) -> Spec | None:
         row[r.backend] = max(r.seconds, LEAST_SECONDS) if summary.solved(r) else edge
     scores = sorted(summary.names, key=lambda name: summary.score(name).par2)
     pick = {"input": "select", "options": list(summary.names)}
-    ends = [min((v for row in claims.values() for v in row.values() if isinstance(v, float)), default=0.1) / 1.5, edge * 1.1]
-    axis = {"type": "quantitative", "scale": {"type": "log", "domain": ends, "nice": False}, "axis": {"format": "~g", "tickCount": 6}}
+    ends = [
+        min((v for row in claims.values() for v in row.values() if isinstance(v, float)), default=0.1) / 1.5,
+        edge * 1.1,
+    ]
+    axis = {
+        "type": "quantitative",
+        "scale": {"type": "log", "domain": ends, "nice": False},
+        "axis": {"format": "~g", "tickCount": 6},
+    }
     point = {
         "transform": [
             {"calculate": "datum[across]", "as": "x"},
             {"calculate": "datum[up]", "as": "y"},
             {"filter": "isValid(datum.x) && isValid(datum.y)"},
-            {"calculate": f"datum.x >= {edge} ? 'not solved' : format(datum.x, '.2f') + ' s'", "as": "on the x axis"},
-            {"calculate": f"datum.y >= {edge} ? 'not solved' : format(datum.y, '.2f') + ' s'", "as": "on the y axis"},
+            {
+                "calculate": f"datum.x >= {edge} ? 'not solved' : format(datum.x, '.2f') + ' s'",
+                "as": "on the x axis",
+            },
+            {
+                "calculate": f"datum.y >= {edge} ? 'not solved' : format(datum.y, '.2f') + ' s'",
+                "as": "on the y axis",
+            },
         ],
-        "mark": {"type": "point", "size": 45, "color": COLOURS[0], "filled": True, "opacity": 0.7, "aria": False},
+        "mark": {
+            "type": "point",
+            "size": 45,
+            "color": COLOURS[0],
+            "filled": True,
+            "opacity": 0.7,
+            "aria": False,
+        },
         "encoding": {
             "x": {"field": "x", **axis, "title": "seconds of the first column (right edge: not solved)"},
             "y": {"field": "y", **axis, "title": "seconds of the second column (upper edge: not solved)"},
-            "tooltip": [{"field": f, "type": "nominal"} for f in ("claim", "family", "on the x axis", "on the y axis")],
+            "tooltip": [
+                {"field": f, "type": "nominal"} for f in ("claim", "family", "on the x axis", "on the y axis")
+            ],
         },
     }
     diagonal = {
         "data": {"values": [{"a": v} for v in ends]},
-        "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1, "color": TEXT, "opacity": 0.6, "aria": False},
+        "mark": {
+            "type": "line",
+            "strokeDash": [4, 4],
+            "strokeWidth": 1,
+            "color": TEXT,
+            "opacity": 0.6,
+            "aria": False,
+        },
         "encoding": {"x": {"field": "a", **axis}, "y": {"field": "a", **axis}},
     }
     return spec(
@@ -141,12 +200,18 @@ def growth(summary: Summary) -> Spec | None:
         params=[{"name": "picked", "select": {"type": "point", "fields": ["column"]}, "bind": "legend"}],
         mark={"type": "point", "size": 40, "aria": False},
         encoding={
-            "x": {"field": "size", "type": "quantitative", "title": "inputs of the domain, as a power of ten"},
+            "x": {
+                "field": "size",
+                "type": "quantitative",
+                "title": "inputs of the domain, as a power of ten",
+            },
             "y": _log_seconds("seconds", "seconds (at the top: not solved)"),
             "color": _by_column(summary.names, "color"),
             "shape": _by_column(summary.names, "shape"),
             "opacity": {"condition": {"param": "picked", "value": 0.8}, "value": 0.05},
-            "tooltip": [{"field": f, "type": "nominal"} for f in ("column", "claim", "family", "outcome", "seconds")],
+            "tooltip": [
+                {"field": f, "type": "nominal"} for f in ("column", "claim", "family", "outcome", "seconds")
+            ],
         },
     )
 
@@ -166,7 +231,12 @@ def contributions(best: VirtualBest) -> Spec | None:
         height=34 * len(best.contributions),
         mark="bar",
         encoding={
-            "y": {"field": "column", "type": "nominal", "sort": [c.name for c in best.contributions], "title": None},
+            "y": {
+                "field": "column",
+                "type": "nominal",
+                "sort": [c.name for c in best.contributions],
+                "title": None,
+            },
             "x": {"field": "claims", "type": "quantitative", "title": "claims", "axis": {"tickMinStep": 1}},
             "yOffset": {"field": "what"},
             "color": {"field": "what", "scale": {"range": [COLOURS[0], COLOURS[4]]}, "title": None},

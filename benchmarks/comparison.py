@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from ..models.errors import InputError
+from ..common.errors import InputError
 from .results import Result, latest
 from .score import Summary, summarise
 
@@ -70,21 +70,33 @@ class Comparison:
         return bool(self.of("newly lost") or self.of("newly wrong")) or any(c.slower for c in self.columns)
 
 
-def compared(before: Sequence[Result], after: Sequence[Result], tolerance: float = 0.1, alpha: float = 0.05) -> Comparison:
+def compared(
+    before: Sequence[Result], after: Sequence[Result], tolerance: float = 0.1, alpha: float = 0.05
+) -> Comparison:
     """Raises InputError where the two have nothing in common."""
     old, new = summarise(latest(before)), summarise(latest(after))
     left = {(r.claim, r.backend): r for r in old.results}
     right = {(r.claim, r.backend): r for r in new.results}
     shared = [key for key in left if key in right and left[key].digest == right[key].digest]
     if not shared:
-        raise InputError("compare", "the two runs have no attempt in common", "give results of the same claims and columns")
+        raise InputError(
+            "compare", "the two runs have no attempt in common", "give results of the same claims and columns"
+        )
     names = [name for name in old.names if any(column == name for _, column in shared)]
     changes = [_change(left[key], right[key], old, new, tolerance) for key in shared]
     columns = []
     for name in names:
         pairs = [(left[key], right[key]) for key in shared if key[1] == name]
-        columns.append(_column(name, pairs, old, new, tolerance, alpha / len(names)))  # Bonferroni: many columns, one verdict
-    return Comparison(tuple(columns), tuple(c for c in changes if c is not None), _remarks(left, right, shared), tolerance, alpha)
+        columns.append(
+            _column(name, pairs, old, new, tolerance, alpha / len(names))
+        )  # Bonferroni: many columns, one verdict
+    return Comparison(
+        tuple(columns),
+        tuple(c for c in changes if c is not None),
+        _remarks(left, right, shared),
+        tolerance,
+        alpha,
+    )
 
 
 def _change(a: Result, b: Result, old: Summary, new: Summary, tolerance: float) -> Change | None:
@@ -97,10 +109,22 @@ def _change(a: Result, b: Result, old: Summary, new: Summary, tolerance: float) 
     elif was and abs(a.seconds - b.seconds) > NOISE:
         ratio = b.seconds / max(a.seconds, 1e-3)
         kind = "slower" if ratio > 1 + tolerance else "faster" if ratio < 1 / (1 + tolerance) else None
-    return (kind and Change(a.claim, a.backend, kind, a.seconds if was else None, b.seconds if now else None, b.outcome)) or None
+    return (
+        kind
+        and Change(
+            a.claim, a.backend, kind, a.seconds if was else None, b.seconds if now else None, b.outcome
+        )
+    ) or None
 
 
-def _column(name: str, pairs: Sequence[tuple[Result, Result]], old: Summary, new: Summary, tolerance: float, alpha: float) -> ColumnChange:
+def _column(
+    name: str,
+    pairs: Sequence[tuple[Result, Result]],
+    old: Summary,
+    new: Summary,
+    tolerance: float,
+    alpha: float,
+) -> ColumnChange:
     both = [(a.seconds, b.seconds) for a, b in pairs if old.solved(a) and new.solved(b)]
     ratios = [max(b, 1e-3) / max(a, 1e-3) for a, b in both]
     ratio, p = (median(ratios), signed_rank([math.log(r) for r in ratios])) if both else (None, None)
@@ -124,13 +148,17 @@ def signed_rank(differences: Sequence[float]) -> float:
 
 
 def _remarks(
-    left: dict[tuple[str, str], Result], right: dict[tuple[str, str], Result], shared: Sequence[tuple[str, str]]
+    left: dict[tuple[str, str], Result],
+    right: dict[tuple[str, str], Result],
+    shared: Sequence[tuple[str, str]],
 ) -> tuple[str, ...]:
     out = []
     for what in ("timeout", "memory", "workers", "seed", "machine"):
         a, b = ({getattr(side[key], what) for key in shared} for side in (left, right))
         if a != b:
-            out.append(f"{what} differs: {', '.join(map(str, sorted(a, key=str)))} before, {', '.join(map(str, sorted(b, key=str)))} after")
+            out.append(
+                f"{what} differs: {', '.join(map(str, sorted(a, key=str)))} before, {', '.join(map(str, sorted(b, key=str)))} after"
+            )
     changed = sum(key in right and left[key].digest != right[key].digest for key in left)
     for many, what in (
         (changed, "are about claims that have changed"),

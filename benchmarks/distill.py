@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..distillation import NoProgram, distill
-from ..distilled import distillation_json
-from ..models.claim import Decision
-from ..models.claim_file import Task
-from ..models.errors import InputError
-from ..models.program import Program
-from ..models.text import parsed_json
-from ..output import check_writable, write_files
+from ..common.errors import InputError
+from ..common.folders import check_writable, write_files
+from ..common.text import parsed_json
+from ..models.claims.claim import Decision
+from ..models.claims.claim_file import Task
+from ..models.program.program import Program
+from ..pipeline.distillation import NoProgram, distill
+from ..pipeline.distilled import distillation_json
 from ..search.rank import description_length
 from ..version import __version__
 from .distill_behaviours import Behaviour, behaviours
@@ -63,7 +63,11 @@ class Measured:
 
     @property
     def near(self) -> bool:
-        return self.verdict == "proved" and self.length is not None and self.length <= NEAR * self.reference_length
+        return (
+            self.verdict == "proved"
+            and self.length is not None
+            and self.length <= NEAR * self.reference_length
+        )
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,11 @@ def run(plan: Plan, progress: Progress = lambda text: None) -> list[Measured]:
     """Measure what has no result yet; all results of the wanted behaviours.  An interrupt keeps what is finished.  Raises InputError."""
     wanted = [b for b in behaviours() if matches(plan.only, b.name)]
     if not wanted:
-        raise InputError("--only", f"no behaviour matches {plan.only!r}", f"they are {', '.join(b.name for b in behaviours())}")
+        raise InputError(
+            "--only",
+            f"no behaviour matches {plan.only!r}",
+            f"they are {', '.join(b.name for b in behaviours())}",
+        )
     check_writable(plan.out, (SUMMARY,))
     found: list[Measured] = []
     try:
@@ -92,12 +100,21 @@ def run(plan: Plan, progress: Progress = lambda text: None) -> list[Measured]:
             key = _key(behaviour, plan)
             known = None if plan.again else _kept(plan.out / behaviour.name, key)
             if known is None:
-                known = measure(behaviour, plan, lambda text, k=k: progress(f"{k + 1} of {len(wanted)}: {text}"))  # type: ignore[misc]
-                write_files(plan.out / behaviour.name, {RESULT: json.dumps(asdict(known), indent=1, ensure_ascii=False) + "\n"})
+                known = measure(
+                    behaviour,
+                    plan,
+                    lambda text, k=k: progress(f"{k + 1} of {len(wanted)}: {text}"),  # type: ignore[misc]
+                )  # type: ignore[misc]
+                write_files(
+                    plan.out / behaviour.name,
+                    {RESULT: json.dumps(asdict(known), indent=1, ensure_ascii=False) + "\n"},
+                )
             found.append(known)
     finally:
         if found:
-            write_files(plan.out, {SUMMARY: json.dumps(summary_json(found), indent=1, ensure_ascii=False) + "\n"})
+            write_files(
+                plan.out, {SUMMARY: json.dumps(summary_json(found), indent=1, ensure_ascii=False) + "\n"}
+            )
     return found
 
 
@@ -131,10 +148,23 @@ def measure(behaviour: Behaviour, plan: Plan, progress: Progress = lambda text: 
         )
     except NoProgram as error:
         nothing: dict[str, Any] = dict.fromkeys(
-            ("hidden", "nonzeros", "weight_bits", "corrections", "found_by", "template", "lines", "length", "trust", "program")
+            (
+                "hidden",
+                "nonzeros",
+                "weight_bits",
+                "corrections",
+                "found_by",
+                "template",
+                "lines",
+                "length",
+                "trust",
+                "program",
+            )
         )
         seconds = round(time.monotonic() - started, 2)
-        return Measured(**base, **nothing, exact_surrogate=False, verdict="unknown", reason=str(error), seconds=seconds)
+        return Measured(
+            **base, **nothing, exact_surrogate=False, verdict="unknown", reason=str(error), seconds=seconds
+        )
     answer = distillation_json(result)
     return Measured(
         **base,
@@ -190,17 +220,33 @@ def print_summary(found: Sequence[Measured], out: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ..terminal import console
+    from ..reports.console import console
 
     screen = console()
     if not screen.is_terminal:
         screen.width = 200  # one row of the table
     table = Table(box=None, pad_edge=False)
-    for heading in ("behaviour", "inputs", "teacher", "surrogate", "found by", "lines", "length", "reference", "verdict", "seconds"):
-        table.add_column(heading, justify="left" if heading in ("behaviour", "surrogate", "found by", "verdict") else "right")
+    for heading in (
+        "behaviour",
+        "inputs",
+        "teacher",
+        "surrogate",
+        "found by",
+        "lines",
+        "length",
+        "reference",
+        "verdict",
+        "seconds",
+    ):
+        table.add_column(
+            heading,
+            justify="left" if heading in ("behaviour", "surrogate", "found by", "verdict") else "right",
+        )
     for m in found:
         surrogate = (
-            "none" if m.hidden is None else f"{'x'.join(map(str, m.hidden)) or 'linear'}, {m.nonzeros} nonzero, {m.weight_bits} bits"
+            "none"
+            if m.hidden is None
+            else f"{'x'.join(map(str, m.hidden)) or 'linear'}, {m.nonzeros} nonzero, {m.weight_bits} bits"
         )
         how = f"{m.found_by}: {m.template}" if m.found_by else "-"
         shown = "proved" if m.verdict == "proved" else f"{m.verdict}: {m.reason}"

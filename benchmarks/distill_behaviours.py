@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..models.domain import Domain
-from ..models.labelled import Labelled
-from ..models.language import build_language
-from ..models.program import Program
+from ..models.automata.labelled import Labelled
+from ..models.claims.domain import Domain
+from ..models.claims.language import build_language
+from ..models.program.program import Program
 from ..search.rank import description_length
 
 DATA = Path(__file__).with_name("distill.toml")
@@ -36,7 +36,9 @@ class Behaviour:
     def labelled(self) -> Labelled:
         """Every input of the domain with the reference's label."""
         parts = list(build_language(self.domain, self.reference, self.labels).words())
-        return Labelled(np.concatenate([words for words, _ in parts]), np.concatenate([labels for _, labels in parts]))
+        return Labelled(
+            np.concatenate([words for words, _ in parts]), np.concatenate([labels for _, labels in parts])
+        )
 
     @property
     def reference_length(self) -> int:
@@ -51,10 +53,17 @@ class Behaviour:
 
 def behaviours() -> tuple[Behaviour, ...]:
     """All of them, in the order of the file."""
-    return tuple(_behaviour(name, row) for name, row in tomllib.loads(DATA.read_text(encoding="utf-8")).items())
+    return tuple(
+        _behaviour(name, row) for name, row in tomllib.loads(DATA.read_text(encoding="utf-8")).items()
+    )
 
 
 def _behaviour(name: str, row: dict) -> Behaviour:
     shortest, longest = row["length"] if isinstance(row["length"], list) else (row["length"], row["length"])
     domain = Domain(tuple(row["tokens"]), shortest, longest, pad="<pad>" if shortest < longest else None)
-    return Behaviour(name, domain, tuple(row["labels"]), Program.from_source(row["program"].lstrip("\n"), name, f"distill.toml:{name}"))
+    return Behaviour(
+        name,
+        domain,
+        tuple(row["labels"]),
+        Program.from_source(row["program"].lstrip("\n"), name, f"distill.toml:{name}"),
+    )

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..models.automata.labelled import Labelled
 from ..models.circuits.circuit import CircuitSummary
-from ..models.labelled import Labelled
 from .distill_behaviours import Behaviour
 
 HIDDEN = (128, 64)
@@ -54,7 +54,18 @@ class Teacher:
         total = sum(w.size for w in self.weights)
         nodes = sum(sizes[1:])
         origin = f"trained on {self.name.removeprefix('teacher of ')} by benchmarks/distill_teacher.py"
-        return CircuitSummary(self.name, len(sizes), nodes, nodes, edges, edges, total, total, origin, "feed-forward ReLU network")
+        return CircuitSummary(
+            self.name,
+            len(sizes),
+            nodes,
+            nodes,
+            edges,
+            edges,
+            total,
+            total,
+            origin,
+            "feed-forward ReLU network",
+        )
 
 
 def one_hot(ids: np.ndarray, size: int, length: int) -> np.ndarray:
@@ -65,7 +76,9 @@ def one_hot(ids: np.ndarray, size: int, length: int) -> np.ndarray:
     return out.reshape(len(ids), -1)
 
 
-def train_teacher(behaviour: Behaviour, seed: int = 0, progress: Callable[[str], None] = lambda text: None) -> Teacher:
+def train_teacher(
+    behaviour: Behaviour, seed: int = 0, progress: Callable[[str], None] = lambda text: None
+) -> Teacher:
     """Train until every input has its label by a margin, or the epochs are over."""
     import torch
 
@@ -77,14 +90,18 @@ def train_teacher(behaviour: Behaviour, seed: int = 0, progress: Callable[[str],
         torch.set_num_threads(threads)
 
 
-def _trained(torch: Any, behaviour: Behaviour, data: Labelled, seed: int, progress: Callable[[str], None]) -> Teacher:
+def _trained(
+    torch: Any, behaviour: Behaviour, data: Labelled, seed: int, progress: Callable[[str], None]
+) -> Teacher:
     domain = behaviour.domain
     size, length = len(domain.tokens), domain.max_length
     random = torch.Generator().manual_seed(seed)
     widths = (size * length, *HIDDEN, len(behaviour.labels))
     parameters = []
     for fan_in, fan_out in pairwise(widths):
-        parameters.append((torch.randn(fan_out, fan_in, generator=random) * (2 / fan_in) ** 0.5).requires_grad_())
+        parameters.append(
+            (torch.randn(fan_out, fan_in, generator=random) * (2 / fan_in) ** 0.5).requires_grad_()
+        )
         parameters.append(torch.zeros(fan_out, requires_grad=True))
     inputs = torch.from_numpy(one_hot(data.words.astype(np.int64), size, length))
     labels = torch.from_numpy(data.labels.astype(np.int64))

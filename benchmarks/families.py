@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from ..models.claim import Decision, Label
-from ..models.domain import Domain
-from ..models.program import Program
+from ..models.claims.claim import Decision, Label
+from ..models.claims.domain import Domain
+from ..models.program.program import Program
 
 VERSION = 1
 PAD = "<pad>"
@@ -168,11 +168,15 @@ def at_least(k: int) -> str:
 
 
 def weighted(k: int) -> str:
-    return returns(f'2 * tokens.count("a") + tokens.count("b") >= {k}', f"The weights of a (2) and b (1) reach {k}.")
+    return returns(
+        f'2 * tokens.count("a") + tokens.count("b") >= {k}', f"The weights of a (2) and b (1) reach {k}."
+    )
 
 
 def two_sets(k: int) -> str:
-    return returns(f'tokens.count("a") + tokens.count("b") - tokens.count("c") > {k}', "Enough a and b, against c.")
+    return returns(
+        f'tokens.count("a") + tokens.count("b") - tokens.count("c") > {k}', "Enough a and b, against c."
+    )
 
 
 def band(low: int, high: int) -> str:
@@ -196,7 +200,12 @@ LOOKUP = returns('tokens[0] == "a" and tokens[3] == "b" or tokens[0] == "b"', "A
 
 
 def make(
-    family: str, length: int | tuple[int, int], tokens: int | tuple[str, ...], hidden: tuple[int, ...], source: str, **more: object
+    family: str,
+    length: int | tuple[int, int],
+    tokens: int | tuple[str, ...],
+    hidden: tuple[int, ...],
+    source: str,
+    **more: object,
 ) -> Spec:
     """A spec named after its family, length, tokens and widths, and what is special about it."""
     words = letters(tokens) if isinstance(tokens, int) else tokens

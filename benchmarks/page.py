@@ -39,7 +39,10 @@ def page(summary: Summary) -> str:
         runs=summary_json(summary)["runs"],
         claims=claims,
         columns=_columns(summary),
-        groups={"domain size": _groups(summary, summary.by_size()), "family": _groups(summary, summary.by_family())},
+        groups={
+            "domain size": _groups(summary, summary.by_size()),
+            "family": _groups(summary, summary.by_family()),
+        },
         best=best,
         charts=drawn,
     )
@@ -119,4 +122,8 @@ def _shows(summary: Summary, claim: str) -> dict[str, Any]:
     rows = [r for r in summary.runs if r.claim == claim]
     said = [r for r in rows if r.verdict in ("proved", "refuted") or r.outcome == "contradiction"]
     found = next((r.counterexample for r in said if r.counterexample), None)
-    return {"file": rows[0].file, "counterexample": found, "again": [_again(r) for r in {r.backend: r for r in said}.values() if r.file]}
+    return {
+        "file": rows[0].file,
+        "counterexample": found,
+        "again": [_again(r) for r in {r.backend: r for r in said}.values() if r.file],
+    }

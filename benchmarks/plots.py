@@ -23,7 +23,9 @@ def plots(summary: Summary) -> Mapping[str, bytes]:
         return {}
     import matplotlib
 
-    with matplotlib.rc_context({"svg.hashsalt": "relucid", "font.size": 9}):  # the same results give the same file
+    with matplotlib.rc_context(
+        {"svg.hashsalt": "relucid", "font.size": 9}
+    ):  # the same results give the same file
         return {"cactus.svg": _svg(_cactus(summary)), "growth.svg": _svg(_growth(summary))}
 
 
@@ -46,7 +48,12 @@ def _style(k: int, name: str) -> dict[str, Any]:
 
     colours = matplotlib.colormaps["tab20"].colors  # type: ignore[attr-defined]
     line = {"linewidth": 2.5 if name == RACE else 1.2, "linestyle": "--" if ":plain" in name else "-"}
-    return {"color": "black" if name == RACE else colours[k % len(colours)], "marker": "os^Dv<>P*X"[k % 10], "markersize": 3, **line}
+    return {
+        "color": "black" if name == RACE else colours[k % len(colours)],
+        "marker": "os^Dv<>P*X"[k % 10],
+        "markersize": 3,
+        **line,
+    }
 
 
 def _cactus(summary: Summary) -> Any:
@@ -55,7 +62,12 @@ def _cactus(summary: Summary) -> Any:
     order = sorted(summary.names, key=lambda name: -summary.score(name).solved)
     for name in order:
         times = sorted(r.seconds for r in summary.results if r.backend == name and summary.solved(r))
-        axes.plot(range(1, len(times) + 1), times, label=f"{name} ({len(times)})", **_style(summary.names.index(name), name))
+        axes.plot(
+            range(1, len(times) + 1),
+            times,
+            label=f"{name} ({len(times)})",
+            **_style(summary.names.index(name), name),
+        )
     axes.set_yscale("log")
     axes.set_xlabel("claims solved")
     axes.set_ylabel("seconds for each")
@@ -67,7 +79,9 @@ def _cactus(summary: Summary) -> Any:
 def _growth(summary: Summary) -> Any:
     """Seconds against length: the families of one cell at all lengths, and the others."""
     figure, axes = _figure(2, 11)
-    for side, (title, tied) in zip(axes, (("same cell at every length", True), ("trained at each length", False)), strict=True):
+    for side, (title, tied) in zip(
+        axes, (("same cell at every length", True), ("trained at each length", False)), strict=True
+    ):
         for k, name in enumerate(summary.names):
             for family, points in growth(summary, name).items():
                 if family.startswith("tied") == tied and (tied or name == RACE):

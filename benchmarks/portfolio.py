@@ -45,10 +45,14 @@ def virtual_best(summary: Summary) -> VirtualBest:
             times[r.claim][r.backend] = r.seconds
 
     def par2(left_out: str | None = None) -> float:
-        seconds = [min((s for n, s in times[c].items() if n != left_out), default=2 * limit[c]) for c in claims]
+        seconds = [
+            min((s for n, s in times[c].items() if n != left_out), default=2 * limit[c]) for c in claims
+        ]
         return round(sum(seconds) / len(claims), 3) if claims else 0.0
 
     best = [min(by, key=lambda name: by[name]) for by in times.values() if by]
     alone = [next(iter(by)) for by in times.values() if len(by) == 1]
     found = [Contribution(name, best.count(name), alone.count(name), par2(name)) for name in names]
-    return VirtualBest(len(claims), len(best), par2(), tuple(sorted(found, key=lambda c: (-c.par2_without, c.name))))
+    return VirtualBest(
+        len(claims), len(best), par2(), tuple(sorted(found, key=lambda c: (-c.par2_without, c.name)))
+    )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..models.text import visible
+from ..common.text import visible
 from .plots import HOW_TO_INSTALL, available
 from .portfolio import virtual_best
 from .results import Result
@@ -49,7 +49,7 @@ def print_report(summary: Summary, out: Path | None, html: Path | None = None, q
 
 
 def _screen() -> Console:
-    from ..terminal import console
+    from ..reports.console import console
 
     screen = console()
     if not screen.is_terminal:
@@ -60,7 +60,11 @@ def _screen() -> Console:
 def wrong_line(wrong: Wrong) -> str:
     """Who said what, and how bad it is."""
     kind = "WRONG" if wrong.firm else "wrong within its tolerances"
-    sides = [f"{verb} by {', '.join(who)}" for verb, who in (("proved", wrong.proved), ("refuted", wrong.refuted)) if who]
+    sides = [
+        f"{verb} by {', '.join(who)}"
+        for verb, who in (("proved", wrong.proved), ("refuted", wrong.refuted))
+        if who
+    ]
     known = f"; known to be {wrong.known}" if wrong.known else ""
     return f"{kind}: {wrong.claim}: {'; '.join(sides)}{known}"
 
@@ -71,28 +75,70 @@ def print_comparison(found: Comparison, quiet: bool = False) -> None:
     from rich.text import Text
 
     screen = _screen()
-    styles = {"newly wrong": "bold red", "newly lost": "red", "slower": "yellow", "newly solved": "green", "faster": "green"}
+    styles = {
+        "newly wrong": "bold red",
+        "newly lost": "red",
+        "slower": "yellow",
+        "newly solved": "green",
+        "faster": "green",
+    }
     for remark in found.remarks:
         screen.print(Text(f"note: {visible(remark)}", "yellow"), soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for heading in ("column", "claims", "solved", "solved in both", "median before", "median after", "ratio", "p", "", *styles):
+    for heading in (
+        "column",
+        "claims",
+        "solved",
+        "solved in both",
+        "median before",
+        "median after",
+        "ratio",
+        "p",
+        "",
+        *styles,
+    ):
         table.add_column(heading, justify="left" if heading in ("column", "") else "right")
     for c in found.columns:
         said = "slower" if c.slower else "faster" if c.faster else ""
         counts = (str(sum(x.column == c.column for x in found.of(kind)) or "-") for kind in styles)
-        numbers = (_optional(c.median_before), _optional(c.median_after), _optional(c.ratio), "-" if c.p is None else f"{c.p:.2g}")
+        numbers = (
+            _optional(c.median_before),
+            _optional(c.median_after),
+            _optional(c.ratio),
+            "-" if c.p is None else f"{c.p:.2g}",
+        )
         solved = f"{c.solved_before} -> {c.solved_after}"
-        table.add_row(Text(visible(c.column)), str(c.claims), solved, str(c.pairs), *numbers, Text(said, styles.get(said, "")), *counts)
+        table.add_row(
+            Text(visible(c.column)),
+            str(c.claims),
+            solved,
+            str(c.pairs),
+            *numbers,
+            Text(said, styles.get(said, "")),
+            *counts,
+        )
     screen.print(table)
     for kind, style in styles.items():
-        listed = () if quiet else sorted(found.of(kind), key=lambda c: -abs(math.log((c.after or 1) / (c.before or 1))))[:MOST_LISTED]
+        listed = (
+            ()
+            if quiet
+            else sorted(found.of(kind), key=lambda c: -abs(math.log((c.after or 1) / (c.before or 1))))[
+                :MOST_LISTED
+            ]
+        )
         for change in listed:
             times = " -> ".join("-" if s is None else f"{s:.2f} s" for s in (change.before, change.after))
             screen.print(
-                Text(f"{kind}: {visible(change.claim)} by {visible(change.column)} ({times}, {change.outcome})", style), soft_wrap=True
+                Text(
+                    f"{kind}: {visible(change.claim)} by {visible(change.column)} ({times}, {change.outcome})",
+                    style,
+                ),
+                soft_wrap=True,
             )
         if len(listed) < len(found.of(kind)) and listed:
-            screen.print(f"... and {len(found.of(kind)) - len(listed)} more that are {kind} (--json prints all)")
+            screen.print(
+                f"... and {len(found.of(kind)) - len(listed)} more that are {kind} (--json prints all)"
+            )
     screen.print(Text("worse" if found.worse else "not worse", "bold red" if found.worse else "bold green"))
 
 
@@ -110,7 +156,11 @@ def _overview(summary: Summary) -> Table:
     title = f"{claims} claims, at most {', '.join(f'{s:g}' for s in limits)} s each"
     table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
     for heading in ("column", "version", "solved", "proved", "refuted", "PAR-2", "median", "not solved"):
-        table.add_column(heading, justify="left" if heading in ("column", "version", "not solved") else "right", overflow="fold")
+        table.add_column(
+            heading,
+            justify="left" if heading in ("column", "version", "not solved") else "right",
+            overflow="fold",
+        )
     for name in sorted(summary.names, key=lambda n: summary.score(n).par2):
         score = summary.score(name)
         rows = [r for r in summary.results if r.backend == name]
@@ -159,7 +209,9 @@ def _remarks(summary: Summary) -> list[str]:
             )
     best = virtual_best(summary)
     if len(best.contributions) > 1:
-        lines.append(f"virtual best of the single columns: solves {best.solved} of {best.claims}, PAR-2 {seconds_text(best.par2)}")
+        lines.append(
+            f"virtual best of the single columns: solves {best.solved} of {best.claims}, PAR-2 {seconds_text(best.par2)}"
+        )
         lines += [
             f"  {visible(c.name)}: fastest on {c.best}, alone on {c.alone}; without it PAR-2 would be {seconds_text(c.par2_without)}"
             for c in best.contributions
@@ -170,7 +222,11 @@ def _remarks(summary: Summary) -> list[str]:
 
 def _median(score: Score, rows: Sequence[Result]) -> str:
     """A median at the limit says only that most were not solved."""
-    return f">{seconds_text(score.median)}" if rows and score.median >= min(r.timeout for r in rows) else seconds_text(score.median)
+    return (
+        f">{seconds_text(score.median)}"
+        if rows and score.median >= min(r.timeout for r in rows)
+        else seconds_text(score.median)
+    )
 
 
 def _unsolved(score: Score, missing: int) -> str:

@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
+from ..common.files import read_file as read_bytes
+from ..common.files import write
 from ..common.interrupts import interrupts_held
-from ..models.errors import InputError
-from ..models.files import read_file as read_bytes
-from ..models.files import write
-from ..models.text import parsed_json
+from ..common.text import parsed_json
 from ..verifiers.verdict import Sizes
 from ..version import __version__
 from .attempt import Limits, finite
@@ -84,10 +84,21 @@ class Result:
 
 
 def key_of(case: Case, column: Column, limits: Limits, repeat: int) -> tuple[Any, ...]:
-    return (case.name, case.digest, column.name, limits.seconds, limits.memory_mb, limits.workers, limits.seed, repeat)
+    return (
+        case.name,
+        case.digest,
+        column.name,
+        limits.seconds,
+        limits.memory_mb,
+        limits.workers,
+        limits.seed,
+        repeat,
+    )
 
 
-def result_of(case: Case, column: Column, limits: Limits, repeat: int, seeds: str, found: dict[str, Any]) -> Result:
+def result_of(
+    case: Case, column: Column, limits: Limits, repeat: int, seeds: str, found: dict[str, Any]
+) -> Result:
     """What `attempt` found, as a result."""
     return Result(
         claim=case.name, digest=case.digest, family=case.family, domain_size=case.size_text, length=case.length, tokens=case.tokens,
@@ -110,7 +121,9 @@ def append(folder: Path, result: Result) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise InputError(
-            str(folder / RESULTS), f"cannot write ({error.strerror})", "make room, then run again: it goes on from here"
+            str(folder / RESULTS),
+            f"cannot write ({error.strerror})",
+            "make room, then run again: it goes on from here",
         ) from None
 
 
@@ -130,7 +143,9 @@ def read_file(path: Path) -> list[Result]:
     try:
         data = read_bytes(path, LARGEST)
     except (OSError, ValueError) as error:
-        raise InputError(str(path), f"cannot read ({getattr(error, 'strerror', None) or error})", "check the path") from None
+        raise InputError(
+            str(path), f"cannot read ({getattr(error, 'strerror', None) or error})", "check the path"
+        ) from None
     if len(data) > LARGEST:
         raise InputError(str(path), f"is over {LARGEST} bytes", "report on a part of it")
     lines = data.decode("utf-8-sig", errors="replace").split("\n")
@@ -142,7 +157,9 @@ def read_file(path: Path) -> list[Result]:
         if result is None:
             if number == len(lines):  # the run was killed while it wrote
                 continue
-            raise InputError(f"{path}:{number}", "is no result", "remove the line; the attempt will be made again")
+            raise InputError(
+                f"{path}:{number}", "is no result", "remove the line; the attempt will be made again"
+            )
         found.pop(result.key, None)  # so that the order is that of the last attempts
         found[result.key] = result
     return list(found.values())
@@ -185,7 +202,10 @@ def _extras_good(r: Result) -> bool:
         and (r.cpu_seconds is None or finite(r.cpu_seconds))
         and isinstance(r.repeat, int)
         and all(isinstance(o, str) for o in r.options)
-        and all(isinstance(v, str) for v in (r.family, r.version, r.outcome, r.detail, r.machine, r.relucid, r.file, r.spec))
+        and all(
+            isinstance(v, str)
+            for v in (r.family, r.version, r.outcome, r.detail, r.machine, r.relucid, r.file, r.spec)
+        )
         and all(finite(v) for v in (r.length, r.tokens))
     )
 
@@ -206,7 +226,11 @@ def table(results: Iterable[Result]) -> str:
     writer.writeheader()
     for r in results:
         row = {name: getattr(r, name) for name in plain} | {name: (r.sizes or {}).get(name) for name in sizes}
-        shown = " ".join(map(str, r.counterexample.get("tokens") or r.counterexample.get("input") or ())) if r.counterexample else None
+        shown = (
+            " ".join(map(str, r.counterexample.get("tokens") or r.counterexample.get("input") or ()))
+            if r.counterexample
+            else None
+        )
         writer.writerow({**row, "options": ":".join(r.options), "counterexample": shown})
     return out.getvalue()
 
@@ -216,7 +240,9 @@ def machine() -> str:
     name = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:
-            name = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), name)
+            name = next(
+                (line.partition(":")[2].strip() for line in file if line.startswith("model name")), name
+            )
     except OSError:
         pass
     return f"{name}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"

@@ -68,7 +68,11 @@ class Summary:
         good = [r for r in rows if self.solved(r)]
         penalised = [r.seconds if self.solved(r) else 2 * r.timeout for r in rows]
         capped = [r.seconds if self.solved(r) else r.timeout for r in rows]
-        left = Counter("wrong" if self.is_wrong(r) else "late" if r.verdict != "unknown" else r.outcome for r in rows if not self.solved(r))
+        left = Counter(
+            "wrong" if self.is_wrong(r) else "late" if r.verdict != "unknown" else r.outcome
+            for r in rows
+            if not self.solved(r)
+        )
         return Score(
             len(rows),
             sum(r.verdict == "proved" for r in good),
@@ -86,14 +90,23 @@ class Summary:
         if result.known is not None and result.verdict in ("proved", "refuted"):
             return result.verdict != result.known
         wrong = next((w for w in self.wrong if w.claim == result.claim), None)
-        return wrong is not None and bool(wrong.refuted) and result.verdict == "proved" and result.backend in wrong.proved
+        return (
+            wrong is not None
+            and bool(wrong.refuted)
+            and result.verdict == "proved"
+            and result.backend in wrong.proved
+        )
 
     def by_size(self) -> dict[str, list[Result]]:
         """Results in classes of domain size, the small ones first."""
         groups: dict[str, list[Result]] = {title: [] for _, title in (*SIZES, (None, BOXES))}
         for r in self.results:
             size = int(r.domain_size) if r.domain_size else None
-            groups[BOXES if size is None else next(title for limit, title in SIZES if limit is None or size <= limit)].append(r)
+            groups[
+                BOXES
+                if size is None
+                else next(title for limit, title in SIZES if limit is None or size <= limit)
+            ].append(r)
         return {title: rows for title, rows in groups.items() if rows}
 
     def by_family(self) -> dict[str, list[Result]]:
@@ -115,7 +128,10 @@ def typical(results: Iterable[Result]) -> list[Result]:
     groups: dict[tuple[str, str], list[Result]] = {}
     for r in results:
         groups.setdefault((r.claim, r.backend), []).append(r)
-    return [sorted(rows, key=lambda r: (not r.answered, r.seconds))[(len(rows) - 1) // 2] for rows in groups.values()]
+    return [
+        sorted(rows, key=lambda r: (not r.answered, r.seconds))[(len(rows) - 1) // 2]
+        for rows in groups.values()
+    ]
 
 
 def _contradictions(results: Iterable[Result]) -> tuple[Wrong, ...]:
@@ -129,9 +145,15 @@ def _contradictions(results: Iterable[Result]) -> tuple[Wrong, ...]:
         refuted = tuple(dict.fromkeys(r.backend for r in rows if r.verdict == "refuted"))
         itself = tuple(dict.fromkeys(r.backend for r in rows if r.outcome == "contradiction"))
         known = next((r.known for r in rows if r.known is not None), None)
-        against = [r for r in rows if known is not None and r.verdict in ("proved", "refuted") and r.verdict != known]
+        against = [
+            r for r in rows if known is not None and r.verdict in ("proved", "refuted") and r.verdict != known
+        ]
         if (proved and refuted) or itself or against:
-            firm = bool(itself) or any(r.trust != "float" for r in proved if refuted) or any(r.trust != "float" for r in against)
+            firm = (
+                bool(itself)
+                or any(r.trust != "float" for r in proved if refuted)
+                or any(r.trust != "float" for r in against)
+            )
             names = tuple(dict.fromkeys((*(r.backend for r in proved), *itself)))
             found.append(Wrong(claim, names, refuted or itself, firm, known))
     return tuple(sorted(found, key=lambda w: not w.firm))
@@ -153,7 +175,9 @@ def exponent(points: Sequence[tuple[int, float]]) -> float:
     y = [math.log(max(seconds, 1e-3)) for _, seconds in points]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     spread = sum((a - mean_x) ** 2 for a in x)
-    return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / spread if spread else math.nan
+    return (
+        sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / spread if spread else math.nan
+    )
 
 
 def race_against_the_best(summary: Summary) -> dict[str, Any] | None:
@@ -173,7 +197,9 @@ def race_against_the_best(summary: Summary) -> dict[str, Any] | None:
         "claims": len(pairs),
         "median_ratio": round(median((race - PATIENCE) / max(best, 1e-3) for race, best in pairs), 3),
         "within_1.3_times_and_0.3_seconds": sum(race <= 1.3 * best + PATIENCE for race, best in pairs),
-        "solved_by_others_only": sum(RACE not in by for by in times.values() if by and any(n != RACE for n in by)),
+        "solved_by_others_only": sum(
+            RACE not in by for by in times.values() if by and any(n != RACE for n in by)
+        ),
     }
 
 
@@ -190,7 +216,13 @@ def summary_json(summary: Summary) -> dict[str, Any]:
         "runs": [dict(zip(keys, run, strict=True)) for run in sorted(one, key=str)],
         "claims": len({r.claim for r in summary.results}),
         "wrong": [
-            {"claim": w.claim, "proved": list(w.proved), "refuted": list(w.refuted), "known": w.known, "firm": w.firm}
+            {
+                "claim": w.claim,
+                "proved": list(w.proved),
+                "refuted": list(w.refuted),
+                "known": w.known,
+                "firm": w.firm,
+            }
             for w in summary.wrong
         ],
         "columns": {name: _column_json(summary, name) for name in summary.names},
@@ -209,8 +241,12 @@ def _column_json(summary: Summary, name: str) -> dict[str, Any]:
         "version": first.version,
         "missing": summary.missing[name],
         **_score_json(summary.score(name)),
-        "by_size": {title: _score_json(summary.score(name, rows)) for title, rows in summary.by_size().items()},
-        "by_family": {family: _score_json(summary.score(name, rows)) for family, rows in summary.by_family().items()},
+        "by_size": {
+            title: _score_json(summary.score(name, rows)) for title, rows in summary.by_size().items()
+        },
+        "by_family": {
+            family: _score_json(summary.score(name, rows)) for family, rows in summary.by_family().items()
+        },
         "growth": {
             family: {"exponent": round(exponent(points), 2), "points": [list(p) for p in points]}
             for family, points in growth(summary, name).items()

@@ -6,17 +6,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..models.claim_file import load_claim
-from ..models.errors import InputError
-from ..models.text import decimal, parsed_json
-from ..verifiers.choose import choose
-from ..verifiers.registry import all_backends
+from ..common.errors import InputError
+from ..common.text import decimal, parsed_json
+from ..models.claims.claim_file import load_claim
+from ..verifiers.race.choose import choose
+from ..verifiers.race.registry import all_backends
 from ..verifiers.verdict import Trust
 from .families import specs
 from .tokens import Seeds, matches, write_suite
 
 RACE = "race"
-PLAIN = ("z3-bv:plain", "bitwuzla:plain", "cpsat:plain", "highs:plain")  # encodings as one would write them without relucid's ideas
+PLAIN = (
+    "z3-bv:plain",
+    "bitwuzla:plain",
+    "cpsat:plain",
+    "highs:plain",
+)  # encodings as one would write them without relucid's ideas
 Progress = Callable[[str], None]
 
 
@@ -68,7 +73,9 @@ def _column(name: str) -> Column:
     if version is None:
         raise InputError("--backends", f"{name} is not installed", "see `relucid backends`")
     trust: Trust = "float" if backend.capabilities.trust == "float" else "exact"
-    return Column(name, name, trust, version, tuple(name.split(":")[1:]) if name not in all_backends() else ())
+    return Column(
+        name, name, trust, version, tuple(name.split(":")[1:]) if name not in all_backends() else ()
+    )
 
 
 def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) -> tuple[Case, ...]:
@@ -100,7 +107,11 @@ def _same_seeds(folder: Path, seeds: Seeds) -> None:
     except (OSError, ValueError, KeyError):
         return
     if there != seeds:
-        raise InputError(str(folder), f"holds the claims of the seeds {there!r}", f"add --seeds {there}, or choose another --out")
+        raise InputError(
+            str(folder),
+            f"holds the claims of the seeds {there!r}",
+            f"add --seeds {there}, or choose another --out",
+        )
 
 
 def claim_paths(folder: Path) -> list[Path]:
@@ -109,10 +120,20 @@ def claim_paths(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(str(folder), "is no suite", 'give "tokens", or a folder of claim files')
     if (folder / "instances.csv").is_file():
-        raise InputError(str(folder), "holds instances of VNN-COMP (instances.csv), not claims", "see `relucid bench vnncomp`")
-    paths = sorted(p for p in folder.rglob("*.toml") if not any(part.startswith(".") for part in p.relative_to(folder).parts))
+        raise InputError(
+            str(folder),
+            "holds instances of VNN-COMP (instances.csv), not claims",
+            "see `relucid bench vnncomp`",
+        )
+    paths = sorted(
+        p
+        for p in folder.rglob("*.toml")
+        if not any(part.startswith(".") for part in p.relative_to(folder).parts)
+    )
     if not paths:
-        raise InputError(str(folder), "holds no claim file (*.toml)", 'give "tokens", or a folder of claim files')
+        raise InputError(
+            str(folder), "holds no claim file (*.toml)", 'give "tokens", or a folder of claim files'
+        )
     return paths
 
 
@@ -121,7 +142,9 @@ def _name(folder: Path, path: Path) -> str:
     if path == folder:
         return path.parent.name if path.stem == "claim" else path.stem
     place = path.relative_to(folder)
-    return str(place.parent) if place.stem == "claim" and place.parent != Path() else str(place.with_suffix(""))
+    return (
+        str(place.parent) if place.stem == "claim" and place.parent != Path() else str(place.with_suffix(""))
+    )
 
 
 def _case(name: str, path: Path) -> Case:
@@ -129,7 +152,16 @@ def _case(name: str, path: Path) -> Case:
     family = _beside(path, "made.json", "family") or "other"
     known = _beside(path, "expected.json", "verdict") if path.stem == "claim" else None
     known = known if known in ("proved", "refuted") else None
-    return Case(name, path, claim.digest, family, claim.domain_size, claim.domain.max_length, len(claim.domain.tokens), known)
+    return Case(
+        name,
+        path,
+        claim.digest,
+        family,
+        claim.domain_size,
+        claim.domain.max_length,
+        len(claim.domain.tokens),
+        known,
+    )
 
 
 def _beside(path: Path, file: str, key: str) -> str | None:

@@ -25,18 +25,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..models.automaton import Automaton
-from ..models.claim import Claim, Label
-from ..models.claim_file import Task, claim_toml, load_claim
-from ..models.domain import Domain
-from ..models.errors import InputError
-from ..models.files import write
-from ..models.float32 import exact_in_float32
-from ..models.language import build_language
-from ..models.network import Affine, Network
-from ..models.onnx_writer import write_onnx
-from ..models.program import Program
-from ..models.text import decimal, parsed_json
+from ..common.errors import InputError
+from ..common.files import write
+from ..common.text import decimal, parsed_json
+from ..models.automata.automaton import Automaton
+from ..models.claims.claim import Claim, Label
+from ..models.claims.claim_file import Task, claim_toml, load_claim
+from ..models.claims.domain import Domain
+from ..models.claims.language import build_language
+from ..models.network.float32 import exact_in_float32
+from ..models.network.network import Affine, Network
+from ..models.onnx.writer import write_onnx
+from ..models.program.program import Program
 from .cells import Cell, Prefixes, fit_cell
 from .families import TIED_LENGTHS, VERSION, Spec, specs
 from .training import ENOUGH, Fitted, Problem, Recipe, fit, fit_carelessly
@@ -51,12 +51,19 @@ Progress = Callable[[str], None]
 
 
 def write_suite(
-    folder: Path, seeds: Seeds = "tune", progress: Progress = lambda text: None, *, only: str = "", chosen: Iterable[Spec] | None = None
+    folder: Path,
+    seeds: Seeds = "tune",
+    progress: Progress = lambda text: None,
+    *,
+    only: str = "",
+    chosen: Iterable[Spec] | None = None,
 ) -> list[dict[str, Any]]:
     """Write the claim folders that are missing, and suite.json; returns its entries.  `only`: a regular expression for names."""
     wanted = [spec for spec in (specs() if chosen is None else chosen) if matches(only, spec.name)]
     if not wanted:
-        raise InputError("--only", f"{only!r} matches no claim of the suite", "leave it out to see all names in suite.json")
+        raise InputError(
+            "--only", f"{only!r} matches no claim of the suite", "leave it out to see all names in suite.json"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for k, spec in enumerate(wanted, start=1):
         if _made(folder / spec.name, spec, seeds) is None:
@@ -65,7 +72,10 @@ def write_suite(
         else:
             progress(f"claim {k} of {len(wanted)}: {spec.name} is there")
         entries = _entries(folder, seeds)
-        write(folder / "suite.json", json.dumps({"suite": "tokens", "version": VERSION, "seeds": seeds, "claims": entries}, indent=1))
+        write(
+            folder / "suite.json",
+            json.dumps({"suite": "tokens", "version": VERSION, "seeds": seeds, "claims": entries}, indent=1),
+        )
     return entries
 
 
@@ -73,7 +83,9 @@ def matches(only: str, name: str) -> bool:
     try:
         return re.search(only, name) is not None
     except re.error as error:
-        raise InputError("--only", f"{only!r} is no regular expression ({error})", "see Python's re") from None
+        raise InputError(
+            "--only", f"{only!r} is no regular expression ({error})", "see Python's re"
+        ) from None
 
 
 def _entries(folder: Path, seeds: Seeds) -> list[dict[str, Any]]:
@@ -98,7 +110,9 @@ def _made(place: Path, spec: Spec, seeds: Seeds) -> dict[str, Any] | None:
 
 def recipe_digest(spec: Spec, seeds: Seeds) -> str:
     """Changes with anything that the network depends on, but for the versions of torch and numpy."""
-    said = {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default}  # new fields change no old spec
+    said = {
+        f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default
+    }  # new fields change no old spec
     return hashlib.sha256(json.dumps([VERSION, seeds, said]).encode()).hexdigest()
 
 
@@ -117,11 +131,19 @@ def _write_claim(folder: Path, spec: Spec, seeds: Seeds) -> None:
         write(place / "program.py", spec.program_text)
         where = "program.py:inside" if domain.where else None
         write(
-            place / "claim.toml", claim_toml(Task(domain, "one_hot", spec.decision, spec.name), "network.onnx", "program.py:label", where)
+            place / "claim.toml",
+            claim_toml(
+                Task(domain, "one_hot", spec.decision, spec.name), "network.onnx", "program.py:label", where
+            ),
         )
         claim = load_claim(place / "claim.toml")
         found = random_tests(claim, seed_of(spec, seeds, -1))
-        entry = {**_entry(spec, seeds, claim), "random_tests_differ": found, **facts, "seconds": round(time.monotonic() - started, 1)}
+        entry = {
+            **_entry(spec, seeds, claim),
+            "random_tests_differ": found,
+            **facts,
+            "seconds": round(time.monotonic() - started, 1),
+        }
         write(place / "made.json", json.dumps(entry, indent=1))
         place.chmod(0o755)
         shutil.rmtree(folder / spec.name, ignore_errors=True)
@@ -185,7 +207,9 @@ def _trained_cell(
 ) -> tuple[Cell, dict[str, Any]]:
     """The cell that all lengths of a tied family share: the first of some that is right on long words and exact in float32."""
     program = Program(source, "label", "program.py")
-    prefixes = Prefixes(lambda n: build_language(Domain(tokens, n, n), program, labels), LONGEST_TAUGHT, len(tokens))
+    prefixes = Prefixes(
+        lambda n: build_language(Domain(tokens, n, n), program, labels), LONGEST_TAUGHT, len(tokens)
+    )
     best: tuple[bool, float, Cell] | None = None
     for restart in range(CELL_RESTARTS):
         seed = hashlib.sha256(f"{seeds} cell {width} {states} {restart} {source}".encode()).digest()[:6]
@@ -226,12 +250,16 @@ def _labels(claim: Claim, words: np.ndarray) -> np.ndarray:
             continue
         total = np.broadcast_to(node.bias.astype(np.float64), (len(words), node.size))
         for source, weight in zip(node.sources, node.weights, strict=True):
-            used = np.flatnonzero((weight != 0).any(axis=0))  # an unrolled cell reads one position of the input
+            used = np.flatnonzero(
+                (weight != 0).any(axis=0)
+            )  # an unrolled cell reads one position of the input
             total = total + values[source][:, used] @ weight[:, used].T.astype(np.float64)
         values.append(total / node.denominator)
     out = values[-1]
     labels = claim.decision.decide(out)
-    ordered = np.sort(np.concatenate([out, np.zeros_like(out)] if claim.decision.kind == "sign" else [out], axis=1), axis=1)
+    ordered = np.sort(
+        np.concatenate([out, np.zeros_like(out)] if claim.decision.kind == "sign" else [out], axis=1), axis=1
+    )
     close = np.flatnonzero((np.diff(ordered, axis=1) < 1e-6).any(axis=1))
     if len(close):
         labels[close] = claim.network_labels(words[close])
@@ -244,7 +272,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", choices=("tune", "report"), default="tune")
     parser.add_argument("--only", default="", help="regular expression for names")
     options = parser.parse_args(arguments)
-    write_suite(options.out, options.seeds, lambda text: print(text, file=sys.stderr, flush=True), only=options.only)
+    write_suite(
+        options.out, options.seeds, lambda text: print(text, file=sys.stderr, flush=True), only=options.only
+    )
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..models.automaton import Automaton
-from ..models.network import Network, feed_forward
+from ..models.automata.automaton import Automaton
+from ..models.network.network import Network, feed_forward
 from .words import Walks, border
 
 WHOLE = 60_000  # up to so many words, all of them are looked at instead of attacking
@@ -61,7 +61,9 @@ class Problem:
         for walk, edge in zip(self.walks, self.borders, strict=True):
             near = each // 2 if edge else 0
             words.append(
-                walk.varied(rng, each - near) if edge is None else np.concatenate([walk.varied(rng, each - near), edge.varied(rng, near)])
+                walk.varied(rng, each - near)
+                if edge is None
+                else np.concatenate([walk.varied(rng, each - near), edge.varied(rng, near)])
             )
         return self._shuffled(rng, words, count)
 
@@ -70,8 +72,12 @@ class Problem:
         each = -(-count // len(self.walks))
         return self._shuffled(rng, [walk.uniform(rng, each) for walk in self.walks], count)
 
-    def _shuffled(self, rng: np.random.Generator, words: list[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray]:
-        labels = [np.full(len(w), walk.automaton.labels[0]) for w, walk in zip(words, self.walks, strict=True)]
+    def _shuffled(
+        self, rng: np.random.Generator, words: list[np.ndarray], count: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        labels = [
+            np.full(len(w), walk.automaton.labels[0]) for w, walk in zip(words, self.walks, strict=True)
+        ]
         order = rng.permutation(sum(map(len, words)))[:count]
         return np.concatenate(words)[order], np.concatenate(labels)[order]
 
@@ -139,7 +145,9 @@ class Perceptron:
         length, symbols = problem.language.length, problem.language.symbol_count
         width = recipe.hidden[0]
         words, _ = problem.sample(rng, 512)
-        table = rng.standard_normal((1, symbols, width)) + recipe.noise * rng.standard_normal((length, symbols, width))
+        table = rng.standard_normal((1, symbols, width)) + recipe.noise * rng.standard_normal(
+            (length, symbols, width)
+        )
         seen = table[np.arange(length), words].sum(axis=1)
         table = table / np.maximum(seen.std(axis=0), 0.1)
         seen = table[np.arange(length), words].sum(axis=1)
@@ -148,7 +156,9 @@ class Perceptron:
         self.rest = [torch.tensor(bias, requires_grad=True)]
         sizes = (*recipe.hidden, problem.outputs)
         for before, after in pairwise(sizes):
-            self.rest.append(torch.tensor(rng.standard_normal((before, after)) * (2 / before) ** 0.5, requires_grad=True))
+            self.rest.append(
+                torch.tensor(rng.standard_normal((before, after)) * (2 / before) ** 0.5, requires_grad=True)
+            )
             self.rest.append(torch.tensor(0.1 * rng.standard_normal(after), requires_grad=True))
         self.symbols = symbols
 
@@ -215,7 +225,11 @@ class Attack:
     def _margins(self, model: Any, words: np.ndarray, labels: np.ndarray) -> np.ndarray:
         with self.torch.no_grad():
             parts = [
-                margins(self.torch, model.forward(model.one_hot(words[i : i + 8192])), self.torch.from_numpy(labels[i : i + 8192])).numpy()
+                margins(
+                    self.torch,
+                    model.forward(model.one_hot(words[i : i + 8192])),
+                    self.torch.from_numpy(labels[i : i + 8192]),
+                ).numpy()
                 for i in range(0, len(words), 8192)
             ]
         return np.concatenate(parts)
@@ -229,8 +243,12 @@ class Attack:
             some = known[self.rng.integers(len(known), size=self.batch // 2)]
             words[len(words) - len(some) :] = some
         labels = np.full(len(words), label)
-        stay = self.rng.choice([0.0, 0.3, 1.0, 2.0, 4.0], size=(len(words), 1, 1))  # how much a word clings to its symbols
-        level = self.rng.choice([0.0, 0.5, 1.0, 1.0, 1.5], size=(len(words), 1, 1))  # how little the number of each symbol counts
+        stay = self.rng.choice(
+            [0.0, 0.3, 1.0, 2.0, 4.0], size=(len(words), 1, 1)
+        )  # how much a word clings to its symbols
+        level = self.rng.choice(
+            [0.0, 0.5, 1.0, 1.0, 1.5], size=(len(words), 1, 1)
+        )  # how little the number of each symbol counts
         tried, worst = [words], []
         for _ in range(self.moves):
             inputs = model.one_hot(words).requires_grad_()
@@ -250,7 +268,11 @@ class Attack:
     def _remember(self, words: np.ndarray, labels: np.ndarray, found: np.ndarray) -> float:
         bad = np.flatnonzero(found < 0.7 * MARGIN)
         bad = bad[np.argsort(found[bad], kind="stable")][:400]
-        old = (words[:0], labels[:0]) if self.words is None or self.labels is None else (self.words, self.labels)
+        old = (
+            (words[:0], labels[:0])
+            if self.words is None or self.labels is None
+            else (self.words, self.labels)
+        )
         self.words = np.concatenate([words[bad], old[0]])[:4000]
         self.labels = np.concatenate([labels[bad], old[1]])[:4000]
         return float(found.min())
@@ -316,13 +338,25 @@ def _fit_carelessly(torch: Any, problem: Problem, recipe: Recipe, rng: np.random
     rounding = int(recipe.steps * FLOAT_SHARE)
     for step in range(recipe.steps + 1):
         model.rounded = step >= rounding
-        if step % ROUND == 0 and model.rounded and all(attack.test(model, *problem.plain(rng, 8192)) > 0 for _ in range(6)):
+        if (
+            step % ROUND == 0
+            and model.rounded
+            and all(attack.test(model, *problem.plain(rng, 8192)) > 0 for _ in range(6))
+        ):
             break
-        _descend(torch, model, optimiser, recipe.rate * max(0.02, 1 - step / recipe.steps), *_batch(rng, pool, pool_labels, attack))
+        _descend(
+            torch,
+            model,
+            optimiser,
+            recipe.rate * max(0.02, 1 - step / recipe.steps),
+            *_batch(rng, pool, pool_labels, attack),
+        )
     return Fitted(model.network(), attack.run(model, LONG))
 
 
-def _batch(rng: np.random.Generator, pool: np.ndarray, labels: np.ndarray, attack: Attack) -> tuple[np.ndarray, np.ndarray]:
+def _batch(
+    rng: np.random.Generator, pool: np.ndarray, labels: np.ndarray, attack: Attack
+) -> tuple[np.ndarray, np.ndarray]:
     pick = rng.integers(len(pool), size=192)
     hard = attack.hard(160)
     if hard is None:
@@ -330,7 +364,9 @@ def _batch(rng: np.random.Generator, pool: np.ndarray, labels: np.ndarray, attac
     return np.concatenate([pool[pick], hard[0]]), np.concatenate([labels[pick], hard[1]])
 
 
-def _descend(torch: Any, model: Perceptron, optimiser: Any, rate: float, words: np.ndarray, labels: np.ndarray) -> None:
+def _descend(
+    torch: Any, model: Perceptron, optimiser: Any, rate: float, words: np.ndarray, labels: np.ndarray
+) -> None:
     for group in optimiser.param_groups:
         group["lr"] = rate
     optimiser.zero_grad()

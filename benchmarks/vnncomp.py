@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from ..common.deadline import MOST_SECONDS
+from ..common.errors import InputError
+from ..common.files import decoded, read_file
+from ..common.folders import check_writable, write_files
+from ..common.text import visible
 from ..models.apart import network_files
-from ..models.errors import InputError
-from ..models.files import decoded, read_file
-from ..models.text import visible
-from ..output import check_writable, write_files
 from ..verifiers.boxes.answer import BACKENDS
 from ..version import __version__
 from .attempt import Limits, over, side_by_side, watched
@@ -59,9 +59,13 @@ def instances(folder: Path) -> list[Instance]:
     try:
         text = decoded(read_file(path, LARGEST))
     except FileNotFoundError:
-        raise InputError(str(folder), "holds no instances.csv", "give a folder of a VNN-COMP benchmark") from None
+        raise InputError(
+            str(folder), "holds no instances.csv", "give a folder of a VNN-COMP benchmark"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), f"cannot be read ({getattr(error, 'strerror', None) or error})", "check the file") from None
+        raise InputError(
+            str(path), f"cannot be read ({getattr(error, 'strerror', None) or error})", "check the file"
+        ) from None
     found: list[Instance] = []
     known: set[tuple[str, str]] = set()
     for number, line in enumerate(_lines(path, text), start=1):
@@ -73,7 +77,9 @@ def instances(folder: Path) -> list[Instance]:
             if not 0 < limit < float("inf") or not all(_is_a_name(n) for n in (network, stated)):
                 raise ValueError
         except ValueError:
-            raise InputError(f"{path}:{number}", "is not `network,property,seconds`", "mend the line") from None
+            raise InputError(
+                f"{path}:{number}", "is not `network,property,seconds`", "mend the line"
+            ) from None
         if (network, stated) in known:
             raise InputError(f"{path}:{number}", "is there twice", "remove the line")
         known.add((network, stated))
@@ -147,7 +153,9 @@ def run(
     tasks = []
     for k in range(repeat):  # all instances once before any twice
         for place, instance in todo:
-            limits = Limits(instance.timeout if timeout is None else min(timeout, instance.timeout), memory, workers, seed)
+            limits = Limits(
+                instance.timeout if timeout is None else min(timeout, instance.timeout), memory, workers, seed
+            )
             for backend in backends:  # in turns: what else the machine does hits all alike
                 key = _result(folder, instance, backend, limits, k).key
                 tasks.append(_Task(place, instance, backend, limits, k, key))
@@ -156,7 +164,10 @@ def run(
 
     def started(task: _Task) -> None:
         name = f"{Path(task.instance.network).name} {Path(task.instance.stated).name}"
-        progress(f"{tasks.index(task) + 1} of {len(tasks)}: {name}" + (f" by {task.backend}" if len(backends) > 1 else ""))
+        progress(
+            f"{tasks.index(task) + 1} of {len(tasks)}: {name}"
+            + (f" by {task.backend}" if len(backends) > 1 else "")
+        )
 
     def attempted(task: _Task, stop: threading.Event) -> dict[str, Any] | None:
         return _attempt(folder, out, task.instance, task.limits, task.place, stop, task.backend)
@@ -165,7 +176,9 @@ def run(
         results = [known[t.key] for t in tasks if t.key in finished]
         by_name = {i.name: i for _, i in todo}
         tables = {
-            (f"results-{name}.csv" if k else TABLE): _table(folder, by_name, [r for r in results if r.backend == column(name)])
+            (f"results-{name}.csv" if k else TABLE): _table(
+                folder, by_name, [r for r in results if r.backend == column(name)]
+            )
             for k, name in enumerate(backends)
         }
         write_files(out, tables)
@@ -189,13 +202,25 @@ def column(backend: str) -> str:
 def word(result: Result) -> str:
     """The competition's."""
     answers = {"proved": "unsat", "refuted": "sat"}
-    return answers.get(result.verdict) or {"timeout": "timeout", "crashed": "error"}.get(result.outcome, "unknown")
+    return answers.get(result.verdict) or {"timeout": "timeout", "crashed": "error"}.get(
+        result.outcome, "unknown"
+    )
 
 
-def _result(folder: Path, instance: Instance, backend: str, limits: Limits, repeat: int, **found: Any) -> Result:
+def _result(
+    folder: Path, instance: Instance, backend: str, limits: Limits, repeat: int, **found: Any
+) -> Result:
     """Without `found`, only its key counts."""
     files = [there(folder / name) for name in (instance.network, instance.stated)]
-    blank: dict[str, Any] = {"outcome": "", "verdict": "unknown", "trust": None, "by": None, "detail": "", "seconds": 0.0, "peak_mb": None}
+    blank: dict[str, Any] = {
+        "outcome": "",
+        "verdict": "unknown",
+        "trust": None,
+        "by": None,
+        "detail": "",
+        "seconds": 0.0,
+        "peak_mb": None,
+    }
     return Result(
         claim=instance.name, digest=_digest(files), family=folder.resolve().name, domain_size="", length=0, tokens=0,
         backend=column(backend), version=__version__, timeout=limits.seconds, memory=limits.memory_mb, workers=limits.workers, seed=limits.seed, seeds="",
@@ -218,10 +243,26 @@ def _digest(files: list[Path]) -> str:
 
 
 def _attempt(
-    folder: Path, out: Path, instance: Instance, limits: Limits, place: int, stop: threading.Event, backend: str = BACKENDS[0]
+    folder: Path,
+    out: Path,
+    instance: Instance,
+    limits: Limits,
+    place: int,
+    stop: threading.Event,
+    backend: str = BACKENDS[0],
 ) -> dict[str, Any] | None:
     files = [str(there(folder / name)) for name in (instance.network, instance.stated)]
-    command = [sys.executable, "-P", "-m", "relucid", "verify", *files, "--json", "--timeout", f"{limits.seconds:g}"]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "relucid",
+        "verify",
+        *files,
+        "--json",
+        "--timeout",
+        f"{limits.seconds:g}",
+    ]
     command += ["--memory", str(limits.memory_mb), "--seed", str(limits.seed)]
     command += [] if limits.workers is None else ["--workers", str(limits.workers)]
     command += [] if backend == BACKENDS[0] else ["--backend", backend]
@@ -284,7 +325,9 @@ def _table(folder: Path, stated: Mapping[str, Instance], results: list[Result]) 
     writer = csv.writer(text, lineterminator="\n")
     for r in typical(results):
         i = stated[r.claim]
-        writer.writerow([folder.resolve().name, i.network, i.stated, 0, word(r), f"{r.seconds:.3f}", f"{i.timeout:g}"])
+        writer.writerow(
+            [folder.resolve().name, i.network, i.stated, 0, word(r), f"{r.seconds:.3f}", f"{i.timeout:g}"]
+        )
     return text.getvalue()
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..models.text import visible
+from ..common.text import visible
 from .suite import Case, Column
 
 if TYPE_CHECKING:
@@ -83,7 +83,13 @@ class Watch:
 
 
 def duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 90
+        else f"{seconds / 60:.0f} min"
+        if seconds < 5400
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 class _Lines(Watch):
@@ -118,14 +124,18 @@ class _Live(Watch):
         left = "" if self.seconds_left is None else f", about {duration(self.seconds_left)} left"
         head = Table.grid(padding=(0, 1))
         there = f", {self.there} were there" if self.there else ""
-        head.add_row(ProgressBar(self.total or 1, self.done, width=30), Text(f"{self.done} of {self.total} attempts{there}{left}"))
+        head.add_row(
+            ProgressBar(self.total or 1, self.done, width=30),
+            Text(f"{self.done} of {self.total} attempts{there}{left}"),
+        )
         table = Table(box=None, pad_edge=False)
         for heading in ("column", "tried", "solved"):
             table.add_column(heading, justify="left" if heading == "column" else "right")
         for name, tried in self.tried.items():
             table.add_row(Text(visible(name)), str(tried), str(self.solved[name]))
         lines = [
-            Text(visible(f"  {t.column.name} on {t.case.name}, {now - since:.0f} s"), "dim") for t, since in list(self.running.items())
+            Text(visible(f"  {t.column.name} on {t.case.name}, {now - since:.0f} s"), "dim")
+            for t, since in list(self.running.items())
         ]
         return Group(head, table, *lines)
 

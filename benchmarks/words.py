@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..models.automaton import Automaton, trimmed
+from ..models.automata.automaton import Automaton, trimmed
 
 BORDER_EDGES = 60_000
 
@@ -38,7 +38,11 @@ class Walks:
             first = np.searchsorted(source, np.arange(states))  # edges are sorted by source
             choice = np.arange(len(source)) - first[source]
             shape = (states, int(choice.max()) + 1)
-            table = [np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)]
+            table = [
+                np.zeros(shape, dtype=np.int64),
+                np.zeros(shape, dtype=np.int64),
+                np.zeros(shape, dtype=bool),
+            ]
             for array, values in zip(table, (symbol, target, True), strict=True):
                 array[source, choice] = values
             out.append(Layer(*table))
@@ -66,7 +70,9 @@ class Walks:
         words = np.empty((len(row), len(self.layers)), dtype=np.int64)
         for t, (layer, chances) in enumerate(zip(self.layers, reversed(cumulated), strict=True)):
             choice = _chosen(chances[row, state], rng)
-            choice = np.minimum(choice, layer.there.sum(axis=1)[state] - 1)  # rounding of the last cumulated chance
+            choice = np.minimum(
+                choice, layer.there.sum(axis=1)[state] - 1
+            )  # rounding of the last cumulated chance
             words[:, t] = layer.symbol[state, choice]
             state = layer.target[state, choice]
         return words
@@ -124,13 +130,23 @@ def border(automaton: Automaton, label: int) -> Automaton:
         layer = set()
         for (p, q), number in numbers.items():
             for symbol, target in outgoing[p].items():
-                changed = set(outgoing[p].values()) if p == q else {outgoing[q][symbol]} if symbol in outgoing[q] else set()
-                for other in sorted(changed):  # states that have become one stay one: the same word from there on
+                changed = (
+                    set(outgoing[p].values())
+                    if p == q
+                    else {outgoing[q][symbol]}
+                    if symbol in outgoing[q]
+                    else set()
+                )
+                for other in sorted(
+                    changed
+                ):  # states that have become one stay one: the same word from there on
                     layer.add((number, symbol, following.setdefault((target, other), len(following))))
         layers.append(tuple(sorted(layer)))
         if sum(map(len, layers)) > BORDER_EDGES:
             return nothing
         sizes.append(len(following))
         numbers = following
-    accepted = [label if automaton.labels[p] == label and automaton.labels[q] != label else None for p, q in numbers]
+    accepted = [
+        label if automaton.labels[p] == label and automaton.labels[q] != label else None for p, q in numbers
+    ]
     return trimmed(automaton.symbol_count, tuple(sizes), tuple(layers), tuple(accepted))

@@ -1,6 +1,6 @@
 """A child process dies with its parent: when the other end of a pipe closes.
 
-Used by the child in which a command runs (`supervise.py`), by those of the race (`verifiers/worker.py`) and of `relucid verify`
+Used by the child in which a command runs (`supervise.py`), by those of the race (`verifiers/race/worker.py`) and of `relucid verify`
 (`verifiers/boxes/worker.py`), which follow by themselves, and for the attempts of `relucid bench`, which are tied from outside; imports next to nothing.
 """
 

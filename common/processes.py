@@ -48,11 +48,15 @@ def _stat(line: str) -> ProcessInfo:
     # the command's name may hold spaces and brackets: the fields start after the last bracket
     fields = line.rpartition(")")[2].split()
     cpu = sum(map(int, fields[11:15])) / TICKS
-    return ProcessInfo(int(fields[1]), int(fields[2]), fields[19], int(fields[21]) * PAGE_KB, fields[0] in "ZX", cpu)
+    return ProcessInfo(
+        int(fields[1]), int(fields[2]), fields[19], int(fields[21]) * PAGE_KB, fields[0] in "ZX", cpu
+    )
 
 
 def _snapshot_ps() -> dict[int, ProcessInfo]:
-    lines = subprocess.run(["ps", "-axo", "pid=,ppid=,pgid=,rss=,stat=,lstart="], capture_output=True, text=True, check=False).stdout
+    lines = subprocess.run(
+        ["ps", "-axo", "pid=,ppid=,pgid=,rss=,stat=,lstart="], capture_output=True, text=True, check=False
+    ).stdout
     table = {}
     for line in lines.splitlines():
         pid, parent, group, resident, state, start = line.split(None, 5)
@@ -83,7 +87,11 @@ class Tree:
 
     def members(self, table: Mapping[int, ProcessInfo]) -> list[int]:
         """Living processes of the tree, the leader first if it lives."""
-        inside = {p for p, i in table.items() if i.group == self.leader or p == self.leader or self.seen.get(p) == i.start}
+        inside = {
+            p
+            for p, i in table.items()
+            if i.group == self.leader or p == self.leader or self.seen.get(p) == i.start
+        }
         inside |= below(inside, table)
         self.seen.update({p: table[p].start for p in inside})
         return sorted((p for p in inside if not table[p].zombie), key=lambda p: (p != self.leader, p))
@@ -142,7 +150,10 @@ def resident_mb(pid: int) -> float:
     with contextlib.suppress(OSError, ValueError, IndexError):
         if os.path.exists("/proc/self/statm"):
             return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE_KB / 1024
-        return int(subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=False).stdout) / 1024
+        return (
+            int(subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=False).stdout)
+            / 1024
+        )
     return 0.0
 
 

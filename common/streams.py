@@ -21,7 +21,11 @@ class _Stream:
     """A text stream (None: it is closed) that is silent once it has failed; of `results`, that is told."""
 
     def __init__(self, stream: TextIO | None, *, results: bool) -> None:
-        self._stream = open(os.devnull, "w", encoding="utf-8") if stream is None or getattr(stream, "closed", False) else stream  # noqa: SIM115
+        self._stream = (
+            open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (ours until the process ends)
+            if stream is None or getattr(stream, "closed", False)
+            else stream
+        )
         self._results, self._lost = results, ""
 
     def __getattr__(self, name: str) -> Any:
@@ -58,7 +62,10 @@ class _Stream:
 def standard_streams() -> Iterator[None]:
     """Below, writing to stderr never fails, and to stdout only with Unwritable."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = cast(TextIO, _Stream(before[0], results=True)), cast(TextIO, _Stream(before[1], results=False))
+    sys.stdout, sys.stderr = (
+        cast(TextIO, _Stream(before[0], results=True)),
+        cast(TextIO, _Stream(before[1], results=False)),
+    )
     try:
         yield
     finally:

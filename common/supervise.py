@@ -31,7 +31,9 @@ TIDY = 0.4  # seconds that it then has to clear up
 INTERRUPTED = 1.5  # the same for a child that is interrupted: it may keep what it has found
 STILL = 0.3  # seconds in which a process that is stopped stands still
 ASLEEP = 1.0  # who has not looked for so long was stopped (Ctrl-Z) or starved, and the child with it
-WEIGHING = TICK if os.path.exists("/proc/self/statm") else 0.5  # seconds between looks at the memory, which may need a process
+WEIGHING = (
+    TICK if os.path.exists("/proc/self/statm") else 0.5
+)  # seconds between looks at the memory, which may need a process
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_CHILD_SUBREAPER = 36  # Linux, <sys/prctl.h>
 How = Literal["exited", "killed", "timeout", "memory", "interrupted"]
@@ -62,7 +64,9 @@ def split(limits: Limits) -> Ended | None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # closed or broken: not ours to tell
             stream.flush()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # none is lost between the fork and the handlers
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, SIGNALS
+    )  # none is lost between the fork and the handlers
     pid = os.fork()
     if pid == 0:
         os.close(line)
@@ -252,7 +256,9 @@ class _Watch:
                 else:
                     os.unlink(path)
         if sys.stderr is not None and sys.stderr.isatty():
-            sys.stderr.write("\r\x1b[2K\x1b[?25h")  # a status line that nobody could take back, and the cursor that it hid
+            sys.stderr.write(
+                "\r\x1b[2K\x1b[?25h"
+            )  # a status line that nobody could take back, and the cursor that it hid
             sys.stderr.flush()
 
 

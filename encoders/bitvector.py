@@ -20,7 +20,10 @@ def signed_width(lower: int, upper: int) -> int:
 def bitvector(formula: Formula) -> SmtScript:
     if formula.encoding.plain:
         return SmtScript(
-            formula, "QF_BV", text(formula, "QF_BV", plain_bitvector(formula)), tuple(f"t{t}" for t in range(formula.language.length))
+            formula,
+            "QF_BV",
+            text(formula, "QF_BV", plain_bitvector(formula)),
+            tuple(f"t{t}" for t in range(formula.language.length)),
         )
     widths: dict[int, int] = {}  # of the ReLU outputs, as unsigned words
     lines = []
@@ -36,7 +39,9 @@ def bitvector(formula: Formula) -> SmtScript:
             f" {_constant(0, top + 1)} ((_ extract {top} 0) p{j})))"
         )
     width = signed_width(*formula.violation_bounds)
-    lines.append(f"(define-fun violation () (_ BitVec {width}) {_sum(formula, formula.violation, width, widths)})")
+    lines.append(
+        f"(define-fun violation () (_ BitVec {width}) {_sum(formula, formula.violation, width, widths)})"
+    )
     lines.append(f"(assert (= ((_ extract {width - 1} {width - 1}) violation) #b0))")
     if formula.encoding.redundant:
         lines += _range("violation", width, -(1 << (width - 1)), formula.violation_bounds[1])
@@ -46,7 +51,9 @@ def bitvector(formula: Formula) -> SmtScript:
 def _range(name: str, width: int, lower: int, upper: int) -> list[str]:
     """Its proved bounds, where the width does not say them already: implied, and spares the solver finding them."""
     low, high = lower > -(1 << (width - 1)), upper < (1 << (width - 1)) - 1
-    return [f"(assert (bvsle {_constant(lower, width)} {name}))"] * low + [f"(assert (bvsle {name} {_constant(upper, width)}))"] * high
+    return [f"(assert (bvsle {_constant(lower, width)} {name}))"] * low + [
+        f"(assert (bvsle {name} {_constant(upper, width)}))"
+    ] * high
 
 
 def _constant(value: int, width: int) -> str:
@@ -64,13 +71,19 @@ def _sum(formula: Formula, linear: Linear, width: int, widths: dict[int, int]) -
     coefficients = dict(linear.terms)
     parts = []
     for here in formula.indicators:
-        chosen = [(formula.variables[x].name, _constant(coefficients[x], width)) for x in here.values() if coefficients.get(x)]
+        chosen = [
+            (formula.variables[x].name, _constant(coefficients[x], width))
+            for x in here.values()
+            if coefficients.get(x)
+        ]
         if chosen:
             parts.append(selection(chosen, _constant(0, width)))
     for v, have in widths.items():
         if c := coefficients.get(v):
             term = _fitted(formula.variables[v].name, have, width)
-            parts.append(term if c == 1 else f"(bvneg {term})" if c == -1 else f"(bvmul {_constant(c, width)} {term})")
+            parts.append(
+                term if c == 1 else f"(bvneg {term})" if c == -1 else f"(bvmul {_constant(c, width)} {term})"
+            )
     if linear.constant or not parts:
         parts.append(_constant(linear.constant, width))
     return _balanced(parts)

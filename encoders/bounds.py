@@ -17,15 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..models.automaton import Automaton
-from ..models.claim import Rival
-from ..models.domain import Domain
-from ..models.extremes import maxima
-from ..models.integers import exact_matmul, exact_product, exact_quotient, exact_sum
-from ..models.network import Affine, Network, integer_array
+from ..models.automata.automaton import Automaton
+from ..models.automata.extremes import maxima
+from ..models.claims.claim import Rival
+from ..models.claims.domain import Domain
+from ..models.network.integers import exact_matmul, exact_product, exact_quotient, exact_sum
+from ..models.network.network import Affine, Network, integer_array
 from .options import BEST, Encoding
 
-SLOPE_BITS = 8  # upper slopes u/(u-l) are rounded to multiples of 2**-SLOPE_BITS; sound for every slope in [0, 1]
+SLOPE_BITS = (
+    8  # upper slopes u/(u-l) are rounded to multiples of 2**-SLOPE_BITS; sound for every slope in [0, 1]
+)
 DEEPEST = 4  # layers of ReLUs that one backward pass goes through; for the layers below, intervals do: unrolled networks have hundreds
 
 
@@ -43,14 +45,22 @@ class Rows:
     def widened(self, relus: int) -> np.ndarray:
         """The ReLU part with columns for all `relus` known by now."""
         missing = relus - self.relus.shape[1]
-        return np.concatenate([self.relus, np.zeros((len(self), missing), dtype=np.int64)], axis=1) if missing else self.relus
+        return (
+            np.concatenate([self.relus, np.zeros((len(self), missing), dtype=np.int64)], axis=1)
+            if missing
+            else self.relus
+        )
 
     def combined(self, weights: np.ndarray, relus: int) -> Rows:
         constant = exact_matmul(weights, self.constant[:, None])[:, 0]
         return Rows(exact_matmul(weights, self.symbols), exact_matmul(weights, self.widened(relus)), constant)
 
     def plus(self, other: Rows) -> Rows:
-        return Rows(exact_sum(self.symbols, other.symbols), exact_sum(self.relus, other.relus), exact_sum(self.constant, other.constant))
+        return Rows(
+            exact_sum(self.symbols, other.symbols),
+            exact_sum(self.relus, other.relus),
+            exact_sum(self.constant, other.constant),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +106,22 @@ class Reduced:
             rows = simplified(self.language, rows)
             g = math.gcd(*map(int, rows.symbols[0]), *map(int, rows.relus[0]), int(rows.constant[0])) or 1
             rows = Rows(*(exact_quotient(part, g) for part in (rows.symbols, rows.relus, rows.constant)))
-        return Rows(rows.symbols, rows.relus, exact_sum(rows.constant, integer_array([-rival.threshold])))  # 0 or 1
+        return Rows(
+            rows.symbols, rows.relus, exact_sum(rows.constant, integer_array([-rival.threshold]))
+        )  # 0 or 1
 
 
 def every_word(language: Automaton) -> Automaton:
     """All words of this length, whether they are in the language or not."""
     everything = tuple((0, s, 0) for s in range(language.symbol_count))
-    return Automaton(language.symbol_count, (1,) * (language.length + 1), (everything,) * language.length, (0,))
+    return Automaton(
+        language.symbol_count, (1,) * (language.length + 1), (everything,) * language.length, (0,)
+    )
 
 
-def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Rows, crown: bool = True) -> np.ndarray:
+def upper_bounds(
+    language: Automaton, relus: Sequence[UnstableRelu], rows: Rows, crown: bool = True
+) -> np.ndarray:
     """Proved upper bounds of rows that may read all of `relus`: the better of intervals and backward substitution."""
     wide = rows.widened(len(relus))
     symbol_part = maxima(language, rows.symbols.reshape(len(rows), language.length, language.symbol_count))
@@ -125,7 +141,9 @@ def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Rows,
             break
         else:
             current, shift = _substituted(current, [relus[j] for j in here], here[0]), shift + SLOPE_BITS
-    rest = exact_matmul(np.maximum(current.relus, 0), upper[: current.relus.shape[1], None])[:, 0]  # what was not substituted: intervals
+    rest = exact_matmul(np.maximum(current.relus, 0), upper[: current.relus.shape[1], None])[
+        :, 0
+    ]  # what was not substituted: intervals
     symbol_part = maxima(language, current.symbols.reshape(len(rows), language.length, language.symbol_count))
     substituted = integer_array([int(v) >> shift for v in exact_sum(symbol_part, rest, current.constant)])
     return np.minimum(interval, substituted)
@@ -137,18 +155,28 @@ def _substituted(rows: Rows, group: Sequence[UnstableRelu], first: int) -> Rows:
     y <= s*x + max(-s*l, (1-s)*u) with s near u/(u-l), and y >= 0 or y >= x, whichever loses less area.
     """
     one = 1 << SLOPE_BITS
-    slopes = [min(one, (r.upper * one + (r.upper - r.lower) // 2) // max(1, r.upper - r.lower)) for r in group]
+    slopes = [
+        min(one, (r.upper * one + (r.upper - r.lower) // 2) // max(1, r.upper - r.lower)) for r in group
+    ]
     offsets = [max(-s * r.lower, (one - s) * r.upper) for s, r in zip(slopes, group, strict=True)]
     below = [one if r.upper > -r.lower else 0 for r in group]
     coefficients = rows.relus[:, first : first + len(group)]
     positive, negative = np.maximum(coefficients, 0), np.minimum(coefficients, 0)
-    weights = exact_sum(exact_product(positive, np.array(slopes)[None]), exact_product(negative, np.array(below)[None]))
+    weights = exact_sum(
+        exact_product(positive, np.array(slopes)[None]), exact_product(negative, np.array(below)[None])
+    )
     inner = Rows(
         integer_array(np.stack([r.symbols for r in group])),
-        integer_array([list(r.relus) + [0] * (first - len(r.relus)) for r in group]).reshape(len(group), first),
+        integer_array([list(r.relus) + [0] * (first - len(r.relus)) for r in group]).reshape(
+            len(group), first
+        ),
         integer_array([r.constant for r in group]),
     ).combined(weights, first)
-    kept = Rows(exact_product(rows.symbols, one), exact_product(rows.relus[:, :first], one), exact_product(rows.constant, one))
+    kept = Rows(
+        exact_product(rows.symbols, one),
+        exact_product(rows.relus[:, :first], one),
+        exact_product(rows.constant, one),
+    )
     total = kept.plus(inner)
     lifted = exact_matmul(positive, integer_array(offsets)[:, None])[:, 0]
     return Rows(total.symbols, total.relus, exact_sum(total.constant, lifted))
@@ -171,20 +199,32 @@ def simplified(language: Automaton, rows: Rows) -> Rows:
     for t, present in enumerate(present_symbols(language)):
         for i in range(len(rows)):
             weights = [int(symbols[i, t, s]) for s in present]
-            common = max(weights, key=weights.count)  # of several, the one of the first symbol: -x looks like x, negated
+            common = max(
+                weights, key=weights.count
+            )  # of several, the one of the first symbol: -x looks like x, negated
             constant[i] = int(constant[i]) + common
             out[i, t, list(present)] = [w - common for w in weights]
-    return Rows(integer_array(out.reshape(len(rows), language.length * language.symbol_count)), rows.relus, integer_array(constant))
+    return Rows(
+        integer_array(out.reshape(len(rows), language.length * language.symbol_count)),
+        rows.relus,
+        integer_array(constant),
+    )
 
 
 def reduced(
-    network: Network, domain: Domain, language: Automaton, deadline: float | None = None, encoding: Encoding | None = None
+    network: Network,
+    domain: Domain,
+    language: Automaton,
+    deadline: float | None = None,
+    encoding: Encoding | None = None,
 ) -> Reduced:
     """The network on a (non-empty, label-restricted) language.  Raises TimeoutError after `deadline` (time.monotonic)."""
     encoding = encoding or BEST
     values: dict[int, Rows] = {}
     relus: list[UnstableRelu] = []
-    inputs = {0}  # nodes that are the input itself; indicators are never negative, so a ReLU leaves them alone
+    inputs = {
+        0
+    }  # nodes that are the input itself; indicators are never negative, so a ReLU leaves them alone
     dead = active = 0
     sources = [node.sources if isinstance(node, Affine) else (node.source,) for node in network.nodes]
     last_use = {s: k for k, here in enumerate(sources, start=1) for s in here}
@@ -196,7 +236,11 @@ def reduced(
             empty = np.zeros((node.size, language.length * language.symbol_count), dtype=np.int64)
             total = Rows(empty, np.zeros((node.size, len(relus)), dtype=np.int64), bias)
             for s, w in zip(node.sources, weights, strict=True):
-                total = total.plus(_of_input(w, domain, language, len(relus)) if s in inputs else values[s].combined(w, len(relus)))
+                total = total.plus(
+                    _of_input(w, domain, language, len(relus))
+                    if s in inputs
+                    else values[s].combined(w, len(relus))
+                )
             values[k] = total
         elif node.source in inputs:
             inputs.add(k)
@@ -219,22 +263,30 @@ def _of_input(weights: np.ndarray, domain: Domain, language: Automaton, relus: i
     context = domain.one_hot(np.zeros((1, domain.max_length), dtype=np.int64))[0].astype(np.int64)
     context[start : start + domain.max_length * width] = 0
     symbols = symbols.reshape(size, language.length * language.symbol_count)
-    return Rows(symbols, np.zeros((size, relus), dtype=np.int64), exact_matmul(weights, context[:, None])[:, 0])
+    return Rows(
+        symbols, np.zeros((size, relus), dtype=np.int64), exact_matmul(weights, context[:, None])[:, 0]
+    )
 
 
-def _rectified(language: Automaton, relus: list[UnstableRelu], rows: Rows, layer: int, encoding: Encoding) -> tuple[Rows, int, int]:
+def _rectified(
+    language: Automaton, relus: list[UnstableRelu], rows: Rows, layer: int, encoding: Encoding
+) -> tuple[Rows, int, int]:
     """max(0, rows): settled rows stay linear, the others append to `relus`.  With the numbers of active and dead rows."""
     rows = Rows(rows.symbols, rows.widened(len(relus)), rows.constant)
     if encoding.fold:
         rows = simplified(language, rows)
     lower, upper = Reduced(language, tuple(relus), rows, 0, 0, encoding).bounds(rows)
     known, dead, active = len(relus), 0, 0
-    outputs: list[tuple[int, int, int]] = []  # row, ReLU, factor: the row's value is its linear part (where kept) + factor * the ReLU
+    outputs: list[
+        tuple[int, int, int]
+    ] = []  # row, ReLU, factor: the row's value is its linear part (where kept) + factor * the ReLU
     keep = np.ones((len(rows), 1), dtype=np.int64)
     opened: dict[tuple[int, ...], int] = {}  # the ReLUs of this layer by their arguments
     for i in range(len(rows)):
         parts = (*map(int, rows.symbols[i]), *map(int, rows.relus[i]), int(rows.constant[i]))
-        g = math.gcd(*parts) or 1  # every value is a multiple of this: smaller numbers for the solver, and rounder bounds
+        g = (
+            math.gcd(*parts) or 1
+        )  # every value is a multiple of this: smaller numbers for the solver, and rounder bounds
         low, high = -(-int(lower[i]) // g), int(upper[i]) // g
         if encoding.fold:
             if low >= 0:
@@ -259,5 +311,7 @@ def _rectified(language: Automaton, relus: list[UnstableRelu], rows: Rows, layer
     wide[:, :known] = exact_product(rows.relus, keep)
     for i, relu, factor in outputs:
         wide[i, relu] = factor
-    kept = Rows(exact_product(rows.symbols, keep), integer_array(wide), exact_product(rows.constant, keep[:, 0]))
+    kept = Rows(
+        exact_product(rows.symbols, keep), integer_array(wide), exact_product(rows.constant, keep[:, 0])
+    )
     return kept, active, dead

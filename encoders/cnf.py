@@ -44,7 +44,9 @@ def cnf(formula: Formula) -> Cnf:
     for relu in formula.relus:
         width = signed_width(relu.lower, relu.upper)
         *magnitude, sign = _value(gates, formula, relu.argument, width, indicators, outputs)
-        outputs[relu.output] = [gates.both(bit, -sign) for bit in magnitude[: max(1, relu.upper.bit_length())]]
+        outputs[relu.output] = [
+            gates.both(bit, -sign) for bit in magnitude[: max(1, relu.upper.bit_length())]
+        ]
         if formula.encoding.redundant:
             _at_most(gates, outputs[relu.output], relu.upper)
     width = signed_width(*formula.violation_bounds)
@@ -52,7 +54,14 @@ def cnf(formula: Formula) -> Cnf:
     return Cnf(formula, gates.count, tuple(gates.clauses), indicators)
 
 
-def _value(gates: Gates, formula: Formula, linear: Linear, width: int, indicators: dict[int, int], outputs: dict[int, Bits]) -> Bits:
+def _value(
+    gates: Gates,
+    formula: Formula,
+    linear: Linear,
+    width: int,
+    indicators: dict[int, int],
+    outputs: dict[int, Bits],
+) -> Bits:
     """The value modulo 2**width: what is added, minus what is taken away."""
     coefficients, rest = dict(linear.terms), linear.constant
     plus: list[Bits] = []
@@ -62,7 +71,12 @@ def _value(gates: Gates, formula: Formula, linear: Linear, width: int, indicator
         least = min(weights.values())
         rest += least
         size = (max(weights.values()) - least).bit_length()
-        plus.append([gates.any(indicators[x] for x, w in weights.items() if (w - least) >> k & 1) for k in range(size)])
+        plus.append(
+            [
+                gates.any(indicators[x] for x, w in weights.items() if (w - least) >> k & 1)
+                for k in range(size)
+            ]
+        )
     for relu in formula.relus:
         for shift, sign in _digits(coefficients.get(relu.output, 0)):
             (plus if sign > 0 else minus).append([FALSE] * shift + outputs.get(relu.output, []))
@@ -110,8 +124,12 @@ def _language(gates: Gates, formula: Formula, indicators: dict[int, int]) -> Non
         gates.add(symbols)
         gates.at_most_one(symbols)
         reads = [gates.any(indicators[formula.indicators[t][s]] for s in group) for group in groups]
-        following: dict[tuple[int, int], list[int]] = {(i, g): [] for i in range(len(states[t])) for g in range(len(groups))}
-        coming: dict[tuple[int, int], list[int]] = {(i, g): [] for i in range(len(states[t + 1])) for g in range(len(groups))}
+        following: dict[tuple[int, int], list[int]] = {
+            (i, g): [] for i in range(len(states[t])) for g in range(len(groups))
+        }
+        coming: dict[tuple[int, int], list[int]] = {
+            (i, g): [] for i in range(len(states[t + 1])) for g in range(len(groups))
+        }
         moving: dict[tuple[int, int], list[int]] = {}
         for source, g, target in layer:
             following[source, g].append(states[t + 1][target])

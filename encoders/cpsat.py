@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.errors import Unsupported
+from ..common.errors import Unsupported
 from .formula import Constraint, Formula, Linear, Word
 from .plain import plain_program_cpsat
 
@@ -43,7 +43,11 @@ def cpsat(formula: Formula) -> CpSat:
     with_automaton = encoding.automaton and formula.language.deterministic  # CP-SAT takes no others
     absent = {e for layer in formula.edges for e in layer} if encoding.plain or with_automaton else set()
     variables: tuple[Any, ...] = tuple(
-        0 if i in absent else model.new_int_var(0, v.upper, v.name) if i in outputs else model.new_bool_var(v.name)
+        0
+        if i in absent
+        else model.new_int_var(0, v.upper, v.name)
+        if i in outputs
+        else model.new_bool_var(v.name)
         for i, v in enumerate(formula.variables)
     )
 
@@ -51,7 +55,10 @@ def cpsat(formula: Formula) -> CpSat:
         if linear.magnitude(formula.variables) + sum(abs(c) for _, c in extra) > LIMIT:
             raise Unsupported("a sum could leave CP-SAT's 64-bit integers")
         terms = [variables[v] for v, _ in linear.terms] + [v for v, _ in extra]
-        return cp_model.LinearExpr.weighted_sum(terms, [c for _, c in linear.terms] + [c for _, c in extra]) + linear.constant
+        return (
+            cp_model.LinearExpr.weighted_sum(terms, [c for _, c in linear.terms] + [c for _, c in extra])
+            + linear.constant
+        )
 
     def add(constraint: Constraint) -> None:
         value = expression(constraint.linear)
@@ -89,7 +96,12 @@ def cpsat(formula: Formula) -> CpSat:
         model.add(y <= relu.upper * z)
     for known in formula.allowances if phases else ():
         y, z = variables[formula.relus[known.relu].output], phases[known.relu]
-        if known.factor * formula.relus[known.relu].upper + known.rest + known.share.magnitude(formula.variables) <= LIMIT:
+        if (
+            known.factor * formula.relus[known.relu].upper
+            + known.rest
+            + known.share.magnitude(formula.variables)
+            <= LIMIT
+        ):
             model.add(known.factor * y <= expression(known.share) + known.rest * z)
     add(Constraint(formula.violation, ">="))
     problem = model.validate()

@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ..models.automaton import Automaton
-from ..models.claim import Rival
-from ..models.network import integer_array
+from ..models.automata.automaton import Automaton
+from ..models.claims.claim import Rival
+from ..models.network.network import integer_array
 from .bounds import Reduced
 
 
@@ -73,8 +73,12 @@ class Dense:
         flat = words + np.arange(self.language.length) * self.language.symbol_count
         for j in range(self.count + 1):
             inner = np.flatnonzero(self.relus[j])
-            own = self.symbols[j].astype(dtype).reshape(-1)[flat].sum(axis=1) + np.array(int(self.constant[j]), dtype=dtype)
-            out[:, j] = own + np.maximum(out[:, inner], 0) @ self.relus[j, inner].astype(dtype) if len(inner) else own
+            own = self.symbols[j].astype(dtype).reshape(-1)[flat].sum(axis=1) + np.array(
+                int(self.constant[j]), dtype=dtype
+            )
+            out[:, j] = (
+                own + np.maximum(out[:, inner], 0) @ self.relus[j, inner].astype(dtype) if len(inner) else own
+            )
         return out
 
 
@@ -98,5 +102,7 @@ def dense(reduced: Reduced, rival: Rival) -> Dense:
 
 def _stacked(rows: list[np.ndarray]) -> np.ndarray:
     return (
-        integer_array(np.stack([r.astype(object) for r in rows])) if any(r.dtype == object for r in rows) else integer_array(np.stack(rows))
+        integer_array(np.stack([r.astype(object) for r in rows]))
+        if any(r.dtype == object for r in rows)
+        else integer_array(np.stack(rows))
     )

@@ -17,8 +17,8 @@ from typing import Literal
 
 import numpy as np
 
-from ..models.automaton import Automaton
-from ..models.claim import Rival
+from ..models.automata.automaton import Automaton
+from ..models.claims.claim import Rival
 from .bounds import Reduced, Rows
 from .options import BEST, Encoding
 from .symbols import Arc, grouped, without_twins
@@ -47,7 +47,9 @@ class Linear:
 
     def magnitude(self, variables: Sequence[Variable]) -> int:
         """A bound on the value and on every partial sum within the variables' bounds."""
-        return abs(self.constant) + sum(abs(c) * max(abs(variables[v].lower), abs(variables[v].upper)) for v, c in self.terms)
+        return abs(self.constant) + sum(
+            abs(c) * max(abs(variables[v].lower), abs(variables[v].upper)) for v, c in self.terms
+        )
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ class Formula:
 
     def decode(self, assignment: Mapping[int, float] | Sequence[float]) -> Word:
         """The word that an assignment stands for, from its indicators (the largest of a position, so rounding does no harm)."""
-        return tuple(max(sorted(here), key=lambda s, here=here: assignment[here[s]]) for here in self.indicators)  # type: ignore[misc]
+        return tuple(
+            max(sorted(here), key=lambda symbol: assignment[here[symbol]]) for here in self.indicators
+        )
 
     def alike(self, word: Word) -> Iterator[Word]:
         """The words that neither the rows of the network nor the program tell from this one, the one that stands for them first."""
@@ -161,7 +165,13 @@ class Formula:
         reach: list[dict[int, list[int]]] = [{s: [] for s in range(self.language.layer_sizes[0])}]
         for symbol, groups, layer in zip(word, self.groups, self.arcs, strict=True):
             reading = [symbol in group for group in groups]
-            reach.append({a[2]: [*reach[-1][a[0]], i] for i, a in enumerate(layer) if reading[a[1]] and a[0] in reach[-1]})
+            reach.append(
+                {
+                    a[2]: [*reach[-1][a[0]], i]
+                    for i, a in enumerate(layer)
+                    if reading[a[1]] and a[0] in reach[-1]
+                }
+            )
         if not reach[-1]:
             raise ValueError(f"{word} is not a word of the language")
         return next(iter(reach[-1].values()))
@@ -182,7 +192,10 @@ def build_formula(reduced: Reduced, rival: Rival, name: str = "query") -> Formul
     row = reduced.lead(rival)
     lower, upper = reduced.bounds(row)
     kept = _read(reduced, row) if encoding.fold else list(range(len(reduced.relus)))
-    rows = [*((r.symbols, r.relus, r.constant) for r in (reduced.relus[j] for j in kept)), (row.symbols[0], row.relus[0], row.constant[0])]
+    rows = [
+        *((r.symbols, r.relus, r.constant) for r in (reduced.relus[j] for j in kept)),
+        (row.symbols[0], row.relus[0], row.constant[0]),
+    ]
     language = reduced.language
     twins: tuple[Mapping[int, tuple[int, ...]], ...] = ({},) * language.length
     if encoding.merge:
@@ -204,12 +217,17 @@ def build_formula(reduced: Reduced, rival: Rival, name: str = "query") -> Formul
 
     def linear(symbols: np.ndarray, relus: np.ndarray, constant: int) -> Linear:
         weights = symbols.reshape(language.length, language.symbol_count).tolist()
-        terms = [(v, weights[t][s]) for t, here in enumerate(indicators) for s, v in here.items() if weights[t][s]]
+        terms = [
+            (v, weights[t][s]) for t, here in enumerate(indicators) for s, v in here.items() if weights[t][s]
+        ]
         terms += [(outputs[j], c) for j, c in enumerate(relus.tolist()) if c]
         return Linear(tuple(terms), int(constant))
 
     sums = [linear(*row) for row in rows]
-    relus = tuple(ReluConstraint(outputs[j], sums[i], reduced.relus[j].lower, reduced.relus[j].upper) for i, j in enumerate(kept))
+    relus = tuple(
+        ReluConstraint(outputs[j], sums[i], reduced.relus[j].lower, reduced.relus[j].upper)
+        for i, j in enumerate(kept)
+    )
     accepting = (
         tuple(i for i, label in enumerate(language.labels) if label == rival.label)
         if encoding.whole

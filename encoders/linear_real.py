@@ -21,9 +21,14 @@ def linear_real(formula: Formula) -> SmtScript:
         lines.append(f"(assert (ite z{j} (and (>= p{j} 0.0) (= {y} p{j})) (and (<= p{j} 0.0) (= {y} 0.0))))")
         area, top = relu.upper - relu.lower, relu.upper  # (u - l) y <= u (x - l)
         if formula.encoding.redundant:
-            lines.append(f"(assert (<= (* {_number(area)} {y}) (+ (* {_number(top)} p{j}) {_number(-top * relu.lower)})))")
+            lines.append(
+                f"(assert (<= (* {_number(area)} {y}) (+ (* {_number(top)} p{j}) {_number(-top * relu.lower)})))"
+            )
     for known in formula.allowances:
-        y, rest = formula.variables[formula.relus[known.relu].output].name, f"(ite z{known.relu} {_number(known.rest)} 0.0)"
+        y, rest = (
+            formula.variables[formula.relus[known.relu].output].name,
+            f"(ite z{known.relu} {_number(known.rest)} 0.0)",
+        )
         lines.append(f"(assert (<= (* {_number(known.factor)} {y}) (+ {_sum(formula, known.share)} {rest})))")
     lines.append(f"(assert (>= {_sum(formula, formula.violation)} 0.0))")
     return script(formula, "QF_LRA", lines)
@@ -37,7 +42,11 @@ def _sum(formula: Formula, linear: Linear) -> str:
     coefficients = dict(linear.terms)
     parts = []
     for here in formula.indicators:
-        chosen = [(formula.variables[x].name, _number(coefficients[x])) for x in here.values() if coefficients.get(x)]
+        chosen = [
+            (formula.variables[x].name, _number(coefficients[x]))
+            for x in here.values()
+            if coefficients.get(x)
+        ]
         if chosen:
             parts.append(selection(chosen, "0.0"))
     for relu in formula.relus:

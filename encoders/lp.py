@@ -20,7 +20,9 @@ class Lp:
     """Grows; each call of `maximum` starts from the basis of the last."""
 
     upper: list[int] = field(default_factory=list)
-    rows: list[tuple[dict[int, int], bool, int]] = field(default_factory=list)  # terms, whether ==, right-hand side
+    rows: list[tuple[dict[int, int], bool, int]] = field(
+        default_factory=list
+    )  # terms, whether ==, right-hand side
     multipliers: list[int] = field(default_factory=list)  # of the last maximum, times GRID
     _solver: Any = None
 

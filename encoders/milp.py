@@ -72,30 +72,62 @@ class Milp:
             body += marker[:1]
             for variable, column in zip(self.variables, columns, strict=True):
                 if variable.integer == integer:
-                    body += [f" {variable.name} {row_name} {_decimal(c)}" for row_name, c in [("obj", Fraction(0)), *column]]
+                    body += [
+                        f" {variable.name} {row_name} {_decimal(c)}"
+                        for row_name, c in [("obj", Fraction(0)), *column]
+                    ]
             body += marker[1:]
-        bounds = [f" {kind} BND {v.name} {_decimal(b)}" for v in self.variables for kind, b in (("LO", v.lower), ("UP", v.upper))]
+        bounds = [
+            f" {kind} BND {v.name} {_decimal(b)}"
+            for v in self.variables
+            for kind, b in (("LO", v.lower), ("UP", v.upper))
+        ]
         title = "".join(c if c.isalnum() else "_" for c in self.formula.name)
-        return "\n".join([f"NAME {title}", "ROWS", *rows, "COLUMNS", *body, "RHS", *rhs, "BOUNDS", *bounds, "ENDATA"]) + "\n"
+        return (
+            "\n".join(
+                [f"NAME {title}", "ROWS", *rows, "COLUMNS", *body, "RHS", *rhs, "BOUNDS", *bounds, "ENDATA"]
+            )
+            + "\n"
+        )
 
     def lp_text(self) -> str:
         """The program in CPLEX's LP format, for any MILP solver: what people can read."""
-        names = [f"arc{v.name[1:]}" if v.name.startswith("e") else v.name for v in self.variables]  # "1 e5" would be a number
-        lines = [f"\\ {' '.join(self.formula.name.split())}", "Minimize", " obj: 0 " + names[0] if names else " obj:", "Subject To"]
+        names = [
+            f"arc{v.name[1:]}" if v.name.startswith("e") else v.name for v in self.variables
+        ]  # "1 e5" would be a number
+        lines = [
+            f"\\ {' '.join(self.formula.name.split())}",
+            "Minimize",
+            " obj: 0 " + names[0] if names else " obj:",
+            "Subject To",
+        ]
         for row in self.rows:
-            terms = [f"{'-' if c < 0 else '+'} {_decimal(abs(c))} {names[v]}" for v, c in row.terms] or [f"+ 0 {names[0]}"]
+            terms = [f"{'-' if c < 0 else '+'} {_decimal(abs(c))} {names[v]}" for v, c in row.terms] or [
+                f"+ 0 {names[0]}"
+            ]
             lines.append(f" {row.name}:")
-            lines += ["  " + " ".join(terms[i : i + 8]) for i in range(0, len(terms), 8)]  # old readers stop at 255 characters
+            lines += [
+                "  " + " ".join(terms[i : i + 8]) for i in range(0, len(terms), 8)
+            ]  # old readers stop at 255 characters
             lines.append(f"  {'>=' if row.upper is None else '='} {_decimal(row.lower)}")
         lines.append("Bounds")
-        lines += [f" {_decimal(v.lower)} <= {name} <= {_decimal(v.upper)}" for v, name in zip(self.variables, names, strict=True)]
-        lines += ["General", *(f" {name}" for v, name in zip(self.variables, names, strict=True) if v.integer), "End"]
+        lines += [
+            f" {_decimal(v.lower)} <= {name} <= {_decimal(v.upper)}"
+            for v, name in zip(self.variables, names, strict=True)
+        ]
+        lines += [
+            "General",
+            *(f" {name}" for v, name in zip(self.variables, names, strict=True) if v.integer),
+            "End",
+        ]
         return "\n".join(lines) + "\n"
 
 
 def _decimal(value: Fraction) -> str:
     """A dyadic rational as an exact decimal."""
-    digits = value.denominator.bit_length() - 1  # the denominator is 2**digits, so value * 10**digits is an integer
+    digits = (
+        value.denominator.bit_length() - 1
+    )  # the denominator is 2**digits, so value * 10**digits is an integer
     scaled = abs(value.numerator) * 5**digits
     text = str(scaled).rjust(digits + 1, "0")
     text = f"{text[: len(text) - digits]}.{text[len(text) - digits :]}" if digits else text
@@ -114,7 +146,15 @@ def milp(formula: Formula) -> Milp:
             continue
         columns[v] = len(variables)
         unit = 1 << max(0, variable.upper.bit_length() - COMFORTABLE) if v in outputs else 1
-        variables.append(MilpVariable(variable.name, Fraction(variable.lower, unit), Fraction(variable.upper, unit), v in indicators, unit))
+        variables.append(
+            MilpVariable(
+                variable.name,
+                Fraction(variable.lower, unit),
+                Fraction(variable.upper, unit),
+                v in indicators,
+                unit,
+            )
+        )
     phases = {}
     for j, relu in enumerate(formula.relus):
         phases[relu.output] = len(variables)
@@ -122,7 +162,9 @@ def milp(formula: Formula) -> Milp:
 
     rows: list[MilpRow] = []
 
-    def add(name: str, linear: Linear, relation: str, unit: int, extra: tuple[tuple[int, int], ...] = ()) -> None:
+    def add(
+        name: str, linear: Linear, relation: str, unit: int, extra: tuple[tuple[int, int], ...] = ()
+    ) -> None:
         """linear + extra (relation) 0, divided by `unit`; `extra` reads columns."""
         own = ((columns[v], c) for v, c in linear.terms)
         terms = tuple((v, Fraction(c * variables[v].unit, unit)) for v, c in (*own, *extra))

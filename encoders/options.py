@@ -27,7 +27,9 @@ class Encoding:
     @property
     def options(self) -> tuple[str, ...]:
         """The options that lead here from the defaults, in the order of the switches."""
-        return tuple(_option(f.name, not f.default) for f in fields(self) if getattr(self, f.name) != f.default)
+        return tuple(
+            _option(f.name, not f.default) for f in fields(self) if getattr(self, f.name) != f.default
+        )
 
 
 BEST = Encoding()

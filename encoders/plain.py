@@ -31,7 +31,10 @@ def plain_bitvector(formula: Formula) -> list[str]:
     """SMT-LIB lines in QF_BV: tokens and states as numbers, every neuron in a word of the same width."""
     language = formula.language
     symbol, state = (max(1, (n - 1).bit_length()) for n in (language.symbol_count, max(language.layer_sizes)))
-    width = max(_width(low, high) for low, high in [formula.violation_bounds, *((r.lower, r.upper) for r in formula.relus)])
+    width = max(
+        _width(low, high)
+        for low, high in [formula.violation_bounds, *((r.lower, r.upper) for r in formula.relus)]
+    )
     lines = [f"(declare-const t{t} (_ BitVec {symbol}))" for t in range(language.length)]
     lines += [f"(declare-const s{t} (_ BitVec {state}))" for t in range(language.length + 1)]
     for name, allowed, size in [
@@ -42,15 +45,21 @@ def plain_bitvector(formula: Formula) -> list[str]:
         lines.append(f"(assert {_any([_equal(name, value, size) for value in allowed])})")
     for t, source, s, targets in steps(formula):
         then = _any([_equal(f"s{t + 1}", target, state) for target in targets])
-        lines.append(f"(assert (=> (and {_equal(f's{t}', source, state)} {_equal(f't{t}', s, symbol)}) {then}))")
+        lines.append(
+            f"(assert (=> (and {_equal(f's{t}', source, state)} {_equal(f't{t}', s, symbol)}) {then}))"
+        )
     for word in formula.blocked:
         other = [f"(not {_equal(f't{t}', s, symbol)})" for t, s in enumerate(word)]
         lines.append(f"(assert {_any(other)})")
     for j, relu in enumerate(formula.relus):
         name = formula.variables[relu.output].name
         lines.append(f"(define-fun p{j} () (_ BitVec {width}) {_sum(formula, relu.argument, width, symbol)})")
-        lines.append(f"(define-fun {name} () (_ BitVec {width}) (ite (bvslt p{j} {_constant(0, width)}) {_constant(0, width)} p{j}))")
-    lines.append(f"(define-fun violation () (_ BitVec {width}) {_sum(formula, formula.violation, width, symbol)})")
+        lines.append(
+            f"(define-fun {name} () (_ BitVec {width}) (ite (bvslt p{j} {_constant(0, width)}) {_constant(0, width)} p{j}))"
+        )
+    lines.append(
+        f"(define-fun violation () (_ BitVec {width}) {_sum(formula, formula.violation, width, symbol)})"
+    )
     return [*lines, f"(assert (bvsge violation {_constant(0, width)}))"]
 
 
@@ -95,21 +104,31 @@ def plain_program_cpsat(formula: Formula, model: Any, variables: tuple[Any, ...]
         model.add_allowed_assignments([states[t], token, states[t + 1]], layer)
 
 
-def plain_program_rows(formula: Formula) -> tuple[list[str], list[tuple[str, tuple[tuple[int, int], ...], Linear, str]]]:
+def plain_program_rows(
+    formula: Formula,
+) -> tuple[list[str], list[tuple[str, tuple[tuple[int, int], ...], Linear, str]]]:
     """The program in a MILP: names of 0/1 variables for the states; and rows, each with its name, what it reads of the states
     (number, coefficient) and of the formula's variables, and its relation to 0.
 
     Exactly one state per step; state and symbol together imply a next state.
     """
     language = formula.language
-    place = {state: n for n, state in enumerate((t, i) for t, size in enumerate(language.layer_sizes) for i in range(size))}
-    rows = [(f"at{t}", tuple((place[t, i], 1) for i in range(size)), Linear((), -1), "==") for t, size in enumerate(language.layer_sizes)]
+    place = {
+        state: n
+        for n, state in enumerate((t, i) for t, size in enumerate(language.layer_sizes) for i in range(size))
+    }
+    rows = [
+        (f"at{t}", tuple((place[t, i], 1) for i in range(size)), Linear((), -1), "==")
+        for t, size in enumerate(language.layer_sizes)
+    ]
     for t, here in enumerate(formula.indicators):
         rows.append((f"token{t}", (), Linear(tuple((x, 1) for x in here.values()), -1), "=="))
     for t, source, s, targets in steps(formula):
         read = ((place[t, source], -1), *((place[t + 1, i], 1) for i in targets))
         rows.append((f"step{t}_{source}_{s}", read, Linear(((formula.indicators[t][s], -1),), 1), ">="))
-    refused = tuple((place[language.length, i], 1) for i in range(language.layer_sizes[-1]) if i not in formula.accepting)
+    refused = tuple(
+        (place[language.length, i], 1) for i in range(language.layer_sizes[-1]) if i not in formula.accepting
+    )
     if refused:
         rows.append(("end", refused, Linear((), 0), "=="))
     return [f"q{t}_{i}" for t, i in place], rows

@@ -36,12 +36,17 @@ class PseudoBoolean:
 
     def decode(self, true: Collection[int]) -> Word:
         """The word of a model, given as the numbers of the variables that are 1."""
-        return self.formula.decode({x: int(self.bits[x][0] in true) for here in self.formula.indicators for x in here.values()})
+        return self.formula.decode(
+            {x: int(self.bits[x][0] in true) for here in self.formula.indicators for x in here.values()}
+        )
 
     def text(self) -> str:
         """The constraints in OPB format, for any pseudo-Boolean solver."""
         head = f"* #variable= {self.count} #constraint= {len(self.rows)}\n* {' '.join(self.formula.name.split())}\n"
-        return head + "".join(f"{' '.join(f'{c:+d} x{v}' for c, v in row.terms)} {row.relation} {row.bound} ;\n" for row in self.rows)
+        return head + "".join(
+            f"{' '.join(f'{c:+d} x{v}' for c, v in row.terms)} {row.relation} {row.bound} ;\n"
+            for row in self.rows
+        )
 
 
 def pseudo_boolean(formula: Formula) -> PseudoBoolean:

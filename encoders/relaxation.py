@@ -19,7 +19,9 @@ FINE = 4096  # an allowance's coefficients are integers per 1 / factor, with at 
 def readers(formula: Formula) -> frozenset[int]:
     """The ReLUs that read others."""
     outputs = {relu.output for relu in formula.relus}
-    return frozenset(j for j, relu in enumerate(formula.relus) if any(v in outputs for v, _ in relu.argument.terms))
+    return frozenset(
+        j for j, relu in enumerate(formula.relus) if any(v in outputs for v, _ in relu.argument.terms)
+    )
 
 
 class Relaxation:
@@ -32,7 +34,9 @@ class Relaxation:
         one = self.lp.variable(1)
         self.lp.add([(one, 1)], True, 1)
         self.place = self._copy(one, count)
-        self.links: dict[int, tuple[dict[int, int], int]] = {}  # per split ReLU: the rows of its links by variable, and the last row
+        self.links: dict[
+            int, tuple[dict[int, int], int]
+        ] = {}  # per split ReLU: the rows of its links by variable, and the last row
         for j, relu in enumerate(formula.relus[:count]):
             if j in split and relu.lower < 0 < relu.upper:
                 self._split(j, relu)
@@ -51,7 +55,11 @@ class Relaxation:
             weight = max(0, self.lp.multipliers[active])
             relu = self.formula.relus[j]
             factor = -(-FINE // relu.upper)
-            rounded = ((v, -(-max(0, self.lp.multipliers[row]) * factor // weight)) for v, row in links.items()) if weight else ()
+            rounded = (
+                ((v, -(-max(0, self.lp.multipliers[row]) * factor // weight)) for v, row in links.items())
+                if weight
+                else ()
+            )
             terms = tuple((v, c) for v, c in rounded if c)
             if weight and deadline > time.monotonic():
                 over = combined(relu.argument, factor, Linear(terms, 0), -1)
@@ -74,7 +82,9 @@ class Relaxation:
             if lower >= 0:
                 self.lp.add([(y, 1), *((v, -c) for v, c in x)], False, 0)
             else:  # (u - l) y <= u (x - l); y <= 0 where u <= 0
-                self.lp.add([(y, top - lower), *((v, -top * c) for v, c in x), (scale, top * lower)], False, 0)
+                self.lp.add(
+                    [(y, top - lower), *((v, -top * c) for v, c in x), (scale, top * lower)], False, 0
+                )
         return place
 
     def _scaled(self, linear: Linear, place: Mapping[int, int], scale: int) -> list[tuple[int, int]]:
@@ -82,10 +92,19 @@ class Relaxation:
 
     def _split(self, j: int, relu: ReluConstraint) -> None:
         phase = self.lp.variable(1)
-        own = self._copy(phase, max((self.numbers[v] + 1 for v, _ in relu.argument.terms if v in self.numbers), default=0))
-        links = {v: self.lp.add([(place, 1), (self.place[v], -1)], False, 0) for v, place in own.items() if v not in self.edges}
+        own = self._copy(
+            phase, max((self.numbers[v] + 1 for v, _ in relu.argument.terms if v in self.numbers), default=0)
+        )
+        links = {
+            v: self.lp.add([(place, 1), (self.place[v], -1)], False, 0)
+            for v, place in own.items()
+            if v not in self.edges
+        }
         active = self._scaled(relu.argument, own, phase)
-        self.links[j] = links, self.lp.add([(self.place[relu.output], 1), *((v, -c) for v, c in active)], False, 0)
+        self.links[j] = (
+            links,
+            self.lp.add([(self.place[relu.output], 1), *((v, -c) for v, c in active)], False, 0),
+        )
 
 
 def combined(a: Linear, by: int, b: Linear, times: int) -> Linear:

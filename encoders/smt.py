@@ -33,7 +33,11 @@ class SmtScript:
 
 def script(formula: Formula, logic: str, network_lines: list[str]) -> SmtScript:
     """The whole text around what an encoder says about the network."""
-    return SmtScript(formula, logic, text(formula, logic, [*_language_lines(formula), *_exclusion_lines(formula), *network_lines]))
+    return SmtScript(
+        formula,
+        logic,
+        text(formula, logic, [*_language_lines(formula), *_exclusion_lines(formula), *network_lines]),
+    )
 
 
 def text(formula: Formula, logic: str, lines: list[str]) -> str:
@@ -46,7 +50,11 @@ def _language_lines(formula: Formula) -> list[str]:
     for t, size in enumerate(language.layer_sizes):
         lines += [f"(declare-const q{t}_{i} Bool)" for i in range(size)]
     lines.append(_assert(_any([f"q0_{i}" for i in range(language.layer_sizes[0])])))
-    lines += [_assert(f"(not q{language.length}_{i})") for i in range(language.layer_sizes[-1]) if i not in formula.accepting]
+    lines += [
+        _assert(f"(not q{language.length}_{i})")
+        for i in range(language.layer_sizes[-1])
+        if i not in formula.accepting
+    ]
     for t, (groups, layer) in enumerate(zip(formula.groups, formula.arcs, strict=True)):
         names = [formula.variables[x].name for x in formula.indicators[t].values()]
         lines += [f"(declare-const {name} Bool)" for name in names]
@@ -58,10 +66,15 @@ def _language_lines(formula: Formula) -> list[str]:
             if len(members) > 1:
                 lines.append(f"(declare-const h{t}_{g} Bool)")
                 lines += [_assert(f"(or (not {name}) h{t}_{g})") for name in members]
-        following: dict[tuple[int, int], list[str]] = {(i, g): [] for i in range(language.layer_sizes[t]) for g in range(len(groups))}
+        following: dict[tuple[int, int], list[str]] = {
+            (i, g): [] for i in range(language.layer_sizes[t]) for g in range(len(groups))
+        }
         for source, g, target in layer:
             following[source, g].append(f"q{t + 1}_{target}")
-        lines += [_assert(_any([f"(not q{t}_{source})", f"(not {reads[g]})", *targets])) for (source, g), targets in following.items()]
+        lines += [
+            _assert(_any([f"(not q{t}_{source})", f"(not {reads[g]})", *targets]))
+            for (source, g), targets in following.items()
+        ]
     return lines
 
 
@@ -82,7 +95,10 @@ def _exactly_one(names: list[str], group: str) -> list[str]:
 
 
 def _exclusion_lines(formula: Formula) -> list[str]:
-    return [_assert(_any([f"(not {formula.variables[x].name})" for x, _ in constraint.linear.terms])) for constraint in formula.exclusions]
+    return [
+        _assert(_any([f"(not {formula.variables[x].name})" for x, _ in constraint.linear.terms]))
+        for constraint in formula.exclusions
+    ]
 
 
 def _any(literals: list[str]) -> str:

@@ -11,12 +11,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..models.automaton import Automaton
+from ..models.automata.automaton import Automaton
 
 Arc = tuple[int, int, int]  # state, group, next state
 
 
-def grouped(language: Automaton, together: bool = True) -> tuple[tuple[tuple[tuple[int, ...], ...], ...], tuple[tuple[Arc, ...], ...]]:
+def grouped(
+    language: Automaton, together: bool = True
+) -> tuple[tuple[tuple[tuple[int, ...], ...], ...], tuple[tuple[Arc, ...], ...]]:
     """Per position, the groups of its symbols in order of their first, and the arcs; each symbol on its own if not `together`."""
     groups, arcs = [], []
     for layer in language.edges:
@@ -28,11 +30,19 @@ def grouped(language: Automaton, together: bool = True) -> tuple[tuple[tuple[tup
             alike.setdefault(tuple(moves[symbol]) if together else (symbol,), []).append(symbol)
         here = tuple(map(tuple, alike.values()))
         groups.append(here)
-        arcs.append(tuple(sorted((source, g, target) for g, group in enumerate(here) for source, target in moves[group[0]])))
+        arcs.append(
+            tuple(
+                sorted(
+                    (source, g, target) for g, group in enumerate(here) for source, target in moves[group[0]]
+                )
+            )
+        )
     return tuple(groups), tuple(arcs)
 
 
-def without_twins(language: Automaton, rows: Sequence[np.ndarray]) -> tuple[Automaton, tuple[Mapping[int, tuple[int, ...]], ...]]:
+def without_twins(
+    language: Automaton, rows: Sequence[np.ndarray]
+) -> tuple[Automaton, tuple[Mapping[int, tuple[int, ...]], ...]]:
     """The language with one symbol of each set of twins (the first), and per position, for each symbol that has some, the set.
 
     `rows`: the weights of each linear function, (length * symbol_count,).  Dropping a symbol leaves no state without a path,
@@ -45,7 +55,9 @@ def without_twins(language: Automaton, rows: Sequence[np.ndarray]) -> tuple[Auto
         for g, group in enumerate(groups):
             for symbol in group:
                 kept.setdefault((g, *(w[t][symbol] for w in weights)), []).append(symbol)
-        twins.append({symbol: tuple(symbols) for symbols in kept.values() for symbol in symbols if len(symbols) > 1})
+        twins.append(
+            {symbol: tuple(symbols) for symbols in kept.values() for symbol in symbols if len(symbols) > 1}
+        )
         stay = {symbols[0] for symbols in kept.values()}
         edges.append(tuple(edge for edge in layer if edge[1] in stay))
     return replace(language, edges=tuple(edges)), tuple(twins)

@@ -77,7 +77,9 @@ def _folded(formula: Formula) -> Formula:
             instead[relu.output] = relu.argument if relu.upper > 0 else Linear((), 0)
     outputs = (Variable(f"y{i}", 0, relu.upper) for i, relu in enumerate(relus))
     violation = _replaced(formula.violation, instead)
-    return replace(formula, variables=(*formula.variables[:first], *outputs), relus=tuple(relus), violation=violation)
+    return replace(
+        formula, variables=(*formula.variables[:first], *outputs), relus=tuple(relus), violation=violation
+    )
 
 
 def _replaced(linear: Linear, instead: dict[int, Linear]) -> Linear:

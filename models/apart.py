@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from .errors import InputError
+from ..common.errors import InputError
 
 
 def check_apart(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[Path]) -> None:
@@ -20,7 +20,9 @@ def check_apart(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[Pat
         for other, earlier in places[:k]:
             if _name(place) == _name(earlier):
                 raise InputError(option, f"{place} is written by {other}, too", "choose another file")
-    there = [(option, place) for option, place in places if os.path.lexists(place)]  # nothing else can be written over
+    there = [
+        (option, place) for option, place in places if os.path.lexists(place)
+    ]  # nothing else can be written over
     for file in inputs if there else ():
         for option, place in there:
             if same_file(place, file):
@@ -42,7 +44,7 @@ def same_file(one: Path, other: Path) -> bool:
 
 def claim_files(claim: Path) -> Iterator[Path]:
     """A claim file or task, and what it names."""
-    from .claim_file import read_table
+    from .claims.claim_file import read_table
 
     yield claim
     try:
@@ -61,7 +63,7 @@ def claim_files(claim: Path) -> Iterator[Path]:
 
 def network_files(model: Path) -> Iterator[Path]:
     """An ONNX file, and those in which it keeps weights."""
-    from .onnx_files import locations
+    from .onnx.files import locations
 
     yield model
     try:
@@ -73,7 +75,7 @@ def network_files(model: Path) -> Iterator[Path]:
 
 def circuit_files(where: str, mask: Path | None = None, task: str | Path | None = None) -> Iterator[Path]:
     """A circuit, what lies beside it and belongs to it, its mask, and its task (None: those that it brings)."""
-    from .circuits import checkpoint, config, verifiable_transformer
+    from .circuits.formats import checkpoint, config, verifiable_transformer
 
     path = Path(where.rpartition(":")[0] if ".py:" in where else where)
     if mask is not None:
@@ -85,17 +87,25 @@ def circuit_files(where: str, mask: Path | None = None, task: str | Path | None 
         elif not path.is_dir():
             yield path
         words = checkpoint.VOCABULARY_FILE
-        for name in (config.CONFIG_FILE, checkpoint.WEIGHTS_FILE, verifiable_transformer.WEIGHTS_FILE, words, f"{path.stem}.{words}"):
+        for name in (
+            config.CONFIG_FILE,
+            checkpoint.WEIGHTS_FILE,
+            verifiable_transformer.WEIGHTS_FILE,
+            words,
+            f"{path.stem}.{words}",
+        ):
             yield folder / name
     if task is not None:
         yield from claim_files(Path(task))
         return
     for folder in {p if p.is_dir() else p.parent for p in (path, mask) if p is not None and p.exists()}:
-        yield from (file for place in sorted(folder.glob("*.toml")) if _is_task(place) for file in claim_files(place))
+        yield from (
+            file for place in sorted(folder.glob("*.toml")) if _is_task(place) for file in claim_files(place)
+        )
 
 
 def _is_task(file: Path) -> bool:
-    from .claim_file import read_table
+    from .claims.claim_file import read_table
 
     try:
         return not {"network", "program"} & read_table(file).keys()

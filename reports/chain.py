@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..models.text import number
+from ..common.text import number
 from .proof_shape import Proof
 from .run import Run
 
@@ -56,19 +56,33 @@ def _executed(run: Run) -> Link:
 def _proved(run: Run, proof: Proof) -> Link:
     verdict, size = run.verdict, number(run.claim.domain_size)
     if not run.proved:
-        return Link("surrogate = program", f"{verdict['verdict']}: {verdict['reason'] or 'they differ'}", "none", "", False)
+        return Link(
+            "surrogate = program",
+            f"{verdict['verdict']}: {verdict['reason'] or 'they differ'}",
+            "none",
+            "",
+            False,
+        )
     backend = verdict["backend"]
     versions = [a["version"] for a in verdict["attempts"] if a["backend"] == backend]
     how = (
-        f"proved by {backend} {versions[0] if versions else ''}".rstrip() + f" (trust {verdict['trust']}: {WORD.get(verdict['trust'], '')})"
+        f"proved by {backend} {versions[0] if versions else ''}".rstrip()
+        + f" (trust {verdict['trust']}: {WORD.get(verdict['trust'], '')})"
     )
     checker = "relucid's reader of claims and its proof checker (docs/proof-format.md, 8), Python, numpy, onnx's parser; no solver"
     code = f"relucid's reader, interpreter and encoder, {backend}, Python and numpy"
     if proof.state == "rejected":
-        return Link("surrogate = program", f"{how}; but the checker rejected the proof: {proof.said}", f"all {size}", code)
+        return Link(
+            "surrogate = program",
+            f"{how}; but the checker rejected the proof: {proof.said}",
+            f"all {size}",
+            code,
+        )
     if verdict["trust"] == "checked" or (proof.state == "accepted" and proof.shape is not None):
         again = (
-            "; the checker accepted a proof" + (" that was made for this report" if proof.made else "") if proof.state == "accepted" else ""
+            "; the checker accepted a proof" + (" that was made for this report" if proof.made else "")
+            if proof.state == "accepted"
+            else ""
         )
         return Link("surrogate = program", how + again, f"all {size}", checker)
     return Link("surrogate = program", how, f"all {size}", code)

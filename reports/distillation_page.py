@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..models.circuits.graph import Graph
-from ..models.histogram import Histogram
-from ..models.source import shown
-from ..models.text import number, visible, word
+from ..common.text import number, visible, word
+from ..models.circuits.picture.graph import Graph
+from ..models.program.source import shown
+from ..pipeline.histogram import Histogram
 from .chain import Link, chain
 from .html import rendered, write_html
 from .pictures import circuit_svg, margin_bars, proof_tree, weight_maps
@@ -66,7 +66,9 @@ def distillation_page(found: Examined) -> str:
         **maps,
         "proof-tree": proof_tree(found.proof.shape) if found.proof.shape else None,
         "circuit-margins": margin_bars(run.margins, labels, "circuit", "logits") if run.margins else None,
-        "surrogate-margins": margin_bars(found.margins.found, labels, "surrogate", "its outputs") if found.margins.found else None,
+        "surrogate-margins": margin_bars(found.margins.found, labels, "surrogate", "its outputs")
+        if found.margins.found
+        else None,
         "race": timeline(claim.program.name, run.verdict["attempts"]),
     }
     drawn = {name: chart for name, chart in charts.items() if chart is not None}
@@ -86,7 +88,10 @@ def distillation_page(found: Examined) -> str:
         layers=layers(claim.network),
         weights=given,
         maps=list(maps),
-        histograms=[("circuit", run.margins, run.executed), ("surrogate", found.margins.found, found.margins.inputs)],
+        histograms=[
+            ("circuit", run.margins, run.executed),
+            ("surrogate", found.margins.found, found.margins.inputs),
+        ],
         drawn_margins=found.margins.drawn,
         rows=_rows,
         again=_again(run),
@@ -116,7 +121,9 @@ def _styles() -> Any:
     from markupsafe import Markup
     from pygments.formatters import HtmlFormatter
 
-    light, dark = (HtmlFormatter(style=name, nobackground=True).get_style_defs(".code") for name in (LIGHT, DARK))
+    light, dark = (
+        HtmlFormatter(style=name, nobackground=True).get_style_defs(".code") for name in (LIGHT, DARK)
+    )
     return Markup(f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}")
 
 
@@ -124,16 +131,28 @@ def _named(svg: str, graph: Graph) -> Any:
     """With a role and a name for screen readers."""
     from markupsafe import Markup, escape
 
-    name = escape(visible(f"The circuit {graph.title}: {len(graph.nodes)} nodes in {len(graph.rows)} rows, {len(graph.edges)} edges"))
+    name = escape(
+        visible(
+            f"The circuit {graph.title}: {len(graph.nodes)} nodes in {len(graph.rows)} rows, {len(graph.edges)} edges"
+        )
+    )
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1))
 
 
 def _rows(found: Histogram) -> list[tuple[str, tuple[int, ...]]]:
     """Bins that hold something, as text."""
-    return [(f"{b.low:g}" if b.low == b.high else f"{b.low:.4g} to {b.high:.4g}", b.counts) for b in found.bins if any(b.counts)]
+    return [
+        (f"{b.low:g}" if b.low == b.high else f"{b.low:.4g} to {b.high:.4g}", b.counts)
+        for b in found.bins
+        if any(b.counts)
+    ]
 
 
 def _again(run: Run) -> dict[str, str]:
     claim, folder = shlex.quote(str(run.folder / "claim.toml")), run.folder
     proof = shlex.quote(str(folder / "proof.jsonl"))
-    return {"prove": f"relucid prove {claim}", "proof": f"relucid prove {claim} --proof {proof}", "check": f"relucid check {claim} {proof}"}
+    return {
+        "prove": f"relucid prove {claim}",
+        "proof": f"relucid prove {claim} --proof {proof}",
+        "check": f"relucid check {claim} {proof}",
+    }

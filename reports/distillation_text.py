@@ -6,8 +6,8 @@ import shlex
 from dataclasses import asdict
 from typing import Any
 
-from ..models.histogram import histogram_json
-from ..models.text import number, visible
+from ..common.text import number, visible
+from ..pipeline.histogram import histogram_json
 from .distillation_page import Examined
 
 
@@ -16,13 +16,27 @@ def report_json(found: Examined) -> dict[str, Any]:
     proof, margins = found.proof, found.margins
     shape = None
     if proof.shape is not None:
-        shape = {"leaves": proof.shape.leaves, "depth": proof.shape.depth, "labels": [asdict(one) for one in proof.shape.labels]}
+        shape = {
+            "leaves": proof.shape.leaves,
+            "depth": proof.shape.depth,
+            "labels": [asdict(one) for one in proof.shape.labels],
+        }
     return {
         **found.run.verdict,
         "report": {
             "chain": [asdict(link) for link in found.links],
-            "proof": {"state": proof.state, "said": proof.said or None, "made": proof.made, "bytes": proof.size, "shape": shape},
-            "surrogate_margins": {"inputs": margins.inputs, "drawn": margins.drawn, "histogram": histogram_json(margins.found)},
+            "proof": {
+                "state": proof.state,
+                "said": proof.said or None,
+                "made": proof.made,
+                "bytes": proof.size,
+                "shape": shape,
+            },
+            "surrogate_margins": {
+                "inputs": margins.inputs,
+                "drawn": margins.drawn,
+                "histogram": histogram_json(margins.found),
+            },
         },
     }
 
@@ -32,7 +46,7 @@ def print_report(found: Examined, html: str | None, quiet: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ..terminal import code, console, heading, label_text, plural, sequence_text
+    from .console import code, console, heading, label_text, plural, sequence_text
 
     screen, run = console(), found.run
     screen.print(heading(f"== {visible(run.claim.program.name)}"))
@@ -63,7 +77,11 @@ def print_report(found: Examined, html: str | None, quiet: bool) -> None:
     if html is not None:
         screen.print(f"the report is {visible(html)}", soft_wrap=True, markup=False)
     else:
-        screen.print(f"in the browser: relucid report {shlex.quote(str(run.folder))} --html FILE", soft_wrap=True, markup=False)
+        screen.print(
+            f"in the browser: relucid report {shlex.quote(str(run.folder))} --html FILE",
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 def _proof_line(found: Examined) -> str:
@@ -75,5 +93,9 @@ def _proof_line(found: Examined) -> str:
         how = "bounds alone settle it"
     else:
         how = f"{s.total('symbol_cuts')} cuts by token, {s.total('state_cuts')} by state, {s.total('relu_splits')} ReLU splits, {s.total('run')} parts run"
-    kept = f"made now and not kept; to have it: relucid prove {claim} --proof FILE" if proof.made else "the file in the folder"
+    kept = (
+        f"made now and not kept; to have it: relucid prove {claim} --proof FILE"
+        if proof.made
+        else "the file in the folder"
+    )
     return f"accepted by the checker: {number(s.leaves)} leaves, {s.depth} deep; {how}; {number(proof.size)} bytes ({kept})"

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..models.errors import InputError
-from ..models.text import visible
-from ..output import check_writable, write_files
+from ..common.errors import InputError
+from ..common.folders import check_writable, write_files
+from ..common.text import visible
 from ..version import __version__
 
 
@@ -34,14 +34,20 @@ def write_html(path: Path, text: str) -> None:
     write_files(path.parent, {path.name: text})
 
 
-def rendered(template: Path, data: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]], **facts: Any) -> str:
+def rendered(
+    template: Path, data: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]], **facts: Any
+) -> str:
     """The page: `data` is what its scripts read (`charts`: by name), `facts` what its template shows."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader([template.parent, Path(__file__).parent])
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters.update(seen=lambda text: visible(str(text)), embedded=_embedded, **filters)
-    return environment.get_template(template.name).render(relucid=__version__, data=data, bundle=_drawing(), **facts)
+    return environment.get_template(template.name).render(
+        relucid=__version__, data=data, bundle=_drawing(), **facts
+    )
 
 
 def _drawing() -> str:

@@ -7,15 +7,23 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from ..models.circuits.graph import Graph
-from ..models.histogram import Histogram
+from ..models.circuits.picture.graph import Graph
+from ..pipeline.histogram import Histogram
 from .proof_shape import Shape
 from .surrogate_view import Weight
 from .vega import COLOURS, CONFIG, TEXT, Spec, spec
 
 MOST_ROWS, MOST_COLUMNS = 60, 80  # of a matrix that is drawn
 NAMED = 60  # nodes of a tree up to which each has its text beside it; hovering tells it always
-KINDS = {"claim": TEXT, "label": TEXT, "cut": "#56B4E9", "split": "#E69F00", "leaf": "#009E73", "run": "#0072B2", "settled": "#999999"}
+KINDS = {
+    "claim": TEXT,
+    "label": TEXT,
+    "cut": "#56B4E9",
+    "split": "#E69F00",
+    "leaf": "#009E73",
+    "run": "#0072B2",
+    "settled": "#999999",
+}
 SHAPES = {
     "claim": "circle",
     "label": "circle",
@@ -33,7 +41,14 @@ def margin_bars(found: Histogram, labels: Sequence[str], whose: str, unit: str) 
     lows = sorted({b.low for b in found.bins})
     width = 0.4 * min((b - a for a, b in itertools.pairwise(lows)), default=0.25) if single else 0.0
     values = [
-        {"low": b.low - width, "high": b.high + width, "from": b.low, "to": b.high, "label": label, "inputs": n}
+        {
+            "low": b.low - width,
+            "high": b.high + width,
+            "from": b.low,
+            "to": b.high,
+            "label": label,
+            "inputs": n,
+        }
         for b in found.bins
         for label, n in zip(labels, b.counts, strict=True)
         if n
@@ -44,10 +59,26 @@ def margin_bars(found: Histogram, labels: Sequence[str], whose: str, unit: str) 
         height=220,
         mark={"type": "bar", "aria": False, "stroke": None, "minBandSize": 2},
         encoding={
-            "x": {"field": "low", "type": "quantitative", "bin": {"binned": True}, "title": f"margin ({unit})", "scale": {"zero": True}},
+            "x": {
+                "field": "low",
+                "type": "quantitative",
+                "bin": {"binned": True},
+                "title": f"margin ({unit})",
+                "scale": {"zero": True},
+            },
             "x2": {"field": "high"},
-            "y": {"field": "inputs", "type": "quantitative", "title": "inputs", "stack": "zero", "axis": {"tickMinStep": 1}},
-            "color": {"field": "label", "type": "nominal", "scale": {"domain": list(labels), "range": _cycled(len(labels))}},
+            "y": {
+                "field": "inputs",
+                "type": "quantitative",
+                "title": "inputs",
+                "stack": "zero",
+                "axis": {"tickMinStep": 1},
+            },
+            "color": {
+                "field": "label",
+                "type": "nominal",
+                "scale": {"domain": list(labels), "range": _cycled(len(labels))},
+            },
             "tooltip": [{"field": f, "type": "nominal"} for f in ("label", "from", "to", "inputs")],
         },
     )
@@ -84,7 +115,11 @@ def weight_maps(weights: Sequence[Weight]) -> dict[str, Spec]:
             encoding={
                 "x": {"field": "column", "type": "ordinal", "title": source, "axis": {"labelAngle": 0}},
                 "y": {"field": "row", "type": "nominal", "sort": rows, "title": f"node {node}"},
-                "color": {"field": "weight", "type": "quantitative", "scale": {"scheme": "blueorange", "domain": [-most, most]}},
+                "color": {
+                    "field": "weight",
+                    "type": "quantitative",
+                    "scale": {"scheme": "blueorange", "domain": [-most, most]},
+                },
                 "tooltip": [{"field": f, "type": "nominal"} for f in ("unit", "token", "column", "exactly")],
             },
         )
@@ -143,8 +178,8 @@ def proof_tree(shape: Shape) -> Spec | None:
 
 def circuit_svg(graph: Graph) -> tuple[str, str]:
     """The drawing as an SVG element, or the reason why there is none."""
-    from ..models.circuits.drawing import draw
-    from ..models.errors import InputError
+    from ..common.errors import InputError
+    from ..models.circuits.picture.drawing import draw
 
     try:
         text = draw(graph, "svg").decode("utf-8")

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..common.files import scratch
-from ..models.claim import Claim
-from ..models.errors import Unsupported
-from ..verifiers.certify import check_file
+from ..common.errors import Unsupported
+from ..common.scratch import scratch
+from ..models.claims.claim import Claim
+from ..verifiers.proof.certify import check_file
 from ..verifiers.proof.format import LimitReached, Rejected, read_lines
-from ..verifiers.proof.producer import Unproved, proof_lines
+from ..verifiers.proof.words.producer import Unproved, proof_lines
 from ..verifiers.proof.writing import write_lines
 from ..verifiers.verdict import Contradiction
 from .run import Run
@@ -83,7 +83,9 @@ class Proof:
     shape: Shape | None = None
 
 
-def proof_of(run: Run, progress: Callable[[str], None] = lambda text: None, seconds: float = SECONDS) -> Proof:
+def proof_of(
+    run: Run, progress: Callable[[str], None] = lambda text: None, seconds: float = SECONDS
+) -> Proof:
     """The proof in the folder, or else one that is made now, after the checker has had its say."""
     there = next((run.folder / name for name in NAMES if (run.folder / name).is_file()), None)
     if there is not None:
@@ -114,7 +116,11 @@ def _checked(claim: Claim, path: Path, made: bool, progress: Callable[[str], Non
     except LimitReached as error:
         return Proof("none", f"{path.name} was not checked within {seconds:g} s ({error})", made)
     if certificate.accepted is None:
-        what = f"in another format: {certificate.convinced}" if certificate.convinced else "a witness of a refutation"
+        what = (
+            f"in another format: {certificate.convinced}"
+            if certificate.convinced
+            else "a witness of a refutation"
+        )
         return Proof("accepted", f"{path.name} is {what}", made, certificate.size)
     shape = shape_of(claim, read_lines(path))
     return Proof("accepted", "", made, certificate.size, shape)
@@ -199,7 +205,9 @@ class _Reader:
                 self.splits.add((*key[:-1], abs(key[-1])))
                 if key not in places:
                     places[key] = self.node(
-                        above, "split", f"ReLU {abs(phases[n - 1]) - 1} {'active' if phases[n - 1] > 0 else 'inactive'}"
+                        above,
+                        "split",
+                        f"ReLU {abs(phases[n - 1]) - 1} {'active' if phases[n - 1] > 0 else 'inactive'}",
                     )
                 above = places[key]
             self.node(above, "leaf", self.against(label, rival) if evidence is not None else "no words")

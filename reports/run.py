@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..common.errors import InputError
+from ..common.files import decoded, read_file
+from ..common.text import parsed_json
 from ..models.circuits.circuit import CircuitSummary
-from ..models.circuits.graph import Graph, read_graph
-from ..models.claim import Claim
-from ..models.claim_file import load_claim
-from ..models.errors import InputError
-from ..models.files import decoded, read_file
-from ..models.histogram import Histogram, read_histogram
-from ..models.text import parsed_json
+from ..models.circuits.picture.graph import Graph, read_graph
+from ..models.claims.claim import Claim
+from ..models.claims.claim_file import load_claim
+from ..pipeline.histogram import Histogram, read_histogram
 
 RESULT, CLAIM = "result.json", "claim.toml"
 LARGEST = 1 << 28  # bytes of a result.json
@@ -90,13 +90,17 @@ def read_run(folder: Path) -> Run:
     try:
         verdict = parsed_json(decoded(read_file(path, LARGEST)), parse_constant=_no_number)
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(str(path), f"cannot be read ({error})", "give a folder that `relucid distill` has written") from None
+        raise InputError(
+            str(path), f"cannot be read ({error})", "give a folder that `relucid distill` has written"
+        ) from None
     if (where := _misfit(verdict, _SHAPE, "")) is not None:
         raise InputError(str(path), f"{where or 'it'} is not what `relucid distill` writes", AGAIN)
     facts = verdict["distillation"]
     claim = load_claim(folder / CLAIM)
     if claim.digest != facts["claim_digest"]:
-        raise InputError(str(folder / CLAIM), f"states another claim than {RESULT}: a file was changed", AGAIN)
+        raise InputError(
+            str(folder / CLAIM), f"states another claim than {RESULT}: a file was changed", AGAIN
+        )
     labels = len(claim.decision.labels)
     return Run(
         folder, claim, verdict, facts, CircuitSummary(**{key: facts["circuit"][key] for key in _FACTS["circuit"]}),  # type: ignore[attr-defined]
@@ -117,12 +121,23 @@ def _misfit(value: Any, shape: Any, where: str) -> str | None:
         if not isinstance(value, dict):
             return where
         return next(
-            (bad for key, inner in shape.items() if (bad := _misfit(value.get(key, ...), inner, f"{where}.{key}".lstrip("."))) is not None),
+            (
+                bad
+                for key, inner in shape.items()
+                if (bad := _misfit(value.get(key, ...), inner, f"{where}.{key}".lstrip("."))) is not None
+            ),
             None,
         )
     if isinstance(shape, list):
         if not isinstance(value, list):
             return where
-        return next((bad for i, entry in enumerate(value) if (bad := _misfit(entry, shape[0], f"{where}[{i}]")) is not None), None)
+        return next(
+            (
+                bad
+                for i, entry in enumerate(value)
+                if (bad := _misfit(entry, shape[0], f"{where}[{i}]")) is not None
+            ),
+            None,
+        )
     types = shape if isinstance(shape, tuple) else (shape,)
     return None if type(value) in types else where

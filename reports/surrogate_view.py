@@ -7,11 +7,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..models.claim import Claim
-from ..models.histogram import Histogram, histogram
-from ..models.network import Affine, Network
-from ..models.sampling import Sampler
-from ..models.text import rational
+from ..common.text import rational
+from ..models.automata.sampling import Sampler
+from ..models.claims.claim import Claim
+from ..models.network.network import Affine, Network
+from ..pipeline.histogram import Histogram, histogram
 
 EVERY = 200_000  # inputs up to which margins are those of all
 DRAWN = 100_000  # inputs that are drawn where there are more
@@ -81,7 +81,11 @@ def weights(claim: Claim) -> tuple[Weight, ...]:
                     exact = Fraction(int(matrix[unit, column]), node.denominator)
                     position, symbol = divmod(int(column), len(alphabet)) if source == 0 else (None, None)
                     token = None if symbol is None else alphabet[symbol]
-                    out.append(Weight(k, int(unit), source, int(column), position, token, rational(exact), float(exact)))
+                    out.append(
+                        Weight(
+                            k, int(unit), source, int(column), position, token, rational(exact), float(exact)
+                        )
+                    )
     return tuple(out)
 
 
@@ -105,5 +109,9 @@ def margins(claim: Claim) -> Margins:
             others = outputs.copy()
             others[rows, best] = outputs.min()
             values.append(outputs[rows, best] - others.max(axis=1))
-    found = histogram(np.concatenate(values), np.concatenate(labels), len(decision.labels), network.scale) if values else None
+    found = (
+        histogram(np.concatenate(values), np.concatenate(labels), len(decision.labels), network.scale)
+        if values
+        else None
+    )
     return Margins(found, len(words), not everything)

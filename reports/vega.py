@@ -22,7 +22,13 @@ CONFIG: Spec = {
     "background": None,
     "view": {"stroke": None},
     "font": "system-ui, sans-serif",
-    "axis": {"labelColor": TEXT, "titleColor": TEXT, "domainColor": TEXT, "tickColor": TEXT, "gridColor": "#88888855"},
+    "axis": {
+        "labelColor": TEXT,
+        "titleColor": TEXT,
+        "domainColor": TEXT,
+        "tickColor": TEXT,
+        "gridColor": "#88888855",
+    },
     "legend": {"labelColor": TEXT, "titleColor": TEXT, "symbolLimit": 60, "labelLimit": 240},
     "header": {"labelColor": TEXT, "titleColor": TEXT},
     "title": {"color": TEXT},
@@ -30,7 +36,14 @@ CONFIG: Spec = {
 
 
 def spec(description: str, values: Sequence[Mapping[str, Any]], **more: Any) -> Spec:
-    return {"description": description, "width": "container", "height": 360, "data": {"values": list(values)}, "config": CONFIG, **more}
+    return {
+        "description": description,
+        "width": "container",
+        "height": 360,
+        "data": {"values": list(values)},
+        "config": CONFIG,
+        **more,
+    }
 
 
 def timeline(claim: str, attempts: Sequence[Mapping[str, Any]]) -> Spec | None:
@@ -53,7 +66,10 @@ def timeline(claim: str, attempts: Sequence[Mapping[str, Any]]) -> Spec | None:
             "y": {"field": "backend", "type": "nominal", "sort": order, "title": None},
             "x": {"field": "from", "type": "quantitative", "title": "seconds since the race began"},
             "x2": {"field": "to"},
-            "color": {"field": "outcome", "scale": {"domain": outcomes, "range": [OUTCOMES.get(o, "#999999") for o in outcomes]}},
+            "color": {
+                "field": "outcome",
+                "scale": {"domain": outcomes, "range": [OUTCOMES.get(o, "#999999") for o in outcomes]},
+            },
             "tooltip": [{"field": f, "type": "nominal"} for f in ("backend", "outcome", "from", "to", "why")],
         },
     )

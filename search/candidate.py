@@ -49,4 +49,9 @@ class Candidate:
 
 def read_feature(family: Family, row: int, reading: Reading, way: Way = "templates") -> Candidate:
     """One feature, read in one way."""
-    return Candidate(way, family.template, reading.lines, lambda words: reading.apply(family.evaluate(words, np.array([row]))[0]))
+    return Candidate(
+        way,
+        family.template,
+        reading.lines,
+        lambda words: reading.apply(family.evaluate(words, np.array([row]))[0]),
+    )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..common.deadline import check
-from ..models.labelled import Labelled
+from ..models.automata.labelled import Labelled
 from .feature import Family
 from .problem import Problem
 

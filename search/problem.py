@@ -11,9 +11,9 @@ from itertools import combinations
 
 import numpy as np
 
-from ..models.claim import Label
-from ..models.domain import Domain
-from ..models.labelled import Labelled
+from ..models.automata.labelled import Labelled
+from ..models.claims.claim import Label
+from ..models.claims.domain import Domain
 
 TokenSet = tuple[int, ...]  # token indices, ascending
 

@@ -18,7 +18,8 @@ def description_length(source: str) -> int:
     total = sum(not isinstance(node, skipped) for node in ast.walk(tree))
     steps = {id(node) for loop in ast.walk(tree) if isinstance(loop, ast.For) for node in ast.walk(loop)}
     total += sum(
-        REMAINDER * (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and id(node) not in steps) for node in ast.walk(tree)
+        REMAINDER * (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and id(node) not in steps)
+        for node in ast.walk(tree)
     )
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None:

@@ -31,7 +31,9 @@ class Reading:
         return self.table[np.clip(values.astype(np.int64) - self.low, 0, len(self.table) - 1)]
 
 
-def readings(family: Family, row: int, problem: Problem, values: np.ndarray, labels: np.ndarray) -> list[Reading]:
+def readings(
+    family: Family, row: int, problem: Problem, values: np.ndarray, labels: np.ndarray
+) -> list[Reading]:
     """The programs that read this feature so that every example gets its label (none if one value has two labels)."""
     meaning: dict[int, int] = {}
     for value, label in zip(values.tolist(), labels.tolist(), strict=True):
@@ -60,8 +62,12 @@ def choose(condition: str, negated: str, yes: object, no: object) -> str:
 
 def _flag(body: Body, problem: Problem, meaning: dict[int, int]) -> Reading:
     no, yes = problem.labels[meaning[0]], problem.labels[meaning[1]]
-    negated = body.negated or (f"not {body.expression}" if body.expression.isidentifier() else f"not ({body.expression})")
-    return Reading((*body.lines, choose(body.expression, negated, yes, no)), np.array([meaning[0], meaning[1]]), 0)
+    negated = body.negated or (
+        f"not {body.expression}" if body.expression.isidentifier() else f"not ({body.expression})"
+    )
+    return Reading(
+        (*body.lines, choose(body.expression, negated, yes, no)), np.array([meaning[0], meaning[1]]), 0
+    )
 
 
 def _chain(body: Body, arms: Sequence[tuple[str, object]], last: object) -> tuple[str, ...]:
@@ -91,14 +97,20 @@ def groups(body: Body, problem: Problem, meaning: dict[int, int], words: Sequenc
         tests = [f"{body.expression} {one_of(members, negate)}" for negate in (False, True)]
         lines = (*body.lines, choose(tests[0], tests[1], label_of[order[0]], label_of[order[1]]))
     else:
-        lines = _chain(body, [(one_of([words[v] for v in groups[y]]), label_of[y]) for y in order[:-1]], label_of[order[-1]])
+        lines = _chain(
+            body,
+            [(one_of([words[v] for v in groups[y]]), label_of[y]) for y in order[:-1]],
+            label_of[order[-1]],
+        )
     return Reading(lines, table, 0)
 
 
 def _token_itself(family: Family, row: int, problem: Problem, meaning: dict[int, int]) -> list[Reading]:
     """Where each token seen is its own label, the token is returned."""
     itself = [problem.labels.index(t) if t in problem.labels else -1 for t in problem.tokens]
-    if family.direct is None or any(symbol < problem.size and itself[symbol] != label for symbol, label in meaning.items()):
+    if family.direct is None or any(
+        symbol < problem.size and itself[symbol] != label for symbol, label in meaning.items()
+    ):
         return []
     fallback = meaning.get(problem.size, next(iter(meaning.values())))
     lines = family.direct(row, literal(problem.labels[fallback]))
@@ -117,7 +129,10 @@ def _number_itself(body: Body, problem: Problem, meaning: dict[int, int]) -> lis
         return []
     low, high = min(there), max(there)
     least, most = (pick(numbers[y] for y in there.values()) for pick in (min, max))
-    shift = next((numbers[y] - v for v, y in sorted(there.items()) if least < numbers[y] < most), numbers[there[low]] - low)
+    shift = next(
+        (numbers[y] - v for v, y in sorted(there.items()) if least < numbers[y] < most),
+        numbers[there[low]] - low,
+    )
     clipped = {v: min(max(v + shift, least), most) for v in there}
     if any(clipped[v] != numbers[y] for v, y in there.items()) or high - low > 1 << 12:
         return []
@@ -127,7 +142,11 @@ def _number_itself(body: Body, problem: Problem, meaning: dict[int, int]) -> lis
     text = f"min({text}, {most})" if top else text
     if all(isinstance(problem.labels[y], str) for y in there.values()):
         text = f"str({text})"
-    index = {numbers[y]: y for y in numbers if type(problem.labels[y]) is type(problem.labels[next(iter(there.values()))])}
+    index = {
+        numbers[y]: y
+        for y in numbers
+        if type(problem.labels[y]) is type(problem.labels[next(iter(there.values()))])
+    }
     first, last = (least if bottom else min(index)) - 1, (most if top else max(index)) + 1
     start, stop = min(first - shift, min(meaning)) - 1, max(last - shift, max(meaning)) + 1
     table = []
@@ -150,7 +169,12 @@ def _numerals(problem: Problem) -> dict[int, int]:
     for i, label in enumerate(problem.labels):
         if type(label) is int:
             out[i] = label
-        elif isinstance(label, str) and label.isascii() and label.lstrip("-").isdigit() and str(int(label)) == label:
+        elif (
+            isinstance(label, str)
+            and label.isascii()
+            and label.lstrip("-").isdigit()
+            and str(int(label)) == label
+        ):
             out[i] = int(label)
     return out if len({type(problem.labels[i]) for i in out}) == 1 else {}
 
@@ -185,7 +209,9 @@ def _number(body: Body, problem: Problem, meaning: dict[int, int]) -> list[Readi
         middle, other = runs[1][2], runs[0][2]
         table = np.array([middle if v == runs[1][0] else other for v in range(low, high + 1)])
         tests = [f"{body.expression} {sign} {runs[1][0]}" for sign in ("==", "!=")]
-        out.append(Reading((*body.lines, choose(tests[0], tests[1], label_of[middle], label_of[other])), table, low))
+        out.append(
+            Reading((*body.lines, choose(tests[0], tests[1], label_of[middle], label_of[other])), table, low)
+        )
     cuts = [min(range(a[1] + 1, b[0] + 1), key=abs) for a, b in pairwise(runs)]
     table = np.array([runs[sum(v >= c for c in cuts)][2] for v in range(low, high + 1)])
     if len(runs) == 2:

@@ -8,8 +8,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from ..models.syntax import BUILTINS
-from ..models.text import literal, visible
+from ..common.text import literal, visible
+from ..models.program.syntax import BUILTINS
 from .problem import Problem, TokenSet
 
 
@@ -20,7 +20,9 @@ def tuple_of(values: Iterable[object]) -> str:
 
 def nothing(problem: Problem) -> str:
     """A word that is not a token: what a token variable holds while there is none."""
-    return next(w for w in ("", "none", *(f"none{i}" for i in range(problem.size + 1))) if w not in problem.tokens)
+    return next(
+        w for w in ("", "none", *(f"none{i}" for i in range(problem.size + 1))) if w not in problem.tokens
+    )
 
 
 def is_in(problem: Problem, members: TokenSet, variable: str = "token", negate: bool = False) -> str:
@@ -55,7 +57,9 @@ def function_name(task: str) -> str:
 def parenthesised(condition: str, joiner: str) -> str:
     """A condition as it may stand beside `and` or `or`."""
     node = ast.parse(condition, mode="eval").body
-    weaker = isinstance(node, ast.IfExp) or (joiner == "and" and isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or))
+    weaker = isinstance(node, ast.IfExp) or (
+        joiner == "and" and isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)
+    )
     return f"({condition})" if weaker else condition
 
 

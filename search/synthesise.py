@@ -12,26 +12,28 @@ from types import ModuleType
 
 import numpy as np
 
-from ..models.claim import Label
-from ..models.domain import Domain
-from ..models.errors import InputError
-from ..models.labelled import Labelled
-from ..models.layered import Layered
-from .automata import learnt
+from ..common.errors import InputError
+from ..models.automata.labelled import Labelled
+from ..models.automata.layered import Layered
+from ..models.claims.claim import Label
+from ..models.claims.domain import Domain
 from .candidate import Candidate, read_feature
-from .combine import combined
 from .filter import Survivors, all_families, mixed, sieve
 from .problem import Problem
 from .reading import Reading, readings
 from .render import literal
-from .stepwise import enumerated
 from .templates import all_templates
+from .ways.automata import learnt
+from .ways.combine import combined
+from .ways.stepwise import enumerated
 
 POOL = 2048  # inputs on which candidates are told apart
 RENDERED = 3000  # features that are written out as programs in one step
 START = 24
 LONGEST = 60  # description length of step functions that are worth enumerating
-PLAIN = 30  # description length up to which a program is taken without asking the other ways for a shorter one
+PLAIN = (
+    30  # description length up to which a program is taken without asking the other ways for a shorter one
+)
 
 Progress = Callable[[str], None]
 
@@ -50,7 +52,9 @@ def synthesise(
 
     `words`: inputs without labels on which programs are told apart, too (default: the examples alone).
     """
-    search = Search(examples, domain, labels, words=words, seed=seed, start=len(examples), templates=templates)
+    search = Search(
+        examples, domain, labels, words=words, seed=seed, start=len(examples), templates=templates
+    )
     search.best()
     return search.candidates()[:limit]
 
@@ -91,12 +95,16 @@ class Search:
         automaton: Callable[[], Layered | None] | None = None,
     ) -> None:
         if len(examples) == 0:
-            raise InputError("search", "there are no examples to learn from", "give at least one labelled input")
+            raise InputError(
+                "search", "there are no examples to learn from", "give at least one labelled input"
+            )
         self.problem = Problem.of(examples, domain, labels)
         self.refuted: list[Refutation] = []
         self.instances = 0  # features that were looked at
         self._say = progress or (lambda text: None)
-        self._templates = list(all_templates() if templates is None else {name: _named(name) for name in templates})
+        self._templates = list(
+            all_templates() if templates is None else {name: _named(name) for name in templates}
+        )
         self._only_templates = templates is not None
         self._all = mixed(examples, seed)
         self._words = self._all.words if words is None else np.concatenate([words, self._all.words])
@@ -115,7 +123,9 @@ class Search:
             if found:
                 if (found[0].evaluate(self._words) < 0).any():
                     self.reject(found[0])  # it would return something that is not a label
-                elif self._searched or found[0].description_length <= PLAIN or not self._explains_all(found[0]):
+                elif (
+                    self._searched or found[0].description_length <= PLAIN or not self._explains_all(found[0])
+                ):
                     return found[0]
                 else:
                     self._search_further()  # for something shorter
@@ -125,7 +135,9 @@ class Search:
                 self._search_further()
 
     def _explains_all(self, candidate: Candidate) -> bool:
-        return not self._only_templates and bool((candidate.evaluate(self._all.words) == self._all.labels).all())
+        return not self._only_templates and bool(
+            (candidate.evaluate(self._all.words) == self._all.labels).all()
+        )
 
     def _search_further(self) -> None:
         """Every other way, on all examples there are: two features, automata, step functions that are shorter."""
@@ -182,7 +194,9 @@ class Search:
         else:
             self._survivors = [sieve(s, self.known, count) for s in self._survivors]
         self._survivors = [s for s in self._survivors if len(s.rows)]
-        self._say(f"{sum(len(s.rows) for s in self._survivors)} of {self.instances} features explain {len(self.known)} examples")
+        self._say(
+            f"{sum(len(s.rows) for s in self._survivors)} of {self.instances} features explain {len(self.known)} examples"
+        )
         return self._survivors
 
     def _still_right(self) -> list[Candidate]:
@@ -221,14 +235,18 @@ class Search:
 
 def _named(name: str) -> ModuleType:
     if name not in all_templates():
-        raise InputError("search", f"there is no template {name!r}", f"templates are {', '.join(all_templates())}")
+        raise InputError(
+            "search", f"there is no template {name!r}", f"templates are {', '.join(all_templates())}"
+        )
     return all_templates()[name]
 
 
 def _constant(problem: Problem, label: int) -> Candidate:
     """What explains examples that all have one label."""
     family = next(all_families(problem, ["constant"]))
-    return read_feature(family, 0, Reading((f"return {literal(problem.labels[label])}",), np.array([label]), 0))
+    return read_feature(
+        family, 0, Reading((f"return {literal(problem.labels[label])}",), np.array([label]), 0)
+    )
 
 
 __all__ = ["Candidate", "Refutation", "Search", "refine", "synthesise"]

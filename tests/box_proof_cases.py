@@ -15,12 +15,13 @@ import numpy as np
 import second_checker
 from box_truth import random_property, unsafe_point
 from clocks import ticking
-from relucid.models.network import Affine, Network, Relu, integer_array
-from relucid.models.onnx_writer import with_source
-from relucid.models.property import Property
-from relucid.verifiers.boxes import certificate, searches
-from relucid.verifiers.boxes.certificate import proof_lines
-from relucid.verifiers.proof.box_checker import check_box_proof
+from relucid.models.claims.property import Property
+from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.models.onnx.writer import with_source
+from relucid.verifiers.engines.boxes import searches
+from relucid.verifiers.proof.boxes import producer as certificate
+from relucid.verifiers.proof.boxes.checker import check_box_proof
+from relucid.verifiers.proof.boxes.producer import proof_lines
 from relucid.verifiers.proof.format import Rejected
 
 Lines = list[dict[str, Any]]
@@ -45,15 +46,23 @@ def accepted(network: Network, stated: Property, lines: Lines, digests: dict[str
 def text_of(stated: Property) -> str:
     """As VNN-LIB 1.0, which has one box."""
     (case,) = stated.cases
-    out = [f"(declare-const {kind}_{i} Real)" for kind, n in (("X", stated.inputs), ("Y", stated.outputs)) for i in range(n)]
+    out = [
+        f"(declare-const {kind}_{i} Real)"
+        for kind, n in (("X", stated.inputs), ("Y", stated.outputs))
+        for i in range(n)
+    ]
     for i, (low, high) in enumerate(zip(case.lower, case.upper, strict=True)):
         out += [f"(assert (>= X_{i} {decimal(low)}))", f"(assert (<= X_{i} {decimal(high)}))"]
     polyhedra = []
     for rows in case.unsafe:
         comparisons = []
         for row in rows:
-            terms = [f"(* {decimal(c)} {kind}_{i})" for kind, own in (("X", row.x), ("Y", row.y)) for i, c in own]
-            comparisons.append(f"({'>' if row.strict else '>='} (+ {' '.join(terms)} {decimal(row.constant)} 0.0) 0.0)")
+            terms = [
+                f"(* {decimal(c)} {kind}_{i})" for kind, own in (("X", row.x), ("Y", row.y)) for i, c in own
+            ]
+            comparisons.append(
+                f"({'>' if row.strict else '>='} (+ {' '.join(terms)} {decimal(row.constant)} 0.0) 0.0)"
+            )
         polyhedra.append(f"(and {' '.join(comparisons)})")
     return "\n".join([*out, f"(assert (or {' '.join(polyhedra)}))", ""])
 
@@ -61,7 +70,9 @@ def text_of(stated: Property) -> str:
 def decimal(value: Fraction) -> str:
     scaled = value * 10**12
     assert scaled.denominator == 1
-    return f"{'-' if scaled < 0 else ''}{abs(scaled.numerator) // 10**12}.{abs(scaled.numerator) % 10**12:012d}"
+    return (
+        f"{'-' if scaled < 0 else ''}{abs(scaled.numerator) // 10**12}.{abs(scaled.numerator) % 10**12:012d}"
+    )
 
 
 def shifted(stated: Property, by: Fraction) -> Property:
@@ -69,7 +80,11 @@ def shifted(stated: Property, by: Fraction) -> Property:
     return replace(
         stated,
         cases=tuple(
-            replace(c, unsafe=tuple(tuple(replace(r, constant=r.constant + by) for r in rows) for rows in c.unsafe)) for c in stated.cases
+            replace(
+                c,
+                unsafe=tuple(tuple(replace(r, constant=r.constant + by) for r in rows) for rows in c.unsafe),
+            )
+            for c in stated.cases
         ),
     )
 
@@ -77,11 +92,18 @@ def shifted(stated: Property, by: Fraction) -> Property:
 def edge(network: Network, stated: Property) -> tuple[Fraction, Fraction] | None:
     """Shifts for which the property is still true and already false, close together."""
     low, high = Fraction(-64), Fraction(64)
-    if unsafe_point(network, shifted(stated, low).cases[0]) is not None or unsafe_point(network, shifted(stated, high).cases[0]) is None:
+    if (
+        unsafe_point(network, shifted(stated, low).cases[0]) is not None
+        or unsafe_point(network, shifted(stated, high).cases[0]) is None
+    ):
         return None
     while high - low > Fraction(1, 2**10):
         middle = (low + high) / 2
-        low, high = (middle, high) if unsafe_point(network, shifted(stated, middle).cases[0]) is None else (low, middle)
+        low, high = (
+            (middle, high)
+            if unsafe_point(network, shifted(stated, middle).cases[0]) is None
+            else (low, middle)
+        )
     return low, high
 
 
@@ -91,7 +113,9 @@ def larger_network(rng: np.random.Generator, inputs: int) -> Network:
     def matrix(*shape: int) -> np.ndarray:
         return integer_array(np.rint(rng.normal(0, 8, shape)).astype(np.int64))
 
-    steps = [Affine((k,), (matrix(n, m),), matrix(n), 8) for k, m, n in ((0, inputs, a), (2, a, b), (4, b, c))]
+    steps = [
+        Affine((k,), (matrix(n, m),), matrix(n), 8) for k, m, n in ((0, inputs, a), (2, a, b), (4, b, c))
+    ]
     return with_source(Network(inputs, (steps[0], Relu(1), steps[1], Relu(3), steps[2]), "real"))
 
 

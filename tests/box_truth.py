@@ -10,10 +10,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from relucid.models.network import Affine, Network, Relu, dyadic, integer_array
-from relucid.models.onnx_writer import with_source
-from relucid.models.property import Case, Property, Row
-from relucid.verifiers.boxes import searches
+from relucid.models.claims.property import Case, Property, Row
+from relucid.models.network.network import Affine, Network, Relu, dyadic, integer_array
+from relucid.models.onnx.writer import with_source
+from relucid.verifiers.engines.boxes import searches
 
 Form = tuple[tuple[Fraction, ...], Fraction]  # coefficients, constant
 
@@ -135,12 +135,16 @@ def random_network(rng: np.random.Generator, inputs: int, *, scale: float = 1.0)
 def random_property(rng: np.random.Generator, network: Network) -> Property:
     """One box, one or two polyhedra of one to three rows; now and then a fixed input or a row over inputs."""
     low = [Fraction(int(v), 8) for v in rng.integers(-16, 8, network.input_size)]
-    high = [a + Fraction(int(v), 8) for a, v in zip(low, rng.integers(0, 17, network.input_size), strict=True)]
+    high = [
+        a + Fraction(int(v), 8) for a, v in zip(low, rng.integers(0, 17, network.input_size), strict=True)
+    ]
     unsafe = []
     for _ in range(int(rng.integers(1, 3))):
         rows = []
         for _ in range(int(rng.integers(1, 4))):
-            y = tuple((j, Fraction(int(c))) for j, c in enumerate(rng.integers(-2, 3, network.output_size)) if c)
+            y = tuple(
+                (j, Fraction(int(c))) for j, c in enumerate(rng.integers(-2, 3, network.output_size)) if c
+            )
             x = ((0, Fraction(int(rng.integers(1, 3)))),) if rng.random() < 0.2 else ()
             rows.append(Row(x, y, Fraction(int(rng.integers(-40, 24)), 8)))
         unsafe.append(tuple(rows))
@@ -162,15 +166,26 @@ def floats(*layers: tuple[object, object]) -> Network:
     nodes: list[Affine | Relu] = []
     size = np.asarray(layers[0][0]).shape[1]
     for i, (weight, bias) in enumerate(layers):
-        joined = np.concatenate([np.asarray(weight, dtype=object), np.asarray(bias, dtype=object)[:, None]], axis=1)
+        joined = np.concatenate(
+            [np.asarray(weight, dtype=object), np.asarray(bias, dtype=object)[:, None]], axis=1
+        )
         numerators, denominator = dyadic(np.frompyfunc(Fraction, 1, 1)(joined))
         if i:
             nodes.append(Relu(len(nodes)))
-        nodes.append(Affine((len(nodes),), (integer_array(numerators[:, :-1]),), integer_array(numerators[:, -1]), denominator))
+        nodes.append(
+            Affine(
+                (len(nodes),),
+                (integer_array(numerators[:, :-1]),),
+                integer_array(numerators[:, -1]),
+                denominator,
+            )
+        )
     return Network(size, tuple(nodes), "real")
 
 
-def above(limit: Fraction | int | float, *, inputs: int = 1, low: object = 0, high: object = 1, strict: bool = False) -> Property:
+def above(
+    limit: Fraction | int | float, *, inputs: int = 1, low: object = 0, high: object = 1, strict: bool = False
+) -> Property:
     """Unsafe: output 0 >= limit, on [low, high] for every input."""
     row = Row((), ((0, Fraction(1)),), -Fraction(limit), strict)
     box = (Fraction(low),) * inputs, (Fraction(high),) * inputs  # type: ignore[arg-type]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from relucid.models.claim import Claim, Decision
-from relucid.models.network import Affine, Network, Relu, integer_array
-from relucid.models.program import Program
+from relucid.models.claims.claim import Claim, Decision
+from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.models.program.program import Program
 
 
 def brute_force(claim: Claim) -> bool:
@@ -23,12 +23,17 @@ def told_by_its_network(claim: Claim) -> Claim | None:
     for words, _ in claim.language.words():
         for word, label in zip(words, claim.network_labels(words), strict=True):
             sequences.setdefault(int(label), []).append(claim.domain.unpadded(word))
-    lines = [f"    if tokens in {tuple(found)!r}:\n        return {claim.decision.labels[label]!r}\n" for label, found in sequences.items()]
+    lines = [
+        f"    if tokens in {tuple(found)!r}:\n        return {claim.decision.labels[label]!r}\n"
+        for label, found in sequences.items()
+    ]
     source = f"def f(tokens):\n{''.join(lines)}    return {claim.decision.labels[0]!r}\n"
     return replace(claim, program=Program(source, "f")) if len(sequences) > 1 else None
 
 
-def with_network(claim: Claim, change: Callable[[np.ndarray, np.ndarray, random.Random], None], rng: random.Random) -> Claim:
+def with_network(
+    claim: Claim, change: Callable[[np.ndarray, np.ndarray, random.Random], None], rng: random.Random
+) -> Claim:
     """One affine node changed: `change` gets (first weights, bias) as object arrays."""
     nodes = list(claim.network.nodes)
     k = rng.choice([i for i, n in enumerate(nodes) if isinstance(n, Affine) and n.weights])
@@ -78,14 +83,23 @@ def other_kind(claim: Claim, rng: random.Random) -> Claim:
         return other_labels(claim, rng)
     nodes = (
         *flipped.network.nodes[:-1],
-        replace(last, matrices=tuple(integer_array(-w) for w in last.weights), bias=integer_array(-last.bias)),
+        replace(
+            last, matrices=tuple(integer_array(-w) for w in last.weights), bias=integer_array(-last.bias)
+        ),
     )
     labels = tuple(reversed(claim.decision.labels))
     return replace(claim, network=replace(flipped.network, nodes=nodes), decision=Decision("sign", labels))
 
 
 def other_program(claim: Claim, rng: random.Random) -> Claim:
-    texts = ["len(tokens) > 1", "tokens.count('a') > 0", "True", "False", "'b' in tokens", "tokens[:1] == ('a',)"]
+    texts = [
+        "len(tokens) > 1",
+        "tokens.count('a') > 0",
+        "True",
+        "False",
+        "'b' in tokens",
+        "tokens[:1] == ('a',)",
+    ]
     if {type(y) for y in claim.decision.labels} != {bool}:
         return other_labels(claim, rng)
     return replace(claim, program=Program(f"def f(tokens):\n    return {rng.choice(texts)}\n", "f"))
@@ -119,7 +133,9 @@ def spoilt(claim: Claim, word: tuple[int, ...]) -> Claim | None:
     inputs = domain.one_hot(np.array([word]))[0].astype(np.int64)
     match = Affine((0,), (integer_array(inputs[None]),), integer_array([1 - int(inputs.sum())]))
     label = int(claim.network_labels(np.array([word]))[0])
-    size = 1 + sum(int(abs(int(v))) for f in (network.evaluate(domain.one_hot(np.array([word]))),) for v in f.flat)
+    size = 1 + sum(
+        int(abs(int(v))) for f in (network.evaluate(domain.one_hot(np.array([word]))),) for v in f.flat
+    )
     push = np.zeros((last.size, 1), dtype=object)
     if claim.decision.kind == "sign":
         push[0, 0] = -size if label == 1 else size
@@ -128,6 +144,10 @@ def spoilt(claim: Claim, word: tuple[int, ...]) -> Claim | None:
     else:
         return None
     count = len(network.nodes)
-    ends = replace(last, sources=(*last.sources, count + 1), matrices=(*last.weights, integer_array(push * last.denominator)))
+    ends = replace(
+        last,
+        sources=(*last.sources, count + 1),
+        matrices=(*last.weights, integer_array(push * last.denominator)),
+    )
     nodes = (*network.nodes[:-1], match, Relu(count), ends)
     return replace(claim, network=Network(network.input_size, nodes, network.encoding))

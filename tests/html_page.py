@@ -46,7 +46,11 @@ class Reader(HTMLParser):
         if tag == "tr":
             self.row = found.get("data-column") or ""
         if "data-what" in found:
-            self.cell = (self.table if tag == "td" else "text", self.row if tag == "td" else "", str(found["data-what"]))
+            self.cell = (
+                self.table if tag == "td" else "text",
+                self.row if tag == "td" else "",
+                str(found["data-what"]),
+            )
 
     def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:  # in SVG
         self.handle_starttag(tag, attributes)
@@ -69,13 +73,20 @@ def check_frame(text: str) -> Reader:
     """What holds of every page: nothing is fetched, headings in order, tables and pictures have names, anchors lead somewhere."""
     reader = Reader(text)
     assert reader.outside == [] and "@import" not in text.split("</style>")[0]
-    assert not [tag for tag, _ in reader.tags if tag in ("link", "iframe", "object", "embed", "form")][1:]  # the first: the icon
+    assert not [tag for tag, _ in reader.tags if tag in ("link", "iframe", "object", "embed", "form")][
+        1:
+    ]  # the first: the icon
     assert ("html", {"lang": "en"}) in reader.tags
     ids = [found["id"] for _, found in reader.tags if "id" in found]
     assert len(ids) == len(set(ids))
     anchors = {str(found["href"])[1:] for tag, found in reader.tags if tag == "a"}
     assert anchors <= set(ids)
-    assert {name for _, found in reader.tags if "aria-labelledby" in found for name in str(found["aria-labelledby"]).split()} <= set(ids)
+    assert {
+        name
+        for _, found in reader.tags
+        if "aria-labelledby" in found
+        for name in str(found["aria-labelledby"]).split()
+    } <= set(ids)
     levels = [int(tag[1]) for tag, _ in reader.tags if tag in ("h1", "h2", "h3", "h4", "h5", "h6")]
     assert levels[0] == 1 and levels.count(1) == 1 and all(b <= a + 1 for a, b in itertools.pairwise(levels))
     for tag, found in reader.tags:
@@ -89,8 +100,12 @@ def check_frame(text: str) -> Reader:
 
 
 def chromium(driver: Any) -> str | None:
-    named = os.environ.get("RELUCID_CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
-    return named or (driver.chromium.executable_path if Path(driver.chromium.executable_path).exists() else None)
+    named = os.environ.get("RELUCID_CHROMIUM") or next(
+        (path for name in NAMES if (path := shutil.which(name))), None
+    )
+    return named or (
+        driver.chromium.executable_path if Path(driver.chromium.executable_path).exists() else None
+    )
 
 
 @contextmanager
@@ -103,7 +118,12 @@ def offline(browser: Any) -> Iterator[Callable[[Path], Any]]:
         page = context.new_page()
         page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith(("file:", "data:", "blob:")) else said.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith(("file:", "data:", "blob:")) else said.append(request.url)
+            ),
+        )
         page.goto(path.as_uri())
         page.wait_for_function(DRAWN)
         return page

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from relucid.models.claim import Claim, Decision
-from relucid.models.domain import Domain
-from relucid.models.network import Affine, Network, Relu, integer_array
-from relucid.models.onnx_writer import with_source
-from relucid.models.program import Program
+from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.domain import Domain
+from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.models.onnx.writer import with_source
+from relucid.models.program.program import Program
 
 
 def hidden(rng: np.random.Generator, length: int, triples: int, needle: np.ndarray) -> Claim:
@@ -27,14 +27,22 @@ def hidden(rng: np.random.Generator, length: int, triples: int, needle: np.ndarr
     through = np.zeros((2 * triples, len(first)), dtype=np.int64)
     for row, (_, j, w) in enumerate(inner):
         through[row, j] = w
-    last_inner, last_first = np.zeros((2, 2 * triples), dtype=np.int64), np.zeros((2, len(first)), dtype=np.int64)
+    last_inner, last_first = (
+        np.zeros((2, 2 * triples), dtype=np.int64),
+        np.zeros((2, len(first)), dtype=np.int64),
+    )
     for k, sign in enumerate(rng.choice([-1, 1], triples)):
         last_inner[1, 2 * k], last_inner[1, 2 * k + 1], last_first[1, 2 * k] = -2 * sign, 2 * sign, -2 * sign
     last_first[1, -1] = 2
     nodes = (
         Affine((0,), (integer_array(first),), bias, 1),
         Relu(1),
-        Affine((0, 2), (integer_array([row for row, _, _ in inner]), integer_array(through)), integer_array([0] * (2 * triples)), 1),
+        Affine(
+            (0, 2),
+            (integer_array([row for row, _, _ in inner]), integer_array(through)),
+            integer_array([0] * (2 * triples)),
+            1,
+        ),
         Relu(3),
         Affine((4, 2), (integer_array(last_inner), integer_array(last_first)), integer_array([1, 0]), 1),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from relucid.models.claim import Claim
-from relucid.verifiers.proof.producer import proof_lines
+from relucid.models.claims.claim import Claim
+from relucid.verifiers.proof.words.producer import proof_lines
 
 Lines = list[dict[str, Any]]
 
@@ -13,5 +13,9 @@ Lines = list[dict[str, Any]]
 def run_everything(claim: Claim) -> Lines:
     """The proof that leaves every word to be run."""
     head = next(proof_lines(claim, 60))
-    labels = [y for y in range(len(claim.decision.labels)) if claim.decision.rivals(y) and not claim.language.restricted(y).empty]
+    labels = [
+        y
+        for y in range(len(claim.decision.labels))
+        if claim.decision.rivals(y) and not claim.language.restricted(y).empty
+    ]
     return [head, *({"label": y, "by": "run", "bounds": []} for y in labels), {"end": True}]

@@ -1,4 +1,4 @@
-"""Small random claims for the tests of encoders and backends (made by `relucid.verifiers.conformance`), and their formulas."""
+"""Small random claims for the tests of encoders and backends (made by `relucid.verifiers.race.conformance`), and their formulas."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from relucid.encoders.bounds import reduced
 from relucid.encoders.formula import Formula, build_formula
 from relucid.encoders.options import BEST, DESCRIPTIONS, PLAIN, Encoding, with_option
-from relucid.models.claim import Claim, Rival
-from relucid.verifiers.conformance import PROGRAMS, WHERE, random_claim, words_of
+from relucid.models.claims.claim import Claim, Rival
+from relucid.verifiers.race.conformance import PROGRAMS, WHERE, random_claim, words_of
 
 __all__ = ["ENCODINGS", "PROGRAMS", "WHERE", "errs", "formulas", "random_claim", "words_of"]
 
@@ -32,6 +32,8 @@ def formulas(claim: Claim, encoding: Encoding = BEST) -> Iterator[tuple[Rival, F
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
         if not language.empty:
-            small = reduced(claim.network, claim.domain, claim.language if encoding.whole else language, encoding=encoding)
+            small = reduced(
+                claim.network, claim.domain, claim.language if encoding.whole else language, encoding=encoding
+            )
             for rival in claim.decision.rivals(label):
                 yield rival, build_formula(small, rival)

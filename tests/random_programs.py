@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 
-from relucid.models.interpreter import STEP_LIMIT, Machine, freeze
-from relucid.models.program import ProgramFault
+from relucid.models.program.interpreter import STEP_LIMIT, Machine, freeze
+from relucid.models.program.program import ProgramFault
 
 TOKENS = ("a", "b", "(")
 
@@ -28,10 +28,33 @@ class Writer:
         return self.rng.choice(choices)
 
     def constant(self):
-        return self.pick("0", "1", "2", "-1", "3", '"a"', '"b"', '"("', '""', "True", "False", "None", "()", '("a", 1)', "(True, 1)")
+        return self.pick(
+            "0",
+            "1",
+            "2",
+            "-1",
+            "3",
+            '"a"',
+            '"b"',
+            '"("',
+            '""',
+            "True",
+            "False",
+            "None",
+            "()",
+            '("a", 1)',
+            "(True, 1)",
+        )
 
     def atom(self, loop):
-        return self.pick(self.constant(), self.constant(), *self.names, *(loop * 3), "len(tokens)" if self.sized else "K", "K")
+        return self.pick(
+            self.constant(),
+            self.constant(),
+            *self.names,
+            *(loop * 3),
+            "len(tokens)" if self.sized else "K",
+            "K",
+        )
 
     def walked(self, loop):
         some = ["tokens", "tokens", "enumerate(tokens)", "tokens[1:]", "tokens[:-1]", "reversed(tokens)", "range(3)", '("a", "b")',
@@ -55,7 +78,13 @@ class Writer:
                 "reversed(x)",
                 "tokens[n:]",
             ]
-        return self.pick(*(some if self.sized else [s for s in some if not any(x in s for x in ("reversed(t", "[:-1", "len("))]))
+        return self.pick(
+            *(
+                some
+                if self.sized
+                else [s for s in some if not any(x in s for x in ("reversed(t", "[:-1", "len("))]
+            )
+        )
 
     def expression(self, depth, loop=()):
         if depth <= 0:
@@ -92,12 +121,20 @@ class Writer:
         if kind == 15:
             return f"{self.pick('abs', 'bool', 'int', 'helper')}({e()})"
         if kind == 16:
-            inner, free = self.expression(depth - 1, ("t", "u")), self.pick("range(2)", "tokens[:1]", "t", '"ab"', "(t, n)")
+            inner, free = (
+                self.expression(depth - 1, ("t", "u")),
+                self.pick("range(2)", "tokens[:1]", "t", '"ab"', "(t, n)"),
+            )
             test = f" if {self.expression(0, ('t', 'u'))}" if self.rng.random() < 0.2 else ""
             fold = self.pick("sum", "any", "max", "tuple")
             return f"{fold}({inner} for t in {self.pick('tokens', 'tokens[1:]', 'range(2)', '(n, x)')}{test} for u in {free})"
         if kind == 17:
-            walked = self.pick("enumerate(tokens)", "zip(tokens, tokens[1:])", "enumerate(tokens[1:], 1)", "zip(range(3), tokens)")
+            walked = self.pick(
+                "enumerate(tokens)",
+                "zip(tokens, tokens[1:])",
+                "enumerate(tokens[1:], 1)",
+                "zip(range(3), tokens)",
+            )
             return f"{self.pick('sum', 'all', 'min')}({self.expression(depth - 1, ('i', 't'))} for i, t in {walked})"
         if kind == 18:
             return f"sum(({e()} == t for t in tokens), {e()})"
@@ -110,9 +147,7 @@ class Writer:
             part = lambda: self.pick("", "", "n", "-1", "1", "-2", "x", "9")  # noqa: E731
             return f"{self.pick('tokens', 's', 'x', e())}[{part()}:{part()}:{self.pick('', '-1', '2', 'n')}]"
         if kind == 22:
-            return (
-                f"{self.pick('int', 'bool', 'str', 'len')}({self.pick(chr(34) + ' 1_2 ' + chr(34), chr(34) * 2, 's', 'x', 'tokens', e())})"
-            )
+            return f"{self.pick('int', 'bool', 'str', 'len')}({self.pick(chr(34) + ' 1_2 ' + chr(34), chr(34) * 2, 's', 'x', 'tokens', e())})"
         if kind == 23:
             return f"{self.pick('min', 'max')}({e()}, {e()}, {e()})"
         if kind == 24:
@@ -162,8 +197,13 @@ class Writer:
                 text += f"{pad}else:\n{self.block(depth - 1, indent + 1, loop, in_loop)}"
             return text
         if kind == 11 and not self.passes:
-            return f"{pad}while n {self.pick('<', '!=')} 3:\n{self.block(depth - 1, indent + 1, loop, True)}{pad}    n += 1\n" + (
-                f"{pad}else:\n{self.block(0, indent + 1, loop, in_loop)}" if self.rng.random() < 0.3 else ""
+            return (
+                f"{pad}while n {self.pick('<', '!=')} 3:\n{self.block(depth - 1, indent + 1, loop, True)}{pad}    n += 1\n"
+                + (
+                    f"{pad}else:\n{self.block(0, indent + 1, loop, in_loop)}"
+                    if self.rng.random() < 0.3
+                    else ""
+                )
             )
         walked = "range(2)" if in_loop and self.passes and self.rng.random() < 0.8 else self.walked(loop)
         names, target = self.target(walked)
@@ -177,7 +217,11 @@ class Writer:
 
     def program(self):
         start = "    if K == 3:\n        n = x = s = 0\n"  # makes all three local, and binds none
-        start += "".join(f"    {name} = {self.constant()}\n" for name in self.names if not self.mismatch or self.rng.random() < 0.9)
+        start += "".join(
+            f"    {name} = {self.constant()}\n"
+            for name in self.names
+            if not self.mismatch or self.rng.random() < 0.9
+        )
         body = "".join(self.statement(2, 1, (), False) for _ in range(self.rng.randint(1, 4)))
         return (
             "K = 2\n\n\ndef helper(v):\n    for t in (1, True):\n        if v == t:\n            return t\n    return v\n\n\n"
@@ -199,10 +243,14 @@ class Calm(Writer):
         return self.pick("0", "1", "2", "-1", "True", "False")
 
     def atom(self, loop):
-        return self.pick(self.constant(), *self.names, *(f'({v} == "{self.pick("a", "b", "(")}")' for v in loop * 2), "K")
+        return self.pick(
+            self.constant(), *self.names, *(f'({v} == "{self.pick("a", "b", "(")}")' for v in loop * 2), "K"
+        )
 
     def neighbour(self):
-        return self.pick('x = t + 1 < len(tokens) and tokens[t + 1] == "a"', "x = t > 0 and tokens[t - 1] == tokens[t]")
+        return self.pick(
+            'x = t + 1 < len(tokens) and tokens[t + 1] == "a"', "x = t > 0 and tokens[t - 1] == tokens[t]"
+        )
 
     def expression(self, depth, loop=()):
         if depth <= 0:
@@ -220,11 +268,22 @@ class Calm(Writer):
             case 6:
                 return self.pick(f"(not {e()})", f"({e()} if {e()} else {e()})")
             case 7:
-                walked = self.pick("tokens", "tokens[1:]", "tokens[::2]", "tokens[:2]", *(("reversed(tokens)",) if self.sized else ()))
+                walked = self.pick(
+                    "tokens",
+                    "tokens[1:]",
+                    "tokens[::2]",
+                    "tokens[:2]",
+                    *(("reversed(tokens)",) if self.sized else ()),
+                )
                 test = f" if {self.expression(depth - 1, ('t',))}" if self.rng.random() < 0.4 else ""
                 return f"{self.pick('sum', 'any', 'all')}({self.expression(depth - 1, ('t',))} for t in {walked}{test})"
             case 8:
-                walked = self.pick("enumerate(tokens)", "zip(tokens, tokens[1:])", "enumerate(tokens[1:], 1)", "zip(range(3), tokens)")
+                walked = self.pick(
+                    "enumerate(tokens)",
+                    "zip(tokens, tokens[1:])",
+                    "enumerate(tokens[1:], 1)",
+                    "zip(range(3), tokens)",
+                )
                 return f"sum({self.expression(depth - 1, ('i', 't'))} for i, t in {walked} for u in {self.pick('t', '(t, i)')})"
             case 9:
                 return f"{self.pick('tokens', 'tokens[1:]')}.count({self.pick('t' if 't' in loop else e(), chr(34) + 'a' + chr(34))})"
@@ -233,7 +292,10 @@ class Calm(Writer):
                 return f"({self.pick(*loop, chr(34) + 'b' + chr(34))} {self.pick('in', 'not in')} {side})"
             case _:
                 return self.pick(
-                    f"max({e()}, {e()})", f"abs({e()})", f"(pair({e()}, tokens) == {e()})", '("a" in tokens and tokens[0] == "a")'
+                    f"max({e()}, {e()})",
+                    f"abs({e()})",
+                    f"(pair({e()}, tokens) == {e()})",
+                    '("a" in tokens and tokens[0] == "a")',
                 )
 
 
@@ -245,7 +307,9 @@ def in_cpython(source):
         try:
             return "value", freeze(space["f"](tokens))
         except AttributeError as e:  # a float, or another value outside the subset, came out
-            return ("outside", None) if "key" in str(e) and "object" in str(e) else ("raise", "AttributeError")
+            return (
+                ("outside", None) if "key" in str(e) and "object" in str(e) else ("raise", "AttributeError")
+            )
         except Exception as e:
             return "raise", type(e).__name__
 
@@ -279,7 +343,11 @@ def brute_force(domain, program, labels):
 
 
 def language(automaton):
-    return {tuple(int(s) for s in w): int(y) for words, labels in automaton.words() for w, y in zip(words, labels, strict=True)}
+    return {
+        tuple(int(s) for s in w): int(y)
+        for words, labels in automaton.words()
+        for w, y in zip(words, labels, strict=True)
+    }
 
 
 def every_value(program, domain):

@@ -10,8 +10,8 @@ from known_claims import corpus
 from random_claims import random_claim, words_of
 from relucid.encoders.bounds import reduced
 from relucid.encoders.dense import Dense, dense
-from relucid.models.claim import Claim
-from relucid.models.claim_file import load_claim
+from relucid.models.claims.claim import Claim
+from relucid.models.claims.claim_file import load_claim
 
 Word = tuple[int, ...]
 
@@ -36,7 +36,9 @@ def rows_of(query: Dense, word: Word) -> list[int]:
     values: list[int] = []
     for j in range(query.count + 1):
         own = sum(int(query.symbols[j, t, s]) for t, s in enumerate(word)) + int(query.constant[j])
-        values.append(own + sum(int(query.relus[j, i]) * max(0, values[i]) for i in range(min(j, query.count))))
+        values.append(
+            own + sum(int(query.relus[j, i]) * max(0, values[i]) for i in range(min(j, query.count)))
+        )
     return values
 
 

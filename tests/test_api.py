@@ -34,10 +34,17 @@ def test_every_public_name_is_there() -> None:
 
 def test_import_is_light() -> None:
     code = "import sys, relucid; print(sorted(m for m in ('numpy', 'torch', 'onnx', 'rich', 'z3', 'ortools') if m in sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
-@pytest.mark.parametrize("network", [NETWORK, str(NETWORK), NETWORK.read_bytes()], ids=["path", "text", "bytes"])
+@pytest.mark.parametrize(
+    "network", [NETWORK, str(NETWORK), NETWORK.read_bytes()], ids=["path", "text", "bytes"]
+)
 def test_prove(network: Path | str | bytes) -> None:
     verdict = relucid.prove(network, which_quote, DOMAIN, labels=["'", '"'])
     assert isinstance(verdict, relucid.Proved)
@@ -71,7 +78,15 @@ def test_the_same_claim_file_says_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"tokens": 5}, {"tokens": "ab"}, {"prefix": 3}, {"prefix": "<bos>"}, {"suffix": {"x": 1}}, {"tokens": None}]
+    "change",
+    [
+        {"tokens": 5},
+        {"tokens": "ab"},
+        {"prefix": 3},
+        {"prefix": "<bos>"},
+        {"suffix": {"x": 1}},
+        {"tokens": None},
+    ],
 )
 def test_a_domain_that_is_no_list_of_words(change: dict) -> None:
     """A string is a sequence of strings, too: taken letter by letter it would state another claim."""
@@ -86,4 +101,7 @@ def test_a_lambda_is_told_to_become_a_function() -> None:
 
 def test_backends_as_on_the_command_line() -> None:
     verdict = relucid.prove(NETWORK, which_quote, DOMAIN, labels=["'", '"'], backends="enumerate, cpsat")
-    assert isinstance(verdict, relucid.Proved) and {a.backend for a in verdict.attempts} <= {"enumerate", "cpsat"}
+    assert isinstance(verdict, relucid.Proved) and {a.backend for a in verdict.attempts} <= {
+        "enumerate",
+        "cpsat",
+    }

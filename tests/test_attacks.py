@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from known_claims import CORPUS
-from relucid.cli import main
-from relucid.models.circuits.checkpoint import read_vocabulary
-from relucid.models.circuits.config import read_config
-from relucid.models.claim import Claim, Decision
-from relucid.models.domain import MAX_TOKENS, Domain
-from relucid.models.errors import InputError
-from relucid.models.network import feed_forward
-from relucid.models.program import Program
-from relucid.models.text import decimal
-from relucid.terminal import print_verdict
-from relucid.verifiers.backend import Budget
-from relucid.verifiers.registry import all_backends
+from relucid.cli.main import main
+from relucid.common.errors import InputError
+from relucid.common.text import decimal
+from relucid.models.circuits.formats.checkpoint import read_vocabulary
+from relucid.models.circuits.formats.config import read_config
+from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.domain import MAX_TOKENS, Domain
+from relucid.models.network.network import feed_forward
+from relucid.models.program.program import Program
+from relucid.reports.console import print_verdict
+from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.registry import all_backends
 from relucid.verifiers.report import verdict_json
 from relucid.verifiers.verdict import Unknown
 
@@ -52,11 +52,29 @@ WHERE = "def w(tokens):\n    n = tokens.count('b')\n    for t in tokens:\n      
 
 def test_cpsat_finds_all_words_behind_large_weights() -> None:
     """OR-Tools 9.15 presolves this feasible model to "infeasible" once six words are blocked."""
-    weights = [401605760, 0, 601622912, 1636383588352, 0, 2466386540544, 25768231424, 0, 8589411071, 0, 805306368, 536870912]
-    layers = [(np.array([weights], dtype=object), np.array([-2479938341440], dtype=object)), (np.array([[0.0]]), np.array([0.0]))]
+    weights = [
+        401605760,
+        0,
+        601622912,
+        1636383588352,
+        0,
+        2466386540544,
+        25768231424,
+        0,
+        8589411071,
+        0,
+        805306368,
+        536870912,
+    ]
+    layers = [
+        (np.array([weights], dtype=object), np.array([-2479938341440], dtype=object)),
+        (np.array([[0.0]]), np.array([0.0])),
+    ]
     domain = Domain(("a", "b", "c"), 4, 4, where=Program(WHERE, "w"))
     claim = Claim(feed_forward(layers), Program(THRICE, "thrice"), domain, Decision("sign", (True, False)))
-    attempt = all_backends()["cpsat"].solve(claim, Budget(seconds=20.0, counterexamples=50), lambda text: None)
+    attempt = all_backends()["cpsat"].solve(
+        claim, Budget(seconds=20.0, counterexamples=50), lambda text: None
+    )
     assert len(attempt.words) == claim.language.restricted(1).size == 36
 
 
@@ -68,19 +86,29 @@ def always(layers: list[tuple[np.ndarray, np.ndarray]]) -> Claim:
 def test_a_common_factor_beyond_64_bits() -> None:
     """The second ReLU reads 2^90 y - 2^89 and no symbol: a zero of 64 bits was to be divided by 2^89."""
     second = (np.array([[2.0**90]]), np.array([-(2.0**89)]))
-    claim = always([(np.array([[0, 1.0, 0, 1.0]]), np.array([-1.0])), second, (np.array([[1.0]]), np.array([1.0]))])
+    claim = always(
+        [(np.array([[0, 1.0, 0, 1.0]]), np.array([-1.0])), second, (np.array([[1.0]]), np.array([1.0]))]
+    )
     attempt = all_backends()["z3-real"].solve(claim, Budget(seconds=20.0), lambda text: None)
     assert attempt.outcome == "proved"
 
 
 @pytest.mark.parametrize("name", ["highs", "scip"])
 @pytest.mark.parametrize("exponent", [100, 1000])
-def test_numbers_that_a_float_solver_refuses_are_unknown_or_answered_rightly(name: str, exponent: int) -> None:
+def test_numbers_that_a_float_solver_refuses_are_unknown_or_answered_rightly(
+    name: str, exponent: int
+) -> None:
     big = 2.0**exponent
-    first, second = (np.array([[0, big, 0, 1.0]]), np.array([-1.0])), (np.array([[big], [-1.0]]), np.array([-big, 1.0]))
+    first, second = (
+        (np.array([[0, big, 0, 1.0]]), np.array([-1.0])),
+        (np.array([[big], [-1.0]]), np.array([-big, 1.0])),
+    )
     claim = always([first, second, (np.array([[1.0, 1.0]]), np.array([-1.0]))])
     attempt = all_backends()[name].solve(claim, Budget(seconds=20.0), lambda text: None)
-    wrong = {(0, 0), (0, 1)}  # where the program's True is not the network's: folding may leave so little that it is solved after all
+    wrong = {
+        (0, 0),
+        (0, 1),
+    }  # where the program's True is not the network's: folding may leave so little that it is solved after all
     assert set(attempt.words) <= wrong
     assert (attempt.outcome == "unknown" and "does not take the numbers" in attempt.detail) or (
         attempt.outcome == "refuted" and attempt.words
@@ -99,19 +127,29 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_pipes_and_devices_are_not_read(here: Path, name: str) -> None:
     (here / name).unlink()
     os.mkfifo(here / name)
-    done = subprocess.run([sys.executable, "-m", "relucid", "prove", "claim.toml"], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "relucid", "prove", "claim.toml"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
     assert done.returncode == 2 and "not a regular file" in done.stderr and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("length", ["9" * 5000, "0x" + "f" * 5000, "[1, 99999999999999999999]"])
-def test_integers_that_toml_does_not_have(here: Path, capsys: pytest.CaptureFixture[str], length: str) -> None:
+def test_integers_that_toml_does_not_have(
+    here: Path, capsys: pytest.CaptureFixture[str], length: str
+) -> None:
     (here / "claim.toml").write_text(CLAIM.replace("length = 3", f"length = {length}"), encoding="utf-8")
     assert main(["prove", "claim.toml"]) == 2
     assert capsys.readouterr().err.startswith("relucid: claim.toml: ")
 
 
 def test_labels_that_toml_does_not_have(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (here / "claim.toml").write_text(CLAIM.replace("[false, true]", f"[0x{'f' * 5000}, true]"), encoding="utf-8")
+    (here / "claim.toml").write_text(
+        CLAIM.replace("[false, true]", f"[0x{'f' * 5000}, true]"), encoding="utf-8"
+    )
     assert main(["prove", "claim.toml"]) == 2
     assert "64 bits" in capsys.readouterr().err
 
@@ -140,7 +178,9 @@ def test_a_reader_that_went_away_does_not_turn_refuted_into_proved() -> None:
     os.close(reader)
     broken = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
     os.close(writer)
-    closed = subprocess.run(["bash", "-c", '"$@" >&-', "-", *command], stderr=subprocess.PIPE, timeout=60, check=False)
+    closed = subprocess.run(
+        ["bash", "-c", '"$@" >&-', "-", *command], stderr=subprocess.PIPE, timeout=60, check=False
+    )
     assert (broken.returncode, broken.stderr) == (1, b"")
     assert (closed.returncode, closed.stderr) == (1, b"")
 
@@ -149,15 +189,25 @@ def test_a_reader_that_went_away_does_not_turn_refuted_into_proved() -> None:
 def test_a_full_disk_is_said_in_one_line() -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "relucid", "prove", str(REFUTED)], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+            [sys.executable, "-m", "relucid", "prove", str(REFUTED)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
         )
-    assert done.returncode == 4 and done.stderr.startswith(b"relucid: cannot write") and b"report" not in done.stderr
+    assert (
+        done.returncode == 4
+        and done.stderr.startswith(b"relucid: cannot write")
+        and b"report" not in done.stderr
+    )
 
 
 def test_domains_of_more_digits_than_python_prints(capsys: pytest.CaptureFixture[str]) -> None:
     domain = Domain(tuple("abcdefghijklmnop"), 4096, 4096)
     network = feed_forward([(np.zeros((1, domain.input_size)), np.array([-1.0]))])
-    claim = Claim(network, Program("def f(tokens):\n    return False\n", "f"), domain, Decision("sign", (False, True)))
+    claim = Claim(
+        network, Program("def f(tokens):\n    return False\n", "f"), domain, Decision("sign", (False, True))
+    )
     verdict = Unknown(None, 0.0, claim.domain_size, (), (), "nobody asked")
     assert "about 10^4932 inputs" in str(verdict)
     assert verdict_json(verdict)["domain_size"] == decimal(16**4096) and len(decimal(16**4096)) == 4933
@@ -173,7 +223,9 @@ def test_decimal_is_str(n: int, power: int) -> None:
 
 def test_words_cannot_steer_the_terminal(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A claim file must not be able to paint "proved" over the answer."""
-    (here / "claim.toml").write_text(CLAIM.replace('["a", "b"]', '["\\u001b[2Jproved", "[/red]"]'), encoding="utf-8")
+    (here / "claim.toml").write_text(
+        CLAIM.replace('["a", "b"]', '["\\u001b[2Jproved", "[/red]"]'), encoding="utf-8"
+    )
     assert main(["prove", "claim.toml"]) == 1
     assert main(["show", "claim.toml"]) == 0
     (here / "claim.toml").write_text('"\\u001b[2J" = 1\n' + CLAIM, encoding="utf-8")

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.benchmarks.vnncomp import instances
-from relucid.cli import main
-from relucid.models.circuits.config import read_json
-from relucid.models.claim_file import load_claim
-from relucid.models.network import feed_forward
-from relucid.models.onnx_writer import write_onnx
-from relucid.models.vnnlib import load_text, load_vnnlib
+from relucid.cli.main import main
+from relucid.models.circuits.formats.config import read_json
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.vnnlib import load_text, load_vnnlib
+from relucid.models.network.network import feed_forward
+from relucid.models.onnx.writer import write_onnx
 
 BOM = b"\xef\xbb\xbf"
 CASE = Path(__file__).parents[1].parent / "shared" / "cases" / "bom"
@@ -51,7 +51,9 @@ def test_properties(version, packed, tmp_path):
 
 def test_claims_with_their_programs(tmp_path):
     (tmp_path / "p.py").write_text('def p(tokens):\n    return "a" if tokens[0] == "a" else "b"\n')
-    (tmp_path / "net.onnx").write_bytes(write_onnx(feed_forward([(np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32))])))
+    (tmp_path / "net.onnx").write_bytes(
+        write_onnx(feed_forward([(np.eye(2, dtype=np.float32), np.zeros(2, dtype=np.float32))]))
+    )
     (tmp_path / "claim.toml").write_text(
         'network = "net.onnx"\nprogram = "p.py:p"\n[domain]\ntokens = ["a", "b"]\nlength = 1\n[input]\nencoding = "one_hot"\n'
         '[decision]\nkind = "argmax"\nlabels = ["a", "b"]\n'

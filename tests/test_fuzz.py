@@ -37,7 +37,11 @@ def proved(*args: object, **options: object) -> Answer:
 
 SPOILT = {  # what says something wrong: where it is, its name, and what stands there instead
     "programs": (programs, "in_ours", lambda program, tokens, steps=0: ("value", 7)),
-    "words": (Enumerate, "solve", lambda self, claim, budget, progress: Attempt("enumerate", "proved", trust="exact")),
+    "words": (
+        Enumerate,
+        "solve",
+        lambda self, claim, budget, progress: Attempt("enumerate", "proved", trust="exact"),
+    ),
     "boxes": (boxes, "decide", proved),
     "networks": (networks, "decide_same_label", proved),
     "proofs": (proofs, "_accepts", lambda form, shown, proof: True),
@@ -66,7 +70,9 @@ def test_what_is_wrong_is_found_saved_and_replayed(
 
 @pytest.mark.parametrize("name", [name for name in KINDS if name not in ("hostile",)])
 def test_a_seed_and_a_number_name_a_case(name: str) -> None:
-    one, other = ([json.dumps(c) for c in itertools.islice(kind(name).cases(random.Random("x 5")), 40)] for _ in "ab")
+    one, other = (
+        [json.dumps(c) for c in itertools.islice(kind(name).cases(random.Random("x 5")), 40)] for _ in "ab"
+    )
     assert one == other and len(set(one)) > 10
 
 
@@ -95,9 +101,15 @@ def raises(case):
 
 @pytest.mark.parametrize(
     ("wrong", "says"),
-    [(lambda case: "too large", "too large"), (raises, "raises KeyError: 'gone'"), (lambda case: time.sleep(60), "it hangs")],
+    [
+        (lambda case: "too large", "too large"),
+        (raises, "raises KeyError: 'gone'"),
+        (lambda case: time.sleep(60), "it hangs"),
+    ],
 )
-def test_raising_and_hanging_are_findings_and_cases_become_small(wrong, says, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raising_and_hanging_are_findings_and_cases_become_small(
+    wrong, says, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(runner, "kind", lambda name: Fake(wrong))
     assert hunt("fake", tmp_path, skip=9) == 1
     found = json.loads((tmp_path / "fake-1-9.json").read_text())
@@ -115,12 +127,27 @@ def test_nothing_found_is_status_0_and_counted(tmp_path: Path, monkeypatch: pyte
 
 def test_tables_add_up(tmp_path: Path) -> None:
     for i, counts in enumerate(
-        ({"bab, ample": {"proved": 3, "timeout": 9}}, {"bab, starved": {"refuted": 4}, "z3-bv, ample": {"proved": 1000}})
+        (
+            {"bab, ample": {"proved": 3, "timeout": 9}},
+            {"bab, starved": {"refuted": 4}, "z3-bv, ample": {"proved": 1000}},
+        )
     ):
-        run = {"kind": "words", "seed": i, "commit": "c", "cases": 9, "seconds": 60, "counts": counts, "failed": []}
+        run = {
+            "kind": "words",
+            "seed": i,
+            "commit": "c",
+            "cases": 9,
+            "seconds": 60,
+            "counts": counts,
+            "failed": [],
+        }
         (tmp_path / f"{i}.json").write_text(json.dumps(run))
     totals = dict(table.totals(table.runs_of(tmp_path.glob("*.json"))))
-    assert totals["claims decided, about tokens and about boxes"] == 1007 and totals["of them by `bab`"] == 7 and totals["findings"] == 0
+    assert (
+        totals["claims decided, about tokens and about boxes"] == 1007
+        and totals["of them by `bab`"] == 7
+        and totals["findings"] == 0
+    )
     page = tmp_path / "page.md"
     page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
     table.written(page, tmp_path.glob("*.json"))
@@ -141,7 +168,10 @@ def test_the_page_has_a_place_for_the_tables() -> None:
 def test_mutations_change_and_stay_in_kind() -> None:
     rng = random.Random(0)
     value = {"a": [1, 2, [3, 4]], "b": {"c": "x"}}
-    assert sum(mutation.other_json(value, rng) != value for _ in range(200)) > 100 and value == {"a": [1, 2, [3, 4]], "b": {"c": "x"}}
+    assert sum(mutation.other_json(value, rng) != value for _ in range(200)) > 100 and value == {
+        "a": [1, 2, [3, 4]],
+        "b": {"c": "x"},
+    }
     for change in (mutation.other_bytes, mutation.other_text, mutation.other_json_text):
         data = b'{"n": 12, "names": ["a", "b"]}\n'
         assert sum(change(data, rng) != data for _ in range(200)) > 100
@@ -152,7 +182,9 @@ def test_starved_budgets_are_starved() -> None:
     rng, seen = random.Random(0), set()
     for _ in range(200):
         given = clock.starved(rng, words.LIMITS, words.AMPLE, words.CALLS)
-        assert clock.is_starved(given, words.AMPLE) and not clock.is_starved(clock.ample(words.AMPLE), words.AMPLE)
+        assert clock.is_starved(given, words.AMPLE) and not clock.is_starved(
+            clock.ample(words.AMPLE), words.AMPLE
+        )
         seen.add((given["seconds"], given["leap"] and given["leap"][1]))
     assert len(seen) == len(words.LIMITS) + 3
     with clock.kept_by({"seconds": 1.0, "leap": [2, 1e7]}):

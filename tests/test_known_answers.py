@@ -7,18 +7,21 @@ import json
 import pytest
 from clocks import LONG
 from known_claims import GOLDEN, Known, corpus, golden
-from relucid.cli import main
-from relucid.models.claim import Claim
-from relucid.models.claim_file import load_claim
-from relucid.models.network import Relu
-from relucid.verifiers.backend import Budget
-from relucid.verifiers.registry import all_backends, get
-from relucid.verifiers.replay import Replayer
+from relucid.cli.main import main
+from relucid.models.claims.claim import Claim
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.network.network import Relu
+from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.registry import all_backends, get
+from relucid.verifiers.race.replay import Replayer
 
 BACKENDS = ["enumerate", "cpsat", "highs", "scip", "z3-bv", "z3-real", "bitwuzla"]
 CLAIMS = [*corpus(), *golden()]
 VALID = [k for k in CLAIMS if k.expected["exit"] != 2]
-HARD = {("z3-real", "clamped_6"), ("bitwuzla", "clamped_6")}  # half a minute and more: these get a moment only
+HARD = {
+    ("z3-real", "clamped_6"),
+    ("bitwuzla", "clamped_6"),
+}  # half a minute and more: these get a moment only
 
 
 def ids(known: Known) -> str:
@@ -33,7 +36,11 @@ def test_the_corpus_covers_what_it_should() -> None:
     assert {c.network.encoding for c, _ in facts} == {"one_hot", "ids"}
     assert {len(c.domain.tokens) for c, _ in facts} >= {2, 3, 4, 5, 6}
     assert {c.domain.max_length for c, _ in facts} >= {1, 12}
-    assert any(c.domain.where for c, _ in facts) and any(c.domain.pad for c, _ in facts) and any(c.domain.prefix for c, _ in facts)
+    assert (
+        any(c.domain.where for c, _ in facts)
+        and any(c.domain.pad for c, _ in facts)
+        and any(c.domain.prefix for c, _ in facts)
+    )
     assert {sum(isinstance(n, Relu) for n in c.network.nodes) for c, _ in facts} >= {1, 2, 3}  # hidden layers
     assert {(c.decision.kind, e["verdict"]) for c, e in facts if has_tie(c)} >= {
         ("argmax", "proved"),
@@ -47,7 +54,11 @@ def has_tie(claim: Claim) -> bool:
     """Some input on which only the rule for ties decides: two greatest outputs, or an output of zero."""
     for words, _ in claim.language.words():
         y = claim.network.evaluate(claim.domain.one_hot(words))
-        on_the_boundary = y[:, 0] == 0 if claim.decision.kind == "sign" else (y == y.max(axis=1, keepdims=True)).sum(axis=1) > 1
+        on_the_boundary = (
+            y[:, 0] == 0
+            if claim.decision.kind == "sign"
+            else (y == y.max(axis=1, keepdims=True)).sum(axis=1) > 1
+        )
         if on_the_boundary.any():
             return True
     return False
@@ -106,7 +117,9 @@ def test_each_backend_alone(backend: str, part: int) -> None:
         assert solver.unfit(claim) is None
         hard = (backend, known.folder.name) in HARD
         attempt = solver.solve(claim, Budget(seconds=1.0 if hard else LONG), lambda message: None)
-        assert attempt.outcome == known.expected["verdict"] or (hard and attempt.outcome in ("timeout", "unknown")), (known.folder, attempt)
+        assert attempt.outcome == known.expected["verdict"] or (
+            hard and attempt.outcome in ("timeout", "unknown")
+        ), (known.folder, attempt)
         assert (attempt.outcome == "refuted") == bool(attempt.words)
         assert all(differs(claim, word) for word in attempt.words), (known.folder, attempt)
 
@@ -130,5 +143,7 @@ def test_known_answers_are_counted_right() -> None:
     """The number of disagreeing inputs, by exact batched evaluation against the automaton's labels."""
     for known in VALID:
         claim = load_claim(known.claim_file)
-        wrong = sum(int((claim.network_labels(words) != labels).sum()) for words, labels in claim.language.words())
+        wrong = sum(
+            int((claim.network_labels(words) != labels).sum()) for words, labels in claim.language.words()
+        )
         assert str(wrong) == known.expected["disagreeing"], known.folder

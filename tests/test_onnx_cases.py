@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from known_claims import SHARED
 from onnx import TensorProto, helper, numpy_helper, parser
-from relucid.cli import main
-from relucid.models import onnx_pieces
-from relucid.models.claim_file import load_claim
+from relucid.cli.main import main
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.onnx.operators import pieces as onnx_pieces
 
 CASES = SHARED / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
@@ -27,18 +27,34 @@ def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, s
 @needs_cases
 @pytest.mark.parametrize(
     ("name", "tokens", "label"),
-    [("slice_negative_step", ["a", "a"], "yes"), ("clip_flt_max", ["a", "a"], "no"), ("empty_slice_crash", ["b", "a"], 1)],
+    [
+        ("slice_negative_step", ["a", "a"], "yes"),
+        ("clip_flt_max", ["a", "a"], "no"),
+        ("empty_slice_crash", ["b", "a"], 1),
+    ],
 )
 def test_read_as_it_runs(name, tokens, label, capsys):
     status, out, _ = run(capsys, "prove", CASES / name / "claim.toml", "--json")
     assert status == 1
-    assert (found := json.loads(out)["counterexample"])["network_label"] == label and found["tokens"] == tokens
+    assert (found := json.loads(out)["counterexample"])["network_label"] == label and found[
+        "tokens"
+    ] == tokens
 
 
 @needs_cases
 def test_counts_are_onnxruntimes(capsys):
-    assert json.loads(run(capsys, "prove", CASES / "slice_negative_step/claim.toml", "--json", "--count")[1])["disagreeing"] == "2"
-    assert json.loads(run(capsys, "prove", CASES / "clip_flt_max/claim.toml", "--json", "--count")[1])["disagreeing"] == "4"
+    assert (
+        json.loads(run(capsys, "prove", CASES / "slice_negative_step/claim.toml", "--json", "--count")[1])[
+            "disagreeing"
+        ]
+        == "2"
+    )
+    assert (
+        json.loads(run(capsys, "prove", CASES / "clip_flt_max/claim.toml", "--json", "--count")[1])[
+            "disagreeing"
+        ]
+        == "4"
+    )
 
 
 @needs_cases
@@ -80,7 +96,9 @@ def test_what_did_not_run_is_not_said_to_have_run(capsys):
 @needs_cases
 def test_a_proof_about_a_file_that_did_not_run_says_so(capsys, tmp_path):
     folder = CASES / "bf16_says_onnxruntime"
-    (tmp_path / "s.vnnlib").write_text((folder / "spec.vnnlib").read_text() + "\n(assert (>= Y_0 1000000))\n(assert (>= Y_1 1000000))\n")
+    (tmp_path / "s.vnnlib").write_text(
+        (folder / "spec.vnnlib").read_text() + "\n(assert (>= Y_0 1000000))\n(assert (>= Y_1 1000000))\n"
+    )
     status, _, err = run(capsys, "verify", folder / "net.onnx", tmp_path / "s.vnnlib")
     assert status == 0 and "what was read was not compared with it" in err
 
@@ -88,7 +106,9 @@ def test_a_proof_about_a_file_that_did_not_run_says_so(capsys, tmp_path):
 @needs_cases
 def test_show_reads_packed_networks_as_verify_does(capsys):
     folder = CASES / "show_gz"
-    packed, plain = (run(capsys, "show", folder / name, "--json") for name in ("test_tiny.onnx.gz", "test_tiny.onnx"))
+    packed, plain = (
+        run(capsys, "show", folder / name, "--json") for name in ("test_tiny.onnx.gz", "test_tiny.onnx")
+    )
     assert packed[0] == plain[0] == 0
     assert json.loads(packed[1]) == json.loads(plain[1]) | {"name": "test_tiny.onnx.gz"}
 
@@ -99,22 +119,35 @@ def test_distil_the_model_that_was_named(stands, capsys, tmp_path, monkeypatch):
     """Max of three, and min of three: whichever folder one stands in."""
     shutil.copytree(CASES / "external_data_cwd", tmp_path / "c")
     monkeypatch.chdir(tmp_path / "c" / stands)
-    status, _, err = run(capsys, "distill", "../min/maxk.onnx", "--domain", "../min/d.toml", "--out", tmp_path / "o")
+    status, _, err = run(
+        capsys, "distill", "../min/maxk.onnx", "--domain", "../min/d.toml", "--out", tmp_path / "o"
+    )
     assert status == 0, err
     claim = load_claim(tmp_path / "o" / "claim.toml")
     assert claim.program_label(("3", "1", "4")) == "1" and claim.program_label(("4", "4", "2")) == "2"
 
 
-def network(path: Path, body: str, opset: int = 13, shape: tuple[int, ...] = (1, 4), **consts: object) -> Path:
+def network(
+    path: Path, body: str, opset: int = 13, shape: tuple[int, ...] = (1, 4), **consts: object
+) -> Path:
     tensors = [numpy_helper.from_array(np.asarray(v), k) for k, v in consts.items()]
-    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    ends = (
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
     nodes = [parser.parse_node(line) for line in body.splitlines()]
-    model = helper.make_model(helper.make_graph(nodes, "g", *ends, tensors), opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", *ends, tensors),
+        opset_imports=[helper.make_opsetid("", opset)],
+        ir_version=8,
+    )
     path.write_bytes(model.SerializeToString())
     return path
 
 
-SPEC = "".join(f"(declare-const X_{i} Real)\n(assert (>= X_{i} -1))\n(assert (<= X_{i} 1))\n" for i in range(4))
+SPEC = "".join(
+    f"(declare-const X_{i} Real)\n(assert (>= X_{i} -1))\n(assert (<= X_{i} 1))\n" for i in range(4)
+)
 SPEC += "(declare-const Y_0 Real)\n(assert (>= Y_0 100))\n"
 CLAIM = 'network = "net.onnx"\nprogram = "p.py:f"\n[domain]\ntokens = ["a", "b"]\nlength = 2\n[decision]\nkind = "sign"\nlabels = [false, true]\n'
 
@@ -141,7 +174,9 @@ WAYS = {
 
 def overlooking(monkeypatch: pytest.MonkeyPatch) -> None:
     right = onnx_pieces._limit
-    monkeypatch.setattr(onnx_pieces, "_limit", lambda call, i, name: None if name == "max" else right(call, i, name))
+    monkeypatch.setattr(
+        onnx_pieces, "_limit", lambda call, i, name: None if name == "max" else right(call, i, name)
+    )
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -151,16 +186,36 @@ def test_every_way_in_refuses_what_was_read_wrong(way, clipped, capsys, monkeypa
     assert run(capsys, command, *(clipped / f for f in files))[0] == 0
     overlooking(monkeypatch)
     status, out, err = run(capsys, command, *(clipped / f for f in files))
-    assert status == 2 and "net.onnx: node 0 (Clip): onnxruntime gives -2.0 where the reader has" in err and out == ""
+    assert (
+        status == 2
+        and "net.onnx: node 0 (Clip): onnxruntime gives -2.0 where the reader has" in err
+        and out == ""
+    )
 
 
 def test_verify_and_its_proofs_refuse_it_too(clipped, capsys, monkeypatch):
-    from relucid.verifiers.boxes.certified import check_files
     from relucid.verifiers.boxes.worker import _answer
+    from relucid.verifiers.proof.boxes.certify import check_files
 
-    job = {"network": str(clipped / "net.onnx"), "property": str(clipped / "s.vnnlib"), "deadline": float("inf"), "seed": 0, "threads": 1}
-    job |= {"against": None, "epsilon": None, "same_label": False, "proof": None, "backend": "split", "trust": "exact"}
-    assert run(capsys, "verify", clipped / "net.onnx", clipped / "s.vnnlib", "--proof", clipped / "proof")[0] == 0
+    job = {
+        "network": str(clipped / "net.onnx"),
+        "property": str(clipped / "s.vnnlib"),
+        "deadline": float("inf"),
+        "seed": 0,
+        "threads": 1,
+    }
+    job |= {
+        "against": None,
+        "epsilon": None,
+        "same_label": False,
+        "proof": None,
+        "backend": "split",
+        "trust": "exact",
+    }
+    assert (
+        run(capsys, "verify", clipped / "net.onnx", clipped / "s.vnnlib", "--proof", clipped / "proof")[0]
+        == 0
+    )
     overlooking(monkeypatch)
     for against in (None, job["network"]):
         where, what, _ = _answer(job | {"against": against}, print, print)["input_error"]
@@ -188,7 +243,7 @@ def test_a_network_is_held_to_the_bytes_that_came_with_it(clipped, monkeypatch):
     from dataclasses import replace
 
     import relucid
-    from relucid.models.onnx_reader import load_onnx
+    from relucid.models.onnx.reader import load_onnx
 
     given = ("def f(tokens):\n    return False\n", {"tokens": ["a", "b"], "length": 2})
     read = load_onnx(clipped / "net.onnx", positions=2, alphabet=2)

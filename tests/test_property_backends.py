@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from relucid.models.claim import Claim, Decision
-from relucid.models.domain import Domain
-from relucid.models.network import feed_forward
-from relucid.models.program import Program
-from relucid.verifiers.backend import Budget
-from relucid.verifiers.registry import get
+from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.domain import Domain
+from relucid.models.network.network import feed_forward
+from relucid.models.program.program import Program
+from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.registry import get
 
 BACKENDS = ["enumerate", "cpsat", "highs", "scip", "z3-bv", "z3-real", "bitwuzla"]
 
@@ -77,10 +77,17 @@ def claims(draw: st.DrawFn) -> tuple[Claim, bool]:
     where = Program.from_source(WHERE.format(**fill)) if draw(st.booleans()) else None
     domain = Domain(tokens, low, high, "_" if low < high or draw(st.booleans()) else None, where, *context)
     kind = draw(st.sampled_from(["argmax", "sign"]))
-    widths = [domain.input_size, *draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)), 1 if kind == "sign" else 2]
+    widths = [
+        domain.input_size,
+        *draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)),
+        1 if kind == "sign" else 2,
+    ]
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     unit = 2.0 ** -draw(st.integers(0, 3))
-    layers = [(rng.integers(-4, 5, (n, m)) * unit, rng.integers(-4, 5, n) * unit) for m, n in itertools.pairwise(widths)]
+    layers = [
+        (rng.integers(-4, 5, (n, m)) * unit, rng.integers(-4, 5, n) * unit)
+        for m, n in itertools.pairwise(widths)
+    ]
     if draw(st.booleans()):  # a network that knows the first template's answer, so that both verdicts occur
         layers = counting_layers(domain, fill, kind)
         source = COUNTER.format(**fill)
@@ -113,7 +120,10 @@ def holds(claim: Claim, layers: list[tuple[np.ndarray, np.ndarray]], source: str
             padded = [*domain.prefix, *word, *[domain.pad] * (domain.max_length - n), *domain.suffix]
             x = [int(letter == place) for place in padded for letter in domain.alphabet]
             for i, (w, b) in enumerate(scaled):
-                x = [sum(int(c) * v for c, v in zip(row, x, strict=True)) + int(c0) * 8**i for row, c0 in zip(w, b, strict=True)]
+                x = [
+                    sum(int(c) * v for c, v in zip(row, x, strict=True)) + int(c0) * 8**i
+                    for row, c0 in zip(w, b, strict=True)
+                ]
                 x = [max(v, 0) for v in x] if i + 1 < len(scaled) else x
             label = x[0] > 0 if claim.decision.kind == "sign" else x[1] > x[0]
             if label != space["program"](word):

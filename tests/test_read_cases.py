@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
-from relucid.cli import main
+from relucid.cli.main import main
 
 CASES = Path(__file__).parents[1].parent / "shared" / "cases"
 LINEAR, SKLEARN, LAST = (CASES / name for name in ("linear_ops_refused", "sklearn", "last_softmax_sigmoid"))
@@ -36,13 +36,21 @@ def sampled(network, output=None, count=3000):
     points = np.random.default_rng(0).uniform(-RADIUS, RADIUS, (count, size)).astype(np.float32)
     if size <= 10:
         points[: 2**size] = list(itertools.product([-RADIUS, RADIUS], repeat=size))
-    got = [np.asarray(session.run([output] if output else None, {entry.name: p.reshape(shape)})[0]).reshape(-1) for p in points]
+    got = [
+        np.asarray(session.run([output] if output else None, {entry.name: p.reshape(shape)})[0]).reshape(-1)
+        for p in points
+    ]
     return points, np.array(got, dtype=np.float64)
 
 
 def spec(path, inputs, outputs, unsafe):
-    lines = [f"(declare-const X_{i} Real)(assert (>= X_{i} -{RADIUS}))(assert (<= X_{i} {RADIUS}))" for i in range(inputs)]
-    path.write_text("\n".join([*lines, *(f"(declare-const Y_{j} Real)" for j in range(outputs)), f"(assert {unsafe})"]))
+    lines = [
+        f"(declare-const X_{i} Real)(assert (>= X_{i} -{RADIUS}))(assert (<= X_{i} {RADIUS}))"
+        for i in range(inputs)
+    ]
+    path.write_text(
+        "\n".join([*lines, *(f"(declare-const Y_{j} Real)" for j in range(outputs)), f"(assert {unsafe})"])
+    )
     return path
 
 
@@ -51,12 +59,20 @@ def as_onnxruntime_has_it(capsys, network, place, output=None):
     points, values = sampled(network, output)
     for j in sorted({0, values.shape[1] - 1}):
         high, spread = values[:, j].max(), np.ptp(values[:, j])
-        below = spec(place / "below.vnnlib", points.shape[1], values.shape[1], f"(>= Y_{j} {high - 0.01 * spread:.9f})")
+        below = spec(
+            place / "below.vnnlib", points.shape[1], values.shape[1], f"(>= Y_{j} {high - 0.01 * spread:.9f})"
+        )
         found = verify(capsys, network, below)
         assert found["verdict"] == "refuted"
         witness = found["witness"]
-        np.testing.assert_allclose([float(v) for v in witness["runtime_output"]], [float(number(v)) for v in witness["output"]], atol=1e-4)
-        above = spec(place / "above.vnnlib", points.shape[1], values.shape[1], f"(>= Y_{j} {high + spread:.9f})")
+        np.testing.assert_allclose(
+            [float(v) for v in witness["runtime_output"]],
+            [float(number(v)) for v in witness["output"]],
+            atol=1e-4,
+        )
+        above = spec(
+            place / "above.vnnlib", points.shape[1], values.shape[1], f"(>= Y_{j} {high + spread:.9f})"
+        )
         assert verify(capsys, network, above)["verdict"] == "proved"
 
 
@@ -71,7 +87,8 @@ def test_linear_operators(path, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "verdict"), [("act_hardsigmoid_legacy", "refuted"), ("einsum_legacy", "refuted"), ("weightnorm_legacy", "proved")]
+    ("name", "verdict"),
+    [("act_hardsigmoid_legacy", "refuted"), ("einsum_legacy", "refuted"), ("weightnorm_legacy", "proved")],
 )
 def test_the_property_beside_them(name, verdict, capsys):
     """It is about three inputs and two outputs; of the networks that have these."""
@@ -110,19 +127,31 @@ def test_classifiers_of_scikit_learn(name, label, tmp_path, capsys):
     for j in range(3):
         high = values[:, j].max()
         for limit, verdict in ((high - 0.01, "refuted"), (high + 0.1, "proved")):
-            assert verify(capsys, path, spec(tmp_path / "s.vnnlib", 4, 3, f"(>= Y_{j} {limit:.9f})"))["verdict"] == verdict
+            assert (
+                verify(capsys, path, spec(tmp_path / "s.vnnlib", 4, 3, f"(>= Y_{j} {limit:.9f})"))["verdict"]
+                == verdict
+            )
     _, labels = sampled(path, label)
     box = "".join(f"(assert (>= X[0,{i}] -{RADIUS}))(assert (<= X[0,{i}] {RADIUS}))" for i in range(4))
     for k in range(3):
         declared = f"(declare-input X float32 [1,4])(declare-output {label} int64 [1])"
-        (tmp_path / "s.vnnlib").write_text(f"(vnnlib-version <2.0>)(declare-network n {declared}){box}(assert (== {label}[0] {k}))")
-        assert verify(capsys, path, tmp_path / "s.vnnlib")["verdict"] == ("refuted" if k in labels else "proved")
+        (tmp_path / "s.vnnlib").write_text(
+            f"(vnnlib-version <2.0>)(declare-network n {declared}){box}(assert (== {label}[0] {k}))"
+        )
+        assert verify(capsys, path, tmp_path / "s.vnnlib")["verdict"] == (
+            "refuted" if k in labels else "proved"
+        )
     assert main(["verify", str(path), str(SKLEARN / "spec.vnnlib")]) == 2
     assert "has 1 outputs, the network has 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    ("network", "name"), [("keras_softmax", "softmax_order"), ("keras_softmax", "softmax_threshold"), ("keras_sigmoid", "sigmoid")]
+    ("network", "name"),
+    [
+        ("keras_softmax", "softmax_order"),
+        ("keras_softmax", "softmax_threshold"),
+        ("keras_sigmoid", "sigmoid"),
+    ],
 )
 def test_the_last_softmax_or_sigmoid(network, name, tmp_path, capsys):
     path = LAST / f"{network}.onnx"

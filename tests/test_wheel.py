@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("*.py", "*.toml", "README.md", "common", "models", "encoders", "verifiers", "search", "benchmarks", "reports")
+SOURCES = (
+    "*.py",
+    "*.toml",
+    "README.md",
+    "common",
+    "models",
+    "encoders",
+    "verifiers",
+    "search",
+    "benchmarks",
+    "reports",
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +37,18 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             else:
                 shutil.copy(path, copy)
     out = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(out), str(copy)]
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(out),
+        str(copy),
+    ]
     subprocess.run(build, check=True, capture_output=True, text=True, timeout=300)
     (wheel,) = out.glob("*.whl")
     assert wheel.stat().st_size < 1_000_000
@@ -39,7 +61,9 @@ def run(site: Path, where: Path, code: str, *arguments: str) -> str:
     """In a folder of its own, with the wheel's content first on the path and the checkout nowhere."""
     environment = {**os.environ, "PYTHONPATH": str(site)}
     command = [sys.executable, "-c", code, *arguments]
-    result = subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    result = subprocess.run(
+        command, cwd=where, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -49,10 +73,12 @@ def test_the_wheel_is_what_runs(installed: Path, tmp_path: Path) -> None:
 
 
 def test_the_wheel_distils_the_shipped_circuit(installed: Path, tmp_path: Path) -> None:
-    code = "import sys; from relucid.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from relucid.cli.main import main; sys.exit(main(sys.argv[1:]))"
     out = run(installed, tmp_path, code, "distill", "bracket_depth", "--out", "out")
     assert "proved: network = program" in out
-    assert "proved: network = program" in run(installed, tmp_path, code, "prove", "out/claim.toml", "--backends", "z3-bv,enumerate")
+    assert "proved: network = program" in run(
+        installed, tmp_path, code, "prove", "out/claim.toml", "--backends", "z3-bv,enumerate"
+    )
 
 
 def test_every_package_is_in_the_wheel(installed: Path) -> None:

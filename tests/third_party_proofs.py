@@ -10,13 +10,13 @@ import pytest
 from claim_mutants import told_by_its_network
 from known_claims import CORPUS
 from random_claims import random_claim
-from relucid.models.claim import Claim
-from relucid.models.claim_file import load_claim
-from relucid.verifiers.proof import solver_proofs
+from relucid.models.claims.claim import Claim
+from relucid.models.claims.claim_file import load_claim
+from relucid.verifiers.proof.export import solver_proofs
+from relucid.verifiers.proof.export.sections import Sections
+from relucid.verifiers.proof.export.solver_proofs import section_pieces
+from relucid.verifiers.proof.export.third_party import FORMS, Form, check_sections
 from relucid.verifiers.proof.format import Rejected
-from relucid.verifiers.proof.sections import Sections
-from relucid.verifiers.proof.solver_proofs import section_pieces
-from relucid.verifiers.proof.third_party import FORMS, Form, check_sections
 
 PALINDROME, PARITY = (CORPUS / name / "claim.toml" for name in ("palindrome", "parity_4"))
 
@@ -47,7 +47,7 @@ forms = pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
 
 
 def third_party_queries(claim: Claim, form: Form):
-    from relucid.verifiers.proof.third_party import queries
+    from relucid.verifiers.proof.export.third_party import queries
 
     return queries(claim, form, float("inf"))
 
@@ -56,18 +56,20 @@ def fewer(problem, gone: int):
     """The problem without one of its constraints, which says nothing in its place, so that the others keep their numbers."""
     from dataclasses import replace
 
-    from relucid.verifiers.proof.inequalities import Inequality
+    from relucid.verifiers.proof.export.inequalities import Inequality
 
     if hasattr(problem, "axioms"):
         left = replace(problem)
-        left.__dict__["axioms"] = [Inequality({}, 0) if i == gone else a for i, a in enumerate(problem.axioms)]
+        left.__dict__["axioms"] = [
+            Inequality({}, 0) if i == gone else a for i, a in enumerate(problem.axioms)
+        ]
         return left
     clauses = tuple(c for i, c in enumerate(problem.encoded.clauses) if i != gone)
     return replace(problem, encoded=replace(problem.encoded, clauses=clauses))
 
 
 def solvable(form: Form, text: str) -> bool:
-    from relucid.verifiers.solver_process import run_program
+    from relucid.verifiers.backends.shared.solver_process import run_program
 
     logger = solver_proofs.LOGGERS[form.name]
     answer, _ = run_program(logger.program, text, 20.0, *logger.arguments)

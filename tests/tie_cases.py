@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 from box_truth import pieces, rectangle, value
-from relucid.models.network import Affine, Network, Node, Relu, integer_array
-from relucid.models.onnx_writer import with_source
-from relucid.models.property import Case, Property, Row
+from relucid.models.claims.property import Case, Property, Row
+from relucid.models.network.network import Affine, Network, Node, Relu, integer_array
+from relucid.models.onnx.writer import with_source
 
 CASES = Path(__file__).parents[1].parent / "shared" / "cases" / "tie_strict"
 NAMES = ("clip", "marabou421", "relu1", "relu_out", "twins", "vehicle1112")
@@ -27,7 +27,9 @@ def tie_network(rng: np.random.Generator, *, odd: bool = False) -> Network:
         if rng.random() < 0.4:
             return weights, bias
         i, factor = int(rng.integers(len(weights))), int(rng.choice([1, 2, -1]))
-        return np.concatenate([weights, factor * weights[i : i + 1]]), np.concatenate([bias, factor * bias[i : i + 1]])
+        return np.concatenate([weights, factor * weights[i : i + 1]]), np.concatenate(
+            [bias, factor * bias[i : i + 1]]
+        )
 
     layers = [twin(matrix(first, inputs), matrix(first))]
     layers.append(twin(matrix(second, len(layers[0][1])), matrix(second)))
@@ -38,7 +40,11 @@ def tie_network(rng: np.random.Generator, *, odd: bool = False) -> Network:
     for n, (weights, bias) in enumerate(layers):
         times = ODD[n] if odd else 1
         nodes += [Relu(len(nodes))] if n else []
-        nodes.append(Affine((len(nodes),), (integer_array(weights * times),), integer_array(bias * times), 3 if odd else 1))
+        nodes.append(
+            Affine(
+                (len(nodes),), (integer_array(weights * times),), integer_array(bias * times), 3 if odd else 1
+            )
+        )
     if rng.random() < 0.3:
         nodes.append(Relu(len(nodes)))
     network = Network(inputs, tuple(nodes), "real")
@@ -53,9 +59,13 @@ def tie_property(rng: np.random.Generator, network: Network) -> Property:
     for _ in range(int(rng.integers(1, 3))):
         rows = []
         for _ in range(int(rng.integers(1, 4))):
-            y = tuple((j, Fraction(int(c))) for j, c in enumerate(rng.integers(-1, 2, network.output_size)) if c)
+            y = tuple(
+                (j, Fraction(int(c))) for j, c in enumerate(rng.integers(-1, 2, network.output_size)) if c
+            )
             x = ((0, Fraction(int(rng.choice([-1, 1])))),) if rng.random() < 0.2 else ()
-            rows.append(Row(x, y or ((0, Fraction(1)),), Fraction(int(rng.integers(-3, 3))), bool(rng.random() < 0.6)))
+            rows.append(
+                Row(x, y or ((0, Fraction(1)),), Fraction(int(rng.integers(-3, 3))), bool(rng.random() < 0.6))
+            )
         unsafe.append(tuple(rows))
     return Property(network.input_size, network.output_size, (Case(tuple(low), tuple(high), tuple(unsafe)),))
 
@@ -64,14 +74,18 @@ def just_true(rng: np.random.Generator, network: Network) -> Property:
     """An output, or a sum of them, is nowhere more than its largest value on the box, which it has somewhere."""
     stated = tie_property(rng, network)
     (case,) = stated.cases
-    y = tuple((j, Fraction(int(c))) for j, c in enumerate(rng.integers(-2, 3, network.output_size)) if c) or ((0, Fraction(1)),)
+    y = tuple((j, Fraction(int(c))) for j, c in enumerate(rng.integers(-2, 3, network.output_size)) if c) or (
+        (0, Fraction(1)),
+    )
     most = max(
         sum((c * value(outputs[j], corner) for j, c in y), Fraction(0))
         for corners, outputs in pieces(network, rectangle(case.lower, case.upper))
         for corner in corners
     )
     row = Row((), y, -most, strict=True)
-    return Property(stated.inputs, stated.outputs, (Case(case.lower, case.upper, ((row,), *case.unsafe[1:])),))
+    return Property(
+        stated.inputs, stated.outputs, (Case(case.lower, case.upper, ((row,), *case.unsafe[1:])),)
+    )
 
 
 def not_strict(stated: Property) -> Property:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..models.claim import Claim
-from ..models.text import number
+from ..common.text import number
+from ..models.claims.claim import Claim
 
 
 class Uncovered(Exception):
@@ -83,7 +83,8 @@ def _well_formed(settled: Settled, shares: Sequence[Share]) -> bool:
         return False
     rivals = settled.rivals
     return rivals is None or (
-        len(set(rivals)) == len(rivals) and all(type(r) is int and 0 <= r < shares[settled.label].rivals for r in rivals)
+        len(set(rivals)) == len(rivals)
+        and all(type(r) is int and 0 <= r < shares[settled.label].rivals for r in rivals)
     )
 
 

@@ -1,6 +1,6 @@
 """`relucid.prove`: the Python way in, from whatever the user has at hand to a verdict.
 
-Builds the claim and hands it to the race.  For claim files see `models/claim_file.py`.
+Builds the claim and hands it to the race.  For claim files see `models/claims/claim_file.py`.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..common.deadline import OutOfTime, until
-from ..models.claim import Claim, Decision, Label
-from ..models.domain import Domain
-from ..models.errors import InputError
-from ..models.network import Network
-from ..models.onnx_inputs import compare_on_words
-from ..models.onnx_reader import load_traced, trace_onnx
-from ..models.onnx_reading import Reading
-from ..models.pair import Pair, claim_of_pair
-from ..models.program import Program
-from .backend import Budget
-from .boxes.stacked import same_nodes
-from .race import Progress, check_limits, check_trust, prove_claim
+from ..common.errors import InputError
+from ..models.claims.claim import Claim, Decision, Label
+from ..models.claims.domain import Domain
+from ..models.claims.pair import Pair, claim_of_pair
+from ..models.network.network import Network
+from ..models.network.stacked import same_nodes
+from ..models.onnx.inputs import compare_on_words
+from ..models.onnx.reader import load_traced, trace_onnx
+from ..models.onnx.reading import Reading
+from ..models.program.program import Program
+from .race.backend import Budget
+from .race.race import Progress, check_limits, check_trust, prove_claim
 from .verdict import Trust, Unknown, Verdict
 
 __all__ = ["claim_of", "domain_of", "prove", "prove_claim"]
@@ -73,7 +73,13 @@ def prove(
     unfinished work is kept and from which it goes on.  `proof`: a file for a proof that `relucid check` accepts, or the witness
     of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/proof-format.md, §9).  Raises InputError for what cannot be read or does not fit.
     """
-    options: dict[str, Any] = {"labels": labels, "decision": decision, "encoding": encoding, "network_b": network_b, "within": within}
+    options: dict[str, Any] = {
+        "labels": labels,
+        "decision": decision,
+        "encoding": encoding,
+        "network_b": network_b,
+        "within": within,
+    }
     kept = None if checkpoint is None else os.fspath(checkpoint)
     budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples, kept)
     check_limits(budget)
@@ -113,7 +119,11 @@ def claim_of(
     readings: list[Reading] = []
     net = _network(network, where, encoding, readings)
     if (program is None) == (network_b is None):
-        raise InputError("program", "a claim is about a program or a second network", "give one of them, and None for the other")
+        raise InputError(
+            "program",
+            "a claim is about a program or a second network",
+            "give one of them, and None for the other",
+        )
     if network_b is not None:
         claim = _of_two(net, _network(network_b, where, encoding, readings), where, labels, decision, within)
     else:
@@ -123,7 +133,11 @@ def claim_of(
 
 
 def _of_one(
-    net: Network, prog: Program, where: Domain, labels: Sequence[Label] | None, decision: Literal["argmax", "sign"] | None
+    net: Network,
+    prog: Program,
+    where: Domain,
+    labels: Sequence[Label] | None,
+    decision: Literal["argmax", "sign"] | None,
 ) -> Claim:
     kind = decision or ("sign" if net.output_size == 1 else "argmax")
     if labels is not None:
@@ -151,9 +165,17 @@ def _of_two(
         try:
             return claim_of_pair(Pair(first, second, None, Fraction(within)), domain)
         except (ValueError, ZeroDivisionError, TypeError):
-            raise InputError("within", f"{within!r} is no number", 'give a Fraction, an int or a string such as "0.01"') from None
+            raise InputError(
+                "within", f"{within!r} is no number", 'give a Fraction, an int or a string such as "0.01"'
+            ) from None
     kind = decision or ("sign" if first.output_size == 1 else "argmax")
-    names = tuple(labels) if labels is not None else (False, True) if kind == "sign" else tuple(range(first.output_size))
+    names = (
+        tuple(labels)
+        if labels is not None
+        else (False, True)
+        if kind == "sign"
+        else tuple(range(first.output_size))
+    )
     return claim_of_pair(Pair(first, second, Decision(kind, names)), domain)
 
 
@@ -162,7 +184,11 @@ def domain_of(domain: Domain | Mapping[str, Any]) -> Domain:
     if isinstance(domain, Domain):
         return domain
     if not isinstance(domain, Mapping):
-        raise InputError("domain", f"{type(domain).__name__} is not a domain", 'pass a Domain or {"tokens": [...], "length": 8}')
+        raise InputError(
+            "domain",
+            f"{type(domain).__name__} is not a domain",
+            'pass a Domain or {"tokens": [...], "length": 8}',
+        )
     unknown = [k for k in domain if k not in DOMAIN_KEYS]
     if unknown:
         raise InputError("domain", f"unknown key {unknown[0]!r}", f"known keys are {', '.join(DOMAIN_KEYS)}")
@@ -170,9 +196,13 @@ def domain_of(domain: Domain | Mapping[str, Any]) -> Domain:
         if key not in domain:
             raise InputError("domain", f"{key} is missing", 'for example {"tokens": ["a", "b"], "length": 8}')
     length = domain["length"]
-    ends = (length, length) if isinstance(length, int) else tuple(length) if isinstance(length, Sequence) else ()
+    ends = (
+        (length, length) if isinstance(length, int) else tuple(length) if isinstance(length, Sequence) else ()
+    )
     if len(ends) != 2 or any(type(n) is not int for n in ends):
-        raise InputError("domain length", f"{length!r} is neither a length nor a pair of lengths", "write 8 or (4, 8)")
+        raise InputError(
+            "domain length", f"{length!r} is neither a length nor a pair of lengths", "write 8 or (4, 8)"
+        )
     where = domain.get("where")
     return Domain(
         _words(domain, "tokens"),
@@ -186,7 +216,9 @@ def domain_of(domain: Domain | Mapping[str, Any]) -> Domain:
 
 def _words(domain: Mapping[str, Any], key: str) -> tuple[str, ...]:
     words = domain.get(key, ())
-    if not isinstance(words, Sequence) or isinstance(words, str):  # letter by letter it would be another claim
+    if not isinstance(words, Sequence) or isinstance(
+        words, str
+    ):  # letter by letter it would be another claim
         raise InputError(f"domain {key}", f"{words!r} is not a list of words", 'write ["a", "b"]')
     return tuple(words)
 
@@ -197,7 +229,11 @@ def _program(program: ProgramLike | None, place: str) -> Program:
     if callable(program):
         return Program.from_function(program)
     if not isinstance(program, str):
-        raise InputError(place, f"{type(program).__name__} is not a program", 'pass a function, its source, or "file.py:function"')
+        raise InputError(
+            place,
+            f"{type(program).__name__} is not a program",
+            'pass a function, its source, or "file.py:function"',
+        )
     if "\n" in program or program.lstrip().startswith("def "):
         return Program.from_source(program)
     return Program.load(program)
@@ -210,7 +246,11 @@ def _network(network: Any, domain: Domain, encoding: str, readings: list[Reading
         if network.source and network.input_size == domain.input_size:
             readings.append(trace_onnx(network.source, origin=network.name, **size))
             if not same_nodes(readings[-1].network, network):
-                raise InputError(network.name, "its ONNX bytes are those of another network", "read it again, or leave them out")
+                raise InputError(
+                    network.name,
+                    "its ONNX bytes are those of another network",
+                    "read it again, or leave them out",
+                )
         return network
     if isinstance(network, bytes | bytearray | memoryview):
         read = trace_onnx(bytes(network), origin="network", **size)
@@ -229,7 +269,7 @@ def _exported(module: Any, domain: Domain, encoding: str) -> bytes:
     """A torch module as ONNX bytes, in evaluation mode."""
     import torch
 
-    from ..models.torch_import import from_torch
+    from ..models.onnx.torch_import import from_torch
 
     if encoding not in ("one_hot", "ids"):
         raise InputError("encoding", f"{encoding!r} is not an encoding", 'use "one_hot" or "ids"')
@@ -238,4 +278,6 @@ def _exported(module: Any, domain: Domain, encoding: str) -> bytes:
         example = torch.zeros(1, domain.positions, dtype=torch.int64, device=like.device)
     else:
         example = torch.zeros(1, domain.input_size, dtype=like.dtype, device=like.device)
-    return from_torch(module, positions=domain.positions, alphabet=len(domain.alphabet), example_input=example)
+    return from_torch(
+        module, positions=domain.positions, alphabet=len(domain.alphabet), example_input=example
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..models.text import decimal, rational
-from .certify import Certificate
+from ..common.text import decimal, rational
+from .proof.certify import Certificate
 from .verdict import Attempt, Counterexample, Proved, Refuted, Unknown, Verdict
 
 PROVED, REFUTED, UNKNOWN = 0, 1, 3
@@ -38,7 +38,9 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
         "exact_in_float32": verdict.exact_in_float32 if isinstance(verdict, Proved) else None,
         "certificate": (verdict.certificate or None) if isinstance(verdict, Proved) else None,
         "disagreeing": _disagreeing(verdict),
-        "proved_inputs": decimal(verdict.proved_inputs) if isinstance(verdict, Unknown) and verdict.proved_inputs is not None else None,
+        "proved_inputs": decimal(verdict.proved_inputs)
+        if isinstance(verdict, Unknown) and verdict.proved_inputs is not None
+        else None,
     }
 
 
@@ -46,7 +48,11 @@ def _disagreeing(verdict: Verdict) -> str | None:
     """On how many inputs network and program differ: none where it is proved, else what `--count` found."""
     if isinstance(verdict, Proved):
         return "0"
-    return decimal(verdict.disagreeing) if isinstance(verdict, Refuted) and verdict.disagreeing is not None else None
+    return (
+        decimal(verdict.disagreeing)
+        if isinstance(verdict, Refuted) and verdict.disagreeing is not None
+        else None
+    )
 
 
 def certificate_json(certificate: Certificate | None, why: str, domain_size: int) -> dict[str, Any]:

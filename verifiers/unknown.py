@@ -5,7 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 _NOTHING = ("trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof")
-_CHECK = ("shows", "reason", "domain_size", "tokens", "parts", "leaves", "run", "queries", "steps", "exact_in_float32", "bytes", "seconds")
+_CHECK = (
+    "shows",
+    "reason",
+    "domain_size",
+    "tokens",
+    "parts",
+    "leaves",
+    "run",
+    "queries",
+    "steps",
+    "exact_in_float32",
+    "bytes",
+    "seconds",
+)
 
 
 def undecided_json(reason: str, seconds: float | None = None) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, NoReturn
 
-from ..models.claim import Label
-from ..models.pair import Told
-from ..models.text import number, rational
+from ..common.text import number, rational
+from ..models.claims.claim import Label
+from ..models.claims.pair import Told
 from .evidence import Coverage, Settled
 
 Trust = Literal["checked", "exact", "float"]
@@ -75,7 +75,9 @@ class Attempt:
 
     def __str__(self) -> str:
         peak = f", {self.peak_mb:.0f} MB" if self.peak_mb is not None else ""
-        return f"{self.backend}: {self.outcome} in {self.seconds:.2f} s{peak}" + (f" ({self.detail})" if self.detail else "")
+        return f"{self.backend}: {self.outcome} in {self.seconds:.2f} s{peak}" + (
+            f" ({self.detail})" if self.detail else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,10 @@ class Counterexample:
 
     def __str__(self) -> str:
         if self.both is not None:
-            one, other = (repr(t.label) if t.label is not None else ", ".join(map(rational, t.outputs)) for t in self.both)
+            one, other = (
+                repr(t.label) if t.label is not None else ", ".join(map(rational, t.outputs))
+                for t in self.both
+            )
             return f"{list(self.tokens)}: network {one}, network_b {other}"
         return f"{list(self.tokens)}: network {self.network_label!r}, program {self.program_label!r}"
 
@@ -140,8 +145,14 @@ class Proved(_Verdict):
 
     def _said(self) -> str:
         how = f"{self.backend}, {self.seconds:.2f} s, trust: {self.trust}"
-        float32 = "float32 arithmetic gives the same" if self.exact_in_float32 else "of exact arithmetic: float32 may round differently"
-        return f"Proved: network and program agree on all {number(self.domain_size)} inputs ({how}; {float32})"
+        float32 = (
+            "float32 arithmetic gives the same"
+            if self.exact_in_float32
+            else "of exact arithmetic: float32 may round differently"
+        )
+        return (
+            f"Proved: network and program agree on all {number(self.domain_size)} inputs ({how}; {float32})"
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,7 +173,9 @@ class Refuted(_Verdict):
 
     def _said(self) -> str:
         how = f"({self.backend}, {self.seconds:.2f} s, {number(self.domain_size)} inputs in the domain)"
-        return "\n".join([f"Refuted: network and program differ {how}", *(f"  on {c}" for c in self.counterexamples)])
+        return "\n".join(
+            [f"Refuted: network and program differ {how}", *(f"  on {c}" for c in self.counterexamples)]
+        )
 
 
 @dataclass(frozen=True, repr=False)

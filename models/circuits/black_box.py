@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from .checkpoint import VOCABULARY_FILE, read_words
+from ...common.errors import InputError
 from .circuit import CircuitSummary
+from .formats.checkpoint import VOCABULARY_FILE, read_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,9 @@ def as_logits(name: str, answer: Any, batch: int, vocabulary: tuple[str, ...]) -
     if values.ndim == 1 and len(values) == batch:
         return _one_hot(name, values, vocabulary, wanted)
     if values.shape != (batch, len(vocabulary)) or values.dtype.kind not in "fiub":
-        raise InputError(name, f"gives shape {values.shape} and type {values.dtype} for {batch} sequences", wanted)
+        raise InputError(
+            name, f"gives shape {values.shape} and type {values.dtype} for {batch} sequences", wanted
+        )
     return values
 
 
@@ -63,12 +65,20 @@ def _one_hot(name: str, labels: np.ndarray, vocabulary: tuple[str, ...], wanted:
         number = {word: i for i, word in enumerate(vocabulary)}
         strange = next((x for x in labels.tolist() if not isinstance(x, str) or x not in number), None)
         if strange is not None or None in labels.tolist():
-            raise InputError(name, f"gives the label {strange!r:.60}, which is no word of its vocabulary", wanted)
+            raise InputError(
+                name, f"gives the label {strange!r:.60}, which is no word of its vocabulary", wanted
+            )
         labels = np.array([number[x] for x in labels.tolist()], dtype=np.int64)
     if labels.dtype.kind not in "iu":
-        raise InputError(name, f"gives labels of type {labels.dtype}", "labels are words of the vocabulary or their ids")
+        raise InputError(
+            name, f"gives labels of type {labels.dtype}", "labels are words of the vocabulary or their ids"
+        )
     if len(labels) and (labels.min() < 0 or labels.max() >= len(vocabulary)):
-        raise InputError(name, f"gives a label id outside 0 to {len(vocabulary) - 1}", "label ids are those of the vocabulary")
+        raise InputError(
+            name,
+            f"gives a label id outside 0 to {len(vocabulary) - 1}",
+            "label ids are those of the vocabulary",
+        )
     out = np.zeros((len(labels), len(vocabulary)), dtype=np.float32)
     out[np.arange(len(labels)), labels.astype(np.int64)] = 1
     return out

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from ..errors import InputError
+from ...common.errors import InputError
 
 if TYPE_CHECKING:
-    from ..claim_file import Task
-    from .control import Control
+    from ..claims.claim_file import Task
+    from .pruning.control import Control
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,16 @@ class Circuit(Protocol):
 
 def check_circuit(circuit: object) -> None:
     """Raises InputError where a member is missing: before the work, not after it."""
-    missing = [member for member in ("name", "vocabulary", "logits", "summary") if not hasattr(circuit, member)]
+    missing = [
+        member for member in ("name", "vocabulary", "logits", "summary") if not hasattr(circuit, member)
+    ]
     if missing:
         what = f"{type(circuit).__name__} is not a circuit: it has no {', '.join(missing)}"
-        raise InputError("circuit", what, "give a folder, a shipped name, or an object as in relucid.models.circuits.circuit.Circuit")
+        raise InputError(
+            "circuit",
+            what,
+            "give a folder, a shipped name, or an object as in relucid.models.circuits.circuit.Circuit",
+        )
 
 
 @runtime_checkable
@@ -81,7 +87,9 @@ class Pruned(Protocol):
         """Each pruned part is back with probability one half."""
         ...
 
-    def control(self, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, seed: int, say: Callable[[str], None]) -> Control | None:
+    def control(
+        self, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, seed: int, say: Callable[[str], None]
+    ) -> Control | None:
         """What the same pruning makes of random labels (`control.py`); None where that cannot be told."""
         ...
 
@@ -90,9 +98,13 @@ def checked_ids(name: str, ids: np.ndarray, positions: int, vocabulary: int) -> 
     """Token ids (batch, positions) as int64, or InputError where the model does not take them."""
     ids = np.asarray(ids)
     if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
-        raise InputError(name, f"ids of shape {ids.shape} and type {ids.dtype}", "give integers (batch, positions)")
+        raise InputError(
+            name, f"ids of shape {ids.shape} and type {ids.dtype}", "give integers (batch, positions)"
+        )
     if not 1 <= ids.shape[1] <= positions:
-        what = f"a sequence of {ids.shape[1]} tokens does not fit: the model takes 1 to {positions} (block_size)"
+        what = (
+            f"a sequence of {ids.shape[1]} tokens does not fit: the model takes 1 to {positions} (block_size)"
+        )
         raise InputError(name, what, "change the domain's length, prefix or suffix")
     if ids.size and (ids.min() < 0 or ids.max() >= vocabulary):
         raise InputError(name, f"a token id is outside 0 to {vocabulary - 1}", "use the vocabulary's ids")
@@ -117,19 +129,21 @@ _TASKS = {"quote_closing": "quotes_and_brackets", "bracket_depth": "quotes_and_b
 def shipped() -> dict[str, ShippedTask]:
     """The tasks that ship, by name."""
     return {
-        task: ShippedTask(task, _ZOO / folder, _ZOO / folder / f"{task}.mask.json", _ZOO / folder / f"{task}.toml")
+        task: ShippedTask(
+            task, _ZOO / folder, _ZOO / folder / f"{task}.mask.json", _ZOO / folder / f"{task}.toml"
+        )
         for task, folder in _TASKS.items()
     }
 
 
 def load_circuit(where: str | Path, mask: Path | None = None, run_code: bool = False) -> Circuit:
-    """The circuit in a folder or file of a known format (`formats.py`), or a shipped one by name.
+    """The circuit in a folder or file of a known format (`load.py`), or a shipped one by name.
 
     A task's name ("quote_closing") brings its node mask; a shipped folder's name ("quotes_and_brackets") is the
     full model.  `mask` wins over both.  What exists as a file or folder wins over a shipped name.  `run_code` allows a
     TorchScript file, which is a program, to run; Python is only run where `where` is file.py:function.
     """
-    from .formats import read_any
+    from .load import read_any
 
     place = Path(where)
     if not place.is_dir():
@@ -146,14 +160,20 @@ def own_task(where: str, mask: Path | None, vocabulary: tuple[str, ...]) -> Task
 
     Only one that has neither network nor program and speaks of words of the vocabulary; None where there is none, or a choice.
     """
-    from ..claim_file import load_task
+    from ..claims.claim_file import load_task
 
     path = Path(where.rpartition(":")[0] if ".py:" in where else where)
     known = None if path.is_dir() else shipped().get(where)
     folders = [mask.parent] if mask else []
     if path.exists():
         folders.append(path if path.is_dir() else path.parent)
-    name = (mask or path).name.removesuffix(".json").removesuffix(".mask").removeprefix("circuit_").removesuffix(".py")
+    name = (
+        (mask or path)
+        .name.removesuffix(".json")
+        .removesuffix(".mask")
+        .removeprefix("circuit_")
+        .removesuffix(".py")
+    )
     places = [place for folder in folders if (place := folder / f"{name}.toml").is_file()][:1]
     if not places and known is not None:
         places = [known.domain]

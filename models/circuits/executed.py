@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..domain import Domain
-from ..labelled import Labelled
+from ..automata.labelled import Labelled
+from ..claims.domain import Domain
 from .circuit import Circuit
 from .teacher import Questions, Teaching
 
@@ -20,7 +20,13 @@ BATCH = 1 << 12
 class Executed:
     """`ask(words)` gives the circuit's label indices; each distinct word is run once.  `progress` gets the number of words run."""
 
-    def __init__(self, circuit: Circuit, domain: Domain, labels: Sequence[object], progress: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        circuit: Circuit,
+        domain: Domain,
+        labels: Sequence[object],
+        progress: Callable[[int], None] | None = None,
+    ) -> None:
         self._questions, self._domain = Questions(circuit, domain, labels), domain
         self._progress = progress or (lambda count: None)
         self._number: dict[bytes, int] = {}
@@ -58,4 +64,6 @@ class Executed:
         return Labelled(np.asarray(words, dtype=np.int16), self(words))
 
     def teaching(self) -> Teaching:
-        return Teaching(self.labelled(), np.array(self._margins), self._margin, self._domain.unpadded(self._closest))
+        return Teaching(
+            self.labelled(), np.array(self._margins), self._margin, self._domain.unpadded(self._closest)
+        )

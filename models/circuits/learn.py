@@ -12,10 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ...common.deadline import check
-from ..automaton import Automaton
-from ..labelled import Labelled
-from ..layered import Layered, minimised
-from ..sampling import Sampler
+from ..automata.automaton import Automaton
+from ..automata.labelled import Labelled
+from ..automata.layered import Layered, minimised
+from ..automata.sampling import Sampler
 
 TAILS = 24  # random continuations per state of the domain
 STATES = 128  # per position
@@ -58,7 +58,9 @@ class LayeredLearner:
         return None
 
     def _pass(self) -> Layered | None:
-        states: list[tuple[int, np.ndarray]] = [(0, np.zeros(0, dtype=np.int16))]  # the domain's state, and a word that leads there
+        states: list[tuple[int, np.ndarray]] = [
+            (0, np.zeros(0, dtype=np.int16))
+        ]  # the domain's state, and a word that leads there
         tables, asked = [], 0
         for t in range(self.language.length):
             table = np.full((len(states), self.language.symbol_count), -1, dtype=np.int64)
@@ -75,7 +77,9 @@ class LayeredLearner:
                 if asked > QUESTIONS:
                     return None
                 heads = np.stack([head for _, _, head in arrivals])
-                words = np.concatenate([np.repeat(heads, len(tails), axis=0), np.tile(tails, (len(heads), 1))], axis=1)
+                words = np.concatenate(
+                    [np.repeat(heads, len(tails), axis=0), np.tile(tails, (len(heads), 1))], axis=1
+                )
                 answers = self.ask(words).reshape(len(heads), len(tails))
                 for (number, symbol, head), row in zip(arrivals, answers, strict=True):
                     key = (target, row.tobytes())

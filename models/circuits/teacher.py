@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..domain import Domain
-from ..errors import InputError
-from ..labelled import Labelled
-from ..language import build_language
+from ...common.errors import InputError
+from ..automata.labelled import Labelled
+from ..claims.domain import Domain
+from ..claims.language import build_language
 from .circuit import Circuit
 
 LARGEST_DOMAIN = 10**7
@@ -34,16 +34,25 @@ class Teaching:
 
 
 def label_domain(
-    circuit: Circuit, domain: Domain, labels: Sequence[object], progress: Callable[[int, int], None] | None = None
+    circuit: Circuit,
+    domain: Domain,
+    labels: Sequence[object],
+    progress: Callable[[int, int], None] | None = None,
 ) -> Teaching:
     """Run the circuit on the whole domain.  `progress(done, all)` is called after each batch."""
     ask = Questions(circuit, domain, labels)
     language = build_language(domain, None, None)
     if language.empty:
-        raise InputError("[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length")
+        raise InputError(
+            "[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length"
+        )
     size = language.size
     if size > LARGEST_DOMAIN:
-        raise InputError("[domain]", f"{size} inputs are too many to run the circuit on each", f"keep it to {LARGEST_DOMAIN}")
+        raise InputError(
+            "[domain]",
+            f"{size} inputs are too many to run the circuit on each",
+            f"keep it to {LARGEST_DOMAIN}",
+        )
     words, decisions, margins = [], [], []
     margin, closest, done = float("inf"), np.zeros(domain.max_length, dtype=np.int16), 0
     for batch, _ in language.words():
@@ -67,7 +76,9 @@ def check_repeatable(circuit: Circuit, teaching: Teaching, domain: Domain, label
     (first, margins), (second, again) = ask(words), ask(words)
     flipped = (first != second) & (margins > SLACK)
     if flipped.any() or not np.allclose(margins, again, rtol=SLACK, atol=SLACK):
-        raise InputError(circuit.name, "gives different logits for the same inputs", "switch off dropout and sampling")
+        raise InputError(
+            circuit.name, "gives different logits for the same inputs", "switch off dropout and sampling"
+        )
 
 
 class Questions:
@@ -87,7 +98,11 @@ class Questions:
         for rows, ids in self.ids(words):
             chosen = self._logits(ids)[:, self.columns]
             if not np.isfinite(chosen).all():
-                raise InputError(self.circuit.name, "gives logits that are not finite on this domain", "the weights overflow float32")
+                raise InputError(
+                    self.circuit.name,
+                    "gives logits that are not finite on this domain",
+                    "the weights overflow float32",
+                )
             best[rows] = chosen.argmax(axis=1)  # numpy's argmax takes the first of equal values
             if len(self.columns) > 1:
                 ordered = np.sort(chosen, axis=1)
@@ -100,7 +115,12 @@ class Questions:
         for length in np.unique(lengths):
             rows = np.flatnonzero(lengths == length)
             body = self.tokens[words[rows, :length].astype(np.int64)]
-            yield rows, np.concatenate([np.tile(self.prefix, (len(rows), 1)), body, np.tile(self.suffix, (len(rows), 1))], axis=1)
+            yield (
+                rows,
+                np.concatenate(
+                    [np.tile(self.prefix, (len(rows), 1)), body, np.tile(self.suffix, (len(rows), 1))], axis=1
+                ),
+            )
 
     def _logits(self, ids: np.ndarray) -> np.ndarray:
         """One row of real numbers per sequence, or InputError: numpy would spread a single row over the whole batch."""
@@ -108,9 +128,16 @@ class Questions:
         try:
             logits = np.asarray(answer)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(self.circuit.name, f"its logits are not an array ({error})", "return float32 (batch, vocab)") from None
+            raise InputError(
+                self.circuit.name, f"its logits are not an array ({error})", "return float32 (batch, vocab)"
+            ) from None
         wide = len(self.circuit.vocabulary)
-        if logits.ndim != 2 or len(logits) != len(ids) or logits.shape[1] < wide or logits.dtype.kind not in "fiub":
+        if (
+            logits.ndim != 2
+            or len(logits) != len(ids)
+            or logits.shape[1] < wide
+            or logits.dtype.kind not in "fiub"
+        ):
             what = f"gives logits of shape {logits.shape} and type {logits.dtype} for {len(ids)} sequences"
             raise InputError(self.circuit.name, what, f"return float32 ({len(ids)}, {wide})")
         return logits
@@ -119,7 +146,11 @@ class Questions:
 def _label_columns(circuit: Circuit, number: dict[str, int], labels: Sequence[object]) -> np.ndarray:
     strange = next((y for y in labels if not isinstance(y, str)), None)
     if strange is not None:
-        raise InputError("[decision] labels", f"{strange!r} is not a string", "a circuit's labels are words of its vocabulary")
+        raise InputError(
+            "[decision] labels",
+            f"{strange!r} is not a string",
+            "a circuit's labels are words of its vocabulary",
+        )
     return _ids(circuit, number, labels, "[decision] labels")
 
 
@@ -127,9 +158,15 @@ def _ids(circuit: Circuit, number: dict[str, int], words: Sequence[object], plac
     unknown = next((w for w in words if w not in number), None)
     if unknown is not None:
         known = ", ".join(map(repr, list(number)[:20])) + (", ..." if len(number) > 20 else "")
-        raise InputError(place, f"{unknown!r} is not in the vocabulary of {circuit.name}", f"its words are {known}")
+        raise InputError(
+            place, f"{unknown!r} is not in the vocabulary of {circuit.name}", f"its words are {known}"
+        )
     if len(number) < len(circuit.vocabulary):
         twice = next((w for w in words if sum(w == known for known in circuit.vocabulary) > 1), None)
         if twice is not None:
-            raise InputError(place, f"{twice!r} is in the vocabulary of {circuit.name} twice", "give each id a word of its own")
+            raise InputError(
+                place,
+                f"{twice!r} is in the vocabulary of {circuit.name} twice",
+                "give each id a word of its own",
+            )
     return np.array([number[w] for w in words], dtype=np.int64)  # type: ignore[index]

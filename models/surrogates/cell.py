@@ -13,8 +13,8 @@ from itertools import pairwise, permutations, product
 
 import numpy as np
 
-from ..domain import Domain
-from ..network import Network
+from ..claims.domain import Domain
+from ..network.network import Network
 from .machine import Machine
 from .unroll import Unroller
 
@@ -46,10 +46,14 @@ def smallest_cell(machine: Machine) -> Cell | None:
     n = machine.states
     if n == 1:
         return None
-    orders = np.array([p for p in permutations(range(n)) if p[0] < p[-1]] if n > 2 else [(0, 1), (1, 0)])  # place[state]
+    orders = np.array(
+        [p for p in permutations(range(n)) if p[0] < p[-1]] if n > 2 else [(0, 1), (1, 0)]
+    )  # place[state]
     columns = np.unique(machine.step, axis=1)
     inverse = np.argsort(orders, axis=1)
-    images = np.take_along_axis(orders[:, :, None], columns[inverse].reshape(len(orders), -1, 1), axis=1).reshape(len(orders), n, -1)
+    images = np.take_along_axis(
+        orders[:, :, None], columns[inverse].reshape(len(orders), -1, 1), axis=1
+    ).reshape(len(orders), n, -1)
     slopes = np.diff(images, axis=1)
     kinks = (np.diff(slopes, axis=1) != 0).sum(axis=1).max(axis=1)
     read = np.array([len(_readout_kinks(machine.outputs[i])) for i in inverse])
@@ -63,7 +67,11 @@ def smallest_cell(machine: Machine) -> Cell | None:
             continue
         slope, jumps = found
         cell = _cell(machine, orders[k], slope, jumps)
-        key = (len(jumps), int(read[k]), int(np.count_nonzero(cell.add)) + int(np.count_nonzero(cell.at)) + sum(map(abs, jumps)))
+        key = (
+            len(jumps),
+            int(read[k]),
+            int(np.count_nonzero(cell.add)) + int(np.count_nonzero(cell.at)) + sum(map(abs, jumps)),
+        )
         if best is None or key < best[0]:
             best = key, cell
     return best[1] if best else None
@@ -80,12 +88,22 @@ def _shared(slopes: np.ndarray, most: int) -> tuple[int, tuple[int, ...]] | None
     """Slope and jumps that serve every symbol, with no ReLU or one more than the symbol with most kinks has; slopes (gaps, symbols)."""
     changes = np.diff(slopes, axis=0)
     bent = (changes != 0).sum(axis=0)
-    hardest = [int(v) for v in changes[:, bent.argmax()] if v]  # with as many ReLUs as it has kinks, its kinks are the jumps
+    hardest = [
+        int(v) for v in changes[:, bent.argmax()] if v
+    ]  # with as many ReLUs as it has kinks, its kinks are the jumps
     firsts = {int(v) for v in slopes[0]}
-    values = sorted({int(v) for v in changes.flat if v} | {a - b for a in firsts for b in firsts if a != b}, key=lambda v: (abs(v), -v))
+    values = sorted(
+        {int(v) for v in changes.flat if v} | {a - b for a in firsts for b in firsts if a != b},
+        key=lambda v: (abs(v), -v),
+    )
     tried = [tuple(sorted(hardest))]
     tried += [tuple(sorted((*hardest, v))) for v in values]
-    tried += [tuple(sorted((*hardest[:i], v, c - v, *hardest[i + 1 :]))) for i, c in enumerate(hardest) for v in values if v != c]
+    tried += [
+        tuple(sorted((*hardest[:i], v, c - v, *hardest[i + 1 :])))
+        for i, c in enumerate(hardest)
+        for v in values
+        if v != c
+    ]
     for jumps in dict.fromkeys(tried):
         if len(jumps) <= most:
             slope = _slope(slopes, jumps)
@@ -96,7 +114,9 @@ def _shared(slopes: np.ndarray, most: int) -> tuple[int, tuple[int, ...]] | None
 
 def _slope(slopes: np.ndarray, jumps: tuple[int, ...]) -> int | None:
     """The slope that, with these jumps, serves every symbol: 1 (the state is kept) if that does, else the smallest."""
-    starts: dict[tuple[int, ...], set[int]] = {}  # for changes from gap to gap: what ReLUs may add from the first place on
+    starts: dict[
+        tuple[int, ...], set[int]
+    ] = {}  # for changes from gap to gap: what ReLUs may add from the first place on
     gaps = len(slopes)
     for places in product(range(gaps + 1), repeat=len(jumps)):
         have = [0] * (gaps + 1)
@@ -133,7 +153,9 @@ def _cell(machine: Machine, place: np.ndarray, slope: int, jumps: tuple[int, ...
         at[:, a] = where
     cell = Cell(place, slope, images[0].copy(), np.array(jumps, dtype=np.int64), at)
     line = np.arange(machine.states)
-    assert all((cell.step(line, a) == images[:, a]).all() for a in range(images.shape[1])), "a cell moves as the machine does"
+    assert all((cell.step(line, a) == images[:, a]).all() for a in range(images.shape[1])), (
+        "a cell moves as the machine does"
+    )
     return cell
 
 
@@ -141,7 +163,9 @@ def cell_network(machine: Machine, cell: Cell, domain: Domain, columns: np.ndarr
     """Unrolled over the domain's positions, with outputs columns[:, label]; `columns` are integers (outputs, labels)."""
     net = Unroller(domain)
     top = np.array([machine.states - 1])
-    first = cell.place[machine.step[0]]  # the state is known before, so the first symbol alone says where it leads
+    first = cell.place[
+        machine.step[0]
+    ]  # the state is known before, so the first symbol alone says where it leads
     state = net.affine({0: net.reads(0, first[None, :])}, np.zeros(1))
     one = np.ones((1, 1), dtype=np.int64)
     for t in range(1, domain.max_length):
@@ -149,7 +173,9 @@ def cell_network(machine: Machine, cell: Cell, domain: Domain, columns: np.ndarr
             state = net.clamped(state, np.zeros(1, dtype=np.int64), top)
         parts = {state: cell.slope * one, 0: net.reads(t, cell.add[None, :])}
         if cell.width:
-            over = net.affine({state: np.ones((cell.width, 1)), 0: net.reads(t, -cell.at)}, np.zeros(cell.width))
+            over = net.affine(
+                {state: np.ones((cell.width, 1)), 0: net.reads(t, -cell.at)}, np.zeros(cell.width)
+            )
             parts[net.relu(over)] = cell.jumps[None, :]
         state = net.affine(parts, np.zeros(1))
     if net.wide(state):

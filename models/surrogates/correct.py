@@ -36,14 +36,18 @@ class Box:
         return inside
 
 
-def boxes_for(wrong: np.ndarray, words: np.ndarray, labels: np.ndarray, symbols: int, limit: int) -> list[Box] | None:
+def boxes_for(
+    wrong: np.ndarray, words: np.ndarray, labels: np.ndarray, symbols: int, limit: int
+) -> list[Box] | None:
     """Boxes that together hold every row of `wrong`, each with words of one label only; None when `limit` do not suffice."""
     rest = np.array(wrong, dtype=np.int64)
     others = {int(c): words[labels != c] for c in np.unique(labels[rest])}
     boxes: list[Box] = []
     length = words.shape[1]
     while len(rest):
-        if len(boxes) == limit or (len(boxes) == TRIED and (len(wrong) - len(rest)) * 4 * limit < len(wrong) * TRIED):
+        if len(boxes) == limit or (
+            len(boxes) == TRIED and (len(wrong) - len(rest)) * 4 * limit < len(wrong) * TRIED
+        ):
             return None
         row = int(rest[0])
         c = int(labels[row])
@@ -83,7 +87,9 @@ def _grown(word: np.ndarray, label: int, others: np.ndarray, symbols: int, order
     return Box(label, allowed)
 
 
-def corrected(layers: Layers, boxes: Sequence[Box], words: np.ndarray, labels: np.ndarray, ids: np.ndarray, prefix: int) -> Layers:
+def corrected(
+    layers: Layers, boxes: Sequence[Box], words: np.ndarray, labels: np.ndarray, ids: np.ndarray, prefix: int
+) -> Layers:
     """The network with one neuron per box (and its copy in each later hidden layer); `ids` are the words at all positions."""
     if not boxes:
         return layers

@@ -15,12 +15,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..claim import Decision
-from ..domain import Domain
-from ..errors import InputError
-from ..labelled import Labelled
-from ..layered import Layered, smallest_layered
-from ..network import Network, feed_forward
+from ...common.errors import InputError
+from ..automata.labelled import Labelled
+from ..automata.layered import Layered, smallest_layered
+from ..claims.claim import Decision
+from ..claims.domain import Domain
+from ..network.network import Network, feed_forward
 from .cell import cell_network, smallest_cell
 from .correct import Box, boxes_for, corrected
 from .linear import linear_layers
@@ -32,7 +32,10 @@ from .surrogate import NoSurrogate, Plan, Progress, Surrogate, described, wrong_
 from .train import Layers, Shape, train, tuned
 
 SHAPES = (
-    *(Shape((w,), r, s) for w, r, s in ((1, 8, 320), (2, 8, 400), (4, 8, 480), (8, 8, 600), (16, 4, 720), (32, 2, 800))),
+    *(
+        Shape((w,), r, s)
+        for w, r, s in ((1, 8, 320), (2, 8, 400), (4, 8, 480), (8, 8, 600), (16, 4, 720), (32, 2, 800))
+    ),
     *(Shape(w, r, 1000) for w, r in (((8, 8), 4), ((16, 16), 4), ((24, 24), 2))),
     Shape((64,), 2, 800),
     Shape((48, 48), 2, 1200),
@@ -44,7 +47,9 @@ MANY = 1024  # corrections over which we give up
 LARGEST = 2000  # neurons of a one-hot network
 NEXT_TO_MACHINE = 4  # neurons up to which hidden layers are tried where a small machine explains the labels
 HOPELESS = 2  # shapes in a row that learn next to nothing, after which no larger ones are tried
-INPUTS_PER_WEIGHT = 4  # of linear networks on a part of a domain: with half of that, most labels could be fitted
+INPUTS_PER_WEIGHT = (
+    4  # of linear networks on a part of a domain: with half of that, most labels could be fitted
+)
 TUNED = (1, 2, 4, 8)  # rounding levels that are trained for
 
 __all__ = ["NoSurrogate", "Surrogate", "fit_surrogate"]
@@ -68,7 +73,7 @@ def fit_surrogate(
     `budget_seconds` ends training, not the search: what is built is exact whatever the time.  Raises InputError where the
     inputs or labels are unusable, NoSurrogate where every exact network that was found is over the limits.
     """
-    from ..onnx_writer import with_source
+    from ..onnx.writer import with_source
 
     started = time.monotonic()
     _validate(labelled, domain, decision)
@@ -79,14 +84,26 @@ def fit_surrogate(
     wrong = wrong_rows(network, labelled, domain, decision)
     if len(wrong):
         row = domain.unpadded(labelled.words[wrong[0]])
-        raise InputError("surrogate", f"wrong on {len(wrong)} of {len(labelled)} inputs, {row!r} first", "label each input once")
+        raise InputError(
+            "surrogate",
+            f"wrong on {len(wrong)} of {len(labelled)} inputs, {row!r} first",
+            "label each input once",
+        )
     return replace(surrogate, seconds=time.monotonic() - started)
 
 
 class _Fit:
     """One run of the search over families; holds the data and the best plan so far."""
 
-    def __init__(self, labelled: Labelled, domain: Domain, decision: Decision, seed: int, say: Progress, deadline: float) -> None:
+    def __init__(
+        self,
+        labelled: Labelled,
+        domain: Domain,
+        decision: Decision,
+        seed: int,
+        say: Progress,
+        deadline: float,
+    ) -> None:
         self.labelled, self.words, self.labels = labelled, labelled.words, labelled.labels
         self.domain, self.decision, self.outputs = domain, decision, len(decision.labels)
         self.seed, self.say, self.deadline = seed, say, deadline
@@ -106,7 +123,9 @@ class _Fit:
         counts = np.bincount(self.labels, minlength=self.outputs)
         scores = (np.arange(self.outputs) == counts.argmax()).astype(float)
         if counts.max() == len(self.labels):
-            return Plan(self._feed_forward([(np.zeros((self.outputs, self.domain.input_size)), scores)]), "constant")
+            return Plan(
+                self._feed_forward([(np.zeros((self.outputs, self.domain.input_size)), scores)]), "constant"
+            )
         self.say("linear: looking for weights")
         per_weight = 0 if automaton is None else INPUTS_PER_WEIGHT
         linear = linear_layers(self.ids, self.labels, self.outputs, self.used, self.seed, per_weight)
@@ -118,7 +137,10 @@ class _Fit:
             self._automata(automaton)
             if self.plan is not None and self.structured:
                 return self.plan  # what a small machine explains is likely to hold beyond the inputs at hand
-        empty: Layers = [(np.zeros((0, self.domain.input_size)), np.zeros(0)), (np.zeros((self.outputs, 0)), scores)]
+        empty: Layers = [
+            (np.zeros((0, self.domain.input_size)), np.zeros(0)),
+            (np.zeros((self.outputs, 0)), scores),
+        ]
         self._corrected(empty, np.flatnonzero(self.labels != counts.argmax()), limit=8)
         if automaton is None:
             self._automata(lambda: smallest_layered(self.labelled, len(self.domain.symbols), LARGEST))
@@ -128,9 +150,15 @@ class _Fit:
             if sum(shape.hidden) >= self._to_beat():
                 continue
             self._try(shape)
-            if self.hopeless == HOPELESS or (self.plan and self.plan.family == "dense" and self.plan.corrections == 0):
+            if self.hopeless == HOPELESS or (
+                self.plan and self.plan.family == "dense" and self.plan.corrections == 0
+            ):
                 break
-        if self.closest is not None and not self.structured and (self.plan is None or self.plan.neurons > FEW):
+        if (
+            self.closest is not None
+            and not self.structured
+            and (self.plan is None or self.plan.neurons > FEW)
+        ):
             wrong, layers = self.closest
             limit = min(MANY, self.plan.neurons - 1 if self.plan else MANY)
             self.say(f"correcting {len(wrong)} inputs by construction")
@@ -162,7 +190,9 @@ class _Fit:
             unrolled.append(layered_of(machine, self.domain.max_length))
             cell = smallest_cell(machine)
             if cell is not None:
-                self._keep(Plan(cell_network(machine, cell, self.domain, self.columns), "cell", cell=cell.width))
+                self._keep(
+                    Plan(cell_network(machine, cell, self.domain, self.columns), "cell", cell=cell.width)
+                )
         for each in unrolled:
             if neurons_of(each) <= LARGEST and (self.plan is None or neurons_of(each) < self.plan.neurons):
                 self._keep(Plan(one_hot_network(each, self.domain, self.columns), "one-hot"))
@@ -170,7 +200,9 @@ class _Fit:
     def _try(self, shape: Shape) -> None:
         rng = np.random.default_rng([self.seed, *shape.hidden])
         sample = self._sample(rng)
-        self.say(f"hidden layers {'x'.join(map(str, shape.hidden))}: training on {len(sample)} of {len(self.labels)} inputs")
+        self.say(
+            f"hidden layers {'x'.join(map(str, shape.hidden))}: training on {len(sample)} of {len(self.labels)} inputs"
+        )
         for _ in range(1 if self.structured else ROUNDS):
             found = train(
                 self._one_hot(sample),
@@ -224,7 +256,9 @@ class _Fit:
             for rounded in quantised(again, self.used, ids, labels, (levels,)):
                 if self.keeper.right(rounded):
                     slimmer = slim(rounded, self.keeper.right)
-                    return min((best, slimmer), key=lambda found: Plan(self._feed_forward(found), "dense").cost)
+                    return min(
+                        (best, slimmer), key=lambda found: Plan(self._feed_forward(found), "dense").cost
+                    )
         return best
 
     def _corrected(self, layers: Layers, wrong: np.ndarray, limit: int) -> None:
@@ -237,9 +271,11 @@ class _Fit:
 
     def _keep(self, plan: Plan) -> None:
         """The plan, if it is the smallest yet, and exact in float32."""
-        from ..float32 import exact_in_float32
+        from ..network.float32 import exact_in_float32
 
-        if (self.plan is None or plan.cost < self.plan.cost) and exact_in_float32(plan.network, self.domain.positions).ok:
+        if (self.plan is None or plan.cost < self.plan.cost) and exact_in_float32(
+            plan.network, self.domain.positions
+        ).ok:
             self.plan = plan
 
     def _feed_forward(self, layers: Layers) -> Network:
@@ -264,10 +300,18 @@ class _Fit:
 
 def _validate(labelled: Labelled, domain: Domain, decision: Decision) -> None:
     if len(labelled) == 0:
-        raise InputError("surrogate", "there are no inputs to learn from", "loosen the domain's predicate or length")
+        raise InputError(
+            "surrogate", "there are no inputs to learn from", "loosen the domain's predicate or length"
+        )
     if labelled.words.shape[1] != domain.max_length:
-        raise InputError("surrogate", f"words have {labelled.words.shape[1]} positions, the domain {domain.max_length}")
-    if labelled.words.size and not 0 <= int(labelled.words.min()) <= int(labelled.words.max()) < len(domain.symbols):
+        raise InputError(
+            "surrogate", f"words have {labelled.words.shape[1]} positions, the domain {domain.max_length}"
+        )
+    if labelled.words.size and not 0 <= int(labelled.words.min()) <= int(labelled.words.max()) < len(
+        domain.symbols
+    ):
         raise InputError("surrogate", "a word holds a symbol that the domain does not have")
     if not 0 <= int(labelled.labels.min()) <= int(labelled.labels.max()) < len(decision.labels):
-        raise InputError("surrogate", f"a label index is outside the decision's {len(decision.labels)} labels")
+        raise InputError(
+            "surrogate", f"a label index is outside the decision's {len(decision.labels)} labels"
+        )

@@ -57,7 +57,9 @@ def _separated(
     size = int(groups.max()) + 1
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(flat))[:FIRST]
-    chosen = np.unique(np.concatenate([chosen, *(np.flatnonzero(labels == y)[:4] for y in np.unique(labels))]))
+    chosen = np.unique(
+        np.concatenate([chosen, *(np.flatnonzero(labels == y)[:4] for y in np.unique(labels))])
+    )
     seen = np.zeros(len(flat), dtype=bool)
     for _ in range(ROUNDS):
         for row in chosen:
@@ -98,8 +100,12 @@ class _Program:
         self.solver.SetTimeLimit(int(1000 * SECONDS))
         infinity = self.solver.infinity()
         self.bias = {c: self.solver.NumVar(-infinity, infinity, "") for c in range(1, outputs)}
-        self.plus = {(c, g): self.solver.NumVar(0.0, infinity, "") for c in range(1, outputs) for g in self.live}
-        self.minus = {(c, g): self.solver.NumVar(0.0, infinity, "") for c in range(1, outputs) for g in self.live}
+        self.plus = {
+            (c, g): self.solver.NumVar(0.0, infinity, "") for c in range(1, outputs) for g in self.live
+        }
+        self.minus = {
+            (c, g): self.solver.NumVar(0.0, infinity, "") for c in range(1, outputs) for g in self.live
+        }
         goal = self.solver.Objective()
         for variable in (*self.plus.values(), *self.minus.values()):
             goal.SetCoefficient(variable, 1.0)

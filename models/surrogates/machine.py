@@ -1,7 +1,7 @@
 """The smallest state machine that gives labelled words their labels, found by CP-SAT: what recurrent cells are built from.
 
 A step of `fit.py`.  Padding leaves the state alone, so that one machine serves every length.  The words enter as their layered
-automaton (`models/layered.py`): a state of it is reached in some states of the machine, and its final states say the label.
+automaton (`models/automata/layered.py`): a state of it is reached in some states of the machine, and its final states say the label.
 States of one layer that some continuation tells apart are pinned to different states of the machine, which leaves little to
 search.  One thread, a seed and deterministic time: runs repeat.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...common.deadline import check, left
-from ..layered import Layered
+from ..automata.layered import Layered
 
 MAX_STATES = 8  # of a machine: beyond that one-hot layers do as well
 EDGES = 4000  # of the layered automaton: what the solver is given
@@ -44,7 +44,9 @@ class Machine:
         return self.outputs[self.run(words)]
 
 
-def smallest_machine(layered: Layered, symbols: int, pad: int | None, seed: int, largest: int = MAX_STATES) -> Machine | None:
+def smallest_machine(
+    layered: Layered, symbols: int, pad: int | None, seed: int, largest: int = MAX_STATES
+) -> Machine | None:
     """The machine with the fewest states, at most `largest`, that gives every word its label; None where none was found.
 
     `pad`: the symbol that leaves the state alone.  Fewest: unless CP-SAT gave up on a smaller number.
@@ -93,13 +95,17 @@ def _clique(apart: np.ndarray) -> list[int]:
     return found
 
 
-def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: int, effort: float) -> tuple[Machine | None, float]:
+def _solved(
+    layered: Layered, states: int, symbols: int, pad: int | None, seed: int, effort: float
+) -> tuple[Machine | None, float]:
     """A machine with that many states, or None: there is none, or none was found with the effort; and the effort it took."""
     from ortools.sat.python import cp_model
 
     model = cp_model.CpModel()
     every = range(states)
-    step = {(q, a, r): model.new_bool_var("") for q in every for a in range(symbols) if a != pad for r in every}
+    step = {
+        (q, a, r): model.new_bool_var("") for q in every for a in range(symbols) if a != pad for r in every
+    }
     for q in every:
         for a in range(symbols):
             if a != pad:
@@ -116,7 +122,9 @@ def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: 
         check()
         if t == layer:
             _pin(model, here, apart, states)
-        following = {(v, q): model.new_bool_var("") for v in range(int(table.max(initial=-1)) + 1) for q in every}
+        following = {
+            (v, q): model.new_bool_var("") for v in range(int(table.max(initial=-1)) + 1) for q in every
+        }
         for v, row in enumerate(table):
             for a in np.flatnonzero(row >= 0).tolist():
                 w = int(row[a])
@@ -146,7 +154,9 @@ def _solved(layered: Layered, states: int, symbols: int, pad: int | None, seed: 
     model.clear_hints()
     for variable in step.values():
         model.add_hint(variable, solver.value(variable))
-    model.maximize(sum(step[q, a, q] for q in every for a in range(symbols) if a != pad))  # plainer: fewer steps that move
+    model.maximize(
+        sum(step[q, a, q] for q in every for a in range(symbols) if a != pad)
+    )  # plainer: fewer steps that move
     plainer = cp_model.CpSolver()
     plainer.parameters.copy_from(solver.parameters)
     plainer.parameters.max_deterministic_time = EFFORT / 8

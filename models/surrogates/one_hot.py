@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..domain import Domain
-from ..layered import Layered
-from ..network import Network
+from ..automata.layered import Layered
+from ..claims.domain import Domain
+from ..network.network import Network
 from .machine import Machine
 from .unroll import Unroller
 
@@ -54,7 +54,9 @@ def _arrows(table: np.ndarray) -> _Arrows:
     added = np.zeros((len(kept), len(sources)), dtype=np.int64)
     for i, (target, common) in enumerate(into):
         added[target, i], added[common, i] = 1, -1
-    return _Arrows(sources, np.array(reads, dtype=np.int64).reshape(len(sources), table.shape[1]), kept, added)
+    return _Arrows(
+        sources, np.array(reads, dtype=np.int64).reshape(len(sources), table.shape[1]), kept, added
+    )
 
 
 def neurons_of(layered: Layered) -> int:
@@ -76,7 +78,8 @@ def one_hot_network(layered: Layered, domain: Domain, columns: np.ndarray) -> Ne
             if len(arrows.kept) > 1:  # the first symbol that matters is read as it is
                 targets = np.arange(len(arrows.kept))[:, None]
                 state = net.affine(
-                    {0: net.reads(t, (table[0][None, :] == targets).astype(np.int64))}, np.zeros(len(targets), dtype=np.int64)
+                    {0: net.reads(t, (table[0][None, :] == targets).astype(np.int64))},
+                    np.zeros(len(targets), dtype=np.int64),
                 )
             continue
         if net.wide(state):
@@ -85,7 +88,9 @@ def one_hot_network(layered: Layered, domain: Domain, columns: np.ndarray) -> Ne
         parts = {state: arrows.kept}
         if arrows.sources:
             here = np.eye(len(table), dtype=np.int64)[arrows.sources]
-            over = net.affine({state: here, 0: net.reads(t, arrows.reads)}, -np.ones(len(here), dtype=np.int64))
+            over = net.affine(
+                {state: here, 0: net.reads(t, arrows.reads)}, -np.ones(len(here), dtype=np.int64)
+            )
             parts[net.relu(over)] = arrows.added
         elif len(arrows.kept) == len(table) and (arrows.kept == np.eye(len(table))).all():
             continue

@@ -39,7 +39,9 @@ def decide(layers: Layers, ids: np.ndarray) -> np.ndarray:
     return outputs_of(layers, ids).argmax(axis=1)
 
 
-def quantised(layers: Layers, used: np.ndarray, ids: np.ndarray, labels: np.ndarray, levels: tuple[int, ...] = LEVELS) -> Iterator[Layers]:
+def quantised(
+    layers: Layers, used: np.ndarray, ids: np.ndarray, labels: np.ndarray, levels: tuple[int, ...] = LEVELS
+) -> Iterator[Layers]:
     """Rounded networks, coarse to fine; `ids` and `labels` place the threshold between two labels."""
     plain = _canonical(layers, used)
     for level in levels:
@@ -66,7 +68,9 @@ def _rounded(layers: Layers, levels: int, bias_grain: int) -> Layers:
     incoming = np.ones(layers[0][0].shape[1])
     for k, (weight, bias) in enumerate(layers):
         weight = weight / incoming  # undo the scaling of the neurons that this layer reads
-        largest = np.abs(weight).max(axis=1) if k < len(layers) - 1 else np.full(len(bias), np.abs(weight).max())
+        largest = (
+            np.abs(weight).max(axis=1) if k < len(layers) - 1 else np.full(len(bias), np.abs(weight).max())
+        )
         factor = np.where(largest > 0, levels / np.where(largest > 0, largest, 1), 1.0)
         out.append((np.round(weight * factor[:, None]), np.round(bias * factor * bias_grain) / bias_grain))
         incoming = factor

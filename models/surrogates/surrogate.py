@@ -11,11 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from ..claim import Decision
-from ..domain import Domain
-from ..errors import InputError
-from ..labelled import Labelled
-from ..network import Affine, Network, Relu
+from ...common.errors import InputError
+from ..automata.labelled import Labelled
+from ..claims.claim import Decision
+from ..claims.domain import Domain
+from ..network.network import Affine, Network, Relu
 
 CHECK_BATCH = 1 << 14
 
@@ -98,11 +98,17 @@ def described(network: Network, plan: Plan, inputs: int, seconds: float) -> Surr
 
 
 def _numbers(network: Network) -> list[np.ndarray]:
-    return [np.concatenate([*(w.ravel() for w in n.weights), n.bias]) for n in network.nodes if isinstance(n, Affine)]
+    return [
+        np.concatenate([*(w.ravel() for w in n.weights), n.bias])
+        for n in network.nodes
+        if isinstance(n, Affine)
+    ]
 
 
 def _bits(numbers: list[np.ndarray]) -> int:
-    return max(int(abs(int(v))).bit_length() for part in numbers for v in (part.max(initial=0), part.min(initial=0)))
+    return max(
+        int(abs(int(v))).bit_length() for part in numbers for v in (part.max(initial=0), part.min(initial=0))
+    )
 
 
 def wrong_rows(network: Network, labelled: Labelled, domain: Domain, decision: Decision) -> np.ndarray:
@@ -120,7 +126,7 @@ def check_in_onnxruntime(surrogate: Surrogate, labelled: Labelled, domain: Domai
 
     Raises RuntimeUnavailable where onnxruntime cannot run it.
     """
-    from ..runtime import OnnxRuntime
+    from ..network.runtime import OnnxRuntime
 
     runtime = OnnxRuntime(surrogate.network)
     for start in range(0, len(labelled), CHECK_BATCH):
@@ -129,5 +135,9 @@ def check_in_onnxruntime(surrogate: Surrogate, labelled: Labelled, domain: Domai
         wrong = np.flatnonzero(decision.decide(outputs) != labelled.labels[start : start + CHECK_BATCH])
         if len(wrong):
             row = domain.unpadded(words[wrong[0]])
-            raise InputError("surrogate", f"onnxruntime decides {row!r} otherwise than the exact network", "report this: it is a bug")
+            raise InputError(
+                "surrogate",
+                f"onnxruntime decides {row!r} otherwise than the exact network",
+                "report this: it is a bug",
+            )
     return len(labelled)

@@ -47,7 +47,9 @@ def train(
 
     `used` (positions, alphabet) says which words occur where; the other weights stay 0.
     """
-    return _alone(seed, lambda torch: _train(torch, one_hot, labels, positions, outputs, shape, deadline, used))  # type: ignore[no-any-return]
+    return _alone(
+        seed, lambda torch: _train(torch, one_hot, labels, positions, outputs, shape, deadline, used)
+    )  # type: ignore[no-any-return]
 
 
 def _alone(seed: int, work: Callable[[Any], Any]) -> Any:
@@ -64,7 +66,15 @@ def _alone(seed: int, work: Callable[[Any], Any]) -> Any:
         torch.set_num_threads(threads)
 
 
-def tuned(layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, *, steps: int = 240, l1: float = 1e-3) -> Layers:
+def tuned(
+    layers: Layers,
+    one_hot: np.ndarray,
+    labels: np.ndarray,
+    levels: int,
+    *,
+    steps: int = 240,
+    l1: float = 1e-3,
+) -> Layers:
     """Quantisation-aware fine-tuning: the layers trained on with their weights rounded to `levels` steps as `quantise.py` will do.
 
     Rounding is passed straight through by the gradient; an L1 penalty makes weights that are not needed vanish.
@@ -72,13 +82,25 @@ def tuned(layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, 
     return _alone(0, lambda torch: _tuned(torch, layers, one_hot, labels, levels, steps, l1))  # type: ignore[no-any-return]
 
 
-def _tuned(torch: Any, layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, steps: int, l1: float) -> Layers:
+def _tuned(
+    torch: Any, layers: Layers, one_hot: np.ndarray, labels: np.ndarray, levels: int, steps: int, l1: float
+) -> Layers:
     x, y = torch.from_numpy(one_hot.astype(np.float32)), torch.from_numpy(labels)
     parameters, scale = [], 1.0
-    for weight, bias in layers:  # the largest weight is about 1 in each layer, and more in the last, where margins are to be 1
-        largest = (float(np.abs(weight).max(initial=0)) or 1.0) / (1 if weight is not layers[-1][0] else OUTER)
+    for (
+        weight,
+        bias,
+    ) in (
+        layers
+    ):  # the largest weight is about 1 in each layer, and more in the last, where margins are to be 1
+        largest = (float(np.abs(weight).max(initial=0)) or 1.0) / (
+            1 if weight is not layers[-1][0] else OUTER
+        )
         scale *= largest
-        parameters += [torch.tensor(weight / largest, dtype=torch.float32), torch.tensor(bias / scale, dtype=torch.float32)]
+        parameters += [
+            torch.tensor(weight / largest, dtype=torch.float32),
+            torch.tensor(bias / scale, dtype=torch.float32),
+        ]
     masks = [(p != 0).float() for p in parameters[::2]]
     for p in parameters:
         p.requires_grad_()
@@ -107,7 +129,10 @@ def _tuned(torch: Any, layers: Layers, one_hot: np.ndarray, labels: np.ndarray, 
         loss.backward()
         optimiser.step()
     with torch.no_grad():
-        parts = [p.double().numpy() * (masks[i // 2].numpy() if i % 2 == 0 else 1) for i, p in enumerate(parameters)]
+        parts = [
+            p.double().numpy() * (masks[i // 2].numpy() if i % 2 == 0 else 1)
+            for i, p in enumerate(parameters)
+        ]
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
@@ -131,7 +156,11 @@ def _train(
     mask = torch.from_numpy(used.astype(np.float32)).view(positions, alphabet, 1, 1)
     shared = torch.randn(1, alphabet, restarts, width)
     own = torch.randn(positions, alphabet, restarts, width) * 0.5
-    parameters = [shared.requires_grad_(), own.requires_grad_(), torch.randn(restarts, 1, width).requires_grad_()]
+    parameters = [
+        shared.requires_grad_(),
+        own.requires_grad_(),
+        torch.randn(restarts, 1, width).requires_grad_(),
+    ]
     sizes = (*shape.hidden, outputs)
     for before, after in pairwise(sizes):
         parameters.append((torch.randn(restarts, before, after) * (2 / before) ** 0.5).requires_grad_())

@@ -1,6 +1,6 @@
 """Unrolling: networks that read one position after the other, as feed-forward nodes whose numbers stay small.
 
-Used by `cell.py` and `layered.py`.  Float32 must be exact by interval arithmetic (`models/float32.py`), which does not know that a
+Used by `cell.py` and `layered.py`.  Float32 must be exact by interval arithmetic (`models/network/float32.py`), which does not know that a
 state stays in its range: the intervals of a state that is added up in each step grow from step to step.  Where they get
 too wide, two ReLUs per value that change nothing (`clamped`) cut them back.
 """
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..domain import Domain
-from ..network import Affine, Network, Node, Relu, integer_array
+from ..claims.domain import Domain
+from ..network.network import Affine, Network, Node, Relu, integer_array
 
-WIDE = 1 << 14  # intervals up to which a state may grow before it is clamped: leaves room for the sums that read it
+WIDE = (
+    1 << 14
+)  # intervals up to which a state may grow before it is clamped: leaves room for the sums that read it
 
 
 class Unroller:
@@ -53,7 +55,9 @@ class Unroller:
 
     def wide(self, node: int) -> bool:
         """Time to clamp."""
-        return bool(max(np.abs(self._low[node]).max(initial=0), np.abs(self._high[node]).max(initial=0)) > WIDE)
+        return bool(
+            max(np.abs(self._low[node]).max(initial=0), np.abs(self._high[node]).max(initial=0)) > WIDE
+        )
 
     def clamped(self, node: int, low: np.ndarray, high: np.ndarray) -> int:
         """The same values, which are known to lie in low..high, with these bounds for everyone to see."""

@@ -47,7 +47,9 @@ def _matched(problem: Problem, kinds: Sequence[tuple[int, ...]]) -> Family:
             for opener, closer, digit in ((kind[0], kind[1], 1), (kind[2], kind[3], 2)):
                 opens, closes = words[:, t] == opener, words[:, t] == closer
                 good &= ~closes | (stack % 3 == digit)
-                stack = np.where(opens, stack * 3 + digit, np.where(closes & (stack % 3 == digit), stack // 3, stack))
+                stack = np.where(
+                    opens, stack * 3 + digit, np.where(closes & (stack % 3 == digit), stack // 3, stack)
+                )
         return good & (stack == 0)
 
     def body(row: int) -> Body:
@@ -103,6 +105,8 @@ def _innermost(problem: Problem, kinds: Sequence[tuple[int, ...]]) -> Family:
         "token",
         len(kinds),
         evaluate,
-        lambda row: Body((*lines(row), f"innermost = stack[-1] if stack else {none}"), "innermost", "innermost"),
+        lambda row: Body(
+            (*lines(row), f"innermost = stack[-1] if stack else {none}"), "innermost", "innermost"
+        ),
         lambda row, fallback: (*lines(row), f"return stack[-1] if stack else {fallback}"),
     )

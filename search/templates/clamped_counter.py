@@ -35,7 +35,9 @@ def families(problem: Problem) -> Iterator[Family]:
         yield _clamped(problem, pairs, weights, low, high)
 
 
-def _clamped(problem: Problem, pairs: list[tuple[TokenSet, TokenSet]], weights: np.ndarray, low: int, high: int) -> Family:
+def _clamped(
+    problem: Problem, pairs: list[tuple[TokenSet, TokenSet]], weights: np.ndarray, low: int, high: int
+) -> Family:
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         depth = np.zeros((len(rows), len(words)), dtype=np.int16)
         for step in steps(weights[rows], words):

@@ -40,7 +40,11 @@ def families(problem: Problem) -> Iterator[Family]:
     def body(row: int) -> Body:
         up, down = pairs[row]
         if len(up) == len(down) == 1:
-            return Body((), f"tokens.count({literal(problem.tokens[up[0]])}) - tokens.count({literal(problem.tokens[down[0]])})", "depth")
+            return Body(
+                (),
+                f"tokens.count({literal(problem.tokens[up[0]])}) - tokens.count({literal(problem.tokens[down[0]])})",
+                "depth",
+            )
         return Body(depth_loop(problem, pairs[row]), "depth", "depth")
 
     yield Family("count_difference", "number", len(pairs), evaluate, body)

@@ -25,14 +25,27 @@ def families(problem: Problem) -> Iterator[Family]:
     def body(row: int) -> Body:
         members = sets[row]
         if len(members) <= 2:
-            return Body((), " + ".join(f"tokens.count({literal(problem.tokens[s])})" for s in members), "count")
+            return Body(
+                (), " + ".join(f"tokens.count({literal(problem.tokens[s])})" for s in members), "count"
+            )
         rest = [s for s in range(problem.size) if s not in members]
         if len(rest) == 1:
             return Body((), f"len(tokens) - tokens.count({literal(problem.tokens[rest[0]])})", "count")
-        lines = ("count = 0", "for token in tokens:", f"    if {is_in(problem, members)}:", "        count += 1")
+        lines = (
+            "count = 0",
+            "for token in tokens:",
+            f"    if {is_in(problem, members)}:",
+            "        count += 1",
+        )
         return Body(lines, "count", "count")
 
-    yield Family("count_threshold", "number", len(sets), lambda words, rows: weights[rows] @ counts(words, problem.size), body)
+    yield Family(
+        "count_threshold",
+        "number",
+        len(sets),
+        lambda words, rows: weights[rows] @ counts(words, problem.size),
+        body,
+    )
     if problem.min_length < problem.max_length:
         yield Family(
             "count_threshold",

@@ -47,14 +47,29 @@ def families(problem: Problem) -> Iterator[Family]:
 
     def last(row: int, none: str) -> tuple[str, ...]:
         test = condition(row)
-        return (f"last = {none}", "for token in tokens:", *test, ("        " if test else "    ") + "last = token")
+        return (
+            f"last = {none}",
+            "for token in tokens:",
+            *test,
+            ("        " if test else "    ") + "last = token",
+        )
 
     def first(row: int) -> tuple[str, ...]:
-        return (f"first = {none}", "for token in tokens:", *condition(row, f"first == {none}"), "        first = token")
+        return (
+            f"first = {none}",
+            "for token in tokens:",
+            *condition(row, f"first == {none}"),
+            "        first = token",
+        )
 
     def first_itself(row: int, fallback: str) -> tuple[str, ...]:
         test = condition(row)
-        return ("for token in tokens:", *test, ("        " if test else "    ") + "return token", f"return {fallback}")
+        return (
+            "for token in tokens:",
+            *test,
+            ("        " if test else "    ") + "return token",
+            f"return {fallback}",
+        )
 
     yield Family(
         "last_occurrence",

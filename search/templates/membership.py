@@ -56,7 +56,9 @@ def families(problem: Problem) -> Iterator[Family]:
         "token",
         len(orders),
         first_of,
-        lambda row: Body((f"found = {literal(nothing(problem))}", *search_reversed(problem, orders[row])), "found"),
+        lambda row: Body(
+            (f"found = {literal(nothing(problem))}", *search_reversed(problem, orders[row])), "found"
+        ),
         lambda row, fallback: (*search_lines(row, "return mark"), f"return {fallback}"),
     )
 

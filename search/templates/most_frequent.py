@@ -33,7 +33,9 @@ def families(problem: Problem) -> Iterator[Family]:
 def _extreme(problem: Problem, orders: list[tuple[int, ...]], sign: str, weight: int) -> Family:
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         table = counts(words, problem.size).astype(np.int64) * weight
-        return np.stack([np.array(orders[r])[table[list(orders[r])].argmax(axis=0)] for r in rows]).astype(np.int16)
+        return np.stack([np.array(orders[r])[table[list(orders[r])].argmax(axis=0)] for r in rows]).astype(
+            np.int16
+        )
 
     def lines(row: int) -> tuple[str, ...]:
         first, *others = (problem.tokens[s] for s in orders[row])

@@ -26,7 +26,9 @@ def families(problem: Problem) -> Iterator[Family]:
 
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         before, after = words[:, :-1], words[:, 1:]
-        return np.stack([((before == pairs[r][0]) & (after == pairs[r][1])).any(axis=1) for r in rows]).astype(np.int16)
+        return np.stack(
+            [((before == pairs[r][0]) & (after == pairs[r][1])).any(axis=1) for r in rows]
+        ).astype(np.int16)
 
     def body(row: int) -> Body:
         a, b = (literal(problem.tokens[s]) for s in pairs[row])

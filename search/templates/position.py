@@ -46,7 +46,9 @@ def families(problem: Problem) -> Iterator[Family]:
         return
 
     def same(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return np.stack([token_at(words, both[r][0]) == token_at(words, both[r][1]) for r in rows]).astype(np.int16)
+        return np.stack([token_at(words, both[r][0]) == token_at(words, both[r][1]) for r in rows]).astype(
+            np.int16
+        )
 
     def same_body(row: int) -> Body:
         a, b = both[row]

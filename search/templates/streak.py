@@ -56,7 +56,11 @@ def families(problem: Problem) -> Iterator[Family]:
         return streak
 
     def end_body(row: int) -> Body:
-        lines = ("streak = 0", "for token in tokens:", f"    streak = streak + 1 if {is_in(problem, sets[row])} else 0")
+        lines = (
+            "streak = 0",
+            "for token in tokens:",
+            f"    streak = streak + 1 if {is_in(problem, sets[row])} else 0",
+        )
         return Body(lines, "streak", "streak")
 
     yield Family("streak", "number", len(sets), evaluate, body)

@@ -42,4 +42,6 @@ def families(problem: Problem) -> Iterator[Family]:
         ever,
         lambda row: Body((), f"any({walk(row)})", "found", f"all({walk(row, '!=')})"),
     )
-    yield Family("substring", "number", len(patterns), how_often, lambda row: Body((), f"sum({walk(row)})", "times"))
+    yield Family(
+        "substring", "number", len(patterns), how_often, lambda row: Body((), f"sum({walk(row)})", "times")
+    )

@@ -29,4 +29,10 @@ def families(problem: Problem) -> Iterator[Family]:
             same[(t < length) & (mirrored != words[:, t])] = 0
         return np.tile(same, (len(rows), 1))
 
-    yield Family("symmetry", "flag", 1, evaluate, lambda row: Body((), "tokens == tokens[::-1]", "same", "tokens != tokens[::-1]"))
+    yield Family(
+        "symmetry",
+        "flag",
+        1,
+        evaluate,
+        lambda row: Body((), "tokens == tokens[::-1]", "same", "tokens != tokens[::-1]"),
+    )

@@ -33,7 +33,11 @@ def families(problem: Problem) -> Iterator[Family]:
 
 
 def _flag(problem: Problem, pairs: list[tuple[TokenSet, TokenSet]]) -> Family:
-    toggles = problem.matrix([a for a, _ in pairs]).astype(bool) if pairs else np.zeros((0, problem.size + 1), dtype=bool)
+    toggles = (
+        problem.matrix([a for a, _ in pairs]).astype(bool)
+        if pairs
+        else np.zeros((0, problem.size + 1), dtype=bool)
+    )
     resets = problem.matrix([b for _, b in pairs]).astype(bool) if pairs else toggles
 
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:

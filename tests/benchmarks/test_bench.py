@@ -23,10 +23,10 @@ from relucid.benchmarks.attempt import Limits, attempt, side_by_side
 from relucid.benchmarks.results import RESULTS, read
 from relucid.benchmarks.suite import Column, cases, columns
 from relucid.benchmarks.watch import Task, _Live
-from relucid.cli import main
+from relucid.cli.main import main
+from relucid.common.errors import InputError
 from relucid.common.processes import ProcessInfo, snapshot
-from relucid.models.claim_file import load_claim
-from relucid.models.errors import InputError
+from relucid.models.claims.claim_file import load_claim
 
 NAMES = ("count_near_miss", "count_sign_l3")
 
@@ -60,20 +60,34 @@ def test_each_column_on_each_claim_is_one_line(suite: Path, capsys: pytest.Captu
         assert (r.counterexample is not None) == (r.verdict == "refuted")
         assert [a["backend"] for a in r.attempts] == ([] if r.backend == "enumerate" else ["enumerate"])
     said = json.loads(capsys.readouterr().out)
-    assert said["columns"]["enumerate"]["solved"] == said["columns"]["race"]["solved"] == 2 and said["wrong"] == []
+    assert (
+        said["columns"]["enumerate"]["solved"] == said["columns"]["race"]["solved"] == 2
+        and said["wrong"] == []
+    )
 
 
 def test_options_sizes_and_the_races_spans_are_recorded(suite: Path) -> None:
     assert run(suite, "--backends", "z3-bv:plain:no-redundant", "--only", "near") == 0
     (r,) = read(suite.parent / "out")
     assert r.options == ("plain", "no-redundant") and r.version and r.backend == "z3-bv:plain:no-redundant"
-    assert r.sizes is not None and r.sizes["queries"] >= 1 and r.sizes["unstable"] > 0 and r.sizes["variables"] > 20
+    assert (
+        r.sizes is not None
+        and r.sizes["queries"] >= 1
+        and r.sizes["unstable"] > 0
+        and r.sizes["variables"] > 20
+    )
     (row,) = csv.DictReader((suite.parent / "out" / "results.csv").open(encoding="utf-8"))
-    assert row["options"] == "plain:no-redundant" and int(row["variables"]) == r.sizes["variables"] and row["verdict"] == r.verdict
+    assert (
+        row["options"] == "plain:no-redundant"
+        and int(row["variables"]) == r.sizes["variables"]
+        and row["verdict"] == r.verdict
+    )
     assert r.counterexample is not None and row["counterexample"].split() == r.counterexample["tokens"]
 
 
-def test_processor_time_is_that_of_the_whole_tree(tmp_path: Path, one: tuple[object, Column], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processor_time_is_that_of_the_whole_tree(
+    tmp_path: Path, one: tuple[object, Column], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A child that is reaped, and a grandchild that nobody reaps, which is there until somebody has looked at it: both count."""
     burnt, seen = tmp_path / "burnt", tmp_path / "seen"
     burn = "import time; end = time.process_time() + 0.6\nwhile time.process_time() < end: pass"
@@ -94,7 +108,9 @@ def test_processor_time_is_that_of_the_whole_tree(tmp_path: Path, one: tuple[obj
         assert found is not None and 0.55 < found["cpu_seconds"] < 10
 
 
-def test_repeats_are_attempts_of_their_own_and_medians_count(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeats_are_attempts_of_their_own_and_medians_count(
+    suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     times = iter([5.0, 1.0, 3.0, 2.0])
 
     def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
@@ -110,16 +126,31 @@ def test_repeats_are_attempts_of_their_own_and_medians_count(suite: Path, monkey
     assert summary["columns"]["enumerate"]["claims"] == 1 and summary["columns"]["enumerate"]["median"] == 3.0
 
 
-def test_dump_writes_every_claim_and_column_before_anything_runs(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dump_writes_every_claim_and_column_before_anything_runs(
+    suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
         assert len(list((suite.parent / "dump").glob("*/index.json"))) == 2
-        return {"outcome": "unknown", "verdict": "unknown", "trust": None, "by": None, "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+        return {
+            "outcome": "unknown",
+            "verdict": "unknown",
+            "trust": None,
+            "by": None,
+            "detail": "",
+            "seconds": 1.0,
+            "peak_mb": 1.0,
+        }
 
     monkeypatch.setattr(bench, "attempt", fake)
     words = ("--backends", "race,enumerate,z3-bv:plain,highs", "--dump", str(suite.parent / "dump"))
     assert run(suite, *words) == 0
     for name in NAMES:
-        assert sorted(p.name for p in (suite.parent / "dump" / name).iterdir()) == ["README.txt", "highs", "index.json", "z3-bv.plain"]
+        assert sorted(p.name for p in (suite.parent / "dump" / name).iterdir()) == [
+            "README.txt",
+            "highs",
+            "index.json",
+            "z3-bv.plain",
+        ]
     assert run(suite, *words) == 2  # the folder is not new
 
 
@@ -128,7 +159,15 @@ def test_progress_is_lines_when_piped_and_nothing_when_quiet(
 ) -> None:
     def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
         answer = "proved" if "l3" in case.name else "unknown"  # type: ignore[attr-defined]
-        return {"outcome": answer, "verdict": answer, "trust": None, "by": None, "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+        return {
+            "outcome": answer,
+            "verdict": answer,
+            "trust": None,
+            "by": None,
+            "detail": "",
+            "seconds": 1.0,
+            "peak_mb": 1.0,
+        }
 
     monkeypatch.setattr(bench, "attempt", fake)
     monkeypatch.setattr("relucid.benchmarks.watch.PIPE_SECONDS", 0.0)
@@ -151,7 +190,11 @@ def test_a_terminal_sees_who_runs_and_who_has_solved_what(suite: Path) -> None:
     screen = Console(width=80, record=True, file=io.StringIO())
     screen.print(watch)
     shown = screen.export_text()
-    assert "0 of 2 attempts, 3 were there" in shown and f"enumerate on {NAMES[0]}, 0 s" in shown and "\x1b" not in shown
+    assert (
+        "0 of 2 attempts, 3 were there" in shown
+        and f"enumerate on {NAMES[0]}, 0 s" in shown
+        and "\x1b" not in shown
+    )
 
 
 def test_what_is_recorded_is_not_run_again(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,16 +202,33 @@ def test_what_is_recorded_is_not_run_again(suite: Path, monkeypatch: pytest.Monk
 
     def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
         made.append((case.name, column.name, limits.seconds))  # type: ignore[attr-defined]
-        return {"outcome": "timeout", "verdict": "unknown", "trust": None, "by": None, "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+        return {
+            "outcome": "timeout",
+            "verdict": "unknown",
+            "trust": None,
+            "by": None,
+            "detail": "",
+            "seconds": 1.0,
+            "peak_mb": 1.0,
+        }
 
     monkeypatch.setattr(bench, "attempt", fake)
     assert run(suite, "--backends", "enumerate", "--only", "near") == 0
     assert made == [("count_near_miss", "enumerate", 60.0)]
     assert run(suite, "--backends", "enumerate,race") == 0
-    assert made[1:] == [("count_near_miss", "race", 60.0), ("count_sign_l3", "enumerate", 60.0), ("count_sign_l3", "race", 60.0)]
+    assert made[1:] == [
+        ("count_near_miss", "race", 60.0),
+        ("count_sign_l3", "enumerate", 60.0),
+        ("count_sign_l3", "race", 60.0),
+    ]
     made.clear()
     assert run(suite, "--backends", "enumerate,race") == 0 and made == []
-    for words in (["--timeout", "5"], ["--memory", "500"], ["--again"], ["--seed", "1"]):  # each is another attempt
+    for words in (
+        ["--timeout", "5"],
+        ["--memory", "500"],
+        ["--again"],
+        ["--seed", "1"],
+    ):  # each is another attempt
         assert run(suite, "--backends", "race", "--only", "near", *words) == 0
         assert len(made) == 1, words
         made.clear()
@@ -178,11 +238,21 @@ def test_what_is_recorded_is_not_run_again(suite: Path, monkeypatch: pytest.Monk
     assert [c for c, *_ in made] == ["count_near_miss"] * 2
 
 
-def test_results_are_there_at_once_and_an_interrupt_keeps_them(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_there_at_once_and_an_interrupt_keeps_them(
+    suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stops(case: object, column: Column, limits: Limits, stop: threading.Event) -> dict[str, object]:
         if column.name == "race":
             raise KeyboardInterrupt
-        return {"outcome": "proved", "verdict": "proved", "trust": "exact", "by": "x", "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+        return {
+            "outcome": "proved",
+            "verdict": "proved",
+            "trust": "exact",
+            "by": "x",
+            "detail": "",
+            "seconds": 1.0,
+            "peak_mb": 1.0,
+        }
 
     monkeypatch.setattr(bench, "attempt", stops)
     assert run(suite, "--backends", "enumerate,race") == 130
@@ -197,9 +267,19 @@ def started(suite: Path) -> tuple[subprocess.Popen[str], list[int]]:
         "import pathlib, sys, time, relucid.benchmarks.attempt as a\n"
         "a._command = lambda *x: [sys.executable, '-c', 'import time; time.sleep(3600)']\n"
         f"tie = a.tie\na.tie = lambda *x: (tie(*x), pathlib.Path({str(tied)!r}).touch())\n"
-        "from relucid.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+        "from relucid.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
     )
-    command = [sys.executable, "-c", script, "bench", str(suite), "--out", str(suite.parent / "out"), "--backends", "enumerate"]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "bench",
+        str(suite),
+        "--out",
+        str(suite.parent / "out"),
+        "--backends",
+        "enumerate",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not tied.exists():
         assert process.poll() is None
@@ -247,7 +327,15 @@ def test_jobs_run_side_by_side_with_fewer_workers(suite: Path, monkeypatch: pyte
     def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
         together.wait()
         workers.append(limits.workers)
-        return {"outcome": "unknown", "verdict": "unknown", "trust": None, "by": None, "detail": "", "seconds": 1.0, "peak_mb": 1.0}
+        return {
+            "outcome": "unknown",
+            "verdict": "unknown",
+            "trust": None,
+            "by": None,
+            "detail": "",
+            "seconds": 1.0,
+            "peak_mb": 1.0,
+        }
 
     monkeypatch.setattr(bench, "attempt", fake)
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
@@ -272,7 +360,11 @@ def python(code: str) -> object:
         ("x = bytearray(300 << 20)\nimport time; time.sleep(3600)", "memory", "over 10 MB"),
         ("raise SystemExit('no good')", "crashed", "no good"),
         ("print('{}')", "crashed", "exit status 0"),
-        ("import sys; print('relucid: they contradict each other', file=sys.stderr); sys.exit(4)", "contradiction", "contradict"),
+        (
+            "import sys; print('relucid: they contradict each other', file=sys.stderr); sys.exit(4)",
+            "contradiction",
+            "contradict",
+        ),
     ],
 )
 def test_whatever_a_process_does_is_a_result(
@@ -294,16 +386,30 @@ def test_limits_and_trust_reach_prove(one: tuple[object, Column]) -> None:
     case = one[0]
     command = _command(case, Column("highs", "highs", "float", "1"), Limits(2.5, 300, 1, 7))  # type: ignore[arg-type]
     text = " ".join(command)
-    for words in ("--trust float", "--timeout 2.5", "--memory 300", "--seed 7", "--backends highs", "--workers 1", "--json"):
+    for words in (
+        "--trust float",
+        "--timeout 2.5",
+        "--memory 300",
+        "--seed 7",
+        "--backends highs",
+        "--workers 1",
+        "--json",
+    ):
         assert words in text
     assert "--backends" not in _command(case, Column("race", None, "exact", "1"), Limits())  # type: ignore[arg-type]
 
 
 def test_columns() -> None:
     names = [c.name for c in columns(None)]
-    assert names[0] == "race" and {"enumerate", "z3-bv", "highs", "z3-bv:plain", "bitwuzla:plain", "cpsat:plain", "highs:plain"} <= set(
-        names
-    )
+    assert names[0] == "race" and {
+        "enumerate",
+        "z3-bv",
+        "highs",
+        "z3-bv:plain",
+        "bitwuzla:plain",
+        "cpsat:plain",
+        "highs:plain",
+    } <= set(names)
     (plain,) = columns(["highs:plain"])
     assert plain.trust == "float" and plain.backends == "highs:plain"
     assert columns(["z3-bv"])[0].trust == "exact"
@@ -315,7 +421,10 @@ def test_claims_are_named_after_their_folders(suite: Path) -> None:
     found = cases(str(suite), suite.parent, "tune", "", lambda text: None)
     assert [c.name for c in found] == [*NAMES, "more/deep/other"]
     assert [c.family for c in found] == ["other"] * 3
-    assert [c.name for c in cases(str(suite / NAMES[1] / "claim.toml"), suite.parent, "tune", "", lambda text: None)] == [NAMES[1]]
+    assert [
+        c.name
+        for c in cases(str(suite / NAMES[1] / "claim.toml"), suite.parent, "tune", "", lambda text: None)
+    ] == [NAMES[1]]
 
 
 def test_the_claims_of_other_seeds_are_not_replaced(tmp_path: Path) -> None:
@@ -353,7 +462,12 @@ def test_the_claims_of_other_seeds_are_not_replaced(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_status_2(
-    suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+    suite: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)

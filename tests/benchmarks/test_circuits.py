@@ -1,10 +1,10 @@
-"""`python -m relucid.benchmarks.circuits`: goes on where it was, and its table.  The road itself is in models/circuits/test_training.py (slow)."""
+"""`python -m relucid.experiments.circuits`: goes on where it was, and its table.  The road itself is in models/circuits/test_training.py (slow)."""
 
 import json
 import sys
 
 import pytest
-from relucid.benchmarks import circuits
+from relucid.experiments import circuits
 from relucid.models.circuits.tasks.registry import NAMES
 
 SIZES = {
@@ -24,7 +24,8 @@ def row(name, **more):
 
 def test_the_table_has_both_models_and_says_where_one_is_missing():
     lines = circuits.table(
-        [row("with_as"), row("for_while")], [{**row("with_as"), "edges": 4000, "cpu_seconds": {"train": 5.0, "prune": 7.2}}]
+        [row("with_as"), row("for_while")],
+        [{**row("with_as"), "edges": 4000, "cpu_seconds": {"train": 5.0, "prune": 7.2}}],
     )
     lines = lines.splitlines()
     assert [line.count("|") for line in lines] == [12] * 4
@@ -32,7 +33,9 @@ def test_the_table_has_both_models_and_says_where_one_is_missing():
         "| `with_as` | 2,916 | 1,037, 1,037 | 31, 31 | 32, 4,000 | 0.035, 0.035 | 10 characters | 20 + 31 | 18 | 12 | proved |"
     )
     assert "| 1,037, ? | 31, ? | 32, ? | 0.035, ? |" in lines[3]
-    assert "| none | 20 + 31 | 18 | ? | not learnt |" in circuits.table([{**row("x"), "program": "", "verdict": "not learnt"}], [])
+    assert "| none | 20 + 31 | 18 | ? | not learnt |" in circuits.table(
+        [{**row("x"), "program": "", "verdict": "not learnt"}], []
+    )
 
 
 def test_what_has_a_line_is_not_run_again(tmp_path, monkeypatch, capsys):
@@ -60,5 +63,7 @@ def test_what_has_a_line_is_not_run_again(tmp_path, monkeypatch, capsys):
     assert ran == [*NAMES[:3], "with_as", "for_while", "with_as", "for_while"]
     run()
     assert sorted(ran) == sorted(NAMES * 2)
-    assert [json.loads(line)["task"] for line in (tmp_path / "sparse.jsonl").read_text().splitlines()] == list(NAMES)
+    assert [
+        json.loads(line)["task"] for line in (tmp_path / "sparse.jsonl").read_text().splitlines()
+    ] == list(NAMES)
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"| `{NAMES[-1]}` | 2,916 | 1,037, 1,037 |")

@@ -13,12 +13,12 @@ from relucid.benchmarks import distill
 from relucid.benchmarks.distill import Measured, Plan, code_lines, run
 from relucid.benchmarks.distill_behaviours import Behaviour, behaviours
 from relucid.benchmarks.distill_teacher import train_teacher
-from relucid.cli import main
+from relucid.cli.main import main
+from relucid.common.errors import InputError
 from relucid.models.circuits.teacher import label_domain
-from relucid.models.claim_file import load_claim
-from relucid.models.domain import Domain
-from relucid.models.errors import InputError
-from relucid.models.program import Program
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.domain import Domain
+from relucid.models.program.program import Program
 
 ODD = 'def odd(tokens):\n    return "odd" if tokens.count("a") % 2 else "even"\n'
 LAST = "def last(tokens):\n    return tokens[-1]\n"
@@ -59,13 +59,21 @@ def test_a_teacher_is_a_trained_network_and_the_same_for_the_same_seed() -> None
     assert all((a == b).all() for a, b in zip(first.weights, again.weights, strict=True))
     assert any((a != b).any() for a, b in zip(first.weights, other.weights, strict=True))
     teaching = label_domain(first, behaviour.domain, behaviour.labels)
-    truth = {tuple(w): y for w, y in zip(behaviour.labelled.words.tolist(), behaviour.labelled.labels.tolist(), strict=True)}
-    right = [truth[tuple(w)] == y for w, y in zip(teaching.labelled.words.tolist(), teaching.labelled.labels.tolist(), strict=True)]
+    truth = {
+        tuple(w): y
+        for w, y in zip(behaviour.labelled.words.tolist(), behaviour.labelled.labels.tolist(), strict=True)
+    }
+    right = [
+        truth[tuple(w)] == y
+        for w, y in zip(teaching.labelled.words.tolist(), teaching.labelled.labels.tolist(), strict=True)
+    ]
     assert first.agreement == np.mean(right) == 1
     assert first.summary().weights_total == sum(w.size for w in first.weights) and 0 < first.epochs <= 400
 
 
-def test_each_behaviour_leaves_a_claim_that_proves_again(tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_behaviour_leaves_a_claim_that_proves_again(
+    tiny: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     assert main(["bench", "distill", "--out", str(out), "--backends", "enumerate", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
@@ -75,8 +83,14 @@ def test_each_behaviour_leaves_a_claim_that_proves_again(tiny: None, tmp_path: P
     }  # fmt: skip
     assert json.loads((out / "distill.json").read_text()) == said
     for row, behaviour in zip(said["behaviours"], TINY, strict=True):
-        assert row["name"] == behaviour.name and row["verdict"] == "proved" and row["inputs"] == len(behaviour.labelled)
-        assert row["lines"] == 2 and row["length"] <= 1.3 * row["reference_length"] and row["hidden"] is not None
+        assert (
+            row["name"] == behaviour.name
+            and row["verdict"] == "proved"
+            and row["inputs"] == len(behaviour.labelled)
+        )
+        assert (
+            row["lines"] == 2 and row["length"] <= 1.3 * row["reference_length"] and row["hidden"] is not None
+        )
         text = (out / behaviour.name / "program.py").read_text(encoding="utf-8")
         assert text == row["program"]
         doc = ast.get_docstring(next(n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef)))
@@ -90,7 +104,9 @@ def test_each_behaviour_leaves_a_claim_that_proves_again(tiny: None, tmp_path: P
                 assert names[behaviour.name](sequence) == claim.program_label(sequence)
 
 
-def test_what_is_measured_is_not_measured_again(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_measured_is_not_measured_again(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made: list[str] = []
 
     def fake(behaviour: Behaviour, plan: Plan, progress: object) -> Measured:
@@ -110,7 +126,9 @@ def test_what_is_measured_is_not_measured_again(tiny: None, tmp_path: Path, monk
     assert made == ["odd", "last", "last", "odd", "last"]
 
 
-def test_an_interrupt_keeps_what_is_finished(tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_keeps_what_is_finished(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = distill.measure
 
     def second_is_interrupted(behaviour: Behaviour, plan: Plan, progress) -> Measured:  # type: ignore[no-untyped-def]
@@ -132,4 +150,7 @@ def test_bad_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_lines_do_not_count_docstrings() -> None:
-    assert code_lines(Program.from_source('def f(tokens):\n    """One.\n\n    Two.\n    """\n    return 1\n')) == 2
+    assert (
+        code_lines(Program.from_source('def f(tokens):\n    """One.\n\n    Two.\n    """\n    return 1\n'))
+        == 2
+    )

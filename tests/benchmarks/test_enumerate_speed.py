@@ -6,10 +6,10 @@ import sys
 from unittest import mock
 
 import pytest
-from relucid.benchmarks import enumerate_speed
-from relucid.benchmarks.enumerate_speed import CASES, IDEAS, Case, PlainKernel, old_count
-from relucid.verifiers.engines import tree
-from relucid.verifiers.engines.tree import search
+from relucid.experiments import enumerate_speed
+from relucid.experiments.enumerate_speed import CASES, IDEAS, Case, PlainKernel, old_count
+from relucid.verifiers.engines.enumerate import tree
+from relucid.verifiers.engines.enumerate.tree import search
 
 SMALL = [
     Case(5, 4, (8,)),
@@ -38,7 +38,9 @@ def test_the_way_without_the_idea_is_right_too(case: Case) -> None:
 def test_it_runs(option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(enumerate_speed, "CASES", SMALL)
     monkeypatch.setattr(enumerate_speed, "OF_IDEAS", SMALL[:2])
-    monkeypatch.setattr(sys, "argv", ["enumerate_speed", "--repeat", "1", *([option] if option == "--ideas" else [])])
+    monkeypatch.setattr(
+        sys, "argv", ["enumerate_speed", "--repeat", "1", *([option] if option == "--ideas" else [])]
+    )
     enumerate_speed.main()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(IDEAS if option == "--ideas" else SMALL)

@@ -8,9 +8,9 @@ import sys
 
 import numpy as np
 import pytest
-from relucid.benchmarks.rivals import answered, main
-from relucid.models.network import feed_forward
-from relucid.models.onnx_writer import write_onnx
+from relucid.experiments.rivals import answered, main
+from relucid.models.network.network import feed_forward
+from relucid.models.onnx.writer import write_onnx
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,9 @@ def test_words(text, word):
 
 
 def test_in_turns_with_limits_and_again(tmp_path, capsys):
-    (tmp_path / "net.onnx.gz").write_bytes(gzip.compress(write_onnx(feed_forward([(np.eye(1), np.zeros(1))], encoding="real"))))
+    (tmp_path / "net.onnx.gz").write_bytes(
+        gzip.compress(write_onnx(feed_forward([(np.eye(1), np.zeros(1))], encoding="real")))
+    )
     text = "(declare-const X_0 Real)(assert (>= X_0 0))(assert (<= X_0 1))(declare-const Y_0 Real)(assert (>= Y_0 {}))"
     (tmp_path / "no.vnnlib").write_text(text.format(2))
     (tmp_path / "yes.vnnlib").write_text(text.format(0.5))
@@ -42,7 +44,12 @@ def test_in_turns_with_limits_and_again(tmp_path, capsys):
     table = tmp_path / "table.csv"
     main(tmp_path, table, 20, tools)
     rows = list(csv.DictReader(table.open()))
-    assert [(r["tool"], r["word"]) for r in rows] == [("relucid", "unsat"), ("liar", "unsat"), ("relucid", "sat"), ("liar", "unsat")]
+    assert [(r["tool"], r["word"]) for r in rows] == [
+        ("relucid", "unsat"),
+        ("liar", "unsat"),
+        ("relucid", "sat"),
+        ("liar", "unsat"),
+    ]
     said = capsys.readouterr().out
     assert "relucid: 2 of 2 decided" in said and "they contradict each other: net.onnx yes.vnnlib" in said
     main(tmp_path, table, 20, tools)
@@ -50,13 +57,16 @@ def test_in_turns_with_limits_and_again(tmp_path, capsys):
 
 
 def test_who_takes_too_long_is_ended(tmp_path, monkeypatch):
-    from relucid.benchmarks import rivals
     from relucid.benchmarks.vnncomp import Instance
+    from relucid.experiments import rivals
 
     monkeypatch.setattr(rivals, "GRACE_SECONDS", 0.2)
     for name in ("net.onnx", "p.vnnlib"):
         (tmp_path / name).write_bytes(b"x")
     word, wall, _ = rivals.run_one(
-        f"{sys.executable} -c 'import time; time.sleep(60)'", tmp_path, Instance("net.onnx", "p.vnnlib", 1.0), 0.5
+        f"{sys.executable} -c 'import time; time.sleep(60)'",
+        tmp_path,
+        Instance("net.onnx", "p.vnnlib", 1.0),
+        0.5,
     )
     assert word == "timeout" and wall < 20

@@ -10,8 +10,8 @@ from relucid.benchmarks import plots
 from relucid.benchmarks.bench import report
 from relucid.benchmarks.results import RESULTS, Result, latest, mend_torn_line, read
 from relucid.benchmarks.score import exponent, growth, race_against_the_best, summarise, summary_json
-from relucid.cli import main
-from relucid.models.errors import InputError
+from relucid.cli.main import main
+from relucid.common.errors import InputError
 
 
 def line(claim: str, backend: str, verdict: str, seconds: float, **changes: object) -> dict[str, object]:
@@ -61,9 +61,13 @@ def test_groups_by_size_and_family() -> None:
     assert summary.score("race", summary.by_family()["quote"]).refuted == 1
 
 
-@pytest.mark.parametrize(("size", "title"), [(10**6, "up to 10^6"), (10**6 + 1, "to 10^15"), (10**24 + 1, "beyond 10^24")])
+@pytest.mark.parametrize(
+    ("size", "title"), [(10**6, "up to 10^6"), (10**6 + 1, "to 10^15"), (10**24 + 1, "beyond 10^24")]
+)
 def test_size_classes_have_their_upper_end(size: int, title: str) -> None:
-    assert list(summarise(results([line("a", "b", "proved", 1.0, domain_size=str(size))])).by_size()) == [title]
+    assert list(summarise(results([line("a", "b", "proved", 1.0, domain_size=str(size))])).by_size()) == [
+        title
+    ]
 
 
 def test_contradictions_are_firm_only_where_an_exact_backend_is_wrong() -> None:
@@ -118,7 +122,14 @@ def test_missing_attempts_are_told() -> None:
 
 
 def test_an_attempt_that_was_made_again_counts_once(tmp_path: Path) -> None:
-    write(tmp_path, [*LINES, line("one", "race", "proved", 5.0, by="fast"), line("one", "race", "proved", 9.0, timeout=10.0)])
+    write(
+        tmp_path,
+        [
+            *LINES,
+            line("one", "race", "proved", 5.0, by="fast"),
+            line("one", "race", "proved", 9.0, timeout=10.0),
+        ],
+    )
     found = read(tmp_path)
     assert len(found) == len(LINES) + 1
     assert [r.seconds for r in latest(found) if (r.claim, r.backend) == ("one", "race")] == [9.0]
@@ -130,11 +141,19 @@ def test_a_torn_last_line_is_passed_over_and_cut_off(tmp_path: Path) -> None:
         file.write('{"claim": "four", "dig')
     assert len(read(tmp_path)) == len(LINES)
     mend_torn_line(tmp_path)
-    assert (tmp_path / RESULTS).read_text().count("\n") == len(LINES) and (tmp_path / RESULTS).read_text().endswith("}\n")
+    assert (tmp_path / RESULTS).read_text().count("\n") == len(LINES) and (
+        tmp_path / RESULTS
+    ).read_text().endswith("}\n")
 
 
 @pytest.mark.parametrize(
-    "bad", ["nonsense", "{}", json.dumps(line("a", "b", "proved", -1.0)), json.dumps(line("a", "b", "proved", 1.0, domain_size="x"))]
+    "bad",
+    [
+        "nonsense",
+        "{}",
+        json.dumps(line("a", "b", "proved", -1.0)),
+        json.dumps(line("a", "b", "proved", 1.0, domain_size="x")),
+    ],
 )
 def test_other_bad_lines_are_named(tmp_path: Path, bad: str) -> None:
     write(tmp_path, LINES)
@@ -143,7 +162,9 @@ def test_other_bad_lines_are_named(tmp_path: Path, bad: str) -> None:
         read(tmp_path)
 
 
-def test_report_prints_wrong_answers_first_and_writes_its_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_prints_wrong_answers_first_and_writes_its_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write(tmp_path, [*LINES, line("one", "other", "refuted", 7.0)])
     assert main(["bench", "--report", str(tmp_path)]) == 0
     said = capsys.readouterr().out.splitlines()
@@ -177,13 +198,29 @@ def test_json_is_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     write(tmp_path, LINES)
     assert main(["bench", "--report", str(tmp_path), "--json", "--only", "^(one|two)$"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said == json.loads((tmp_path / "summary.json").read_text()) == summary_json(report(tmp_path, "^(one|two)$"))
+    assert (
+        said
+        == json.loads((tmp_path / "summary.json").read_text())
+        == summary_json(report(tmp_path, "^(one|two)$"))
+    )
     assert said["claims"] == 2
-    assert said["runs"] == [{"timeout": 60.0, "memory": 4096, "workers": None, "seed": 0, "seeds": "tune", "machine": "m", "relucid": "0"}]
+    assert said["runs"] == [
+        {
+            "timeout": 60.0,
+            "memory": 4096,
+            "workers": None,
+            "seed": 0,
+            "seeds": "tune",
+            "machine": "m",
+            "relucid": "0",
+        }
+    ]
 
 
 @pytest.mark.parametrize("words", ["", "--only nothing"])
-def test_report_on_nothing_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str) -> None:
+def test_report_on_nothing_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
     if words:
         write(tmp_path, LINES)
     assert main(["bench", "--report", str(tmp_path), *words.split()]) == 2

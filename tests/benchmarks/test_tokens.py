@@ -11,15 +11,26 @@ import numpy as np
 import pytest
 from relucid.benchmarks import tokens as module
 from relucid.benchmarks.cells import Cell, Prefixes, fit_cell
-from relucid.benchmarks.families import ADJACENT, CLAMPED, MORE, PAD, QUOTE, QUOTES, Spec, at_least, make, specs
+from relucid.benchmarks.families import (
+    ADJACENT,
+    CLAMPED,
+    MORE,
+    PAD,
+    QUOTE,
+    QUOTES,
+    Spec,
+    at_least,
+    make,
+    specs,
+)
 from relucid.benchmarks.tokens import recipe_digest, seed_of, train_spec, write_suite
 from relucid.benchmarks.training import Problem, Recipe, fit
 from relucid.benchmarks.words import Walks
-from relucid.cli import main
-from relucid.models.claim_file import load_claim
-from relucid.models.errors import InputError
-from relucid.models.float32 import exact_in_float32
-from relucid.models.language import build_language
+from relucid.cli.main import main
+from relucid.common.errors import InputError
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.language import build_language
+from relucid.models.network.float32 import exact_in_float32
 
 SMALL = replace(make("count", (2, 5), 2, (4,), at_least(3)), steps=60)
 QUOTED = replace(make("quote", 4, ("'", '"', "a"), (3, 3), QUOTE, **QUOTES), steps=40)  # type: ignore[arg-type]
@@ -50,7 +61,9 @@ def test_the_same_seeds_give_the_same_network_and_others_another(tmp_path: Path)
 
 def test_a_folder_that_is_there_is_kept_and_one_of_another_spec_is_not(tmp_path: Path) -> None:
     write_suite(tmp_path, chosen=[SMALL, QUOTED])
-    marks = {name: (tmp_path / name / "network.onnx").stat().st_mtime_ns for name in (SMALL.name, QUOTED.name)}
+    marks = {
+        name: (tmp_path / name / "network.onnx").stat().st_mtime_ns for name in (SMALL.name, QUOTED.name)
+    }
     said: list[str] = []
     write_suite(tmp_path, "tune", said.append, chosen=[SMALL, replace(QUOTED, steps=41)])
     assert (tmp_path / SMALL.name / "network.onnx").stat().st_mtime_ns == marks[SMALL.name]
@@ -58,7 +71,9 @@ def test_a_folder_that_is_there_is_kept_and_one_of_another_spec_is_not(tmp_path:
     assert "is there" in said[0] and "training" in said[1]
 
 
-def test_a_stopped_run_leaves_whole_folders_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_leaves_whole_folders_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def stops(*arguments: object) -> None:
         raise KeyboardInterrupt
 
@@ -68,7 +83,9 @@ def test_a_stopped_run_leaves_whole_folders_and_goes_on(tmp_path: Path, monkeypa
         with pytest.raises(KeyboardInterrupt):
             write_suite(tmp_path, chosen=[SMALL, QUOTED])
     assert sorted(p.name for p in tmp_path.iterdir()) == [SMALL.name, "suite.json"]
-    assert [e["name"] for e in write_suite(tmp_path, chosen=[SMALL, QUOTED])] == sorted([SMALL.name, QUOTED.name])
+    assert [e["name"] for e in write_suite(tmp_path, chosen=[SMALL, QUOTED])] == sorted(
+        [SMALL.name, QUOTED.name]
+    )
 
 
 def test_a_wrong_program_is_trained_for_the_right_one(tmp_path: Path) -> None:
@@ -130,7 +147,12 @@ def test_training_learns_a_small_language_and_stays_on_the_grid() -> None:
 
 def test_an_unrolled_cell_is_the_cell() -> None:
     rng = np.random.default_rng(0)
-    cell = Cell(rng.integers(-1, 2, (3, 3)) * 1.0, rng.integers(-8, 9, (2, 3)) / 8, rng.integers(-8, 9, (1, 3)) / 8, np.array([0.5]))
+    cell = Cell(
+        rng.integers(-1, 2, (3, 3)) * 1.0,
+        rng.integers(-8, 9, (2, 3)) / 8,
+        rng.integers(-8, 9, (1, 3)) / 8,
+        np.array([0.5]),
+    )
     words = rng.integers(2, size=(50, 6))
     state = np.zeros((50, 3))
     for t in range(6):
@@ -145,7 +167,9 @@ def test_prefixes_carry_the_labels_of_the_program() -> None:
     prefixes = Prefixes(lambda n: build_language(spec.domain(n), spec.taught, spec.labels), 6, 3)
     words, labels = prefixes.sample(np.random.default_rng(0), 20, 6)
     for word, row in zip(words, labels, strict=True):
-        assert [spec.taught(tuple(spec.tokens[s] for s in word[:n])) for n in range(1, 7)] == [bool(y) for y in row]
+        assert [spec.taught(tuple(spec.tokens[s] for s in word[:n])) for n in range(1, 7)] == [
+            bool(y) for y in row
+        ]
 
 
 def test_a_cell_comes_out_the_same_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +192,11 @@ def test_the_suite_is_as_large_and_as_varied_as_it_says() -> None:
     assert {w for s in trained for w in s.hidden} >= {4, 8, 16, 24, 32}
     tied = [s for s in suite if s.cell]
     assert {s.length[1] for s in tied} == {8, 16, 24, 32, 48, 64}
-    assert sum(s.flaw == "early" for s in suite) >= 5 and any(s.stated for s in suite) and any(s.bits is None for s in suite)
+    assert (
+        sum(s.flaw == "early" for s in suite) >= 5
+        and any(s.stated for s in suite)
+        and any(s.bits is None for s in suite)
+    )
 
 
 @pytest.mark.parametrize("spec", specs(), ids=lambda s: s.name)
@@ -183,13 +211,26 @@ def test_programs_and_domains_are_in_the_subset(spec: Spec) -> None:
 
 
 def test_seed_sets_are_disjoint_and_every_spec_has_its_own() -> None:
-    seeds = [seed_of(s, which, restart) for s in specs() for which in ("tune", "report") for restart in range(-1, 5)]  # type: ignore[arg-type]
+    seeds = [
+        seed_of(s, which, restart)
+        for s in specs()
+        for which in ("tune", "report")
+        for restart in range(-1, 5)
+    ]  # type: ignore[arg-type]
     assert len(set(seeds)) == len(seeds)
-    assert recipe_digest(SMALL, "tune") != recipe_digest(SMALL, "report") != recipe_digest(replace(SMALL, steps=61), "report")
+    assert (
+        recipe_digest(SMALL, "tune")
+        != recipe_digest(SMALL, "report")
+        != recipe_digest(replace(SMALL, steps=61), "report")
+    )
 
 
-def test_the_module_is_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_module_is_a_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(module, "specs", lambda: (SMALL,))
     module.main(["--out", str(tmp_path), "--seeds", "report"])
     assert re.search(r"claim 1 of 1: training count-2to5", capsys.readouterr().err)
-    assert main(["prove", str(tmp_path / SMALL.name / "claim.toml"), "--json", "--backends", "enumerate"]) in (0, 1)
+    assert main(
+        ["prove", str(tmp_path / SMALL.name / "claim.toml"), "--json", "--backends", "enumerate"]
+    ) in (0, 1)

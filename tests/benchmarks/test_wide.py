@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clocks import later
-from relucid.benchmarks import wide
 from relucid.benchmarks.vnncomp import instances
-from relucid.models.exact_point import exact_outputs
-from relucid.models.onnx_reader import load_onnx
-from relucid.models.vnnlib import load_vnnlib
+from relucid.experiments import wide
+from relucid.models.claims.vnnlib import load_vnnlib
+from relucid.models.network.exact_point import exact_outputs
+from relucid.models.onnx.reader import load_onnx
 from relucid.verifiers.boxes.decide import decide
 
 SIZES = (12, 6, 5, 3)
@@ -28,7 +28,9 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_the_folder_is_the_same_each_time(small: Path) -> None:
     before = {path: path.read_bytes() for path in sorted(small.rglob("*")) if path.is_file()}
     wide.make(small)
-    assert len(before) == 4 and before == {path: path.read_bytes() for path in sorted(small.rglob("*")) if path.is_file()}
+    assert len(before) == 4 and before == {
+        path: path.read_bytes() for path in sorted(small.rglob("*")) if path.is_file()
+    }
 
 
 def test_network_and_property_are_what_was_made(small: Path) -> None:

@@ -7,10 +7,10 @@ import itertools
 import numpy as np
 import pytest
 from relucid.benchmarks.words import Walks, border
-from relucid.models.automaton import Automaton
-from relucid.models.domain import Domain
-from relucid.models.language import build_language
-from relucid.models.program import Program
+from relucid.models.automata.automaton import Automaton
+from relucid.models.claims.domain import Domain
+from relucid.models.claims.language import build_language
+from relucid.models.program.program import Program
 
 SOURCE = """
 def label(tokens):
@@ -35,7 +35,11 @@ def language(shortest: int = 5, where: bool = True) -> Automaton:
 
 
 def listed(automaton: Automaton) -> dict[tuple[int, ...], int]:
-    return {tuple(map(int, w)): int(y) for words, labels in automaton.words() for w, y in zip(words, labels, strict=True)}
+    return {
+        tuple(map(int, w)): int(y)
+        for words, labels in automaton.words()
+        for w, y in zip(words, labels, strict=True)
+    }
 
 
 @pytest.mark.parametrize("shortest", [5, 2])

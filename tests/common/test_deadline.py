@@ -11,10 +11,10 @@ import relucid
 from known_claims import CORPUS
 from relucid.common import deadline
 from relucid.common.deadline import LATE, OutOfTime, check, ends, left, unlimited, until
-from relucid.models.claim_file import load_claim
-from relucid.models.domain import Domain
-from relucid.models.language import build_language
-from relucid.models.program import Program
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.domain import Domain
+from relucid.models.claims.language import build_language
+from relucid.models.program.program import Program
 from relucid.search.synthesise import synthesise
 from relucid.verifiers.verdict import Unknown
 
@@ -103,7 +103,7 @@ def test_prove_says_unknown_where_the_time_is_over_while_the_claim_is_prepared(f
 
 
 def test_reading_looks_at_the_clock_between_nodes(fires: list[int]) -> None:
-    from relucid.models.onnx_reader import load_onnx
+    from relucid.models.onnx.reader import load_onnx
 
     fires[:] = [1, 0]
     with pytest.raises(OutOfTime):
@@ -112,7 +112,7 @@ def test_reading_looks_at_the_clock_between_nodes(fires: list[int]) -> None:
 
 def test_a_search_for_programs_looks_at_the_clock(fires: list[int]) -> None:
     words = np.array([[a, b] for a in (0, 1) for b in (0, 1)], dtype=np.int16)
-    labelled = relucid.models.labelled.Labelled(words, np.array([0, 1, 1, 0]))
+    labelled = relucid.models.automata.labelled.Labelled(words, np.array([0, 1, 1, 0]))
     domain = Domain(("a", "b"), 2, 2)
     fires[:] = [3, 0]
     with pytest.raises(OutOfTime):

@@ -54,7 +54,10 @@ NEVER = "time.monotonic() + 1000"
 def start(folder: Path, body: str, limits: str = NEVER, before: str = "") -> subprocess.Popen[str]:
     code = SCRIPT.format(body=body, limits=limits, before=before)
     return subprocess.Popen(
-        [sys.executable, "-c", code, json.dumps(sys.path), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, json.dumps(sys.path), str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -186,7 +189,9 @@ say(f"{own_session.pid} {orphan}")
 """
 
 
-@pytest.mark.parametrize("body", [BUSY["a call into C"], "while True: time.sleep(0.1)"], ids=["killed", "ended by itself"])
+@pytest.mark.parametrize(
+    "body", [BUSY["a call into C"], "while True: time.sleep(0.1)"], ids=["killed", "ended by itself"]
+)
 def test_nobody_below_it_is_left(body: str, tmp_path: Path) -> None:
     """Neither who has a session of its own, nor who has lost its parent, nor who ignores a polite end."""
     process = start(tmp_path, FAMILY + body)
@@ -283,7 +288,9 @@ def test_time_in_which_both_were_stopped_does_not_count(monkeypatch: pytest.Monk
     assert [number for number, _ in told] == [signal.SIGTERM] and told[0][1] > 1002.0
 
 
-def test_an_answer_that_was_on_its_way_when_the_child_was_frozen_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_was_on_its_way_when_the_child_was_frozen_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from relucid.common import supervise
 
     told: list[int] = []

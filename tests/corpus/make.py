@@ -77,7 +77,10 @@ def train(spec: Spec, words: list, right: list[int], seed: int) -> Layers:
         loss.backward()
         optimiser.step()
     return [
-        ((l.weight.detach() * unit).round().numpy().astype(np.int64), (l.bias.detach() * unit).round().numpy().astype(np.int64))
+        (
+            (l.weight.detach() * unit).round().numpy().astype(np.int64),
+            (l.bias.detach() * unit).round().numpy().astype(np.int64),
+        )
         for l in linears
     ]
 
@@ -92,11 +95,17 @@ def write_onnx(spec: Spec, layers: Layers, path: Path) -> None:
 
     if spec.style == "ids":
         graph_input = helper.make_tensor_value_info("ids", TensorProto.INT64, [1, positions])
-        nodes.append(helper.make_node("Gather", [constant("table", np.eye(letters, dtype=np.float32)), "ids"], ["e"], axis=0))
+        nodes.append(
+            helper.make_node(
+                "Gather", [constant("table", np.eye(letters, dtype=np.float32)), "ids"], ["e"], axis=0
+            )
+        )
         nodes.append(helper.make_node("Flatten", ["e"], ["x"], axis=1))
     elif spec.style == "cube":
         graph_input = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, positions * letters])
-        nodes.append(helper.make_node("Reshape", ["input", constant("s1", np.array([1, positions, letters]))], ["c"]))
+        nodes.append(
+            helper.make_node("Reshape", ["input", constant("s1", np.array([1, positions, letters]))], ["c"])
+        )
         nodes.append(helper.make_node("Transpose", ["c"], ["t"], perm=[0, 2, 1]))
         nodes.append(helper.make_node("Transpose", ["t"], ["u"], perm=[0, 2, 1]))
         nodes.append(helper.make_node("Reshape", ["u", constant("s2", np.array([1, -1]))], ["x"]))
@@ -110,7 +119,11 @@ def write_onnx(spec: Spec, layers: Layers, path: Path) -> None:
             nodes.append(helper.make_node("MatMul", [last, constant(f"w{i}", weight.T.copy())], [f"m{i}"]))
             nodes.append(helper.make_node("Add", [f"m{i}", constant(f"b{i}", bias)], [out]))
         else:
-            nodes.append(helper.make_node("Gemm", [last, constant(f"w{i}", weight), constant(f"b{i}", bias)], [out], transB=1))
+            nodes.append(
+                helper.make_node(
+                    "Gemm", [last, constant(f"w{i}", weight), constant(f"b{i}", bias)], [out], transB=1
+                )
+            )
         last = out
         if i + 1 < len(layers):
             nodes.append(helper.make_node("Relu", [out], [f"r{i}"]))
@@ -133,7 +146,15 @@ def toml(spec: Spec) -> str:
     lines += [f"prefix = {value(spec.prefix)}"] if spec.prefix else []
     lines += [f"suffix = {value(spec.suffix)}"] if spec.suffix else []
     encoding = "ids" if spec.style == "ids" else "one_hot"
-    lines += ["", "[input]", f'encoding = "{encoding}"', "", "[decision]", f'kind = "{spec.kind}"', f"labels = {value(spec.labels)}"]
+    lines += [
+        "",
+        "[input]",
+        f'encoding = "{encoding}"',
+        "",
+        "[decision]",
+        f'kind = "{spec.kind}"',
+        f"labels = {value(spec.labels)}",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -144,7 +165,9 @@ def make(spec: Spec) -> None:
     seeds = range(spec.seed, spec.seed + 40)
     for seed in seeds:
         layers = spec.hand(spec) if spec.hand else train(spec, words, right, seed)
-        if spec.want == "refuted" and not spec.hand:  # a near miss: move one weight by one unit until something flips
+        if (
+            spec.want == "refuted" and not spec.hand
+        ):  # a near miss: move one weight by one unit until something flips
             rng = np.random.default_rng(seed)
             for _ in range(400):
                 w = layers[int(rng.integers(len(layers)))][0]
@@ -165,7 +188,11 @@ def make(spec: Spec) -> None:
     first = wrong[0] if wrong else None
     example = None
     if first is not None:
-        example = {"tokens": list(words[first]), "network_label": spec.labels[got[first]], "program_label": spec.labels[right[first]]}
+        example = {
+            "tokens": list(words[first]),
+            "network_label": spec.labels[got[first]],
+            "program_label": spec.labels[right[first]],
+        }
     expected = {
         "verdict": spec.want,
         "exit": 1 if wrong else 0,
@@ -173,7 +200,9 @@ def make(spec: Spec) -> None:
         "disagreeing": str(len(wrong)),
         "one_counterexample": example,
     }
-    (folder / "expected.json").write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "expected.json").write_text(
+        json.dumps(expected, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     print(f"{spec.name:32} {spec.want:8} {len(words):7} inputs, {len(wrong):5} wrong, hidden {spec.hidden}")
 
 

@@ -9,10 +9,10 @@ import pytest
 from random_claims import random_claim, words_of
 from relucid.encoders import bounds
 from relucid.encoders.bounds import reduced
-from relucid.models.automaton import Automaton
-from relucid.models.domain import Domain
-from relucid.models.extremes import maxima
-from relucid.models.network import Affine, Network, Relu, feed_forward, integer_array
+from relucid.models.automata.automaton import Automaton
+from relucid.models.automata.extremes import maxima
+from relucid.models.claims.domain import Domain
+from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
 
 AB = Domain(("a", "b"), 2, 2)
 EVERYTHING = Automaton(2, (1, 1, 1), (((0, 0, 0), (0, 1, 0)),) * 2, (0,))
@@ -30,7 +30,10 @@ def indicators(language: Automaton, word: tuple[int, ...]) -> np.ndarray:
 def test_maxima_are_attained_maxima(seed: int, large: int) -> None:
     claim = random_claim(seed)
     rng = np.random.default_rng(seed)
-    weights = integer_array(rng.integers(-9, 10, size=(5, claim.language.length, claim.language.symbol_count)).astype(object) * large)
+    weights = integer_array(
+        rng.integers(-9, 10, size=(5, claim.language.length, claim.language.symbol_count)).astype(object)
+        * large
+    )
     flat = weights.reshape(5, -1).astype(object)
     want = [max(int(row @ indicators(claim.language, w)) for w in words_of(claim)) for row in flat]
     assert [int(v) for v in maxima(claim.language, weights)] == want
@@ -53,7 +56,11 @@ def test_a_reduced_network_is_the_network_within_its_bounds(seed: int) -> None:
                 assert relu.lower <= value <= relu.upper
                 seen[j].append(value)
                 outputs = np.append(outputs, max(0, value))
-            got = small.outputs.symbols @ x + small.outputs.widened(len(outputs)) @ outputs + small.outputs.constant
+            got = (
+                small.outputs.symbols @ x
+                + small.outputs.widened(len(outputs)) @ outputs
+                + small.outputs.constant
+            )
             want = claim.network.evaluate(claim.domain.one_hot(np.array([word])))[0]
             assert [int(v) for v in got] == [int(v) for v in want]
             assert all(int(a) <= int(v) <= int(b) for a, v, b in zip(low, got, high, strict=True))
@@ -76,7 +83,10 @@ def test_backward_substitution_beats_intervals(monkeypatch: pytest.MonkeyPatch) 
     network = feed_forward([(np.array([s, s]), np.array([0.0, 1])), (np.array([[1.0, -1]]), np.zeros(1))])
     small = reduced(network, AB, EVERYTHING)
     assert int(small.bounds(small.outputs)[1][0]) == 1
-    useless = lambda rows, group, first: bounds.Rows(rows.symbols, rows.relus[:, :first], rows.constant + 10**6)  # noqa: E731
+
+    def useless(rows, group, first):
+        return bounds.Rows(rows.symbols, rows.relus[:, :first], rows.constant + 10**6)
+
     monkeypatch.setattr(bounds, "_substituted", useless)
     assert int(small.bounds(small.outputs)[1][0]) == 2
 
@@ -88,15 +98,26 @@ def test_skip_connections_and_a_relu_on_the_input() -> None:
         Relu(0),
         Affine((1,), (row,), integer_array([1]), 2),
         Relu(2),
-        Affine((3, 0, 2), (integer_array([[7]]), integer_array([[1, 2, 3, 4]]), integer_array([[-1]])), integer_array([0]), 3),
+        Affine(
+            (3, 0, 2),
+            (integer_array([[7]]), integer_array([[1, 2, 3, 4]]), integer_array([[-1]])),
+            integer_array([0]),
+            3,
+        ),
     )
-    for network in (Network(4, nodes), Network(4, (Relu(0),)), Network(4, (Affine((0,), (one,), integer_array([0] * 4)), Relu(1)))):
+    for network in (
+        Network(4, nodes),
+        Network(4, (Relu(0),)),
+        Network(4, (Affine((0,), (one,), integer_array([0] * 4)), Relu(1))),
+    ):
         small = reduced(network, AB, EVERYTHING)
         for word in ((0, 0), (0, 1), (1, 0), (1, 1)):
             x = indicators(EVERYTHING, word)
             y = np.array([max(0, int(r.symbols @ x) + r.constant) for r in small.relus], dtype=object)
             got = small.outputs.symbols @ x + small.outputs.widened(len(y)) @ y + small.outputs.constant
-            assert [int(v) for v in got] == [int(v) for v in network.evaluate(AB.one_hot(np.array([word])))[0]]
+            assert [int(v) for v in got] == [
+                int(v) for v in network.evaluate(AB.one_hot(np.array([word])))[0]
+            ]
 
 
 def test_a_deadline_is_kept() -> None:
@@ -121,5 +142,7 @@ def test_bounds_are_rounded_to_the_multiples_that_a_neuron_can_take() -> None:
 def test_slopes_are_the_tight_ones() -> None:
     """relu(s) + relu(-s), s from -2 to 2: the lines s/2 + 1 and -s/2 + 1 add up to 2; intervals and steeper lines give 4."""
     s = np.array([1.0, -1, 1, -1])
-    small = reduced(feed_forward([(np.array([s, -s]), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]), AB, EVERYTHING)
+    small = reduced(
+        feed_forward([(np.array([s, -s]), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]), AB, EVERYTHING
+    )
     assert int(small.bounds(small.outputs)[1][0]) == 2

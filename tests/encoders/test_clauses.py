@@ -20,7 +20,13 @@ def parsed(text: str) -> list[tuple[list[tuple[int, int]], str, int]]:
     for line in (line for line in text.splitlines() if not line.startswith("*")):
         *terms, relation, bound, end = line.split()
         assert end == ";" and all(t[0] in "+-" for t in terms[::2]) and all(t[0] == "x" for t in terms[1::2])
-        rows.append(([(int(c), int(x[1:])) for c, x in zip(terms[::2], terms[1::2], strict=True)], relation, int(bound)))
+        rows.append(
+            (
+                [(int(c), int(x[1:])) for c, x in zip(terms[::2], terms[1::2], strict=True)],
+                relation,
+                int(bound),
+            )
+        )
     return rows
 
 
@@ -33,8 +39,15 @@ def model(encoded: PseudoBoolean, word: tuple[int, ...]) -> set[int]:
     """The true variables of a word's own assignment."""
     formula = encoded.formula
     values = formula.assignment(word)
-    true = {bit for value, bits in zip(values, encoded.bits, strict=True) for k, bit in enumerate(bits) if value >> k & 1}
-    return true | {z for z, relu in zip(encoded.phases, formula.relus, strict=True) if relu.argument.value(values) > 0}
+    true = {
+        bit
+        for value, bits in zip(values, encoded.bits, strict=True)
+        for k, bit in enumerate(bits)
+        if value >> k & 1
+    }
+    return true | {
+        z for z, relu in zip(encoded.phases, formula.relus, strict=True) if relu.argument.value(values) > 0
+    }
 
 
 @pytest.mark.parametrize("encoding", SOME)
@@ -64,7 +77,9 @@ def cp_sat_models(encoded: PseudoBoolean, most: int) -> Iterable[set[int]]:
     x = {v: program.new_bool_var(f"x{v}") for v in range(1, encoded.count + 1)}
     for terms, relation, bound in parsed(encoded.text()):
         value = sum(c * x[v] for c, v in terms)
-        program.add(value == bound if relation == "=" else value >= bound) if terms else program.add_bool_or([bound <= 0])
+        program.add(value == bound if relation == "=" else value >= bound) if terms else program.add_bool_or(
+            [bound <= 0]
+        )
     shown = [x[encoded.bits[i][0]] for here in encoded.formula.indicators for i in here.values()]
     for _ in range(most):
         solver = cp_model.CpSolver()
@@ -81,7 +96,11 @@ def test_pseudo_boolean_models_are_the_words_that_err(encoding: str) -> None:
     for seed in range(12):
         claim = random_claim(seed)
         for rival, formula in formulas(claim, ENCODINGS[encoding]):
-            wrong = {formula.first_alike(w) for w, y in words_of(claim).items() if y == rival.label and errs(claim, rival, w)}
+            wrong = {
+                formula.first_alike(w)
+                for w, y in words_of(claim).items()
+                if y == rival.label and errs(claim, rival, w)
+            }
             if len(wrong) <= 20:
                 encoded = pseudo_boolean(formula)
                 assert {encoded.decode(true) for true in cp_sat_models(encoded, 21)} == wrong
@@ -103,7 +122,12 @@ def cnf_words(encoded: Cnf) -> set[tuple[int, ...]]:
             word = encoded.decode(true)
             assert word not in found
             found.add(word)
-            solver.add_clause([-encoded.indicators[here[s]] for s, here in zip(word, encoded.formula.indicators, strict=True)])
+            solver.add_clause(
+                [
+                    -encoded.indicators[here[s]]
+                    for s, here in zip(word, encoded.formula.indicators, strict=True)
+                ]
+            )
     return found
 
 
@@ -111,7 +135,11 @@ def wrong_and_said(encoding: str) -> Iterable[tuple[set[tuple[int, ...]], set[tu
     for seed in range(14):
         claim = random_claim(seed)
         for rival, formula in formulas(claim, ENCODINGS[encoding]):
-            wrong = {formula.first_alike(w) for w, y in words_of(claim).items() if y == rival.label and errs(claim, rival, w)}
+            wrong = {
+                formula.first_alike(w)
+                for w, y in words_of(claim).items()
+                if y == rival.label and errs(claim, rival, w)
+            }
             yield wrong, cnf_words(cnf(formula))
             yield set(), cnf_words(cnf(formula.blocking(sorted(wrong))))
 

@@ -23,14 +23,20 @@ def test_holds_exactly_on_the_words_that_err_and_decodes_back(seed: int, encodin
             assert formula.holds(values) == (word in wrong)
             assert formula.decode(values) == formula.first_alike(word) and word in formula.alike(word)
             assert set(formula.alike(word)) <= set(wrong if word in wrong else mine)
-            assert formula.violation_bounds[0] <= formula.violation.value(values) <= formula.violation_bounds[1]
+            assert (
+                formula.violation_bounds[0] <= formula.violation.value(values) <= formula.violation_bounds[1]
+            )
             for relu in formula.relus:
                 assert relu.lower <= relu.argument.value(values) <= relu.upper
         assert not (formula.settled and wrong)
         if wrong:
             blocked = formula.blocking(wrong[:1])
-            assert [w for w in mine if blocked.holds(blocked.assignment(w))] == [w for w in wrong if w not in formula.alike(wrong[0])]
-        if ENCODINGS[encoding].whole:  # the other labels' words have a path, but to a state that does not accept
+            assert [w for w in mine if blocked.holds(blocked.assignment(w))] == [
+                w for w in wrong if w not in formula.alike(wrong[0])
+            ]
+        if ENCODINGS[
+            encoding
+        ].whole:  # the other labels' words have a path, but to a state that does not accept
             assert not any(formula.holds(formula.assignment(w)) for w, y in words.items() if y != rival.label)
 
 
@@ -61,7 +67,9 @@ def test_the_flow_is_the_language_and_no_constraint_is_idle(seed: int, encoding:
         solutions = flows(formula)
         assert sorted(formula.decode(v) for v in solutions) == sorted({formula.first_alike(w) for w in mine})
         for i in range(len(formula.flow)):
-            assert len(flows(replace(formula, flow=formula.flow[:i] + formula.flow[i + 1 :]))) > len(solutions)
+            assert len(flows(replace(formula, flow=formula.flow[:i] + formula.flow[i + 1 :]))) > len(
+                solutions
+            )
 
 
 def test_a_word_outside_the_language_has_no_assignment_and_blocks_nothing() -> None:

@@ -79,7 +79,9 @@ def evaluate(gates: Gates, inputs: dict[int, bool]) -> set[int]:
 def test_sums_are_sums_modulo_the_width(seed: int) -> None:
     rng = random.Random(seed)
     gates = Gates()
-    numbers: list[Bits] = [[gates.variable() for _ in range(rng.randint(0, 5))] for _ in range(rng.randint(0, 4))]
+    numbers: list[Bits] = [
+        [gates.variable() for _ in range(rng.randint(0, 5))] for _ in range(rng.randint(0, 4))
+    ]
     numbers.append(constant(rng.randint(-9, 9), 6))
     if numbers[0]:
         numbers.append([FALSE] * rng.randint(0, 3) + [-bit for bit in numbers[0]])  # the same bits again

@@ -7,14 +7,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from random_claims import ENCODINGS, errs, formulas, random_claim, words_of
+from relucid.common.errors import Unsupported
 from relucid.encoders.cpsat import cpsat
 from relucid.encoders.formula import Formula
 from relucid.encoders.milp import Milp, _decimal, milp
-from relucid.models.claim import Claim, Decision
-from relucid.models.domain import Domain
-from relucid.models.errors import Unsupported
-from relucid.models.network import feed_forward
-from relucid.models.program import Program
+from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.domain import Domain
+from relucid.models.network.network import feed_forward
+from relucid.models.program.program import Program
 
 
 def satisfied(program: Milp, values: list[Fraction]) -> bool:
@@ -39,7 +39,11 @@ def states(program: Milp, formula: Formula, word: tuple[int, ...]) -> list[Fract
     path = formula._path(word)
     at = {(t, arc[0]) for t, (i, arc) in enumerate((i, formula.arcs[t][i]) for t, i in enumerate(path))}
     at.add((len(path), formula.arcs[-1][path[-1]][2] if path else next(iter(formula.accepting))))
-    return [Fraction(int((t, i) in at)) for t, size in enumerate(formula.language.layer_sizes) for i in range(size)]
+    return [
+        Fraction(int((t, i) in at))
+        for t, size in enumerate(formula.language.layer_sizes)
+        for i in range(size)
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["best", "plain", "whole", "no-fold"])
@@ -61,7 +65,10 @@ def test_rows_hold_exactly_on_the_words_that_err(seed: int, encoding: str) -> No
                         assert not satisfied(program, moved)
 
 
-@pytest.mark.parametrize("value", [Fraction(0), Fraction(5), Fraction(-5), Fraction(1, 2), Fraction(-3, 1024), Fraction(2**70 + 1, 2**9)])
+@pytest.mark.parametrize(
+    "value",
+    [Fraction(0), Fraction(5), Fraction(-5), Fraction(1, 2), Fraction(-3, 1024), Fraction(2**70 + 1, 2**9)],
+)
 def test_decimals_are_exact(value: Fraction) -> None:
     assert Fraction(_decimal(value)) == value
 
@@ -77,8 +84,13 @@ def test_mps_text_is_read_by_another_solver(encoding: str) -> None:
             model = model_builder.Model()
             assert model.import_from_mps_string(milp(formula).mps_text())
             solver = model_builder.Solver("scip")
-            feasible = solver.solve(model) in (model_builder.SolveStatus.OPTIMAL, model_builder.SolveStatus.FEASIBLE)
-            assert feasible == any(errs(claim, rival, w) for w, y in words_of(claim).items() if y == rival.label)
+            feasible = solver.solve(model) in (
+                model_builder.SolveStatus.OPTIMAL,
+                model_builder.SolveStatus.FEASIBLE,
+            )
+            assert feasible == any(
+                errs(claim, rival, w) for w, y in words_of(claim).items() if y == rival.label
+            )
             answers.add(feasible)
     assert answers == {True, False}
 
@@ -105,7 +117,9 @@ def wide_claim(weight: float) -> Claim:
     first = (np.array([[weight, -weight, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0]]), np.array([0.0, 0.0]))
     second = (np.array([[1.0, -3.0]]), np.array([0.5]))
     program = Program("def f(tokens):\n    return tokens[0] == 'a'\n", "f")
-    return Claim(feed_forward([first, second]), program, Domain(("a", "b"), 2, 2), Decision("sign", (False, True)))
+    return Claim(
+        feed_forward([first, second]), program, Domain(("a", "b"), 2, 2), Decision("sign", (False, True))
+    )
 
 
 def test_numbers_beyond_64_bits_are_refused_not_wrapped() -> None:

@@ -32,7 +32,9 @@ class Machine:
     """Evaluates the bit-vector terms that the encoder writes, under truth values of the indicators; words are (value, width)."""
 
     def __init__(self, script: SmtScript, truth: dict[str, object]) -> None:
-        self.env: dict[str, object] = {c[1]: truth.get(c[1], False) for c in parsed(script.text) if c[0] == "declare-const"}
+        self.env: dict[str, object] = {
+            c[1]: truth.get(c[1], False) for c in parsed(script.text) if c[0] == "declare-const"
+        }
         for command in (c for c in parsed(script.text) if c[0] == "declare-const" and c[2] != "Bool"):
             self.env[command[1]] = (truth.get(command[1], 0), int(command[2][2]))
         for command in parsed(script.text):
@@ -54,7 +56,9 @@ class Machine:
             if head[1] == "zero_extend":
                 return value, width + numbers[0]
             assert head[1] == "extract" and numbers[0] < width
-            return (value >> numbers[1]) & ((1 << (numbers[0] - numbers[1] + 1)) - 1), numbers[0] - numbers[1] + 1
+            return (value >> numbers[1]) & ((1 << (numbers[0] - numbers[1] + 1)) - 1), numbers[0] - numbers[
+                1
+            ] + 1
         if head == "ite":
             assert not isinstance(args[1], tuple) or args[1][1] == args[2][1]
             return args[1] if args[0] else args[2]
@@ -87,11 +91,19 @@ def mismatches(seeds: range, encoding: str = "best") -> int:
             script = bitvector(formula)
             for word in (w for w, y in words_of(claim).items() if y == rival.label):
                 values = formula.assignment(word)
-                truth: dict[str, object] = {v.name: bool(x) for v, x in zip(formula.variables, values, strict=True) if v.name[0] == "x"}
+                truth: dict[str, object] = {
+                    v.name: bool(x)
+                    for v, x in zip(formula.variables, values, strict=True)
+                    if v.name[0] == "x"
+                }
                 if script.tokens is not None:
                     truth = dict(zip(script.tokens, word, strict=True))
                 machine = Machine(script, truth)
-                wrong += not all(machine.term(c[1]) for c in parsed(script.text) if c[0] == "assert" and about_neurons(c[1]))
+                wrong += not all(
+                    machine.term(c[1])
+                    for c in parsed(script.text)
+                    if c[0] == "assert" and about_neurons(c[1])
+                )
                 wrong += machine.signed("violation") != formula.violation.value(values)
                 for j, relu in enumerate(formula.relus):
                     wrong += machine.signed(f"p{j}") != relu.argument.value(values)
@@ -117,7 +129,18 @@ def test_one_bit_less_would_be_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "width"),
-    [(0, 0, 1), (-1, 0, 1), (0, 1, 2), (-1, 1, 2), (-2, 1, 2), (-3, 0, 3), (-4, 3, 3), (0, 4, 4), (5, 7, 4), (-9, -8, 5)],
+    [
+        (0, 0, 1),
+        (-1, 0, 1),
+        (0, 1, 2),
+        (-1, 1, 2),
+        (-2, 1, 2),
+        (-3, 0, 3),
+        (-4, 3, 3),
+        (0, 4, 4),
+        (5, 7, 4),
+        (-9, -8, 5),
+    ],
 )
 def test_signed_widths_are_the_smallest(low: int, high: int, width: int) -> None:
     assert signed_width(low, high) == width
@@ -142,9 +165,13 @@ def bitwuzla_says(script: SmtScript) -> bool:
 
 @pytest.mark.parametrize("encoding", ["best", "plain", "whole", "no-fold", "no-redundant"])
 @pytest.mark.parametrize(
-    ("encode", "says"), [(bitvector, z3_says), (bitvector, bitwuzla_says), (linear_real, z3_says)], ids=["bv-z3", "bv-bitwuzla", "lra-z3"]
+    ("encode", "says"),
+    [(bitvector, z3_says), (bitvector, bitwuzla_says), (linear_real, z3_says)],
+    ids=["bv-z3", "bv-bitwuzla", "lra-z3"],
 )
-def test_satisfiable_iff_some_word_errs(encode: Callable[[Formula], SmtScript], says: Callable[[SmtScript], bool], encoding: str) -> None:
+def test_satisfiable_iff_some_word_errs(
+    encode: Callable[[Formula], SmtScript], says: Callable[[SmtScript], bool], encoding: str
+) -> None:
     answers = set()
     for seed in range(14):
         claim = random_claim(seed)

@@ -30,7 +30,9 @@ def test_a_tightened_formula_is_the_same_query_within_its_bounds(seed: int, enco
     claim = random_claim(seed)
     for rival, formula in formulas(claim, ENCODINGS[encoding]):
         tight = tightened(formula, soon())
-        assert tight.violation_bounds[1] <= formula.violation_bounds[1] and len(tight.relus) <= len(formula.relus)
+        assert tight.violation_bounds[1] <= formula.violation_bounds[1] and len(tight.relus) <= len(
+            formula.relus
+        )
         for word in words(seed, formula, rival.label):
             values = tight.assignment(word)
             value = formula.violation.value(formula.assignment(word))
@@ -43,7 +45,9 @@ def test_a_tightened_formula_is_the_same_query_within_its_bounds(seed: int, enco
                 relu = tight.relus[known.relu]
                 on = relu.argument.value(values) > 0
                 assert known.factor * values[relu.output] <= known.share.value(values) + known.rest * on
-                assert known.rest >= 0 and all(c > 0 for _, c in known.share.terms) and known.share.constant == 0
+                assert (
+                    known.rest >= 0 and all(c > 0 for _, c in known.share.terms) and known.share.constant == 0
+                )
 
 
 def test_it_is_worth_it() -> None:
@@ -66,7 +70,10 @@ def test_wrong_multipliers_make_a_bound_weak_never_wrong(seed: int, monkeypatch:
     found = Lp._found
 
     def lying(self: Lp, objective: dict[int, int], seconds: float) -> list[int]:
-        return [m + rng.choice([0, 0, rng.randint(-GRID, GRID), rng.randint(-(9**14), 9**14)]) for m in found(self, objective, seconds)]
+        return [
+            m + rng.choice([0, 0, rng.randint(-GRID, GRID), rng.randint(-(9**14), 9**14)])
+            for m in found(self, objective, seconds)
+        ]
 
     monkeypatch.setattr(Lp, "_found", lying)
     test_a_tightened_formula_is_the_same_query_within_its_bounds(seed, "best")
@@ -94,7 +101,9 @@ def test_the_program_of_a_word_is_feasible() -> None:
                 Relaxation(formula, len(everyone), split).maximum(formula.violation, soon())
                 for split in (frozenset(), readers(formula), everyone)
             ]
-            best = max(formula.violation.value(formula.assignment(w)) for w in words(seed, formula, rival.label))
+            best = max(
+                formula.violation.value(formula.assignment(w)) for w in words(seed, formula, rival.label)
+            )
             assert best <= bounds[2] <= bounds[1] <= bounds[0]
 
 
@@ -104,7 +113,8 @@ def test_no_time_means_no_better_bound_and_no_harm() -> None:
             tight = tightened(formula, time.monotonic() - 1)
             assert tight.violation_bounds[0] == formula.violation_bounds[0] and not tight.allowances
             assert all(
-                formula.violation.value(formula.assignment(w)) <= tight.violation_bounds[1] for w in words(seed, formula, rival.label)
+                formula.violation.value(formula.assignment(w)) <= tight.violation_bounds[1]
+                for w in words(seed, formula, rival.label)
             )
 
 
@@ -116,4 +126,6 @@ def test_duality_by_hand() -> None:
     assert lp.maximum({x: 2, y: 3}, 10.0) == 8
     assert lp.bound({x: 2, y: 3}, [3 * GRID // 2]) == (9 + 2 + 6) // 2  # 3 * 3/2 + 2 * 1/2 + 2 * 3/2
     assert lp.bound({x: 2, y: 3}, [0]) == 10
-    assert lp.bound({x: 2, y: 3}, [-GRID]) == 10  # a negative multiplier of an inequality proves nothing, and is not used
+    assert (
+        lp.bound({x: 2, y: 3}, [-GRID]) == 10
+    )  # a negative multiplier of an inequality proves nothing, and is not used

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 from known_claims import CORPUS, HERE
-from relucid.models.circuits.config import read_config
-from relucid.models.claim_file import load_claim
-from relucid.models.network import Network, feed_forward
-from relucid.models.onnx_writer import write_onnx
-from relucid.verifiers.proof.producer import proof_lines
-from relucid.verifiers.proof.solver_proofs import section_pieces
-from relucid.verifiers.proof.third_party import FORMS
+from relucid.models.circuits.formats.config import read_config
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.network.network import Network, feed_forward
+from relucid.models.onnx.writer import write_onnx
+from relucid.verifiers.proof.export.solver_proofs import section_pieces
+from relucid.verifiers.proof.export.third_party import FORMS
+from relucid.verifiers.proof.words.producer import proof_lines
 from relucid.verifiers.proof.writing import write_lines, write_pieces
 
 LIMITS = "--timeout 2 --workers 1"
@@ -67,13 +67,22 @@ def _tokens(folder: Path, name: str) -> Base:
 def _two(folder: Path) -> Base:
     folder.mkdir()
     for name, bias in (("a.onnx", -2.0), ("b.onnx", -2.5)):
-        network = feed_forward([(np.array([[1.0, 0] * 3]), np.array([bias])), (np.array([[1.0]]), np.array([-0.5]))])
+        network = feed_forward(
+            [(np.array([[1.0, 0] * 3]), np.array([bias])), (np.array([[1.0]]), np.array([-0.5]))]
+        )
         (folder / name).write_bytes(write_onnx(network, positions=3, alphabet=2))
     stated = 'network = "a.onnx"\nnetwork_b = "b.onnx"\n\n[domain]\ntokens = ["a", "b"]\nlength = 3\n\n[decision]\n'
     (folder / "claim.toml").write_text(stated + 'kind = "sign"\nlabels = [false, true]\n')
     (folder / "within.toml").write_text(stated + 'kind = "within"\nepsilon = "1/2"\n')
     both = ("a.onnx", "b.onnx")
-    return Base(folder, {c.format(f): (f, *both) for f in ("claim.toml", "within.toml") for c in ("show {}", f"prove {{}} {OURS}")})
+    return Base(
+        folder,
+        {
+            c.format(f): (f, *both)
+            for f in ("claim.toml", "within.toml")
+            for c in ("show {}", f"prove {{}} {OURS}")
+        },
+    )
 
 
 SPEC = """; a box of two inputs
@@ -89,18 +98,31 @@ SPEC = """; a box of two inputs
 
 
 def _box(folder: Path) -> Base:
-    from relucid.cli import main
+    from relucid.cli.main import main
 
     folder.mkdir()
     rng = np.random.default_rng(3)
-    network = feed_forward([(rng.integers(-8, 9, s) / 8, rng.integers(-4, 5, s[0]) / 4) for s in ((4, 2), (3, 4), (2, 3))])
+    network = feed_forward(
+        [(rng.integers(-8, 9, s) / 8, rng.integers(-4, 5, s[0]) / 4) for s in ((4, 2), (3, 4), (2, 3))]
+    )
     (folder / "net.onnx").write_bytes(write_onnx(Network(2, network.nodes, "real")))
     (folder / "spec.vnnlib").write_text(SPEC)
     (folder / "instances.csv").write_text("net.onnx,spec.vnnlib,5\n")
     (folder / "claim.toml").write_text('network = "net.onnx"\n\n[domain]\nbox = "spec.vnnlib"\n')
     net, spec, verify = "net.onnx", "spec.vnnlib", "verify net.onnx spec.vnnlib"
     with contextlib.redirect_stdout(io.StringIO()):
-        status = main(["verify", str(folder / net), str(folder / spec), "--timeout", "20", "--proof", str(folder / "proof"), "--quiet"])
+        status = main(
+            [
+                "verify",
+                str(folder / net),
+                str(folder / spec),
+                "--timeout",
+                "20",
+                "--proof",
+                str(folder / "proof"),
+                "--quiet",
+            ]
+        )
     if status not in (0, 1):
         raise AssertionError(f"the box is not decided: status {status}")
     commands = {
@@ -120,11 +142,22 @@ def _circuit(folder: Path) -> Base:
     import torch
 
     folder.mkdir()
-    values = {"block_size": 6, "vocab_size": 5, "n_layer": 1, "n_head": 1, "d_model": 4, "d_mlp": 4, "tied_unembed": False}
+    values = {
+        "block_size": 6,
+        "vocab_size": 5,
+        "n_layer": 1,
+        "n_head": 1,
+        "d_model": 4,
+        "d_mlp": 4,
+        "tied_unembed": False,
+    }
     (folder / "beeg_config.json").write_text(json.dumps(values))
     rng = np.random.default_rng(0)
     shapes = read_config(folder / "beeg_config.json").shapes()
-    torch.save({k: torch.from_numpy(rng.normal(size=s).astype(np.float32)) for k, s in shapes.items()}, folder / "final_model.pt")
+    torch.save(
+        {k: torch.from_numpy(rng.normal(size=s).astype(np.float32)) for k, s in shapes.items()},
+        folder / "final_model.pt",
+    )
     (folder / "vocab.json").write_text(json.dumps({"tokens": ["a", "b", "c", "yes", "no"]}))
     (folder / "task.toml").write_text(
         '[domain]\ntokens = ["a", "b"]\nlength = 3\n\n[decision]\nposition = -1\nkind = "argmax"\nlabels = ["yes", "no"]\n'
@@ -170,7 +203,16 @@ def _attribution(folder: Path) -> Base:
             "clerp": "",
             "influence": None,
         }
-        return {"node_id": name, "feature": 1, "layer": layer, "ctx_idx": place, "feature_type": kind, **rest, "activation": None, **other}
+        return {
+            "node_id": name,
+            "feature": 1,
+            "layer": layer,
+            "ctx_idx": place,
+            "feature_type": kind,
+            **rest,
+            "activation": None,
+            **other,
+        }
 
     graph = {
         "metadata": {"slug": "dallas", "scan": "gemma-2-2b", "prompt_tokens": ["Fact", ":", " Dallas"], "prompt": "Fact: Dallas",
@@ -184,7 +226,9 @@ def _attribution(folder: Path) -> Base:
     }  # fmt: skip
     folder.mkdir()
     (folder / "graph.json").write_text(json.dumps(graph))
-    return Base(folder, {f"show graph.json{more}": ("graph.json",) for more in ("", " --json", " --draw OUT.svg")})
+    return Base(
+        folder, {f"show graph.json{more}": ("graph.json",) for more in ("", " --json", " --draw OUT.svg")}
+    )
 
 
 MAKERS = {

@@ -12,18 +12,32 @@ from contextlib import ExitStack
 from fractions import Fraction
 from unittest.mock import patch
 
-from relucid.models.exact_point import exact_outputs
+from relucid.models.network.exact_point import exact_outputs
 from relucid.verifiers.boxes import decide as deciding
-from relucid.verifiers.boxes import searches
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.engines.boxes import searches
 
 from . import claims, nets, polygons
 from .clock import Fired, ample, is_starved, kept_by, starved
 from .registry import Case, Counts
 
 ENGINES = {"race": "race", "split-inputs": "split", "split-relus": "split", "lp": "lp", "milp": "milp"}
-HAIRS = (Fraction(0), Fraction(0), Fraction(1, 2**50), Fraction(1, 2**24), Fraction(1, 10**6), Fraction(1, 64))
-EDGES = (2**40, 2**61 - 1, 2**62, 2**62 + 1, 2**63 - 1, 2**64 + 1)  # where numbers stop to fit 64 bits, or nearly do
+HAIRS = (
+    Fraction(0),
+    Fraction(0),
+    Fraction(1, 2**50),
+    Fraction(1, 2**24),
+    Fraction(1, 10**6),
+    Fraction(1, 64),
+)
+EDGES = (
+    2**40,
+    2**61 - 1,
+    2**62,
+    2**62 + 1,
+    2**63 - 1,
+    2**64 + 1,
+)  # where numbers stop to fit 64 bits, or nearly do
 SECONDS_OPEN = 0.3  # for one answer: unknown is no mistake here
 LIMITS = (0.0, 1e-5, 1e-3, 5e-3)
 CALLS = 200
@@ -36,7 +50,13 @@ def cases(rng: random.Random) -> Iterator[Case]:
             for hungry in (False, True):
                 if rng.random() < (0.25 if hungry else 0.8):
                     limits = starved(rng, LIMITS, SECONDS_OPEN, CALLS) if hungry else ample(SECONDS_OPEN)
-                    yield {"box": box, "engine": engine, "attack": rng.random() < 0.4, "threads": rng.choice((1, 2)), **limits}
+                    yield {
+                        "box": box,
+                        "engine": engine,
+                        "attack": rng.random() < 0.4,
+                        "threads": rng.choice((1, 2)),
+                        **limits,
+                    }
 
 
 def random_box(rng: random.Random) -> polygons.Plain:
@@ -45,7 +65,10 @@ def random_box(rng: random.Random) -> polygons.Plain:
     if rng.random() < 0.05:
         nodes = nets.widened(rng, nodes)
     box = {**polygons.random_box(rng, inputs), "nodes": nodes}
-    unsafe = [[random_row(rng, inputs, outputs) for _ in range(rng.choice((1, 1, 2, 3)))] for _ in range(rng.choice((1, 1, 2)))]
+    unsafe = [
+        [random_row(rng, inputs, outputs) for _ in range(rng.choice((1, 1, 2, 3)))]
+        for _ in range(rng.choice((1, 1, 2)))
+    ]
     box["unsafe"] = unsafe
     if rng.random() < 0.6:  # the last row of each polyhedron alone just touches zero, or misses it
         network, case = nets.built(nodes, inputs, "real"), polygons.case_of(box)
@@ -92,18 +115,28 @@ def problem(case: Case, counts: Counts) -> str | None:
         try:
             with kept_by(case):
                 found = decide(
-                    network, stated, deadline=time.monotonic() + case["seconds"], threads=case["threads"], backend=ENGINES[engine]
+                    network,
+                    stated,
+                    deadline=time.monotonic() + case["seconds"],
+                    threads=case["threads"],
+                    backend=ENGINES[engine],
                 )
         except Fired:
             counts[row, "raised"] += 1
             return None
     counts[row, found.verdict] += 1
     if found.verdict == "proved":
-        return None if unsafe is None else f"{engine} says proved, and ({', '.join(map(str, unsafe))}) is unsafe"
+        return (
+            None if unsafe is None else f"{engine} says proved, and ({', '.join(map(str, unsafe))}) is unsafe"
+        )
     if found.verdict == "refuted":
         point = tuple(map(Fraction, found.witness.input))  # type: ignore[union-attr]
         shown = stated.witnesses(point, exact_outputs(network, point))
-        return None if shown and unsafe is not None else f"{engine} says refuted by {found.witness.input}, which is not unsafe"  # type: ignore[union-attr]
+        return (
+            None
+            if shown and unsafe is not None
+            else f"{engine} says refuted by {found.witness.input}, which is not unsafe"
+        )  # type: ignore[union-attr]
     return None
 
 
@@ -112,4 +145,6 @@ def smaller(case: Case) -> Iterator[Case]:
         if any(case[k] != v for k, v in change.items()):
             yield {**case, **change}
     yield from ({**case, "box": box} for box in polygons.smaller_box(case["box"]))
-    yield from ({**case, "box": {**case["box"], "nodes": nodes}} for nodes in nets.smaller(case["box"]["nodes"]))
+    yield from (
+        {**case, "box": {**case["box"], "nodes": nodes}} for nodes in nets.smaller(case["box"]["nodes"])
+    )

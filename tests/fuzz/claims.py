@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from relucid.models import claim as claim_module
-from relucid.models.claim import Claim, Decision
-from relucid.models.domain import Domain
-from relucid.models.language import build_language
-from relucid.models.program import Program
+from relucid.models.claims import claim as claim_module
+from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.domain import Domain
+from relucid.models.claims.language import build_language
+from relucid.models.program.program import Program
 
 from . import nets
 
@@ -40,7 +40,12 @@ WHERE = (
     "def w(tokens):\n    return len(tokens) != 1\n",
     "def w(tokens):\n    last = ''\n    for t in tokens:\n        if t == last:\n            return False\n        last = t\n    return True\n",
 )
-DECISIONS = (("sign", [False, True]), ("argmax", [False, True]), ("argmax", [True, False]), ("argmax", ["x", True, False]))
+DECISIONS = (
+    ("sign", [False, True]),
+    ("argmax", [False, True]),
+    ("argmax", [True, False]),
+    ("argmax", ["x", True, False]),
+)
 MOST_WORDS = 100
 
 
@@ -123,7 +128,9 @@ def _truth(question: Plain) -> Truth:
             padding = domain.max_length - n
             words.append((*word, *[len(domain.tokens)] * padding))
             label = program(tokens)
-            labels.append(next(i for i, y in enumerate(decision.labels) if type(y) is type(label) and y == label))
+            labels.append(
+                next(i for i, y in enumerate(decision.labels) if type(y) is type(label) and y == label)
+            )
             seen = [*domain.prefix, *tokens, *[domain.pad] * padding, *domain.suffix]
             inputs.append([int(letter == place) for place in seen for letter in alphabet])
     return Truth(tuple(words), np.array(labels, dtype=np.int64), np.array(inputs, dtype=np.int64).reshape(len(words), domain.input_size),
@@ -183,7 +190,9 @@ def random_nodes(rng: random.Random, question: Plain) -> nets.Plain:
     """A network for the question: half of them right or nearly so."""
     known, outputs = truth(question), 1 if question["kind"] == "sign" else len(question["labels"])
     make = rng.choice((nets.layers, nets.layers, nets.graph, None, None, None, None))
-    nodes = fitted(rng, known, question, outputs) if make is None else make(rng, known.domain.input_size, outputs)
+    nodes = (
+        fitted(rng, known, question, outputs) if make is None else make(rng, known.domain.input_size, outputs)
+    )
     return nets.widened(rng, nodes) if rng.random() < 0.05 else nodes
 
 
@@ -209,8 +218,13 @@ def fitted(rng: random.Random, known: Truth, question: Plain, outputs: int) -> n
             weights[known.labels[i]] += seen[i]
             weights[told[i]] -= seen[i]
     split = seen.shape[1] - 1 - size
-    sources, parts = ([0, 2], [weights[:, :split], weights[:, split:-1]]) if split else ([2], [weights[:, :-1]])
-    return [*nodes, ["affine", sources, [p.tolist() for p in parts], weights[:, -1].tolist(), rng.choice((1, 1, 2, 8))]]
+    sources, parts = (
+        ([0, 2], [weights[:, :split], weights[:, split:-1]]) if split else ([2], [weights[:, :-1]])
+    )
+    return [
+        *nodes,
+        ["affine", sources, [p.tolist() for p in parts], weights[:, -1].tolist(), rng.choice((1, 1, 2, 8))],
+    ]
 
 
 def smaller(claim: Plain) -> Iterator[Plain]:
@@ -237,7 +251,10 @@ def _fewer_positions(nodes: nets.Plain, question: Plain) -> nets.Plain | None:
         else [
             n[0],
             n[1],
-            [[row[:start] + row[start + width :] for row in m] if s == 0 else m for s, m in zip(n[1], n[2], strict=True)],
+            [
+                [row[:start] + row[start + width :] for row in m] if s == 0 else m
+                for s, m in zip(n[1], n[2], strict=True)
+            ],
             *n[3:],
         ]
         for n in nodes

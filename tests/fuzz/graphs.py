@@ -26,7 +26,9 @@ def problem(case: Case, counts: Counts) -> str | None:
     said = differences(model, np.random.default_rng(case["seed"]))
     for node in model.graph.node:
         counts[node.op_type, "nodes"] += 1
-    if said is not None and said.startswith(NOBODY):  # no wrong answer: whoever asks about it is told that nothing was compared
+    if said is not None and said.startswith(
+        NOBODY
+    ):  # no wrong answer: whoever asks about it is told that nothing was compared
         counts["graphs", "run by nobody"] += 1
         return None
     counts["graphs", "compared"] += 1
@@ -43,7 +45,10 @@ def smaller(case: Case) -> Iterator[Case]:
     for node in model.graph.node[:-1]:
         for name in node.output:
             if name in known:
-                yield {**case, "model": base64.b64encode(up_to(model, known[name]).SerializeToString()).decode()}
+                yield {
+                    **case,
+                    "model": base64.b64encode(up_to(model, known[name]).SerializeToString()).decode(),
+                }
 
 
 def up_to(model: onnx.ModelProto, output: onnx.ValueInfoProto) -> onnx.ModelProto:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from relucid.cli import main
+from relucid.cli.main import main
 
 from . import bases
 from .mutation import other_bytes, other_json_text, other_text
@@ -32,7 +32,13 @@ SECONDS = 60.0
 PROCESSOR = 10.0  # seconds, where the limit is 2: without the time that other processes take
 ADDRESSES = 24 << 30  # bytes that a command may map
 AS_PROCESS = 0.02
-SUFFIXES = {".toml": other_text, ".py": other_text, ".vnnlib": other_text, ".csv": other_text, ".json": other_json_text}
+SUFFIXES = {
+    ".toml": other_text,
+    ".py": other_text,
+    ".vnnlib": other_text,
+    ".csv": other_text,
+    ".json": other_json_text,
+}
 
 
 @cache
@@ -81,7 +87,9 @@ def problem(case: Case, counts: Counts) -> str | None:
         spent = time.process_time() - started
         counts[f"{command[0]}, {Path(case['file']).suffix or 'proofs'}", f"status {status}"] += 1
         after = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
-        return complaint(status, out, err, spent, [str(p.relative_to(folder)) for p in after if after[p] != before.get(p)])
+        return complaint(
+            status, out, err, spent, [str(p.relative_to(folder)) for p in after if after[p] != before.get(p)]
+        )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -93,7 +101,9 @@ def complaint(status: int, out: str, err: str, spent: float, written: list[str])
     if status not in (0, 1, 2, 3):
         return f"ends with status {status}: {shown}"
     if status == 2 and (out or err.count("\n") != 1 or not err.startswith("relucid: ")):
-        return f"status 2 with {err.count(chr(10))} lines of error and {len(out)} characters of output: {shown}"
+        return (
+            f"status 2 with {err.count(chr(10))} lines of error and {len(out)} characters of output: {shown}"
+        )
     if status == 2 and any(not w.startswith("checkpoint") for w in written):
         return f"status 2, and {', '.join(written)} was written"
     if spent > PROCESSOR:
@@ -120,13 +130,23 @@ def as_process(command: list[str], folder: Path) -> tuple[int, str, str]:
 
 def smaller(case: Case) -> Iterator[Case]:
     """Nearer to the good file, then shorter."""
-    data, good = base64.b64decode(case["content"]), (bases.base(case["base"], root()).folder / case["file"]).read_bytes()
-    start = next((i for i, (a, b) in enumerate(zip(data, good, strict=False)) if a != b), min(len(data), len(good)))
+    data, good = (
+        base64.b64decode(case["content"]),
+        (bases.base(case["base"], root()).folder / case["file"]).read_bytes(),
+    )
+    start = next(
+        (i for i, (a, b) in enumerate(zip(data, good, strict=False)) if a != b), min(len(data), len(good))
+    )
     end = next((i for i, (a, b) in enumerate(zip(data[::-1], good[::-1], strict=False)) if a != b), 0)
     own = data[start : len(data) - end]
     for size in (len(own) // 2, len(own) // 4, 16, 4, 1):
         for i in range(0, len(own), size) if size else ():
-            yield {**case, "content": base64.b64encode(data[:start] + own[:i] + own[i + size :] + data[len(data) - end :]).decode()}
+            yield {
+                **case,
+                "content": base64.b64encode(
+                    data[:start] + own[:i] + own[i + size :] + data[len(data) - end :]
+                ).decode(),
+            }
     for size in (len(data) // 2, len(data) // 4, 64, 8):
         for i in range(0, len(data), size) if size else ():
             yield {**case, "content": base64.b64encode(data[:i] + data[i + size :]).decode()}

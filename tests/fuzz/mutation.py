@@ -10,7 +10,22 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 NUMBERS = (0, 1, -1, 2, 3, 5, 99, 128, 255, 256, 257, 2**31, -(2**63), 2**64, 10**30, 2**200, 10**500)
-VALUES = (None, True, False, "", "run", "parts", [], [0], {}, ["symbol", 0, [0]], ["state", 1, [0]], "0", 1.5, -0.0)
+VALUES = (
+    None,
+    True,
+    False,
+    "",
+    "run",
+    "parts",
+    [],
+    [0],
+    {},
+    ["symbol", 0, [0]],
+    ["state", 1, [0]],
+    "0",
+    1.5,
+    -0.0,
+)
 WORDS = ("nan", "inf", "-1", "9" * 5000, "1e999", "0x", "\\u2028", "\x00", "'", '"', "]", "}", "(", "..", "/dev/null", "../../x", "\ufeff", "é", "true",
          "None", "\n", "\r", "\t", "-" * 300, "[" * 2000, "{" * 300)  # fmt: skip
 
@@ -106,7 +121,11 @@ def other_lines(lines: Sequence[str], rng: random.Random, donors: Sequence[str] 
         if numbers:
             m = rng.choice(numbers)
             now = int(m.group())
-            out[i] = out[i][: m.start()] + str(rng.choice((now + 1, now - 1, -now, 0, 2 * now, 1))) + out[i][m.end() :]
+            out[i] = (
+                out[i][: m.start()]
+                + str(rng.choice((now + 1, now - 1, -now, 0, 2 * now, 1)))
+                + out[i][m.end() :]
+            )
     return out
 
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from relucid.models.errors import InputError
-from relucid.models.network import Affine, Network, Node, Relu, integer_array
-from relucid.models.onnx_writer import with_source
+from relucid.common.errors import InputError
+from relucid.models.network.network import Affine, Network, Node, Relu, integer_array
+from relucid.models.onnx.writer import with_source
 
 Plain = list[Any]
 INT64 = 2**62
@@ -58,7 +58,9 @@ def plain(network: Network) -> Plain:
 
 def outputs(nodes: Plain, inputs: np.ndarray) -> tuple[np.ndarray, int]:
     """Exact numerators (batch, outputs) and their denominator, for integer inputs (batch, size)."""
-    values: list[tuple[np.ndarray, int, int]] = [(inputs.astype(np.int64), 1, int(np.abs(inputs).max(initial=0)))]  # and the largest size
+    values: list[tuple[np.ndarray, int, int]] = [
+        (inputs.astype(np.int64), 1, int(np.abs(inputs).max(initial=0)))
+    ]  # and the largest size
     for node in nodes:
         if node[0] == "relu":
             numbers, denominator, most = values[node[1]]
@@ -66,11 +68,20 @@ def outputs(nodes: Plain, inputs: np.ndarray) -> tuple[np.ndarray, int]:
             continue
         _, sources, matrices, bias, own = node
         common = math.lcm(*(values[s][1] for s in sources))
-        terms = [(values[s], m, common // values[s][1]) for s, m in zip(sources, map(integers, matrices), strict=True)]
-        largest = [max(1, abs(int(m.max(initial=0))), abs(int(m.min(initial=0)))) * m.shape[1] for _, m, _ in terms]
-        most = max(map(abs, bias)) * common + sum(max(1, v[2]) * factor * size for (v, _, factor), size in zip(terms, largest, strict=True))
+        terms = [
+            (values[s], m, common // values[s][1])
+            for s, m in zip(sources, map(integers, matrices), strict=True)
+        ]
+        largest = [
+            max(1, abs(int(m.max(initial=0))), abs(int(m.min(initial=0)))) * m.shape[1] for _, m, _ in terms
+        ]
+        most = max(map(abs, bias)) * common + sum(
+            max(1, v[2]) * factor * size for (v, _, factor), size in zip(terms, largest, strict=True)
+        )
         kind: Any = np.int64 if most < INT64 else object
-        total = np.zeros((len(inputs), len(bias)), dtype=kind) + np.array([b * common for b in bias], dtype=kind)
+        total = np.zeros((len(inputs), len(bias)), dtype=kind) + np.array(
+            [b * common for b in bias], dtype=kind
+        )
         for v, m, factor in terms:
             total = total + (v[0].astype(kind) * factor) @ m.astype(kind).T
         values.append((total, common * own, most))
@@ -98,7 +109,10 @@ def layers(rng: random.Random, inputs: int, outputs: int) -> Plain:
     before, unit = inputs, rng.choice((1, 1, 2, 8, 3))
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3))):
         size = rng.randint(1, 5)
-        nodes += [["affine", [len(nodes)], [matrix(rng, size, before)], numbers(rng, size), unit], ["relu", len(nodes) + 1]]
+        nodes += [
+            ["affine", [len(nodes)], [matrix(rng, size, before)], numbers(rng, size), unit],
+            ["relu", len(nodes) + 1],
+        ]
         before = size
     return [*nodes, ["affine", [len(nodes)], [matrix(rng, outputs, before)], numbers(rng, outputs), unit]]
 
@@ -116,8 +130,16 @@ def graph(rng: random.Random, inputs: int, outputs: int) -> Plain:
 
 
 def _affine(rng: random.Random, sizes: list[int], size: int) -> Any:
-    sources = rng.choices(range(len(sizes)), [i + 1 for i in range(len(sizes))], k=rng.choice((0, 1, 1, 1, 2, 3)))
-    return ["affine", sources, [matrix(rng, size, sizes[s]) for s in sources], numbers(rng, size), rng.choice((1, 1, 2, 3, 8))]
+    sources = rng.choices(
+        range(len(sizes)), [i + 1 for i in range(len(sizes))], k=rng.choice((0, 1, 1, 1, 2, 3))
+    )
+    return [
+        "affine",
+        sources,
+        [matrix(rng, size, sizes[s]) for s in sources],
+        numbers(rng, size),
+        rng.choice((1, 1, 2, 3, 8)),
+    ]
 
 
 def widened(rng: random.Random, nodes: Plain) -> Plain:
@@ -149,7 +171,12 @@ def smaller(nodes: Plain) -> Iterator[Plain]:
     for change in (lambda v: 0, lambda v: v // 2 if v > 0 else -(-v // 2)):
         for k, node in enumerate(nodes):
             if node[0] == "affine":
-                places = [(part, r, c) for part in range(len(node[2])) for r, row in enumerate(node[2][part]) for c in range(len(row))]
+                places = [
+                    (part, r, c)
+                    for part in range(len(node[2]))
+                    for r, row in enumerate(node[2][part])
+                    for c in range(len(row))
+                ]
                 for part, r, c in places:
                     if (now := node[2][part][r][c]) != change(now):
                         out = copy.deepcopy(nodes)

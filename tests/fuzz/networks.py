@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
-from relucid.models.claim import Decision
-from relucid.models.errors import InputError
-from relucid.models.exact_point import exact_outputs
-from relucid.models.network import Network
-from relucid.models.pair import Pair, claim_of_pair
-from relucid.models.property import Case as Box
-from relucid.models.property import Row
-from relucid.verifiers.backend import Budget
+from relucid.common.errors import InputError
+from relucid.models.claims.claim import Decision
+from relucid.models.claims.pair import Pair, claim_of_pair
+from relucid.models.claims.property import Case as Box
+from relucid.models.claims.property import Row
+from relucid.models.network.exact_point import exact_outputs
+from relucid.models.network.network import Network
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.prove import prove_claim
+from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.verdict import Proved, Refuted
 
 from . import claims, nets, polygons
@@ -42,16 +42,27 @@ def cases(rng: random.Random) -> Iterator[Case]:
         first, second = two_networks(rng, inputs, outputs)
         box = {**polygons.random_box(rng, inputs), "nodes": first, "second": second}
         for epsilon in (None, chosen_epsilon(rng, box)):
-            limits = starved(rng, BOX_LIMITS, SECONDS_OPEN, CALLS) if rng.random() < 0.25 else ample(SECONDS_OPEN)
+            limits = (
+                starved(rng, BOX_LIMITS, SECONDS_OPEN, CALLS) if rng.random() < 0.25 else ample(SECONDS_OPEN)
+            )
             yield {"box": box, "within": epsilon, **limits}
 
 
 def on_tokens(rng: random.Random, question: claims.Plain) -> Iterator[Case]:
     outputs = 1 if question["kind"] == "sign" else len(question["labels"])
     first, second = two_networks(rng, claims.truth(question).domain.input_size, outputs)
-    pair = {"question": question, "nodes": first, "second": second, "within": rng.choice(EPSILONS) if rng.random() < 0.4 else None}
+    pair = {
+        "question": question,
+        "nodes": first,
+        "second": second,
+        "within": rng.choice(EPSILONS) if rng.random() < 0.4 else None,
+    }
     for engine in (*OURS, rng.choice(TOKEN_ENGINES)):
-        yield {"pair": pair, "engine": engine, **(starved(rng, LIMITS, AMPLE, CALLS) if rng.random() < 0.2 else ample(AMPLE))}
+        yield {
+            "pair": pair,
+            "engine": engine,
+            **(starved(rng, LIMITS, AMPLE, CALLS) if rng.random() < 0.2 else ample(AMPLE)),
+        }
 
 
 def two_networks(rng: random.Random, inputs: int, outputs: int) -> tuple[nets.Plain, nets.Plain]:
@@ -69,7 +80,13 @@ def doubled(nodes: nets.Plain) -> nets.Plain:
     if last[0] == "relu":
         return nodes
     eye = [[int(i == j) for j in range(len(last[3]))] for i in range(len(last[3]))]
-    twice = ["affine", last[1], [[[2 * v for v in row] for row in m] for m in last[2]], [2 * v for v in last[3]], last[4]]
+    twice = [
+        "affine",
+        last[1],
+        [[[2 * v for v in row] for row in m] for m in last[2]],
+        [2 * v for v in last[3]],
+        last[4],
+    ]
     return [*nodes[:-1], twice, ["affine", [len(nodes)], [eye], [0] * len(eye), 2]]
 
 
@@ -127,7 +144,9 @@ def apart_at(box: polygons.Plain, within: str | None) -> polygons.Point | None:
 
         def over(outputs_there: list[polygons.Form], label: int, rival: int) -> tuple[polygons.Form, bool]:
             """Preferred; ties go to the lower number."""
-            return polygons.form_of(Row((), ((label, one), (rival, -one))), outputs_there, inputs), rival < label
+            return polygons.form_of(
+                Row((), ((label, one), (rival, -one))), outputs_there, inputs
+            ), rival < label
 
         if within is None:
             asked = [
@@ -159,7 +178,9 @@ def _claim(pair: claims.Plain) -> object:
     known = claims.truth(question)
     networks = [nets.built(pair[name], known.domain.input_size) for name in ("nodes", "second")]
     decision = None if pair["within"] is not None else Decision(question["kind"], tuple(question["labels"]))
-    return claim_of_pair(Pair(*networks, decision, None if decision else Fraction(pair["within"])), known.domain)
+    return claim_of_pair(
+        Pair(*networks, decision, None if decision else Fraction(pair["within"])), known.domain
+    )
 
 
 built = claims.recent(_claim)
@@ -180,7 +201,11 @@ def on_words(case: Case, counts: Counts) -> str | None:
             if engine == RACE:
                 verdict = prove_claim(claim, backends=list(OURS), budget=budget)
                 said = {Proved: "proved", Refuted: "refuted"}.get(type(verdict), "unknown")
-                words = {claim.domain.padded(c.tokens) for c in verdict.counterexamples} if isinstance(verdict, Refuted) else set()
+                words = (
+                    {claim.domain.padded(c.tokens) for c in verdict.counterexamples}
+                    if isinstance(verdict, Refuted)
+                    else set()
+                )
             elif backend(engine).unfit(claim) is not None:
                 said, words = "unfit", set()
             else:
@@ -191,7 +216,9 @@ def on_words(case: Case, counts: Counts) -> str | None:
         said, words = "raised", set()
     counts[row, said] += 1
     if said == "proved" and wrong:
-        return f"{engine} says proved, and the networks disagree on {len(wrong)} words, {min(wrong)} among them"
+        return (
+            f"{engine} says proved, and the networks disagree on {len(wrong)} words, {min(wrong)} among them"
+        )
     if said == "refuted" and not (words and words <= wrong):
         return f"{engine} says refuted by {sorted(words - wrong)[:3]}, where the networks agree"
     return f"{engine} crashed" if said == "crashed" else missing
@@ -220,14 +247,22 @@ def on_a_box(case: Case, counts: Counts) -> str | None:
         return None
     apart = apart_at(box, within)
     if found.verdict == "proved":
-        return None if apart is None else f"{what}: proved, and the networks disagree at ({', '.join(map(str, apart))})"
+        return (
+            None
+            if apart is None
+            else f"{what}: proved, and the networks disagree at ({', '.join(map(str, apart))})"
+        )
     point = tuple(map(Fraction, found.witness.input))  # type: ignore[union-attr]
     one, other = exact_outputs(a, point), exact_outputs(b, point)
     if within is None:
         disagree = one.index(max(one)) != other.index(max(other))
     else:
         disagree = any(abs(x - y) > Fraction(within) for x, y in zip(one, other, strict=True))
-    return None if disagree and stated.contains(point) and apart else f"{what}: refuted by {found.witness.input}, where the networks agree"  # type: ignore[union-attr]
+    return (
+        None
+        if disagree and stated.contains(point) and apart
+        else f"{what}: refuted by {found.witness.input}, where the networks agree"
+    )  # type: ignore[union-attr]
 
 
 def smaller(case: Case) -> Iterator[Case]:

@@ -16,26 +16,52 @@ import onnxruntime
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 from onnx.defs import SchemaError, onnx_opset_version
 from onnx.reference import ReferenceEvaluator
-from relucid.models.errors import InputError
-from relucid.models.onnx_agreement import compare
-from relucid.models.onnx_reader import trace_onnx
-from relucid.models.onnx_reading import Reading
+from relucid.common.errors import InputError
+from relucid.models.onnx.agreement import compare
+from relucid.models.onnx.reader import trace_onnx
+from relucid.models.onnx.reading import Reading
 
 from . import onnx_makers, onnx_windows  # noqa: F401  (they enter their makers)
 from .onnx_sketch import MAKERS, Node, Sketch, Unfit
 
 MOST_ELEMENTS = 400  # of one tensor
 MOST_NODES = 6
-TRIES, RETRIES = 6, 4  # operators that find no place, and attributes of one that onnxruntime refuses, before the graph ends as it is
-ODD = ("AveragePool", "Clip", "Conv", "ConvTranspose", "MaxPool", "Pad", "Reshape", "Resize", "Slice", "Slice", "Split")  # drawn more often
-CUTS, BLIND = ("Gather", "Pad", "Slice", "Split"), ("Concat", "ReduceSum")  # what takes of an axis, and what runs whatever is left of it
+TRIES, RETRIES = (
+    6,
+    4,
+)  # operators that find no place, and attributes of one that onnxruntime refuses, before the graph ends as it is
+ODD = (
+    "AveragePool",
+    "Clip",
+    "Conv",
+    "ConvTranspose",
+    "MaxPool",
+    "Pad",
+    "Reshape",
+    "Resize",
+    "Slice",
+    "Slice",
+    "Split",
+)  # drawn more often
+CUTS, BLIND = (
+    ("Gather", "Pad", "Slice", "Split"),
+    ("Concat", "ReduceSum"),
+)  # what takes of an axis, and what runs whatever is left of it
 SMOOTH = ("Sigmoid", "Softmax")  # drawn at the end of a graph only
 KEPT_BROKEN = 0.05  # of the nodes that onnxruntime refuses, how many stay in the graph, as its last
 OLDEST_OPSET = 7
 SAMPLES = 5
 TOLERANCE = 1e-4  # for rounding, of the largest value; all weights are small multiples of 1/4
 # By the reference evaluator of onnx 1.23: axes, windows, groups' bias, an epsilon of 0, corners, starts of slices before the axis
-MISREAD = {"AveragePool", "BatchNormalization", "ConvTranspose", "GlobalMaxPool", "MaxPool", "Resize", "Slice"}
+MISREAD = {
+    "AveragePool",
+    "BatchNormalization",
+    "ConvTranspose",
+    "GlobalMaxPool",
+    "MaxPool",
+    "Resize",
+    "Slice",
+}
 NOBODY = "we read what nobody runs"
 HUGE = 1e30  # where floats may overflow, and nothing is compared
 IR_VERSION = 8
@@ -62,7 +88,10 @@ def random_model(rng: np.random.Generator) -> onnx.ModelProto:
     operators = [name for name in MAKERS if name not in SMOOTH] + [*ODD, *ODD]
     for _ in range(int(rng.integers(1, MOST_NODES + 1))):
         after_cut = g.nodes and g.nodes[-1].op_type in CUTS and g.chance(0.4)
-        if not any(_grown(g, str(g.pick(BLIND if after_cut else operators))) for _ in range(TRIES)) or g.broken:
+        if (
+            not any(_grown(g, str(g.pick(BLIND if after_cut else operators))) for _ in range(TRIES))
+            or g.broken
+        ):
             break
     if g.chance(0.05) and not g.broken:
         _grown(g, str(g.pick(SMOOTH)))
@@ -96,7 +125,9 @@ def _add(g: Sketch, proposed: Node, operator: str = "") -> None:
     names = [g.new() for _ in range(proposed.outputs)]
     node = helper.make_node(proposed.operator or operator, list(proposed.inputs), names)
     for name, value in proposed.attributes.items():
-        node.attribute.append(helper.make_attribute(name, value, attr_type=AttributeProto.INTS if value == [] else None))
+        node.attribute.append(
+            helper.make_attribute(name, value, attr_type=AttributeProto.INTS if value == [] else None)
+        )
     read = [n for n in proposed.inputs if n]
     try:
         made = _run_node(g, node, read)
@@ -117,14 +148,21 @@ def _add(g: Sketch, proposed: Node, operator: str = "") -> None:
 
 def _run_node(g: Sketch, node: onnx.NodeProto, read: Sequence[str]) -> list[np.ndarray]:
     moving = {n: g.values[n] for n in read if n in g.varying}
-    inputs = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for n, v in moving.items()]
+    inputs = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape)
+        for n, v in moving.items()
+    ]
     stored = [numpy_helper.from_array(g.values[n], n) for n in dict.fromkeys(read) if n not in moving]
     model = _model([node], inputs, [onnx.ValueInfoProto(name=n) for n in node.output], stored, g.opset)
     return [np.asarray(v) for v in _session(model.SerializeToString()).run(None, moving)]
 
 
 def _model(
-    nodes: Sequence[onnx.NodeProto], inputs: Sequence[Any], outputs: Sequence[Any], stored: Sequence[onnx.TensorProto], opset: int
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    stored: Sequence[onnx.TensorProto],
+    opset: int,
 ) -> onnx.ModelProto:
     graph = helper.make_graph(list(nodes), "g", list(inputs), list(outputs), list(stored))
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION)
@@ -143,7 +181,9 @@ def _finished(g: Sketch, kind: Any, shape: tuple[int, ...], alphabet: int) -> on
     last = [n for node in g.nodes for n in node.output if n in g.varying]
     output = last[-1] if last else "x"
     needed, used = {output}, []
-    for node in reversed(g.nodes):  # what nobody reads goes, most of the time: one node that we refuse there would hide all the others
+    for node in reversed(
+        g.nodes
+    ):  # what nobody reads goes, most of the time: one node that we refuse there would hide all the others
         if needed & set(node.output) or g.chance(0.05):
             used.append(node)
             needed.update(node.input)
@@ -153,11 +193,17 @@ def _finished(g: Sketch, kind: Any, shape: tuple[int, ...], alphabet: int) -> on
         used, value, output = [helper.make_node("Identity", ["x"], ["y"])], g.values["x"], "y"
     found = onnx.ValueInfoProto(name=output)
     if value is not None:
-        found = helper.make_tensor_value_info(output, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        found = helper.make_tensor_value_info(
+            output, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+        )
     else:
-        found.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(np.float32 if kind is np.int64 else kind))
+        found.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(
+            np.dtype(np.float32 if kind is np.int64 else kind)
+        )
     entry = helper.make_tensor_value_info("x", helper.np_dtype_to_tensor_dtype(np.dtype(kind)), shape)
-    stored = [numpy_helper.from_array(v, n) for n, v in g.stored.items() if any(n in node.input for node in used)]
+    stored = [
+        numpy_helper.from_array(v, n) for n, v in g.stored.items() if any(n in node.input for node in used)
+    ]
     model = _model(used, [entry], [found], stored, g.opset)
     helper.set_model_props(model, {"alphabet": str(alphabet)})
     return model
@@ -187,7 +233,9 @@ def differences(model: onnx.ModelProto, rng: np.random.Generator) -> str | None:
     if not runtime:
         reference, why_not = _in_reference(model, samples)
         known = MISREAD & {node.op_type for node in model.graph.node}
-        if "NOT_IMPLEMENTED" in why and (known or not reference):  # for this type: nobody is left whose word counts
+        if "NOT_IMPLEMENTED" in why and (
+            known or not reference
+        ):  # for this type: nobody is left whose word counts
             return None
         if known and reference:
             return None
@@ -199,7 +247,9 @@ def differences(model: onnx.ModelProto, rng: np.random.Generator) -> str | None:
             if largest > HUGE:
                 continue
             got = np.asarray(theirs, dtype=np.float64).reshape(-1)
-        if got.shape == ours.shape and not np.isfinite(got).all():  # a float overflowed on the way; our numbers do not
+        if (
+            got.shape == ours.shape and not np.isfinite(got).all()
+        ):  # a float overflowed on the way; our numbers do not
             continue
         who = "onnxruntime" if runtime else "the reference evaluator (onnxruntime cannot run it)"
         if got.shape != ours.shape:
@@ -211,7 +261,10 @@ def differences(model: onnx.ModelProto, rng: np.random.Generator) -> str | None:
 
 def _false_alarm(reading: Reading, samples: Sequence[np.ndarray], alphabet: int | None) -> str | None:
     """The comparison that every command makes has to see it as we do."""
-    rows = [np.eye(alphabet, dtype=np.int64)[s.reshape(-1)].reshape(-1) if alphabet else s.reshape(-1) for s in samples]
+    rows = [
+        np.eye(alphabet, dtype=np.int64)[s.reshape(-1)].reshape(-1) if alphabet else s.reshape(-1)
+        for s in samples
+    ]
     try:
         missing = compare(reading, np.stack(rows))
     except InputError as error:
@@ -234,11 +287,12 @@ def _ours(network: Any, sample: np.ndarray, ids: bool, alphabet: int) -> tuple[n
     if ids:
         values = network.values(np.eye(alphabet, dtype=np.int64)[flat].reshape(1, -1))
         parts = [
-            np.abs(np.array([[float(Fraction(int(v), s)) for v in row] for row in k])) for k, s in zip(values, network.scales, strict=True)
+            np.abs(np.array([[float(Fraction(int(v), s)) for v in row] for row in k]))
+            for k, s in zip(values, network.scales, strict=True)
         ]
         exact = np.array([float(Fraction(int(v), network.scale)) for v in values[-1][0]])
         return exact, max(float(p.max(initial=0)) for p in parts)
-    from relucid.models.exact_point import exact_outputs
+    from relucid.models.network.exact_point import exact_outputs
 
     outputs = exact_outputs(network, [Fraction(float(v)) for v in flat])
     exact = np.array([float(v) for v in outputs])

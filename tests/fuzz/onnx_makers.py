@@ -1,6 +1,6 @@
 """Random nodes of operators that compute or move element by element, make constants, or reduce: with odd attributes now and then.
 
-Beside `onnx_windows.py`.  A maker proposes inputs and attributes; whether that is a node at all, onnxruntime says.
+Beside `windows.py`.  A maker proposes inputs and attributes; whether that is a node at all, onnxruntime says.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def _binary(g: Sketch, operator: str) -> Node:
         other = g.constant(g.quarters(*g.fitting(g.shape(x)), dtype=g.values[x].dtype))
     if operator in ("Div", "Mod"):
         divisor = g.values[other]
-        g.stored[other] = g.values[other] = np.where(divisor == 0, divisor.dtype.type(0 if g.chance(0.02) else 0.75), divisor)
+        g.stored[other] = g.values[other] = np.where(
+            divisor == 0, divisor.dtype.type(0 if g.chance(0.02) else 0.75), divisor
+        )
         return Node([x, other], {"fmod": 1} if operator == "Mod" else {})
     return Node([x, other] if g.chance(0.7) else [other, x])
 
@@ -32,7 +34,15 @@ def _binary(g: Sketch, operator: str) -> Node:
 @makes("Max", "Min", "Sum")
 def _several(g: Sketch, operator: str) -> Node:
     x = g.floats()
-    return Node([x, *(g.floats() if g.chance(0.4) else g.like(x, *g.fitting(g.shape(x))) for _ in range(int(g.rng.integers(0, 3))))])
+    return Node(
+        [
+            x,
+            *(
+                g.floats() if g.chance(0.4) else g.like(x, *g.fitting(g.shape(x)))
+                for _ in range(int(g.rng.integers(0, 3)))
+            ),
+        ]
+    )
 
 
 @makes("Neg", "Abs", "Relu", "Identity", "Sign", "Sqrt", "GlobalMaxPool", "GlobalAveragePool", "Sigmoid")
@@ -65,7 +75,10 @@ def _prelu(g: Sketch, operator: str) -> Node:
 def _clip(g: Sketch, operator: str) -> Node:
     x = g.floats()
     largest = float(np.finfo(np.float32).max)
-    limits = [float(g.pick([-largest, largest, -2.5, -0.75, 0.0, 0.5, 1.75])) if g.chance(0.7) else None for _ in range(2)]
+    limits = [
+        float(g.pick([-largest, largest, -2.5, -0.75, 0.0, 0.5, 1.75])) if g.chance(0.7) else None
+        for _ in range(2)
+    ]
     if g.takes("Clip", "min"):
         return Node([x], {name: v for name, v in zip(("min", "max"), limits, strict=True) if v is not None})
     return Node([x, *("" if v is None else g.constant(v, g.values[x].dtype) for v in limits)])
@@ -108,7 +121,9 @@ def _einsum(g: Sketch, operator: str) -> Node:
     a, b = g.shape(x)
     if not a * b:  # onnxruntime 1.32 dies of a division by zero
         raise Unfit
-    equation, shape = g.pick([("ij,jk->ik", (b, 2)), ("ij,ij->j", (a, b)), ("ij,kj->ki", (3, b)), ("ij,i", (a,))])
+    equation, shape = g.pick(
+        [("ij,jk->ik", (b, 2)), ("ij,ij->j", (a, b)), ("ij,kj->ki", (3, b)), ("ij,i", (a,))]
+    )
     return Node([x, g.like(x, *shape)], {"equation": equation})
 
 
@@ -119,7 +134,9 @@ def _einsum(g: Sketch, operator: str) -> Node:
 def _flatten(g: Sketch, operator: str) -> Node:
     x = g.floats()
     rank = len(g.shape(x))
-    return Node([x], {"axis": int(g.rng.integers(-rank if g.opset >= 11 else 0, rank + 1))} if g.chance(0.8) else {})
+    return Node(
+        [x], {"axis": int(g.rng.integers(-rank if g.opset >= 11 else 0, rank + 1))} if g.chance(0.8) else {}
+    )
 
 
 @makes("Reshape")
@@ -138,14 +155,21 @@ def _reshape(g: Sketch, operator: str) -> Node:
             wanted[i] = 0
     if wanted and g.chance(0.4):
         wanted[int(g.rng.integers(len(wanted)))] = -1
-    attributes = {"allowzero": int(g.chance(0.5))} if g.takes("Reshape", "allowzero") and g.chance(0.4) else {}
+    attributes = (
+        {"allowzero": int(g.chance(0.5))} if g.takes("Reshape", "allowzero") and g.chance(0.4) else {}
+    )
     return Node([x, g.ints(wanted)], attributes)
 
 
 @makes("Transpose")
 def _transpose(g: Sketch, operator: str) -> Node:
     x = g.floats()
-    return Node([x], {"perm": [int(i) for i in g.rng.permutation(len(g.shape(x)))]} if g.shape(x) and g.chance(0.8) else {})
+    return Node(
+        [x],
+        {"perm": [int(i) for i in g.rng.permutation(len(g.shape(x)))]}
+        if g.shape(x) and g.chance(0.8)
+        else {},
+    )
 
 
 @makes("Squeeze")
@@ -185,7 +209,10 @@ def _concat(g: Sketch, operator: str) -> Node:
 @makes("Expand")
 def _expand(g: Sketch, operator: str) -> Node:
     x = g.floats()
-    wide = [int(g.rng.integers(1, 4)) if d == 1 and g.chance(0.5) else 1 if g.chance(0.2) else d for d in g.shape(x)]
+    wide = [
+        int(g.rng.integers(1, 4)) if d == 1 and g.chance(0.5) else 1 if g.chance(0.2) else d
+        for d in g.shape(x)
+    ]
     wide = wide[int(g.chance(0.2)) :]
     if wide and g.chance(0.05):
         wide[0] = 0
@@ -195,7 +222,9 @@ def _expand(g: Sketch, operator: str) -> Node:
 @makes("Tile")
 def _tile(g: Sketch, operator: str) -> Node:
     x = g.floats()
-    return Node([x, g.ints([int(g.pick([1, 1, 2, 3, 0] if g.chance(0.2) else [1, 1, 2])) for _ in g.shape(x)])])
+    return Node(
+        [x, g.ints([int(g.pick([1, 1, 2, 3, 0] if g.chance(0.2) else [1, 1, 2])) for _ in g.shape(x)])]
+    )
 
 
 @makes("Slice")
@@ -208,18 +237,27 @@ def _slice(g: Sketch, operator: str) -> Node:
     starts, ends = ([g.near(shape[a]) for a in axes] for _ in range(2))
     for k, a in enumerate(axes):  # most of the time, something is left
         if g.chance(0.6):
-            starts[k], ends[k] = int(g.rng.integers(0, shape[a] + 1)), int(g.pick([shape[a], 2**63 - 1, g.near(shape[a])]))
+            starts[k], ends[k] = (
+                int(g.rng.integers(0, shape[a] + 1)),
+                int(g.pick([shape[a], 2**63 - 1, g.near(shape[a])])),
+            )
     if g.takes("Slice", "starts"):
         return Node([x], {"starts": starts, "ends": ends, "axes": axes})
     inputs = [x, g.ints(starts), g.ints(ends)]
     if g.chance(0.85):
         inputs.append(g.ints(axes))
         if g.chance(0.7):
-            steps = [int(g.pick([-1, -1, -2, -3, 1, 2, 3, -(2**40), 2**40] if g.chance(0.7) else [1])) for _ in axes]
+            steps = [
+                int(g.pick([-1, -1, -2, -3, 1, 2, 3, -(2**40), 2**40] if g.chance(0.7) else [1]))
+                for _ in axes
+            ]
             for k in range(len(axes)):
                 length = shape[axes[k]]
                 if steps[k] < 0 and g.chance(0.4):  # both ends before the axis
-                    starts[k], ends[k] = (int(g.pick([-1000, -length - 2, -length - 1, -length, *more])) for more in ((0, -1), (-(2**63),)))
+                    starts[k], ends[k] = (
+                        int(g.pick([-1000, -length - 2, -length - 1, -length, *more]))
+                        for more in ((0, -1), (-(2**63),))
+                    )
                 elif steps[k] < 0 and g.chance(0.6):
                     starts[k], ends[k] = ends[k], starts[k]
             inputs = [x, g.ints(starts), g.ints(ends), g.ints(axes), g.ints(steps)]
@@ -247,7 +285,11 @@ def _pad(g: Sketch, operator: str) -> Node:
     x = g.floats(1)
     rank = len(g.shape(x))
     mode = str(
-        g.pick(["constant", "constant", "reflect", "edge", "wrap"] if g.opset >= 19 else ["constant", "constant", "reflect", "edge"])
+        g.pick(
+            ["constant", "constant", "reflect", "edge", "wrap"]
+            if g.opset >= 19
+            else ["constant", "constant", "reflect", "edge"]
+        )
     )
     axes = g.axes(rank) if g.opset >= 18 and g.chance(0.4) else list(range(rank))
     low = -3 if g.chance(0.5) else 0
@@ -275,7 +317,10 @@ def _gather(g: Sketch, operator: str) -> Node:
     if not length:
         shape = [0]
     index = g.rng.integers(-length, max(length, 1 - length), size=shape)
-    return Node([x, g.constant(index, np.int32 if g.chance(0.3) else np.int64)], {"axis": axis} if axis or g.chance(0.5) else {})
+    return Node(
+        [x, g.constant(index, np.int32 if g.chance(0.3) else np.int64)],
+        {"axis": axis} if axis or g.chance(0.5) else {},
+    )
 
 
 @makes("Where")
@@ -289,10 +334,21 @@ def _where(g: Sketch, operator: str) -> Node:
 @makes("Cast")
 def _cast(g: Sketch, operator: str) -> Node:
     if g.chance(0.7):
-        return Node([g.floats()], {"to": int(g.pick([TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.DOUBLE]))})
+        return Node(
+            [g.floats()], {"to": int(g.pick([TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.DOUBLE]))}
+        )
     values = g.rng.integers(-5, 6, size=3)
     kind = g.pick([np.int64, np.int32, np.int8, np.float64, np.bool_, np.float32])
-    to = g.pick([TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32, TensorProto.DOUBLE, TensorProto.BOOL, TensorProto.INT8])
+    to = g.pick(
+        [
+            TensorProto.FLOAT,
+            TensorProto.INT64,
+            TensorProto.INT32,
+            TensorProto.DOUBLE,
+            TensorProto.BOOL,
+            TensorProto.INT8,
+        ]
+    )
     return Node([g.constant(values / 2 if np.dtype(kind).kind == "f" else values, kind)], {"to": int(to)})
 
 
@@ -309,18 +365,28 @@ def _resize(g: Sketch, operator: str) -> Node:
     x = g.floats(3, 4)
     if operator == "Upsample":
         scales = [1.0, 1.0, *(float(g.pick([1.0, 1.5, 2.0, 3.0])) for _ in g.shape(x)[2:])]
-        return Node([x, g.constant(scales, np.float32)] if g.opset >= 9 else [x], {} if g.opset >= 9 else {"scales": scales})
+        return Node(
+            [x, g.constant(scales, np.float32)] if g.opset >= 9 else [x],
+            {} if g.opset >= 9 else {"scales": scales},
+        )
     shape = g.shape(x)
     scales = [1.0, 1.0, *(float(g.pick([0.5, 1.0, 1.5, 2.0, 3.0])) for _ in shape[2:])]
     if g.opset < 11:
         return Node([x, g.constant(scales, np.float32)], {"mode": "nearest"})
     places = ["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"]
-    attributes = {"mode": g.pick(["nearest", "nearest", "linear"]), "coordinate_transformation_mode": g.pick(places)}
+    attributes = {
+        "mode": g.pick(["nearest", "nearest", "linear"]),
+        "coordinate_transformation_mode": g.pick(places),
+    }
     if attributes["mode"] == "nearest":
         attributes["nearest_mode"] = g.pick(["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"])
     if g.chance(0.3):
-        return Node([x, "", "", g.ints([*shape[:2], *(int(g.rng.integers(1, 6)) for _ in shape[2:])])], attributes)
-    return Node([x, "" if g.opset >= 13 else g.constant([], np.float32), g.constant(scales, np.float32)], attributes)
+        return Node(
+            [x, "", "", g.ints([*shape[:2], *(int(g.rng.integers(1, 6)) for _ in shape[2:])])], attributes
+        )
+    return Node(
+        [x, "" if g.opset >= 13 else g.constant([], np.float32), g.constant(scales, np.float32)], attributes
+    )
 
 
 # Constants
@@ -331,7 +397,12 @@ def _constant(g: Sketch, operator: str) -> Node:
     size = [int(g.rng.integers(0 if g.chance(0.1) else 1, 4)) for _ in range(int(g.rng.integers(0, 3)))]
     forms: list[dict[str, Any]] = [{"value": numpy_helper.from_array(g.quarters(*size))}]
     if g.opset >= 12:
-        forms += [{"value_float": 0.75}, {"value_floats": [0.5, -2.0]}, {"value_int": 2}, {"value_ints": [1, -1, 0]}]
+        forms += [
+            {"value_float": 0.75},
+            {"value_floats": [0.5, -2.0]},
+            {"value_int": 2},
+            {"value_ints": [1, -1, 0]},
+        ]
     return Node([], g.pick(forms))
 
 
@@ -345,8 +416,16 @@ def _measure(g: Sketch, operator: str) -> Node:
 
 @makes("ConstantOfShape")
 def _constant_of_shape(g: Sketch, operator: str) -> Node:
-    sizes = [n for n, v in g.values.items() if v.dtype == np.int64 and v.ndim == 1 and n not in g.varying and len(v) < 5]
-    shape = str(g.pick(sizes)) if sizes and g.chance(0.5) else g.ints([int(g.rng.integers(0 if g.chance(0.2) else 1, 4)) for _ in range(2)])
+    sizes = [
+        n
+        for n, v in g.values.items()
+        if v.dtype == np.int64 and v.ndim == 1 and n not in g.varying and len(v) < 5
+    ]
+    shape = (
+        str(g.pick(sizes))
+        if sizes and g.chance(0.5)
+        else g.ints([int(g.rng.integers(0 if g.chance(0.2) else 1, 4)) for _ in range(2)])
+    )
     return Node([shape], {"value": numpy_helper.from_array(g.quarters(1))} if g.chance(0.7) else {})
 
 
@@ -356,15 +435,35 @@ def _range(g: Sketch, operator: str) -> Node:
     return Node([g.constant(v, np.int64) for v in (start, limit, int(g.pick([-3, -1, 1, 2])))])
 
 
-@makes("Floor", "Ceil", "Round", "Reciprocal", "Pow", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Not")
+@makes(
+    "Floor",
+    "Ceil",
+    "Round",
+    "Reciprocal",
+    "Pow",
+    "Equal",
+    "Less",
+    "LessOrEqual",
+    "Greater",
+    "GreaterOrEqual",
+    "And",
+    "Or",
+    "Not",
+)
 def _of_constants(g: Sketch, operator: str) -> Node:
     shape = [int(g.rng.integers(1, 4)) for _ in range(int(g.rng.integers(0, 3)))]
-    logical, unary = operator in ("And", "Or", "Not"), operator in ("Floor", "Ceil", "Round", "Reciprocal", "Not")
+    logical, unary = (
+        operator in ("And", "Or", "Not"),
+        operator in ("Floor", "Ceil", "Round", "Reciprocal", "Not"),
+    )
 
     def operand(*sizes: int) -> str:
         if logical:
             return g.constant(g.rng.random(sizes) < 0.5)
-        return g.constant((g.rng.integers(0, 12, size=sizes) + 1) / 4 * (-1 if operator != "Pow" and g.chance(0.3) else 1), np.float32)
+        return g.constant(
+            (g.rng.integers(0, 12, size=sizes) + 1) / 4 * (-1 if operator != "Pow" and g.chance(0.3) else 1),
+            np.float32,
+        )
 
     return Node([operand(*shape)] if unary else [operand(*shape), operand(*g.fitting(shape))])
 
@@ -373,14 +472,25 @@ def _of_constants(g: Sketch, operator: str) -> Node:
 def _dequantize(g: Sketch, operator: str) -> Node:
     stored = g.constant(g.rng.integers(-9, 9, size=(2, 3)), np.int8)
     if g.opset < 13 or g.chance(0.5):
-        return Node([stored, g.constant(0.25, np.float32), *([g.constant(3, np.int8)] if g.chance(0.5) else [])])
+        return Node(
+            [stored, g.constant(0.25, np.float32), *([g.constant(3, np.int8)] if g.chance(0.5) else [])]
+        )
     return Node([stored, g.constant([0.25, 0.5, 2.0], np.float32)], {"axis": int(g.pick([1, -1]))})
 
 
 # Reductions
 
 
-@makes("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceProd")
+@makes(
+    "ReduceSum",
+    "ReduceMean",
+    "ReduceMax",
+    "ReduceMin",
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceSumSquare",
+    "ReduceProd",
+)
 def _reduce(g: Sketch, operator: str) -> Node:
     linear = operator in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin")
     x = g.floats() if linear else g.constant([[3.0, 4.0], [-6.0, 8.0]], np.float32)

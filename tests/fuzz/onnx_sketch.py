@@ -1,6 +1,6 @@
 """A random ONNX graph while it grows: its nodes, its constants, and the value that every tensor has on one input.
 
-Under the makers of nodes (`onnx_makers.py`, `onnx_windows.py`), which enter themselves here, and `onnx_graphs.py`, which draws them.
+Under the makers of nodes (`onnx_makers.py`, `windows.py`), which enter themselves here, and `onnx_graphs.py`, which draws them.
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ class Sketch:
             fixed = [n for n in found if n not in self.varying]
             if fixed:
                 return str(self.pick(fixed))
-            size = [int(self.rng.integers(0 if self.chance(0.1) else 1, 4)) for _ in range(int(self.rng.integers(lowest, highest + 1)))]
+            size = [
+                int(self.rng.integers(0 if self.chance(0.1) else 1, 4))
+                for _ in range(int(self.rng.integers(lowest, highest + 1)))
+            ]
             return self.constant(self.quarters(*size))
         moving = [n for n in found if n in self.varying]
         if not moving:
@@ -111,7 +114,10 @@ class Sketch:
     def fitting(self, shape: Sequence[int]) -> tuple[int, ...]:
         """A shape that broadcasts with this one."""
         kept = list(shape)[int(self.rng.integers(0, len(shape) + 1)) if self.chance(0.4) else 0 :]
-        wide = [1 if self.chance(0.3) else int(self.rng.integers(2, 4)) if d == 1 and self.chance(0.2) else d for d in kept]
+        wide = [
+            1 if self.chance(0.3) else int(self.rng.integers(2, 4)) if d == 1 and self.chance(0.2) else d
+            for d in kept
+        ]
         return tuple([1] * int(self.chance(0.1)) + wide)
 
     def listed(self, operator: str, name: str, values: Sequence[int], since: dict[str, Any]) -> list[str]:

@@ -10,7 +10,9 @@ import numpy as np
 from .onnx_sketch import Node, Sketch, makes
 
 
-def _window(g: Sketch, rank: int, lengths: Sequence[int], *, pooled: bool, dilated: bool = True) -> dict[str, Any]:
+def _window(
+    g: Sketch, rank: int, lengths: Sequence[int], *, pooled: bool, dilated: bool = True
+) -> dict[str, Any]:
     """Attributes of a moving window, its strides beyond the kernel now and then."""
     found: dict[str, Any] = {}
     if g.chance(0.7):
@@ -37,7 +39,14 @@ def _conv(g: Sketch, operator: str) -> Node:
         attributes["group"] = groups
     if g.chance(0.5):
         attributes["kernel_shape"] = kernel
-    return Node([x, g.like(x, made, channels // max(groups, 1), *kernel), *([g.like(x, made)] if g.chance(0.5) else [])], attributes)
+    return Node(
+        [
+            x,
+            g.like(x, made, channels // max(groups, 1), *kernel),
+            *([g.like(x, made)] if g.chance(0.5) else []),
+        ],
+        attributes,
+    )
 
 
 @makes("ConvTranspose")
@@ -55,7 +64,10 @@ def _conv_transpose(g: Sketch, operator: str) -> Node:
         attributes["output_padding"] = [int(g.rng.integers(0, 3)) for _ in range(rank)]
     if g.chance(0.1):
         attributes["output_shape"] = [int(g.rng.integers(1, 8)) for _ in range(rank)]
-    return Node([x, g.like(x, channels, made, *kernel), *([g.like(x, made * groups)] if g.chance(0.5) else [])], attributes)
+    return Node(
+        [x, g.like(x, channels, made, *kernel), *([g.like(x, made * groups)] if g.chance(0.5) else [])],
+        attributes,
+    )
 
 
 @makes("MaxPool", "AveragePool")
@@ -76,5 +88,9 @@ def _normalise(g: Sketch, operator: str) -> Node:
     x = g.floats(2)
     channels = g.shape(x)[1]
     kind = g.values[x].dtype
-    variance = g.constant(g.pick([np.array([0.25, 4.0, 1.0]), np.array([2.0, 0.3, 7.0])])[np.arange(channels) % 3], kind)
-    return Node([x, *(g.like(x, channels) for _ in range(3)), variance], {"epsilon": 0.0} if g.chance(0.5) else {})
+    variance = g.constant(
+        g.pick([np.array([0.25, 4.0, 1.0]), np.array([2.0, 0.3, 7.0])])[np.arange(channels) % 3], kind
+    )
+    return Node(
+        [x, *(g.like(x, channels) for _ in range(3)), variance], {"epsilon": 0.0} if g.chance(0.5) else {}
+    )

@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from box_truth import Form, cut, pieces, rectangle, value
-from relucid.models.network import Network
-from relucid.models.property import Case, Property, Row
+from relucid.models.claims.property import Case, Property, Row
+from relucid.models.network.network import Network
 
 Point = tuple[Fraction, ...]
 Polygon = list[Point]
@@ -93,7 +93,10 @@ def smaller_box(plain: Plain) -> Iterator[Plain]:
         rows = plain["unsafe"][i]
         for r in range(len(rows)):
             if len(rows) > 1:
-                yield {**plain, "unsafe": [*plain["unsafe"][:i], rows[:r] + rows[r + 1 :], *plain["unsafe"][i + 1 :]]}
+                yield {
+                    **plain,
+                    "unsafe": [*plain["unsafe"][:i], rows[:r] + rows[r + 1 :], *plain["unsafe"][i + 1 :]],
+                }
     for i, (low, high) in enumerate(zip(plain["lower"], plain["upper"], strict=True)):
         for a, b in ((low, low), (high, high), ("0", "1"), ("-1", "1")):
             if (a, b) != (low, high) and (low, high) not in (("0", "1"),):

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from random_programs import TOKENS, Calm, Writer, brute_force, every_value, in_cpython, in_ours, language
-from relucid.models.domain import Domain
-from relucid.models.errors import InputError
-from relucid.models.language import build_language
-from relucid.models.program import Program, ProgramError
+from relucid.common.errors import InputError
+from relucid.models.claims.domain import Domain
+from relucid.models.claims.language import build_language
+from relucid.models.program.program import Program, ProgramError
 
 from .registry import Case, Counts
 
@@ -35,7 +35,13 @@ def cases(rng: random.Random) -> Iterator[Case]:
         source = rng.choice((Writer, Calm, Calm))(rng, True, sized).program()
         shortest = rng.randint(0, 3)
         keep = KEEP.format(rng.choice(SIZED if sized else UNSIZED)) if rng.random() < 0.5 else None
-        yield {"source": source, "tokens": rng.randint(1, 3), "low": shortest, "high": max(1, shortest + rng.randint(0, 2)), "where": keep}
+        yield {
+            "source": source,
+            "tokens": rng.randint(1, 3),
+            "low": shortest,
+            "high": max(1, shortest + rng.randint(0, 2)),
+            "where": keep,
+        }
 
 
 def problem(case: Case, counts: Counts) -> str | None:
@@ -45,7 +51,9 @@ def problem(case: Case, counts: Counts) -> str | None:
             program = Program(case["source"], "f")
         except ProgramError:
             return None  # smaller programs may be none
-        return against_cpython(program, case, counts) if "inputs" in case else automaton(program, case, counts)
+        return (
+            against_cpython(program, case, counts) if "inputs" in case else automaton(program, case, counts)
+        )
 
 
 def against_cpython(program: Program, case: Case, counts: Counts) -> str | None:
@@ -76,7 +84,11 @@ def automaton(program: Program, case: Case, counts: Counts) -> str | None:
         built = build_language(domain, program, labels)
     except InputError as error:
         counts[row, "refused"] += 1
-        return None if expected == "program" and f"on input {tokens!r}" in str(error) else f"an automaton is refused: {error}"
+        return (
+            None
+            if expected == "program" and f"on input {tokens!r}" in str(error)
+            else f"an automaton is refused: {error}"
+        )
     if expected == "program":
         return f"the program fails on {tokens!r}, and there is an automaton"
     found: dict[Any, Any] = language(built)
@@ -84,9 +96,7 @@ def automaton(program: Program, case: Case, counts: Counts) -> str | None:
     if found == expected and built.size == len(expected):
         return None
     off = [w for w in {*found, *expected} if found.get(w) != expected.get(w)]
-    return (
-        f"the automaton differs from running the program on {len(off)} words, {min(off, default=None)} among them; it counts {built.size}"
-    )
+    return f"the automaton differs from running the program on {len(off)} words, {min(off, default=None)} among them; it counts {built.size}"
 
 
 def deeper(than: int, line: str) -> bool:
@@ -109,4 +119,7 @@ def smaller(case: Case) -> Iterator[Case]:
         body = line.lstrip()
         if body.startswith(("if ", "else:", "for ", "while ", "elif ")):  # what is inside, in its place
             rest = list(itertools.takewhile(partial(deeper, len(line) - len(body)), lines[i + 1 :]))
-            yield {**case, "source": "".join([*lines[:i], *(x[4:] for x in rest), *lines[i + 1 + len(rest) :]])}
+            yield {
+                **case,
+                "source": "".join([*lines[:i], *(x[4:] for x in rest), *lines[i + 1 + len(rest) :]]),
+            }

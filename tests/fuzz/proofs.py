@@ -17,18 +17,19 @@ from fractions import Fraction
 from typing import Any
 from unittest.mock import patch
 
-from relucid.models.errors import InputError, Unsupported
-from relucid.verifiers.boxes import searches
-from relucid.verifiers.boxes.certificate import proof_lines as box_proof_lines
-from relucid.verifiers.engines.bab import Options
-from relucid.verifiers.proof import checker, producer, third_party
-from relucid.verifiers.proof.box_checker import check_box_proof
+from relucid.common.errors import InputError, Unsupported
+from relucid.verifiers.engines.bab.search import Options
+from relucid.verifiers.engines.boxes import searches
+from relucid.verifiers.proof.boxes.checker import check_box_proof
+from relucid.verifiers.proof.boxes.producer import proof_lines as box_proof_lines
+from relucid.verifiers.proof.export import third_party
+from relucid.verifiers.proof.export.sections import Sections
+from relucid.verifiers.proof.export.solver_proofs import section_pieces
+from relucid.verifiers.proof.export.third_party import FORMS, check_sections
+from relucid.verifiers.proof.export.third_party import queries as third_party_queries
 from relucid.verifiers.proof.format import LimitReached, Rejected
-from relucid.verifiers.proof.producer import Unproved
-from relucid.verifiers.proof.sections import Sections
-from relucid.verifiers.proof.solver_proofs import section_pieces
-from relucid.verifiers.proof.third_party import FORMS, check_sections
-from relucid.verifiers.proof.third_party import queries as third_party_queries
+from relucid.verifiers.proof.words import checker, producer
+from relucid.verifiers.proof.words.producer import Unproved
 
 from . import boxes, claims, nets, polygons
 from .mutation import other_json, other_lines
@@ -63,7 +64,11 @@ def mutated(form: str, proof: Lines, rng: random.Random, donors: Lines) -> Lines
     if form in FORMS:
         return other_lines(proof, rng, [x for x in donors if not x.startswith("{")])
     if rng.random() < 0.25:
-        return [json.loads(x) for x in other_lines([json.dumps(x) for x in proof], rng, [json.dumps(x) for x in donors]) if whole(x)]
+        return [
+            json.loads(x)
+            for x in other_lines([json.dumps(x) for x in proof], rng, [json.dumps(x) for x in donors])
+            if whole(x)
+        ]
     changed = other_json(proof[1:], rng, [donors[1:-1]] if donors else [])
     return [*proof[:1], *(line for line in changed if isinstance(line, dict))]  # a file holds objects only
 
@@ -83,7 +88,10 @@ def whole(line: str) -> bool:
 def much_to_show() -> Iterator[None]:
     """Proofs as the search found them, from a search that may not think long: so that there is evidence to change."""
     before = producer.Options, producer.MINIMISING
-    producer.Options, producer.MINIMISING = (lambda **given: Options(**given, cell_nodes=1, root_iterations=3, iterations=2)), -1.0  # type: ignore[assignment]
+    producer.Options, producer.MINIMISING = (
+        (lambda **given: Options(**given, cell_nodes=1, root_iterations=3, iterations=2)),
+        -1.0,
+    )  # type: ignore[assignment]
     try:
         yield
     finally:
@@ -98,7 +106,10 @@ def proved_claim(rng: random.Random, form: str) -> tuple[claims.Plain, Lines]:
             continue
         for _ in range(20):
             outputs = 1 if question["kind"] == "sign" else len(question["labels"])
-            plain = {"question": question, "nodes": claims.fitted(rng, claims.truth(question), question, outputs)}
+            plain = {
+                "question": question,
+                "nodes": claims.fitted(rng, claims.truth(question), question, outputs),
+            }
             if claims.wrong_words(plain):
                 continue
             try:
@@ -140,7 +151,13 @@ def with_question(plain: claims.Plain, **changes: Any) -> claims.Plain:
 
 
 def other_program(rng: random.Random, plain: claims.Plain) -> claims.Plain:
-    fill = {"x": rng.choice("ab"), "y": rng.choice("ab"), "k": rng.randint(-1, 2), "start": rng.random() < 0.5, "reset": rng.random() < 0.5}
+    fill = {
+        "x": rng.choice("ab"),
+        "y": rng.choice("ab"),
+        "k": rng.randint(-1, 2),
+        "start": rng.random() < 0.5,
+        "reset": rng.random() < 0.5,
+    }
     return with_question(plain, program=rng.choice(claims.PROGRAMS).format(**fill))
 
 
@@ -151,7 +168,10 @@ def spoilt(rng: random.Random, plain: claims.Plain) -> claims.Plain | None:
     i = rng.randrange(len(known.words))
     seen = known.inputs[i]
     told, _ = nets.outputs(nodes, known.inputs[i : i + 1])
-    label, strength = int(claims.decided(plain["question"], told)[0]), 1 + sum(abs(int(v)) for v in told[0]) * last[4]
+    label, strength = (
+        int(claims.decided(plain["question"], told)[0]),
+        1 + sum(abs(int(v)) for v in told[0]) * last[4],
+    )
     push = [0] * len(last[3])
     if plain["question"]["kind"] == "sign":
         push[0] = -strength if label == 1 else strength
@@ -186,13 +206,21 @@ def proved_box(rng: random.Random) -> tuple[polygons.Plain, Lines]:
             network, stated = built_box(box)
             for rows in box["unsafe"]:
                 top = polygons.largest(network, stated.cases[0], polygons.row_of(rows[-1]))
-                rows[-1]["constant"] = str(Fraction(rows[-1]["constant"]) - top - rng.choice((Fraction(1, 64), Fraction(1, 1024))))
+                rows[-1]["constant"] = str(
+                    Fraction(rows[-1]["constant"]) - top - rng.choice((Fraction(1, 64), Fraction(1, 1024)))
+                )
             network, stated = built_box(box)
             few = searches.FEW_INPUTS
             searches.FEW_INPUTS = rng.choice((few, -1))
             try:
                 lines = json.loads(
-                    json.dumps(list(box_proof_lines(network, stated, {"network": "n", "property": "p"}, time.monotonic() + 3.0)))
+                    json.dumps(
+                        list(
+                            box_proof_lines(
+                                network, stated, {"network": "n", "property": "p"}, time.monotonic() + 3.0
+                            )
+                        )
+                    )
                 )
             finally:
                 searches.FEW_INPUTS = few
@@ -220,7 +248,10 @@ def false_box(rng: random.Random, box: polygons.Plain) -> Iterator[polygons.Plai
         else:
             row = rng.choice(rng.choice(other["unsafe"]))
             if kind == 2:
-                row["constant"] = str(Fraction(row["constant"]) + rng.choice((Fraction(1, 60), Fraction(1, 1000), Fraction(1, 8), 2)))
+                row["constant"] = str(
+                    Fraction(row["constant"])
+                    + rng.choice((Fraction(1, 60), Fraction(1, 1000), Fraction(1, 8), 2))
+                )
             else:
                 row["y"] = [[j, str(Fraction(c) + rng.choice((-1, 1)))] for j, c in row["y"]]
         if boxes.truth(other) is not None:
@@ -266,7 +297,11 @@ REMEMBERED = (  # by the same code; no part of it reads the proof
     (checker, "build", once(checker.build)),
     (checker, "exact_in_float32", once(checker.exact_in_float32)),
     (third_party, "exact_in_float32", once(third_party.exact_in_float32)),
-    (third_party, "queries", once(lambda claim, form, deadline: list(third_party_queries(claim, form, math.inf)))),
+    (
+        third_party,
+        "queries",
+        once(lambda claim, form, deadline: list(third_party_queries(claim, form, math.inf))),
+    ),
 )
 
 

@@ -151,13 +151,20 @@ def saved(asked: Run, seed: int, number: int, hunted: Kind, case: Case, complain
         "whole": case,
     }
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    print(f"{asked.kind}: {said}\n  saved: {path}\n  once more: python -m tests.fuzz replay {path}\n  from its seed: {origin}", flush=True)
+    print(
+        f"{asked.kind}: {said}\n  saved: {path}\n  once more: python -m tests.fuzz replay {path}\n  from its seed: {origin}",
+        flush=True,
+    )
     return {"problem": said, "file": str(path), "command": origin}
 
 
-def report(asked: Run, seed: int, done: int, seconds: float, counts: Counts, found: list[dict[str, Any]]) -> None:
+def report(
+    asked: Run, seed: int, done: int, seconds: float, counts: Counts, found: list[dict[str, Any]]
+) -> None:
     for row in sorted({row for row, _ in counts}):
-        print(f"  {row}: " + ", ".join(f"{column} {n}" for (r, column), n in sorted(counts.items()) if r == row))
+        print(
+            f"  {row}: " + ", ".join(f"{column} {n}" for (r, column), n in sorted(counts.items()) if r == row)
+        )
     print(f"{asked.kind}: {done} cases in {seconds:.1f} s, {len(found)} failed", flush=True)
     if asked.json is not None:
         rows: dict[str, dict[str, int]] = {}
@@ -186,7 +193,9 @@ def commit() -> str:
     """The commit that is checked out, with a + where files differ from it."""
     try:
         name, changes = (
-            subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+            subprocess.run(
+                ["git", *words], capture_output=True, text=True, check=True, timeout=20
+            ).stdout.strip()
             for words in (["rev-parse", "--short=10", "HEAD"], ["status", "--porcelain", "-uno"])
         )
     except (OSError, subprocess.SubprocessError):

@@ -23,7 +23,9 @@ def counts_of(runs: Iterable[dict[str, Any]], kind: str) -> Counter[tuple[str, s
     total: Counter[tuple[str, str]] = Counter()
     for run in runs:
         if run["kind"] == kind:
-            total.update({(row, column): n for row, columns in run["counts"].items() for column, n in columns.items()})
+            total.update(
+                {(row, column): n for row, columns in run["counts"].items() for column, n in columns.items()}
+            )
     return total
 
 
@@ -36,12 +38,18 @@ def totals(runs: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
     words, networks, boxes = (counts_of(runs, kind) for kind in ("words", "networks", "boxes"))
     tokens = words + Counter({key: n for key, n in networks.items() if key[0].startswith("tokens, ")})
     of_boxes = boxes + Counter({key: n for key, n in networks.items() if key[0].startswith("boxes, ")})
-    lines = [("claims decided, about tokens and about boxes", summed(tokens, DECIDED) + summed(of_boxes, DECIDED))]
+    lines = [
+        ("claims decided, about tokens and about boxes", summed(tokens, DECIDED) + summed(of_boxes, DECIDED))
+    ]
     lines += [(f"of them by `{engine}`", summed(tokens, DECIDED, engine)) for engine in OURS]
     lines += [("of them about boxes", summed(of_boxes, DECIDED))]
     lines += [("program runs against CPython", summed(counts_of(runs, "programs"), ("value", "error")))]
-    lines += [("words of automata against running the program", summed(counts_of(runs, "programs"), ("agree",)))]
-    lines += [("ONNX graphs against onnxruntime", sum(run["cases"] for run in runs if run["kind"] == "graphs"))]
+    lines += [
+        ("words of automata against running the program", summed(counts_of(runs, "programs"), ("agree",)))
+    ]
+    lines += [
+        ("ONNX graphs against onnxruntime", sum(run["cases"] for run in runs if run["kind"] == "graphs"))
+    ]
     proofs = counts_of(runs, "proofs")
     lines += [
         ("proofs and mutants shown to a checker", sum(proofs.values())),
@@ -71,7 +79,9 @@ def markdown(files: Iterable[Path]) -> str:
         ]
         out += [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
         for row in sorted({row for row, _ in counts}):
-            out.append(f"| {row} | {' | '.join(f'{counts[row, c]:,}' if counts[row, c] else '' for c in columns)} |")
+            out.append(
+                f"| {row} | {' | '.join(f'{counts[row, c]:,}' if counts[row, c] else '' for c in columns)} |"
+            )
     return "\n".join([*out, ""])
 
 

@@ -10,12 +10,12 @@ import random
 from collections.abc import Iterator
 from functools import cache
 
-from relucid.models.claim import Claim
-from relucid.models.errors import InputError
-from relucid.verifiers.backend import Backend, Budget
-from relucid.verifiers.choose import choose
+from relucid.common.errors import InputError
+from relucid.models.claims.claim import Claim
 from relucid.verifiers.evidence import Coverage, Uncovered
 from relucid.verifiers.prove import prove_claim
+from relucid.verifiers.race.backend import Backend, Budget
+from relucid.verifiers.race.choose import choose
 from relucid.verifiers.verdict import Attempt, Proved, Refuted
 
 from . import claims
@@ -23,7 +23,15 @@ from .clock import Fired, ample, is_starved, kept_by, starved
 from .registry import Case, Counts
 
 OURS = ("enumerate", "reach", "bab")
-VARIANTS = ("bab:no-attack", "bab:no-attack", "bab:no-optimise", "bab:no-relus", "bab:no-words", "bab:no-states", "bab:no-attack:no-relus")
+VARIANTS = (
+    "bab:no-attack",
+    "bab:no-attack",
+    "bab:no-optimise",
+    "bab:no-relus",
+    "bab:no-words",
+    "bab:no-states",
+    "bab:no-attack:no-relus",
+)
 SOLVERS = ("z3-bv", "z3-real", "cpsat", "highs", "scip", "bitwuzla", "cvc5", "cadical", "exact")
 RACE = "prove_claim"
 CHANCES = {  # of being asked about a network: with an ample budget, with a starved one
@@ -48,7 +56,12 @@ def cases(rng: random.Random) -> Iterator[Case]:
                     yield {"claim": claim, "engine": variant(rng, engine), "trust": rng.choice((None, None, "exact", "checked", "float")),
                            **budget(rng, False)}  # fmt: skip
                 if rng.random() < rarely:
-                    yield {"claim": claim, "engine": variant(rng, engine), "trust": rng.choice((None, "exact")), **budget(rng, True)}
+                    yield {
+                        "claim": claim,
+                        "engine": variant(rng, engine),
+                        "trust": rng.choice((None, "exact")),
+                        **budget(rng, True),
+                    }
 
 
 def variant(rng: random.Random, engine: str) -> str:
@@ -94,7 +107,9 @@ def problem(case: Case, counts: Counts) -> str | None:
         return f"{engine} says proved, and {told(plain, wrong)}" if wrong else uncovered(claim, attempt)
     if attempt.outcome == "refuted":
         return (
-            None if words and words <= wrong else f"{engine} says refuted by {sorted(words - wrong)[:3]}, where network and program agree"
+            None
+            if words and words <= wrong
+            else f"{engine} says refuted by {sorted(words - wrong)[:3]}, where network and program agree"
         )
     if attempt.outcome == "crashed":
         return f"{engine} crashed: {attempt.detail[:200]}"
@@ -120,7 +135,9 @@ def told(plain: Case, wrong: frozenset[claims.Word]) -> str:
 def race(case: Case, counts: Counts, row: str) -> str | None:
     plain = case["claim"]
     claim, wrong = claims.built(plain), wrong_words(plain)
-    given = Budget(seconds=max(case["seconds"], 1e-9), workers=case["workers"], counterexamples=case["wanted"], seed=1)
+    given = Budget(
+        seconds=max(case["seconds"], 1e-9), workers=case["workers"], counterexamples=case["wanted"], seed=1
+    )
     try:
         with kept_by(case):
             verdict = prove_claim(claim, backends=list(OURS), budget=given, trust=case["trust"])
@@ -133,7 +150,11 @@ def race(case: Case, counts: Counts, row: str) -> str | None:
         return f"prove_claim says proved, and {told(plain, wrong)}" if wrong else None
     if isinstance(verdict, Refuted):
         shown = {claim.domain.padded(c.tokens) for c in verdict.counterexamples}
-        return None if shown <= wrong else f"prove_claim says refuted by {sorted(shown - wrong)[:3]}, where they agree"
+        return (
+            None
+            if shown <= wrong
+            else f"prove_claim says refuted by {sorted(shown - wrong)[:3]}, where they agree"
+        )
     return None
 
 

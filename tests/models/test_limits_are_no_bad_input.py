@@ -11,19 +11,24 @@ from pathlib import Path
 
 import pytest
 from known_claims import CORPUS
+from relucid.common import files
 from relucid.common.deadline import OutOfTime
-from relucid.models import files, onnx_files, vnnlib
-from relucid.models.claim_file import load_claim
-from relucid.models.files import open_file, read_file
-from relucid.verifiers import certify, dump
-from relucid.verifiers.proof import export
+from relucid.common.files import open_file, read_file
+from relucid.models.claims import vnnlib
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.onnx import files as onnx_files
+from relucid.verifiers.proof import certify
+from relucid.verifiers.proof.export import export
+from relucid.verifiers.race import dump
 
 PACKAGE = Path(files.__file__).parents[1]
 CLAIM = CORPUS / "count_sign_l3" / "claim.toml"
 
 
 @pytest.mark.parametrize("read", [onnx_files.load_model, vnnlib.load_text], ids=["model", "property"])
-def test_memory_that_runs_out_while_unpacking(read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_runs_out_while_unpacking(
+    read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*arguments: object) -> bytes:
         raise MemoryError
 
@@ -36,8 +41,10 @@ def test_memory_that_runs_out_while_unpacking(read: Callable[[Path], object], tm
 def test_little_memory_is_enough_for_a_small_file(tmp_path: Path) -> None:
     """Whatever its limit is: in a process that may have less."""
     (tmp_path / "x").write_bytes(b"small")
-    code = "import resource, sys\nfrom relucid.models.files import read_file\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\nprint(read_file(sys.argv[1], (1 << 31) - 1))"
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "x"], capture_output=True, text=True, timeout=60, check=True)
+    code = "import resource, sys\nfrom relucid.common.files import read_file\nresource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))\nprint(read_file(sys.argv[1], (1 << 31) - 1))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "x"], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout == "b'small'\n"
 
 

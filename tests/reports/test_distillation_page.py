@@ -13,18 +13,18 @@ import pytest
 import relucid
 from html_page import Reader, check_frame, offline
 from known_claims import CORPUS
-from relucid import distillation
-from relucid.cli import main
+from relucid.cli.main import main
+from relucid.common.errors import InputError
+from relucid.common.text import number, visible
 from relucid.models.circuits.circuit import CircuitSummary
-from relucid.models.circuits.graph import Edge, Graph, Node
-from relucid.models.claim_file import load_claim
-from relucid.models.errors import InputError
-from relucid.models.text import number, visible
+from relucid.models.circuits.picture.graph import Edge, Graph, Node
+from relucid.models.claims.claim_file import load_claim
+from relucid.pipeline import distillation
 from relucid.reports import proof_shape
 from relucid.reports.distillation_page import Examined, distillation_page, examined
 from relucid.reports.run import read_run
 from relucid.reports.surrogate_view import layers
-from relucid.verifiers.certify import check_file
+from relucid.verifiers.proof.certify import check_file
 
 NASTY = "</script><script>alert(1)</script>"
 TOKENS = ("<b>", NASTY, "\u202e{{ 7*7 }}")
@@ -51,7 +51,9 @@ class Hostile:
 
     def graph(self) -> Graph:
         nodes = (Node("in", 0, NASTY), Node("x<y", 1, "&amp;", NASTY), Node("out", 1))
-        return Graph(f"drawn {NASTY}", ("bottom", NASTY), nodes, (Edge("in", "x<y", 1.5), Edge("in", "out", -0.5)))
+        return Graph(
+            f"drawn {NASTY}", ("bottom", NASTY), nodes, (Edge("in", "x<y", 1.5), Edge("in", "out", -0.5))
+        )
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +69,20 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     claim = load_claim(root / "tree" / "claim.toml")
     shutil.copy(root / "hostile" / "result.json", root / "tree")
     change(root / "tree", domain_size=str(claim.domain_size))
-    facts(root / "tree", claim_digest=claim.digest, margins=None, graph=None, refutations=[], inputs_executed=claim.domain_size)
-    assert main(["prove", str(root / "tree" / "claim.toml"), "--proof", str(root / "tree" / "proof.jsonl"), "-q"]) == 0
+    facts(
+        root / "tree",
+        claim_digest=claim.digest,
+        margins=None,
+        graph=None,
+        refutations=[],
+        inputs_executed=claim.domain_size,
+    )
+    assert (
+        main(
+            ["prove", str(root / "tree" / "claim.toml"), "--proof", str(root / "tree" / "proof.jsonl"), "-q"]
+        )
+        == 0
+    )
     return root
 
 
@@ -88,7 +102,7 @@ def result(folder: Path) -> dict[str, Any]:
 
 def by_bounds(folder: Path) -> None:
     """A proof with leaves, in the folder."""
-    from relucid.verifiers.proof.producer import proof_lines
+    from relucid.verifiers.proof.words.producer import proof_lines
     from relucid.verifiers.proof.writing import write_lines
 
     write_lines(folder / "proof.jsonl", proof_lines(load_claim(folder / "claim.toml"), 60, run=False))
@@ -130,13 +144,19 @@ def expected(found: Examined, folder: Path) -> dict[tuple[str, str, str], str]:
         out["text", "", "refutations"] = str(len(about["refutations"]))
     for i, refutation in enumerate(about["refutations"], 1):
         for k, c in enumerate(refutation["counterexamples"], 1):
-            for who, key in (("circuit", "circuit_label"), ("surrogate", "network_label"), ("program", "program_label")):
+            for who, key in (
+                ("circuit", "circuit_label"),
+                ("surrogate", "network_label"),
+                ("program", "program_label"),
+            ):
                 out[f"refuted-{i}", str(k), who] = repr(c[key])
     return out
 
 
 @pytest.mark.parametrize("name", ["hostile", "sampled", "unknown", "tree"])
-def test_the_text_says_what_the_data_say(pages: dict[str, tuple[Examined, str]], folders: Path, name: str) -> None:
+def test_the_text_says_what_the_data_say(
+    pages: dict[str, tuple[Examined, str]], folders: Path, name: str
+) -> None:
     found, text = pages[name]
     reader = check_frame(text)
     cells = {key: value for key, value in reader.cells.items() if not key[0].endswith("-margins")}
@@ -145,8 +165,15 @@ def test_the_text_says_what_the_data_say(pages: dict[str, tuple[Examined, str]],
     recorded = result(folders / name)["distillation"]["margins"]
     circuit = [n for (table, _, _), n in margins.items() if table == "circuit-margins"]
     assert sum(circuit) == (recorded["inputs"] if recorded else 0)
-    assert [n for b in recorded["bins"] if any(b["counts"]) for n in b["counts"]] == circuit if recorded else not circuit
-    assert sum(n for (table, _, _), n in margins.items() if table == "surrogate-margins") == found.run.claim.domain_size
+    assert (
+        [n for b in recorded["bins"] if any(b["counts"]) for n in b["counts"]] == circuit
+        if recorded
+        else not circuit
+    )
+    assert (
+        sum(n for (table, _, _), n in margins.items() if table == "surrogate-margins")
+        == found.run.claim.domain_size
+    )
 
 
 def test_numbers_by_hand(folders: Path) -> None:
@@ -167,7 +194,9 @@ def test_numbers_by_hand(folders: Path) -> None:
 def test_counterexamples_are_told_with_the_labels_of_all_three(folders: Path, name: str) -> None:
     """The circuit's and the program's word, said again here; where the circuit was run everywhere, the surrogate says what it says."""
     data = result(folders / name)["distillation"]
-    assert data["refuted_programs"] == [r["program"] for r in data["refutations"] if r["against"] == "program"]
+    assert data["refuted_programs"] == [
+        r["program"] for r in data["refutations"] if r["against"] == "program"
+    ]
     assert name == "sampled" or data["refutations"]
     for refutation in data["refutations"]:
         space: dict[str, Any] = {}
@@ -178,7 +207,8 @@ def test_counterexamples_are_told_with_the_labels_of_all_three(folders: Path, na
             assert program(tuple(c["tokens"])) == c["program_label"] != c["network_label"]
             assert Hostile().label(c["tokens"]) == c["circuit_label"]
             assert (
-                c["circuit_label"] == (c["network_label"] if refutation["against"] == "program" else c["program_label"])
+                c["circuit_label"]
+                == (c["network_label"] if refutation["against"] == "program" else c["program_label"])
                 or name == "sampled"
             )
 
@@ -188,7 +218,9 @@ def test_names_are_shown_and_not_run(pages: dict[str, tuple[Examined, str]], nam
     found, text = pages[name]
     reader = Reader(text)
     assert "<script>alert" not in text and "\u202e" not in text and "\x1b" not in text
-    assert [tag for tag, _ in reader.tags].count("script") == 3 and not [t for t, _ in reader.tags if t in ("b", "i")]
+    assert [tag for tag, _ in reader.tags].count("script") == 3 and not [
+        t for t, _ in reader.tags if t in ("b", "i")
+    ]
     for shown in ("{{ 7*7 }}", "<i>yes", "&no", "<!--", NASTY, "\\x1b[31m", "\\u202e"):
         assert shown in reader.text
     for source in (found.run.facts["program"], *(r["program"] for r in found.run.facts["refutations"])):
@@ -197,7 +229,10 @@ def test_names_are_shown_and_not_run(pages: dict[str, tuple[Examined, str]], nam
     start = text.index('<script type="application/json" id="data">')
     data = json.loads(text[text.index(">", start) + 1 : text.index("</script", start)])
     assert set(data["charts"]) == {str(f["data-chart"]) for _, f in reader.tags if "data-chart" in f}
-    assert f"drawn {NASTY}" in reader.text and '<svg role="img" aria-label="The circuit drawn &lt;/script&gt;' in text
+    assert (
+        f"drawn {NASTY}" in reader.text
+        and '<svg role="img" aria-label="The circuit drawn &lt;/script&gt;' in text
+    )
 
 
 def test_what_is_proved_and_what_is_not(pages: dict[str, tuple[Examined, str]]) -> None:
@@ -218,7 +253,9 @@ def test_the_drawn_tree_is_that_of_the_file(pages: dict[str, tuple[Examined, str
     found, text = pages["tree"]
     certificate = check_file(load_claim(folders / "tree" / "claim.toml"), folders / "tree" / "proof.jsonl")
     assert certificate.accepted is not None and found.proof.shape is not None
-    assert found.proof.shape.leaves == certificate.accepted.leaves > 1 and found.proof.size == certificate.size
+    assert (
+        found.proof.shape.leaves == certificate.accepted.leaves > 1 and found.proof.size == certificate.size
+    )
     start = text.index('id="data">') + len('id="data">')
     spec = json.loads(text[start : text.index("</script", start)])["charts"]["proof-tree"]
     assert [n["text"] for n in spec["data"][0]["values"]] == [n.text for n in found.proof.shape.nodes]
@@ -243,12 +280,16 @@ def test_in_the_browser_tables_and_plots_hold_the_data(
             script = "([t, r, w]) => [...document.querySelectorAll(`#${t} tr`)].find(x => x.dataset.column === r).querySelector(`[data-what=${w}]`).textContent"
             shown = page.evaluate(script, [table, row, what])
         assert shown == value
-    drawn = page.evaluate("Object.fromEntries(Object.entries(views).map(([n, v]) => [n, v.data('source_0').length]))")
+    drawn = page.evaluate(
+        "Object.fromEntries(Object.entries(views).map(([n, v]) => [n, v.data('source_0').length]))"
+    )
     total = "views['surrogate-margins'].data('source_0').reduce((n, d) => n + d.inputs, 0)"
     assert page.evaluate(total) == found.run.claim.domain_size
     if found.proof.shape:
         assert drawn["proof-tree"] == len(found.proof.shape.nodes)
-        assert page.evaluate("document.querySelectorAll('[data-chart=proof-tree] svg .nodes path').length") == len(found.proof.shape.nodes)
+        assert page.evaluate(
+            "document.querySelectorAll('[data-chart=proof-tree] svg .nodes path').length"
+        ) == len(found.proof.shape.nodes)
     assert page.evaluate("document.querySelectorAll('b, i').length") == 0
 
 
@@ -265,7 +306,9 @@ def test_hovering_tells_and_the_keyboard_reaches_all(opened: Any) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#verdict"
     charts = page.evaluate("document.querySelectorAll('[data-chart]').length")
-    labels = page.evaluate("[...document.querySelectorAll('[data-chart] [role=graphics-document]')].map(s => s.getAttribute('aria-label'))")
+    labels = page.evaluate(
+        "[...document.querySelectorAll('[data-chart] [role=graphics-document]')].map(s => s.getAttribute('aria-label'))"
+    )
     assert len(labels) == charts >= 3 and all(len(label) > 30 for label in labels)
     scrolled = "[...document.querySelectorAll('.table, .picture')].every(e => e.tabIndex === 0 && e.getAttribute('aria-label'))"
     assert page.evaluate(scrolled)
@@ -285,7 +328,11 @@ def test_dark_light_and_paper(opened: Any) -> None:
     light = page.evaluate(script)
     page.emulate_media(media="print", color_scheme="dark")
     paper = page.evaluate(script)
-    assert dark[0] == "rgb(22, 24, 27)" and dark[2] == "rgb(232, 232, 232)" and light[0] == paper[0] == "rgb(255, 255, 255)"
+    assert (
+        dark[0] == "rgb(22, 24, 27)"
+        and dark[2] == "rgb(232, 232, 232)"
+        and light[0] == paper[0] == "rgb(255, 255, 255)"
+    )
     assert paper[2] == "rgb(0, 0, 0)" and light[1] == paper[1] != dark[1]
     assert not page.is_visible("nav") and page.is_visible("#chain") and len(page.pdf()) > 20_000
 
@@ -293,12 +340,21 @@ def test_dark_light_and_paper(opened: Any) -> None:
 # -- the command line -----------------------------------------------------------------------------------------
 
 
-def test_report_prints_and_changes_nothing(folders: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_report_prints_and_changes_nothing(
+    folders: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     folder = folders / "hostile"
     before = {p.name: p.read_bytes() for p in folder.iterdir()}
     assert main(["report", str(folder), "--html", str(tmp_path / "page.html")]) == 0
     text = capsys.readouterr().out
-    for part in ("circuit = program", "all 120", "refuted on the way", "circuit says", "accepted by the checker", "page.html"):
+    for part in (
+        "circuit = program",
+        "all 120",
+        "refuted on the way",
+        "circuit says",
+        "accepted by the checker",
+        "page.html",
+    ):
         assert part in text
     assert "\u202e" not in text and "\x1b" not in text
     check_frame((tmp_path / "page.html").read_text(encoding="utf-8"))
@@ -308,16 +364,37 @@ def test_report_prints_and_changes_nothing(folders: Path, capsys: pytest.Capture
     answer = json.loads(capsys.readouterr().out)
     assert {k: v for k, v in answer.items() if k != "report"} == result(folder)
     said = answer["report"]
-    assert [link["what"] for link in said["chain"]] == ["circuit = surrogate", "surrogate = program", "circuit = program"]
-    assert said["surrogate_margins"]["inputs"] == 120 and said["proof"]["state"] == "accepted" and said["proof"]["shape"]["leaves"] == 0
+    assert [link["what"] for link in said["chain"]] == [
+        "circuit = surrogate",
+        "surrogate = program",
+        "circuit = program",
+    ]
+    assert (
+        said["surrogate_margins"]["inputs"] == 120
+        and said["proof"]["state"] == "accepted"
+        and said["proof"]["shape"]["leaves"] == 0
+    )
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
-def test_distill_writes_the_page_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_distill_writes_the_page_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     task = tmp_path / "task.toml"
-    task.write_text(f"[domain]\ntokens = {json.dumps(TOKENS)}\nlength = [1, 2]\npad = '_'\n[decision]\nlabels = {json.dumps(LABELS)}\n")
+    task.write_text(
+        f"[domain]\ntokens = {json.dumps(TOKENS)}\nlength = [1, 2]\npad = '_'\n[decision]\nlabels = {json.dumps(LABELS)}\n"
+    )
     monkeypatch.setattr(distillation, "load_circuit", lambda *given: Hostile())
-    words = ["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out"), "--backends", "enumerate"]
+    words = [
+        "distill",
+        "anything",
+        "--domain",
+        str(task),
+        "--out",
+        str(tmp_path / "out"),
+        "--backends",
+        "enumerate",
+    ]
     assert main([*words, "--html", str(tmp_path / "page.html"), "-q"]) == 0
     assert capsys.readouterr().out.startswith("proved: ")
     first = check_frame((tmp_path / "page.html").read_text(encoding="utf-8"))
@@ -372,7 +449,9 @@ def bad(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], said:
     ],
     ids=range(12),
 )  # fmt: skip
-def test_folders_that_were_spoilt(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Any, said: str) -> None:
+def test_folders_that_were_spoilt(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: Any, said: str
+) -> None:
     shutil.copytree(folders / "hostile", tmp_path / "run")
     spoil(tmp_path / "run")
     bad(folders, tmp_path, capsys, said)
@@ -403,7 +482,9 @@ def test_what_is_no_run() -> None:
 def test_a_result_that_somebody_has_edited_steers_nothing(folders: Path, tmp_path: Path) -> None:
     """The program in result.json is text like any other: it is shown, and what does not print is spelled out."""
     shutil.copytree(folders / "hostile", tmp_path / "run")
-    facts(tmp_path / "run", program="def f(tokens):\n\treturn '\u202e\x1b[31m</pre><script>alert(1)</script>'\n")
+    facts(
+        tmp_path / "run", program="def f(tokens):\n\treturn '\u202e\x1b[31m</pre><script>alert(1)</script>'\n"
+    )
     text = distillation_page(examined(read_run(tmp_path / "run")))
     assert "\u202e" not in text and "\x1b" not in text and "<script>alert" not in text
     assert "    return '\\u202e\\x1b[31m</pre><script>alert(1)</script>'" in Reader(text).text

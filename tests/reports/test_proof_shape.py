@@ -6,12 +6,12 @@ import json
 
 import pytest
 from known_claims import CORPUS
-from relucid.models.claim import Claim
-from relucid.models.claim_file import load_claim
+from relucid.models.claims.claim import Claim
+from relucid.models.claims.claim_file import load_claim
 from relucid.reports import proof_shape
 from relucid.reports.proof_shape import Node, Shape, shape_of
-from relucid.verifiers.proof.checker import check_proof
-from relucid.verifiers.proof.producer import proof_lines
+from relucid.verifiers.proof.words.checker import check_proof
+from relucid.verifiers.proof.words.producer import proof_lines
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,15 @@ def test_by_hand(claim: Claim) -> None:
     )
     run, parts = shape.labels
     assert (run.run, run.leaves, run.parts) == (1, 0, 0)
-    assert (parts.parts, parts.leaves, parts.depth, parts.symbol_cuts, parts.state_cuts, parts.relu_splits, parts.run) == (
+    assert (
+        parts.parts,
+        parts.leaves,
+        parts.depth,
+        parts.symbol_cuts,
+        parts.state_cuts,
+        parts.relu_splits,
+        parts.run,
+    ) == (
         5,
         4,
         3,
@@ -75,7 +83,9 @@ def test_by_hand(claim: Claim) -> None:
     assert (shape.leaves, shape.depth, shape.size, shape.total("run")) == (4, 3, 19, 2)
 
 
-def test_a_tree_that_is_too_large_is_cut_short_and_says_so(claim: Claim, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tree_that_is_too_large_is_cut_short_and_says_so(
+    claim: Claim, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines = list(proof_lines(claim, 60, run=False))
     monkeypatch.setattr(proof_shape, "DRAWN", 10**6)
     whole = shape_of(claim, lines)
@@ -98,7 +108,15 @@ def recounted(lines: list[dict]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    "name", ["adjacent_ab", "first_mark_four_tokens", "last_mark_ids", "six_tokens_count", "one_label_only", "palindrome"]
+    "name",
+    [
+        "adjacent_ab",
+        "first_mark_four_tokens",
+        "last_mark_ids",
+        "six_tokens_count",
+        "one_label_only",
+        "palindrome",
+    ],
 )
 @pytest.mark.parametrize("run", [False, True], ids=["by bounds", "run"])
 def test_of_real_proofs(name: str, run: bool) -> None:
@@ -106,7 +124,9 @@ def test_of_real_proofs(name: str, run: bool) -> None:
     lines = json.loads(json.dumps(list(proof_lines(claim, 60, run=run))))
     accepted = check_proof(claim, iter(lines))
     shape = shape_of(claim, lines)
-    assert {what: shape.total(what) for what in ("leaves", "symbol_cuts", "state_cuts", "run")} == recounted(lines)
+    assert {what: shape.total(what) for what in ("leaves", "symbol_cuts", "state_cuts", "run")} == recounted(
+        lines
+    )
     assert (shape.leaves, shape.total("parts")) == (accepted.leaves, accepted.parts)
     check_tree(shape)
 
@@ -123,4 +143,6 @@ def check_tree(shape: Shape) -> None:
         depth[n.id] = (depth[n.parent] if n.parent is not None else 0) + (n.kind in ("cut", "split"))
     assert [n.id for n in shape.nodes] == list(range(len(shape.nodes)))
     if len(shape.nodes) == shape.size:
-        assert shape.depth == max(depth.values()) and sum(n.kind == "leaf" for n in shape.nodes) == shape.leaves
+        assert (
+            shape.depth == max(depth.values()) and sum(n.kind == "leaf" for n in shape.nodes) == shape.leaves
+        )

@@ -8,13 +8,20 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from known_claims import CORPUS
-from relucid.models.claim import Claim
-from relucid.models.claim_file import load_claim
-from relucid.models.network import Affine
+from relucid.models.claims.claim import Claim
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.network.network import Affine
 from relucid.reports import surrogate_view
 from relucid.reports.surrogate_view import layers, margins, weights
 
-NAMES = ["adjacent_ab", "which_quote_context", "count_sign_l3", "all_some_none", "compare_tie_in_order", "parity_6_two_layers"]
+NAMES = [
+    "adjacent_ab",
+    "which_quote_context",
+    "count_sign_l3",
+    "all_some_none",
+    "compare_tie_in_order",
+    "parity_6_two_layers",
+]
 
 
 def claim_of(name: str) -> Claim:
@@ -77,7 +84,13 @@ def test_large_domains_are_drawn_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(surrogate_view, "EVERY", 5)
     monkeypatch.setattr(surrogate_view, "DRAWN", 4000)
     found = margins(claim)
-    assert found.drawn and found.inputs == 4000 and found.found is not None and everything.found is not None and found.found.inputs == 4000
+    assert (
+        found.drawn
+        and found.inputs == 4000
+        and found.found is not None
+        and everything.found is not None
+        and found.found.inputs == 4000
+    )
     for a, b in zip(found.found.bins, everything.found.bins, strict=True):
         assert (a.low, a.high) == (b.low, b.high)
         for n, m in zip(a.counts, b.counts, strict=True):
@@ -106,7 +119,9 @@ def test_weights_put_the_network_together_again(name: str, monkeypatch: pytest.M
             for source, matrix in zip(node.sources, node.weights, strict=True):
                 assert (rebuilt[k, source] == matrix.astype(float) / node.denominator).all()
             numbers = [Fraction(int(v), node.denominator) for matrix in node.weights for v in matrix.flat]
-            assert shown[k - 1].nonzero == sum(v != 0 for v in numbers) and abs(Fraction(shown[k - 1].largest)) == max(map(abs, numbers))
+            assert shown[k - 1].nonzero == sum(v != 0 for v in numbers) and abs(
+                Fraction(shown[k - 1].largest)
+            ) == max(map(abs, numbers))
             assert [Fraction(b) * node.denominator for b in shown[k - 1].biases] == list(node.bias)
     monkeypatch.setattr(surrogate_view, "MOST_WEIGHTS", len(listed))
     assert weights(claim) == listed

@@ -60,15 +60,22 @@ def test_search_and_models_know_no_suite(path: Path) -> None:
         if isinstance(node, ast.Import):
             assert not any("benchmarks" in alias.name for alias in node.names), path
         elif isinstance(node, ast.ImportFrom):
-            assert "benchmarks" not in (node.module or "") and not any(alias.name == "benchmarks" for alias in node.names), path
+            assert "benchmarks" not in (node.module or "") and not any(
+                alias.name == "benchmarks" for alias in node.names
+            ), path
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             assert "distill.toml" not in node.value and "distill_behaviours" not in node.value, path
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
+            "importlib.import_module",
+            "__import__",
+        ):
             assert ast.unparse(node).startswith("importlib.import_module(f'{__name__}."), path
 
 
 def test_a_distillation_from_the_callable_alone() -> None:
     """In a fresh interpreter where the suite can be neither imported nor opened."""
-    result = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=200, check=False)
+    result = subprocess.run(
+        [sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=200, check=False
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     assert 'return "odd" if tokens.count("a") % 2 == 1 else "even"' in result.stdout

@@ -8,21 +8,25 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from clocks import calls
-from relucid.models.domain import Domain
-from relucid.models.errors import InputError
-from relucid.models.labelled import Labelled
-from relucid.models.program import Program
-from relucid.models.syntax import BUILTINS
+from relucid.common.errors import InputError
+from relucid.models.automata.labelled import Labelled
+from relucid.models.claims.domain import Domain
+from relucid.models.program.program import Program
+from relucid.models.program.syntax import BUILTINS
 from relucid.search.candidate import Candidate
 from relucid.search.filter import consistent
-from relucid.search.learn import learn_machines
 from relucid.search.rank import description_length, rank_key
 from relucid.search.render import docstring, function, function_name, literal
 from relucid.search.synthesise import Search, refine, synthesise
+from relucid.search.ways.learn import learn_machines
 
 
 def everything(domain: Domain, teacher: Callable[[tuple[str, ...]], object], labels: tuple) -> Labelled:
-    parts = [domain.padded(s) for n in range(domain.min_length, domain.max_length + 1) for s in itertools.product(domain.tokens, repeat=n)]
+    parts = [
+        domain.padded(s)
+        for n in range(domain.min_length, domain.max_length + 1)
+        for s in itertools.product(domain.tokens, repeat=n)
+    ]
     words = np.array(parts, dtype=np.int16).reshape(len(parts), domain.max_length)
     return Labelled(words, np.array([labels.index(teacher(domain.unpadded(w))) for w in words]))
 
@@ -59,14 +63,20 @@ def quotes() -> tuple[Labelled, Domain, tuple[str, str]]:
 def test_quote_closing_is_membership() -> None:
     truth, domain, labels = quotes()
     found = prove(Search(truth, domain, labels), truth)
-    assert found is not None and found.source("close_quote").splitlines()[1] == """    return "'" if "'" in tokens else '"'"""
+    assert (
+        found is not None
+        and found.source("close_quote").splitlines()[1] == """    return "'" if "'" in tokens else '"'"""
+    )
 
 
 def test_bracket_depth_is_a_difference_of_counts() -> None:
     truth, domain, labels = brackets()
     found = prove(Search(truth, domain, labels), truth)
     assert found is not None and found.template == "count_difference"
-    assert found.source("depth").splitlines()[1] == '    return "]]" if tokens.count("[") - tokens.count("]") >= 2 else "]"'
+    assert (
+        found.source("depth").splitlines()[1]
+        == '    return "]]" if tokens.count("[") - tokens.count("]") >= 2 else "]"'
+    )
 
 
 def test_short_programs_come_first_and_each_behaviour_once() -> None:
@@ -160,9 +170,13 @@ def test_one_label_is_a_constant() -> None:
 
 def test_types_of_labels_are_kept() -> None:
     domain = Domain(("a", "b"), 3, 3)
-    for labels, text in (((False, True), 'return "a" in tokens'), ((0, 1), 'return 1 if "a" in tokens else 0')):
+    for labels, text in (
+        ((False, True), 'return "a" in tokens'),
+        ((0, 1), 'return 1 if "a" in tokens else 0'),
+    ):
         truth = Labelled(
-            everything(domain, lambda t: "ab"["a" in t], ("a", "b")).words, everything(domain, lambda t: "a" in t, (False, True)).labels
+            everything(domain, lambda t: "ab"["a" in t], ("a", "b")).words,
+            everything(domain, lambda t: "a" in t, (False, True)).labels,
         )
         found = prove(Search(truth, domain, labels), truth)
         assert found is not None and found.source("f").splitlines()[-1].strip() == text
@@ -187,7 +201,10 @@ def test_small_machines_are_nearly_always_found(seed: int) -> None:
     assert found is not None
     namespace: dict = {}
     exec(found.source("f"), namespace)
-    assert all(namespace["f"](domain.unpadded(w)) == labels[y] for w, y in zip(truth.words, truth.labels, strict=True))
+    assert all(
+        namespace["f"](domain.unpadded(w)) == labels[y]
+        for w, y in zip(truth.words, truth.labels, strict=True)
+    )
 
 
 def test_learnt_machines_are_minimal_and_right() -> None:
@@ -221,7 +238,10 @@ def test_ten_thousand_features_in_seconds() -> None:
     assert calls(lambda: answers.append(prove(search, truth))) < 1_000_000
     (found,) = answers
     assert search.instances > 10_000
-    assert found is not None and found.source("f").splitlines()[-1] == '    return tokens.count("d") - tokens.count("i") > 0'
+    assert (
+        found is not None
+        and found.source("f").splitlines()[-1] == '    return tokens.count("d") - tokens.count("i") > 0'
+    )
 
 
 def test_no_examples_and_unknown_templates_are_errors() -> None:
@@ -270,7 +290,10 @@ def test_docstrings_do_not_break_the_source(doc: str) -> None:
 
 
 def test_length_counts_what_a_reader_reads() -> None:
-    short, long = 'def f(tokens):\n    return "a" in tokens\n', 'def f(tokens):\n    return tokens.count("a") > 0\n'
+    short, long = (
+        'def f(tokens):\n    return "a" in tokens\n',
+        'def f(tokens):\n    return tokens.count("a") > 0\n',
+    )
     documented = 'def f(tokens):\n    """Doc."""\n    return "a" in tokens\n'
     assert description_length(short) < description_length(long)
     assert description_length(short) == description_length(documented)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from relucid.models.domain import Domain
-from relucid.models.labelled import Labelled
-from relucid.models.program import Program
+from relucid.models.automata.labelled import Labelled
+from relucid.models.claims.domain import Domain
+from relucid.models.program.program import Program
 from relucid.search.candidate import Candidate, read_feature
 from relucid.search.filter import all_families
 from relucid.search.problem import Problem
@@ -28,7 +28,11 @@ DOMAINS = {
 
 
 def words_of(domain: Domain) -> np.ndarray:
-    parts = [domain.padded(s) for n in range(domain.min_length, domain.max_length + 1) for s in itertools.product(domain.tokens, repeat=n)]
+    parts = [
+        domain.padded(s)
+        for n in range(domain.min_length, domain.max_length + 1)
+        for s in itertools.product(domain.tokens, repeat=n)
+    ]
     return np.array(parts, dtype=np.int16).reshape(len(parts), domain.max_length)
 
 
@@ -44,7 +48,9 @@ def taught(source: str, domain: Domain) -> tuple[Labelled, tuple]:
     words = words_of(domain)
     values = [teacher(domain.unpadded(w)) for w in words]
     labels = tuple(dict.fromkeys((type(v), v) for v in values))
-    return Labelled(words, np.array([labels.index((type(v), v)) for v in values])), tuple(v for _, v in labels)
+    return Labelled(words, np.array([labels.index((type(v), v)) for v in values])), tuple(
+        v for _, v in labels
+    )
 
 
 def assert_same(candidate: Candidate, domain: Domain, labels: tuple, words: np.ndarray) -> None:

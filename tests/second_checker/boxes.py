@@ -45,7 +45,16 @@ def check_box(network: Path, specification: Path, proof: Path) -> None:
         spec = read_specification(Path(specification).read_text())
         reader = RealReader(network, len(spec.low))
         Boxes(reader.read(), spec, Path(proof).read_bytes()).run()
-    except (ValueError, TypeError, KeyError, IndexError, EOFError, OSError, RecursionError, OverflowError) as e:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        EOFError,
+        OSError,
+        RecursionError,
+        OverflowError,
+    ) as e:
         raise Rejected(f"not a proof: {e!r}") from e
 
 
@@ -53,7 +62,9 @@ class RealReader(onnx_file.Reader):
     """The network's inputs are real numbers, in the order of their tensor."""
 
     def __init__(self, network: Path, inputs: int) -> None:
-        super().__init__(SimpleNamespace(network=network, positions=inputs, alphabet=1, kind="any", labels=()))  # type: ignore[arg-type]
+        super().__init__(
+            SimpleNamespace(network=network, positions=inputs, alphabet=1, kind="any", labels=())
+        )  # type: ignore[arg-type]
 
     def input_tensor(self, kind: onnx.TypeProto.Tensor) -> np.ndarray:
         shape = [d.dim_value or 1 for d in kind.shape.dim]
@@ -89,7 +100,11 @@ def read_specification(text: str) -> Specification:
             sizes[command[1][0]] += 1
         elif command[0] == "assert":
             polyhedra = normal(command[1])
-            if len(polyhedra) == 1 and len(polyhedra[0]) == 1 and all(v == 1 or v[0] == "X" for v in polyhedra[0][0][0]):
+            if (
+                len(polyhedra) == 1
+                and len(polyhedra[0]) == 1
+                and all(v == 1 or v[0] == "X" for v in polyhedra[0][0][0])
+            ):
                 row, _ = polyhedra[0][0]
                 (variable,) = (v for v in row if v != 1)
                 ends[variable[1], row[variable] > 0] = -row.get(1, Fraction(0)) / row[variable]
@@ -98,7 +113,11 @@ def read_specification(text: str) -> Specification:
     box = [[ends[i, lower] for i in range(sizes["X"])] for lower in (True, False)]
     low, high = ([fmpq(v.numerator, v.denominator) for v in side] for side in box)
     return Specification(
-        low, high, [list(itertools.chain.from_iterable(parts)) for parts in itertools.product(*choices)] if choices else [[]]
+        low,
+        high,
+        [list(itertools.chain.from_iterable(parts)) for parts in itertools.product(*choices)]
+        if choices
+        else [[]],
     )
 
 
@@ -196,13 +215,24 @@ class Boxes:
             if line["tighten"]:
                 self.tighten(region)
             for j, sign, below, above in a_list(line["bounds"]):
-                need(is_int(j) and 0 <= j < len(self.relus) and is_int(sign) and sign in (1, -1), "a bound of no ReLU")
+                need(
+                    is_int(j) and 0 <= j < len(self.relus) and is_int(sign) and sign in (1, -1),
+                    "a bound of no ReLU",
+                )
                 usual = defaults(region.bounds)
                 changed = self.multipliers(below, usual[0], ONE), self.multipliers(above, usual[1], ONE)
-                self.better(region, j, sign, self.upper(region, signed(self.relus[j], sign), phases(region.bounds), *changed, {}))
+                self.better(
+                    region,
+                    j,
+                    sign,
+                    self.upper(region, signed(self.relus[j], sign), phases(region.bounds), *changed, {}),
+                )
             for p, flat, evidence in a_list(line["empty"]):
                 need(is_int(p) and 0 <= p < len(self.rows), "a leaf of no polyhedron")
-                need(all(is_int(v) and 1 <= abs(v) <= len(self.relus) for v in a_list(flat)), "a phase of no ReLU")
+                need(
+                    all(is_int(v) and 1 <= abs(v) <= len(self.relus) for v in a_list(flat)),
+                    "a phase of no ReLU",
+                )
                 self.leaf(region, p, flat, evidence)
                 known[p].add(tuple(flat))
             if line["cut"] != "again":
@@ -211,11 +241,18 @@ class Boxes:
             need(all(covered(k) for k in known), "a part is left open")
             return
         i, n, e = a_list(line["cut"])
-        need(is_int(i) and 0 <= i < self.inputs and is_int(n) and is_int(e) and 0 <= e <= 1100, "a cut of no input")
+        need(
+            is_int(i) and 0 <= i < self.inputs and is_int(n) and is_int(e) and 0 <= e <= 1100,
+            "a cut of no input",
+        )
         value = fmpq(n, 1) / fmpq(1 << e)
         need(region.low[i] <= value <= region.high[i], "a cut outside of its part")
-        first = Region(list(region.low), [value if k == i else v for k, v in enumerate(region.high)], list(region.bounds))
-        second = Region([value if k == i else v for k, v in enumerate(region.low)], list(region.high), list(region.bounds))
+        first = Region(
+            list(region.low), [value if k == i else v for k, v in enumerate(region.high)], list(region.bounds)
+        )
+        second = Region(
+            [value if k == i else v for k, v in enumerate(region.low)], list(region.high), list(region.bounds)
+        )
         self.tree(first, known)
         self.tree(second, known)
 
@@ -224,7 +261,11 @@ class Boxes:
         for node in self.network.relus:
             usual, phase = defaults(region.bounds), phases(region.bounds)
             still_open = [j for j in range(start, start + len(node)) if phase[j] == 0]
-            found = [(j, sign, self.upper(region, signed(self.relus[j], sign), phase, *usual, {})) for j in still_open for sign in (1, -1)]
+            found = [
+                (j, sign, self.upper(region, signed(self.relus[j], sign), phase, *usual, {}))
+                for j in still_open
+                for sign in (1, -1)
+            ]
             for j, sign, bound in found:
                 self.better(region, j, sign, bound)
             start += len(node)
@@ -237,14 +278,19 @@ class Boxes:
         values = list(default)
         need(len(a_list(changes)) % 2 == 0, "a multiplier is missing")
         for j, v in zip(changes[::2], changes[1::2], strict=True):
-            need(is_int(j) and 0 <= j < len(values) and is_int(v) and 0 <= v <= limit, "a multiplier of nothing or out of range")
+            need(
+                is_int(j) and 0 <= j < len(values) and is_int(v) and 0 <= v <= limit,
+                "a multiplier of nothing or out of range",
+            )
             values[j] = v
         return values
 
     def leaf(self, region: Region, p: int, flat: list[int], evidence: Any) -> None:
         phase = phases(region.bounds)
         if evidence is None:
-            against = any(region.bounds[v - 1][1] < 0 if v > 0 else region.bounds[-v - 1][0] > 0 for v in flat)
+            against = any(
+                region.bounds[v - 1][1] < 0 if v > 0 else region.bounds[-v - 1][0] > 0 for v in flat
+            )
             need(against, "a part is not as empty as a leaf says")
             return
         for v in flat:
@@ -260,7 +306,15 @@ class Boxes:
         strict = any(w and s for w, (_, s) in zip(weights, self.spec.unsafe[p], strict=True))
         need(bound < 0 or (strict and bound == 0), "a leaf's bound is not negative")
 
-    def upper(self, region: Region, form: Form, phase: list[int], below: list[int], above: list[int], beta: dict[int, int]) -> fmpq:
+    def upper(
+        self,
+        region: Region,
+        form: Form,
+        phase: list[int],
+        below: list[int],
+        above: list[int],
+        beta: dict[int, int],
+    ) -> fmpq:
         terms, total = {v: fmpq(c) for v, c in form.terms.items()}, fmpq(form.const)
         node_of = [k for k, node in enumerate(self.network.relus) for _ in node]
         for j in range(len(self.relus) - 1, -1, -1):
@@ -282,7 +336,9 @@ class Boxes:
                 for v, w in self.relus[j].terms.items():
                     need(v < self.inputs or node_of[v - self.inputs] < node_of[j], "a ReLU of a later node")
                     terms[v] = terms.get(v, fmpq(0)) + factor * w
-        return total + sum((c * (region.high[v] if c > 0 else region.low[v]) for v, c in terms.items()), fmpq(0))
+        return total + sum(
+            (c * (region.high[v] if c > 0 else region.low[v]) for v, c in terms.items()), fmpq(0)
+        )
 
 
 def signed(form: Form, sign: int) -> Form:
@@ -295,5 +351,7 @@ def phases(bounds: Bounds) -> list[int]:
 
 def defaults(bounds: Bounds) -> tuple[list[int], list[int]]:
     """below and above: u / (u - l) to the nearest."""
-    above = [max(0, min(ONE, int((ONE * u / (u - l) + fmpq(1, 2)).floor()))) if u > l else ONE for l, u in bounds]
+    above = [
+        max(0, min(ONE, int((ONE * u / (u - l) + fmpq(1, 2)).floor()))) if u > l else ONE for l, u in bounds
+    ]
     return [ONE if u + l > 0 else 0 for l, u in bounds], above

@@ -23,7 +23,16 @@ def check(claim: Path, proof: Path) -> None:
     try:
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
         Checker(claims.read(claim)).run(text)
-    except (ValueError, TypeError, KeyError, IndexError, EOFError, OSError, RecursionError, OverflowError) as e:
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        EOFError,
+        OSError,
+        RecursionError,
+        OverflowError,
+    ) as e:
         raise Rejected(f"not a proof: {e!r}") from e
 
 
@@ -51,7 +60,10 @@ class Lines:
         need(line is not None, "the proof ends too early")
         pairs = json.loads(line, object_pairs_hook=tuple)  # type: ignore[arg-type]
         need(isinstance(pairs, tuple), "a line is no object")
-        need(len(pairs) == len(keys) and {k for k, _ in pairs} == set(keys), f"a line has other keys than {keys}")
+        need(
+            len(pairs) == len(keys) and {k for k, _ in pairs} == set(keys),
+            f"a line has other keys than {keys}",
+        )
         return dict(pairs)
 
 
@@ -111,7 +123,9 @@ class Label:
             default = rows.default_multipliers(bounds)
             below, above = self.multipliers(below, default[0], 256), self.multipliers(above, default[1], 256)
             row = self.rows.relus[j].times(sign)
-            found = rows.by_multipliers(row, self.rows.relus, bounds, rows.phases_by(bounds), below, above, [0] * self.k, self.part)
+            found = rows.by_multipliers(
+                row, self.rows.relus, bounds, rows.phases_by(bounds), below, above, [0] * self.k, self.part
+            )
             new, (l, u) = int(found.floor()), bounds[j]
             bounds[j] = (l, min(u, new)) if sign == 1 else (max(l, -new), u)
         settled = [rows.by_default(row, self.rows.relus, bounds, self.part) < 0 for row in self.rows.rivals]
@@ -137,7 +151,10 @@ class Label:
         need(kind in ("symbol", "state") and is_int(place) and place in places, "a cut at no place")
         symbols = len(self.checker.claim.tokens) + (self.checker.claim.pad is not None)
         limit = symbols if kind == "symbol" else self.states[place]
-        need(isinstance(values, list) and all(is_int(v) and 0 <= v < limit for v in values), "a cut by no values")
+        need(
+            isinstance(values, list) and all(is_int(v) and 0 <= v < limit for v in values),
+            "a cut by no values",
+        )
         for half in part.cut(kind, place, set(values)):
             self.tree(half, self.refined(half, bounds), leaves)
 
@@ -151,7 +168,9 @@ class Label:
             return bounds
         for layer in self.rows.layers:
             still_open = [j for j in layer if bounds[j][0] < 0 < bounds[j][1]]
-            new = {j: rows.both(relus[j], relus, bounds, part, rows.by_default_multipliers) for j in still_open}
+            new = {
+                j: rows.both(relus[j], relus, bounds, part, rows.by_default_multipliers) for j in still_open
+            }
             for j, (l, u) in new.items():
                 bounds[j] = (max(bounds[j][0], l), min(bounds[j][1], u))
         return bounds
@@ -169,7 +188,9 @@ class Label:
             for p in phases:
                 assumed[abs(p) - 1] = ACTIVE if p > 0 else INACTIVE
             if not part.empty:
-                bound = rows.by_multipliers(self.rows.rivals[rival], self.rows.relus, bounds, assumed, below, above, beta, part)
+                bound = rows.by_multipliers(
+                    self.rows.rivals[rival], self.rows.relus, bounds, assumed, below, above, beta, part
+                )
                 need(bound < 0, "a leaf's bound is not negative")
 
 
@@ -177,4 +198,8 @@ def covered(leaves: set[Phases], given: Phases = ()) -> bool:
     if given in leaves:
         return True
     longer = {p[len(given)] for p in leaves if len(p) > len(given) and p[: len(given)] == given}
-    return any(-p in longer and covered(leaves, (*given, p)) and covered(leaves, (*given, -p)) for p in longer if p > 0)
+    return any(
+        -p in longer and covered(leaves, (*given, p)) and covered(leaves, (*given, -p))
+        for p in longer
+        if p > 0
+    )

@@ -28,7 +28,12 @@ class Tracker:
     """start, step and value: how one question about the word is answered in passing."""
 
     def __init__(
-        self, start: Hashable, step: Callable[[Any, int, str], Hashable], value: Callable[[Any], object], *, counted: bool = False
+        self,
+        start: Hashable,
+        step: Callable[[Any, int, str], Hashable],
+        value: Callable[[Any], object],
+        *,
+        counted: bool = False,
     ) -> None:
         self.start, self.step, self.value, self.counted = start, step, value, counted
 
@@ -72,7 +77,9 @@ def fold(kind: str, element: Callable[[str], tuple]) -> Tracker:
 class _Rewriter(ast.NodeTransformer):
     """Replaces questions about the tokens by asked(k), and returns by exceptions."""
 
-    def __init__(self, parameter: str, known: dict[str, object], local: set[str], fixed_length: int | None) -> None:
+    def __init__(
+        self, parameter: str, known: dict[str, object], local: set[str], fixed_length: int | None
+    ) -> None:
         self.parameter, self.known, self.local, self.fixed_length = parameter, known, local, fixed_length
         self.trackers: list[Tracker] = []
         self.in_loop = False
@@ -87,7 +94,9 @@ class _Rewriter(ast.NodeTransformer):
         return isinstance(node, ast.Name) and node.id == self.parameter
 
     def constant(self, node: ast.expr) -> object:
-        if any(isinstance(n, ast.Name) and (n.id in self.local or n.id == self.parameter) for n in ast.walk(node)):
+        if any(
+            isinstance(n, ast.Name) and (n.id in self.local or n.id == self.parameter) for n in ast.walk(node)
+        ):
             raise Unsupported("an argument that is not constant")
         return eval(compile(ast.Expression(node), "constant", "eval"), dict(self.known))
 
@@ -106,7 +115,11 @@ class _Rewriter(ast.NodeTransformer):
             return self.ask(length(), node)
         if isinstance(f, ast.Name) and f.id in ("sum", "any", "all") and len(node.args) == 1:
             g = node.args[0]
-            if isinstance(g, ast.GeneratorExp) and len(g.generators) == 1 and self.is_tokens(g.generators[0].iter):
+            if (
+                isinstance(g, ast.GeneratorExp)
+                and len(g.generators) == 1
+                and self.is_tokens(g.generators[0].iter)
+            ):
                 return self.ask(fold(f.id, self.element(g)), node)
         return self.generic_visit(node)
 
@@ -116,15 +129,25 @@ class _Rewriter(ast.NodeTransformer):
         names = {n.id for e in inside for n in ast.walk(e) if isinstance(n, ast.Name)}
         if not isinstance(target, ast.Name) or (names - {target.id}) & (self.local | {self.parameter}):
             raise Unsupported("a generator that looks at more than one token")
-        one = ast.GeneratorExp(g.elt, [ast.comprehension(target, ast.Name("__items", ast.Load()), g.generators[0].ifs, 0)])
+        one = ast.GeneratorExp(
+            g.elt, [ast.comprehension(target, ast.Name("__items", ast.Load()), g.generators[0].ifs, 0)]
+        )
         whole = ast.Call(ast.Name("tuple", ast.Load()), [one], [])
         code = compile(ast.fix_missing_locations(ast.Expression(whole)), "element", "eval")
         return lambda t: eval(code, {**self.known, "__items": (t,)})
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        if len(node.ops) == 1 and isinstance(node.ops[0], ast.In | ast.NotIn) and self.is_tokens(node.comparators[0]):
+        if (
+            len(node.ops) == 1
+            and isinstance(node.ops[0], ast.In | ast.NotIn)
+            and self.is_tokens(node.comparators[0])
+        ):
             found = self.ask(member(self.constant(node.left)), node)
-            return ast.copy_location(ast.UnaryOp(ast.Not(), found), node) if isinstance(node.ops[0], ast.NotIn) else found
+            return (
+                ast.copy_location(ast.UnaryOp(ast.Not(), found), node)
+                if isinstance(node.ops[0], ast.NotIn)
+                else found
+            )
         return self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
@@ -142,11 +165,15 @@ class _Rewriter(ast.NodeTransformer):
 
 
 def _assigned(nodes: list[ast.stmt]) -> set[str]:
-    return {n.id for s in nodes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return {
+        n.id for s in nodes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
 
 
 def _read(nodes: list[ast.stmt]) -> set[str]:
-    return {n.id for s in nodes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return {
+        n.id for s in nodes for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
 
 
 def _compiled(statements: list[ast.stmt]) -> Any:
@@ -191,7 +218,10 @@ class Machine:
     @staticmethod
     def _walks(s: ast.For, parameter: str) -> bool:
         calls = (
-            isinstance(s.iter, ast.Call) and isinstance(s.iter.func, ast.Name) and s.iter.func.id == "enumerate" and len(s.iter.args) == 1
+            isinstance(s.iter, ast.Call)
+            and isinstance(s.iter.func, ast.Name)
+            and s.iter.func.id == "enumerate"
+            and len(s.iter.args) == 1
         )
         walked = s.iter.args[0] if calls else s.iter  # type: ignore[attr-defined]
         return isinstance(walked, ast.Name) and walked.id == parameter
@@ -236,7 +266,10 @@ class Machine:
                 names = self.locals[first[1]]
                 items = ((position, token),) if self.enumerates else (token,)
                 first = self._run(self.loop, {**names, "__items": items})
-            self.memo[key] = (first, *(t.step(s, position, token) for t, s in zip(self.trackers, state[1:], strict=True)))
+            self.memo[key] = (
+                first,
+                *(t.step(s, position, token) for t, s in zip(self.trackers, state[1:], strict=True)),
+            )
         return self.memo[key]
 
     def finish(self, state: Any) -> object:

@@ -156,7 +156,11 @@ class Reader:
         def moved(f: Form) -> Form:
             return Form(f.const, {renamed[v]: c for v, c in f.terms.items()})
 
-        return Network(self.inputs, [[moved(f) for f in self.relus[k]] for k in sorted(wanted)], [moved(f) for f in outputs])
+        return Network(
+            self.inputs,
+            [[moved(f) for f in self.relus[k]] for k in sorted(wanted)],
+            [moved(f) for f in outputs],
+        )
 
     def input_tensor(self, kind: onnx.TypeProto.Tensor) -> np.ndarray:
         p, a = self.claim.positions, self.claim.alphabet
@@ -226,14 +230,22 @@ class Reader:
         return a
 
     def op_cast(self, a, to):  # type: ignore[no-untyped-def]
-        if a.dtype != object and to not in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64):
+        if a.dtype != object and to not in (
+            onnx.TensorProto.FLOAT,
+            onnx.TensorProto.DOUBLE,
+            onnx.TensorProto.INT64,
+        ):
             raise Unsupported("a Cast")
         return a if a.dtype == object else a.astype(onnx.helper.tensor_dtype_to_np_dtype(to))
 
     def op_constant(self, value=None, value_floats=None, value_ints=None):  # type: ignore[no-untyped-def]
         if value is not None:
             return numpy_helper.to_array(value)
-        return np.array(value_floats, dtype=np.float32) if value_floats is not None else np.array(value_ints, dtype=np.int64)
+        return (
+            np.array(value_floats, dtype=np.float32)
+            if value_floats is not None
+            else np.array(value_ints, dtype=np.int64)
+        )
 
     def op_flatten(self, a, axis=1):  # type: ignore[no-untyped-def]
         return a.reshape(math.prod(a.shape[:axis]), -1)

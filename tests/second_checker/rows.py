@@ -49,7 +49,9 @@ class Row:
         g = math.gcd(*(int(x * d) for x in numbers)) or 1
         factor = fmpq(g, d)
         return Row(
-            {k: v / factor for k, v in self.symbols.items() if v}, {j: v / factor for j, v in self.relus.items() if v}, self.const / factor
+            {k: v / factor for k, v in self.symbols.items() if v},
+            {j: v / factor for j, v in self.relus.items() if v},
+            self.const / factor,
         ), factor
 
     def normal(self, present: list[list[int]]) -> tuple[Row, fmpq]:
@@ -59,7 +61,9 @@ class Row:
             weights = {s: self.symbols.get((t, s), fmpq(0)) for s in symbols}
             how_often = Counter((int(w.p), int(w.q)) for w in weights.values())
             most = max(how_often.values())
-            commonest = next(weights[s] for s in symbols if how_often[int(weights[s].p), int(weights[s].q)] == most)
+            commonest = next(
+                weights[s] for s in symbols if how_often[int(weights[s].p), int(weights[s].q)] == most
+            )
             out.const += commonest
             out.symbols |= {(t, s): w - commonest for s, w in weights.items()}
         return out.primitive()
@@ -91,7 +95,14 @@ def phases_by(bounds: Bounds) -> list[str]:
 
 
 def by_multipliers(
-    row: Row, rows: list[Row], bounds: Bounds, phases: list[str], below: list[int], above: list[int], beta: list[int], part: Part
+    row: Row,
+    rows: list[Row],
+    bounds: Bounds,
+    phases: list[str],
+    below: list[int],
+    above: list[int],
+    beta: list[int],
+    part: Part,
 ) -> fmpq:
     """An upper bound of the row on the part's words that have the phases."""
     total = Row(dict(row.symbols), dict(row.relus), fmpq(row.const))
@@ -122,7 +133,9 @@ def default_multipliers(bounds: Bounds) -> tuple[list[int], list[int]]:
 def by_default_multipliers(row: Row, rows: list[Row], bounds: Bounds, part: Part) -> int:
     k = max(row.relus, default=-1) + 1
     below, above = default_multipliers(bounds[:k])
-    return int(by_multipliers(row, rows[:k], bounds[:k], phases_by(bounds[:k]), below, above, [0] * k, part).floor())
+    return int(
+        by_multipliers(row, rows[:k], bounds[:k], phases_by(bounds[:k]), below, above, [0] * k, part).floor()
+    )
 
 
 def by_default(row: Row, rows: list[Row], bounds: Bounds, part: Part) -> int:

@@ -26,12 +26,19 @@ def languages(claim: Claim, *, whole_words: bool | None = None) -> list[Language
             return languages(claim, whole_words=False)
         except Unsupported:
             return languages(claim, whole_words=True)
-    if whole_words and sum(len(claim.tokens) ** n for n in range(claim.shortest, claim.longest + 1)) > WHOLE_WORDS:
+    if (
+        whole_words
+        and sum(len(claim.tokens) ** n for n in range(claim.shortest, claim.longest + 1)) > WHOLE_WORDS
+    ):
         raise Unsupported("a program that is no machine, with too many words to try them all")
 
     def machine(file_and_name):  # type: ignore[no-untyped-def]
         path, name = file_and_name
-        return WholeWords(path, name) if whole_words else Machine(path, name, claim.longest if claim.pad is None else None)
+        return (
+            WholeWords(path, name)
+            if whole_words
+            else Machine(path, name, claim.longest if claim.pad is None else None)
+        )
 
     program, where = machine(claim.program), machine(claim.where) if claim.where else None
 
@@ -67,7 +74,9 @@ def languages(claim: Claim, *, whole_words: bool | None = None) -> list[Language
     return [_minimal(start, layers, ends, c) for c in range(len(claim.labels))]
 
 
-def _minimal(start: Hashable, layers: list[dict[Hashable, dict[int, Hashable]]], ends: dict, c: int) -> Language:
+def _minimal(
+    start: Hashable, layers: list[dict[Hashable, dict[int, Hashable]]], ends: dict, c: int
+) -> Language:
     """States that the same suffixes complete are one; numbered in the order in which they are met."""
     classes: dict[Hashable, int] = {state: 0 for state, end in ends.items() if end == c}
     behaviours: list[list[tuple]] = [[()]]
@@ -75,7 +84,9 @@ def _minimal(start: Hashable, layers: list[dict[Hashable, dict[int, Hashable]]],
         numbers: dict[tuple, int] = {}
         new: dict[Hashable, int] = {}
         for state, out in edges.items():
-            behaviour = tuple((s, classes[q]) for s, q in sorted(out.items(), key=lambda e: e[0]) if q in classes)
+            behaviour = tuple(
+                (s, classes[q]) for s, q in sorted(out.items(), key=lambda e: e[0]) if q in classes
+            )
             if behaviour:
                 new[state] = numbers.setdefault(behaviour, len(numbers))
         behaviours.append(list(numbers))
@@ -102,7 +113,10 @@ class Part:
 
     @staticmethod
     def whole(language: Language) -> Part:
-        edges = [[(q, s, r) for q, out in enumerate(layer) for s, r in out.items()] for layer in language.layers[:-1]]
+        edges = [
+            [(q, s, r) for q, out in enumerate(layer) for s, r in out.items()]
+            for layer in language.layers[:-1]
+        ]
         return Part(edges, [len(layer) for layer in language.layers])
 
     def _trimmed(self, edges: list[list[tuple[int, int, int]]]) -> Part:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 import relucid
-from relucid.cli import main
-from relucid.verifiers import certify, race
-from relucid.verifiers.backend import Budget
-from relucid.verifiers.proof import checker, producer
+from relucid.cli.main import main
+from relucid.verifiers.proof import certify
 from relucid.verifiers.proof.format import LimitReached, Rejected
-from relucid.verifiers.race import LEAST_FOR_PROOF, affordable, prove_claim, reach_for_checked
+from relucid.verifiers.proof.words import checker, producer
+from relucid.verifiers.race import race
+from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.race import LEAST_FOR_PROOF, affordable, prove_claim, reach_for_checked
 from relucid.verifiers.verdict import Contradiction, Proved
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -60,7 +61,10 @@ def raising(error: BaseException) -> object:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (TimeoutError("out of time while proving"), "not checked: out of time while proving (after 2 s; --trust checked gives it all"),
+        (
+            TimeoutError("out of time while proving"),
+            "not checked: out of time while proving (after 2 s; --trust checked gives it all",
+        ),
         (MemoryError(), "not checked: out of memory"),
         (OSError(28, "No space left on device"), "not checked: no space for a proof"),
     ],
@@ -79,10 +83,15 @@ def test_a_check_that_does_not_end_leaves_it_exact(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(certify, "check_proof", late)
     verdict = decided(backends=["bab"])
-    assert verdict.trust == "exact" and "could not be checked within the limits (out of time)" in verdict.certificate
+    assert (
+        verdict.trust == "exact"
+        and "could not be checked within the limits (out of time)" in verdict.certificate
+    )
 
 
-def test_where_running_every_word_is_too_much_a_proof_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_running_every_word_is_too_much_a_proof_is_searched_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(checker, "RUN", 3)  # prefixes
     monkeypatch.setattr(producer, "RUN", 3)
     verdict = decided(backends=["enumerate"])
@@ -96,11 +105,19 @@ def rejecting(*_: object, **__: object) -> None:
 @pytest.mark.parametrize("options", [{}, {"trust": "checked"}], ids=["by default", "asked for"])
 def test_a_checker_that_rejects_is_a_contradiction(options: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(certify, "check_proof", rejecting)
-    with pytest.raises(Contradiction, match="enumerate says proved, but the checker rejects its proof: line 2: a leaf's bound") as caught:
+    with pytest.raises(
+        Contradiction,
+        match="enumerate says proved, but the checker rejects its proof: line 2: a leaf's bound",
+    ) as caught:
         decided(backends=["enumerate"], **options)
     folder = Path(caught.value.artefacts)
     assert str(folder) in str(caught.value)
-    assert {path.name for path in folder.iterdir()} == {"attempts.json", "network.onnx", "program.py", "rejected.proof"}
+    assert {path.name for path in folder.iterdir()} == {
+        "attempts.json",
+        "network.onnx",
+        "program.py",
+        "rejected.proof",
+    }
 
 
 def test_a_checker_that_rejects_ends_with_status_4(
@@ -128,7 +145,9 @@ def test_the_command_line_and_the_api(capsys: pytest.CaptureFixture[str]) -> Non
     ("decided_in", "left", "seconds"),
     [(0.1, 60.0, LEAST_FOR_PROOF), (10.0, 50.0, 10.0), (50.0, 10.0, 9.0), (0.1, 1.0, 0.9), (60.0, 0.0, 0.0)],
 )
-def test_as_long_again_as_deciding_took_and_at_least_two_seconds(decided_in: float, left: float, seconds: float) -> None:
+def test_as_long_again_as_deciding_took_and_at_least_two_seconds(
+    decided_in: float, left: float, seconds: float
+) -> None:
     assert affordable(decided_in, left) == pytest.approx(seconds)
 
 

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from relucid.models.claim_file import load_claim
-from relucid.verifiers.backend import Budget
-from relucid.verifiers.choose import choose
-from relucid.verifiers.engines.cells import Leaf
-from relucid.verifiers.engines.leaves import Leaves
+from relucid.models.claims.claim_file import load_claim
+from relucid.verifiers.engines.bab.cells import Leaf
+from relucid.verifiers.engines.bab.leaves import Leaves
 from relucid.verifiers.evidence import Coverage, Settled, Share, Uncovered
-from relucid.verifiers.judge import Judge
-from relucid.verifiers.race import prove_claim
-from relucid.verifiers.registry import all_backends
-from relucid.verifiers.replay import Replayer
+from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.choose import choose
+from relucid.verifiers.race.judge import Judge
+from relucid.verifiers.race.race import prove_claim
+from relucid.verifiers.race.registry import all_backends
+from relucid.verifiers.race.replay import Replayer
 from relucid.verifiers.verdict import Attempt, Proved, Unknown
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -26,7 +26,12 @@ from race_fakes import Fake, many_claim
 
 SHARES = (Share(4, 2), Share(0, 2), Share(3, 2))
 WHOLE = (Settled(None, None, 7, "run"),)
-BY_LABEL = (Settled(0, (0,), 4, "bounds"), Settled(0, (1,), 1, "leaves"), Settled(0, (1,), 3, "leaves"), Settled(2, None, 3, "sums"))
+BY_LABEL = (
+    Settled(0, (0,), 4, "bounds"),
+    Settled(0, (1,), 1, "leaves"),
+    Settled(0, (1,), 3, "leaves"),
+    Settled(2, None, 3, "sums"),
+)
 
 
 @pytest.mark.parametrize("settled", [WHOLE, BY_LABEL], ids=["whole", "by label"])
@@ -37,7 +42,12 @@ def test_complete_evidence(settled: tuple[Settled, ...]) -> None:
 @pytest.mark.parametrize("settled", [WHOLE, BY_LABEL], ids=["whole", "by label"])
 def test_each_piece_is_needed_and_counts_once(settled: tuple[Settled, ...]) -> None:
     for i, piece in enumerate(settled):
-        for change in ([], [piece, piece], [replace(piece, inputs=piece.inputs - 1)], [replace(piece, inputs=piece.inputs + 1)]):
+        for change in (
+            [],
+            [piece, piece],
+            [replace(piece, inputs=piece.inputs - 1)],
+            [replace(piece, inputs=piece.inputs + 1)],
+        ):
             with pytest.raises(Uncovered):
                 Coverage(SHARES, (*settled[:i], *change, *settled[i + 1 :]))
 
@@ -63,12 +73,18 @@ def test_more_of_one_label_does_not_make_up_for_less_of_another() -> None:
 def test_proved_cannot_be_built_without_it() -> None:
     proved = prove_claim(many_claim(), backends=["enumerate"])
     assert isinstance(proved, Proved)
-    for evidence in (None, Coverage((Share(7, 1),), (Settled(None, None, 7, "run"),)), Settled(None, None, 8, "run")):
+    for evidence in (
+        None,
+        Coverage((Share(7, 1),), (Settled(None, None, 7, "run"),)),
+        Settled(None, None, 8, "run"),
+    ):
         with pytest.raises(ValueError, match="does not cover"):
             replace(proved, evidence=evidence)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["enumerate", "reach", "bab", "bab:no-words", "bab:no-relus", "z3-bv", "cpsat", "highs"])
+@pytest.mark.parametrize(
+    "name", ["enumerate", "reach", "bab", "bab:no-words", "bab:no-relus", "z3-bv", "cpsat", "highs"]
+)
 def test_the_evidence_of_each_backend_adds_up_on_true_claims(name: str) -> None:
     (backend,) = choose([name])
     proofs = 0
@@ -86,7 +102,10 @@ def test_the_evidence_of_each_backend_adds_up_on_true_claims(name: str) -> None:
 def test_a_backend_that_shows_nothing_proves_nothing(in_process: bool) -> None:
     silent = Fake("silent", "nonsense", (Attempt("silent", "proved"),), in_process=in_process)
     verdict = prove_claim(many_claim(), registry=[silent], budget=Budget(20.0))
-    assert isinstance(verdict, Unknown) and "said proved, but its evidence against rival 1 of label 0 accounts for 0 of 4" in verdict.reason
+    assert (
+        isinstance(verdict, Unknown)
+        and "said proved, but its evidence against rival 1 of label 0 accounts for 0 of 4" in verdict.reason
+    )
 
 
 def test_a_leaf_that_is_lost_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +121,10 @@ def test_a_leaf_that_is_lost_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 
         return add
 
-    bab, claims = all_backends()["bab"], [load_claim(k.claim_file) for k in corpus() if k.expected["verdict"] == "proved"]
+    bab, claims = (
+        all_backends()["bab"],
+        [load_claim(k.claim_file) for k in corpus() if k.expected["verdict"] == "proved"],
+    )
     for claim in claims[:8]:
         calls.clear()
         with monkeypatch.context() as patch:
@@ -118,6 +140,11 @@ def test_a_leaf_that_is_lost_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_judge_says_what_is_missing() -> None:
     claim = many_claim()
     judge = Judge(claim, "exact", Replayer(claim))
-    judge.consider([(all_backends()["bab"], Attempt("bab", "proved", evidence=(Settled(0, (0,), 4, "leaves"),)))])
+    judge.consider(
+        [(all_backends()["bab"], Attempt("bab", "proved", evidence=(Settled(0, (0,), 4, "leaves"),)))]
+    )
     assert judge.proof is None and judge.attempts[0].outcome == "crashed"
-    assert judge.attempts[0].detail == "said proved, but its evidence against rival 1 of label 1 accounts for 0 of 4 inputs"
+    assert (
+        judge.attempts[0].detail
+        == "said proved, but its evidence against rival 1 of label 1 accounts for 0 of 4 inputs"
+    )

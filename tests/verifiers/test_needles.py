@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from known_claims import SHARED
 from needles import hidden
-from relucid.cli import main
-from relucid.verifiers.backend import Budget
-from relucid.verifiers.race import prove_claim
+from relucid.cli.main import main
+from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.verdict import Refuted, Unknown
 
 NEEDLE = "baaaabbbaaaabaaabbaaaabbaabbabbbbaabbbba"
@@ -46,7 +46,19 @@ def test_without_the_attack_it_may_be_unknown_but_never_proved() -> None:
 @needs_cases
 def test_the_claim_that_was_once_proved(capsys: pytest.CaptureFixture[str]) -> None:
     for options in ([], ["--backends", "bab"]):
-        assert main(["prove", str(CASES / "false_claim_2e40" / "claim.toml"), "--json", "--timeout", "300", *options]) == 1
+        assert (
+            main(
+                [
+                    "prove",
+                    str(CASES / "false_claim_2e40" / "claim.toml"),
+                    "--json",
+                    "--timeout",
+                    "300",
+                    *options,
+                ]
+            )
+            == 1
+        )
         told = json.loads(capsys.readouterr().out)
         assert told["verdict"] == "refuted" and "".join(told["counterexample"]["tokens"]) == NEEDLE
         assert told["counterexample"]["network_label"] == "yes"
@@ -55,5 +67,8 @@ def test_the_claim_that_was_once_proved(capsys: pytest.CaptureFixture[str]) -> N
 @needs_cases
 @pytest.mark.parametrize("backend", ["bab", "reach", "enumerate"])
 def test_the_small_claim_that_was_once_proved(backend: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prove", str(CASES / "false_claim_81_words" / "claim.toml"), "--json", "--backends", backend]) == 1
+    assert (
+        main(["prove", str(CASES / "false_claim_81_words" / "claim.toml"), "--json", "--backends", backend])
+        == 1
+    )
     assert json.loads(capsys.readouterr().out)["verdict"] == "refuted"

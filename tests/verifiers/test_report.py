@@ -11,9 +11,31 @@ from relucid.verifiers.report import exit_status, verdict_json
 from relucid.verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Sizes, Unknown
 
 SIZES = Sizes(queries=2, settled=1, unstable=3)
-ATTEMPT = Attempt("z3-bv", "timeout", "5.4", None, 60.0, 812.4, "over the limit", ((0, 1),), None, SIZES, ((0.1, 2.0), (3.0, 61.1)))
+ATTEMPT = Attempt(
+    "z3-bv",
+    "timeout",
+    "5.4",
+    None,
+    60.0,
+    812.4,
+    "over the limit",
+    ((0, 1),),
+    None,
+    SIZES,
+    ((0.1, 2.0), (3.0, 61.1)),
+)
 FOUND = Counterexample(("a", '"'), 1, True, (Fraction(-1, 3), Fraction(2)))
-KEYS = {"verdict", "trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof", "attempts"}
+KEYS = {
+    "verdict",
+    "trust",
+    "reason",
+    "backend",
+    "seconds",
+    "domain_size",
+    "counterexample",
+    "proof",
+    "attempts",
+}
 
 
 def evidence(inputs):
@@ -25,13 +47,29 @@ def through_json(verdict):
 
 
 def test_proved():
-    said = through_json(Proved("enumerate", 0.12345, 4 * 10**17, (ATTEMPT,), ("w",), "exact", False, evidence(4 * 10**17)))
+    said = through_json(
+        Proved("enumerate", 0.12345, 4 * 10**17, (ATTEMPT,), ("w",), "exact", False, evidence(4 * 10**17))
+    )
     assert set(said) >= KEYS
-    assert (said["verdict"], said["trust"], said["reason"], said["backend"]) == ("proved", "exact", None, "enumerate")
+    assert (said["verdict"], said["trust"], said["reason"], said["backend"]) == (
+        "proved",
+        "exact",
+        None,
+        "enumerate",
+    )
     assert (said["seconds"], said["domain_size"]) == (0.123, "400000000000000000")
     assert (said["counterexample"], said["proof"], said["counterexamples"]) == (None, None, [])
     assert (said["warnings"], said["exact_in_float32"]) == (["w"], False)
-    sizes = {"queries": 2, "settled": 1, "dead": 0, "active": 0, "unstable": 3, "variables": 0, "constraints": 0, "arcs": 0}
+    sizes = {
+        "queries": 2,
+        "settled": 1,
+        "dead": 0,
+        "active": 0,
+        "unstable": 3,
+        "variables": 0,
+        "constraints": 0,
+        "arcs": 0,
+    }
     assert said["attempts"] == [
         {
             "backend": "z3-bv", "version": "5.4", "outcome": "timeout", "seconds": 60.0, "peak_mb": 812.4, "detail": "over the limit",
@@ -43,7 +81,10 @@ def test_proved():
 def test_refuted():
     said = through_json(Refuted("cpsat", 1.0, 8, (), (), (FOUND, FOUND)))
     assert (said["verdict"], said["trust"], said["reason"]) == ("refuted", None, None)
-    assert said["counterexample"].items() >= {"tokens": ["a", '"'], "network_label": 1, "program_label": True}.items()
+    assert (
+        said["counterexample"].items()
+        >= {"tokens": ["a", '"'], "network_label": 1, "program_label": True}.items()
+    )
     assert type(said["counterexample"]["network_label"]) is int  # 1 and true are two labels
     assert type(said["counterexample"]["program_label"]) is bool
     assert said["counterexample"]["outputs"] == ["-1/3", "2"]

@@ -15,16 +15,16 @@ import pytest
 from known_claims import SHARED, corpus, golden
 from needles import hidden
 from random_claims import random_claim
-from relucid.models.claim import Claim
-from relucid.models.claim_file import load_claim
-from relucid.verifiers.backend import Backend, Budget
-from relucid.verifiers.choose import choose
-from relucid.verifiers.engines import bab
-from relucid.verifiers.engines.bab import Outcome, Search
-from relucid.verifiers.judge import Judge
-from relucid.verifiers.race import Race, prove_claim
-from relucid.verifiers.registry import all_backends
-from relucid.verifiers.replay import Replayer
+from relucid.models.claims.claim import Claim
+from relucid.models.claims.claim_file import load_claim
+from relucid.verifiers.engines.bab import search as bab
+from relucid.verifiers.engines.bab.search import Outcome, Search
+from relucid.verifiers.race.backend import Backend, Budget
+from relucid.verifiers.race.choose import choose
+from relucid.verifiers.race.judge import Judge
+from relucid.verifiers.race.race import Race, prove_claim
+from relucid.verifiers.race.registry import all_backends
+from relucid.verifiers.race.replay import Replayer
 from relucid.verifiers.verdict import Attempt, Contradiction
 from scripted_clock import EVERY, FOR_EVER, SLICE, Fired, at_every_call
 
@@ -40,7 +40,11 @@ def quiet(text: str) -> None:
 @cache
 def false_claims() -> dict[str, Claim]:
     """Small ones on which network and program differ: known ones, the case that was once proved, random ones."""
-    known = [k for k in (*corpus(), *golden()) if k.expected["verdict"] == "refuted" and int(k.expected["domain_size"]) <= 10**5]
+    known = [
+        k
+        for k in (*corpus(), *golden())
+        if k.expected["verdict"] == "refuted" and int(k.expected["domain_size"]) <= 10**5
+    ]
     claims = {f"{k.folder.parent.name}/{k.folder.name}": load_claim(k.claim_file) for k in known}
     if (case := CASES / "false_claim_81_words" / "claim.toml").exists():
         claims["cases/false_claim_81_words"] = load_claim(case)
@@ -81,7 +85,11 @@ def never_proved(name: str, claims: Mapping[str, Claim], jump: float | None, mos
 
 
 def smallest(count: int) -> dict[str, Claim]:
-    return dict(sorted(false_claims().items(), key=lambda item: item[1].domain_size * (1 + item[1].network.relu_count))[:count])
+    return dict(
+        sorted(
+            false_claims().items(), key=lambda item: item[1].domain_size * (1 + item[1].network.relu_count)
+        )[:count]
+    )
 
 
 JUMPS = pytest.mark.parametrize("jump", [SLICE, FOR_EVER, None], ids=["turn over", "limit passed", "raises"])
@@ -120,7 +128,9 @@ def race(claim: Claim, backends: list[str], jump: float | None, monkeypatch: pyt
     monkeypatch.setattr(Race, "run", lambda self: None)  # the part with processes, whose clocks are their own
 
     def run() -> str:
-        return type(prove_claim(claim, backends=backends, budget=Budget(SECONDS, workers=1), trust="exact")).__name__
+        return type(
+            prove_claim(claim, backends=backends, budget=Budget(SECONDS, workers=1), trust="exact")
+        ).__name__
 
     try:
         return ["raised" if isinstance(found, Fired) else str(found) for found in at_every_call(run, jump)]
@@ -163,7 +173,9 @@ def test_the_old_search_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bab.Search, "run", old_run)
     lies = 0
     for claim in smallest(12).values():
-        for found in at_every_call(lambda claim=claim: all_backends()["bab"].solve(claim, Budget(SECONDS), quiet), SLICE):
+        for found in at_every_call(
+            lambda claim=claim: all_backends()["bab"].solve(claim, Budget(SECONDS), quiet), SLICE
+        ):
             if isinstance(found, Attempt) and found.outcome == "proved":
                 lies += 1
                 judge = Judge(claim, "exact", Replayer(claim))

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid.models.claim import Claim, Decision
-from relucid.models.domain import Domain
-from relucid.models.network import feed_forward
-from relucid.verifiers.conclude import empty_lengths, vacuity
+from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.domain import Domain
+from relucid.models.network.network import feed_forward
 from relucid.verifiers.evidence import Coverage, Settled, Share
+from relucid.verifiers.race.conclude import empty_lengths, vacuity
 from relucid.verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Unknown
 
 sys.path.insert(0, str(Path(__file__).parent))
 from race_fakes import many_claim, program
 
-ATTEMPTS = (Attempt("z3-bv", "timeout", "5.4", None, 60.0, 812.4), Attempt("enumerate", "proved", "1", "exact", 0.123, None, "fast"))
+ATTEMPTS = (
+    Attempt("z3-bv", "timeout", "5.4", None, 60.0, 812.4),
+    Attempt("enumerate", "proved", "1", "exact", 0.123, None, "fast"),
+)
 FOUND = Counterexample(("a", "b"), False, True, (Fraction(-1, 2),))
 EVIDENCE = Coverage((Share(6561, 1),), (Settled(0, (0,), 6561, "run"),))
 PROVED = Proved("enumerate", 0.13, 6561, ATTEMPTS, (), "exact", True, EVIDENCE)
@@ -42,7 +45,10 @@ def test_how_verdicts_read():
         "  enumerate: proved in 0.12 s (fast)",
     ]
     lines = str(REFUTED).splitlines()
-    assert lines[0] == "Refuted: network and program differ (cpsat, 1.50 s, 100,000,000,000,000,000,000 inputs in the domain)"
+    assert (
+        lines[0]
+        == "Refuted: network and program differ (cpsat, 1.50 s, 100,000,000,000,000,000,000 inputs in the domain)"
+    )
     assert lines[1:4] == ["  on ['a', 'b']: network False, program True"] * 2 + ["warning: be careful"]
     assert str(UNKNOWN).splitlines()[0].endswith("inputs in the domain): time: 60 s limit reached by z3-bv")
 
@@ -55,7 +61,9 @@ def test_nothing_to_warn_about():
 def test_one_label_only_and_labels_that_never_occur():
     domain = Domain(("a", "b"), 2, 2)
     network = feed_forward([(np.zeros((3, 4)), np.zeros(3))])
-    claim = Claim(network, program('def f(tokens):\n    return "y"\n'), domain, Decision("argmax", ("x", "y", "z")))
+    claim = Claim(
+        network, program('def f(tokens):\n    return "y"\n'), domain, Decision("argmax", ("x", "y", "z"))
+    )
     assert vacuity(claim) == (
         "vacuous: the program gives the label 'y' on every input of the domain",
         "the program never gives the labels 'x', 'z'",
@@ -75,4 +83,6 @@ def test_lengths_that_the_predicate_empties(where, lost):
     claim = many_claim(shortest=0, where=f"def f(tokens):\n    return {where}\n")
     assert empty_lengths(claim) == lost
     said = [w for w in vacuity(claim) if "keeps no input" in w]
-    assert said == ([f"vacuous: `where` keeps no input of length {', '.join(map(str, lost))}"] if lost else [])
+    assert said == (
+        [f"vacuous: `where` keeps no input of length {', '.join(map(str, lost))}"] if lost else []
+    )

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...models.claim import Claim
-from ...models.errors import Unsupported
+from ...common.errors import Unsupported
+from ...models.claims.claim import Claim
 from ...version import __version__
-from ..backend import Budget, Capabilities, UnknownOption
-from ..engines.bab import DEFAULT, Options
-from ..engines.labels import LabelSearches
-from ..queries import too_big
-from ..verdict import Attempt
+from ..engines.bab.labels import LabelSearches
+from ..engines.bab.search import DEFAULT, Options
+from ..race.backend import Budget, Capabilities, UnknownOption
+from ..verdict import Attempt, Outcome
+from .shared.queries import too_big
 
 SWITCHES = {
     "no-attack": ("attack", "no look for counterexamples before bounding"),
@@ -63,8 +63,14 @@ class Bab:
         try:
             search = LabelSearches(claim, deadline, self.settings, budget.seed, checkpoint)
         except (TimeoutError, Unsupported) as error:
-            outcome = "timeout" if isinstance(error, TimeoutError) else "unsupported"
-            return Attempt(self.name, outcome, __version__, seconds=time.monotonic() - start, detail=str(error))  # type: ignore[arg-type]
+            outcome: Outcome = "timeout" if isinstance(error, TimeoutError) else "unsupported"
+            return Attempt(
+                self.name,
+                outcome,
+                __version__,
+                seconds=time.monotonic() - start,
+                detail=str(error),
+            )  # type: ignore[arg-type]
         done = search.run(deadline, max(1, budget.counterexamples), progress)
         outcome = "refuted" if search.found else "proved" if done else "timeout"
         return Attempt(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...encoders.bitvector import bitvector
 from ...encoders.export import smt_bitvector
 from ...encoders.formula import Formula
-from ..backend import Budget, Capabilities
-from ..queries import COMMON, Answer, QueryBackend
+from ..race.backend import Budget, Capabilities
+from .shared.queries import COMMON, Answer, QueryBackend
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
@@ -25,7 +25,12 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
         return Answer("none")
     if answer == bitwuzla.Result.SAT:
         values = ((term.symbol(), solver.get_value(term)) for term in parser.get_declared_funs())
-        return Answer("word", encoded.decode({name: int(v.value(10)) if v.sort().is_bv() else bool(v.value()) for name, v in values}))
+        return Answer(
+            "word",
+            encoded.decode(
+                {name: int(v.value(10)) if v.sort().is_bv() else bool(v.value()) for name, v in values}
+            ),
+        )
     return Answer("timeout", detail="bitwuzla says unknown at its time limit")
 
 

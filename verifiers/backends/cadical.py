@@ -5,9 +5,9 @@ from __future__ import annotations
 from ...encoders.cnf import cnf
 from ...encoders.export import dimacs
 from ...encoders.formula import Formula
-from ..backend import Budget, Capabilities
-from ..queries import COMMON, Answer, QueryBackend
-from ..solver_process import ask_program
+from ..race.backend import Budget, Capabilities
+from .shared.queries import COMMON, Answer, QueryBackend
+from .shared.solver_process import ask_program
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:

@@ -7,8 +7,8 @@ import time
 from ...encoders.cpsat import cpsat
 from ...encoders.export import cpsat_proto
 from ...encoders.formula import Formula
-from ..backend import Budget, Capabilities
-from ..queries import COMMON, Answer, QueryBackend
+from ..race.backend import Budget, Capabilities
+from .shared.queries import COMMON, Answer, QueryBackend
 
 WIDE = 2**31
 
@@ -45,7 +45,10 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
 
 def widest(formula: Formula) -> int:
     """The largest absolute value that a linear expression of the formula, or a partial sum of it, can reach."""
-    return max(linear.magnitude(formula.variables) for linear in (formula.violation, *(r.argument for r in formula.relus)))
+    return max(
+        linear.magnitude(formula.variables)
+        for linear in (formula.violation, *(r.argument for r in formula.relus))
+    )
 
 
 BACKEND = QueryBackend(

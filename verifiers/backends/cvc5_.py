@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...encoders.export import smt_real
 from ...encoders.formula import Formula
 from ...encoders.linear_real import linear_real
-from ..backend import Budget, Capabilities
-from ..queries import COMMON, Answer, QueryBackend
+from ..race.backend import Budget, Capabilities
+from .shared.queries import COMMON, Answer, QueryBackend
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
@@ -14,7 +14,11 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
 
     script = linear_real(formula)  # on bit-vectors it is slower still (docs/encodings.md)
     solver = cvc5.Solver(cvc5.TermManager())
-    for option, value in {"produce-models": "true", "tlimit-per": max(1, int(seconds * 1000)), "seed": budget.seed % (1 << 31)}.items():
+    for option, value in {
+        "produce-models": "true",
+        "tlimit-per": max(1, int(seconds * 1000)),
+        "seed": budget.seed % (1 << 31),
+    }.items():
         solver.setOption(option, str(value))
     parser = cvc5.InputParser(solver)
     parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, script.text, "query")
@@ -25,8 +29,12 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
     if said == "unsat":
         return Answer("none")
     if said == "sat":
-        values = ((term, solver.getValue(term)) for term in symbols.getDeclaredTerms() if term.getSort().isBoolean())
-        return Answer("word", script.decode({term.getSymbol(): value.getBooleanValue() for term, value in values}))
+        values = (
+            (term, solver.getValue(term)) for term in symbols.getDeclaredTerms() if term.getSort().isBoolean()
+        )
+        return Answer(
+            "word", script.decode({term.getSymbol(): value.getBooleanValue() for term, value in values})
+        )
     return Answer("timeout" if said in ("timeout", "unknown") else "unknown", detail=f"cvc5 says {said}")
 
 

@@ -1,16 +1,16 @@
-"""Backend `enumerate`: the network on every input of the domain, in exact arithmetic.  `engines/tree.py` does the work."""
+"""Backend `enumerate`: the network on every input of the domain, in exact arithmetic.  `verifiers/engines/enumerate/tree.py` does the work."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from ...models.claim import Claim
-from ...models.text import number
+from ...common.text import number
+from ...models.claims.claim import Claim
 from ...version import __version__
-from ..backend import Budget, Capabilities
-from ..engines.tree import search
+from ..engines.enumerate.tree import search
 from ..evidence import Settled
+from ..race.backend import Budget, Capabilities
 from ..verdict import Attempt
 
 MAX_INPUTS = 10**9
@@ -19,7 +19,10 @@ MAX_INPUTS = 10**9
 class Enumerate:
     name = "enumerate"
     capabilities = Capabilities(
-        "exact", in_process=True, certified=True, description=f"runs the network on every input, up to {number(MAX_INPUTS)} of them"
+        "exact",
+        in_process=True,
+        certified=True,
+        description=f"runs the network on every input, up to {number(MAX_INPUTS)} of them",
     )
 
     def available(self) -> str | None:
@@ -27,15 +30,23 @@ class Enumerate:
 
     def unfit(self, claim: Claim) -> str | None:
         size = claim.domain_size
-        return f"the domain has {number(size)} inputs, over the limit of {number(MAX_INPUTS)}" if size > MAX_INPUTS else None
+        return (
+            f"the domain has {number(size)} inputs, over the limit of {number(MAX_INPUTS)}"
+            if size > MAX_INPUTS
+            else None
+        )
 
     def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
         start = time.monotonic()
         if reason := self.unfit(claim):
             return Attempt(self.name, "unsupported", __version__, detail=reason)
-        found = search(claim, budget.seconds, progress, workers=budget.workers, wanted=max(1, budget.counterexamples))
+        found = search(
+            claim, budget.seconds, progress, workers=budget.workers, wanted=max(1, budget.counterexamples)
+        )
         said = Attempt(self.name, "timeout", __version__, seconds=time.monotonic() - start, words=found.words)
-        detail = f"all {found.total} inputs" if found.finished else f"{found.done} of {found.total} inputs done"
+        detail = (
+            f"all {found.total} inputs" if found.finished else f"{found.done} of {found.total} inputs done"
+        )
         if found.words:
             return said.with_(outcome="refuted", detail=detail)
         if found.finished:

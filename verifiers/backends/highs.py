@@ -5,9 +5,9 @@ from __future__ import annotations
 from ...encoders.export import mixed_integer
 from ...encoders.formula import Formula
 from ...encoders.milp import milp
-from ..backend import Budget, Capabilities
-from ..mathopt import solve_milp
-from ..queries import COMMON, Answer, QueryBackend
+from ..race.backend import Budget, Capabilities
+from .shared.mathopt import solve_milp
+from .shared.queries import COMMON, Answer, QueryBackend
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
@@ -16,7 +16,9 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
 
 BACKEND = QueryBackend(
     "highs",
-    Capabilities("float", description="HiGHS (through OR-Tools), big-M ReLUs, the program as a flow; has tolerances"),
+    Capabilities(
+        "float", description="HiGHS (through OR-Tools), big-M ReLUs, the program as a flow; has tolerances"
+    ),
     "ortools",
     ask,
     switches=("plain", *COMMON),

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 from itertools import islice
 
-from ...models.claim import Claim
+from ...models.claims.claim import Claim
 from ...version import __version__
-from ..backend import Budget, Capabilities
-from ..engines.reach import Reach
-from ..queries import too_big
+from ..engines.reach.reach import Reach
+from ..race.backend import Budget, Capabilities
 from ..verdict import Attempt, Outcome
+from .shared.queries import too_big
 
 
 class ReachBackend:
@@ -39,7 +39,9 @@ class ReachBackend:
         except TimeoutError as error:
             done, detail = False, str(error)
         words = tuple(islice(search.words, wanted))
-        outcome: Outcome = "refuted" if words else "proved" if done else "unsupported" if search.reason else "timeout"
+        outcome: Outcome = (
+            "refuted" if words else "proved" if done else "unsupported" if search.reason else "timeout"
+        )
         return Attempt(
             self.name,
             outcome,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ...encoders.bitvector import bitvector
 from ...encoders.export import smt_bitvector
 from ...encoders.formula import Formula
-from ..backend import Budget, Capabilities
-from ..queries import COMMON, Answer, QueryBackend
-from ..z3_text import solve_text
+from ..race.backend import Budget, Capabilities
+from .shared.queries import COMMON, Answer, QueryBackend
+from .shared.z3_text import solve_text
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:

@@ -12,23 +12,23 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...models.errors import Unsupported
-from ...models.exact_point import exact_outputs
-from ...models.network import Network
-from ...models.property import Case, Property
-from ...models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
-from ...models.text import rational
-from ..engines.blas import one_blas_thread
+from ...common.errors import Unsupported
+from ...common.text import rational
+from ...models.claims.property import Case, Property
+from ...models.network.exact_point import exact_outputs
+from ...models.network.network import Network
+from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
+from ...models.network.stacked import farther_than, same_nodes, side_by_side
+from ..bounds.blas import one_blas_thread
+from ..bounds.difference import paired
+from ..bounds.floats import above, below, float_network
+from ..engines.exact.last_word import Shown, whole_box
 from .answer import Answer, Step, Verdict, Witness, rationals
 from .clock import now
 from .compare import compare
 from .decide import decide
-from .difference import paired
 from .evidence import Evidence, How, Lost
-from .floats import above, below, float_network
-from .last_word import Shown, whole_box
 from .replay import beyond, clamped, inside, narrowest, shortest
-from .stacked import farther_than, same_nodes, side_by_side
 
 PAIRED_SHARE, APART_SHARE = 0.6, 0.1  # of the time, for the difference, where it has an epsilon to stay below
 Progress = Callable[[str], None]
@@ -84,7 +84,9 @@ def decide_against(
     if evidence is None:
         raise Lost("a case has no bound")
 
-    def said(verdict: Verdict, reason: str | None, shown: Witness | None = None, timeout: bool = False) -> Answer:
+    def said(
+        verdict: Verdict, reason: str | None, shown: Witness | None = None, timeout: bool = False
+    ) -> Answer:
         steps = (Step("difference", verdict, round(seconds, 3), f"{evidence.parts} parts"),)
         backend = None if reason else "difference"
         answer = Answer(verdict, reason, backend, seconds, shown, steps, timeout=timeout, evidence=evidence)
@@ -99,9 +101,19 @@ def decide_against(
     if seen > epsilon and confirmed:
         return said("refuted", None, witness)
     if seen > epsilon:
-        return said("unknown", "exact arithmetic finds a larger difference that onnxruntime does not confirm", witness)
+        return said(
+            "unknown", "exact arithmetic finds a larger difference that onnxruntime does not confirm", witness
+        )
     apart = farther_than(stated, a.output_size, epsilon)
-    searched = decide(side_by_side(a, b), apart, deadline=deadline, seed=seed, threads=threads, progress=progress, files=(a, b))
+    searched = decide(
+        side_by_side(a, b),
+        apart,
+        deadline=deadline,
+        seed=seed,
+        threads=threads,
+        progress=progress,
+        files=(a, b),
+    )
     steps = (Step("difference", "unknown", round(seconds, 3), f"{evidence.parts} parts"), *searched.steps)
     reason = (
         None
@@ -109,7 +121,9 @@ def decide_against(
         else f"{searched.reason}; the bound is {bound:.6g}, no larger difference than {float(seen):.6g} was seen"
     )
     bound = bound if searched.verdict != "proved" else min(bound, above(epsilon))
-    return replace(searched, reason=reason, seconds=now() - began, steps=steps, epsilon=repr(bound), seen=rational(seen))
+    return replace(
+        searched, reason=reason, seconds=now() - began, steps=steps, epsilon=repr(bound), seen=rational(seen)
+    )
 
 
 def _exactly_within(a: Network, b: Network, stated: Property, epsilon: Fraction) -> bool:
@@ -117,7 +131,9 @@ def _exactly_within(a: Network, b: Network, stated: Property, epsilon: Fraction)
     both, apart = side_by_side(a, b), farther_than(stated, a.output_size, epsilon)
     try:
         return all(
-            isinstance(whole_box(both, case, float_network(both, case.lower, case.upper)), Shown) for case in apart.cases if case.unsafe
+            isinstance(whole_box(both, case, float_network(both, case.lower, case.upper)), Shown)
+            for case in apart.cases
+            if case.unsafe
         )
     except Unsupported:
         return False
@@ -127,10 +143,14 @@ def identical(stated: Property) -> Answer:
     """Of two networks that are one, number by number."""
     step = Step("identical", "proved", 0.0, "the same numbers throughout")
     count = len(stated.cases)
-    return Answer("proved", None, "identical", steps=(step,), evidence=Evidence.at_roots(count, count, How.EXACT))
+    return Answer(
+        "proved", None, "identical", steps=(step,), evidence=Evidence.at_roots(count, count, How.EXACT)
+    )
 
 
-def _shown(a: Network, b: Network, case: Case, point: tuple[Fraction, ...]) -> tuple[Fraction, Witness | None, bool]:
+def _shown(
+    a: Network, b: Network, case: Case, point: tuple[Fraction, ...]
+) -> tuple[Fraction, Witness | None, bool]:
     """The exact difference at (the file's own numbers next to) a point, and whether onnxruntime sees it too (nine tenths of it: it rounds)."""
     near = np.array([float(x) for x in point])
     typed, rows = inside(case, near, near.dtype), list[np.ndarray]()
@@ -146,10 +166,21 @@ def _shown(a: Network, b: Network, case: Case, point: tuple[Fraction, ...]) -> t
         pass
     outputs = exact_outputs(a, where), exact_outputs(b, where)
     gap = max((abs(u - v) for u, v in zip(*outputs, strict=True)), default=Fraction(0))
-    distance = max((abs(x - Fraction(float(v))) for x, v in zip(where, typed, strict=True)), default=Fraction(0))
+    distance = max(
+        (abs(x - Fraction(float(v))) for x, v in zip(where, typed, strict=True)), default=Fraction(0)
+    )
     seen = None if not rows else tuple(repr(float(v)) for row in rows for v in row)
-    witness = Witness(rationals(where), rationals([*outputs[0], *outputs[1]]), tuple(shortest(v) for v in typed), seen, rational(distance))
+    witness = Witness(
+        rationals(where),
+        rationals([*outputs[0], *outputs[1]]),
+        tuple(shortest(v) for v in typed),
+        seen,
+        rational(distance),
+    )
     if not rows:
         return gap, witness, True
-    floats = max((abs(Fraction(float(u)) - Fraction(float(v))) for u, v in zip(*rows, strict=True)), default=Fraction(0))
+    floats = max(
+        (abs(Fraction(float(u)) - Fraction(float(v))) for u, v in zip(*rows, strict=True)),
+        default=Fraction(0),
+    )
     return gap, witness, floats >= gap * Fraction(9, 10)

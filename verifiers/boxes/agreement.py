@@ -14,29 +14,32 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...models.errors import InputError, Unsupported
-from ...models.network import Network
-from ...models.property import Case, Polyhedron, Property, Row
-from ..engines.blas import one_blas_thread
+from ...common.errors import InputError, Unsupported
+from ...models.claims.property import Case, Polyhedron, Property, Row
+from ...models.network.network import Network
+from ...models.network.stacked import boxes, disagreement, same_nodes, side_by_side, wins
+from ..bounds.blas import one_blas_thread
+from ..bounds.box_bounds import Parts, tightened
+from ..bounds.difference import paired
+from ..bounds.floats import FloatNetwork, float_network
+from ..bounds.rows import Rows
+from ..engines.boxes.attack import affordable, attack
+from ..engines.boxes.searches import searched
 from .against import identical
 from .answer import Answer, Step
-from .attack import affordable, attack
-from .bounds import Parts, tightened
 from .clock import now, share_of
 from .compare import compare
 from .decide import Accept, Prelude, decide
-from .difference import paired
 from .evidence import Evidence, How, Lost
-from .floats import FloatNetwork, float_network
 from .race import decided
-from .rows import Rows
-from .searches import searched
-from .stacked import boxes, disagreement, same_nodes, side_by_side, wins
 
 Progress = Callable[[str], None]
 Pairs = set[tuple[int, int]]  # a label, and a rival of it
 MOST_LABELS = 256
-DIFFERENCE_SHARE, SEARCH_SHARE = 0.1, 0.4  # of the time: for a bound on the difference, and for what it makes of the question
+DIFFERENCE_SHARE, SEARCH_SHARE = (
+    0.1,
+    0.4,
+)  # of the time: for a bound on the difference, and for what it makes of the question
 HALVINGS, CENTRINGS = 48, 16
 SEGMENTS = 128
 POINTS = 1000
@@ -45,7 +48,11 @@ POINTS = 1000
 def check_labels(a: Network, origin: str) -> None:
     """Raises InputError where there is no label to compare, or there are too many."""
     if not 2 <= a.output_size <= MOST_LABELS:
-        raise InputError(origin, f"has {a.output_size} outputs", f"--same-label compares 2 to {MOST_LABELS} of them; use --epsilon")
+        raise InputError(
+            origin,
+            f"has {a.output_size} outputs",
+            f"--same-label compares 2 to {MOST_LABELS} of them; use --epsilon",
+        )
 
 
 def decide_same_label(
@@ -138,7 +145,13 @@ class _Bisect:
         rng = np.random.default_rng(self.seed)
         low, high = net.start_lower, net.start_upper
         size = affordable(net, POINTS), len(low)
-        points = np.concatenate([(low + high)[None] / 2, rng.uniform(low, high, size), np.where(rng.random(size) < 0.5, low, high)])
+        points = np.concatenate(
+            [
+                (low + high)[None] / 2,
+                rng.uniform(low, high, size),
+                np.where(rng.random(size) < 0.5, low, high),
+            ]
+        )
         one, other = self._labels(net, points)
         apart = np.flatnonzero(one != other)
         if len(apart) and accept(points[apart]):
@@ -147,19 +160,34 @@ class _Bisect:
         if not len(agreed):
             return
         start, label = points[agreed[0]], int(one[agreed[0]])
-        if self._walk(net, np.repeat(start[None], SEGMENTS, 0), self._others(rng, points[agreed], one[agreed], label), accept):
+        if self._walk(
+            net,
+            np.repeat(start[None], SEGMENTS, 0),
+            self._others(rng, points[agreed], one[agreed], label),
+            accept,
+        ):
             return
         # nobody met another label: look for one along the gradient
         rivals: list[Polyhedron] = [(wins(j, label),) for j in range(self.outputs) if j != label]
         until = share_of(self.deadline, DIFFERENCE_SHARE)
-        attack(net, Rows.of(net, rivals), lambda x: self._walk(net, np.repeat(start[None], len(x), 0), x, accept), until, self.seed)
+        attack(
+            net,
+            Rows.of(net, rivals),
+            lambda x: self._walk(net, np.repeat(start[None], len(x), 0), x, accept),
+            until,
+            self.seed,
+        )
 
-    def _others(self, rng: np.random.Generator, points: np.ndarray, labels: np.ndarray, label: int) -> np.ndarray:
+    def _others(
+        self, rng: np.random.Generator, points: np.ndarray, labels: np.ndarray, label: int
+    ) -> np.ndarray:
         """Points of other labels, all labels alike; any points where there are none."""
         chosen = [rng.choice(np.flatnonzero(labels == k), SEGMENTS) for k in np.unique(labels) if k != label]
         if not chosen:
             return points[:SEGMENTS]
-        return points[rng.permuted(np.stack(chosen), axis=0)[np.arange(SEGMENTS) % len(chosen), np.arange(SEGMENTS)]]
+        return points[
+            rng.permuted(np.stack(chosen), axis=0)[np.arange(SEGMENTS) % len(chosen), np.arange(SEGMENTS)]
+        ]
 
     def _labels(self, net: FloatNetwork, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         outputs = net.values(points)[-1]
@@ -173,7 +201,9 @@ class _Bisect:
         apart = end[at_end[0] != at_end[1]]
         if len(apart) and accept(apart):
             return True
-        use = np.flatnonzero((at_start[0] == at_start[1]) & (at_end[0] == at_end[1]) & (at_start[0] != at_end[0]))
+        use = np.flatnonzero(
+            (at_start[0] == at_start[1]) & (at_end[0] == at_end[1]) & (at_start[0] != at_end[0])
+        )
         start, end = start[use], end[use]
         label = at_start[0][use]
         near, far = np.zeros(len(use)), np.ones(len(use))
@@ -220,7 +250,9 @@ class _Difference:
         if not np.isfinite(bound):
             return None
         alone = float_network(self.a, case.lower, case.upper)
-        rows = Rows.of(alone, [close(polyhedron, self.a.output_size, Fraction(bound)) for polyhedron in case.unsafe])
+        rows = Rows.of(
+            alone, [close(polyhedron, self.a.output_size, Fraction(bound)) for polyhedron in case.unsafe]
+        )
 
         def look(points: np.ndarray) -> bool:
             """A point that is that close ends this search, whether the labels differ there or not."""
@@ -230,7 +262,9 @@ class _Difference:
         until = share_of(self.deadline, SEARCH_SHARE)
         if attack(alone, rows, look, until, 0, steps=10):
             return None
-        ended = searched(alone, rows, look, until, lambda text: self.progress(f"difference: {text}"), self.threads)
+        ended = searched(
+            alone, rows, look, until, lambda text: self.progress(f"difference: {text}"), self.threads
+        )
         found = decided(ended)
         return None if found is None else found.evidence
 

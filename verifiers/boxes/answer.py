@@ -11,12 +11,17 @@ from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, NoReturn
 
-from ...models.text import rational
+from ...common.text import rational
 from .evidence import Evidence
 
 Verdict = Literal["proved", "refuted", "unknown"]
 WORDS = {"proved": "unsat", "refuted": "sat", "unknown": "unknown"}
-BACKENDS = ("race", "split", "lp", "milp")  # what may be asked to decide; the first, all of them, is the default
+BACKENDS = (
+    "race",
+    "split",
+    "lp",
+    "milp",
+)  # what may be asked to decide; the first, all of them, is the default
 STATUS = {"proved": 0, "refuted": 1, "unknown": 3}
 
 
@@ -59,7 +64,9 @@ class Answer:
     warnings: tuple[str, ...] = field(default=())
     timeout: bool = False
     peak_mb: float | None = None
-    epsilon: str | None = None  # with --against: the proved bound on the difference, and the largest difference seen
+    epsilon: str | None = (
+        None  # with --against: the proved bound on the difference, and the largest difference seen
+    )
     seen: str | None = None
     proof: str | None = None
     evidence: Evidence | None = None  # of a proof, which there is not without
@@ -104,7 +111,9 @@ class Answer:
         """Raises TypeError, ValueError or KeyError on anything that no answer looks like."""
         found = dict(plain)
         if found.get("witness") is not None:
-            w: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in found["witness"].items()}
+            w: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in found["witness"].items()
+            }
             found["witness"] = Witness(**w)
         found["steps"] = tuple(Step(**s) for s in found["steps"])
         found["warnings"] = tuple(found["warnings"])
@@ -131,7 +140,14 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
         "counterexample": shown if answer.verdict == "refuted" else None,
         "proof": answer.proof,
         "attempts": [
-            {"backend": s.backend, "version": version, "outcome": s.outcome, "seconds": s.seconds, "peak_mb": None, "detail": s.detail}
+            {
+                "backend": s.backend,
+                "version": version,
+                "outcome": s.outcome,
+                "seconds": s.seconds,
+                "peak_mb": None,
+                "detail": s.detail,
+            }
             for s in answer.steps
         ],
         "word": answer.word,
@@ -141,16 +157,24 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
         "seen": answer.seen,
         "warnings": list(answer.warnings),
         "certificate": (answer.certificate or None) if answer.verdict == "proved" else None,
-        "evidence": None if answer.verdict != "proved" or answer.evidence is None else _counted(answer.evidence),
+        "evidence": None
+        if answer.verdict != "proved" or answer.evidence is None
+        else _counted(answer.evidence),
     }
 
 
 def _counted(evidence: Evidence) -> dict[str, Any]:
-    return {"cases": evidence.cases, "polyhedra": evidence.polyhedra, "parts": {how.lower(): n for how, n in evidence.settled}}
+    return {
+        "cases": evidence.cases,
+        "polyhedra": evidence.polyhedra,
+        "parts": {how.lower(): n for how, n in evidence.settled},
+    }
 
 
 def witness_text(witness: Witness) -> str:
     """The competition's form: ((X_0 1.5) ... (Y_0 -2)), the numbers onnxruntime took and gave (exact outputs where it cannot run)."""
     outputs = witness.output if witness.runtime_output is None else witness.runtime_output
-    pairs = [f"(X_{i} {v})" for i, v in enumerate(witness.runtime_input)] + [f"(Y_{j} {v})" for j, v in enumerate(outputs)]
+    pairs = [f"(X_{i} {v})" for i, v in enumerate(witness.runtime_input)] + [
+        f"(Y_{j} {v})" for j, v in enumerate(outputs)
+    ]
     return "(" + "\n ".join(pairs) + ")"

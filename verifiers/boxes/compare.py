@@ -12,16 +12,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...models.exact_point import exact_outputs
-from ...models.network import Network
-from .bounds import Parts, Start, tightened, upper_bounds
+from ...models.network.exact_point import exact_outputs
+from ...models.network.network import Network
+from ...models.network.stacked import side_by_side
+from ..bounds.box_bounds import Parts, Start, tightened, upper_bounds
+from ..bounds.difference import Pair, known, pair, paired
+from ..bounds.floats import FloatNetwork, float_network
+from ..engines.boxes.halves import cut_inputs
+from ..engines.boxes.tree import Tree
 from .clock import now
-from .difference import Pair, known, pair, paired
 from .evidence import Evidence, How, Lost
-from .floats import FloatNetwork, float_network
-from .halves import cut_inputs
-from .stacked import side_by_side
-from .tree import Tree
 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut
 ROWS = 1 << 14  # neurons that are bounded at once
@@ -46,7 +46,12 @@ class Apart:
         layers = tightened(net, of_both).layers
         minus = np.concatenate([np.eye(outputs), -np.eye(outputs)], axis=1)
         part = np.repeat(np.arange(len(parts)), 2 * outputs)
-        start = Start(len(net.nodes), np.tile(np.concatenate([minus, -minus]), (len(parts), 1)), part, np.zeros(len(part)))
+        start = Start(
+            len(net.nodes),
+            np.tile(np.concatenate([minus, -minus]), (len(parts), 1)),
+            part,
+            np.zeros(len(part)),
+        )
         found = upper_bounds(net, start, of_both, layers)
         bound = found.bound.reshape(len(parts), 2, outputs).max(axis=1)
         return bound, np.abs(found.inputs).reshape(len(parts), 2 * outputs, -1).max(axis=1)
@@ -149,7 +154,9 @@ def _sampled(
     """The largest difference on random points and corners, exactly at the best one."""
     rng = np.random.default_rng(0)
     low, high = both.a.start_lower, both.a.start_upper
-    points = np.concatenate([rng.uniform(low, high, (2000, len(low))), np.where(rng.random((1000, len(low))) < 0.5, low, high)])
+    points = np.concatenate(
+        [rng.uniform(low, high, (2000, len(low))), np.where(rng.random((1000, len(low))) < 0.5, low, high)]
+    )
     gap = np.abs(both.a.values(points)[-1] - both.b.values(points)[-1]).max(axis=1)
     best = points[gap.argmax()]
     point = tuple(min(max(Fraction(float(x)), p), q) for x, p, q in zip(best, lower, upper, strict=True))

@@ -13,27 +13,29 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ...models.errors import InputError, Unsupported
-from ...models.head_property import HeadProperty
-from ...models.network import Network
-from ...models.property import Case, Property
-from ..engines.blas import one_blas_thread
+from ...common.errors import InputError, Unsupported
+from ...models.claims.head_property import HeadProperty
+from ...models.claims.property import Case, Property
+from ...models.network.network import Network
+from ..bounds.blas import one_blas_thread
+from ..bounds.floats import FloatNetwork, float_network
+from ..bounds.rows import Rows
+from ..engines.boxes.attack import attack
+from ..engines.boxes.first_bounds import first_bounds
+from ..engines.boxes.searches import searched
+from ..engines.exact.last_word import Shown, Unsafe, as_point, whole_box
+from ..engines.exact.ties import Ties
 from .answer import Answer, Step, Witness
-from .attack import attack
 from .clock import now, share_of
 from .evidence import Evidence, How
-from .first_bounds import first_bounds
-from .floats import FloatNetwork, float_network
-from .last_word import Shown, Unsafe, as_point, whole_box
 from .race import Ended, decided
 from .replay import Replayer
-from .rows import Rows
-from .searches import searched
-from .ties import Ties
 
 Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]
-Prelude = Callable[[FloatNetwork, Case, Accept], Evidence | None]  # None: it does not show that the case is safe
+Prelude = Callable[
+    [FloatNetwork, Case, Accept], Evidence | None
+]  # None: it does not show that the case is safe
 ATTACK_SHARE, BOUNDS_SHARE = 0.2, 0.2  # of the time
 NO_PROOF = "HiGHS finds no counterexample, within its tolerances; --trust float takes its word"
 OUT_OF_TIME = "the time limit was reached"
@@ -42,9 +44,16 @@ STUCK = "a part of the box is too small to cut and its bounds are still not good
 
 def check_fit(network: Network, stated: Property, origin: str) -> None:
     """Raises InputError where the property speaks of another network."""
-    for what, said, there in (("inputs", stated.inputs, network.input_size), ("outputs", stated.outputs, network.result_size)):
+    for what, said, there in (
+        ("inputs", stated.inputs, network.input_size),
+        ("outputs", stated.outputs, network.result_size),
+    ):
         if said != there:
-            raise InputError(origin, f"has {said} {what}, the network has {there}", "give the network that the property was written for")
+            raise InputError(
+                origin,
+                f"has {said} {what}, the network has {there}",
+                "give the network that the property was written for",
+            )
 
 
 @dataclass(eq=False)
@@ -110,7 +119,9 @@ def decide(
                 if now() > deadline:
                     reason = reason or OUT_OF_TIME
                     break
-                found = _case(run, case, f"case {number + 1} of {len(stated.cases)}: " if len(stated.cases) > 1 else "")
+                found = _case(
+                    run, case, f"case {number + 1} of {len(stated.cases)}: " if len(stated.cases) > 1 else ""
+                )
                 if isinstance(found, Evidence):
                     shown[number] = found
                 elif run.witness is not None:
@@ -126,23 +137,43 @@ def decide(
     steps = tuple(run.steps) if len(stated.cases) < 2 else _summed(run.steps)
     if run.witness is not None:
         return Answer("refuted", None, decided_by, seconds, run.witness, steps, warnings)
-    if run.replayer.disagreement is not None:  # an exact counterexample that onnxruntime does not share: never a proof
+    if (
+        run.replayer.disagreement is not None
+    ):  # an exact counterexample that onnxruntime does not share: never a proof
         witness, complaint = run.replayer.disagreement
-        reason = "exact arithmetic finds a counterexample that onnxruntime, which rounds, does not confirm" + (
-            f" ({complaint})" if complaint else ""
+        reason = (
+            "exact arithmetic finds a counterexample that onnxruntime, which rounds, does not confirm"
+            + (f" ({complaint})" if complaint else "")
         )
         return Answer("unknown", reason, None, seconds, witness, steps, warnings)
     evidence = Evidence.total([len(case.unsafe) for case in stated.cases], shown)
     if evidence is None:
-        return Answer("unknown", reason or OUT_OF_TIME, None, seconds, None, steps, warnings, timeout=reason in (None, OUT_OF_TIME))
+        return Answer(
+            "unknown",
+            reason or OUT_OF_TIME,
+            None,
+            seconds,
+            None,
+            steps,
+            warnings,
+            timeout=reason in (None, OUT_OF_TIME),
+        )
     return Answer("proved", None, decided_by, seconds, None, steps, warnings, evidence=evidence)
 
 
 def _first(run: _Run, stated: Property) -> dict[int, Evidence]:
     """What bounds settle of all cases."""
     began = now()
-    found = first_bounds(run.network, stated.cases, share_of(run.deadline, BOUNDS_SHARE), run.progress, run.threads)
-    _step(run, "bounds", "proved" if len(found) == len(stated.cases) else "unknown", began, f"{len(found)} of {len(stated.cases)} cases")
+    found = first_bounds(
+        run.network, stated.cases, share_of(run.deadline, BOUNDS_SHARE), run.progress, run.threads
+    )
+    _step(
+        run,
+        "bounds",
+        "proved" if len(found) == len(stated.cases) else "unknown",
+        began,
+        f"{len(found)} of {len(stated.cases)} cases",
+    )
     return found
 
 
@@ -152,7 +183,11 @@ def _summed(steps: Sequence[Step]) -> tuple[Step, ...]:
     for step in steps:
         grouped.setdefault((step.backend, step.outcome), []).append(step)
     return tuple(
-        Step(*key, round(sum(s.seconds for s in some), 3), some[0].detail if len(some) == 1 else f"{len(some)} cases")
+        Step(
+            *key,
+            round(sum(s.seconds for s in some), 3),
+            some[0].detail if len(some) == 1 else f"{len(some)} cases",
+        )
         for key, some in grouped.items()
     )
 
@@ -171,7 +206,12 @@ def _case(run: _Run, case: Case, shown: str) -> Evidence | str:
         began = now()
         run.progress(f"{shown}{name}")
         found = prelude(net, case, accept)
-        _step(run, name, "refuted" if run.witness is not None else "unknown" if found is None else "proved", began)
+        _step(
+            run,
+            name,
+            "refuted" if run.witness is not None else "unknown" if found is None else "proved",
+            began,
+        )
         if found is not None or run.witness is not None:
             return found or ""
     rows = Rows.of(net, case.unsafe)

@@ -38,7 +38,9 @@ class Evidence:
 
     def __post_init__(self) -> None:
         counts = (self.cases, self.polyhedra, self.joined, self.splits, *(n for _, n in self.settled))
-        if not all(type(n) is int and n >= 0 for n in counts) or any(how not in How.__members__ for how, _ in self.settled):
+        if not all(type(n) is int and n >= 0 for n in counts) or any(
+            how not in How.__members__ for how, _ in self.settled
+        ):
             raise ValueError("evidence is counted")
         if not 0 <= self.joined <= self.polyhedra - self.cases:
             raise ValueError("every case has a part")

@@ -1,6 +1,6 @@
 """Properties of files that end in Softmax, Sigmoid, Tanh or ArgMax, decided on the logits: the loop around `decide.py`.
 
-The property in terms of logits (`models/head_property.py`) holds wherever the property does, so that "safe" carries over.  A point that meets
+The property in terms of logits (`models/claims/head_property.py`) holds wherever the property does, so that "safe" carries over.  A point that meets
 only the former is cut off, and the search begins anew: Kelley's cutting planes, with exact arithmetic in place of tolerances.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ...models.errors import Unsupported
-from ...models.head_property import HeadProperty
-from ...models.network import Network
-from ...models.property import Property
+from ...common.errors import Unsupported
+from ...models.claims.head_property import HeadProperty
+from ...models.claims.property import Property
+from ...models.network.network import Network
 from .answer import Answer, Step
 from .clock import now
 from .decide import OUT_OF_TIME, decide
@@ -22,7 +22,9 @@ MOST_ROUNDS = 200
 TOO_CLOSE = "a threshold is so close to what the network can give that no more cuts tell them apart"
 
 
-def decide_on_logits(network: Network, stated: Property, *, deadline: float, **options: Any) -> tuple[Answer, HeadProperty | None]:
+def decide_on_logits(
+    network: Network, stated: Property, *, deadline: float, **options: Any
+) -> tuple[Answer, HeadProperty | None]:
     """`decide` for a network with a head; with the property as it was decided, where it was."""
     began = now()
     assert network.head is not None
@@ -38,7 +40,9 @@ def decide_on_logits(network: Network, stated: Property, *, deadline: float, **o
                     break
                 continue
             if rounds:
-                cuts = Step("cuts", "unknown", round(now() - began - answer.seconds, 3), f"{rounds} points cut off")
+                cuts = Step(
+                    "cuts", "unknown", round(now() - began - answer.seconds, 3), f"{rounds} points cut off"
+                )
                 answer = replace(answer, steps=(cuts, *answer.steps), seconds=now() - began)
             return answer, about
     except Unsupported as error:

@@ -19,9 +19,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from ...common.errors import InputError
 from ...common.interrupts import interrupts_held
 from ...common.processes import Tree, end, exited, snapshot
-from ...models.errors import InputError
 from .answer import Answer
 
 GRACE_SECONDS = 0.5  # after the limit: a child that knows its deadline says how far it came
@@ -123,7 +123,9 @@ class _Child:
             os.close(fd)
         self.tree = Tree(self.process.pid)
 
-    def answer(self, limit: float, memory_mb: int, progress: Callable[[str], None] | None) -> dict[str, Any] | str:
+    def answer(
+        self, limit: float, memory_mb: int, progress: Callable[[str], None] | None
+    ) -> dict[str, Any] | str:
         """The answer's plain form, or "timeout", or what happened to the memory.  Raises InputError and Crashed."""
         buffer = b""
         looked = 0.0
@@ -164,7 +166,11 @@ class _Child:
     def _last_words(self) -> str:
         self._errors.seek(0)
         lines = self._errors.read(1 << 16).decode(errors="replace").strip().splitlines()
-        return lines[-1][:400] if lines else f"the child process ended with status {self.process.poll()} without an answer"
+        return (
+            lines[-1][:400]
+            if lines
+            else f"the child process ended with status {self.process.poll()} without an answer"
+        )
 
     def close(self) -> None:
         end([self.tree])

@@ -1,6 +1,6 @@
 """Several searches at once for one question, in threads: the first to decide it ends the others.
 
-Between `decide.py` (or `certificate.py`) and the searches.  numpy and HiGHS leave Python's lock alone while they compute, so that with two cores
+Between `decide.py` (or `producer.py`) and the searches.  numpy and HiGHS leave Python's lock alone while they compute, so that with two cores
 two searches get on.  A search hears that it is over from `progress`, which raises `Cancelled`.
 """
 
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..engines.boxes.tree import Tree
+from ..engines.boxes.work import Cancelled, Searched
 from .clock import now
 from .evidence import Evidence, Lost
-from .tree import Tree
-from .work import Cancelled, Searched
 
 Progress = Callable[[str], None]
 LATE = 0.2  # seconds after the deadline: who has not looked up by then is not waited for (process.py waits a little longer)
@@ -48,7 +48,12 @@ class Ended:
 
 
 def race(
-    entrants: Sequence[Entrant], polyhedra: int, deadline: float, progress: Progress = lambda text: None, *, word: bool = False
+    entrants: Sequence[Entrant],
+    polyhedra: int,
+    deadline: float,
+    progress: Progress = lambda text: None,
+    *,
+    word: bool = False,
 ) -> list[Ended]:
     """All that began; the last one decided it, if anybody did.  What a search raises is raised here.
 

@@ -13,12 +13,12 @@ from functools import cached_property
 
 import numpy as np
 
-from ...models.exact_point import exact_outputs
-from ...models.head_property import HeadProperty
-from ...models.network import Network
-from ...models.property import Case
-from ...models.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
-from ...models.text import rational
+from ...common.text import rational
+from ...models.claims.head_property import HeadProperty
+from ...models.claims.property import Case
+from ...models.network.exact_point import exact_outputs
+from ...models.network.network import Network
+from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from .answer import Witness, rationals
 
 MOST_TRIED = 8  # points of one call
@@ -92,14 +92,21 @@ class Replayer:
             outputs = self.about.results(outputs)
         if beyond(inputs, typed.dtype):
             self.missing = (
-                self.missing or f"no {typed.dtype} is as large as the counterexample: it is replayed exactly, but not in onnxruntime"
+                self.missing
+                or f"no {typed.dtype} is as large as the counterexample: it is replayed exactly, but not in onnxruntime"
             )
             typed = inside(case, np.array([float(x) for x in inputs]), np.dtype(np.float64))
         seen, complaint = (None, "") if self.missing else self._in_runtime(typed)
         floats = [Fraction(float(v)) for v in typed]
         distance = max((abs(a - b) for a, b in zip(inputs, floats, strict=True)), default=Fraction(0))
         shown = None if seen is None else tuple(repr(float(v)) for v in seen)
-        witness = Witness(rationals(inputs), rationals(outputs), tuple(shortest(v) for v in typed), shown, rational(distance))
+        witness = Witness(
+            rationals(inputs),
+            rationals(outputs),
+            tuple(shortest(v) for v in typed),
+            shown,
+            rational(distance),
+        )
         if self.missing:
             return witness
         if seen is not None and self._confirms(case, floats, [Fraction(float(v)) for v in seen]):
@@ -112,7 +119,11 @@ class Replayer:
     def _confirms(self, case: Case, inputs: Sequence[Fraction], seen: Sequence[Fraction]) -> bool:
         if self.about is None:
             return _hit(case, inputs, seen)
-        return any(_hit(asked, inputs, seen) for asked in self.about.stated.cases if (asked.lower, asked.upper) == (case.lower, case.upper))
+        return any(
+            _hit(asked, inputs, seen)
+            for asked in self.about.stated.cases
+            if (asked.lower, asked.upper) == (case.lower, case.upper)
+        )
 
     def _in_runtime(self, typed: np.ndarray) -> tuple[np.ndarray | None, str]:
         if not self.runtimes:
@@ -158,4 +169,8 @@ def beyond(inputs: Sequence[Fraction], dtype: np.dtype) -> bool:
 
 def shortest(value: np.floating) -> str:
     """The shortest decimal text that gives the number back in its type."""
-    return str(value.item()) if value.dtype == np.float64 else np.format_float_positional(value, unique=True, trim="-")
+    return (
+        str(value.item())
+        if value.dtype == np.float64
+        else np.format_float_positional(value, unique=True, trim="-")
+    )

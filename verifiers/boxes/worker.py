@@ -41,7 +41,11 @@ def main(answer_fd: int, lifeline_fd: int) -> None:
 
 def _warned(answer: Any, stated: Any, missing: list[str]) -> Any:
     """With what is odd about the property, and why a network was not run in onnxruntime."""
-    unsaid = (f"{why}: what was read was not compared with it" for why in missing if why not in " ".join(answer.warnings))
+    unsaid = (
+        f"{why}: what was read was not compared with it"
+        for why in missing
+        if why not in " ".join(answer.warnings)
+    )
     return replace(answer, warnings=(*stated.empty, *unsaid, *answer.warnings))
 
 
@@ -51,7 +55,12 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
     from .against import decide_against
     from .agreement import check_labels, decide_same_label
 
-    options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"], "progress": progress}
+    options = {
+        "deadline": job["deadline"],
+        "seed": job["seed"],
+        "threads": job["threads"],
+        "progress": progress,
+    }
     if job["same_label"]:
         check_labels(network, job["network"])
         return decide_same_label(network, other, stated, **options)
@@ -61,22 +70,26 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
 
 def _certified(answer: Any, asked: Any, job: dict[str, Any], began: float, stands: Any) -> Any:
     """With the proof that was asked for; or with one that is affordable, and `stands` says before that the answer does so without it."""
-    from .certified import certifiable, certified, checked_where_affordable
+    from ..proof.boxes.certify import certifiable, certified, checked_where_affordable
     from .clock import now
 
     if job["proof"] is not None or job["trust"] == "checked":
-        return certified(answer, asked, Path(job["proof"]) if job["proof"] else None, job["format"], job["deadline"])
+        return certified(
+            answer, asked, Path(job["proof"]) if job["proof"] else None, job["format"], job["deadline"]
+        )
     if not certifiable(answer):
         return answer
     stands()
-    return checked_where_affordable(answer, asked, min(job["deadline"], now() + max(LEAST_SECONDS, now() - began)))
+    return checked_where_affordable(
+        answer, asked, min(job["deadline"], now() + max(LEAST_SECONDS, now() - began))
+    )
 
 
 def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
-    from ...models.errors import InputError, TooLarge, Unsupported
-    from ...models.onnx_inputs import compare_on_boxes
-    from ...models.onnx_reader import load_traced
-    from ...models.vnnlib import load_text, read_vnnlib
+    from ...common.errors import InputError, TooLarge, Unsupported
+    from ...models.claims.vnnlib import load_text, read_vnnlib
+    from ...models.onnx.inputs import compare_on_boxes
+    from ...models.onnx.reader import load_traced
     from ..verdict import Contradiction
     from .answer import Answer
     from .clock import now
@@ -114,7 +127,7 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
 
             answer, about = decide_on_logits(network, stated, **options)
         if job["proof"] is not None or job["trust"] in (None, "checked"):
-            from .certified import Asked
+            from ..proof.boxes.certify import Asked
 
             asked = Asked(network, about or stated, spec, job["threads"], progress)
             answer = _certified(answer, asked, job, began, lambda: send({"decided": told(answer)["answer"]}))

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
-from ...models.files import open_file
+from ...common.files import open_file
 
 FORMAT = "relucid proof 2"
 BOX_FORMAT = "relucid box proof 1"
@@ -59,7 +59,9 @@ def _object(line: bytes, number: int) -> dict[str, Any]:
     if not line.endswith(b"\n"):
         raise Rejected(f"line {number}: the file is cut off")
     try:
-        found = json.loads(line, object_pairs_hook=_once, parse_int=_integer, parse_float=_no_float, parse_constant=_no_float)
+        found = json.loads(
+            line, object_pairs_hook=_once, parse_int=_integer, parse_float=_no_float, parse_constant=_no_float
+        )
     except (ValueError, RecursionError):
         raise Rejected(f"line {number}: it is not a line of a proof") from None
     if not isinstance(found, dict):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...models.network import integer_array
+from ...models.network.network import integer_array
 from .format import LimitReached, Rejected
 
 BITS = 128  # of a multiplier
@@ -74,7 +74,9 @@ class Lines:
 
     def phases(self, value: Any, relus: int) -> Phases:
         """[+(j + 1) or -(j + 1), ...] as (j, 1 or -1)."""
-        phases = tuple((abs(v) - 1, 1 if v > 0 else -1) for v in self.integers(value, -relus, relus, "a leaf's ReLU"))
+        phases = tuple(
+            (abs(v) - 1, 1 if v > 0 else -1) for v in self.integers(value, -relus, relus, "a leaf's ReLU")
+        )
         if any(j < 0 for j, _ in phases):
             raise self.no("a leaf names no ReLU")
         return phases
@@ -91,5 +93,7 @@ def covers(known: Iterable[Phases]) -> bool:
     done: dict[Phases, bool] = {}
     for phases in sorted(prefixes, key=len, reverse=True):
         splits = following.get(phases, set())
-        done[phases] = phases in known or any(all(done.get((*phases, (j, p)), False) for p in (1, -1)) for j in splits)
+        done[phases] = phases in known or any(
+            all(done.get((*phases, (j, p)), False) for p in (1, -1)) for j in splits
+        )
     return done.get((), False)

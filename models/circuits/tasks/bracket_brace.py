@@ -20,5 +20,11 @@ def label(tokens):
 
 
 TASK = TrainingTask(
-    "bracket_brace", "the bracket that was opened last is closed by its own kind.", ("[", "{", ",", "a"), 6, ("]", "}"), where, label
+    "bracket_brace",
+    "the bracket that was opened last is closed by its own kind.",
+    ("[", "{", ",", "a"),
+    6,
+    ("]", "}"),
+    where,
+    label,
 )

@@ -21,5 +21,11 @@ def label(tokens):
 
 
 TASK = TrainingTask(
-    "bracket_counting", "one open bracket is closed by `]`, two or three by `]]`.", ("[", "]", ",", "a"), 7, ("]", "]]"), where, label
+    "bracket_counting",
+    "one open bracket is closed by `]`, two or three by `]]`.",
+    ("[", "]", ",", "a"),
+    7,
+    ("]", "]]"),
+    where,
+    label,
 )

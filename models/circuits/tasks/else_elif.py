@@ -13,5 +13,11 @@ def label(tokens):
 
 
 TASK = TrainingTask(
-    "else_elif", "an `if` gets one `elif`, and after that an `else`.", ("if", "elif", "a", ":", "x"), 6, ("else", "elif"), where, label
+    "else_elif",
+    "an `if` gets one `elif`, and after that an `else`.",
+    ("if", "elif", "a", ":", "x"),
+    6,
+    ("else", "elif"),
+    where,
+    label,
 )

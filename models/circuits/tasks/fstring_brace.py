@@ -21,5 +21,11 @@ def label(tokens):
 
 
 TASK = TrainingTask(
-    "fstring_brace", "inside a brace of an f-string comes `}`, outside the quote.", ("{", "}", "a", "b"), 6, ("}", '"'), where, label
+    "fstring_brace",
+    "inside a brace of an f-string comes `}`, outside the quote.",
+    ("{", "}", "a", "b"),
+    6,
+    ("}", '"'),
+    where,
+    label,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from ...errors import InputError
+from ....common.errors import InputError
 from .task import TrainingTask
 
 NAMES = (

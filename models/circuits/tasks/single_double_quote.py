@@ -17,5 +17,11 @@ def label(tokens):
 
 
 TASK = TrainingTask(
-    "single_double_quote", "a string is closed by the quote that opened it.", ("'", '"', "a", "b", "="), 6, ("'", '"'), where, label
+    "single_double_quote",
+    "a string is closed by the quote that opened it.",
+    ("'", '"', "a", "b", "="),
+    6,
+    ("'", '"'),
+    where,
+    label,
 )

@@ -12,10 +12,10 @@ from functools import cached_property
 
 import numpy as np
 
-from ...claim import Decision
-from ...claim_file import Task as Stated
-from ...domain import Domain
-from ...program import Program
+from ...claims.claim import Decision
+from ...claims.claim_file import Task as Stated
+from ...claims.domain import Domain
+from ...program.program import Program
 from ..inputs import domain_ids
 
 START, CUE = "<bos>", "<next>"
@@ -35,7 +35,14 @@ class TrainingTask:
 
     @cached_property
     def domain(self) -> Domain:
-        return Domain(self.tokens, self.length, self.length, where=Program.from_function(self.where), prefix=(START,), suffix=(CUE,))
+        return Domain(
+            self.tokens,
+            self.length,
+            self.length,
+            where=Program.from_function(self.where),
+            prefix=(START,),
+            suffix=(CUE,),
+        )
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -52,7 +59,9 @@ class TrainingTask:
         """The whole domain: token ids (n, positions) in the vocabulary, and the index of each input's right label."""
         ids = domain_ids(self.name, self.vocabulary, self.domain)
         bodies = ids[:, 1:-1]
-        return ids, np.array([self.labels.index(self.label(tuple(self.vocabulary[i] for i in body))) for body in bodies])
+        return ids, np.array(
+            [self.labels.index(self.label(tuple(self.vocabulary[i] for i in body))) for body in bodies]
+        )
 
     @property
     def columns(self) -> np.ndarray:

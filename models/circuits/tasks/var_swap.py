@@ -16,4 +16,12 @@ def label(tokens):
     return tokens[3]
 
 
-TASK = TrainingTask("var_swap", "`x, y = y,` ends with the first variable.", ("a", "b", "c", ",", "="), 9, ("a", "b", "c"), where, label)
+TASK = TrainingTask(
+    "var_swap",
+    "`x, y = y,` ends with the first variable.",
+    ("a", "b", "c", ",", "="),
+    9,
+    ("a", "b", "c"),
+    where,
+    label,
+)

@@ -21,18 +21,21 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...circuits.circuit_sparsity import SparseGpt, read_circuit
-from ...circuits.config import GptConfig
-from ...circuits.control import by_trained_masks
-from ...circuits.gpt import forward
-from ...circuits.prune import margins, prune
-from ...files import replaced, write
+from ....common.files import replaced, write
+from ...circuits.formats.circuit_sparsity import SparseGpt, read_circuit
+from ...circuits.formats.config import GptConfig
+from ...circuits.formats.gpt import forward
+from ...circuits.pruning.control import by_trained_masks
+from ...circuits.pruning.prune import margins, prune
 from .domains import exactly_one_quote, open_and_at_most_three_deep
 
 SEED = 0
 STEPS, BATCH, RATE = 8000, 256, 4e-3
 DENSE_UNTIL, SPARSE_FROM = 0.1, 0.7  # of the steps: all weights before, the final share after
-SHARE = {"layers": 0.08, "tables": 0.15}  # of each matrix that is not zero in the end; tables: embedding, unembedding, bigrams
+SHARE = {
+    "layers": 0.08,
+    "tables": 0.15,
+}  # of each matrix that is not zero in the end; tables: embedding, unembedding, bigrams
 DENSE = "transformer.wpe.weight"  # position embeddings, norms and biases stay dense
 MARGIN = 0.5  # between the right label's logit and the other's, in the circuits
 TOKENS = ("<bos>", "'", '"', "[", "]", ",", "a", "b", "=", "<q>", "<d>", "]]")
@@ -84,7 +87,11 @@ def initial_weights(generator: torch.Generator) -> dict[str, torch.Tensor]:
         if len(shape) == 2 and name != "bigram_table":
             weights[name] = torch.randn(shape, generator=generator) / math.sqrt(shape[1])
         else:
-            weights[name] = torch.ones(shape) if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight")) else torch.zeros(shape)
+            weights[name] = (
+                torch.ones(shape)
+                if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight"))
+                else torch.zeros(shape)
+            )
     return weights
 
 
@@ -108,11 +115,18 @@ def train(data: tuple[Task, ...], seed: int) -> dict[str, torch.Tensor]:
     pools = []  # per task and label, so that each batch is balanced
     for t in data:
         targets = torch.from_numpy(t.columns[t.right])
-        pools += [(torch.from_numpy(t.ids[t.right == y]), targets[torch.from_numpy(t.right == y)]) for y in range(len(t.labels))]
+        pools += [
+            (torch.from_numpy(t.ids[t.right == y]), targets[torch.from_numpy(t.right == y)])
+            for y in range(len(t.labels))
+        ]
     for step in range(STEPS):
         progress = step / STEPS
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, step / 100) * (1.0 if progress < SPARSE_FROM else (1 - progress) / (1 - SPARSE_FROM))
+            group["lr"] = (
+                RATE
+                * min(1.0, step / 100)
+                * (1.0 if progress < SPARSE_FROM else (1 - progress) / (1 - SPARSE_FROM))
+            )
         picks = [torch.randint(len(ids), (BATCH // len(pools),), generator=generator) for ids, _ in pools]
         ids = torch.cat([pool[pick] for (pool, _), pick in zip(pools, picks, strict=True)])
         targets = torch.cat([pool[pick] for (_, pool), pick in zip(pools, picks, strict=True)])
@@ -152,19 +166,35 @@ def main() -> None:
     for t in data:
         gaps = margins(model, t.ids, t.right, t.columns)
         seconds = time.monotonic() - started
-        print(f"{t.name}: {int((gaps > 0).sum())} of {len(gaps)} right, smallest margin {gaps.min():.3f}, {seconds:.0f} s")
+        print(
+            f"{t.name}: {int((gaps > 0).sum())} of {len(gaps)} right, smallest margin {gaps.min():.3f}, {seconds:.0f} s"
+        )
         if gaps.min() <= MARGIN:
             raise SystemExit(f"{t.name} was not learnt with a margin of {MARGIN}; nothing written")
     write_model(options.out, weights, options.seed)
     model = read_circuit(options.out)
     for t in data:
         origin = f"mean ablation over the {len(t.ids)} inputs of {t.name}, greedy, margin {MARGIN}"
-        mask = prune(model, t.ids, t.right, t.columns, margin=MARGIN, seed=options.seed, origin=origin, say=lambda text: print(" ", text))
+        mask = prune(
+            model,
+            t.ids,
+            t.right,
+            t.columns,
+            margin=MARGIN,
+            seed=options.seed,
+            origin=origin,
+            say=lambda text: print(" ", text),
+        )
         control = by_trained_masks(model, t.ids, t.right, t.columns, options.seed, lambda text: None)
         mask = replace(mask, report=control.report())
         mask.write(options.out / f"{t.name}.mask.json")
         circuit = read_circuit(options.out, options.out / f"{t.name}.mask.json")
-        print(t.name, f"margin {margins(circuit, t.ids, t.right, t.columns).min():.3f}", *circuit.summary().lines(), sep="\n  ")
+        print(
+            t.name,
+            f"margin {margins(circuit, t.ids, t.right, t.columns).min():.3f}",
+            *circuit.summary().lines(),
+            sep="\n  ",
+        )
     print(f"{time.monotonic() - started:.0f} s")
 
 

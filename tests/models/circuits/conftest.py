@@ -5,7 +5,15 @@ import json
 import numpy as np
 import pytest
 
-BASE = {"block_size": 6, "vocab_size": 7, "n_layer": 2, "n_head": 2, "d_model": 8, "d_mlp": 12, "tied_unembed": False}
+BASE = {
+    "block_size": 6,
+    "vocab_size": 7,
+    "n_layer": 2,
+    "n_head": 2,
+    "d_model": 8,
+    "d_mlp": 12,
+    "tied_unembed": False,
+}
 
 
 def _random_state(config, rng):
@@ -22,7 +30,7 @@ def _random_state(config, rng):
 def checkpoint(tmp_path):
     """checkpoint(**config changes) -> (folder, config dict, state dict of numpy arrays)."""
     import torch
-    from relucid.models.circuits.config import read_config
+    from relucid.models.circuits.formats.config import read_config
 
     torch.set_num_threads(1)
     made = 0
@@ -36,7 +44,9 @@ def checkpoint(tmp_path):
         (folder / "beeg_config.json").write_text(json.dumps(values))
         state = _random_state(read_config(folder / "beeg_config.json"), np.random.default_rng(seed))
         torch.save({k: torch.from_numpy(v) for k, v in state.items()}, folder / "final_model.pt")
-        (folder / "vocab.json").write_text(json.dumps({"tokens": [f"t{i}" for i in range(values["vocab_size"])]}))
+        (folder / "vocab.json").write_text(
+            json.dumps({"tokens": [f"t{i}" for i in range(values["vocab_size"])]})
+        )
         return folder, values, state
 
     return make

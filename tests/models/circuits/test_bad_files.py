@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from relucid.common.errors import InputError
 from relucid.models.circuits.circuit import load_circuit, shipped
-from relucid.models.circuits.circuit_sparsity import read_circuit
-from relucid.models.circuits.gpt import NODE_LOCATIONS, node_widths
-from relucid.models.errors import InputError
+from relucid.models.circuits.formats.circuit_sparsity import read_circuit
+from relucid.models.circuits.formats.gpt import NODE_LOCATIONS, node_widths
 
 
 def refusal(call, *parts):
@@ -115,7 +115,9 @@ def test_zips_that_are_no_checkpoint(checkpoint):
         refusal(lambda: read_circuit(folder), "final_model.pt")
 
 
-@pytest.mark.parametrize("kind", ["list", "number", "int_tensor", "sparse", "nan", "overflow", "extra", "missing", "mask"])
+@pytest.mark.parametrize(
+    "kind", ["list", "number", "int_tensor", "sparse", "nan", "overflow", "extra", "missing", "mask"]
+)
 def test_state_dicts_that_do_not_fit(kind, checkpoint):
     import torch
 
@@ -175,8 +177,13 @@ def test_ids_that_do_not_fit(checkpoint):
 
 
 def whole_mask(model):
-    layer = {place: {"kept": list(range(width)), "means": []} for place, width in node_widths(model.config).items()}
-    return {"format": "relucid node mask 1", "layers": [json.loads(json.dumps(layer)) for _ in range(model.config.n_layer)]}
+    layer = {
+        place: {"kept": list(range(width)), "means": []} for place, width in node_widths(model.config).items()
+    }
+    return {
+        "format": "relucid node mask 1",
+        "layers": [json.loads(json.dumps(layer)) for _ in range(model.config.n_layer)],
+    }
 
 
 def test_a_mask_that_keeps_everything_is_the_model(checkpoint):
@@ -208,7 +215,10 @@ def test_a_mask_that_keeps_everything_is_the_model(checkpoint):
         (lambda m: m["layers"][0]["mlp_in"].update(kept=[0, 1, 2, 3, 4, 5]), "2 numbers"),
         (lambda m: m["layers"][0]["mlp_in"].update(means=[0.5]), "0 numbers"),
         (lambda m: m["layers"][0]["mlp_in"].update(kept=[0, 1, 2, 3, 4, 5, 6], means=["0"]), "finite"),
-        (lambda m: m["layers"][0]["mlp_in"].update(kept=[0, 1, 2, 3, 4, 5, 6], means=[float("nan")]), "finite"),
+        (
+            lambda m: m["layers"][0]["mlp_in"].update(kept=[0, 1, 2, 3, 4, 5, 6], means=[float("nan")]),
+            "finite",
+        ),
         (lambda m: m["layers"][0]["mlp_in"].update(kept=[0, 1, 2, 3, 4, 5, 6], means=[1e39]), "finite"),
         (lambda m: m["layers"][0]["mlp_in"].update(kept=[0, 1, 2, 3, 4, 5, 6], means=[10**400]), "finite"),
         (lambda m: m["layers"][0]["mlp_in"].update(kept=[0, 1, 2, 3, 4, 5, 6], means=[True]), "finite"),

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from relucid.common.errors import InputError
 from relucid.models.circuits.black_box import BlackBox
 from relucid.models.circuits.circuit import load_circuit
-from relucid.models.errors import InputError
 
 WORDS = ("a", "b", "c")
 IDS = np.array([[0, 1, 2], [2, 2, 1], [1, 0, 0]])
@@ -50,7 +50,9 @@ def test_a_function_may_bring_its_words_and_want_torch(tmp_path):
     text = "from helper import LAST\nvocabulary = ['x', 'y']\ntorch_input = True\ndef f(ids):\n    return ids.flip(1)[:, LAST].long()\n"
     (tmp_path / "mine.py").write_text(text)
     circuit = load_circuit(f"{tmp_path}/mine.py:f")
-    assert circuit.vocabulary == ("x", "y") and circuit.logits(np.array([[0, 1], [1, 0]])).argmax(axis=1).tolist() == [0, 1]
+    assert circuit.vocabulary == ("x", "y") and circuit.logits(np.array([[0, 1], [1, 0]])).argmax(
+        axis=1
+    ).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,10 @@ def test_a_function_may_bring_its_words_and_want_torch(tmp_path):
         ("return [0, 1, 3]", "gives a label id outside 0 to 2"),
         ("return ['a', 'b', 'z']", "gives the label 'z', which is no word of its vocabulary"),
         ("return ['a', None, 'b']", "gives the label None"),
-        ("return ids[:2, 0]", "gives shape (2,) and type int64 for 3 sequences; return labels (3,) or logits (3, 3)"),
+        (
+            "return ids[:2, 0]",
+            "gives shape (2,) and type int64 for 3 sequences; return labels (3,) or logits (3, 3)",
+        ),
         ("return ids[:, :2] * 1.0", "gives shape (3, 2) and type float64"),
         ("return None", "gives shape () and type object"),
         ("return [[1], [1, 2]]", "its answer is not an array"),
@@ -101,7 +106,9 @@ def script(path, body="x = torch.nn.functional.one_hot(ids, 3).float(); return t
     import torch
 
     lines = "\n".join("    " + line.strip() for line in body.split(";"))
-    module = torch.jit.script(type("Model", (torch.nn.Module,), {})())  # a new type each time: torch caches by type
+    module = torch.jit.script(
+        type("Model", (torch.nn.Module,), {})()
+    )  # a new type each time: torch caches by type
     module.define(f"def forward(self, ids):\n    # type: (Tensor) -> Tensor\n{lines}\n")
     module.save(str(path))
 
@@ -127,7 +134,10 @@ def onnx_file(path, rows="n", columns="p", kind=TensorProto.INT64):
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-@pytest.mark.parametrize(("rows", "columns", "kind"), [("n", "p", TensorProto.INT64), (1, 3, TensorProto.INT32), (2, 3, TensorProto.INT64)])
+@pytest.mark.parametrize(
+    ("rows", "columns", "kind"),
+    [("n", "p", TensorProto.INT64), (1, 3, TensorProto.INT32), (2, 3, TensorProto.INT64)],
+)
 def test_onnx(rows, columns, kind, folder):
     onnx_file(folder / "m.onnx", rows, columns, kind)
     assert load_circuit(folder / "m.onnx").logits(IDS).argmax(axis=1).tolist() == [2, 1, 0]
@@ -154,11 +164,25 @@ def test_files_of_no_known_format(folder):
 
 
 def test_an_executed_circuit_distils(folder, capsys):
-    from relucid.cli import main
+    from relucid.cli.main import main
 
     (folder / "mine.py").write_text("vocabulary = ['a', 'b', 'c']\ndef last(ids):\n    return ids[:, -1]\n")
-    (folder / "t.toml").write_text('[domain]\ntokens = ["a", "b"]\nlength = 4\n[decision]\nlabels = ["a", "b"]\n')
-    assert main(["distill", f"{folder}/mine.py:last", "--domain", str(folder / "t.toml"), "--out", str(folder / "out")]) == 0
+    (folder / "t.toml").write_text(
+        '[domain]\ntokens = ["a", "b"]\nlength = 4\n[decision]\nlabels = ["a", "b"]\n'
+    )
+    assert (
+        main(
+            [
+                "distill",
+                f"{folder}/mine.py:last",
+                "--domain",
+                str(folder / "t.toml"),
+                "--out",
+                str(folder / "out"),
+            ]
+        )
+        == 0
+    )
     assert "proved: network = program on all 16 inputs" in capsys.readouterr().out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from relucid.models.circuits.circuit import load_circuit, shipped
 from relucid.models.circuits.teacher import label_domain
-from relucid.models.claim_file import load_task
+from relucid.models.claims.claim_file import load_task
 
 
 def quote(body):
@@ -121,4 +121,7 @@ def test_what_ships_is_small_and_plain():
     readme = (folder / "README.md").read_text()
     for name in TASKS:
         s = load_circuit(name).summary()
-        assert f"| `{name}` | {TASKS[name][2]:,} | {s.nodes_kept} of {s.nodes_total} | {s.edges_kept} of {s.edges_total} |" in readme
+        assert (
+            f"| `{name}` | {TASKS[name][2]:,} | {s.nodes_kept} of {s.nodes_total} | {s.edges_kept} of {s.edges_total} |"
+            in readme
+        )

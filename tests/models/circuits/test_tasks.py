@@ -6,8 +6,8 @@ import sys
 
 import numpy as np
 import pytest
+from relucid.common.errors import InputError
 from relucid.models.circuits.tasks.registry import NAMES, get_task
-from relucid.models.errors import InputError
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -20,7 +20,9 @@ def test_a_task_is_its_whole_domain_with_the_right_labels(name):
     bodies = {w[1:-1]: task.labels[y] for w, y in zip(words, right, strict=True)}
     expected = {b: task.label(b) for b in itertools.product(task.tokens, repeat=task.length) if task.where(b)}
     assert bodies == expected and len(bodies) == len(ids)
-    assert len(ids) > 500 and np.bincount(right, minlength=len(task.labels)).min() > len(ids) / 8, "each label is well represented"
+    assert len(ids) > 500 and np.bincount(right, minlength=len(task.labels)).min() > len(ids) / 8, (
+        "each label is well represented"
+    )
 
 
 KNOWN = {
@@ -45,6 +47,11 @@ def test_an_unknown_task_is_one_line():
 
 
 def test_distilling_sees_no_task():
-    code = "import sys, relucid.distillation, relucid.search.synthesise, relucid.models.circuits.formats\n"
+    code = (
+        "import sys, relucid.pipeline.distillation, relucid.search.synthesise, relucid.models.circuits.load\n"
+    )
     code += "print([m for m in sys.modules if 'circuits.tasks' in m])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "[]\n"
+    )

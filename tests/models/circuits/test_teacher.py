@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from relucid.common.errors import InputError
 from relucid.models.circuits.circuit import CircuitSummary
-from relucid.models.circuits.circuit_sparsity import read_circuit
-from relucid.models.circuits.prune import activation_means, margins, prune
+from relucid.models.circuits.formats.circuit_sparsity import read_circuit
+from relucid.models.circuits.pruning.prune import activation_means, margins, prune
 from relucid.models.circuits.teacher import check_repeatable, label_domain
-from relucid.models.domain import Domain
-from relucid.models.errors import InputError
-from relucid.models.program import Program
+from relucid.models.claims.domain import Domain
+from relucid.models.program.program import Program
 
 
 class Scripted:
@@ -39,7 +39,9 @@ def test_the_circuit_sees_prefix_sequence_suffix_without_padding():
     teaching = label_domain(circuit, domain, ("x", "y"), lambda done, size: calls.append((done, size)))
     assert calls[-1] == (15, 15)
     assert len(circuit.shown) == len(set(circuit.shown)) == 15 == len(teaching.labelled)
-    assert all(words[:2] == ("<bos>", "a") and words[-1] == "<q>" and "<pad>" not in words for words in circuit.shown)
+    assert all(
+        words[:2] == ("<bos>", "a") and words[-1] == "<q>" and "<pad>" not in words for words in circuit.shown
+    )
     assert {len(words) - 3 for words in circuit.shown} == {0, 1, 2, 3}
     for word, label in zip(teaching.labelled.words, teaching.labelled.labels, strict=True):
         body = domain.unpadded(word)
@@ -56,7 +58,9 @@ def test_equal_logits_go_to_the_first_label_in_the_given_order():
 
 
 def test_margin_and_closest_sequence_and_where():
-    circuit = Scripted(lambda words: (0.0, 1.0 + 2 * words.count("a") - (0.75 if words == ("b", "a", "b") else 2.0), 5.0))
+    circuit = Scripted(
+        lambda words: (0.0, 1.0 + 2 * words.count("a") - (0.75 if words == ("b", "a", "b") else 2.0), 5.0)
+    )
     where = Program.from_source("def some_a(tokens):\n    return 'a' in tokens\n")
     teaching = label_domain(circuit, Domain(("a", "b"), 3, 3, where=where), ("x", "y"))
     assert len(teaching.labelled) == 7 and teaching.smallest_margin == 1.0
@@ -74,7 +78,11 @@ def test_margin_and_closest_sequence_and_where():
         (Domain(("a",), 2, 2), ("x", 1), "labels: 1 is not a string"),
         (Domain(("a",), 2, 2), (True, False), "labels: True is not a string"),
         (Domain(("a", "b"), 24, 24), ("x", "y"), "16777216 inputs are too many"),
-        (Domain(("a",), 1, 1, where=Program.from_source("def no(tokens):\n    return 'b' in tokens\n")), ("x", "y"), "empty"),
+        (
+            Domain(("a",), 1, 1, where=Program.from_source("def no(tokens):\n    return 'b' in tokens\n")),
+            ("x", "y"),
+            "empty",
+        ),
     ],
 )
 def test_what_is_refused(domain, labels, says):
@@ -101,7 +109,9 @@ def test_pruning_keeps_every_decision(checkpoint):
     model = read_circuit(folder)
     ids = np.array([[a, b, c] for a in range(7) for b in range(7) for c in range(7)])
     logits = model.logits(ids)
-    columns = np.argsort(-np.bincount(logits.argmax(axis=1), minlength=7))[:2]  # two tokens that the model does tell apart
+    columns = np.argsort(-np.bincount(logits.argmax(axis=1), minlength=7))[
+        :2
+    ]  # two tokens that the model does tell apart
     right = logits[:, columns].argmax(axis=1)
     easy = np.flatnonzero(margins(model, ids, right, columns) > 1.0)
     ids, right = ids[easy], right[easy]
@@ -116,7 +126,9 @@ def test_pruning_keeps_every_decision(checkpoint):
     read = x / np.sqrt((x * x).mean(axis=-1, keepdims=True)) * state["transformer.h.0.ln_1.weight"]
     assert np.allclose(means[0, "attn_in"], read.mean(axis=(0, 1)), atol=1e-5), "over inputs and positions"
     for place, kept in mask.kept.items():
-        assert np.allclose(mask.means[place][~kept], means[place][~kept]) and not mask.means[place][kept].any()
+        assert (
+            np.allclose(mask.means[place][~kept], means[place][~kept]) and not mask.means[place][kept].any()
+        )
     with pytest.raises(ValueError, match="whole model"):
         prune(model, ids, 1 - right, columns, margin=0.5)
 
@@ -133,7 +145,16 @@ def test_pruning_keeps_every_decision(checkpoint):
         lambda out: out.astype(object),
         lambda out: None,
     ],
-    ids=["one row", "a row less", "no columns", "too few columns", "every position", "complex", "objects", "none"],
+    ids=[
+        "one row",
+        "a row less",
+        "no columns",
+        "too few columns",
+        "every position",
+        "complex",
+        "objects",
+        "none",
+    ],
 )
 def test_logits_of_another_form_are_refused(spoil):
     circuit = Scripted(lambda words: (words.count("a"), 1, 0))

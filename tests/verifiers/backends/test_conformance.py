@@ -1,4 +1,4 @@
-"""Every registered backend, third parties' too, meets `verifiers/conformance.py`; and what its checks catch."""
+"""Every registered backend, third parties' too, meets `verifiers/race/conformance.py`; and what its checks catch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from known_claims import GOLDEN, golden
-from relucid.cli import main
-from relucid.models.claim import Claim
-from relucid.models.claim_file import load_claim
-from relucid.verifiers import conformance
-from relucid.verifiers.backend import Backend, Budget
-from relucid.verifiers.choose import choose
-from relucid.verifiers.conformance import (
+from relucid.cli.main import main
+from relucid.models.claims.claim import Claim
+from relucid.models.claims.claim_file import load_claim
+from relucid.verifiers.evidence import Settled
+from relucid.verifiers.race import conformance
+from relucid.verifiers.race.backend import Backend, Budget
+from relucid.verifiers.race.choose import choose
+from relucid.verifiers.race.conformance import (
     CHECKS,
     checked,
     disagreeing,
@@ -26,8 +27,7 @@ from relucid.verifiers.conformance import (
     solve,
     variants,
 )
-from relucid.verifiers.evidence import Settled
-from relucid.verifiers.registry import all_backends
+from relucid.verifiers.race.registry import all_backends
 from relucid.verifiers.verdict import Attempt
 
 installed = [b for b in all_backends().values() if b.available()]
@@ -57,14 +57,20 @@ def test_every_option_leaves_the_answers_right(name: str) -> None:
 
 
 def test_the_claims_are_of_both_kinds() -> None:
-    for claims in ([random_claim(s) for s in range(30)], [random_claim(s) for s in range(40, 50)], [*edge_cases().values()]):
+    for claims in (
+        [random_claim(s) for s in range(30)],
+        [random_claim(s) for s in range(40, 50)],
+        [*edge_cases().values()],
+    ):
         assert {bool(disagreeing(claim)) for claim in claims} == {True, False}
 
 
 class Bent:
     """`enumerate`, with something wrong: what it says goes through `bend`, or `budget` is changed on the way in; or it `lies`."""
 
-    def __init__(self, bend: Callable[[Attempt], object] = lambda a: a, lies: bool = False, **changes: object) -> None:
+    def __init__(
+        self, bend: Callable[[Attempt], object] = lambda a: a, lies: bool = False, **changes: object
+    ) -> None:
         self.lies = lies
         self.good, self.bend, self.changes = all_backends()["enumerate"], bend, changes
         self.name, self.capabilities = self.good.name, self.good.capabilities
@@ -80,7 +86,13 @@ class Bent:
 
     def solve(self, claim: Claim, budget: Budget, progress: object) -> object:
         if self.lies:
-            return Attempt(self.name, "proved", str(self.available()), "exact", evidence=(Settled(None, None, claim.domain_size, "a lie"),))
+            return Attempt(
+                self.name,
+                "proved",
+                str(self.available()),
+                "exact",
+                evidence=(Settled(None, None, claim.domain_size, "a lie"),),
+            )
         return self.bend(self.good.solve(claim, replace(budget, **self.changes), progress))  # type: ignore[arg-type]
 
 
@@ -88,11 +100,20 @@ class Bent:
     ("bent", "said"),
     [
         (Bent(lies=True), "proved instead of refuted"),
-        (Bent(lambda a: replace(a, outcome="proved", words=(), trust="exact")), "says proved, but its evidence"),
+        (
+            Bent(lambda a: replace(a, outcome="proved", words=(), trust="exact")),
+            "says proved, but its evidence",
+        ),
         (Bent(lambda a: replace(a, evidence=a.evidence * 2)), "says proved, but its evidence"),
         (Bent(lambda a: replace(a, words=tuple(tuple(0 for _ in w) for w in a.words))), "words of"),
-        (Bent(lambda a: replace(a, words=tuple(tuple(np.array(w)) for w in a.words))), "words are tuples of int"),
-        (Bent(lambda a: replace(a, trust="checked" if a.outcome == "proved" else None)), "trust checked instead of exact"),
+        (
+            Bent(lambda a: replace(a, words=tuple(tuple(np.array(w)) for w in a.words))),
+            "words are tuples of int",
+        ),
+        (
+            Bent(lambda a: replace(a, trust="checked" if a.outcome == "proved" else None)),
+            "trust checked instead of exact",
+        ),
         (Bent(lambda a: replace(a, version="9")), "another name or version"),
         (Bent(lambda a: replace(a, outcome="sat")), "no such outcome"),
         (Bent(lambda a: replace(a, detail="")), "a timeout with a reason"),
@@ -109,7 +130,11 @@ def test_the_checks_find_what_is_wrong(bent: Bent, said: str) -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     assert main(["backends", "--check", "enumerate"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == len(CHECKS) + 1 and all(line.startswith("ok") for line in lines[:-1]) and lines[-1] == "enumerate conforms"
+    assert (
+        len(lines) == len(CHECKS) + 1
+        and all(line.startswith("ok") for line in lines[:-1])
+        and lines[-1] == "enumerate conforms"
+    )
     monkeypatch.setattr(conformance, "disagreeing", lambda claim: set())
     assert main(["backends", "--check", "enumerate", "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
@@ -126,7 +151,13 @@ def test_right_on_the_golden_claims(backend: Backend) -> None:
         if expected["exit"] != 2:
             claim = load_claim(Path(known.claim_file))
             attempt = solve(backend, claim, counterexamples=2)
-            assert (attempt.outcome, len(attempt.words)) == (expected["verdict"], min(2, int(expected["disagreeing"]))), known.folder.name
+            assert (attempt.outcome, len(attempt.words)) == (
+                expected["verdict"],
+                min(2, int(expected["disagreeing"])),
+            ), known.folder.name
             for word in attempt.words:
-                network, own = claim.network_labels(np.array([word])), claim.program_label(claim.domain.unpadded(word))
+                network, own = (
+                    claim.network_labels(np.array([word])),
+                    claim.program_label(claim.domain.unpadded(word)),
+                )
                 assert json.dumps(claim.decision.labels[int(network[0])]) != json.dumps(own)

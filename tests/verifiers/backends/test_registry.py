@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 from random_claims import random_claim
-from relucid.models.errors import InputError
-from relucid.verifiers import registry
-from relucid.verifiers.backend import Budget, Capabilities
+from relucid.common.errors import InputError
 from relucid.verifiers.backends import exhaustive
+from relucid.verifiers.race import registry
+from relucid.verifiers.race.backend import Budget, Capabilities
 
 
 class Other:
@@ -34,7 +34,12 @@ class Point:
 
 @pytest.fixture
 def third_parties(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    points = [Point("other", Other()), Point("broken", ImportError("no such library")), Point("cpsat", Other()), Point("renamed", Other())]
+    points = [
+        Point("other", Other()),
+        Point("broken", ImportError("no such library")),
+        Point("cpsat", Other()),
+        Point("renamed", Other()),
+    ]
     monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "relucid.backends" else [])
     registry._found.cache_clear()
     yield
@@ -45,7 +50,11 @@ def test_its_own() -> None:
     names = list(registry.all_backends())
     assert names[:3] == ["bab", "enumerate", "reach"]  # those that need no process first
     assert set(names) >= {"cpsat", "highs", "scip", "z3-bv", "z3-real", "bitwuzla"}
-    assert [registry.get(n).capabilities.trust for n in ("highs", "scip", "z3-bv")] == ["float", "float", "exact"]
+    assert [registry.get(n).capabilities.trust for n in ("highs", "scip", "z3-bv")] == [
+        "float",
+        "float",
+        "exact",
+    ]
 
 
 def test_an_unknown_name_lists_the_known() -> None:
@@ -58,7 +67,10 @@ def test_third_parties_are_found_and_broken_ones_explained() -> None:
     rows = {row.name: row for row in registry.describe()}
     assert registry.get("other").capabilities.description == "a third party's"
     assert rows["other"].version is None and "not installed" in rows["other"].problem
-    assert "no such library" in rows["broken"].problem and "already there" in rows["cpsat (package:cpsat)"].problem
+    assert (
+        "no such library" in rows["broken"].problem
+        and "already there" in rows["cpsat (package:cpsat)"].problem
+    )
     assert "calls itself 'other'" in rows["renamed"].problem
     assert registry.get("cpsat").capabilities.description != "a third party's"
     with pytest.raises(InputError, match="no such library"):
@@ -66,8 +78,13 @@ def test_third_parties_are_found_and_broken_ones_explained() -> None:
 
 
 def test_listing_imports_no_solver() -> None:
-    code = "import sys; from relucid.verifiers import registry; registry.describe(); print(*{'ortools', 'z3'} & set(sys.modules))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+    code = "import sys; from relucid.verifiers.race import registry; registry.describe(); print(*{'ortools', 'z3'} & set(sys.modules))"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == ""
+    )
 
 
 def test_enumeration_has_a_limit_and_keeps_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     points = project["project"]["entry-points"]
-    lines = [line for group, entries in points.items() for line in (f"[{group}]", *(f"{k} = {v}" for k, v in entries.items()))]
+    lines = [
+        line
+        for group, entries in points.items()
+        for line in (f"[{group}]", *(f"{k} = {v}" for k, v in entries.items()))
+    ]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
     return folder
 
@@ -38,7 +42,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def relucid(site: Path, *words: str) -> tuple[int, str]:
     environment = {**os.environ, "PYTHONPATH": str(site)}
     done = subprocess.run(
-        [sys.executable, "-m", "relucid", *words], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "relucid", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -52,11 +61,23 @@ def test_it_is_listed_and_conforms(site: Path) -> None:
 
 def test_it_answers_and_writes_its_formulas(site: Path, tmp_path: Path) -> None:
     status, said = relucid(
-        site, "prove", str(CORPUS / "count_sign_l3" / "claim.toml"), "--backends", "glucose", "--dump", str(tmp_path / "d"), "-q"
+        site,
+        "prove",
+        str(CORPUS / "count_sign_l3" / "claim.toml"),
+        "--backends",
+        "glucose",
+        "--dump",
+        str(tmp_path / "d"),
+        "-q",
     )
     assert status == 0 and "by glucose" in said
     assert list((tmp_path / "d" / "glucose").glob("*.cnf"))
-    assert relucid(site, "prove", str(CORPUS / "count_near_miss" / "claim.toml"), "--backends", "glucose:whole", "-q")[0] == 1
+    assert (
+        relucid(
+            site, "prove", str(CORPUS / "count_near_miss" / "claim.toml"), "--backends", "glucose:whole", "-q"
+        )[0]
+        == 1
+    )
 
 
 def test_an_unsound_one_is_found(site: Path) -> None:

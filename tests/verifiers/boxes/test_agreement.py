@@ -17,16 +17,16 @@ from box_truth import cut, floats, pieces, random_network, rectangle
 from clocks import LONG, Ticking
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relucid.models.exact_point import exact_outputs
-from relucid.models.head import Head, LogShare, Plain, Share
-from relucid.models.network import Affine, Network, Relu, integer_array
-from relucid.models.onnx_writer import with_source, write_onnx
-from relucid.models.property import Case, Property
+from relucid.models.claims.property import Case, Property
+from relucid.models.network.exact_point import exact_outputs
+from relucid.models.network.head import Head, LogShare, Plain, Share
+from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.models.network.stacked import disagreement, same_nodes, side_by_side
+from relucid.models.onnx.writer import with_source, write_onnx
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import close, decide_same_label
 from relucid.verifiers.boxes.compare import compare
-from relucid.verifiers.boxes.stacked import disagreement, same_nodes, side_by_side
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,10 @@ def nearly(rng: np.random.Generator, network: Network, chance: float) -> Network
     nodes: list[Affine | Relu] = []
     for node in network.nodes:
         if isinstance(node, Affine):
-            moved = [integer_array(w + rng.integers(-1, 2, w.shape) * (rng.random(w.shape) < chance)) for w in (*node.weights, node.bias)]
+            moved = [
+                integer_array(w + rng.integers(-1, 2, w.shape) * (rng.random(w.shape) < chance))
+                for w in (*node.weights, node.bias)
+            ]
             node = Affine(node.sources, tuple(moved[:-1]), moved[-1], node.denominator)
         nodes.append(node)
     return with_source(Network(network.input_size, tuple(nodes), "real"))
@@ -91,7 +94,14 @@ def doubled(network: Network) -> Network:
     last = len(network.nodes)
     nodes = list(side_by_side(network, network).nodes[:-1])
     eye = np.eye(network.output_size, dtype=np.int64)
-    nodes.append(Affine((last, 2 * last), (integer_array(eye), integer_array(eye)), integer_array([0] * network.output_size), 2))
+    nodes.append(
+        Affine(
+            (last, 2 * last),
+            (integer_array(eye), integer_array(eye)),
+            integer_array([0] * network.output_size),
+            2,
+        )
+    )
     return with_source(Network(network.input_size, tuple(nodes), "real"))
 
 
@@ -122,7 +132,11 @@ def test_same_label_agrees_with_exact_cutting(seed):
             assert first.index(max(first)) != second.index(max(second))
         else:  # only where they touch: at single points, or where one is tied throughout
             wide = [x for x in truth if any(abs(x - y) > Fraction(1, 10**6) for y in truth)]
-            ties = any(sorted(exact_outputs(n, (x,)))[-2:].count(max(exact_outputs(n, (x,)))) == 2 for n in (a, b) for x in (low, high))
+            ties = any(
+                sorted(exact_outputs(n, (x,)))[-2:].count(max(exact_outputs(n, (x,)))) == 2
+                for n in (a, b)
+                for x in (low, high)
+            )
             assert not wide or ties or found.reason.startswith("exact arithmetic")
     assert seen["proved"] >= 2
 
@@ -136,7 +150,11 @@ def test_no_grid_point_contradicts_a_proof_on_two_inputs(seed):
         return
     b = nearly(rng, a, 0.05)
     found = same(a, b, box((-1, 1), (-1, 1)), 0.5)
-    apart = [p for p in ((Fraction(i, 8), Fraction(j, 8)) for i in range(-8, 9) for j in range(-8, 9)) if label(a, p) != label(b, p)]
+    apart = [
+        p
+        for p in ((Fraction(i, 8), Fraction(j, 8)) for i in range(-8, 9) for j in range(-8, 9))
+        if label(a, p) != label(b, p)
+    ]
     if found.verdict == "proved":
         assert not apart
     if found.verdict == "refuted":
@@ -148,16 +166,37 @@ def test_disagreement_is_that_the_labels_differ_ties_included():
     for a in product(range(3), repeat=3):
         for b in product(range(3), repeat=3):
             outputs = [Fraction(v) for v in (*a, *b)]
-            told = [(c, j) for c in range(3) for j in range(3) if c != j and all(r.holds([], outputs) for r in disagreement(c, j, 3))]
+            told = [
+                (c, j)
+                for c in range(3)
+                for j in range(3)
+                if c != j and all(r.holds([], outputs) for r in disagreement(c, j, 3))
+            ]
             assert bool(told) == (a.index(max(a)) != b.index(max(b)))
             assert all(c == a.index(max(a)) for c, _ in told)
 
 
 TIES = {  # what the two give on [0, 1], and the verdicts that are right; float bounds cannot tell a tie from nearly one
-    "tied throughout, both": (([[0.0], [0.0]], [1.0, 1.0]), ([[1.0], [1.0]], [0.0, 0.0]), ("proved", "unknown")),
-    "tied throughout, and the second prefers 1": (([[1.0], [1.0]], [0.0, 0.0]), ([[0.0], [1.0]], [0.0, 1.0]), ("refuted",)),
-    "the first prefers 1, the second is tied": (([[0.0], [1.0]], [0.0, 1.0]), ([[1.0], [1.0]], [0.0, 0.0]), ("refuted",)),
-    "tied throughout, and the second prefers 0": (([[1.0], [1.0]], [0.0, 0.0]), ([[0.0], [1.0]], [2.0, 0.0]), ("proved", "unknown")),
+    "tied throughout, both": (
+        ([[0.0], [0.0]], [1.0, 1.0]),
+        ([[1.0], [1.0]], [0.0, 0.0]),
+        ("proved", "unknown"),
+    ),
+    "tied throughout, and the second prefers 1": (
+        ([[1.0], [1.0]], [0.0, 0.0]),
+        ([[0.0], [1.0]], [0.0, 1.0]),
+        ("refuted",),
+    ),
+    "the first prefers 1, the second is tied": (
+        ([[0.0], [1.0]], [0.0, 1.0]),
+        ([[1.0], [1.0]], [0.0, 0.0]),
+        ("refuted",),
+    ),
+    "tied throughout, and the second prefers 0": (
+        ([[1.0], [1.0]], [0.0, 0.0]),
+        ([[0.0], [1.0]], [2.0, 0.0]),
+        ("proved", "unknown"),
+    ),
 }
 
 
@@ -184,7 +223,13 @@ def test_a_network_against_itself_is_proved_across_its_own_boundary():
 def test_networks_with_other_heads_are_not_the_same():
     """What the files give differs, although all nodes are the same."""
     a, shares = network_of_labels(3, 2), [Share((0, 1), k) for k in range(2)]
-    heads = [None, Head((Plain(0), Plain(1))), Head((*shares,)), Head((*shares[::-1],)), Head((*(LogShare((0, 1), k) for k in range(2)),))]
+    heads = [
+        None,
+        Head((Plain(0), Plain(1))),
+        Head((*shares,)),
+        Head((*shares[::-1],)),
+        Head((*(LogShare((0, 1), k) for k in range(2)),)),
+    ]
     for one, first in enumerate(heads):
         for other, second in enumerate(heads):
             assert same_nodes(replace(a, head=first), replace(a, head=second)) == (one == other)
@@ -204,7 +249,9 @@ def test_close_copies_are_proved_by_their_difference():
     sizes = [(24, 20), (20, 20), (20, 3)]
     layers = [(rng.normal(0, 1, (n, m)) / np.sqrt(m), rng.normal(0, 0.3, n)) for m, n in sizes]
     a = with_source(floats(*((np.float32(w), np.float32(c)) for w, c in layers)))
-    b = with_source(floats(*((np.float32(w + rng.normal(0, 1e-4, w.shape)), np.float32(c)) for w, c in layers)))
+    b = with_source(
+        floats(*((np.float32(w + rng.normal(0, 1e-4, w.shape)), np.float32(c)) for w, c in layers))
+    )
     stated = box(*[(-0.15, 0.15)] * 24)
     found = same(a, b, stated, 20.0)
     assert found.verdict == "proved"
@@ -225,7 +272,9 @@ def test_epsilon_of_networks_of_different_shapes(seed):
         assert found.verdict == verdict or free.bound < 1e-9
     for _ in range(30):
         point = [Fraction(int(v), 16) for v in rng.integers(-16, 17, 2)]
-        assert max(abs(u - v) for u, v in zip(exact_outputs(a, point), exact_outputs(b, point), strict=True)) <= Fraction(free.bound)
+        assert max(
+            abs(u - v) for u, v in zip(exact_outputs(a, point), exact_outputs(b, point), strict=True)
+        ) <= Fraction(free.bound)
 
 
 def test_whoever_disagrees_is_close_in_the_first_network():
@@ -241,10 +290,15 @@ def test_whoever_disagrees_is_close_in_the_first_network():
 
 def test_exactly_epsilon_is_within():
     a = with_source(floats(([[1.0]], [0.0])))
-    b = with_source(floats(([[1.0], [0.0]], [2.0, 1.0]), ([[1.0, 0.0]], [-1.0])))  # one more, on [0, 1], by another way
+    b = with_source(
+        floats(([[1.0], [0.0]], [2.0, 1.0]), ([[1.0, 0.0]], [-1.0]))
+    )  # one more, on [0, 1], by another way
     found = decide_against(a, b, box((0, 1)), Fraction(1), deadline=time.monotonic() + 1)
     assert found.verdict != "refuted"
-    assert decide_against(a, b, box((0, 1)), Fraction(99, 100), deadline=time.monotonic() + 5).verdict == "refuted"
+    assert (
+        decide_against(a, b, box((0, 1)), Fraction(99, 100), deadline=time.monotonic() + 5).verdict
+        == "refuted"
+    )
 
 
 def test_epsilon_of_many_inputs_is_searched(monkeypatch):
@@ -252,16 +306,26 @@ def test_epsilon_of_many_inputs_is_searched(monkeypatch):
     total = np.full((1, 20), 2.0**-4)
     a = with_source(floats((np.concatenate([total, -total]), [0.0, 0.0]), ([[1.0, 1.0]], [0.0])))
     part = Affine((0, 2), (integer_array([[-1] * 20]), integer_array([[32]])), integer_array([0]), 16)
-    b = with_source(Network(20, (Affine((0,), (integer_array([[1] * 20]),), integer_array([0]), 16), Relu(1), part), "real"))
+    b = with_source(
+        Network(
+            20, (Affine((0,), (integer_array([[1] * 20]),), integer_array([0]), 16), Relu(1), part), "real"
+        )
+    )
     stated = box(*[(-1, 1)] * 20)
-    assert compare(a, b, stated.cases[0].lower, stated.cases[0].upper, deadline=time.monotonic() + 2).bound > 0.6
+    assert (
+        compare(a, b, stated.cases[0].lower, stated.cases[0].upper, deadline=time.monotonic() + 2).bound > 0.6
+    )
     found = decide_against(a, b, stated, Fraction(1, 100), deadline=time.monotonic() + 10)
     assert (found.verdict, found.backend) == ("proved", "exact")
     monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
     found = decide_against(a, b, stated, Fraction(1, 100), deadline=time.monotonic() + 10)
     assert (found.verdict, found.backend) == ("proved", "split-relus")
-    moved = with_source(Network(20, (b.nodes[0], Relu(1), Affine((0, 2), part.weights, integer_array([1]), 16)), "real"))
-    assert decide_against(a, moved, stated, Fraction(1, 20), deadline=time.monotonic() + 10).verdict == "refuted"
+    moved = with_source(
+        Network(20, (b.nodes[0], Relu(1), Affine((0, 2), part.weights, integer_array([1]), 16)), "real")
+    )
+    assert (
+        decide_against(a, moved, stated, Fraction(1, 20), deadline=time.monotonic() + 10).verdict == "refuted"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -272,9 +336,13 @@ def files(tmp_path_factory):
     for name, network in (("a", a), ("b", doubled(a)), ("c", nearly(rng, a, 0.5))):
         (folder / f"{name}.onnx").write_bytes(network.source)
     (folder / "one.onnx").write_bytes(write_onnx(floats(([[1.0, 1.0]], [0.0]))))
-    declared = "".join(f"(declare-const X_{i} Real)(assert (>= X_{i} -0.5))(assert (<= X_{i} 0.5))" for i in range(2))
+    declared = "".join(
+        f"(declare-const X_{i} Real)(assert (>= X_{i} -0.5))(assert (<= X_{i} 0.5))" for i in range(2)
+    )
     for name, outputs in (("box", a.output_size), ("onebox", 1)):
-        (folder / f"{name}.vnnlib").write_text(declared + "".join(f"(declare-const Y_{j} Real)" for j in range(outputs)))
+        (folder / f"{name}.vnnlib").write_text(
+            declared + "".join(f"(declare-const Y_{j} Real)" for j in range(outputs))
+        )
     return folder
 
 
@@ -284,25 +352,39 @@ def run(folder, *words, seconds=LONG):
 
 
 def test_the_command_line(files):
-    found = json.loads(run(files, "a.onnx", "box.vnnlib", "--against", "a.onnx", "--same-label", "--json").stdout)
+    found = json.loads(
+        run(files, "a.onnx", "box.vnnlib", "--against", "a.onnx", "--same-label", "--json").stdout
+    )
     assert (found["verdict"], found["backend"], found["word"]) == ("proved", "identical", "unsat")
     result = run(files, "a.onnx", "box.vnnlib", "--against", "c.onnx", "--same-label")
     assert result.returncode in (0, 1) and result.stdout.splitlines()[0] in ("sat", "unsat")
-    result = run(files, "a.onnx", "box.vnnlib", "--against", "b.onnx", seconds=20)  # none of its own would be the last
+    result = run(
+        files, "a.onnx", "box.vnnlib", "--against", "b.onnx", seconds=20
+    )  # none of its own would be the last
     assert result.returncode == 0 and result.stdout.startswith("at most ")
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["a.onnx", "box.vnnlib", "--same-label"], "--same-label: is about two networks; give the second one with --against"),
+        (
+            ["a.onnx", "box.vnnlib", "--same-label"],
+            "--same-label: is about two networks; give the second one with --against",
+        ),
         (
             ["a.onnx", "box.vnnlib", "--against", "b.onnx", "--same-label", "--epsilon", "1"],
             "--same-label: and --epsilon are two questions",
         ),
-        (["one.onnx", "onebox.vnnlib", "--against", "one.onnx", "--same-label"], "one.onnx: has 1 outputs; --same-label compares 2 to 256"),
+        (
+            ["one.onnx", "onebox.vnnlib", "--against", "one.onnx", "--same-label"],
+            "one.onnx: has 1 outputs; --same-label compares 2 to 256",
+        ),
     ],
 )
 def test_errors(files, words, message):
     result = run(files, *words)
-    assert (result.returncode, result.stdout) == (2, "") and message in result.stderr and result.stderr.count("\n") == 1
+    assert (
+        (result.returncode, result.stdout) == (2, "")
+        and message in result.stderr
+        and result.stderr.count("\n") == 1
+    )

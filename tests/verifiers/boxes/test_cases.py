@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid.cli import main
-from relucid.models.network import feed_forward
-from relucid.models.onnx_writer import write_onnx
-from relucid.models.vnnlib import read_vnnlib
-from relucid.verifiers.boxes import first_bounds as first_bounds_module
+from relucid.cli.main import main
+from relucid.models.claims.vnnlib import read_vnnlib
+from relucid.models.network.network import feed_forward
+from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.engines.boxes import first_bounds as first_bounds_module
 
 CASES = Path(__file__).parents[4] / "shared" / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not there")
@@ -28,7 +28,9 @@ def net(tmp_path: Path) -> str:
     return str(tmp_path / "net.onnx")
 
 
-def test_an_empty_box_is_unsat_with_a_warning(net: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_box_is_unsat_with_a_warning(
+    net: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "spec.vnnlib").write_text(EMPTY)
     files = [net, str(tmp_path / "spec.vnnlib")]
     for more in ([], ["--quiet"], ["--against", net, "--epsilon", "1"], ["--proof", str(tmp_path / "p")]):
@@ -38,7 +40,11 @@ def test_an_empty_box_is_unsat_with_a_warning(net: str, tmp_path: Path, capsys: 
     assert main(["verify", *files, "--check", str(tmp_path / "p")]) == 0
     assert main(["verify", *files, "--json"]) in (0, 1)
     told = json.loads(capsys.readouterr().out.split("\n", 1)[1])
-    assert told["warnings"] == [WARNING.format(3, 4)] and told["evidence"] == {"cases": 0, "polyhedra": 0, "parts": {}}
+    assert told["warnings"] == [WARNING.format(3, 4)] and told["evidence"] == {
+        "cases": 0,
+        "polyhedra": 0,
+        "parts": {},
+    }
 
 
 @needs_cases
@@ -74,14 +80,18 @@ def text_of(boxes: int, outputs: int = 1) -> str:
 
 
 @pytest.mark.parametrize(("boxes", "outputs"), [(40, 1), (40, 3), (1000, 1)])
-def test_the_work_grows_with_the_number_of_cases(net: str, monkeypatch: pytest.MonkeyPatch, boxes: int, outputs: int) -> None:
+def test_the_work_grows_with_the_number_of_cases(
+    net: str, monkeypatch: pytest.MonkeyPatch, boxes: int, outputs: int
+) -> None:
     """Counted in functions that are bounded, and in batches: linear, with no case looked at alone."""
-    from relucid.models.onnx_reader import load_onnx
+    from relucid.models.onnx.reader import load_onnx
 
     bounded: list[int] = []
     honest = first_bounds_module.upper_bounds
     monkeypatch.setattr(
-        first_bounds_module, "upper_bounds", lambda net, start, *more: bounded.append(len(start.part)) or honest(net, start, *more)
+        first_bounds_module,
+        "upper_bounds",
+        lambda net, start, *more: bounded.append(len(start.part)) or honest(net, start, *more),
     )
     stated = read_vnnlib(text_of(boxes, outputs))
     found = decide(load_onnx(net), stated, deadline=1e9, threads=1)

@@ -10,15 +10,16 @@ import pytest
 from box_truth import random_network
 from hypothesis import given
 from hypothesis import strategies as st
-from relucid.verifiers.boxes import clip, relu_split
-from relucid.verifiers.boxes.batch import Weighed
-from relucid.verifiers.boxes.bounds import Parts, tightened
-from relucid.verifiers.boxes.floats import float_network
-from relucid.verifiers.boxes.halves import split_neurons
-from relucid.verifiers.boxes.input_split import _divided
-from relucid.verifiers.boxes.slopes import usual_slopes
-from relucid.verifiers.boxes.tree import Tree
-from relucid.verifiers.boxes.work import branch_and_bound
+from relucid.verifiers.bounds import clip
+from relucid.verifiers.bounds.batch import Weighed
+from relucid.verifiers.bounds.box_bounds import Parts, tightened
+from relucid.verifiers.bounds.floats import float_network
+from relucid.verifiers.bounds.slopes import usual_slopes
+from relucid.verifiers.engines.boxes import relu_split
+from relucid.verifiers.engines.boxes.halves import split_neurons
+from relucid.verifiers.engines.boxes.input_split import _divided
+from relucid.verifiers.engines.boxes.tree import Tree
+from relucid.verifiers.engines.boxes.work import branch_and_bound
 
 
 @given(st.integers(0, 10**6))
@@ -38,7 +39,11 @@ def test_halves_cover_the_part(seed):
         a, b = getattr(halves, name)
         whole = getattr(parts, name)[0]
         changed = np.flatnonzero((a != whole) | (b != whole))
-        assert (np.minimum(a, b) == whole).all() if name in ("low", "lower") else (np.maximum(a, b) == whole).all()
+        assert (
+            (np.minimum(a, b) == whole).all()
+            if name in ("low", "lower")
+            else (np.maximum(a, b) == whole).all()
+        )
         assert len(changed) <= 1
     input_cut = np.flatnonzero(halves.high[0] != parts.high[0])
     assert (halves.high[0, input_cut] == halves.low[1, input_cut]).all()
@@ -56,17 +61,27 @@ def test_phases_cover_the_part(seed):
     tree = Tree(3)
     some = np.zeros(3, dtype=int)
     slopes = usual_slopes(lower, upper)
-    whole = relu_split.Phases(lower, upper, zero.astype(np.int8), slopes, zero, some, np.ones(3), zero[:, 0], tree.roots)
+    whole = relu_split.Phases(
+        lower, upper, zero.astype(np.int8), slopes, zero, some, np.ones(3), zero[:, 0], tree.roots
+    )
     neuron = rng.integers(0, 5, 3)
     at = np.arange(3)
     off, on = split_neurons(tree, whole, neuron)
     assert (off.phase[at, neuron] == -1).all() and (on.phase[at, neuron] == 1).all()
-    assert sorted([*off.node, *on.node]) == [3, 4, 5, 6, 7, 8] and (off.weight + on.weight == whole.weight).all()
+    assert (
+        sorted([*off.node, *on.node]) == [3, 4, 5, 6, 7, 8] and (off.weight + on.weight == whole.weight).all()
+    )
     for side in (0, 1):
         half = relu_split._half(whole, neuron, side)
-        assert ((half.lower if side else half.upper)[at, neuron] == 0).all() and (half.phase[at, neuron] == 2 * side - 1).all()
+        assert ((half.lower if side else half.upper)[at, neuron] == 0).all() and (
+            half.phase[at, neuron] == 2 * side - 1
+        ).all()
         (half.lower if side else half.upper)[at, neuron] = (lower if side else upper)[at, neuron]
-        assert (half.lower == lower).all() and (half.upper == upper).all() and (np.abs(half.phase).sum(axis=1) == 1).all()
+        assert (
+            (half.lower == lower).all()
+            and (half.upper == upper).all()
+            and (np.abs(half.phase).sum(axis=1) == 1).all()
+        )
 
 
 @given(st.integers(0, 10**6), st.sampled_from([0, 2**-60, 2**-40]))
@@ -82,7 +97,9 @@ def test_no_combination_refutes_a_point_that_satisfies_all_rows(seed, slack):
     part = clip._Boxes(low.copy(), high.copy())
     assert not clip._contradict(part, slope, constant, rows).any()
     for _ in range(3):
-        assert not clip._clip(part, slope, clip._largest(part, slope, constant), np.zeros(rows, dtype=bool)).any()
+        assert not clip._clip(
+            part, slope, clip._largest(part, slope, constant), np.zeros(rows, dtype=bool)
+        ).any()
     assert ((part.low <= point) & (point <= part.high)).all()
 
 
@@ -117,7 +134,9 @@ def test_every_part_is_visited_once(threads, batch):
         children = [c for v in parts.values.tolist() for c in (2 * v, 2 * v + 1) if c <= 500]
         return (_Numbers.of(children) if children else None), ""
 
-    found = branch_and_bound(_Numbers.of([1]), step, batch=batch, threads=threads, deadline=float("inf"), progress=lambda t: None)
+    found = branch_and_bound(
+        _Numbers.of([1]), step, batch=batch, threads=threads, deadline=float("inf"), progress=lambda t: None
+    )
     assert sorted(seen) == list(range(1, 501)) and (found.status, found.parts) == ("done", 500)
 
 
@@ -127,4 +146,6 @@ def test_a_step_that_fails_is_no_proof(threads):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        branch_and_bound(_Numbers.of([1]), step, batch=4, threads=threads, deadline=float("inf"), progress=lambda t: None)
+        branch_and_bound(
+            _Numbers.of([1]), step, batch=4, threads=threads, deadline=float("inf"), progress=lambda t: None
+        )

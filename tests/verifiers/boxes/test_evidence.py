@@ -11,16 +11,16 @@ import pytest
 from box_truth import above, floats, random_network
 from hypothesis import given
 from hypothesis import strategies as st
-from relucid.models.property import Property
+from relucid.models.claims.property import Property
+from relucid.verifiers.bounds.box_bounds import Parts
+from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.boxes import decide as decide_module
-from relucid.verifiers.boxes import first_bounds as first_bounds_module
 from relucid.verifiers.boxes.answer import Answer
-from relucid.verifiers.boxes.bounds import Parts
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.boxes.evidence import Evidence, How, Lost
-from relucid.verifiers.boxes.floats import float_network
-from relucid.verifiers.boxes.halves import cut_inputs, split_neurons
-from relucid.verifiers.boxes.tree import Tree
+from relucid.verifiers.engines.boxes import first_bounds as first_bounds_module
+from relucid.verifiers.engines.boxes.halves import cut_inputs, split_neurons
+from relucid.verifiers.engines.boxes.tree import Tree
 
 
 def grown(rng: np.random.Generator, polyhedra: int, splits: int) -> tuple[Tree, list[int]]:
@@ -54,7 +54,11 @@ def test_no_part_is_settled_or_split_twice(seed, polyhedra, splits):
     tree, open_ = grown(rng, polyhedra, splits)
     node = np.array(open_[:1])
     tree.settle(node, How.BOUNDS)
-    for act in (lambda: tree.settle(node, How.BOUNDS), lambda: tree.split(node), lambda: tree.settle(np.array([10**6]), How.BOUNDS)):
+    for act in (
+        lambda: tree.settle(node, How.BOUNDS),
+        lambda: tree.split(node),
+        lambda: tree.settle(np.array([10**6]), How.BOUNDS),
+    ):
         with pytest.raises(Lost):
             act()
     with pytest.raises(Lost):
@@ -125,7 +129,10 @@ TENT = floats(([[1.0], [1.0]], [1.0, 0.0]), ([[1.0, -2.0]], [0.0]))  # of height
 
 def boxes(limits):
     """One box of length 1/100 for each limit that must not be reached, from -1 on."""
-    cases = [above(limit, low=-1 + Fraction(k, 100), high=-1 + Fraction(k + 1, 100)).cases[0] for k, limit in enumerate(limits)]
+    cases = [
+        above(limit, low=-1 + Fraction(k, 100), high=-1 + Fraction(k + 1, 100)).cases[0]
+        for k, limit in enumerate(limits)
+    ]
     return Property(1, 1, tuple(cases))
 
 
@@ -135,7 +142,9 @@ def test_bounds_of_all_cases_come_first(monkeypatch):
     limits = [Fraction(min(k + 1, 200 - k), 100) + Fraction(1, 1000) for k in range(150)]
     found = decide(TENT, boxes(limits), deadline=1e9, threads=1)
     assert found.verdict == "proved" and found.evidence == Evidence.at_roots(150, 150, How.BOUNDS)
-    assert [(s.backend, s.outcome, s.detail) for s in found.steps] == [("bounds", "proved", "150 of 150 cases")]
+    assert [(s.backend, s.outcome, s.detail) for s in found.steps] == [
+        ("bounds", "proved", "150 of 150 cases")
+    ]
     limits[120] -= Fraction(1, 500)
     found = decide(TENT, boxes(limits), deadline=1e9, threads=1)
     assert found.verdict == "refuted" and Fraction(found.witness.input[0]) <= Fraction(21, 100)

@@ -9,19 +9,19 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
-from relucid.cli import main
-from relucid.models.enclosures import exp, log
-from relucid.models.exact_point import exact_outputs
-from relucid.models.head import Wanted
-from relucid.models.head_property import HeadProperty
-from relucid.models.head_rows import MOST_BITS
-from relucid.models.onnx_reader import read_onnx
-from relucid.models.property import Case, Property, Row
-from relucid.models.runtime import OnnxRuntime
+from relucid.cli.main import main
+from relucid.models.claims.head_property import HeadProperty
+from relucid.models.claims.head_rows import MOST_BITS
+from relucid.models.claims.property import Case, Property, Row
+from relucid.models.network.enclosures import exp, log
+from relucid.models.network.exact_point import exact_outputs
+from relucid.models.network.head import Wanted
+from relucid.models.network.runtime import OnnxRuntime
+from relucid.models.onnx.reader import read_onnx
 from relucid.verifiers.boxes import heads
-from relucid.verifiers.boxes.certificate import proof_lines
 from relucid.verifiers.boxes.heads import TOO_CLOSE, decide_on_logits
-from relucid.verifiers.proof.box_checker import check_box_proof
+from relucid.verifiers.proof.boxes.checker import check_box_proof
+from relucid.verifiers.proof.boxes.producer import proof_lines
 from relucid.verifiers.proof.format import Rejected
 
 INPUTS = 2
@@ -44,16 +44,28 @@ def network(end, rng):
     }  # fmt: skip
     tensors = [numpy_helper.from_array(v.astype(np.float32), k) for k, v in arrays.items()]
     tensors.append(numpy_helper.from_array(np.float32(1), "one"))
-    nodes = [parser.parse_node(line) for line in f"g = Gemm(x, a, c)\nh = Relu(g)\nz = Gemm(h, w, b)\n{text}".splitlines()]
-    ends = [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, INPUTS)), helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
+    nodes = [
+        parser.parse_node(line)
+        for line in f"g = Gemm(x, a, c)\nh = Relu(g)\nz = Gemm(h, w, b)\n{text}".splitlines()
+    ]
+    ends = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, INPUTS)),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+    ]
     graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors)
-    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+    data = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8
+    ).SerializeToString()
     return read_onnx(data, origin="n", wanted=Wanted())
 
 
 def samples(net, count=2500):
     side = int(count**0.5)
-    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, side)] * INPUTS), axis=-1).reshape(-1, INPUTS).astype(np.float32)
+    grid = (
+        np.stack(np.meshgrid(*[np.linspace(-1, 1, side)] * INPUTS), axis=-1)
+        .reshape(-1, INPUTS)
+        .astype(np.float32)
+    )
     return OnnxRuntime(net).run(grid).astype(np.float64)
 
 
@@ -106,7 +118,12 @@ def test_verdicts_agree_with_sampling(end):
         rows = [row([(one, sign)], -sign * limit, strict=bool(rng.integers(2)))]
         if outputs > 1 and rng.random() < 0.6:
             other = (one + 1) % outputs
-            rows.append(row([(other, 1), (one, -1)], Fraction(int(rng.integers(-3, 4)), 10) if end not in ("log softmax",) else 0))
+            rows.append(
+                row(
+                    [(other, 1), (one, -1)],
+                    Fraction(int(rng.integers(-3, 4)), 10) if end not in ("log softmax",) else 0,
+                )
+            )
         polyhedra = [tuple(rows)] if rng.random() < 0.6 else [(r,) for r in rows]
         verdicts.append(agrees(net, stated(outputs, *polyhedra), values))
     assert {"proved", "refuted"} <= set(verdicts) and verdicts.count("unknown") <= 1, verdicts
@@ -165,7 +182,10 @@ def test_proofs_are_about_the_threshold_that_is_asked():
     net = network("sigmoids", np.random.default_rng(8))
     high = float(samples(net)[:, 0].max())
     names = {"network": "n", "property": "p"}
-    asked = {t: HeadProperty(stated(2, (row([(0, 1)], -Fraction(high + t)),)), net.head, net.output_size) for t in (1e-2, -1e-2)}
+    asked = {
+        t: HeadProperty(stated(2, (row([(0, 1)], -Fraction(high + t)),)), net.head, net.output_size)
+        for t in (1e-2, -1e-2)
+    }
     lines = list(proof_lines(net, asked[1e-2].outer(), names, time.monotonic() + 20))
     assert check_box_proof(net, asked[1e-2].outer(), names, iter(lines)).leaves > 0
     with pytest.raises(Rejected):
@@ -173,7 +193,11 @@ def test_proofs_are_about_the_threshold_that_is_asked():
 
 
 def spec(asked):
-    lines = [f"(declare-const {k}_{i} Real)" for k, n in (("X", asked.inputs), ("Y", asked.outputs)) for i in range(n)]
+    lines = [
+        f"(declare-const {k}_{i} Real)"
+        for k, n in (("X", asked.inputs), ("Y", asked.outputs))
+        for i in range(n)
+    ]
     lines += [f"(assert (>= X_{i} -1))(assert (<= X_{i} 1))" for i in range(asked.inputs)]
     for r in asked.cases[0].unsafe[0]:
         terms = " ".join(f"(* {c.numerator}.0 Y_{j})" for j, c in r.y)
@@ -201,7 +225,9 @@ def test_proofs_and_witnesses_are_checked_from_their_files(end, tmp_path, capsys
 def test_aptp_says_that_it_cannot(tmp_path, capsys):
     net = network("sigmoids", np.random.default_rng(4))
     (tmp_path / "n.onnx").write_bytes(net.source)
-    (tmp_path / "s.vnnlib").write_text(spec(stated(2, (row([(0, 1)], -Fraction(999, 1000)), row([(0, -1)], 0)))))
+    (tmp_path / "s.vnnlib").write_text(
+        spec(stated(2, (row([(0, 1)], -Fraction(999, 1000)), row([(0, -1)], 0))))
+    )
     files = [str(tmp_path / name) for name in ("n.onnx", "s.vnnlib")]
     assert main(["verify", *files, "--proof", str(tmp_path / "p"), "--format", "aptp"]) == 3
     assert "APTP speaks of the outputs of a file" in capsys.readouterr().out and not (tmp_path / "p").exists()
@@ -215,14 +241,18 @@ def test_a_property_in_version_2_names_the_label(tmp_path, capsys):
         "maps = ai.onnx.ml.ZipMap<classlabels_int64s=[3,5,9]>(p)"
     )
     label = helper.make_tensor_value_info("label", TensorProto.INT64, None)
-    floats = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    floats = helper.make_map_type_proto(
+        TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    )
     maps = helper.make_value_info("maps", helper.make_sequence_type_proto(floats))
     graph = helper.make_graph(
         [parser.parse_node(line) for line in text.splitlines()], "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 2))],
         [label, maps], [numpy_helper.from_array(v, k) for k, v in arrays.items()],
     )  # fmt: skip
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid("ai.onnx.ml", 3)]
-    (tmp_path / "n.onnx").write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+    (tmp_path / "n.onnx").write_bytes(
+        helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    )
     grid = np.stack(np.meshgrid(*[np.linspace(0.25, 1, 60)] * 2), axis=-1).reshape(-1, 2)
     reached = {[3, 5, 9][k] for k in (grid @ arrays["w"]).argmax(axis=1)}
     for names in (("label", "Y"), ("A", "B")):  # by name, or by place
@@ -232,7 +262,9 @@ def test_a_property_in_version_2_names_the_label(tmp_path, capsys):
                 f"(declare-output {names[1]} float32 [1,3]))(assert (and (>= X[0,0] 0.25) (<= X[0,0] 1.0) (>= X[0,1] 0.25) (<= X[0,1] 1.0)))"
                 f"(assert (== {names[0]}[0,0] {wanted}))"
             )
-            assert main(["verify", str(tmp_path / "n.onnx"), str(tmp_path / "s.vnnlib")]) == (wanted in reached), (names, wanted)
+            assert main(["verify", str(tmp_path / "n.onnx"), str(tmp_path / "s.vnnlib")]) == (
+                wanted in reached
+            ), (names, wanted)
             first = capsys.readouterr().out.split()[0]
             assert first == ("sat" if wanted in reached else "unsat")
     assert 0 < len(reached) < 3
@@ -248,5 +280,9 @@ def test_a_threshold_that_is_the_result_as_far_as_bits_tell_is_left_open(bits):
     low, high = -log(sums[1], bits)[1], -log(sums[0], bits)[0]
     for threshold, word in ((low, "refuted"), (high, "proved")):
         answer, _ = decided(net, Property(INPUTS, 3, (Case(point, point, ((row([(0, 1)], -threshold),),)),)))
-        assert answer.verdict in (("unknown", word) if bits < MOST_BITS else ("unknown",)), (bits, word, answer.reason)
+        assert answer.verdict in (("unknown", word) if bits < MOST_BITS else ("unknown",)), (
+            bits,
+            word,
+            answer.reason,
+        )
         assert bits < MOST_BITS or "bits tell" in answer.reason

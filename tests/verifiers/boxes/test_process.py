@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from relucid.cli import main
+from relucid.cli.main import main
 from relucid.verifiers.boxes import process
 from relucid.verifiers.boxes.answer import Answer
 from relucid.verifiers.boxes.evidence import Evidence, How
@@ -25,14 +25,22 @@ def child_says(monkeypatch: pytest.MonkeyPatch, *messages: object, then: str = "
 def test_an_answer_stands_whatever_becomes_of_its_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     child_says(monkeypatch, {"decided": PROVED}, then="time.sleep(60)")
     found = verify_files("n", "s", timeout=0.5, trust=None)
-    assert (found.verdict, found.trust, found.certificate) == ("proved", "exact", "not checked: the time limit was reached")
+    assert (found.verdict, found.trust, found.certificate) == (
+        "proved",
+        "exact",
+        "not checked: the time limit was reached",
+    )
     child_says(monkeypatch, {"decided": PROVED}, then="ballast = bytearray(2 * 10**8); time.sleep(60)")
     found = verify_files("n", "s", timeout=50, memory_mb=100, trust=None)
     assert found.verdict == "proved" and found.certificate.startswith("not checked: it needs more memory")
 
 
-@pytest.mark.parametrize("evidence", [None, {"cases": 1, "polyhedra": 1, "joined": 0, "splits": 1, "settled": [["BOUNDS", 1]]}])
-def test_proved_without_evidence_that_adds_up_is_no_answer(monkeypatch: pytest.MonkeyPatch, evidence: object) -> None:
+@pytest.mark.parametrize(
+    "evidence", [None, {"cases": 1, "polyhedra": 1, "joined": 0, "splits": 1, "settled": [["BOUNDS", 1]]}]
+)
+def test_proved_without_evidence_that_adds_up_is_no_answer(
+    monkeypatch: pytest.MonkeyPatch, evidence: object
+) -> None:
     child_says(monkeypatch, {"answer": {**PROVED, "evidence": evidence}})
     with pytest.raises(ValueError, match=r"needs evidence|do not tile"):
         verify_files("n", "s", timeout=50)
@@ -49,8 +57,12 @@ def test_silence_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     assert verify_files("n", "s", timeout=0.2).word == "timeout"
 
 
-def test_a_contradiction_is_status_4(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    child_says(monkeypatch, {"decided": PROVED}, {"contradiction": ["the checker rejects its proof", str(tmp_path)]})
+def test_a_contradiction_is_status_4(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    child_says(
+        monkeypatch, {"decided": PROVED}, {"contradiction": ["the checker rejects its proof", str(tmp_path)]}
+    )
     with pytest.raises(Contradiction) as raised:
         verify_files("n", "s", timeout=50)
     assert raised.value.artefacts == str(tmp_path)

@@ -8,12 +8,12 @@ import time
 import numpy as np
 import pytest
 from box_truth import above, floats
-from relucid.verifiers.boxes import searches
+from relucid.verifiers.bounds.floats import float_network
+from relucid.verifiers.bounds.rows import Rows
 from relucid.verifiers.boxes.evidence import Evidence, How, Lost
-from relucid.verifiers.boxes.floats import float_network
 from relucid.verifiers.boxes.race import Entrant, decided, race
-from relucid.verifiers.boxes.rows import Rows
-from relucid.verifiers.boxes.work import Cancelled, Searched
+from relucid.verifiers.engines.boxes import searches
+from relucid.verifiers.engines.boxes.work import Cancelled, Searched
 
 DONE, FOUND, STUCK, TIMEOUT = (Searched(status, 1) for status in ("done", "found", "stuck", "timeout"))
 
@@ -55,19 +55,27 @@ def soon():
 def test_the_first_to_decide_ends_the_others(found):
     heard = threading.Event()
     ended = race([Entrant("slow", waits(heard)), Entrant("quick", says(found), after=0.01)], 2, soon())
-    assert [(e.entrant.name, e.found) for e in ended] == [("slow", None), ("quick", found)] and decided(ended) is ended[-1]
+    assert [(e.entrant.name, e.found) for e in ended] == [("slow", None), ("quick", found)] and decided(
+        ended
+    ) is ended[-1]
     assert (ended[-1].evidence is None) == (found is FOUND)
     assert heard.wait(10)
 
 
 def test_who_waits_begins_when_nobody_runs():
     ended = race([Entrant("first", says(STUCK)), Entrant("last", says(DONE), after=1e6)], 2, soon())
-    assert [e.entrant.name for e in ended] == ["first", "last"] and decided(ended).evidence == Evidence.at_roots(1, 2, How.BOUNDS)
+    assert [e.entrant.name for e in ended] == ["first", "last"] and decided(
+        ended
+    ).evidence == Evidence.at_roots(1, 2, How.BOUNDS)
 
 
 def test_who_waits_does_not_begin_after_the_end():
     begun = []
-    ended = race([Entrant("first", says(FOUND)), Entrant("last", lambda progress, tree: begun.append(1), after=1e6)], 2, soon())
+    ended = race(
+        [Entrant("first", says(FOUND)), Entrant("last", lambda progress, tree: begun.append(1), after=1e6)],
+        2,
+        soon(),
+    )
     assert [e.entrant.name for e in ended] == ["first"] and not begun
 
 
@@ -83,9 +91,14 @@ def test_the_word_of_one_without_a_proof_decides_nothing():
         return says(DONE, how=How.WORD)(progress, tree)
 
     ended = race([Entrant("prover", prover), Entrant("word", word)], 2, soon())
-    assert decided(ended) is None and {e.entrant.name: e.found for e in ended} == {"prover": STUCK, "word": DONE}
+    assert decided(ended) is None and {e.entrant.name: e.found for e in ended} == {
+        "prover": STUCK,
+        "word": DONE,
+    }
     over.clear()
-    assert decided(race([Entrant("prover", prover), Entrant("word", word)], 2, soon(), word=True)).evidence.by_word
+    assert decided(
+        race([Entrant("prover", prover), Entrant("word", word)], 2, soon(), word=True)
+    ).evidence.by_word
 
 
 def part_of_it(progress, tree):
@@ -118,7 +131,10 @@ def test_parts_that_tile_the_box_are_a_proof_whatever_is_said(status):
         tree.settle(right, How.EXACT)
         return Searched(status, 4)
 
-    assert decided(race([Entrant("modest", modest)], 2, soon())).evidence.settled == (("BOUNDS", 2), ("EXACT", 2))
+    assert decided(race([Entrant("modest", modest)], 2, soon())).evidence.settled == (
+        ("BOUNDS", 2),
+        ("EXACT", 2),
+    )
 
 
 def test_what_a_search_raises_is_raised_and_ends_the_others():
@@ -134,7 +150,9 @@ def test_what_a_search_raises_is_raised_and_ends_the_others():
 
 def test_nobody_is_waited_for_long_after_the_deadline():
     release = threading.Event()
-    ended = race([Entrant("deaf", says(DONE, wait=release)), Entrant("late", says(TIMEOUT))], 2, time.monotonic() - 5)
+    ended = race(
+        [Entrant("deaf", says(DONE, wait=release)), Entrant("late", says(TIMEOUT))], 2, time.monotonic() - 5
+    )
     release.set()
     assert decided(ended) is None
 
@@ -174,5 +192,7 @@ def test_who_takes_part_and_when(monkeypatch, inputs, threads, options, expected
     network, stated = floats((np.ones((1, inputs)), [0])), above(1, inputs=inputs)
     case = stated.cases[0]
     net = float_network(network, case.lower, case.upper)
-    searches.searched(net, Rows.of(net, case.unsafe), lambda points: False, soon(), lambda text: None, threads, **options)
+    searches.searched(
+        net, Rows.of(net, case.unsafe), lambda points: False, soon(), lambda text: None, threads, **options
+    )
     assert seen == expected

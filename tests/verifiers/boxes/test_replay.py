@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper, parser
-from relucid.models.exact_point import exact_outputs
-from relucid.models.onnx_inputs import compare_on_boxes
-from relucid.models.onnx_reader import trace_onnx
-from relucid.models.property import Case, Property, Row
-from relucid.models.vnnlib import read_vnnlib
+from relucid.models.claims.property import Case, Property, Row
+from relucid.models.claims.vnnlib import read_vnnlib
+from relucid.models.network.exact_point import exact_outputs
+from relucid.models.onnx.inputs import compare_on_boxes
+from relucid.models.onnx.reader import trace_onnx
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.answer import witness_text
@@ -52,7 +52,13 @@ def test_where_the_box_holds_no_such_number_it_is_the_nearest():
 @pytest.mark.parametrize("sign", [1, -1])
 def test_what_is_beyond_the_type_becomes_its_largest(dtype, sign):
     top = Fraction(float(np.finfo(dtype).max))
-    for low, high in ((2 * top, 4 * top), (-4 * top, 4 * top), (top, 4 * top), (top / 2, 4 * top), (top + 1, top + 1)):
+    for low, high in (
+        (2 * top, 4 * top),
+        (-4 * top, 4 * top),
+        (top, 4 * top),
+        (top / 2, 4 * top),
+        (top + 1, top + 1),
+    ):
         ends = sorted((sign * low, sign * high))
         case = Case((ends[0],) * 2, (ends[1],) * 2, ())
         typed = inside(case, np.array([sign * float(4 * top), sign * float(top)]), np.dtype(dtype))
@@ -69,10 +75,16 @@ def test_a_point_that_is_no_number_is_no_counterexample():
 def read(dtype, bias=0.0):
     """x, and max(0, x) + bias, of that type."""
     text = "n = Neg(x)\np = Relu(x)\nm = Relu(n)\nd = Sub(p, m)\nq = Add(p, c)\ny = Concat<axis=1>(d, q)"
-    ends = [helper.make_tensor_value_info(name, TYPES[dtype], (1, size)) for name, size in (("x", 1), ("y", 2))]
+    ends = [
+        helper.make_tensor_value_info(name, TYPES[dtype], (1, size)) for name, size in (("x", 1), ("y", 2))
+    ]
     constants = [numpy_helper.from_array(np.array([bias], dtype=dtype), "c")]
-    graph = helper.make_graph([parser.parse_node(line) for line in text.splitlines()], "g", ends[:1], ends[1:], constants)
-    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8).SerializeToString()
+    graph = helper.make_graph(
+        [parser.parse_node(line) for line in text.splitlines()], "g", ends[:1], ends[1:], constants
+    )
+    data = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8
+    ).SerializeToString()
     return trace_onnx(data, origin="n", real_size=1)
 
 
@@ -82,13 +94,18 @@ def copies(dtype, bias=0.0):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize("low", ["{top}", "-{top}", "0", "{more}"])
-@pytest.mark.parametrize("row", ["(>= Y_0 {more})", "(>= Y_1 {beyond})", "(>= Y_0 1)", "(<= Y_0 -1)", "(> Y_0 {beyond})", "(< Y_1 0)"])
+@pytest.mark.parametrize(
+    "row",
+    ["(>= Y_0 {more})", "(>= Y_1 {beyond})", "(>= Y_0 1)", "(<= Y_0 -1)", "(> Y_0 {beyond})", "(< Y_1 0)"],
+)
 def test_boxes_beyond_the_type_are_decided(dtype, low, row):
     """From somewhere to three times the largest number of the type: the verdict is the true one, and what onnxruntime was given is said."""
     top = Fraction(float(np.finfo(dtype).max))
     numbers = {"top": int(top), "more": int(2 * top), "beyond": int(3 * top)}
     box = f"(assert (>= X_0 {low}))(assert (<= X_0 {{beyond}}))"
-    text = "(declare-const X_0 Real)(declare-const Y_0 Real)(declare-const Y_1 Real)" + box + f"(assert {row})"
+    text = (
+        "(declare-const X_0 Real)(declare-const Y_0 Real)(declare-const Y_1 Real)" + box + f"(assert {row})"
+    )
     stated = read_vnnlib(text.format(**numbers), origin="p")
     reading = read(dtype)
     assert compare_on_boxes(reading, stated.cases, time.monotonic() + 60) == ""
@@ -108,7 +125,9 @@ def test_boxes_beyond_the_type_are_decided(dtype, low, row):
         assert row not in ("(>= Y_0 {more})", "(>= Y_1 {beyond})") or w.runtime_output is None
 
 
-@pytest.mark.parametrize(("first", "second"), [(np.float32, np.float32), (np.float32, np.float16), (np.float64, np.float16)])
+@pytest.mark.parametrize(
+    ("first", "second"), [(np.float32, np.float32), (np.float32, np.float16), (np.float64, np.float16)]
+)
 @pytest.mark.parametrize("low", [-3, 1, 2])
 def test_two_networks_beyond_the_smaller_type(first, second, low):
     """They differ by a quarter of its largest number, and no point of some of these boxes is a number of both types."""
@@ -126,9 +145,14 @@ def test_two_networks_beyond_the_smaller_type(first, second, low):
 
 
 @pytest.mark.parametrize(
-    ("epsilon", "verdict"), [(Fraction(10) ** 400, "unknown"), (Fraction(1, 10**400), "refuted"), (Fraction(0), "refuted")]
+    ("epsilon", "verdict"),
+    [(Fraction(10) ** 400, "unknown"), (Fraction(1, 10**400), "refuted"), (Fraction(0), "refuted")],
 )
 def test_an_epsilon_beyond_floats_is_told(epsilon, verdict):
     asked = Property(1, 2, (Case((-ONE,), (ONE,), ()),))
-    found = decide_against(copies(np.float32), copies(np.float32, 1.0), asked, epsilon, deadline=time.monotonic() + 10)
-    assert found.verdict == verdict and (verdict == "refuted" or found.reason == "a number of the property is far beyond float64")
+    found = decide_against(
+        copies(np.float32), copies(np.float32, 1.0), asked, epsilon, deadline=time.monotonic() + 10
+    )
+    assert found.verdict == verdict and (
+        verdict == "refuted" or found.reason == "a number of the property is far beyond float64"
+    )

@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from box_truth import alone, floats, unsafe_point
-from relucid.models.exact_point import exact_outputs
-from relucid.models.network import Network
-from relucid.models.onnx_writer import with_source
-from relucid.models.property import Case, Property, Row
-from relucid.verifiers.boxes import agreement, bounds, clock, relu_split, root
+from relucid.models.claims.property import Case, Property, Row
+from relucid.models.network.exact_point import exact_outputs
+from relucid.models.network.network import Network
+from relucid.models.onnx.writer import with_source
+from relucid.verifiers.bounds import box_bounds as bounds
+from relucid.verifiers.bounds import presolve as root
+from relucid.verifiers.boxes import agreement, clock
 from relucid.verifiers.boxes import compare as compare_module
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.against import decide_against
@@ -26,7 +28,8 @@ from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.answer import Answer
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.boxes.replay import Replayer
-from relucid.verifiers.boxes.work import Cancelled
+from relucid.verifiers.engines.boxes import relu_split
+from relucid.verifiers.engines.boxes.work import Cancelled
 
 SECONDS = 1000.0  # until the deadline
 TICK = SECONDS / 40  # that pass from one reading of the clock to the next: a run that finds nothing ends
@@ -71,15 +74,23 @@ def saw(*slopes: int, last: tuple[object, object] = ([[1], [-1]], [0, 0])) -> Ne
 ZERO, HALF, ONE = Fraction(0), Fraction(1, 2), Fraction(1)
 NET, OTHER = saw(8, -16, 16, -15), saw(8, -16, 16, -16)
 TOP = max(exact_outputs(NET, [Fraction(k, 4), ZERO])[0] for k in range(5))
-UNSAFE = tuple((Row((), ((j, ONE),), -limit),) for j, limit in enumerate((TOP - Fraction(1, 1000), Fraction(100))))
+UNSAFE = tuple(
+    (Row((), ((j, ONE),), -limit),) for j, limit in enumerate((TOP - Fraction(1, 1000), Fraction(100)))
+)
 ONE_BOX = (ZERO, ZERO), (ONE, ZERO)
 FALSE = Property(2, 2, (Case(*ONE_BOX, UNSAFE),))
-LAST_FALSE = Property(2, 2, (Case(ONE_BOX[0], (Fraction(1, 8), ZERO), UNSAFE), Case((HALF, ZERO), ONE_BOX[1], UNSAFE)))
+LAST_FALSE = Property(
+    2, 2, (Case(ONE_BOX[0], (Fraction(1, 8), ZERO), UNSAFE), Case((HALF, ZERO), ONE_BOX[1], UNSAFE))
+)
 ANYTHING = Property(2, 2, (Case(*ONE_BOX, ((),)),))
-LABELS = tuple(saw(8, -16, 16, -15, last=([[1], [0]], [-shift, 0])) for shift in (Fraction(1, 2), Fraction(9, 16)))
+LABELS = tuple(
+    saw(8, -16, 16, -15, last=([[1], [0]], [-shift, 0])) for shift in (Fraction(1, 2), Fraction(9, 16))
+)
 
 
-def one_network(backend: str, trust: str = "exact", threads: int = 1, stated: Property = FALSE) -> Callable[[], Answer]:
+def one_network(
+    backend: str, trust: str = "exact", threads: int = 1, stated: Property = FALSE
+) -> Callable[[], Answer]:
     return lambda: decide(NET, stated, deadline=SECONDS, threads=threads, backend=backend, trust=trust)
 
 
@@ -108,7 +119,12 @@ RUNS: dict[str, Callable[[], Answer]] = {
 def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Arranged so that the engine that is meant has to come to the counterexample itself, soon."""
     chosen: str = request.param
-    for module, steps in ((relu_split, "ROOT_STEPS"), (relu_split, "STEPS"), (relu_split, "LAST_STEPS"), (root, "NEURON_STEPS")):
+    for module, steps in (
+        (relu_split, "ROOT_STEPS"),
+        (relu_split, "STEPS"),
+        (relu_split, "LAST_STEPS"),
+        (root, "NEURON_STEPS"),
+    ):
         monkeypatch.setattr(module, steps, 2)
     if "exact" not in chosen:
         monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
@@ -132,7 +148,11 @@ def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 def test_the_property_is_false(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """And each engine finds that out, if nothing goes wrong."""
-    assert unsafe_point(NET, FALSE.cases[0]) and not unsafe_point(NET, LAST_FALSE.cases[0]) and unsafe_point(NET, LAST_FALSE.cases[1])
+    assert (
+        unsafe_point(NET, FALSE.cases[0])
+        and not unsafe_point(NET, LAST_FALSE.cases[0])
+        and unsafe_point(NET, LAST_FALSE.cases[1])
+    )
     monkeypatch.setattr(time, "monotonic", lambda: next(ticks) * TICK / 8)
     ticks = itertools.count()
     assert RUNS[name]().verdict == "refuted"
@@ -169,7 +189,9 @@ def test_the_clock_fires_at_every_call(monkeypatch: pytest.MonkeyPatch, name: st
 
 
 @pytest.mark.parametrize("error", [Fired, Cancelled, None], ids=["fails", "cancelled", "no number"])
-def test_bounds_fail_at_every_call(monkeypatch: pytest.MonkeyPatch, name: str, error: type[Exception] | None) -> None:
+def test_bounds_fail_at_every_call(
+    monkeypatch: pytest.MonkeyPatch, name: str, error: type[Exception] | None
+) -> None:
     """In whatever thread that is."""
     ticks = itertools.count()
     monkeypatch.setattr(time, "monotonic", lambda: next(ticks) * TICK)
@@ -181,7 +203,11 @@ def test_bounds_fail_at_every_call(monkeypatch: pytest.MonkeyPatch, name: str, e
 
         def carried(*arguments: object) -> bounds.Found:
             said, found = script(), honest(*arguments)  # type: ignore[arg-type]
-            return found if said is None else bounds.Found(found.bound * np.nan, found.inputs, found.offset * np.nan, found.replaced)
+            return (
+                found
+                if said is None
+                else bounds.Found(found.bound * np.nan, found.inputs, found.offset * np.nan, found.replaced)
+            )
 
         monkeypatch.setattr(bounds, "_carried", carried)
 
@@ -191,5 +217,9 @@ def test_bounds_fail_at_every_call(monkeypatch: pytest.MonkeyPatch, name: str, e
 def test_nobody_reads_another_clock() -> None:
     """But for the two ends of the pipe."""
     folder = Path(clock.__file__).parent
-    readers = [p.name for p in folder.glob("*.py") if any(word in p.read_text() for word in ("monotonic(", "perf_counter", "time.time("))]
+    readers = [
+        p.name
+        for p in folder.glob("*.py")
+        if any(word in p.read_text() for word in ("monotonic(", "perf_counter", "time.time("))
+    ]
     assert sorted(readers) == ["clock.py", "process.py", "worker.py"]

@@ -12,13 +12,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from box_truth import ENGINES, above, alone, floats
-from relucid.models.exact_point import exact_outputs
-from relucid.models.network import Affine, Network, Relu, integer_array
+from relucid.models.network.exact_point import exact_outputs
+from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.verifiers.bounds.box_bounds import Parts, tightened
+from relucid.verifiers.bounds.floats import float_network
+from relucid.verifiers.bounds.rows import Rows
 from relucid.verifiers.boxes import decide as decide_module
-from relucid.verifiers.boxes.bounds import Parts, tightened
 from relucid.verifiers.boxes.decide import decide
-from relucid.verifiers.boxes.floats import float_network
-from relucid.verifiers.boxes.rows import Rows
 
 TINY, HUGE = Fraction(2.0**-149), Fraction(2.0**127)  # the smallest and (nearly) the largest float32
 HALF = Fraction(1, 2)
@@ -48,7 +48,11 @@ def spread(count):
 def late_cancellation():
     """Two large neurons of later layers whose difference is x / 2**10."""
     big = 2**50
-    return floats(([[1], [1]], [big, big]), ([[1, 0], [0, 1]], [0, 0]), ([[1 + Fraction(1, 2**10), -1]], [-Fraction(big, 2**10)]))
+    return floats(
+        ([[1], [1]], [big, big]),
+        ([[1, 0], [0, 1]], [0, 0]),
+        ([[1 + Fraction(1, 2**10), -1]], [-Fraction(big, 2**10)]),
+    )
 
 
 def skipped():
@@ -74,8 +78,16 @@ TRAPS = {
     "cancellation of many": (spread(60), above(1), [Fraction(1)]),
     "cancellation behind two layers": (late_cancellation(), above(Fraction(1, 2**11)), [Fraction(1)]),
     "cancellation across a skip": (skipped(), above(HALF), [Fraction(1)]),
-    "tiny weights, then huge": (chain(*[TINY] * 8, *[HUGE] * 9, Fraction(2) ** 49), above(HALF), [Fraction(1)]),
-    "huge weights, then tiny": (chain(*[HUGE] * 9, *[TINY] * 8, Fraction(2) ** 49), above(HALF), [Fraction(1)]),
+    "tiny weights, then huge": (
+        chain(*[TINY] * 8, *[HUGE] * 9, Fraction(2) ** 49),
+        above(HALF),
+        [Fraction(1)],
+    ),
+    "huge weights, then tiny": (
+        chain(*[HUGE] * 9, *[TINY] * 8, Fraction(2) ** 49),
+        above(HALF),
+        [Fraction(1)],
+    ),
     "alternating": (chain(*[TINY, HUGE] * 12, Fraction(2) ** 264), above(HALF), [Fraction(1)]),
     "subnormal threshold": (chain(TINY, TINY), above(TINY * TINY), [Fraction(1)]),
     "threshold below all floats": (chain(Fraction(1, 10**400)), above(Fraction(1, 10**400)), [Fraction(1)]),
@@ -92,10 +104,18 @@ TRAPS = {
     "a box of a tenth": (floats(([[10]], [0])), above(1, high=Fraction(1, 10)), [Fraction(1, 10)]),
     "a box that no float is in": (
         floats(([[1]], [0])),
-        above(Fraction(1, 3) + Fraction(1, 10**40), low=Fraction(1, 3), high=Fraction(1, 3) + Fraction(2, 10**40)),
+        above(
+            Fraction(1, 3) + Fraction(1, 10**40),
+            low=Fraction(1, 3),
+            high=Fraction(1, 3) + Fraction(2, 10**40),
+        ),
         [Fraction(1, 3) + Fraction(1, 10**40)],
     ),
-    "relu at minus nothing": (floats(([[1]], [-1]), ([[2**70]], [0])), above(1, high=1 + Fraction(1, 2**60)), [1 + Fraction(1, 2**60)]),
+    "relu at minus nothing": (
+        floats(([[1]], [-1]), ([[2**70]], [0])),
+        above(1, high=1 + Fraction(1, 2**60)),
+        [1 + Fraction(1, 2**60)],
+    ),
 }
 
 
@@ -130,7 +150,9 @@ def plainly(network, x):
     return values[-1]
 
 
-@pytest.mark.parametrize("name", ["cancellation", "cancellation in float32's range", "cancellation across a skip"])
+@pytest.mark.parametrize(
+    "name", ["cancellation", "cancellation in float32's range", "cancellation across a skip"]
+)
 def test_float64_does_fall_for_it(name):
     network, stated, point = TRAPS[name]
     value = plainly(network, [float(v) for v in point])[0]
@@ -150,7 +172,10 @@ SAFE = {
 def test_what_floats_can_tell_is_proved(monkeypatch, name, engine):
     """The error bounds are not so wide that nothing could be proved near a trap."""
     network, stated = SAFE[name]
-    assert decide(network, stated, deadline=time.monotonic() + 5, backend=alone(monkeypatch, engine)).verdict == "proved"
+    assert (
+        decide(network, stated, deadline=time.monotonic() + 5, backend=alone(monkeypatch, engine)).verdict
+        == "proved"
+    )
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -159,7 +184,10 @@ def test_a_positive_value_below_all_floats_is_not_zero(monkeypatch, engine):
     backend = alone(monkeypatch, engine)
     monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     network = chain(Fraction(1, 2**600), Fraction(1, 2**600))
-    assert decide(network, above(0, strict=True), deadline=time.monotonic() + 2, backend=backend).verdict != "proved"
+    assert (
+        decide(network, above(0, strict=True), deadline=time.monotonic() + 2, backend=backend).verdict
+        != "proved"
+    )
 
 
 def test_cancellation_inside_a_neuron_is_in_the_bound():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from box_truth import ENGINES, above, alone, floats, random_network, random_property, unsafe_point
 from clocks import ticking
-from relucid.models.exact_point import exact_outputs
+from relucid.models.network.exact_point import exact_outputs
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import decide
 
@@ -46,7 +46,10 @@ def test_agrees_with_polygon_cutting(monkeypatch, engine, inputs, seed):
             assert stated.cases[0].contains(point) and stated.witnesses(point, outputs)
             assert tuple(map(str, outputs)) == found.witness.output
         else:  # only an exact counterexample that onnxruntime, which rounds, does not share
-            assert truth is not None and found.witness is not None and _touches(network, stated), (found.reason, seed)
+            assert truth is not None and found.witness is not None and _touches(network, stated), (
+                found.reason,
+                seed,
+            )
 
 
 def _touches(network, stated):
@@ -54,7 +57,9 @@ def _touches(network, stated):
     case = stated.cases[0]
     results = set()
     for slack in (Fraction(-1, 10**6), Fraction(1, 10**6)):
-        unsafe = tuple(tuple(type(r)(r.x, r.y, r.constant + slack, r.strict) for r in rows) for rows in case.unsafe)
+        unsafe = tuple(
+            tuple(type(r)(r.x, r.y, r.constant + slack, r.strict) for r in rows) for rows in case.unsafe
+        )
         results.add(unsafe_point(network, type(case)(case.lower, case.upper, unsafe)) is None)
     return len(results) == 2
 
@@ -82,7 +87,11 @@ def test_time_is_kept_and_said(monkeypatch):
     with ticking(0.01) as clock:
         found = answer(network, above(highest * 2, inputs=6, low=-1), 0.0)
     assert clock.looks < 200
-    assert found.verdict == "unknown" and found.word == "timeout" and found.reason == "the time limit was reached"
+    assert (
+        found.verdict == "unknown"
+        and found.word == "timeout"
+        and found.reason == "the time limit was reached"
+    )
 
 
 def test_an_answer_is_not_a_bool():

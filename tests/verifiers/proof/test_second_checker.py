@@ -16,11 +16,12 @@ import pytest
 from clocks import calls
 from known_claims import Known, corpus, golden
 from proof_cases import Lines, run_everything
-from relucid.models.claim import Claim
-from relucid.models.claim_file import load_claim
-from relucid.models.network import feed_forward
-from relucid.models.onnx_writer import write_onnx
-from relucid.verifiers.proof import checker, format, producer
+from relucid.models.claims.claim import Claim
+from relucid.models.claims.claim_file import load_claim
+from relucid.models.network.network import feed_forward
+from relucid.models.onnx.writer import write_onnx
+from relucid.verifiers.proof import format
+from relucid.verifiers.proof.words import checker, producer
 
 pytest.importorskip("flint", reason="the second checker computes with python-flint")
 import second_checker
@@ -29,7 +30,11 @@ from second_checker import onnx_file, rows, words
 
 ROOT = Path(second_checker.__file__).parent
 PROVED = [k for k in (*corpus(), *golden()) if k.expected["exit"] == 0]
-QUICK = [k for k in PROVED if k.folder.name not in ("parity_6_two_layers", "mod3", "clamped_6", "toggle_padded", "walk_two_locals")]
+QUICK = [
+    k
+    for k in PROVED
+    if k.folder.name not in ("parity_6_two_layers", "mod3", "clamped_6", "toggle_padded", "walk_two_locals")
+]
 
 
 def lines_of(claim_file: Path, *, parts: bool) -> Lines:
@@ -93,7 +98,7 @@ def test_machines_cover_the_claims_and_agree_with_running_every_word() -> None:
 
 
 def test_rows_are_the_same() -> None:
-    from relucid.verifiers.proof.network_rows import build
+    from relucid.verifiers.proof.words.network_rows import build
 
     for known_claim in PROVED:
         claim, read = load_claim(known_claim.claim_file), second_claim.read(known_claim.folder)
@@ -102,13 +107,22 @@ def test_rows_are_the_same() -> None:
             part = words.Part.whole(language)
             if part.empty or not claim.decision.rivals(c):
                 continue
-            mine, theirs = rows.of_label(read, network, part, c), build(claim, c, claim.language.restricted(c))
+            mine, theirs = (
+                rows.of_label(read, network, part, c),
+                build(claim, c, claim.language.restricted(c)),
+            )
             assert mine.bounds == list(zip(map(int, theirs.lower), map(int, theirs.upper), strict=True))
             width, present = claim.language.symbol_count, [{s for _, s, _ in edges} for edges in part.edges]
             for i, row in enumerate([*mine.relus, *mine.rivals]):
-                flat = {divmod(k, width): int(v) for k, v in enumerate(theirs.rows.symbols[i]) if v and k % width in present[k // width]}
+                flat = {
+                    divmod(k, width): int(v)
+                    for k, v in enumerate(theirs.rows.symbols[i])
+                    if v and k % width in present[k // width]
+                }
                 assert {k: int(v) for k, v in row.symbols.items() if v} == flat
-                assert {j: int(v) for j, v in row.relus.items() if v} == {j: int(v) for j, v in enumerate(theirs.rows.relus[i]) if v}
+                assert {j: int(v) for j, v in row.relus.items() if v} == {
+                    j: int(v) for j, v in enumerate(theirs.rows.relus[i]) if v
+                }
                 assert int(row.const) == int(theirs.rows.constant[i])
 
 
@@ -132,7 +146,9 @@ def test_neither_accepts_a_false_claim_by_running_it(tmp_path: Path) -> None:
     assert len(refuted) >= 10
     for claim in refuted:
         proof = written(tmp_path / "proof", run_everything(load_claim(claim.claim_file)))
-        assert not first_accepts(load_claim(claim.claim_file), proof) and not second_accepts(claim.folder, proof)
+        assert not first_accepts(load_claim(claim.claim_file), proof) and not second_accepts(
+            claim.folder, proof
+        )
 
 
 TOML = """network = "net.onnx"
@@ -151,7 +167,9 @@ labels = [false, true]
 
 def made(folder: Path, program: str, layers: list, *, tokens: list[str], length: int, more: str = "") -> Path:
     (folder / "program.py").write_text(program, encoding="utf-8")
-    (folder / "claim.toml").write_text(TOML.format(tokens=json.dumps(tokens), length=length, more=more), encoding="utf-8")
+    (folder / "claim.toml").write_text(
+        TOML.format(tokens=json.dumps(tokens), length=length, more=more), encoding="utf-8"
+    )
     network = feed_forward([(np.array(w, dtype=float), np.array(b, dtype=float)) for w, b in layers])
     (folder / "net.onnx").write_bytes(write_onnx(network, positions=length, alphabet=len(tokens)))
     return folder / "claim.toml"
@@ -184,7 +202,9 @@ def large(folder: Path) -> Path:
     second[0, :2] = [2, -2]
     bias = [-1.0, -2.0, -0.5, 1.5, 2.5, 1.0, 0.0, 2.0]
     layers = [(first, bias), (second, [0.0, 0.25, 0.5, 0.0]), ([[1.0, 0.25, -0.25, 0.25]], [-1.0])]
-    return made(folder, BALANCED, layers, tokens=["(", ")", "."], length=length, more='where = "program.py:inside"')
+    return made(
+        folder, BALANCED, layers, tokens=["(", ")", "."], length=length, more='where = "program.py:inside"'
+    )
 
 
 def test_a_large_claim(tmp_path: Path) -> None:
@@ -199,7 +219,9 @@ def test_a_large_claim(tmp_path: Path) -> None:
         if line.get("closed"):
             line["closed"].pop()
             break
-    assert not second_accepts(claim_file, written(proof, lines)) and not first_accepts(load_claim(claim_file), proof)
+    assert not second_accepts(claim_file, written(proof, lines)) and not first_accepts(
+        load_claim(claim_file), proof
+    )
 
 
 # -- both reject the same ----------------------------------------------------------------------------------------------
@@ -216,7 +238,10 @@ def cut_up() -> list[tuple[Known, Lines]]:
             lambda **given: options(**given, cell_nodes=1, root_iterations=3, iterations=2),
         )
         chosen = [
-            k for k in PROVED if k.folder.name in ("adjacent_ab", "long_run", "palindrome", "all_some_none", "parity_4", "last_mark_ids")
+            k
+            for k in PROVED
+            if k.folder.name
+            in ("adjacent_ab", "long_run", "palindrome", "all_some_none", "parity_4", "last_mark_ids")
         ]
         return [(k, lines_of(k.claim_file, parts=True)) for k in chosen]
 
@@ -313,7 +338,9 @@ def test_neither_accepts_a_proof_for_another_claim(name: str, tmp_path: Path) ->
     which, file, change = CLAIM_MUTANTS[name]
     known_claim = next(k for k in PROVED if k.folder.name == which)
     shutil.copytree(known_claim.folder, tmp_path / "claim")
-    (tmp_path / "claim" / file).write_text(change((tmp_path / "claim" / file).read_text(encoding="utf-8")), encoding="utf-8")
+    (tmp_path / "claim" / file).write_text(
+        change((tmp_path / "claim" / file).read_text(encoding="utf-8")), encoding="utf-8"
+    )
     for parts in (True, False):
         proof = written(tmp_path / "proof", lines_of(known_claim.claim_file, parts=parts))
         assert not second_accepts(tmp_path / "claim", proof)
@@ -323,7 +350,8 @@ def test_neither_accepts_a_proof_for_another_claim(name: str, tmp_path: Path) ->
 @pytest.mark.slow
 def test_every_proved_claim_of_the_token_benchmark_has_a_proof_that_both_accept(tmp_path: Path) -> None:
     """Makes the benchmark (minutes), then proves what is true of it, writes proofs and has both checkers read them."""
-    from relucid.benchmarks import proofs, tokens
+    from relucid.benchmarks import tokens
+    from relucid.experiments import proofs
 
     tokens.write_suite(tmp_path / "claims", "report")
     (tmp_path / "proofs").mkdir()

@@ -1,0 +1,416 @@
+"""The command line: parse, call, print.  Thin on purpose, and nothing heavy is imported at the top.
+
+Exit status (DESIGN §3): 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error or contradiction, 130 interrupted.
+Results go to stdout, progress and errors to stderr; an error is one line.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..common.errors import InputError
+from ..common.streams import Unwritable, standard_streams
+from ..common.supervise import in_child
+from ..verifiers.unknown import undecided_json
+from ..version import __version__
+from .benchmarking import commands as bench_commands
+from .circuits import commands as circuit_commands
+from .limits import ALONE, Limited, memory_option, timeout_option, unchecked, undecided, undistilled
+from .options import (
+    ablation_option,
+    fail,
+    html_option,
+    json_option,
+    names_in,
+    print_json,
+    quiet_option,
+    run_code_option,
+    say,
+    status_line,
+    writing,
+)
+from .verify import check_box, prove_box, verify
+
+if TYPE_CHECKING:
+    from ..verifiers.verdict import Trust
+
+REJECTED, BAD_INPUT, UNKNOWN, INTERNAL, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+@click.version_option(__version__, prog_name="relucid")
+def app() -> None:
+    """Distil a neural circuit into a short Python program, and prove that they are equal.
+
+    \b
+    relucid distill quote_closing --out out    circuit -> surrogate -> program -> proof
+    relucid prove out/claim.toml               is network = program on every input of the domain?
+    relucid show out/claim.toml                the claim in plain words
+    relucid verify net.onnx spec.vnnlib        can a network with real inputs give unsafe outputs?
+
+    Exit status: 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error, 130 interrupted.
+    """
+
+
+def _limits(timeout: float, memory: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that prove and distill share, with the defaults of the limits."""
+    options = (
+        quiet_option,
+        json_option,
+        click.option("--counterexamples", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many to look for."),
+        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
+        click.option("--workers", type=click.IntRange(1), default=None, help="Solvers that run side by side [default: one per core]."),
+        memory_option(memory, "Megabytes of relucid's process, and of each solver."),
+        timeout_option(timeout),
+        click.option("--backends", default=None, help="Only these, by commas; name:option for variants (see `relucid backends`)."),
+        click.option(
+            "--trust", type=click.Choice(["checked", "exact", "float"]), default=None,
+            help="How far a proof must be trusted [default: checked where a proof is affordable, else exact].",
+        ),
+    )  # fmt: skip
+
+    def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in options:
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def _budget(timeout: float, memory: int, workers: int | None, seed: int, counterexamples: int) -> Any:
+    from ..verifiers.race.backend import Budget
+
+    return Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
+
+
+@app.command(cls=Limited, unknown=undecided)
+@click.argument("claim", type=click.Path(path_type=Path))
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Go on from FILE if it is there; keep in it what is not finished.",
+)
+@click.option(
+    "--proof",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Write a checked proof (or the witness of a refutation) to FILE.",
+)
+@click.option(
+    "--format", "proof_format", type=click.Choice(["relucid", "veripb", "drat"]), default="relucid", show_default=True,
+    help="Of the proof: our own, or that of the solver exact (veripb) or CaDiCaL (drat).",
+)  # fmt: skip
+@click.option(
+    "--count", is_flag=True, help="Where it is refuted: count the inputs on which they differ, exactly."
+)
+@click.option(
+    "--dump",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Write every backend's formulas to this new folder first.",
+)
+@_limits(60.0, 4096)
+def prove(
+    claim: Path,
+    proof: Path | None,
+    proof_format: str,
+    checkpoint: Path | None,
+    count: bool,
+    dump: Path | None,
+    quiet: bool,
+    as_json: bool,
+    trust: Trust | None,
+    backends: str | None,
+    **limits: Any,
+) -> int:
+    """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
+    from ..models.apart import check_apart, claim_files
+    from ..models.claims.box_claim import load_box_claim
+
+    check_apart([("--proof", proof), ("--checkpoint", checkpoint), ("--dump", dump)], claim_files(claim))
+    if (box := load_box_claim(claim)) is not None:
+        tokens: dict[str, object] = {"--checkpoint": checkpoint, "--dump": dump, "--count": count or None}
+        tokens |= {"--format": None if proof_format == "relucid" else proof_format}
+        tokens |= {"--counterexamples": None if limits.pop("counterexamples") == 1 else True}
+        if (option := next((name for name, value in tokens.items() if value is not None), None)) is not None:
+            raise InputError(
+                option, "is for claims about tokens, and this one is about a box", "leave it out"
+            )
+        return prove_box(
+            box,
+            proof=proof,
+            trust=trust or "exact",
+            backends=backends,
+            quiet=quiet,
+            as_json=as_json,
+            **limits,
+        )
+
+    from ..models.claims.claim_file import load_claim
+    from ..verifiers.prove import prove_claim
+    from ..verifiers.report import exit_status, verdict_json
+
+    names = names_in(backends)
+    with status_line(quiet) as progress:
+        progress(f"reading {claim}")
+        stated = load_claim(claim)
+        if dump is not None:
+            from ..verifiers.race.dump import dump_claim
+
+            dump_claim(stated, names, dump, limits["timeout"], progress)
+        budget = replace(_budget(**limits), checkpoint=None if checkpoint is None else str(checkpoint))
+        verdict = prove_claim(
+            stated,
+            backends=names,
+            budget=budget,
+            trust=trust,
+            progress=progress,
+            count=count,
+            proof=proof,
+            proof_format=proof_format,
+        )
+    with writing():
+        if as_json:
+            print_json(verdict_json(verdict))
+        else:
+            from ..reports.console import print_verdict
+
+            print_verdict(stated, verdict, quiet)
+    return exit_status(verdict)
+
+
+@app.command(cls=Limited, unknown=unchecked)
+@click.argument("claim", type=click.Path(path_type=Path))
+@click.argument("proof", type=click.Path(path_type=Path))
+@timeout_option(3600.0)
+@memory_option(4096)
+@click.option(
+    "--export", "folder", type=click.Path(path_type=Path), default=None,
+    help="Of a veripb or drat proof: write formulas and proofs to a folder, as other checkers read them.",
+)  # fmt: skip
+@quiet_option
+@json_option
+def check(
+    claim: Path, proof: Path, timeout: float, memory: int, folder: Path | None, quiet: bool, as_json: bool
+) -> int:
+    """Does PROOF, written by `prove --proof`, show what it says about CLAIM?  No solver, no rounding.
+
+    Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time or memory.
+    """
+    del memory  # kept from outside
+    from ..models.claims.box_claim import load_box_claim
+
+    if (box := load_box_claim(claim)) is not None:
+        if folder is not None:
+            raise InputError(
+                "--export", "is for claims about tokens, and this one is about a box", "leave it out"
+            )
+        return check_box(box, proof, timeout, quiet, as_json)
+
+    from ..models.claims.claim_file import load_claim
+    from ..verifiers.proof.certify import check_file
+    from ..verifiers.proof.export.export import export
+    from ..verifiers.proof.format import LimitReached, Rejected
+    from ..verifiers.report import certificate_json
+
+    stated = load_claim(claim)
+    certificate, why, status = None, "", 0
+    try:
+        with status_line(quiet) as progress:
+            if folder is not None:
+                export(stated, proof, folder, timeout, progress)
+            certificate = check_file(stated, proof, timeout, progress)
+    except Rejected as error:
+        why, status = str(error), REJECTED
+    except LimitReached as error:
+        why, status = str(error), UNKNOWN
+    with writing():
+        if as_json:
+            print_json(certificate_json(certificate, why, stated.domain_size))
+        else:
+            from ..reports.console import print_certificate
+
+            print_certificate(
+                certificate, why, status == UNKNOWN, stated.domain_size, two=stated.pair is not None
+            )
+    return status
+
+
+@app.command(cls=Limited, unknown=undistilled)
+@click.argument("circuit")
+@click.option(
+    "--domain", type=click.Path(path_type=Path), default=None, help="Claim file without network and program."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for surrogate, program and claim."
+)
+@click.option(
+    "--mask",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Node mask (JSON) that cuts the circuit out of the model.",
+)
+@ablation_option
+@run_code_option
+@click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
+              "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
+@html_option
+@_limits(600.0, 8192)
+def distill(
+    circuit: str,
+    domain: Path | None,
+    out: Path,
+    mask: Path | None,
+    ablation: str | None,
+    html: Path | None,
+    quiet: bool,
+    as_json: bool,
+    trust: Trust | None,
+    backends: str | None,
+    **limits: Any,
+) -> int:
+    """Distil CIRCUIT (a folder, or a shipped name such as quote_closing) into a program, and prove it.
+
+    CIRCUIT is a folder in circuit_sparsity's format; shipped circuits bring their own domain and mask.
+    """
+    from ..pipeline.distillation import NoProgram
+    from ..pipeline.distillation import distill as run
+    from ..pipeline.distilled import FILES, distillation_json
+    from ..verifiers.report import exit_status
+
+    names = names_in(backends)
+    if html is not None:
+        from ..models.apart import check_apart, circuit_files
+        from ..reports.html import check_page
+
+        check_page(html)
+        written = [("--out", out / name) for name in FILES]
+        check_apart([*written, ("--html", html)], circuit_files(circuit, mask, domain))
+    try:
+        with status_line(quiet) as progress:
+            result = run(
+                circuit,
+                domain,
+                mask=mask,
+                ablation=ablation,
+                out=out,
+                backends=names,
+                trust=trust,
+                progress=progress,
+                **limits,
+            )
+            if html is not None:
+                from ..reports.distillation_page import write_report
+
+                write_report(html, out, progress)
+    except NoProgram as error:
+        if as_json:
+            print_json(undecided_json(str(error)))
+        return fail(f"unknown: {error}", UNKNOWN)
+    with writing():
+        if as_json:
+            print_json(distillation_json(result))
+        else:
+            from ..reports.console import print_verdict
+            from ..reports.console_show import print_distillation
+
+            if quiet:
+                print_verdict(result.claim, result.verdict, quiet)
+            else:
+                print_distillation(result)
+    return exit_status(result.verdict)
+
+
+@app.command(name="backends", cls=Limited)
+@click.option(
+    "--check",
+    "name",
+    default=None,
+    help="Put this backend to the conformance checks (docs/add-a-backend.md).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def list_backends(name: str | None, as_json: bool) -> int:
+    """Which solvers are there, at which version, and how far their word goes.
+
+    With --check, exit status 0: it conforms, 1: it does not.
+    """
+    if name is not None:
+        from ..reports.console import conformance_report
+
+        return 0 if conformance_report(name, as_json) else 1
+    from ..reports.console import backends_table
+
+    with writing():
+        backends_table(as_json)
+    return 0
+
+
+for _command in (*bench_commands, *circuit_commands, verify):
+    app.add_command(_command)
+
+
+def main(arguments: list[str] | None = None, *, alone: bool = False) -> int:
+    """Run the command line; returns the exit status and never shows a traceback.  `alone`: in a child, with limits that are kept from outside."""
+    with standard_streams():
+        return _status(list(sys.argv[1:] if arguments is None else arguments), alone)
+
+
+def _status(arguments: list[str], alone: bool) -> int:
+    try:
+        # not `app.main`, which prints a blank line of its own on Ctrl-C
+        with app.make_context("relucid", arguments, obj=ALONE if alone else None) as context:
+            status = app.invoke(context)
+        sys.stdout.flush()
+        return int(status or 0)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except InputError as error:
+        return fail(str(error), BAD_INPUT)
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.ctx.get_help() if error.ctx else "see relucid --help")
+        return BAD_INPUT
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "relucid"
+        return fail(f"{error.format_message()} See `{command} --help`.", BAD_INPUT)
+    except (KeyboardInterrupt, click.Abort):
+        if in_child():  # whoever watches it says so
+            return INTERRUPTED
+        return fail("interrupted", INTERRUPTED)
+    except Unwritable as error:
+        return fail(f"cannot write the result ({error})", INTERNAL)
+    except MemoryError:
+        return fail("unknown: memory: there is no more of it", UNKNOWN)
+    except OSError as error:
+        if (
+            error.errno in (errno.ENAMETOOLONG, errno.EACCES) and error.filename
+        ):  # even to ask whether there is such a file
+            return fail(f"{error.filename}: {error.strerror}; check the path", BAD_INPUT)
+        return _internal(error, arguments)
+    except Exception as error:
+        return _internal(error, arguments)
+
+
+def _internal(error: Exception, arguments: list[str]) -> int:
+    """Status 4: keep what is needed to mend it, and say where."""
+    if getattr(error, "artefacts", ""):
+        return fail(str(error), INTERNAL)
+    what = f"internal error ({type(error).__name__}: {error}); please report it"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="relucid-error-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"relucid {__version__}\narguments: {arguments}\n\n{traceback.format_exc()}")
+    except OSError:  # no room
+        return fail(what, INTERNAL)
+    return fail(f"{what} with {file.name}", INTERNAL)

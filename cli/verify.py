@@ -1,0 +1,391 @@
+"""`relucid verify`: an ONNX network and a VNN-LIB property.  Registered in `cli/main.py`; imports nothing heavy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..common.errors import InputError
+from ..verifiers.boxes.answer import BACKENDS
+from ..version import __version__
+from .limits import Limited, memory_option, timeout_option
+from .options import json_option, names_in, print_json, quiet_option, say, status_line, writing
+
+
+def _undecided(why: str, options: dict[str, Any], seconds: float) -> None:
+    """Of `verify`, where a limit was reached that its own child did not keep."""
+    from ..verifiers.boxes.answer import Answer, answer_json
+
+    if options["check"] is not None:
+        _print_check(None, f"unknown: {why}", options["as_json"])
+        return
+    answer = Answer("unknown", why, seconds=seconds, timeout=why.startswith("time: "))
+    if options["as_json"]:
+        print_json(answer_json(answer, __version__))
+    else:
+        _print(answer, bare=False, quiet=options["quiet"])
+
+
+@click.command(cls=Limited, unknown=_undecided)
+@click.argument("network", type=click.Path(path_type=Path))
+@click.argument("spec", type=click.Path(path_type=Path))
+@timeout_option(60.0)
+@memory_option(4096)
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."
+)
+@click.option("--workers", type=click.IntRange(1), default=None, help="Threads [default: one per core].")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="A second network: how far are its outputs from NETWORK's?",
+)
+@click.option(
+    "--epsilon", default=None, help="With --against: may they be farther apart than this (a decimal)?"
+)
+@click.option(
+    "--same-label",
+    is_flag=True,
+    help="With --against: may their largest outputs be different ones?  Ties go to the first.",
+)
+@click.option(
+    "--backend",
+    type=click.Choice(BACKENDS),
+    default=BACKENDS[0],
+    show_default=True,
+    help="race: all; split: bounds alone; lp: linear programs, whose multipliers are proved; milp: HiGHS's tree, which has tolerances.",
+)
+@click.option(
+    "--trust",
+    type=click.Choice(["exact", "float"]),
+    default="exact",
+    show_default=True,
+    help="float: take HiGHS's word for unsat.",
+)
+@click.option(
+    "--proof",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Where a proof (unsat) or a witness (sat) is written.",
+)
+@click.option(
+    "--format",
+    "proof_format",
+    type=click.Choice(["relucid", "aptp"]),
+    default=None,
+    help="Of the proof [default: relucid].",
+)
+@click.option(
+    "--check",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Decide nothing: is this file a proof of it, or a witness?",
+)
+@quiet_option
+@json_option
+def verify(
+    network: Path,
+    spec: Path,
+    timeout: float,
+    memory: int,
+    seed: int,
+    workers: int | None,
+    against: Path | None,
+    epsilon: str | None,
+    same_label: bool,
+    backend: str,
+    trust: str,
+    proof: Path | None,
+    proof_format: str | None,
+    check: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Can NETWORK (.onnx) give what SPEC (.vnnlib) calls unsafe, for an input of SPEC's box?  Both may be .gz.
+
+    The first line is the competition's word: unsat (it cannot, proved), sat (with the input), unknown or timeout.
+    Exit status: 0 unsat, 1 sat, 2 bad input, 3 unknown, 130 interrupted.
+    """
+    from ..verifiers.boxes.answer import answer_json
+    from ..verifiers.boxes.process import verify_files
+
+    if check is not None:
+        return _check(network, spec, check, timeout, quiet, as_json)
+    if proof is None and proof_format is not None:
+        raise InputError(
+            "--format", "it says how a proof is written, and none is asked for", "add --proof FILE"
+        )
+    if same_label and (against is None or epsilon is not None):
+        what = "is about two networks" if against is None else "and --epsilon are two questions"
+        raise InputError(
+            "--same-label",
+            what,
+            "give the second one with --against" if against is None else "ask one of them",
+        )
+    if backend != BACKENDS[0] and (proof is not None or against is not None):
+        raise InputError(f"--backend {backend}", "writes no proofs and compares no networks", "leave it out")
+    if proof is not None and against is not None:
+        raise InputError("--proof", "there are no proofs about two networks over a box", "leave it out")
+    if proof is not None:
+        from ..models.apart import check_apart, network_files
+        from ..verifiers.proof.certify import check_place
+
+        check_apart([("--proof", proof)], (*network_files(network), spec))
+        check_place(proof)
+    with status_line(quiet) as progress:
+        options: dict[str, Any] = {
+            "timeout": timeout,
+            "memory_mb": memory,
+            "seed": seed,
+            "threads": workers,
+            "proof": proof,
+        }
+        options["proof_format"] = proof_format or "relucid"
+        options |= {
+            "against": against,
+            "epsilon": _epsilon(epsilon, against),
+            "same_label": same_label,
+            "backend": backend,
+            "trust": trust,
+        }
+        answer = verify_files(network, spec, progress=progress, **options)
+    with writing():
+        if as_json:
+            print_json(answer_json(answer, __version__))
+        else:
+            _print(answer, bare=against is not None and epsilon is None and not same_label, quiet=quiet)
+    return answer.status
+
+
+def prove_box(
+    claim: Any,
+    *,
+    proof: Path | None,
+    timeout: float,
+    memory: int,
+    workers: int | None,
+    seed: int,
+    trust: str | None,
+    backends: str | None,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """`relucid prove` of a claim about a box: the same as `verify` of its parts."""
+    from ..verifiers.boxes.answer import answer_json
+    from ..verifiers.boxes.process import verify_files
+
+    two = claim.network_b is not None
+    names = names_in(backends) or (BACKENDS[0],)
+    if len(names) != 1 or names[0] not in BACKENDS:
+        raise InputError(
+            "--backends",
+            f"a claim about a box is decided by one of {', '.join(BACKENDS)}",
+            "name one of them, or leave it out",
+        )
+    if names[0] != BACKENDS[0] and (two or proof is not None):
+        raise InputError(
+            "--backends", f"{names[0]} writes no proofs and compares no networks", "leave it out"
+        )
+    if two and (proof is not None or trust == "checked"):
+        raise InputError(
+            "--proof" if proof is not None else "--trust checked",
+            "there are no proofs about two networks over a box",
+            "leave it out",
+        )
+    if proof is not None:
+        from ..verifiers.proof.certify import check_place
+
+        check_place(proof)
+    options: dict[str, Any] = {
+        "timeout": timeout,
+        "memory_mb": memory,
+        "seed": seed,
+        "threads": workers,
+        "proof": proof,
+    }
+    options |= {
+        "against": claim.network_b,
+        "epsilon": claim.epsilon,
+        "same_label": two and claim.epsilon is None,
+    }
+    options |= {"backend": names[0], "trust": trust}
+    with status_line(quiet) as progress:
+        answer = verify_files(claim.network, claim.box, progress=progress, **options)
+    if two and trust is None and answer.verdict == "proved":
+        answer = replace(answer, certificate="not checked: there are no proofs about two networks over a box")
+    with writing():
+        if as_json:
+            print_json(answer_json(answer, __version__))
+        else:
+            _print(answer, bare=False, quiet=quiet)
+    return answer.status
+
+
+def check_box(claim: Any, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
+    """`relucid check` of a claim about a box."""
+    if claim.network_b is not None:
+        raise InputError(
+            str(proof), "there are no proofs about two networks over a box", "check claims about one"
+        )
+    return _check(claim.network, claim.box, proof, timeout, quiet, as_json)
+
+
+def _epsilon(text: str | None, against: Path | None) -> Any:
+    from ..models.claims.vnnlib import exact_number
+
+    if text is None:
+        return None
+    if against is None:
+        raise InputError("--epsilon", "is about two networks", "give the second one with --against")
+    try:
+        value = exact_number(text)
+    except ValueError as error:
+        raise InputError("--epsilon", str(error), "give a decimal number") from None
+    if value < 0:
+        raise InputError("--epsilon", f"{text} is negative", "give a decimal number of at least 0")
+    return value
+
+
+def _check(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
+    """`--check`: 0 accepted, 1 rejected, 3 limits reached."""
+    from ..verifiers.proof.boxes.certify import check_files
+    from ..verifiers.proof.format import LimitReached, Rejected
+
+    why, status, leaves = "", 0, None
+    try:
+        with status_line(quiet) as progress:
+            found = check_files(network, spec, proof, timeout, progress)
+        parts = f"{found.parts} parts, " if found.parts is not None else ""
+        shown = "a counterexample" if found.counterexample else f"{parts}{found.leaves} leaves"
+        leaves, why = found.leaves, f"accepted: {shown} ({found.seconds:.2f} s)"
+    except Rejected as error:
+        why, status = f"rejected: {error}", 1
+    except LimitReached as error:
+        why, status = f"unknown: {error}", 3
+    with writing():
+        _print_check(leaves, why, as_json)
+    return status
+
+
+def _print_check(leaves: int | None, why: str, as_json: bool) -> None:
+    """`leaves`: None where it was not accepted; `why` begins with a word and a colon."""
+    if as_json:
+        accepted = leaves is not None
+        print_json(
+            {"accepted": accepted, "reason": None if accepted else why.split(": ", 1)[1], "leaves": leaves}
+        )
+    else:
+        click.echo(why)
+
+
+def bench_vnncomp(
+    suite: str | None, directory: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any
+) -> int:
+    """`relucid bench vnncomp DIRECTORY`: all instances, their results in --out, a table, and a page where one is wanted."""
+    from ..benchmarks.vnncomp import RESULTS, TABLE, column, run, summary, word
+    from ..common.text import visible
+
+    if suite != "vnncomp":
+        raise click.UsageError(f"{suite} takes no directory.")
+    if directory is None:
+        raise InputError("bench vnncomp", "names no directory", "give a folder with an instances.csv")
+    source = click.get_current_context().get_parameter_source("timeout")
+    own_limits = source is None or source.name == "DEFAULT"
+    chosen = {k: options[k] for k in ("memory", "workers", "again", "seed", "repeat", "only", "jobs")}
+    backends = names_in(options["backends"]) or BACKENDS[:1]
+    if html is not None:
+        from ..benchmarks.vnncomp import read_files, written_files
+        from ..models.apart import check_apart
+        from ..reports.html import check_page
+
+        check_page(html)
+        check_apart(
+            [*(("--out", p) for p in written_files(options["out"])), ("--html", html)], read_files(directory)
+        )
+    with status_line(quiet) as progress:
+        results = run(
+            directory,
+            options["out"],
+            timeout=None if own_limits else options["timeout"],
+            progress=progress,
+            backends=backends,
+            **chosen,
+        )
+    if html is not None:
+        from ..benchmarks.page import write_page
+        from ..benchmarks.score import summarise
+
+        write_page(html, summarise(results))
+    found = {name: summary([r for r in results if r.backend == column(name)]) for name in backends}
+    with writing():
+        if as_json:
+            print_json(found[backends[0]] | ({"backends": found} if len(backends) > 1 else {}))
+            return 0
+        for r in results if not quiet else ():
+            detail = f"  {visible(r.detail)}" if r.detail else ""
+            who = f"{r.backend:13} " if len(backends) > 1 else ""
+            click.echo(
+                f"{word(r):8} {r.seconds:8.2f}  {who}{visible(Path(r.file).name)}  {visible(Path(r.spec).name)}{detail}"
+            )
+        for name, counts in found.items():
+            shown = ", ".join(
+                f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in counts.items()
+            )
+            click.echo(f"{name}: {shown}" if len(backends) > 1 else shown)
+        if not quiet:
+            click.echo(
+                f"written: {options['out'] / TABLE} {options['out'] / RESULTS}" + (f" {html}" if html else "")
+            )
+    return 0
+
+
+def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
+    """`bare`: nothing was asked that has a word for an answer; `quiet`: only the answer, with the input where it is sat."""
+    from fractions import Fraction
+
+    from ..verifiers.boxes.answer import witness_text
+
+    if not bare or answer.verdict != "proved":
+        click.echo(answer.word)
+    if answer.verdict == "refuted":
+        click.echo(witness_text(answer.witness))
+    if answer.epsilon is not None:
+        click.echo(
+            f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen"
+        )
+    for warning in answer.warnings:
+        say(f"warning: {warning}")
+    if quiet:
+        return
+    how = "; ".join(
+        f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s"
+        for s in answer.steps
+    )
+    if answer.verdict == "proved":
+        proved = (
+            "proved for the rational network on the whole box"
+            if answer.trust != "float"
+            else "HiGHS's word, within its tolerances"
+        )
+        click.echo(f"{proved} ({answer.seconds:.2f} s; {how or 'nothing to show'})")
+        if answer.certificate:
+            click.echo(f"trust {answer.trust}: {answer.certificate}")
+    elif answer.verdict == "refuted":
+        run = "and in onnxruntime" if answer.witness.runtime_output is not None else "not run in onnxruntime"
+        click.echo(
+            f"a counterexample, exactly over the rationals{' ' if run[0] == 'a' else ', '}{run} ({answer.seconds:.2f} s; {how})"
+        )
+    else:
+        click.echo(f"{answer.reason} ({answer.seconds:.2f} s{'; ' + how if how else ''})")
+    if answer.witness is not None and (answer.verdict == "unknown" or answer.witness.distance != "0"):
+        w = answer.witness
+        click.echo(f"exact input: {' '.join(w.input)}")
+        click.echo(f"exact output: {' '.join(w.output)}")
+        click.echo(f"onnxruntime's input: {' '.join(w.runtime_input)} (at most {w.distance} away)")
+        click.echo(
+            f"onnxruntime's output: {' '.join(w.runtime_output) if w.runtime_output is not None else 'none'}"
+        )

@@ -1,0 +1,72 @@
+"""The smallest layered automaton of labelled words: equal futures merge, position by position.
+
+What machines are learnt from and one-hot networks built from (`surrogates/`); the program search learns from it, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .labelled import Labelled
+
+
+@dataclass(frozen=True, eq=False)
+class Layered:
+    """`tables[t][state, symbol]`: the state of layer t + 1, or -1; layer 0 has one state; `finals[state]`: label index."""
+
+    tables: tuple[np.ndarray, ...]
+    finals: np.ndarray
+
+    def labels(self, words: np.ndarray) -> np.ndarray:
+        """Label indices of padded words, -1 where a word is not in it."""
+        state = np.zeros(len(words), dtype=np.int64)
+        for t, table in enumerate(self.tables):
+            state = np.where(state >= 0, table[np.maximum(state, 0), words[:, t]], -1)
+        return np.where(state >= 0, self.finals[np.maximum(state, 0)], -1)
+
+
+def smallest_layered(labelled: Labelled, symbols: int, limit: int) -> Layered | None:
+    """The smallest deterministic layered automaton of exactly these words; None if it has more than `limit` states."""
+    words = labelled.words.astype(np.int64)
+    order = np.lexsort(words.T[::-1]) if words.shape[1] else np.arange(len(words))
+    words, labels = words[order], labelled.labels[order]
+    fresh = _changes(words)
+    finals, classes = np.unique(labels[fresh], return_inverse=True)
+    words = words[fresh]
+    tables: list[np.ndarray] = []
+    total = len(finals)
+    for t in range(words.shape[1] - 1, -1, -1):
+        fresh = _changes(words[:, :t])
+        table = np.full((int(fresh.sum()), symbols), -1, dtype=np.int64)
+        table[np.cumsum(fresh) - 1, words[:, t]] = classes
+        states, merged = np.unique(table, axis=0, return_inverse=True)
+        tables.append(states)
+        total += len(states)
+        if total > limit:
+            return None
+        words, classes = words[fresh], merged.reshape(-1)
+    return Layered(tuple(tables[::-1]), finals)
+
+
+def minimised(layered: Layered) -> Layered:
+    """The same labels with equal states merged, from the last layer backwards."""
+    finals, classes = np.unique(layered.finals, return_inverse=True)
+    tables = []
+    for table in reversed(layered.tables):
+        states, merged = np.unique(
+            np.where(table >= 0, classes[np.maximum(table, 0)], -1), axis=0, return_inverse=True
+        )
+        tables.append(states)
+        classes = merged.reshape(-1)
+    return Layered(tuple(tables[::-1]), finals)
+
+
+def _changes(words: np.ndarray) -> np.ndarray:
+    """Which rows of sorted words differ from the row before."""
+    return (
+        np.concatenate([[True], (words[1:] != words[:-1]).any(axis=1)])
+        if len(words)
+        else np.zeros(0, dtype=bool)
+    )

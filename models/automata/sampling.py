@@ -1,0 +1,120 @@
+"""Random words of a language, drawn through its automaton: uniformly, or with some symbols made likelier than others.
+
+For domains that are too large to run a circuit on each input (`circuits/executed.py`).  Uniform words of many positions all look alike;
+`varied` draws from many tilted distributions, so that rare and frequent symbols, short and long words all have their share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .automaton import Automaton
+
+TILTS = 48  # distributions that `varied` draws from
+
+
+class Sampler:
+    """Draws words of a non-empty language; `weights[symbol]` multiply into a word's probability (default: all words alike)."""
+
+    def __init__(self, language: Automaton) -> None:
+        self.language = language
+        self._layers = [np.array(layer, dtype=np.int64).reshape(-1, 3).T for layer in language.edges]
+
+    def words(self, count: int, rng: np.random.Generator, weights: np.ndarray | None = None) -> np.ndarray:
+        """(count, length) symbols."""
+        ahead = self._ahead(weights)
+        states = rng.choice(len(ahead[0]), count, p=ahead[0] / ahead[0].sum())
+        return self._walked(0, states, ahead, rng, weights)
+
+    def tails(self, t: int, state: int, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(count, length - t) symbols that lead from a state of layer t to the end; half of them tilted."""
+        parts = []
+        for weights in (None, *(self._tilt(rng) for _ in range(4))):
+            ahead = self._ahead(weights)
+            size = count // 2 if weights is None else (count + 7) // 8
+            parts.append(self._walked(t, np.full(size, state), ahead, rng, weights))
+        return np.concatenate(parts)[:count]
+
+    def varied(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Distinct words (at most `count`): a quarter drawn uniformly, the rest from tilted distributions, in mixed order."""
+        parts = [self.words(count // 4, rng)]
+        parts += [self.words(count // TILTS + 1, rng, self._tilt(rng)) for _ in range(TILTS)]
+        return rng.permutation(np.unique(np.concatenate(parts), axis=0))[:count]
+
+    def through_every_edge(self, rng: np.random.Generator) -> np.ndarray:
+        """One random word over each edge of the automaton: every state and every step of it is seen."""
+        ahead = self._ahead(None)
+        parts = []
+        for t, (source, symbol, target) in enumerate(self._layers):
+            heads = self._heads(t, source, rng)
+            tails = self._walked(t + 1, target, ahead, rng, None)
+            parts.append(np.concatenate([heads, symbol[:, None].astype(np.int16), tails], axis=1))
+        return np.unique(np.concatenate(parts), axis=0) if parts else np.zeros((1, 0), dtype=np.int16)
+
+    def _tilt(self, rng: np.random.Generator) -> np.ndarray:
+        """Few symbols dominate; all of them may still occur."""
+        size = self.language.symbol_count
+        weights = rng.dirichlet(np.full(size, rng.choice([0.2, 0.5, 1.0]))) * size + 1e-3
+        return np.asarray(weights)
+
+    def _ahead(self, weights: np.ndarray | None) -> list[np.ndarray]:
+        """Per layer and state, the weight of all that may follow; each layer scaled to at most 1."""
+        ahead = [np.ones(self.language.layer_sizes[-1])]
+        for t in reversed(range(self.language.length)):
+            source, symbol, target = self._layers[t]
+            value = ahead[0][target] * (1.0 if weights is None else weights[symbol])
+            total = np.bincount(source, value, self.language.layer_sizes[t])
+            ahead.insert(0, np.maximum(total / total.max(), 1e-300))
+        return ahead
+
+    def _walked(
+        self,
+        t: int,
+        states: np.ndarray,
+        ahead: Sequence[np.ndarray],
+        rng: np.random.Generator,
+        weights: np.ndarray | None,
+    ) -> np.ndarray:
+        out = np.zeros((len(states), self.language.length - t), dtype=np.int16)
+        for i in range(t, self.language.length):
+            source, symbol, target = self._layers[i]
+            value = ahead[i + 1][target] * (1.0 if weights is None else weights[symbol])
+            edge = _drawn(source, value, states, self.language.layer_sizes[i], rng)
+            out[:, i - t] = symbol[edge]
+            states = target[edge]
+        return out
+
+    def _heads(self, t: int, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Words that lead to these states of layer t."""
+        behind = [np.ones(self.language.layer_sizes[0])]
+        for i in range(t):
+            source, _, target = self._layers[i]
+            total = np.bincount(target, behind[-1][source], self.language.layer_sizes[i + 1])
+            behind.append(np.maximum(total / total.max(), 1e-300))
+        out = np.zeros((len(states), t), dtype=np.int16)
+        for i in reversed(range(t)):
+            source, symbol, target = self._layers[i]
+            order = np.argsort(target, kind="stable")
+            edge = order[
+                _drawn(target[order], behind[i][source[order]], states, self.language.layer_sizes[i + 1], rng)
+            ]
+            out[:, i] = symbol[edge]
+            states = source[edge]
+        return out
+
+
+def _drawn(
+    owner: np.ndarray, value: np.ndarray, states: np.ndarray, size: int, rng: np.random.Generator
+) -> np.ndarray:
+    """For each state an edge that it owns, by value; `owner` is sorted and owns at least one edge per state."""
+    total = np.bincount(owner, value, size)
+    share = np.where(total[owner] > 0, value / np.where(total[owner] > 0, total[owner], 1), 1.0)
+    first = np.searchsorted(owner, np.arange(size + 1))
+    sums = np.concatenate([[0.0], np.cumsum(share)])
+    within = sums[1:] - sums[first[owner]]  # per owner from 0 to 1
+    edge = np.searchsorted(
+        owner + np.minimum(within, 1 - 1e-12), states + rng.random(len(states)) * (1 - 1e-9), side="right"
+    )
+    return np.clip(edge, first[states], first[states + 1] - 1)

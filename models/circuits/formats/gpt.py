@@ -1,0 +1,115 @@
+"""The weight-sparse GPT's forward pass, as OpenAI's circuit_sparsity release computes it, over a plain state dict.
+
+Second step of running a circuit (config -> checkpoint -> gpt).  One function, differentiable, with one hook: `at`
+sees every node location of DESIGN's circuits right after its activation sparsity, and may replace the values.
+Pruning, mean ablation and recording activations are all such hooks; without one this is the full model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from .config import NORM_EPS, GptConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+NODE_LOCATIONS = ("attn_in", "attn_q", "attn_k", "attn_v", "attn_out", "mlp_in", "mlp_neuron", "mlp_out")
+Hook = Callable[[int, str, "Tensor"], "Tensor"]
+
+
+def node_widths(config: GptConfig) -> dict[str, int]:
+    """How many nodes each location has, per layer."""
+    heads, model, read = config.d_heads, config.d_model, config.d_model_in
+    return dict(
+        zip(NODE_LOCATIONS, (read, heads, heads, heads, model, read, config.d_mlp, model), strict=True)
+    )
+
+
+def forward(
+    config: GptConfig,
+    weights: Mapping[str, Tensor],
+    ids: Tensor,
+    at: Hook | None = None,
+    last_only: bool = False,
+) -> Tensor:
+    """Logits (batch, positions, vocab) for token ids (batch, positions); with `last_only`, of the last position alone.
+
+    `last_only` skips what the last position's logits do not need: earlier positions of the last layer matter only as keys and values.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    def sparse(layer: int, location: str, x: Tensor) -> Tensor:
+        keep = config.keeps(location, x.shape[-1])
+        if keep is not None:
+            _, kept = torch.topk(x.abs(), keep, dim=-1, sorted=False)
+            x = torch.zeros_like(x).scatter(-1, kept, x.gather(-1, kept))
+        return at(layer, location, x) if at is not None and location in NODE_LOCATIONS else x
+
+    def norm(name: str, x: Tensor) -> Tensor:
+        weight = weights[name + ".weight"]
+        if config.rms_norm:
+            return F.rms_norm(x, (x.shape[-1],), weight)
+        return F.layer_norm(x, (x.shape[-1],), weight, weights.get(name + ".bias"), NORM_EPS)
+
+    def linear(name: str, x: Tensor) -> Tensor:
+        return F.linear(x, weights[name + ".weight"], weights.get(name + ".bias"))
+
+    batch, positions = ids.shape
+    embedded_positions = weights["transformer.wpe.weight"][:positions].unsqueeze(0)
+    x = F.embedding(ids, weights["transformer.wte.weight"])
+    if config.d_pos_emb is None:
+        x = x + embedded_positions
+    residual = torch.relu if config.residual_activation_type == "relu" else (lambda x: x)
+    activation = torch.relu if config.activation_type == "relu" else F.gelu
+    future = torch.ones(positions, positions, dtype=torch.bool, device=ids.device).triu(1)
+
+    def read(norm_name: str, position_norm: str, x: Tensor) -> Tensor:
+        """What a sublayer reads: the normalised residual stream, and the normalised position embedding where it is concatenated."""
+        x = norm(norm_name, x)
+        if config.d_pos_emb is None:
+            return x
+        tail = norm(position_norm, embedded_positions[:, -x.shape[1] :])
+        return torch.cat([x, tail.expand(len(x), -1, -1)], dim=-1)
+
+    def split_heads(x: Tensor) -> Tensor:
+        return x.reshape(batch, -1, config.n_head, config.d_head).transpose(1, 2)
+
+    for i in range(config.n_layer):
+        name = f"transformer.h.{i}."
+        only = last_only and i == config.n_layer - 1
+        heads = linear(name + "attn.c_attn", sparse(i, "attn_in", read(name + "ln_1", name + "ln_p1", x)))
+        query, key, value = heads.split(config.d_heads, dim=-1)
+        if only:
+            query, x, future = query[:, -1:], x[:, -1:], future[-1:]
+        key = split_heads(sparse(i, "attn_k", key))
+        query = split_heads(sparse(i, "attn_q", query))
+        value = split_heads(sparse(i, "attn_v", value))
+        scores = (query @ key.transpose(-2, -1)) * (1.0 / math.sqrt(config.d_head))
+        scores = scores.masked_fill(future, -math.inf)
+        if config.sink:  # one more slot to look at, with a learnt logit and value zero
+            sink = (
+                weights[name + "attn.attn_imp.sink_logit"]
+                .view(1, -1, 1, 1)
+                .expand(batch, config.n_head, scores.shape[2], 1)
+            )
+            looks = torch.softmax(torch.cat([sink, scores], dim=-1), dim=-1)[..., 1:]
+        else:
+            looks = torch.softmax(scores, dim=-1)
+        mixed = (looks @ value).transpose(1, 2).reshape(batch, -1, config.d_heads)
+        x = residual(x + sparse(i, "attn_out", linear(name + "attn.c_proj", mixed)))
+        x = sparse(i, "resid_post_attn", x)
+        hidden = activation(
+            linear(name + "mlp.c_fc", sparse(i, "mlp_in", read(name + "ln_2", name + "ln_p2", x)))
+        )
+        x = residual(x + sparse(i, "mlp_out", linear(name + "mlp.c_proj", sparse(i, "mlp_neuron", hidden))))
+        x = sparse(i, "resid_post_mlp", x)
+
+    tokens = ids
+    if last_only:  # also where there is no layer that did it
+        x, tokens = x[:, -1:], ids[:, -1:]
+    logits = F.linear(norm("transformer.ln_f", x), weights["lm_head.weight"]) + weights["final_logits_bias"]
+    return logits + F.embedding(tokens, weights["bigram_table"]) if config.enable_bigram_table else logits

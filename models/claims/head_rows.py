@@ -1,0 +1,254 @@
+"""Comparisons of a head's results as comparisons of its logits: exactly where that can be, else outwards and as closely as wanted.
+
+After `head`, for `head_property`.  Multiplied by the sums of its softmaxes, a linear row over shares says that sum_k c_k e^(f_k) >= 0 with rational c_k
+and linear forms f_k of the logits (`Exponentials`).  With P the terms with c > 0 and N those with c < 0, and v and w positive numbers of sum 1 on P
+and N, it implies that for some p in P:  f_p + ln(c_p / v_p) >= sum_n w_n (f_n + ln(|c_n| / w_n))  (one p has at least its part v_p of what N sums up to,
+and the logarithm of a mean is at least the mean of logarithms).  With one term on either side this is the row itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from math import prod
+
+from ...common.errors import Unsupported
+from ..network.enclosures import exp, log
+from ..network.head import ZERO, Element, LogShare, Plain, Share
+from .formula import Linear
+from .property import Row
+
+BITS = 128  # of logarithms in rows
+MOST_BITS = (
+    1 << 13
+)  # of exponentials, in which their sums may be too close to 0 to tell: some milliseconds each
+MOST_TERMS = 256
+MOST_ALTERNATIVES = 500
+SHOWN_BITS = 80
+
+Key = tuple[tuple[tuple[str, int], Fraction], ...]  # the linear part of a form
+Weights = tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Exponentials:
+    """sum of factor * e^form >= 0, or > 0 where `strict`; no two forms are the same, and no factor is 0."""
+
+    terms: tuple[tuple[Fraction, Linear], ...]
+    strict: bool
+
+    def holds(self, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> bool:
+        """Exactly: a sum of e^q with distinct rational q and factors that are not 0 is not 0 (Lindemann and Weierstrass), so that some precision tells.
+
+        Raises Unsupported where that would take more than MOST_BITS.
+        """
+        merged: dict[Fraction, Fraction] = {}
+        for factor, form in self.terms:
+            at = value(form, inputs, logits)
+            merged[at] = merged.get(at, Fraction(0)) + factor
+        left = {at: factor for at, factor in merged.items() if factor}
+        if not left:
+            return not self.strict
+        if all(f > 0 for f in left.values()) or all(f < 0 for f in left.values()):
+            return next(iter(left.values())) > 0
+        highest, bits = max(left), 64
+        while bits <= MOST_BITS:
+            low = high = Fraction(0)
+            for at, factor in left.items():
+                ends = [factor * e for e in exp(at - highest, bits)]
+                low, high = low + min(ends), high + max(ends)
+            if low > 0 or high < 0:
+                return low > 0
+            bits *= 2
+        raise Unsupported(f"a threshold is what the network gives, as far as {MOST_BITS} bits tell")
+
+    @property
+    def sides(self) -> tuple[list[tuple[Fraction, Linear]], list[tuple[Fraction, Linear]]]:
+        return [t for t in self.terms if t[0] > 0], [(-f, form) for f, form in self.terms if f < 0]
+
+
+def value(form: Linear, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> Fraction:
+    total = form.constant
+    for (kind, i), factor in form.terms.items():
+        total += factor * (inputs if kind == "X" else logits)[i]
+    return total
+
+
+def translated(row: Row, elements: Sequence[Element]) -> Row | Exponentials:
+    """A row over results (none of which is a choice) as one over the inputs and the logits.  Raises Unsupported."""
+    linear = Linear({("X", i): c for i, c in row.x}, row.constant)
+    shares: dict[tuple[int, ...], dict[int, Fraction]] = {}
+    logs: dict[tuple[int, ...], Fraction] = {}
+    for j, c in row.y:
+        element = elements[j]
+        if isinstance(element, Plain):
+            linear = linear.plus(logit(element.index), c)
+        elif isinstance(element, LogShare):
+            linear = linear.plus(logit(element.group[element.member]), c)
+            logs[element.group] = logs.get(element.group, Fraction(0)) + c
+        elif isinstance(element, Share):
+            own = shares.setdefault(element.group, {})
+            own[element.member] = own.get(element.member, Fraction(0)) + c * element.factor
+            linear = linear.plus(Linear({}, c * element.offset))
+    shares = {group: own for group, own in shares.items() if any(own.values())}
+    logs = {group: c for group, c in logs.items() if c}
+    if not shares and not logs:
+        return plain_row(linear, row.strict)
+    if not logs and not linear.terms:
+        return _of_shares(shares, linear.constant, row.strict)
+    if not shares and len(logs) == 1:
+        return _of_logs(*next(iter(logs.items())), linear, row.strict)
+    raise Unsupported(
+        "a row of the property adds what Softmax, Sigmoid or Tanh gives to inputs or to other values, which is no comparison of logits"
+    )
+
+
+def logit(i: int) -> Linear:
+    return Linear() if i == ZERO else Linear({("Y", i): Fraction(1)})
+
+
+def plain_row(form: Linear, strict: bool) -> Row:
+    x, y = (tuple((i, c) for (kind, i), c in sorted(form.terms.items()) if kind == k) for k in "XY")
+    return Row(x, y, form.constant, strict)
+
+
+def _of_shares(
+    shares: dict[tuple[int, ...], dict[int, Fraction]], constant: Fraction, strict: bool
+) -> Exponentials:
+    """constant + sum over groups of (sum of c e^z) / (sum of e^z) >= 0, times all sums."""
+    groups = list(shares)
+    if prod(map(len, groups)) > MOST_TERMS:
+        raise Unsupported(
+            f"a row of the property relates softmaxes of {' x '.join(str(len(g)) for g in groups)} values, over {MOST_TERMS}"
+        )
+    terms = []
+    for members in product(*(range(len(g)) for g in groups)):
+        factor = constant + sum(
+            (shares[g].get(m, Fraction(0)) for g, m in zip(groups, members, strict=True)), Fraction(0)
+        )
+        form = Linear()
+        for g, m in zip(groups, members, strict=True):
+            form = form.plus(logit(g[m]))
+        terms.append((factor, form))
+    return _merged(terms, strict)
+
+
+def _of_logs(group: tuple[int, ...], factor: Fraction, linear: Linear, strict: bool) -> Exponentials:
+    """linear - factor * ln(sum of e^z) >= 0."""
+    sign = Fraction(1 if factor > 0 else -1)
+    return _merged([(sign, linear.times(1 / factor)), *((-sign, logit(i)) for i in group)], strict)
+
+
+def _merged(terms: Sequence[tuple[Fraction, Linear]], strict: bool) -> Exponentials:
+    """Equal forms added up, and divided by the size of one factor: where all are the same in size, their logarithms are exactly 0."""
+    found: dict[tuple[Key, Fraction], tuple[Fraction, Linear]] = {}
+    for factor, form in terms:
+        key = tuple(sorted(form.terms.items())), form.constant
+        found[key] = found.get(key, (Fraction(0), form))[0] + factor, form
+    left = [(f, form) for f, form in found.values() if f]
+    unit = next((-f for f, _ in left if f < 0), Fraction(1))
+    return Exponentials(tuple((f / unit, form) for f, form in left), strict)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Parts of P (`positive`) and of N (`negative`), each positive and of sum 1."""
+
+    positive: Weights
+    negative: Weights
+
+
+def outwards(row: Exponentials, cuts: Sequence[Cut] = ()) -> list[list[Row]]:
+    """Conjunctions one of which holds wherever the row does; none where it never does.  Exact where it has one term on either side."""
+    above, below = row.sides
+    if not above:
+        return [[]] if not below and not row.strict else []
+    if not below:
+        return [[]]
+    negative = [tuple(Fraction(int(k == n)) for k in range(len(below))) for n in range(len(below))]
+    if len(below) > 1:
+        negative = list(dict.fromkeys([*negative, _evenly(len(below)), *(c.negative for c in cuts)]))
+    positive = [_evenly(len(above)), *(c.positive for c in cuts)] if len(above) > 1 else [_evenly(1)]
+    return [
+        [_implied(row, p, part, w) for p, part in enumerate(some) if part for w in negative]
+        for some in _parts(positive, len(above))
+    ]
+
+
+def _evenly(count: int) -> Weights:
+    return (Fraction(1, count),) * count
+
+
+def _parts(positive: Sequence[Weights], count: int) -> list[Weights]:
+    """For each way to choose one p of every v: how large a part p has to have, 0 where it was not chosen.  The strongest demands imply the others."""
+    found: list[Weights] = [(Fraction(0),) * count]
+    for v in dict.fromkeys(positive):
+        more = {
+            tuple(max(old, v[p]) if k == p else old for k, old in enumerate(some))
+            for some in found
+            for p in range(count)
+        }
+        found = [
+            a
+            for a in more
+            if not any(b != a and all(x <= y for x, y in zip(b, a, strict=True)) for b in more)
+        ]
+        if len(found) > MOST_ALTERNATIVES:
+            raise Unsupported(
+                f"in terms of logits a row of the property has more than {MOST_ALTERNATIVES} alternatives"
+            )
+    return sorted(found)
+
+
+def _implied(row: Exponentials, p: int, part: Fraction, w: Weights) -> Row:
+    """If term p is at least that part of what N sums up to."""
+    above, below = row.sides
+    factor, form = above[p]
+    low, high = log(factor / part, BITS)
+    constant, exact = high, low == high
+    for share, (less, other) in zip(w, below, strict=True):
+        if share:
+            form = form.plus(other, -share)
+            low, high = log(less / share, BITS)
+            constant, exact = constant - share * low, exact and low == high
+    single = len(above) == len(below) == 1
+    return plain_row(form.plus(Linear({}, constant)), row.strict and exact and single)
+
+
+def cut_at(row: Exponentials, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> Cut:
+    """The cut that is tight at a point."""
+    parts = []
+    for side in row.sides:
+        at = [value(form, inputs, logits) for _, form in side]
+        sizes = [
+            f * max(exp(a - max(at), 32)[1], Fraction(1, 1 << 64)) for (f, _), a in zip(side, at, strict=True)
+        ]
+        rounded = [max(1, round(s / sum(sizes) * (1 << 20))) for s in sizes]
+        parts.append(tuple(Fraction(r, sum(rounded)) for r in rounded))
+    return Cut(*parts)
+
+
+def result(element: Element, logits: Sequence[Fraction]) -> Fraction:
+    """What it gives, rounded to SHOWN_BITS where it is not rational."""
+
+    def of(i: int) -> Fraction:
+        return Fraction(0) if i == ZERO else logits[i]
+
+    if isinstance(element, Plain):
+        return logits[element.index]
+    values = [of(i) for i in element.group]
+    if isinstance(element, Share | LogShare):
+        highest = max(values)
+        powers = [exp(v - highest, SHOWN_BITS)[0] for v in values]
+        if isinstance(element, LogShare):
+            return _shown(
+                values[element.member] - highest - log(_shown(sum(powers, Fraction(0))), SHOWN_BITS)[0]
+            )
+        return _shown(element.offset + element.factor * powers[element.member] / sum(powers, Fraction(0)))
+    return element.table[values.index(max(values))]
+
+
+def _shown(x: Fraction) -> Fraction:
+    return Fraction(round(x * 10**20), 10**20)

@@ -1,0 +1,91 @@
+"""A property of a network with real inputs: boxes of inputs, and what must not come out.
+
+What `vnnlib` reads from files, beside `network`; `verifiers/boxes` decides it.  All numbers are exact rationals.  The
+question is always whether a counterexample exists: an input of some case's box for which all rows of one of the case's
+polyhedra hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ..network.head import Wanted
+
+
+@dataclass(frozen=True)
+class Row:
+    """sum of x[i] * input i + sum of y[j] * output j + constant >= 0 (> 0 where `strict`); no input or output twice."""
+
+    x: tuple[tuple[int, Fraction], ...]
+    y: tuple[tuple[int, Fraction], ...]
+    constant: Fraction = Fraction(0)
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if any(len({i for i, _ in terms}) < len(terms) for terms in (self.x, self.y)):
+            raise ValueError("a row names an input or output twice")
+
+    def value(self, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> Fraction:
+        total = self.constant
+        for terms, values in ((self.x, inputs), (self.y, outputs)):
+            for i, factor in terms:
+                total += factor * values[i]
+        return total
+
+    def holds(self, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> bool:
+        value = self.value(inputs, outputs)
+        return value > 0 if self.strict else value >= 0
+
+
+Polyhedron = tuple[Row, ...]  # all rows hold; no rows: every input
+
+
+@dataclass(frozen=True)
+class Case:
+    """A closed box of inputs and the polyhedra, one of which a counterexample's inputs and outputs lie in."""
+
+    lower: tuple[Fraction, ...]
+    upper: tuple[Fraction, ...]
+    unsafe: tuple[Polyhedron, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.lower) != len(self.upper):
+            raise ValueError("a box has as many lower as upper bounds")
+        if any(a > b for a, b in zip(self.lower, self.upper, strict=True)):
+            raise ValueError("a box's lower bounds are at most its upper bounds")
+
+    def contains(self, inputs: Sequence[Fraction]) -> bool:
+        return all(a <= x <= b for a, x, b in zip(self.lower, inputs, self.upper, strict=True))
+
+
+@dataclass(frozen=True)
+class Property:
+    """`cases` may be empty: then there is no counterexample.  `empty`: which regions of the file have no input, and why, for people.
+
+    `wanted`: which output of a file it speaks of, where there are several.
+    """
+
+    inputs: int
+    outputs: int
+    cases: tuple[Case, ...]
+    empty: tuple[str, ...] = ()
+    wanted: Wanted = field(default_factory=Wanted)
+
+    def __post_init__(self) -> None:
+        for case in self.cases:
+            if len(case.lower) != self.inputs:
+                raise ValueError("a case's box has one interval per input")
+            for row in (r for p in case.unsafe for r in p):
+                if any(not 0 <= i < self.inputs for i, _ in row.x) or any(
+                    not 0 <= j < self.outputs for j, _ in row.y
+                ):
+                    raise ValueError("a row speaks of an input or output that is not there")
+
+    def witnesses(self, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> bool:
+        """Whether this point is a counterexample, exactly."""
+        return any(
+            case.contains(inputs) and any(all(r.holds(inputs, outputs) for r in rows) for rows in case.unsafe)
+            for case in self.cases
+        )

@@ -1,0 +1,177 @@
+"""Distilling on a domain that is too large to run the circuit on each input: circuit, surrogate and program keep each other in check.
+
+The circuit labels a varied sample; a surrogate is fitted and a program found that explain it; the prover compares the two on the whole
+domain.  Where they differ, the circuit is asked and says who is wrong: the surrogate is fitted anew, or the program replaced.
+When the prover finds no more, fresh inputs are tried, over every step of the program's automaton, too.  What is proved in
+the end is surrogate = program on every input; that the circuit agrees is known on the inputs that were executed, and only there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..common.errors import InputError
+from ..common.text import number
+from ..models.automata.automaton import Automaton
+from ..models.automata.sampling import Sampler
+from ..models.circuits.executed import Executed
+from ..models.circuits.learn import LayeredLearner
+from ..models.circuits.teacher import check_repeatable
+from ..models.claims.claim import Claim
+from ..models.network.network import Network
+from ..models.surrogates.surrogate import Surrogate, wrong_rows
+from ..search.synthesise import Candidate, Search
+from ..verifiers.verdict import Proved, Refuted
+from .distilled import Refutation, Sampling
+from .steps import START, Found, Job, NoProgram, differing_words, refutation
+
+SAMPLE = 3000  # inputs that the circuit is run on at first
+SHORTEST = 500  # of them, as many of the shortest as there are up to this
+FRESH = 3000  # inputs that are tried when the prover finds no more
+ANSWERS = 8  # counterexamples that a race is asked for
+ROUNDS = 50
+IN_ONNXRUNTIME = 2000  # executed inputs, drawn at random, on which the file is run at the end: one by one, which takes its time
+AT_ONCE = 64  # executed inputs that a program got wrong, put to the search in one step
+
+
+def on_samples(job: Job, language: Automaton) -> Found:
+    """Raises NoProgram where there is no surrogate or program for what was executed, or after ROUNDS rounds."""
+    return _ThreeWay(job, language).run()
+
+
+class _ThreeWay:
+    def __init__(self, job: Job, language: Automaton) -> None:
+        task, say = job.task, job.say
+        self.job, self.language = job, language
+        self.rng = np.random.default_rng([job.budget.seed, 1])
+        size = number(language.size)
+        self.ask = Executed(
+            job.teacher,
+            task.domain,
+            task.decision.labels,
+            lambda done: say(f"running the circuit: {done:,} of {size} inputs so far"),
+        )
+        self.known = self.ask.labelled(self._first())
+        self.learner = LayeredLearner(language, self.ask, job.budget.seed)
+        self.search = Search(self.known, task.domain, task.decision.labels, seed=job.budget.seed, start=START, progress=say,
+            automaton=lambda: self.learner.learn(self.ask.labelled),
+        )  # fmt: skip
+        self.refuted: list[Refutation] = []
+        self.overruled: list[Refutation] = []
+        self.surrogate_wrong = self.program_wrong = 0
+
+    def run(self) -> Found:
+        job, surrogate = self.job, None
+        check_repeatable(job.teacher, self.ask.teaching(), job.task.domain, job.task.decision.labels)
+        for rounds in range(1, ROUNDS + 1):
+            surrogate = surrogate or self._surrogate()
+            network = job.exported(surrogate)
+            candidate, claim = self._candidate(network)
+            job.say(f"round {rounds}: comparing surrogate and program, {len(self.ask):,} inputs executed")
+            verdict = job.prove(
+                claim, replace(job.budget, counterexamples=max(ANSWERS, job.budget.counterexamples))
+            )
+            if isinstance(verdict, Refuted):
+                words = differing_words(verdict, claim)
+            elif isinstance(verdict, Proved):
+                words = self._fresh(claim)
+            else:
+                words = np.zeros((0, job.task.domain.max_length), dtype=np.int16)
+            right = self.ask.labelled(words)
+            wrong_surrogate = claim.network_labels(words) != right.labels
+            wrong_program = candidate.evaluate(words) != right.labels
+            if not isinstance(verdict, Refuted) and not (wrong_surrogate | wrong_program).any():
+                everything = self.ask.labelled()
+                some = everything.take(self.rng.permutation(len(everything))[:IN_ONNXRUNTIME])
+                job.check_in_onnxruntime(surrogate, some)
+                surrogate = replace(surrogate, inputs=len(everything))
+                sampling = Sampling(rounds, self.surrogate_wrong, self.program_wrong, len(words), len(some))
+                return Found(
+                    self.ask.teaching(),
+                    surrogate,
+                    candidate,
+                    tuple(self.refuted),
+                    claim,
+                    verdict,
+                    sampling,
+                    tuple(self.overruled),
+                )
+            if isinstance(verdict, Refuted):
+                (self.refuted if wrong_program.any() else self.overruled).append(
+                    refutation(claim, verdict, right.labels)
+                )
+            if wrong_surrogate.any():
+                surrogate = None
+                self.surrogate_wrong += int(wrong_surrogate.sum())
+            if wrong_program.any():
+                self.program_wrong += int(wrong_program.sum())
+                self.search.refine(right.take(np.flatnonzero(wrong_program)[:AT_ONCE]))
+            self.known = self.known.joined(right.take(np.flatnonzero(wrong_surrogate | wrong_program)))
+        raise NoProgram(
+            f"surrogate and program still differ after {ROUNDS} rounds and {len(self.ask):,} circuit inputs"
+        )
+
+    def _first(self) -> np.ndarray:
+        """The shortest inputs, all of them if they are few, and varied random ones."""
+        self.job.say("drawing inputs")
+        sampler = Sampler(self.language)
+        words = sampler.varied(SAMPLE, self.rng)
+        if self.job.task.domain.pad is not None:
+            pad = len(self.job.task.domain.tokens)
+            short = np.where(np.arange(self.language.symbol_count) == pad, 100.0 * pad, 1.0)
+            drawn = np.unique(sampler.words(8 * SHORTEST, self.rng, short), axis=0)
+            words = np.unique(
+                np.concatenate(
+                    [words, drawn[np.argsort(-(drawn == pad).sum(axis=1), kind="stable")][:SHORTEST]]
+                ),
+                axis=0,
+            )
+        return self.rng.permutation(words)
+
+    def _surrogate(self) -> Surrogate:
+        """Right on every input that was executed so far; what a fit to the known ones gets wrong joins them."""
+        job = self.job
+        while True:
+            surrogate = job.fit(self.known, lambda: self.learner.learn(self.ask.labelled))
+            everything = self.ask.labelled()
+            wrong = wrong_rows(surrogate.network, everything, job.task.domain, job.task.decision)
+            if not len(wrong):
+                return surrogate
+            job.say(f"the surrogate is wrong on {len(wrong):,} of {len(everything):,} executed inputs")
+            self.known = self.known.joined(everything.take(self.rng.permutation(wrong)[: SAMPLE // 4]))
+
+    def _candidate(self, network: Network) -> tuple[Candidate, Claim]:
+        """The plainest program that is right on every input that was executed so far, and that the prover can read."""
+        everything = self.ask.labelled()
+        while True:
+            self.job.say(
+                "searching for a program" + (f" ({len(self.refuted)} refuted so far)" if self.refuted else "")
+            )
+            candidate = self.search.best()
+            if candidate is None:
+                raise NoProgram(
+                    f"no program template explains the circuit on the {len(everything):,} inputs that it was run on"
+                )
+            wrong = np.flatnonzero(candidate.evaluate(everything.words) != everything.labels)
+            if not len(wrong):
+                try:
+                    return candidate, self.job.claim(network, candidate)
+                except InputError:  # its automaton is too large
+                    self.search.reject(candidate)
+                    continue
+            self.search.refine(everything.take(self.rng.permutation(wrong)[:AT_ONCE]))
+
+    def _fresh(self, claim: Claim) -> np.ndarray:
+        """Inputs to try at the end: over every step of the program's automaton, of every label, varied ones of the domain."""
+        self.job.say("trying fresh inputs on the circuit")
+        parts = [
+            Sampler(claim.language).through_every_edge(self.rng)[:FRESH],
+            Sampler(self.language).varied(FRESH, self.rng),
+        ]
+        for label in range(len(self.job.task.decision.labels)):
+            share = claim.language.restricted(label)
+            if not share.empty:
+                parts.append(Sampler(share).varied(FRESH // 4, self.rng))
+        return np.unique(np.concatenate(parts), axis=0)

@@ -1,0 +1,300 @@
+"""What people see of claims, networks, circuits and distillations: `show`, `train`, `prune`, `distill`.  `reports/console.py` has answers and the basics.
+
+Called by `cli/main.py` and `cli/circuits.py`; all text is built here, all facts come from the objects.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from ..common.text import number, rational, visible
+from ..models.claims.claim import Claim
+from ..models.claims.claim_file import load_claim
+from ..verifiers.race.conclude import vacuity
+from ..verifiers.verdict import Proved
+from .console import (
+    code,
+    console,
+    counterexample_table,
+    domain_lines,
+    heading,
+    label_text,
+    plural,
+    print_verdict,
+    sequence_text,
+)
+from .shown import sample_words
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..models.program.program import Program
+    from ..pipeline.distilled import Distillation
+    from ..pipeline.training import Pruned, Trained
+    from .shown import CircuitView
+
+TABLES = 40  # lines of tables and helpers up to which a program is shown with them
+
+
+def claimed(claim: Claim) -> str:
+    if claim.pair is None:
+        return f"the network {visible(claim.network.name)} gives the same label as {claim.program.name}"
+    pair = claim.pair
+    return f"the networks {visible(pair.first.name)} and {visible(pair.second.name)} {pair.meaning}"
+
+
+def print_lines(lines: Sequence[Any]) -> None:
+    """What `claim_lines` or `network_lines` has found: finding may take long, and printing must not."""
+    screen = console()
+    for line in lines:
+        if callable(line):
+            line(screen)
+        else:
+            screen.print(line, soft_wrap=isinstance(line, str | Text), markup=False)
+
+
+def claim_lines(path: Path, samples: int, quiet: bool = False) -> list[Any]:
+    """The claim in plain words, the program, and sample inputs with both labels; `quiet`: only the first."""
+    claim = load_claim(path)
+    decision = claim.decision if claim.pair is None else claim.pair.decision
+    labels = ", ".join(label_text(y) for y in decision.labels) if decision else "none"
+    rule = (
+        "an output above 0 means the second"
+        if decision and decision.kind == "sign"
+        else "the largest output wins, ties go to the first"
+    )
+    lines = [
+        f"claim    {visible(str(path))}",
+        f"         {claimed(claim)} on every input of the domain",
+        "domain   " + f"\n{'':9}".join(domain_lines(claim.domain, claim.domain_size)),
+        f"labels   {labels} ({rule})"
+        if decision
+        else f"outputs  within {claim.pair.within if claim.pair else 0} of each other",
+        *(
+            f"network  {network_line(n)}"
+            for n in ((claim.pair.first, claim.pair.second) if claim.pair else (claim.network,))
+        ),
+    ]
+    shown: list[Any] = ["\n".join(lines)]
+    if quiet:
+        return shown
+    if claim.pair is None:
+        shown.append(lambda screen: program_code(screen, claim.program))
+    shown += [Text(f"warning: {visible(warning)}", style="yellow") for warning in vacuity(claim)]
+    if not samples:
+        return shown
+    table = Table(box=None, pad_edge=False)
+    for title in ("sample input", "network says", "network_b says" if claim.pair else "program says", ""):
+        table.add_column(title)
+    for word in sample_words(claim, samples):
+        sequence = claim.domain.unpadded(word)
+        network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
+        program = claim.program_label(sequence)
+        if claim.pair is not None:
+            one, other = claim.pair.told(claim.domain.one_hot(word.reshape(1, -1)))
+            said = [
+                ", ".join(map(rational, t.outputs)) if t.label is None else label_text(t.label)
+                for t in (one, other)
+            ]
+            table.add_row(
+                Text(sequence_text(sequence)),
+                *map(Text, said),
+                Text("differs" if claim.pair.disagree(one, other) else "", "red"),
+            )
+            continue
+        same = type(network) is type(program) and network == program
+        table.add_row(
+            Text(sequence_text(sequence)),
+            Text(label_text(network)),
+            Text(label_text(program)),
+            "" if same else Text("differs", "red"),
+        )
+    return [*shown, table]
+
+
+def program_code(screen: Console, program: Program) -> None:
+    """The program with all that it needs; where that is long, its own function and how much there is besides."""
+    used = program.used_text
+    if used.count("\n") < TABLES:
+        code(screen, f"{used}\n\n\n{program.text}" if used else program.text)
+        return
+    code(screen, program.text)
+    screen.print(
+        f"  ({plural(used.count(chr(10)) + 1, 'line')} of what it uses are in {visible(program.origin)})",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def network_line(network: Any) -> str:
+    from ..models.network.network import Affine
+
+    widths = " -> ".join(
+        str(network.sizes[k]) for k, n in enumerate(network.nodes, 1) if isinstance(n, Affine)
+    )
+    takes = {"one_hot": "one-hot values", "ids": "one-hot values (from ids)", "real": "values"}[
+        network.encoding
+    ]
+    after = "" if network.head is None else f"; then {', '.join(network.head.operators)}"
+    return f"{network.input_size} {takes} -> {widths}; {plural(network.relu_count, 'ReLU')}{after}"
+
+
+def network_lines(path: Path, quiet: bool = False) -> list[Any]:
+    """Sizes and digest, and whether float32 computes it exactly; `quiet`: only the first."""
+    from ..models.network.float32 import exact_in_float32
+    from ..models.network.head import Wanted
+    from ..models.onnx.reader import load_onnx
+
+    network = load_onnx(path, wanted=Wanted())
+    shown = [
+        f"network  {visible(str(path))}\n         {network_line(network)}\n         sha256 {network.digest}"
+    ]
+    if quiet:
+        return shown
+    report = exact_in_float32(network)
+    return [*shown, f"float32  {'exact in any order of summation' if report.ok else report.reason}"]
+
+
+def show_circuit(view: CircuitView, quiet: bool = False) -> None:
+    """Size and origin of a circuit, its vocabulary, and how faithful it is; or what an attribution graph says.  `quiet`: the first facts of each."""
+    screen = console()
+    if view.circuit is None:
+        assert view.graph is not None
+        screen.print(heading(f"attribution graph  {visible(view.graph.graph.title)}"))
+        lines = view.graph.lines()[: 1 if quiet else None]
+    else:
+        screen.print(heading(f"circuit  {visible(view.circuit.name)}"))
+        report = getattr(getattr(view.circuit, "mask", None), "report", {})
+        told = ", ".join(f"{k} {v:.3g}" for k, v in report.items() if not k.startswith("control_"))
+        pruned = [f"when it was pruned: {told}"] if told else []
+        words = f"{len(view.circuit.vocabulary)} words: {sequence_text(view.circuit.vocabulary)}"
+        summary, faithful = (
+            view.circuit.summary().lines(),
+            view.faithful.lines() if view.faithful else (view.why_not_run,),
+        )
+        lines = (*summary[:2], faithful[0]) if quiet else (*summary, *pruned, words, *faithful)
+    lines = (*lines, *([f"drawn to {view.drawn}"] if view.drawn and not quiet else []))
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+
+def print_trained(result: Trained) -> None:
+    """A model that was trained, and what to do with it."""
+    screen = console()
+    screen.print(heading(f"trained on {result.task}"))
+    lines = (
+        *result.summary.lines(),
+        f"right on {number(result.right)} of {number(result.inputs)} inputs; smallest logit margin {result.smallest_margin:.3g}; task loss {result.loss:.3g}",
+        f"seed {result.seed}",
+        f"written to {result.out}; next: relucid prune {result.out} {result.task}",
+    )
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+
+def print_pruned(result: Pruned, other: Pruned | None = None) -> None:
+    """A circuit that was cut out of a model, next to the model, to a control, and to what was cut out of another model."""
+    screen, pruning = console(), result.pruning
+    screen.print(heading(f"pruned to {result.task}"))
+    lines = (
+        *result.summary.lines()[:2],
+        f"{len(pruning.mask.cut)} edges between kept nodes were cut",
+        f"same decision as the model on all {number(result.inputs)} inputs; task loss {pruning.loss:.3g}, of the model {pruning.model_loss:.3g}",
+        f"control, the same pruning on random labels: {pruning.control_nodes} nodes, {pruning.control_accuracy:.0%} of the labels",
+        *(() if other is None else (_compared(other),)),
+        f"written to {result.out}; next: relucid distill {result.model} --mask {result.out} --domain {result.domain} --out DIR",
+    )
+    screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+
+def _compared(other: Pruned) -> str:
+    summary, pruning = other.summary, other.pruning
+    size = f"{number(summary.nodes_kept)} of {number(summary.nodes_total)} nodes, {number(summary.edges_kept)} of {number(summary.edges_total)} edges"
+    return f"compared with {other.model}: {size}; task loss {pruning.loss:.3g}, of that model {pruning.model_loss:.3g}"
+
+
+def surrogate_lines(result: Distillation) -> list[str]:
+    """Family, size, and on what it was compared with the circuit."""
+    surrogate, network, n = result.surrogate, result.claim.network, number(len(result.teaching.labelled))
+    neurons = plural(surrogate.neurons, "ReLU neuron")
+    if result.unstable is not None and surrogate.neurons:
+        neurons += f", {number(result.unstable)} of them not settled by bounds"
+    if surrogate.corrections:
+        neurons += f", {number(surrogate.corrections)} of them built to correct training"
+    layers = " -> ".join(map(str, (network.input_size, *surrogate.hidden, network.output_size)))
+    shape = {
+        "constant": "a constant",
+        "linear": "linear",
+        "dense": f"layers {layers}",
+        "cell": f"a recurrent cell of {plural(surrogate.cell, 'ReLU')} a position, unrolled",
+        "one-hot": "a state machine, a neuron for each rarer step, unrolled",
+    }[surrogate.family]
+    weights = (
+        f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}"
+    )
+    lines = [f"{shape}: {neurons}", f"{weights}, {surrogate.fractional_bits} of them after the point"]
+    if result.sampling is None:
+        return [*lines, f"same label as the circuit on {n} of {n} inputs, exactly and in onnxruntime"]
+    found = result.sampling
+    settled = f"{plural(found.surrogate_wrong, 'time')} against the surrogate, {plural(found.program_wrong, 'time')} against the program"
+    return [
+        *lines,
+        f"same label as the circuit on the {n} inputs that were executed, exactly; on {number(found.in_onnxruntime)} of them in onnxruntime",
+        f"{plural(found.rounds, 'round')} with program and prover; where they differed, the circuit decided {settled}",
+        f"at the end {number(found.last_sample)} fresh inputs, over every step of the program: no difference",
+    ]
+
+
+def print_distillation(result: Distillation) -> None:
+    """The story in the order of the README: circuit, surrogate, program, race, verdict, and what exactly is guaranteed."""
+    from ..pipeline.distilled import result_files
+
+    screen = console()
+
+    def facts(title: str, lines: Sequence[str]) -> None:
+        screen.print(heading(title))
+        screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+    teaching, verdict = result.teaching, result.verdict
+    n, size = len(teaching.labelled), verdict.domain_size or len(teaching.labelled)
+    run_on = f"all {number(n)} inputs" if result.sampling is None else f"{number(n)} of {number(size)} inputs"
+    screen.print(heading(f"== {result.claim.name}"))
+    facts(
+        "circuit",
+        (*result.circuit.lines(), f"run on {run_on}; smallest logit margin {teaching.smallest_margin:.3g}"),
+    )
+    labels = " ".join(map(label_text, result.task.decision.labels))
+    facts("domain", (*domain_lines(result.task.domain, size), f"labels {labels}"))
+    facts("surrogate", surrogate_lines(result))
+    for refutation in result.refuted[-1:]:
+        many = f" (the last of {len(result.refuted)})" if len(result.refuted) > 1 else ""
+        screen.print(heading(f"a program that was refuted on the way{many}"))
+        code(screen, refutation.program.text)
+        screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
+    screen.print(heading("program"))
+    program_code(screen, result.claim.program)
+    print_verdict(result.claim, verdict)
+    if isinstance(verdict, Proved):
+        executed = (
+            f"on {run_on} of the domain"
+            if result.sampling is None
+            else f"on {run_on}: nothing is known of the others"
+        )
+        chain = (
+            f"circuit   = surrogate   executed {executed}",
+            f"surrogate = program     proved on all {number(verdict.domain_size)} (trust: {verdict.trust}, by {verdict.backend})",
+        )
+        facts("what is guaranteed", chain)
+    if result.out is not None:
+        facts(
+            "written",
+            (
+                f"{result.out}: {' '.join(result_files(result))}",
+                f"again: relucid prove {shlex.quote(str(result.out / 'claim.toml'))}",
+            ),
+        )
+    screen.print(f"{result.seconds:.1f} s in all")

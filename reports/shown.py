@@ -1,0 +1,247 @@
+"""What `relucid show --json` prints: claims, networks and circuits restated as plain data.
+
+The same facts as in `reports/console_show.py`, for scripts.  Numbers without bound (sizes of domains) are decimal strings, as in `verdict_json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..common.errors import InputError
+from ..common.text import decimal, number, rational
+from ..models.claims.claim import Claim
+from ..models.claims.claim_file import Task, load_claim, load_task
+from ..models.network.network import Network
+from ..models.program.program import Program
+
+if TYPE_CHECKING:
+    from ..models.circuits.circuit import Circuit
+    from ..models.circuits.formats.attribution_graph import AttributionGraph
+    from ..models.circuits.picture.graph import Graph
+    from ..models.circuits.pruning.faithfulness import Faithfulness
+    from ..pipeline.training import Pruned, Trained
+
+
+def claim_json(path: Path, samples: int) -> dict[str, Any]:
+    """A claim file: its parts with digests, how many inputs have each label, what to be careful about, and sample inputs."""
+    from ..verifiers.race.conclude import vacuity
+
+    claim = load_claim(path)
+    domain, decision = claim.domain, claim.decision
+    shares = claim.language.count_by_label(len(decision.labels))
+    words = sample_words(claim, samples) if samples else []
+    return {
+        "kind": "claim",
+        "digest": claim.digest,
+        "network": _network(claim.network if claim.pair is None else claim.pair.first),
+        "network_b": None if claim.pair is None else _network(claim.pair.second),
+        "program": _program(claim.program) if claim.pair is None else None,
+        "domain": {
+            "tokens": list(domain.tokens),
+            "length": [domain.min_length, domain.max_length],
+            "pad": domain.pad,
+            "where": _program(domain.where) if domain.where else None,
+            "prefix": list(domain.prefix),
+            "suffix": list(domain.suffix),
+            "digest": domain.digest,
+        },
+        "decision": _decision(claim),
+        "domain_size": decimal(claim.domain_size),
+        "label_sizes": [decimal(n) for n in shares],
+        "warnings": list(vacuity(claim)),
+        "samples": [{"tokens": list(domain.unpadded(word)), **_said(claim, word)} for word in words],
+    }
+
+
+def _decision(claim: Claim) -> dict[str, Any]:
+    decision = claim.decision if claim.pair is None else claim.pair.decision
+    if decision is None:
+        assert claim.pair is not None and claim.pair.within is not None
+        return {"kind": "within", "epsilon": rational(claim.pair.within)}
+    return {"kind": decision.kind, "labels": list(decision.labels)}
+
+
+def _said(claim: Claim, word: Any) -> dict[str, Any]:
+    if claim.pair is None:
+        network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
+        return {"network_label": network, "program_label": claim.program_label(claim.domain.unpadded(word))}
+    one, other = claim.pair.told(claim.domain.one_hot(word.reshape(1, -1)))
+    return {"network_label": one.label, "program_label": None, "network_b_label": other.label}
+
+
+def network_json(path: Path) -> dict[str, Any]:
+    """An ONNX file that can be read without a domain, and whether float32 computes it exactly."""
+    from ..models.network.float32 import exact_in_float32
+    from ..models.network.head import Wanted
+    from ..models.onnx.reader import load_onnx
+
+    network = load_onnx(path, wanted=Wanted())
+    report = exact_in_float32(network)
+    head = {"head": list(network.head.operators)} if network.head is not None else {}
+    return {
+        "kind": "network",
+        **_network(network),
+        **head,
+        "exact_in_float32": report.ok,
+        "rounding": None if report.ok else report.reason,
+    }
+
+
+@dataclass(frozen=True)
+class CircuitView:
+    """What there is to say about a circuit, or about an attribution graph, which is none."""
+
+    circuit: Circuit | None
+    graph: AttributionGraph | None
+    faithful: Faithfulness | None
+    drawn: Path | None
+    why_not_run: str = ""
+
+
+def view_circuit(
+    where: str,
+    mask: Path | None = None,
+    domain: Path | None = None,
+    draw: Path | None = None,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda text: None,
+    run: bool = True,
+    ablation: str | None = None,
+    run_code: bool = False,
+) -> CircuitView:
+    """Load, measure (on its own domain where none is given) and draw it; the picture is written here."""
+    from ..models.circuits.circuit import load_circuit, own_task
+    from ..models.circuits.formats.attribution_graph import (
+        NOT_EXECUTABLE,
+        is_attribution_graph,
+        read_attribution_graph,
+    )
+    from ..models.circuits.formats.config import read_json
+    from ..models.circuits.pruning.faithfulness import faithfulness
+    from ..models.circuits.teacher import LARGEST_DOMAIN
+    from ..models.claims.language import build_language
+
+    path = Path(where)
+    kind = "" if draw is None else draw.suffix.removeprefix(".").lower()
+    if draw is not None:
+        from ..common.folders import check_writable
+        from ..models.apart import check_apart, circuit_files
+        from ..models.circuits.picture.drawing import FORMATS
+
+        if kind not in FORMATS:
+            raise InputError(
+                "--draw", f"{draw} is no kind of picture", f"its name ends in .{' or .'.join(FORMATS)}"
+            )
+        check_writable(draw.parent, (draw.name,))
+        check_apart([("--draw", draw)], circuit_files(where, mask, domain))
+    raw = read_json(path) if path.suffix == ".json" and path.is_file() else None
+    attribution = read_attribution_graph(path, raw) if is_attribution_graph(raw) else None
+    circuit = None if attribution is not None else load_circuit(where, mask, run_code)
+    if attribution is not None and (domain or mask or ablation):
+        raise InputError(
+            where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask' if mask else '--ablation'}"
+        )
+    faithful, why_not, task = None, "", None
+    if circuit is not None:
+        task = load_task(domain) if domain is not None else own_task(where, mask, circuit.vocabulary)
+        if ablation is not None:
+            from ..models.circuits.pruning.ablation import ablated
+
+            if task is None:
+                raise InputError("--ablation", "what stands in is taken over a domain", "give --domain, too")
+            circuit = ablated(circuit, task.domain, ablation)
+        if task is None:
+            why_not = "not run: it brings no domain of its own; --domain FILE says how faithful it is"
+        elif not run:
+            why_not = "not run"
+        elif domain is None and (size := build_language(task.domain, None, None).size) > LARGEST_DOMAIN:
+            why_not = f"not run: its domain has {number(size)} inputs, over {number(LARGEST_DOMAIN)}"
+        else:
+            faithful = faithfulness(circuit, task.domain, task.decision.labels, seed, progress)
+    if draw is not None:
+        progress("drawing")
+        _draw(where, attribution.graph if attribution else circuit_graph(circuit, task), draw, kind)
+    return CircuitView(circuit, attribution, faithful, draw, why_not)
+
+
+def circuit_graph(circuit: Any, task: Task | None = None) -> Graph | None:
+    """What there is to draw of a circuit, with the words of its task; None where nothing is known of its inside."""
+    if not hasattr(circuit, "graph"):
+        return None
+    if task is None:
+        return circuit.graph()  # type: ignore[no-any-return]
+    domain = task.domain
+    return circuit.graph((*domain.tokens, *domain.prefix, *domain.suffix), task.decision.labels)  # type: ignore[no-any-return]
+
+
+def _draw(where: str, graph: Graph | None, path: Path, kind: str) -> None:
+    from ..common.folders import write_files
+    from ..models.circuits.picture.drawing import draw
+
+    if graph is None:
+        raise InputError("--draw", f"nothing is known of the inside of {where}", "leave it out")
+    write_files(path.parent, {path.name: draw(graph, kind)})
+
+
+def circuit_json(view: CircuitView) -> dict[str, Any]:
+    """A circuit's size and origin (`CircuitSummary`), its vocabulary, and how faithful it is where it was run."""
+    if view.circuit is None:
+        assert view.graph is not None
+        return {"kind": "attribution graph", **asdict(view.graph)}
+    mask = getattr(view.circuit, "mask", None)
+    return {
+        "kind": "circuit",
+        "circuit": asdict(view.circuit.summary()),
+        "vocabulary": list(view.circuit.vocabulary),
+        "pruning": getattr(mask, "report", {}),
+        "faithfulness": None if view.faithful is None else asdict(view.faithful),
+    }
+
+
+def trained_json(result: Trained) -> dict[str, Any]:
+    """What `relucid train` tells."""
+    return {"kind": "trained", **asdict(result), "out": str(result.out)}
+
+
+def pruned_json(result: Pruned, other: Pruned | None = None) -> dict[str, Any]:
+    """What `relucid prune` tells, `compared` with another model that was pruned too; the mask itself is in the file."""
+    return {
+        "kind": "pruned",
+        "task": result.task,
+        "summary": asdict(result.summary),
+        "inputs": result.inputs,
+        "report": result.pruning.mask.report,
+        "out": str(result.out),
+        "compared": None if other is None else pruned_json(other),
+    }
+
+
+def _network(network: Network) -> dict[str, Any]:
+    return {
+        "name": network.name,
+        "digest": network.digest,
+        "encoding": network.encoding,
+        "inputs": network.input_size,
+        "outputs": network.output_size,
+        "relus": network.relu_count,
+    }
+
+
+def _program(program: Program) -> dict[str, Any]:
+    return {"name": program.name, "origin": program.origin, "text": program.text, "digest": program.digest}
+
+
+def sample_words(claim: Claim, count: int) -> list[Any]:
+    """The first words of the language of each label in turn: few, plain, and every label that occurs is among them."""
+    streams = []
+    for label in range(len(claim.decision.labels)):
+        part = claim.language.restricted(label)
+        if not part.empty:
+            words, _ = next(part.words(batch=max(count, 1)))
+            step = max(1, len(words) // count)
+            streams.append(list(words[::step][:count]))
+    mixed = [stream[i] for i in range(count) for stream in streams if i < len(stream)]
+    return mixed[:count]

@@ -1,0 +1,120 @@
+"""The third way: automata.  A program always comes out of it, for any labels.
+
+The labelled words become the smallest layered automaton of three values (this label, that label, don't care); its layers are folded
+into small cyclic machines (`learn.py`), which `recognise.py` writes as a person would.  Whether a folded machine is right on words
+that were not among the examples, the prover says.  Last comes the layered automaton itself, as a table: exact on every example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...models.automata.labelled import Labelled
+from ...models.automata.layered import Layered
+from ..candidate import Candidate
+from ..problem import Problem
+from ..render import literal, tuple_of
+from .learn import Graph, Machine, acyclic, learn_machines
+from .recognise import written
+
+MAX_TABLE = 100_000  # states of the layered automaton that is written as a table
+ELEMENTS = 9_000  # of one constant; docs/program-subset.md has the limit
+LARGEST = 900_000  # characters of a file, likewise
+WIDTH = 100
+
+
+def learnt(
+    problem: Problem, examples: Labelled, say: Callable[[str], None], suggested: Layered | None = None
+) -> list[Candidate]:
+    """Programs that give every example its label, plainest first; none only where they need too large a table.
+
+    `suggested`: as for `learn_machines`; the examples' own automaton is asked, too.
+    """
+    say("learning a state machine from all examples")
+    found: list[Candidate] = []
+    machines = learn_machines(examples, problem.size, suggested) if suggested is not None else []
+    for machine in machines or learn_machines(examples, problem.size):
+        found += written(machine, problem, examples)
+        table = np.full(len(machine.step), -1)
+        table[machine.run(examples.words)] = examples.labels
+        found += tabulated(machine, table, problem)
+    if not found:
+        say("no small machine fits: writing the layered automaton")
+        graph = acyclic(examples, problem.size, MAX_TABLE)
+        if graph is not None:
+            found += tabulated(*_machine(graph, problem.size), problem)
+    return sorted(found, key=lambda c: c.key)
+
+
+def _machine(graph: Graph, size: int) -> tuple[Machine, np.ndarray]:
+    """The automaton of exactly the examples; what they leave open leads to the first state, which nothing then leaves on time."""
+    step = np.zeros((len(graph.edges), size), dtype=np.int64)
+    for state, out in enumerate(graph.edges):
+        for symbol, target in out.items():
+            step[state, symbol] = target
+    return Machine(step, 0), np.array([-1 if y is None else y for y in graph.labels])
+
+
+def tabulated(machine: Machine, labels: np.ndarray, problem: Problem) -> list[Candidate]:
+    """A table of transitions and a table of labels, walked by index; none if the file would be too large.
+
+    States without a label get the most frequent one.
+    """
+    usual = int(np.bincount(labels[labels >= 0]).argmax())
+    meaning = np.where(labels >= 0, labels, usual)
+    widest = max((len(y) for y in problem.labels if isinstance(y, str)), default=0)
+    per_chunk = max(1, ELEMENTS // (2 + max(problem.size, widest)))
+    count = len(machine.step)
+    constants = [f"TOKENS = {tuple_of(problem.tokens)}"]
+    names = []
+    for k, start in enumerate(range(0, count, per_chunk)):
+        rows = [tuple_of(row) for row in machine.step[start : start + per_chunk].tolist()]
+        suffix = f"_{k}" if count > per_chunk else ""
+        names.append((f"NEXT{suffix}", f"LABELS{suffix}", start))
+        constants += [*_constant(f"NEXT{suffix}", rows)]
+        constants += [
+            *_constant(
+                f"LABELS{suffix}", [literal(problem.labels[y]) for y in meaning[start : start + per_chunk]]
+            )
+        ]
+    lines = [f"state = {machine.start}", "for token in tokens:"]
+    if len(names) == 1:
+        lines += ["    state = NEXT[state][TOKENS.index(token)]", "return LABELS[state]"]
+    else:
+        for i, (name, _, start) in reversed(list(enumerate(names))):
+            head = "else" if i == 0 else f"{'if' if i == len(names) - 1 else 'elif'} state >= {start}"
+            lines += [f"    {head}:", f"        state = {name}[{_from(start)}][TOKENS.index(token)]"]
+        for name, label, start in reversed(names):
+            del name
+            lines += (
+                [f"if state >= {start}:", f"    return {label}[{_from(start)}]"]
+                if start
+                else [f"return {label}[state]"]
+            )
+    if sum(map(len, constants)) + sum(map(len, lines)) > LARGEST:
+        return []
+    return [
+        Candidate(
+            "automaton", "table", tuple(lines), lambda words: meaning[machine.run(words)], tuple(constants)
+        )
+    ]
+
+
+def _from(start: int) -> str:
+    return f"state - {start}" if start else "state"
+
+
+def _constant(name: str, parts: list[str]) -> list[str]:
+    """An assignment of a tuple; as many parts on a line as there is room for, which formatters are asked to leave alone."""
+    comma = "," if len(parts) == 1 else ""
+    line = f"{name} = ({', '.join(parts)}{comma})"
+    if len(line) <= WIDTH:
+        return [line]
+    lines = [""]
+    for part in parts:
+        if len(lines[-1]) + len(part) > WIDTH - 6:
+            lines.append("")
+        lines[-1] += f"{' ' if lines[-1] else ''}{part},"
+    return [f"{name} = (", *(f"    {line}" for line in lines), ")  # fmt: skip"]

@@ -1,0 +1,139 @@
+"""Decisions, rivals and claims: ties, strictness, labels with their types, parts that do not fit; claim files there and back."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from known_claims import corpus
+from relucid.common.errors import InputError
+from relucid.models.claims.claim import Claim, Decision, same_label
+from relucid.models.claims.claim_file import claim_toml, load_claim, load_task
+from relucid.models.claims.domain import Domain
+from relucid.models.network.network import feed_forward
+from relucid.models.program.program import Program
+
+VALUES = list(itertools.product([-2, -1, 0, 1, 2], repeat=3))
+
+
+def argmax_by_hand(row: tuple[int, ...]) -> int:
+    """As ONNX ArgMax does: the lowest index of the largest value."""
+    return row.index(max(row))
+
+
+def test_decide() -> None:
+    three, sign = Decision("argmax", ("x", "y", "z")), Decision("sign", (False, True))
+    assert three.decide(np.array(VALUES)).tolist() == [argmax_by_hand(v) for v in VALUES]
+    assert three.decide(np.array(VALUES, dtype=object) * 10**30).tolist() == [
+        argmax_by_hand(v) for v in VALUES
+    ]
+    assert sign.decide(np.array([[-1], [0], [1]])).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize("label", range(3))
+def test_the_network_errs_exactly_where_a_rival_says_so(label: int) -> None:
+    rivals = Decision("argmax", ("x", "y", "z")).rivals(label)
+    for row in VALUES:
+        errs = any(
+            sum(c * v for c, v in zip(r.coefficients, row, strict=True)) >= r.threshold for r in rivals
+        )
+        assert errs == (argmax_by_hand(row) != label)
+
+
+@pytest.mark.parametrize("label", range(2))
+def test_rivals_of_a_sign(label: int) -> None:
+    for y in range(-3, 4):
+        errs = any(r.coefficients[0] * y >= r.threshold for r in Decision("sign", (0, 1)).rivals(label))
+        assert errs == (int(y > 0) != label)
+
+
+def test_labels_compare_with_their_type() -> None:
+    labels = (1, True, "1", 0, False)
+    assert all(same_label(a, b) == (i == j) for i, a in enumerate(labels) for j, b in enumerate(labels))
+    decision = Decision("argmax", labels)
+    assert [decision.index(v) for v in labels] == [0, 1, 2, 3, 4]
+    assert decision.index(2) is None and decision.index(1.0) is None
+
+
+def claim(program: str = "def f(tokens):\n    return True\n", **changes: object) -> Claim:
+    parts = {
+        "network": feed_forward([(np.ones((1, 4)), np.zeros(1))]),
+        "program": Program.from_source(program),
+        "domain": Domain(("a", "b"), 2, 2),
+        "decision": Decision("sign", (False, True)),
+    }
+    return Claim(**{**parts, **changes})  # type: ignore[arg-type]
+
+
+def test_digest_covers_everything() -> None:
+    base = claim()
+    others = [
+        claim(network=feed_forward([(np.ones((1, 4)), np.ones(1))])),
+        claim("def f(tokens):\n    return False\n"),
+        claim(domain=Domain(("b", "a"), 2, 2)),
+        claim(
+            domain=Domain(("a", "b"), 2, 2, where=Program.from_source("def g(tokens):\n    return True\n"))
+        ),
+        claim(decision=Decision("sign", (True, False))),
+    ]
+    digests = {base.digest, *(c.digest for c in others)}
+    assert len(digests) == 6
+    assert claim("def f(tokens):\n    # the same\n    return True\n").digest == base.digest
+
+
+def test_the_domain_of_a_digest() -> None:
+    base = Domain(("a", "b"), 1, 2, pad="_")
+    changed = [
+        {"min_length": 0},
+        {"max_length": 3},
+        {"pad": "-"},
+        {"prefix": ("<s>",)},
+        {"suffix": ("<s>",)},
+        {"tokens": ("a", "c")},
+    ]
+    assert len({base.digest, *(replace(base, **c).digest for c in changed)}) == 7  # type: ignore[arg-type]
+
+
+def test_positions_and_alphabet() -> None:
+    domain = Domain(("a", "b"), 1, 3, pad="_", prefix=("<s>", "a"), suffix=("<e>", "<s>"))
+    assert domain.alphabet == ("a", "b", "_", "<s>", "<e>")
+    assert domain.positions == 7 and domain.input_size == 35
+    assert domain.padded(("b",)) == (1, 2, 2) and domain.unpadded((1, 2, 2)) == ("b",)
+    assert domain.ids(np.array([[1, 2, 2]])).tolist() == [[3, 0, 1, 2, 2, 4, 3]]
+    row = domain.one_hot(np.array([[1, 2, 2]]))[0].reshape(7, 5)
+    assert row.argmax(axis=1).tolist() == [3, 0, 1, 2, 2, 4, 3] and row.sum() == 7
+
+
+def test_a_sequence_outside_the_domain_is_named() -> None:
+    domain = Domain(("a", "b"), 1, 3, pad="_")
+    for sequence, what in [
+        (("c",), "'c' is not a token"),
+        ((), "length 0 is outside 1 to 3"),
+        (("a",) * 4, "length 4"),
+        (("_",), "'_'"),
+    ]:
+        with pytest.raises(InputError, match=what):
+            domain.padded(sequence)
+
+
+@pytest.mark.parametrize("known", corpus(), ids=lambda k: k.folder.name)
+def test_claim_files_there_and_back(known, tmp_path: Path) -> None:
+    """What `distill` writes is what `prove` reads: the same claim, by digest."""
+    claim = load_claim(known.claim_file)
+    text = known.claim_file.read_text(encoding="utf-8")
+    task_file = tmp_path / "task.toml"
+    task_file.write_text(
+        "\n".join(line for line in text.splitlines() if not line.startswith(("network", "program"))),
+        encoding="utf-8",
+    )
+    for name in ("net.onnx", "program.py"):
+        (tmp_path / name).write_bytes((known.folder / name).read_bytes())
+    task = load_task(task_file)
+    where = f"program.py:{task.domain.where.name}" if task.domain.where else None
+    (tmp_path / "again.toml").write_text(
+        claim_toml(task, "net.onnx", f"program.py:{claim.program.name}", where), encoding="utf-8"
+    )
+    assert load_claim(tmp_path / "again.toml").digest == claim.digest

@@ -1,0 +1,82 @@
+"""A solver as a process of its own: text in, an answer in the solver competitions' output format out, within a time limit.
+
+Used by the backends exact and cadical.  The programs are in `programs/`; what they print is read as lines and nothing else.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from ....encoders.formula import Formula, Word
+from .queries import Answer
+
+PROGRAMS = Path(__file__).with_name("programs")
+
+
+class Encoded(Protocol):
+    """A formula in a solver's language; `decode` makes the word of the numbers of a model's true variables."""
+
+    def text(self) -> str: ...
+
+    def decode(self, true: frozenset[int]) -> Word: ...
+
+
+def ask_program(
+    name: str, encode: Callable[[Formula], Encoded], formula: Formula, seconds: float, *arguments: object
+) -> Answer:
+    """What the program says of a formula; encoding counts in its time."""
+    deadline = time.monotonic() + seconds
+    encoded = encode(formula)
+    answer, true = run_program(name, encoded.text(), deadline - time.monotonic(), *arguments)
+    if answer == "SATISFIABLE":
+        return Answer("word", encoded.decode(true))
+    if answer == "UNSATISFIABLE":
+        return Answer("none")
+    return (
+        Answer("timeout")
+        if answer == "TIMEOUT"
+        else Answer("unknown", detail=f"{name} says {answer.lower()}")
+    )
+
+
+def run_program(name: str, text: str, seconds: float, *arguments: object) -> tuple[str, frozenset[int]]:
+    """The answer ("SATISFIABLE", "UNSATISFIABLE", "UNKNOWN" or "TIMEOUT") and the numbers of the true variables.
+
+    Raises RuntimeError with its last line where the program fails.
+    """
+    if seconds <= 0:
+        return "TIMEOUT", frozenset()
+    limit = math.ceil(seconds) + 1  # its own, for the case that this process dies
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", str(PROGRAMS / f"{name}.py"), str(limit), *map(str, arguments)],
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )
+    except subprocess.TimeoutExpired:  # it is killed by then
+        return "TIMEOUT", frozenset()
+    answer, true = "", set[int]()
+    for line in done.stdout.splitlines():
+        if line.startswith("s "):
+            answer = line[2:].strip()
+        elif line.startswith("v "):
+            true |= {int(word.removeprefix("x")) for word in line.split()[1:] if not word.startswith("-")} - {
+                0
+            }
+    if done.returncode or not answer:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise RuntimeError(
+            f"{name} ended with status {done.returncode}: {said[-1] if said else 'it said nothing'}"
+        )
+    return answer, frozenset(true)

@@ -1,0 +1,32 @@
+"""One SMT-LIB script, one call to z3.  Used by the backends z3-bv and z3-real."""
+
+from __future__ import annotations
+
+from ....encoders.smt import SmtScript
+from .queries import Answer
+
+
+def solve_text(script: SmtScript, seconds: float, seed: int) -> Answer:
+    import z3
+
+    context = z3.Context()
+    solver = z3.SolverFor(script.logic, ctx=context)
+    solver.set("timeout", max(1, int(seconds * 1000)))
+    solver.set("random_seed", seed % (1 << 31))
+    solver.from_string(script.text)
+    answer = solver.check()
+    if answer == z3.unsat:
+        return Answer("none")
+    if answer == z3.sat:
+        model = solver.model()
+        values = {d.name(): model[d] for d in model.decls() if d.arity() == 0}
+        return Answer(
+            "word",
+            script.decode(
+                {n: v.as_long() if z3.is_bv_value(v) else z3.is_true(v) for n, v in values.items()}
+            ),
+        )
+    reason = solver.reason_unknown()
+    return Answer(
+        "timeout" if reason in ("timeout", "canceled") else "unknown", detail=f"z3 says unknown: {reason}"
+    )

@@ -1,0 +1,95 @@
+"""From the prices of a linear program to a proved bound.
+
+After `lp.py`.  Going backwards through the network, a neuron's price is what its coefficient becomes when the ReLU is replaced: divided by the coefficient
+it is the lower slope (alpha) where the neuron is open, and what is left over is the multiplier of its split (beta).  So duality makes the bound of these
+multipliers (`box_bounds.py`) what the program's was, up to rounding, and `box_bounds.py` proves it.  (Salman et al. 2019 show that the program's
+dual is this family of bounds.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from ...models.network.network import Relu
+from .box_bounds import Found, Parts, Start, WideLines, upper_bounds
+from .floats import FLOOR, SAFE, FloatNetwork, check_subnormals
+from .rows import Rows
+from .slopes import Functions, usual_slopes
+
+
+def proved_bounds(
+    net: FloatNetwork,
+    rows: Rows,
+    box: Parts,
+    factors: np.ndarray,
+    prices: np.ndarray,
+    phase: np.ndarray,
+    wide: Mapping[int, WideLines] = MappingProxyType({}),
+) -> tuple[Found, Functions]:
+    """Bounds of the sums of rows by `factors` (functions, rows) where neurons have the phases `phase`; `prices`, `phase` (functions, neurons).
+
+    `wide`: cuts of ReLU nodes, with what each function takes of them.  A negative one refutes the sum; where all factors are 0, it shows that no input of the box has these phases.
+    """
+    check_subnormals()
+    lower, upper = (np.repeat(v, len(phase), axis=0) for v in (box.lower, box.upper))
+    upper[phase < 0] = np.minimum(upper[phase < 0], 0)
+    lower[phase > 0] = np.maximum(lower[phase > 0], 0)
+    functions = Functions(lower, upper, phase, usual_slopes(lower, upper), np.zeros(phase.shape))
+    start = _sums(net, rows, factors)
+    _fill(net, start, functions, prices, wide)
+    layers = functions.layers(net, start.node)
+    layers |= {k: replace(layers[k], wide=lines) for k, lines in wide.items()}
+    return upper_bounds(net, start, box, layers, own_lines=True), functions
+
+
+def _sums(net: FloatNetwork, rows: Rows, factors: np.ndarray) -> Start:
+    # a row may be off by its error, which is 8 u of its size; a sum of r products by at most r u of the sizes' sum more
+    error = (factors @ rows.error) * (1 + (factors.shape[1] + 2) / 4) * SAFE + FLOOR
+    inputs = None if rows.inputs is None else factors @ rows.inputs
+    part = np.zeros(len(factors), dtype=np.int64)
+    return Start(len(net.nodes), factors @ rows.outputs, part, factors @ rows.constant, inputs, error)
+
+
+def _fill(
+    net: FloatNetwork, start: Start, functions: Functions, prices: np.ndarray, wide: Mapping[int, WideLines]
+) -> None:
+    """Sets slopes and multipliers; roughly, as any will do."""
+    columns = dict(zip(net.relus, net.columns, strict=True))
+    carried: dict[int, np.ndarray] = {start.node: start.coefficients}
+    for k in range(start.node, 0, -1):
+        a = carried.pop(k, None)
+        if a is None:
+            continue
+        node = net.nodes[k - 1]
+        if not isinstance(node, Relu):
+            for source, w in zip(node.sources, node.weights, strict=True):
+                through = a @ w
+                carried[source] = carried[source] + through if source in carried else through
+            continue
+        if k in wide:
+            taken, left = wide[k].taken(np.maximum(a, 0))
+            through, source = taken @ wide[k].slopes, wide[k].source
+            carried[source] = carried[source] + through if source in carried else through
+            a = left + np.minimum(a, 0)
+        c = columns[k]
+        lower, upper, phase, price = (
+            functions.lower[:, c],
+            functions.upper[:, c],
+            functions.phase[:, c],
+            prices[:, c],
+        )
+        is_open = (lower < 0) & (upper > 0)
+        with np.errstate(all="ignore"):
+            ratio = np.clip(np.nan_to_num(price / a), 0, 1)
+            above = np.where(is_open, np.clip(upper / (upper - lower), 0, 1), lower >= 0)
+        below = np.where(is_open & (a < 0), ratio, functions.below[:, c])
+        functions.below[:, c] = below
+        replaced = a * np.where(is_open & (a < 0), below, above)
+        beta = np.where(phase != 0, np.maximum(phase * (price - replaced), 0), 0.0)
+        functions.beta[:, c] = beta
+        a = replaced + phase * beta
+        carried[node.source] = carried[node.source] + a if node.source in carried else a

@@ -1,0 +1,28 @@
+"""What shows that parts of a tree of splits are safe, for proofs: `relu_split.py` and `lp_split.py` say it, `producer.py` and `aptp.py` write it down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .batch import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Shown(Batch):
+    """Leaves: each refutes `polyhedron` (leaves,) where neurons have the phases `phase` (leaves, neurons; 0: either).
+
+    A sum of its rows by `factors` (leaves, rows of the largest polyhedron; >= 0) has a negative bound with the lower slopes `below` and
+    the multipliers `beta` (leaves, neurons) of the phases.  All factors 0: no input has these phases.
+    """
+
+    polyhedron: np.ndarray
+    factors: np.ndarray
+    phase: np.ndarray
+    below: np.ndarray
+    beta: np.ndarray
+
+
+Settled = Callable[[Shown], None]

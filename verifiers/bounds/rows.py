@@ -1,0 +1,117 @@
+"""The unsafe polyhedra of one case in float64: rows to bound from above, with what their own rounding may hide.
+
+Between `models/claims/property.py` and the searches.  A polyhedron is refuted on a part as soon as one of its rows is negative
+everywhere (or a sum of rows with non-negative factors is); a part is safe when all its polyhedra are refuted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...common.errors import Unsupported
+from ...models.claims.property import Polyhedron
+from .box_bounds import Found, Lines, Parts, Start, upper_bounds
+from .floats import FLOOR, HOPELESS, SAFE, UNIT, FloatNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """`owner[r]`: the polyhedron of row r; rows of one polyhedron lie side by side, `first` are where they start."""
+
+    outputs: np.ndarray  # (rows, outputs)
+    inputs: np.ndarray | None  # (rows, inputs)
+    constant: np.ndarray
+    error: np.ndarray
+    strict: np.ndarray
+    owner: np.ndarray
+    first: np.ndarray
+    node: int  # whose values the outputs are
+    size: float  # no row is larger, and no sum that it is computed by
+
+    def __len__(self) -> int:
+        return len(self.constant)
+
+    @property
+    def polyhedra(self) -> int:
+        return len(self.first)
+
+    @classmethod
+    def of(cls, net: FloatNetwork, unsafe: Sequence[Polyhedron]) -> Rows:
+        """Raises Unsupported where numbers are far beyond float64, and ValueError where a polyhedron has no rows (every input is unsafe), or there are none."""
+        if not unsafe or not all(unsafe):
+            raise ValueError("every polyhedron has rows to bound")
+        rows = [r for p in unsafe for r in p]
+        outputs, inputs = np.zeros((len(rows), net.sizes[-1])), np.zeros((len(rows), net.sizes[0]))
+        try:
+            for r, row in enumerate(rows):
+                for matrix, terms in ((outputs, row.y), (inputs, row.x)):
+                    for i, factor in terms:
+                        matrix[r, i] = factor.numerator / factor.denominator
+            constant = np.array([r.constant.numerator / r.constant.denominator for r in rows])
+        except OverflowError:
+            raise Unsupported("a number of the property is far beyond float64") from None
+        size = np.abs(outputs) @ net.largest[-1] + np.abs(inputs) @ net.largest[0] + np.abs(constant)
+        if not (size < HOPELESS).all():
+            raise Unsupported("a number of the property is far beyond float64")
+        owner = np.repeat(np.arange(len(unsafe)), [len(p) for p in unsafe])
+        first = np.concatenate([[0], np.flatnonzero(np.diff(owner)) + 1]).astype(
+            np.int64
+        )  # of each, for none is without rows
+        error = 8 * UNIT * size * SAFE + FLOOR
+        return cls(
+            outputs,
+            inputs if inputs.any() else None,
+            constant,
+            error,
+            np.array([r.strict for r in rows]),
+            owner,
+            first,
+            len(net.nodes),
+            float(size.max()),
+        )
+
+    def bound(self, net: FloatNetwork, parts: Parts, layers: dict[int, Lines]) -> tuple[np.ndarray, Found]:
+        """Upper bounds (parts, rows), and what was found for each part and row, part-major."""
+        n, r = len(parts), len(self)
+        start = Start(
+            self.node,
+            np.tile(self.outputs, (n, 1)),
+            np.repeat(np.arange(n), r),
+            np.tile(self.constant, n),
+            None if self.inputs is None else np.tile(self.inputs, (n, 1)),
+            np.tile(self.error, n),
+        )
+        found = upper_bounds(net, start, parts, layers, trace=True)
+        return found.bound.reshape(n, r), found
+
+    def start(self, row: np.ndarray) -> Start:
+        """Rows as functions on the one box."""
+        inputs = None if self.inputs is None else self.inputs[row]
+        part = np.zeros(len(row), dtype=np.int64)
+        return Start(self.node, self.outputs[row], part, self.constant[row], inputs, self.error[row])
+
+    def within(self, factors: np.ndarray, polyhedron: np.ndarray) -> np.ndarray:
+        """Factors (functions, rows), those of one polyhedron for each, as (functions, rows of the largest polyhedron)."""
+        sizes = np.diff(np.append(self.first, len(self)))
+        at = self.first[polyhedron][:, None] + np.arange(sizes.max())
+        there = np.arange(sizes.max()) < sizes[polyhedron][:, None]
+        return np.where(there, np.take_along_axis(factors, np.minimum(at, len(self) - 1), axis=1), 0)
+
+    def by_part(self, values: np.ndarray) -> np.ndarray:
+        """What `bound` found for functions, (functions, ...), as (parts, rows, ...)."""
+        return values.reshape(len(values) // len(self), len(self), *values.shape[1:])
+
+    def refuted(self, bound: np.ndarray) -> np.ndarray:
+        """(parts, polyhedra): from bounds (parts, rows)."""
+        negative = (bound < 0) | (self.strict & (bound <= 0))
+        return np.logical_or.reduceat(negative, self.first, axis=1)
+
+    def margin(self, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """In plain floats: (points, polyhedra), the smallest row; unsafe where it is >= 0, as far as floats tell."""
+        value = outputs @ self.outputs.T + self.constant
+        if self.inputs is not None:
+            value = value + inputs @ self.inputs.T
+        return np.minimum.reduceat(value, self.first, axis=1)

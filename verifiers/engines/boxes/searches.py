@@ -1,0 +1,93 @@
+"""Which searches take part in the question whether a case is safe, and in what order.
+
+Between `decide.py` and `race.py`.  Cutting the box or splitting ReLUs begins, for what is easy is over before a program is written; the tree
+of linear programs comes soon after it, and HiGHS with the whole question as one mixed-integer program when it takes longer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from ...bounds.floats import FloatNetwork
+from ...bounds.presolve import Root, root_of
+from ...bounds.rows import Rows
+from ...boxes.race import Ended, Entrant, Progress, race
+from ..exact.ties import Ties
+from . import input_split, lp_split, milp, relu_split
+from .tree import Tree
+from .work import Searched
+
+FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
+MOST_SHARES = 2**24  # of neurons and inputs: what cutting the box keeps for every part
+LP_AFTER, LP_AFTER_FEW, MILP_AFTER = 0.1, 5.0, 5.0  # seconds
+FEWER_INPUTS = 8  # up to here programs have not been seen to win (docs/verify.md)
+MILP_THREADS = 3  # below that it would take the time of those who can prove something
+
+
+def few_inputs(net: FloatNetwork) -> bool:
+    """Whether the box is cut; else ReLUs are split."""
+    return free_inputs(net) <= FEW_INPUTS and net.count * net.sizes[0] <= MOST_SHARES
+
+
+def free_inputs(net: FloatNetwork) -> int:
+    return int((net.start_lower < net.start_upper).sum())
+
+
+def searched(
+    net: FloatNetwork,
+    rows: Rows,
+    accept: Callable[[np.ndarray], bool],
+    deadline: float,
+    progress: Progress,
+    threads: int,
+    *,
+    backend: str = "race",
+    trust: str = "exact",
+    ties: Ties | None = None,
+) -> list[Ended]:
+    """What `race` says; `backend`: one of `answer.BACKENDS`; `ties` are asked where floats do not come to an end.  At trust "float" HiGHS's word that there is no point decides, too."""
+    racing, word, few = backend == "race", trust == "float", few_inputs(net)
+    late = few and free_inputs(net) <= FEWER_INPUTS
+    for_lp = max(1, threads // 2) if racing else threads
+    for_split = threads if late or not racing else max(1, threads - for_lp)
+    known: list[Root] = []
+    alone = threading.Lock()
+
+    def root(progress: Progress) -> Root:
+        """Once for all."""
+        with alone:
+            if not known:
+                known.append(root_of(net, rows, deadline, progress, threads))
+            return known[0]
+
+    def split(progress: Progress, tree: Tree) -> Searched:
+        found = Searched("stuck")
+        if not few:
+            found = relu_split.search(
+                net, rows, accept, deadline, tree, progress, for_split, root=root(progress)
+            )
+        if found.status == "stuck":  # with many inputs too: the last resort
+            tree.reset()
+            found = input_split.search(net, rows, accept, deadline, tree, progress, for_split, ties)
+        return found
+
+    def lp(progress: Progress, tree: Tree) -> Searched:
+        return lp_split.search(
+            net, rows, accept, deadline, tree, progress, for_lp, root=root(progress), ties=ties
+        )
+
+    def whole(progress: Progress, tree: Tree) -> Searched:
+        return milp.search(net, rows, accept, deadline, tree, progress, root=root(progress))
+
+    there = {
+        "split": Entrant("split-inputs" if few else "split-relus", split),
+        "lp": Entrant("split-lp", lp, after=(LP_AFTER_FEW if late else LP_AFTER) if racing else 0.0),
+        "milp": Entrant("milp", whole, after=MILP_AFTER if racing else 0.0),
+    }
+    if not racing:
+        return race([there[backend]], rows.polyhedra, deadline, progress, word=word)
+    taking_part = [e for name, e in there.items() if name != "milp" or word or threads >= MILP_THREADS]
+    return race(taking_part, rows.polyhedra, deadline, progress, word=word)

@@ -1,0 +1,130 @@
+"""A network with everything linear composed: ReLU layers over sums of one row per position.  What `tree` evaluates.
+
+A linear part of the input is never multiplied: a word has one symbol per position, so its value is a sum of table rows, and
+the context around the word is part of the constant.  Exact integers throughout; nothing is approximated or left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....models.claims.claim import Claim, Decision
+from ....models.claims.domain import Domain
+from ....models.network.integers import exact_matmul, exact_sum
+from ....models.network.network import Affine, integer_array
+
+_INPUT = -1  # a value that is the network's input itself
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Linear functions of a word: sum_t symbols[:, t, word[t]] + sum_g relus[g] @ max(0, layer g) + constant.
+
+    Shapes: symbols (rows, length, symbol_count), or None where the word is not read directly; relus[g] (rows, rows of layer g).
+    """
+
+    symbols: np.ndarray | None
+    relus: Mapping[int, np.ndarray]
+    constant: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.constant)
+
+
+def composed(claim: Claim) -> tuple[Layer, ...]:
+    """The layers whose ReLUs the network uses, then the margins: label j > 0 is the network's answer iff margin j - 1 is
+    positive, larger than every earlier margin and at least as large as every later one; label 0 iff no margin is positive."""
+    network, domain = claim.network, claim.domain
+    values: list[Layer | int] = [_INPUT]  # an integer g >= 0: the ReLUs of layer g
+    layers: list[Layer] = []
+    for k, node in enumerate(network.nodes, start=1):
+        if isinstance(node, Affine):
+            weights, bias = network.integer_form(k)
+            total = Layer(None, {}, bias)
+            for s, w in zip(node.sources, weights, strict=True):
+                total = _plus(total, _times(w, values[s], domain))
+            values.append(total)
+        elif isinstance(source := values[node.source], Layer):
+            layers.append(source)
+            values.append(len(layers) - 1)
+        else:
+            values.append(source)  # neither indicators nor ReLUs are ever negative
+    return _used([*layers, _margins(claim.decision, values[-1], domain)])
+
+
+def _margins(decision: Decision, outputs: Layer | int, domain: Domain) -> Layer:
+    """How far each label is ahead of the first one."""
+    if isinstance(outputs, Layer):  # row by row: a matrix of labels times labels would be large
+        return outputs if decision.kind == "sign" else _ahead_of_the_first(outputs)
+    count = len(decision.labels)
+    if decision.kind == "sign":
+        return _times(np.array([[1]]), outputs, domain)
+    return _times(
+        np.concatenate([np.full((count - 1, 1), -1), np.eye(count - 1, dtype=np.int64)], axis=1),
+        outputs,
+        domain,
+    )
+
+
+def _ahead_of_the_first(layer: Layer) -> Layer:
+    def ahead(rows: np.ndarray) -> np.ndarray:
+        return exact_sum(rows[1:], -rows[:1])
+
+    symbols = None if layer.symbols is None else ahead(layer.symbols)
+    return Layer(symbols, {g: ahead(w) for g, w in layer.relus.items()}, ahead(layer.constant))
+
+
+def _plus(a: Layer, b: Layer) -> Layer:
+    symbols = (
+        exact_sum(a.symbols, b.symbols)
+        if a.symbols is not None and b.symbols is not None
+        else a.symbols
+        if b.symbols is None
+        else b.symbols
+    )
+    relus = dict(a.relus)
+    for g, w in b.relus.items():
+        relus[g] = exact_sum(relus[g], w) if g in relus else w
+    return Layer(symbols, relus, exact_sum(a.constant, b.constant))
+
+
+def _times(weights: np.ndarray, value: Layer | int, domain: Domain) -> Layer:
+    """weights @ value."""
+    if value == _INPUT:
+        return _of_input(weights, domain)
+    nothing = np.zeros(len(weights), dtype=np.int64)
+    if isinstance(value, int):
+        return Layer(None, {value: weights}, nothing)
+    symbols = value.symbols
+    if symbols is not None:
+        symbols = exact_matmul(weights, symbols.reshape(len(value), -1)).reshape(
+            len(weights), *symbols.shape[1:]
+        )
+    relus = {g: exact_matmul(weights, w) for g, w in value.relus.items()}
+    return Layer(symbols, relus, exact_matmul(weights, value.constant[:, None])[:, 0])
+
+
+def _of_input(weights: np.ndarray, domain: Domain) -> Layer:
+    start, stop = len(domain.prefix), len(domain.prefix) + domain.max_length
+    blocks = weights.reshape(len(weights), domain.positions, len(domain.alphabet))
+    fixed = domain.ids(np.zeros((1, domain.max_length), dtype=np.int64))[0]
+    constant = np.zeros(len(weights), dtype=np.int64)
+    for p in [*range(start), *range(stop, domain.positions)]:
+        constant = exact_sum(constant, blocks[:, p, fixed[p]])
+    return Layer(blocks[:, start:stop, : len(domain.symbols)], {}, integer_array(constant))
+
+
+def _used(layers: list[Layer]) -> tuple[Layer, ...]:
+    """Without the layers that the last one does not depend on."""
+    wanted = {len(layers) - 1}
+    for g in reversed(range(len(layers))):
+        if g in wanted:
+            wanted |= set(layers[g].relus)
+    number = {g: i for i, g in enumerate(sorted(wanted))}
+    return tuple(
+        Layer(layers[g].symbols, {number[h]: w for h, w in layers[g].relus.items()}, layers[g].constant)
+        for g in number
+    )

@@ -1,0 +1,308 @@
+"""A network on a part of the box, exactly: what it holds as linear functions of the inputs and of the ReLUs that may still be on or off.
+
+After `lp.py`, for `last_word.py`.  ReLUs whose phase is known are put in, those that are multiples of each other or of each other's negation are one, and
+all others are variables of their own, with an exact range.  Everything is in integers: of nodes as `Network.scales` has them, of ranges over one scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from ....models.claims.property import Polyhedron
+from ....models.network.integers import exact_matmul, exact_product
+from ....models.network.network import Affine, Network, Relu, integer_array
+from .lp import Budget, System, TooMuch, largest
+
+PLACES = 64  # of proved bounds: rounded outwards to so many places behind the point
+PER_LAYER = 64  # numbers of a tableau that writing a layer takes as long as, however small it is
+PRODUCTS = 8  # that take as long as one number of a tableau
+MOST_ENTRIES = 1 << 22  # of a layer
+MOST_VARIABLES = 1024
+LARGEST = 2.0**300  # no value is beyond it (`floats.HOPELESS`)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A part of a box, and what is proved of its ReLUs: `phase` (neurons,) to which splits restrict it, bounds `lower` and `upper` (neurons,; floats)."""
+
+    low: tuple[Fraction, ...]
+    high: tuple[Fraction, ...]
+    phase: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @property
+    def decided(self) -> np.ndarray:
+        """(neurons,): 1, -1, or 0 where neither splits nor bounds say."""
+        known = np.where(self.lower >= 0, 1, np.where(self.upper <= 0, -1, 0))
+        return np.where(self.phase != 0, self.phase, known)
+
+
+@dataclass(frozen=True, eq=False)
+class Argument:
+    """What neuron `neuron` reads, by `factor` / `scale`: row . variables + constant, from `low` to `high` (times the forms' scale).
+
+    `variable`: its output, by the same factor; None where a split says which phase it has (`phase`).
+    """
+
+    neuron: int
+    row: np.ndarray
+    constant: int
+    factor: int
+    scale: int
+    low: int
+    high: int
+    phase: int
+    variable: int | None
+
+
+_Stop = tuple[
+    int, list[tuple[int, int]], int
+]  # a place in a ReLU node: what is there is a sum of (variable, factor), and a constant
+
+
+class Forms:
+    """Of a network on a part.  Raises TooMuch.
+
+    `low`, `high` (variables,), times `scale`: ranges of the inputs, then of the open ReLUs.  `plain`: every ReLU of which
+    the part does not say its phase is a variable of its own, as in proof files.  ReLUs of nodes before `first` are variables with the range that is proved of them, and nothing else is known of them (large networks).
+    """
+
+    def __init__(
+        self, network: Network, part: Part, budget: Budget, *, plain: bool = False, first: int = 0
+    ) -> None:
+        self.network, self.part, self._budget, self._plain = network, part, budget, plain
+        common = math.lcm(1 << PLACES, *(v.denominator for v in (*part.low, *part.high)))
+        self.scale = common
+        self.low = [int(v * common) for v in part.low]
+        self.high = [int(v * common) for v in part.high]
+        self.arguments: list[Argument] = []
+        self._seen: dict[tuple[int, ...], Argument] = {}
+        self._held: dict[
+            int, tuple[np.ndarray, list[_Stop]]
+        ] = {}  # by ReLU nodes: where their arguments pass, and what the others are
+        self._integer: dict[int, tuple[list[np.ndarray], np.ndarray]] = {}
+        read, decided, begin = _read_from(network, first), part.decided, 0
+        for k, node in enumerate(network.nodes, start=1):
+            if isinstance(node, Relu):
+                places = slice(begin, begin + network.sizes[k])
+                begin = places.stop
+                if k in read:
+                    new = int((decided[places] == 0).sum()) if k >= first else network.sizes[k]
+                    if new + len(self.low) > MOST_VARIABLES:
+                        raise TooMuch
+                    if k < first:
+                        self._as_given(k, places)
+                    else:
+                        self._layer(k, places.start, decided[places])
+
+    @property
+    def open(self) -> list[Argument]:
+        """ReLUs that are variables."""
+        return [a for a in self.arguments if a.variable is not None]
+
+    def _as_given(self, k: int, places: slice) -> None:
+        """ReLU node k as variables with the ranges that are proved."""
+        scale, stops = self.network.scales[k], list[_Stop]()
+        for place, ends in enumerate(zip(self.part.lower[places], self.part.upper[places], strict=True)):
+            low, high = (min(max(float(v), 0.0), LARGEST) for v in ends)
+            stops.append((place, [(len(self.low), 1)], 0))
+            self.low.append(int(Fraction(low) * scale * self.scale))
+            self.high.append(-int(-Fraction(high) * scale * self.scale // 1))
+        self._held[k] = np.zeros(self.network.sizes[k], dtype=np.int64), stops
+
+    def _layer(self, k: int, first: int, decided: np.ndarray) -> None:
+        """What ReLU node k reads where that is not known, and what stands for what it holds."""
+        self._budget.spend(PER_LAYER)
+        network, part = self.network, self.part
+        source = network.nodes[k - 1].source  # type: ignore[union-attr]
+        passes = np.where(decided > 0, 1, 0)
+        needed = np.flatnonzero((decided == 0) | (part.phase[first : first + len(decided)] != 0))
+        stops: list[_Stop] = []
+        if len(needed):
+            chosen = np.zeros((len(needed), network.sizes[source]), dtype=np.int64)
+            chosen[np.arange(len(needed)), needed] = 1
+            rows, constants = self.carried({source: chosen}, np.zeros(len(needed), dtype=np.int64))
+            width = len(self.low)
+            low, high = (np.array(ends, dtype=object) for ends in (self.low, self.high))
+            tops = largest(rows, constants, low, high, self.scale)
+            bottoms = -largest(-rows, -constants, low, high, self.scale)
+            for n, place in enumerate(needed.tolist()):
+                j, scale = first + place, network.scales[source]
+                ends = self._ends(j, int(bottoms[n]), int(tops[n]), scale)
+                phase = int(part.phase[j])
+                if phase == 0 and not self._plain and (ends[0] >= 0 or ends[1] <= 0):
+                    passes[place] = int(ends[0] >= 0)
+                    continue
+                factor = math.gcd(int(np.gcd.reduce(rows[n, :width])), int(constants[n])) or 1
+                row, constant = rows[n] // factor, int(constants[n]) // factor
+                within = min(ends[0] // factor, 0), max(-(-ends[1] // factor), 0)
+                key = _key(row, constant)
+                same, other = (
+                    None if self._plain else self._seen.get(k) for k in (key, tuple(-v for v in key))
+                )
+                variable = None
+                if phase == 0 and same is not None:
+                    if same.variable is None:
+                        passes[place] = int(same.phase > 0)
+                    else:
+                        stops.append((place, [(same.variable, factor)], 0))
+                    continue
+                if phase == 0 and other is not None:
+                    if other.variable is None:
+                        passes[place] = int(other.phase < 0)
+                    else:  # relu(p) = p + relu(-p)
+                        terms = [(int(v), factor * int(row[v])) for v in np.flatnonzero(row)]
+                        stops.append((place, [*terms, (other.variable, factor)], factor * constant))
+                    continue
+                if phase == 0:
+                    variable = len(self.low)
+                    self.low.append(0)
+                    self.high.append(within[1])
+                    stops.append((place, [(variable, factor)], 0))
+                self.arguments.append(Argument(j, row, constant, factor, scale, *within, phase, variable))
+                self._seen.setdefault(key, self.arguments[-1])
+        self._held[k] = passes, stops
+
+    def _ends(self, j: int, low: int, high: int, scale: int) -> tuple[int, int]:
+        """The range of a neuron's argument, by its form and by what is proved of it."""
+        below, above = float(self.part.lower[j]), float(self.part.upper[j])
+        if math.isfinite(below):
+            numerator, denominator = below.as_integer_ratio()
+            low = max(low, numerator * scale * self.scale // denominator)
+        if math.isfinite(above):
+            numerator, denominator = above.as_integer_ratio()
+            high = min(high, -(-numerator * scale * self.scale // denominator))
+        return low, high
+
+    def carried(
+        self, functions: dict[int, np.ndarray], constant: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sums of integer functions (functions, size) of nodes' numerators, over the variables there are: (functions, variables), (functions,)."""
+        network, waiting = self.network, dict(functions)
+        count = len(constant)
+        total = constant.astype(object)
+        found = np.zeros((count, len(self.low)), dtype=object)
+
+        def add(k: int, value: np.ndarray) -> None:
+            waiting[k] = waiting[k].astype(object) + value if k in waiting else value
+
+        for k in range(max(waiting), 0, -1):
+            given = waiting.pop(k, None)
+            if given is None:
+                continue
+            node = network.nodes[k - 1]
+            if isinstance(node, Relu):
+                passes, stops = self._held[k]
+                for place, terms, more in stops:
+                    column = given[:, place].astype(object)
+                    for variable, factor in terms:
+                        found[:, variable] += column * factor
+                    total = total + column * more
+                if passes.any():
+                    add(node.source, given * passes)
+                continue
+            weights, bias = self._affine(k, node)
+            total = total + exact_matmul(given, bias[:, None])[:, 0].astype(object)
+            for s, w in zip(node.sources, weights, strict=True):
+                self._budget.spend(count * w.size // PRODUCTS)
+                add(s, exact_matmul(integer_array(given), w))
+        if 0 in waiting:
+            found[:, : network.input_size] += waiting[0].astype(object)
+        return found, total
+
+    def _affine(self, k: int, node: Affine) -> tuple[list[np.ndarray], np.ndarray]:
+        """As `Network.integer_form`, of this node alone."""
+        if k not in self._integer:
+            if sum(m.shape[0] * m.shape[1] for m in node.matrices) > MOST_ENTRIES:
+                raise TooMuch
+            scales = self.network.scales
+            common = scales[k] // node.denominator
+            weights = [
+                exact_product(w, common // scales[s]) for s, w in zip(node.sources, node.weights, strict=True)
+            ]
+            self._integer[k] = weights, exact_product(node.bias, common)
+        return self._integer[k]
+
+    def rows(self, polyhedron: Polyhedron) -> tuple[np.ndarray, np.ndarray]:
+        """The polyhedron's rows over the variables, times its least common denominator and the scale of the outputs: (rows, variables), (rows,)."""
+        network, last = self.network, self.network.scale
+        common = math.lcm(1, *(f.denominator for r in polyhedron for _, f in (*r.x, *r.y, (0, r.constant))))
+        outputs, inputs = (
+            np.zeros((len(polyhedron), size), dtype=object)
+            for size in (network.output_size, network.input_size)
+        )
+        for n, row in enumerate(polyhedron):
+            for j, factor in row.y:
+                outputs[n, j] += int(factor * common)
+            for i, factor in row.x:
+                inputs[n, i] += int(factor * common * last)
+        constant = np.array([int(r.constant * common * last) for r in polyhedron], dtype=object)
+        found, total = self.carried({len(network.nodes): integer_array(outputs)}, constant)
+        found[:, : network.input_size] += inputs
+        return found, total
+
+    def system(self, rows: np.ndarray, constant: np.ndarray, strict: Sequence[bool]) -> System:
+        """These rows, then what holds for the arguments: a row of each split, three of each open ReLU but for y >= 0."""
+        width = len(self.low)
+        added: list[tuple[np.ndarray, int]] = []
+        for a in self.arguments:
+            row = _wide(a.row, width)
+            if a.variable is None:
+                added.append((a.phase * row, a.phase * a.constant))
+                continue
+            output = np.array([0] * width, dtype=object)
+            output[a.variable] = 1
+            added.append((output - row, -a.constant))  # y >= x
+            above = (
+                a.high * self.scale * row - (a.high - a.low) * self.scale * output
+            )  # (u - l) y <= u (x - l)
+            offset = self.scale * a.high * a.constant - a.high * a.low
+            shared = math.gcd(int(np.gcd.reduce(above)), offset) or 1
+            added.append((above // shared, offset // shared))
+        count = len(added)
+        whole = np.concatenate(
+            [_wide(rows, width), np.array([r for r, _ in added], dtype=object).reshape(count, width)]
+        )
+        constants = np.concatenate([constant, np.array([c for _, c in added], dtype=object)])
+        flags = np.array([*strict, *([False] * count)])
+        return System(
+            whole,
+            constants,
+            flags,
+            np.array(self.low, dtype=object),
+            np.array(self.high, dtype=object),
+            self.scale,
+        )
+
+
+def _read_from(network: Network, first: int) -> set[int]:
+    """ReLU nodes that the outputs, or ReLU nodes from `first` on, read through affine nodes alone; and those nodes."""
+    found: set[int] = set()
+    waiting = {len(network.nodes)}
+    for k in range(len(network.nodes), 0, -1):
+        node = network.nodes[k - 1]
+        if k in waiting:
+            if isinstance(node, Relu):
+                found.add(k)
+                waiting |= {node.source} if k >= first else set()
+            else:
+                waiting |= set(node.sources)
+    return found
+
+
+def _wide(rows: np.ndarray, width: int) -> np.ndarray:
+    """With zeros for more variables."""
+    more = np.zeros((*rows.shape[:-1], width - rows.shape[-1]), dtype=object)
+    return np.concatenate([rows, more], axis=-1)
+
+
+def _key(row: np.ndarray, constant: int) -> tuple[int, ...]:
+    """The constant, then the coefficients without what is 0 at their end: the same form among more variables."""
+    last = np.flatnonzero(row)[-1] + 1 if row.any() else 0
+    return (constant, *map(int, row[:last]))

@@ -1,0 +1,142 @@
+"""Decides or counts all words of a claim by sweeps over the unrolled network: for recurrent and other deep networks.
+
+One exact sweep settles everything as long as the distinct sums are few.  Where they become too many, the prefixes are taken in
+chunks, depth first: a relaxed sweep settles what it can of a chunk, and the rest is split and swept further.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ....models.claims.claim import Claim
+from .bounds import OutOfTime
+from .lines import split
+from .sweep import Entries, Step, Unrolled, merged, relaxed
+
+Word = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`entries` of an exact sweep, `width` of a relaxed one, `pieces` that a chunk is split into."""
+
+    entries: int = 100_000
+    width: int = 4_000
+    pieces: int = 8
+
+
+DEFAULT = Limits()
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Entries, with the prefix (n, t) that each was reached by."""
+
+    entries: Entries
+    prefix: np.ndarray
+
+
+@dataclass(eq=False)
+class Chunks:
+    """`words` that err, at most one for each way into a wrong end; `right` and `wrong` words so far."""
+
+    claim: Claim
+    network: Unrolled
+    counting: bool = False
+    limits: Limits = DEFAULT
+    words: dict[Word, None] = field(default_factory=dict)
+    right: int = 0
+    wrong: int = 0
+    most: int = 0  # entries at once
+    crowded: int = 0  # chunks that had too many
+
+    def __post_init__(self) -> None:
+        first = self.network.start()
+        self.stack = [Chunk(first, np.zeros((len(first), 0), dtype=np.int16))]
+
+    def run(self, until: float, wanted: int = 1, alone: bool = True) -> bool:
+        """Go on until all is settled, or deciding, `wanted` words are found (True), or until that time (False).
+
+        Not `alone`: give up (False) as soon as one sweep is not enough.
+        """
+        while self.stack and (self.counting or len(self.words) < wanted):
+            if time.monotonic() > until or (self.crowded and not alone):
+                return False
+            chunk = self.stack.pop()
+            before = self.right, self.wrong
+            more: list[Chunk] = []
+            try:
+                self._sweep(chunk, until, more, alone)
+            except OutOfTime:
+                self.right, self.wrong = before
+                more = [chunk]
+            self.stack += more
+        return True
+
+    def _sweep(self, chunk: Chunk, until: float, more: list[Chunk], alone: bool) -> None:
+        entries = chunk.entries
+        trail: list[Step] = []
+        length = self.network.language.length
+        while entries.t < length:
+            if time.monotonic() > until:
+                more.append(Chunk(entries, _prefixes(chunk.prefix, trail)))
+                return
+            if len(entries) > self.limits.entries:
+                self.crowded += 1
+                here = Chunk(entries, _prefixes(chunk.prefix, trail))
+                more += self._thinned(here, until) if alone else [here]
+                return
+            entries, step = self.network.advanced(entries)
+            if entries.t < length:  # at the end, every way is worth a word
+                entries, step = merged(entries, step)
+            self.most = max(self.most, len(entries))
+            trail.append(step)
+        right, wrong = self.network.decided(entries)
+        self.right += int(entries.weight[right].sum())
+        self.wrong += int(entries.weight[wrong].sum())
+        self._keep(_prefixes(chunk.prefix, trail, np.flatnonzero(wrong)[:1000]))
+
+    def _thinned(self, chunk: Chunk, until: float) -> list[Chunk]:
+        """What a relaxed sweep leaves of a chunk, in pieces."""
+        entries = chunk.entries
+        result = relaxed(self.network, entries, self.limits.width, until)
+        if result is None:
+            raise OutOfTime
+        counts = entries.weight * self.network.completions[entries.t][entries.state]
+        self.right += int(counts[~result.maybe_wrong].sum())
+        self.wrong += int(counts[~result.maybe_right].sum())
+        words = np.concatenate([chunk.prefix[result.leads], result.tails], axis=1)
+        labels = self.network.language.label_of
+        wrong = (
+            self.claim.network_labels(words) != np.array([labels(tuple(map(int, word))) for word in words])
+            if len(words)
+            else []
+        )
+        self._keep(words[wrong] if len(words) else words)
+        left = np.flatnonzero(result.maybe_wrong & result.maybe_right)
+        rest, prefix = entries.take(left), chunk.prefix[left]
+        if len(rest) <= self.limits.entries // 2:
+            return [Chunk(rest, prefix)] if len(rest) else []
+        ids, count = split(rest.low.astype(np.float64), self.limits.pieces)
+        if count == 1:  # they differ in their states only
+            ids, count = np.arange(len(rest)) % self.limits.pieces, self.limits.pieces
+        return [Chunk(rest.take(ids == k), prefix[ids == k]) for k in range(count)]
+
+    def _keep(self, words: np.ndarray) -> None:
+        self.words.update(dict.fromkeys(tuple(map(int, word)) for word in words))
+
+
+def _prefixes(prefix: np.ndarray, trail: list[Step], chosen: np.ndarray | None = None) -> np.ndarray:
+    """The prefixes of the last step's entries, or of the chosen ones."""
+    here = chosen
+    if here is None:
+        here = np.arange(len(trail[-1].parent) if trail else len(prefix))
+    out = np.zeros((len(here), prefix.shape[1] + len(trail)), dtype=np.int16)
+    for k in reversed(range(len(trail))):
+        out[:, prefix.shape[1] + k] = trail[k].symbol[here]
+        here = trail[k].parent[here]
+    out[:, : prefix.shape[1]] = prefix[here]
+    return out

@@ -1,0 +1,202 @@
+"""What `reach` bounds: rows of sums along a word, ReLUs of rows, and goals that have to stay negative; as 64-bit integers.
+
+Two forms of the same question.  `joined` is exact.  Where its numbers are too wide, `unfolded` has two copies of every row, one
+rounded up and one rounded down: the row lies between them.  A row reads whichever copy makes an upper copy larger and a lower
+copy smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ....common.errors import Unsupported
+from ....encoders.dense import Dense
+from ....models.network.network import integer_array
+
+SAFE = 2**60  # every sum stays below
+WIDTH = 34  # bits of a row's values after rounding
+FRACTION = 24  # bits after the point of ReLU weights, where numbers are rounded
+MARGIN = 4  # multipliers move a ReLU's weight by at most so many times what it was
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Is there a word on which some goal is >= 0?  Rows 0 .. k - 1 are arguments of ReLUs in topological order, then come the goals.
+
+        row_j(word) = sum_t symbols[j, t, word[t]] + sum_i relus[j, i] / 2**shift * max(0, row_i(word)) + constant[j]
+
+    origin[j]: the row of the query that row j is (a copy of).  sign[j]: 0 where row j is what it is, 1 for an upper copy, -1 for a
+    lower copy.  lower and upper are proved for the real row; numbers of row j are in units of 2**unit[j].
+    """
+
+    symbols: np.ndarray
+    relus: np.ndarray
+    constant: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    origin: np.ndarray
+    sign: np.ndarray
+    unit: np.ndarray
+    shift: int = 0
+
+    @property
+    def count(self) -> int:
+        """k, the number of ReLUs."""
+        return int(self.relus.shape[1])
+
+    @cached_property
+    def levels(self) -> tuple[np.ndarray, ...]:
+        """The ReLUs by level: each reads only ReLUs of levels before."""
+        level = np.zeros(self.count, dtype=np.int64)
+        for j in range(self.count):
+            inputs = np.flatnonzero(self.relus[j])
+            level[j] = level[inputs].max() + 1 if len(inputs) else 0
+        return tuple(np.flatnonzero(level == k) for k in range(int(level.max(initial=-1)) + 1))
+
+    @cached_property
+    def largest(self) -> int:
+        """A bound on every sum of a row's terms, with multipliers as they may be."""
+        return max(_reach((self.symbols, self.relus, self.constant), self.shift))
+
+    @cached_property
+    def steepest(self) -> int:
+        """A bound on every coefficient that a ReLU's output gets on the way back from a goal, times 2**shift, likewise."""
+        coefficients = [0] * self.count + [1] * (len(self.constant) - self.count)
+        most = 0
+        for i in reversed(range(self.count)):
+            readers = np.flatnonzero(self.relus[:, i])
+            total = sum(MARGIN * abs(int(self.relus[j, i])) * coefficients[j] for j in readers)
+            most, coefficients[i] = max(most, total), (total >> self.shift) + len(readers)
+        return most
+
+    @cached_property
+    def gain(self) -> np.ndarray:
+        """Per ReLU, how much its argument can change a goal at most, per unit: floats, to choose by."""
+        gain = np.ones(len(self.constant))
+        gain[: self.count] = 0
+        weights = np.abs(self.relus) / 2.0**self.shift
+        for columns in reversed(self.levels):
+            gain[columns] = (weights[:, columns] * gain[:, None]).sum(axis=0)
+        return np.maximum(gain[: self.count], 1e-9)
+
+
+def _reach(arrays: Sequence[np.ndarray], shift: int) -> tuple[int, ...]:
+    """Per row, a bound on every sum of its terms; from symbols, relus and constant."""
+    symbols, relus, constant = arrays[:3]
+    out: list[int] = []
+    sums = np.abs(symbols).max(axis=2, initial=0).sum(axis=1, dtype=object)
+    for j in range(len(constant)):
+        inner = sum(abs(int(w)) * MARGIN * out[i] for i, w in enumerate(relus[j]) if w)
+        out.append(abs(int(constant[j])) + int(sums[j]) + (inner >> shift) + relus.shape[1] * bool(shift))
+    return tuple(out)
+
+
+def _needed(relus: np.ndarray, count: int) -> list[int]:
+    """The rows that some goal depends on, goals included."""
+    needed = [j >= count for j in range(len(relus))]
+    for j in reversed(range(len(relus))):
+        if needed[j]:
+            for i in np.flatnonzero(relus[j]):
+                needed[i] = True
+    return [j for j, wanted in enumerate(needed) if wanted]
+
+
+def _stacked(queries: Sequence[Dense]) -> tuple[np.ndarray, ...]:
+    """symbols, relus, constant, lower, upper of queries about the same ReLUs: the ReLUs once, then every query's violation."""
+    first, others = queries[0], queries[1:]
+    names = ("symbols", "relus", "constant", "lower", "upper")
+    return tuple(
+        np.concatenate(
+            [getattr(first, n).astype(object), *(getattr(q, n)[-1:].astype(object) for q in others)]
+        )
+        for n in names
+    )
+
+
+def negated(query: Dense) -> Dense:
+    """The query whose violation is >= 0 where this one's is < 0."""
+
+    def last(array: np.ndarray, change: int = 0) -> np.ndarray:
+        return integer_array(np.concatenate([array[:-1].astype(object), -array[-1:].astype(object) - change]))
+
+    lower, upper = last(query.upper, 1)[-1:], last(query.lower, 1)[-1:]
+    return replace(
+        query,
+        symbols=last(query.symbols),
+        relus=last(query.relus),
+        constant=last(query.constant, 1),
+        lower=integer_array(np.concatenate([query.lower[:-1].astype(object), lower.astype(object)])),
+        upper=integer_array(np.concatenate([query.upper[:-1].astype(object), upper.astype(object)])),
+    )
+
+
+def joined(queries: Sequence[Dense]) -> Problem | None:
+    """The exact problem of one or more queries about the same ReLUs; None where 64 bits might not do."""
+    symbols, relus, constant, lower, upper = _stacked(queries)
+    rows = _needed(relus, queries[0].count)
+    inner = [j for j in rows if j < queries[0].count]
+    relus = relus[np.ix_(rows, inner)]
+    arrays = (symbols[rows], relus, constant[rows], lower[rows], upper[rows])
+    largest = max(*_reach(arrays, 0), *(abs(int(v)) for v in arrays[3]), *(abs(int(v)) for v in arrays[4]))
+    if largest >= SAFE:
+        return None
+    return _problem(arrays, rows, np.zeros(len(rows), dtype=np.int64), np.zeros(len(rows), dtype=np.int64), 0)
+
+
+def _problem(
+    arrays: tuple[np.ndarray, ...], rows: Sequence[int], signs: np.ndarray, units: np.ndarray, shift: int
+) -> Problem:
+    symbols, relus, constant, lower, upper = (a.astype(np.int64) for a in arrays)
+    return Problem(symbols, relus, constant, lower, upper, np.array(rows), signs, units, shift)
+
+
+def unfolded(query: Dense) -> Problem:
+    """Two copies of every ReLU and an upper copy of the goal, rounded where 64 bits would not do.  Raises Unsupported where that fails."""
+    symbols, relus, constant, lower, upper = _stacked([query])
+    count = query.count
+    order = [(j, sign) for j in _needed(relus, count) for sign in ((-1, 1) if j < count else (1,))]
+    rows = [j for j, _ in order]
+    column = {copy: k for k, copy in enumerate(order)}
+    weights = np.zeros((len(rows), len(rows) - 1), dtype=object)
+    for k, (j, sign) in enumerate(order):
+        for i in np.flatnonzero(relus[j]):
+            weights[k, column[int(i), sign if relus[j, i] > 0 else -sign]] = relus[j, i]
+    signs = np.array([sign for _, sign in order], dtype=np.int64)
+    arrays: tuple[np.ndarray, ...] = (symbols[rows], weights, constant[rows], lower[rows], upper[rows])
+    shift, units = 0, [0] * len(rows)
+    if max(*_reach(arrays, 0), *(abs(int(v)) for v in (*arrays[3], *arrays[4]))) >= SAFE:
+        units = [max(0, bound.bit_length() - WIDTH) for bound in _reach(arrays, 0)]
+        arrays, shift = _rounded(arrays, signs, units), FRACTION
+        if (
+            max(*_reach(arrays, FRACTION), *(abs(int(v)) for v in (*arrays[3], *arrays[4])))
+            >= SAFE >> FRACTION
+        ):
+            raise Unsupported("the numbers are too wide to be rounded to 64 bits")
+    return _problem(arrays, rows, signs, np.array(units), shift)
+
+
+def _rounded(
+    arrays: tuple[np.ndarray, ...], signs: np.ndarray, units: Sequence[int]
+) -> tuple[np.ndarray, ...]:
+    """Every row in units of its own power of two, each number rounded to the row's side, ReLU weights with FRACTION bits."""
+    symbols, relus, constant, lower, upper = arrays
+
+    def scaled(values: np.ndarray, power: int, up: bool) -> np.ndarray:
+        """values * 2**power, rounded up or down."""
+        if power >= 0:
+            return values << power
+        return -(-values >> -power) if up else values >> -power
+
+    out = [np.zeros_like(a) for a in arrays]
+    for j, (unit, sign) in enumerate(zip(units, signs, strict=True)):
+        out[0][j] = scaled(symbols[j], -unit, sign > 0)
+        for i in np.flatnonzero(relus[j]):
+            out[1][j, i] = scaled(relus[j, i], units[int(i)] - unit + FRACTION, sign > 0)
+        out[2][j : j + 1] = scaled(constant[j : j + 1], -unit, sign > 0)
+        out[3][j : j + 1] = scaled(lower[j : j + 1], -unit, False)
+        out[4][j : j + 1] = scaled(upper[j : j + 1], -unit, True)
+    return tuple(out)

@@ -1,0 +1,176 @@
+"""`reach` on a whole claim: sweeps where exact sums are few, words grouped by rounded sums where they are many.
+
+Deciding and counting are the same work; a count also keeps what is settled apart into right and wrong inputs.  Everything can
+be stopped at any time and says exactly how many inputs are settled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ....common.errors import Unsupported
+from ....common.text import number
+from ....models.claims.claim import Claim
+from ....models.network.network import Relu
+from ...backends.shared.queries import Bounded, bounded_labels
+from ...evidence import Settled
+from .chunks import DEFAULT as MANY
+from .chunks import Chunks, Limits
+from .parts import DEFAULT, Options, Parts
+from .sweep import Unrolled
+
+Word = tuple[int, ...]
+Report = Callable[[str], None]
+DEEP = 4  # layers of ReLUs beyond which sweeps come first: words grouped by sums need bounds of every layer
+FEW = Limits(entries=20_000)  # of a sweep before a count: where it is enough, it counts at once
+SHARE = 0.5  # of the time, for the sweeps of a deep network
+FIRST_SLICE = 0.3  # seconds for one label before the next has its turn; longer each round
+
+
+@dataclass(frozen=True)
+class Count:
+    """Inputs shown to be right, shown to be wrong, and neither."""
+
+    right: int = 0
+    wrong: int = 0
+    undecided: int = 0
+
+    @property
+    def settled(self) -> int:
+        return self.right + self.wrong
+
+
+def count_disagreeing(claim: Claim, seconds: float, progress: Report = lambda text: None) -> Count:
+    """How many inputs are wrong, as far as the time goes.  Raises Unsupported where the numbers are too wide for the engine."""
+    search = Reach(claim, counting=True)
+    with suppress(TimeoutError):  # not even the bounds are done
+        search.run(time.monotonic() + seconds, report=progress)
+    if search.reason and not search.settled.settled:
+        raise Unsupported(search.reason)
+    return search.settled
+
+
+@dataclass(eq=False)
+class Reach:
+    """The search on a claim.  `words`: distinct words that err; at most as many as are asked for are looked for.
+
+    `reason`: why something will not be settled however long it takes.
+    """
+
+    claim: Claim
+    counting: bool = False
+    options: Options = DEFAULT
+    words: dict[Word, None] = field(default_factory=dict)
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        self.deep = sum(isinstance(node, Relu) for node in self.claim.network.nodes) > DEEP
+        self.chunks: Chunks | None = None
+        self.parts: list[Parts] | None = None
+        self.bounded: list[Bounded] = []  # every label, with what bounds alone say
+
+    def run(self, deadline: float, wanted: int = 1, report: Report = lambda text: None) -> bool:
+        """Until everything is settled, or deciding, `wanted` words are found (True), or until `deadline` (False)."""
+        if time.monotonic() > deadline:
+            return False
+        done = self._run(deadline, wanted, report)
+        if done and (self.counting or len(self.words) < wanted) and self.settled.undecided:
+            raise RuntimeError(f"reach says that it is done, but {self.settled} does not add up")
+        return done
+
+    def _run(self, deadline: float, wanted: int, report: Report) -> bool:
+        if (
+            self.parts is None
+            and (self.deep or self.counting)
+            and self._swept(deadline, wanted, report, SHARE if self.deep else 0)
+        ):
+            return True
+        try:
+            return self._grouped(deadline, wanted, report)
+        except Unsupported as error:
+            self.reason = str(error)
+        return self._swept(deadline, wanted, report, 1)
+
+    @property
+    def settled(self) -> Count:
+        """So far; what sweeps and groups have settled cannot be added up, so the larger of both."""
+        size, swept, grouped = self.claim.domain_size, (0, 0), (0, 0)
+        if self.chunks is not None:
+            swept = self.chunks.right, self.chunks.wrong
+        if self.parts is not None:
+            by_bounds = sum(b.language.size for b in self.bounded if not b.open)
+            grouped = (
+                by_bounds + sum(parts.right for parts in self.parts),
+                sum(parts.wrong for parts in self.parts),
+            )
+        right, wrong = max(swept, grouped, key=sum)
+        return Count(right, wrong, size - right - wrong)
+
+    def evidence(self) -> tuple[Settled, ...]:
+        """What is settled as right: by the sweeps, where they settled everything, else label by label."""
+        if self.chunks is not None and self.chunks.right == self.claim.domain_size:
+            return (Settled(None, None, self.chunks.right, "sweeps"),)
+        out = [settled for bounded in self.bounded for settled in bounded.settled]
+        for bounded, parts in zip([b for b in self.bounded if b.open], self.parts or [], strict=True):
+            out.append(Settled(bounded.label, tuple(bounded.open), parts.right, "sums"))
+        return tuple(out)
+
+    def __str__(self) -> str:
+        """What was done, for an attempt's detail."""
+        told = [] if self.chunks is None else [f"sweeps of at most {number(self.chunks.most)} distinct sums"]
+        if self.parts:
+            told.append(f"{number(sum(p.worked for p in self.parts))} parts")
+        return ", ".join([*told, self.reason] if self.reason else told) or "settled by bounds"
+
+    def _swept(self, deadline: float, wanted: int, report: Report, share: float) -> bool:
+        """By sweeps: a single one, and where that is not enough, more within a share of the time."""
+        report(f"sweep over {self.claim.language.length} positions")
+        try:
+            if self.chunks is None:
+                self.chunks = Chunks(self.claim, Unrolled(self.claim), self.counting, MANY if share else FEW)
+            done = self.chunks.run(deadline, wanted, alone=False)
+            if not done and share:
+                now = time.monotonic()
+                done = self.chunks.run(now + share * (deadline - now), wanted)
+        except Unsupported:
+            self.chunks = None
+            return False
+        self.words.update(self.chunks.words)
+        while done and not self.counting and self.words and len(self.words) < wanted:
+            rest = self.claim.language.without(
+                self.words
+            )  # one way into each wrong end is known: are there others?
+            if rest.empty:
+                break
+            again = Chunks(self.claim, Unrolled(self.claim, rest))
+            if not again.run(deadline, wanted - len(self.words)):
+                return False
+            if not again.words:
+                break
+            self.words.update(again.words)
+        return done
+
+    def _grouped(self, deadline: float, wanted: int, report: Report) -> bool:
+        """By words grouped by rounded sums, the labels in turns."""
+        if self.parts is None:
+            self.parts = self._begun(deadline)
+        waiting, seconds = [parts for parts in self.parts if parts.stack], FIRST_SLICE
+        while waiting and (self.counting or len(self.words) < wanted):
+            now = time.monotonic()
+            if now > deadline:
+                return False
+            report(f"{number(self.settled.settled)} of {number(self.claim.domain_size)} inputs settled")
+            parts = waiting.pop(0)
+            if not parts.run(min(deadline, now + seconds), wanted):
+                waiting.append(parts)
+                seconds *= 1.3
+            self.words.update(parts.words)
+        return True
+
+    def _begun(self, deadline: float) -> list[Parts]:
+        """One for each label that bounds alone do not settle.  Raises Unsupported, and TimeoutError after `deadline`."""
+        self.bounded = list(bounded_labels(self.claim, deadline))
+        return [Parts(list(b.open.values()), self.counting, self.options) for b in self.bounded if b.open]

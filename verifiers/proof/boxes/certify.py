@@ -1,0 +1,275 @@
+"""Proof files of `relucid verify`: written where the checker has accepted them, and checked.
+
+After `decide.py`.  Proofs come from `producer.py`, or in APTP from `aptp.py`; a refutation has a witness file in every format.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import itertools
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from ....common.deadline import LIMITS
+from ....common.errors import InputError, TooLarge, Unsupported
+from ....common.files import open_file, write
+from ....models.claims.head_property import HeadProperty
+from ....models.claims.property import Property
+from ....models.claims.vnnlib import load_text, read_vnnlib
+from ....models.network.exact_point import exact_outputs
+from ....models.network.network import Network
+from ...bounds.blas import one_blas_thread
+from ...boxes.answer import Answer, Step, rationals
+from ...boxes.clock import now
+from ...verdict import Contradiction
+from ..export import aptp
+from ..format import LimitReached, Rejected, read_lines
+from ..writing import write_lines
+from .checker import BoxAccepted, check_box_proof
+from .producer import proof_lines
+from .witness import BOX_WITNESS, box_witness_line, check_box_witness
+
+Progress = Callable[[str], None]
+OURS = "relucid"
+UNCHECKED = "not checked"
+NO_PROOF = (Unsupported, TooLarge, TimeoutError, LimitReached)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A file that was accepted: `counterexample`, or so many leaves (in so many parts: our own format)."""
+
+    leaves: int
+    seconds: float
+    parts: int | None = None
+    counterexample: bool = False
+
+
+def digests(network: Network, spec: str) -> dict[str, str]:
+    """SHA-256 of the ONNX file and of the property's text, both unpacked."""
+    return {
+        "network": hashlib.sha256(network.source).hexdigest(),
+        "property": hashlib.sha256(spec.encode()).hexdigest(),
+    }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an answer is about; `spec`: the property's text."""
+
+    network: Network
+    stated: Property | HeadProperty
+    spec: str
+    threads: int = 1
+    progress: Progress = lambda text: None
+
+    @property
+    def digests(self) -> dict[str, str]:
+        return digests(self.network, self.spec)
+
+
+def certified(answer: Answer, asked: Asked, place: Path | None, form: str, deadline: float) -> Answer:
+    """The answer with its certificate in `place` (None: it is checked and thrown away), or unknown: whoever asks for a proof is not content with less.
+
+    Raises InputError where the file cannot be written, Contradiction where the checker rejects it.
+    """
+    if answer.verdict == "unknown":
+        return answer
+    try:
+        with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
+            where = place or Path(folder) / "proof"
+            kept = None if place is None else str(place)
+            if answer.verdict == "refuted":
+                _write_witness(answer, asked, where)
+                return replace(answer, proof=kept)
+            if form == OURS:
+                return replace(_checked(answer, asked, where, deadline), proof=kept)
+            a = asked
+            step = aptp.write(
+                where,
+                a.network.source,
+                a.network,
+                _without_head(a.stated, form),
+                deadline,
+                a.threads,
+                a.progress,
+            )
+            return replace(answer, steps=(*answer.steps, step), proof=kept)
+    except NO_PROOF as error:
+        late = "" if isinstance(error, Unsupported | TooLarge) else "; raise --timeout"
+        return replace(
+            answer,
+            verdict="unknown",
+            reason=f"trust: it is proved, but there is no checked proof: {error}{late}",
+        )
+    except OSError as error:
+        raise InputError(
+            str(place),
+            f"cannot write the proof: {error.strerror or error}",
+            "free some space, or name another file",
+        ) from None
+
+
+def certifiable(answer: Answer) -> bool:
+    """Whether one of our engines has proved it."""
+    return answer.verdict == "proved" and answer.evidence is not None and not answer.evidence.by_word
+
+
+def checked_where_affordable(answer: Answer, asked: Asked, deadline: float) -> Answer:
+    """The answer at trust "checked" if a proof is made and accepted before the deadline, else as it is, with the reason.  The proof is thrown away.
+
+    Raises Contradiction as `certified` does.
+    """
+    began = now()
+    try:
+        with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
+            return _checked(answer, asked, Path(folder) / "proof", deadline)
+    except NO_PROOF as error:
+        why = (
+            f"{error} (after {now() - began:.2g} s)"
+            if isinstance(error, TimeoutError | LimitReached)
+            else str(error)
+        )
+    except OSError:
+        why = "no space for a proof"
+    except MemoryError:
+        why = "out of memory"
+    return replace(answer, certificate=f"{UNCHECKED}: {why}")
+
+
+def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answer:
+    began = now()
+    stated = _without_head(asked.stated, OURS)
+    times: list[float] = []
+    accepted: list[BoxAccepted] = []
+
+    def confirm(part: Path) -> None:
+        times.append(now())
+        asked.progress("checking the proof")
+        try:
+            found = check_box_proof(
+                asked.network, stated, asked.digests, read_lines(part), asked.progress, deadline=deadline
+            )
+        except Rejected as error:
+            raise Contradiction(
+                f"{answer.backend} says unsat, but the checker rejects its proof: {error}", _kept(part, asked)
+            ) from None
+        accepted.append(found)
+
+    ties = answer.evidence is not None and answer.evidence.by_ties
+    with one_blas_thread():
+        lines = proof_lines(
+            asked.network,
+            stated,
+            asked.digests,
+            deadline,
+            asked.threads,
+            asked.progress,
+            answer.backend,
+            ties,
+        )
+        size = write_lines(place, lines, confirm)
+    ended = now()
+    found = f"{accepted[0].parts} parts, {accepted[0].leaves} leaves, {size} bytes, checked in {ended - times[0]:.2f} s"
+    step = Step("proof", "proved", round(ended - began, 3), found)
+    return replace(answer, steps=(*answer.steps, step), checked=True, certificate=f"proof: {found}")
+
+
+def _kept(proof: Path, asked: Asked) -> str:
+    """A new folder with what was rejected and what it is about."""
+    folder = Path(tempfile.mkdtemp(prefix="relucid-contradiction-"))
+    shutil.copy(proof, folder / "rejected.proof")
+    write(folder / "network.onnx", asked.network.source)
+    write(folder / "property.vnnlib", asked.spec)
+    return str(folder)
+
+
+def _without_head(stated: Property | HeadProperty, form: str) -> Property:
+    """What a proof has to show.  Raises Unsupported."""
+    if isinstance(stated, Property):
+        return stated
+    if form != OURS:
+        raise Unsupported(
+            "APTP speaks of the outputs of a file, which are not those of its last ReLU network here"
+        )
+    if stated.cuts:
+        raise Unsupported("a threshold on a softmax of several values took cuts, which a proof cannot say")
+    return stated.outer()
+
+
+def _write_witness(answer: Answer, asked: Asked, place: Path) -> None:
+    """With the outputs of the network: of one with a head, the logits."""
+    assert answer.witness is not None
+    w = answer.witness
+    outputs = rationals(exact_outputs(asked.network, list(map(Fraction, w.input))))
+    line = box_witness_line(asked.digests, w.input, outputs, (w.runtime_input, w.runtime_output))
+    check_box_witness(asked.network, asked.stated, asked.digests, line)
+    write_lines(place, [line])
+
+
+def check_files(
+    network: Path, spec: Path, proof: Path, timeout: float, progress: Progress = lambda text: None
+) -> Checked:
+    """A proof, a witness or an APTP file about an ONNX file and a VNN-LIB file.  Raises InputError, Rejected, LimitReached."""
+    from ....models.onnx.inputs import compare_on_boxes
+    from ....models.onnx.reader import load_traced
+    from ...boxes.decide import check_fit
+
+    started = now()
+    text = load_text(spec)
+    stated = read_vnnlib(text, origin=str(spec))
+    reading = load_traced(network, real_size=stated.inputs, wanted=stated.wanted)
+    read = reading.network
+    check_fit(read, stated, str(spec))
+    compare_on_boxes(reading, stated.cases, started + timeout)
+    about = stated if read.head is None else HeadProperty(stated, read.head, read.output_size)
+    try:
+        if not _is_ours(proof):
+            found = aptp.check_path(read, _without_head(about, "aptp"), proof, started + timeout, progress)
+            return Checked(found.leaves, now() - started)
+        lines = read_lines(proof)
+        first = next(lines, None)
+        if first is None:
+            raise Rejected("line 1: the file is empty")
+        names = digests(read, text)
+        if first.get("format") == BOX_WITNESS:
+            if next(lines, None) is not None:
+                raise Rejected("line 2: a witness is one line")
+            check_box_witness(read, about, names, first)
+            return Checked(0, now() - started, counterexample=True)
+        accepted = check_box_proof(
+            read,
+            _without_head(about, OURS),
+            names,
+            itertools.chain([first], lines),
+            progress,
+            deadline=started + timeout,
+        )
+    except (TooLarge, Unsupported) as error:
+        raise LimitReached(str(error)) from None
+    except LIMITS:
+        raise
+    except OSError as error:
+        raise InputError(
+            str(proof), f"cannot read the proof: {error.strerror or error}", "check the path"
+        ) from None
+    return Checked(accepted.leaves, now() - started, accepted.parts)
+
+
+def _is_ours(proof: Path) -> bool:
+    """Whether the file, unpacked, begins as one of our lines does."""
+    with open_file(proof) as raw:
+        start = raw.read(2)
+        raw.seek(0)
+        if start != b"\x1f\x8b":
+            return start[:1] in (b"{", b"[", b"")
+        try:
+            return gzip.GzipFile(fileobj=raw).read(1) in (b"{", b"[", b"")
+        except (OSError, EOFError, zlib.error):
+            return True

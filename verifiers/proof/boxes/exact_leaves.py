@@ -1,0 +1,99 @@
+"""Leaves of proof files from exact linear programs: what shows a part on which floats could not say anything.
+
+Between `last_word.py` and `producer.py`.  A leaf of a proof can say anything that an exact program does once all ReLUs that matter in it have been
+split: sums of rows and of the phases of splits, by integers.  Where some that matter are open, they are split.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from ....models.claims.property import Case
+from ....models.network.network import Network, integer_array
+from ...bounds.floats import above, below
+from ...engines.exact.forms import Part
+from ...engines.exact.last_word import ExactLeaf, LastWord, Shown
+from ...engines.exact.lp import TooMuch
+from ..lines import BITS
+from .bounds import ONE, SCALE, BoxNetwork, Region
+from .checker import Leaf, Unsafe, hold
+
+LEAVES, WORK = 4096, 1 << 22
+
+
+def exact_leaves(
+    network: Network,
+    net: BoxNetwork,
+    case: Case,
+    unsafe: Sequence[Unsafe],
+    region: Region,
+    polyhedra: Sequence[int],
+    tick: Callable[[], None],
+) -> list[Leaf] | None:
+    """Leaves that the checker accepts, and that cover these polyhedra on the region; None where there are none, or it would take too long."""
+    lower = np.array([below(Fraction(int(v), 1 << SCALE)) for v in region.lower])
+    upper = np.array([above(Fraction(int(v), 1 << SCALE)) for v in region.upper])
+    part = Part(*region.ends, np.zeros(len(lower), dtype=np.int8), lower, upper)
+    written: dict[int, Leaf] = {}
+
+    def fits(leaf: ExactLeaf) -> int | None:
+        found = _leaf(leaf, region, network)
+        if found is not None and hold(net, region, unsafe, [found])[0]:
+            written[id(leaf)] = found
+            return None
+        neuron = _open(leaf)
+        if neuron is None:
+            raise TooMuch
+        return neuron
+
+    said = LastWord(network, case.unsafe, True, fits, tick).about(part, polyhedra, leaves=LEAVES, work=WORK)
+    return [written[id(leaf)] for leaf in said.leaves] if isinstance(said, Shown) else None
+
+
+def _open(leaf: ExactLeaf) -> int | None:
+    """An open neuron; one that matters if there is one."""
+    used = (leaf.system.matrix[leaf.factors > 0] != 0).any(axis=0)
+    there = sorted(leaf.forms.open, key=lambda a: not used[a.variable])
+    return there[0].neuron if there else None
+
+
+def _leaf(leaf: ExactLeaf, region: Region, network: Network) -> Leaf | None:
+    """With the slopes of open ReLUs to the nearest that the format has; None where other numbers are too large for it."""
+    system, given, arguments = leaf.system, leaf.factors, leaf.forms.arguments
+    places = np.cumsum([0, *(1 if a.variable is None else 2 for a in arguments)]) + len(leaf.unsafe)
+    below, above, beta = region.defaults
+    below, above = (
+        np.where(region.phase == 0, 0, v) for v in (below, above)
+    )  # y >= 0, and y <= u, where nothing else is said
+    phases = [Fraction(0)] * len(beta)
+    for a, k in zip(arguments, places.tolist(), strict=False):
+        if a.variable is None:
+            phases[a.neuron] = Fraction(int(given[k]) * a.scale * ONE, a.factor)
+            continue
+        own = system.matrix[:, a.variable]
+        rest = int(given @ own) - int(given[k] * own[k] + given[k + 1] * own[k + 1])
+        if rest < 0:  # y >= x
+            below[a.neuron] = _slope(Fraction(int(given[k]), -rest))
+        elif rest > 0:  # (u - l) y <= u (x - l)
+            above[a.neuron] = _slope(
+                Fraction(int(-given[k + 1] * own[k + 1]), rest) * Fraction(a.high, max(a.high - a.low, 1))
+            )
+    numbers = [*(Fraction(int(f)) * network.scale for f in given[: len(leaf.unsafe)]), *phases]
+    common = math.lcm(*(v.denominator for v in numbers))
+    whole = [int(v * common) for v in numbers]
+    shared = math.gcd(*whole) or 1
+    whole = [v // shared for v in whole]
+    if max(whole) >> BITS:
+        return None
+    count = len(leaf.unsafe)
+    return Leaf(
+        leaf.polyhedron, leaf.phases, integer_array(whole[:count]), below, above, integer_array(whole[count:])
+    )
+
+
+def _slope(value: Fraction) -> int:
+    return min(max(round(value * ONE), 0), ONE)

@@ -1,0 +1,383 @@
+"""Writes the proof of a property that was proved, in the order in which `verifiers/proof/boxes/checker.py` reads it (docs/proof-format.md, §10).
+
+After `decide.py`.  Nothing here is trusted: floats propose cuts and multipliers as in the searches, and every leaf is tried in the checker's
+own arithmetic before it is written.  With few inputs the box is cut, depth first; with many, or where that decided it, the leaves of `relu_split.py` or `lp_split.py`,
+whichever is first, are written down, with the multipliers that showed them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ....common.errors import Unsupported
+from ....models.claims.property import Case, Property
+from ....models.network.network import Network, integer_array
+from ...bounds import box_bounds as bounds
+from ...bounds.box_bounds import Parts, Tightened, losses
+from ...bounds.clip import promising_factors
+from ...bounds.floats import FloatNetwork, float_network
+from ...bounds.multipliers import Shown
+from ...bounds.presolve import root_of
+from ...bounds.rows import Rows
+from ...boxes.clock import now
+from ...boxes.race import Entrant, decided, race
+from ...engines.boxes import lp_split, relu_split
+from ...engines.boxes.input_split import FEW_OPEN, blamed_inputs, weakest_rows
+from ...engines.boxes.searches import LP_AFTER, few_inputs
+from ...engines.boxes.tree import Tree
+from ...engines.boxes.work import Searched
+from ..format import BOX_FORMAT
+from ..lines import Phases
+from .bounds import ONE, BoxNetwork, Region, box_network, tightened
+from .checker import Leaf, Unsafe, cut, hold, region_of, unsafe, with_bound
+from .exact_leaves import exact_leaves
+
+REST = 3  # the checker bounds all ReLUs anew on every so manieth level of cuts, and where a part may be shown
+FACTORS, FINE_FACTORS = 1 << 12, 1 << 30
+PATIENCE = 5.0  # seconds for the phases of one part
+MARGINS = (2.0**-20, 2.0**-10)  # of a row's bound on the whole region, by which floats have to do better
+NEARLY = (
+    2.0**16
+)  # of what a row's own numbers may be off by: bounds up to there may be negative in exact arithmetic
+MANY = 64  # bounds and leaves in one line
+
+SEARCHES: dict[str, tuple[Callable[..., Searched], float]] = {  # and when they begin, in seconds
+    "split-relus": (relu_split.search, 0.0),
+    "split-lp": (lp_split.search, LP_AFTER),
+}
+
+Progress = Callable[[str], None]
+Line = dict[str, Any]
+
+
+def proof_lines(
+    network: Network,
+    stated: Property,
+    digests: Mapping[str, str],
+    deadline: float,
+    threads: int = 1,
+    progress: Progress = lambda text: None,
+    decided_by: str | None = None,
+    ties: bool = False,
+) -> Iterator[Line]:
+    """Raises TimeoutError after `deadline` (time.monotonic), Unsupported where the bounds of the checker do not show the property.
+
+    `decided_by`: the backend that did; one of SEARCHES goes before cutting inputs here, too.  `ties`: exact programs settled some of it, so that they have to here.
+    """
+    yield {"format": BOX_FORMAT, **digests}
+    exact = box_network(network)
+    for number, case in enumerate(stated.cases):
+        if case.unsafe:
+            if not all(case.unsafe):
+                raise Unsupported("every input is unsafe")
+            yield {"case": number}
+            with np.errstate(all="ignore"):
+                yield from _Case(
+                    network, exact, case, deadline, threads, progress, decided_by in SEARCHES, ties
+                ).lines()
+    yield {"end": True}
+
+
+@dataclass(eq=False)
+class _Open:
+    """A part that has to be written: `parts`, the same in floats; `done`: polyhedra that are shown to be empty around it."""
+
+    region: Region
+    parts: Parts
+    done: frozenset[int]
+    depth: int
+
+
+@dataclass(eq=False)
+class _Case:
+    network: Network
+    exact: BoxNetwork
+    case: Case
+    deadline: float
+    threads: int
+    progress: Progress
+    phases: bool
+    ties: bool
+
+    def __post_init__(self) -> None:
+        self.net: FloatNetwork = float_network(self.network, self.case.lower, self.case.upper)
+        self.rows = Rows.of(self.net, self.case.unsafe)
+        self.unsafe: list[Unsafe] = [
+            unsafe(p, self.network.input_size, self.network.output_size) for p in self.case.unsafe
+        ]
+        self.ends = [*self.rows.first[1:], len(self.rows)]
+        self.written, self.over = 0, 0.0
+
+    def in_time(self) -> None:
+        if now() > self.deadline:
+            raise TimeoutError("out of time while proving")
+
+    def lines(self) -> Iterator[Line]:
+        region = region_of(self.exact, self.case)
+        if self.ties:
+            leaves = self._exactly(tightened(self.exact, region), frozenset())
+            if leaves is not None:
+                yield from _shorter({"tighten": True, "bounds": [], "empty": leaves, "cut": None})
+                return
+        if self.phases or not few_inputs(self.net):
+            found = self._by_phases(tightened(self.exact, region), self.net, self.deadline, frozenset())
+            if found is not None:
+                yield from _shorter({"tighten": True, "bounds": found[0], "empty": found[1], "cut": None})
+                return
+        yield from self._by_inputs(region)
+
+    def _exactly(self, region: Region, done: frozenset[int]) -> list[Any] | None:
+        """Leaves of a part on which the checker has bounded all ReLUs, from exact linear programs."""
+        going = [p for p in range(len(self.unsafe)) if p not in done]
+        leaves = exact_leaves(self.network, self.exact, self.case, self.unsafe, region, going, self.in_time)
+        return None if leaves is None else [written(leaf, region, region.phase == 0) for leaf in leaves]
+
+    # -- cutting inputs -------------------------------------------------------------------------------------------
+
+    def _by_inputs(self, region: Region) -> Iterator[Line]:
+        stack = [_Open(region, Parts.whole(self.net), frozenset(), 0)]
+        while stack:
+            self.in_time()
+            part = stack.pop()
+            line, halves = self._part(part)
+            self.written += 1
+            if not halves:
+                self.over += float(part.parts.weight[0])
+            self.progress(f"proof: {self.written} parts, {100 * self.over:.1f} % is written")
+            yield from _shorter(line)
+            stack += reversed(halves)
+
+    def _part(self, part: _Open) -> tuple[Line, list[_Open]]:
+        parts, region, done = part.parts, part.region, part.done
+        known = bounds.tightened(self.net, parts, share=True)
+        bound, found = self.rows.bound(self.net, parts, known.layers)
+        other_bound, other = self.rows.bound(self.net, parts, {k: v.flat() for k, v in known.layers.items()})
+        forms = [(bound[0], found.inputs, found.offset), (other_bound[0], other.inputs, other.offset)]
+        likely = {
+            p: some
+            for p in range(len(self.unsafe))
+            if p not in done and (some := self._candidates(parts, p, forms))
+        }
+        tighten = len(likely) + len(done) == len(self.unsafe) or part.depth % REST == 0
+        line: Line = {"tighten": tighten, "bounds": [], "empty": [], "cut": None}
+        if tighten:
+            region = tightened(self.exact, region)
+            for p, candidates in likely.items():
+                leaf = self._first(region, p, candidates)
+                if leaf is not None:
+                    line["empty"].append(written(leaf, region))
+                    done |= {p}
+        if len(done) == len(self.unsafe):
+            return line, []
+        better = other_bound < bound
+        steep = np.where(better[0][:, None], other.inputs, found.inputs)
+        replaced = np.where(better[0][:, None], other.replaced, found.replaced)
+        refuted = np.array([[p in done for p in range(len(self.unsafe))]])
+        row = int(weakest_rows(self.rows, np.fmin(bound, other_bound), refuted)[0])
+        place = self._cut(region, parts, known, steep[row : row + 1], replaced[row : row + 1])
+        if place is None or int((region.phase == 0).sum()) <= FEW_OPEN:
+            if not tighten:
+                region, line["tighten"] = tightened(self.exact, region), True
+            leaves = (self._exactly(region, done) if self.ties else None) or self._phases_of(
+                region, parts, done
+            )
+            if leaves is not None:
+                line["empty"] += leaves
+                return line, []
+        if place is None:
+            raise Unsupported(
+                "a part of the box is too small to cut and the checker's bounds are still not good enough"
+            )
+        i, value = place
+        numerator, denominator = value.as_integer_ratio()
+        line["cut"] = [i, numerator, denominator.bit_length() - 1]
+        off, on = (parts[np.zeros(1, dtype=np.int64)] for _ in range(2))  # copies
+        off.high[0, i] = on.low[0, i] = value
+        off.weight, on.weight = parts.weight / 2, parts.weight / 2
+        left, right = cut(region, i, Fraction(value))
+        return line, [_Open(left, off, done, part.depth + 1), _Open(right, on, done, part.depth + 1)]
+
+    def _candidates(
+        self, parts: Parts, p: int, forms: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
+    ) -> list[tuple[np.ndarray, bool]]:
+        """(factors, whether lower lines are flat) of what is negative as far as floats tell; the lowest first."""
+        a, b = int(self.rows.first[p]), int(self.ends[p])
+        nearly = NEARLY * self.rows.error[a:b]  # the checker decides what is exactly 0
+        out: list[tuple[float, np.ndarray, bool]] = []
+        for flat, (bound, slope, offset) in enumerate(forms):
+            for r in np.flatnonzero(bound[a:b] <= nearly):
+                out.append((float(bound[a + r]), np.eye(b - a, dtype=np.int64)[r], bool(flat)))
+            if b - a > 1:
+                factors, reached = promising_factors(parts, slope[None, a:b], offset[None, a:b], b - a)
+                if reached[0] < 0 and factors[0].max() > 0:
+                    out.append(
+                        (0.0, np.rint(factors[0] / factors[0].max() * FACTORS).astype(np.int64), bool(flat))
+                    )
+        return [(factors, flat) for _, factors, flat in sorted(out, key=lambda o: o[0])]
+
+    def _first(self, region: Region, p: int, candidates: Sequence[tuple[np.ndarray, bool]]) -> Leaf | None:
+        """The first that holds in the checker's arithmetic."""
+        below, above, beta = region.defaults
+        for factors, flat in candidates:
+            leaf = Leaf(p, (), factors, np.where(region.phase == 0, 0, below) if flat else below, above, beta)
+            if hold(self.exact, region, self.unsafe, [leaf])[0]:
+                return leaf
+        return None
+
+    def _cut(
+        self, region: Region, parts: Parts, known: Tightened, steep: np.ndarray, replaced: np.ndarray
+    ) -> tuple[int, float] | None:
+        """The input that costs the weakest row most, and its middle; None where there is none to cut."""
+        assert known.share is not None
+        by_input, middle = blamed_inputs(parts, steep, losses(self.net, replaced, known.layers), known.share)
+        i = int(by_input[0].argmax())
+        value = float(middle[0, i])
+        low, high = (Fraction(int(end[i]), 1 << 64) for end in (region.low, region.high))
+        return (i, value) if by_input[0, i] >= 0 and low < Fraction(value) < high else None
+
+    # -- phases of ReLUs --------------------------------------------------------------------------------------------
+
+    def _phases_of(self, region: Region, parts: Parts, done: frozenset[int]) -> list[Any] | None:
+        """Leaves of one part, where splitting its ReLUs shows it soon."""
+        net = float_network(
+            self.network, *([Fraction(float(v)) for v in ends[0]] for ends in (parts.low, parts.high))
+        )
+        found = self._by_phases(region, net, min(self.deadline, now() + PATIENCE), done)
+        return None if found is None or found[0] else found[1]
+
+    def _by_phases(
+        self, region: Region, net: FloatNetwork, deadline: float, done: frozenset[int]
+    ) -> tuple[list[Any], list[Any]] | None:
+        """Bounds and leaves that show the region, on which the checker has bounded all ReLUs; None where they do not."""
+        going = [p for p in range(len(self.unsafe)) if p not in done]
+        rows = Rows.of(net, [self.case.unsafe[p] for p in going])
+        parts = Parts.whole(net)
+        usual, _ = rows.bound(net, parts, bounds.tightened(net, parts).layers)
+        for share in MARGINS:  # the checker rounds more coarsely than floats do
+            asked = replace(rows, constant=rows.constant + share * np.abs(usual[0]))
+            found = self._phases_once(net, asked, deadline)
+            if found is None:
+                return None
+            entries, settled = found
+            kept = []
+            for j, sign, slopes in entries:
+                self.in_time()
+                below = self._slopes(region, slopes)
+                better = with_bound(self.exact, region, j, sign, below, region.defaults[1])
+                if (better.lower[j], better.upper[j]) != (region.lower[j], region.upper[j]):
+                    kept.append([j, sign, changes(below, region.defaults[0]), []])
+                    region = better
+            leaves = [leaf for some in settled for leaf in self._leaves(region, going, some)]
+            if all(hold(self.exact, region, self.unsafe, leaves)):
+                return kept, [written(leaf, region) for leaf in _ordered(leaves)]
+        return None
+
+    def _phases_once(
+        self, net: FloatNetwork, rows: Rows, deadline: float
+    ) -> tuple[list[tuple[int, int, np.ndarray]], list[Shown]] | None:
+        entries: list[tuple[int, int, np.ndarray]] = []
+
+        def optimised(neurons: np.ndarray, sign: int, below: np.ndarray) -> None:
+            entries.extend((int(j), sign, b) for j, b in zip(neurons, below, strict=True))
+
+        root = root_of(net, rows, deadline, self.progress, self.threads, optimised)
+        leaves: dict[str, list[Shown]] = {name: [] for name in SEARCHES}
+
+        def entrant(name: str) -> Entrant:
+            search, after = SEARCHES[name]
+
+            def run(progress: Progress, tree: Tree) -> Searched:
+                each = max(1, self.threads // len(SEARCHES))
+                return search(
+                    net,
+                    rows,
+                    lambda points: False,
+                    deadline,
+                    tree,
+                    progress,
+                    each,
+                    settled=leaves[name].append,
+                    root=root,
+                )
+
+            return Entrant(name, run, after)
+
+        ended = race([entrant(name) for name in SEARCHES], rows.polyhedra, deadline, self.progress)
+        if decided(ended) is None:
+            if now() > self.deadline:
+                raise TimeoutError("out of time while proving")
+            return None
+        return entries, leaves[ended[-1].entrant.name]
+
+    def _slopes(self, region: Region, below: np.ndarray) -> np.ndarray:
+        """Lower slopes in the checker's units; where a ReLU is not open it does not matter, and the default stands."""
+        return np.where(region.phase == 0, np.rint(below * ONE).astype(np.int64), region.defaults[0])
+
+    def _leaves(self, region: Region, going: Sequence[int], some: Shown) -> Iterator[Leaf]:
+        for f in range(len(some)):
+            p = going[int(some.polyhedron[f])]
+            own = self.unsafe[p]
+            given = some.factors[f, : len(own.strict)]
+            share = 1 if (given == given.astype(np.int64)).all() and given.any() else FINE_FACTORS
+            factors = np.rint(given * share).astype(np.int64)
+            phases = tuple((int(j), int(some.phase[f, j])) for j in np.flatnonzero(some.phase[f]))
+            times = own.scale * ONE * share
+            beta = integer_array([round(Fraction(float(b)) * times) for b in some.beta[f]])
+            yield Leaf(p, phases, factors, self._slopes(region, some.below[f]), region.defaults[1], beta)
+
+
+def _shorter(line: Line) -> Iterator[Line]:
+    """The same in lines of bounded length."""
+    kept, leaves, tighten = line["bounds"], line["empty"], line["tighten"]
+    while len(kept) + len(leaves) > MANY:
+        some = min(len(kept), MANY)
+        yield {"tighten": tighten, "bounds": kept[:some], "empty": leaves[: MANY - some], "cut": "again"}
+        kept, leaves, tighten = kept[some:], leaves[MANY - some :], False
+    yield {"tighten": tighten, "bounds": kept, "empty": leaves, "cut": line["cut"]}
+
+
+def _ordered(leaves: Sequence[Leaf]) -> list[Leaf]:
+    """Leaves with their phases in the order of a tree of splits: the root of a tree is in all of its leaves."""
+    out: list[Leaf] = []
+    for p in sorted({leaf.polyhedron for leaf in leaves}):
+        stack: list[tuple[Phases, list[tuple[Leaf, dict[int, int]]]]] = [
+            ((), [(n, dict(n.phases)) for n in leaves if n.polyhedron == p])
+        ]
+        while stack:
+            before, here = stack.pop()
+            if len(here) == 1 and not here[0][1]:
+                out.append(replace(here[0][0], phases=before))
+                continue
+            counts: dict[int, int] = {}
+            for _, left in here:
+                for j in left:
+                    counts[j] = counts.get(j, 0) + 1
+            split = max(counts, key=lambda j: counts[j])
+            for sign in (-1, 1):
+                half = [
+                    (leaf, {j: q for j, q in left.items() if j != split})
+                    for leaf, left in here
+                    if left.get(split) == sign
+                ]
+                if half:
+                    stack.append(((*before, (split, sign)), half))
+    return out
+
+
+def changes(values: np.ndarray, default: np.ndarray, named: np.ndarray | bool = False) -> list[int]:
+    return [
+        number for j in np.flatnonzero((values != default) | named) for number in (int(j), int(values[j]))
+    ]
+
+
+def written(leaf: Leaf, region: Region, named: np.ndarray | bool = False) -> list[Any]:
+    """`named` (ReLUs,): those whose slopes are said although they are the usual ones, for these depend on what a checker knows."""
+    flat = [sign * (j + 1) for j, sign in leaf.phases]
+    none = np.zeros(len(leaf.factors), dtype=np.int64)
+    given = zip((leaf.below, leaf.above, leaf.beta), region.defaults, (named, named, False), strict=True)
+    return [leaf.polyhedron, flat, [changes(leaf.factors, none), *(changes(*some) for some in given)]]

@@ -1,0 +1,82 @@
+"""Splits a proof in another format into the files that its own tools read: a formula and a proof for each query.
+
+The formulas are made from the claim, as when the proof is checked.  Whoever checks the files with another program has to believe only
+that they say what the claim says (docs/proof-format.md, §9).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ....common.deadline import LIMITS
+from ....common.errors import InputError
+from ....models.apart import check_apart
+from ....models.claims.claim import Claim
+from ..format import LimitReached
+from ..writing import write_pieces
+from .sections import opened
+from .third_party import FORMS, each_section, form_of
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A query's two files."""
+
+    formula: Path
+    proof: Path
+
+
+def export(
+    claim: Claim,
+    path: Path,
+    folder: Path,
+    seconds: float = math.inf,
+    progress: Callable[[str], None] = lambda text: None,
+) -> list[Exported]:
+    """Write the files, each all or nothing; those that are there are overwritten.  Raises Rejected, LimitReached and InputError."""
+    deadline = time.monotonic() + seconds
+    try:
+        with opened(path) as sections:
+            form = form_of(sections.header() or {})
+        if form is None:
+            known = " or ".join(f"--format {name}" for name in FORMS)
+            raise InputError(
+                str(path), "it is in no format that other tools read", f"write it with prove {known}"
+            )
+    except OSError as error:
+        raise InputError(
+            str(path), f"cannot read the proof: {error.strerror or error}", "check the path"
+        ) from None
+    found = []
+    try:
+        folder.mkdir(exist_ok=True)
+        with opened(path) as sections:
+            for query, lines in each_section(claim, form, sections, deadline):
+                progress(f"exporting {query.name}")
+                files = Exported(
+                    folder / f"{query.name}{form.formula_suffix}", folder / f"{query.name}{form.proof_suffix}"
+                )
+                check_apart([("--export", files.formula), ("--export", files.proof)], (path,))
+                write_pieces(files.formula, [query.problem.text().encode("ascii")])
+                write_pieces(files.proof, _in_time(lines, deadline))
+                found.append(files)
+    except LIMITS:
+        raise
+    except OSError as error:
+        raise InputError(
+            str(folder),
+            f"cannot write there: {error.strerror or error}",
+            "name a folder that you can write to",
+        ) from None
+    return found
+
+
+def _in_time(lines: Iterator[str], deadline: float) -> Iterator[bytes]:
+    for line in lines:
+        if time.monotonic() > deadline:
+            raise LimitReached("out of time")
+        yield line.encode("ascii")

@@ -1,0 +1,288 @@
+"""The network as the checker sees it on one label's words: linear rows over symbols and ReLUs that can go both ways.
+
+Part of the trusted base.  Everything is an exact integer.  A row is  symbols . x + relus . y + constant,  where x are the symbol
+indicators of a word and y the outputs of earlier unstable ReLUs; values are numerators over the node's scale, divided by the
+greatest common divisor of the row where it becomes a ReLU's argument or a rival's lead.  A ReLU that is never positive is 0, one
+that is never negative is its argument; ReLUs of a layer with equal or opposite arguments are one.  docs/proof-format.md, "Rows", is
+the specification.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....models.automata.automaton import Automaton
+from ....models.automata.extremes import maxima
+from ....models.claims.claim import Claim
+from ....models.network.integers import exact_matmul, exact_product, exact_sum
+from ....models.network.network import Affine, integer_array
+
+GRID = 8  # multipliers are integers over 2**GRID
+ONE = 1 << GRID
+
+
+@dataclass(eq=False)
+class Rows:
+    """k ReLU rows, then other rows.  symbols (rows, length * symbols), relus (rows, k), constant (rows,); `layer` (k,) numbers ReLU nodes."""
+
+    symbols: np.ndarray
+    relus: np.ndarray
+    constant: np.ndarray
+    layer: tuple[int, ...] = ()
+
+    def groups(self) -> list[tuple[int, int]]:
+        """Columns of the ReLU layers, (first, last + 1), in order."""
+        edges = [j for j in range(len(self.layer)) if j == 0 or self.layer[j] != self.layer[j - 1]]
+        return list(zip(edges, [*edges[1:], len(self.layer)], strict=False))
+
+
+@dataclass(eq=False)
+class Asked:
+    """Functions to bound from above: rows[f] times sign[f], with multipliers in units of 2**-GRID, phases and bounds (functions, k)."""
+
+    rows: np.ndarray
+    sign: np.ndarray
+    below: np.ndarray
+    above: np.ndarray
+    beta: np.ndarray
+    phase: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def upper_bounds(language: Automaton, rows: Rows, asked: Asked) -> list[tuple[int, int]]:
+    """Per function (n, e): on every word of the (non-empty) language with these phases it is at most n / 2**e.
+
+    Multipliers must lie in their ranges: below and above in [0, 2**GRID], beta >= 0; lower <= upper must hold for the rows.
+    """
+    sign = integer_array(asked.sign)[:, None]
+    relus = exact_product(rows.relus[asked.rows], sign)
+    symbols = exact_product(rows.symbols[asked.rows], sign)
+    constant = exact_product(rows.constant[asked.rows], sign[:, 0])
+    shift = 0
+    for first, end in reversed(rows.groups()):
+        here, phase = relus[:, first:end], asked.phase[:, first:end]
+        above, below = asked.above[:, first:end], asked.below[:, first:end]
+        lower, upper = asked.lower[:, first:end], asked.upper[:, first:end]
+        beta = exact_product(asked.beta[:, first:end], 1 << shift)
+        plus, minus = np.maximum(here, 0), np.minimum(here, 0)
+        lift = np.maximum(
+            exact_product(above, exact_product(lower, -1)),
+            exact_product(exact_sum(exact_product(above, -1), integer_array([[ONE]])), upper),
+        )
+        opened = exact_sum(exact_product(plus, above), exact_product(minus, below))
+        passed = np.where(
+            phase == 0,
+            opened,
+            np.where(phase > 0, exact_sum(exact_product(here, ONE), beta), exact_product(beta, -1)),
+        )
+        lifted = exact_product(plus, np.where(phase == 0, lift, 0))
+        passed = integer_array(passed)
+        constant = exact_sum(
+            exact_product(constant, ONE),
+            lifted.astype(object).sum(axis=1),
+            exact_matmul(passed, rows.constant[first:end, None])[:, 0],
+        )
+        symbols = exact_sum(exact_product(symbols, ONE), exact_matmul(passed, rows.symbols[first:end]))
+        relus = exact_sum(
+            exact_product(relus[:, :first], ONE), exact_matmul(passed, rows.relus[first:end, :first])
+        )
+        shift += GRID
+    best = maxima(language, symbols.reshape(len(symbols), language.length, language.symbol_count))
+    return [(int(b) + int(c), shift) for b, c in zip(best, constant, strict=True)]
+
+
+def default_multipliers(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(below, above) that the checker takes where the proof names none: u / (u - l) to the nearest, and the line that loses less."""
+    width = np.maximum(exact_sum(upper, exact_product(lower, -1)), 1)
+    above = np.minimum((2 * ONE * upper.astype(object) + width) // (2 * width.astype(object)), ONE)
+    below = np.where(exact_sum(upper, lower) > 0, ONE, 0)
+    return integer_array(below), integer_array(np.maximum(above, 0))
+
+
+def proved_upper(
+    language: Automaton,
+    rows: Rows,
+    chosen: list[int],
+    sign: int,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    *,
+    intervals: bool = True,
+) -> list[int]:
+    """Upper bounds of sign * row, for chosen rows, as integers: by default multipliers, or by intervals where these are better."""
+    count, k = len(chosen), len(rows.layer)
+    below, above = default_multipliers(lower, upper)
+    phase = np.where(lower >= 0, 1, np.where(upper <= 0, -1, 0))
+    tile = [np.tile(a, (count, 1)) for a in (below, above, np.zeros(k, dtype=np.int64), phase, lower, upper)]
+    places = np.array(chosen, dtype=np.int64)
+    signs = np.full(count, sign, dtype=np.int64)
+    substituted = upper_bounds(language, rows, Asked(places, signs, *tile))
+    if not intervals:
+        return [n >> e for n, e in substituted]
+    relus = exact_product(rows.relus[places], sign)
+    highest = exact_matmul(np.maximum(relus, 0), np.maximum(upper, 0)[:, None])[:, 0]
+    lowest = exact_matmul(np.minimum(relus, 0), np.maximum(lower, 0)[:, None])[:, 0]
+    symbols = exact_product(rows.symbols[places], sign).reshape(count, language.length, language.symbol_count)
+    interval = exact_sum(
+        maxima(language, symbols), exact_product(rows.constant[places], sign), highest, lowest
+    )
+    return [min(int(i), n >> e) for i, (n, e) in zip(interval, substituted, strict=True)]
+
+
+@dataclass(eq=False)
+class Built:
+    """One label's rows: the k unstable ReLUs, then one per rival; bounds (k,) of the ReLUs on the whole language."""
+
+    rows: Rows
+    lower: np.ndarray
+    upper: np.ndarray
+
+
+def build(claim: Claim, label: int, language: Automaton) -> Built:
+    """From the claim, on the (non-empty) words of one label."""
+    builder, rivals = _Builder(claim, language), claim.decision.rivals(label)
+    outputs = builder.outputs()
+    leads, _ = builder.divided(
+        builder.combined(integer_array([list(r.coefficients) for r in rivals]), outputs)
+    )
+    thresholds = integer_array([-r.threshold for r in rivals])  # 0 or 1, so that it needs no division
+    leads = Rows(leads.symbols, leads.relus, exact_sum(leads.constant, thresholds))
+    return Built(builder.stacked(leads), integer_array(builder.lower), integer_array(builder.upper))
+
+
+class _Builder:
+    def __init__(self, claim: Claim, language: Automaton) -> None:
+        self.claim, self.language = claim, language
+        self.unstable: list[Rows] = []  # one row each
+        self.layers: list[int] = []
+        self.lower: list[int] = []
+        self.upper: list[int] = []
+
+    def wide(self, rows: Rows) -> np.ndarray:
+        missing = len(self.unstable) - rows.relus.shape[1]
+        return (
+            np.concatenate([rows.relus, np.zeros((len(rows.constant), missing), dtype=np.int64)], axis=1)
+            if missing
+            else rows.relus
+        )
+
+    def combined(self, weights: np.ndarray, rows: Rows) -> Rows:
+        return Rows(
+            exact_matmul(weights, rows.symbols),
+            exact_matmul(weights, self.wide(rows)),
+            exact_matmul(weights, rows.constant[:, None])[:, 0],
+        )
+
+    def outputs(self) -> Rows:
+        network, values = self.claim.network, [self._input()]
+        for k, node in enumerate(network.nodes, start=1):
+            if isinstance(node, Affine):
+                weights, bias = network.integer_form(k)
+                total = Rows(
+                    np.zeros((node.size, values[0].symbols.shape[1]), dtype=np.int64),
+                    np.zeros((node.size, len(self.unstable)), dtype=np.int64),
+                    bias,
+                )
+                for source, w in zip(node.sources, weights, strict=True):
+                    part = self.combined(w, values[source])
+                    symbols, relus = (
+                        exact_sum(total.symbols, part.symbols),
+                        exact_sum(self.wide(total), part.relus),
+                    )
+                    total = Rows(symbols, relus, exact_sum(total.constant, part.constant))
+                values.append(total)
+            else:
+                values.append(self._rectified(values[node.source], k))
+        return values[-1]
+
+    def _input(self) -> Rows:
+        """The network's input vector: indicators of the word's symbols, constants for the context around it."""
+        domain, language = self.claim.domain, self.language
+        width, before = len(domain.alphabet), len(domain.prefix)
+        symbols = np.zeros((domain.input_size, language.length * language.symbol_count), dtype=np.int64)
+        for t in range(language.length):
+            for s in range(language.symbol_count):
+                symbols[(before + t) * width + s, t * language.symbol_count + s] = 1
+        constant = domain.one_hot(np.zeros((1, domain.max_length), dtype=np.int64))[0].astype(np.int64)
+        constant[before * width : (before + language.length) * width] = 0
+        return Rows(symbols, np.zeros((domain.input_size, 0), dtype=np.int64), constant)
+
+    def stacked(self, rows: Rows) -> Rows:
+        """The arguments of all unstable ReLUs, then these rows."""
+        parts = [*self.unstable, rows]
+        return Rows(
+            integer_array(np.concatenate([p.symbols.astype(object) for p in parts])),
+            integer_array(np.concatenate([self.wide(p).astype(object) for p in parts])),
+            integer_array(np.concatenate([p.constant.astype(object) for p in parts])),
+            tuple(self.layers),
+        )
+
+    def _rectified(self, rows: Rows, layer: int) -> Rows:
+        count, known = len(rows.constant), len(self.unstable)
+        divided, common = self.divided(rows)
+        everything, places = self.stacked(divided), list(range(known, known + count))
+        lower_known, upper_known = integer_array(self.lower), integer_array(self.upper)
+        uppers = proved_upper(self.language, everything, places, 1, lower_known, upper_known)
+        lowers = [-v for v in proved_upper(self.language, everything, places, -1, lower_known, upper_known)]
+        out = Rows(
+            rows.symbols.astype(object),
+            np.zeros((count, known + count), dtype=object),
+            rows.constant.astype(object),
+        )
+        out.relus[:, :known] = self.wide(rows)
+        here: dict[tuple[int, ...], int] = {}  # unstable ReLUs of this layer by their arguments
+        for i in range(count):
+            if lowers[i] >= 0:
+                continue
+            argument = tuple(map(int, (*divided.symbols[i], *divided.relus[i], divided.constant[i])))
+            opposite = here.get(tuple(-v for v in argument)) if uppers[i] > 0 else None
+            if opposite is not None:  # max(0, -x) = max(0, x) - x
+                out.relus[i, opposite] = common[i]
+                continue
+            out.symbols[i], out.relus[i], out.constant[i] = 0, 0, 0
+            if uppers[i] > 0:
+                if argument not in here:
+                    here[argument] = len(self.unstable)
+                    self.unstable.append(
+                        Rows(
+                            divided.symbols[i : i + 1],
+                            divided.relus[i : i + 1, :known],
+                            divided.constant[i : i + 1],
+                        )
+                    )
+                    self.layers.append(layer)
+                    self.lower.append(lowers[i])
+                    self.upper.append(uppers[i])
+                out.relus[i, here[argument]] = common[i]
+        return Rows(
+            integer_array(out.symbols),
+            integer_array(out.relus[:, : len(self.unstable)]),
+            integer_array(out.constant),
+        )
+
+    def divided(self, rows: Rows) -> tuple[Rows, list[int]]:
+        """Each position's commonest weight moved into the constant, then each row divided by its greatest common divisor."""
+        length, width = self.language.length, self.language.symbol_count
+        symbols = rows.symbols.astype(object).reshape(len(rows.constant), length, width).copy()
+        constant, relus = rows.constant.astype(object).copy(), self.wide(rows).astype(object).copy()
+        common = []
+        for t in range(length):
+            present = sorted({s for _, s, _ in self.language.edges[t]})
+            for i in range(len(constant)):
+                weights = [int(symbols[i, t, s]) for s in present]
+                usual = max(
+                    weights, key=weights.count
+                )  # of several, the one of the first symbol: so -x has the form of x, negated
+                symbols[i, t] = 0
+                symbols[i, t, present] = [w - usual for w in weights]
+                constant[i] += usual
+        flat = symbols.reshape(len(constant), length * width)
+        for i in range(len(constant)):
+            g = math.gcd(*map(int, flat[i]), *map(int, relus[i]), int(constant[i])) or 1
+            flat[i], relus[i], constant[i] = flat[i] // g, relus[i] // g, constant[i] // g
+            common.append(g)
+        return Rows(integer_array(flat), integer_array(relus), integer_array(constant)), common

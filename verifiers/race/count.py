@@ -1,0 +1,76 @@
+"""How many inputs disagree, exactly: behind `prove --count`, after a claim was refuted.
+
+Small domains are enumerated; larger ones go to `reach`, which settles whole sets of words at once; where that does not end
+and disagreements are few, `bab` finds them one by one until it has proved that there are no more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...common.errors import Unsupported
+from ...models.claims.claim import Claim
+from .backend import Budget
+
+FEW = 5_000  # disagreeing inputs that are worth finding one by one
+REACH_SHARE = 0.6  # of the time, where there is a second way
+
+
+@dataclass(frozen=True)
+class Count:
+    """Of the domain's inputs: shown to agree, shown to disagree, and neither (out of time).  They add up to the domain's size."""
+
+    right: int
+    wrong: int
+    undecided: int
+
+    @property
+    def exact(self) -> bool:
+        return self.undecided == 0
+
+
+def count_disagreeing(
+    claim: Claim, budget: Budget, progress: Callable[[str], None] = lambda text: None
+) -> Count:
+    """As far as the budget's seconds go."""
+    deadline = time.monotonic() + budget.seconds
+    found = _enumerated(claim, budget, progress)
+    if found is None:
+        found = _reached(claim, budget, deadline, progress)
+    if not found.exact and time.monotonic() < deadline:
+        found = _listed(claim, budget, deadline, progress) or found
+    return found
+
+
+def _enumerated(claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Count | None:
+    from ..backends.exhaustive import BACKEND
+
+    if BACKEND.unfit(claim) is not None:
+        return None
+    wrong = BACKEND.count(claim, budget, progress)
+    return None if wrong is None else Count(claim.domain_size - wrong, wrong, 0)
+
+
+def _reached(claim: Claim, budget: Budget, deadline: float, progress: Callable[[str], None]) -> Count:
+    from ..engines.reach.reach import count_disagreeing as reached
+
+    try:
+        found = reached(claim, (deadline - time.monotonic()) * REACH_SHARE, progress)
+    except (TimeoutError, Unsupported):
+        return Count(0, 0, claim.domain_size)
+    return Count(found.right, found.wrong, found.undecided)
+
+
+def _listed(claim: Claim, budget: Budget, deadline: float, progress: Callable[[str], None]) -> Count | None:
+    """None where they are too many, or time is up."""
+    from ..engines.bab.labels import LabelSearches
+
+    try:
+        search = LabelSearches(claim, deadline, seed=budget.seed)
+        done = search.run(deadline, FEW, lambda text: progress(f"{len(search.found)} disagree; {text}"))
+    except (TimeoutError, Unsupported):
+        return None
+    wrong = len(search.found)
+    return Count(claim.domain_size - wrong, wrong, 0) if done and wrong < FEW else None

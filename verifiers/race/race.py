@@ -1,0 +1,340 @@
+"""The race: every backend that fits the claim runs at once, the first answer that can be trusted wins.
+
+`prove_claim` is what the Python API and the command line call.  Capabilities are matched first; `policy.py` orders those that
+fit; then cheap backends run in this process, then the others as child processes (`entrant.py`), `budget.workers` at a time and in turns (a paused entrant
+keeps its memory and goes on later); `judge.py` decides what their answers are worth, `conclude.py` words the verdict.
+docs/the-race.md is the user's view of all this.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import selectors
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...common.deadline import MOST_SECONDS, ends, unlimited
+from ...common.errors import InputError
+from ...common.interrupts import interrupts_held
+from ...common.processes import end, snapshot
+from ...common.text import number
+from ...models.claims.claim import Claim
+from ..engines.bab.checkpoint import check_checkpoint
+from ..proof.certify import OURS, certified, check_place, checked_where_affordable, chosen_form
+from ..verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Trust, Verdict
+from .artefacts import save_artefacts
+from .backend import Backend, Budget
+from .choose import choose
+from .conclude import conclude, vacuity
+from .count import count_disagreeing
+from .entrant import Entrant, one_line
+from .in_process import USELESS, Progress, run_here, working_checkpoint
+from .judge import Judge
+from .policy import plan
+from .replay import Replayer
+from .spot_check import spot_check, spot_check_in_onnxruntime
+
+TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
+FIRST_TURN = (
+    2.0  # seconds, where more fit than may run at once; each later turn of an entrant is twice as long
+)
+LEAST_FOR_PROOF = 2.0  # seconds
+
+
+def prove_claim(
+    claim: Claim,
+    *,
+    backends: Sequence[str] | None = None,
+    budget: Budget | None = None,
+    trust: Trust | None = None,
+    progress: Progress | None = None,
+    registry: Iterable[Backend] | None = None,
+    count: bool = False,
+    proof: Path | None = None,
+    proof_format: str = OURS,
+) -> Verdict:
+    """Decide a claim: Proved at the trust asked for or higher, Refuted with replayed counterexamples, or Unknown with the reason.
+
+    `backends` names who may run ("module:attribute" for one that is not registered), None means everybody;
+    `budget.seconds` is for the whole race (it ends with the time limit around it, where that is sooner), `budget.memory_mb` for each entrant, `budget.workers` how many run side by
+    side.  `trust`: None reaches for "checked" where one of our engines has proved it and a proof is affordable, and settles for "exact".
+    `count`: of a refuted claim, count the inputs on which network and program differ, in the time that is left.  `proof`: a file for the
+    proof or the witness of a refutation; it implies trust "checked".  `proof_format`: "relucid", or the name of another format.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
+    """
+    started = time.monotonic()
+    budget = budget or Budget(workers=os.cpu_count() or 1)
+    if trust is not None:
+        check_trust(trust)
+    check_limits(budget)
+    form = chosen_form(proof_format, proof)
+    if proof is not None:
+        check_place(proof)
+    certify = proof is not None or trust == "checked"
+    progress = progress or (lambda text: None)
+    if budget.checkpoint is not None:
+        check_checkpoint(Path(budget.checkpoint), claim)
+    judge = Judge(
+        claim, "exact" if certify or trust is None else trust, Replayer(claim), budget.counterexamples
+    )
+    try:
+        order = plan(claim, _matched(claim, choose(backends, registry), judge))
+        deadline = min(started + budget.seconds, ends())
+        with working_checkpoint(budget, order) as working:
+            entrants = run_here(claim, order, working, deadline, judge, progress)
+            if not judge.decided and entrants:
+                Race(claim, deque(entrants), working, deadline, judge, progress).run()
+        if judge.decided and budget.checkpoint is not None:
+            Path(budget.checkpoint).unlink(missing_ok=True)
+        with unlimited():  # short, and what is decided is not to be lost
+            warnings = vacuity(claim)
+            if judge.proof is not None and judge.refutation is None:
+                judge.doubt(spot_check(claim, budget.seed))
+                warnings += (
+                    spot_check_in_onnxruntime(claim, judge.replay, budget.seed)
+                    if judge.refutation is None
+                    else ()
+                )
+            verdict = conclude(judge, budget, started, warnings)
+        if certify:
+            verdict = certified(claim, verdict, proof, max(deadline - time.monotonic(), 1.0), progress, form)
+        elif trust is None and isinstance(verdict, Proved):
+            verdict = reach_for_checked(claim, verdict, deadline - time.monotonic(), progress)
+        return (
+            _counted(claim, verdict, budget, started, progress)
+            if count and isinstance(verdict, Refuted)
+            else verdict
+        )
+    except Contradiction as error:
+        raise _saved(error, claim, judge.attempts) from error
+
+
+def _saved(error: Contradiction, claim: Claim, attempts: Sequence[Attempt]) -> Contradiction:
+    """With its artefacts, unless they are there already."""
+    message = str(error.args[0])
+    complete = error.artefacts and (Path(error.artefacts) / "attempts.json").exists()
+    return (
+        error
+        if complete
+        else Contradiction(message, save_artefacts(claim, attempts, message, error.artefacts))
+    )
+
+
+def _counted(claim: Claim, verdict: Refuted, budget: Budget, started: float, progress: Progress) -> Refuted:
+    """With the exact number of disagreeing inputs, or a warning that says how far the count came."""
+    left = budget.seconds - (time.monotonic() - started)
+    found = count_disagreeing(
+        claim, replace(budget, seconds=max(left, 0.01)), lambda text: progress(f"counting: {text}")
+    )
+    seconds = time.monotonic() - started
+    if found.exact:
+        return replace(verdict, disagreeing=found.wrong, seconds=seconds)
+    least = max(found.wrong, len(verdict.counterexamples))
+    between = f"from {number(least)} to {number(claim.domain_size - found.right)}"
+    warning = f"the disagreeing inputs were not all counted in time: there are {between}; raise --timeout"
+    return replace(verdict, warnings=(*verdict.warnings, warning), seconds=seconds)
+
+
+def reach_for_checked(
+    claim: Claim, verdict: Proved, left: float, progress: Progress = lambda text: None
+) -> Proved:
+    """At trust "checked" where one of our engines has decided, its proof is affordable within the seconds left, and the checker accepts it.
+
+    Raises Contradiction (with saved artefacts) where the checker rejects what the engine says.
+    """
+    if verdict.trust != "exact" or not verdict.certifiable:
+        return verdict
+    try:
+        return checked_where_affordable(claim, verdict, affordable(verdict.seconds, left), progress)
+    except Contradiction as error:
+        raise _saved(error, claim, verdict.attempts) from error
+
+
+def affordable(decided: float, left: float) -> float:
+    """Seconds for a proof that nobody has asked for: as long as deciding took, and at least LEAST_FOR_PROOF, of those that are left.
+
+    A tenth of these stays: what has been decided must be told before the limit.
+    """
+    return min(max(LEAST_FOR_PROOF, decided), 0.9 * left)
+
+
+def check_trust(trust: Trust) -> None:
+    """Raises InputError for a level that is none."""
+    if trust not in ("checked", "exact", "float"):
+        raise InputError("trust", f"{trust!r} is not a trust level", 'use "checked", "exact" or "float"')
+
+
+def check_limits(budget: Budget) -> None:
+    """Raises InputError for limits that make no sense."""
+    if not (budget.seconds > 0 and math.isfinite(budget.seconds)):
+        raise InputError("timeout", f"{budget.seconds} seconds is not a time limit", "give a positive number")
+    if budget.seconds > MOST_SECONDS:
+        raise InputError("timeout", f"{budget.seconds:g} seconds is too long", f"give at most {MOST_SECONDS}")
+    for name, value in (
+        ("memory", budget.memory_mb),
+        ("workers", budget.workers),
+        ("counterexamples", budget.counterexamples),
+    ):
+        if value < 1:
+            raise InputError(name, f"{value} is too few", "give at least 1")
+
+
+def _matched(claim: Claim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:
+    """Who can take the claim, with versions; the others become "unsupported" attempts."""
+    fit = []
+    for backend in backends:
+        version = None
+        try:
+            version = backend.available()
+            why = "not installed" if version is None else backend.unfit(claim)
+        except Exception as error:
+            judge.attempts.append(
+                Attempt(
+                    backend.name,
+                    "crashed",
+                    version or "",
+                    detail=one_line(f"{type(error).__name__}: {error}", 400),
+                )
+            )
+            continue
+        if why is None:
+            fit.append((backend, version or ""))
+        else:
+            judge.attempts.append(
+                Attempt(backend.name, "unsupported", version or "", detail=one_line(why, 400))
+            )
+    return fit
+
+
+@dataclass
+class Race:
+    """The part with processes.  `waiting` have not started; `paused` have had a turn and wait for the next."""
+
+    claim: Claim
+    waiting: deque[tuple[Backend, str]]
+    budget: Budget
+    deadline: float
+    judge: Judge
+    progress: Progress
+    running: list[Entrant] = field(default_factory=list)
+    paused: deque[Entrant] = field(default_factory=deque)
+    looked: float = 0.0
+
+    def run(self) -> None:
+        """Until decided, out of time, or everybody has finished.  However it ends, no child is left."""
+        width = self.budget.workers
+        threads = max(
+            1, width // len(self.waiting)
+        )  # for each; more than one where there are fewer entrants than workers
+        try:
+            while self.waiting or self.running or self.paused:
+                self._fill(width, threads)
+                self._wait()
+                self._look()
+                self._judge()
+                if self.judge.decided:
+                    return self._stop_all("cancelled", "another answer decided the race")
+                if time.monotonic() >= self.deadline:
+                    return self._stop_all("timeout", f"over the limit of {self.budget.seconds:g} s")
+                self._take_turns()
+        finally:
+            _close(self._everyone())
+
+    def _fill(self, width: int, threads: int) -> None:
+        before = len(self.running)
+        while len(self.running) < width and (self.waiting or self.paused):
+            if not self.waiting:
+                entrant = self.paused.popleft()
+                entrant.resume(snapshot())
+                self.running.append(entrant)
+                continue
+            backend, version = self.waiting.popleft()
+            seconds = max(0.1, self.deadline - time.monotonic())
+            budget = replace(self.budget, seconds=seconds, workers=threads)
+            try:
+                with interrupts_held():
+                    self.running.append(Entrant(backend, version, self.claim, budget, self.progress))
+            except Exception as error:  # it cannot be sent to a process, or no process can be had
+                attempt = Attempt(
+                    backend.name, "crashed", version, detail=f"cannot start: {type(error).__name__}: {error}"
+                )
+                self.judge.consider([(backend, attempt)])
+        if len(self.running) != before:
+            self.progress(f"racing: {', '.join(e.backend.name for e in self.running)}")
+
+    def _wait(self) -> None:
+        """Until somebody writes, at most a tick."""
+        with selectors.DefaultSelector() as selector:
+            for entrant in self.running:
+                if not entrant.silent:
+                    selector.register(entrant.answers, selectors.EVENT_READ)
+            selector.select(min(TICK_SECONDS, max(0.0, self.deadline - time.monotonic())))
+
+    def _look(self) -> None:
+        everyone = [*self.running, *self.paused]
+        for entrant in everyone:
+            entrant.read()
+        if time.monotonic() - self.looked >= TICK_SECONDS or any(e.silent for e in everyone):
+            self.looked = time.monotonic()
+            table = snapshot()
+            for entrant in everyone:
+                entrant.look(table, self.budget.memory_mb)
+
+    def _judge(self) -> None:
+        done = [e for e in self._everyone() if e.attempt is not None]
+        if not done:
+            return
+        self._retire(done)
+        useless = [e for e in self._everyone() if not self.judge.useful(e.backend)]
+        if not self.judge.decided:
+            self._stop(useless, "cancelled", USELESS)
+            for backend, version in [w for w in self.waiting if not self.judge.useful(w[0])]:
+                self.waiting.remove((backend, version))
+                self.judge.attempts.append(Attempt(backend.name, "cancelled", version, detail=USELESS))
+
+    def _take_turns(self) -> None:
+        """Whoever has had its turn makes place for the next; the one that leads stays, where others have a place too."""
+        if not (self.waiting or self.paused):
+            return
+        table = snapshot()
+        running = self.running if self.budget.workers == 1 else self.running[1:]
+        for entrant in [e for e in running if e.turn_seconds >= FIRST_TURN * 2**e.turns]:
+            entrant.pause(table)
+            self.running.remove(entrant)
+            self.paused.append(entrant)
+
+    def _stop_all(self, outcome: Outcome, detail: str) -> None:
+        self._stop(self._everyone(), outcome, detail)
+        for backend, version in self.waiting:
+            self.judge.attempts.append(
+                Attempt(backend.name, outcome, version, detail=f"{detail}; it never got a turn")
+            )
+        self.waiting.clear()
+
+    def _stop(self, entrants: list[Entrant], outcome: Outcome, detail: str) -> None:
+        if not entrants:
+            return
+        for entrant in entrants:
+            entrant.read()  # an answer that has arrived counts, even now: it may contradict the winner
+            if entrant.attempt is None:
+                entrant.finish(outcome, detail)
+        self._retire(entrants)
+
+    def _retire(self, entrants: list[Entrant]) -> None:
+        """End and reap finished entrants, and have them judged together."""
+        self.running = [e for e in self.running if e not in entrants]
+        self.paused = deque(e for e in self.paused if e not in entrants)
+        _close(entrants)
+        self.judge.consider((e.backend, e.attempt) for e in entrants if e.attempt is not None)
+
+    def _everyone(self) -> list[Entrant]:
+        return [*self.running, *self.paused]
+
+
+def _close(entrants: list[Entrant]) -> None:
+    end(e.tree for e in entrants)
+    for entrant in entrants:
+        entrant.close()

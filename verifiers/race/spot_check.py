@@ -1,0 +1,109 @@
+"""A look at random inputs before a proof is believed: a solver that says "proved" of what is plainly false does not win.
+
+Run by `race.py` on the winner's proof, in exact arithmetic, and in onnxruntime on the network's own file.  It can only find a lie, never
+confirm a proof, so it does not change what a verdict is trusted for.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from ...common.errors import InputError
+from ...models.claims.claim import Claim
+from ...models.network.float32 import exact_in_float32
+from ...models.network.network import Affine
+from ...models.network.runtime import RuntimeMismatch
+from ...models.network.stacked import same_nodes
+from ...models.onnx.agreement import compare
+from ...models.onnx.reader import trace_onnx
+from ..verdict import Attempt, Contradiction
+from .replay import NOT_REPLAYED, Replayer
+
+NAME = "spot check"
+INPUTS, IN_ONNXRUNTIME = 500, 100  # at most
+WORK = (
+    5 * 10**6
+)  # automaton edges looked at, and products in the network, at most: a look, not a second proof
+
+
+def spot_check(claim: Claim, seed: int) -> Attempt | None:
+    """A refutation by random inputs of the domain (each equally likely), or None where none of them shows one."""
+    count = _affordable(claim)
+    words, labels = _random_words(claim, count, random.Random(seed))
+    wrong = claim.network_labels(words) != labels
+    if not wrong.any():
+        return None
+    found = tuple(tuple(map(int, word)) for word in words[wrong])
+    return Attempt(NAME, "refuted", detail=f"{len(found)} of {count} random inputs differ", words=found)
+
+
+def spot_check_in_onnxruntime(claim: Claim, replay: Replayer, seed: int) -> tuple[str, ...]:
+    """What to say of the network's own file next to a proof; nothing where it was run and gives the same labels, or where there is none.
+
+    Raises Contradiction where it gives another label, and rounding does not explain it.
+    """
+    networks = (claim.network,) if claim.pair is None else (claim.pair.first, claim.pair.second)
+    if not all(network.source for network in networks):
+        return ()
+    words, labels = _random_words(claim, min(IN_ONNXRUNTIME, _affordable(claim)), random.Random(seed))
+    try:
+        found = replay.labels_in_onnxruntime(words)
+    except RuntimeMismatch as error:
+        return (f"what was proved is about exact arithmetic: {error}",)
+    if found is None:
+        return (replay.missing.replace(NOT_REPLAYED, "what was proved was not run there"),)
+    wrong = words[found != labels]
+    if not len(wrong):
+        return ()
+    tokens = list(claim.domain.unpadded(tuple(map(int, wrong[0]))))
+    what = f"onnxruntime gives another label than was proved on {tokens}"
+    size: dict[str, Any] = {"positions": claim.domain.positions, "alphabet": len(claim.domain.alphabet)}
+    for network in networks:
+        reading = trace_onnx(network.source, origin=network.name, **size)
+        if not same_nodes(reading.network, network):
+            raise Contradiction(f"{what}: the file of {network.name} is that of another network")
+        try:
+            compare(reading, claim.domain.one_hot(wrong))
+        except InputError as error:
+            raise Contradiction(f"{what}: {error}") from None
+    if all(exact_in_float32(network, claim.domain.positions).ok for network in networks):
+        raise Contradiction(f"{what}, although float32 computes the network exactly")
+    return (
+        f"{what}, and on {len(wrong)} of {len(words)} random inputs in all: it rounds, and what was proved is about exact arithmetic",
+    )
+
+
+def _affordable(claim: Claim) -> int:
+    products = sum(w.size for node in claim.network.nodes if isinstance(node, Affine) for w in node.weights)
+    return max(1, min(INPUTS, WORK // (1 + sum(map(len, claim.language.edges)) + products)))
+
+
+def _random_words(claim: Claim, count: int, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
+    """Words (count, max_length) int16 and their label indices (count,), each drawn from all words with equal chance."""
+    language, completions = claim.language, claim.language.completions()
+    states = rng.choices(range(language.layer_sizes[0]), weights=_shares(completions[0]), k=count)
+    words = np.zeros((count, language.length), dtype=np.int16)
+    for t, layer in enumerate(language.edges):
+        outgoing: dict[int, list[tuple[int, int]]] = {s: [] for s in states}
+        for source, symbol, target in layer:
+            if source in outgoing:
+                outgoing[source].append((symbol, target))
+        sums = {
+            s: list(accumulate(completions[t + 1][target] for _, target in out))
+            for s, out in outgoing.items()
+        }
+        for i, state in enumerate(states):
+            symbol, states[i] = outgoing[state][bisect(sums[state], rng.randrange(sums[state][-1]))]
+            words[i, t] = symbol
+    return words, np.array([language.labels[s] for s in states], dtype=np.int64)
+
+
+def _shares(counts: tuple[int, ...]) -> list[float]:
+    """Weights as floats, of numbers that may be too large for one."""
+    total = sum(counts)
+    return [float(n * 10**15 // total) + (n > 0) for n in counts]
