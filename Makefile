@@ -29,12 +29,12 @@ fuzz-slow: FLAGS := --busy 1 --failures 5
 fuzz fuzz-slow: $(READY)
 	@printf '%s\n' $(KINDS) | xargs -P 2 -I {} $(BIN)/python -m tests.fuzz {} --minutes $(MINUTES) $(FLAGS)
 
-# The counts of docs/reliability.md, kind=minutes: about half an hour on two cores.
+# The counts of docs/theory/reliability.md, kind=minutes: about half an hour on two cores.
 LONG := words=11 words=11 words=11 graphs=9 proofs=4 programs=3 boxes=3 networks=3 hostile=3
 reliability: $(READY)
 	@rm -rf out/reliability && mkdir -p out/reliability
 	@printf '%s\n' $(LONG) | tr = ' ' | xargs -P 2 -L 1 sh -c '$(BIN)/python -m tests.fuzz $$0 --minutes $$1 --json out/reliability/$$0-$$$$.json'
-	@$(BIN)/python -m tests.fuzz table out/reliability/*.json --page docs/reliability.md
+	@$(BIN)/python -m tests.fuzz table out/reliability/*.json --page docs/theory/reliability.md
 
 # mypy finds the package under its own name, whatever the checkout's folder is called
 ROOMS := common models encoders verifiers search pipeline reports benchmarks experiments cli

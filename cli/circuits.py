@@ -145,7 +145,7 @@ def show(
 def train(
     task: str, out: Path | None, device: str, as_json: bool, timeout: float, memory: int, **recipe: Any
 ) -> int:
-    """Train a weight-sparse transformer on TASK (see docs/circuits.md); what was stopped goes on.
+    """Train a weight-sparse transformer on TASK (see docs/reference/circuits.md); what was stopped goes on.
 
     Exit status: 0 right on every input of the task, 3 not.
     """

@@ -337,7 +337,7 @@ def distill(
     "--check",
     "name",
     default=None,
-    help="Put this backend to the conformance checks (docs/add-a-backend.md).",
+    help="Put this backend to the conformance checks (docs/reference/add-a-backend.md).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_backends(name: str | None, as_json: bool) -> int:

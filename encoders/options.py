@@ -1,4 +1,4 @@
-"""Which of the encodings' ideas are used: a switch each, so that one can measure what an idea brings (docs/encodings.md).
+"""Which of the encodings' ideas are used: a switch each, so that one can measure what an idea brings (docs/theory/encodings.md).
 
 Read by `bounds.py`, `formula.py` and the encoders.  The defaults are what is best on the whole; `plain` is what one would
 write without any of these ideas.

@@ -1,4 +1,4 @@
-"""The linear program that splits the word per ReLU, and the allowances that its multipliers are (docs/encodings.md §5).
+"""The linear program that splits the word per ReLU, and the allowances that its multipliers are (docs/theory/encodings.md §5).
 
 Used by `tighten.py`.  Each ReLU that can go both ways has a copy of the flow and of the outputs it reads, scaled by its phase z;
 the copy's indicators and outputs are at most the common ones, and its output is at most its argument on the copy.  On words that

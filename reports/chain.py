@@ -69,7 +69,7 @@ def _proved(run: Run, proof: Proof) -> Link:
         f"proved by {backend} {versions[0] if versions else ''}".rstrip()
         + f" (trust {verdict['trust']}: {WORD.get(verdict['trust'], '')})"
     )
-    checker = "relucid's reader of claims and its proof checker (docs/proof-format.md, 8), Python, numpy, onnx's parser; no solver"
+    checker = "relucid's reader of claims and its proof checker (docs/reference/proof-format.md, 8), Python, numpy, onnx's parser; no solver"
     code = f"relucid's reader, interpreter and encoder, {backend}, Python and numpy"
     if proof.state == "rejected":
         return Link(

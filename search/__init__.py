@@ -1,1 +1,1 @@
-"""Finding the program: templates, filtering, ranking, rendering.  docs/search.md tells how the parts fit together."""
+"""Finding the program: templates, filtering, ranking, rendering.  docs/theory/search.md tells how the parts fit together."""

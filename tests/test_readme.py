@@ -48,9 +48,3 @@ def test_the_session_is_what_is_printed(
     assert main(["distill", "bracket_depth", "--out", "out/bracket_depth"]) == 0
     shown = re.search(r"```\n(== bracket_depth.*?)```", README, re.DOTALL)[1]  # type: ignore[index]
     assert plain(shown) == plain(capsys.readouterr().out)
-
-
-def test_every_link_leads_somewhere() -> None:
-    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            assert "://" in link or (page.parent / link).exists(), f"{page.name}: {link}"

@@ -164,7 +164,7 @@ EVERYTHING_TRUSTED = set().union(*TRUSTED.values())
 
 @pytest.mark.parametrize("checker", TRUSTED)
 def test_the_checkers_stand_on_models_numpy_and_the_standard_library_only(checker: str) -> None:
-    """What has to be trusted for a proof (docs/proof-format.md, 8 and 10), by the imports of the modules that are loaded with the checker."""
+    """What has to be trusted for a proof (docs/reference/proof-format.md, 8 and 10), by the imports of the modules that are loaded with the checker."""
     command = f"import sys, relucid.verifiers.proof.{checker}\nprint(*(m for m in sys.modules if m.startswith('relucid.') and sys.modules[m].__file__))"
     loaded = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, check=True

@@ -71,7 +71,7 @@ def prove(
     one per core).  `trust`: how far a proof must be trusted; None reaches for "checked" where that is affordable, and settles for "exact".
     `count`: of a refuted claim, `disagreeing` says on exactly how many inputs they differ.  `checkpoint`: a file in which
     unfinished work is kept and from which it goes on.  `proof`: a file for a proof that `relucid check` accepts, or the witness
-    of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/proof-format.md, §9).  Raises InputError for what cannot be read or does not fit.
+    of a refutation.  `proof_format`: "veripb" and "drat" are others' formats (docs/reference/proof-format.md, §9).  Raises InputError for what cannot be read or does not fit.
     """
     options: dict[str, Any] = {
         "labels": labels,

@@ -1,6 +1,6 @@
 """A claim: network and program give the same label on every sequence of the domain.
 
-Holds the decision rule (docs/semantics.md) and binds network, program and domain into the one object that encoders
+Holds the decision rule (docs/reference/semantics.md) and binds network, program and domain into the one object that encoders
 and verifiers take.  `claim_file.py` reads claims from TOML.
 """
 

@@ -1,4 +1,4 @@
-"""Claim files: the TOML that every command takes (DESIGN §3, docs/claim-files.md), read strictly.
+"""Claim files: the TOML that every command takes (DESIGN §3, docs/reference/claim-files.md), read strictly.
 
 `load_claim` gives a whole claim; `load_task` reads the same file without network and program, which is what
 `distill` starts from.  Paths are relative to the file.  Unknown keys are errors, so that a typo cannot weaken a claim.
@@ -146,14 +146,14 @@ def read_table(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise InputError(str(path), "not UTF-8 text", "a claim file is TOML") from None
     except (ValueError, RecursionError) as error:  # tomllib's own error, and Python's for thousands of digits
-        raise InputError(str(path), f"not valid TOML: {error}", "see docs/claim-files.md") from None
+        raise InputError(str(path), f"not valid TOML: {error}", "see docs/reference/claim-files.md") from None
     if nested_too_deep(table):
-        raise InputError(str(path), "is nested too deeply", "see docs/claim-files.md")
+        raise InputError(str(path), "is nested too deeply", "see docs/reference/claim-files.md")
     if _beyond_64_bits(table):
         raise InputError(
             str(path),
             "holds an integer of more than 64 bits, which TOML does not have",
-            "see docs/claim-files.md",
+            "see docs/reference/claim-files.md",
         )
     return table
 
@@ -179,7 +179,7 @@ def _section(path: Path, table: Mapping[str, Any], name: str, keys: Iterable[str
         raise InputError(
             f"{path}: [{name}]",
             "section missing" if section is None else "not a section",
-            f"add [{name}], see docs/claim-files.md",
+            f"add [{name}], see docs/reference/claim-files.md",
         )
     known(path, section, keys, f"[{name}] ")
     return section

@@ -64,7 +64,7 @@ def _too_large(program: Program | None, line: int, what: str, count: int, limit:
     return InputError(
         f"{origin}:{line}",
         f"the program {what}, and the domain has more than {limit} sequences to run it on one by one",
-        "use single passes over the tokens (docs/program-subset.md), or shorten the domain",
+        "use single passes over the tokens (docs/reference/program-subset.md), or shorten the domain",
     )
 
 

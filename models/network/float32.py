@@ -2,7 +2,7 @@
 
 After `onnx_reader`; replay, surrogates and certificates ask it.  Everything is decided in integers.  Per neuron: all
 products and the bias are multiples of 2**e and sum |w| * max|x| + |b| <= 2**(24 + e), so that every partial sum is a
-float32; no value is subnormal or overflows; every parameter is itself a float32.  See docs/semantics.md.
+float32; no value is subnormal or overflows; every parameter is itself a float32.  See docs/reference/semantics.md.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def read_onnx(
     real_size: int | None = None,
     wanted: Wanted | None = None,
 ) -> Network:
-    """The network that an ONNX file describes, over the rationals (docs/semantics.md).
+    """The network that an ONNX file describes, over the rationals (docs/reference/semantics.md).
 
     `positions` and `alphabet` are the domain's: with them a float input is read as one-hot (`encoding` "one_hot"), without
     them as real numbers ("real").  An int64 input ("ids") needs them.  `real_size`: how many real numbers one input has, where the
@@ -372,7 +372,7 @@ class _Graph:
             more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
             what = f"cannot take {len(refused)} node{'s' if len(refused) > 1 else ''}: {', '.join(refused[:SHOWN])}{more}"
             raise (TooLarge if only_large else InputError)(
-                self.origin, what, "see docs/semantics.md for the operators"
+                self.origin, what, "see docs/reference/semantics.md for the operators"
             )
         self._schema()
         found = values[self.output] if self.output in values else self._stored(self.output)

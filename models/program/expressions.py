@@ -71,7 +71,9 @@ class Expressions:
         self.refuse = module.refuse
 
     def outside(self, node: ast.AST, at: ast.AST | None = None) -> ProgramError:
-        what, mend = MENDS.get(type(node).__name__, (type(node).__name__, "see docs/program-subset.md"))
+        what, mend = MENDS.get(
+            type(node).__name__, (type(node).__name__, "see docs/reference/program-subset.md")
+        )
         return self.refuse(at or node, f"{what} is outside the subset", mend)
 
     def expression(self, node: ast.expr, depth: int) -> Run:

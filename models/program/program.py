@@ -1,7 +1,7 @@
 """A program: one function of a Python file, from a tuple of tokens to a label, run by our own interpreter.
 
 Programs and `where` predicates are text that anybody may send: they are parsed, checked against the subset
-(docs/program-subset.md) and interpreted, never executed by Python.
+(docs/reference/program-subset.md) and interpreted, never executed by Python.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A file of the readable subset of Python: its functions and constants (grammar in docs/program-subset.md).
+"""A file of the readable subset of Python: its functions and constants (grammar in docs/reference/program-subset.md).
 
 The top level of a program: `syntax.py` parses, this module finds functions and constants and refuses the rest,
 `statements.py` and `expressions.py` turn a function's body into closures over `interpreter.py`'s values.

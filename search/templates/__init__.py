@@ -1,4 +1,4 @@
-"""Program templates: one file each, found by looking into this folder.  docs/add-a-template.md is the recipe.
+"""Program templates: one file each, found by looking into this folder.  docs/reference/add-a-template.md is the recipe.
 
 A template module has `EXAMPLE`, the source of a program that it must find from labels alone (a test holds that), and
 `families(problem)`, which yields the features that it knows (`search/feature.py`).  With `LAST_RESORT = True` it is asked

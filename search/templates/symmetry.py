@@ -14,7 +14,9 @@ def palindrome(tokens):
     return tokens == tokens[::-1]
 """
 
-MOST = 200_000  # sequences; docs/program-subset.md says what becomes of programs that are no automata
+MOST = (
+    200_000  # sequences; docs/reference/program-subset.md says what becomes of programs that are no automata
+)
 
 
 def families(problem: Problem) -> Iterator[Family]:

@@ -20,7 +20,7 @@ from .learn import Graph, Machine, acyclic, learn_machines
 from .recognise import written
 
 MAX_TABLE = 100_000  # states of the layered automaton that is written as a table
-ELEMENTS = 9_000  # of one constant; docs/program-subset.md has the limit
+ELEMENTS = 9_000  # of one constant; docs/reference/program-subset.md has the limit
 LARGEST = 900_000  # characters of a file, likewise
 WIDTH = 100
 

@@ -1,4 +1,4 @@
-"""The counts of several runs as the tables of docs/reliability.md, which hold what was decided between two marks."""
+"""The counts of several runs as the tables of docs/theory/reliability.md, which hold what was decided between two marks."""
 
 from __future__ import annotations
 

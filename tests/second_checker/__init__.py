@@ -1,4 +1,4 @@
-"""A second checker of proofs, for tests: written from docs/proof-format.md alone and sharing no code with relucid.
+"""A second checker of proofs, for tests: written from docs/reference/proof-format.md alone and sharing no code with relucid.
 
 It reads claims, ONNX files and programs by its own means, computes in rationals (python-flint) and walks one bound at a time,
 recursively, over dictionaries.  Programs are run by CPython itself, so it is for our own claims only.

@@ -1,4 +1,4 @@
-"""Proofs about real inputs: docs/proof-format.md, 10, over rationals that are never rounded.
+"""Proofs about real inputs: docs/reference/proof-format.md, 10, over rationals that are never rounded.
 
     check_box(network, specification, proof) -> None, or raises Rejected; Unsupported where it cannot say
 

@@ -1,4 +1,4 @@
-"""The proof itself: docs/proof-format.md, 2 and 4 to 6."""
+"""The proof itself: docs/reference/proof-format.md, 2 and 4 to 6."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claim files, as docs/claim-files.md has them."""
+"""Claim files, as docs/reference/claim-files.md has them."""
 
 from __future__ import annotations
 

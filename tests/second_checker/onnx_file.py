@@ -180,7 +180,7 @@ class Reader:
                 return out.reshape(fit)
         raise Rejected(f"an input of shape {shape} for {p} positions and {a} symbols")
 
-    # operators: docs/semantics.md, 1
+    # operators: docs/reference/semantics.md, 1
 
     def op_gemm(self, a, b, c=None, alpha=1.0, beta=1.0, transA=0, transB=0):  # type: ignore[no-untyped-def]
         a, b = (forms(x) for x in (a, b))

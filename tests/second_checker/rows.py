@@ -1,4 +1,4 @@
-"""Rows of a label (docs/proof-format.md, 3) and their bounds (5), walked backwards one at a time over rationals."""
+"""Rows of a label (docs/reference/proof-format.md, 3) and their bounds (5), walked backwards one at a time over rationals."""
 
 from __future__ import annotations
 

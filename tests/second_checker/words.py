@@ -1,4 +1,4 @@
-"""The words of each label: minimal layered automata (docs/proof-format.md, 4), and parts of them."""
+"""The words of each label: minimal layered automata (docs/reference/proof-format.md, 4), and parts of them."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from .shared.queries import COMMON, Answer, QueryBackend
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
     import cvc5
 
-    script = linear_real(formula)  # on bit-vectors it is slower still (docs/encodings.md)
+    script = linear_real(formula)  # on bit-vectors it is slower still (docs/theory/encodings.md)
     solver = cvc5.Solver(cvc5.TermManager())
     for option, value in {
         "produce-models": "true",

@@ -1,6 +1,6 @@
 """The proof file as a stream of JSON lines, read without trusting it (`writing.py` writes it).
 
-docs/proof-format.md says what the lines mean.  A file may be gzipped.  It is read line by line, in bounded memory: lines, numbers
+docs/reference/proof-format.md says what the lines mean.  A file may be gzipped.  It is read line by line, in bounded memory: lines, numbers
 and nesting have limits, and so has what a compressed file may expand to.
 """
 

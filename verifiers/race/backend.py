@@ -70,7 +70,7 @@ class Backend(Protocol):
     """`available()` probes without importing the solver: its version, or None.  `unfit(claim)` says in one line why not, or None.
 
     A backend that can be had in several ways also has `options`, names with what they do, and `with_options(options)`,
-    a backend of that kind whose name is "name:option:option"; it raises `UnknownOption` (docs/add-a-backend.md).
+    a backend of that kind whose name is "name:option:option"; it raises `UnknownOption` (docs/reference/add-a-backend.md).
     """
 
     name: str

@@ -65,6 +65,8 @@ def _imported(name: str, known: Mapping[str, Backend], registered: bool) -> Back
     missing = [a for a in ("name", "capabilities", "available", "unfit", "solve") if not hasattr(backend, a)]
     if missing:
         raise InputError(
-            "backends", f"{name!r} is not a backend: it has no {', '.join(missing)}", "see docs/the-race.md"
+            "backends",
+            f"{name!r} is not a backend: it has no {', '.join(missing)}",
+            "see docs/theory/the-race.md",
         )
     return backend

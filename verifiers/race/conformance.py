@@ -1,7 +1,7 @@
 """What every backend must do, as checks that any backend can be put to: `relucid backends --check NAME`, and `CHECKS` for tests.
 
 Bundled backends and those of third parties meet the same ones.  The claims are small enough for brute force, which runs the
-network in plain Python integers; docs/add-a-backend.md says what the checks stand for.
+network in plain Python integers; docs/reference/add-a-backend.md says what the checks stand for.
 """
 
 from __future__ import annotations

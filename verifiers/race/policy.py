@@ -1,6 +1,6 @@
 """Who goes first in the race: a small table from what a claim looks like to an order of backends, shipped as readable data.
 
-`policy.toml` is fitted from the benchmark (docs/performance.md says how).  It decides about time only, never about answers: whoever is not
+`policy.toml` is fitted from the benchmark (docs/theory/performance.md says how).  It decides about time only, never about answers: whoever is not
 named runs after the others.
 """
 

@@ -3,7 +3,7 @@
 `prove_claim` is what the Python API and the command line call.  Capabilities are matched first; `policy.py` orders those that
 fit; then cheap backends run in this process, then the others as child processes (`entrant.py`), `budget.workers` at a time and in turns (a paused entrant
 keeps its memory and goes on later); `judge.py` decides what their answers are worth, `conclude.py` words the verdict.
-docs/the-race.md is the user's view of all this.
+docs/theory/the-race.md is the user's view of all this.
 """
 
 from __future__ import annotations

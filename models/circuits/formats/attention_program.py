@@ -29,7 +29,7 @@ _FEATURES: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "absolute_distance": lambda qt, kt, qp, kp: abs(qp - kp),
     "token_match": lambda qt, kt, qp, kp: qt == kt,
 }
-_SEE = "a program is rules of comparisons, see docs/circuits.md"
+_SEE = "a program is rules of comparisons, see docs/reference/circuits.md"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ NOT_EXECUTABLE = (
 MOST_NODES, MOST_LINKS, MOST_TOKENS = 100_000, 3_000_000, 20_000
 LONGEST = 400  # characters of a prompt that are printed
 SHOWN = 8  # supernodes' members, outputs and edges that are printed
-_SEE = "see docs/circuits.md, attribution graphs"
+_SEE = "see docs/reference/circuits.md, attribution graphs"
 
 
 @dataclass(frozen=True)

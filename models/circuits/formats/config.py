@@ -170,17 +170,17 @@ def read_json(path: Path, mend: str = "") -> object:
             "check the path and its permissions",
         ) from None
     if len(data) > MAX_JSON_BYTES:
-        raise InputError(str(path), f"is over {MAX_JSON_BYTES} bytes", "see docs/circuits.md")
+        raise InputError(str(path), f"is over {MAX_JSON_BYTES} bytes", "see docs/reference/circuits.md")
     try:
         return parsed_json(decoded(data))
     except UnicodeDecodeError:
         raise InputError(str(path), "is not a text file", "it is JSON in UTF-8") from None
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{path}:{error.lineno}", f"is not JSON: {error.msg}", "see docs/circuits.md"
+            f"{path}:{error.lineno}", f"is not JSON: {error.msg}", "see docs/reference/circuits.md"
         ) from None
     except ValueError as error:  # an integer of thousands of digits, lists without end
-        raise InputError(str(path), f"cannot be read: {error}", "see docs/circuits.md") from None
+        raise InputError(str(path), f"cannot be read: {error}", "see docs/reference/circuits.md") from None
 
 
 def read_config(path: Path) -> GptConfig:
@@ -188,7 +188,7 @@ def read_config(path: Path) -> GptConfig:
     where = str(path)
     raw = read_json(path, "a circuit's folder holds beeg_config.json, final_model.pt and vocab.json")
     if not isinstance(raw, dict):
-        raise InputError(where, "the config is not a JSON object", "see docs/circuits.md")
+        raise InputError(where, "the config is not a JSON object", "see docs/reference/circuits.md")
     values = dict(raw)
     if "n_mlp" in values:  # older releases
         values["d_mlp"] = values.pop("n_mlp")

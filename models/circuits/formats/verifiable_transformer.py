@@ -31,7 +31,7 @@ SLOPE = 0.01
 BATCH = 4096
 MOST_PARTS = 1500  # heads and MLPs: a model has up to half the square of that in edges
 _SIZES = ("d_model", "n_layers", "n_heads", "vocab_size", "d_ff")
-_SEE = "see docs/circuits.md, verifiable-transformers"
+_SEE = "see docs/reference/circuits.md, verifiable-transformers"
 Link = tuple[str, str]
 
 

@@ -21,7 +21,7 @@ LOCATIONS = {
     "attn.act_in": "attn_in", "attn.q": "attn_q", "attn.k": "attn_k", "attn.v": "attn_v", "attn.resid_delta": "attn_out",
     "mlp.act_in": "mlp_in", "mlp.post_act": "mlp_neuron", "mlp.resid_delta": "mlp_out",
 }  # fmt: skip
-_SEE = "see docs/circuits.md, node masks"
+_SEE = "see docs/reference/circuits.md, node masks"
 
 
 def read_viz_data(path: Path, config: GptConfig) -> NodeMask:

@@ -1,7 +1,7 @@
 """Node masks: which nodes of a circuit are kept, and the constants that stand in for the others (mean ablation).
 
 A mask makes a circuit out of a model: `gpt.forward` calls it at every node location, and a node that is not kept has its
-mean over the task, the same number on every input and position.  docs/circuits.md describes the file.
+mean over the task, the same number on every input and position.  docs/reference/circuits.md describes the file.
 """
 
 from __future__ import annotations
@@ -95,12 +95,14 @@ def _short(value: np.float32) -> float:
 def read_mask(path: Path, config: GptConfig, weights_sha256: str) -> NodeMask:
     """A mask file that fits the model, or one clear line."""
     where = str(path)
-    raw = read_json(path, "a mask is a JSON file, see docs/circuits.md")
+    raw = read_json(path, "a mask is a JSON file, see docs/reference/circuits.md")
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-        raise InputError(where, "is not a node mask", f'its "format" is "{FORMAT}", see docs/circuits.md')
+        raise InputError(
+            where, "is not a node mask", f'its "format" is "{FORMAT}", see docs/reference/circuits.md'
+        )
     unknown = sorted(set(raw) - {"format", "origin", "weights_sha256", "layers", "edges_cut", "report"})
     if unknown:
-        raise InputError(where, f"unknown key {unknown[0]!r}", "see docs/circuits.md")
+        raise InputError(where, f"unknown key {unknown[0]!r}", "see docs/reference/circuits.md")
     origin, digest = raw.get("origin", ""), raw.get("weights_sha256", "")
     if not isinstance(origin, str) or not isinstance(digest, str):
         raise InputError(
@@ -171,7 +173,9 @@ def _read_report(where: str, raw: object) -> dict[str, float]:
 
 def _read_location(where: str, entry: object, width: int) -> tuple[np.ndarray, np.ndarray]:
     if not isinstance(entry, dict) or set(entry) != {"kept", "means"}:
-        raise InputError(where, 'the entry is not {"kept": [...], "means": [...]}', "see docs/circuits.md")
+        raise InputError(
+            where, 'the entry is not {"kept": [...], "means": [...]}', "see docs/reference/circuits.md"
+        )
     indices, values = entry["kept"], entry["means"]
     if not isinstance(indices, list) or any(type(k) is not int or not 0 <= k < width for k in indices):
         raise InputError(

@@ -2,7 +2,7 @@
 
 Called by `onnx_reader` node by node.  A function gets a `Call` and returns the node's first output; `Refused` says in a
 few words why a node cannot be taken.  Operators that only move values are in `onnx_shapes`.  To add an operator, write one
-function here: docs/add-an-onnx-operator.md.
+function here: docs/reference/add-an-onnx-operator.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The table of operators in docs/semantics.md is the registry, and the recipe's example works as printed."""
+"""The table of operators in docs/reference/semantics.md is the registry, and the recipe's example works as printed."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 def documented_operators():
-    table = (DOCS / "semantics.md").read_text().split("<!-- operators:")[1].split("\n\n")[1]
+    table = (DOCS / "reference" / "semantics.md").read_text().split("<!-- operators:")[1].split("\n\n")[1]
     rows = [line.split("|")[1] for line in table.splitlines()[2:]]
     return [name.strip() for row in rows for name in row.split(",")]
 
@@ -38,7 +38,9 @@ def thresholded_model(alpha):
 def test_the_recipe_works_as_printed():
     with pytest.raises(InputError, match="the operator is not supported"):
         read_onnx(thresholded_model(0.0), origin="n")
-    example = re.search(r"```python\n(.*?)```", (DOCS / "add-an-onnx-operator.md").read_text(), re.S)[1]
+    example = re.search(
+        r"```python\n(.*?)```", (DOCS / "reference" / "add-an-onnx-operator.md").read_text(), re.S
+    )[1]
     try:
         exec(example, vars(arithmetic))
         assert read_onnx(thresholded_model(0.0), origin="n").nodes == (Relu(0),)

@@ -364,7 +364,7 @@ def test_all_unsupported_nodes_are_reported_at_once():
         read_onnx(model_bytes(body), origin="net.onnx")
     assert str(error.value) == (
         "net.onnx: cannot take 3 nodes: node 0 (Sigmoid): the operator is not supported, node 2 (Tanh): the operator is not supported, "
-        "node 3 (Mul): it multiplies two values that depend on the input; see docs/semantics.md for the operators"
+        "node 3 (Mul): it multiplies two values that depend on the input; see docs/reference/semantics.md for the operators"
     )
 
 

@@ -324,12 +324,12 @@ DAMAGED = {
     ),
     "control flow": (
         changed(control_flow),
-        "n.onnx: cannot take 1 node: node 0 (If): the operator is not supported; see docs/semantics.md for the operators",
+        "n.onnx: cannot take 1 node: node 0 (If): the operator is not supported; see docs/reference/semantics.md for the operators",
     ),
     "custom domain": (
         changed(custom_domain),
         "n.onnx: cannot take 1 node: node 0 (Gemm): operators of the domain 'com.example' are not supported; "
-        "see docs/semantics.md for the operators",
+        "see docs/reference/semantics.md for the operators",
     ),
     "nan": (gemm(tensors=weight(np.nan)).SerializeToString(), NONFINITE),
     "infinity": (gemm(tensors=weight(-np.inf)).SerializeToString(), NONFINITE),
@@ -364,19 +364,19 @@ DAMAGED = {
     ),
     "unknown attribute": (
         changed(lambda m: m.graph.node[0].attribute.append(helper.make_attribute("gamma", 2.0))),
-        "n.onnx: cannot take 1 node: node 0 (Gemm): opset 13 knows no attribute 'gamma'; see docs/semantics.md for the operators",
+        "n.onnx: cannot take 1 node: node 0 (Gemm): opset 13 knows no attribute 'gamma'; see docs/reference/semantics.md for the operators",
     ),
     "attribute of the wrong type": (
         changed(lambda m: m.graph.node[0].attribute.append(helper.make_attribute("alpha", 2))),
-        "n.onnx: cannot take 1 node: node 0 (Gemm): attribute 'alpha' has the wrong type; see docs/semantics.md for the operators",
+        "n.onnx: cannot take 1 node: node 0 (Gemm): attribute 'alpha' has the wrong type; see docs/reference/semantics.md for the operators",
     ),
     "attribute nan": (
         changed(lambda m: m.graph.node[0].attribute.append(helper.make_attribute("alpha", float("nan")))),
-        "n.onnx: cannot take 1 node: node 0 (Gemm): attribute 'alpha' holds NaN or infinity; see docs/semantics.md for the operators",
+        "n.onnx: cannot take 1 node: node 0 (Gemm): attribute 'alpha' holds NaN or infinity; see docs/reference/semantics.md for the operators",
     ),
     "too few inputs": (
         changed(lambda m: m.graph.node[0].input.pop()),
-        "n.onnx: cannot take 1 node: node 0 (Gemm): it has 1 inputs; see docs/semantics.md for the operators",
+        "n.onnx: cannot take 1 node: node 0 (Gemm): it has 1 inputs; see docs/reference/semantics.md for the operators",
     ),
     "output of another type than declared": (
         changed(lambda m: m.graph.output[0].type.tensor_type.ClearField("elem_type")),

@@ -338,7 +338,7 @@ def test_programs_travel_between_processes():
 
 
 def test_every_example_of_the_documentation():
-    text = (Path(__file__).parents[3] / "docs" / "program-subset.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "program-subset.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", text, re.S)
     assert len(blocks) >= 3
     for block in blocks:

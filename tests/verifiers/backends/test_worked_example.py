@@ -1,4 +1,4 @@
-"""The worked example of docs/add-a-backend.md: installed as a third party's package would be, it is found, conforms, proves and is dumped."""
+"""The worked example of docs/reference/add-a-backend.md: installed as a third party's package would be, it is found, conforms, proves and is dumped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from known_claims import CORPUS
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "add-a-backend.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "add-a-backend.md"
 
 
 @pytest.fixture(scope="module")

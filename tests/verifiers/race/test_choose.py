@@ -98,7 +98,9 @@ def test_variants_race_against_each_other() -> None:
 
 
 def test_every_option_of_the_encodings_is_documented() -> None:
-    text = (Path(__file__).resolve().parents[3] / "docs" / "encodings.md").read_text(encoding="utf-8")
+    text = (Path(__file__).resolve().parents[3] / "docs" / "theory" / "encodings.md").read_text(
+        encoding="utf-8"
+    )
     for backend in all_backends().values():
         if isinstance(backend, QueryBackend):
             assert all(f"\n| `{option}` |" in text for option in backend.options), backend.name

@@ -4,7 +4,7 @@ Part of the trusted base of proofs about real inputs; `checker.py` asks.  Number
 are carried backwards as in `network_rows.py`, and whenever they grow beyond some bits they are rounded to the nearest; what that can
 cost, half a unit times the largest magnitudes of the values they stand at, is added to the bound.  So are the places that a weight
 has beyond WEIGHT bits.  Nothing here is floating point but products of integers that `models/network/integers.py` proves exact.
-docs/proof-format.md, §10, is the specification.
+docs/reference/proof-format.md, §10, is the specification.
 """
 
 from __future__ import annotations

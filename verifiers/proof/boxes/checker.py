@@ -1,7 +1,7 @@
 """Checks a proof about a network with real inputs: no input of the property's boxes is unsafe.
 
 The trusted base is this file with `bounds.py`, `lines.py` and `format.py`, `covers` of `checker.py`, and the part of `models` that
-reads networks and properties.  No solver and no floating point in any decision.  docs/proof-format.md, §10, specifies what is
+reads networks and properties.  No solver and no floating point in any decision.  docs/reference/proof-format.md, §10, specifies what is
 checked here: parts cover the box by the form of their cuts, and on each of them every unsafe polyhedron is shown to be empty.
 """
 

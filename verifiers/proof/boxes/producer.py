@@ -1,4 +1,4 @@
-"""Writes the proof of a property that was proved, in the order in which `verifiers/proof/boxes/checker.py` reads it (docs/proof-format.md, §10).
+"""Writes the proof of a property that was proved, in the order in which `verifiers/proof/boxes/checker.py` reads it (docs/reference/proof-format.md, §10).
 
 After `decide.py`.  Nothing here is trusted: floats propose cuts and multipliers as in the searches, and every leaf is tried in the checker's
 own arithmetic before it is written.  With few inputs the box is cut, depth first; with many, or where that decided it, the leaves of `relu_split.py` or `lp_split.py`,

@@ -1,7 +1,7 @@
 """Checks proofs in the VeriPB language (version 1.1), as far as `exact` writes it, against constraints that are handed in.
 
 Every step derives a constraint that all 0/1 solutions satisfy: by cutting planes (`pol`) or by propagation (`rup`).  The end, `c`,
-names a constraint that nothing satisfies.  Part of what is trusted; docs/proof-format.md says what the steps mean.
+names a constraint that nothing satisfies.  Part of what is trusted; docs/reference/proof-format.md says what the steps mean.
 """
 
 from __future__ import annotations

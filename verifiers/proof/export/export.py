@@ -1,7 +1,7 @@
 """Splits a proof in another format into the files that its own tools read: a formula and a proof for each query.
 
 The formulas are made from the claim, as when the proof is checked.  Whoever checks the files with another program has to believe only
-that they say what the claim says (docs/proof-format.md, §9).
+that they say what the claim says (docs/reference/proof-format.md, §9).
 """
 
 from __future__ import annotations

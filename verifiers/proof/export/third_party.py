@@ -1,7 +1,7 @@
 """Proofs in other people's formats: what a claim's queries are as 0/1 constraints or clauses, and which checker reads the proof.
 
 A claim holds iff none of its queries (a label and a rival) has a solution.  The formulas are made from the claim, here, and never
-read from a file.  Part of what is trusted, with the encoders that it calls; docs/proof-format.md has the list.
+read from a file.  Part of what is trusted, with the encoders that it calls; docs/reference/proof-format.md has the list.
 """
 
 from __future__ import annotations

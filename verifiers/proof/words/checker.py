@@ -1,7 +1,7 @@
 """Checks a proof: rebuilds everything from the claim, believes multipliers only as far as exact arithmetic goes.
 
 The trusted base is this file with `parts.py`, `network_rows.py`, `sweep.py` and `format.py`, and the torch-free part of `models`.  No
-solver, no torch, no floating point in any decision.  docs/proof-format.md specifies what is checked here; a proof is accepted only if
+solver, no torch, no floating point in any decision.  docs/reference/proof-format.md specifies what is checked here; a proof is accepted only if
 every word of every label is covered by parts in which every rival is shown to lose.
 """
 

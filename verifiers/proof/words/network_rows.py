@@ -3,7 +3,7 @@
 Part of the trusted base.  Everything is an exact integer.  A row is  symbols . x + relus . y + constant,  where x are the symbol
 indicators of a word and y the outputs of earlier unstable ReLUs; values are numerators over the node's scale, divided by the
 greatest common divisor of the row where it becomes a ReLU's argument or a rival's lead.  A ReLU that is never positive is 0, one
-that is never negative is its argument; ReLUs of a layer with equal or opposite arguments are one.  docs/proof-format.md, "Rows", is
+that is never negative is its argument; ReLUs of a layer with equal or opposite arguments are one.  docs/reference/proof-format.md, "Rows", is
 the specification.
 """
 

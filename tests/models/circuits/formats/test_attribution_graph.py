@@ -265,9 +265,9 @@ def test_graphs_that_do_not_fit(change, says, path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('{"nodes": ' + "[" * 100_000, "is nested too deeply; see docs/circuits.md"),
+        ('{"nodes": ' + "[" * 100_000, "is nested too deeply; see docs/reference/circuits.md"),
         ('{"nodes": [], "links": 1' + "0" * 5000 + "}", "cannot be read: Exceeds the limit (4300 digits)"),
-        ('{"nodes": [], "links": [', "is not JSON: Expecting value; see docs/circuits.md"),
+        ('{"nodes": [], "links": [', "is not JSON: Expecting value; see docs/reference/circuits.md"),
     ],
     ids=["deep", "digits", "cut short"],
 )

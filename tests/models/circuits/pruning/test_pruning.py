@@ -358,7 +358,7 @@ def test_two_models_are_compared(folder, tmp_path, capsys):
         ),
         (
             ["--mask", "no.json"],
-            "no.json: there is no such file; a mask is a JSON file, see docs/circuits.md",
+            "no.json: there is no such file; a mask is a JSON file, see docs/reference/circuits.md",
         ),
         (["--mask", "no.pt"], "no.pt: there is no such file; give the release's viz_data.pt"),
         (

@@ -1,0 +1,63 @@
+"""The pages hang together: every link leads somewhere, and every page that code or a message names exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SKIPPED = {".venv", ".git", "out", "build", "dist", "node_modules"}
+LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]*))?\)")
+
+
+def files(*endings: str) -> list[Path]:
+    """Files of the checkout with one of these endings, without what is made or installed."""
+    return sorted(
+        path
+        for path in ROOT.rglob("*")
+        if path.suffix in endings
+        and not SKIPPED & set(path.relative_to(ROOT).parts)
+        and not any(part.endswith(".egg-info") for part in path.relative_to(ROOT).parts)
+    )
+
+
+PAGES = files(".md")
+
+
+def without_code(text: str) -> str:
+    """A page without its code blocks and code spans, in which brackets are no links."""
+    return re.sub(r"`[^`\n]*`", "code", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    headings = re.findall(r"^#+ (.*)$", text, flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link, anchor in LINK.findall(without_code(page.read_text(encoding="utf-8"))):
+        if "://" in link:
+            continue
+        target = (page.parent / link).resolve() if link else page
+        assert target.exists(), link
+        assert target.is_relative_to(ROOT), f"{link} leaves the repository"
+        if anchor:
+            assert anchor in anchors(target), f"{link}#{anchor}"
+
+
+def test_every_page_that_is_named_exists() -> None:
+    """Docstrings, comments and error messages name pages by their path from the root."""
+    for path in files(".py", ".md", ".toml", ".html"):
+        for name in re.findall(r"\bdocs/[\w/.-]+\.md\b", path.read_text(encoding="utf-8")):
+            assert (ROOT / name).is_file(), f"{path.relative_to(ROOT)} names {name}"
+
+
+def test_links_that_lead_nowhere_are_found() -> None:
+    """The two tests above can fail."""
+    assert LINK.findall(without_code("[a](b.md#c) `[d](e.md)`")) == [("b.md", "c")]
+    assert "the-suite-tokens" in anchors(ROOT / "docs/reference/benchmark.md")
