@@ -17,8 +17,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from ...common.clock import now
 from ...models.network.network import Relu
-from ..boxes.clock import now
 from .batch import Weighed
 from .floats import ABSOLUTE, FLOOR, SAFE, UNIT, FloatAffine, FloatNetwork, check_subnormals
 from .matrices import SparseFloats

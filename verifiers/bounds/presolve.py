@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..boxes.clock import now, share_of
+from ...common.clock import now, share_of
 from .box_bounds import Parts, Start, tightened
 from .floats import FloatNetwork
 from .multipliers import Shown

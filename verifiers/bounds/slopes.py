@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...common.clock import now
 from ...models.network.network import Relu
-from ..boxes.clock import now
 from .batch import Batch
 from .box_bounds import Found, Lines, Parts, Start, lines, upper_bounds
 from .floats import FloatNetwork

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from ...common.clock import now
 from ...common.errors import Unsupported
 from ...common.text import rational
 from ...models.claims.property import Case, Property
@@ -23,12 +24,11 @@ from ..bounds.blas import one_blas_thread
 from ..bounds.difference import paired
 from ..bounds.floats import above, below, float_network
 from ..engines.exact.last_word import Shown, whole_box
+from ..evidence import How, Lost, Tiling
+from ..race.replay_points import beyond, clamped, inside, narrowest, shortest
 from .answer import Answer, Step, Verdict, Witness, rationals
-from .clock import now
 from .compare import compare
 from .decide import decide
-from .evidence import Evidence, How, Lost
-from .replay import beyond, clamped, inside, narrowest, shortest
 
 PAIRED_SHARE, APART_SHARE = 0.6, 0.1  # of the time, for the difference, where it has an epsilon to stay below
 Progress = Callable[[str], None]
@@ -80,7 +80,7 @@ def decide_against(
         return Answer("unknown", str(error), seconds=now() - began)
     seconds = now() - began
     seen, witness, confirmed = best
-    evidence = Evidence.total([1] * len(stated.cases), shown)
+    evidence = Tiling.total([1] * len(stated.cases), shown)
     if evidence is None:
         raise Lost("a case has no bound")
 
@@ -144,7 +144,7 @@ def identical(stated: Property) -> Answer:
     step = Step("identical", "proved", 0.0, "the same numbers throughout")
     count = len(stated.cases)
     return Answer(
-        "proved", None, "identical", steps=(step,), evidence=Evidence.at_roots(count, count, How.EXACT)
+        "proved", None, "identical", steps=(step,), evidence=Tiling.at_roots(count, count, How.EXACT)
     )
 
 

@@ -14,6 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from ...common.clock import now, share_of
 from ...common.errors import InputError, Unsupported
 from ...models.claims.property import Case, Polyhedron, Property, Row
 from ...models.network.network import Network
@@ -24,14 +25,13 @@ from ..bounds.difference import paired
 from ..bounds.floats import FloatNetwork, float_network
 from ..bounds.rows import Rows
 from ..engines.boxes.attack import affordable, attack
+from ..engines.boxes.search_race import decided
 from ..engines.boxes.searches import searched
+from ..evidence import How, Lost, Tiling
 from .against import identical
 from .answer import Answer, Step
-from .clock import now, share_of
 from .compare import compare
 from .decide import Accept, Prelude, decide
-from .evidence import Evidence, How, Lost
-from .race import decided
 
 Progress = Callable[[str], None]
 Pairs = set[tuple[int, int]]  # a label, and a rival of it
@@ -71,7 +71,7 @@ def decide_same_label(
         return identical(stated)
     outputs = a.output_size
     cases: list[Case] = []
-    ruled: list[Evidence] = []
+    ruled: list[Tiling] = []
     try:
         with one_blas_thread(), np.errstate(all="ignore"):
             for lower, upper in boxes(stated):
@@ -79,7 +79,7 @@ def decide_same_label(
                 pairs = [(c, j) for c in range(outputs) for j in range(outputs) if c != j]
                 gone = _impossible(a, b, lower, upper)
                 left = [pair for pair in pairs if pair not in gone]
-                ruled.append(Evidence.at_roots(int(not left), len(gone), How.BOUNDS))
+                ruled.append(Tiling.at_roots(int(not left), len(gone), How.BOUNDS))
                 if left:
                     cases.append(Case(lower, upper, tuple(disagreement(c, j, outputs) for c, j in left)))
     except Unsupported as error:
@@ -106,9 +106,9 @@ def decide_same_label(
     return replace(answer, evidence=_of_all([*ruled, answer.evidence], outputs, len(ruled)))
 
 
-def _of_all(some: Sequence[Evidence], outputs: int, count: int | None = None) -> Evidence:
+def _of_all(some: Sequence[Tiling], outputs: int, count: int | None = None) -> Tiling:
     """Of the pairs that bounds ruled out and of those that were searched, in so many boxes."""
-    evidence, count = Evidence.added(some), len(some) if count is None else count
+    evidence, count = Tiling.added(some), len(some) if count is None else count
     if (evidence.cases, evidence.polyhedra) != (count, count * outputs * (outputs - 1)):
         raise Lost("a pair of labels is not accounted for")
     return evidence
@@ -244,7 +244,7 @@ class _Difference:
     threads: int
     progress: Progress
 
-    def __call__(self, net: FloatNetwork, case: Case, accept: Accept) -> Evidence | None:
+    def __call__(self, net: FloatNetwork, case: Case, accept: Accept) -> Tiling | None:
         until = share_of(self.deadline, DIFFERENCE_SHARE)
         bound = compare(self.a, self.b, case.lower, case.upper, deadline=until).bound
         if not np.isfinite(bound):

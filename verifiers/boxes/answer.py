@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any, Literal, NoReturn
 
 from ...common.text import rational
-from .evidence import Evidence
+from ..evidence import Tiling
 
 Verdict = Literal["proved", "refuted", "unknown"]
 WORDS = {"proved": "unsat", "refuted": "sat", "unknown": "unknown"}
@@ -69,12 +69,12 @@ class Answer:
     )
     seen: str | None = None
     proof: str | None = None
-    evidence: Evidence | None = None  # of a proof, which there is not without
+    evidence: Tiling | None = None  # of a proof, which there is not without
     checked: bool = False  # a proof was written that the checker has accepted
     certificate: str = ""  # what there is to say about that proof, or why there is none
 
     def __post_init__(self) -> None:
-        if self.verdict == "proved" and not isinstance(self.evidence, Evidence):
+        if self.verdict == "proved" and not isinstance(self.evidence, Tiling):
             raise ValueError("proved needs evidence")
         if self.verdict not in STATUS:
             raise ValueError(f"{self.verdict!r} is no verdict")
@@ -118,7 +118,7 @@ class Answer:
         found["steps"] = tuple(Step(**s) for s in found["steps"])
         found["warnings"] = tuple(found["warnings"])
         if found.get("evidence") is not None:
-            found["evidence"] = Evidence.from_plain(found["evidence"])
+            found["evidence"] = Tiling.from_plain(found["evidence"])
         return cls(**found)
 
 
@@ -163,7 +163,7 @@ def answer_json(answer: Answer, version: str) -> dict[str, Any]:
     }
 
 
-def _counted(evidence: Evidence) -> dict[str, Any]:
+def _counted(evidence: Tiling) -> dict[str, Any]:
     return {
         "cases": evidence.cases,
         "polyhedra": evidence.polyhedra,

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from ...common.clock import now
 from ...models.network.exact_point import exact_outputs
 from ...models.network.network import Network
 from ...models.network.stacked import side_by_side
@@ -20,8 +21,7 @@ from ..bounds.difference import Pair, known, pair, paired
 from ..bounds.floats import FloatNetwork, float_network
 from ..engines.boxes.halves import cut_inputs
 from ..engines.boxes.tree import Tree
-from .clock import now
-from .evidence import Evidence, How, Lost
+from ..evidence import How, Lost, Tiling
 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut
 ROWS = 1 << 14  # neurons that are bounded at once
@@ -64,7 +64,7 @@ class Compared:
     bound: float
     seen: Fraction
     point: tuple[Fraction, ...]
-    evidence: Evidence  # of the bound: parts of the box on each of which it holds
+    evidence: Tiling  # of the bound: parts of the box on each of which it holds
 
     @property
     def parts(self) -> int:

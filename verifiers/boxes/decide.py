@@ -1,7 +1,7 @@
 """Decide one property of one network: bounds of all its cases, then of each that is left alone an attack, and branch and bound.
 
 The order of `relucid verify`: `floats.py` makes the numbers, `first_bounds.py` settles what is easy, `attack.py` looks for a counterexample, the searches (`searches.py`)
-prove that there is none or meet one on the way, `replay.py` has the last word on it.
+prove that there is none or meet one on the way, `replay_points.py` has the last word on it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from ...common.clock import now, share_of
 from ...common.errors import InputError, Unsupported
 from ...models.claims.head_property import HeadProperty
 from ...models.claims.property import Case, Property
@@ -22,19 +23,18 @@ from ..bounds.floats import FloatNetwork, float_network
 from ..bounds.rows import Rows
 from ..engines.boxes.attack import attack
 from ..engines.boxes.first_bounds import first_bounds
+from ..engines.boxes.search_race import Ended, decided
 from ..engines.boxes.searches import searched
 from ..engines.exact.last_word import Shown, Unsafe, as_point, whole_box
 from ..engines.exact.ties import Ties
+from ..evidence import How, Tiling
+from ..race.replay_points import Replayer
 from .answer import Answer, Step, Witness
-from .clock import now, share_of
-from .evidence import Evidence, How
-from .race import Ended, decided
-from .replay import Replayer
 
 Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]
 Prelude = Callable[
-    [FloatNetwork, Case, Accept], Evidence | None
+    [FloatNetwork, Case, Accept], Tiling | None
 ]  # None: it does not show that the case is safe
 ATTACK_SHARE, BOUNDS_SHARE = 0.2, 0.2  # of the time
 NO_PROOF = "HiGHS finds no counterexample, within its tolerances; --trust float takes its word"
@@ -108,7 +108,7 @@ def decide(
     started = now()
     run = _Run(network, deadline, seed, threads, progress, files, preludes, backend, trust, about)
     reason, decided_by = None, "bounds"
-    shown: dict[int, Evidence] = {}
+    shown: dict[int, Tiling] = {}
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
         try:
             if len(stated.cases) > 1:
@@ -122,7 +122,7 @@ def decide(
                 found = _case(
                     run, case, f"case {number + 1} of {len(stated.cases)}: " if len(stated.cases) > 1 else ""
                 )
-                if isinstance(found, Evidence):
+                if isinstance(found, Tiling):
                     shown[number] = found
                 elif run.witness is not None:
                     break
@@ -146,7 +146,7 @@ def decide(
             + (f" ({complaint})" if complaint else "")
         )
         return Answer("unknown", reason, None, seconds, witness, steps, warnings)
-    evidence = Evidence.total([len(case.unsafe) for case in stated.cases], shown)
+    evidence = Tiling.total([len(case.unsafe) for case in stated.cases], shown)
     if evidence is None:
         return Answer(
             "unknown",
@@ -161,7 +161,7 @@ def decide(
     return Answer("proved", None, decided_by, seconds, None, steps, warnings, evidence=evidence)
 
 
-def _first(run: _Run, stated: Property) -> dict[int, Evidence]:
+def _first(run: _Run, stated: Property) -> dict[int, Tiling]:
     """What bounds settle of all cases."""
     began = now()
     found = first_bounds(
@@ -192,7 +192,7 @@ def _summed(steps: Sequence[Step]) -> tuple[Step, ...]:
     )
 
 
-def _case(run: _Run, case: Case, shown: str) -> Evidence | str:
+def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
     """What shows that the case is safe, or why it is not decided; where `run.witness` was set that means nothing."""
     accept = run.accept(case)
     net = float_network(run.network, case.lower, case.upper)
@@ -201,7 +201,7 @@ def _case(run: _Run, case: Case, shown: str) -> Evidence | str:
         return "every input is unsafe, but no point could be confirmed"
     exact = _exactly(run, case, net, shown) if run.backend == "race" else None
     if isinstance(exact, Shown):
-        return Evidence.at_roots(1, len(case.unsafe), How.EXACT)
+        return Tiling.at_roots(1, len(case.unsafe), How.EXACT)
     for name, prelude in run.preludes.items():
         began = now()
         run.progress(f"{shown}{name}")

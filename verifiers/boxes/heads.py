@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ...common.clock import now
 from ...common.errors import Unsupported
 from ...models.claims.head_property import HeadProperty
 from ...models.claims.property import Property
 from ...models.network.network import Network
+from ..race.replay_points import NearMiss
 from .answer import Answer, Step
-from .clock import now
 from .decide import OUT_OF_TIME, decide
-from .replay import NearMiss
 
 MOST_ROUNDS = 200
 TOO_CLOSE = "a threshold is so close to what the network can give that no more cuts tell them apart"

@@ -70,8 +70,8 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
 
 def _certified(answer: Any, asked: Any, job: dict[str, Any], began: float, stands: Any) -> Any:
     """With the proof that was asked for; or with one that is affordable, and `stands` says before that the answer does so without it."""
+    from ...common.clock import now
     from ..proof.boxes.certify import certifiable, certified, checked_where_affordable
-    from .clock import now
 
     if job["proof"] is not None or job["trust"] == "checked":
         return certified(
@@ -86,13 +86,13 @@ def _certified(answer: Any, asked: Any, job: dict[str, Any], began: float, stand
 
 
 def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
+    from ...common.clock import now
     from ...common.errors import InputError, TooLarge, Unsupported
     from ...models.claims.vnnlib import load_text, read_vnnlib
     from ...models.onnx.inputs import compare_on_boxes
     from ...models.onnx.reader import load_traced
     from ..verdict import Contradiction
     from .answer import Answer
-    from .clock import now
     from .decide import check_fit, decide
 
     began = now()

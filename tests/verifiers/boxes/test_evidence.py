@@ -17,10 +17,10 @@ from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.answer import Answer
 from relucid.verifiers.boxes.decide import decide
-from relucid.verifiers.boxes.evidence import Evidence, How, Lost
 from relucid.verifiers.engines.boxes import first_bounds as first_bounds_module
 from relucid.verifiers.engines.boxes.halves import cut_inputs, split_neurons
 from relucid.verifiers.engines.boxes.tree import Tree
+from relucid.verifiers.evidence import How, Lost, Tiling
 
 
 def grown(rng: np.random.Generator, polyhedra: int, splits: int) -> tuple[Tree, list[int]]:
@@ -45,7 +45,7 @@ def test_there_is_evidence_when_the_last_part_is_settled_and_not_before(seed, po
         tree.settle(np.array([node]), rng.choice(list(How)))
     found = tree.tiling()
     assert (found.cases, found.polyhedra, found.splits, found.parts) == (1, polyhedra, splits, len(open_))
-    assert Evidence.from_plain(json.loads(json.dumps(asdict(found)))) == found
+    assert Tiling.from_plain(json.loads(json.dumps(asdict(found)))) == found
 
 
 @given(st.integers(0, 10**6), st.integers(1, 5), st.integers(0, 20))
@@ -83,19 +83,19 @@ def test_nothing_of_a_first_attempt_is_left():
     ],
 )  # fmt: skip
 def test_numbers_that_do_not_add_up_are_no_evidence(change):
-    good = Evidence(1, 2, 0, 3, (("BOUNDS", 4), ("WORD", 1)))
+    good = Tiling(1, 2, 0, 3, (("BOUNDS", 4), ("WORD", 1)))
     with pytest.raises((ValueError, TypeError)):
         replace(good, **change)
 
 
 def test_every_case_needs_its_own():
-    one, two = Evidence.at_roots(1, 1, How.BOUNDS), Evidence.at_roots(1, 2, How.EXACT)
-    assert Evidence.total([1, 2], {0: one}) is None and Evidence.total([1], {}) is None
-    assert Evidence.total([1, 0, 2], {0: one, 2: two}) == Evidence(2, 3, 0, 0, (("BOUNDS", 1), ("EXACT", 2)))
+    one, two = Tiling.at_roots(1, 1, How.BOUNDS), Tiling.at_roots(1, 2, How.EXACT)
+    assert Tiling.total([1, 2], {0: one}) is None and Tiling.total([1], {}) is None
+    assert Tiling.total([1, 0, 2], {0: one, 2: two}) == Tiling(2, 3, 0, 0, (("BOUNDS", 1), ("EXACT", 2)))
     with pytest.raises(Lost):
-        Evidence.total([1, 2], {0: one, 1: one})
+        Tiling.total([1, 2], {0: one, 1: one})
     with pytest.raises(Lost):
-        Evidence.total([2], {0: Evidence.added([one, one])})
+        Tiling.total([2], {0: Tiling.added([one, one])})
 
 
 def test_no_answer_is_proved_without():
@@ -103,7 +103,7 @@ def test_no_answer_is_proved_without():
         Answer("proved")
     with pytest.raises(ValueError, match="proved needs evidence"):
         Answer.from_plain({**Answer("unknown", "because").to_plain(), "verdict": "proved", "reason": None})
-    plain = json.loads(json.dumps(Answer("proved", evidence=Evidence.at_roots(1, 2, How.WORD)).to_plain()))
+    plain = json.loads(json.dumps(Answer("proved", evidence=Tiling.at_roots(1, 2, How.WORD)).to_plain()))
     assert Answer.from_plain(plain).trust == "float"
     plain["evidence"]["splits"] = 1
     with pytest.raises(ValueError, match="do not tile"):
@@ -141,7 +141,7 @@ def test_bounds_of_all_cases_come_first(monkeypatch):
     monkeypatch.setattr(first_bounds_module, "BATCH", 7)
     limits = [Fraction(min(k + 1, 200 - k), 100) + Fraction(1, 1000) for k in range(150)]
     found = decide(TENT, boxes(limits), deadline=1e9, threads=1)
-    assert found.verdict == "proved" and found.evidence == Evidence.at_roots(150, 150, How.BOUNDS)
+    assert found.verdict == "proved" and found.evidence == Tiling.at_roots(150, 150, How.BOUNDS)
     assert [(s.backend, s.outcome, s.detail) for s in found.steps] == [
         ("bounds", "proved", "150 of 150 cases")
     ]
@@ -158,7 +158,7 @@ def test_what_is_done_for_many_cases_is_one_line_each(monkeypatch):
     """Boxes around the top, where bounds on the whole box are too rough."""
     cases = [above(1 + Fraction(1, 100 + k), low=-1, high=1).cases[0] for k in range(20)]
     found = decide(TENT, Property(1, 1, tuple(cases)), deadline=1e9, threads=1)
-    assert found.verdict == "proved" and found.evidence == Evidence.at_roots(20, 20, How.EXACT)
+    assert found.verdict == "proved" and found.evidence == Tiling.at_roots(20, 20, How.EXACT)
     monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
     monkeypatch.setattr(decide_module, "Ties", lambda *a: None)
     found = decide(TENT, Property(1, 1, tuple(cases)), deadline=1e9, threads=1)

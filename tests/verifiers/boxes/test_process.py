@@ -9,11 +9,11 @@ import pytest
 from relucid.cli.main import main
 from relucid.verifiers.boxes import process
 from relucid.verifiers.boxes.answer import Answer
-from relucid.verifiers.boxes.evidence import Evidence, How
 from relucid.verifiers.boxes.process import Crashed, verify_files
+from relucid.verifiers.evidence import How, Tiling
 from relucid.verifiers.verdict import Contradiction
 
-PROVED = Answer("proved", None, "split-inputs", evidence=Evidence.at_roots(1, 1, How.BOUNDS)).to_plain()
+PROVED = Answer("proved", None, "split-inputs", evidence=Tiling.at_roots(1, 1, How.BOUNDS)).to_plain()
 
 
 def child_says(monkeypatch: pytest.MonkeyPatch, *messages: object, then: str = "pass") -> None:

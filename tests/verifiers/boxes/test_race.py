@@ -10,10 +10,10 @@ import pytest
 from box_truth import above, floats
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.bounds.rows import Rows
-from relucid.verifiers.boxes.evidence import Evidence, How, Lost
-from relucid.verifiers.boxes.race import Entrant, decided, race
 from relucid.verifiers.engines.boxes import searches
+from relucid.verifiers.engines.boxes.search_race import Entrant, decided, race
 from relucid.verifiers.engines.boxes.work import Cancelled, Searched
+from relucid.verifiers.evidence import How, Lost, Tiling
 
 DONE, FOUND, STUCK, TIMEOUT = (Searched(status, 1) for status in ("done", "found", "stuck", "timeout"))
 
@@ -66,7 +66,7 @@ def test_who_waits_begins_when_nobody_runs():
     ended = race([Entrant("first", says(STUCK)), Entrant("last", says(DONE), after=1e6)], 2, soon())
     assert [e.entrant.name for e in ended] == ["first", "last"] and decided(
         ended
-    ).evidence == Evidence.at_roots(1, 2, How.BOUNDS)
+    ).evidence == Tiling.at_roots(1, 2, How.BOUNDS)
 
 
 def test_who_waits_does_not_begin_after_the_end():

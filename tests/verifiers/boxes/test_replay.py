@@ -19,7 +19,7 @@ from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.answer import witness_text
 from relucid.verifiers.boxes.decide import decide
-from relucid.verifiers.boxes.replay import Replayer, clamped, inside
+from relucid.verifiers.race.replay_points import Replayer, clamped, inside
 
 TYPES = {np.float16: TensorProto.FLOAT16, np.float32: TensorProto.FLOAT, np.float64: TensorProto.DOUBLE}
 ONE = Fraction(1)

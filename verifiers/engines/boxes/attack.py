@@ -10,10 +10,10 @@ from itertools import product
 
 import numpy as np
 
+from ....common.clock import now
 from ....models.network.network import Relu
 from ...bounds.floats import FloatNetwork
 from ...bounds.rows import Rows
-from ...boxes.clock import now
 
 CORNERS = 10  # free inputs up to which all corners are tried
 RANDOM = 400

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ....common.clock import now
 from ....common.errors import Unsupported
 from ....models.claims.property import Case
 from ....models.network.network import Network
 from ...bounds.box_bounds import Parts, Start, tightened, upper_bounds
 from ...bounds.floats import FloatNetwork, above, below, float_network
 from ...bounds.rows import Rows
-from ...boxes.clock import now
-from ...boxes.evidence import Evidence, How
+from ...evidence import How, Tiling
 from .tree import Tree
 
 BATCH = 512
@@ -29,12 +29,12 @@ def first_bounds(
     until: float,
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
-) -> dict[int, Evidence]:
+) -> dict[int, Tiling]:
     """Evidence about the cases, by number, that are safe by bounds on their whole boxes."""
     neurons = sum(network.sizes[1:])
     size = max(1, min(BATCH, BATCH_BYTES // (8 * (6 * neurons + 4 * network.input_size + 1))))
     asked = [number for number, case in enumerate(cases) if case.unsafe and all(case.unsafe)]
-    found: dict[int, Evidence] = {}
+    found: dict[int, Tiling] = {}
     for first in range(0, len(asked), size):
         if now() > until:
             break

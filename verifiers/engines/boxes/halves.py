@@ -12,7 +12,7 @@ import numpy as np
 
 from ...bounds.batch import Weighed
 from ...bounds.box_bounds import Parts
-from ...boxes.evidence import Lost
+from ...evidence import Lost
 from .tree import Tree
 
 W = TypeVar("W", bound=Weighed)

@@ -15,7 +15,7 @@ from ...bounds.box_bounds import Parts, losses, tightened
 from ...bounds.clip import clipped
 from ...bounds.floats import FloatNetwork
 from ...bounds.rows import Rows
-from ...boxes.evidence import How
+from ...evidence import How
 from ..exact.ties import TIE, Ties
 from .attack import nudge
 from .halves import cut_inputs, split_neurons

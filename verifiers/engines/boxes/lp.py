@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...boxes.clock import now
+from ....common.clock import now
 from .linear_program import Program
 
 ENOUGH = 1e-3  # below 0, in the program's units: a margin as low as that needs not be the lowest

@@ -21,7 +21,7 @@ from ...bounds.multipliers import Settled, Shown
 from ...bounds.presolve import Root, fresh, root_of, shown
 from ...bounds.rows import Rows
 from ...bounds.slopes import one_bound
-from ...boxes.evidence import How
+from ...evidence import How
 from ..exact.ties import TIE, Ties
 from .halves import split_neurons
 from .linear_program import TOO_LARGE, Program, program

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ....common.clock import now
 from ....common.errors import Unsupported
 from ...bounds.floats import FloatNetwork
 from ...bounds.presolve import Root, root_of
 from ...bounds.rows import Rows
-from ...boxes.clock import now
-from ...boxes.evidence import How
+from ...evidence import How
 from .linear_program import Program, program
 from .tree import Tree
 from .work import Cancelled, Searched

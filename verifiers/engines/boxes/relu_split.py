@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ....common.clock import share_of
 from ...bounds.batch import Weighed
 from ...bounds.box_bounds import Parts, losses
 from ...bounds.floats import HOPELESS, FloatNetwork
@@ -19,8 +20,7 @@ from ...bounds.multipliers import Settled, Shown
 from ...bounds.presolve import NEURON_SHARE, Root, fresh, root_of, shown
 from ...bounds.rows import Rows
 from ...bounds.slopes import Functions, descend, one_bound
-from ...boxes.clock import share_of
-from ...boxes.evidence import How
+from ...evidence import How
 from .halves import split_neurons
 from .tree import Tree
 from .work import Searched, branch_and_bound

@@ -14,9 +14,9 @@ import numpy as np
 from ...bounds.floats import FloatNetwork
 from ...bounds.presolve import Root, root_of
 from ...bounds.rows import Rows
-from ...boxes.race import Ended, Entrant, Progress, race
 from ..exact.ties import Ties
 from . import input_split, lp_split, milp, relu_split
+from .search_race import Ended, Entrant, Progress, race
 from .tree import Tree
 from .work import Searched
 

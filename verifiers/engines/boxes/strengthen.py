@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ....common.clock import now, share_of
 from ...bounds.box_bounds import Parts
 from ...bounds.cuts import Cuts, joined, layers_of
 from ...bounds.floats import FloatNetwork
 from ...bounds.rows import Rows
-from ...boxes.clock import now, share_of
 from .linear_program import Program, cut_units, with_cuts
 from .lp import Relaxation
 

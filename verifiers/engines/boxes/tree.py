@@ -11,7 +11,7 @@ import threading
 
 import numpy as np
 
-from ...boxes.evidence import Evidence, How, Lost
+from ...evidence import How, Lost, Tiling
 
 OPEN, SPLIT, JOINED = 0, 254, 255
 
@@ -58,14 +58,14 @@ class Tree:
         with self._alone:
             self._close(nodes, How(how))
 
-    def tiling(self) -> Evidence | None:
+    def tiling(self) -> Tiling | None:
         """None while a part is open."""
         with self._alone:
             counts = np.bincount(self._state[: self._count], minlength=256).tolist()
         if counts[OPEN]:
             return None
         settled = tuple((how.name, counts[how]) for how in How if counts[how])
-        return Evidence(1, self.polyhedra, counts[JOINED] - self._joins, counts[SPLIT], settled)
+        return Tiling(1, self.polyhedra, counts[JOINED] - self._joins, counts[SPLIT], settled)
 
     def _close(self, nodes: np.ndarray, state: int) -> None:
         nodes = np.asarray(nodes)

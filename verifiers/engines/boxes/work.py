@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from ....common.clock import now
 from ...bounds.batch import Weighed
 from ...bounds.floats import check_subnormals
-from ...boxes.clock import now
 
 
 @dataclass(frozen=True)

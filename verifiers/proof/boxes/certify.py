@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from ....common.clock import now
 from ....common.deadline import LIMITS
 from ....common.errors import InputError, TooLarge, Unsupported
 from ....common.files import open_file, write
@@ -26,7 +27,6 @@ from ....models.network.exact_point import exact_outputs
 from ....models.network.network import Network
 from ...bounds.blas import one_blas_thread
 from ...boxes.answer import Answer, Step, rationals
-from ...boxes.clock import now
 from ...verdict import Contradiction
 from ..export import aptp
 from ..format import LimitReached, Rejected, read_lines

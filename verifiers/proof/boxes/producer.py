@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ....common.clock import now
 from ....common.errors import Unsupported
 from ....models.claims.property import Case, Property
 from ....models.network.network import Network, integer_array
@@ -24,10 +25,9 @@ from ...bounds.floats import FloatNetwork, float_network
 from ...bounds.multipliers import Shown
 from ...bounds.presolve import root_of
 from ...bounds.rows import Rows
-from ...boxes.clock import now
-from ...boxes.race import Entrant, decided, race
 from ...engines.boxes import lp_split, relu_split
 from ...engines.boxes.input_split import FEW_OPEN, blamed_inputs, weakest_rows
+from ...engines.boxes.search_race import Entrant, decided, race
 from ...engines.boxes.searches import LP_AFTER, few_inputs
 from ...engines.boxes.tree import Tree
 from ...engines.boxes.work import Searched

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ....common.clock import now
 from ....common.errors import InputError, Unsupported
 from ....common.files import read_file
 from ....models.claims.property import Case, Polyhedron, Property, Row
@@ -31,7 +32,6 @@ from ...bounds.presolve import optimise_neurons
 from ...bounds.rows import Rows
 from ...bounds.slopes import Functions, descend, usual_slopes
 from ...boxes.answer import Step
-from ...boxes.clock import now
 from ...engines.boxes import relu_split
 from ...engines.boxes.tree import Tree
 from ..format import LimitReached, Rejected

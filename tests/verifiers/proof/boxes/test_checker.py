@@ -27,8 +27,8 @@ from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Affine, Network, integer_array
 from relucid.models.onnx.writer import with_source
 from relucid.verifiers.boxes.decide import decide
-from relucid.verifiers.boxes.evidence import Evidence, How
 from relucid.verifiers.engines.boxes import searches
+from relucid.verifiers.evidence import How, Tiling
 from relucid.verifiers.proof.boxes import certify as certified
 from relucid.verifiers.proof.boxes import checker as box_checker
 from relucid.verifiers.proof.boxes import producer as certificate
@@ -285,7 +285,7 @@ def test_a_rejected_proof_is_a_contradiction(
 ) -> None:
     """Whatever the producer writes: what the checker does not accept is no answer; there is no file where one was wanted, and all that is needed elsewhere."""
     network, stated = certified_pair(*files)
-    answer = certified.Answer("proved", evidence=Evidence.at_roots(1, 1, How.BOUNDS))
+    answer = certified.Answer("proved", evidence=Tiling.at_roots(1, 1, How.BOUNDS))
     monkeypatch.setattr(certified, "proof_lines", lambda *args: iter(proof_of(network, stated)[:-1]))
     place = tmp_path / "proof"
     asked = certified.Asked(network, stated, Path(files[1]).read_text())
@@ -319,7 +319,7 @@ def test_a_proof_that_takes_too_long_leaves_the_answer_as_it_is(
 ) -> None:
     """The script of the clock: time is over at each of its readings in turn, until a proof goes through."""
     network, stated = certified_pair(*files)
-    answer = certified.Answer("proved", evidence=Evidence.at_roots(1, 1, How.BOUNDS))
+    answer = certified.Answer("proved", evidence=Tiling.at_roots(1, 1, How.BOUNDS))
     asked = certified.Asked(network, stated, Path(files[1]).read_text())
     for k in itertools.count(1):
         calls = itertools.count(1)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..engines.boxes.tree import Tree
-from ..engines.boxes.work import Cancelled, Searched
-from .clock import now
-from .evidence import Evidence, Lost
+from ....common.clock import now
+from ...evidence import Lost, Tiling
+from .tree import Tree
+from .work import Cancelled, Searched
 
 Progress = Callable[[str], None]
 LATE = 0.2  # seconds after the deadline: who has not looked up by then is not waited for (process.py waits a little longer)
@@ -43,7 +43,7 @@ class Ended:
     found: Searched | None
     began: float
     seconds: float
-    evidence: Evidence | None = None
+    evidence: Tiling | None = None
     decides: bool = False
 
 
