@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow fuzz fuzz-slow reliability coverage lint clean
+.PHONY: demo test test-slow fuzz fuzz-slow reliability coverage lint types clean
 
 demo: $(READY)
 	@$(BIN)/relucid distill quote_closing --out out/quote_closing
@@ -41,6 +41,9 @@ ROOMS := common models encoders verifiers search pipeline reports benchmarks exp
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check -q .
+	@$(MAKE) --no-print-directory types
+
+types: $(READY)
 	@mkdir -p .venv/types && ln -sfn "$(CURDIR)" .venv/types/relucid
 	MYPYPATH=.venv/types $(BIN)/mypy $(addprefix -p relucid.,$(ROOMS))
 

@@ -16,6 +16,7 @@ SOURCES = (
     "*.py",
     "*.toml",
     "README.md",
+    "LICENSE",
     "common",
     "models",
     "encoders",
