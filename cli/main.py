@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..common.errors import InputError
+from ..common.optional import told
 from ..common.streams import Unwritable, standard_streams
 from ..common.supervise import in_child
 from ..verifiers.unknown import undecided_json
@@ -397,6 +398,9 @@ def _status(arguments: list[str], alone: bool) -> int:
         ):  # even to ask whether there is such a file
             return fail(f"{error.filename}: {error.strerror}; check the path", BAD_INPUT)
         return _internal(error, arguments)
+    except ModuleNotFoundError as error:
+        wanted = told(error, " ".join(arguments[:1]))
+        return _internal(error, arguments) if wanted is None else fail(str(wanted), BAD_INPUT)
     except Exception as error:
         return _internal(error, arguments)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
+from ..common.optional import require
 from ..common.folders import check_writable, write_files
 from ..common.text import visible
 from ..version import __version__
@@ -20,9 +21,8 @@ from ..version import __version__
 
 def check_page(path: Path) -> None:
     """Fail before the work starts: raises InputError where the page could not be made or written."""
-    missing = [name for name in ("jinja2", "vl_convert") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise InputError("--html", f"needs {', '.join(missing)}", "pip install 'relucid[bench]'")
+    for package in ("jinja2", "vl_convert"):
+        require(package, "--html")
     if path.is_dir():
         raise InputError("--html", f"{path} is a folder", "give a file name")
     check_writable(path.parent, (path.name,))

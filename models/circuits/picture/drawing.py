@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 from ....common.errors import InputError
+from ....common.optional import require
 from ....common.text import visible
 from .graph import Graph, Node
 from .layout import IN_CIRCLE, LONGEST, Point, Scene, arrange
@@ -39,10 +40,8 @@ def draw(graph: Graph, kind: str) -> bytes:
         raise InputError(
             "--draw", f"{kind!r} is no kind of picture", f"the file's name ends in .{' or .'.join(FORMATS)}"
         )
-    try:
-        import matplotlib
-    except ImportError:
-        raise InputError("--draw", "matplotlib is not installed", "pip install 'relucid[bench]'") from None
+    require("matplotlib", "--draw")
+    import matplotlib
     from matplotlib.figure import Figure
 
     from .layout_prompt import arrange_prompt
