@@ -6,15 +6,14 @@ templates of `benchmarks/page.py` and `distillation_page.py` fill the blocks of 
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..common.errors import InputError
-from ..common.optional import require
 from ..common.folders import check_writable, write_files
+from ..common.optional import require
 from ..common.text import visible
 from ..version import __version__
 
