@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import random
 
-from relucid.models.program.interpreter import STEP_LIMIT, Machine, freeze
 from relucid.models.program.program import ProgramFault
+from relucid.models.program.values import STEP_LIMIT, Execution, freeze
 
 TOKENS = ("a", "b", "(")
 
@@ -318,7 +318,7 @@ def in_cpython(source):
 
 def in_ours(program, tokens, steps=STEP_LIMIT):
     try:
-        return "value", freeze(program.function.call((tokens,), Machine(steps)).value)
+        return "value", freeze(program.function.call((tokens,), Execution(steps)).value)
     except ProgramFault as fault:
         return "raise", fault.exception
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from ...common.deadline import check
 from ...common.errors import InputError
 from ..automata.automaton import Automaton, trimmed
-from ..program.interpreter import ProgramFault
-from ..program.passes import NeedsLength, NotAPass
+from ..program.passes import NeedsLength, NotAPass, Outcome
 from ..program.program import Program
-from ..program.sweep import Effort, Outcome, Sweep, TooManyStates
+from ..program.runner import Effort, TooManyStates
+from ..program.sweep import Sweep
+from ..program.values import ProgramFault
 
 if TYPE_CHECKING:
     from .domain import Domain
@@ -104,14 +105,14 @@ class _Builder:
         """The base's words, split, each part with the label indices that the program gives."""
         self.running = program
         found, bad = [], []
-        for leaf in sweep.leaves(base, program.function):
+        for leaf in sweep.labelled(base, program.function):
             indices = [_label_index(labels, outcome) for outcome in leaf.outcomes]
             for y, index in enumerate(indices):
                 if index is None:
                     bad.append((_first_word(leaf.words.restricted(y)), leaf.outcomes[y]))
             if not bad:
                 found.append(replace(leaf.words, labels=tuple(indices[y] or 0 for y in leaf.words.labels)))
-        if bad and sweep.context.shortest < sweep.length:
+        if bad and sweep.several_lengths:
             raise NeedsLength  # the shortest lengths first, so that a shortest input is named
         if bad:
             word, outcome = min(bad, key=lambda b: b[0])

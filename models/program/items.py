@@ -1,46 +1,55 @@
-"""What a loop over unknown tokens walks over: per item, the positions that it reads and the value that it gives then.
+"""What a loop over unknown tokens iterates over: per item, the positions that it reads and the value that it
+then has.
 
-`len` counts the items of the longest word; in a shorter one, those are left that read nothing behind its end.
+Used by `tokens.py` and `passes.py`.  `len` counts the items of the longest word.  A shorter word has those
+items that read nothing behind its end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .interpreter import Value, freeze
-
-if TYPE_CHECKING:
-    from .passes import Tokens
+from .values import Unknown, Value, freeze
 
 
 @dataclass(frozen=True, eq=False)
 class TokenItems:
-    tokens: Tokens
+    """The tokens at some positions of the word, one after the other.
+
+    `tokens` is the value that holds them.
+    """
+
+    tokens: Unknown
+    positions: range
 
     @property
     def key(self) -> Any:
+        """Return a hashable key of the tokens."""
         return self.tokens.key
 
     def __len__(self) -> int:
-        return len(self.tokens.positions)
+        return len(self.positions)
 
     def reads(self, k: int) -> tuple[int, ...]:
-        return (self.tokens.positions[k],)
+        """Return the positions that item k reads."""
+        return (self.positions[k],)
 
     def value(self, k: int, visible: dict[int, str]) -> Value:
-        return visible[self.tokens.positions[k]]
+        """Return item k, given the tokens that it reads by position."""
+        return visible[self.positions[k]]
 
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """Ordinary values, zipped with tokens or walked over while peeking at tokens."""
+    """Ordinary values: zipped with tokens, or iterated over while the loop's body looks at tokens."""
 
     values: Sequence[Value]
 
     @property
     def key(self) -> Any:
+        """Return a hashable key of the values."""
         if isinstance(self.values, range):
             return ("range", self.values.start, self.values.stop, self.values.step)
         return freeze(self.values)
@@ -49,60 +58,73 @@ class Known:
         return len(self.values)
 
     def reads(self, k: int) -> tuple[int, ...]:
+        """Return no positions: the values are known."""
         return ()
 
     def value(self, k: int, visible: dict[int, str]) -> Value:
+        """Return item k."""
         return self.values[k]
 
 
 @dataclass(frozen=True, eq=False)
 class Zipped:
+    """Several items side by side, as zip and enumerate give them."""
+
     parts: tuple[Any, ...]
 
     @property
     def key(self) -> Any:
+        """Return a hashable key of all parts."""
         return ("zip", *(p.key for p in self.parts))
 
     def __len__(self) -> int:
         return min(map(len, self.parts))
 
     def reads(self, k: int) -> tuple[int, ...]:
+        """Return the positions that any part of item k reads."""
         return tuple(p for part in self.parts for p in part.reads(k))
 
     def value(self, k: int, visible: dict[int, str]) -> Value:
+        """Return item k as a tuple, given the tokens that it reads by position."""
         return tuple(part.value(k, visible) for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)
 class Peeking:
-    """Items whose loop body also reads `tokens[i + offset]`, where i is the item (or its first part)."""
+    """Items of a loop whose body also reads `tokens[i + offset]`, where i is the item (or its first part).
+
+    `views` are the tokens that are read in this way, each with its offset.
+    """
 
     inner: Any
-    views: tuple[tuple[Tokens, int], ...]
+    views: tuple[tuple[TokenItems, int], ...]
 
     @property
     def key(self) -> Any:
+        """Return a hashable key of the items and of what is read beside them."""
         return ("peek", self.inner.key, *((view.key, offset) for view, offset in self.views))
 
     def __len__(self) -> int:
         return len(self.inner)
 
     def reads(self, k: int) -> tuple[int, ...]:
+        """Return the positions that item k or the loop's body reads."""
         first = self.inner
         while isinstance(first, Zipped):
             first = first.parts[0]
         i = first.value(k, {})
         return self.inner.reads(k) + tuple(
-            v.positions[i + d] for v, d in self.views if 0 <= i + d < len(v.positions)
+            view.positions[i + d] for view, d in self.views if 0 <= i + d < len(view.positions)
         )
 
     def looks_ahead(self) -> bool:
-        """Does an item read behind its own tokens, so that a word may end between them?"""
+        """Return whether some item reads behind its own tokens, so that a word may end between the two."""
         return any(
             max(self.reads(k), default=0) > max(self.inner.reads(k), default=-1) for k in range(len(self))
         )
 
     def value(self, k: int, visible: dict[int, str]) -> Value:
+        """Return item k, given the tokens that it reads by position."""
         return self.inner.value(k, visible)
 
 

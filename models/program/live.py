@@ -1,8 +1,10 @@
-"""A live Python function as the text of a program, and the assurance that this text is what the function runs.
+"""From a Python function object to the text of a program, with the assurance that this text is what the
+function runs.
 
-Python finds a function's source by its file's name and a line number: the file may have changed since, a wrapper may point at what it
-wraps, an indented function loses its margin.  So what was found is compiled and compared with the function's own code, and what it
-refers to is written down with it; whatever does not fit is refused.  Nothing is executed.
+Python finds a function's source by the name of its file and a line number.  The file may have changed since,
+a wrapper may point at the function that it wraps, and an indented function loses its margin.  So the text
+that was found is compiled and compared with the function's own code.  The helpers and constants that it
+refers to are written out with it, and whatever does not fit is refused.  Nothing is executed.
 """
 
 from __future__ import annotations
@@ -26,14 +28,17 @@ _CONSTANTS = (bool, int, str, type(None))
 
 
 def source_of(function: Callable[..., Any]) -> str:
-    """The text of a function, with the helper functions and constants that it uses.  Raises InputError."""
+    """Return the text of a function, with the helper functions and constants that it uses.
+
+    Raises InputError.
+    """
     found: dict[str, tuple[object, str]] = {}
     _gather(function, found)
     return "\n".join(text for _, text in found.values())
 
 
 def _gather(function: Any, found: dict[str, tuple[object, str]]) -> None:
-    """Add the function, then the plain functions and constants that it refers to, by name."""
+    """Add the function to `found`, then the plain functions and constants that it refers to, by name."""
     name = getattr(function, "__name__", "function")
     if not inspect.isfunction(function):
         raise InputError(name, "its source is not at hand", "pass the source text, or file.py:function")
@@ -48,7 +53,10 @@ def _gather(function: Any, found: dict[str, tuple[object, str]]) -> None:
         ) from None
     tree = parse(text, f"<function {name}>")
     if not _runs(tree, function):
-        what = "its source is not what it runs (the file has changed since, it is wrapped, or a string loses its margin)"
+        what = (
+            "its source is not what it runs"
+            " (the file has changed since, it is wrapped, or a string loses its margin)"
+        )
         raise InputError(name, what, "import it anew, or pass the source text, or file.py:function")
     found[name] = (function, text)
     read = names_read(tree)
@@ -69,19 +77,22 @@ def _gather(function: Any, found: dict[str, tuple[object, str]]) -> None:
 
 
 def _is_constant(value: object) -> bool:
-    """Of these types exactly: a subclass may compare and print as it likes."""
+    """Return whether the value is a constant of exactly these types: a subclass could compare and print in
+    its own way.
+    """
     return type(value) in _CONSTANTS or (type(value) is tuple and all(map(_is_constant, value)))
 
 
 def _same(one: object, other: object) -> bool:
+    """Return whether two objects are the same, or constants that are written alike."""
     return one is other or (_is_constant(one) and _is_constant(other) and literal(one) == literal(other))
 
 
 def _runs(tree: ast.Module, function: types.FunctionType) -> bool:
-    """Whether this text, which holds the one definition, compiles to the function's own code."""
+    """Return whether this text, which must hold one definition, compiles to the function's own code."""
     code = function.__code__
     body: list[ast.stmt] = tree.body
-    if code.co_freevars:  # what the functions around it bind
+    if code.co_freevars:  # variables of the functions around it
         around = ast.parse(f"def _({', '.join(code.co_freevars)}): pass").body[0]
         assert isinstance(around, ast.FunctionDef)
         around.body, body = body, [around]
@@ -97,7 +108,7 @@ def _runs(tree: ast.Module, function: types.FunctionType) -> bool:
 
 
 def _inside(code: types.CodeType, name: str) -> types.CodeType | None:
-    """The code of that name, at most one function deeper: past the one that binds what it closes over."""
+    """Find the code of that name, at most one function deeper: inside the `_` that binds its variables."""
     inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
     return next((c for c in inner if c.co_name == name), None) or (
         _inside(inner[0], name) if inner and inner[0].co_name == "_" else None
@@ -105,14 +116,17 @@ def _inside(code: types.CodeType, name: str) -> types.CodeType | None:
 
 
 def _essence(code: types.CodeType, says: bool = False) -> tuple[object, ...]:
-    """What a code object does, without where it stands; `says`: its first constant is a docstring, whose margin is no matter."""
+    """Return what a code object does, without where its source stands.
+
+    `says`: its first constant is a docstring, whose margin does not matter.
+    """
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
     counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_exceptiontable)
     return (code.co_code, names, counts, tuple(map(_typed, code.co_consts[1 if says else 0 :])))
 
 
 def _typed(value: object) -> object:
-    """A constant with its type: 1, 1.0 and True are three."""
+    """Return a constant with its type: 1, 1.0 and True are three constants."""
     if isinstance(value, types.CodeType):
         return _essence(value)
     if isinstance(value, tuple | frozenset):

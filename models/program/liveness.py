@@ -1,25 +1,19 @@
-"""Which locals can still be read: dead ones would only multiply the states of an automaton.
+"""Liveness: which local variables can still be read.  Others would only multiply the states of an automaton.
 
-A textbook backward dataflow over the statements of one function; it may only err towards "live".
+Before statements are compiled.  A backward data-flow analysis over the statements of one function (Aho, Lam,
+Sethi and Ullman, Compilers, section 9.2.5).  It may call a dead variable live, but never the other way round.
 """
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class LoopNames:
-    """A for loop's names: `state` is read or kept from one iteration to the next, `result` survives it, `assigned` it may bind."""
-
-    state: tuple[str, ...]
-    result: tuple[str, ...]
-    assigned: tuple[str, ...]
+from .compiled import LoopNames
 
 
 def names_read(*nodes: ast.AST) -> set[str]:
+    """Return the names that are read anywhere in the nodes."""
     return {
         n.id
         for node in nodes
@@ -29,7 +23,9 @@ def names_read(*nodes: ast.AST) -> set[str]:
 
 
 def names_bound(*nodes: ast.AST) -> set[str]:
-    """Names that the statements or targets bind; a generator expression's own names are not among them."""
+    """Return the names that the statements or targets bind, without those that generator expressions bind for
+    themselves.
+    """
     found: set[str] = set()
     stack = list(nodes)
     while stack:
@@ -43,7 +39,7 @@ def names_bound(*nodes: ast.AST) -> set[str]:
 
 
 class Liveness:
-    """`loops[for statement]` for every loop of a function body."""
+    """The variables of every for loop in a function's body: `loops` maps the statements to them."""
 
     def __init__(self, body: Sequence[ast.stmt]) -> None:
         self.loops: dict[ast.For, LoopNames] = {}
@@ -98,7 +94,9 @@ class Liveness:
         on_break: set[str],
         on_continue: set[str],
     ) -> tuple[set[str], set[str]]:
-        """Names live at the loop head, and where the loop ends without break."""
+        """Return the names that are live at the loop's head, and those that are live where it ends without
+        break.
+        """
         after = self._block(node.orelse, out, on_break, on_continue)
         head = after | test
         while True:

@@ -1,7 +1,8 @@
-"""A program: one function of a Python file, from a tuple of tokens to a label, run by our own interpreter.
+"""A program: one function of a Python file, from a tuple of tokens to a label.
 
-Programs and `where` predicates are text that anybody may send: they are parsed, checked against the subset
-(docs/reference/program-subset.md) and interpreted, never executed by Python.
+What claims hold, and the way into this folder from outside.  Programs and `where` predicates are text from
+anywhere: they are parsed, checked against the subset (docs/reference/program-subset.md) and interpreted, but never
+executed by Python.
 """
 
 from __future__ import annotations
@@ -17,22 +18,24 @@ from typing import Any
 
 from ...common.errors import InputError
 from ...common.files import read_file
-from .interpreter import Machine, ProgramFault, Value
+from .compiled import CompiledFunction
 from .live import source_of
+from .program_file import ProgramFile
 from .source import decoded, lines, newlines, whole_lines, without_margin
-from .subset import Function, Module
 from .syntax import ProgramError, parse
+from .values import Execution, ProgramFault, Value
 
 __all__ = ["Program", "ProgramError", "ProgramFault", "Value"]
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 1_000_000  # of a program file
 
 
 @dataclass(frozen=True)
 class Program:
-    """The function `name` of the file text `source`; `origin` is how messages call the file.
+    """The function `name` of a file with the text `source`.  `origin` is the file's name in messages.
 
-    Raises ProgramError where it is outside the subset.  Calling it gives its value, or raises ProgramFault.
+    Raises ProgramError if it is outside the subset.  Calling it with a tuple of tokens returns its value, or
+    raises ProgramFault.
     """
 
     source: str
@@ -52,7 +55,10 @@ class Program:
 
     @classmethod
     def load(cls, spec: str, base: Path = Path()) -> Program:
-        """From "file.py:function", the path relative to `base`."""
+        """Read a program given as "file.py:function", with the path relative to `base`.
+
+        Raises InputError and ProgramError.
+        """
         path_text, colon, name = spec.rpartition(":")
         if not colon or not path_text or not name:
             raise InputError(
@@ -73,11 +79,14 @@ class Program:
 
     @classmethod
     def from_source(cls, source: str, name: str | None = None, origin: str = "<program>") -> Program:
-        """From text, whose common margin is taken off; `name` may be left out where there is one function.  Raises ProgramError."""
+        """Make a program of text, without the margin that all its lines share.
+
+        `name` may be left out if the text holds one function.  Raises ProgramError.
+        """
         _check_size(source, origin)
         source = _unindented(newlines(source), origin)
         if name is None:
-            names = list(Module(source, origin).functions)
+            names = list(ProgramFile(source, origin).functions)
             if len(names) != 1:
                 mend = f"name one of them: {', '.join(names)}" if names else "write one"
                 raise ProgramError(origin, f"there are {len(names)} functions", mend)
@@ -86,29 +95,38 @@ class Program:
 
     @classmethod
     def from_function(cls, function: Callable[..., Any]) -> Program:
-        """From a live Python function, with the helper functions and constants that it uses.  Raises InputError."""
+        """Make a program of a Python object, with the helper functions and constants that it uses.
+
+        Raises InputError.
+        """
         return cls(source_of(function), function.__name__, f"<function {function.__name__}>")
 
     @cached_property
-    def function(self) -> Function:
-        module = Module(self.source, self.origin)
-        if self.name not in module.functions:
-            known = ", ".join(module.functions) or "none"
+    def function(self) -> CompiledFunction:
+        """Return the compiled function.  Raises ProgramError."""
+        file = ProgramFile(self.source, self.origin)
+        if self.name not in file.functions:
+            known = ", ".join(file.functions) or "none"
             raise ProgramError(
                 self.origin, f"there is no function {self.name!r}", f"functions there: {known}"
             )
-        return module.function(self.name)
+        return file.function(self.name)
 
     def __call__(self, sequence: tuple[str, ...]) -> Value:
         return self.traced(sequence)[0]
 
     def traced(self, sequence: tuple[str, ...]) -> tuple[Value, int]:
-        """The value and the line of the return statement that gave it."""
-        result = self.function.call((tuple(sequence),), Machine())
+        """Return the value and the line of the return statement that gave it.  Raises ProgramFault."""
+        result = self.function.call((tuple(sequence),), Execution())
         return result.value, result.line
 
     def answer(self, sequence: tuple[str, ...]) -> Value:
-        """The value; a fault is bad input.  An automaton may know the value where one run goes over a limit."""
+        """Return the value.  Raises InputError, which names the input, if the program raises or exceeds a
+        limit.
+
+        A run may exceed a limit on an input whose value an automaton knows: an automaton is not built by long
+        runs.
+        """
         try:
             return self(sequence)
         except ProgramFault as fault:
@@ -120,15 +138,17 @@ class Program:
 
     @cached_property
     def text(self) -> str:
-        """The source of the function itself."""
+        """Return the source of the function itself."""
         return whole_lines(self.source, self.function.node)
 
     @cached_property
     def used_text(self) -> str:
-        """The source of the constants and functions that it needs, in the file's order; "" where it needs none."""
+        """Return the source of the constants and functions that it needs, in the file's order; "" if it needs
+        none.
+        """
         parts: list[list[int]] = []
         for node in sorted(self.function.uses.values(), key=lambda node: node.lineno):
-            if parts and node.lineno <= parts[-1][1]:  # two on one line
+            if parts and node.lineno <= parts[-1][1]:  # two definitions on one line
                 parts[-1][1] = max(parts[-1][1], node.end_lineno or node.lineno)
             else:
                 parts.append([node.lineno, node.end_lineno or node.lineno])
@@ -136,7 +156,10 @@ class Program:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the syntax of the function and all that it uses; not over comments, layout, docstrings, annotations."""
+        """Return the SHA-256 of the syntax of the function and of all that it uses, in hexadecimal.
+
+        It does not depend on comments, layout, docstrings and annotations.
+        """
         used = [self.function.node, *(node for _, node in sorted(self.function.uses.items()))]
         return hashlib.sha256(
             ("program " + json.dumps([_canonical(node) for node in used])).encode()
@@ -162,7 +185,7 @@ _UNSEEN = {
 
 
 def _canonical(node: Any) -> Any:
-    """A syntax tree as JSON that does not depend on the version of Python."""
+    """Return a syntax tree as JSON that does not depend on the version of Python."""
     if isinstance(node, ast.AST):
         fields = {}
         for name in sorted(set(node._fields) - _UNSEEN):
@@ -180,7 +203,10 @@ def _canonical(node: Any) -> Any:
 
 
 def _unindented(text: str, origin: str) -> str:
-    """The text without its common margin, unless that is part of a string, whose value would be another one."""
+    """Return the text without the margin that all its lines share.
+
+    Raises ProgramError if that margin is part of a string, whose value would change.
+    """
     bare = without_margin(text)
     if bare != text:
         tree = parse(bare, origin)

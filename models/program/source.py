@@ -1,7 +1,7 @@
-"""The text of a program: one text for all who read it, so that what is shown and written is what is proved.
+"""The text of a program: read in one way by everyone, so that what is shown and saved is what is proved.
 
-A line ends at a newline and nowhere else, whoever counts; every character stands for itself on a screen.  `program.py` and `syntax.py`
-read through this module, terminal and reports show through it.
+A line ends at a newline and nowhere else, and every character looks like what it is.  `program.py` and
+`syntax.py` read text through this module; terminal and reports show it through this module.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ _LAYOUT = "\n\t"
 
 
 def decoded(data: bytes, where: str) -> str:
-    """The text of a program file: UTF-8, with or without a byte order mark at its start, as CPython reads it.  Raises ProgramError."""
+    """Return the text of a program file: UTF-8, with or without a byte order mark, as CPython reads it.
+
+    `where` is the file's name in messages.  Raises ProgramError.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -29,15 +32,16 @@ def decoded(data: bytes, where: str) -> str:
 
 
 def newlines(text: str) -> str:
-    """The text with the line ends of other systems (CR LF) as newlines."""
+    """Return the text with the line ends of other systems (CR LF) as newlines."""
     return text.replace("\r\n", "\n")
 
 
 def check_text(text: str, origin: str) -> None:
-    """Refuse what one reader takes otherwise than another, or does not show: raises ProgramError with line and column.
+    """Refuse text that readers could take differently.  Raises ProgramError with line and column.
 
-    Refused are control characters (a lone CR, form feeds, NUL), separators of lines and paragraphs, characters that reorder what
-    is shown or have no width, spaces other than the space, what Unicode does not assign, and a coding line that does not name UTF-8.
+    Refused are control characters (a lone CR, form feeds, NUL), separators of lines and paragraphs,
+    characters that reorder what is shown or have no width, spaces other than U+0020, characters that Unicode
+    does not assign, and a coding line that does not name UTF-8.
     """
     strange = [text.index(c) for c in set(text) if c not in _LAYOUT and not plain(c)]
     if strange:
@@ -60,7 +64,10 @@ def check_text(text: str, origin: str) -> None:
 
 
 def check_strings(tree: ast.Module, text: str, origin: str) -> None:
-    """Refuse a tab inside a string, which no reader can tell from spaces: raises ProgramError.  Docstrings say nothing to be proved."""
+    """Refuse a tab inside a string, because readers cannot tell it from spaces.  Raises ProgramError.
+
+    Docstrings are left alone: nothing is proved about them.
+    """
     said = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
         has_tab = (
@@ -70,20 +77,18 @@ def check_strings(tree: ast.Module, text: str, origin: str) -> None:
             and id(node) not in said
         )
         if has_tab and "\t" in segment(text, node):
-            raise ProgramError(
-                f"{origin}:{node.lineno}",  # type: ignore[attr-defined]
-                "a string holds a tab, which looks like spaces",
-                r"write it as \t",
-            )  # type: ignore[attr-defined]
+            line = node.lineno  # type: ignore[attr-defined]
+            what = "a string holds a tab, which looks like spaces"
+            raise ProgramError(f"{origin}:{line}", what, r"write it as \t")
 
 
 def lines(text: str) -> list[str]:
-    """The lines as Python counts them in checked text, without their ends."""
+    """Return the lines as Python counts them in checked text, without their ends."""
     return text.split("\n")
 
 
 def without_margin(text: str) -> str:
-    """The text without the white space that all its lines begin with; those of nothing but white space do not count."""
+    """Return the text without the white space that all lines begin with.  Blank lines do not count."""
     rows = [row for row in lines(text) if row.strip(" \t")]
     margin = rows[0][: len(rows[0]) - len(rows[0].lstrip(" \t"))] if rows else ""
     while not all(row.startswith(margin) for row in rows):
@@ -92,12 +97,12 @@ def without_margin(text: str) -> str:
 
 
 def whole_lines(text: str, node: Any) -> str:
-    """The lines on which a node of the text's syntax tree stands (it counts them from 1)."""
+    """Return the lines on which a node of the text's syntax tree stands."""
     return "\n".join(lines(text)[node.lineno - 1 : node.end_lineno])
 
 
 def segment(text: str, node: Any) -> str:
-    """A node's own text (its columns count bytes of UTF-8)."""
+    """Return a node's own text.  Its columns count bytes of UTF-8."""
     rows = [row.encode() for row in whole_lines(text, node).split("\n")]
     rows[-1] = rows[-1][: node.end_col_offset]
     rows[0] = rows[0][node.col_offset :]
@@ -105,5 +110,7 @@ def segment(text: str, node: Any) -> str:
 
 
 def shown(text: str) -> str:
-    """For a screen: tabs go as far as Python takes them to go (8 columns), and what does not show as it stands is spelled out."""
+    """Return the text for a screen: tabs to every 8th column, as Python takes them, and invisible characters
+    spelled out.
+    """
     return "\n".join(map(visible, lines(newlines(text).expandtabs(8))))

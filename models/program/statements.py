@@ -1,53 +1,46 @@
-"""Statements of the subset -> closures: one method per kind of statement, `stmt_X`, on top of `expressions.py`.
+"""Statements of the subset, compiled to closures: one method per kind of statement, `stmt_X`, on top of
+`calls.py`.
 
-A statement's closure gives None, or the signal that ends its block: BREAK, CONTINUE or a Return.  A for loop over unknown
-tokens becomes a pass (`passes.py`) while automata are built.
+A statement's closure returns None, or the signal that ends its block: BREAK, CONTINUE or a Return.  While
+automata are built, a for loop over unknown tokens asks for a pass (`passes.py`).
 """
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .expressions import NUMBERS, Bind, Env, Expressions, Run, Scope
-from .interpreter import BREAK, CONTINUE, NATIVE, SIZE_LIMIT, Located, Machine, ProgramFault, Return, checked
+from .calls import Calls
+from .compiled import NUMBERS, Definitions, Env, Loop, Run, Scope
 from .items import Items, Known, Peeking, Zipped
-from .liveness import Liveness, LoopNames, names_bound
-from .passes import LoopPass, NotAPass, Tokens
+from .liveness import Liveness, names_bound
+from .passes import LoopPass, NotAPass
 from .syntax import DEPTH_LIMIT
+from .tokens import Tokens
+from .values import BREAK, CONTINUE, NATIVE, SIZE_LIMIT, Execution, Located, ProgramFault, Return, checked
 
-if TYPE_CHECKING:
-    from .subset import Module
-
-LOOP_LIMIT = 20  # CPython's own
-
-
-@dataclass(eq=False)
-class Loop:
-    """What a pass needs of a for statement."""
-
-    number: int
-    names: LoopNames
-    bind: Bind
-    body: Run
+LOOP_LIMIT = 20  # loops inside each other, as in CPython
 
 
-class Statements(Expressions):
+class Statements(Calls):
     """The statements of one function."""
 
-    def __init__(self, module: Module, scope: Scope, liveness: Liveness) -> None:
-        super().__init__(module, scope)
+    def __init__(self, file: Definitions, scope: Scope, liveness: Liveness) -> None:
+        super().__init__(file, scope)
         self.liveness = liveness
-        self.loops = 0  # around the statement that is being compiled
+        self.loops = 0  # how many loops are around the statement that is being compiled
 
     def block(self, body: list[ast.stmt], depth: int) -> Run:
+        """Compile statements in a row.
+
+        Its closure turns native exceptions into ProgramFault, with the line.
+        """
         steps = [(s.lineno, run) for s in body if (run := self.statement(s, depth + 1)) is not None]
 
-        def execute(env: Env, m: Machine) -> Any:
+        def execute(env: Env, m: Execution) -> Any:
             line = 0
             try:
-                for line, run in steps:  # noqa: B007 (the handlers below name it)
+                for line, run in steps:  # noqa: B007 (the handlers below use `line`)
                     m.steps -= 1
                     if m.steps < 0:
                         m.tick()
@@ -66,6 +59,10 @@ class Statements(Expressions):
         return execute
 
     def statement(self, node: ast.stmt, depth: int) -> Run | None:
+        """Compile a statement; None for one that does nothing.
+
+        Raises ProgramError if it is outside the subset.
+        """
         if depth > DEPTH_LIMIT:
             raise self.refuse(node, "the source is nested too deeply", "split it into functions")
         match node:
@@ -108,13 +105,13 @@ class Statements(Expressions):
         if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
 
-            def assign_one(env: Env, m: Machine) -> None:
+            def assign_one(env: Env, m: Execution) -> None:
                 env[name] = value(env, m)
 
             return assign_one
         targets = [self.target(t) for t in node.targets]
 
-        def assign(env: Env, m: Machine) -> None:
+        def assign(env: Env, m: Execution) -> None:
             result = value(env, m)
             for bind in targets:
                 bind(env, result, m)
@@ -127,7 +124,7 @@ class Statements(Expressions):
             raise self.outside(node.target)
         value, name = self.expression(node.value, depth), node.target.id
 
-        def assign(env: Env, m: Machine) -> None:
+        def assign(env: Env, m: Execution) -> None:
             env[name] = value(env, m)
 
         return assign
@@ -143,7 +140,7 @@ class Statements(Expressions):
         load = self.expression(ast.copy_location(ast.Name(name, ast.Load()), node), depth)
         value, operate = self.expression(node.value, depth), self.operator(node.op, node)
 
-        def augment(env: Env, m: Machine) -> None:
+        def augment(env: Env, m: Execution) -> None:
             before = load(env, m)
             env[name] = checked(operate(before, value(env, m)), m)
 
@@ -152,7 +149,9 @@ class Statements(Expressions):
     def stmt_If(self, node: ast.If, depth: int) -> Run:
         branches: list[tuple[Run, Run]] = []
         orelse: list[ast.stmt] = [node]
-        while len(orelse) == 1 and isinstance(orelse[0], ast.If):  # elif by elif: a long chain is not deep
+        while len(orelse) == 1 and isinstance(
+            orelse[0], ast.If
+        ):  # one elif after the other: a long chain is not deeply nested
             inner = orelse[0]
             branches.append((self.expression(inner.test, depth), self.block(inner.body, depth)))
             orelse = inner.orelse
@@ -161,7 +160,7 @@ class Statements(Expressions):
             (test, body) = branches[0]
             return lambda env, m: body(env, m) if test(env, m) else last(env, m)
 
-        def choose(env: Env, m: Machine) -> Any:
+        def choose(env: Env, m: Execution) -> Any:
             for test, body in branches:
                 if test(env, m):
                     return body(env, m)
@@ -170,6 +169,7 @@ class Statements(Expressions):
         return choose
 
     def loop_body(self, node: ast.For | ast.While, depth: int) -> Run:
+        """Compile the body of a loop.  Raises ProgramError if too many loops are inside each other."""
         if self.loops == LOOP_LIMIT:
             raise self.refuse(
                 node, f"more than {LOOP_LIMIT} loops are inside each other", "split it into functions"
@@ -187,7 +187,7 @@ class Statements(Expressions):
             self.block(node.orelse, depth),
         )
 
-        def loop(env: Env, m: Machine) -> Any:
+        def loop(env: Env, m: Execution) -> Any:
             while test(env, m):
                 m.tick()
                 signal = body(env, m)
@@ -207,7 +207,7 @@ class Statements(Expressions):
         bind, body, orelse, names = info.bind, info.body, self.block(node.orelse, depth), info.names
         peeks = _peeks(node)
 
-        def symbolic(env: Env, m: Machine, items: Any) -> Any:
+        def symbolic(env: Env, m: Execution, items: Any) -> Any:
             assert m.ask is not None
             kind, value = m.ask(LoopPass(info, items, env))
             if kind == "raise":
@@ -219,7 +219,7 @@ class Statements(Expressions):
             env.update(value)
             return orelse(env, m) if kind == "end" else None
 
-        def loop(env: Env, m: Machine) -> Any:
+        def loop(env: Env, m: Execution) -> Any:
             items = iterable(env, m)
             if m.ask is not None:
                 items = _peeking(items, peeks, env)
@@ -239,7 +239,11 @@ class Statements(Expressions):
 
 
 def _peeks(node: ast.For) -> tuple[tuple[str, int], ...]:
-    """(name, offset) of each `name[i + offset]` in a loop whose first or only target is i, where i and name stay as they are."""
+    """Find each `name[i + offset]` in a loop whose first or only target is i, if the loop changes neither i
+    nor name.
+
+    Returns pairs (name, offset).
+    """
     target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else node.target
     if not isinstance(target, ast.Name):
         return ()
@@ -262,7 +266,8 @@ def _peeks(node: ast.For) -> tuple[tuple[str, int], ...]:
 
 
 def _peeking(items: Any, peeks: tuple[tuple[str, int], ...], env: Env) -> Any:
-    views = tuple((env[name], d) for name, d in peeks if isinstance(env.get(name), Tokens))
+    """Return the items together with the unknown tokens that the loop's body reads beside them."""
+    views = tuple((env[name].items, d) for name, d in peeks if isinstance(env.get(name), Tokens))
     if not views:
         return items
     if isinstance(items, range):

@@ -1,6 +1,7 @@
-"""Text -> syntax tree, and the words in which whatever is outside the subset is refused.
+"""From text to a syntax tree, and the words in which constructs outside the subset are refused.
 
-Where reading a program begins: `subset.py` takes the tree apart, `statements.py` and `expressions.py` give its parts a meaning.
+Where reading a program begins.  `program_file.py` takes the tree apart; `statements.py`, `calls.py` and
+`expressions.py` compile its parts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from .source import check_strings, check_text
 
 __all__ = ["ProgramError", "parse"]
 
-DEPTH_LIMIT = 60
+DEPTH_LIMIT = 60  # how deep statements and expressions may be nested
 BUILTINS = (
     "abs",
     "all",
@@ -34,7 +35,7 @@ BUILTINS = (
 ITERATORS = ("enumerate", "range", "reversed", "zip")
 METHODS = ("count", "index")
 
-# Constructs that people reach for, and what to write instead.
+# Constructs that people try, by syntax node: what they are called, and what to write instead.
 MENDS: dict[str, tuple[str, str]] = {
     "Import": ("import", "write the function without it"),
     "ImportFrom": ("import", "write the function without it"),
@@ -78,7 +79,10 @@ MENDS: dict[str, tuple[str, str]] = {
 
 
 def parse(source: str, origin: str) -> ast.Module:
-    """The file's syntax tree, or one clear error whatever the text is.  Raises ProgramError."""
+    """Return the syntax tree of a file's text.
+
+    `origin` is the file's name in messages.  Raises ProgramError.
+    """
     check_text(source, origin)
     try:
         with warnings.catch_warnings():

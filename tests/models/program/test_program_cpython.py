@@ -1,8 +1,8 @@
 """The interpreter beside CPython, construct by construct: the same value with the same types, or the same exception."""
 
 import pytest
-from relucid.models.program.interpreter import freeze
 from relucid.models.program.program import Program, ProgramError, ProgramFault
+from relucid.models.program.values import freeze
 
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")
 INPUTS = [(), ("a",), ("a", "b"), ("b", "a", "b", "(")]

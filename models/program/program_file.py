@@ -1,60 +1,42 @@
 """A file of the readable subset of Python: its functions and constants (grammar in docs/reference/program-subset.md).
 
-The top level of a program: `syntax.py` parses, this module finds functions and constants and refuses the rest,
-`statements.py` and `expressions.py` turn a function's body into closures over `interpreter.py`'s values.
+`syntax.py` parses the text.  This file finds the functions and constants, refuses everything else, and
+compiles a function when it is first used (`statements.py`).
 """
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from .expressions import Expressions, Run, Scope
-from .interpreter import NATIVE, Machine, ProgramFault, Return, Value
+from ...common.errors import ProgramError
+from .calls import Calls
+from .compiled import CompiledFunction, Constant, Scope
 from .liveness import Liveness, names_bound
 from .statements import Statements
-from .syntax import BUILTINS, DEPTH_LIMIT, MENDS, ProgramError, parse
+from .syntax import BUILTINS, DEPTH_LIMIT, MENDS, parse
+from .values import NATIVE, Execution, ProgramFault
 
 
-@dataclass(eq=False)
-class Function:
-    """A compiled function; `uses` are the names of the helpers and constants that it needs, transitively."""
+class ProgramFile:
+    """The functions and constants of a file (`compiled.Definitions`).
 
-    node: ast.FunctionDef
-    parameters: tuple[str, ...]
-    body: Run
-    uses: dict[str, ast.stmt]
-
-    def call(self, arguments: tuple[Any, ...], m: Machine) -> Return:
-        m.tick()
-        signal = self.body(dict(zip(self.parameters, arguments, strict=True)), m)
-        return signal if isinstance(signal, Return) else Return(None, self.node.lineno)
-
-
-@dataclass(frozen=True, eq=False)
-class Constant:
-    """A constant of the file, with its value and what that was made of."""
-
-    node: ast.stmt
-    value: Value
-    uses: dict[str, ast.stmt]
-
-
-class Module:
-    """The top level of a file: functions and constants, compiled when they are used."""
+    Raises ProgramError if it holds anything else.
+    """
 
     def __init__(self, source: str, origin: str) -> None:
         self.origin = origin
         self.functions: dict[str, ast.FunctionDef] = {}
         self.constants: dict[str, Constant] = {}
-        self.compiled: dict[str, Function] = {}
+        self.compiled: dict[str, CompiledFunction] = {}
         self.active: list[str] = []
         tree = parse(source, origin)
         for node in tree.body:
             self._top_level(node)
 
     def refuse(self, node: Any, what: str, mend: str = "") -> ProgramError:
+        """Return the error that says what is wrong at a node, and how to mend it."""
         return ProgramError(f"{self.origin}:{getattr(node, 'lineno', 1)}", what, mend)
 
     def _top_level(self, node: ast.stmt) -> None:
@@ -67,10 +49,10 @@ class Module:
                 | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
             ):
                 self._fresh(node, name)
-                compiler = Expressions(self, Scope(set()))
+                compiler = Calls(self, Scope(set()))
                 run = compiler.expression(value, 0)
                 try:
-                    self.constants[name] = Constant(node, run({}, Machine()), self.all_uses(compiler.uses))
+                    self.constants[name] = Constant(node, run({}, Execution()), self.all_uses(compiler.uses))
                 except ProgramFault as fault:
                     raise self.refuse(node, f"the constant {name!r} {fault}", "mend it") from None
                 except NATIVE as e:
@@ -87,8 +69,8 @@ class Module:
                     node, f"{what} is outside the subset", mend or "a file holds functions and constants"
                 )
 
-    def all_uses(self, uses: dict[str, ast.stmt]) -> dict[str, ast.stmt]:
-        """With what the used functions and constants use themselves."""
+    def all_uses(self, uses: Mapping[str, ast.stmt]) -> dict[str, ast.stmt]:
+        """Return `uses` with everything that the functions and constants in it use themselves."""
         found = dict(uses)
         for name in uses:
             found |= self.compiled[name].uses if name in self.functions else self.constants[name].uses
@@ -102,7 +84,11 @@ class Module:
         if name in BUILTINS:
             raise self.refuse(node, f"{name!r} would hide the built-in function", "rename it")
 
-    def function(self, name: str, call: ast.AST | None = None) -> Function:
+    def function(self, name: str, call: ast.AST | None = None) -> CompiledFunction:
+        """Compile a function of the file, once.  `call` is where it is called from.
+
+        Raises ProgramError if it is outside the subset, or calls itself.
+        """
         if name in self.compiled:
             return self.compiled[name]
         node = self.functions[name]
@@ -114,7 +100,7 @@ class Module:
         try:
             if len(self.active) > DEPTH_LIMIT // 4:
                 raise self.refuse(node, "functions call each other too deeply", "put some of them together")
-            self.compiled[name] = compile_function(self, node)
+            self.compiled[name] = _compile(self, node)
         except RecursionError:
             raise self.refuse(node, "the source is nested too deeply", "split it into statements") from None
         finally:
@@ -122,29 +108,30 @@ class Module:
         return self.compiled[name]
 
 
-def compile_function(module: Module, node: ast.FunctionDef) -> Function:
+def _compile(file: ProgramFile, node: ast.FunctionDef) -> CompiledFunction:
+    """Compile a function.  Raises ProgramError if it is outside the subset."""
     a = node.args
     if node.decorator_list:
-        raise module.refuse(node, "a decorator is outside the subset", "leave it out")
+        raise file.refuse(node, "a decorator is outside the subset", "leave it out")
     if a.posonlyargs or a.kwonlyargs or a.vararg or a.kwarg:
-        raise module.refuse(node, "only plain parameters are in the subset", "leave out *, ** and /")
+        raise file.refuse(node, "only plain parameters are in the subset", "leave out *, ** and /")
     if a.defaults:
-        raise module.refuse(node, "a default argument is outside the subset", "use a constant of the file")
+        raise file.refuse(node, "a default argument is outside the subset", "use a constant of the file")
     if getattr(node, "type_params", None):
-        raise module.refuse(node, "type parameters are outside the subset", "leave them out")
+        raise file.refuse(node, "type parameters are outside the subset", "leave them out")
     parameters = tuple(p.arg for p in a.args)
     if len(set(parameters)) < len(parameters):
-        raise module.refuse(node, f"two parameters of {node.name!r} have one name", "rename one of them")
+        raise file.refuse(node, f"two parameters of {node.name!r} have one name", "rename one of them")
     bound = names_bound(*node.body) | set(parameters)
     for name in sorted(bound):
         if name in BUILTINS:
-            raise module.refuse(
+            raise file.refuse(
                 node,
                 f"{node.name!r} binds {name!r}, which hides the function of that name",
                 "rename the variable",
             )
         if name.startswith("__"):
-            raise module.refuse(node, f"the name {name!r} is outside the subset", "rename it")
-    compiler = Statements(module, Scope(bound), Liveness(node.body))
+            raise file.refuse(node, f"the name {name!r} is outside the subset", "rename it")
+    compiler = Statements(file, Scope(bound), Liveness(node.body))
     body = compiler.block(node.body, 0)
-    return Function(node, parameters, body, module.all_uses(compiler.uses))
+    return CompiledFunction(node, parameters, body, file.all_uses(compiler.uses))

@@ -1,0 +1,169 @@
+"""Unknown tokens: values that let a program run when only the word's length is known.
+
+A `Tokens` value stands for a slice of the word.  Looking at its tokens asks the current run for the outcome
+of a pass (`passes.py`).  `sweep.py` runs programs with them to build automata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .items import Items, Known, TokenItems, Zipped
+from .operations import NOTHING, Fold
+from .passes import FoldQuery, NeedsLength, NotAPass, fold_over
+from .values import Execution, Unknown, Value
+
+
+class Context:
+    """The lengths that the word may have, and the run that is going on now, which is asked about tokens."""
+
+    def __init__(self, shortest: int, longest: int) -> None:
+        self.shortest, self.longest = shortest, longest
+        self.run = Execution()
+
+    def tokens(self) -> Tokens:
+        """Return the whole word."""
+        return Tokens(self, range(self.longest))
+
+
+def _refusing(what: str) -> Callable[..., Any]:
+    def refuse(*_: Any) -> Any:
+        raise NotAPass(what)
+
+    return refuse
+
+
+class Tokens(Unknown):
+    """The tokens at some positions of an unknown word.
+
+    Behaves as the tuple that it stands for, or raises NotAPass.
+
+    Positions behind the end of a shorter word do not exist.  Whatever depends on their number raises
+    NeedsLength.
+    """
+
+    __slots__ = ("context", "positions")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, context: Context, positions: range) -> None:
+        self.context, self.positions = context, positions
+
+    @property
+    def key(self) -> Any:
+        """Return a hashable key: lengths and positions."""
+        context, positions = self.context, self.positions
+        return ("tokens", context.shortest, context.longest, positions.start, positions.stop, positions.step)
+
+    @property
+    def settled(self) -> bool:
+        """Return whether all positions exist in every word."""
+        return not self.positions or max(self.positions[0], self.positions[-1]) < self.context.shortest
+
+    @property
+    def items(self) -> TokenItems:
+        """Return the tokens as items of a loop."""
+        return TokenItems(self, self.positions)
+
+    def __len__(self) -> int:
+        if not self.settled:
+            raise NeedsLength
+        return len(self.positions)
+
+    def __getitem__(self, index: Any) -> Any:
+        parts = (index.start, index.stop, index.step) if isinstance(index, slice) else (index,)
+        if any(isinstance(i, int) and i < 0 for i in parts) and not self.settled:
+            raise NeedsLength
+        if isinstance(index, slice):
+            return Tokens(self.context, self.positions[index])
+        if not isinstance(index, int):
+            return ()[index]  # raises the TypeError of a tuple
+        try:
+            position = self.positions[index]
+        except IndexError:
+            return ()[index]
+        visible = self.context.run.visible
+        if visible is not None and position in visible:
+            return visible[position]
+
+        def finish(acc: Any) -> Value:
+            if acc is NOTHING:  # the word ends before the position
+                raise IndexError("tuple index out of range")
+            return acc
+
+        first = Fold("first", lambda acc, v, m: (v, True), finish)
+        return self._ask(first, None, range(position, position + 1), NOTHING)
+
+    def __contains__(self, value: Value) -> bool:
+        return self._ask(
+            Fold("in", lambda acc, v, m: (True, True) if v == value else (False, False), bool), value
+        )
+
+    def count(self, value: Value) -> int:
+        """Return how many tokens equal the value."""
+        return self._ask(Fold("count", lambda acc, v, m: (acc + (v == value), False), int), value, start=0)
+
+    def index(self, value: Value) -> int:
+        """Return the first index of the value.  The program raises ValueError if there is none."""
+
+        def finish(acc: tuple[int, bool]) -> int:
+            return acc[0] if acc[1] else ().index(value)
+
+        def step(acc: tuple[int, bool], v: Value, m: Execution) -> tuple[tuple[int, bool], bool]:
+            return ((acc[0], True), True) if v == value else ((acc[0] + 1, False), False)
+
+        return self._ask(Fold("index", step, finish), value, start=(0, False))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Tokens):
+            if self.positions == other.positions:
+                return True
+            if len(self) != len(other):
+                return False
+            raise NotAPass("compares two slices of the tokens")
+        if not isinstance(other, tuple) or len(self) != len(other):
+            return False
+        return all(bool(self[i] == other[i]) for i in range(len(other)))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def _ask(self, fold: Fold, extra: Value, positions: range | None = None, start: Any = False) -> Any:
+        tokens = self if positions is None else Tokens(self.context, positions)
+        return fold_over(FoldQuery(fold, start, tokens.items, extra=extra), self.context.run)
+
+    __iter__ = _refusing("walks over the tokens outside a for loop or a generator")
+    __add__ = __radd__ = _refusing("adds to the tokens")
+    __mul__ = __rmul__ = _refusing("repeats the tokens")
+    __lt__ = __le__ = __gt__ = __ge__ = _refusing("orders the tokens as a tuple")
+    __str__ = __repr__ = _refusing("turns the tokens into a string")
+
+
+def items_of(value: Any) -> Any:
+    """Return unknown tokens as items of a loop, and any other value as it is."""
+    return value.items if isinstance(value, Tokens) else value
+
+
+def enumerated(value: Any, start: int = 0) -> Any:
+    """Return enumerate(value, start), as items if the value is unknown."""
+    value = items_of(value)
+    if isinstance(value, Items):
+        enumerate((), start)  # raises what CPython raises
+        return Zipped((Known(range(int(start), int(start) + len(value))), value))
+    return enumerate(value, start)
+
+
+def zipped(values: list[Any]) -> Any:
+    """Return zip(*values), as items if some value is unknown.
+
+    Raises NotAPass if the others cannot be indexed.
+    """
+    values = [items_of(v) for v in values]
+    if not any(isinstance(v, Items) for v in values):
+        return zip(*values, strict=False)
+    for v in values:
+        if not isinstance(v, Items | tuple | str | range):
+            iter(v)
+            raise NotAPass("zips the tokens with an iterator")
+    shortest = min(len(v) for v in values if isinstance(v, Items))  # len() of a range may fail
+    return Zipped(tuple(v if isinstance(v, Items) else Known(v[:shortest]) for v in values))
