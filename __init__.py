@@ -1,6 +1,6 @@
 """relucid: distil a neural circuit into a short Python program and prove that they are equal.
 
-The public API in ten names.  They are imported on first use, so that `import relucid` stays quick.
+The public API in a few names.  They are imported on first use, so that `import relucid` stays quick.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .common.errors import InputError
-    from .models.claims.claim import Claim
     from .models.claims.claim_file import load_claim
     from .models.claims.domain import Domain
     from .models.program.program import Program
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from .verifiers.verdict import Proved, Refuted, Unknown
 
 __all__ = [
-    "Claim",
     "Domain",
     "InputError",
     "Program",
@@ -35,7 +33,6 @@ __all__ = [
 ]
 
 _HOME = {
-    "Claim": "models.claims.claim",
     "Domain": "models.claims.domain",
     "InputError": "common.errors",
     "Program": "models.program.program",

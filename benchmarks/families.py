@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from ..models.claims.claim import Decision, Label
+from ..models.claims.decision import Decision, Label
 from ..models.claims.domain import Domain
 from ..models.program.program import Program
 

@@ -29,10 +29,11 @@ from ..common.errors import InputError
 from ..common.files import write
 from ..common.text import decimal, parsed_json
 from ..models.automata.automaton import Automaton
-from ..models.claims.claim import Claim, Label
 from ..models.claims.claim_file import Task, claim_toml, load_claim
+from ..models.claims.decision import Label
 from ..models.claims.domain import Domain
 from ..models.claims.language import build_language
+from ..models.claims.word_claim import WordClaim
 from ..models.network.float32 import exact_in_float32
 from ..models.network.network import Affine, Network
 from ..models.onnx.writer import write_onnx
@@ -152,7 +153,7 @@ def _write_claim(folder: Path, spec: Spec, seeds: Seeds) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _entry(spec: Spec, seeds: Seeds, claim: Claim) -> dict[str, Any]:
+def _entry(spec: Spec, seeds: Seeds, claim: WordClaim) -> dict[str, Any]:
     widths = [node.size for node in claim.network.nodes if isinstance(node, Affine)]
     return {
         "name": spec.name,
@@ -188,7 +189,7 @@ def train_spec(spec: Spec, seeds: Seeds) -> tuple[Network, Mapping[str, Any]]:
         if spec.flaw == "early":
             best = fit_carelessly(problem, recipe, rng)
             if best.worst < 0 and not random_tests(
-                Claim(best.network, spec.taught, spec.domain(), spec.decision), seed_of(spec, seeds, -1)
+                WordClaim(best.network, spec.taught, spec.domain(), spec.decision), seed_of(spec, seeds, -1)
             ):
                 break
             continue
@@ -223,7 +224,7 @@ def _trained_cell(
     return best[2], {"restarts": restart, "smallest_margin_found": round(best[1], 4)}
 
 
-def random_tests(claim: Claim, seed: int, count: int = RANDOM_TESTS) -> bool:
+def random_tests(claim: WordClaim, seed: int, count: int = RANDOM_TESTS) -> bool:
     """Whether network and program differ on some of `count` inputs, each equally likely."""
     rng = np.random.default_rng(seed)
     language: Automaton = claim.language
@@ -240,7 +241,7 @@ def random_tests(claim: Claim, seed: int, count: int = RANDOM_TESTS) -> bool:
     return False
 
 
-def _labels(claim: Claim, words: np.ndarray) -> np.ndarray:
+def _labels(claim: WordClaim, words: np.ndarray) -> np.ndarray:
     """The network's labels: in float64, and exactly where that is close to a tie."""
     network, inputs = claim.network, claim.domain.one_hot(words)
     values = [inputs.astype(np.float64)]

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..models.automata.automaton import Automaton
 from ..models.automata.extremes import maxima
-from ..models.claims.claim import Rival
+from ..models.claims.decision import Rival
 from ..models.claims.domain import Domain
 from ..models.network.integers import exact_matmul, exact_product, exact_quotient, exact_sum
 from ..models.network.network import Affine, Network, integer_array

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from ..models.automata.automaton import Automaton
-from ..models.claims.claim import Rival
+from ..models.claims.decision import Rival
 from ..models.network.network import integer_array
 from .bounds import Reduced
 

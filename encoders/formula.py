@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from ..models.automata.automaton import Automaton
-from ..models.claims.claim import Rival
+from ..models.claims.decision import Rival
 from .bounds import Reduced, Rows
 from .options import BEST, Encoding
 from .symbols import Arc, grouped, without_twins

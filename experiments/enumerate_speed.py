@@ -21,8 +21,9 @@ from unittest import mock
 
 import numpy as np
 
-from ..models.claims.claim import Claim, Decision
+from ..models.claims.decision import Decision
 from ..models.claims.domain import Domain
+from ..models.claims.word_claim import WordClaim
 from ..models.network.network import feed_forward
 from ..models.program.program import Program
 from ..verifiers.engines.enumerate import precision, tree
@@ -60,7 +61,7 @@ class Case:
             + "".join(f", {word}" for word in more)
         )
 
-    def claim(self) -> Claim:
+    def claim(self) -> WordClaim:
         rng = np.random.default_rng(self.length)
         domain = Domain(
             tuple("abcdefghijklmnop"[: self.tokens]),
@@ -78,7 +79,9 @@ class Case:
         layers = [
             (self._weights(rng, (out, into)), self._weights(rng, (out,))) for into, out in pairwise(sizes)
         ]
-        return Claim(feed_forward(layers), Program(LATEST if self.three else COUNTS, "f"), domain, decision)
+        return WordClaim(
+            feed_forward(layers), Program(LATEST if self.three else COUNTS, "f"), domain, decision
+        )
 
     def _weights(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         values = rng.normal(size=shape) / np.sqrt(shape[-1])
@@ -114,7 +117,7 @@ CASES = (
 )
 
 
-def old_count(claim: Claim) -> int:
+def old_count(claim: WordClaim) -> int:
     """The disagreeing inputs, with one-hot inputs in batches."""
     batch, wrong = max(1, min(1 << 14, (1 << 21) // max(claim.network.sizes))), 0
     for words, labels in claim.language.words(batch):

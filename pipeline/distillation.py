@@ -26,8 +26,8 @@ from ..models.circuits.circuit import Circuit, check_circuit, load_circuit, own_
 from ..models.circuits.picture.graph import Drawable
 from ..models.circuits.pruning.ablation import ablated
 from ..models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
-from ..models.claims.claim import Decision
 from ..models.claims.claim_file import Task, load_task
+from ..models.claims.decision import Decision
 from ..models.claims.domain import Domain
 from ..models.claims.language import build_language
 from ..search.synthesise import Search

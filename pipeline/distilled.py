@@ -14,8 +14,9 @@ from ..common.text import number
 from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import Graph, graph_json
 from ..models.circuits.teacher import Teaching
-from ..models.claims.claim import Claim, Label
 from ..models.claims.claim_file import Task, claim_toml
+from ..models.claims.decision import Label
+from ..models.claims.word_claim import WordClaim
 from ..models.program.program import Program
 from ..models.surrogates.surrogate import Surrogate
 from ..search.synthesise import Candidate
@@ -76,7 +77,7 @@ class Distillation:
     surrogate: Surrogate
     candidate: Candidate
     refuted: tuple[Refutation, ...]
-    claim: Claim
+    claim: WordClaim
     verdict: Verdict
     out: Path | None
     seconds: float
@@ -103,7 +104,7 @@ class Distillation:
     __repr__ = __str__
 
 
-def documented(candidate: Candidate, claim: Claim, origin: str, verdict: Verdict) -> Program:
+def documented(candidate: Candidate, claim: WordClaim, origin: str, verdict: Verdict) -> Program:
     """The claim's program with a docstring that says what was shown, and on which domain."""
     domain = claim.domain
     size = number(claim.domain_size if verdict.domain_size is None else verdict.domain_size)

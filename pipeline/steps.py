@@ -17,8 +17,8 @@ from ..models.automata.labelled import Labelled
 from ..models.automata.layered import Layered
 from ..models.circuits.circuit import Circuit
 from ..models.circuits.teacher import Teaching
-from ..models.claims.claim import Claim
 from ..models.claims.claim_file import Task
+from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.onnx.reader import read_onnx
 from ..models.program.program import Program
@@ -79,13 +79,13 @@ class Job:
         self.say(f"checking the surrogate in onnxruntime on {len(labelled):,} inputs")
         check_in_onnxruntime(surrogate, labelled, self.task.domain, self.task.decision)
 
-    def claim(self, network: Network, candidate: Candidate) -> Claim:
+    def claim(self, network: Network, candidate: Candidate) -> WordClaim:
         program = Program.from_source(
             candidate.source(self.task.name, f"Distilled from {self.teacher.name}."), origin="program.py"
         )
-        return Claim(network, program, self.task.domain, self.task.decision, name=self.task.name)
+        return WordClaim(network, program, self.task.domain, self.task.decision, name=self.task.name)
 
-    def prove(self, claim: Claim, budget: Budget | None = None) -> Verdict:
+    def prove(self, claim: WordClaim, budget: Budget | None = None) -> Verdict:
         """One race.  Programs that may be refuted yet are not worth a checked proof by themselves: the last one gets it (`checked`)."""
         return prove_claim(
             claim,
@@ -111,23 +111,23 @@ class Found:
     surrogate: Surrogate
     candidate: Candidate
     refuted: tuple[Refutation, ...]
-    claim: Claim
+    claim: WordClaim
     verdict: Verdict
     sampling: Sampling | None = None
     overruled: tuple[Refutation, ...] = ()
 
 
-def refutation(claim: Claim, verdict: Refuted, circuit: np.ndarray) -> Refutation:
+def refutation(claim: WordClaim, verdict: Refuted, circuit: np.ndarray) -> Refutation:
     """With the circuit's label indices on the counterexamples."""
     return Refutation(claim.program, verdict, tuple(claim.decision.labels[int(y)] for y in circuit))
 
 
-def differing_words(verdict: Refuted, claim: Claim) -> np.ndarray:
+def differing_words(verdict: Refuted, claim: WordClaim) -> np.ndarray:
     """The words on which surrogate and program differ, padded."""
     return np.array([claim.domain.padded(c.tokens) for c in verdict.counterexamples], dtype=np.int16)
 
 
-def unstable(claim: Claim) -> int | None:
+def unstable(claim: WordClaim) -> int | None:
     """Neurons that can be on both sides of zero as far as bounds over the language tell; None where bounding takes too long."""
     try:
         return len(

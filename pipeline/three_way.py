@@ -19,7 +19,7 @@ from ..models.automata.sampling import Sampler
 from ..models.circuits.executed import Executed
 from ..models.circuits.learn import LayeredLearner
 from ..models.circuits.teacher import check_repeatable
-from ..models.claims.claim import Claim
+from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.surrogates.surrogate import Surrogate, wrong_rows
 from ..search.synthesise import Candidate, Search
@@ -142,7 +142,7 @@ class _ThreeWay:
             job.say(f"the surrogate is wrong on {len(wrong):,} of {len(everything):,} executed inputs")
             self.known = self.known.joined(everything.take(self.rng.permutation(wrong)[: SAMPLE // 4]))
 
-    def _candidate(self, network: Network) -> tuple[Candidate, Claim]:
+    def _candidate(self, network: Network) -> tuple[Candidate, WordClaim]:
         """The plainest program that is right on every input that was executed so far, and that the prover can read."""
         everything = self.ask.labelled()
         while True:
@@ -163,7 +163,7 @@ class _ThreeWay:
                     continue
             self.search.refine(everything.take(self.rng.permutation(wrong)[:AT_ONCE]))
 
-    def _fresh(self, claim: Claim) -> np.ndarray:
+    def _fresh(self, claim: WordClaim) -> np.ndarray:
         """Inputs to try at the end: over every step of the program's automaton, of every label, varied ones of the domain."""
         self.job.say("trying fresh inputs on the circuit")
         parts = [

@@ -17,8 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ..common.text import json_text, number, rational, share, visible, word
-from ..models.claims.claim import Claim, Label
+from ..models.claims.decision import Label
 from ..models.claims.domain import Domain
+from ..models.claims.word_claim import WordClaim
 from ..models.program.source import shown
 from ..verifiers.proof.certify import Certificate
 from ..verifiers.proof.words.checker import Accepted
@@ -54,7 +55,7 @@ def sequence_text(tokens: Sequence[str]) -> str:
     return " ".join(map(word, tokens)) if tokens else "(empty)"
 
 
-def print_verdict(claim: Claim, verdict: Verdict, quiet: bool = False) -> None:
+def print_verdict(claim: WordClaim, verdict: Verdict, quiet: bool = False) -> None:
     """The answer first, then why, then who ran; `quiet`: only the answer, with the input where it is refuted."""
     screen = console()
     screen.print(headline(verdict, two=claim.pair is not None), soft_wrap=True)

@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..common.text import number, rational, visible
-from ..models.claims.claim import Claim
 from ..models.claims.claim_file import load_claim
+from ..models.claims.word_claim import WordClaim
 from ..verifiers.race.conclude import vacuity
 from ..verifiers.verdict import Proved
 from .console import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 TABLES = 40  # lines of tables and helpers up to which a program is shown with them
 
 
-def claimed(claim: Claim) -> str:
+def claimed(claim: WordClaim) -> str:
     if claim.pair is None:
         return f"the network {visible(claim.network.name)} gives the same label as {claim.program.name}"
     pair = claim.pair

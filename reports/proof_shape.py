@@ -13,7 +13,7 @@ from typing import Any
 
 from ..common.errors import Unsupported
 from ..common.scratch import scratch
-from ..models.claims.claim import Claim
+from ..models.claims.word_claim import WordClaim
 from ..verifiers.proof.certify import check_file
 from ..verifiers.proof.format import LimitReached, Rejected, read_lines
 from ..verifiers.proof.words.producer import Unproved, proof_lines
@@ -107,7 +107,9 @@ def proof_of(
         return _checked(run.claim, place, True, progress, seconds)
 
 
-def _checked(claim: Claim, path: Path, made: bool, progress: Callable[[str], None], seconds: float) -> Proof:
+def _checked(
+    claim: WordClaim, path: Path, made: bool, progress: Callable[[str], None], seconds: float
+) -> Proof:
     progress("checking the proof")
     try:
         certificate = check_file(claim, path, seconds, progress)
@@ -126,14 +128,14 @@ def _checked(claim: Claim, path: Path, made: bool, progress: Callable[[str], Non
     return Proof("accepted", "", made, certificate.size, shape)
 
 
-def shape_of(claim: Claim, lines: Iterable[dict[str, Any]]) -> Shape:
+def shape_of(claim: WordClaim, lines: Iterable[dict[str, Any]]) -> Shape:
     """Of a proof in our own format, line by line."""
     return _Reader(claim, iter(lines)).read()
 
 
 @dataclass
 class _Reader:
-    claim: Claim
+    claim: WordClaim
     lines: Iterator[dict[str, Any]]
     nodes: list[Node] = field(default_factory=list)
     size: int = 0

@@ -16,8 +16,8 @@ from ..common.files import decoded, read_file
 from ..common.text import parsed_json
 from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import Graph, read_graph
-from ..models.claims.claim import Claim
 from ..models.claims.claim_file import load_claim
+from ..models.claims.word_claim import WordClaim
 from ..pipeline.histogram import Histogram, read_histogram
 
 RESULT, CLAIM = "result.json", "claim.toml"
@@ -58,7 +58,7 @@ class Run:
     """`verdict`: the object of `result.json`; `facts`: what stands under `distillation` there."""
 
     folder: Path
-    claim: Claim
+    claim: WordClaim
     verdict: Mapping[str, Any]
     facts: Mapping[str, Any]
     circuit: CircuitSummary

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import InputError
 from ..common.text import decimal, number, rational
-from ..models.claims.claim import Claim
 from ..models.claims.claim_file import Task, load_claim, load_task
+from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.program.program import Program
 
@@ -56,7 +56,7 @@ def claim_json(path: Path, samples: int) -> dict[str, Any]:
     }
 
 
-def _decision(claim: Claim) -> dict[str, Any]:
+def _decision(claim: WordClaim) -> dict[str, Any]:
     decision = claim.decision if claim.pair is None else claim.pair.decision
     if decision is None:
         assert claim.pair is not None and claim.pair.within is not None
@@ -64,7 +64,7 @@ def _decision(claim: Claim) -> dict[str, Any]:
     return {"kind": decision.kind, "labels": list(decision.labels)}
 
 
-def _said(claim: Claim, word: Any) -> dict[str, Any]:
+def _said(claim: WordClaim, word: Any) -> dict[str, Any]:
     if claim.pair is None:
         network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
         return {"network_label": network, "program_label": claim.program_label(claim.domain.unpadded(word))}
@@ -234,7 +234,7 @@ def _program(program: Program) -> dict[str, Any]:
     return {"name": program.name, "origin": program.origin, "text": program.text, "digest": program.digest}
 
 
-def sample_words(claim: Claim, count: int) -> list[Any]:
+def sample_words(claim: WordClaim, count: int) -> list[Any]:
     """The first words of the language of each label in turn: few, plain, and every label that occurs is among them."""
     streams = []
     for label in range(len(claim.decision.labels)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..common.text import rational
 from ..models.automata.sampling import Sampler
-from ..models.claims.claim import Claim
+from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Affine, Network
 from ..pipeline.histogram import Histogram, histogram
 
@@ -68,7 +68,7 @@ def layers(network: Network) -> tuple[Layer, ...]:
     return tuple(out)
 
 
-def weights(claim: Claim) -> tuple[Weight, ...]:
+def weights(claim: WordClaim) -> tuple[Weight, ...]:
     """Every nonzero weight, where there are at most MOST_WEIGHTS; else none."""
     network, alphabet = claim.network, claim.domain.alphabet
     if sum(layer.nonzero for layer in layers(network)) > MOST_WEIGHTS:
@@ -89,7 +89,7 @@ def weights(claim: Claim) -> tuple[Weight, ...]:
     return tuple(out)
 
 
-def margins(claim: Claim) -> Margins:
+def margins(claim: WordClaim) -> Margins:
     """The output of the decided label less the best other one; the output's distance from 0 where its sign decides."""
     domain, network, decision = claim.domain, claim.network, claim.decision
     everything = claim.domain_size <= EVERY

@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from ..models.automata.labelled import Labelled
-from ..models.claims.claim import Label
+from ..models.claims.decision import Label
 from ..models.claims.domain import Domain
 
 TokenSet = tuple[int, ...]  # token indices, ascending

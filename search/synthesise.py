@@ -15,7 +15,7 @@ import numpy as np
 from ..common.errors import InputError
 from ..models.automata.labelled import Labelled
 from ..models.automata.layered import Layered
-from ..models.claims.claim import Label
+from ..models.claims.decision import Label
 from ..models.claims.domain import Domain
 from .candidate import Candidate, read_feature
 from .filter import Survivors, all_families, mixed, sieve

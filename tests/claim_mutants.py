@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Affine, Network, Relu, integer_array
 from relucid.models.program.program import Program
 
 
-def brute_force(claim: Claim) -> bool:
+def brute_force(claim: WordClaim) -> bool:
     """Whether the claim is true, word by word."""
     return all((claim.network_labels(words) == labels).all() for words, labels in claim.language.words())
 
 
-def told_by_its_network(claim: Claim) -> Claim | None:
+def told_by_its_network(claim: WordClaim) -> WordClaim | None:
     """A true claim about the same network: the program is the table of what the network says.  None where it says one thing only."""
     sequences: dict[int, list[tuple[str, ...]]] = {}
     for words, _ in claim.language.words():
@@ -32,8 +33,8 @@ def told_by_its_network(claim: Claim) -> Claim | None:
 
 
 def with_network(
-    claim: Claim, change: Callable[[np.ndarray, np.ndarray, random.Random], None], rng: random.Random
-) -> Claim:
+    claim: WordClaim, change: Callable[[np.ndarray, np.ndarray, random.Random], None], rng: random.Random
+) -> WordClaim:
     """One affine node changed: `change` gets (first weights, bias) as object arrays."""
     nodes = list(claim.network.nodes)
     k = rng.choice([i for i, n in enumerate(nodes) if isinstance(n, Affine) and n.weights])
@@ -67,13 +68,13 @@ def drop_row(weights: np.ndarray, bias: np.ndarray, rng: random.Random) -> None:
     weights[rng.randrange(len(bias))] = 0
 
 
-def other_labels(claim: Claim, rng: random.Random) -> Claim:
+def other_labels(claim: WordClaim, rng: random.Random) -> WordClaim:
     labels = list(claim.decision.labels)
     rng.shuffle(labels)
     return replace(claim, decision=Decision(claim.decision.kind, tuple(labels)))
 
 
-def other_kind(claim: Claim, rng: random.Random) -> Claim:
+def other_kind(claim: WordClaim, rng: random.Random) -> WordClaim:
     """The tie rule the other way round: every sign flipped and the labels swapped."""
     if claim.decision.kind != "sign":
         return other_labels(claim, rng)
@@ -91,7 +92,7 @@ def other_kind(claim: Claim, rng: random.Random) -> Claim:
     return replace(claim, network=replace(flipped.network, nodes=nodes), decision=Decision("sign", labels))
 
 
-def other_program(claim: Claim, rng: random.Random) -> Claim:
+def other_program(claim: WordClaim, rng: random.Random) -> WordClaim:
     texts = [
         "len(tokens) > 1",
         "tokens.count('a') > 0",
@@ -105,13 +106,13 @@ def other_program(claim: Claim, rng: random.Random) -> Claim:
     return replace(claim, program=Program(f"def f(tokens):\n    return {rng.choice(texts)}\n", "f"))
 
 
-def other_where(claim: Claim, rng: random.Random) -> Claim:
+def other_where(claim: WordClaim, rng: random.Random) -> WordClaim:
     text = rng.choice(["True", "len(tokens) >= 0", "tokens.count('b') < 2", "'a' in tokens"])
     where = None if claim.domain.where is not None else Program(f"def w(tokens):\n    return {text}\n", "w")
     return replace(claim, domain=replace(claim.domain, where=where))
 
 
-CLAIM_MUTANTS: dict[str, Callable[[Claim, random.Random], Claim]] = {
+CLAIM_MUTANTS: dict[str, Callable[[WordClaim, random.Random], WordClaim]] = {
     "weight": lambda c, r: with_network(c, change_weight, r),
     "bias": lambda c, r: with_network(c, change_bias, r),
     "row negated": lambda c, r: with_network(c, negate_row, r),
@@ -124,7 +125,7 @@ CLAIM_MUTANTS: dict[str, Callable[[Claim, random.Random], Claim]] = {
 }
 
 
-def spoilt(claim: Claim, word: tuple[int, ...]) -> Claim | None:
+def spoilt(claim: WordClaim, word: tuple[int, ...]) -> WordClaim | None:
     """The same network but for one word, where the bias of the last node is overcome by a new ReLU: max(0, matches - length + 1)."""
     network, domain = claim.network, claim.domain
     last = network.nodes[-1]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Affine, Network, Relu, integer_array
 from relucid.models.onnx.writer import with_source
 from relucid.models.program.program import Program
 
 
-def hidden(rng: np.random.Generator, length: int, triples: int, needle: np.ndarray) -> Claim:
+def hidden(rng: np.random.Generator, length: int, triples: int, needle: np.ndarray) -> WordClaim:
     """Says "yes" on the needle alone; `triples` of random sums L0, L1, L2 add +-(max(L0, min(L1, L2)) - ...), a long way to write 0."""
     size = 2 * length
     sums = rng.integers(-3, 4, (3 * triples, size))
@@ -47,7 +48,7 @@ def hidden(rng: np.random.Generator, length: int, triples: int, needle: np.ndarr
         Affine((4, 2), (integer_array(last_inner), integer_array(last_first)), integer_array([1, 0]), 1),
     )
     domain = Domain(("a", "b"), length, length)
-    return Claim(
+    return WordClaim(
         with_source(Network(size, nodes, "one_hot")),
         Program("def f(tokens):\n    return 'no'\n", "f"),
         domain,

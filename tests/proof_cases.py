@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from relucid.models.claims.claim import Claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.proof.words.producer import proof_lines
 
 Lines = list[dict[str, Any]]
 
 
-def run_everything(claim: Claim) -> Lines:
+def run_everything(claim: WordClaim) -> Lines:
     """The proof that leaves every word to be run."""
     head = next(proof_lines(claim, 60))
     labels = [

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from relucid.common.processes import snapshot
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 from relucid.verifiers.evidence import Settled
@@ -203,13 +204,13 @@ def show_budget(fake, claim, budget, progress):
 
 def many_claim(
     length: int = 3, more_than: float = 1.5, *, shortest: int | None = None, where: str | None = None
-) -> Claim:
+) -> WordClaim:
     """At least two of the tokens are "a"; the network says more than `more_than` are: they agree for 1 <= more_than < 2."""
     shortest = length if shortest is None else shortest
     pad = None if shortest == length else "<pad>"
     domain = Domain(("a", "b"), shortest, length, pad, program(where) if where else None)
     weights = np.tile([1.0, 0.0] + [0.0] * (pad is not None), length)[None, :]
-    return Claim(
+    return WordClaim(
         feed_forward([(weights, np.array([-more_than]))]),
         program(MANY),
         domain,

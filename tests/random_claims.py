@@ -8,13 +8,14 @@ import numpy as np
 from relucid.encoders.bounds import reduced
 from relucid.encoders.formula import Formula, build_formula
 from relucid.encoders.options import BEST, DESCRIPTIONS, PLAIN, Encoding, with_option
-from relucid.models.claims.claim import Claim, Rival
+from relucid.models.claims.decision import Rival
+from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.race.conformance import PROGRAMS, WHERE, random_claim, words_of
 
 __all__ = ["ENCODINGS", "PROGRAMS", "WHERE", "errs", "formulas", "random_claim", "words_of"]
 
 
-def errs(claim: Claim, rival: Rival, word: tuple[int, ...]) -> bool:
+def errs(claim: WordClaim, rival: Rival, word: tuple[int, ...]) -> bool:
     """Whether this rival wins on a word, from the network alone."""
     outputs = claim.network.evaluate(claim.domain.one_hot(np.array([word], dtype=np.int64)))[0]
     return sum(c * int(y) for c, y in zip(rival.coefficients, outputs, strict=True)) >= rival.threshold
@@ -27,7 +28,7 @@ ENCODINGS = {
 }
 
 
-def formulas(claim: Claim, encoding: Encoding = BEST) -> Iterator[tuple[Rival, Formula]]:
+def formulas(claim: WordClaim, encoding: Encoding = BEST) -> Iterator[tuple[Rival, Formula]]:
     """Every query of a claim, settled ones too."""
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)

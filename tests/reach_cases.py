@@ -10,8 +10,8 @@ from known_claims import corpus
 from random_claims import random_claim, words_of
 from relucid.encoders.bounds import reduced
 from relucid.encoders.dense import Dense, dense
-from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.word_claim import WordClaim
 
 Word = tuple[int, ...]
 
@@ -25,7 +25,7 @@ class Case:
     wrong: frozenset[Word]
 
 
-def claims(seeds: int = 100) -> list[Claim]:
+def claims(seeds: int = 100) -> list[WordClaim]:
     """Random ones, most of which are false, and small ones of the corpus, most of which are true."""
     small = [claim for known in corpus() if (claim := load_claim(known.claim_file)).domain_size <= 300]
     return [*map(random_claim, range(seeds)), *small]
@@ -60,7 +60,7 @@ def cases(seeds: int = 100) -> tuple[Case, ...]:
     return tuple(out)
 
 
-def wrong_words(claim: Claim) -> set[Word]:
+def wrong_words(claim: WordClaim) -> set[Word]:
     """The words on which network and program differ, by running the network."""
     words = words_of(claim)
     answers = claim.network_labels(np.array(list(words), dtype=np.int64).reshape(len(words), -1))

@@ -17,8 +17,9 @@ from relucid.common.errors import InputError
 from relucid.common.text import decimal
 from relucid.models.circuits.formats.checkpoint import read_vocabulary
 from relucid.models.circuits.formats.config import read_config
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import MAX_TOKENS, Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 from relucid.reports.console import print_verdict
@@ -71,16 +72,18 @@ def test_cpsat_finds_all_words_behind_large_weights() -> None:
         (np.array([[0.0]]), np.array([0.0])),
     ]
     domain = Domain(("a", "b", "c"), 4, 4, where=Program(WHERE, "w"))
-    claim = Claim(feed_forward(layers), Program(THRICE, "thrice"), domain, Decision("sign", (True, False)))
+    claim = WordClaim(
+        feed_forward(layers), Program(THRICE, "thrice"), domain, Decision("sign", (True, False))
+    )
     attempt = all_backends()["cpsat"].solve(
         claim, Budget(seconds=20.0, counterexamples=50), lambda text: None
     )
     assert len(attempt.words) == claim.language.restricted(1).size == 36
 
 
-def always(layers: list[tuple[np.ndarray, np.ndarray]]) -> Claim:
+def always(layers: list[tuple[np.ndarray, np.ndarray]]) -> WordClaim:
     program = Program("def f(tokens):\n    return True\n", "f")
-    return Claim(feed_forward(layers), program, Domain(("a", "b"), 2, 2), Decision("sign", (False, True)))
+    return WordClaim(feed_forward(layers), program, Domain(("a", "b"), 2, 2), Decision("sign", (False, True)))
 
 
 def test_a_common_factor_beyond_64_bits() -> None:
@@ -205,7 +208,7 @@ def test_a_full_disk_is_said_in_one_line() -> None:
 def test_domains_of_more_digits_than_python_prints(capsys: pytest.CaptureFixture[str]) -> None:
     domain = Domain(tuple("abcdefghijklmnop"), 4096, 4096)
     network = feed_forward([(np.zeros((1, domain.input_size)), np.array([-1.0]))])
-    claim = Claim(
+    claim = WordClaim(
         network, Program("def f(tokens):\n    return False\n", "f"), domain, Decision("sign", (False, True))
     )
     verdict = Unknown(None, 0.0, claim.domain_size, (), (), "nobody asked")

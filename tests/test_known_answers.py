@@ -8,8 +8,8 @@ import pytest
 from clocks import LONG
 from known_claims import GOLDEN, Known, corpus, golden
 from relucid.cli.main import main
-from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Relu
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.registry import all_backends, get
@@ -50,7 +50,7 @@ def test_the_corpus_covers_what_it_should() -> None:
     }
 
 
-def has_tie(claim: Claim) -> bool:
+def has_tie(claim: WordClaim) -> bool:
     """Some input on which only the rule for ties decides: two greatest outputs, or an output of zero."""
     for words, _ in claim.language.words():
         y = claim.network.evaluate(claim.domain.one_hot(words))
@@ -124,7 +124,7 @@ def test_each_backend_alone(backend: str, part: int) -> None:
         assert all(differs(claim, word) for word in attempt.words), (known.folder, attempt)
 
 
-def differs(claim: Claim, word: tuple[int, ...]) -> bool:
+def differs(claim: WordClaim, word: tuple[int, ...]) -> bool:
     return Replayer(claim)(word).status == "differs"
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 from relucid.verifiers.race.backend import Budget
@@ -63,7 +64,7 @@ def keep(tokens):
 
 
 @st.composite
-def claims(draw: st.DrawFn) -> tuple[Claim, bool]:
+def claims(draw: st.DrawFn) -> tuple[WordClaim, bool]:
     """A claim and whether it is true."""
     tokens = tuple("abc"[: draw(st.integers(2, 3))])
     high = draw(st.integers(1, 4))
@@ -91,7 +92,9 @@ def claims(draw: st.DrawFn) -> tuple[Claim, bool]:
     if draw(st.booleans()):  # a network that knows the first template's answer, so that both verdicts occur
         layers = counting_layers(domain, fill, kind)
         source = COUNTER.format(**fill)
-    claim = Claim(feed_forward(layers), Program.from_source(source), domain, Decision(kind, (False, True)))
+    claim = WordClaim(
+        feed_forward(layers), Program.from_source(source), domain, Decision(kind, (False, True))
+    )
     return claim, holds(claim, layers, source, WHERE.format(**fill) if where else None)
 
 
@@ -109,7 +112,9 @@ def counting_layers(domain: Domain, fill: dict, kind: str) -> list[tuple[np.ndar
     return [hidden, (np.array([[-1.0, 1.0], [1.0, -1.0]]), np.zeros(2))]
 
 
-def holds(claim: Claim, layers: list[tuple[np.ndarray, np.ndarray]], source: str, where: str | None) -> bool:
+def holds(
+    claim: WordClaim, layers: list[tuple[np.ndarray, np.ndarray]], source: str, where: str | None
+) -> bool:
     space: dict = {}
     exec(source + (where or ""), space)
     domain, scaled = claim.domain, [((w * 8).astype(int), (b * 8).astype(int)) for w, b in layers]
@@ -134,7 +139,7 @@ def holds(claim: Claim, layers: list[tuple[np.ndarray, np.ndarray]], source: str
 @pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(case=claims())
-def test_backend_against_brute_force(backend: str, case: tuple[Claim, bool]) -> None:
+def test_backend_against_brute_force(backend: str, case: tuple[WordClaim, bool]) -> None:
     claim, true = case
     solver = get(backend)
     if solver.unfit(claim) is not None:

@@ -10,8 +10,8 @@ import pytest
 from claim_mutants import told_by_its_network
 from known_claims import CORPUS
 from random_claims import random_claim
-from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.proof.export import solver_proofs
 from relucid.verifiers.proof.export.sections import Sections
 from relucid.verifiers.proof.export.solver_proofs import section_pieces
@@ -21,12 +21,12 @@ from relucid.verifiers.proof.format import Rejected
 PALINDROME, PARITY = (CORPUS / name / "claim.toml" for name in ("palindrome", "parity_4"))
 
 
-def written(claim: Claim, form: Form) -> bytes:
+def written(claim: WordClaim, form: Form) -> bytes:
     return b"".join(section_pieces(claim, form, 60.0))
 
 
 @cache
-def proved(form: Form) -> tuple[tuple[Claim, bytes], ...]:
+def proved(form: Form) -> tuple[tuple[WordClaim, bytes], ...]:
     """True claims with at least one query, and their proofs; the short ones first."""
     small = [load_claim(CORPUS / name / "claim.toml") for name in ("palindrome", "parity_4", "adjacent_ab")]
     told = [claim for seed in range(24) if (claim := told_by_its_network(random_claim(seed)))]
@@ -34,7 +34,7 @@ def proved(form: Form) -> tuple[tuple[Claim, bytes], ...]:
     return tuple(sorted((f for f in found if f[1].count(b"\n") > 20), key=lambda f: len(f[1])))
 
 
-def accepted(claim: Claim, form: Form, data: bytes, digests: bool = True) -> bool:
+def accepted(claim: WordClaim, form: Form, data: bytes, digests: bool = True) -> bool:
     try:
         check_sections(claim, form, Sections(io.BytesIO(data)), digests=digests)
     except Rejected as why:
@@ -46,7 +46,7 @@ def accepted(claim: Claim, form: Form, data: bytes, digests: bool = True) -> boo
 forms = pytest.mark.parametrize("form", FORMS.values(), ids=list(FORMS))
 
 
-def third_party_queries(claim: Claim, form: Form):
+def third_party_queries(claim: WordClaim, form: Form):
     from relucid.verifiers.proof.export.third_party import queries
 
     return queries(claim, form, float("inf"))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ..common.text import number
 
 if TYPE_CHECKING:
-    from ..models.claims.claim import Claim
+    from ..models.claims.word_claim import WordClaim
 
 
 class Uncovered(Exception):
@@ -78,7 +78,7 @@ class Coverage:
         return sum(share.inputs for share in self.shares)
 
     @classmethod
-    def of(cls, claim: Claim, settled: Iterable[Settled]) -> Coverage:
+    def of(cls, claim: WordClaim, settled: Iterable[Settled]) -> Coverage:
         """Add up an engine's evidence.  Raises Uncovered if an input or a rival is missing, or counted twice."""
         counts = claim.language.count_by_label(len(claim.decision.labels))
         shares = tuple(Share(n, claim.decision.rival_count(label)) for label, n in enumerate(counts))

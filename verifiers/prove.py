@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from ..common.deadline import OutOfTime, until
 from ..common.errors import InputError
-from ..models.claims.claim import Claim, Decision, Label
+from ..models.claims.decision import Decision, Label
 from ..models.claims.domain import Domain
 from ..models.claims.pair import Pair, claim_of_pair
+from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.network.stacked import same_nodes
 from ..models.onnx.inputs import compare_on_words
@@ -113,7 +114,7 @@ def claim_of(
     encoding: Literal["one_hot", "ids"] = "one_hot",
     network_b: Network | str | os.PathLike[str] | bytes | Any = None,
     within: Fraction | int | str | None = None,
-) -> Claim:
+) -> WordClaim:
     """The claim that `prove` decides.  Its networks are run in onnxruntime on inputs of the domain, and refused where that differs."""
     where = domain_of(domain)
     readings: list[Reading] = []
@@ -138,15 +139,15 @@ def _of_one(
     where: Domain,
     labels: Sequence[Label] | None,
     decision: Literal["argmax", "sign"] | None,
-) -> Claim:
+) -> WordClaim:
     kind = decision or ("sign" if net.output_size == 1 else "argmax")
     if labels is not None:
-        return Claim(net, prog, where, Decision(kind, tuple(labels)))
+        return WordClaim(net, prog, where, Decision(kind, tuple(labels)))
     columns = 2 if kind == "sign" else net.output_size
     guesses: list[tuple[Label, ...]] = [(False, True)] if columns == 2 else []
     for guess in [*guesses, tuple(range(columns))]:
         try:
-            return Claim(net, prog, where, Decision(kind, guess))
+            return WordClaim(net, prog, where, Decision(kind, guess))
         except InputError as error:
             last = error
     mend = "give labels=[...], one per output column, in order" if "labels" in last.what else last.mend
@@ -160,7 +161,7 @@ def _of_two(
     labels: Sequence[Label] | None,
     decision: Literal["argmax", "sign"] | None,
     within: Fraction | int | str | None,
-) -> Claim:
+) -> WordClaim:
     if within is not None:
         try:
             return claim_of_pair(Pair(first, second, None, Fraction(within)), domain)

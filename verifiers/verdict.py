@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Literal, NoReturn
 
 from ..common.text import number, rational
-from ..models.claims.claim import Label
+from ..models.claims.decision import Label
 from ..models.claims.pair import Told
 from .evidence import Coverage, Settled
 

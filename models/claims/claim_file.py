@@ -19,9 +19,10 @@ from ...common.text import nested_too_deep
 from ..network.network import Network
 from ..onnx.reading import Reading
 from ..program.program import Program
-from .claim import Claim, Decision
+from .decision import Decision
 from .domain import Domain
 from .pair import Pair, claim_of_pair
+from .word_claim import WordClaim
 
 MAX_CLAIM_BYTES = 1 << 20
 _DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix")
@@ -37,7 +38,7 @@ class Task:
     name: str
 
 
-def load_claim(path: str | Path) -> Claim:
+def load_claim(path: str | Path) -> WordClaim:
     """The claim that a file states.  Raises InputError for anything that does not fit, naming file, place and mend.
 
     Its networks are run in onnxruntime on inputs of the domain: where that computes something else, they are refused.
@@ -86,7 +87,7 @@ def load_claim(path: str | Path) -> Claim:
         claim = claim_of_pair(pair, task.domain, task.name)
     else:
         program = Program.load(table["program"], path.parent)
-        claim = Claim(network("network"), program, task.domain, task.decision, name=task.name)
+        claim = WordClaim(network("network"), program, task.domain, task.decision, name=task.name)
     compare_on_words(readings, claim.domain, claim.language)
     return claim
 

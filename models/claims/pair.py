@@ -19,8 +19,9 @@ import numpy as np
 from ...common.errors import InputError
 from ..network.network import Affine, Network, Node, Relu, dyadic, integer_array
 from ..program.program import Program
-from .claim import Claim, Decision, Label, same_label
+from .decision import Decision, Label, same_label
 from .domain import Domain
+from .word_claim import WordClaim
 
 AGREE = "def agree(tokens):\n    return True\n"
 
@@ -102,7 +103,7 @@ class Told:
     outputs: tuple[Fraction, ...]
 
 
-def claim_of_pair(pair: Pair, domain: Domain, name: str = "claim") -> Claim:
+def claim_of_pair(pair: Pair, domain: Domain, name: str = "claim") -> WordClaim:
     """The claim that they agree on the domain, as one about a single network.  Raises InputError where they do not fit it."""
     if pair.decision is not None and pair.first.output_size != pair.decision.outputs:
         raise InputError(
@@ -115,7 +116,7 @@ def claim_of_pair(pair: Pair, domain: Domain, name: str = "claim") -> Claim:
         True,
         *range(network.output_size - 1),
     )  # agree, or the number of a way to disagree
-    return Claim(
+    return WordClaim(
         network, Program(AGREE, "agree", "the claim"), domain, Decision("argmax", labels), name, pair
     )
 

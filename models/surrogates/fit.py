@@ -18,7 +18,7 @@ import numpy as np
 from ...common.errors import InputError
 from ..automata.labelled import Labelled
 from ..automata.layered import Layered, smallest_layered
-from ..claims.claim import Decision
+from ..claims.decision import Decision
 from ..claims.domain import Domain
 from ..network.network import Network, feed_forward
 from .cell import cell_network, smallest_cell

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...common.errors import InputError
 from ..automata.labelled import Labelled
-from ..claims.claim import Decision
+from ..claims.decision import Decision
 from ..claims.domain import Domain
 from ..network.network import Affine, Network, Relu
 

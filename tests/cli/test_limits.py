@@ -21,7 +21,7 @@ import pytest
 from known_claims import CORPUS, SHARED
 from onnx import TensorProto, helper, numpy_helper
 from relucid.cli.main import main
-from relucid.models.claims.claim import Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers.boxes.answer import Answer, answer_json
@@ -346,7 +346,7 @@ def test_forty_thousand_labels(labels: str, wrong: int, tmp_path: Path) -> None:
     )
     assert status == wrong, err
     assert json.loads(out)["verdict"] == ("refuted" if wrong else "proved")
-    code = f"from relucid.models.claims.claim import Decision\nd = Decision('argmax', tuple({names!r}))\nprint(sum(d.index(y) for y in d.labels))"
+    code = f"from relucid.models.claims.decision import Decision\nd = Decision('argmax', tuple({names!r}))\nprint(sum(d.index(y) for y in d.labels))"
     (tmp_path / "code.py").write_text(code, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-P", "code.py"],

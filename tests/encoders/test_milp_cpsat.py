@@ -11,8 +11,9 @@ from relucid.common.errors import Unsupported
 from relucid.encoders.cpsat import cpsat
 from relucid.encoders.formula import Formula
 from relucid.encoders.milp import Milp, _decimal, milp
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 
@@ -112,12 +113,12 @@ def test_cpsat_agrees_with_the_words(encoding: str) -> None:
                 assert not want or encoded.decode([solver.value(v) for v in encoded.variables]) in want
 
 
-def wide_claim(weight: float) -> Claim:
+def wide_claim(weight: float) -> WordClaim:
     """One ReLU that ranges over [1 - weight, weight + 1], and an output around zero."""
     first = (np.array([[weight, -weight, 1.0, 0.0], [1.0, 0.0, 0.0, 1.0]]), np.array([0.0, 0.0]))
     second = (np.array([[1.0, -3.0]]), np.array([0.5]))
     program = Program("def f(tokens):\n    return tokens[0] == 'a'\n", "f")
-    return Claim(
+    return WordClaim(
         feed_forward([first, second]), program, Domain(("a", "b"), 2, 2), Decision("sign", (False, True))
     )
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from relucid.models.claims import claim as claim_module
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims import word_claim as claim_module
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.language import build_language
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.program.program import Program
 
 from . import nets
@@ -168,12 +169,12 @@ def _shared_language(domain: Domain, program: Program, labels: Any) -> Any:
     return found[2]
 
 
-def _claim(claim: Plain) -> Claim:
+def _claim(claim: Plain) -> WordClaim:
     known = truth(claim["question"])
     network = nets.built(claim["nodes"], known.domain.input_size)
     before, claim_module.build_language = claim_module.build_language, _shared_language
     try:
-        made = Claim(network, known.program, known.domain, known.decision)
+        made = WordClaim(network, known.program, known.domain, known.decision)
         assert made.domain_size == len(known.words)
         return made
     finally:

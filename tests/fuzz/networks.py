@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 from relucid.common.errors import InputError
-from relucid.models.claims.claim import Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.pair import Pair, claim_of_pair
 from relucid.models.claims.property import Case as Box
 from relucid.models.claims.property import Row

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from relucid.common.errors import InputError
-from relucid.models.claims.claim import Claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.evidence import Coverage, Uncovered
 from relucid.verifiers.prove import prove_claim
 from relucid.verifiers.race.backend import Backend, Budget
@@ -119,7 +119,7 @@ def problem(case: Case, counts: Counts) -> str | None:
     return None
 
 
-def uncovered(claim: Claim, attempt: Attempt) -> str | None:
+def uncovered(claim: WordClaim, attempt: Attempt) -> str | None:
     """What is missing in the evidence of a proof."""
     try:
         Coverage.of(claim, attempt.evidence)

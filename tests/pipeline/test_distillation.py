@@ -11,9 +11,10 @@ import relucid
 from known_claims import SHARED
 from relucid.cli.main import main
 from relucid.models.circuits.circuit import CircuitSummary, shipped
-from relucid.models.claims.claim import Claim, Decision
 from relucid.models.claims.claim_file import Task, load_claim
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.program.program import Program
 from relucid.models.surrogates import fit
 from relucid.pipeline import distillation
@@ -242,7 +243,7 @@ def test_the_docstring_says_what_was_shown_and_changes_no_digest(majority: Disti
     text = claim.program.source
     size = majority.verdict.domain_size
     assert f"Proved equal to surrogate.onnx on all {size} inputs: 1 to 5 tokens out of 'a' 'b' '.'" in text
-    bare = Claim(
+    bare = WordClaim(
         claim.network,
         Program.from_source(majority.candidate.source("majority")),
         claim.domain,

@@ -6,8 +6,8 @@ import json
 
 import pytest
 from known_claims import CORPUS
-from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.reports import proof_shape
 from relucid.reports.proof_shape import Node, Shape, shape_of
 from relucid.verifiers.proof.words.checker import check_proof
@@ -15,7 +15,7 @@ from relucid.verifiers.proof.words.producer import proof_lines
 
 
 @pytest.fixture(scope="module")
-def claim() -> Claim:
+def claim() -> WordClaim:
     """Labels False and True, four positions over '0' and '1'."""
     return load_claim(CORPUS / "parity_4" / "claim.toml")
 
@@ -24,7 +24,7 @@ HEAD, END = {"format": "relucid proof 2"}, {"end": True}
 BOUND = [[], [], []]
 
 
-def test_by_hand(claim: Claim) -> None:
+def test_by_hand(claim: WordClaim) -> None:
     """One label is run; the other is cut twice, with a split of ReLU 2 in one half that the other half repeats."""
     lines = [
         HEAD,
@@ -84,7 +84,7 @@ def test_by_hand(claim: Claim) -> None:
 
 
 def test_a_tree_that_is_too_large_is_cut_short_and_says_so(
-    claim: Claim, monkeypatch: pytest.MonkeyPatch
+    claim: WordClaim, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = list(proof_lines(claim, 60, run=False))
     monkeypatch.setattr(proof_shape, "DRAWN", 10**6)

@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from known_claims import CORPUS
-from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Affine
 from relucid.reports import surrogate_view
 from relucid.reports.surrogate_view import layers, margins, weights
@@ -24,11 +24,11 @@ NAMES = [
 ]
 
 
-def claim_of(name: str) -> Claim:
+def claim_of(name: str) -> WordClaim:
     return load_claim(CORPUS / name / "claim.toml")
 
 
-def outputs(claim: Claim, sequence: tuple[str, ...]) -> list[Fraction]:
+def outputs(claim: WordClaim, sequence: tuple[str, ...]) -> list[Fraction]:
     """Python fractions, unit by unit."""
     domain = claim.domain
     words = [*domain.prefix, *sequence, *[domain.pad] * (domain.max_length - len(sequence)), *domain.suffix]

@@ -15,8 +15,8 @@ import pytest
 from known_claims import SHARED, corpus, golden
 from needles import hidden
 from random_claims import random_claim
-from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.engines.bab import search as bab
 from relucid.verifiers.engines.bab.search import Outcome, Search
 from relucid.verifiers.race.backend import Backend, Budget
@@ -38,7 +38,7 @@ def quiet(text: str) -> None:
 
 
 @cache
-def false_claims() -> dict[str, Claim]:
+def false_claims() -> dict[str, WordClaim]:
     """Small ones on which network and program differ: known ones, the case that was once proved, random ones."""
     known = [
         k
@@ -65,7 +65,7 @@ def named(name: str) -> Backend:
     return backend
 
 
-def outcomes(backend: Backend, claim: Claim, jump: float | None, most: int = EVERY) -> list[str]:
+def outcomes(backend: Backend, claim: WordClaim, jump: float | None, most: int = EVERY) -> list[str]:
     """What the backend alone says, clock by clock."""
 
     def run() -> str:
@@ -74,7 +74,7 @@ def outcomes(backend: Backend, claim: Claim, jump: float | None, most: int = EVE
     return ["raised" if isinstance(found, Fired) else str(found) for found in at_every_call(run, jump, most)]
 
 
-def never_proved(name: str, claims: Mapping[str, Claim], jump: float | None, most: int) -> None:
+def never_proved(name: str, claims: Mapping[str, WordClaim], jump: float | None, most: int) -> None:
     fired = 0
     for which, claim in claims.items():
         found = outcomes(named(name), claim, jump, most)
@@ -84,7 +84,7 @@ def never_proved(name: str, claims: Mapping[str, Claim], jump: float | None, mos
     assert fired >= 3 * len(claims)  # the clock was asked, and fired
 
 
-def smallest(count: int) -> dict[str, Claim]:
+def smallest(count: int) -> dict[str, WordClaim]:
     return dict(
         sorted(
             false_claims().items(), key=lambda item: item[1].domain_size * (1 + item[1].network.relu_count)
@@ -123,7 +123,9 @@ def test_backends(name: str, jump: float | None) -> None:
             assert "proved" not in found and "crashed" not in found, f"{name} on {which}: {found}"
 
 
-def race(claim: Claim, backends: list[str], jump: float | None, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def race(
+    claim: WordClaim, backends: list[str], jump: float | None, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
     """What the race says, clock by clock: the part of it in this process, where our engines run."""
     monkeypatch.setattr(Race, "run", lambda self: None)  # the part with processes, whose clocks are their own
 

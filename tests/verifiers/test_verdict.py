@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.verifiers.evidence import Coverage, Settled, Share
 from relucid.verifiers.race.conclude import empty_lengths, vacuity
@@ -61,7 +62,7 @@ def test_nothing_to_warn_about():
 def test_one_label_only_and_labels_that_never_occur():
     domain = Domain(("a", "b"), 2, 2)
     network = feed_forward([(np.zeros((3, 4)), np.zeros(3))])
-    claim = Claim(
+    claim = WordClaim(
         network, program('def f(tokens):\n    return "y"\n'), domain, Decision("argmax", ("x", "y", "z"))
     )
     assert vacuity(claim) == (

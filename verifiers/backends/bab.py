@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...common.errors import Unsupported
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ...version import __version__
 from ..engines.bab.labels import LabelSearches
 from ..engines.bab.search import DEFAULT, Options
@@ -52,10 +52,10 @@ class Bab:
     def available(self) -> str | None:
         return __version__
 
-    def unfit(self, claim: Claim) -> str | None:
+    def unfit(self, claim: WordClaim) -> str | None:
         return too_big(claim)
 
-    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
+    def solve(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
         """Raises Unsupported, and InputError where the budget's checkpoint does not hold."""
         start = time.monotonic()
         deadline = start + budget.seconds

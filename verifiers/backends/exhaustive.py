@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ...common.text import number
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ...version import __version__
 from ..engines.enumerate.tree import search
 from ..evidence import Settled
@@ -28,7 +28,7 @@ class Enumerate:
     def available(self) -> str | None:
         return __version__
 
-    def unfit(self, claim: Claim) -> str | None:
+    def unfit(self, claim: WordClaim) -> str | None:
         size = claim.domain_size
         return (
             f"the domain has {number(size)} inputs, over the limit of {number(MAX_INPUTS)}"
@@ -36,7 +36,7 @@ class Enumerate:
             else None
         )
 
-    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
+    def solve(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
         start = time.monotonic()
         if reason := self.unfit(claim):
             return Attempt(self.name, "unsupported", __version__, detail=reason)
@@ -54,7 +54,7 @@ class Enumerate:
             return said.with_(outcome="proved", trust="exact", detail=detail, evidence=evidence)
         return said.with_(detail=detail, proved_inputs=found.done)
 
-    def count(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> int | None:
+    def count(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> int | None:
         """The exact number of inputs on which network and program differ; None if time runs out or the domain is too large."""
         if self.unfit(claim):
             return None

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from itertools import islice
 
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ...version import __version__
 from ..engines.reach.reach import Reach
 from ..race.backend import Budget, Capabilities
@@ -26,10 +26,10 @@ class ReachBackend:
     def available(self) -> str | None:
         return __version__
 
-    def unfit(self, claim: Claim) -> str | None:
+    def unfit(self, claim: WordClaim) -> str | None:
         return too_big(claim)
 
-    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
+    def solve(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
         start = time.monotonic()
         wanted = max(1, budget.counterexamples)
         search = Reach(claim)

@@ -23,7 +23,7 @@ import numpy as np
 from ...common.deadline import LIMITS, ends
 from ...common.errors import InputError, Unsupported
 from ...common.scratch import scratch
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ...models.network.runtime import RuntimeMismatch, RuntimeUnavailable
 from ..race.replay import Replayer
 from ..verdict import Contradiction, Proved, Refuted, Unknown, Verdict
@@ -79,7 +79,7 @@ def check_place(path: Path) -> None:
 
 
 def check_file(
-    claim: Claim, path: Path, seconds: float = float("inf"), progress: Progress = lambda text: None
+    claim: WordClaim, path: Path, seconds: float = float("inf"), progress: Progress = lambda text: None
 ) -> Certificate:
     """Check a proof or a witness.  Raises Rejected, LimitReached after `seconds`, InputError where the file cannot be read."""
     started = time.monotonic()
@@ -129,7 +129,7 @@ class TooLong(Unreached):
 
 
 def certified(
-    claim: Claim,
+    claim: WordClaim,
     verdict: Verdict,
     path: Path | None,
     seconds: float,
@@ -174,7 +174,7 @@ def certified(
     )
 
 
-def checked_where_affordable(claim: Claim, verdict: Proved, seconds: float, progress: Progress) -> Proved:
+def checked_where_affordable(claim: WordClaim, verdict: Proved, seconds: float, progress: Progress) -> Proved:
     """The verdict at trust "checked" if a proof is made and accepted within so many seconds, else as it is and with the reason.
 
     The proof is thrown away.  Raises Contradiction as `certified` does.
@@ -201,7 +201,7 @@ def checked_where_affordable(claim: Claim, verdict: Proved, seconds: float, prog
     )
 
 
-def _thrown_away(claim: Claim, verdict: Proved, place: Path, seconds: float, progress: Progress) -> str:
+def _thrown_away(claim: WordClaim, verdict: Proved, place: Path, seconds: float, progress: Progress) -> str:
     """A proof that nobody keeps: where running every word is promising, the checker alone does it; else as `_proof`."""
     started = time.monotonic()
     if (lines := run_lines(claim)) is not None:
@@ -212,7 +212,7 @@ def _thrown_away(claim: Claim, verdict: Proved, place: Path, seconds: float, pro
 
 
 def _proof(
-    claim: Claim,
+    claim: WordClaim,
     verdict: Proved,
     place: Path,
     seconds: float,
@@ -281,7 +281,7 @@ def _unreached(verdict: Proved, seconds: float, why: str) -> Unknown:
     return Unknown(None, seconds, verdict.domain_size, verdict.attempts, verdict.warnings, reason)
 
 
-def _in_onnxruntime(claim: Claim, verdict: Refuted) -> tuple[float, ...] | None:
+def _in_onnxruntime(claim: WordClaim, verdict: Refuted) -> tuple[float, ...] | None:
     replayer = Replayer(claim)
     if replayer.runtime is None:
         return None

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ...common.text import decimal
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ...version import __version__
 from ..verdict import Attempt
 
 
-def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str, begun: str = "") -> str:
+def save_artefacts(claim: WordClaim, attempts: Iterable[Attempt], message: str, begun: str = "") -> str:
     """Writes the folder and returns its path; `begun`: a folder that holds something of it already.
 
     attempts.json holds the message, the claim in plain data and every attempt with its words; network.onnx, program.py and
@@ -52,7 +52,7 @@ def save_artefacts(claim: Claim, attempts: Iterable[Attempt], message: str, begu
     return str(folder)
 
 
-def _plain(claim: Claim, attempt: Attempt) -> dict[str, object]:
+def _plain(claim: WordClaim, attempt: Attempt) -> dict[str, object]:
     """An attempt for JSON; counts as strings, because they may have more digits than Python turns into text by itself."""
     proved = attempt.proved_inputs
     return asdict(attempt) | {
@@ -62,5 +62,5 @@ def _plain(claim: Claim, attempt: Attempt) -> dict[str, object]:
     }
 
 
-def _is_word(claim: Claim, word: tuple[int, ...]) -> bool:
+def _is_word(claim: WordClaim, word: tuple[int, ...]) -> bool:
     return all(0 <= s < len(claim.domain.symbols) for s in word)

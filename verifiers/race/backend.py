@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
 from ...common.errors import InputError
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ..verdict import Attempt, Trust
 
 
@@ -78,9 +78,9 @@ class Backend(Protocol):
 
     def available(self) -> str | None: ...
 
-    def unfit(self, claim: Claim) -> str | None: ...
+    def unfit(self, claim: WordClaim) -> str | None: ...
 
-    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt: ...
+    def solve(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> Attempt: ...
 
 
 def options_of(backend: Backend) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ..evidence import Coverage
 from ..verdict import Attempt, Counterexample, Outcome, Proved, Refuted, Unknown, Verdict
 from .backend import Budget
@@ -112,7 +112,7 @@ def reason_of(attempts: Sequence[Attempt], budget: Budget, judge: Judge) -> str:
     return "; ".join(parts) or "no backend was asked"
 
 
-def vacuity(claim: Claim) -> tuple[str, ...]:
+def vacuity(claim: WordClaim) -> tuple[str, ...]:
     """Warnings about claims that say less than they seem to."""
     warnings = []
     labels = (
@@ -133,7 +133,7 @@ def vacuity(claim: Claim) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def empty_lengths(claim: Claim) -> tuple[int, ...]:
+def empty_lengths(claim: WordClaim) -> tuple[int, ...]:
     """Lengths of the domain of which it holds no input at all."""
     domain, language = claim.domain, claim.language
     pad = len(domain.tokens)

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ...models.claims.claim import Claim, Decision
+from ...models.claims.decision import Decision
 from ...models.claims.domain import Domain
+from ...models.claims.word_claim import WordClaim
 from ...models.network.network import feed_forward
 from ...models.program.program import Program
 from ..evidence import Coverage, Uncovered
@@ -45,7 +46,7 @@ def must(condition: object, message: str) -> None:
         raise Breach(message)
 
 
-def random_claim(seed: int) -> Claim:
+def random_claim(seed: int) -> WordClaim:
     """1 to 3 hidden layers, ties, padding, context, predicates."""
     rng = random.Random(seed)
     length = rng.randint(1, 4)
@@ -72,10 +73,10 @@ def random_claim(seed: int) -> Claim:
         (numbers.integers(-4, 5, size=(out, into)) / unit, numbers.integers(-3, 4, size=out) / unit)
         for into, out in itertools.pairwise(sizes)
     ]
-    return Claim(feed_forward(layers), Program(rng.choice(PROGRAMS), "f"), domain, decision)
+    return WordClaim(feed_forward(layers), Program(rng.choice(PROGRAMS), "f"), domain, decision)
 
 
-def words_of(claim: Claim) -> dict[Word, int]:
+def words_of(claim: WordClaim) -> dict[Word, int]:
     """Every word with the program's label index."""
     return {
         tuple(map(int, w)): int(y)
@@ -84,7 +85,7 @@ def words_of(claim: Claim) -> dict[Word, int]:
     }
 
 
-def disagreeing(claim: Claim) -> set[Word]:
+def disagreeing(claim: WordClaim) -> set[Word]:
     """By running the network on every word, in plain Python integers over the affine layers of `feed_forward`."""
     out = set()
     for word, label in words_of(claim).items():
@@ -101,7 +102,7 @@ def disagreeing(claim: Claim) -> set[Word]:
     return out
 
 
-def solve(backend: Backend, claim: Claim, **budget: Any) -> Attempt:
+def solve(backend: Backend, claim: WordClaim, **budget: Any) -> Attempt:
     """Its attempt, which has to be of the right form."""
     attempt = backend.solve(claim, Budget(**{"seconds": SECONDS, **budget}), lambda message: None)
     must(
@@ -138,7 +139,7 @@ def right(attempt: Attempt, wrong: set[Word], wanted: int, about: str) -> None:
     must(set(attempt.words) <= wrong, f"{about}: a word on which network and program agree")
 
 
-def counting(bias: float, *, decision: Decision | None = None, **domain: Any) -> Claim:
+def counting(bias: float, *, decision: Decision | None = None, **domain: Any) -> WordClaim:
     """relu(#a - 1) + relu(#b) - relu(#b) + bias > 0 against #a > 1: true for bias 0, with ties at the decision boundary."""
     over = Domain(**{"tokens": ("a", "b"), "min_length": 4, "max_length": 4, **domain})
     position = np.zeros((3, len(over.alphabet)))
@@ -149,7 +150,7 @@ def counting(bias: float, *, decision: Decision | None = None, **domain: Any) ->
     rows = np.array([[1.0, 1, -1]]) if decision is None else np.array([[0.0, 0, 0], [1, 1, -1]])
     last = np.array([bias]) if decision is None else np.array([0.0, bias])
     program = Program("def f(tokens):\n    return tokens.count('a') > 1\n", "f")
-    return Claim(
+    return WordClaim(
         feed_forward([(first, np.array([-1.0, 0, 0])), (rows, last)]),
         program,
         over,
@@ -158,7 +159,7 @@ def counting(bias: float, *, decision: Decision | None = None, **domain: Any) ->
 
 
 @cache
-def edge_cases() -> Mapping[str, Claim]:
+def edge_cases() -> Mapping[str, WordClaim]:
     """Claims where backends have gone wrong."""
     either = Decision("argmax", (False, True))
     return {
@@ -174,7 +175,7 @@ def edge_cases() -> Mapping[str, Claim]:
         "predicate": counting(
             -1.0, where=Program("def w(tokens):\n    return tokens.count('a') != 2\n", "w")
         ),
-        "one label": Claim(
+        "one label": WordClaim(
             feed_forward([(np.ones((2, 4)), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]),
             Program("def f(tokens):\n    return 'x'\n", "f"),
             Domain(("a", "b"), 2, 2),
@@ -183,7 +184,7 @@ def edge_cases() -> Mapping[str, Claim]:
     }
 
 
-def wide_claims() -> Iterator[tuple[str, Claim]]:
+def wide_claims() -> Iterator[tuple[str, WordClaim]]:
     """Numbers around 2^30, 2^45 and 2^70, with differences of 1 that count."""
     program = Program("def f(tokens):\n    return tokens.count('a') > 1\n", "f")
     for power, shift in itertools.product((30, 45, 70), (0.0, 1.0)):
@@ -193,7 +194,7 @@ def wide_claims() -> Iterator[tuple[str, Claim]]:
         network = feed_forward([first, second, (np.array([[1.0, 0.0]]), np.zeros(1))])
         yield (
             f"numbers of {power} bits, shift {shift:g}",
-            Claim(network, program, Domain(("a", "b"), 3, 3), Decision("sign", (False, True))),
+            WordClaim(network, program, Domain(("a", "b"), 3, 3), Decision("sign", (False, True))),
         )
 
 

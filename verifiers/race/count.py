@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...common.errors import Unsupported
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from .backend import Budget
 
 FEW = 5_000  # disagreeing inputs that are worth finding one by one
@@ -32,7 +32,7 @@ class Count:
 
 
 def count_disagreeing(
-    claim: Claim, budget: Budget, progress: Callable[[str], None] = lambda text: None
+    claim: WordClaim, budget: Budget, progress: Callable[[str], None] = lambda text: None
 ) -> Count:
     """As far as the budget's seconds go."""
     deadline = time.monotonic() + budget.seconds
@@ -44,7 +44,7 @@ def count_disagreeing(
     return found
 
 
-def _enumerated(claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Count | None:
+def _enumerated(claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> Count | None:
     from ..backends.exhaustive import BACKEND
 
     if BACKEND.unfit(claim) is not None:
@@ -53,7 +53,7 @@ def _enumerated(claim: Claim, budget: Budget, progress: Callable[[str], None]) -
     return None if wrong is None else Count(claim.domain_size - wrong, wrong, 0)
 
 
-def _reached(claim: Claim, budget: Budget, deadline: float, progress: Callable[[str], None]) -> Count:
+def _reached(claim: WordClaim, budget: Budget, deadline: float, progress: Callable[[str], None]) -> Count:
     from ..engines.reach.reach import count_disagreeing as reached
 
     try:
@@ -63,7 +63,9 @@ def _reached(claim: Claim, budget: Budget, deadline: float, progress: Callable[[
     return Count(found.right, found.wrong, found.undecided)
 
 
-def _listed(claim: Claim, budget: Budget, deadline: float, progress: Callable[[str], None]) -> Count | None:
+def _listed(
+    claim: WordClaim, budget: Budget, deadline: float, progress: Callable[[str], None]
+) -> Count | None:
     """None where they are too many, or time is up."""
     from ..engines.bab.labels import LabelSearches
 

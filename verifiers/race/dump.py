@@ -17,7 +17,7 @@ from typing import Any
 from ...common.deadline import LIMITS
 from ...common.errors import InputError, Unsupported
 from ...common.scratch import scratch
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ...version import __version__
 from ..backends.shared.queries import QueryBackend, formulas, too_big
 from .choose import choose
@@ -40,7 +40,11 @@ files number their variables.
 
 
 def dump_claim(
-    claim: Claim, names: Sequence[str] | None, folder: Path, seconds: float, progress: Callable[[str], None]
+    claim: WordClaim,
+    names: Sequence[str] | None,
+    folder: Path,
+    seconds: float,
+    progress: Callable[[str], None],
 ) -> int:
     """Write the formulas of these backends (None: of all) into a new folder; how many files.
 
@@ -91,7 +95,7 @@ def check_new(folder: Path) -> None:
 
 
 def _dumped(
-    claim: Claim, backend: QueryBackend, place: Path, deadline: float, progress: Callable[[str], None]
+    claim: WordClaim, backend: QueryBackend, place: Path, deadline: float, progress: Callable[[str], None]
 ) -> list[dict[str, Any]]:
     """One backend's files, as entries of the index."""
     base, *options = backend.name.split(":")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common.processes import ProcessInfo, Tree, exited
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ..evidence import Settled
 from ..verdict import TRUST_ORDER, Attempt, Outcome, Sizes, Trust
 from .backend import Backend, Budget
@@ -38,7 +38,12 @@ class Entrant:
     """A running child.  `attempt` is None until it is finished; the owner then ends and reaps it (`processes.end`, `close`)."""
 
     def __init__(
-        self, backend: Backend, version: str, claim: Claim, budget: Budget, progress: Callable[[str], None]
+        self,
+        backend: Backend,
+        version: str,
+        claim: WordClaim,
+        budget: Budget,
+        progress: Callable[[str], None],
     ) -> None:
         self.backend, self.version, self.budget = backend, version, budget
         self.attempt: Attempt | None = None

@@ -13,7 +13,7 @@ from dataclasses import replace
 from ...common.deadline import OutOfTime
 from ...common.errors import Unsupported
 from ...common.scratch import scratch
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ..verdict import Attempt
 from .backend import Backend, Budget
 from .entrant import SAYABLE, one_line
@@ -36,7 +36,7 @@ def working_checkpoint(budget: Budget, order: Plan) -> Iterator[Budget]:
 
 
 def run_here(
-    claim: Claim, order: Plan, budget: Budget, deadline: float, judge: Judge, progress: Progress
+    claim: WordClaim, order: Plan, budget: Budget, deadline: float, judge: Judge, progress: Progress
 ) -> list[Fit]:
     """Those that run in this process, one after the other; returns who is left for the race."""
     later = {backend.name for backend, _ in order.then}
@@ -65,7 +65,9 @@ def run_here(
     return entrants
 
 
-def _solve_here(backend: Backend, version: str, claim: Claim, budget: Budget, progress: Progress) -> Attempt:
+def _solve_here(
+    backend: Backend, version: str, claim: WordClaim, budget: Budget, progress: Progress
+) -> Attempt:
     started = time.monotonic()
     progress(f"{backend.name}: running")
     try:

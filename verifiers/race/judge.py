@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ..evidence import Coverage, Uncovered
 from ..verdict import TRUST_ORDER, Attempt, Contradiction, Trust
 from .backend import Backend
@@ -26,7 +26,7 @@ def reaches(trust: Trust | None, asked: Trust) -> bool:
 class Judge:
     """`attempts` in the order of their finish; `proof` and `refutation` once there is one."""
 
-    claim: Claim
+    claim: WordClaim
     asked: Trust
     replay: Replayer
     wanted: int = 1

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ...models.network.network import Relu
 from .backend import Backend
 
@@ -32,7 +32,7 @@ class Features:
     edges: int
 
     @classmethod
-    def of(cls, claim: Claim) -> Features:
+    def of(cls, claim: WordClaim) -> Features:
         layers = sum(isinstance(node, Relu) for node in claim.network.nodes)
         return cls(claim.domain_size, claim.network.relu_count, layers, claim.language.edge_count)
 
@@ -62,7 +62,7 @@ class Plan:
     then: tuple[Fit, ...]
 
 
-def plan(claim: Claim, fit: Sequence[Fit], rules: Iterable[Rule] | None = None) -> Plan:
+def plan(claim: WordClaim, fit: Sequence[Fit], rules: Iterable[Rule] | None = None) -> Plan:
     """The order for the backends that fit the claim."""
     features = Features.of(claim)
     rule = next(

@@ -22,7 +22,7 @@ from ...common.errors import InputError
 from ...common.interrupts import interrupts_held
 from ...common.processes import end, snapshot
 from ...common.text import number
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ..engines.bab.checkpoint import check_checkpoint
 from ..proof.certify import OURS, certified, check_place, checked_where_affordable, chosen_form
 from ..verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Trust, Verdict
@@ -46,7 +46,7 @@ LEAST_FOR_PROOF = 2.0  # seconds
 
 
 def prove_claim(
-    claim: Claim,
+    claim: WordClaim,
     *,
     backends: Sequence[str] | None = None,
     budget: Budget | None = None,
@@ -112,7 +112,7 @@ def prove_claim(
         raise _saved(error, claim, judge.attempts) from error
 
 
-def _saved(error: Contradiction, claim: Claim, attempts: Sequence[Attempt]) -> Contradiction:
+def _saved(error: Contradiction, claim: WordClaim, attempts: Sequence[Attempt]) -> Contradiction:
     """With its artefacts, unless they are there already."""
     message = str(error.args[0])
     complete = error.artefacts and (Path(error.artefacts) / "attempts.json").exists()
@@ -123,7 +123,9 @@ def _saved(error: Contradiction, claim: Claim, attempts: Sequence[Attempt]) -> C
     )
 
 
-def _counted(claim: Claim, verdict: Refuted, budget: Budget, started: float, progress: Progress) -> Refuted:
+def _counted(
+    claim: WordClaim, verdict: Refuted, budget: Budget, started: float, progress: Progress
+) -> Refuted:
     """With the exact number of disagreeing inputs, or a warning that says how far the count came."""
     left = budget.seconds - (time.monotonic() - started)
     found = count_disagreeing(
@@ -139,7 +141,7 @@ def _counted(claim: Claim, verdict: Refuted, budget: Budget, started: float, pro
 
 
 def reach_for_checked(
-    claim: Claim, verdict: Proved, left: float, progress: Progress = lambda text: None
+    claim: WordClaim, verdict: Proved, left: float, progress: Progress = lambda text: None
 ) -> Proved:
     """At trust "checked" where one of our engines has decided, its proof is affordable within the seconds left, and the checker accepts it.
 
@@ -182,7 +184,7 @@ def check_limits(budget: Budget) -> None:
             raise InputError(name, f"{value} is too few", "give at least 1")
 
 
-def _matched(claim: Claim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:
+def _matched(claim: WordClaim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:
     """Who can take the claim, with versions; the others become "unsupported" attempts."""
     fit = []
     for backend in backends:
@@ -213,7 +215,7 @@ def _matched(claim: Claim, backends: Iterable[Backend], judge: Judge) -> list[tu
 class Race:
     """The part with processes.  `waiting` have not started; `paused` have had a turn and wait for the next."""
 
-    claim: Claim
+    claim: WordClaim
     waiting: deque[tuple[Backend, str]]
     budget: Budget
     deadline: float

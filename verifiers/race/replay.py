@@ -17,7 +17,8 @@ import numpy as np
 
 from ...common.errors import InputError
 from ...common.text import rational
-from ...models.claims.claim import Claim, Label, same_label
+from ...models.claims.decision import Label, same_label
+from ...models.claims.word_claim import WordClaim
 from ...models.network.network import dyadic
 from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from ...models.onnx.writer import with_source
@@ -49,7 +50,7 @@ class Replayer:
     `missing` says why there is no replay in onnxruntime, "" where there is one or none was needed.
     """
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: WordClaim) -> None:
         self.claim = claim
         self.missing = ""
 

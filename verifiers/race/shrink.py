@@ -14,7 +14,7 @@ from itertools import combinations, product
 
 import numpy as np
 
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 
 EXHAUSTIVE = 50_000  # inputs
 CANDIDATES = 4_000  # neighbours of a word that are tried in one round
@@ -25,7 +25,7 @@ ENTRIES = 20_000_000  # of a batch of network inputs
 Word = tuple[int, ...]
 
 
-def plainness(claim: Claim, word: Word) -> tuple[int, tuple[int, ...], Word]:
+def plainness(claim: WordClaim, word: Word) -> tuple[int, tuple[int, ...], Word]:
     """The order of counterexamples: the smaller, the plainer."""
     pad = len(claim.domain.tokens)
     tokens = tuple(s for s in word if s < pad)
@@ -33,7 +33,7 @@ def plainness(claim: Claim, word: Word) -> tuple[int, tuple[int, ...], Word]:
 
 
 def plainest(
-    claim: Claim, words: Iterable[Word], wanted: int, survives: Callable[[Word], bool]
+    claim: WordClaim, words: Iterable[Word], wanted: int, survives: Callable[[Word], bool]
 ) -> tuple[Word, ...]:
     """Up to `wanted` distinct words on which network and program differ, the plainest first.
 
@@ -62,14 +62,14 @@ def _first(words: Sequence[Word], wanted: int, survives: Callable[[Word], bool])
     return tuple(kept)
 
 
-def _all_differing(claim: Claim) -> Iterator[Word]:
+def _all_differing(claim: WordClaim) -> Iterator[Word]:
     for words, labels in claim.language.words():
         for rows in _slices(claim, len(words)):
             wrong = claim.network_labels(words[rows]) != labels[rows]
             yield from (tuple(map(int, word)) for word in words[rows][wrong])
 
 
-def _slices(claim: Claim, count: int) -> Iterator[slice]:
+def _slices(claim: WordClaim, count: int) -> Iterator[slice]:
     step = max(1, ENTRIES // claim.domain.input_size)
     return (slice(i, i + step) for i in range(0, count, step))
 
@@ -78,7 +78,7 @@ def _slices(claim: Claim, count: int) -> Iterator[slice]:
 class _Search:
     """Greedy descent in plainness over words that differ; `seen` are all differing words met on the way."""
 
-    claim: Claim
+    claim: WordClaim
     seen: set[Word] = field(default_factory=set)
     steps: dict[tuple[int, frozenset[int], int], frozenset[int]] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...common.errors import InputError
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ...models.network.float32 import exact_in_float32
 from ...models.network.network import Affine
 from ...models.network.runtime import RuntimeMismatch
@@ -31,7 +31,7 @@ WORK = (
 )  # automaton edges looked at, and products in the network, at most: a look, not a second proof
 
 
-def spot_check(claim: Claim, seed: int) -> Attempt | None:
+def spot_check(claim: WordClaim, seed: int) -> Attempt | None:
     """A refutation by random inputs of the domain (each equally likely), or None where none of them shows one."""
     count = _affordable(claim)
     words, labels = _random_words(claim, count, random.Random(seed))
@@ -42,7 +42,7 @@ def spot_check(claim: Claim, seed: int) -> Attempt | None:
     return Attempt(NAME, "refuted", detail=f"{len(found)} of {count} random inputs differ", words=found)
 
 
-def spot_check_in_onnxruntime(claim: Claim, replay: Replayer, seed: int) -> tuple[str, ...]:
+def spot_check_in_onnxruntime(claim: WordClaim, replay: Replayer, seed: int) -> tuple[str, ...]:
     """What to say of the network's own file next to a proof; nothing where it was run and gives the same labels, or where there is none.
 
     Raises Contradiction where it gives another label, and rounding does not explain it.
@@ -78,12 +78,12 @@ def spot_check_in_onnxruntime(claim: Claim, replay: Replayer, seed: int) -> tupl
     )
 
 
-def _affordable(claim: Claim) -> int:
+def _affordable(claim: WordClaim) -> int:
     products = sum(w.size for node in claim.network.nodes if isinstance(node, Affine) for w in node.weights)
     return max(1, min(INPUTS, WORK // (1 + sum(map(len, claim.language.edges)) + products)))
 
 
-def _random_words(claim: Claim, count: int, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
+def _random_words(claim: WordClaim, count: int, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
     """Words (count, max_length) int16 and their label indices (count,), each drawn from all words with equal chance."""
     language, completions = claim.language, claim.language.completions()
     states = rng.choices(range(language.layer_sizes[0]), weights=_shares(completions[0]), k=count)

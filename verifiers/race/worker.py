@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from ...common.errors import Unsupported
 from ...common.lifeline import follow_parent
-from ...models.claims.claim import Claim
+from ...models.claims.word_claim import WordClaim
 from ..verdict import Attempt
 from .backend import Backend, Budget
 
@@ -37,7 +37,7 @@ class Task:
     """What a child is asked to do; from `deadline` on (time.monotonic, one clock for all processes) nobody listens any more."""
 
     backend: Backend
-    claim: Claim
+    claim: WordClaim
     budget: Budget
     deadline: float
 

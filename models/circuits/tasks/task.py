@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from ...claims.claim import Decision
 from ...claims.claim_file import Task as Stated
+from ...claims.decision import Decision
 from ...claims.domain import Domain
 from ...program.program import Program
 from ..inputs import domain_ids

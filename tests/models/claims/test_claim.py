@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from known_claims import corpus
 from relucid.common.errors import InputError
-from relucid.models.claims.claim import Claim, Decision, same_label
 from relucid.models.claims.claim_file import claim_toml, load_claim, load_task
+from relucid.models.claims.decision import Decision, same_label
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 
@@ -58,14 +59,14 @@ def test_labels_compare_with_their_type() -> None:
     assert decision.index(2) is None and decision.index(1.0) is None
 
 
-def claim(program: str = "def f(tokens):\n    return True\n", **changes: object) -> Claim:
+def claim(program: str = "def f(tokens):\n    return True\n", **changes: object) -> WordClaim:
     parts = {
         "network": feed_forward([(np.ones((1, 4)), np.zeros(1))]),
         "program": Program.from_source(program),
         "domain": Domain(("a", "b"), 2, 2),
         "decision": Decision("sign", (False, True)),
     }
-    return Claim(**{**parts, **changes})  # type: ignore[arg-type]
+    return WordClaim(**{**parts, **changes})  # type: ignore[arg-type]
 
 
 def test_digest_covers_everything() -> None:

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.claims.claim import Decision
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.pair import Pair, claim_of_pair
 from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.models.automata.labelled import Labelled
 from relucid.models.automata.layered import Layered, minimised, smallest_layered
-from relucid.models.claims.claim import Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.network.float32 import exact_in_float32
 from relucid.models.surrogates.cell import Cell, cell_network, smallest_cell

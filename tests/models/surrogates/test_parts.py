@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from relucid.models.automata.labelled import Labelled
 from relucid.models.automata.layered import smallest_layered
-from relucid.models.claims.claim import Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.surrogates import correct
 from relucid.models.surrogates.correct import _grown, boxes_for, corrected

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.common.errors import InputError
 from relucid.models.automata.labelled import Labelled
-from relucid.models.claims.claim import Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.network.float32 import exact_in_float32
 from relucid.models.network.network import Affine, Network, integer_array

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from known_claims import GOLDEN, golden
 from relucid.cli.main import main
-from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.evidence import Settled
 from relucid.verifiers.race import conformance
 from relucid.verifiers.race.backend import Backend, Budget
@@ -84,7 +84,7 @@ class Bent:
     def unfit(self, claim: object) -> str | None:
         return None
 
-    def solve(self, claim: Claim, budget: Budget, progress: object) -> object:
+    def solve(self, claim: WordClaim, budget: Budget, progress: object) -> object:
         if self.lies:
             return Attempt(
                 self.name,

@@ -10,7 +10,7 @@ from random_claims import errs, formulas, random_claim, words_of
 from relucid.common.errors import Unsupported
 from relucid.encoders.formula import Formula
 from relucid.encoders.milp import milp
-from relucid.models.claims.claim import Claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.backends.shared import queries
 from relucid.verifiers.backends.shared.mathopt import solve_milp
 from relucid.verifiers.backends.shared.queries import Answer, run_queries, too_big
@@ -18,7 +18,7 @@ from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.verdict import Attempt, Trust
 
 
-def wrong_words(claim: Claim) -> list[tuple[int, ...]]:
+def wrong_words(claim: WordClaim) -> list[tuple[int, ...]]:
     return [w for w, y in words_of(claim).items() if any(errs(claim, r, w) for r in claim.decision.rivals(y))]
 
 
@@ -26,7 +26,10 @@ CLAIM = next(c for c in map(random_claim, range(100)) if 2 <= len(wrong_words(c)
 
 
 def run(
-    ask: Callable[[Formula, float], Answer], trust: Trust = "exact", claim: Claim = CLAIM, **budget: object
+    ask: Callable[[Formula, float], Answer],
+    trust: Trust = "exact",
+    claim: WordClaim = CLAIM,
+    **budget: object,
 ) -> Attempt:
     return run_queries("fake", "1", trust, claim, Budget(**budget), lambda message: None, ask)  # type: ignore[arg-type]
 
@@ -84,7 +87,7 @@ def test_an_open_query_does_not_hide_the_next_and_is_never_a_proof() -> None:
     assert attempt.outcome == "unknown" and "no idea" in attempt.detail and len(set(asked)) > 1
 
 
-def label_in(claim: Claim, word: tuple[int, ...]) -> int:
+def label_in(claim: WordClaim, word: tuple[int, ...]) -> int:
     return words_of(claim)[word]
 
 

@@ -10,7 +10,7 @@ import pytest
 from random_claims import random_claim, words_of
 from relucid.encoders.bounds import reduced
 from relucid.encoders.dense import Dense, dense
-from relucid.models.claims.claim import Claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.verifiers.bounds.word_bounds import (
     STEP,
@@ -26,7 +26,7 @@ from relucid.verifiers.bounds.word_bounds import (
 SEEDS = range(40)
 
 
-def queries(claim: Claim) -> list[tuple[list[Dense], list[tuple[int, ...]]]]:
+def queries(claim: WordClaim) -> list[tuple[list[Dense], list[tuple[int, ...]]]]:
     """Per label: its queries and its words."""
     out, words = [], words_of(claim)
     for label in range(len(claim.decision.labels)):
@@ -39,12 +39,12 @@ def queries(claim: Claim) -> list[tuple[list[Dense], list[tuple[int, ...]]]]:
     return out
 
 
-def huge(seed: int) -> Claim:
+def huge(seed: int) -> WordClaim:
     """A random claim whose weights have 50 bits after the point."""
     claim, rng = random_claim(seed), np.random.default_rng(seed)
     sizes = [claim.domain.input_size, 3, 3, claim.decision.outputs]
     layers = [(rng.normal(size=(b, a)), rng.normal(size=b)) for a, b in pairwise(sizes)]
-    return Claim(feed_forward(layers), claim.program, claim.domain, claim.decision)
+    return WordClaim(feed_forward(layers), claim.program, claim.domain, claim.decision)
 
 
 def some_batch(problem: Problem, rng: np.random.Generator, count: int = 6) -> tuple[Batch, Multipliers]:

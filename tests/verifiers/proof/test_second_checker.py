@@ -16,8 +16,8 @@ import pytest
 from clocks import calls
 from known_claims import Known, corpus, golden
 from proof_cases import Lines, run_everything
-from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers.proof import format
@@ -46,7 +46,7 @@ def written(path: Path, lines: Lines) -> Path:
     return path
 
 
-def first_accepts(claim: Claim, proof: Path) -> bool:
+def first_accepts(claim: WordClaim, proof: Path) -> bool:
     try:
         checker.check_proof(claim, format.read_lines(proof), digests=False)
     except format.Rejected:

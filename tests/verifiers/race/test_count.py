@@ -7,8 +7,9 @@ import time
 import numpy as np
 import pytest
 from random_claims import random_claim
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 from relucid.verifiers.engines.reach.reach import count_disagreeing as reached
@@ -19,7 +20,7 @@ from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.verdict import Proved, Refuted
 
 
-def wrong(claim: Claim) -> int:
+def wrong(claim: WordClaim) -> int:
     return sum(int((claim.network_labels(words) != labels).sum()) for words, labels in claim.language.words())
 
 
@@ -37,14 +38,14 @@ def test_every_way_counts_what_brute_force_counts() -> None:
     assert counted >= 20
 
 
-def balanced(length: int, bias: float) -> Claim:
+def balanced(length: int, bias: float) -> WordClaim:
     """#a - #b + bias > 0 against #a > #b: with bias 1, wrong exactly where they are equal."""
     rows = np.tile([[1.0, -1.0], [0.0, 1.0]], length)
     network = feed_forward(
         [(rows[:1], np.array([float(length)])), (np.array([[1.0]]), np.array([bias - length]))]
     )
     program = Program("def f(tokens):\n    return tokens.count('a') > tokens.count('b')\n", "f")
-    return Claim(network, program, Domain(("a", "b"), length, length), Decision("sign", (False, True)))
+    return WordClaim(network, program, Domain(("a", "b"), length, length), Decision("sign", (False, True)))
 
 
 @pytest.mark.parametrize("length", [12, 60, 100])
@@ -63,7 +64,7 @@ def test_a_single_wrong_input_among_many_is_counted_by_listing() -> None:
         [(ones, np.array([1.0 - length])), (np.array([[1.0]]), np.zeros(1))]
     )  # 1 on a...a only
     program = Program("def f(tokens):\n    return False\n", "f")
-    claim = Claim(network, program, Domain(("a", "b"), length, length), Decision("sign", (False, True)))
+    claim = WordClaim(network, program, Domain(("a", "b"), length, length), Decision("sign", (False, True)))
     found = count._listed(claim, Budget(seconds=60), time.monotonic() + 60, print)
     assert found == Count(2**length - 1, 1, 0)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Affine, Network, feed_forward, integer_array
 from relucid.models.onnx.writer import with_source
 from relucid.verifiers.race.backend import Budget
@@ -24,10 +25,10 @@ from race_fakes import Fake, many_claim, program
 NEVER = "def f(tokens):\n    return False\n"
 
 
-def linear(weights, bias, text=NEVER, **more) -> Claim:
+def linear(weights, bias, text=NEVER, **more) -> WordClaim:
     """sign of a linear function of two positions over a, b."""
     network = feed_forward([(np.array([weights], dtype=float), np.array([bias], dtype=float))])
-    return Claim(
+    return WordClaim(
         replace(network, **more), program(text), Domain(("a", "b"), 2, 2), Decision("sign", (False, True))
     )
 
@@ -83,13 +84,13 @@ def test_zero_is_the_first_label():
 
 
 @pytest.fixture
-def rounds() -> Claim:
+def rounds() -> WordClaim:
     """2^24 + 1 - 2^24 is 1 exactly and 0 in float32, at least where the sum runs in this order."""
     big = 2.0**24
     network = feed_forward(
         [(np.array([[big, 0, 1, 0], [1, 0, 0, 0]]), np.zeros(2)), (np.array([[1.0, -big]]), np.zeros(1))]
     )
-    return Claim(
+    return WordClaim(
         with_source(network), program(NEVER), Domain(("a", "b"), 2, 2), Decision("sign", (False, True))
     )
 
@@ -112,7 +113,7 @@ def test_rounding_makes_the_verdict_unknown():
     )
     where = 'def f(tokens):\n    return tokens[0] == "a"\n'
     domain = Domain(("a", "b"), 2, 2, where=program(where))
-    claim = Claim(with_source(network), program(NEVER), domain, Decision("sign", (False, True)))
+    claim = WordClaim(with_source(network), program(NEVER), domain, Decision("sign", (False, True)))
     verdict = prove_claim(claim, registry=[Fake("finder", "refute", ((0, 0),))], budget=Budget(20.0, 1000, 1))
     assert isinstance(verdict, Unknown)
     assert verdict.reason.startswith(
@@ -133,7 +134,7 @@ def test_another_input_that_survives_is_preferred_to_a_finding(rounds):
 
 def test_networks_without_an_onnx_form_are_replayed_exactly_and_said_so():
     network = Network(4, (Affine((0,), (integer_array([[1, 0, 0, 0]]),), integer_array([0]), 3),))
-    claim = Claim(network, program(NEVER), Domain(("a", "b"), 2, 2), Decision("sign", (False, True)))
+    claim = WordClaim(network, program(NEVER), Domain(("a", "b"), 2, 2), Decision("sign", (False, True)))
     replayer = Replayer(claim)
     result = replayer((0, 0))
     assert result.status == "differs" and result.counterexample.outputs == (Fraction(1, 3),)
@@ -152,7 +153,7 @@ def test_onnxruntime_runs_the_bytes_that_came_with_the_network():
 def test_overflow_in_floating_point_is_a_finding():
     huge = 2.0**127
     network = feed_forward([(np.array([[huge, 0, huge, 0]]), np.zeros(1))])
-    claim = Claim(
+    claim = WordClaim(
         with_source(network), program(NEVER), Domain(("a", "b"), 2, 2), Decision("sign", (False, True))
     )
     result = Replayer(claim)((0, 0))

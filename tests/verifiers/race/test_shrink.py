@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.verifiers.race import shrink
 from relucid.verifiers.race.backend import Budget
@@ -24,7 +25,7 @@ from race_fakes import Fake, many_claim, program
 TOKENS = ("a", "b", "c")
 
 
-def random_claim(seed: int, *, shortest: int = 2, longest: int = 5, where: str | None = None) -> Claim:
+def random_claim(seed: int, *, shortest: int = 2, longest: int = 5, where: str | None = None) -> WordClaim:
     rng = np.random.default_rng(seed)
     domain = Domain(TOKENS, shortest, longest, "_", program(where) if where else None)
     layers = [
@@ -32,10 +33,10 @@ def random_claim(seed: int, *, shortest: int = 2, longest: int = 5, where: str |
         (rng.integers(-3, 4, (1, 6)).astype(float), np.array([0.5])),
     ]
     text = 'def f(tokens):\n    return tokens.count("c") > tokens.count("a")\n'
-    return Claim(feed_forward(layers), program(text), domain, Decision("sign", (False, True)))
+    return WordClaim(feed_forward(layers), program(text), domain, Decision("sign", (False, True)))
 
 
-def differing(claim: Claim):
+def differing(claim: WordClaim):
     """By brute force over all sequences, plainest first."""
     domain, replayer, out = claim.domain, Replayer(claim), []
     for n in range(domain.min_length, domain.max_length + 1):
@@ -106,7 +107,7 @@ def test_pairs_are_edited_together(monkeypatch):
         TOKENS, 0, 8, "_", program('def f(tokens):\n    return tokens.count("b") == tokens.count("c")\n')
     )
     network = feed_forward([(np.zeros((1, domain.input_size)), np.ones(1))])
-    claim = Claim(
+    claim = WordClaim(
         network,
         program("def f(tokens):\n    return len(tokens) < 3\n"),
         domain,
@@ -120,7 +121,7 @@ def test_pairs_are_edited_together(monkeypatch):
 def test_long_words_shrink_in_reasonable_time():
     domain = Domain(tuple("abcdefgh"), 0, 60, "_")
     weights = np.tile([0.0] * 7 + [1.0, 0.0], 60)[None, :]  # counts h
-    claim = Claim(
+    claim = WordClaim(
         feed_forward([(weights, np.array([-2.5]))]),
         program("def f(tokens):\n    return False\n"),
         domain,

@@ -13,10 +13,11 @@ import onnx
 import pytest
 from known_claims import corpus
 from onnx import TensorProto
-from relucid.models.claims.claim import Claim, Decision
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.pair import Pair, claim_of_pair
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx import reader as onnx_ops
 from relucid.models.onnx.reader import read_onnx
@@ -109,7 +110,7 @@ def test_what_is_proved_is_run_and_nothing_is_said_where_it_agrees():
             ran.append(len(words))
             return super().labels_in_onnxruntime(words)
 
-    claim = Claim(THIRDS, program(ALWAYS), AB, SIGN)
+    claim = WordClaim(THIRDS, program(ALWAYS), AB, SIGN)
     assert spot_check_in_onnxruntime(claim, Seen(claim), 0) == () and ran == [100]
     assert honest(claim).warnings == (
         "vacuous: the program gives the label True on every input of the domain",
@@ -125,7 +126,7 @@ def test_the_file_of_another_network_is_a_contradiction(tmp_path, monkeypatch):
         Contradiction,
         match=r"onnxruntime gives another label than was proved on .*: the file of network is that of another",
     ):
-        honest(Claim(replace(THIRDS, source=other.source), program(ALWAYS), AB, SIGN))
+        honest(WordClaim(replace(THIRDS, source=other.source), program(ALWAYS), AB, SIGN))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_a_wrong_reading_is_a_contradiction(weight, why, tmp_path, monkeypatch):
     monkeypatch.setitem(onnx_ops.OPERATORS, "Gemm", lambda call: right(replace(call, inputs=call.inputs[:2])))
     network = read_onnx(model.SerializeToString(), origin="net.onnx", positions=2, alphabet=2)
     with pytest.raises(Contradiction, match=why):
-        honest(Claim(network, program(ALWAYS), AB, SIGN))
+        honest(WordClaim(network, program(ALWAYS), AB, SIGN))
 
 
 def test_another_label_of_a_network_that_is_exact_in_float32_is_a_contradiction(tmp_path, monkeypatch):
@@ -155,14 +156,14 @@ def test_another_label_of_a_network_that_is_exact_in_float32_is_a_contradiction(
         lambda self, words: 1 - off(self, words),
     )
     with pytest.raises(Contradiction, match="although float32 computes the network exactly"):
-        honest(Claim(network, program(NEVER), AB, SIGN))
+        honest(WordClaim(network, program(NEVER), AB, SIGN))
 
 
 def test_a_label_that_is_rounded_away_is_a_warning():
     """2^24 + 1 - 2^24 is 1 exactly and 0 in float32."""
     big = 2.0**24
     network = layers(([[big, 0, 1, 0], [1, 0, 0, 0]], [0, 0]), ([[1.0, -big]], [0]))
-    verdict = honest(Claim(network, program("def f(tokens):\n    return tokens[1] == 'a'\n"), AB, SIGN))
+    verdict = honest(WordClaim(network, program("def f(tokens):\n    return tokens[1] == 'a'\n"), AB, SIGN))
     assert isinstance(verdict, Proved)
     (warning,) = [w for w in verdict.warnings if "onnxruntime" in w]
     assert warning.startswith("onnxruntime gives another label than was proved on ['a', 'a'], and on ")
@@ -171,7 +172,9 @@ def test_a_label_that_is_rounded_away_is_a_warning():
 
 def test_overflow_and_files_that_cannot_be_run_are_warnings():
     network = layers(([[2.0**127, 0, 2.0**127, 0]], [1.0]))
-    (warning,) = [w for w in honest(Claim(network, program(ALWAYS), AB, SIGN)).warnings if "onnxruntime" in w]
+    (warning,) = [
+        w for w in honest(WordClaim(network, program(ALWAYS), AB, SIGN)).warnings if "onnxruntime" in w
+    ]
     assert warning.startswith("what was proved is about exact arithmetic: onnxruntime gives NaN or infinity")
     model = onnx.load_from_string(network.source)
     for value in (*model.graph.input, *model.graph.output):
@@ -179,7 +182,7 @@ def test_overflow_and_files_that_cannot_be_run_are_warnings():
     (warning,) = [
         w
         for w in honest(
-            Claim(replace(network, source=model.SerializeToString()), program(ALWAYS), AB, SIGN)
+            WordClaim(replace(network, source=model.SerializeToString()), program(ALWAYS), AB, SIGN)
         ).warnings
         if "onnxruntime" in w
     ]

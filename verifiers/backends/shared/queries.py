@@ -24,7 +24,7 @@ from ....encoders.formula import Formula, Word, build_formula
 from ....encoders.options import BEST, Encoding, described, with_option
 from ....encoders.tighten import tightened
 from ....models.automata.automaton import Automaton
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ...evidence import Settled
 from ...race.backend import Budget, Capabilities, UnknownOption, installed_version
 from ...verdict import Attempt, Outcome, Sizes, Trust
@@ -92,10 +92,10 @@ class QueryBackend:
     def available(self) -> str | None:
         return installed_version(self.package)
 
-    def unfit(self, claim: Claim) -> str | None:
+    def unfit(self, claim: WordClaim) -> str | None:
         return too_big(claim)
 
-    def solve(self, claim: Claim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
+    def solve(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
         mine = replace(budget, workers=self.workers or budget.workers)
 
         def ask(formula: Formula, seconds: float) -> Answer:
@@ -113,7 +113,7 @@ class QueryBackend:
         )
 
 
-def too_big(claim: Claim) -> str | None:
+def too_big(claim: WordClaim) -> str | None:
     """Why no solver backend should try, or None; cheap."""
     edges, relus = claim.language.edge_count, claim.network.relu_count
     if edges > MAX_EDGES:
@@ -125,7 +125,7 @@ def too_big(claim: Claim) -> str | None:
     return None
 
 
-def differs(claim: Claim, word: Word, label: int) -> bool:
+def differs(claim: WordClaim, word: Word, label: int) -> bool:
     """Whether network and program differ on a word of this label, in exact arithmetic."""
     return int(claim.network_labels(np.array([word], dtype=np.int16).reshape(1, -1))[0]) != label
 
@@ -134,7 +134,7 @@ def run_queries(
     name: str,
     version: str,
     trust: Trust,
-    claim: Claim,
+    claim: WordClaim,
     budget: Budget,
     progress: Callable[[str], None],
     ask: Ask,
@@ -227,7 +227,11 @@ def run_queries(
 
 
 def formulas(
-    claim: Claim, deadline: float, progress: Callable[[str], None], encoding: Encoding, sizes: Counter[str]
+    claim: WordClaim,
+    deadline: float,
+    progress: Callable[[str], None],
+    encoding: Encoding,
+    sizes: Counter[str],
 ) -> Iterator[tuple[Formula, int, Settled]]:
     """(formula, label, what is settled once nothing satisfies it) for every query; `sizes` counts what `Sizes` says.
 
@@ -284,7 +288,7 @@ class Bounded:
         return (Settled(self.label, self.excluded, self.language.size, "bounds"),) if self.excluded else ()
 
 
-def bounded_labels(claim: Claim, deadline: float) -> Iterator[Bounded]:
+def bounded_labels(claim: WordClaim, deadline: float) -> Iterator[Bounded]:
     """Every label that some input has, with what bounds leave open; for engines that reason on the arrays themselves.
 
     Raises TimeoutError after `deadline` (time.monotonic).

@@ -11,14 +11,14 @@ from typing import Any
 
 from ....common.errors import InputError
 from ....common.files import read_file, write
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from .record import FORMAT, read_record, write_record
 from .search import Search
 
 MAX_BYTES = 1 << 28
 
 
-def save(path: Path, claim: Claim, searches: Mapping[int, Search]) -> None:
+def save(path: Path, claim: WordClaim, searches: Mapping[int, Search]) -> None:
     """All of it or, where the disk is full or the folder gone, nothing: a checkpoint is a convenience.  Labels not begun are left out."""
     records = {str(label): write_record(search) for label, search in searches.items() if search.started}
     data = json.dumps({"format": FORMAT, "claim": claim.digest, "labels": records}, separators=(",", ":"))
@@ -26,7 +26,7 @@ def save(path: Path, claim: Claim, searches: Mapping[int, Search]) -> None:
         write(path, data)
 
 
-def restore(path: Path, claim: Claim, searches: Mapping[int, Search]) -> None:
+def restore(path: Path, claim: WordClaim, searches: Mapping[int, Search]) -> None:
     """Bring searches to where the file says they were; no file, an empty one: nothing to do.
 
     Raises InputError where the file cannot be read, is about another claim, or does not hold.
@@ -36,7 +36,7 @@ def restore(path: Path, claim: Claim, searches: Mapping[int, Search]) -> None:
             read_record(searches[int(label)], record, str(path))
 
 
-def check_checkpoint(path: Path, claim: Claim) -> None:
+def check_checkpoint(path: Path, claim: WordClaim) -> None:
     """Before any work: raises InputError where the file is there and is none of this claim, or could not be written."""
     load(path, claim)
     if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
@@ -47,7 +47,7 @@ def check_checkpoint(path: Path, claim: Claim) -> None:
         )
 
 
-def load(path: Path, claim: Claim) -> dict[str, Any]:
+def load(path: Path, claim: WordClaim) -> dict[str, Any]:
     """The records of a checkpoint by label, unproved.  Raises InputError as `restore`."""
     mend = "remove the file to begin anew"
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ....common.text import number
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ...backends.shared.queries import Bounded, bounded_labels
 from ...evidence import Settled
 from .cells import Word
@@ -27,7 +27,7 @@ class LabelSearches:
     Unsupported where the network's numbers do not fit float64.
     """
 
-    claim: Claim
+    claim: WordClaim
     deadline: float  # time.monotonic
     options: Options = DEFAULT
     seed: int = 0

@@ -20,7 +20,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from .composed import Layer, composed
 from .precision import precision, reads
 from .split import Heads, Sizes, Split, Tails
@@ -87,7 +87,7 @@ class _Step:
 class Blocks:
     """A claim made ready.  Iterating gives all its words in blocks, always in the same order."""
 
-    def __init__(self, claim: Claim, sizes: Sizes, deadline: float) -> None:
+    def __init__(self, claim: WordClaim, sizes: Sizes, deadline: float) -> None:
         self.claim, self.sizes, self.deadline = claim, sizes, deadline
         layers = composed(claim)
         self.rows = max(1, *map(len, layers))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....models.claims.claim import Claim, Decision
+from ....models.claims.decision import Decision
 from ....models.claims.domain import Domain
+from ....models.claims.word_claim import WordClaim
 from ....models.network.integers import exact_matmul, exact_sum
 from ....models.network.network import Affine, integer_array
 
@@ -34,7 +35,7 @@ class Layer:
         return len(self.constant)
 
 
-def composed(claim: Claim) -> tuple[Layer, ...]:
+def composed(claim: WordClaim) -> tuple[Layer, ...]:
     """The layers whose ReLUs the network uses, then the margins: label j > 0 is the network's answer iff margin j - 1 is
     positive, larger than every earlier margin and at least as large as every later one; label 0 iff no margin is positive."""
     network, domain = claim.network, claim.domain

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ...bounds.blas import one_blas_thread
 from .blocks import Block, Blocks, Kernel, OutOfTime
 from .split import Sizes
@@ -39,7 +39,7 @@ class Found:
 
 
 def search(
-    claim: Claim,
+    claim: WordClaim,
     seconds: float,
     progress: Progress,
     *,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from .bounds import OutOfTime
 from .lines import split
 from .sweep import Entries, Step, Unrolled, merged, relaxed
@@ -43,7 +43,7 @@ class Chunk:
 class Chunks:
     """`words` that err, at most one for each way into a wrong end; `right` and `wrong` words so far."""
 
-    claim: Claim
+    claim: WordClaim
     network: Unrolled
     counting: bool = False
     limits: Limits = DEFAULT

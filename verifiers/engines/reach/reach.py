@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ....common.errors import Unsupported
 from ....common.text import number
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ....models.network.network import Relu
 from ...backends.shared.queries import Bounded, bounded_labels
 from ...evidence import Settled
@@ -43,7 +43,7 @@ class Count:
         return self.right + self.wrong
 
 
-def count_disagreeing(claim: Claim, seconds: float, progress: Report = lambda text: None) -> Count:
+def count_disagreeing(claim: WordClaim, seconds: float, progress: Report = lambda text: None) -> Count:
     """How many inputs are wrong, as far as the time goes.  Raises Unsupported where the numbers are too wide for the engine."""
     search = Reach(claim, counting=True)
     with suppress(TimeoutError):  # not even the bounds are done
@@ -60,7 +60,7 @@ class Reach:
     `reason`: why something will not be settled however long it takes.
     """
 
-    claim: Claim
+    claim: WordClaim
     counting: bool = False
     options: Options = DEFAULT
     words: dict[Word, None] = field(default_factory=dict)

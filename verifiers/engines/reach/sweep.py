@@ -14,7 +14,7 @@ import numpy as np
 
 from ....common.errors import Unsupported
 from ....models.automata.automaton import Automaton
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from .unrolled import WIDEST, Moment, moments, rows_of
 
 MULTIPLIERS = (
@@ -84,7 +84,7 @@ class Edges:
 class Unrolled:
     """A claim's network, and its words or some of them, ready to be swept."""
 
-    def __init__(self, claim: Claim, language: Automaton | None = None) -> None:
+    def __init__(self, claim: WordClaim, language: Automaton | None = None) -> None:
         self.language = claim.language if language is None else language
         self.rows, self.margins = rows_of(claim)
         self.moments: tuple[Moment, ...] = moments(self.rows, self.margins, self.language.length)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....common.errors import Unsupported
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ..enumerate.composed import composed
 
 WIDEST = 2**62
@@ -50,7 +50,7 @@ class Moment:
     kept: np.ndarray
 
 
-def rows_of(claim: Claim) -> tuple[tuple[Row, ...], int]:
+def rows_of(claim: WordClaim) -> tuple[tuple[Row, ...], int]:
     """The rows in topological order, margins last (`composed.py` says what they decide); and the number of margins."""
     rows: list[Row] = []
     factors: list[int] = []

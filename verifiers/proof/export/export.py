@@ -15,7 +15,7 @@ from pathlib import Path
 from ....common.deadline import LIMITS
 from ....common.errors import InputError
 from ....models.apart import check_apart
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ..format import LimitReached
 from ..writing import write_pieces
 from .sections import opened
@@ -31,7 +31,7 @@ class Exported:
 
 
 def export(
-    claim: Claim,
+    claim: WordClaim,
     path: Path,
     folder: Path,
     seconds: float = math.inf,

@@ -14,7 +14,7 @@ from typing import Any
 
 from ....common.errors import InputError, Unsupported
 from ....common.scratch import scratch
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ...backends.shared.queries import differs, too_big
 from ...backends.shared.solver_process import run_program
 from ...race.backend import installed_version
@@ -51,7 +51,7 @@ def check_installed(form: Form) -> None:
 
 
 def section_pieces(
-    claim: Claim, form: Form, seconds: float, progress: Callable[[str], None] = lambda text: None
+    claim: WordClaim, form: Form, seconds: float, progress: Callable[[str], None] = lambda text: None
 ) -> Iterator[bytes]:
     """The file, piece by piece.  Raises TimeoutError, Unproved where the claim is false, and Unsupported."""
     deadline = time.monotonic() + seconds
@@ -70,7 +70,7 @@ def _line(header: dict[str, Any]) -> bytes:
     return json.dumps(header).encode("ascii") + b"\n"
 
 
-def _solved(claim: Claim, form: Form, query: Query, log: Path, deadline: float) -> Path:
+def _solved(claim: WordClaim, form: Form, query: Query, log: Path, deadline: float) -> Path:
     """The file that the solver wrote."""
     logger, encoded = LOGGERS[form.name], query.problem.encoded
     try:

@@ -20,7 +20,7 @@ from ....encoders.bounds import reduced
 from ....encoders.cnf import Cnf, cnf
 from ....encoders.formula import Formula, build_formula
 from ....encoders.pseudo_boolean import PseudoBoolean, pseudo_boolean
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ....models.network.float32 import exact_in_float32
 from ..format import LimitReached, Rejected
 from .clausal import Clausal
@@ -145,14 +145,14 @@ class Query:
         }
 
 
-def first_header(claim: Claim, form: Form) -> dict[str, Any]:
+def first_header(claim: WordClaim, form: Form) -> dict[str, Any]:
     return {"format": form.header, "claim": claim.digest}
 
 
 END = {"end": True}
 
 
-def queries(claim: Claim, form: Form, deadline: float) -> Iterator[Query]:
+def queries(claim: WordClaim, form: Form, deadline: float) -> Iterator[Query]:
     """Every query that bounds leave open: the claim holds iff none has a solution.  Raises TimeoutError, or Unsupported."""
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
@@ -183,7 +183,7 @@ class Convinced:
 
 
 def each_section(
-    claim: Claim, form: Form, sections: Sections, deadline: float = math.inf, digests: bool = True
+    claim: WordClaim, form: Form, sections: Sections, deadline: float = math.inf, digests: bool = True
 ) -> Iterator[tuple[Query, Iterator[str]]]:
     """Every query with the lines of its proof, which are to be read to their end before the next.  Raises Rejected, or LimitReached.
 
@@ -204,7 +204,7 @@ def each_section(
 
 
 def check_sections(
-    claim: Claim,
+    claim: WordClaim,
     form: Form,
     sections: Sections,
     progress: Callable[[str], None] = lambda text: None,

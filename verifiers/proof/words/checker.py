@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....models.automata.automaton import Automaton
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ....models.network.float32 import exact_in_float32
 from ....models.network.network import integer_array
 from ..format import FORMAT, Rejected, TooMuch
@@ -40,7 +40,7 @@ class Accepted:
 
 
 def check_proof(
-    claim: Claim,
+    claim: WordClaim,
     lines: Iterable[dict[str, Any]],
     progress: Callable[[str], None] = lambda text: None,
     *,
@@ -56,7 +56,7 @@ def check_proof(
 
 @dataclass(eq=False)
 class _Checker:
-    claim: Claim
+    claim: WordClaim
     lines: Lines
     progress: Callable[[str], None]
     digests: bool

@@ -16,7 +16,7 @@ import numpy as np
 
 from ....models.automata.automaton import Automaton
 from ....models.automata.extremes import maxima
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ....models.network.integers import exact_matmul, exact_product, exact_sum
 from ....models.network.network import Affine, integer_array
 
@@ -142,7 +142,7 @@ class Built:
     upper: np.ndarray
 
 
-def build(claim: Claim, label: int, language: Automaton) -> Built:
+def build(claim: WordClaim, label: int, language: Automaton) -> Built:
     """From the claim, on the (non-empty) words of one label."""
     builder, rivals = _Builder(claim, language), claim.decision.rivals(label)
     outputs = builder.outputs()
@@ -155,7 +155,7 @@ def build(claim: Claim, label: int, language: Automaton) -> Built:
 
 
 class _Builder:
-    def __init__(self, claim: Claim, language: Automaton) -> None:
+    def __init__(self, claim: WordClaim, language: Automaton) -> None:
         self.claim, self.language = claim, language
         self.unstable: list[Rows] = []  # one row each
         self.layers: list[int] = []

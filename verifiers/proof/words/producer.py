@@ -15,7 +15,7 @@ import numpy as np
 
 from ....encoders.dense import Dense
 from ....models.automata.automaton import Automaton
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ....models.network.float32 import exact_in_float32
 from ....models.network.network import Relu, integer_array
 from ...bounds.word_bounds import STEP, Multipliers
@@ -46,7 +46,7 @@ class Unproved(Exception):
 
 
 def proof_lines(
-    claim: Claim,
+    claim: WordClaim,
     seconds: float,
     progress: Progress = lambda text: None,
     *,
@@ -67,19 +67,19 @@ def proof_lines(
     yield {"end": True}
 
 
-def run_lines(claim: Claim) -> Iterator[dict[str, Any]] | None:
+def run_lines(claim: WordClaim) -> Iterator[dict[str, Any]] | None:
     """The lines of a proof that leaves every word to be run; None where that looks like too much.  Nothing was run to make it."""
     if not deep(claim) and claim.domain_size > FEW:
         return None
     return itertools.chain([_header(claim)], (_by_run(label) for label, _ in _labels(claim)), [{"end": True}])
 
 
-def deep(claim: Claim) -> bool:
+def deep(claim: WordClaim) -> bool:
     """Whether the network has so many layers that bounds say little, as unrolled ones do."""
     return sum(isinstance(node, Relu) for node in claim.network.nodes) > DEEP
 
 
-def _header(claim: Claim) -> dict[str, Any]:
+def _header(claim: WordClaim) -> dict[str, Any]:
     digests = {
         "claim": claim.digest,
         "network": claim.network.digest,
@@ -93,7 +93,7 @@ def _header(claim: Claim) -> dict[str, Any]:
     }
 
 
-def _labels(claim: Claim) -> Iterator[tuple[int, Automaton]]:
+def _labels(claim: WordClaim) -> Iterator[tuple[int, Automaton]]:
     """The labels about which there is something to prove, with their words."""
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
@@ -107,7 +107,7 @@ def _by_run(label: int) -> dict[str, Any]:
 
 @dataclass
 class _Label:
-    claim: Claim
+    claim: WordClaim
     label: int
     language: Automaton
     deadline: float
@@ -219,7 +219,9 @@ class _Label:
             ]
 
 
-def _queries(claim: Claim, label: int, language: Automaton, built: Built) -> tuple[list[Dense], list[int]]:
+def _queries(
+    claim: WordClaim, label: int, language: Automaton, built: Built
+) -> tuple[list[Dense], list[int]]:
     """What bounds leave open, in the checker's own rows, and the numbers of these rivals."""
     k, rows = len(built.lower), built.rows
     every = list(range(k, k + len(claim.decision.rivals(label))))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....models.automata.automaton import Automaton
-from ....models.claims.claim import Claim
+from ....models.claims.word_claim import WordClaim
 from ....models.network.network import Affine
 from ..format import Rejected, TooMuch
 
@@ -33,7 +33,7 @@ class _Step:
 
 
 def run_words(
-    claim: Claim, label: int, language: Automaton, most: int, tick: Callable[[], None] = lambda: None
+    claim: WordClaim, label: int, language: Automaton, most: int, tick: Callable[[], None] = lambda: None
 ) -> int:
     """Raises Rejected unless the network gives the label on every word of the (non-empty) language, TooMuch beyond `most` prefixes.
 
@@ -85,7 +85,7 @@ def _merged(state: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return state[kept], sums[kept]
 
 
-def _steps(claim: Claim, language: Automaton) -> tuple[list[_Step], bool]:
+def _steps(claim: WordClaim, language: Automaton) -> tuple[list[_Step], bool]:
     """One step per number of symbols read, 0 to length; after the last, the columns are the output's, and whether a ReLU comes after them."""
     network, domain, length = claim.network, claim.domain, language.length
     dtype = np.dtype(object if network.arithmetic.kind == "O" else np.int64)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ....common.text import rational
-from ....models.claims.claim import Claim, same_label
+from ....models.claims.decision import same_label
+from ....models.claims.word_claim import WordClaim
 from ...verdict import Counterexample
 from ..format import Rejected
 
@@ -21,7 +22,7 @@ KEYS = {"format", "claim", "tokens", "network_label", "program_label", "outputs"
 
 
 def witness_line(
-    claim: Claim, found: Counterexample, onnxruntime: tuple[float, ...] | None
+    claim: WordClaim, found: Counterexample, onnxruntime: tuple[float, ...] | None
 ) -> dict[str, Any]:
     """Outputs as exact rationals; onnxruntime's as decimals that read back as the same floats, None where it did not run."""
     return {
@@ -35,7 +36,7 @@ def witness_line(
     }
 
 
-def check_witness(claim: Claim, line: Mapping[str, Any], *, digests: bool = True) -> tuple[str, ...]:
+def check_witness(claim: WordClaim, line: Mapping[str, Any], *, digests: bool = True) -> tuple[str, ...]:
     """The input, where it refutes the claim.  Raises Rejected otherwise; what onnxruntime said is not looked at."""
     if set(line) != KEYS:
         raise Rejected(f"the witness has not just {', '.join(sorted(KEYS))}")

@@ -10,8 +10,8 @@ import pytest
 from known_claims import CORPUS
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.backends.bab import BACKEND
 from relucid.verifiers.engines.bab.checkpoint import save
 from relucid.verifiers.engines.bab.labels import LabelSearches
@@ -25,11 +25,11 @@ SMALL_STEPS = Options(attack=False, optimise=False, functions=2, cell_nodes=0, r
 
 
 @pytest.fixture
-def claim() -> Claim:
+def claim() -> WordClaim:
     return load_claim(HARD)
 
 
-def begun(claim: Claim, steps: int) -> LabelSearches:
+def begun(claim: WordClaim, steps: int) -> LabelSearches:
     """A few steps of every label's search."""
     whole = LabelSearches(claim, time.monotonic() + 60, SMALL_STEPS)
     for search in whole.searches.values():
@@ -40,7 +40,7 @@ def begun(claim: Claim, steps: int) -> LabelSearches:
     return whole
 
 
-def test_unfinished_work_is_kept_and_goes_on(claim: Claim, tmp_path: Path) -> None:
+def test_unfinished_work_is_kept_and_goes_on(claim: WordClaim, tmp_path: Path) -> None:
     file = tmp_path / "kept.json"
     whole = begun(claim, 40)
     share = whole.proved_inputs()
@@ -53,7 +53,7 @@ def test_unfinished_work_is_kept_and_goes_on(claim: Claim, tmp_path: Path) -> No
 
 
 def test_a_timeout_says_how_much_is_proved_and_writes_the_file(
-    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    claim: WordClaim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "kept.json"
     save(file, claim, begun(claim, 40).searches)
@@ -64,7 +64,7 @@ def test_a_timeout_says_how_much_is_proved_and_writes_the_file(
 
 
 def test_an_interrupt_keeps_what_was_done(
-    claim: Claim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    claim: WordClaim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(self: LabelSearches, *_: object) -> bool:
         for search in self.searches.values():
@@ -120,14 +120,14 @@ def test_files_that_are_none_are_refused_and_left_alone(
     assert file.read_bytes() == content
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, claim: Claim) -> None:
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path: Path, claim: WordClaim) -> None:
     with pytest.raises(InputError, match="the checkpoint could not be written there"):
         prove_claim(claim, budget=Budget(checkpoint=str(tmp_path / "missing" / "kept")))
     with pytest.raises(InputError, match="cannot read the checkpoint"):
         prove_claim(claim, budget=Budget(checkpoint=str(tmp_path)))
 
 
-def test_an_empty_file_is_a_beginning(tmp_path: Path, claim: Claim) -> None:
+def test_an_empty_file_is_a_beginning(tmp_path: Path, claim: WordClaim) -> None:
     (tmp_path / "kept").write_bytes(b"\n")
     assert isinstance(
         prove_claim(claim, backends=["bab"], budget=Budget(seconds=60, checkpoint=str(tmp_path / "kept"))),

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from random_claims import random_claim, words_of
 from relucid.models.automata.automaton import Automaton
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
 from relucid.models.program.program import Program
 from relucid.verifiers.backends.exhaustive import BACKEND
@@ -37,7 +38,7 @@ PLENTY = Program("def f(tokens):\n    return tokens.count('a') > 1\n", "f")
 SIGN = Decision("sign", (False, True))
 
 
-def answer(claim: Claim, word: tuple[int, ...]) -> int:
+def answer(claim: WordClaim, word: tuple[int, ...]) -> int:
     """The network's label index for a word: Python integers over one denominator, node by node."""
     hot = [k for k, v in enumerate(claim.domain.one_hot(np.array([word], dtype=np.int64))[0]) if v]
     values: list[list[int]] = [[int(k in hot) for k in range(claim.domain.input_size)]]
@@ -79,15 +80,17 @@ def _plain(network: Network) -> list[tuple[Affine | Relu, list]]:
 
 
 @functools.cache
-def disagreeing(claim: Claim) -> set[tuple[int, ...]]:
+def disagreeing(claim: WordClaim) -> set[tuple[int, ...]]:
     return {word for word, label in words_of(claim).items() if answer(claim, word) != label}
 
 
-def run(claim: Claim, wanted: int | None = None, workers: int = 1, sizes: Sizes | None = None) -> tree.Found:
+def run(
+    claim: WordClaim, wanted: int | None = None, workers: int = 1, sizes: Sizes | None = None
+) -> tree.Found:
     return search(claim, 60.0, lambda text: None, workers=workers, wanted=wanted, sizes=sizes)
 
 
-def agrees(claim: Claim, sizes: Sizes | None = None) -> int:
+def agrees(claim: WordClaim, sizes: Sizes | None = None) -> int:
     """Asserts that count and words are those of plain loops; returns the count."""
     wrong = disagreeing(claim)
     counted, listed = run(claim, sizes=sizes), run(claim, wanted=10**6, sizes=sizes)
@@ -153,9 +156,9 @@ def test_the_network_may_be_its_input() -> None:
         Network(2, (Affine((0,), (integer_array(np.eye(2)),), integer_array([0, 0])),)),
     ]
     for network in agree:
-        assert agrees(Claim(network, itself, domain, labels)) == 0
+        assert agrees(WordClaim(network, itself, domain, labels)) == 0
     constant = Network(2, (Affine((), (), integer_array([0, 1])),))
-    assert agrees(Claim(constant, itself, domain, labels)) == 1
+    assert agrees(WordClaim(constant, itself, domain, labels)) == 1
 
 
 def test_empty_sequences_and_one_label() -> None:
@@ -163,14 +166,14 @@ def test_empty_sequences_and_one_label() -> None:
         feed_forward([(np.array([[1.0, -1.0]]), np.array([-1.0]))]),
         feed_forward([(np.array([[-1.0, 1.0]]), np.array([2.0]))]),
     ):
-        claim = Claim(network, PLENTY, Domain(("a", "b"), 0, 0, suffix=("b",)), SIGN)
+        claim = WordClaim(network, PLENTY, Domain(("a", "b"), 0, 0, suffix=("b",)), SIGN)
         assert agrees(claim) == int(answer(claim, ()) != 0)
     one = Program("def f(tokens):\n    return 'x'\n", "f")
     for layers in (
         [(np.ones((1, 6)), np.zeros(1))],
         [(np.ones((2, 6)), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))],
     ):
-        assert agrees(Claim(feed_forward(layers), one, OVER_AB, Decision("argmax", ("x",)))) == 0
+        assert agrees(WordClaim(feed_forward(layers), one, OVER_AB, Decision("argmax", ("x",)))) == 0
 
 
 @pytest.mark.parametrize("labels", [2, 3, 300])
@@ -187,7 +190,7 @@ def test_ties_go_to_the_first_label(labels: int) -> None:
             (numbers.integers(0, 2, size=(labels, 3)) * 1.0, np.zeros(labels)),
         ]
         agrees(
-            Claim(feed_forward(layers), program, Domain(("a", "b", "c", "d"), 5, 5), decision),
+            WordClaim(feed_forward(layers), program, Domain(("a", "b", "c", "d"), 5, 5), decision),
             Sizes(tails=16, cells=4000),
         )
 
@@ -195,7 +198,7 @@ def test_ties_go_to_the_first_label(labels: int) -> None:
 # Numbers of any size
 
 
-def scaled_claim(seed: int, power: int) -> Claim:
+def scaled_claim(seed: int, power: int) -> WordClaim:
     """A random claim whose first layer holds numbers up to 2**power: sums of large ones that cancel, so that small ones decide."""
     claim, numbers = random_claim(seed), np.random.default_rng(seed)
     size = claim.domain.input_size
@@ -305,7 +308,7 @@ def test_domains_that_are_no_product(where: str, sizes: Sizes) -> None:
             (numbers.normal(size=(1, 4)).round(2), np.zeros(1)),
         ]
     )
-    assert agrees(Claim(network, PLENTY, domain, SIGN), sizes) > 0
+    assert agrees(WordClaim(network, PLENTY, domain, SIGN), sizes) > 0
 
 
 def test_an_alphabet_larger_than_any_limit() -> None:
@@ -315,7 +318,7 @@ def test_an_alphabet_larger_than_any_limit() -> None:
     network = feed_forward(
         [(numbers.integers(-3, 4, size=(3, 120)) * 1.0, np.ones(3)), (np.ones((1, 3)), np.array([-4.0]))]
     )
-    claim = Claim(network, program, Domain(tokens, 2, 2), SIGN)
+    claim = WordClaim(network, program, Domain(tokens, 2, 2), SIGN)
     expected = sum(
         int(np.count_nonzero(claim.network_labels(words) != labels))
         for words, labels in claim.language.words()
@@ -326,7 +329,7 @@ def test_an_alphabet_larger_than_any_limit() -> None:
 
 # Threads, time, and what is reported
 
-FALSE = Claim(
+FALSE = WordClaim(
     feed_forward(
         [
             (np.random.default_rng(2).integers(-9, 10, size=(4, 24)) / 4, np.zeros(4)),
@@ -438,7 +441,9 @@ def test_the_backend_counts() -> None:
     budget = Budget(seconds=20.0, workers=2)
     assert BACKEND.count(FALSE, budget, print) == len(disagreeing(FALSE))
     assert BACKEND.count(FALSE, replace(budget, seconds=-1.0), print) is None
-    large = Claim(feed_forward([(np.ones((1, 80)), np.zeros(1))]), PLENTY, Domain(("a", "b"), 40, 40), SIGN)
+    large = WordClaim(
+        feed_forward([(np.ones((1, 80)), np.zeros(1))]), PLENTY, Domain(("a", "b"), 40, 40), SIGN
+    )
     assert BACKEND.count(large, budget, print) is None
 
 

@@ -11,8 +11,9 @@ import pytest
 from clocks import Ticking, calls
 from reach_cases import claims, wrong_words
 from relucid.common.errors import Unsupported
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 from relucid.verifiers.backends.reach import BACKEND
@@ -33,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Ticking:
 
 def noisy_counting(
     length: int, asked: int, learnt: int, tokens: str = "abcd", noise: int = 3, seed: int = 0
-) -> Claim:
+) -> WordClaim:
     """At least `asked` times a, against relu(x - learnt + 1) - relu(x - learnt) where x is the number of a with noise at every position.
 
     The noise of a whole word stays below 1/4, so the network says exactly whether there are at least `learnt`.
@@ -47,7 +48,7 @@ def noisy_counting(
     program = Program(f"def f(tokens):\n    return tokens.count('a') >= {asked}\n", "f")
     layers = [(first, np.array([1.0 - learnt, -float(learnt)])), (np.array([[1.0, -1.0]]), np.array([-0.5]))]
     scaled = [(np.round(w * 2**12) / 2**12, b) for w, b in layers]
-    return Claim(
+    return WordClaim(
         feed_forward(scaled), program, Domain(tuple(tokens), length, length), Decision("sign", (False, True))
     )
 
@@ -132,7 +133,7 @@ def test_a_deadline_is_kept(clock: Ticking) -> None:
         (np.round(rng.normal(size=(b, a)) * 64) / 64 / np.sqrt(a), np.zeros(b)) for a, b in pairwise(sizes)
     ]
     program = Program("def f(tokens):\n    return tokens.count('a') >= 8\n", "f")
-    claim = Claim(
+    claim = WordClaim(
         feed_forward(layers), program, Domain(tuple("abcd"), 30, 30), Decision("sign", (False, True))
     )
     for counting in (False, True):

@@ -10,8 +10,9 @@ import pytest
 from random_claims import random_claim, words_of
 from reach_cases import claims, wrong_words
 from relucid.common.errors import Unsupported
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Affine, Network, Node, Relu
 from relucid.models.program.program import Program
 from relucid.verifiers.engines.reach import sweep as reach_sweep
@@ -31,7 +32,7 @@ def recurrent(
     offset: int,
     program: str,
     tokens: str = "ab",
-) -> Claim:
+) -> WordClaim:
     """h = relu(step h + reads[token]), then readout . h + offset > 0, unrolled."""
     width, symbols = step.shape[0], len(tokens)
     nodes: list[Node] = []
@@ -42,7 +43,7 @@ def recurrent(
         nodes.append(Affine(sources, weights, np.zeros(width, dtype=np.int64)))
         nodes.append(Relu(len(nodes)))
     nodes.append(Affine((len(nodes),), (np.array([readout]),), np.array([offset])))
-    return Claim(
+    return WordClaim(
         Network(length * symbols, tuple(nodes)),
         Program(program, "f"),
         Domain(tuple(tokens), length, length),
@@ -50,7 +51,7 @@ def recurrent(
     )
 
 
-def counter(length: int, threshold: int, states: int) -> Claim:
+def counter(length: int, threshold: int, states: int) -> WordClaim:
     """A cell that counts a, against a program that asks for `states` of them."""
     text = f"def f(tokens):\n    return tokens.count('a') >= {states}\n"
     return recurrent(length, np.array([[1]]), np.array([[1], [0]]), [1], 1 - threshold, text)
@@ -104,7 +105,7 @@ def test_a_relaxed_sweep_settles_only_what_is_so(width: int) -> None:
     assert settled
 
 
-def _state(claim: Claim, word: tuple[int, ...], t: int) -> int:
+def _state(claim: WordClaim, word: tuple[int, ...], t: int) -> int:
     """Where the word's one path is after t symbols."""
     following = claim.language.completions()
     paths = [(s, s) for s in range(claim.language.layer_sizes[0])]
@@ -155,7 +156,7 @@ def test_relaxed_sweeps_settle_what_exact_sets_cannot_hold() -> None:
             )
         else:
             changed.append(node)
-    claim = Claim(
+    claim = WordClaim(
         Network(48, tuple(changed)),
         Program("def f(tokens):\n    return True\n", "f"),
         Domain(("a", "b"), 24, 24),

@@ -19,9 +19,10 @@ from proof_cases import Lines, run_everything
 from random_claims import random_claim
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.claims.claim import Claim, Decision
 from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 from relucid.verifiers.engines.bab.search import Options
@@ -34,7 +35,7 @@ from relucid.verifiers.proof.writing import write_lines
 
 
 @cache
-def proved() -> tuple[tuple[Claim, Lines], ...]:
+def proved() -> tuple[tuple[WordClaim, Lines], ...]:
     """True claims with proofs by parts, as they come out of a file."""
     found = []
     options, minimising = producer.Options, producer.MINIMISING
@@ -58,7 +59,7 @@ def proved() -> tuple[tuple[Claim, Lines], ...]:
     return tuple(found[:45])
 
 
-def accepted(claim: Claim, lines: Lines, digests: bool = True) -> bool:
+def accepted(claim: WordClaim, lines: Lines, digests: bool = True) -> bool:
     try:
         check_proof(claim, copy.deepcopy(lines), digests=digests)
     except Rejected as why:
@@ -272,14 +273,14 @@ ENOUGH = 24  # proofs per kind of mutant
 
 
 @cache
-def false_neighbour(claim: Claim) -> Claim | None:
+def false_neighbour(claim: WordClaim) -> WordClaim | None:
     """The claim with a network that errs on one word."""
     word = next(iter(claim.language.words(1)))[0][0]
     return spoilt(claim, tuple(map(int, word)))
 
 
 @cache
-def built_once(claim: Claim, label: int) -> Built:
+def built_once(claim: WordClaim, label: int) -> Built:
     return build(claim, label, claim.language.restricted(label))
 
 
@@ -439,7 +440,7 @@ def test_states_are_cut_of_deterministic_automata_only() -> None:
             k = (2 * k) % 5
     return k == 1
 """
-    claim = Claim(
+    claim = WordClaim(
         feed_forward([(np.zeros((1, 24)), np.array([0.0]))]),
         Program(source, "f"),
         Domain(("a", "b", "c"), 8, 8),
@@ -459,7 +460,7 @@ def test_equal_and_opposite_units_are_one() -> None:
     domain = Domain(("a", "b"), 3, 3)
     program = Program("def f(tokens):\n    return tokens.count('a') == 3 or tokens.count('b') == 3\n", "f")
     layers = [(first, np.zeros(5)), (np.array([[1.0, 1.0, 1.0, 0.5, 1.0]]), np.array([-6.0]))]
-    claim = Claim(feed_forward(layers), program, domain, Decision("sign", (False, True)))
+    claim = WordClaim(feed_forward(layers), program, domain, Decision("sign", (False, True)))
     assert brute_force(claim)
     built = build(claim, 0, claim.language.restricted(0))
     assert len(built.lower) == 1

@@ -9,14 +9,14 @@ import pytest
 from claim_mutants import told_by_its_network
 from proof_cases import Lines
 from random_claims import random_claim
-from relucid.models.claims.claim import Claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.engines.bab.search import Options
 from relucid.verifiers.proof.words import producer
 from relucid.verifiers.proof.words.checker import check_proof
 from relucid.verifiers.proof.words.producer import proof_lines
 
 
-def proofs(patch: pytest.MonkeyPatch, seconds: float) -> list[tuple[Claim, Lines]]:
+def proofs(patch: pytest.MonkeyPatch, seconds: float) -> list[tuple[WordClaim, Lines]]:
     """Of small true claims, by a search that may not think long, with so much time for minimising."""
     options = Options
     patch.setattr(producer, "MINIMISING", seconds)

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_claims import random_claim
-from relucid.models.claims.claim import Claim, Decision
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
 from relucid.models.program.program import Program
 from relucid.verifiers.proof.format import Rejected, TooMuch
 from relucid.verifiers.proof.words.sweep import run_words
 
 
-def right(claim: Claim, label: int) -> bool:
+def right(claim: WordClaim, label: int) -> bool:
     language = claim.language.restricted(label)
     return all((claim.network_labels(words) == label).all() for words, _ in language.words())
 
@@ -63,9 +64,9 @@ PARITY = "def odd(tokens):\n    seen = False\n    for t in tokens:\n        if t
 CELL = (np.array([[-1, -1], [1, 1]]), np.array([[1, 0], [0, 1]]), np.array([0, -1]), np.array([[1, 1]]), 0)
 
 
-def parity(length: int, cell: tuple = CELL) -> Claim:
+def parity(length: int, cell: tuple = CELL) -> WordClaim:
     domain = Domain(("a", "b"), length, length)
-    return Claim(unrolled(length, *cell), Program(PARITY, "odd"), domain, Decision("sign", (False, True)))
+    return WordClaim(unrolled(length, *cell), Program(PARITY, "odd"), domain, Decision("sign", (False, True)))
 
 
 def test_a_cell_takes_as_many_prefixes_as_it_has_states_at_any_length() -> None:
@@ -112,7 +113,7 @@ def test_it_is_stopped_between_positions() -> None:
 
 def test_a_network_without_weights_is_left_alone() -> None:
     domain = Domain(("a", "b"), 1, 1)
-    claim = Claim(
+    claim = WordClaim(
         Network(2, (Relu(0),)),
         Program("def f(tokens):\n    return tokens[0]\n", "f"),
         domain,
@@ -132,7 +133,7 @@ def test_numbers_beyond_64_bits() -> None:
         Relu(3),
     )
     program = Program("def f(tokens):\n    return tokens == ('a', 'b')\n", "f")
-    claim = Claim(Network(4, nodes), program, domain, Decision("sign", (False, True)))
+    claim = WordClaim(Network(4, nodes), program, domain, Decision("sign", (False, True)))
     for label in (0, 1):
         language = claim.language.restricted(label)
         try:
@@ -162,7 +163,7 @@ def test_random_cells(seed: int, length: int, width: int) -> None:
 
 def test_plain_layers_too() -> None:
     layers = [(np.array([[1.0, 0.0, -1.0, 0.5]]), np.array([-0.25])), (np.array([[1.0]]), np.array([-0.5]))]
-    claim = Claim(
+    claim = WordClaim(
         feed_forward(layers),
         Program("def f(tokens):\n    return tokens == ('a', 'b')\n", "f"),
         Domain(("a", "b"), 2, 2),
