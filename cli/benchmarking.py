@@ -85,7 +85,7 @@ def bench(
 
     SUITE is `tokens`, a claim file, or a folder of claim files; `distill` instead takes trained networks of known behaviours down the whole
     road: surrogate, program, proof; `vnncomp` with a DIRECTORY (or that folder alone) that has an instances.csv: `relucid verify` on every
-    instance (docs/reference/verify.md).  What has a result in --out already is not run again: a run that was stopped goes on.
+    instance (docs/reference/benchmark.md).  What has a result in --out already is not run again: a run that was stopped goes on.
     """
     if suite is not None and directory is None and (Path(suite) / "instances.csv").is_file():
         suite, directory = "vnncomp", Path(suite)

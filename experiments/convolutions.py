@@ -1,6 +1,6 @@
 """Convolutional networks as large as VNN-COMP's, made here: how long `relucid verify` takes and how much memory.
 
-`python -m relucid.experiments.convolutions [SECONDS]`: the table of docs/reference/verify.md.  The networks are trained for a few steps (torch) on
+`python -m relucid.experiments.convolutions [SECONDS]`: the table of docs/theory/performance.md.  The networks are trained for a few steps (torch) on
 ten noisy patterns, and the question is whether another label can win within a distance of one image.
 """
 

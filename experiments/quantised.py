@@ -1,4 +1,4 @@
-"""How far a copy with rounded weights is from its original: the table of docs/reference/verify.md.
+"""How far a copy with rounded weights is from its original: the table of docs/theory/performance.md.
 
 `python -m relucid.experiments.quantised FOLDER NUMBER [BITS]`: the NUMBER-th instance of a folder with an instances.csv.
 """

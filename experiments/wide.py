@@ -1,6 +1,6 @@
 """Small networks on wide boxes, made here: a folder of instances where nearly every neuron may be on or off.
 
-`python -m relucid.experiments.wide FOLDER`; then `relucid bench vnncomp FOLDER`, or `experiments/rivals.py` for the table of docs/reference/verify.md.
+`python -m relucid.experiments.wide FOLDER`; then `relucid bench vnncomp FOLDER`, or `experiments/rivals.py` for the table of docs/theory/performance.md.
 Random networks of 12 to 50 inputs; unsafe is what is a little more than the most that a random climb reached, so that most are unsat and all are close.
 """
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from relucid.cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 SKIPPED = {".venv", ".git", "out", "build", "dist", "node_modules"}
@@ -61,3 +62,12 @@ def test_links_that_lead_nowhere_are_found() -> None:
     """The two tests above can fail."""
     assert LINK.findall(without_code("[a](b.md#c) `[d](e.md)`")) == [("b.md", "c")]
     assert "the-suite-tokens" in anchors(ROOT / "docs/reference/benchmark.md")
+
+
+def test_the_command_line_page_has_every_command_and_option() -> None:
+    page = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
+    for name, command in app.commands.items():
+        assert f"relucid {name} " in page or f"relucid {name}`" in page, name
+        for parameter in command.params:
+            for option in (o for o in parameter.opts if o.startswith("--")):
+                assert f"`{option}" in page, f"{name} {option}"

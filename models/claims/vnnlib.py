@@ -103,7 +103,9 @@ def _first_version(text: str, origin: str) -> Read:
             _command(command, declared, asserted)
         except _Bad as error:
             raise InputError(
-                f"{origin}:{line}", str(error), "see docs/reference/verify.md for what VNN-LIB may say here"
+                f"{origin}:{line}",
+                str(error),
+                "see docs/reference/properties.md for what VNN-LIB may say here",
             ) from None
     sizes = []
     for kind, meaning in (("X", "input"), ("Y", "output")):
@@ -303,7 +305,7 @@ def _second_version(text: str, origin: str) -> Read:
         asserted = [walk.formula(a.expr) for a in query.assertions]
     except _Bad as error:
         raise InputError(
-            origin, str(error), "see docs/reference/verify.md for what VNN-LIB may say"
+            origin, str(error), "see docs/reference/properties.md for what VNN-LIB may say"
         ) from None
     if len(walk.outputs) > 1:
         raise InputError(

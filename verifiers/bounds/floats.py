@@ -1,7 +1,7 @@
 """The exact network once more in float64, with a proved bound on everything that rounding can do to it.
 
 First in the flow of `verifiers/boxes`: `box_bounds.py` multiplies with these matrices.  What is computed speaks of the rational
-network over the rational box, because every error is bounded here, before anything is computed (docs/reference/verify.md, "Rounding"):
+network over the rational box, because every error is bounded here, before anything is computed (docs/theory/rounding.md):
 an affine node's products lose at most `slack[k] . |A|` when coefficients A are carried backwards through it.
 """
 

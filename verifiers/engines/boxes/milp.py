@@ -1,7 +1,7 @@
 """The whole question as one mixed-integer program for every polyhedron, for HiGHS: `relucid verify --backend milp`, and in the race.
 
 After `linear_program.py`; beside the searches that prove.  HiGHS works with tolerances: its points are replayed like anybody's, and its "infeasible" is its
-word only, which counts at trust `float` (docs/reference/verify.md).
+word only, which counts at trust `float` (docs/theory/branch-and-bound.md).
 """
 
 from __future__ import annotations

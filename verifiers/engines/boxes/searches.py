@@ -23,7 +23,7 @@ from .work import Searched
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
 MOST_SHARES = 2**24  # of neurons and inputs: what cutting the box keeps for every part
 LP_AFTER, LP_AFTER_FEW, MILP_AFTER = 0.1, 5.0, 5.0  # seconds
-FEWER_INPUTS = 8  # up to here programs have not been seen to win (docs/reference/verify.md)
+FEWER_INPUTS = 8  # up to here programs have not been seen to win (docs/theory/branch-and-bound.md)
 MILP_THREADS = 3  # below that it would take the time of those who can prove something
 
 
