@@ -16,7 +16,7 @@ from typing import Any
 from ..common.errors import InputError
 from ..common.folders import check_writable, write_files
 from ..models.apart import claim_files
-from ..models.claims.claim_file import load_claim
+from ..models.claims.claim_file import load_word_claim
 from ..verifiers.backends.shared.queries import QueryBackend
 from ..verifiers.race.choose import choose
 from ..verifiers.race.dump import check_new, dump_claim
@@ -113,7 +113,7 @@ def _dump(
             "--dump", "none of these columns has formulas", "name solver backends, such as z3-bv or highs"
         )
     for case in claims:
-        dump_claim(load_claim(case.path), columns, folder / case.name, plan.limits.seconds, watch.say)
+        dump_claim(load_word_claim(case.path), columns, folder / case.name, plan.limits.seconds, watch.say)
 
 
 def _has_formulas(name: str) -> bool:

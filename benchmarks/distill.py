@@ -16,8 +16,8 @@ from typing import Any
 from ..common.errors import InputError
 from ..common.folders import check_writable, write_files
 from ..common.text import parsed_json
-from ..models.claims.claim_file import Task
 from ..models.claims.decision import Decision
+from ..models.claims.task import Task
 from ..models.program.program import Program
 from ..pipeline.distillation import NoProgram, distill
 from ..pipeline.distilled import distillation_json

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..common.errors import InputError
 from ..common.text import decimal, parsed_json
-from ..models.claims.claim_file import load_claim
+from ..models.claims.claim_file import load_word_claim
 from ..verifiers.race.choose import choose
 from ..verifiers.race.registry import all_backends
 from ..verifiers.verdict import Trust
@@ -148,7 +148,7 @@ def _name(folder: Path, path: Path) -> str:
 
 
 def _case(name: str, path: Path) -> Case:
-    claim = load_claim(path)
+    claim = load_word_claim(path)
     family = _beside(path, "made.json", "family") or "other"
     known = _beside(path, "expected.json", "verdict") if path.stem == "claim" else None
     known = known if known in ("proved", "refuted") else None

@@ -29,10 +29,11 @@ from ..common.errors import InputError
 from ..common.files import write
 from ..common.text import decimal, parsed_json
 from ..models.automata.automaton import Automaton
-from ..models.claims.claim_file import Task, claim_toml, load_claim
+from ..models.claims.claim_file import load_word_claim
 from ..models.claims.decision import Label
 from ..models.claims.domain import Domain
 from ..models.claims.language import build_language
+from ..models.claims.task import Task, claim_toml
 from ..models.claims.word_claim import WordClaim
 from ..models.network.float32 import exact_in_float32
 from ..models.network.network import Affine, Network
@@ -137,7 +138,7 @@ def _write_claim(folder: Path, spec: Spec, seeds: Seeds) -> None:
                 Task(domain, "one_hot", spec.decision, spec.name), "network.onnx", "program.py:label", where
             ),
         )
-        claim = load_claim(place / "claim.toml")
+        claim = load_word_claim(place / "claim.toml")
         found = random_tests(claim, seed_of(spec, seeds, -1))
         entry = {
             **_entry(spec, seeds, claim),

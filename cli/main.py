@@ -137,10 +137,10 @@ def prove(
 ) -> int:
     """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
     from ..models.apart import check_apart, claim_files
-    from ..models.claims.box_claim import load_box_claim
+    from ..models.claims.claim_file import load_box_files
 
     check_apart([("--proof", proof), ("--checkpoint", checkpoint), ("--dump", dump)], claim_files(claim))
-    if (box := load_box_claim(claim)) is not None:
+    if (box := load_box_files(claim)) is not None:
         tokens: dict[str, object] = {"--checkpoint": checkpoint, "--dump": dump, "--count": count or None}
         tokens |= {"--format": None if proof_format == "relucid" else proof_format}
         tokens |= {"--counterexamples": None if limits.pop("counterexamples") == 1 else True}
@@ -158,14 +158,14 @@ def prove(
             **limits,
         )
 
-    from ..models.claims.claim_file import load_claim
+    from ..models.claims.claim_file import load_word_claim
     from ..verifiers.prove import prove_claim
     from ..verifiers.report import exit_status, verdict_json
 
     names = names_in(backends)
     with status_line(quiet) as progress:
         progress(f"reading {claim}")
-        stated = load_claim(claim)
+        stated = load_word_claim(claim)
         if dump is not None:
             from ..verifiers.race.dump import dump_claim
 
@@ -210,22 +210,22 @@ def check(
     Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time or memory.
     """
     del memory  # kept from outside
-    from ..models.claims.box_claim import load_box_claim
+    from ..models.claims.claim_file import load_box_files
 
-    if (box := load_box_claim(claim)) is not None:
+    if (box := load_box_files(claim)) is not None:
         if folder is not None:
             raise InputError(
                 "--export", "is for claims about tokens, and this one is about a box", "leave it out"
             )
         return check_box(box, proof, timeout, quiet, as_json)
 
-    from ..models.claims.claim_file import load_claim
+    from ..models.claims.claim_file import load_word_claim
     from ..verifiers.proof.certify import check_file
     from ..verifiers.proof.export.export import export
     from ..verifiers.proof.format import LimitReached, Rejected
     from ..verifiers.report import certificate_json
 
-    stated = load_claim(claim)
+    stated = load_word_claim(claim)
     certificate, why, status = None, "", 0
     try:
         with status_line(quiet) as progress:
@@ -243,7 +243,7 @@ def check(
             from ..reports.console import print_certificate
 
             print_certificate(
-                certificate, why, status == UNKNOWN, stated.domain_size, two=stated.pair is not None
+                certificate, why, status == UNKNOWN, stated.domain_size, two=stated.comparison is not None
             )
     return status
 

@@ -214,7 +214,7 @@ def prove_box(
     }
     options |= {"backend": names[0], "trust": trust}
     with status_line(quiet) as progress:
-        answer = verify_files(claim.network, claim.box, progress=progress, **options)
+        answer = verify_files(claim.network, claim.stated, progress=progress, **options)
     if two and trust is None and answer.verdict == "proved":
         answer = replace(answer, certificate="not checked: there are no proofs about two networks over a box")
     with writing():
@@ -231,7 +231,7 @@ def check_box(claim: Any, proof: Path, timeout: float, quiet: bool, as_json: boo
         raise InputError(
             str(proof), "there are no proofs about two networks over a box", "check claims about one"
         )
-    return _check(claim.network, claim.box, proof, timeout, quiet, as_json)
+    return _check(claim.network, claim.stated, proof, timeout, quiet, as_json)
 
 
 def _epsilon(text: str | None, against: Path | None) -> Any:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from ..common.errors import InputError, Unsupported
 from ..common.files import write
 from ..common.text import number
-from ..models.claims.claim_file import load_claim
+from ..models.claims.claim_file import load_word_claim
 from ..verifiers.proof.certify import check_file
 from ..verifiers.proof.format import Rejected
 from ..verifiers.proof.words.producer import Unproved, proof_lines
@@ -57,7 +57,7 @@ class Row:
 
 def measured(claim_file: Path, seconds: float, place: Path) -> Row:
     """One claim; `place`: where its proof is written."""
-    claim, name = load_claim(claim_file), claim_file.parent.name
+    claim, name = load_word_claim(claim_file), claim_file.parent.name
     verdict = prove_claim(claim, budget=Budget(seconds), trust="exact")
     if not isinstance(verdict, Proved):
         return Row(name, claim.domain_size, type(verdict).__name__.lower(), verdict.seconds)

@@ -44,7 +44,7 @@ def same_file(one: Path, other: Path) -> bool:
 
 def claim_files(claim: Path) -> Iterator[Path]:
     """A claim file or task, and what it names."""
-    from .claims.claim_file import read_table
+    from .claims.toml_table import read_table
 
     yield claim
     try:
@@ -105,7 +105,7 @@ def circuit_files(where: str, mask: Path | None = None, task: str | Path | None 
 
 
 def _is_task(file: Path) -> bool:
-    from .claims.claim_file import read_table
+    from .claims.toml_table import read_table
 
     try:
         return not {"network", "program"} & read_table(file).keys()

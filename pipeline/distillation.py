@@ -26,10 +26,10 @@ from ..models.circuits.circuit import Circuit, check_circuit, load_circuit, own_
 from ..models.circuits.picture.graph import Drawable
 from ..models.circuits.pruning.ablation import ablated
 from ..models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
-from ..models.claims.claim_file import Task, load_task
 from ..models.claims.decision import Decision
 from ..models.claims.domain import Domain
 from ..models.claims.language import build_language
+from ..models.claims.task import Task, load_task
 from ..search.synthesise import Search
 from ..verifiers.prove import domain_of
 from ..verifiers.race.backend import Budget

@@ -14,8 +14,8 @@ from ..common.text import number
 from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import Graph, graph_json
 from ..models.circuits.teacher import Teaching
-from ..models.claims.claim_file import Task, claim_toml
 from ..models.claims.decision import Label
+from ..models.claims.task import Task, claim_toml
 from ..models.claims.word_claim import WordClaim
 from ..models.program.program import Program
 from ..models.surrogates.surrogate import Surrogate

@@ -17,7 +17,7 @@ from ..models.automata.labelled import Labelled
 from ..models.automata.layered import Layered
 from ..models.circuits.circuit import Circuit
 from ..models.circuits.teacher import Teaching
-from ..models.claims.claim_file import Task
+from ..models.claims.task import Task
 from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.onnx.reader import read_onnx

@@ -27,8 +27,8 @@ from ..models.circuits.inputs import domain_ids, word_ids
 from ..models.circuits.pruning.mask import NodeMask
 from ..models.circuits.tasks.registry import NAMES, get_task
 from ..models.circuits.tasks.task import TrainingTask
-from ..models.claims.claim_file import claim_toml, load_task
 from ..models.claims.domain import Domain
+from ..models.claims.task import claim_toml, load_task
 from ..version import __version__
 
 if TYPE_CHECKING:

@@ -58,7 +58,7 @@ def sequence_text(tokens: Sequence[str]) -> str:
 def print_verdict(claim: WordClaim, verdict: Verdict, quiet: bool = False) -> None:
     """The answer first, then why, then who ran; `quiet`: only the answer, with the input where it is refuted."""
     screen = console()
-    screen.print(headline(verdict, two=claim.pair is not None), soft_wrap=True)
+    screen.print(headline(verdict, two=claim.comparison is not None), soft_wrap=True)
     if isinstance(verdict, Refuted):
         screen.print(counterexample_table(verdict.counterexamples))
         if len(verdict.counterexamples) > MAX_COUNTEREXAMPLES_SHOWN:

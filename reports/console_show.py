@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..common.text import number, rational, visible
-from ..models.claims.claim_file import load_claim
+from ..models.claims.claim_file import load_word_claim
 from ..models.claims.word_claim import WordClaim
 from ..verifiers.race.conclude import vacuity
 from ..verifiers.verdict import Proved
@@ -43,10 +43,10 @@ TABLES = 40  # lines of tables and helpers up to which a program is shown with t
 
 
 def claimed(claim: WordClaim) -> str:
-    if claim.pair is None:
+    if claim.comparison is None:
         return f"the network {visible(claim.network.name)} gives the same label as {claim.program.name}"
-    pair = claim.pair
-    return f"the networks {visible(pair.first.name)} and {visible(pair.second.name)} {pair.meaning}"
+    pair = claim.comparison
+    return f"the networks {visible(pair.network.name)} and {visible(pair.network_b.name)} {pair.meaning}"
 
 
 def print_lines(lines: Sequence[Any]) -> None:
@@ -61,8 +61,8 @@ def print_lines(lines: Sequence[Any]) -> None:
 
 def claim_lines(path: Path, samples: int, quiet: bool = False) -> list[Any]:
     """The claim in plain words, the program, and sample inputs with both labels; `quiet`: only the first."""
-    claim = load_claim(path)
-    decision = claim.decision if claim.pair is None else claim.pair.decision
+    claim = load_word_claim(path)
+    decision = claim.decision if claim.comparison is None else claim.comparison.decision
     labels = ", ".join(label_text(y) for y in decision.labels) if decision else "none"
     rule = (
         "an output above 0 means the second"
@@ -75,29 +75,38 @@ def claim_lines(path: Path, samples: int, quiet: bool = False) -> list[Any]:
         "domain   " + f"\n{'':9}".join(domain_lines(claim.domain, claim.domain_size)),
         f"labels   {labels} ({rule})"
         if decision
-        else f"outputs  within {claim.pair.within if claim.pair else 0} of each other",
+        else f"outputs  within {claim.comparison.epsilon if claim.comparison else 0} of each other",
         *(
             f"network  {network_line(n)}"
-            for n in ((claim.pair.first, claim.pair.second) if claim.pair else (claim.network,))
+            for n in (
+                (claim.comparison.network, claim.comparison.network_b)
+                if claim.comparison
+                else (claim.network,)
+            )
         ),
     ]
     shown: list[Any] = ["\n".join(lines)]
     if quiet:
         return shown
-    if claim.pair is None:
+    if claim.comparison is None:
         shown.append(lambda screen: program_code(screen, claim.program))
     shown += [Text(f"warning: {visible(warning)}", style="yellow") for warning in vacuity(claim)]
     if not samples:
         return shown
     table = Table(box=None, pad_edge=False)
-    for title in ("sample input", "network says", "network_b says" if claim.pair else "program says", ""):
+    for title in (
+        "sample input",
+        "network says",
+        "network_b says" if claim.comparison else "program says",
+        "",
+    ):
         table.add_column(title)
     for word in sample_words(claim, samples):
         sequence = claim.domain.unpadded(word)
         network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
         program = claim.program_label(sequence)
-        if claim.pair is not None:
-            one, other = claim.pair.told(claim.domain.one_hot(word.reshape(1, -1)))
+        if claim.comparison is not None:
+            one, other = claim.comparison.outputs_on(claim.domain.one_hot(word.reshape(1, -1)))
             said = [
                 ", ".join(map(rational, t.outputs)) if t.label is None else label_text(t.label)
                 for t in (one, other)
@@ -105,7 +114,7 @@ def claim_lines(path: Path, samples: int, quiet: bool = False) -> list[Any]:
             table.add_row(
                 Text(sequence_text(sequence)),
                 *map(Text, said),
-                Text("differs" if claim.pair.disagree(one, other) else "", "red"),
+                Text("differs" if claim.comparison.differ(one, other) else "", "red"),
             )
             continue
         same = type(network) is type(program) and network == program

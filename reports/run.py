@@ -16,7 +16,7 @@ from ..common.files import decoded, read_file
 from ..common.text import parsed_json
 from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import Graph, read_graph
-from ..models.claims.claim_file import load_claim
+from ..models.claims.claim_file import load_word_claim
 from ..models.claims.word_claim import WordClaim
 from ..pipeline.histogram import Histogram, read_histogram
 
@@ -96,7 +96,7 @@ def read_run(folder: Path) -> Run:
     if (where := _misfit(verdict, _SHAPE, "")) is not None:
         raise InputError(str(path), f"{where or 'it'} is not what `relucid distill` writes", AGAIN)
     facts = verdict["distillation"]
-    claim = load_claim(folder / CLAIM)
+    claim = load_word_claim(folder / CLAIM)
     if claim.digest != facts["claim_digest"]:
         raise InputError(
             str(folder / CLAIM), f"states another claim than {RESULT}: a file was changed", AGAIN

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import InputError
 from ..common.text import decimal, number, rational
-from ..models.claims.claim_file import Task, load_claim, load_task
+from ..models.claims.claim_file import load_word_claim
+from ..models.claims.task import Task, load_task
 from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.program.program import Program
@@ -29,16 +30,16 @@ def claim_json(path: Path, samples: int) -> dict[str, Any]:
     """A claim file: its parts with digests, how many inputs have each label, what to be careful about, and sample inputs."""
     from ..verifiers.race.conclude import vacuity
 
-    claim = load_claim(path)
+    claim = load_word_claim(path)
     domain, decision = claim.domain, claim.decision
     shares = claim.language.count_by_label(len(decision.labels))
     words = sample_words(claim, samples) if samples else []
     return {
         "kind": "claim",
         "digest": claim.digest,
-        "network": _network(claim.network if claim.pair is None else claim.pair.first),
-        "network_b": None if claim.pair is None else _network(claim.pair.second),
-        "program": _program(claim.program) if claim.pair is None else None,
+        "network": _network(claim.network if claim.comparison is None else claim.comparison.network),
+        "network_b": None if claim.comparison is None else _network(claim.comparison.network_b),
+        "program": _program(claim.program) if claim.comparison is None else None,
         "domain": {
             "tokens": list(domain.tokens),
             "length": [domain.min_length, domain.max_length],
@@ -57,18 +58,18 @@ def claim_json(path: Path, samples: int) -> dict[str, Any]:
 
 
 def _decision(claim: WordClaim) -> dict[str, Any]:
-    decision = claim.decision if claim.pair is None else claim.pair.decision
+    decision = claim.decision if claim.comparison is None else claim.comparison.decision
     if decision is None:
-        assert claim.pair is not None and claim.pair.within is not None
-        return {"kind": "within", "epsilon": rational(claim.pair.within)}
+        assert claim.comparison is not None and claim.comparison.epsilon is not None
+        return {"kind": "within", "epsilon": rational(claim.comparison.epsilon)}
     return {"kind": decision.kind, "labels": list(decision.labels)}
 
 
 def _said(claim: WordClaim, word: Any) -> dict[str, Any]:
-    if claim.pair is None:
+    if claim.comparison is None:
         network = claim.decision.labels[int(claim.network_labels(word.reshape(1, -1))[0])]
         return {"network_label": network, "program_label": claim.program_label(claim.domain.unpadded(word))}
-    one, other = claim.pair.told(claim.domain.one_hot(word.reshape(1, -1)))
+    one, other = claim.comparison.outputs_on(claim.domain.one_hot(word.reshape(1, -1)))
     return {"network_label": one.label, "program_label": None, "network_b_label": other.label}
 
 

@@ -10,7 +10,7 @@ from known_claims import corpus
 from random_claims import random_claim, words_of
 from relucid.encoders.bounds import reduced
 from relucid.encoders.dense import Dense, dense
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 
 Word = tuple[int, ...]
@@ -27,7 +27,7 @@ class Case:
 
 def claims(seeds: int = 100) -> list[WordClaim]:
     """Random ones, most of which are false, and small ones of the corpus, most of which are true."""
-    small = [claim for known in corpus() if (claim := load_claim(known.claim_file)).domain_size <= 300]
+    small = [claim for known in corpus() if (claim := load_word_claim(known.claim_file)).domain_size <= 300]
     return [*map(random_claim, range(seeds)), *small]
 
 

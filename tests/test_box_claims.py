@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from relucid.cli.main import main
 from relucid.cli.verify import prove_box
-from relucid.models.claims.box_claim import load_box_claim
+from relucid.models.claims.claim_file import load_box_files
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 
@@ -92,7 +92,7 @@ def reached(
     backends: str | None = None,
 ) -> dict[str, object]:
     """What `prove --json` says at this trust; None: nothing was said about it."""
-    box = load_box_claim(claim(folder, text))
+    box = load_box_files(claim(folder, text))
     assert prove_box(box, trust=trust, backends=backends, as_json=True, **LIMITS) == 0
     return json.loads(capsys.readouterr().out)
 

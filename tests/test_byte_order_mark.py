@@ -12,7 +12,7 @@ import pytest
 from relucid.benchmarks.vnncomp import instances
 from relucid.cli.main import main
 from relucid.models.circuits.formats.config import read_json
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.vnnlib import load_text, load_vnnlib
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
@@ -58,10 +58,10 @@ def test_claims_with_their_programs(tmp_path):
         'network = "net.onnx"\nprogram = "p.py:p"\n[domain]\ntokens = ["a", "b"]\nlength = 1\n[input]\nencoding = "one_hot"\n'
         '[decision]\nkind = "argmax"\nlabels = ["a", "b"]\n'
     )
-    before = load_claim(tmp_path / "claim.toml").digest
+    before = load_word_claim(tmp_path / "claim.toml").digest
     marked(tmp_path / "p.py")
     marked(tmp_path / "claim.toml")
-    assert load_claim(tmp_path / "claim.toml").digest == before
+    assert load_word_claim(tmp_path / "claim.toml").digest == before
     assert main(["prove", str(tmp_path / "claim.toml")]) == 0
 
 

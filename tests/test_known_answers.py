@@ -8,7 +8,7 @@ import pytest
 from clocks import LONG
 from known_claims import GOLDEN, Known, corpus, golden
 from relucid.cli.main import main
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Relu
 from relucid.verifiers.race.backend import Budget
@@ -29,7 +29,7 @@ def ids(known: Known) -> str:
 
 
 def test_the_corpus_covers_what_it_should() -> None:
-    facts = [(load_claim(k.claim_file), k.expected) for k in corpus()]
+    facts = [(load_word_claim(k.claim_file), k.expected) for k in corpus()]
     assert len(facts) >= 30
     assert {e["verdict"] for _, e in facts} == {"proved", "refuted"}
     assert {c.decision.kind for c, _ in facts} == {"argmax", "sign"}
@@ -84,7 +84,7 @@ def agrees(known: Known, status: int, answer: dict) -> None:
         return
     assert (answer["verdict"], answer["domain_size"]) == (expected["verdict"], expected["domain_size"])
     if status == 1:
-        claim = load_claim(known.claim_file)
+        claim = load_word_claim(known.claim_file)
         found = answer["counterexample"]
         word = claim.domain.padded(found["tokens"])
         network = claim.decision.labels[int(claim.network_labels([word])[0])]
@@ -113,7 +113,7 @@ def test_each_backend_alone(backend: str, part: int) -> None:
     """Directly, without the race: the right answer on every claim, or, where it takes long, none."""
     solver = get(backend)
     for known in VALID[part::4]:
-        claim = load_claim(known.claim_file)
+        claim = load_word_claim(known.claim_file)
         assert solver.unfit(claim) is None
         hard = (backend, known.folder.name) in HARD
         attempt = solver.solve(claim, Budget(seconds=1.0 if hard else LONG), lambda message: None)
@@ -133,7 +133,7 @@ def test_expected_counterexamples_replay() -> None:
     refuted = [k for k in VALID if k.expected["one_counterexample"]]
     assert len(refuted) >= 10
     for known in refuted:
-        claim = load_claim(known.claim_file)
+        claim = load_word_claim(known.claim_file)
         found = known.expected["one_counterexample"]
         result = Replayer(claim)(claim.domain.padded(found["tokens"]))
         assert result.status == "differs", (known.folder, result)
@@ -142,7 +142,7 @@ def test_expected_counterexamples_replay() -> None:
 def test_known_answers_are_counted_right() -> None:
     """The number of disagreeing inputs, by exact batched evaluation against the automaton's labels."""
     for known in VALID:
-        claim = load_claim(known.claim_file)
+        claim = load_word_claim(known.claim_file)
         wrong = sum(
             int((claim.network_labels(words) != labels).sum()) for words, labels in claim.language.words()
         )

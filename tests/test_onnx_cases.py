@@ -11,7 +11,7 @@ import pytest
 from known_claims import SHARED
 from onnx import TensorProto, helper, numpy_helper, parser
 from relucid.cli.main import main
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.onnx.operators import pieces as onnx_pieces
 
 CASES = SHARED / "cases"
@@ -123,7 +123,7 @@ def test_distil_the_model_that_was_named(stands, capsys, tmp_path, monkeypatch):
         capsys, "distill", "../min/maxk.onnx", "--domain", "../min/d.toml", "--out", tmp_path / "o"
     )
     assert status == 0, err
-    claim = load_claim(tmp_path / "o" / "claim.toml")
+    claim = load_word_claim(tmp_path / "o" / "claim.toml")
     assert claim.program_label(("3", "1", "4")) == "1" and claim.program_label(("4", "4", "2")) == "2"
 
 

@@ -10,7 +10,7 @@ import pytest
 from claim_mutants import told_by_its_network
 from known_claims import CORPUS
 from random_claims import random_claim
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.proof.export import solver_proofs
 from relucid.verifiers.proof.export.sections import Sections
@@ -28,7 +28,9 @@ def written(claim: WordClaim, form: Form) -> bytes:
 @cache
 def proved(form: Form) -> tuple[tuple[WordClaim, bytes], ...]:
     """True claims with at least one query, and their proofs; the short ones first."""
-    small = [load_claim(CORPUS / name / "claim.toml") for name in ("palindrome", "parity_4", "adjacent_ab")]
+    small = [
+        load_word_claim(CORPUS / name / "claim.toml") for name in ("palindrome", "parity_4", "adjacent_ab")
+    ]
     told = [claim for seed in range(24) if (claim := told_by_its_network(random_claim(seed)))]
     found = [(claim, written(claim, form)) for claim in [*small, *told]]
     return tuple(sorted((f for f in found if f[1].count(b"\n") > 20), key=lambda f: len(f[1])))

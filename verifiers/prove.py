@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 from ..common.deadline import OutOfTime, until
 from ..common.errors import InputError
+from ..models.claims.build import equals_network
 from ..models.claims.decision import Decision, Label
 from ..models.claims.domain import Domain
-from ..models.claims.pair import Pair, claim_of_pair
+from ..models.claims.reduce import word_claim
 from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.network.stacked import same_nodes
@@ -164,7 +165,7 @@ def _of_two(
 ) -> WordClaim:
     if within is not None:
         try:
-            return claim_of_pair(Pair(first, second, None, Fraction(within)), domain)
+            return word_claim(equals_network(first, second, domain, None, Fraction(within)))
         except (ValueError, ZeroDivisionError, TypeError):
             raise InputError(
                 "within", f"{within!r} is no number", 'give a Fraction, an int or a string such as "0.01"'
@@ -177,7 +178,7 @@ def _of_two(
         if kind == "sign"
         else tuple(range(first.output_size))
     )
-    return claim_of_pair(Pair(first, second, Decision(kind, names)), domain)
+    return word_claim(equals_network(first, second, domain, Decision(kind, names)))
 
 
 def domain_of(domain: Domain | Mapping[str, Any]) -> Domain:

@@ -11,7 +11,7 @@ from typing import Literal, NoReturn
 
 from ..common.text import number, rational
 from ..models.claims.decision import Label
-from ..models.claims.pair import Told
+from ..models.claims.question import NetworkOutput
 from .evidence import Coverage, Settled
 
 Trust = Literal["checked", "exact", "float"]
@@ -88,7 +88,9 @@ class Counterexample:
     network_label: Label
     program_label: Label
     outputs: tuple[Fraction, ...]
-    both: tuple[Told, Told] | None = None  # of a claim about two networks: what each of them says
+    both: tuple[NetworkOutput, NetworkOutput] | None = (
+        None  # of a claim about two networks: what each of them says
+    )
 
     def __str__(self) -> str:
         if self.both is not None:

@@ -16,7 +16,7 @@ import numpy as np
 from ...common.errors import InputError
 
 if TYPE_CHECKING:
-    from ..claims.claim_file import Task
+    from ..claims.task import Task
     from .pruning.control import Control
 
 
@@ -160,7 +160,7 @@ def own_task(where: str, mask: Path | None, vocabulary: tuple[str, ...]) -> Task
 
     Only one that has neither network nor program and speaks of words of the vocabulary; None where there is none, or a choice.
     """
-    from ..claims.claim_file import load_task
+    from ..claims.task import load_task
 
     path = Path(where.rpartition(":")[0] if ".py:" in where else where)
     known = None if path.is_dir() else shipped().get(where)

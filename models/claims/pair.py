@@ -1,124 +1,55 @@
-"""Two networks as one question: a network that has a positive output exactly where they disagree.
+"""The reduction of a claim about two networks and words to one about a single network and a program.
 
-Claims about two networks (`network_b`) become claims about this one and the program that always says True, so that every backend,
-every proof and both checkers take them as they are.  Built with exact integers: nothing is rounded, and ties go as the decision has them.
+`comparing_network` builds a network that has a positive output exactly where the two disagree.  The claim is then that it equals
+the program that always says True, so that every backend, every proof and both checkers take it as it is.  The reduced claim keeps
+the question that it stands for, and `EqualsNetwork.outputs_on` reads a counterexample back.
 
-Same decision: they disagree iff for some label the first decides it and in the second some rival wins.  Minima and maxima are ReLUs:
-max(x, y) = x + max(0, y - x).  Within epsilon: some |a_i - b_i| - epsilon is positive.
+The network is built with exact integers: nothing is rounded, and ties go as the decision has them.  Where labels are compared, the
+networks disagree iff for some label the first decides for it and in the second some rival wins.  Minima and maxima are ReLUs:
+max(x, y) = x + max(0, y - x).  Within epsilon, they disagree iff some |a_i - b_i| - epsilon is positive.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from ...common.errors import InputError
-from ..network.network import Affine, Network, Node, Relu, dyadic, integer_array
+from ..network.network import Affine, Network, Node, Relu, integer_array
 from ..program.program import Program
-from .decision import Decision, Label, same_label
-from .domain import Domain
+from .decision import Decision, Label
+from .question import EqualsNetwork
 from .word_claim import WordClaim
+from .words import Words
 
 AGREE = "def agree(tokens):\n    return True\n"
 
 
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """`decision`: both networks are to give the same label; `within`: or outputs that differ by at most so much."""
-
-    first: Network
-    second: Network
-    decision: Decision | None
-    within: Fraction | None = None
-
-    def __post_init__(self) -> None:
-        if (self.decision is None) == (self.within is None):
-            raise ValueError("two networks are to have the same decision, or outputs within epsilon")
-        if self.within is not None and self.within < 0:
-            raise InputError("[decision] epsilon", f"{self.within} is negative", "give 0 or more")
-        a, b = self.first, self.second
-        for what, x, y in (
-            ("input values", a.input_size, b.input_size),
-            ("outputs", a.output_size, b.output_size),
-        ):
-            if x != y:
-                raise InputError(
-                    b.name,
-                    f"the network has {y} {what}, the first network {x}",
-                    "give two networks of the same task",
-                )
-
-    @property
-    def meaning(self) -> str:
-        return (
-            "give the same label"
-            if self.within is None
-            else f"have outputs within {self.within} of each other"
-        )
-
-    def network(self) -> Network:
-        """Output 0 is 0; another one is positive iff the networks disagree."""
-        a, b = self.first, self.second
-        builder = _Builder(a, b)
-        if self.within is not None:
-            builder.differences(self.within, (a.scale, b.scale))
-        else:
-            assert self.decision is not None
-            builder.disagreements(self.decision)
-        rounding = ("two networks are compared exactly", *a.rounding, *b.rounding)
-        return Network(
-            a.input_size, tuple(builder.nodes), name=f"{a.name} against {b.name}", rounding=rounding
-        )
-
-    def told(self, inputs: np.ndarray) -> tuple[Told, Told]:
-        """What each network says of one row of inputs, exactly."""
-        first, second = (
-            [Fraction(int(v), network.scale) for v in network.evaluate(inputs)[0]]
-            for network in (self.first, self.second)
-        )
-        return self.read(first), self.read(second)
-
-    def read(self, outputs: Sequence[Fraction]) -> Told:
-        """What outputs mean."""
-        if self.decision is None:
-            return Told(None, tuple(outputs))
-        numerators, _ = dyadic(np.array(outputs, dtype=object).reshape(1, -1))
-        return Told(self.decision.labels[int(self.decision.decide(numerators)[0])], tuple(outputs))
-
-    def disagree(self, one: Told, other: Told) -> bool:
-        if self.within is not None:
-            return any(abs(a - b) > self.within for a, b in zip(one.outputs, other.outputs, strict=True))
-        return not same_label(one.label, other.label)
+def comparing_network(question: EqualsNetwork) -> Network:
+    """A network whose output 0 is 0, and another output is positive iff the two networks disagree."""
+    a, b = question.networks
+    builder = _Builder(a, b)
+    if question.epsilon is not None:
+        builder.differences(question.epsilon, (a.scale, b.scale))
+    else:
+        assert question.decision is not None
+        builder.disagreements(question.decision)
+    rounding = ("two networks are compared exactly", *a.rounding, *b.rounding)
+    return Network(a.input_size, tuple(builder.nodes), name=f"{a.name} against {b.name}", rounding=rounding)
 
 
-@dataclass(frozen=True)
-class Told:
-    """What one network says of an input: a label where labels are compared, and its outputs."""
+def compared_on_words(question: EqualsNetwork, words: Words, name: str = "claim") -> WordClaim:
+    """The claim that two networks agree on all words, as one about a single network.
 
-    label: Label | None
-    outputs: tuple[Fraction, ...]
-
-
-def claim_of_pair(pair: Pair, domain: Domain, name: str = "claim") -> WordClaim:
-    """The claim that they agree on the domain, as one about a single network.  Raises InputError where they do not fit it."""
-    if pair.decision is not None and pair.first.output_size != pair.decision.outputs:
-        raise InputError(
-            pair.first.name,
-            f"the network has {pair.first.output_size} outputs, the decision needs {pair.decision.outputs}",
-            "list one label per output",
-        )
-    network = pair.network()
-    labels: tuple[Label, ...] = (
-        True,
-        *range(network.output_size - 1),
-    )  # agree, or the number of a way to disagree
-    return WordClaim(
-        network, Program(AGREE, "agree", "the claim"), domain, Decision("argmax", labels), name, pair
-    )
+    Raises InputError where the networks do not take the words.
+    """
+    network = comparing_network(question)
+    ways = range(network.output_size - 1)
+    labels: tuple[Label, ...] = (True, *ways)  # they agree, or the number of a way to disagree
+    program = Program(AGREE, "agree", "the claim")
+    decision = Decision("argmax", labels)
+    return WordClaim(network, program, words.domain, decision, name, question, words.language)
 
 
 Term = tuple[int, np.ndarray]  # a node, and integer factors (rows, elements) of its elements

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ..network.head import Wanted
+from .boxes import Box, Boxes
 
 
 @dataclass(frozen=True)
@@ -43,21 +44,10 @@ Polyhedron = tuple[Row, ...]  # all rows hold; no rows: every input
 
 
 @dataclass(frozen=True)
-class Case:
-    """A closed box of inputs and the polyhedra, one of which a counterexample's inputs and outputs lie in."""
+class Case(Box):
+    """A box of inputs and the polyhedra, one of which a counterexample's inputs and outputs lie in."""
 
-    lower: tuple[Fraction, ...]
-    upper: tuple[Fraction, ...]
     unsafe: tuple[Polyhedron, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.lower) != len(self.upper):
-            raise ValueError("a box has as many lower as upper bounds")
-        if any(a > b for a, b in zip(self.lower, self.upper, strict=True)):
-            raise ValueError("a box's lower bounds are at most its upper bounds")
-
-    def contains(self, inputs: Sequence[Fraction]) -> bool:
-        return all(a <= x <= b for a, x, b in zip(self.lower, inputs, self.upper, strict=True))
 
 
 @dataclass(frozen=True)
@@ -82,6 +72,11 @@ class Property:
                     not 0 <= j < self.outputs for j, _ in row.y
                 ):
                     raise ValueError("a row speaks of an input or output that is not there")
+
+    @property
+    def boxes(self) -> Boxes:
+        """The boxes of its cases, each once: the inputs that it speaks of."""
+        return Boxes(self.inputs, tuple(dict.fromkeys(Box(c.lower, c.upper) for c in self.cases)))
 
     def witnesses(self, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> bool:
         """Whether this point is a counterexample, exactly."""

@@ -8,34 +8,30 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...common.errors import InputError
 from ..automata.automaton import Automaton
 from ..network.network import Network
 from ..program.program import Program
 from .decision import Decision, Label
 from .domain import Domain
+from .fit import check_inputs, check_outputs
 from .language import build_language
-
-if TYPE_CHECKING:
-    from .pair import Pair
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' * (n != 1)}"
+from .question import EqualsNetwork
+from .words import Words
 
 
 @dataclass(frozen=True, eq=False)
 class WordClaim:
-    """network == program on domain.
+    """The network gives the program's label on every word of the domain.
 
-    Raises InputError where the parts do not fit, the domain is empty, or the program raises or returns
-    something that is not a label on some input of the domain.
+    `comparison`: the question about two networks that this claim stands for, None where it is about a program from the start.
+    `known_language`: what `language` would build, where the caller has built it already.
+    Raises InputError where the parts do not fit, the domain is empty, or the program raises or returns something that is not a
+    label on some input of the domain.
     """
 
     network: Network
@@ -43,33 +39,15 @@ class WordClaim:
     domain: Domain
     decision: Decision
     name: str = "claim"
-    pair: Pair | None = (
-        None  # the two networks, where `network` is what tells where they disagree (`pair.py`)
-    )
+    comparison: EqualsNetwork | None = None
+    known_language: InitVar[Automaton | None] = None
 
-    def __post_init__(self) -> None:
-        if self.network.input_size != self.domain.input_size:
-            raise InputError(
-                self.network.name,
-                f"the network takes {self.network.input_size} input values, the domain gives "
-                f"{self.domain.positions} positions x {len(self.domain.alphabet)} words = {self.domain.input_size}",
-                "check [domain] tokens, length, pad, prefix and suffix",
-            )
-        if self.network.output_size != self.decision.outputs:
-            raise InputError(
-                self.network.name,
-                f"the network has {_plural(self.network.output_size, 'output')}, the decision {self.decision.kind!r} "
-                f"with {_plural(len(self.decision.labels), 'label')} needs {self.decision.outputs}",
-                'use kind = "sign" for two labels read off one output'
-                if self.network.output_size == 1 and len(self.decision.labels) == 2
-                else "list one label per output, or export a network with other outputs",
-            )
-        if self.language.empty:
-            raise InputError(
-                "[domain]",
-                "the domain is empty: `where` keeps no sequence",
-                "loosen the predicate or the length",
-            )
+    def __post_init__(self, known_language: Automaton | None) -> None:
+        check_inputs(self.network, self.domain)
+        check_outputs(self.network, self.decision)
+        if known_language is not None:
+            vars(self)["language"] = known_language
+        Words(self.domain, self.language)
 
     @cached_property
     def language(self) -> Automaton:
@@ -78,10 +56,12 @@ class WordClaim:
 
     @property
     def domain_size(self) -> int:
+        """How many words the domain has."""
         return self.language.size
 
     @cached_property
     def digest(self) -> str:
+        """SHA-256 of network, program, domain and decision: what a proof is about."""
         labels = [[type(y).__name__, y] for y in self.decision.labels]
         text = json.dumps(
             [self.network.digest, self.program.digest, self.domain.digest, self.decision.kind, labels]

@@ -26,7 +26,7 @@ from relucid.benchmarks.watch import Task, _Live
 from relucid.cli.main import main
 from relucid.common.errors import InputError
 from relucid.common.processes import ProcessInfo, snapshot
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 
 NAMES = ("count_near_miss", "count_sign_l3")
 
@@ -47,7 +47,7 @@ def test_each_column_on_each_claim_is_one_line(suite: Path, capsys: pytest.Captu
     found = read(suite.parent / "out")
     assert [(r.claim, r.backend) for r in found] == [(c, b) for c in NAMES for b in ("enumerate", "race")]
     for r in found:
-        claim = load_claim(suite / r.claim / "claim.toml")
+        claim = load_word_claim(suite / r.claim / "claim.toml")
         expected = json.loads((suite / r.claim / "expected.json").read_text())
         assert (r.digest, r.domain_size, r.length, r.tokens) == (
             claim.digest, str(claim.domain_size), claim.domain.max_length, len(claim.domain.tokens),

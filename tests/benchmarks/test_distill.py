@@ -16,7 +16,7 @@ from relucid.benchmarks.distill_teacher import train_teacher
 from relucid.cli.main import main
 from relucid.common.errors import InputError
 from relucid.models.circuits.teacher import label_domain
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.domain import Domain
 from relucid.models.program.program import Program
 
@@ -98,7 +98,7 @@ def test_each_behaviour_leaves_a_claim_that_proves_again(
         assert main(["prove", str(out / behaviour.name / "claim.toml")]) == 0
         names: dict = {}
         exec(text, names)
-        claim = load_claim(out / behaviour.name / "claim.toml")
+        claim = load_word_claim(out / behaviour.name / "claim.toml")
         for n in range(behaviour.domain.min_length, behaviour.domain.max_length + 1):
             for sequence in itertools.product(behaviour.domain.tokens, repeat=n):
                 assert names[behaviour.name](sequence) == claim.program_label(sequence)

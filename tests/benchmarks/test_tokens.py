@@ -28,7 +28,7 @@ from relucid.benchmarks.training import Problem, Recipe, fit
 from relucid.benchmarks.words import Walks
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.language import build_language
 from relucid.models.network.float32 import exact_in_float32
 
@@ -44,14 +44,14 @@ def test_claims_load_and_say_what_the_spec_says(tmp_path: Path) -> None:
     by_name = {e["name"]: e for e in entries}
     for spec, size in ((SMALL, 4 + 8 + 16 + 32), (QUOTED, 4 * 2), (RAW, 3**4)):
         entry = by_name[spec.name]
-        claim = load_claim(tmp_path / spec.name / "claim.toml")
+        claim = load_word_claim(tmp_path / spec.name / "claim.toml")
         assert int(entry["domain_size"]) == claim.domain_size == size
         assert entry["claim_digest"] == claim.digest and entry["network_digest"] == claim.network.digest
         assert (claim.domain.min_length, claim.domain.max_length) == spec.length
         assert claim.decision == spec.decision
         assert entry["widths"] == list(spec.hidden)
         assert exact_in_float32(claim.network, claim.domain.positions).ok == (spec.bits is not None)
-    assert load_claim(tmp_path / SMALL.name / "claim.toml").domain.pad == PAD
+    assert load_word_claim(tmp_path / SMALL.name / "claim.toml").domain.pad == PAD
 
 
 def test_the_same_seeds_give_the_same_network_and_others_another(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_stopped_run_leaves_whole_folders_and_goes_on(
 
 def test_a_wrong_program_is_trained_for_the_right_one(tmp_path: Path) -> None:
     (entry,) = write_suite(tmp_path, chosen=[WRONG])
-    claim = load_claim(tmp_path / WRONG.name / "claim.toml")
+    claim = load_word_claim(tmp_path / WRONG.name / "claim.toml")
     assert ">= 4" in claim.program.text and entry["flaw"] == "program"
     every = np.concatenate([words for words, _ in claim.language.words()])
     assert (claim.network_labels(every) == ((every == 0).sum(axis=1) >= 3)).all()
@@ -106,7 +106,7 @@ def test_only_chooses_by_name(tmp_path: Path) -> None:
 def test_float64_labels_of_random_tests_are_the_exact_ones(tmp_path: Path) -> None:
     write_suite(tmp_path, chosen=[RAW, QUOTED])
     for spec in (RAW, QUOTED):
-        claim = load_claim(tmp_path / spec.name / "claim.toml")
+        claim = load_word_claim(tmp_path / spec.name / "claim.toml")
         every = np.concatenate([words for words, _ in claim.language.words()])
         assert (module._labels(claim, every) == claim.network_labels(every)).all()
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from known_claims import CORPUS, SHARED
 from relucid.cli.main import main
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers import prove as prove_module
@@ -67,7 +67,7 @@ def test_json_of_a_refutation(capsys: pytest.CaptureFixture[str]) -> None:
     assert told["counterexample"]["tokens"] == told["counterexamples"][0]["tokens"]
     found = {tuple(c["tokens"]) for c in told["counterexamples"]}
     assert len(found) == 4  # brute force counted 4: all of them, each once
-    claim = load_claim(NEAR_MISS)
+    claim = load_word_claim(NEAR_MISS)
     assert all(claim.program_label(tokens) is False for tokens in found)
 
 
@@ -383,7 +383,7 @@ def test_show_circuit_and_network(what: str, capsys: pytest.CaptureFixture[str])
 def test_show_claim_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     """Two samples of a claim that is false on four inputs, one of each label; sizes as brute force counted them."""
     status, told = answer(capsys, "show", str(NEAR_MISS), "--samples", "2")
-    claim = load_claim(NEAR_MISS)
+    claim = load_word_claim(NEAR_MISS)
     assert status == 0 and told["kind"] == "claim"
     assert (told["digest"], told["network"]["digest"], told["program"]["text"]) == (
         claim.digest,
@@ -412,7 +412,7 @@ def test_show_network_and_circuit_as_json(capsys: pytest.CaptureFixture[str]) ->
     _, told = answer(capsys, "show", str(NEAR_MISS.with_name("net.onnx")))
     assert (
         told["kind"] == "network"
-        and told["inputs"] == load_claim(NEAR_MISS).network.input_size
+        and told["inputs"] == load_word_claim(NEAR_MISS).network.input_size
         and told["exact_in_float32"] in (True, False)
     )
     _, told = answer(capsys, "show", "quote_closing", "--no-run")

@@ -11,7 +11,7 @@ import relucid
 from known_claims import CORPUS
 from relucid.common import deadline
 from relucid.common.deadline import LATE, OutOfTime, check, ends, left, unlimited, until
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.language import build_language
 from relucid.models.program.program import Program
@@ -91,7 +91,7 @@ def test_an_automaton_is_whole_or_out_of_time(program: Program, fires: list[int]
 def test_prove_says_unknown_where_the_time_is_over_while_the_claim_is_prepared(fires: list[int]) -> None:
     """From Python there is nobody outside: the work stops by itself."""
     folder = CORPUS / "count_sign_l3"
-    claim = load_claim(folder / "claim.toml")
+    claim = load_word_claim(folder / "claim.toml")
     arguments = (str(folder / "net.onnx"), claim.program, claim.domain)
     options = {"labels": claim.decision.labels, "backends": ["enumerate"], "trust": "exact"}
     fires[:] = [0, 0]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from known_claims import CORPUS, HERE
 from relucid.models.circuits.formats.config import read_config
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.network.network import Network, feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers.proof.export.solver_proofs import section_pieces
@@ -45,7 +45,7 @@ class Base:
 
 def _tokens(folder: Path, name: str) -> Base:
     shutil.copytree(CORPUS / name, folder)
-    claim, stated = load_claim(folder / "claim.toml"), ("claim.toml", "net.onnx", "program.py")
+    claim, stated = load_word_claim(folder / "claim.toml"), ("claim.toml", "net.onnx", "program.py")
     (folder / "checkpoint").write_text('{"relucid": "checkpoint"}\n', encoding="utf-8")
     commands = {
         f"prove claim.toml {OURS}": stated,

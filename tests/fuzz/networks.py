@@ -9,10 +9,11 @@ from fractions import Fraction
 
 import numpy as np
 from relucid.common.errors import InputError
+from relucid.models.claims.build import equals_network
 from relucid.models.claims.decision import Decision
-from relucid.models.claims.pair import Pair, claim_of_pair
 from relucid.models.claims.property import Case as Box
 from relucid.models.claims.property import Row
+from relucid.models.claims.reduce import word_claim
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Network
 from relucid.verifiers.boxes.against import decide_against
@@ -178,8 +179,8 @@ def _claim(pair: claims.Plain) -> object:
     known = claims.truth(question)
     networks = [nets.built(pair[name], known.domain.input_size) for name in ("nodes", "second")]
     decision = None if pair["within"] is not None else Decision(question["kind"], tuple(question["labels"]))
-    return claim_of_pair(
-        Pair(*networks, decision, None if decision else Fraction(pair["within"])), known.domain
+    return word_claim(
+        equals_network(*networks, known.domain, decision, None if decision else Fraction(pair["within"]))
     )
 
 

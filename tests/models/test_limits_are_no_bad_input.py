@@ -15,7 +15,7 @@ from relucid.common import files
 from relucid.common.deadline import OutOfTime
 from relucid.common.files import open_file, read_file
 from relucid.models.claims import vnnlib
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.onnx import files as onnx_files
 from relucid.verifiers.proof import certify
 from relucid.verifiers.proof.export import export
@@ -64,7 +64,7 @@ def test_time_that_runs_out_while_checking(tmp_path: Path, monkeypatch: pytest.M
     def late(*arguments: object, **options: object) -> None:
         raise OutOfTime("the time limit was reached")
 
-    claim = load_claim(CLAIM)
+    claim = load_word_claim(CLAIM)
     (tmp_path / "p").write_text("{}\n", encoding="utf-8")
     monkeypatch.setattr(certify, "check_proof", late)
     with pytest.raises(OutOfTime):

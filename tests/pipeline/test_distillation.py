@@ -11,9 +11,10 @@ import relucid
 from known_claims import SHARED
 from relucid.cli.main import main
 from relucid.models.circuits.circuit import CircuitSummary, shipped
-from relucid.models.claims.claim_file import Task, load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.task import Task
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.program.program import Program
 from relucid.models.surrogates import fit
@@ -73,7 +74,7 @@ def written(out: Path, capsys: pytest.CaptureFixture[str], inputs: int) -> dict:
     assert result["exact_in_float32"] is True
     assert main(["prove", str(out / "claim.toml"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["domain_size"] == str(inputs)
-    claim = load_claim(out / "claim.toml")
+    claim = load_word_claim(out / "claim.toml")
     assert claim.digest == result["distillation"]["claim_digest"]
     space: dict = {}
     exec((out / "program.py").read_text(encoding="utf-8"), space)
@@ -106,7 +107,7 @@ def test_shipped_circuit(task: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     ):
         assert part in text
     assert len(shipped()) == 2
-    size = load_claim(tmp_path / "out" / "claim.toml").domain_size
+    size = load_word_claim(tmp_path / "out" / "claim.toml").domain_size
     assert f"{size:,} inputs" in text
     written(tmp_path / "out", capsys, size)
 
@@ -282,7 +283,7 @@ def test_any_task_name_will_do(name: str, tmp_path: Path) -> None:
     task = Task(domain, "one_hot", Decision("argmax", ("a", "b")), name)
     result = relucid.distill(Majority(), task, backends=["enumerate"], out=tmp_path)
     assert isinstance(result.verdict, relucid.Proved)
-    assert load_claim(tmp_path / "claim.toml").digest == result.claim.digest
+    assert load_word_claim(tmp_path / "claim.toml").digest == result.claim.digest
 
 
 @pytest.mark.parametrize("circuit", [5, Majority.logits, object()])

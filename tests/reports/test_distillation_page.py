@@ -18,7 +18,7 @@ from relucid.common.errors import InputError
 from relucid.common.text import number, visible
 from relucid.models.circuits.circuit import CircuitSummary
 from relucid.models.circuits.picture.graph import Edge, Graph, Node
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.pipeline import distillation
 from relucid.reports import proof_shape
 from relucid.reports.distillation_page import Examined, distillation_page, examined
@@ -66,7 +66,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(root / "hostile", root / "unknown")
     change(root / "unknown", verdict="unknown", trust=None, backend=None, reason=f"out of time {NASTY}")
     shutil.copytree(CORPUS / "first_mark_four_tokens", root / "tree")
-    claim = load_claim(root / "tree" / "claim.toml")
+    claim = load_word_claim(root / "tree" / "claim.toml")
     shutil.copy(root / "hostile" / "result.json", root / "tree")
     change(root / "tree", domain_size=str(claim.domain_size))
     facts(
@@ -105,7 +105,7 @@ def by_bounds(folder: Path) -> None:
     from relucid.verifiers.proof.words.producer import proof_lines
     from relucid.verifiers.proof.writing import write_lines
 
-    write_lines(folder / "proof.jsonl", proof_lines(load_claim(folder / "claim.toml"), 60, run=False))
+    write_lines(folder / "proof.jsonl", proof_lines(load_word_claim(folder / "claim.toml"), 60, run=False))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def pages(folders: Path) -> dict[str, tuple[Examined, str]]:
 
 def expected(found: Examined, folder: Path) -> dict[tuple[str, str, str], str]:
     """What the cells must show, from result.json and the claim alone."""
-    data, claim = result(folder), load_claim(folder / "claim.toml")
+    data, claim = result(folder), load_word_claim(folder / "claim.toml")
     about = data["distillation"]
     size, executed = number(claim.domain_size), number(about["inputs_executed"])
     proved, everywhere = data["verdict"] == "proved", about["executed_everywhere"]
@@ -178,7 +178,7 @@ def test_the_text_says_what_the_data_say(
 
 def test_numbers_by_hand(folders: Path) -> None:
     """3 + 9 + 27 + 81 inputs; the margin is |#<b> - #script - 1/4|, so that the smallest is 1/4, where there are as many of both."""
-    claim = load_claim(folders / "hostile" / "claim.toml")
+    claim = load_word_claim(folders / "hostile" / "claim.toml")
     data = result(folders / "hostile")["distillation"]
     assert claim.domain_size == data["inputs_executed"] == data["margins"]["inputs"] == 120
     truth: dict[float, list[int]] = {}
@@ -251,7 +251,9 @@ def test_what_is_proved_and_what_is_not(pages: dict[str, tuple[Examined, str]]) 
 
 def test_the_drawn_tree_is_that_of_the_file(pages: dict[str, tuple[Examined, str]], folders: Path) -> None:
     found, text = pages["tree"]
-    certificate = check_file(load_claim(folders / "tree" / "claim.toml"), folders / "tree" / "proof.jsonl")
+    certificate = check_file(
+        load_word_claim(folders / "tree" / "claim.toml"), folders / "tree" / "proof.jsonl"
+    )
     assert certificate.accepted is not None and found.proof.shape is not None
     assert (
         found.proof.shape.leaves == certificate.accepted.leaves > 1 and found.proof.size == certificate.size

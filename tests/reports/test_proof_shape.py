@@ -6,7 +6,7 @@ import json
 
 import pytest
 from known_claims import CORPUS
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.reports import proof_shape
 from relucid.reports.proof_shape import Node, Shape, shape_of
@@ -17,7 +17,7 @@ from relucid.verifiers.proof.words.producer import proof_lines
 @pytest.fixture(scope="module")
 def claim() -> WordClaim:
     """Labels False and True, four positions over '0' and '1'."""
-    return load_claim(CORPUS / "parity_4" / "claim.toml")
+    return load_word_claim(CORPUS / "parity_4" / "claim.toml")
 
 
 HEAD, END = {"format": "relucid proof 2"}, {"end": True}
@@ -120,7 +120,7 @@ def recounted(lines: list[dict]) -> dict[str, int]:
 )
 @pytest.mark.parametrize("run", [False, True], ids=["by bounds", "run"])
 def test_of_real_proofs(name: str, run: bool) -> None:
-    claim = load_claim(CORPUS / name / "claim.toml")
+    claim = load_word_claim(CORPUS / name / "claim.toml")
     lines = json.loads(json.dumps(list(proof_lines(claim, 60, run=run))))
     accepted = check_proof(claim, iter(lines))
     shape = shape_of(claim, lines)

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from known_claims import CORPUS
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Affine
 from relucid.reports import surrogate_view
@@ -25,7 +25,7 @@ NAMES = [
 
 
 def claim_of(name: str) -> WordClaim:
-    return load_claim(CORPUS / name / "claim.toml")
+    return load_word_claim(CORPUS / name / "claim.toml")
 
 
 def outputs(claim: WordClaim, sequence: tuple[str, ...]) -> list[Fraction]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.verifiers.engines.bab.cells import Leaf
 from relucid.verifiers.engines.bab.leaves import Leaves
 from relucid.verifiers.evidence import Coverage, Settled, Share, Uncovered
@@ -89,7 +89,7 @@ def test_the_evidence_of_each_backend_adds_up_on_true_claims(name: str) -> None:
     (backend,) = choose([name])
     proofs = 0
     for known in corpus()[:: 1 if name in ("enumerate", "reach", "bab") else 6]:
-        claim = load_claim(known.claim_file)
+        claim = load_word_claim(known.claim_file)
         if known.expected["verdict"] == "proved" and backend.unfit(claim) is None:
             found = backend.solve(claim, Budget(20.0), lambda text: None)
             if found.outcome == "proved":
@@ -123,7 +123,7 @@ def test_a_leaf_that_is_lost_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     bab, claims = (
         all_backends()["bab"],
-        [load_claim(k.claim_file) for k in corpus() if k.expected["verdict"] == "proved"],
+        [load_word_claim(k.claim_file) for k in corpus() if k.expected["verdict"] == "proved"],
     )
     for claim in claims[:8]:
         calls.clear()

@@ -15,7 +15,7 @@ import pytest
 from known_claims import SHARED, corpus, golden
 from needles import hidden
 from random_claims import random_claim
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.engines.bab import search as bab
 from relucid.verifiers.engines.bab.search import Outcome, Search
@@ -45,9 +45,9 @@ def false_claims() -> dict[str, WordClaim]:
         for k in (*corpus(), *golden())
         if k.expected["verdict"] == "refuted" and int(k.expected["domain_size"]) <= 10**5
     ]
-    claims = {f"{k.folder.parent.name}/{k.folder.name}": load_claim(k.claim_file) for k in known}
+    claims = {f"{k.folder.parent.name}/{k.folder.name}": load_word_claim(k.claim_file) for k in known}
     if (case := CASES / "false_claim_81_words" / "claim.toml").exists():
-        claims["cases/false_claim_81_words"] = load_claim(case)
+        claims["cases/false_claim_81_words"] = load_word_claim(case)
     for seed in range(8):
         claim = random_claim(seed)
         if any((claim.network_labels(words) != labels).any() for words, labels in claim.language.words()):

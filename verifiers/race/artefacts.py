@@ -41,12 +41,12 @@ def save_artefacts(claim: WordClaim, attempts: Iterable[Attempt], message: str, 
         "attempts": [_plain(claim, a) for a in attempts],
     }
     (folder / "attempts.json").write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
-    if claim.pair is None:
+    if claim.comparison is None:
         (folder / "network.onnx").write_bytes(claim.network.source)
         (folder / "program.py").write_text(claim.program.source, encoding="utf-8")
     else:
-        (folder / "network.onnx").write_bytes(claim.pair.first.source)
-        (folder / "network_b.onnx").write_bytes(claim.pair.second.source)
+        (folder / "network.onnx").write_bytes(claim.comparison.network.source)
+        (folder / "network_b.onnx").write_bytes(claim.comparison.network_b.source)
     if domain.where is not None:
         (folder / "where.py").write_text(domain.where.source, encoding="utf-8")
     return str(folder)

@@ -116,7 +116,7 @@ def vacuity(claim: WordClaim) -> tuple[str, ...]:
     """Warnings about claims that say less than they seem to."""
     warnings = []
     labels = (
-        claim.decision.labels if claim.pair is None else ()
+        claim.decision.labels if claim.comparison is None else ()
     )  # of two networks nothing is known beforehand
     occurring = set(claim.language.labels)  # every final state is reached by some input
     used = [label for i, label in enumerate(labels) if i in occurring]

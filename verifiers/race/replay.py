@@ -82,12 +82,14 @@ class Replayer:
         network_index = int(claim.decision.decide(numerators)[0])
         if claim.decision.index(program_label) == network_index:
             what = f"network and program agree on {shown}: {program_label!r}"
-            return Replayed(word, "agrees", detail=f"the networks agree on {shown}" if claim.pair else what)
+            return Replayed(
+                word, "agrees", detail=f"the networks agree on {shown}" if claim.comparison else what
+            )
         outputs = tuple(Fraction(int(v), claim.network.scale) for v in numerators[0])
         both = None
-        if claim.pair is not None:  # once more, by the two networks themselves
-            both = claim.pair.told(domain.one_hot(np.array([word], dtype=np.int64)))
-            if not claim.pair.disagree(*both):
+        if claim.comparison is not None:  # once more, by the two networks themselves
+            both = claim.comparison.outputs_on(domain.one_hot(np.array([word], dtype=np.int64)))
+            if not claim.comparison.differ(*both):
                 raise Contradiction(
                     f"the networks agree on {list(tokens)}, the network that compares them says that they do not"
                 )
@@ -105,7 +107,7 @@ class Replayer:
             return result
         detail = (
             f"on the input {list(found.tokens)} the two networks disagree exactly, but {shown}"
-            if self.claim.pair is not None
+            if self.claim.comparison is not None
             else f"on the input {list(found.tokens)} the network's exact outputs ({', '.join(map(rational, found.outputs))}) mean "
             f"{found.network_label!r}, but {shown}; the program says {found.program_label!r}"
         )
@@ -125,12 +127,12 @@ class Replayer:
         except RuntimeUnavailable as error:
             self.missing = f"{error}: {NOT_REPLAYED}"
             return False, ""
-        if (pair := self.claim.pair) is not None:
+        if (pair := self.claim.comparison) is not None:
             one, other = (
                 pair.read([Fraction(*float(v).as_integer_ratio()) for v in outputs]) for outputs in every
             )
             shown = " against ".join(", ".join(repr(float(v)) for v in outputs) for outputs in every)
-            return pair.disagree(one, other), f"onnxruntime's outputs ({shown}) do not"
+            return pair.differ(one, other), f"onnxruntime's outputs ({shown}) do not"
         (outputs,) = every
         numerators, _ = dyadic(outputs)  # floats compare as the exact numbers that they are
         label = self.claim.decision.labels[int(self.claim.decision.decide(numerators.reshape(1, -1))[0])]
@@ -150,21 +152,21 @@ class Replayer:
         except RuntimeUnavailable as error:
             self.missing = f"{error}: {NOT_REPLAYED}"
             return None
-        if (pair := self.claim.pair) is None:
+        if (pair := self.claim.comparison) is None:
             return self.claim.decision.decide(every[0])
         told = [
             [pair.read([Fraction(*float(v).as_integer_ratio()) for v in row]) for row in outputs]
             for outputs in every
         ]
-        agree = [not pair.disagree(a, b) for a, b in zip(*told, strict=True)]
+        agree = [not pair.differ(a, b) for a, b in zip(*told, strict=True)]
         return np.array([self.claim.decision.index(a) for a in agree])
 
     @cached_property
     def runtime(self) -> tuple[OnnxRuntime, ...] | None:
         """The claim's ONNX bytes in onnxruntime, of each network, written where one came without; None: `missing` says why."""
-        domain, pair = self.claim.domain, self.claim.pair
+        domain, pair = self.claim.domain, self.claim.comparison
         size = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
-        networks = (self.claim.network,) if pair is None else (pair.first, pair.second)
+        networks = (self.claim.network,) if pair is None else (pair.network, pair.network_b)
         try:
             return tuple(
                 OnnxRuntime(network if network.source else with_source(network, **size))

@@ -47,7 +47,11 @@ def spot_check_in_onnxruntime(claim: WordClaim, replay: Replayer, seed: int) -> 
 
     Raises Contradiction where it gives another label, and rounding does not explain it.
     """
-    networks = (claim.network,) if claim.pair is None else (claim.pair.first, claim.pair.second)
+    networks = (
+        (claim.network,)
+        if claim.comparison is None
+        else (claim.comparison.network, claim.comparison.network_b)
+    )
     if not all(network.source for network in networks):
         return ()
     words, labels = _random_words(claim, min(IN_ONNXRUNTIME, _affordable(claim)), random.Random(seed))

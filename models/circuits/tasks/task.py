@@ -12,9 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from ...claims.claim_file import Task as Stated
 from ...claims.decision import Decision
 from ...claims.domain import Domain
+from ...claims.task import Task as Stated
 from ...program.program import Program
 from ..inputs import domain_ids
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from relucid.models.circuits.circuit import load_circuit, shipped
 from relucid.models.circuits.teacher import label_domain
-from relucid.models.claims.claim_file import load_task
+from relucid.models.claims.task import load_task
 
 
 def quote(body):

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from known_claims import corpus
 from relucid.common.errors import InputError
-from relucid.models.claims.claim_file import claim_toml, load_claim, load_task
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.decision import Decision, same_label
 from relucid.models.claims.domain import Domain
+from relucid.models.claims.task import claim_toml, load_task
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
@@ -123,7 +124,7 @@ def test_a_sequence_outside_the_domain_is_named() -> None:
 @pytest.mark.parametrize("known", corpus(), ids=lambda k: k.folder.name)
 def test_claim_files_there_and_back(known, tmp_path: Path) -> None:
     """What `distill` writes is what `prove` reads: the same claim, by digest."""
-    claim = load_claim(known.claim_file)
+    claim = load_word_claim(known.claim_file)
     text = known.claim_file.read_text(encoding="utf-8")
     task_file = tmp_path / "task.toml"
     task_file.write_text(
@@ -137,4 +138,4 @@ def test_claim_files_there_and_back(known, tmp_path: Path) -> None:
     (tmp_path / "again.toml").write_text(
         claim_toml(task, "net.onnx", f"program.py:{claim.program.name}", where), encoding="utf-8"
     )
-    assert load_claim(tmp_path / "again.toml").digest == claim.digest
+    assert load_word_claim(tmp_path / "again.toml").digest == claim.digest

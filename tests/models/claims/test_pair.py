@@ -14,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.build import equals_network
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
-from relucid.models.claims.pair import Pair, claim_of_pair
+from relucid.models.claims.pair import comparing_network
+from relucid.models.claims.question import EqualsNetwork
+from relucid.models.claims.reduce import word_claim
 from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
 from relucid.models.onnx.writer import write_onnx
 from relucid.models.program.program import Program
@@ -59,7 +62,7 @@ def test_positive_exactly_where_decisions_differ(seed: int, outputs: int, near: 
     a = random_network(rng, outputs)
     b = nudged(a, rng) if near else random_network(rng, outputs, depth)
     decision, x = decision_of(outputs), rng.integers(0, 2, (60, 6))
-    compared = Pair(a, b, decision).network()
+    compared = comparing_network(EqualsNetwork(a, b, decision))
     differ = decision.decide(a.evaluate(x)) != decision.decide(b.evaluate(x))
     outputs_there = compared.evaluate(x)
     assert (outputs_there[:, 0] == 0).all() and ((outputs_there > 0).any(axis=1) == differ).all()
@@ -70,17 +73,21 @@ def test_positive_exactly_where_decisions_differ(seed: int, outputs: int, near: 
 def test_positive_exactly_where_outputs_are_farther_apart(seed: int, outputs: int, epsilon: Fraction) -> None:
     rng = np.random.default_rng(seed)
     a, b, x = random_network(rng, outputs), random_network(rng, outputs), rng.integers(0, 2, (60, 6))
-    far = (Pair(a, b, None, epsilon).network().evaluate(x) > 0).any(axis=1)
+    far = (comparing_network(EqualsNetwork(a, b, None, epsilon)).evaluate(x) > 0).any(axis=1)
     for i, row in enumerate(x):
-        one, other = Pair(a, b, None, epsilon).told(row.reshape(1, -1))
+        one, other = EqualsNetwork(a, b, None, epsilon).outputs_on(row.reshape(1, -1))
         assert far[i] == any(abs(p - q) > epsilon for p, q in zip(one.outputs, other.outputs, strict=True))
 
 
 def test_one_label_is_always_agreed_on() -> None:
     rng = np.random.default_rng(0)
-    claim = claim_of_pair(
-        Pair(random_network(rng, 1), random_network(rng, 1), Decision("argmax", ("a",))),
-        Domain(("a", "b"), 3, 3),
+    claim = word_claim(
+        equals_network(
+            random_network(rng, 1),
+            random_network(rng, 1),
+            Domain(("a", "b"), 3, 3),
+            Decision("argmax", ("a",)),
+        )
     )
     assert isinstance(prove_claim(claim, budget=Budget(10)), Proved)
 
@@ -93,7 +100,7 @@ def test_proved_and_refuted_as_brute_force_says(seed: int) -> None:
     b = nudged(a, rng)
     decision = decision_of(outputs)
     domain = Domain(("a", "b"), 3, 3)
-    claim = claim_of_pair(Pair(a, b, decision), domain)
+    claim = word_claim(equals_network(a, b, domain, decision))
     words = np.concatenate([w for w, _ in claim.language.words()])
     differ = decision.decide(a.evaluate(domain.one_hot(words))) != decision.decide(
         b.evaluate(domain.one_hot(words))
@@ -199,16 +206,20 @@ def test_networks_of_other_sizes(folder: Path) -> None:
     wide = feed_forward([(np.ones((2, 6)), np.zeros(2))])
     (folder / "b.onnx").write_bytes(write_onnx(wide, positions=3, alphabet=2))
     with pytest.raises(InputError, match="the network has 2 outputs, the first network 1"):
-        load_claim(claim)
+        load_word_claim(claim)
 
 
 def test_two_networks_of_another_build_are_put_one_after_the_other() -> None:
     rng = np.random.default_rng(3)
     a, b = random_network(rng, 2), random_network(rng, 2, depth=2)
     assert (
-        sum(isinstance(n, Relu) for n in Pair(a, a, decision_of(2)).network().nodes) == 1 + 2
+        sum(isinstance(n, Relu) for n in comparing_network(EqualsNetwork(a, a, decision_of(2))).nodes)
+        == 1 + 2
     )  # and one for each label's minimum
-    assert sum(isinstance(n, Relu) for n in Pair(a, b, decision_of(2)).network().nodes) == 3 + 2
+    assert (
+        sum(isinstance(n, Relu) for n in comparing_network(EqualsNetwork(a, b, decision_of(2))).nodes)
+        == 3 + 2
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,24 +242,24 @@ def test_networks_that_pass_their_input_through_relus(end: Relu | None) -> None:
 
     for _ in range(20):
         a, b = made(), made()
-        for pair in (Pair(a, b, decision_of(3)), Pair(a, b, None, Fraction(1))):
-            told = [pair.disagree(*pair.told(row[None])) for row in x]
-            assert ((pair.network().evaluate(x) > 0).any(axis=1) == told).all()
+        for pair in (EqualsNetwork(a, b, decision_of(3)), EqualsNetwork(a, b, None, Fraction(1))):
+            told = [pair.differ(*pair.outputs_on(row[None])) for row in x]
+            assert ((comparing_network(pair).evaluate(x) > 0).any(axis=1) == told).all()
 
 
 def test_exactly_epsilon_apart_is_within() -> None:
     rng = np.random.default_rng(0)
-    pair = Pair(random_network(rng, 1), random_network(rng, 1), None, Fraction(1, 2))
+    pair = EqualsNetwork(random_network(rng, 1), random_network(rng, 1), None, Fraction(1, 2))
     for far, disagree in ((Fraction(1, 2), False), (Fraction(501, 1000), True)):
-        assert pair.disagree(pair.read([Fraction(0)]), pair.read([far])) is disagree
-        assert pair.disagree(pair.read([far]), pair.read([Fraction(0)])) is disagree
+        assert pair.differ(pair.read([Fraction(0)]), pair.read([far])) is disagree
+        assert pair.differ(pair.read([far]), pair.read([Fraction(0)])) is disagree
 
 
 def test_a_difference_that_onnxruntime_rounds_away_is_no_answer() -> None:
     """2**24 + 1 is no float32: exactly the outputs differ by 1, in onnxruntime they are equal."""
     a, b = (feed_forward([(np.array([[2.0**24, 0, one, 0, 0, 0]]), np.array([0.0]))]) for one in (1.0, 0.0))
     domain = Domain(("a", "b"), 3, 3)
-    verdict = prove_claim(claim_of_pair(Pair(a, b, None, Fraction(0)), domain), budget=Budget(20))
+    verdict = prove_claim(word_claim(equals_network(a, b, domain, None, Fraction(0))), budget=Budget(20))
     assert isinstance(verdict, Refuted)  # on b a ?, where nothing is rounded
     assert verdict.counterexample.tokens[:2] == ("b", "a")
     only = Domain(
@@ -257,7 +268,7 @@ def test_a_difference_that_onnxruntime_rounds_away_is_no_answer() -> None:
         3,
         where=Program("def w(tokens):\n    return tokens[0] == 'a' and tokens[1] == 'a'\n", "w"),
     )
-    verdict = prove_claim(claim_of_pair(Pair(a, b, None, Fraction(0)), only), budget=Budget(20))
+    verdict = prove_claim(word_claim(equals_network(a, b, only, None, Fraction(0))), budget=Budget(20))
     assert (
         isinstance(verdict, Unknown)
         and "the two networks disagree exactly, but onnxruntime's outputs" in verdict.reason

@@ -11,7 +11,7 @@ from known_claims import SHARED
 from onnx import TensorProto, helper, numpy_helper, parser
 from relucid.common.errors import InputError
 from relucid.models.circuits.formats.onnx_model import read_onnx_model
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.onnx.files import load_model
 from relucid.models.onnx.reader import load_onnx, read_onnx
 from relucid.verifiers.prove import prove
@@ -80,7 +80,7 @@ def test_claims_proofs_and_relucid_prove(tmp_path, monkeypatch):
     (path.parent / "p.py").write_text('def f(tokens):\n    return 0 if tokens[0] == "a" else 1\n')
     saved(tmp_path / "b", ((0.0, 1.0), (1.0, 0.0)))
     monkeypatch.chdir(tmp_path / "b")
-    assert outputs(load_claim("../a/claim.toml").network) == [[1, 0], [0, 1]]
+    assert outputs(load_word_claim("../a/claim.toml").network) == [[1, 0], [0, 1]]
     told = prove(path, "../a/p.py:f", {"tokens": ["a", "b"], "length": 1}, labels=[0, 1])
     assert type(told).__name__ == "Proved" and told.warnings == ()
 

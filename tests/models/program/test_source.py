@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from relucid.cli.main import main
 from relucid.common.errors import InputError
 from relucid.common.text import json_text, literal, plain, visible, word
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.program.program import Program, ProgramError
 from relucid.models.program.source import lines, segment, shown
 from relucid.models.program.syntax import parse
@@ -412,7 +412,7 @@ def test_hostile_words_in_a_distilled_program(start, tmp_path, capsys):
     assert type(result.verdict).__name__ == "Proved"
     text = (tmp_path / "out" / "program.py").read_bytes().decode()
     assert all(plain(c) or c == "\n" for c in text) and text == result.claim.program.source
-    claim = load_claim(tmp_path / "out" / "claim.toml")
+    claim = load_word_claim(tmp_path / "out" / "claim.toml")
     assert (
         claim.digest == result.claim.digest
         and claim.domain.tokens == words
@@ -458,7 +458,7 @@ def test_hostile_words_on_a_page(tmp_path):
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     body = page[page.index("<body") :]
     text = html.unescape(re.sub(r"<[^>]*>", "", re.sub(r"(?s)<script.*?</script>", "", body)))
-    program = load_claim(tmp_path / "out" / "claim.toml").program
+    program = load_word_claim(tmp_path / "out" / "claim.toml").program
     assert program.text in text and not [c for c in text if not plain(c) and c not in "\n\t"]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from known_claims import GOLDEN, golden
 from relucid.cli.main import main
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.evidence import Settled
 from relucid.verifiers.race import conformance
@@ -149,7 +149,7 @@ def test_right_on_the_golden_claims(backend: Backend) -> None:
     for known in golden():
         expected = known.expected
         if expected["exit"] != 2:
-            claim = load_claim(Path(known.claim_file))
+            claim = load_word_claim(Path(known.claim_file))
             attempt = solve(backend, claim, counterexamples=2)
             assert (attempt.outcome, len(attempt.words)) == (
                 expected["verdict"],

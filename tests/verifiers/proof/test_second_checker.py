@@ -16,7 +16,7 @@ import pytest
 from clocks import calls
 from known_claims import Known, corpus, golden
 from proof_cases import Lines, run_everything
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
@@ -38,7 +38,7 @@ QUICK = [
 
 
 def lines_of(claim_file: Path, *, parts: bool) -> Lines:
-    return json.loads(json.dumps(list(producer.proof_lines(load_claim(claim_file), 30, run=not parts))))
+    return json.loads(json.dumps(list(producer.proof_lines(load_word_claim(claim_file), 30, run=not parts))))
 
 
 def written(path: Path, lines: Lines) -> Path:
@@ -101,7 +101,7 @@ def test_rows_are_the_same() -> None:
     from relucid.verifiers.proof.words.network_rows import build
 
     for known_claim in PROVED:
-        claim, read = load_claim(known_claim.claim_file), second_claim.read(known_claim.folder)
+        claim, read = load_word_claim(known_claim.claim_file), second_claim.read(known_claim.folder)
         network = onnx_file.read(read)
         for c, language in enumerate(words.languages(read)):
             part = words.Part.whole(language)
@@ -132,21 +132,21 @@ def test_rows_are_the_same() -> None:
 @known(PROVED)
 def test_both_accept_running(claim: Known, tmp_path: Path) -> None:
     proof = written(tmp_path / "proof", lines_of(claim.claim_file, parts=False))
-    assert first_accepts(load_claim(claim.claim_file), proof) and second_accepts(claim.folder, proof)
+    assert first_accepts(load_word_claim(claim.claim_file), proof) and second_accepts(claim.folder, proof)
 
 
 @known(QUICK)
 def test_both_accept_parts(claim: Known, tmp_path: Path) -> None:
     proof = written(tmp_path / "proof", lines_of(claim.claim_file, parts=True))
-    assert first_accepts(load_claim(claim.claim_file), proof) and second_accepts(claim.folder, proof)
+    assert first_accepts(load_word_claim(claim.claim_file), proof) and second_accepts(claim.folder, proof)
 
 
 def test_neither_accepts_a_false_claim_by_running_it(tmp_path: Path) -> None:
     refuted = [k for k in (*corpus(), *golden()) if k.expected["exit"] == 1]
     assert len(refuted) >= 10
     for claim in refuted:
-        proof = written(tmp_path / "proof", run_everything(load_claim(claim.claim_file)))
-        assert not first_accepts(load_claim(claim.claim_file), proof) and not second_accepts(
+        proof = written(tmp_path / "proof", run_everything(load_word_claim(claim.claim_file)))
+        assert not first_accepts(load_word_claim(claim.claim_file), proof) and not second_accepts(
             claim.folder, proof
         )
 
@@ -214,13 +214,13 @@ def test_a_large_claim(tmp_path: Path) -> None:
     proof = written(tmp_path / "proof", lines)
     said = []
     assert calls(lambda: said.append(second_accepts(claim_file, proof))) < 3_000_000 and said == [True]
-    assert first_accepts(load_claim(claim_file), proof)
+    assert first_accepts(load_word_claim(claim_file), proof)
     for line in lines:  # and the leaves are needed
         if line.get("closed"):
             line["closed"].pop()
             break
     assert not second_accepts(claim_file, written(proof, lines)) and not first_accepts(
-        load_claim(claim_file), proof
+        load_word_claim(claim_file), proof
     )
 
 
@@ -305,7 +305,7 @@ def mutant(lines: Lines, rng: np.random.Generator) -> Lines:
 def test_they_agree_on_mutants_of_the_evidence(cut_up: list[tuple[Known, Lines]], tmp_path: Path) -> None:
     rng, rejected = np.random.default_rng(0), 0
     for known_claim, lines in cut_up:
-        claim = load_claim(known_claim.claim_file)
+        claim = load_word_claim(known_claim.claim_file)
         for _ in range(12):
             proof = written(tmp_path / "proof", changed := mutant(lines, rng))
             first = first_accepts(claim, proof)
@@ -344,7 +344,7 @@ def test_neither_accepts_a_proof_for_another_claim(name: str, tmp_path: Path) ->
     for parts in (True, False):
         proof = written(tmp_path / "proof", lines_of(known_claim.claim_file, parts=parts))
         assert not second_accepts(tmp_path / "claim", proof)
-        assert not first_accepts(load_claim(tmp_path / "claim" / "claim.toml"), proof)
+        assert not first_accepts(load_word_claim(tmp_path / "claim" / "claim.toml"), proof)
 
 
 @pytest.mark.slow

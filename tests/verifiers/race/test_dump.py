@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from known_claims import CORPUS
 from relucid.cli.main import main
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 
 CLAIMS = ("count_near_miss", "count_sign_l3", "depth_where_context", "mod3")
 
@@ -140,7 +140,7 @@ def test_other_programs_give_the_known_answer(
         expected == "refuted"
     )
     index = json.loads((tmp_path / "dump" / "index.json").read_text())
-    claim, asked = load_claim(file), 0
+    claim, asked = load_word_claim(file), 0
     assert index["digest"] == claim.digest and "z3 -smt2" in (tmp_path / "dump" / "README.txt").read_text()
     for (folder, ending), programs in OTHERS.items():
         files = [

@@ -13,10 +13,11 @@ import onnx
 import pytest
 from known_claims import corpus
 from onnx import TensorProto
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.build import equals_network
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
-from relucid.models.claims.pair import Pair, claim_of_pair
+from relucid.models.claims.reduce import word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx import reader as onnx_ops
@@ -60,7 +61,7 @@ def test_a_true_proof_stands():
 
 def test_never_refutes_what_is_true():
     for known in corpus():
-        claim = load_claim(known.claim_file)
+        claim = load_word_claim(known.claim_file)
         found = spot_check(claim, 0)
         if known.expected["verdict"] == "proved":
             assert found is None, known.folder
@@ -69,7 +70,9 @@ def test_never_refutes_what_is_true():
 def test_every_input_is_equally_likely():
     """Lengths of which there are few inputs, and inputs behind rare states, come as often as they should."""
     claim = next(
-        c for c in (load_claim(k.claim_file) for k in corpus()) if c.domain.pad and 20 <= c.domain_size <= 130
+        c
+        for c in (load_word_claim(k.claim_file) for k in corpus())
+        if c.domain.pad and 20 <= c.domain_size <= 130
     )
     n = 200 * claim.domain_size
     words, labels = _random_words(claim, n, Random(1))
@@ -194,8 +197,8 @@ def test_overflow_and_files_that_cannot_be_run_are_warnings():
 def test_two_networks_are_both_run(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     first, second = layers(([[1, 0, 0, 0]], [-0.5])), layers(([[2, 0, 0, 0]], [-1.0]))
-    claim = claim_of_pair(Pair(first, second, SIGN), AB)
+    claim = word_claim(equals_network(first, second, AB, SIGN))
     assert not any("onnxruntime" in w for w in honest(claim).warnings)
     lie = replace(second, source=write_onnx(layers(([[-2, 0, 0, 0]], [1.0]))))
     with pytest.raises(Contradiction, match="the file of network is that of another network"):
-        honest(claim_of_pair(Pair(first, lie, SIGN), AB))
+        honest(word_claim(equals_network(first, lie, AB, SIGN)))

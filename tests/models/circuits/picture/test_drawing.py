@@ -15,7 +15,7 @@ from relucid.models.circuits.picture.drawing import draw, svg_text
 from relucid.models.circuits.picture.graph import EMBEDS, VOTES, Edge, Graph, Node
 from relucid.models.circuits.picture.layout import arrange
 from relucid.models.circuits.pruning.edges import edges
-from relucid.models.claims.claim_file import load_task
+from relucid.models.claims.task import load_task
 from relucid.reports.shown import circuit_graph
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -18,7 +18,7 @@ from relucid.models.circuits.pruning import control, node_masks
 from relucid.models.circuits.pruning.control import Control, control_of, edge_by_edge, percent, reported
 from relucid.models.circuits.pruning.faithfulness import faithfulness
 from relucid.models.circuits.pruning.mask import NodeMask
-from relucid.models.claims.claim_file import load_task
+from relucid.models.claims.task import load_task
 
 DOMAIN = (
     '[domain]\ntokens = ["t0", "t1", "t2"]\nlength = 4\nprefix = ["t3"]\n[decision]\nlabels = ["t4", "t5"]\n'

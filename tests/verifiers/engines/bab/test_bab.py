@@ -15,7 +15,7 @@ from random_claims import random_claim, words_of
 from relucid.common.errors import InputError
 from relucid.encoders.bounds import reduced
 from relucid.encoders.dense import Dense, dense
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.engines.bab.cells import Cell
 from relucid.verifiers.engines.bab.record import covers, read_record, write_record
@@ -34,7 +34,7 @@ VARIANTS = {
 
 def claims() -> list[WordClaim]:
     """Random ones, most of which are false, and small ones of the corpus, most of which are true."""
-    small = [claim for known in corpus() if (claim := load_claim(known.claim_file)).domain_size <= 300]
+    small = [claim for known in corpus() if (claim := load_word_claim(known.claim_file)).domain_size <= 300]
     return [*map(random_claim, range(80)), *small]
 
 

@@ -10,7 +10,7 @@ import pytest
 from known_claims import CORPUS
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.backends.bab import BACKEND
 from relucid.verifiers.engines.bab.checkpoint import save
@@ -26,7 +26,7 @@ SMALL_STEPS = Options(attack=False, optimise=False, functions=2, cell_nodes=0, r
 
 @pytest.fixture
 def claim() -> WordClaim:
-    return load_claim(HARD)
+    return load_word_claim(HARD)
 
 
 def begun(claim: WordClaim, steps: int) -> LabelSearches:
@@ -79,7 +79,7 @@ def test_an_interrupt_keeps_what_was_done(
 
 
 def test_a_refuted_claim_leaves_no_file_and_is_refuted_from_one(tmp_path: Path) -> None:
-    claim = load_claim(CORPUS / "clamped_three_layers_near_miss" / "claim.toml")
+    claim = load_word_claim(CORPUS / "clamped_three_layers_near_miss" / "claim.toml")
     file = tmp_path / "kept"
     whole = LabelSearches(claim, time.monotonic() + 60, SMALL_STEPS)
     for search in whole.searches.values():

@@ -12,7 +12,7 @@ from claim_mutants import CLAIM_MUTANTS, brute_force, spoilt
 from known_claims import CORPUS, corpus, golden
 from random_claims import random_claim
 from relucid.common.errors import InputError
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.verifiers.proof.export.sections import Sections
 from relucid.verifiers.proof.export.third_party import Form, check_sections
 from relucid.verifiers.proof.format import Rejected
@@ -31,7 +31,7 @@ def test_what_solvers_prove_is_accepted(form: Form) -> None:
 
 @forms
 def test_what_bounds_settle_needs_no_steps(form: Form) -> None:
-    claim = load_claim(CORPUS / "count_sign_l3" / "claim.toml")
+    claim = load_word_claim(CORPUS / "count_sign_l3" / "claim.toml")
     data = written(claim, form)
     assert data.count(b"\n") == 2 and accepted(claim, form, data)
     assert str(check_sections(claim, form, Sections(io.BytesIO(data)))) == f"{form.name}, 0 queries, 0 steps"
@@ -44,7 +44,7 @@ def test_false_claims_have_no_proofs(form: Form) -> None:
         if known.expected["verdict"] == "refuted":
             tried += 1
             with pytest.raises(Unproved, match="network and program differ on"):
-                written(load_claim(known.claim_file), form)
+                written(load_word_claim(known.claim_file), form)
     assert tried >= 10
 
 

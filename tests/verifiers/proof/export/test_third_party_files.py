@@ -17,7 +17,7 @@ import pytest
 from claim_mutants import spoilt
 from known_claims import CORPUS
 from relucid.cli.main import main
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.verifiers.proof.export import sections as sections_module
 from relucid.verifiers.proof.export import solver_proofs
 from relucid.verifiers.proof.export.sections import Sections
@@ -42,11 +42,13 @@ from third_party_proofs import (
 @pytest.fixture(params=FORMS)
 def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / f"proof.{request.param}"
-    path.write_bytes(written(load_claim(PALINDROME), FORMS[request.param]))
+    path.write_bytes(written(load_word_claim(PALINDROME), FORMS[request.param]))
     return path
 
 
-HEADER = json.dumps({"format": "relucid veripb 1", "claim": load_claim(PALINDROME).digest}).encode() + b"\n"
+HEADER = (
+    json.dumps({"format": "relucid veripb 1", "claim": load_word_claim(PALINDROME).digest}).encode() + b"\n"
+)
 HOSTILE: dict[str, tuple[bytes, int, str]] = {
     "nothing else": (HEADER, 1, 'rejected: line 2: {"label": 0, '),
     "no JSON": (HEADER + b"\x00\x01\n", 1, "rejected: line 2: a line that says what follows is missing"),
@@ -97,7 +99,7 @@ HOSTILE_STEPS = {
 
 @pytest.mark.parametrize("kind", HOSTILE_STEPS)
 def test_hostile_steps(kind: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    lines = written(load_claim(PALINDROME), VERIPB).decode().splitlines()
+    lines = written(load_word_claim(PALINDROME), VERIPB).decode().splitlines()
     lines[3:3] = ["f", HOSTILE_STEPS[kind]]
     path = tmp_path / "proof"
     path.write_text("\n".join(lines) + "\n")
@@ -119,7 +121,7 @@ def test_a_file_without_end(file: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @forms
 def test_bits_flipped_in_a_file(form: Form) -> None:
-    claim = load_claim(PALINDROME)
+    claim = load_word_claim(PALINDROME)
     good, rng = written(claim, form), random.Random(5)
     false = spoilt(claim, (0,) * claim.domain.max_length)
     assert false is not None
@@ -273,7 +275,7 @@ def test_a_log_about_other_constraints_is_seen(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(solver_proofs, "run_program", lying)
     with pytest.raises(Unsupported, match="logged a proof about other constraints than it was given"):
-        written(load_claim(PALINDROME), VERIPB)
+        written(load_word_claim(PALINDROME), VERIPB)
 
 
 def test_interrupted_writing_leaves_nothing(tmp_path: Path) -> None:
@@ -321,7 +323,7 @@ def test_exported_formulas_are_what_solvers_refute(tmp_path: Path) -> None:
 def test_export_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     assert main(["prove", str(PALINDROME), "--proof", str(ours)]) == 0
-    theirs.write_bytes(written(load_claim(PALINDROME), DRAT))
+    theirs.write_bytes(written(load_word_claim(PALINDROME), DRAT))
     capsys.readouterr()
     for proof, folder, says in (
         (

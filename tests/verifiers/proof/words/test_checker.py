@@ -19,7 +19,7 @@ from proof_cases import Lines, run_everything
 from random_claims import random_claim
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.claims.claim_file import load_claim
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
@@ -43,7 +43,7 @@ def proved() -> tuple[tuple[WordClaim, Lines], ...]:
     producer.Options = lambda **given: Options(**given, cell_nodes=1, root_iterations=3, iterations=2)
     try:
         small = [
-            load_claim(k.claim_file) for k in (*corpus(), *golden()) if k.expected["verdict"] == "proved"
+            load_word_claim(k.claim_file) for k in (*corpus(), *golden()) if k.expected["verdict"] == "proved"
         ]
         small = [c for c in small if c.domain_size <= 300 and c.network.relu_count <= 20]
         for claim in [
@@ -328,7 +328,7 @@ def test_every_kind_of_mutant_was_made_from_enough_proofs() -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    claim = load_claim(CORPUS / "count_sign_l7" / "claim.toml")
+    claim = load_word_claim(CORPUS / "count_sign_l7" / "claim.toml")
     path = tmp_path / "proof"
     write_lines(path, proof_lines(claim, 60))
     return path
@@ -372,7 +372,7 @@ def test_a_million_cuts_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_time_runs_out(file: Path) -> None:
-    claim = load_claim(CORPUS / "count_sign_l7" / "claim.toml")
+    claim = load_word_claim(CORPUS / "count_sign_l7" / "claim.toml")
     with pytest.raises(LimitReached):
         check_proof(claim, read_lines(file), deadline=0.0)
 
@@ -389,7 +389,7 @@ def test_gzipped_and_plain_files_say_the_same(file: Path, tmp_path: Path) -> Non
 def test_bits_flipped_in_a_file(file: Path) -> None:
     """No flipped bit makes the checker stumble, or a false claim true."""
     good, rng = file.read_bytes(), random.Random(3)
-    claim = load_claim(CORPUS / "count_sign_l7" / "claim.toml")
+    claim = load_word_claim(CORPUS / "count_sign_l7" / "claim.toml")
     false = spoilt(claim, (0,) * claim.domain.max_length)
     assert false is not None
     for _ in range(300):
@@ -422,7 +422,7 @@ def test_coverage_of_phase_trees() -> None:
 
 
 def test_a_key_that_is_there_twice(file: Path) -> None:
-    claim = load_claim(CORPUS / "count_sign_l7" / "claim.toml")
+    claim = load_word_claim(CORPUS / "count_sign_l7" / "claim.toml")
     first, *rest = file.read_text(encoding="ascii").splitlines(keepends=True)
     file.write_text("".join([first.replace("{", '{"format": "another", ', 1), *rest]), encoding="ascii")
     with pytest.raises(Rejected, match="line 1: it is not a line of a proof"):

@@ -1,0 +1,79 @@
+"""Claims about boxes from their files: ONNX for networks, VNN-LIB for the boxes and for what must not come out.
+
+With one network the claim is that the property of the file holds.  With two it is that they agree on the boxes of the file: the same
+label, or outputs within epsilon; what the file says about outputs is then not looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from ..network.network import Network
+from .build import equals_network, has_property
+from .claim import Claim
+from .decision import Decision
+from .fit import check_property
+from .property import Property
+
+
+@dataclass(frozen=True)
+class BoxFiles:
+    """Where the parts of a claim about boxes are.
+
+    `network_b`: a second network that is compared.  `epsilon`: how far apart outputs may be; None with two networks: labels are
+    compared, and the label is the number of the largest output.
+    """
+
+    network: Path
+    stated: Path
+    network_b: Path | None = None
+    epsilon: Fraction | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class BoxReading:
+    """What is in the files of a claim about boxes: a network or two, and the property.
+
+    `warnings`: what is odd about the property, and why a network was not compared with onnxruntime.
+    """
+
+    networks: tuple[Network, ...]
+    stated: Property
+    warnings: tuple[str, ...]
+
+
+def read_box_files(files: BoxFiles, deadline: float = math.inf) -> BoxReading:
+    """Read the files of a claim about boxes.
+
+    Networks are run in onnxruntime on points of the boxes, and refused where that computes something else; no such run is begun
+    after `deadline` (by `time.monotonic`).  Raises InputError, TooLarge and Unsupported.
+    """
+    from ..onnx.inputs import compare_on_boxes
+    from ..onnx.reader import load_traced
+    from .vnnlib import load_vnnlib
+
+    stated = load_vnnlib(files.stated)
+    wanted = stated.wanted if files.network_b is None else None
+    networks, warnings = [], list(stated.empty)
+    for path in (files.network, files.network_b):
+        if path is None:
+            continue
+        reading = load_traced(path, real_size=stated.inputs, wanted=wanted)
+        check_property(reading.network, stated, str(files.stated))
+        why = compare_on_boxes(reading, stated.cases, deadline)
+        warnings += [f"{why}: what was read was not compared with it"] if why else []
+        networks.append(reading.network)
+    return BoxReading(tuple(networks), stated, tuple(warnings))
+
+
+def box_claim(files: BoxFiles, deadline: float = math.inf, name: str = "claim") -> Claim:
+    """The claim that the files state.  Raises what `read_box_files` raises."""
+    read = read_box_files(files, deadline)
+    if files.network_b is None:
+        return has_property(read.networks[0], read.stated, name, read.warnings)
+    first, second = read.networks
+    decision = None if files.epsilon is not None else Decision("argmax", tuple(range(first.output_size)))
+    return equals_network(first, second, read.stated.boxes, decision, files.epsilon, name, read.warnings)

@@ -1,0 +1,59 @@
+"""Claims from their parts: a network and a program, two networks, or a network and a property.
+
+What takes long, the automaton of a domain's words, is built here and not in the types.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from ..network.network import Network
+from ..program.program import Program
+from .boxes import Boxes
+from .claim import Claim
+from .decision import Decision
+from .domain import Domain
+from .fit import check_inputs
+from .language import build_language
+from .property import Property
+from .question import EqualsNetwork, EqualsProgram, HasProperty
+from .words import Words
+
+
+def equals_program(
+    network: Network, program: Program, domain: Domain, decision: Decision, name: str = "claim"
+) -> Claim:
+    """The claim that a network gives the program's label on every word of a domain.
+
+    Raises InputError where the parts do not fit, the domain is empty, or the program fails or gives no label on some word.
+    """
+    question = EqualsProgram(network, program, decision)
+    check_inputs(network, domain)  # before the automaton is built, which may take long
+    return Claim(question, Words(domain, build_language(domain, program, decision.labels)), name)
+
+
+def equals_network(
+    network: Network,
+    network_b: Network,
+    inputs: Domain | Boxes,
+    decision: Decision | None,
+    epsilon: Fraction | None = None,
+    name: str = "claim",
+    warnings: tuple[str, ...] = (),
+) -> Claim:
+    """The claim that two networks give the same label on every input, or (`decision` None) outputs within epsilon.
+
+    Raises InputError where the parts do not fit, or the domain is empty.
+    """
+    question = EqualsNetwork(network, network_b, decision, epsilon)
+    if isinstance(inputs, Boxes):
+        return Claim(question, inputs, name, warnings)
+    check_inputs(network, inputs)
+    return Claim(question, Words(inputs, build_language(inputs, None, None)), name, warnings)
+
+
+def has_property(
+    network: Network, stated: Property, name: str = "claim", warnings: tuple[str, ...] = ()
+) -> Claim:
+    """The claim that nothing unsafe comes out for any input of the property's boxes.  Raises InputError where it does not fit."""
+    return Claim(HasProperty(network, stated), stated.boxes, name, warnings)

@@ -1,0 +1,65 @@
+"""A claim: a question about a network, and the inputs that it is asked on.  What every command takes and every verdict is about.
+
+The types of questions are in `question.py`, those of input sets in `words.py` and `boxes.py`.  `build.py` makes claims, and
+`reduce.py` brings them into the forms that engines take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...common.errors import InputError
+from ...common.text import number
+from .boxes import Boxes
+from .fit import check_inputs
+from .question import EqualsNetwork, EqualsProgram, HasProperty, Question
+from .words import Words
+
+InputSet = Words | Boxes
+
+
+@dataclass(frozen=True, eq=False)
+class Claim:
+    """The question is answered with yes on every input of the set.
+
+    A program is compared on words, a property is asked of boxes, and a second network on either.
+    `warnings`: what was noticed when the claim was read, in words.  Raises InputError where the parts do not fit.
+    """
+
+    question: Question
+    input_set: InputSet
+    name: str = "claim"
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        network = self.question.network
+        match self.question, self.input_set:
+            case ((EqualsProgram() | EqualsNetwork()), Words(domain)):
+                check_inputs(network, domain)
+            case ((EqualsNetwork() | HasProperty()), Boxes(inputs)):
+                if network.input_size != inputs:
+                    what = f"takes {network.input_size} inputs, the box has {inputs}"
+                    raise InputError(network.name, what, "give a network of the box's inputs")
+            case HasProperty(), _:
+                raise InputError("claim", "a property speaks of boxes, not of words", "give its boxes")
+            case _:
+                raise InputError(
+                    "claim", "a program takes words, not real numbers", "give a property instead"
+                )
+
+    @property
+    def domain_size(self) -> int | None:
+        """How many words the claim is about; None where it is about boxes."""
+        return self.input_set.size if isinstance(self.input_set, Words) else None
+
+    def __repr__(self) -> str:
+        match self.question:
+            case EqualsProgram(network, program):
+                said = f"{network.name} gives the label of {program.name}"
+            case EqualsNetwork(network, other):
+                said = f"{network.name} and {other.name} {self.question.meaning}"
+            case HasProperty(network):
+                said = f"{network.name} gives no unsafe output"
+        count = len(self.input_set.boxes) if isinstance(self.input_set, Boxes) else self.input_set.size
+        kind = "box" if isinstance(self.input_set, Boxes) else "word"
+        return f"<Claim {self.name}: {said} on {number(count)} {kind}{'' if count == 1 else 'es' if kind == 'box' else 's'}>"

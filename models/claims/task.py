@@ -1,0 +1,130 @@
+"""Tasks: the part of a claim file that does not speak of network and program, which is what `distill` starts from.
+
+A task says which inputs there are, how one enters the network, and which label an output means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ...common.errors import InputError
+from ..program.program import Program
+from .decision import Decision
+from .domain import Domain
+from .toml_table import known, read_table, subtable
+
+DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix")
+Encoding = Literal["one_hot", "ids"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A domain, how a sequence enters the network, and what the network's outputs mean."""
+
+    domain: Domain
+    encoding: Encoding
+    decision: Decision
+    name: str
+
+
+def load_task(path: str | Path) -> Task:
+    """Read a claim file that has no network and no program.  Raises InputError for anything that does not fit."""
+    path = Path(path)
+    table = read_table(path)
+    for key in ("network", "program", "network_b"):
+        if key in table:
+            raise InputError(f"{path}: {key}", "distill finds network and program itself", f"remove {key}")
+    known(path, table, ("domain", "input", "decision"), "")
+    return Task(domain_in(path, table), encoding_in(path, table), decision_in(path, table), name_of(path))
+
+
+def name_of(path: Path) -> str:
+    """What a claim file is called: its own name, or that of its folder if it is just claim.toml."""
+    return path.stem if path.stem != "claim" else path.parent.name
+
+
+def domain_in(path: Path, table: Mapping[str, Any]) -> Domain:
+    """The domain that the table of a claim file states.  Raises InputError."""
+    stated = subtable(path, table, "domain", DOMAIN_KEYS)
+    for key in ("pad", "where"):
+        if key in stated and not isinstance(stated[key], str):
+            raise InputError(f"{path}: [domain] {key}", "not a string", f"put {key} in quotes")
+    shortest, longest = _lengths(path, stated)
+    where = Program.load(stated["where"], path.parent) if "where" in stated else None
+    tokens, prefix, suffix = (_words(path, stated, key) for key in ("tokens", "prefix", "suffix"))
+    try:
+        return Domain(tokens, shortest, longest, stated.get("pad"), where, prefix, suffix)
+    except InputError as error:
+        raise InputError(f"{path}: {error.where}", error.what, error.mend) from None
+
+
+def encoding_in(path: Path, table: Mapping[str, Any]) -> Encoding:
+    """How the table of a claim file says that a sequence enters the network.  Raises InputError."""
+    inputs = subtable(path, table, "input", ("encoding",)) if "input" in table else {}
+    encoding = inputs.get("encoding", "one_hot")
+    if encoding == "one_hot" or encoding == "ids":
+        return encoding  # type: ignore[no-any-return]
+    raise InputError(
+        f"{path}: [input] encoding", f"{encoding!r} is not an encoding", 'use "one_hot" or "ids"'
+    )
+
+
+def decision_in(path: Path, table: Mapping[str, Any]) -> Decision:
+    """The decision that the table of a claim file states.  Raises InputError."""
+    decision = subtable(path, table, "decision", ("kind", "labels"))
+    labels = decision.get("labels")
+    if not isinstance(labels, list):
+        raise InputError(f"{path}: [decision] labels", "missing, or not a list", "list one label per output")
+    try:
+        return Decision(decision.get("kind", "argmax"), tuple(labels))
+    except InputError as error:
+        raise InputError(f"{path}: {error.where}", error.what, error.mend) from None
+
+
+def _words(path: Path, stated: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = stated.get(key, [])
+    if not isinstance(value, list) or any(not isinstance(w, str) for w in value):
+        raise InputError(f"{path}: [domain] {key}", "not a list of strings", f'write {key} = ["a", "b"]')
+    return tuple(value)
+
+
+def _lengths(path: Path, stated: Mapping[str, Any]) -> tuple[int, int]:
+    value = stated.get("length")
+    ends: list[Any] = value if isinstance(value, list) and len(value) == 2 else [value, value]
+    if any(type(n) is not int or n < 0 for n in ends):
+        what = "missing" if value is None else f"{value!r} is neither a length nor a pair of lengths"
+        raise InputError(f"{path}: [domain] length", what, "write length = 8 or length = [4, 8]")
+    return ends[0], ends[1]
+
+
+def claim_toml(task: Task, network: str | None, program: str | None, where: str | None) -> str:
+    """The text of a claim file, which `load_claim` reads back.
+
+    `network`, `program` and `where` are written as given: relative to the folder where the file will lie.  Without network and
+    program it is what `load_task` reads.
+    """
+    import tomli_w
+
+    domain = task.domain
+    fixed = domain.min_length == domain.max_length
+    stated: dict[str, Any] = {
+        "tokens": list(domain.tokens),
+        "length": domain.max_length if fixed else [domain.min_length, domain.max_length],
+    }
+    stated |= {} if domain.pad is None else {"pad": domain.pad}
+    stated |= {} if where is None else {"where": where}
+    stated |= {
+        key: list(value) for key, value in (("prefix", domain.prefix), ("suffix", domain.suffix)) if value
+    }
+    return tomli_w.dumps(
+        {
+            **({} if network is None else {"network": network}),
+            **({} if program is None else {"program": program}),
+            "domain": stated,
+            "input": {"encoding": task.encoding},
+            "decision": {"kind": task.decision.kind, "labels": list(task.decision.labels)},
+        }
+    )
