@@ -89,7 +89,7 @@ def much_to_show() -> Iterator[None]:
     """Proofs as the search found them, from a search that may not think long: so that there is evidence to change."""
     before = producer.Options, producer.MINIMISING
     producer.Options, producer.MINIMISING = (
-        (lambda **given: Options(**given, cell_nodes=1, root_iterations=3, iterations=2)),
+        (lambda **given: Options(**given, cell_nodes=1, presolve_iterations=3, iterations=2)),
         -1.0,
     )  # type: ignore[assignment]
     try:

@@ -18,7 +18,7 @@ from random_claims import random_claim
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.engines.bab import search as bab
-from relucid.verifiers.engines.bab.search import Outcome, Search
+from relucid.verifiers.engines.bab.search import LabelSearch, SearchOutcome
 from relucid.verifiers.race.backend import Backend, Budget
 from relucid.verifiers.race.choose import choose
 from relucid.verifiers.race.judge import Judge
@@ -157,8 +157,8 @@ def test_race_where_bab_has_the_first_word(jump: float | None, monkeypatch: pyte
         assert len(found) > 10
 
 
-def old_run(search: Search, deadline: float, report: object = None) -> Outcome:
-    """`Search.run` as it was when it called a false claim proved: nothing in the heap counted as nothing open."""
+def old_run(search: LabelSearch, deadline: float, report: object = None) -> SearchOutcome:
+    """`LabelSearch.run` as it was when it called a false claim proved: nothing in the heap counted as nothing open."""
     search.deadline = deadline
     words: tuple = ()
     try:
@@ -167,12 +167,12 @@ def old_run(search: Search, deadline: float, report: object = None) -> Outcome:
             words = search._step()
     except TimeoutError:
         pass
-    return Outcome(words, not search.heap and not words)
+    return SearchOutcome(words, not search.heap and not words)
 
 
 def test_the_old_search_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the old `Search.run` in its place, the test above fails; and nobody believes it, because its leaves do not add up."""
-    monkeypatch.setattr(bab.Search, "run", old_run)
+    """With the old `LabelSearch.run` in its place, the test above fails; and nobody believes it, because its leaves do not add up."""
+    monkeypatch.setattr(bab.LabelSearch, "run", old_run)
     lies = 0
     for claim in smallest(12).values():
         for found in at_every_call(

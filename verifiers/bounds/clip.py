@@ -1,9 +1,9 @@
-"""What several rows say together: parts shrink to where all rows of an unsafe polyhedron may hold, and often vanish.
+"""What several rows say together: subdomains shrink to where all rows of an unsafe polyhedron may hold, and often vanish.
 
-After `box_bounds.py`, which gives each row a linear upper bound a.x + b on the part.  An unsafe point satisfies a.x + b >= 0 for
-every row of its polyhedron; with U the largest value of a.x + b on the part, that means x_i >= high_i - U / a_i where
+After `box_bounds.py`, which gives each row a linear upper bound a.x + b on the subdomain.  An unsafe point satisfies a.x + b >= 0 for
+every row of its polyhedron; with U the largest value of a.x + b on the subdomain, that means x_i >= high_i - U / a_i where
 a_i > 0, and x_i <= low_i + U / -a_i where a_i < 0.  And where a sum of rows with non-negative factors is negative on the
-whole part, no point satisfies them all (Farkas).  Both are sound for every choice of factors, and rounded outwards.
+whole subdomain, no point satisfies them all (Farkas).  Both are sound for every choice of factors, and rounded outwards.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .box_bounds import Parts, middle_and_radius
+from .box_bounds import BoxSubdomains, middle_and_radius
 from .floats import ABSOLUTE, SAFE, UNIT
-from .rows import Rows
+from .unsafe_rows import UnsafeRows
 
 
 @dataclass(eq=False)
@@ -30,95 +30,95 @@ MOST_POLYHEDRA = 16
 
 
 def clipped(
-    rows: Rows,
-    parts: Parts,
+    rows: UnsafeRows,
+    subdomains: BoxSubdomains,
     refuted: np.ndarray,
     forms: Sequence[tuple[np.ndarray, np.ndarray]],
     cuts: np.ndarray,
     cut_offsets: np.ndarray,
 ) -> np.ndarray:
-    """Shrinks `parts` (in place); returns `refuted` (parts, polyhedra) with what turned out to be refuted on the way.
+    """Shrinks `subdomains` (in place); returns `refuted` (subdomains, polyhedra) with what turned out to be refuted on the way.
 
-    `forms`: linear upper bounds of all rows, (parts, rows, inputs) and (parts, rows) each; cuts hold on the part whatever the polyhedron (see `Tightened`).
+    `forms`: linear upper bounds of all rows, (subdomains, rows, inputs) and (subdomains, rows) each; cuts hold on the subdomain whatever the polyhedron (see `Tightened`).
     """
     refuted = refuted.copy()
     if rows.polyhedra > MOST_POLYHEDRA:
         return refuted
-    low, high = np.full_like(parts.low, np.inf), np.full_like(parts.high, -np.inf)
+    low, high = np.full_like(subdomains.low, np.inf), np.full_like(subdomains.high, -np.inf)
     ends = [*rows.first[1:], len(rows)]
     for p, (a, b) in enumerate(zip(rows.first, ends, strict=True)):
         open_parts = np.flatnonzero(~refuted[:, p])
         if not len(open_parts):
             continue
-        part = _Boxes(parts.low[open_parts], parts.high[open_parts])
+        subdomain = _Boxes(subdomains.low[open_parts], subdomains.high[open_parts])
         slope = np.concatenate([*(s[open_parts, a:b] for s, _ in forms), cuts[open_parts]], axis=1)
         constant = np.concatenate([*(o[open_parts, a:b] for _, o in forms), cut_offsets[open_parts]], axis=1)
         strict = np.concatenate([np.tile(rows.strict[a:b], len(forms)), np.zeros(cuts.shape[1], dtype=bool)])
         gone = np.zeros(len(open_parts), dtype=bool)
         for _ in range(ROUNDS):
-            gone |= _clip(part, slope, _largest(part, slope, constant), strict)
+            gone |= _clip(subdomain, slope, _largest(subdomain, slope, constant), strict)
         if slope.shape[1] > 1:
-            gone |= _contradict(part, slope, constant, (b - a) * len(forms))
+            gone |= _contradict(subdomain, slope, constant, (b - a) * len(forms))
         refuted[open_parts, p] = gone
         stay = open_parts[~gone]
-        low[stay] = np.minimum(low[stay], part.low[~gone])
-        high[stay] = np.maximum(high[stay], part.high[~gone])
+        low[stay] = np.minimum(low[stay], subdomain.low[~gone])
+        high[stay] = np.maximum(high[stay], subdomain.high[~gone])
     left = ~refuted.all(axis=1)
-    parts.low[left], parts.high[left] = low[left], high[left]
+    subdomains.low[left], subdomains.high[left] = low[left], high[left]
     return refuted
 
 
-def _largest(part: _Boxes, slope: np.ndarray, constant: np.ndarray) -> np.ndarray:
-    """Proved: the largest value of slope.x + constant on each part, for slope (parts, rows, inputs)."""
-    middle, radius = middle_and_radius(part.low, part.high)
+def _largest(subdomain: _Boxes, slope: np.ndarray, constant: np.ndarray) -> np.ndarray:
+    """Proved: the largest value of slope.x + constant on each subdomain, for slope (subdomains, rows, inputs)."""
+    middle, radius = middle_and_radius(subdomain.low, subdomain.high)
     own = np.einsum("prn,pn->pr", slope, middle)
     spread = np.einsum("prn,pn->pr", np.abs(slope), radius)
     size = np.einsum("prn,pn->pr", np.abs(slope), np.abs(middle)) + spread + np.abs(constant)
     return own + spread + constant + 4 * (slope.shape[2] + 8) * UNIT * size + ABSOLUTE
 
 
-def _clip(part: _Boxes, slope: np.ndarray, largest: np.ndarray, strict: np.ndarray) -> np.ndarray:
-    """One round, in place; which parts are gone."""
+def _clip(subdomain: _Boxes, slope: np.ndarray, largest: np.ndarray, strict: np.ndarray) -> np.ndarray:
+    """One round, in place; which subdomains are gone."""
     gone = np.asarray(((largest < 0) | (strict & (largest <= 0))).any(axis=1))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         room = (
             np.maximum(largest, 0)[:, :, None] / np.abs(slope) * SAFE
         )  # how far from the best side x_i may be
         far = np.isnan(room) | (slope == 0)
-        low = np.where((slope > 0) & ~far, part.high[:, None, :] - room, -np.inf).max(axis=1)
-        high = np.where((slope < 0) & ~far, part.low[:, None, :] + room, np.inf).min(axis=1)
-        low = low - (np.abs(part.high) + np.abs(low)) * 4 * UNIT
-        high = high + (np.abs(part.low) + np.abs(high)) * 4 * UNIT
-    np.fmax(part.low, low, out=part.low)
-    np.fmin(part.high, high, out=part.high)
-    crossed = part.low > part.high
+        low = np.where((slope > 0) & ~far, subdomain.high[:, None, :] - room, -np.inf).max(axis=1)
+        high = np.where((slope < 0) & ~far, subdomain.low[:, None, :] + room, np.inf).min(axis=1)
+        low = low - (np.abs(subdomain.high) + np.abs(low)) * 4 * UNIT
+        high = high + (np.abs(subdomain.low) + np.abs(high)) * 4 * UNIT
+    np.fmax(subdomain.low, low, out=subdomain.low)
+    np.fmin(subdomain.high, high, out=subdomain.high)
+    crossed = subdomain.low > subdomain.high
     gone |= crossed.any(axis=1)
-    part.low[crossed] = part.high[crossed] = 0.0  # of parts that are gone: any box will do
+    subdomain.low[crossed] = subdomain.high[crossed] = 0.0  # of subdomains that are gone: any box will do
     return gone
 
 
-def _contradict(part: _Boxes, slope: np.ndarray, constant: np.ndarray, bases: int) -> np.ndarray:
-    """Where some non-negative combination of the rows is negative on the whole part."""
-    factors, reached = promising_factors(part, slope, constant, bases)
+def _contradict(subdomain: _Boxes, slope: np.ndarray, constant: np.ndarray, bases: int) -> np.ndarray:
+    """Where some non-negative combination of the rows is negative on the whole subdomain."""
+    factors, reached = promising_factors(subdomain, slope, constant, bases)
     promising = np.flatnonzero(reached < 0)
     found = np.zeros(len(reached), dtype=bool)
     if len(promising):
-        inside = _Boxes(part.low[promising], part.high[promising])
+        inside = _Boxes(subdomain.low[promising], subdomain.high[promising])
         found[promising] = _combined(inside, slope[promising], constant[promising], factors[promising]) < 0
     return found
 
 
 def promising_factors(
-    part: _Boxes | Parts, slope: np.ndarray, constant: np.ndarray, bases: int
+    subdomain: _Boxes | BoxSubdomains, slope: np.ndarray, constant: np.ndarray, bases: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Factors >= 0 (parts, rows) of a combination that is as low as possible, and about its largest value (parts,).
+    """Factors >= 0 (subdomains, rows) of a combination that is as low as possible, and about its largest value (subdomains,).
 
     The search may be as rough as it likes, because others prove what comes of it.  From each of the first
     `bases` rows (with cuts only, from all): add to it, row by row, the multiple of another one that lowers its largest value
     most, exactly found among the breakpoints of a piecewise linear function.
     """
     count, rows = constant.shape
-    middle, radius = middle_and_radius(part.low, part.high)
+    middle, radius = middle_and_radius(subdomain.low, subdomain.high)
     value = np.einsum("prn,pn->pr", slope, middle) + constant  # rows at the middle
     scaled = slope * radius[:, None, :]
     factors = np.zeros((count, bases, rows))
@@ -149,13 +149,13 @@ def promising_factors(
     return np.maximum(factors[at, best], 0), reached[at, best]
 
 
-def _combined(part: _Boxes, slope: np.ndarray, constant: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Proved: the largest value of the combination on each part."""
+def _combined(subdomain: _Boxes, slope: np.ndarray, constant: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Proved: the largest value of the combination on each subdomain."""
     total = np.einsum("pr,prn->pn", factors, slope)
     offset = np.einsum("pr,pr->p", factors, constant)
-    largest = np.maximum(np.abs(part.low), np.abs(part.high))
+    largest = np.maximum(np.abs(subdomain.low), np.abs(subdomain.high))
     size = np.einsum("pr,prn,pn->p", factors, np.abs(slope), largest) + np.einsum(
         "pr,pr->p", factors, np.abs(constant)
     )
     error = 4 * (slope.shape[1] + 8) * UNIT * size + ABSOLUTE
-    return _largest(part, total[:, None, :], (offset + error)[:, None])[:, 0] + UNIT * 4 * size
+    return _largest(subdomain, total[:, None, :], (offset + error)[:, None])[:, 0] + UNIT * 4 * size

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from ...models.network.network import Relu
-from .box_bounds import Parts, WideLines, middle_and_radius
+from .box_bounds import BoxSubdomains, CutPlanes, middle_and_radius
 from .floats import FLOOR, SAFE, FloatAffine, FloatNetwork, gamma
 
 VIOLATED = 1e-4  # of a neuron's upper bound
@@ -40,15 +40,15 @@ class Cuts:
         """(cuts, neurons of the layer): 1 where the cut is the neuron's."""
         return np.eye(self.size)[self.place]
 
-    def weighed(self, weight: np.ndarray) -> WideLines:
+    def weighed(self, weight: np.ndarray) -> CutPlanes:
         """`weight` (functions, cuts): how much of a neuron's coefficient each is to take."""
-        return WideLines(self.source, self.owner, self.slopes, self.offset, self.error, np.maximum(weight, 0))
+        return CutPlanes(self.source, self.owner, self.slopes, self.offset, self.error, np.maximum(weight, 0))
 
 
 class Layer:
     """One ReLU node that reads a plain matrix of one node's values."""
 
-    def __init__(self, net: FloatNetwork, box: Parts, k: int) -> None:
+    def __init__(self, net: FloatNetwork, box: BoxSubdomains, k: int) -> None:
         node = net.nodes[k - 1]
         assert isinstance(node, Relu)
         affine = net.nodes[node.source - 1]
@@ -113,7 +113,7 @@ class Layer:
         return np.array(found, dtype=np.int64), np.array(slopes).reshape(len(found), self.weights.shape[1])
 
 
-def layers_of(net: FloatNetwork, box: Parts) -> dict[int, Layer]:
+def layers_of(net: FloatNetwork, box: BoxSubdomains) -> dict[int, Layer]:
     """The ReLU nodes whose neurons can be cut."""
     out = {}
     for k in net.relus:
@@ -138,9 +138,9 @@ def joined(cuts: Sequence[Mapping[int, Cuts]]) -> dict[int, Cuts]:
             if old is None:
                 out[k] = more
                 continue
-            parts = (
+            subdomains = (
                 np.concatenate([getattr(old, name), getattr(more, name)])
                 for name in ("place", "slopes", "offset", "error")
             )
-            out[k] = Cuts(more.source, more.size, *parts)
+            out[k] = Cuts(more.source, more.size, *subdomains)
     return out

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...common.errors import Unsupported
 from ...models.network.network import Affine, Network, Relu, SparseMatrix
-from .box_bounds import Lines, Parts, lines, middle_and_radius, tightened
+from .box_bounds import BoxSubdomains, ReluRelaxation, middle_and_radius, relax, tightened
 from .floats import (
     ABSOLUTE,
     FLOOR,
@@ -45,8 +45,8 @@ class Pair:
     largest: tuple[np.ndarray, ...]
     slack: tuple[np.ndarray, ...]
 
-    def bounds(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-        return difference_bounds(self, parts)
+    def bounds(self, subdomains: BoxSubdomains) -> tuple[np.ndarray, np.ndarray]:
+        return difference_bounds(self, subdomains)
 
 
 def paired(a: Network, b: Network) -> bool:
@@ -109,7 +109,7 @@ def _difference(x: np.ndarray, dx: int, y: np.ndarray, dy: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class _DifferenceLines:
-    """relu(a) - relu(b) <= above d + lift, >= below d - drop; all (parts, neurons)."""
+    """relu(a) - relu(b) <= above d + lift, >= below d - drop; all (subdomains, neurons)."""
 
     above: np.ndarray
     lift: np.ndarray
@@ -139,13 +139,13 @@ def _difference_lines(low: np.ndarray, high: np.ndarray, a: _Settled, b: _Settle
 
 @dataclass(frozen=True, eq=False)
 class _Settled:
-    """Where one network's ReLUs are: (parts, neurons)."""
+    """Where one network's ReLUs are: (subdomains, neurons)."""
 
     active: np.ndarray
     dead: np.ndarray
 
     @classmethod
-    def of(cls, known: Parts, columns: slice) -> _Settled:
+    def of(cls, known: BoxSubdomains, columns: slice) -> _Settled:
         return cls(known.lower[:, columns] >= 0, known.upper[:, columns] <= 0)
 
 
@@ -153,13 +153,13 @@ def _carried(
     both: Pair,
     node: int,
     start: np.ndarray,
-    part: np.ndarray,
-    parts: Parts,
-    of_b: dict[int, Lines],
+    subdomain: np.ndarray,
+    subdomains: BoxSubdomains,
+    of_b: dict[int, ReluRelaxation],
     of_d: dict[int, _DifferenceLines],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Proved upper bounds of start . d at `node` on each function's part, and what is left at the inputs."""
-    count = len(part)
+    """Proved upper bounds of start . d at `node` on each function's subdomain, and what is left at the inputs."""
+    count = len(subdomain)
     on_d: dict[int, np.ndarray] = {node: start}
     on_b: dict[int, np.ndarray] = {}
     constant, size, error = np.zeros(count), np.zeros(count), np.zeros(count)
@@ -176,10 +176,10 @@ def _carried(
             if isinstance(step, Relu):
                 line = of_d[k]
                 plus, minus = np.maximum(c, 0), np.minimum(c, 0)
-                added += np.einsum("ij,ij->i", plus, line.lift[part]) - np.einsum(
-                    "ij,ij->i", minus, line.drop[part]
+                added += np.einsum("ij,ij->i", plus, line.lift[subdomain]) - np.einsum(
+                    "ij,ij->i", minus, line.drop[subdomain]
                 )
-                add(on_d, step.source, plus * line.above[part] + minus * line.below[part])
+                add(on_d, step.source, plus * line.above[subdomain] + minus * line.below[subdomain])
             else:
                 weights, bias = both.delta[k]
                 added += c @ bias
@@ -192,8 +192,8 @@ def _carried(
             if isinstance(other, Relu):
                 found = of_b[k]
                 plus = np.maximum(e, 0)
-                added += np.einsum("ij,ij->i", plus, found.lift[part])
-                add(on_b, other.source, plus * found.above[part] + (e - plus) * found.below[part])
+                added += np.einsum("ij,ij->i", plus, found.lift[subdomain])
+                add(on_b, other.source, plus * found.above[subdomain] + (e - plus) * found.below[subdomain])
             else:
                 added += e @ other.bias
                 size += np.abs(e) @ np.abs(other.bias)
@@ -202,62 +202,68 @@ def _carried(
         constant += added
         size += np.abs(added)
     left = on_b.get(0, np.zeros((count, len(both.largest[0]))))
-    middle, radius = middle_and_radius(parts.low, parts.high)
+    middle, radius = middle_and_radius(subdomains.low, subdomains.high)
     error += np.abs(left) @ both.b.slack[0]
-    own, spread = np.einsum("ij,ij->i", left, middle[part]), np.einsum("ij,ij->i", np.abs(left), radius[part])
+    own, spread = (
+        np.einsum("ij,ij->i", left, middle[subdomain]),
+        np.einsum("ij,ij->i", np.abs(left), radius[subdomain]),
+    )
     rounding = (64 + 8 * len(both.a.nodes)) * UNIT * (size + np.abs(own) + spread + error)
     return own + spread + constant + (error * SAFE + rounding) * SAFE + ABSOLUTE, left
 
 
-def difference_bounds(both: Pair, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
-    """Per part and output: a proved bound on |difference|, (parts, outputs); and (parts, inputs) how much each input matters."""
-    of_a, of_b = (known(net, parts) for net in (both.a, both.b))
+def difference_bounds(both: Pair, subdomains: BoxSubdomains) -> tuple[np.ndarray, np.ndarray]:
+    """Per subdomain and output: a proved bound on |difference|, (subdomains, outputs); and (subdomains, inputs) how much each input matters."""
+    of_a, of_b = (known(net, subdomains) for net in (both.a, both.b))
     tightened(both.a, of_a)
     tightened(both.b, of_b)
-    lines_b: dict[int, Lines] = {}
+    lines_b: dict[int, ReluRelaxation] = {}
     lines_d: dict[int, _DifferenceLines] = {}
     for k, c in zip(both.a.relus, both.a.columns, strict=True):
         source = both.a.nodes[k - 1].source  # type: ignore[union-attr]
         a, b = _Settled.of(of_a, c), _Settled.of(of_b, c)
-        part, neuron = np.nonzero(
+        subdomain, neuron = np.nonzero(
             ~((a.active | a.dead) & (b.active | b.dead))
         )  # elsewhere the bounds do not matter
         low, high = (
-            sign * _both(both, source, part, neuron, sign, parts, lines_b, lines_d) for sign in (-1, 1)
+            sign * _both(both, source, subdomain, neuron, sign, subdomains, lines_b, lines_d)
+            for sign in (-1, 1)
         )
         lines_d[k] = _difference_lines(low, high, a, b)
-        lines_b[k] = lines(of_b.lower[:, c], of_b.upper[:, c])
+        lines_b[k] = relax(of_b.lower[:, c], of_b.upper[:, c])
     last, outputs = len(both.a.nodes), both.a.sizes[-1]
-    part = np.repeat(np.arange(len(parts)), outputs)
-    eye = np.tile(np.eye(outputs), (len(parts), 1))
-    up, left = _carried(both, last, eye, part, parts, lines_b, lines_d)
-    down, _ = _carried(both, last, -eye, part, parts, lines_b, lines_d)
-    bound = np.maximum(up, down).reshape(len(parts), outputs)
-    return bound, np.abs(left).reshape(len(parts), outputs, -1).max(axis=1)
+    subdomain = np.repeat(np.arange(len(subdomains)), outputs)
+    eye = np.tile(np.eye(outputs), (len(subdomains), 1))
+    up, left = _carried(both, last, eye, subdomain, subdomains, lines_b, lines_d)
+    down, _ = _carried(both, last, -eye, subdomain, subdomains, lines_b, lines_d)
+    bound = np.maximum(up, down).reshape(len(subdomains), outputs)
+    return bound, np.abs(left).reshape(len(subdomains), outputs, -1).max(axis=1)
 
 
-def known(net: FloatNetwork, parts: Parts) -> Parts:
-    """The parts with what the network's whole box says about its neurons."""
-    lower, upper = (np.repeat(v[None], len(parts), axis=0) for v in (net.lower, net.upper))
-    return Parts(parts.low, parts.high, lower, upper, parts.phase, parts.weight, parts.node)
+def known(net: FloatNetwork, subdomains: BoxSubdomains) -> BoxSubdomains:
+    """The subdomains with what the network's whole box says about its neurons."""
+    lower, upper = (np.repeat(v[None], len(subdomains), axis=0) for v in (net.lower, net.upper))
+    return BoxSubdomains(
+        subdomains.low, subdomains.high, lower, upper, subdomains.phase, subdomains.weight, subdomains.node
+    )
 
 
 def _both(
     both: Pair,
     node: int,
-    part: np.ndarray,
+    subdomain: np.ndarray,
     neuron: np.ndarray,
     sign: int,
-    parts: Parts,
-    of_b: dict[int, Lines],
+    subdomains: BoxSubdomains,
+    of_b: dict[int, ReluRelaxation],
     of_d: dict[int, _DifferenceLines],
 ) -> np.ndarray:
-    """Proved upper bounds (parts, size) of sign * d at the node; good ones for `part` and `neuron`."""
-    bound = np.repeat(both.largest[node][None], len(parts), axis=0)
-    for a in range(0, len(part), ROWS):
-        some, at = part[a : a + ROWS], neuron[a : a + ROWS]
+    """Proved upper bounds (subdomains, size) of sign * d at the node; good ones for `subdomain` and `neuron`."""
+    bound = np.repeat(both.largest[node][None], len(subdomains), axis=0)
+    for a in range(0, len(subdomain), ROWS):
+        some, at = subdomain[a : a + ROWS], neuron[a : a + ROWS]
         start = np.zeros((len(some), both.a.sizes[node]))
         start[np.arange(len(some)), at] = sign
-        found, _ = _carried(both, node, start, some, parts, of_b, of_d)
+        found, _ = _carried(both, node, start, some, subdomains, of_b, of_d)
         bound[some, at] = np.fmin(bound[some, at], found)
     return bound

@@ -1,6 +1,6 @@
-"""From the prices of a linear program to a proved bound.
+"""From the duals of a linear program to a proved bound.
 
-After `lp.py`.  Going backwards through the network, a neuron's price is what its coefficient becomes when the ReLU is replaced: divided by the coefficient
+After `lp.py`.  Going backwards through the network, a neuron's dual is what its coefficient becomes when the ReLU is replaced: divided by the coefficient
 it is the lower slope (alpha) where the neuron is open, and what is left over is the multiplier of its split (beta).  So duality makes the bound of these
 multipliers (`box_bounds.py`) what the program's was, up to rounding, and `box_bounds.py` proves it.  (Salman et al. 2019 show that the program's
 dual is this family of bounds.)
@@ -15,47 +15,53 @@ from types import MappingProxyType
 import numpy as np
 
 from ...models.network.network import Relu
-from .box_bounds import Found, Parts, Start, WideLines, upper_bounds
+from .box_bounds import BoxSubdomains, CutPlanes, LinearBounds, Objectives, upper_bounds
 from .floats import FLOOR, SAFE, FloatNetwork, check_subnormals
-from .rows import Rows
-from .slopes import Functions, usual_slopes
+from .slopes import NeuronStates, usual_slopes
+from .unsafe_rows import UnsafeRows
 
 
 def proved_bounds(
     net: FloatNetwork,
-    rows: Rows,
-    box: Parts,
+    rows: UnsafeRows,
+    box: BoxSubdomains,
     factors: np.ndarray,
-    prices: np.ndarray,
+    duals: np.ndarray,
     phase: np.ndarray,
-    wide: Mapping[int, WideLines] = MappingProxyType({}),
-) -> tuple[Found, Functions]:
-    """Bounds of the sums of rows by `factors` (functions, rows) where neurons have the phases `phase`; `prices`, `phase` (functions, neurons).
+    planes: Mapping[int, CutPlanes] = MappingProxyType({}),
+) -> tuple[LinearBounds, NeuronStates]:
+    """Bounds of the sums of rows by `factors` (functions, rows) where neurons have the phases `phase`; `duals`, `phase` (functions, neurons).
 
-    `wide`: cuts of ReLU nodes, with what each function takes of them.  A negative one refutes the sum; where all factors are 0, it shows that no input of the box has these phases.
+    `planes`: cuts of ReLU nodes, with what each function takes of them.  A negative one refutes the sum; where all factors are 0, it shows that no input of the box has these phases.
     """
     check_subnormals()
     lower, upper = (np.repeat(v, len(phase), axis=0) for v in (box.lower, box.upper))
     upper[phase < 0] = np.minimum(upper[phase < 0], 0)
     lower[phase > 0] = np.maximum(lower[phase > 0], 0)
-    functions = Functions(lower, upper, phase, usual_slopes(lower, upper), np.zeros(phase.shape))
+    functions = NeuronStates(lower, upper, phase, usual_slopes(lower, upper), np.zeros(phase.shape))
     start = _sums(net, rows, factors)
-    _fill(net, start, functions, prices, wide)
-    layers = functions.layers(net, start.node)
-    layers |= {k: replace(layers[k], wide=lines) for k, lines in wide.items()}
-    return upper_bounds(net, start, box, layers, own_lines=True), functions
+    _fill(net, start, functions, duals, planes)
+    relaxations = functions.relaxations(net, start.node)
+    relaxations |= {k: replace(relaxations[k], planes=lines) for k, lines in planes.items()}
+    return upper_bounds(net, start, box, relaxations, own_relaxations=True), functions
 
 
-def _sums(net: FloatNetwork, rows: Rows, factors: np.ndarray) -> Start:
+def _sums(net: FloatNetwork, rows: UnsafeRows, factors: np.ndarray) -> Objectives:
     # a row may be off by its error, which is 8 u of its size; a sum of r products by at most r u of the sizes' sum more
     error = (factors @ rows.error) * (1 + (factors.shape[1] + 2) / 4) * SAFE + FLOOR
     inputs = None if rows.inputs is None else factors @ rows.inputs
-    part = np.zeros(len(factors), dtype=np.int64)
-    return Start(len(net.nodes), factors @ rows.outputs, part, factors @ rows.constant, inputs, error)
+    subdomain = np.zeros(len(factors), dtype=np.int64)
+    return Objectives(
+        len(net.nodes), factors @ rows.outputs, subdomain, factors @ rows.constant, inputs, error
+    )
 
 
 def _fill(
-    net: FloatNetwork, start: Start, functions: Functions, prices: np.ndarray, wide: Mapping[int, WideLines]
+    net: FloatNetwork,
+    start: Objectives,
+    functions: NeuronStates,
+    duals: np.ndarray,
+    planes: Mapping[int, CutPlanes],
 ) -> None:
     """Sets slopes and multipliers; roughly, as any will do."""
     columns = dict(zip(net.relus, net.columns, strict=True))
@@ -70,26 +76,26 @@ def _fill(
                 through = a @ w
                 carried[source] = carried[source] + through if source in carried else through
             continue
-        if k in wide:
-            taken, left = wide[k].taken(np.maximum(a, 0))
-            through, source = taken @ wide[k].slopes, wide[k].source
+        if k in planes:
+            taken, left = planes[k].taken(np.maximum(a, 0))
+            through, source = taken @ planes[k].slopes, planes[k].source
             carried[source] = carried[source] + through if source in carried else through
             a = left + np.minimum(a, 0)
         c = columns[k]
-        lower, upper, phase, price = (
+        lower, upper, phase, dual = (
             functions.lower[:, c],
             functions.upper[:, c],
             functions.phase[:, c],
-            prices[:, c],
+            duals[:, c],
         )
         is_open = (lower < 0) & (upper > 0)
         with np.errstate(all="ignore"):
-            ratio = np.clip(np.nan_to_num(price / a), 0, 1)
+            ratio = np.clip(np.nan_to_num(dual / a), 0, 1)
             above = np.where(is_open, np.clip(upper / (upper - lower), 0, 1), lower >= 0)
         below = np.where(is_open & (a < 0), ratio, functions.below[:, c])
         functions.below[:, c] = below
         replaced = a * np.where(is_open & (a < 0), below, above)
-        beta = np.where(phase != 0, np.maximum(phase * (price - replaced), 0), 0.0)
+        beta = np.where(phase != 0, np.maximum(phase * (dual - replaced), 0), 0.0)
         functions.beta[:, c] = beta
         a = replaced + phase * beta
         carried[node.source] = carried[node.source] + a if node.source in carried else a

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...common.clock import now, share_of
-from .box_bounds import Parts, Start, tightened
+from .box_bounds import BoxSubdomains, Objectives, tightened
 from .floats import FloatNetwork
-from .multipliers import Shown
-from .rows import Rows
-from .slopes import Functions, descend, usual_slopes
+from .refuted_leaves import RefutedLeaves
+from .slopes import NeuronStates, descend, usual_slopes
+from .unsafe_rows import UnsafeRows
 
 Progress = Callable[[str], None]
 Optimised = Callable[[np.ndarray, int, np.ndarray], None]
@@ -29,49 +29,49 @@ OPTIMISED_PRODUCTS, GROUP_PRODUCTS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Root:
+class Presolved:
     """`box`: the whole box with its neurons' bounds; `bound` (rows,): of the rows; `refuted` (polyhedra,): empty on the whole box by that."""
 
-    box: Parts
+    box: BoxSubdomains
     bound: np.ndarray
     refuted: np.ndarray
 
 
-def root_of(
+def presolve(
     net: FloatNetwork,
-    rows: Rows,
+    rows: UnsafeRows,
     deadline: float,
     progress: Progress = lambda text: None,
     threads: int = 1,
     optimised: Optimised = lambda neurons, sign, below: None,
-) -> Root:
+) -> Presolved:
     """Bounds by `box_bounds.py`; where they leave a polyhedron open, the neurons' are optimised (see `optimise_neurons`)."""
-    box = Parts.whole(net)
+    box = BoxSubdomains.whole(net)
     progress("bounding all neurons")
     known = tightened(net, box, until=share_of(deadline, NEURON_SHARE), threads=threads)
-    bound, _ = rows.bound(net, box, known.layers)
+    bound, _ = rows.bound(net, box, known.relaxations)
     refuted = rows.refuted(bound)[0]
     if net.count and not refuted.all():
         optimise_neurons(net, box, deadline, progress, optimised)
-    return Root(box, bound[0], refuted)
+    return Presolved(box, bound[0], refuted)
 
 
-def shown(net: FloatNetwork, rows: Rows, root: Root) -> Shown:
+def presolve_leaves(net: FloatNetwork, rows: UnsafeRows, presolved: Presolved) -> RefutedLeaves:
     """How the polyhedra that are refuted on the whole box are: each by its row of the lowest bound, with the usual multipliers."""
     ends = [*rows.first[1:], len(rows)]
-    refuted = np.flatnonzero(root.refuted)
+    refuted = np.flatnonzero(presolved.refuted)
     row = np.array(
-        [rows.first[p] + root.bound[rows.first[p] : ends[p]].argmin() for p in refuted], dtype=np.int64
+        [rows.first[p] + presolved.bound[rows.first[p] : ends[p]].argmin() for p in refuted], dtype=np.int64
     )
     factors = np.zeros((len(row), len(rows)))
     factors[np.arange(len(row)), row] = 1
-    f = fresh(net, root.box, len(row))
-    return Shown(refuted, rows.within(factors, refuted), f.phase, f.below, f.beta)
+    f = fresh(net, presolved.box, len(row))
+    return RefutedLeaves(refuted, rows.within(factors, refuted), f.phase, f.below, f.beta)
 
 
 def optimise_neurons(
     net: FloatNetwork,
-    box: Parts,
+    box: BoxSubdomains,
     deadline: float,
     progress: Callable[[str], None],
     optimised: Optimised = lambda neurons, sign, below: None,
@@ -98,7 +98,7 @@ def optimise_neurons(
             chosen = np.zeros((2 * count, net.sizes[source]))
             chosen[np.arange(count), some] = 1
             chosen[count + np.arange(count), some] = -1
-            start = Start(source, chosen, np.zeros(2 * count, dtype=np.int64), np.zeros(2 * count))
+            start = Objectives(source, chosen, np.zeros(2 * count, dtype=np.int64), np.zeros(2 * count))
             functions = fresh(net, box, 2 * count)
             found, _ = descend(net, start, box, functions, NEURON_STEPS, goal=None, until=until)
             up, down = found.bound[:count], found.bound[count:]
@@ -111,9 +111,9 @@ def optimise_neurons(
             box.lower[0, c][some] = np.fmax(box.lower[0, c][some], -down)
 
 
-def fresh(net: FloatNetwork, box: Parts, count: int) -> Functions:
+def fresh(net: FloatNetwork, box: BoxSubdomains, count: int) -> NeuronStates:
     lower, upper = (np.repeat(v, count, axis=0) for v in (box.lower, box.upper))
-    return Functions(
+    return NeuronStates(
         lower,
         upper,
         np.zeros((count, net.count), dtype=np.int8),

@@ -14,9 +14,9 @@ import numpy as np
 
 from ...common.clock import now
 from ...models.network.network import Relu
-from .batch import Batch
-from .box_bounds import Found, Lines, Parts, Start, lines, upper_bounds
+from .box_bounds import BoxSubdomains, LinearBounds, Objectives, ReluRelaxation, relax, upper_bounds
 from .floats import FloatNetwork
+from .subdomains import Arrays
 
 RATE = 0.1
 DECAY = 0.97
@@ -24,8 +24,8 @@ MOMENTUM, SECOND = 0.9, 0.99
 
 
 @dataclass(eq=False)
-class Functions(Batch):
-    """Functions with what is known for each: neuron bounds, phases of splits, and multipliers; (functions, neurons) all."""
+class NeuronStates(Arrays):
+    """NeuronStates with what is known for each: neuron bounds, phases of splits, and multipliers; (functions, neurons) all."""
 
     lower: np.ndarray
     upper: np.ndarray
@@ -33,16 +33,16 @@ class Functions(Batch):
     below: np.ndarray
     beta: np.ndarray
 
-    def layers(self, net: FloatNetwork, before: int) -> dict[int, Lines]:
-        """Lines of the ReLU nodes before a node."""
+    def relaxations(self, net: FloatNetwork, before: int) -> dict[int, ReluRelaxation]:
+        """ReluRelaxation of the ReLU nodes before a node."""
         out = {}
         for k, c in zip(net.relus, net.columns, strict=True):
             if k > before:
                 break
-            found = lines(self.lower[:, c], self.upper[:, c], self.below[:, c])
+            found = relax(self.lower[:, c], self.upper[:, c], self.below[:, c])
             split = self.phase[:, c]
-            push = split * self.beta[:, c] if split.any() else None
-            out[k] = Lines(found.above, found.below, found.lift, found.gap, push)
+            signed_beta = split * self.beta[:, c] if split.any() else None
+            out[k] = ReluRelaxation(found.above, found.below, found.lift, found.gap, signed_beta)
         return out
 
 
@@ -51,37 +51,37 @@ def usual_slopes(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
 
 
 def one_bound(
-    net: FloatNetwork, start: Start, box: Parts, functions: Functions
-) -> tuple[Found, dict[int, Lines]]:
-    """With the multipliers as they are; `start.part` is 0 throughout: all functions live on the one box."""
-    layers = functions.layers(net, start.node)
-    return upper_bounds(net, start, box, layers, trace=True, own_lines=True), layers
+    net: FloatNetwork, start: Objectives, box: BoxSubdomains, functions: NeuronStates
+) -> tuple[LinearBounds, dict[int, ReluRelaxation]]:
+    """With the multipliers as they are; `start.subdomain` is 0 throughout: all functions live on the one box."""
+    relaxations = functions.relaxations(net, start.node)
+    return upper_bounds(net, start, box, relaxations, trace=True, own_relaxations=True), relaxations
 
 
 def descend(
     net: FloatNetwork,
-    start: Start,
-    box: Parts,
-    functions: Functions,
+    start: Objectives,
+    box: BoxSubdomains,
+    functions: NeuronStates,
     steps: int,
     *,
     goal: float | None = 0.0,
     rate: float = RATE,
     until: float = math.inf,
-) -> tuple[Found, np.ndarray]:
+) -> tuple[LinearBounds, np.ndarray]:
     """Improve the multipliers in `functions` (in place, to the best seen); the best bounds, and the corners of the last step.
 
-    Functions whose bound is below `goal` are left alone; None: all go on to the end.  `until`: time.monotonic's seconds.
+    NeuronStates whose bound is below `goal` are left alone; None: all go on to the end.  `until`: time.monotonic's seconds.
     """
     count = len(functions)
     active = np.arange(count)
     first = np.zeros((2, *functions.below.shape))
     second = np.zeros_like(first)
     current_below, current_beta = functions.below.copy(), functions.beta.copy()
-    best: Found | None = None
+    best: LinearBounds | None = None
     corners = np.zeros((count, net.sizes[0]))
     for step in range(steps + 1):
-        part = Functions(
+        subdomain = NeuronStates(
             functions.lower[active],
             functions.upper[active],
             functions.phase[active],
@@ -89,7 +89,7 @@ def descend(
             current_beta[active],
         )
         here = _some(start, active)
-        found, layers = one_bound(net, here, box, part)
+        found, relaxations = one_bound(net, here, box, subdomain)
         corner = np.where(found.inputs > 0, box.high, box.low)
         corners[active] = corner
         if best is None:
@@ -102,7 +102,7 @@ def descend(
             functions.below[to], functions.beta[to] = current_below[to], current_beta[to]
         if step == steps or now() > until:
             break
-        slope_below, slope_beta = _gradient(net, start.node, part, layers, found, corner)
+        slope_below, slope_beta = _gradient(net, start.node, subdomain, relaxations, found, corner)
         scale = np.abs(found.replaced).mean(axis=1, keepdims=True) + 1e-30
         going = np.arange(len(active)) if goal is None else np.flatnonzero(~(best.bound[active] < goal))
         if not len(going):
@@ -128,11 +128,11 @@ def descend(
     return best, corners
 
 
-def _some(start: Start, rows: np.ndarray) -> Start:
-    return Start(
+def _some(start: Objectives, rows: np.ndarray) -> Objectives:
+    return Objectives(
         start.node,
         start.coefficients[rows],
-        start.part[rows],
+        start.subdomain[rows],
         start.constant[rows],
         None if start.inputs is None else start.inputs[rows],
         None if start.error is None else start.error[rows],
@@ -142,9 +142,9 @@ def _some(start: Start, rows: np.ndarray) -> Start:
 def _gradient(
     net: FloatNetwork,
     node: int,
-    functions: Functions,
-    layers: dict[int, Lines],
-    found: Found,
+    functions: NeuronStates,
+    relaxations: dict[int, ReluRelaxation],
+    found: LinearBounds,
     corner: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Of the bound, by lower slopes and by betas: the relaxed network, run forwards on the corners."""
@@ -153,7 +153,7 @@ def _gradient(
     columns = dict(zip(net.relus, net.columns, strict=True))
     for k, step in enumerate(net.nodes[:node], start=1):
         if isinstance(step, Relu):
-            c, line = columns[k], layers[k]
+            c, line = columns[k], relaxations[k]
             x, a = values[step.source], found.replaced[:, c]
             assert x is not None
             values.append(np.where(a >= 0, line.above * x + line.lift, line.below * x))

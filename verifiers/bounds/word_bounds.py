@@ -39,7 +39,7 @@ def on_grid(values: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class FloatQueries:
     """One label's queries: k shared ReLU rows, then one violation row per rival, in float64.
 
     `groups`: the columns of each ReLU layer, in order.  `reach[i]` bounds every partial sum of row i's terms, `total[i]` the sum of
@@ -66,7 +66,7 @@ class Problem:
         return int(self.relus.shape[1])
 
     @classmethod
-    def of(cls, queries: Sequence[Dense]) -> Problem:
+    def of(cls, queries: Sequence[Dense]) -> FloatQueries:
         """Of queries about one label that differ in the rival only.  Raises Unsupported where a number is far beyond float64."""
         first, k = queries[0], queries[0].count
         shared = (first.symbols[:k], first.relus[:k], first.constant[:k], first.lower[:k], first.upper[:k])
@@ -116,7 +116,7 @@ def _largest(array: np.ndarray) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
+class RowObjectives:
     """Functions to bound from above: sign[f] * row target[f], on parts of the language and with phases of ReLUs.
 
     `phase` (functions, k): 1 active, -1 inactive, 0 open; `lower`, `upper` (functions, k).  `symbol_mask` (length, symbols,
@@ -134,9 +134,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.target)
 
-    def __getitem__(self, rows: np.ndarray) -> Batch:
+    def __getitem__(self, rows: np.ndarray) -> RowObjectives:
         masks = [None if m is None else m[..., rows] for m in (self.symbol_mask, self.state_mask)]
-        return Batch(*(a[rows] for a in (self.target, self.sign, self.lower, self.upper, self.phase)), *masks)
+        return RowObjectives(
+            *(a[rows] for a in (self.target, self.sign, self.lower, self.upper, self.phase)), *masks
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +158,7 @@ class Multipliers:
         )
 
 
-def first_multipliers(batch: Batch) -> Multipliers:
+def first_multipliers(batch: RowObjectives) -> Multipliers:
     """The usual start: the triangle's upper edge, and the lower line that loses less area."""
     width = np.maximum(batch.upper - batch.lower, 1.0)
     above = np.clip(
@@ -179,7 +181,9 @@ class Bounds:
     coefficients: np.ndarray
 
 
-def bounds(problem: Problem, batch: Batch, multipliers: Multipliers, *, trace: bool = True) -> Bounds:
+def bounds(
+    problem: FloatQueries, batch: RowObjectives, multipliers: Multipliers, *, trace: bool = True
+) -> Bounds:
     """Upper bounds of the batch's functions for multipliers that lie on the grid."""
     count, k = len(batch), problem.count
     chosen = problem.relus[batch.target] * batch.sign[:, None]
@@ -223,7 +227,7 @@ def bounds(problem: Problem, batch: Batch, multipliers: Multipliers, *, trace: b
 
 
 def derivative(
-    problem: Problem, batch: Batch, multipliers: Multipliers, found: Bounds, own: np.ndarray
+    problem: FloatQueries, batch: RowObjectives, multipliers: Multipliers, found: Bounds, own: np.ndarray
 ) -> Multipliers:
     """How the bounds change with each multiplier (a subgradient): by a forward pass of the relaxed network on the words.
 
@@ -268,8 +272,8 @@ class Minimised:
 
 
 def minimise(
-    problem: Problem,
-    batch: Batch,
+    problem: FloatQueries,
+    batch: RowObjectives,
     start: Multipliers,
     iterations: int,
     *,
@@ -342,7 +346,7 @@ def minimise(
     return Minimised(best, kept, own_best, tuple(seen), violations)
 
 
-def _beta_scale(problem: Problem, batch: Batch) -> np.ndarray:
+def _beta_scale(problem: FloatQueries, batch: RowObjectives) -> np.ndarray:
     """A natural size for each beta: the largest coefficient that the ReLU's output can get, or 1."""
     most = np.abs(problem.relus[batch.target])
     for group in reversed(problem.groups):
@@ -351,7 +355,7 @@ def _beta_scale(problem: Problem, batch: Batch) -> np.ndarray:
 
 
 def _violations(
-    problem: Problem, batch: Batch, words: np.ndarray, own: np.ndarray, upper: np.ndarray
+    problem: FloatQueries, batch: RowObjectives, words: np.ndarray, own: np.ndarray, upper: np.ndarray
 ) -> tuple[tuple[int, ...], ...]:
     """Distinct words on which their function's violation row is not negative, checked in integers."""
     rows = problem.exact_rows(own)[np.arange(len(batch)), batch.target]

@@ -20,10 +20,10 @@ from ...models.claims.property import Case, Polyhedron, Property, Row
 from ...models.network.network import Network
 from ...models.network.stacked import boxes, disagreement, same_nodes, side_by_side, wins
 from ..bounds.blas import one_blas_thread
-from ..bounds.box_bounds import Parts, tightened
+from ..bounds.box_bounds import BoxSubdomains, tightened
 from ..bounds.difference import paired
 from ..bounds.floats import FloatNetwork, float_network
-from ..bounds.rows import Rows
+from ..bounds.unsafe_rows import UnsafeRows
 from ..engines.boxes.attack import affordable, attack
 from ..engines.boxes.search_race import decided
 from ..engines.boxes.searches import searched
@@ -126,10 +126,10 @@ def _never(network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction,
     """(label, rival) for which the label is nowhere on the box preferred to the rival."""
     net = float_network(network, lower, upper)
     pairs = [(c, j) for c in range(network.output_size) for j in range(network.output_size) if c != j]
-    rows = Rows.of(net, [(wins(c, j),) for c, j in pairs])
-    box = Parts.whole(net)
+    rows = UnsafeRows.of(net, [(wins(c, j),) for c, j in pairs])
+    box = BoxSubdomains.whole(net)
     known = tightened(net, box)
-    bound, _ = rows.bound(net, box, known.layers)
+    bound, _ = rows.bound(net, box, known.relaxations)
     return {pair for pair, gone in zip(pairs, rows.refuted(bound)[0], strict=True) if gone}
 
 
@@ -172,7 +172,7 @@ class _Bisect:
         until = share_of(self.deadline, DIFFERENCE_SHARE)
         attack(
             net,
-            Rows.of(net, rivals),
+            UnsafeRows.of(net, rivals),
             lambda x: self._walk(net, np.repeat(start[None], len(x), 0), x, accept),
             until,
             self.seed,
@@ -250,7 +250,7 @@ class _Difference:
         if not np.isfinite(bound):
             return None
         alone = float_network(self.a, case.lower, case.upper)
-        rows = Rows.of(
+        rows = UnsafeRows.of(
             alone, [close(polyhedron, self.a.output_size, Fraction(bound)) for polyhedron in case.unsafe]
         )
 

@@ -16,7 +16,7 @@ from ...common.clock import now
 from ...models.network.exact_point import exact_outputs
 from ...models.network.network import Network
 from ...models.network.stacked import side_by_side
-from ..bounds.box_bounds import Parts, Start, tightened, upper_bounds
+from ..bounds.box_bounds import BoxSubdomains, Objectives, tightened, upper_bounds
 from ..bounds.difference import Pair, known, pair, paired
 from ..bounds.floats import FloatNetwork, float_network
 from ..engines.boxes.halves import cut_inputs
@@ -40,13 +40,13 @@ class Apart:
         both = float_network(side_by_side(a, b), lower, upper)
         return cls(float_network(a, lower, upper), float_network(b, lower, upper), both)
 
-    def bounds(self, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+    def bounds(self, parts: BoxSubdomains) -> tuple[np.ndarray, np.ndarray]:
         net, outputs = self.both, self.a.sizes[-1]
         of_both = replace(known(net, parts), phase=np.zeros((len(parts), net.count), dtype=np.int8))
-        layers = tightened(net, of_both).layers
+        layers = tightened(net, of_both).relaxations
         minus = np.concatenate([np.eye(outputs), -np.eye(outputs)], axis=1)
         part = np.repeat(np.arange(len(parts)), 2 * outputs)
-        start = Start(
+        start = Objectives(
             len(net.nodes),
             np.tile(np.concatenate([minus, -minus]), (len(parts), 1)),
             part,
@@ -91,13 +91,13 @@ def compare(
     net = both.a
     tree, top = Tree(1), 0.0
 
-    def settle(parts: Parts, at_most: np.ndarray) -> None:
+    def settle(parts: BoxSubdomains, at_most: np.ndarray) -> None:
         """The parts need no better bounds than these."""
         nonlocal top
         tree.settle(parts.node, How.BOUNDS)
         top = max(top, float(at_most.max(initial=0.0)))
 
-    waiting = Parts.whole(net)
+    waiting = BoxSubdomains.whole(net)
     worst, steep = _bounded(both, waiting)
     seen, point = _sampled(a, b, both, lower, upper)
     free = int((net.start_lower < net.start_upper).sum())
@@ -120,7 +120,7 @@ def compare(
             break
         settle(waiting[kept[low]], worst[kept[low]])
         more, more_steep = _bounded(both, halves)
-        waiting = Parts.joined([waiting[kept[~low]], halves])
+        waiting = BoxSubdomains.joined([waiting[kept[~low]], halves])
         worst = np.concatenate([worst[kept[~low]], more])
         steep = np.concatenate([steep[kept[~low]], more_steep])
         done += len(halves)
@@ -131,21 +131,21 @@ def compare(
     return Compared(top, seen, point, evidence)
 
 
-def _bounded(both: Pair | Apart, parts: Parts) -> tuple[np.ndarray, np.ndarray]:
+def _bounded(both: Pair | Apart, parts: BoxSubdomains) -> tuple[np.ndarray, np.ndarray]:
     """The largest of the outputs' bounds on each part, infinite where there is none; and how much each input matters."""
     bound, steep = both.bounds(parts)
     worst = bound.max(axis=1)
     return np.where(np.isnan(worst), np.inf, worst), steep
 
 
-def _halved(tree: Tree, parts: Parts, steep: np.ndarray) -> Parts | None:
+def _halved(tree: Tree, parts: BoxSubdomains, steep: np.ndarray) -> BoxSubdomains | None:
     at = np.arange(len(parts))
     width = parts.high - parts.low
     cut = ((steep + 1e-3 * steep.max(axis=1, keepdims=True) + 1e-300) * width).argmax(axis=1)
     middle = parts.low[at, cut] + width[at, cut] / 2
     if not ((parts.low[at, cut] < middle) & (middle < parts.high[at, cut])).all():
         return None
-    return Parts.joined(list(cut_inputs(tree, parts, cut, middle)))
+    return BoxSubdomains.joined(list(cut_inputs(tree, parts, cut, middle)))
 
 
 def _sampled(

@@ -20,7 +20,7 @@ from ...models.claims.property import Case, Property
 from ...models.network.network import Network
 from ..bounds.blas import one_blas_thread
 from ..bounds.floats import FloatNetwork, float_network
-from ..bounds.rows import Rows
+from ..bounds.unsafe_rows import UnsafeRows
 from ..engines.boxes.attack import attack
 from ..engines.boxes.first_bounds import first_bounds
 from ..engines.boxes.search_race import Ended, decided
@@ -214,7 +214,7 @@ def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
         )
         if found is not None or run.witness is not None:
             return found or ""
-    rows = Rows.of(net, case.unsafe)
+    rows = UnsafeRows.of(net, case.unsafe)
     began = now()
     run.progress(f"{shown}attack")
     if attack(net, rows, accept, share_of(run.deadline, ATTACK_SHARE), run.seed):
@@ -268,8 +268,8 @@ def _step_of(ended: Ended, deadline: float) -> Step:
         outcome = "proved" if ended.decides else "unknown"
     else:
         outcome = {"found": "refuted", "timeout": "timeout"}.get(found.status, "unknown")
-    name = name if found.parts or found.reason else "bounds"  # nothing was left to search
-    return Step(name, outcome, round(ended.seconds, 3), found.reason or f"{found.parts} parts")
+    name = name if found.subdomains or found.reason else "bounds"  # nothing was left to search
+    return Step(name, outcome, round(ended.seconds, 3), found.reason or f"{found.subdomains} parts")
 
 
 def _step(run: _Run, backend: str, outcome: str, began: float, detail: str = "") -> None:

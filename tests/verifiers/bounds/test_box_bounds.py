@@ -13,11 +13,17 @@ from hypothesis import strategies as st
 from relucid.models.claims.property import Case, Row
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Network, Relu
-from relucid.verifiers.bounds.box_bounds import Parts, Start, middle_and_radius, tightened, upper_bounds
+from relucid.verifiers.bounds.box_bounds import (
+    BoxSubdomains,
+    Objectives,
+    middle_and_radius,
+    tightened,
+    upper_bounds,
+)
 from relucid.verifiers.bounds.clip import clipped
 from relucid.verifiers.bounds.floats import above, below, float_network
-from relucid.verifiers.bounds.rows import Rows
-from relucid.verifiers.bounds.slopes import Functions, descend
+from relucid.verifiers.bounds.slopes import NeuronStates, descend
+from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 
 
 def exact_values(network: Network, point: list[Fraction]) -> list[list[Fraction]]:
@@ -62,9 +68,9 @@ def test_neuron_and_output_bounds_hold(seed, wild):
     lower = [Fraction(int(v), 7) for v in rng.integers(-20, 10, inputs)]
     upper = [a + Fraction(int(v), 7) for a, v in zip(lower, rng.integers(0, 30, inputs), strict=True)]
     net = float_network(network, lower, upper)
-    parts = Parts.whole(net)
+    parts = BoxSubdomains.whole(net)
     known = tightened(net, parts)
-    layers = {k: v for k, v in known.layers.items()}
+    layers = {k: v for k, v in known.relaxations.items()}
     for k in layers:  # any slopes in [0, 1] are sound
         layers[k] = type(layers[k])(
             layers[k].above,
@@ -74,7 +80,7 @@ def test_neuron_and_output_bounds_hold(seed, wild):
         )
     outputs = network.output_size
     weights = rng.normal(0, 1, (4, outputs))
-    start = Start(len(net.nodes), weights, np.zeros(4, dtype=np.int64), np.zeros(4))
+    start = Objectives(len(net.nodes), weights, np.zeros(4, dtype=np.int64), np.zeros(4))
     found = upper_bounds(net, start, parts, layers)
     for point in inside(rng, net.start_lower, net.start_upper):
         point = [min(max(x, a), b) for x, a, b in zip(point, lower, upper, strict=True)]
@@ -104,15 +110,17 @@ def test_split_multipliers_and_optimised_slopes_stay_sound(seed):
     network = random_network(rng, 2)
     lower, upper = [Fraction(-1), Fraction(-1)], [Fraction(1), Fraction(1)]
     net = float_network(network, lower, upper)
-    box = Parts.whole(net)
+    box = BoxSubdomains.whole(net)
     tightened(net, box)
     phase = np.where((box.lower < 0) & (box.upper > 0), rng.integers(-1, 2, box.lower.shape), 0).astype(
         np.int8
     )
     low, high = np.where(phase > 0, 0.0, box.lower), np.where(phase < 0, 0.0, box.upper)
-    functions = Functions(low, high, phase, rng.random(low.shape), rng.random(low.shape) * 3 * (phase != 0))
+    functions = NeuronStates(
+        low, high, phase, rng.random(low.shape), rng.random(low.shape) * 3 * (phase != 0)
+    )
     weights = rng.normal(0, 1, (1, network.output_size))
-    start = Start(len(net.nodes), weights, np.zeros(1, dtype=np.int64), np.zeros(1))
+    start = Objectives(len(net.nodes), weights, np.zeros(1, dtype=np.int64), np.zeros(1))
     found, _ = descend(net, start, box, functions, 5, goal=None)
     for point in inside(rng, net.start_lower, net.start_upper, 30):
         values = exact_values(network, point)
@@ -130,7 +138,7 @@ def test_clipping_loses_no_unsafe_point(seed):
     network = random_network(rng, 2)
     lower, upper = [Fraction(-1), Fraction(-2)], [Fraction(1), Fraction(1)]
     net = float_network(network, lower, upper)
-    parts = Parts.whole(net)
+    parts = BoxSubdomains.whole(net)
     points = inside(rng, net.start_lower, net.start_upper, 40)
     outputs = [exact_outputs(network, p) for p in points]
     chosen = int(rng.integers(0, len(points)))
@@ -147,9 +155,9 @@ def test_clipping_loses_no_unsafe_point(seed):
             )
         unsafe.append(tuple(rows))
     case = Case(tuple(lower), tuple(upper), tuple(unsafe))
-    rows = Rows.of(net, case.unsafe)
+    rows = UnsafeRows.of(net, case.unsafe)
     known = tightened(net, parts, share=True)
-    bound, found = rows.bound(net, parts, known.layers)
+    bound, found = rows.bound(net, parts, known.relaxations)
     forms = [(rows.by_part(found.inputs), rows.by_part(found.offset))]
     refuted = clipped(rows, parts, rows.refuted(bound), forms, known.cuts, known.cut_offsets)
     for point, out in zip(points, outputs, strict=True):
@@ -172,7 +180,7 @@ def test_relus_on_the_input_and_on_sums(source):
     if source == "input":
         network = Network(2, (Relu(0), *(_moved(n, 1) for n in network.nodes)), "real")
     net = float_network(network, [Fraction(-1)] * 2, [Fraction(1)] * 2)
-    parts = Parts.whole(net)
+    parts = BoxSubdomains.whole(net)
     tightened(net, parts)
     for point in inside(np.random.default_rng(2), net.start_lower, net.start_upper):
         values = exact_values(network, point)
@@ -207,4 +215,4 @@ def test_polyhedra_without_rows_are_not_bounded():
     never = Row((), ((0, Fraction(-1)),), Fraction(-1))
     for unsafe in ([()], [(never,), ()], [(), (never,)], [(never,), (), (never, never)], []):
         with pytest.raises(ValueError, match="has rows to bound"):
-            Rows.of(net, unsafe)
+            UnsafeRows.of(net, unsafe)

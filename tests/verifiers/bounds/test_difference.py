@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Affine, Network, feed_forward, integer_array
 from relucid.models.onnx.writer import write_onnx
-from relucid.verifiers.bounds.box_bounds import Parts
+from relucid.verifiers.bounds.box_bounds import BoxSubdomains
 from relucid.verifiers.bounds.difference import difference_bounds, pair
 from relucid.verifiers.boxes.compare import _halved, compare
 from relucid.verifiers.engines.boxes.tree import Tree
@@ -48,7 +48,7 @@ def test_no_point_differs_by_more_than_the_bound(seed):
     lower = [Fraction(int(v), 7) for v in rng.integers(-14, 7, inputs)]
     upper = [x + Fraction(int(v), 7) for x, v in zip(lower, rng.integers(0, 15, inputs), strict=True)]
     both = pair(a, b, lower, upper)
-    whole = Parts.whole(both.a)
+    whole = BoxSubdomains.whole(both.a)
     bound, _ = difference_bounds(both, whole)
     found = compare(a, b, lower, upper, deadline=time.monotonic() + 0.05)
     assert exact_difference(a, b, found.point) >= found.seen and found.seen <= Fraction(found.bound)
@@ -82,7 +82,7 @@ def test_small_changes_have_small_bounds_where_each_network_alone_is_loose():
     a = floats(*layers)
     b = floats(*((w + rng.normal(0, 1e-6, w.shape), c) for w, c in layers))
     both = pair(a, b, [Fraction(-1)] * 4, [Fraction(1)] * 4)
-    bound, _ = difference_bounds(both, Parts.whole(both.a))
+    bound, _ = difference_bounds(both, BoxSubdomains.whole(both.a))
     assert bound.max() < 1e-3
 
 
@@ -165,7 +165,7 @@ def test_bad_options(files, options, message):
 
 
 def test_halves_share_the_cut():
-    parts = Parts(
+    parts = BoxSubdomains(
         np.array([[-1.0, 0.5]]),
         np.array([[2.0, 0.75]]),
         *(np.zeros((1, 0)),) * 2,
@@ -178,5 +178,7 @@ def test_halves_share_the_cut():
         [0.5, 0.75],
         [2.0, 0.75],
     ]
-    point = Parts(parts.low, parts.low, parts.lower, parts.upper, parts.phase, parts.weight, parts.node)
+    point = BoxSubdomains(
+        parts.low, parts.low, parts.lower, parts.upper, parts.phase, parts.weight, parts.node
+    )
     assert _halved(Tree(1), point, np.array([[1.0, 1.0]])) is None

@@ -21,10 +21,10 @@ from relucid.models.network.runtime import OnnxRuntime
 from relucid.models.network.stacked import same_nodes
 from relucid.models.onnx import tensors as onnx_tensors
 from relucid.models.onnx.reader import load_onnx, read_onnx
-from relucid.verifiers.bounds.box_bounds import Parts, tightened
+from relucid.verifiers.bounds.box_bounds import BoxSubdomains, tightened
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.bounds.matrices import SparseFloats
-from relucid.verifiers.bounds.rows import Rows
+from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.boxes.compare import compare
 from relucid.verifiers.boxes.decide import decide
 
@@ -57,8 +57,8 @@ def test_values_and_bounds_are_those_of_the_dense_network(seed):
     bounds = []
     for network in (dense, other):
         net = float_network(network, case.lower, case.upper)
-        box = Parts.whole(net)
-        found, _ = Rows.of(net, case.unsafe).bound(net, box, tightened(net, box).layers)
+        box = BoxSubdomains.whole(net)
+        found, _ = UnsafeRows.of(net, case.unsafe).bound(net, box, tightened(net, box).relaxations)
         bounds.append((found, box.lower, box.upper, *net.slack))
     for row, most in zip((r for p in case.unsafe for r in p), bounds[1][0][0].tolist(), strict=True):
         assert row.value(point, exact_outputs(dense, point)) <= Fraction(most)

@@ -14,9 +14,9 @@ from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.verifiers.bounds.word_bounds import (
     STEP,
-    Batch,
+    FloatQueries,
     Multipliers,
-    Problem,
+    RowObjectives,
     bounds,
     derivative,
     first_multipliers,
@@ -47,14 +47,18 @@ def huge(seed: int) -> WordClaim:
     return WordClaim(feed_forward(layers), claim.program, claim.domain, claim.decision)
 
 
-def some_batch(problem: Problem, rng: np.random.Generator, count: int = 6) -> tuple[Batch, Multipliers]:
+def some_batch(
+    problem: FloatQueries, rng: np.random.Generator, count: int = 6
+) -> tuple[RowObjectives, Multipliers]:
     """Random rows, phases and multipliers."""
     k = problem.count
     target = rng.integers(0, len(problem.reach), size=count)
     sign = np.where(target >= k, 1, rng.choice([-1.0, 1.0], size=count))
     phase = rng.choice([-1, 0, 0, 1], size=(count, k))
     phase[np.arange(k)[None] >= target[:, None]] = 0
-    batch = Batch(target, sign, np.tile(problem.lower, (count, 1)), np.tile(problem.upper, (count, 1)), phase)
+    batch = RowObjectives(
+        target, sign, np.tile(problem.lower, (count, 1)), np.tile(problem.upper, (count, 1)), phase
+    )
     below, above = rng.integers(0, 257, size=(2, count, k)) * STEP
     return batch, Multipliers(below, above, rng.integers(0, 2000, size=(count, k)) * STEP)
 
@@ -64,7 +68,7 @@ def some_batch(problem: Problem, rng: np.random.Generator, count: int = 6) -> tu
 def test_no_word_with_these_phases_is_above_the_bound(seed: int, make) -> None:
     rng = np.random.default_rng(seed)
     for asked, words in queries(make(seed)):
-        problem = Problem.of(asked)
+        problem = FloatQueries.of(asked)
         rows = np.array(
             [
                 [*q.values(np.array([w]))[0, :-1], *(r.values(np.array([w]))[0, -1] for r in asked)]
@@ -91,7 +95,7 @@ def test_where_all_fits_53_bits_the_bound_is_the_exact_one(seed: int) -> None:
     """Recomputed backwards in fractions, maximised over all words one by one."""
     rng = np.random.default_rng(seed)
     for asked, words in queries(random_claim(seed)):
-        problem = Problem.of(asked)
+        problem = FloatQueries.of(asked)
         batch, multipliers = some_batch(problem, rng)
         found = bounds(problem, batch, multipliers).upper
         for f in range(len(batch)):
@@ -99,7 +103,7 @@ def test_where_all_fits_53_bits_the_bound_is_the_exact_one(seed: int) -> None:
 
 
 def by_hand(
-    problem: Problem, batch: Batch, multipliers: Multipliers, f: int, word: tuple[int, ...]
+    problem: FloatQueries, batch: RowObjectives, multipliers: Multipliers, f: int, word: tuple[int, ...]
 ) -> Fraction:
     """The relaxation's linear function on one word."""
     k, target, sign = problem.count, int(batch.target[f]), Fraction(batch.sign[f])
@@ -137,7 +141,7 @@ def test_derivatives_agree_with_differences(seed: int) -> None:
     """Where one small step does not change the maximal word, the bound is a polynomial in each multiplier: linear but for `above`'s kink."""
     rng, checked = np.random.default_rng(seed), 0
     for asked, _ in queries(random_claim(seed)):
-        problem = Problem.of(asked)
+        problem = FloatQueries.of(asked)
         batch, multipliers = some_batch(problem, rng)
         found = bounds(problem, batch, multipliers)
         slope = derivative(problem, batch, multipliers, found, problem.values(found.words))
@@ -170,9 +174,9 @@ def test_minimising_never_loosens_and_often_tightens() -> None:
     tighter = 0
     for seed in range(200):
         for asked, _ in queries(random_claim(seed)):
-            problem = Problem.of(asked)
+            problem = FloatQueries.of(asked)
             k = problem.count
-            batch = Batch(
+            batch = RowObjectives(
                 np.array([k]),
                 np.ones(1),
                 problem.lower[None],

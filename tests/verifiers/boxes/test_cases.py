@@ -91,7 +91,7 @@ def test_the_work_grows_with_the_number_of_cases(
     monkeypatch.setattr(
         first_bounds_module,
         "upper_bounds",
-        lambda net, start, *more: bounded.append(len(start.part)) or honest(net, start, *more),
+        lambda net, start, *more: bounded.append(len(start.subdomain)) or honest(net, start, *more),
     )
     stated = read_vnnlib(text_of(boxes, outputs))
     found = decide(load_onnx(net), stated, deadline=1e9, threads=1)

@@ -11,15 +11,15 @@ from box_truth import random_network
 from hypothesis import given
 from hypothesis import strategies as st
 from relucid.verifiers.bounds import clip
-from relucid.verifiers.bounds.batch import Weighed
-from relucid.verifiers.bounds.box_bounds import Parts, tightened
+from relucid.verifiers.bounds.box_bounds import BoxSubdomains, tightened
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.bounds.slopes import usual_slopes
+from relucid.verifiers.bounds.subdomains import Subdomains
 from relucid.verifiers.engines.boxes import relu_split
 from relucid.verifiers.engines.boxes.halves import split_neurons
 from relucid.verifiers.engines.boxes.input_split import _divided
 from relucid.verifiers.engines.boxes.tree import Tree
-from relucid.verifiers.engines.boxes.work import branch_and_bound
+from relucid.verifiers.engines.branch_and_bound import branch_and_bound
 
 
 @given(st.integers(0, 10**6))
@@ -28,7 +28,7 @@ def test_halves_cover_the_part(seed):
     rng = np.random.default_rng(seed)
     network = random_network(rng, 2)
     net = float_network(network, [Fraction(-1, 3)] * 2, [Fraction(2, 3)] * 2)
-    parts = Parts.whole(net)
+    parts = BoxSubdomains.whole(net)
     known = tightened(net, parts, share=True)
     steep, loss = rng.normal(0, 1, (1, 2)), rng.random((1, net.count)) * rng.choice([0.0, 5.0])
     tree = Tree(2)
@@ -61,7 +61,7 @@ def test_phases_cover_the_part(seed):
     tree = Tree(3)
     some = np.zeros(3, dtype=int)
     slopes = usual_slopes(lower, upper)
-    whole = relu_split.Phases(
+    whole = relu_split.PhaseSubdomains(
         lower, upper, zero.astype(np.int8), slopes, zero, some, np.ones(3), zero[:, 0], tree.roots
     )
     neuron = rng.integers(0, 5, 3)
@@ -86,7 +86,7 @@ def test_phases_cover_the_part(seed):
 
 @given(st.integers(0, 10**6), st.sampled_from([0, 2**-60, 2**-40]))
 def test_no_combination_refutes_a_point_that_satisfies_all_rows(seed, slack):
-    """Rows through a rational point of the box, exactly or by a hair above; nothing may refute them."""
+    """UnsafeRows through a rational point of the box, exactly or by a hair above; nothing may refute them."""
     rng = np.random.default_rng(seed)
     count, rows, inputs = 4, int(rng.integers(1, 6)), int(rng.integers(1, 4))
     low = rng.integers(-8, 8, (count, inputs)) / 8
@@ -112,7 +112,7 @@ def test_contradictions_are_found():
 
 
 @dataclass(eq=False)
-class _Numbers(Weighed):
+class _Numbers(Subdomains):
     values: np.ndarray
     phase: np.ndarray
     weight: np.ndarray
@@ -137,7 +137,7 @@ def test_every_part_is_visited_once(threads, batch):
     found = branch_and_bound(
         _Numbers.of([1]), step, batch=batch, threads=threads, deadline=float("inf"), progress=lambda t: None
     )
-    assert sorted(seen) == list(range(1, 501)) and (found.status, found.parts) == ("done", 500)
+    assert sorted(seen) == list(range(1, 501)) and (found.status, found.subdomains) == ("done", 500)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -12,7 +12,7 @@ from box_truth import above, floats, random_network
 from hypothesis import given
 from hypothesis import strategies as st
 from relucid.models.claims.property import Property
-from relucid.verifiers.bounds.box_bounds import Parts
+from relucid.verifiers.bounds.box_bounds import BoxSubdomains
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.answer import Answer
@@ -114,9 +114,9 @@ def test_halves_that_do_not_cover_the_part_are_not_made():
     net = float_network(random_network(np.random.default_rng(0), 2), [Fraction(0)] * 2, [Fraction(1)] * 2)
     for where in (0.0, 1.0, -1.0, 2.0, np.nan):
         with pytest.raises(Lost):
-            cut_inputs(Tree(1), Parts.whole(net), np.array([0]), np.array([where]))
+            cut_inputs(Tree(1), BoxSubdomains.whole(net), np.array([0]), np.array([where]))
     tree = Tree(1)
-    off, _ = split_neurons(tree, Parts.whole(net), np.array([0]))
+    off, _ = split_neurons(tree, BoxSubdomains.whole(net), np.array([0]))
     with pytest.raises(Lost):
         split_neurons(tree, off, np.array([0]))
 

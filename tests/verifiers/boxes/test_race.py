@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from box_truth import above, floats
 from relucid.verifiers.bounds.floats import float_network
-from relucid.verifiers.bounds.rows import Rows
+from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.engines.boxes import searches
 from relucid.verifiers.engines.boxes.search_race import Entrant, decided, race
-from relucid.verifiers.engines.boxes.work import Cancelled, Searched
+from relucid.verifiers.engines.branch_and_bound import Cancelled, Searched
 from relucid.verifiers.evidence import How, Lost, Tiling
 
 DONE, FOUND, STUCK, TIMEOUT = (Searched(status, 1) for status in ("done", "found", "stuck", "timeout"))
@@ -119,7 +119,7 @@ def half_of_it(progress, tree):
 @pytest.mark.parametrize("others", [[], [Entrant("slow", waits(threading.Event()))]], ids=["alone", "racing"])
 @pytest.mark.parametrize("lazy", [part_of_it, nothing_at_all, half_of_it])
 def test_who_says_that_it_is_done_and_is_not_proves_nothing(lazy, others):
-    with pytest.raises(Lost, match="lazy is done, and has not settled all parts"):
+    with pytest.raises(Lost, match="lazy is done, and has not settled all subdomains"):
         race([*others, Entrant("lazy", lazy, after=0.01)], 2, soon())
 
 
@@ -193,6 +193,12 @@ def test_who_takes_part_and_when(monkeypatch, inputs, threads, options, expected
     case = stated.cases[0]
     net = float_network(network, case.lower, case.upper)
     searches.searched(
-        net, Rows.of(net, case.unsafe), lambda points: False, soon(), lambda text: None, threads, **options
+        net,
+        UnsafeRows.of(net, case.unsafe),
+        lambda points: False,
+        soon(),
+        lambda text: None,
+        threads,
+        **options,
     )
     assert seen == expected

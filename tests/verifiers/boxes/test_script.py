@@ -28,7 +28,7 @@ from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.answer import Answer
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.engines.boxes import relu_split
-from relucid.verifiers.engines.boxes.work import Cancelled
+from relucid.verifiers.engines.branch_and_bound import Cancelled
 from relucid.verifiers.race.replay_points import Replayer
 
 SECONDS = 1000.0  # until the deadline
@@ -201,12 +201,14 @@ def test_bounds_fail_at_every_call(
         nonlocal ticks
         ticks = itertools.count()
 
-        def carried(*arguments: object) -> bounds.Found:
+        def carried(*arguments: object) -> bounds.LinearBounds:
             said, found = script(), honest(*arguments)  # type: ignore[arg-type]
             return (
                 found
                 if said is None
-                else bounds.Found(found.bound * np.nan, found.inputs, found.offset * np.nan, found.replaced)
+                else bounds.LinearBounds(
+                    found.bound * np.nan, found.inputs, found.offset * np.nan, found.replaced
+                )
             )
 
         monkeypatch.setattr(bounds, "_carried", carried)

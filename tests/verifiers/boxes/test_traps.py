@@ -14,9 +14,9 @@ import pytest
 from box_truth import ENGINES, above, alone, floats
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Affine, Network, Relu, integer_array
-from relucid.verifiers.bounds.box_bounds import Parts, tightened
+from relucid.verifiers.bounds.box_bounds import BoxSubdomains, tightened
 from relucid.verifiers.bounds.floats import float_network
-from relucid.verifiers.bounds.rows import Rows
+from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import decide
 
@@ -196,8 +196,10 @@ def test_cancellation_inside_a_neuron_is_in_the_bound():
     network = floats(([[0], [0]], [big, big]), ([[1 + ulp, -1]], [0]), ([[Fraction(-3, 2)]], [0]))
     assert exact_outputs(network, [Fraction(0)]) == (Fraction(-3, 2),)
     net = float_network(network, [Fraction(0)], [Fraction(1)])
-    box = Parts.whole(net)
-    bound, found = Rows.of(net, above(0).cases[0].unsafe).bound(net, box, tightened(net, box).layers)
+    box = BoxSubdomains.whole(net)
+    bound, found = UnsafeRows.of(net, above(0).cases[0].unsafe).bound(
+        net, box, tightened(net, box).relaxations
+    )
     assert found.inputs.shape == (1, 1) and Fraction(float(bound[0, 0])) >= Fraction(-3, 2)
 
 
@@ -211,6 +213,6 @@ def test_affine_nodes_that_no_relu_reads_have_slack_too():
     assert exact_outputs(network, [Fraction(1)]) == (0,)
     net = float_network(network, [Fraction(1)], [Fraction(2)])
     assert net.values(np.array([[1.0]]))[-1][0, 0] < -20 * 2.0**-53
-    box = Parts.whole(net)
-    bound, _ = Rows.of(net, above(0).cases[0].unsafe).bound(net, box, tightened(net, box).layers)
+    box = BoxSubdomains.whole(net)
+    bound, _ = UnsafeRows.of(net, above(0).cases[0].unsafe).bound(net, box, tightened(net, box).relaxations)
     assert bound[0, 0] >= 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ....models.automata.automaton import Automaton
 from ...bounds.paths import Paths
-from .cells import Cell, Cut, Leaf, Phases, sizes
+from .cells import Cell, Cut, Phases, SettledNode, sizes
 from .leaves import Leaves
 
 AT_ONCE = 256  # cells whose words are counted together
@@ -64,7 +64,9 @@ class Accounting:
                 self.ends.clear()
         return Account(self.language.size, tuple(excluded), settled)
 
-    def _left(self, open_nodes: Sequence[Sequence[Phases]], leaves: Iterable[Leaf]) -> list[list[Phases]]:
+    def _left(
+        self, open_nodes: Sequence[Sequence[Phases]], leaves: Iterable[SettledNode]
+    ) -> list[list[Phases]]:
         """Per rival, the nodes that are open in a cell after its leaves."""
         by_rival: list[set[Phases]] = [set() for _ in open_nodes]
         for leaf in leaves:

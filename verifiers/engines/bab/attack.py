@@ -9,19 +9,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...bounds.word_bounds import Batch, Multipliers, Problem, bounds
+from ...bounds.word_bounds import FloatQueries, Multipliers, RowObjectives, bounds
 from .cells import Word
 
 ATTACKS, STEPS = 48, 6
 AT_ONCE = 128  # neurons whose words are found together
 
 
-def attack(problem: Problem, seed: int, in_time: Callable[[], None]) -> tuple[Word, ...]:
+def attack(problem: FloatQueries, seed: int, in_time: Callable[[], None]) -> tuple[Word, ...]:
     """Words on which some rival wins, or ().  `in_time` is called between steps, and may raise."""
     return _at_extremes(problem, in_time) or _from_many_words(problem, seed, in_time)
 
 
-def _at_extremes(problem: Problem, in_time: Callable[[], None]) -> tuple[Word, ...]:
+def _at_extremes(problem: FloatQueries, in_time: Callable[[], None]) -> tuple[Word, ...]:
     """The words on which each ReLU's own sum over the symbols is largest and smallest: where neurons fire that hardly ever do."""
     table = problem.symbols[: problem.count].transpose(1, 2, 0)
     for start in range(0, problem.count, AT_ONCE):
@@ -33,7 +33,7 @@ def _at_extremes(problem: Problem, in_time: Callable[[], None]) -> tuple[Word, .
     return ()
 
 
-def _from_many_words(problem: Problem, seed: int, in_time: Callable[[], None]) -> tuple[Word, ...]:
+def _from_many_words(problem: FloatQueries, seed: int, in_time: Callable[[], None]) -> tuple[Word, ...]:
     """From random words: linearise the network there, take the language's best word for it, and again."""
     k, rivals = problem.count, len(problem.queries)
     rng = np.random.default_rng(seed)
@@ -49,12 +49,12 @@ def _from_many_words(problem: Problem, seed: int, in_time: Callable[[], None]) -
         rows = problem.exact_rows(problem.values(words))
         phase = np.where(rows[:, :k] > 0, 1, -1).astype(np.int8)
         words = bounds(
-            problem, Batch(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase), none
+            problem, RowObjectives(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase), none
         ).words
     return ()
 
 
-def _wrong(problem: Problem, words: np.ndarray) -> tuple[Word, ...]:
+def _wrong(problem: FloatQueries, words: np.ndarray) -> tuple[Word, ...]:
     """Of these words, those on which some rival wins: floats tell which to look at, integers which they are."""
     k = problem.count
     rows = problem.exact_rows(problem.values(words))[:, k:]

@@ -31,7 +31,7 @@ class Cut:
 
 
 @dataclass(frozen=True, eq=False)
-class Node:
+class OpenNode:
     """Violation row `target` where ReLUs have these phases; `upper` bounds the row there, by `multipliers` (k,) each.
 
     `relu`: the open ReLU whose relaxation loses most, -1: none is open.
@@ -45,7 +45,7 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
-class Leaf:
+class SettledNode:
     """A settled node: `multipliers` prove that its row is negative; None: the cell's bounds leave no word with these phases.
 
     `looked`: the cell has one word, and it was evaluated.
@@ -66,7 +66,7 @@ class Cell:
     state_mask: np.ndarray | None
     lower: np.ndarray
     upper: np.ndarray
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[OpenNode, ...] = ()
 
     @property
     def worst(self) -> float:

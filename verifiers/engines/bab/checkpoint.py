@@ -13,12 +13,12 @@ from ....common.errors import InputError
 from ....common.files import read_file, write
 from ....models.claims.word_claim import WordClaim
 from .record import FORMAT, read_record, write_record
-from .search import Search
+from .search import LabelSearch
 
 MAX_BYTES = 1 << 28
 
 
-def save(path: Path, claim: WordClaim, searches: Mapping[int, Search]) -> None:
+def save(path: Path, claim: WordClaim, searches: Mapping[int, LabelSearch]) -> None:
     """All of it or, where the disk is full or the folder gone, nothing: a checkpoint is a convenience.  Labels not begun are left out."""
     records = {str(label): write_record(search) for label, search in searches.items() if search.started}
     data = json.dumps({"format": FORMAT, "claim": claim.digest, "labels": records}, separators=(",", ":"))
@@ -26,7 +26,7 @@ def save(path: Path, claim: WordClaim, searches: Mapping[int, Search]) -> None:
         write(path, data)
 
 
-def restore(path: Path, claim: WordClaim, searches: Mapping[int, Search]) -> None:
+def restore(path: Path, claim: WordClaim, searches: Mapping[int, LabelSearch]) -> None:
     """Bring searches to where the file says they were; no file, an empty one: nothing to do.
 
     Raises InputError where the file cannot be read, is about another claim, or does not hold.

@@ -13,7 +13,7 @@ from ...backends.shared.queries import Bounded, bounded_labels
 from ...evidence import Settled
 from .cells import Word
 from .checkpoint import restore, save
-from .search import DEFAULT, Options, Progress, Search
+from .search import DEFAULT, Effort, LabelSearch, Options
 
 FIRST_SLICE = 0.5  # seconds for one label before the next gets its turn; twice as long each round
 SAVE_SECONDS = 15.0  # between checkpoints
@@ -35,12 +35,12 @@ class LabelSearches:
     found: list[Word] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.searches: dict[int, Search] = {}
+        self.searches: dict[int, LabelSearch] = {}
         self.bounded: dict[int, Bounded] = {}
         for bounded in bounded_labels(self.claim, self.deadline):
             self.bounded[bounded.label] = bounded
             if bounded.open:
-                search = Search(list(bounded.open.values()), self.options, self.seed)
+                search = LabelSearch(list(bounded.open.values()), self.options, self.seed)
                 search.deadline = self.deadline
                 self.searches[bounded.label] = search
         if self.checkpoint is not None:
@@ -64,7 +64,7 @@ class LabelSearches:
                     return False
                 search = self.searches[label]
 
-                def report(said: Progress, cells: int, label: int = label) -> None:
+                def report(said: Effort, cells: int, label: int = label) -> None:
                     progress(
                         f"label {self.claim.decision.labels[label]!r}: {said.nodes} nodes, {said.cuts} cuts, {cells} parts open"
                     )

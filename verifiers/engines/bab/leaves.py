@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ...bounds.word_bounds import STEP, Multipliers
-from .cells import Leaf
+from .cells import SettledNode
 
 HEAD = struct.Struct("<iiii")  # row, number of phases, kind of evidence, number of multipliers of a kind
 NOTHING, LOOKED, GIVEN = 0, 1, 2
@@ -23,12 +23,12 @@ class Leaves:
     """By number of the cell, in memory."""
 
     def __init__(self) -> None:
-        self.kept: dict[int, list[Leaf]] = {}
+        self.kept: dict[int, list[SettledNode]] = {}
 
-    def add(self, cell: int, leaves: Iterable[Leaf]) -> None:
+    def add(self, cell: int, leaves: Iterable[SettledNode]) -> None:
         self.kept.setdefault(cell, []).extend(leaves)
 
-    def of(self, cell: int) -> list[Leaf]:
+    def of(self, cell: int) -> list[SettledNode]:
         return self.kept.get(cell, [])
 
     def cells(self) -> Iterator[int]:
@@ -44,7 +44,7 @@ class Spooled(Leaves):
         self.places: dict[int, list[int]] = {}
         self.end = 0
 
-    def add(self, cell: int, leaves: Iterable[Leaf]) -> None:
+    def add(self, cell: int, leaves: Iterable[SettledNode]) -> None:
         """Raises OSError where the disk is full."""
         places = self.places.setdefault(cell, [])
         for leaf in leaves:
@@ -54,25 +54,25 @@ class Spooled(Leaves):
             places.append(self.end)
             self.end += len(data)
 
-    def of(self, cell: int) -> list[Leaf]:
+    def of(self, cell: int) -> list[SettledNode]:
         return [self._read(place) for place in self.places.get(cell, [])]
 
     def cells(self) -> Iterator[int]:
         return iter(sorted(self.places))
 
-    def _read(self, place: int) -> Leaf:
+    def _read(self, place: int) -> SettledNode:
         self.file.seek(place)
         target, phases, kind, count = HEAD.unpack(self.file.read(HEAD.size))
         flat = np.frombuffer(self.file.read(4 * phases), dtype="<i4").tolist()
         split = tuple((abs(v) - 1, 1 if v > 0 else -1) for v in flat)
         if kind != GIVEN:
-            return Leaf(target, split, None, looked=kind == LOOKED)
+            return SettledNode(target, split, None, looked=kind == LOOKED)
         slopes = np.frombuffer(self.file.read(4 * count), dtype="<u2").astype(np.float64) * STEP
         beta = np.frombuffer(self.file.read(8 * count), dtype="<f8")
-        return Leaf(target, split, Multipliers(slopes[:count], slopes[count:], beta))
+        return SettledNode(target, split, Multipliers(slopes[:count], slopes[count:], beta))
 
 
-def _packed(leaf: Leaf) -> bytes:
+def _packed(leaf: SettledNode) -> bytes:
     phases = np.array([phase * (j + 1) for j, phase in leaf.phases], dtype="<i4").tobytes()
     if leaf.multipliers is None:
         return HEAD.pack(leaf.target, len(leaf.phases), LOOKED if leaf.looked else NOTHING, 0) + phases

@@ -14,13 +14,13 @@ import numpy as np
 
 from ....common.errors import InputError
 from ...bounds.word_bounds import STEP, Multipliers
-from .cells import Cell, Cut, Leaf, Node, Phases
-from .search import Job, Search
+from .cells import Cell, Cut, OpenNode, Phases, SettledNode
+from .search import BoundTask, LabelSearch
 
 FORMAT = "relucid bab record 1"
 
 
-def write_record(search: Search) -> dict[str, Any]:
+def write_record(search: LabelSearch) -> dict[str, Any]:
     """Plain data for JSON; of a search that has started."""
     k = search.problem.count
     cuts = [
@@ -37,7 +37,7 @@ def write_record(search: Search) -> dict[str, Any]:
     return {"cuts": cuts, "closed": closed, "open": left}
 
 
-def _leaf(leaf: Leaf, count: int) -> list[Any]:
+def _leaf(leaf: SettledNode, count: int) -> list[Any]:
     evidence = "looked" if leaf.looked else None if leaf.multipliers is None else _plain(leaf.multipliers)
     return [leaf.target - count, _flat(leaf.phases), evidence]
 
@@ -54,7 +54,7 @@ def _plain(multipliers: Multipliers) -> list[list[int]]:
     ]
 
 
-def read_record(search: Search, record: Any, origin: str) -> None:
+def read_record(search: LabelSearch, record: Any, origin: str) -> None:
     """Bring a fresh search to where the record stands.  Raises InputError where the record does not hold for it."""
     try:
         _Reader(search, origin).read(record)
@@ -67,7 +67,7 @@ def _refused(origin: str, what: str) -> InputError:
 
 
 class _Reader:
-    def __init__(self, search: Search, origin: str) -> None:
+    def __init__(self, search: LabelSearch, origin: str) -> None:
         self.search, self.origin = search, origin
         self.count = search.problem.count
         self.cells: dict[int, Cell] = {0: search.root}
@@ -94,14 +94,14 @@ class _Reader:
         words, nodes = search.bounded(jobs, 0) if jobs else ((), [])
         if words:  # it was open: then it is found again by the search
             nodes = [
-                Node(j.target, j.phases, j.multipliers, np.inf) for j in jobs if j.multipliers is not None
+                OpenNode(j.target, j.phases, j.multipliers, np.inf) for j in jobs if j.multipliers is not None
             ]
         for number in left:
             here = [(job, node) for job, node in zip(jobs, nodes, strict=True) if job.cell.number == number]
-            search.closed.add(number, (node for _, node in here if isinstance(node, Leaf)))
-            if still := tuple(node for _, node in here if isinstance(node, Node)):
+            search.closed.add(number, (node for _, node in here if isinstance(node, SettledNode)))
+            if still := tuple(node for _, node in here if isinstance(node, OpenNode)):
                 cell = self.cells[number]
-                search.push(Cell(number, cell.symbol_mask, cell.state_mask, cell.lower, cell.upper, still))
+                search.enqueue(Cell(number, cell.symbol_mask, cell.state_mask, cell.lower, cell.upper, still))
 
     def _cut(self, cuts: Sequence[Sequence[Any]]) -> None:
         search, paths = self.search, self.search.problem.paths
@@ -144,32 +144,32 @@ class _Reader:
             raise _refused(self.origin, "has a multiplier out of its range")
         return Multipliers(below * STEP, above * STEP, beta * STEP)
 
-    def _closed(self, leaf: Sequence[Any]) -> Leaf:
+    def _closed(self, leaf: Sequence[Any]) -> SettledNode:
         rival, flat, evidence = leaf
         multipliers = None if evidence is None or evidence == "looked" else self._multipliers(evidence)
-        return Leaf(self._target(rival), self._phases(flat), multipliers, evidence == "looked")
+        return SettledNode(self._target(rival), self._phases(flat), multipliers, evidence == "looked")
 
-    def _job(self, cell: Cell, node: Sequence[Any]) -> Job:
+    def _job(self, cell: Cell, node: Sequence[Any]) -> BoundTask:
         rival, flat, multipliers = node
-        return Job(cell, self._target(rival), self._phases(flat), self._multipliers(multipliers))
+        return BoundTask(cell, self._target(rival), self._phases(flat), self._multipliers(multipliers))
 
-    def _prove(self, cell: Cell, leaves: Sequence[Leaf]) -> None:
+    def _prove(self, cell: Cell, leaves: Sequence[SettledNode]) -> None:
         for leaf in leaves:
             if leaf.looked and (cell.size(self.search.language) != 1 or self.search.looked_at(cell)):
                 raise _refused(self.origin, "says that inputs were evaluated that were not")
             if leaf.multipliers is None and not leaf.looked and not cell.excludes(leaf.phases):
                 raise _refused(self.origin, "says that there are no inputs where there may be")
         jobs = [
-            Job(cell, leaf.target, leaf.phases, leaf.multipliers)
+            BoundTask(cell, leaf.target, leaf.phases, leaf.multipliers)
             for leaf in leaves
             if leaf.multipliers is not None
         ]
         if jobs:
             words, results = self.search.bounded(jobs, 0)
-            if words or not all(isinstance(result, Leaf) for result in results):
+            if words or not all(isinstance(result, SettledNode) for result in results):
                 raise _refused(self.origin, "has a bound that does not hold")
 
-    def _covered(self, number: int, left: Sequence[Job]) -> None:
+    def _covered(self, number: int, left: Sequence[BoundTask]) -> None:
         """Every rival with every phase is settled in the cell or in one around it, or open here."""
         around, here = [], number
         while True:

@@ -22,10 +22,18 @@ import numpy as np
 from ....encoders.dense import Dense
 from ....models.automata.automaton import Automaton
 from ...bounds.paths import Paths
-from ...bounds.word_bounds import Batch, Minimised, Multipliers, Problem, bounds, first_multipliers, minimise
+from ...bounds.word_bounds import (
+    FloatQueries,
+    Minimised,
+    Multipliers,
+    RowObjectives,
+    bounds,
+    first_multipliers,
+    minimise,
+)
 from .account import Account, Accounting
 from .attack import attack
-from .cells import Cell, Cut, Leaf, Node, Phases, Word, masks, phase_array
+from .cells import Cell, Cut, OpenNode, Phases, SettledNode, Word, masks, phase_array
 from .leaves import Leaves
 
 T = TypeVar("T")
@@ -39,13 +47,13 @@ SHORT = 4  # iterations where many candidates are compared
 class Options:
     """How the search goes; each idea can be switched off for the benchmark.
 
-    `functions`: how many bounds are worked on at once.  `iterations`: steps for a node's multipliers; at the root `root_iterations`.
+    `functions`: how many bounds are worked on at once.  `iterations`: steps for a node's multipliers; at the root `presolve_iterations`.
     `cell_nodes`: open nodes of a cell before its words are split.  `candidates`: splits of words that are tried.
     """
 
     functions: int = 128
     iterations: int = 8
-    root_iterations: int = 60
+    presolve_iterations: int = 60
     cell_nodes: int = 16
     candidates: int = 4
     cut_states: bool = True
@@ -59,7 +67,7 @@ DEFAULT = Options()
 
 
 @dataclass
-class Progress:
+class Effort:
     """What the search has done so far."""
 
     cuts: int = 0
@@ -68,7 +76,7 @@ class Progress:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class SearchOutcome:
     """`words` violate; `proved`: the leaves exclude every rival on every word, as they were counted."""
 
     words: tuple[Word, ...]
@@ -76,7 +84,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class BoundTask:
     """A node to bound: on a cell, a violation row with phases, and the multipliers to begin with."""
 
     cell: Cell
@@ -86,31 +94,31 @@ class Job:
 
 
 @dataclass
-class Search:
+class LabelSearch:
     """The search over one label's queries.  `run` may be called again and goes on where it was.
 
     `cuts[cell]`: how its words were split, with the numbers of the two parts; `closed.of(cell)`: what was settled there;
-    `root_bounds`: (ReLU, 1 or -1, multipliers) of bounds of deeper ReLUs on all words, layer by layer.
+    `presolve_bounds`: (ReLU, 1 or -1, multipliers) of bounds of deeper ReLUs on all words, layer by layer.
     """
 
     queries: Sequence[Dense]
     options: Options = DEFAULT
     seed: int = 0
-    progress: Progress = field(default_factory=Progress)
+    progress: Effort = field(default_factory=Effort)
     cuts: dict[int, tuple[Cut, int, int]] = field(default_factory=dict)
     closed: Leaves = field(default_factory=Leaves)
-    root_bounds: list[tuple[int, int, Multipliers]] = field(default_factory=list)
+    presolve_bounds: list[tuple[int, int, Multipliers]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.language: Automaton = self.queries[0].language
-        self.problem = Problem.of(self.queries)
+        self.problem = FloatQueries.of(self.queries)
         self.order = itertools.count()
         self.cells = itertools.count(1)
         self.heap: list[tuple[float, int, Cell]] = []
         self.deadline = math.inf  # within a step, too: TimeoutError
         self.started = self.language.empty  # then there is nothing to do
 
-    def run(self, deadline: float, report: Callable[[Progress, int], None] | None = None) -> Outcome:
+    def run(self, deadline: float, report: Callable[[Effort, int], None] | None = None) -> SearchOutcome:
         """Until proved, refuted, or `deadline` (time.monotonic)."""
         self.deadline = deadline
         words: tuple[Word, ...] = ()
@@ -121,14 +129,14 @@ class Search:
                     report(self.progress, len(self.heap))
                 words = self._step()
         if words or self.heap or not self.started:
-            return Outcome(words, False)
+            return SearchOutcome(words, False)
         if not self.account().complete:
             raise RuntimeError("branch and bound has nothing left to do, but its leaves do not add up")
-        return Outcome((), True)
+        return SearchOutcome((), True)
 
-    def without(self, words: Sequence[Word]) -> Search:
+    def without(self, words: Sequence[Word]) -> LabelSearch:
         """A new search on the language without these words."""
-        return Search(
+        return LabelSearch(
             [query.without(words) for query in self.queries], self.options, self.seed, self.progress
         )
 
@@ -152,12 +160,12 @@ class Search:
         """All words; bounds beyond the first layer are worth some steps here, since every other cell begins with them."""
         root = Cell(0, None, None, self.problem.lower, self.problem.upper)
         return (
-            self.tightened([root], self.options.root_iterations // 3)[0]
+            self.tightened([root], self.options.presolve_iterations // 3)[0]
             if 1 < len(self.problem.groups) <= FEW_LAYERS
             else root
         )
 
-    def push(self, cell: Cell) -> None:
+    def enqueue(self, cell: Cell) -> None:
         heapq.heappush(self.heap, (-cell.worst, next(self.order), cell))
 
     # -- the steps -----------------------------------------------------------------------------------------------
@@ -167,14 +175,15 @@ class Search:
             return words
         k = self.problem.count
         words = self._evaluated(
-            [Job(self.root, row, ()) for row in range(k, k + len(self.queries))], self.options.root_iterations
+            [BoundTask(self.root, row, ()) for row in range(k, k + len(self.queries))],
+            self.options.presolve_iterations,
         )
         self.started = not words  # else the root is as open as before
         return words
 
     def _step(self) -> tuple[Word, ...]:
         """Split every node of the worst cells, or the cells' words."""
-        jobs: list[Job] = []
+        jobs: list[BoundTask] = []
         split: list[Cell] = []
         taken: list[Cell] = []
         while self.heap and len(jobs) + 4 * sum(len(c.nodes) for c in split) < self.options.functions:
@@ -184,7 +193,7 @@ class Search:
                 split.append(cell)
             else:
                 jobs += [
-                    Job(cell, n.target, (*n.phases, (n.relu, phase)), n.multipliers)
+                    BoundTask(cell, n.target, (*n.phases, (n.relu, phase)), n.multipliers)
                     for n in cell.nodes
                     for phase in (1, -1)
                 ]
@@ -200,7 +209,7 @@ class Search:
                     taken = split
         finally:  # an interrupt or a counterexample: what was taken and not replaced is still open
             for cell in taken:
-                self.push(cell)
+                self.enqueue(cell)
         return words
 
     def _splits_words(self, cell: Cell) -> bool:
@@ -210,45 +219,47 @@ class Search:
             return False
         return len(cell.nodes) > self.options.cell_nodes
 
-    def _evaluated(self, jobs: Sequence[Job], iterations: int) -> tuple[Word, ...]:
+    def _evaluated(self, jobs: Sequence[BoundTask], iterations: int) -> tuple[Word, ...]:
         """Bound nodes; what stays open goes back, by cell."""
-        results: list[Node | Leaf] = []
+        results: list[OpenNode | SettledNode] = []
         for part in _chunks(jobs, self.options.functions):
             words, nodes = self.bounded(part, iterations)
             if words:
                 return words
             results += nodes
-        by_cell: dict[int, tuple[Cell, list[Node]]] = {}
+        by_cell: dict[int, tuple[Cell, list[OpenNode]]] = {}
         for job, result in zip(jobs, results, strict=True):
             nodes_here = by_cell.setdefault(job.cell.number, (job.cell, []))[1]
             self._noted(job.cell, result, nodes_here)
         for cell, left in by_cell.values():
             if left:
-                self.push(replace(cell, nodes=tuple(left)))
+                self.enqueue(replace(cell, nodes=tuple(left)))
         return ()
 
-    def _noted(self, cell: Cell, result: Node | Leaf, nodes: list[Node]) -> None:
-        if isinstance(result, Leaf):
+    def _noted(self, cell: Cell, result: OpenNode | SettledNode, nodes: list[OpenNode]) -> None:
+        if isinstance(result, SettledNode):
             self.closed.add(cell.number, [result])
         else:
             nodes.append(result)
 
-    def bounded(self, jobs: Sequence[Job], iterations: int) -> tuple[tuple[Word, ...], list[Node | Leaf]]:
+    def bounded(
+        self, jobs: Sequence[BoundTask], iterations: int
+    ) -> tuple[tuple[Word, ...], list[OpenNode | SettledNode]]:
         """Violating words, or what becomes of each job: a leaf where it is settled, else an open node."""
         excluded = [job.cell.excludes(job.phases) for job in jobs]
         open_jobs = [job for job, out in zip(jobs, excluded, strict=True) if not out]
-        nodes: Iterator[Node | Leaf] = iter(())
+        nodes: Iterator[OpenNode | SettledNode] = iter(())
         if open_jobs:
             done = self._minimised(open_jobs, iterations)
             if done.violations:
                 return done.violations, []
             nodes = iter(self._nodes(open_jobs, done))
         return (), [
-            Leaf(j.target, j.phases, None) if out else next(nodes)
+            SettledNode(j.target, j.phases, None) if out else next(nodes)
             for j, out in zip(jobs, excluded, strict=True)
         ]
 
-    def _minimised(self, jobs: Sequence[Job], iterations: int) -> Minimised:
+    def _minimised(self, jobs: Sequence[BoundTask], iterations: int) -> Minimised:
         k = self.problem.count
         phases = np.stack([phase_array(job.phases, k) for job in jobs])
         batch = self._batch([job.cell for job in jobs], np.array([job.target for job in jobs]), phases)
@@ -270,15 +281,15 @@ class Search:
 
     def _batch(
         self, cells: Sequence[Cell], target: np.ndarray, phase: np.ndarray, sign: float = 1.0
-    ) -> Batch:
+    ) -> RowObjectives:
         """Functions on cells; ReLUs that a cell's bounds settle have their phase."""
         lower, upper = np.stack([c.lower for c in cells]), np.stack([c.upper for c in cells])
         phase = np.where(phase != 0, phase, np.where(lower >= 0, 1, np.where(upper <= 0, -1, 0)))
-        return Batch(
+        return RowObjectives(
             target, np.full(len(target), sign), lower, upper, phase, *masks(cells, self.problem.paths)
         )
 
-    def _nodes(self, jobs: Sequence[Job], done: Minimised) -> Iterator[Node | Leaf]:
+    def _nodes(self, jobs: Sequence[BoundTask], done: Minimised) -> Iterator[OpenNode | SettledNode]:
         """With the ReLU to split next: where the relaxation loses most on the word that attains the bound."""
         rows = self.problem.exact_rows(done.own)
         for i, job in enumerate(jobs):
@@ -287,7 +298,7 @@ class Search:
             )
             multipliers, upper = Multipliers(below, above, beta), float(done.bounds.upper[i])
             if upper < 0:
-                yield Leaf(job.target, job.phases, multipliers)
+                yield SettledNode(job.target, job.phases, multipliers)
                 continue
             lower, high = job.cell.lower, job.cell.upper
             x = rows[i, : self.problem.count]
@@ -299,22 +310,24 @@ class Search:
             opened[[j for j, _ in job.phases]] = False
             loss = np.where(opened, coefficient * (line - np.maximum(x, 0)), -1.0)
             relu = int(loss.argmax()) if opened.any() else -1
-            yield Node(job.target, job.phases, multipliers, upper, relu)
+            yield OpenNode(job.target, job.phases, multipliers, upper, relu)
 
     # -- splitting the words of cells ------------------------------------------------------------------------------
 
     def _split_cell(self, cell: Cell) -> tuple[Word, ...]:
         """By the candidate that leaves least."""
         self.progress.cuts += 1
-        done = self._minimised([Job(cell, n.target, n.phases, n.multipliers) for n in cell.nodes], SHORT)
+        done = self._minimised(
+            [BoundTask(cell, n.target, n.phases, n.multipliers) for n in cell.nodes], SHORT
+        )
         if done.violations:
             return done.violations
         choices = self._candidates(cell, done)
         if not choices:  # one path, whose bound rounding has kept from being its value
             return self.looked_at(cell)
         parts = self.tightened([part for _, pair in choices for part in pair])
-        jobs = [Job(part, n.target, n.phases, n.multipliers) for part in parts for n in cell.nodes]
-        results: list[Node | Leaf] = []
+        jobs = [BoundTask(part, n.target, n.phases, n.multipliers) for part in parts for n in cell.nodes]
+        results: list[OpenNode | SettledNode] = []
         for chunk in _chunks(jobs, 4 * self.options.functions):
             words, nodes = self.bounded(chunk, SHORT)
             if words:
@@ -322,7 +335,7 @@ class Search:
             results += nodes
         size = 2 * len(cell.nodes)  # results of one choice
         scores = [
-            sum(max(0.0, r.upper) for r in results[c * size : (c + 1) * size] if isinstance(r, Node))
+            sum(max(0.0, r.upper) for r in results[c * size : (c + 1) * size] if isinstance(r, OpenNode))
             for c in range(len(choices))
         ]
         best = int(np.argmin(scores))
@@ -330,11 +343,11 @@ class Search:
         self.cuts[cell.number] = (choices[best][0], inside.number, outside.number)
         for place, part in enumerate((inside, outside)):
             start = best * size + place * len(cell.nodes)
-            left: list[Node] = []
+            left: list[OpenNode] = []
             for result in results[start : start + len(cell.nodes)]:
                 self._noted(part, result, left)
             if left:
-                self.push(replace(part, nodes=tuple(left)))
+                self.enqueue(replace(part, nodes=tuple(left)))
         return ()
 
     def _candidates(self, cell: Cell, done: Minimised) -> list[tuple[Cut, tuple[Cell, ...]]]:
@@ -429,7 +442,7 @@ class Search:
                 lower[where, rows] = np.maximum(lower[where, rows], np.ceil(-found[1]))
         return [replace(c, lower=lower[i], upper=upper[i]) for i, c in enumerate(cells)]
 
-    def _improved(self, batch: Batch, start: Multipliers, iterations: int) -> np.ndarray:
+    def _improved(self, batch: RowObjectives, start: Multipliers, iterations: int) -> np.ndarray:
         """Bounds of ReLUs on all words, whose multipliers are kept."""
         done = minimise(self.problem, batch, start, iterations, ambition=MODEST, deadline=self.deadline)
         for i, (row, sign) in enumerate(zip(batch.target, batch.sign, strict=True)):
@@ -439,7 +452,7 @@ class Search:
                     for m in (done.multipliers.below, done.multipliers.above, done.multipliers.beta)
                 )
             )
-            self.root_bounds.append((int(row), int(sign), kept))
+            self.presolve_bounds.append((int(row), int(sign), kept))
         return done.bounds.upper
 
     def looked_at(self, cell: Cell) -> tuple[Word, ...]:
@@ -450,7 +463,7 @@ class Search:
         word = tuple(map(int, paths.best(weights, states)[1][0]))
         if any(query.values(np.array([word]))[0, -1] >= 0 for query in self.queries):
             return (word,)
-        self.closed.add(cell.number, (Leaf(n.target, n.phases, None, looked=True) for n in cell.nodes))
+        self.closed.add(cell.number, (SettledNode(n.target, n.phases, None, looked=True) for n in cell.nodes))
         return ()
 
 

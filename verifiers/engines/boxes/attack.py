@@ -13,7 +13,7 @@ import numpy as np
 from ....common.clock import now
 from ....models.network.network import Relu
 from ...bounds.floats import FloatNetwork
-from ...bounds.rows import Rows
+from ...bounds.unsafe_rows import UnsafeRows
 
 CORNERS = 10  # free inputs up to which all corners are tried
 RANDOM = 400
@@ -28,7 +28,7 @@ PRODUCTS, ASCENT_PRODUCTS = (
 
 def attack(
     net: FloatNetwork,
-    rows: Rows,
+    rows: UnsafeRows,
     accept: Callable[[np.ndarray], bool],
     deadline: float,
     seed: int,
@@ -67,7 +67,9 @@ def affordable(net: FloatNetwork, points: int) -> int:
     return max(4, min(points, PRODUCTS // max(net.products(len(net.nodes)), 1)))
 
 
-def nudge(net: FloatNetwork, rows: Rows, points: np.ndarray, width: np.ndarray, steps: int = 8) -> np.ndarray:
+def nudge(
+    net: FloatNetwork, rows: UnsafeRows, points: np.ndarray, width: np.ndarray, steps: int = 8
+) -> np.ndarray:
     """Points near `points` that are closer to unsafe: a few short steps, of at most the width, within the box."""
     target = rows.margin(points, net.values(points)[-1]).argmax(axis=1)
     for step in range(steps):
@@ -83,7 +85,7 @@ def _offer(points: np.ndarray, margin: np.ndarray, accept: Callable[[np.ndarray]
 
 def _ascend(
     net: FloatNetwork,
-    rows: Rows,
+    rows: UnsafeRows,
     x: np.ndarray,
     target: np.ndarray,
     accept: Callable[[np.ndarray], bool],
@@ -105,7 +107,7 @@ def _ascend(
 
 
 def gradient(
-    net: FloatNetwork, rows: Rows, values: list[np.ndarray], x: np.ndarray, target: np.ndarray
+    net: FloatNetwork, rows: UnsafeRows, values: list[np.ndarray], x: np.ndarray, target: np.ndarray
 ) -> np.ndarray:
     """Of the smallest row of polyhedron `target`, by the inputs."""
     value = values[-1] @ rows.outputs.T + rows.constant

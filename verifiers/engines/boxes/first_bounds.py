@@ -13,9 +13,9 @@ from ....common.clock import now
 from ....common.errors import Unsupported
 from ....models.claims.property import Case
 from ....models.network.network import Network
-from ...bounds.box_bounds import Parts, Start, tightened, upper_bounds
+from ...bounds.box_bounds import BoxSubdomains, Objectives, tightened, upper_bounds
 from ...bounds.floats import FloatNetwork, above, below, float_network
-from ...bounds.rows import Rows
+from ...bounds.unsafe_rows import UnsafeRows
 from ...evidence import How, Tiling
 from .tree import Tree
 
@@ -53,27 +53,27 @@ def _batch(network: Network, cases: Sequence[Case], until: float, threads: int) 
         lower = [min(ends) for ends in zip(*(case.lower for case in cases), strict=True)]
         upper = [max(ends) for ends in zip(*(case.upper for case in cases), strict=True)]
         net = float_network(network, lower, upper)
-        rows = Rows.of(net, [polyhedron for case in cases for polyhedron in case.unsafe])
-        parts = _boxes(net, cases)
+        rows = UnsafeRows.of(net, [polyhedron for case in cases for polyhedron in case.unsafe])
+        subdomains = _boxes(net, cases)
     except Unsupported:  # of one of them: each will be told alone
         return trees
     case_of = np.repeat(np.arange(len(cases)), [len(case.unsafe) for case in cases])  # polyhedra's
-    layers = tightened(net, parts, until=until, threads=threads).layers
-    start = Start(rows.node, rows.outputs, case_of[rows.owner], rows.constant, rows.inputs, rows.error)
-    refuted = rows.refuted(upper_bounds(net, start, parts, layers).bound[None])[0]
+    relaxations = tightened(net, subdomains, until=until, threads=threads).relaxations
+    start = Objectives(rows.node, rows.outputs, case_of[rows.owner], rows.constant, rows.inputs, rows.error)
+    refuted = rows.refuted(upper_bounds(net, start, subdomains, relaxations).bound[None])[0]
     ends = np.cumsum([len(case.unsafe) for case in cases])
     for tree, mine in zip(trees, np.split(refuted, ends[:-1]), strict=True):
         tree.settle(tree.roots[mine], How.BOUNDS)
     return trees
 
 
-def _boxes(net: FloatNetwork, cases: Sequence[Case]) -> Parts:
+def _boxes(net: FloatNetwork, cases: Sequence[Case]) -> BoxSubdomains:
     """Each case's box, rounded outwards, with what the hull says about the neurons."""
     count = len(cases)
     low = np.array([[below(v) for v in case.lower] for case in cases])
     high = np.array([[above(v) for v in case.upper] for case in cases])
     lower, upper = (np.repeat(v[None], count, axis=0) for v in (net.lower, net.upper))
-    return Parts(
+    return BoxSubdomains(
         low,
         high,
         lower,

@@ -1,8 +1,8 @@
-"""Branch and bound over parts of the box, for networks with few inputs (ACAS Xu, control): cut an input, or split a neuron.
+"""Branch and bound over subdomains of the box, for networks with few inputs (ACAS Xu, control): cut an input, or split a neuron.
 
-Parts are bounded many at a time (`box_bounds.py`) and shrunk by what the rows and splits say together (`clip.py`).  A part that is
+BoxSubdomains are bounded many at a time (`box_bounds.py`) and shrunk by what the rows and splits say together (`clip.py`).  A subdomain that is
 not yet safe is divided at what has cost its weakest row most: an input's interval, or, where few neurons are still open, one
-neuron's phase.  Parts are boxes of floats that cover the rational box and share their cuts, so nothing is lost between them.
+neuron's phase.  BoxSubdomains are boxes of floats that cover the rational box and share their cuts, so nothing is lost between them.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...bounds.box_bounds import Parts, losses, tightened
+from ...bounds.box_bounds import BoxSubdomains, losses, tightened
 from ...bounds.clip import clipped
 from ...bounds.floats import FloatNetwork
-from ...bounds.rows import Rows
+from ...bounds.unsafe_rows import UnsafeRows
 from ...evidence import How
+from ..branch_and_bound import Searched, branch_and_bound
 from ..exact.ties import TIE, Ties
 from .attack import nudge
 from .halves import cut_inputs, split_neurons
 from .tree import Tree
-from .work import Searched, branch_and_bound
 
 BATCH = 512
 BATCH_BYTES = 1 << 27  # of neuron bounds and shares of one batch
@@ -30,7 +30,7 @@ FEW_OPEN = 6  # up to so many open neurons, splitting one is worth a try
 
 def search(
     net: FloatNetwork,
-    rows: Rows,
+    rows: UnsafeRows,
     accept: Callable[[np.ndarray], bool],
     deadline: float,
     tree: Tree,
@@ -40,12 +40,12 @@ def search(
 ) -> Searched:
     """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; threads may call it together.
 
-    `tree` accounts for the parts; all polyhedra share one.  `ties` are asked about parts where floats do not come to an end.
+    `tree` accounts for the subdomains; all polyhedra share one.  `ties` are asked about subdomains where floats do not come to an end.
     """
     each = 8 * (net.count * (4 + net.sizes[0] + len(rows)) + 1)
     return branch_and_bound(
-        Parts.whole(net, tree.join(tree.roots)),
-        lambda parts: _step(net, rows, tree, parts, accept, ties),
+        BoxSubdomains.whole(net, tree.join(tree.roots)),
+        lambda subdomains: _step(net, rows, tree, subdomains, accept, ties),
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
         threads=threads,
         deadline=deadline,
@@ -55,129 +55,136 @@ def search(
 
 def _step(
     net: FloatNetwork,
-    rows: Rows,
+    rows: UnsafeRows,
     tree: Tree,
-    parts: Parts,
+    subdomains: BoxSubdomains,
     accept: Callable[[np.ndarray], bool],
     ties: Ties | None,
-) -> tuple[Parts | None, str]:
-    """What is left to do of these parts, and a status if the search is over."""
-    known = tightened(net, parts, share=True)
-    bound, found = rows.bound(net, parts, known.layers)
+) -> tuple[BoxSubdomains | None, str]:
+    """What is left to do of these subdomains, and a status if the search is over."""
+    known = tightened(net, subdomains, share=True)
+    bound, found = rows.bound(net, subdomains, known.relaxations)
     safe = np.asarray(known.empty | rows.refuted(bound).all(axis=1))
-    tree.settle(parts.node[safe], How.BOUNDS)
+    tree.settle(subdomains.node[safe], How.BOUNDS)
     left = np.flatnonzero(~safe)
     if not len(left):
         return None, ""
     steep, offset, replaced = (rows.by_part(v)[left] for v in (found.inputs, found.offset, found.replaced))
-    parts, known, bound = parts[left], known[left], bound[left]
+    subdomains, known, bound = subdomains[left], known[left], bound[left]
     # once more with the lower lines y >= 0: where a neuron that is mostly off caps a row, they alone show it
-    other_bound, other = rows.bound(net, parts, {k: v.flat() for k, v in known.layers.items()})
+    other_bound, other = rows.bound(net, subdomains, {k: v.flat() for k, v in known.relaxations.items()})
     forms = [(steep, offset), (rows.by_part(other.inputs), rows.by_part(other.offset))]
     better = other_bound < bound
     steep = np.where(better[:, :, None], forms[1][0], steep)
     replaced = np.where(better[:, :, None], rows.by_part(other.replaced), replaced)
     bound = np.fmin(bound, other_bound)
-    refuted = clipped(rows, parts, rows.refuted(bound), forms, known.cuts, known.cut_offsets)
+    refuted = clipped(rows, subdomains, rows.refuted(bound), forms, known.cuts, known.cut_offsets)
     safe = np.asarray(refuted.all(axis=1))
-    tree.settle(parts.node[safe], How.BOUNDS)
+    tree.settle(subdomains.node[safe], How.BOUNDS)
     left = np.flatnonzero(~safe)
     if not len(left):
         return None, ""
-    parts = parts[left]
+    subdomains = subdomains[left]
     weakest = weakest_rows(rows, bound[left], refuted[left])
-    steep, loss = steep[left, weakest], losses(net, replaced[left, weakest], known[left].layers)
-    points, margin = _suspects(net, rows, parts, steep)
+    steep, loss = steep[left, weakest], losses(net, replaced[left, weakest], known[left].relaxations)
+    points, margin = _suspects(net, rows, subdomains, steep)
     unsafe = np.flatnonzero(margin >= 0)
     if accept(points[unsafe[np.argsort(-margin[unsafe])]]):
         return None, "found"
     share = known[left].share
     assert share is not None
     if ties is not None:
-        likely = margin[: len(parts)], margin[len(parts) : 2 * len(parts)]
-        kept, status = _last_word(rows, tree, parts, ~refuted[left], np.maximum(*likely), ties)
+        likely = margin[: len(subdomains)], margin[len(subdomains) : 2 * len(subdomains)]
+        kept, status = _last_word(rows, tree, subdomains, ~refuted[left], np.maximum(*likely), ties)
         if status or not len(kept):
             return None, status
-        parts, steep, loss, share = parts[kept], steep[kept], loss[kept], share[kept]
-    halves = _divided(net, tree, parts, steep, loss, share)
+        subdomains, steep, loss, share = subdomains[kept], steep[kept], loss[kept], share[kept]
+    halves = _divided(net, tree, subdomains, steep, loss, share)
     return halves, "" if halves is not None else "stuck"
 
 
 def _last_word(
-    rows: Rows, tree: Tree, parts: Parts, left: np.ndarray, margin: np.ndarray, ties: Ties
+    rows: UnsafeRows, tree: Tree, subdomains: BoxSubdomains, left: np.ndarray, margin: np.ndarray, ties: Ties
 ) -> tuple[np.ndarray, str]:
-    """Those of the parts that are not settled by it, and a status if the search is over; `left` (parts, polyhedra), `margin` (parts,): the largest seen.
+    """Those of the subdomains that are not settled by it, and a status if the search is over; `left` (subdomains, polyhedra), `margin` (subdomains,): the largest seen.
 
     It is asked where few neurons are open; first where none is, for there floats have said all that they can, or where the margin is nearly 0.
     """
-    ties.earn(len(parts))
-    opened = ((parts.lower < 0) & (parts.upper > 0)).sum(axis=1)
-    kept = np.ones(len(parts), dtype=bool)
+    ties.earn(len(subdomains))
+    opened = ((subdomains.lower < 0) & (subdomains.upper > 0)).sum(axis=1)
+    kept = np.ones(len(subdomains), dtype=bool)
     urgent = (opened == 0) | (margin >= -TIE * rows.size)
     for n in np.lexsort((-margin, ~urgent)).tolist():
         if not ties.may_ask:
             break
         if opened[n] > ties.most_open:
             continue
-        known = parts.phase[n], parts.lower[n], parts.upper[n]
-        said = ties.ask((parts.low[n], parts.high[n]), known, np.flatnonzero(left[n]).tolist())
+        known = subdomains.phase[n], subdomains.lower[n], subdomains.upper[n]
+        said = ties.ask((subdomains.low[n], subdomains.high[n]), known, np.flatnonzero(left[n]).tolist())
         if said == "found":
             return np.flatnonzero(kept), said
         if said == "safe":
             kept[n] = False
-            tree.settle(parts.node[n : n + 1], How.EXACT)
+            tree.settle(subdomains.node[n : n + 1], How.EXACT)
     return np.flatnonzero(kept), ""
 
 
 def _suspects(
-    net: FloatNetwork, rows: Rows, parts: Parts, steep: np.ndarray
+    net: FloatNetwork, rows: UnsafeRows, subdomains: BoxSubdomains, steep: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Corners where the relaxed weakest row is largest, middles, and points near the likeliest of them; with their margins."""
-    points = np.concatenate([np.where(steep > 0, parts.high, parts.low), (parts.low + parts.high) / 2])
+    points = np.concatenate(
+        [np.where(steep > 0, subdomains.high, subdomains.low), (subdomains.low + subdomains.high) / 2]
+    )
     margin = rows.margin(points, net.values(points)[-1]).max(axis=1)
     best = np.argsort(-margin)[:NUDGED]
-    near = nudge(net, rows, points[best], (parts.high - parts.low)[best % len(parts)])
+    near = nudge(net, rows, points[best], (subdomains.high - subdomains.low)[best % len(subdomains)])
     points = np.concatenate([points, near])
     return points, np.concatenate([margin, rows.margin(near, net.values(near)[-1]).max(axis=1)])
 
 
-def weakest_rows(rows: Rows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:
-    """Per part: the row that is nearest to refuting the polyhedron that is farthest from being refuted."""
+def weakest_rows(rows: UnsafeRows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:
+    """Per subdomain: the row that is nearest to refuting the polyhedron that is farthest from being refuted."""
     lowest = np.minimum.reduceat(bound, rows.first, axis=1)
     worst = np.where(refuted, -np.inf, lowest).argmax(axis=1)
     return np.where(rows.owner == worst[:, None], bound, np.inf).argmin(axis=1)
 
 
 def _divided(
-    net: FloatNetwork, tree: Tree, parts: Parts, steep: np.ndarray, loss: np.ndarray, share: np.ndarray
-) -> Parts | None:
-    """Two parts for each: cut across the input, or split at the neuron, that costs the weakest row's bound most.
+    net: FloatNetwork,
+    tree: Tree,
+    subdomains: BoxSubdomains,
+    steep: np.ndarray,
+    loss: np.ndarray,
+    share: np.ndarray,
+) -> BoxSubdomains | None:
+    """Two subdomains for each: cut across the input, or split at the neuron, that costs the weakest row's bound most.
 
-    An input is blamed for its own term and for its share in the loss at every open neuron.  None where a part has neither an
+    An input is blamed for its own term and for its share in the loss at every open neuron.  None where a subdomain has neither an
     open neuron nor a float inside to cut at.
     """
-    at = np.arange(len(parts))
-    by_input, middle = blamed_inputs(parts, steep, loss, share)
-    opened = (parts.lower < 0) & (parts.upper > 0)
-    by_neuron = np.where(opened, loss, -1.0) if net.count else np.full((len(parts), 1), -1.0)
+    at = np.arange(len(subdomains))
+    by_input, middle = blamed_inputs(subdomains, steep, loss, share)
+    opened = (subdomains.lower < 0) & (subdomains.upper > 0)
+    by_neuron = np.where(opened, loss, -1.0) if net.count else np.full((len(subdomains), 1), -1.0)
     cut, split = by_input.argmax(axis=1), by_neuron.argmax(axis=1)
     worth = by_input[at, cut]
     neuron_first = (by_neuron[at, split] > worth) & ((opened.sum(axis=1) <= FEW_OPEN) | (worth < 0))
     if (~neuron_first & (worth < 0)).any():
         return None
     by_cut, by_split = np.flatnonzero(~neuron_first), np.flatnonzero(neuron_first)
-    left, right = cut_inputs(tree, parts[by_cut], cut[by_cut], middle[by_cut, cut[by_cut]])
-    off, on = split_neurons(tree, parts[by_split], split[by_split])
+    left, right = cut_inputs(tree, subdomains[by_cut], cut[by_cut], middle[by_cut, cut[by_cut]])
+    off, on = split_neurons(tree, subdomains[by_split], split[by_split])
     off.upper[np.arange(len(off)), split[by_split]] = 0.0
     on.lower[np.arange(len(on)), split[by_split]] = 0.0
-    return Parts.joined([left, off, right, on])
+    return BoxSubdomains.joined([left, off, right, on])
 
 
 def blamed_inputs(
-    parts: Parts, steep: np.ndarray, loss: np.ndarray, share: np.ndarray
+    subdomains: BoxSubdomains, steep: np.ndarray, loss: np.ndarray, share: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What every input's interval costs the weakest row's bound, -1 where no float lies inside; and the middles, (parts, inputs) each."""
-    by_input = np.abs(steep) * (parts.high - parts.low) / 2 + np.einsum("pj,pji->pi", loss, share)
-    middle = parts.low + (parts.high - parts.low) / 2
-    by_input[~((parts.low < middle) & (middle < parts.high))] = -1.0
+    """What every input's interval costs the weakest row's bound, -1 where no float lies inside; and the middles, (subdomains, inputs) each."""
+    by_input = np.abs(steep) * (subdomains.high - subdomains.low) / 2 + np.einsum("pj,pji->pi", loss, share)
+    middle = subdomains.low + (subdomains.high - subdomains.low) / 2
+    by_input[~((subdomains.low < middle) & (middle < subdomains.high))] = -1.0
     return by_input, middle

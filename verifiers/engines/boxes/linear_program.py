@@ -18,11 +18,11 @@ import numpy as np
 
 from ....common.errors import Unsupported
 from ....models.network.network import Relu
-from ...bounds.box_bounds import Parts
+from ...bounds.box_bounds import BoxSubdomains
 from ...bounds.cuts import Cuts
 from ...bounds.floats import FLOOR, FloatNetwork
 from ...bounds.matrices import SparseFloats
-from ...bounds.rows import Rows
+from ...bounds.unsafe_rows import UnsafeRows
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -38,7 +38,7 @@ Form = tuple[
 
 
 @dataclass(frozen=True, eq=False)
-class Program:
+class LinearProgram:
     """Variables: the inputs, from -1 to 1, y and s of the open neurons, the margin.
 
     `matrix` (constraints, variables), `least`, `most` (constraints,): first an equation for every open neuron, in units of `unit` (open,), then the triangle of
@@ -89,8 +89,10 @@ class Program:
         return len(self.middle) + 2 * len(self.neuron)
 
 
-def program(net: FloatNetwork, box: Parts, rows: Rows, chosen: np.ndarray) -> Program:
-    """`box`: one part with the bounds of all neurons; `chosen`: the rows that are put in.  Raises Unsupported where that is too large."""
+def linear_program(
+    net: FloatNetwork, box: BoxSubdomains, rows: UnsafeRows, chosen: np.ndarray
+) -> LinearProgram:
+    """`box`: one subdomain with the bounds of all neurons; `chosen`: the rows that are put in.  Raises Unsupported where that is too large."""
     from scipy.sparse import csr_array, diags_array, hstack, vstack
 
     middle, radius = (box.low[0] + box.high[0]) / 2, (box.high[0] - box.low[0]) / 2
@@ -120,7 +122,7 @@ def program(net: FloatNetwork, box: Parts, rows: Rows, chosen: np.ndarray) -> Pr
         raise Unsupported(TOO_LARGE)
     size = max(float(abs(margins).max()) if margins.nnz else 0.0, float(np.abs(floor).max(initial=0)), FLOOR)
     last = csr_array(np.concatenate([np.zeros(2 * count), -np.ones(len(chosen))])[:, None])
-    return Program(
+    return LinearProgram(
         middle,
         radius,
         hstack(
@@ -137,7 +139,7 @@ def program(net: FloatNetwork, box: Parts, rows: Rows, chosen: np.ndarray) -> Pr
     )
 
 
-def with_cuts(net: FloatNetwork, p: Program, cuts: Mapping[int, Cuts]) -> Program:
+def with_cuts(net: FloatNetwork, p: LinearProgram, cuts: Mapping[int, Cuts]) -> LinearProgram:
     """With these in place of those that it had.  Raises Unsupported where that is too large."""
     from scipy.sparse import csr_array, hstack, vstack
 
@@ -162,14 +164,14 @@ def with_cuts(net: FloatNetwork, p: Program, cuts: Mapping[int, Cuts]) -> Progra
     )
 
 
-def _units(net: FloatNetwork, p: Program, k: int) -> np.ndarray:
+def _units(net: FloatNetwork, p: LinearProgram, k: int) -> np.ndarray:
     """Of all neurons of a ReLU node; 0 where they are not open."""
     out = np.zeros(net.count)
     out[p.neuron] = p.unit
     return out[net.columns[net.relus.index(k)]]
 
 
-def cut_units(net: FloatNetwork, p: Program) -> np.ndarray:
+def cut_units(net: FloatNetwork, p: LinearProgram) -> np.ndarray:
     """(cuts,): what their rows were divided by."""
     return np.concatenate([np.zeros(0), *(_units(net, p, k)[c.place] for k, c in p.cuts.items())])
 

@@ -1,7 +1,7 @@
-"""The linear relaxation of a network over a box, solved by HiGHS again and again with other phases of neurons.
+"""The linear solver of a network over a box, solved by HiGHS again and again with other phases of neurons.
 
 After `linear_program.py`, for `lp_split.py`.  Only bounds of variables change from one time to the next, so that the dual simplex goes on from the last
-basis.  HiGHS has tolerances: its points are candidates, its prices are multipliers that `dual_bounds.py` makes a proof of.
+basis.  HiGHS has tolerances: its points are candidates, its duals are multipliers that `dual_bounds.py` makes a proof of.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ....common.clock import now
-from .linear_program import Program
+from .linear_program import LinearProgram
 
 ENOUGH = 1e-3  # below 0, in the program's units: a margin as low as that needs not be the lowest
 FEW_STEPS = 100  # of the simplex, for a look at what a split would bring
@@ -22,7 +22,7 @@ FEW_STEPS = 100  # of the simplex, for a look at what a split would bring
 class Solved:
     """`margin`: the largest; -inf where the phases are infeasible, inf where HiGHS does not say.
 
-    `inputs` (inputs,), `y`, `s` (open,; shares of its range), `values` (variables but the margin,): where it is attained, None where it is not.  `factors` (rows of the program,), `prices`
+    `inputs` (inputs,), `y`, `s` (open,; shares of its range), `values` (variables but the margin,): where it is attained, None where it is not.  `factors` (rows of the program,), `duals`
     (open,), `cuts` (cuts,): how much of each row, of each neuron's equation, and of each cut adds up to that; of an infeasible program to a
     contradiction (factors all 0).
     """
@@ -32,15 +32,17 @@ class Solved:
     y: np.ndarray | None = None
     s: np.ndarray | None = None
     factors: np.ndarray | None = None
-    prices: np.ndarray | None = None
+    duals: np.ndarray | None = None
     cuts: np.ndarray | None = None
     values: np.ndarray | None = None
 
 
-class Relaxation:
+class LpSolver:
     """Not for two threads at a time."""
 
-    def __init__(self, program: Program, owner: np.ndarray, cut_units: np.ndarray, seed: int = 0) -> None:
+    def __init__(
+        self, program: LinearProgram, owner: np.ndarray, cut_units: np.ndarray, seed: int = 0
+    ) -> None:
         """`owner` (rows of the program,): the polyhedron that each belongs to; `cut_units`: see `linear_program.py`."""
         import highspy
 
@@ -75,7 +77,7 @@ class Relaxation:
         self._highs.passModel(lp)
 
     def solve(self, phase: np.ndarray, polyhedron: int, deadline: float) -> Solved:
-        """`phase` (open,): 1 on, -1 off, 0 either; the rows of one polyhedron take part.  `deadline` in time.monotonic's seconds."""
+        """`phase` (open,): 1 on, -1 off, 0 either; the rows of one polyhedron take subdomain.  `deadline` in time.monotonic's seconds."""
         self._choose(phase, polyhedron)
         status = self._run(deadline)
         states = self._highspy.HighsModelStatus
@@ -90,7 +92,7 @@ class Relaxation:
                 return Solved(np.inf)
             priced = priced / (size * self._units)
             return Solved(
-                -np.inf, factors=np.zeros(len(self._owner)), prices=priced[:count], cuts=priced[count:]
+                -np.inf, factors=np.zeros(len(self._owner)), duals=priced[:count], cuts=priced[count:]
             )
         if status not in (states.kOptimal, states.kObjectiveBound):
             return Solved(np.inf)
@@ -101,13 +103,13 @@ class Relaxation:
         if not 0 < total < np.inf:
             return Solved(np.inf)
         priced = dual[self._priced] * (p.size / (total * self._units))
-        prices, cuts = priced[:count], priced[count:]
+        duals, cuts = priced[:count], priced[count:]
         factors = factors / total
         if status == states.kObjectiveBound:
             return Solved(
                 -float(self._highs.getInfo().objective_function_value) * p.size,
                 factors=factors,
-                prices=prices,
+                duals=duals,
                 cuts=cuts,
             )
         return Solved(
@@ -116,7 +118,7 @@ class Relaxation:
             value[p.y],
             value[p.s],
             factors,
-            prices,
+            duals,
             cuts,
             value[: p.margin],
         )

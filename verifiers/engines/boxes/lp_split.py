@@ -1,7 +1,7 @@
-"""Branch and bound over the phases of ReLUs where every part is a linear program: few parts, and each of them bounded as well as can be.
+"""Branch and bound over the phases of ReLUs where every subdomain is a linear program: few subdomains, and each of them bounded as well as can be.
 
-Beside `relu_split.py`, whose bounds are rougher and come by the batch.  HiGHS proposes (`lp.py`); a part counts as safe when the multipliers of its
-prices prove that (`dual_bounds.py`), and its points are replayed like anybody's.  `pseudo_costs.py` says which neuron is split.
+Beside `relu_split.py`, whose bounds are rougher and come by the batch.  HiGHS proposes (`lp.py`); a subdomain counts as safe when the multipliers of its
+duals prove that (`dual_bounds.py`), and its points are replayed like anybody's.  `pseudo_costs.py` says which neuron is split.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ....common.errors import Unsupported
-from ...bounds.batch import Weighed
 from ...bounds.box_bounds import losses
 from ...bounds.dual_bounds import proved_bounds
 from ...bounds.floats import FloatNetwork
-from ...bounds.multipliers import Settled, Shown
-from ...bounds.presolve import Root, fresh, root_of, shown
-from ...bounds.rows import Rows
+from ...bounds.presolve import Presolved, fresh, presolve, presolve_leaves
+from ...bounds.refuted_leaves import OnRefuted, RefutedLeaves
 from ...bounds.slopes import one_bound
+from ...bounds.subdomains import Subdomains
+from ...bounds.unsafe_rows import UnsafeRows
 from ...evidence import How
+from ..branch_and_bound import Searched, branch_and_bound
 from ..exact.ties import TIE, Ties
 from .halves import split_neurons
-from .linear_program import TOO_LARGE, Program, program
-from .lp import Relaxation, Solved
+from .linear_program import TOO_LARGE, LinearProgram, linear_program
+from .lp import LpSolver, Solved
 from .pseudo_costs import PseudoCosts
-from .strengthen import relaxation_of, strengthened
+from .strengthen import solver_of, strengthened
 from .tree import Tree
-from .work import Searched, branch_and_bound
 
 BATCH = 8
 BROKEN = 1e-7  # of a neuron's range: the point of the program is wrong about it by more than that
@@ -37,8 +37,8 @@ MOST_ROWS = 64  # that say what neurons cost on the whole box
 
 
 @dataclass(eq=False)
-class _Nodes(Weighed):
-    """Parts: `phase` (parts, open); `parent`: the margin before the last split, of neuron `split` (-1: none), which took `share` of its range away."""
+class _Nodes(Subdomains):
+    """BoxSubdomains: `phase` (subdomains, open); `parent`: the margin before the last split, of neuron `split` (-1: none), which took `share` of its range away."""
 
     phase: np.ndarray
     polyhedron: np.ndarray
@@ -51,32 +51,32 @@ class _Nodes(Weighed):
 
 def search(
     net: FloatNetwork,
-    rows: Rows,
+    rows: UnsafeRows,
     accept: Callable[[np.ndarray], bool],
     deadline: float,
     tree: Tree,
     progress: Callable[[str], None] = lambda text: None,
     threads: int = 1,
-    settled: Settled | None = None,
-    root: Root | None = None,
+    on_refuted: OnRefuted | None = None,
+    presolved: Presolved | None = None,
     ties: Ties | None = None,
 ) -> Searched:
     """As `relu_split.search`; "stuck" with a reason where the program would be too large.  `ties` are asked where the margin is nearly 0."""
-    root = root or root_of(net, rows, deadline, progress, threads)
-    if settled is not None and root.refuted.any():
-        settled(shown(net, rows, root))
-    tree.settle(tree.roots[root.refuted], How.BOUNDS)
-    left = np.flatnonzero(~root.refuted)
+    presolved = presolved or presolve(net, rows, deadline, progress, threads)
+    if on_refuted is not None and presolved.refuted.any():
+        on_refuted(presolve_leaves(net, rows, presolved))
+    tree.settle(tree.roots[presolved.refuted], How.BOUNDS)
+    left = np.flatnonzero(~presolved.refuted)
     if not len(left):
         return Searched("done", 1)
     progress("writing the linear program")
     try:
-        written = program(net, root.box, rows, np.flatnonzero(np.isin(rows.owner, left)))
-        if settled is None:  # the format of proofs has no such lines
-            written = strengthened(net, rows, root.box, written, left, deadline, progress)
+        written = linear_program(net, presolved.box, rows, np.flatnonzero(np.isin(rows.owner, left)))
+        if on_refuted is None:  # the format of proofs has no such lines
+            written = strengthened(net, rows, presolved.box, written, left, deadline, progress)
     except (Unsupported, MemoryError):
         return Searched("stuck", 0, TOO_LARGE)
-    programs = _Programs(net, rows, root, written, accept, deadline, tree, settled, ties)
+    programs = _Programs(net, rows, presolved, written, accept, deadline, tree, on_refuted, ties)
     count = len(left)
     first = _Nodes(
         np.zeros((count, len(written.neuron)), dtype=np.int8),
@@ -100,13 +100,13 @@ def search(
 @dataclass(eq=False)
 class _Programs:
     net: FloatNetwork
-    rows: Rows
-    root: Root
-    program: Program
+    rows: UnsafeRows
+    presolved: Presolved
+    program: LinearProgram
     accept: Callable[[np.ndarray], bool]
     deadline: float
     tree: Tree
-    settled: Settled | None
+    on_refuted: OnRefuted | None
     ties: Ties | None
     own: threading.local = field(default_factory=threading.local)
 
@@ -115,29 +115,29 @@ class _Programs:
         self.usual_loss = self._usual_loss()
 
     def _usual_loss(self) -> np.ndarray:
-        """(open,): what every neuron costs on the whole box, for parts about which HiGHS has nothing to say."""
+        """(open,): what every neuron costs on the whole box, for subdomains about which HiGHS has nothing to say."""
         some = self.program.rows[:MOST_ROWS]
-        start, functions = self.rows.start(some), fresh(self.net, self.root.box, len(some))
-        found, layers = one_bound(self.net, start, self.root.box, functions)
-        return losses(self.net, found.replaced, layers).max(axis=0)[self.program.neuron]
+        start, functions = self.rows.start(some), fresh(self.net, self.presolved.box, len(some))
+        found, relaxations = one_bound(self.net, start, self.presolved.box, functions)
+        return losses(self.net, found.replaced, relaxations).max(axis=0)[self.program.neuron]
 
     @property
-    def relaxation(self) -> Relaxation:
+    def solver(self) -> LpSolver:
         """The thread's own."""
-        if not hasattr(self.own, "relaxation"):
-            self.own.relaxation = relaxation_of(self.net, self.rows, self.program)
-        return self.own.relaxation
+        if not hasattr(self.own, "solver"):
+            self.own.solver = solver_of(self.net, self.rows, self.program)
+        return self.own.solver
 
     def step(self, nodes: _Nodes) -> tuple[_Nodes | None, str]:
         solved = []
         if self.ties is not None:
             self.ties.earn(len(nodes))
         for n in range(len(nodes)):
-            solved.append(self.relaxation.solve(nodes.phase[n], int(nodes.polyhedron[n]), self.deadline))
+            solved.append(self.solver.solve(nodes.phase[n], int(nodes.polyhedron[n]), self.deadline))
             self._learn(nodes, n, solved[-1].margin)
             if (
                 nodes.split[n] < 0 and solved[-1].factors is None
-            ):  # nothing is known of the whole box: nothing will be of parts
+            ):  # nothing is known of the whole box: nothing will be of subdomains
                 return None, "stuck"
         negative = np.array([s.factors is not None and s.margin < 0 for s in solved])
         open_ = np.ones(len(nodes), dtype=bool)
@@ -162,27 +162,27 @@ class _Programs:
 
     def _refuted(self, nodes: _Nodes, solved: list[Solved]) -> np.ndarray:
         """(nodes,): which are proved to be safe."""
-        factors, prices, phase = (
+        factors, duals, phase = (
             np.zeros((len(nodes), size)) for size in (len(self.rows), self.net.count, self.net.count)
         )
         factors[:, self.program.rows] = [s.factors for s in solved]
-        prices[:, self.program.neuron] = [s.prices for s in solved]
+        duals[:, self.program.neuron] = [s.duals for s in solved]
         phase[:, self.program.neuron] = nodes.phase
         weights = np.array([s.cuts for s in solved])
-        wide, first = {}, 0
+        planes, first = {}, 0
         for k, cuts in self.program.cuts.items():
-            wide[k] = cuts.weighed(weights[:, first : first + len(cuts)])
+            planes[k] = cuts.weighed(weights[:, first : first + len(cuts)])
             first += len(cuts)
         found, functions = proved_bounds(
-            self.net, self.rows, self.root.box, factors, prices, phase.astype(np.int8), wide
+            self.net, self.rows, self.presolved.box, factors, duals, phase.astype(np.int8), planes
         )
         safe = np.asarray(found.bound < 0)
         done = np.flatnonzero(safe)
         self.tree.settle(nodes.node[done], How.BOUNDS)
-        if self.settled is not None and len(done):
+        if self.on_refuted is not None and len(done):
             f = functions[done]
-            self.settled(
-                Shown(
+            self.on_refuted(
+                RefutedLeaves(
                     nodes.polyhedron[done],
                     self.rows.within(factors[done], nodes.polyhedron[done]),
                     f.phase,
@@ -198,7 +198,7 @@ class _Programs:
             abs(solved.margin) > TIE * self.program.size and (nodes.phase[n] == 0).any()
         ):
             return ""
-        phase, box = np.zeros(self.net.count, dtype=np.int8), self.root.box
+        phase, box = np.zeros(self.net.count, dtype=np.int8), self.presolved.box
         phase[self.program.neuron] = nodes.phase[n]
         said = self.ties.ask(None, (phase, box.lower[0], box.upper[0]), [int(nodes.polyhedron[n])])
         if said == "safe":
@@ -224,7 +224,7 @@ class _Programs:
 
     def _look(self, phase: np.ndarray, polyhedron: int) -> Callable[[int, int], float]:
         def look(neuron: int, side: int) -> float:
-            return self.relaxation.look(_with(phase, neuron, side), polyhedron, self.deadline)
+            return self.solver.look(_with(phase, neuron, side), polyhedron, self.deadline)
 
         return look
 

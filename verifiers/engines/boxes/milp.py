@@ -14,12 +14,12 @@ import numpy as np
 from ....common.clock import now
 from ....common.errors import Unsupported
 from ...bounds.floats import FloatNetwork
-from ...bounds.presolve import Root, root_of
-from ...bounds.rows import Rows
+from ...bounds.presolve import Presolved, presolve
+from ...bounds.unsafe_rows import UnsafeRows
 from ...evidence import How
-from .linear_program import Program, program
+from ..branch_and_bound import Cancelled, Searched
+from .linear_program import LinearProgram, linear_program
 from .tree import Tree
-from .work import Cancelled, Searched
 
 GOOD_ENOUGH = 0.5  # of the best possible margin: the first good point will do
 UNCONFIRMED = "HiGHS proposes points that no exact replay confirms"
@@ -27,24 +27,24 @@ UNCONFIRMED = "HiGHS proposes points that no exact replay confirms"
 
 def search(
     net: FloatNetwork,
-    rows: Rows,
+    rows: UnsafeRows,
     accept: Callable[[np.ndarray], bool],
     deadline: float,
     tree: Tree,
     progress: Callable[[str], None] = lambda text: None,
-    root: Root | None = None,
+    presolved: Presolved | None = None,
 ) -> Searched:
-    """What it settles is settled by HiGHS's word, but for the polyhedra that the bounds of `root` refute."""
-    root = root or root_of(net, rows, deadline, progress)
-    tree.settle(tree.roots[root.refuted], How.BOUNDS)
-    left = np.flatnonzero(~root.refuted)
+    """What it settles is settled by HiGHS's word, but for the polyhedra that the bounds of `presolved` refute."""
+    presolved = presolved or presolve(net, rows, deadline, progress)
+    tree.settle(tree.roots[presolved.refuted], How.BOUNDS)
+    left = np.flatnonzero(~presolved.refuted)
     reason = ""
     for done, polyhedron in enumerate(left):
         progress(f"HiGHS: {done} of {len(left)} polyhedra")
         if now() > deadline:
             return Searched("timeout", done)
         try:
-            written = program(net, root.box, rows, np.flatnonzero(rows.owner == polyhedron))
+            written = linear_program(net, presolved.box, rows, np.flatnonzero(rows.owner == polyhedron))
         except Unsupported as error:
             return Searched("stuck", done, str(error))
         status, point = _solve(
@@ -65,7 +65,7 @@ def search(
     return Searched("stuck" if reason else "done", len(left), reason)
 
 
-def _solve(p: Program, deadline: float, look: Callable[[], None]) -> tuple[str, np.ndarray | None]:
+def _solve(p: LinearProgram, deadline: float, look: Callable[[], None]) -> tuple[str, np.ndarray | None]:
     """A point of the inputs with a margin of at least 0, or what HiGHS says.  `look` may raise Cancelled."""
     import highspy
     from scipy.sparse import csr_array, hstack, vstack

@@ -15,8 +15,8 @@ import numpy as np
 
 from ....common.clock import now
 from ...evidence import Lost, Tiling
+from ..branch_and_bound import Cancelled, Searched
 from .tree import Tree
-from .work import Cancelled, Searched
 
 Progress = Callable[[str], None]
 LATE = 0.2  # seconds after the deadline: who has not looked up by then is not waited for (process.py waits a little longer)
@@ -25,7 +25,7 @@ LOOK = 0.05
 
 @dataclass(frozen=True)
 class Entrant:
-    """`search` is given a `progress`, and a tree for the parts that it settles; it begins so many seconds after the first, or when nobody is running."""
+    """`search` is given a `progress`, and a tree for the subdomains that it settles; it begins so many seconds after the first, or when nobody is running."""
 
     name: str
     search: Callable[[Progress, Tree], Searched]
@@ -36,7 +36,7 @@ class Entrant:
 class Ended:
     """`found`: None where the race was decided by another one, or the time was over.
 
-    `evidence`: its parts tile the box; `decides`: it found something, or that evidence counts.
+    `evidence`: its subdomains tile the box; `decides`: it found something, or that evidence counts.
     """
 
     entrant: Entrant
@@ -57,15 +57,15 @@ def race(
 ) -> list[Ended]:
     """All that began; the last one decided it, if anybody did.  What a search raises is raised here.
 
-    The question is whether so many unsafe `polyhedra` are empty on a box.  That they are is concluded here, from the parts that an entrant has settled:
-    what it says of itself is no evidence.  `word`: a solver's word about some of them counts.  Raises Lost where parts are missing.
+    The question is whether so many unsafe `polyhedra` are empty on a box.  That they are is concluded here, from the subdomains that an entrant has settled:
+    what it says of itself is no evidence.  `word`: a solver's word about some of them counts.  Raises Lost where subdomains are missing.
     """
     trees = [Tree(polyhedra) for _ in entrants]
 
     def ended_with(i: int, found: Searched, began: float) -> Ended:
         evidence = trees[i].tiling()
         if evidence is None and found.status == "done":
-            raise Lost(f"{entrants[i].name} is done, and has not settled all parts")
+            raise Lost(f"{entrants[i].name} is done, and has not settled all subdomains")
         decides = found.status == "found" or (evidence is not None and (word or not evidence.by_word))
         return Ended(entrants[i], found, began, now() - began, evidence, decides)
 

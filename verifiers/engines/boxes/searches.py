@@ -1,4 +1,4 @@
-"""Which searches take part in the question whether a case is safe, and in what order.
+"""Which searches take subdomain in the question whether a case is safe, and in what order.
 
 Between `decide.py` and `race.py`.  Cutting the box or splitting ReLUs begins, for what is easy is over before a program is written; the tree
 of linear programs comes soon after it, and HiGHS with the whole question as one mixed-integer program when it takes longer.
@@ -12,16 +12,16 @@ from collections.abc import Callable
 import numpy as np
 
 from ...bounds.floats import FloatNetwork
-from ...bounds.presolve import Root, root_of
-from ...bounds.rows import Rows
+from ...bounds.presolve import Presolved, presolve
+from ...bounds.unsafe_rows import UnsafeRows
+from ..branch_and_bound import Searched
 from ..exact.ties import Ties
 from . import input_split, lp_split, milp, relu_split
 from .search_race import Ended, Entrant, Progress, race
 from .tree import Tree
-from .work import Searched
 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
-MOST_SHARES = 2**24  # of neurons and inputs: what cutting the box keeps for every part
+MOST_SHARES = 2**24  # of neurons and inputs: what cutting the box keeps for every subdomain
 LP_AFTER, LP_AFTER_FEW, MILP_AFTER = 0.1, 5.0, 5.0  # seconds
 FEWER_INPUTS = 8  # up to here programs have not been seen to win (docs/theory/branch-and-bound.md)
 MILP_THREADS = 3  # below that it would take the time of those who can prove something
@@ -38,7 +38,7 @@ def free_inputs(net: FloatNetwork) -> int:
 
 def searched(
     net: FloatNetwork,
-    rows: Rows,
+    rows: UnsafeRows,
     accept: Callable[[np.ndarray], bool],
     deadline: float,
     progress: Progress,
@@ -53,21 +53,21 @@ def searched(
     late = few and free_inputs(net) <= FEWER_INPUTS
     for_lp = max(1, threads // 2) if racing else threads
     for_split = threads if late or not racing else max(1, threads - for_lp)
-    known: list[Root] = []
+    known: list[Presolved] = []
     alone = threading.Lock()
 
-    def root(progress: Progress) -> Root:
+    def presolved(progress: Progress) -> Presolved:
         """Once for all."""
         with alone:
             if not known:
-                known.append(root_of(net, rows, deadline, progress, threads))
+                known.append(presolve(net, rows, deadline, progress, threads))
             return known[0]
 
     def split(progress: Progress, tree: Tree) -> Searched:
         found = Searched("stuck")
         if not few:
             found = relu_split.search(
-                net, rows, accept, deadline, tree, progress, for_split, root=root(progress)
+                net, rows, accept, deadline, tree, progress, for_split, presolved=presolved(progress)
             )
         if found.status == "stuck":  # with many inputs too: the last resort
             tree.reset()
@@ -76,11 +76,11 @@ def searched(
 
     def lp(progress: Progress, tree: Tree) -> Searched:
         return lp_split.search(
-            net, rows, accept, deadline, tree, progress, for_lp, root=root(progress), ties=ties
+            net, rows, accept, deadline, tree, progress, for_lp, presolved=presolved(progress), ties=ties
         )
 
     def whole(progress: Progress, tree: Tree) -> Searched:
-        return milp.search(net, rows, accept, deadline, tree, progress, root=root(progress))
+        return milp.search(net, rows, accept, deadline, tree, progress, presolved=presolved(progress))
 
     there = {
         "split": Entrant("split-inputs" if few else "split-relus", split),

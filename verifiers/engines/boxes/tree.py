@@ -1,8 +1,8 @@
-"""Accounts for the parts of a case's box: which were split, which are settled, and which are open.
+"""Accounts for the subdomains of a case's box: which were split, which are settled, and which are open.
 
-After `evidence.py`, beneath the searches and the race.  A `Tree` is made outside of the engine, which can do three things with a part: split it in two
+After `evidence.py`, beneath the searches and the race.  A `Tree` is made outside of the engine, which can do three things with a subdomain: split it in two
 (`halves.py`, the only place that does, makes halves that cover it), settle it, or leave it open.  What an engine says of itself ("done") is
-nothing; `Tree.tiling` gives evidence when no part is open, and nothing else does.  A byte for every part that there ever was.
+nothing; `Tree.tiling` gives evidence when no subdomain is open, and nothing else does.  A byte for every subdomain that there ever was.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ OPEN, SPLIT, JOINED = 0, 254, 255
 
 
 class Tree:
-    """The parts of one case's box, as numbered nodes: open, split, or settled.  Threads may share it."""
+    """The subdomains of one case's box, as numbered nodes: open, split, or settled.  Threads may share it."""
 
     def __init__(self, polyhedra: int) -> None:
         if polyhedra < 1:
@@ -47,19 +47,19 @@ class Tree:
             return int(self._more(1)[0])
 
     def split(self, nodes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Two children for each.  For `halves.py`, which says what parts they stand for."""
+        """Two children for each.  For `halves.py`, which says what subdomains they stand for."""
         with self._alone:
             self._close(nodes, SPLIT)
             both = self._more(2 * len(nodes))
             return both[: len(nodes)], both[len(nodes) :]
 
     def settle(self, nodes: np.ndarray, how: How) -> None:
-        """These parts hold no counterexample."""
+        """These subdomains hold no counterexample."""
         with self._alone:
             self._close(nodes, How(how))
 
     def tiling(self) -> Tiling | None:
-        """None while a part is open."""
+        """None while a subdomain is open."""
         with self._alone:
             counts = np.bincount(self._state[: self._count], minlength=256).tolist()
         if counts[OPEN]:
@@ -77,7 +77,7 @@ class Tree:
             or (self._state[nodes] != OPEN).any()
             or len(np.unique(nodes)) != len(nodes)
         ):
-            raise Lost("a part is split or settled twice, or was never there")
+            raise Lost("a subdomain is split or settled twice, or was never there")
         self._state[nodes] = state
 
     def _more(self, count: int) -> np.ndarray:

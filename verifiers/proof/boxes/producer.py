@@ -19,18 +19,18 @@ from ....common.errors import Unsupported
 from ....models.claims.property import Case, Property
 from ....models.network.network import Network, integer_array
 from ...bounds import box_bounds as bounds
-from ...bounds.box_bounds import Parts, Tightened, losses
+from ...bounds.box_bounds import BoxSubdomains, Tightened, losses
 from ...bounds.clip import promising_factors
 from ...bounds.floats import FloatNetwork, float_network
-from ...bounds.multipliers import Shown
-from ...bounds.presolve import root_of
-from ...bounds.rows import Rows
+from ...bounds.presolve import presolve
+from ...bounds.refuted_leaves import RefutedLeaves
+from ...bounds.unsafe_rows import UnsafeRows
 from ...engines.boxes import lp_split, relu_split
 from ...engines.boxes.input_split import FEW_OPEN, blamed_inputs, weakest_rows
 from ...engines.boxes.search_race import Entrant, decided, race
 from ...engines.boxes.searches import LP_AFTER, few_inputs
 from ...engines.boxes.tree import Tree
-from ...engines.boxes.work import Searched
+from ...engines.branch_and_bound import Searched
 from ..format import BOX_FORMAT
 from ..lines import Phases
 from .bounds import ONE, BoxNetwork, Region, box_network, tightened
@@ -88,7 +88,7 @@ class _Open:
     """A part that has to be written: `parts`, the same in floats; `done`: polyhedra that are shown to be empty around it."""
 
     region: Region
-    parts: Parts
+    parts: BoxSubdomains
     done: frozenset[int]
     depth: int
 
@@ -106,7 +106,7 @@ class _Case:
 
     def __post_init__(self) -> None:
         self.net: FloatNetwork = float_network(self.network, self.case.lower, self.case.upper)
-        self.rows = Rows.of(self.net, self.case.unsafe)
+        self.rows = UnsafeRows.of(self.net, self.case.unsafe)
         self.unsafe: list[Unsafe] = [
             unsafe(p, self.network.input_size, self.network.output_size) for p in self.case.unsafe
         ]
@@ -140,7 +140,7 @@ class _Case:
     # -- cutting inputs -------------------------------------------------------------------------------------------
 
     def _by_inputs(self, region: Region) -> Iterator[Line]:
-        stack = [_Open(region, Parts.whole(self.net), frozenset(), 0)]
+        stack = [_Open(region, BoxSubdomains.whole(self.net), frozenset(), 0)]
         while stack:
             self.in_time()
             part = stack.pop()
@@ -155,8 +155,10 @@ class _Case:
     def _part(self, part: _Open) -> tuple[Line, list[_Open]]:
         parts, region, done = part.parts, part.region, part.done
         known = bounds.tightened(self.net, parts, share=True)
-        bound, found = self.rows.bound(self.net, parts, known.layers)
-        other_bound, other = self.rows.bound(self.net, parts, {k: v.flat() for k, v in known.layers.items()})
+        bound, found = self.rows.bound(self.net, parts, known.relaxations)
+        other_bound, other = self.rows.bound(
+            self.net, parts, {k: v.flat() for k, v in known.relaxations.items()}
+        )
         forms = [(bound[0], found.inputs, found.offset), (other_bound[0], other.inputs, other.offset)]
         likely = {
             p: some
@@ -203,7 +205,7 @@ class _Case:
         return line, [_Open(left, off, done, part.depth + 1), _Open(right, on, done, part.depth + 1)]
 
     def _candidates(
-        self, parts: Parts, p: int, forms: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
+        self, parts: BoxSubdomains, p: int, forms: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
     ) -> list[tuple[np.ndarray, bool]]:
         """(factors, whether lower lines are flat) of what is negative as far as floats tell; the lowest first."""
         a, b = int(self.rows.first[p]), int(self.ends[p])
@@ -230,11 +232,13 @@ class _Case:
         return None
 
     def _cut(
-        self, region: Region, parts: Parts, known: Tightened, steep: np.ndarray, replaced: np.ndarray
+        self, region: Region, parts: BoxSubdomains, known: Tightened, steep: np.ndarray, replaced: np.ndarray
     ) -> tuple[int, float] | None:
         """The input that costs the weakest row most, and its middle; None where there is none to cut."""
         assert known.share is not None
-        by_input, middle = blamed_inputs(parts, steep, losses(self.net, replaced, known.layers), known.share)
+        by_input, middle = blamed_inputs(
+            parts, steep, losses(self.net, replaced, known.relaxations), known.share
+        )
         i = int(by_input[0].argmax())
         value = float(middle[0, i])
         low, high = (Fraction(int(end[i]), 1 << 64) for end in (region.low, region.high))
@@ -242,7 +246,7 @@ class _Case:
 
     # -- phases of ReLUs --------------------------------------------------------------------------------------------
 
-    def _phases_of(self, region: Region, parts: Parts, done: frozenset[int]) -> list[Any] | None:
+    def _phases_of(self, region: Region, parts: BoxSubdomains, done: frozenset[int]) -> list[Any] | None:
         """Leaves of one part, where splitting its ReLUs shows it soon."""
         net = float_network(
             self.network, *([Fraction(float(v)) for v in ends[0]] for ends in (parts.low, parts.high))
@@ -255,9 +259,9 @@ class _Case:
     ) -> tuple[list[Any], list[Any]] | None:
         """Bounds and leaves that show the region, on which the checker has bounded all ReLUs; None where they do not."""
         going = [p for p in range(len(self.unsafe)) if p not in done]
-        rows = Rows.of(net, [self.case.unsafe[p] for p in going])
-        parts = Parts.whole(net)
-        usual, _ = rows.bound(net, parts, bounds.tightened(net, parts).layers)
+        rows = UnsafeRows.of(net, [self.case.unsafe[p] for p in going])
+        parts = BoxSubdomains.whole(net)
+        usual, _ = rows.bound(net, parts, bounds.tightened(net, parts).relaxations)
         for share in MARGINS:  # the checker rounds more coarsely than floats do
             asked = replace(rows, constant=rows.constant + share * np.abs(usual[0]))
             found = self._phases_once(net, asked, deadline)
@@ -278,15 +282,15 @@ class _Case:
         return None
 
     def _phases_once(
-        self, net: FloatNetwork, rows: Rows, deadline: float
-    ) -> tuple[list[tuple[int, int, np.ndarray]], list[Shown]] | None:
+        self, net: FloatNetwork, rows: UnsafeRows, deadline: float
+    ) -> tuple[list[tuple[int, int, np.ndarray]], list[RefutedLeaves]] | None:
         entries: list[tuple[int, int, np.ndarray]] = []
 
         def optimised(neurons: np.ndarray, sign: int, below: np.ndarray) -> None:
             entries.extend((int(j), sign, b) for j, b in zip(neurons, below, strict=True))
 
-        root = root_of(net, rows, deadline, self.progress, self.threads, optimised)
-        leaves: dict[str, list[Shown]] = {name: [] for name in SEARCHES}
+        presolved = presolve(net, rows, deadline, self.progress, self.threads, optimised)
+        leaves: dict[str, list[RefutedLeaves]] = {name: [] for name in SEARCHES}
 
         def entrant(name: str) -> Entrant:
             search, after = SEARCHES[name]
@@ -301,8 +305,8 @@ class _Case:
                     tree,
                     progress,
                     each,
-                    settled=leaves[name].append,
-                    root=root,
+                    on_refuted=leaves[name].append,
+                    presolved=presolved,
                 )
 
             return Entrant(name, run, after)
@@ -318,7 +322,7 @@ class _Case:
         """Lower slopes in the checker's units; where a ReLU is not open it does not matter, and the default stands."""
         return np.where(region.phase == 0, np.rint(below * ONE).astype(np.int64), region.defaults[0])
 
-    def _leaves(self, region: Region, going: Sequence[int], some: Shown) -> Iterator[Leaf]:
+    def _leaves(self, region: Region, going: Sequence[int], some: RefutedLeaves) -> Iterator[Leaf]:
         for f in range(len(some)):
             p = going[int(some.polyhedron[f])]
             own = self.unsafe[p]

@@ -25,12 +25,12 @@ from ....common.files import read_file
 from ....models.claims.property import Case, Polyhedron, Property, Row
 from ....models.claims.vnnlib import read_vnnlib
 from ....models.network.network import Network, Relu
-from ...bounds.box_bounds import Parts, tightened
+from ...bounds.box_bounds import BoxSubdomains, tightened
 from ...bounds.floats import FloatNetwork, float_network
-from ...bounds.multipliers import Shown
 from ...bounds.presolve import optimise_neurons
-from ...bounds.rows import Rows
-from ...bounds.slopes import Functions, descend, usual_slopes
+from ...bounds.refuted_leaves import RefutedLeaves
+from ...bounds.slopes import NeuronStates, descend, usual_slopes
+from ...bounds.unsafe_rows import UnsafeRows
 from ...boxes.answer import Step
 from ...engines.boxes import relu_split
 from ...engines.boxes.tree import Tree
@@ -126,7 +126,7 @@ def _tree(
     closed = tuple(map(_scaled, polyhedron))
     found: list[Pattern] = []
 
-    def settled(leaves: Shown) -> None:
+    def settled(leaves: RefutedLeaves) -> None:
         found.extend(tuple(int(p) * (j + 1) for j, p in enumerate(row) if p) for row in leaves.phase)
 
     def refuted(points: np.ndarray) -> bool:
@@ -134,7 +134,7 @@ def _tree(
 
     tree = Tree(1)
     result = relu_split.search(
-        net, Rows.of(net, [closed]), refuted, deadline, tree, progress, threads, settled
+        net, UnsafeRows.of(net, [closed]), refuted, deadline, tree, progress, threads, settled
     )
     if result.status == "timeout":
         raise TimeoutError("out of time while splitting ReLUs")
@@ -240,12 +240,12 @@ def check(
         raise Rejected(f"it speaks of {neurons} ReLUs, the network has {net.count}")
     if not covers(leaves):
         raise Rejected("its leaves do not cover all phases")
-    box = Parts.whole(net)
+    box = BoxSubdomains.whole(net)
     with np.errstate(all="ignore"):
         tightened(net, box)
         optimise_neurons(net, box, deadline, progress)
         for polyhedron in _closed(case).unsafe:
-            rows = Rows.of(net, [polyhedron])
+            rows = UnsafeRows.of(net, [polyhedron])
             for start in range(0, len(leaves), BATCH):
                 if now() > deadline:
                     raise LimitReached("out of time")
@@ -292,7 +292,7 @@ def _scaled(row: Row) -> Row:
     return Row(x, y, row.constant / by)
 
 
-def _shown(net: FloatNetwork, box: Parts, rows: Rows, leaves: Sequence[Pattern]) -> None:
+def _shown(net: FloatNetwork, box: BoxSubdomains, rows: UnsafeRows, leaves: Sequence[Pattern]) -> None:
     """Some row of the polyhedron is negative on each leaf, or the leaf is empty."""
     count = len(leaves)
     lower, upper = (np.repeat(v, count, axis=0) for v in (box.lower, box.upper))
@@ -309,7 +309,7 @@ def _shown(net: FloatNetwork, box: Parts, rows: Rows, leaves: Sequence[Pattern])
         if not len(open_):
             return
         l, u = lower[open_], upper[open_]
-        functions = Functions(l, u, phase[open_], usual_slopes(l, u), np.zeros(l.shape))
+        functions = NeuronStates(l, u, phase[open_], usual_slopes(l, u), np.zeros(l.shape))
         found, _ = descend(net, rows.start(np.full(len(open_), r)), box, functions, STEPS)
         open_ = open_[~(found.bound < 0)]
     if len(open_):

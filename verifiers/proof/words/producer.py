@@ -19,9 +19,9 @@ from ....models.claims.word_claim import WordClaim
 from ....models.network.float32 import exact_in_float32
 from ....models.network.network import Relu, integer_array
 from ...bounds.word_bounds import STEP, Multipliers
-from ...engines.bab.cells import Leaf
+from ...engines.bab.cells import SettledNode
 from ...engines.bab.leaves import Spooled
-from ...engines.bab.search import Options, Search
+from ...engines.bab.search import LabelSearch, Options
 from ..format import FORMAT, Rejected, TooMuch
 from .checker import RUN
 from .minimise import Settled, minimised
@@ -129,7 +129,7 @@ class _Label:
             yield {"label": self.label, "by": "parts", "bounds": []}
             yield {"closed": [], "cut": None}
             return
-        search = Search(
+        search = LabelSearch(
             queries, Options(cut_states=self.language.deterministic, attack=False), closed=Spooled()
         )
         if not self._searched(search, min(self.deadline, time.monotonic() + PATIENCE)):
@@ -158,7 +158,7 @@ class _Label:
         if time.monotonic() > self.deadline:
             raise TimeoutError("out of time while proving")
 
-    def _searched(self, search: Search, deadline: float) -> bool:
+    def _searched(self, search: LabelSearch, deadline: float) -> bool:
         name = self.claim.decision.labels[self.label]
         outcome = search.run(
             deadline,
@@ -173,12 +173,12 @@ class _Label:
         return outcome.proved
 
     def _written(
-        self, search: Search, built: Built, numbers: list[int], until: float
+        self, search: LabelSearch, built: Built, numbers: list[int], until: float
     ) -> Iterator[dict[str, Any]]:
         """Part by part, as the checker will go through them, with its bounds."""
         language, k = self.language, len(built.lower)
         root, entries = whole(language, built), []
-        for row, sign, multipliers in search.root_bounds:
+        for row, sign, multipliers in search.presolve_bounds:
             bound = _bound(row, sign, (), multipliers)
             entries.append(
                 [row, sign, _changes(bound.below, root.defaults[0]), _changes(bound.above, root.defaults[1])]
@@ -244,7 +244,7 @@ def _queries(
     return queries, numbers
 
 
-def _evidence(leaf: Leaf, k: int, numbers: list[int]) -> Bound | None:
+def _evidence(leaf: SettledNode, k: int, numbers: list[int]) -> Bound | None:
     return (
         None
         if leaf.multipliers is None

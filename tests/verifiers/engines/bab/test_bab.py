@@ -19,13 +19,13 @@ from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.engines.bab.cells import Cell
 from relucid.verifiers.engines.bab.record import covers, read_record, write_record
-from relucid.verifiers.engines.bab.search import Options, Search
+from relucid.verifiers.engines.bab.search import LabelSearch, Options
 
-SMALL_STEPS = Options(attack=False, optimise=False, cell_nodes=0, functions=4, root_iterations=0)
+SMALL_STEPS = Options(attack=False, optimise=False, cell_nodes=0, functions=4, presolve_iterations=0)
 VARIANTS = {
     "default": Options(),
     "words at once": SMALL_STEPS,
-    "no attack, no iterations": Options(attack=False, iterations=0, root_iterations=0, functions=2),
+    "no attack, no iterations": Options(attack=False, iterations=0, presolve_iterations=0, functions=2),
     "ReLUs only until they run out": Options(attack=False, split_words=False),
     "words only": Options(attack=False, split_relus=False),
     "one candidate": Options(attack=False, candidates=1, cell_nodes=1),
@@ -73,7 +73,7 @@ def test_right_whatever_is_switched_off(variant: str) -> None:
     for asked, words, wrong in CASES:
         if not VARIANTS[variant].split_words and asked[0].count > 6:
             continue  # 2**k phases
-        search = Search(asked, VARIANTS[variant])
+        search = LabelSearch(asked, VARIANTS[variant])
         outcome = search.run(soon())
         if wrong:
             assert outcome.words and set(outcome.words) <= wrong
@@ -82,7 +82,7 @@ def test_right_whatever_is_switched_off(variant: str) -> None:
             assert not outcome.words and outcome.proved and search.proved_inputs() == len(words)
 
 
-def cell_words(search: Search, cell: Cell) -> set[tuple[int, ...]]:
+def cell_words(search: LabelSearch, cell: Cell) -> set[tuple[int, ...]]:
     language = search.language
     runs = [((), (s,)) for s in range(language.layer_sizes[0])]
     for layer in language.edges:
@@ -98,7 +98,7 @@ def cell_words(search: Search, cell: Cell) -> set[tuple[int, ...]]:
 def test_open_cells_share_no_word_and_hold_every_violation() -> None:
     looked = 0
     for asked, words, wrong in CASES:
-        search = Search(asked, SMALL_STEPS)
+        search = LabelSearch(asked, SMALL_STEPS)
         words_found = search._start()
         while not words_found and search.heap:
             parts = [cell_words(search, cell) for cell in search.open_cells()]
@@ -112,7 +112,7 @@ def test_open_cells_share_no_word_and_hold_every_violation() -> None:
 
 def test_words_that_are_blocked_are_not_found_again() -> None:
     for asked, _, wrong in CASES[:60]:
-        search, found = Search(asked), set()
+        search, found = LabelSearch(asked), set()
         while (outcome := search.run(soon())).words:
             assert set(outcome.words) <= wrong - found
             found |= set(outcome.words)
@@ -124,7 +124,7 @@ def records() -> list[tuple[list[Dense], set[tuple[int, ...]], dict]]:
     """Records of searches that were stopped after some steps, as they come out of a file."""
     out = []
     for number, (asked, _, wrong) in enumerate(CASES):
-        search = Search(asked, SMALL_STEPS)
+        search = LabelSearch(asked, SMALL_STEPS)
         search._start()
         for _ in range(number % 4):
             if search.started and search.heap and search._step():
@@ -140,7 +140,7 @@ RECORDS = records()
 def test_a_search_goes_on_from_its_record() -> None:
     went_on = 0
     for asked, wrong, record in RECORDS:
-        search = Search(asked, SMALL_STEPS)
+        search = LabelSearch(asked, SMALL_STEPS)
         read_record(search, record, "file")
         went_on += bool(record["open"])
         assert json.loads(json.dumps(write_record(search)))["cuts"] == record["cuts"]
@@ -200,7 +200,7 @@ def damaged(record: dict, rng: random.Random) -> dict:
 def test_a_record_that_was_changed_never_proves_what_is_false() -> None:
     rng, refused = random.Random(0), 0
     for asked, wrong, record in itertools.chain.from_iterable([RECORDS] * 4):
-        search = Search(asked, SMALL_STEPS)
+        search = LabelSearch(asked, SMALL_STEPS)
         try:
             read_record(search, damaged(record, rng), "file")
         except InputError as error:
@@ -217,12 +217,12 @@ def test_a_record_of_another_claim_never_proves_what_is_false() -> None:
     finished = []
     for asked, _, wrong in CASES:
         if not wrong:
-            search = Search(asked, SMALL_STEPS)
+            search = LabelSearch(asked, SMALL_STEPS)
             assert search.run(soon()).proved
             finished.append(json.loads(json.dumps(write_record(search))))
     for asked, _, wrong in CASES:
         for record in rng.sample(finished, 6):
-            search = Search(asked, SMALL_STEPS)
+            search = LabelSearch(asked, SMALL_STEPS)
             try:
                 read_record(search, record, "file")
             except InputError:
@@ -245,7 +245,7 @@ def test_a_record_of_another_claim_never_proves_what_is_false() -> None:
 )
 def test_garbage_is_refused(garbage: object) -> None:
     with pytest.raises(InputError, match="checkpoint"):
-        read_record(Search(CASES[0][0]), garbage, "file")
+        read_record(LabelSearch(CASES[0][0]), garbage, "file")
 
 
 def test_coverage_of_phase_trees() -> None:
@@ -259,7 +259,7 @@ def test_coverage_of_phase_trees() -> None:
 def test_the_same_seed_does_the_same() -> None:
     runs = []
     for _ in range(2):
-        search = Search(CASES[3][0], SMALL_STEPS, seed=5)
+        search = LabelSearch(CASES[3][0], SMALL_STEPS, seed=5)
         outcome = search.run(soon())
         runs.append((outcome.words, search.progress, write_record(search) if search.started else None))
     assert runs[0] == runs[1]
@@ -270,10 +270,14 @@ def test_an_interrupt_loses_nothing(monkeypatch: pytest.MonkeyPatch, words: bool
     """Ctrl-C in the middle of a step: what the step had taken is still open."""
     interrupted = 0
     for asked, _, wrong in CASES:
-        search = Search(
+        search = LabelSearch(
             asked,
             Options(
-                attack=False, optimise=False, cell_nodes=0 if words else 99, functions=4, root_iterations=0
+                attack=False,
+                optimise=False,
+                cell_nodes=0 if words else 99,
+                functions=4,
+                presolve_iterations=0,
             ),
         )
         search._start()
@@ -281,7 +285,7 @@ def test_an_interrupt_loses_nothing(monkeypatch: pytest.MonkeyPatch, words: bool
             continue
         before = {cell.number for cell in search.open_cells()}
         with monkeypatch.context() as patch:
-            patch.setattr(Search, "_minimised", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(LabelSearch, "_minimised", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 search._step()
         interrupted += 1

@@ -21,7 +21,7 @@ from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.verdict import Proved, Refuted
 
 HARD = CORPUS / "clamped_6" / "claim.toml"
-SMALL_STEPS = Options(attack=False, optimise=False, functions=2, cell_nodes=0, root_iterations=0)
+SMALL_STEPS = Options(attack=False, optimise=False, functions=2, cell_nodes=0, presolve_iterations=0)
 
 
 @pytest.fixture

@@ -7,22 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.verifiers.bounds.word_bounds import STEP, Multipliers
-from relucid.verifiers.engines.bab.cells import Leaf
+from relucid.verifiers.engines.bab.cells import SettledNode
 from relucid.verifiers.engines.bab.leaves import Leaves, Spooled
 
 
-def leaf(rng: np.random.Generator, k: int) -> Leaf:
+def leaf(rng: np.random.Generator, k: int) -> SettledNode:
     phases = tuple((int(j), int(rng.choice([1, -1]))) for j in rng.permutation(k)[: rng.integers(0, k + 1)])
     kind = rng.integers(3)
     if kind < 2:
-        return Leaf(int(rng.integers(k, k + 3)), phases, None, looked=bool(kind))
+        return SettledNode(int(rng.integers(k, k + 3)), phases, None, looked=bool(kind))
     below, above = rng.integers(0, 257, size=(2, k)) * STEP
-    return Leaf(
+    return SettledNode(
         int(rng.integers(k, k + 3)), phases, Multipliers(below, above, rng.integers(0, 2**40, size=k) * STEP)
     )
 
 
-def plain(found: Leaf) -> tuple:
+def plain(found: SettledNode) -> tuple:
     m = found.multipliers
     return (
         found.target,
@@ -50,7 +50,7 @@ def test_what_goes_in_comes_out(seed: int, k: int) -> None:
 
 def test_the_file_is_gone_with_it() -> None:
     spooled = Spooled()
-    spooled.add(0, [Leaf(1, (), None)])
+    spooled.add(0, [SettledNode(1, (), None)])
     file = spooled.file
     file.close()
     with pytest.raises(ValueError, match="closed file"):

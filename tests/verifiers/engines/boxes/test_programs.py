@@ -1,4 +1,4 @@
-"""Linear programs: HiGHS's prices give bounds as good as its own, bounds hold whatever the prices are, and the tree decides what is close."""
+"""Linear programs: HiGHS's duals give bounds as good as its own, bounds hold whatever the duals are, and the tree decides what is close."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from relucid.models.network.network import Relu
 from relucid.verifiers.bounds.cuts import layers_of
 from relucid.verifiers.bounds.dual_bounds import proved_bounds
 from relucid.verifiers.bounds.floats import float_network
-from relucid.verifiers.bounds.presolve import root_of
-from relucid.verifiers.bounds.rows import Rows
+from relucid.verifiers.bounds.presolve import presolve
+from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.engines.boxes import linear_program as program
 from relucid.verifiers.engines.boxes import lp, searches, strengthen
-from relucid.verifiers.engines.boxes.lp import Relaxation, Solved
+from relucid.verifiers.engines.boxes.lp import LpSolver, Solved
 
 
 def soon():
@@ -60,10 +60,10 @@ def lowered(stated, by):
 def parts_of(network, stated):
     case = stated.cases[0]
     net = float_network(network, case.lower, case.upper)
-    rows = Rows.of(net, case.unsafe)
-    root = root_of(net, rows, soon())
-    written = program.program(net, root.box, rows, np.arange(len(rows)))
-    return net, rows, root, written, Relaxation(written, rows.owner, program.cut_units(net, written))
+    rows = UnsafeRows.of(net, case.unsafe)
+    root = presolve(net, rows, soon())
+    written = program.linear_program(net, root.box, rows, np.arange(len(rows)))
+    return net, rows, root, written, LpSolver(written, rows.owner, program.cut_units(net, written))
 
 
 def cut_parts(network, stated):
@@ -72,7 +72,7 @@ def cut_parts(network, stated):
     written = strengthen.strengthened(
         net, rows, root.box, written, np.flatnonzero(~root.refuted), soon(), lambda text: None
     )
-    return net, rows, root, written, Relaxation(written, rows.owner, program.cut_units(net, written))
+    return net, rows, root, written, LpSolver(written, rows.owner, program.cut_units(net, written))
 
 
 def bound_of(net, rows, root, written, solved, phase):
@@ -80,17 +80,17 @@ def bound_of(net, rows, root, written, solved, phase):
     for k, own in written.cuts.items():
         wide[k] = own.weighed(solved.cuts[None, first : first + len(own)])
         first += len(own)
-    factors, prices, phases = (
+    factors, duals, phases = (
         np.zeros((1, len(rows))),
         np.zeros((1, net.count)),
         np.zeros((1, net.count), dtype=np.int8),
     )
-    factors[0, written.rows], prices[0, written.neuron], phases[0, written.neuron] = (
+    factors[0, written.rows], duals[0, written.neuron], phases[0, written.neuron] = (
         solved.factors,
-        solved.prices,
+        solved.duals,
         phase,
     )
-    return proved_bounds(net, rows, root.box, factors, prices, phases, wide)[0].bound[0]
+    return proved_bounds(net, rows, root.box, factors, duals, phases, wide)[0].bound[0]
 
 
 @pytest.mark.parametrize("made", [parts_of, cut_parts])
@@ -155,8 +155,8 @@ def test_bounds_hold_whatever_the_prices_are(seed):
     stated = random_property(rng, network)
     case = stated.cases[0]
     net = float_network(network, case.lower, case.upper)
-    rows = Rows.of(net, case.unsafe)
-    root = root_of(net, rows, soon())
+    rows = UnsafeRows.of(net, case.unsafe)
+    root = presolve(net, rows, soon())
     point = [
         a + (b - a) * Fraction(int(v), 8)
         for a, b, v in zip(case.lower, case.upper, rng.integers(0, 9, net.sizes[0]), strict=True)
@@ -183,7 +183,7 @@ def test_bounds_hold_whatever_the_prices_are(seed):
         rng.random((4, net.count)) < 0.5, np.where(signs == 0, rng.choice([-1, 1], net.count), signs), 0
     ).astype(np.int8)
     factors = rng.random((4, len(rows))) * (rng.random((4, len(rows))) < 0.7)
-    prices = rng.normal(0, 1, (4, net.count)) * 10.0 ** rng.integers(-3, 9, (4, 1))
+    duals = rng.normal(0, 1, (4, net.count)) * 10.0 ** rng.integers(-3, 9, (4, 1))
     wide = {}
     for k, layer in layers_of(net, root.box).items():
         place = rng.integers(0, net.sizes[k], 5)
@@ -198,7 +198,7 @@ def test_bounds_hold_whatever_the_prices_are(seed):
             )
             assert outputs[j] <= line
         wide[k] = own.weighed(np.abs(rng.normal(0, 1, (4, 5))) * 10.0 ** rng.integers(-3, 9, (4, 1)))
-    found, _ = proved_bounds(net, rows, root.box, factors, prices, phase, wide)
+    found, _ = proved_bounds(net, rows, root.box, factors, duals, phase, wide)
     values = [row.value(point, exact[-1]) for polyhedron in case.unsafe for row in polyhedron]
     for given_, bound in zip(factors, found.bound, strict=True):
         assert sum(Fraction(float(f)) * v for f, v in zip(given_, values, strict=True)) <= Fraction(
@@ -218,7 +218,7 @@ def test_sums_of_rows_that_cancel_are_bounded_too():
             for sign in (1, -1)
         )
         net = float_network(network, [Fraction(1)], [Fraction(1)])
-        rows = Rows.of(net, [polyhedron])
+        rows = UnsafeRows.of(net, [polyhedron])
         factors = np.repeat(rng.random((1, 300)), 2, axis=1)
         factors[0, -1] += 2.0**-53
         exact = sum(
@@ -228,7 +228,7 @@ def test_sums_of_rows_that_cancel_are_bounded_too():
         found, _ = proved_bounds(
             net,
             rows,
-            root_of(net, rows, soon()).box,
+            presolve(net, rows, soon()).box,
             factors,
             np.zeros((1, 0)),
             np.zeros((1, 0), dtype=np.int8),
@@ -289,8 +289,8 @@ def test_inputs_that_are_fixed_and_networks_without_relus():
         )
 
 
-class Liar(Relaxation):
-    """Says that everything is far below 0, with prices of its own."""
+class Liar(LpSolver):
+    """Says that everything is far below 0, with duals of its own."""
 
     def solve(self, phase, polyhedron, deadline):
         true = super().solve(phase, polyhedron, deadline)
@@ -306,26 +306,26 @@ class Liar(Relaxation):
         )
 
 
-class Silent(Relaxation):
+class Silent(LpSolver):
     def solve(self, phase, polyhedron, deadline):
         return Solved(np.inf)
 
 
-class Early(Relaxation):
+class Early(LpSolver):
     """Calls everything infeasible."""
 
     def solve(self, phase, polyhedron, deadline):
         return Solved(
             -np.inf,
             factors=np.zeros(len(self._owner)),
-            prices=np.ones(len(phase)),
+            duals=np.ones(len(phase)),
             cuts=np.ones(len(self._units) - len(phase)),
         )
 
 
 @pytest.mark.parametrize("broken", [Liar, Silent, Early])
 def test_what_highs_says_is_never_believed(monkeypatch, broken):
-    monkeypatch.setattr(strengthen, "Relaxation", broken)
+    monkeypatch.setattr(strengthen, "LpSolver", broken)
     monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     for network, _, _, false in proved_and_false()[:12]:
         assert decide(network, false, deadline=time.monotonic() + 2, backend="lp").verdict != "proved"

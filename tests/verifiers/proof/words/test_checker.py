@@ -40,7 +40,7 @@ def proved() -> tuple[tuple[WordClaim, Lines], ...]:
     found = []
     options, minimising = producer.Options, producer.MINIMISING
     producer.MINIMISING = -1.0  # evidence as the search found it, so that there is something to change
-    producer.Options = lambda **given: Options(**given, cell_nodes=1, root_iterations=3, iterations=2)
+    producer.Options = lambda **given: Options(**given, cell_nodes=1, presolve_iterations=3, iterations=2)
     try:
         small = [
             load_word_claim(k.claim_file) for k in (*corpus(), *golden()) if k.expected["verdict"] == "proved"

@@ -21,7 +21,9 @@ def proofs(patch: pytest.MonkeyPatch, seconds: float) -> list[tuple[WordClaim, L
     options = Options
     patch.setattr(producer, "MINIMISING", seconds)
     patch.setattr(
-        producer, "Options", lambda **given: options(**given, cell_nodes=1, root_iterations=3, iterations=2)
+        producer,
+        "Options",
+        lambda **given: options(**given, cell_nodes=1, presolve_iterations=3, iterations=2),
     )
     found = []
     for claim in filter(None, map(told_by_its_network, map(random_claim, range(60)))):

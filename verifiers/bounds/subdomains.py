@@ -1,4 +1,4 @@
-"""Many parts at once, as a dataclass of arrays: what searches keep of parts, cut, and put together again.
+"""Many subdomains at once, as a dataclass of arrays: what searches keep of subdomains, cut, and put together again.
 
 Beneath `box_bounds.py` and `work.py`.
 """
@@ -11,16 +11,16 @@ from typing import Self
 
 import numpy as np
 
-Some = slice | np.ndarray
+Index = slice | np.ndarray
 
 
-class Batch:
-    """Base of dataclasses whose fields are arrays (parts, ...), all of the same length."""
+class Arrays:
+    """Base of dataclasses whose fields are arrays (subdomains, ...), all of the same length."""
 
     def __len__(self) -> int:
         return len(next(self._arrays()))
 
-    def __getitem__(self, some: Some) -> Self:
+    def __getitem__(self, some: Index) -> Self:
         return type(self)(*(array[some] for array in self._arrays()))
 
     @classmethod
@@ -34,10 +34,10 @@ class Batch:
         return (getattr(self, f.name) for f in fields(self))  # type: ignore[arg-type]
 
 
-class Weighed(Batch):
-    """Batches of what `branch_and_bound` searches, (parts,) each: `node` of the `Tree` that accounts for them, `weight`: the share of the whole, for reports.
+class Subdomains(Arrays):
+    """Batches of what `branch_and_bound` searches, (subdomains,) each: `node` of the `Tree` that accounts for them, `weight`: the share of the whole, for reports.
 
-    `phase` (parts, neurons): which ReLUs are fixed to be on (1) or off (-1).
+    `phase` (subdomains, neurons): which ReLUs are fixed to be on (1) or off (-1).
     """
 
     phase: np.ndarray

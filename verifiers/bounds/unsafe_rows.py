@@ -1,7 +1,7 @@
 """The unsafe polyhedra of one case in float64: rows to bound from above, with what their own rounding may hide.
 
-Between `models/claims/property.py` and the searches.  A polyhedron is refuted on a part as soon as one of its rows is negative
-everywhere (or a sum of rows with non-negative factors is); a part is safe when all its polyhedra are refuted.
+Between `models/claims/property.py` and the searches.  A polyhedron is refuted on a subdomain as soon as one of its rows is negative
+everywhere (or a sum of rows with non-negative factors is); a subdomain is safe when all its polyhedra are refuted.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 
 from ...common.errors import Unsupported
 from ...models.claims.property import Polyhedron
-from .box_bounds import Found, Lines, Parts, Start, upper_bounds
+from .box_bounds import BoxSubdomains, LinearBounds, Objectives, ReluRelaxation, upper_bounds
 from .floats import FLOOR, HOPELESS, SAFE, UNIT, FloatNetwork
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class UnsafeRows:
     """`owner[r]`: the polyhedron of row r; rows of one polyhedron lie side by side, `first` are where they start."""
 
     outputs: np.ndarray  # (rows, outputs)
@@ -39,7 +39,7 @@ class Rows:
         return len(self.first)
 
     @classmethod
-    def of(cls, net: FloatNetwork, unsafe: Sequence[Polyhedron]) -> Rows:
+    def of(cls, net: FloatNetwork, unsafe: Sequence[Polyhedron]) -> UnsafeRows:
         """Raises Unsupported where numbers are far beyond float64, and ValueError where a polyhedron has no rows (every input is unsafe), or there are none."""
         if not unsafe or not all(unsafe):
             raise ValueError("every polyhedron has rows to bound")
@@ -73,10 +73,12 @@ class Rows:
             float(size.max()),
         )
 
-    def bound(self, net: FloatNetwork, parts: Parts, layers: dict[int, Lines]) -> tuple[np.ndarray, Found]:
-        """Upper bounds (parts, rows), and what was found for each part and row, part-major."""
-        n, r = len(parts), len(self)
-        start = Start(
+    def bound(
+        self, net: FloatNetwork, subdomains: BoxSubdomains, relaxations: dict[int, ReluRelaxation]
+    ) -> tuple[np.ndarray, LinearBounds]:
+        """Upper bounds (subdomains, rows), and what was found for each subdomain and row, subdomain-major."""
+        n, r = len(subdomains), len(self)
+        start = Objectives(
             self.node,
             np.tile(self.outputs, (n, 1)),
             np.repeat(np.arange(n), r),
@@ -84,14 +86,16 @@ class Rows:
             None if self.inputs is None else np.tile(self.inputs, (n, 1)),
             np.tile(self.error, n),
         )
-        found = upper_bounds(net, start, parts, layers, trace=True)
+        found = upper_bounds(net, start, subdomains, relaxations, trace=True)
         return found.bound.reshape(n, r), found
 
-    def start(self, row: np.ndarray) -> Start:
-        """Rows as functions on the one box."""
+    def start(self, row: np.ndarray) -> Objectives:
+        """UnsafeRows as functions on the one box."""
         inputs = None if self.inputs is None else self.inputs[row]
-        part = np.zeros(len(row), dtype=np.int64)
-        return Start(self.node, self.outputs[row], part, self.constant[row], inputs, self.error[row])
+        subdomain = np.zeros(len(row), dtype=np.int64)
+        return Objectives(
+            self.node, self.outputs[row], subdomain, self.constant[row], inputs, self.error[row]
+        )
 
     def within(self, factors: np.ndarray, polyhedron: np.ndarray) -> np.ndarray:
         """Factors (functions, rows), those of one polyhedron for each, as (functions, rows of the largest polyhedron)."""
@@ -101,11 +105,11 @@ class Rows:
         return np.where(there, np.take_along_axis(factors, np.minimum(at, len(self) - 1), axis=1), 0)
 
     def by_part(self, values: np.ndarray) -> np.ndarray:
-        """What `bound` found for functions, (functions, ...), as (parts, rows, ...)."""
+        """What `bound` found for functions, (functions, ...), as (subdomains, rows, ...)."""
         return values.reshape(len(values) // len(self), len(self), *values.shape[1:])
 
     def refuted(self, bound: np.ndarray) -> np.ndarray:
-        """(parts, polyhedra): from bounds (parts, rows)."""
+        """(subdomains, polyhedra): from bounds (subdomains, rows)."""
         negative = (bound < 0) | (self.strict & (bound <= 0))
         return np.logical_or.reduceat(negative, self.first, axis=1)
 

@@ -1,4 +1,4 @@
-"""What shows that parts of a tree of splits are safe, for proofs: `relu_split.py` and `lp_split.py` say it, `producer.py` and `aptp.py` write it down."""
+"""What shows that subdomains of a tree of splits are safe, for proofs: `relu_split.py` and `lp_split.py` say it, `producer.py` and `aptp.py` write it down."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .batch import Batch
+from .subdomains import Arrays
 
 
 @dataclass(frozen=True, eq=False)
-class Shown(Batch):
+class RefutedLeaves(Arrays):
     """Leaves: each refutes `polyhedron` (leaves,) where neurons have the phases `phase` (leaves, neurons; 0: either).
 
     A sum of its rows by `factors` (leaves, rows of the largest polyhedron; >= 0) has a negative bound with the lower slopes `below` and
@@ -25,4 +25,4 @@ class Shown(Batch):
     beta: np.ndarray
 
 
-Settled = Callable[[Shown], None]
+OnRefuted = Callable[[RefutedLeaves], None]

@@ -13,20 +13,20 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ....common.clock import now
-from ...bounds.batch import Weighed
-from ...bounds.floats import check_subnormals
+from ...common.clock import now
+from ..bounds.floats import check_subnormals
+from ..bounds.subdomains import Subdomains
 
 
 @dataclass(frozen=True)
 class Searched:
-    """Why it ended: "done" (nothing waits), "found" (a point that the caller accepted), "timeout" or "stuck" (a part cannot be divided, or `reason`).
+    """Why it ended: "done" (nothing waits), "found" (a point that the caller accepted), "timeout" or "stuck" (a subdomain cannot be divided, or `reason`).
 
-    None of them says that the box is safe: that is for the tree of its parts to say (`evidence.py`).
+    None of them says that the box is safe: that is for the tree of its subdomains to say (`evidence.py`).
     """
 
     status: str
-    parts: int = 0
+    subdomains: int = 0
     reason: str = ""
 
 
@@ -34,8 +34,8 @@ class Cancelled(Exception):
     """Raised by `progress` where nobody needs the search any more; searches let it through."""
 
 
-MOST_WAITING = 20_000  # parts
-Item = TypeVar("Item", bound=Weighed)
+MOST_WAITING = 20_000  # subdomains
+Item = TypeVar("Item", bound=Subdomains)
 
 
 @dataclass(eq=False)
@@ -51,7 +51,7 @@ class _Queue(Generic[Item]):
     over: float = 0.0
 
     def take(self) -> Item | None:
-        """The last parts to come, for depth first keeps few, and while few wait some of the oldest, so that no region is left out for long.
+        """The last subdomains to come, for depth first keeps few, and while few wait some of the oldest, so that no region is left out for long.
 
         None when everything is over.
         """
@@ -81,11 +81,11 @@ class _Queue(Generic[Item]):
             self.busy += 1
             return type(taken[0]).joined(taken)
 
-    def give(self, parts: Item, left: Item | None, status: str) -> None:
+    def give(self, subdomains: Item, left: Item | None, status: str) -> None:
         with self.change:
             self.busy -= 1
-            self.done += len(parts)
-            self.over += float(parts.weight.sum())
+            self.done += len(subdomains)
+            self.over += float(subdomains.weight.sum())
             self.status = self.status or status
             if left is not None:
                 self.waiting.append(left)
@@ -103,21 +103,21 @@ def branch_and_bound(
     progress: Callable[[str], None],
     most_waiting: int = MOST_WAITING,
 ) -> Searched:
-    """`step` says what is left to do of a batch of parts, and a status where the search is over."""
+    """`step` says what is left to do of a batch of subdomains, and a status where the search is over."""
     queue = _Queue([first], threads, batch, min(most_waiting, MOST_WAITING))
 
     def loop() -> None:
         check_subnormals()
         with np.errstate(all="ignore"):
-            while (parts := queue.take()) is not None:
+            while (subdomains := queue.take()) is not None:
                 left, status = None, "crashed"
                 try:
-                    left, status = step(parts)
+                    left, status = step(subdomains)
                     if now() > deadline and left is not None:
                         status = status or "timeout"
                 finally:
-                    queue.give(parts, left, status)
-                progress(f"{queue.done} parts, {100 * queue.over:.1f} % of the search is over")
+                    queue.give(subdomains, left, status)
+                progress(f"{queue.done} subdomains, {100 * queue.over:.1f} % of the search is over")
 
     if threads == 1:
         loop()
