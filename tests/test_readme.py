@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands, and its session is what the commands print."""
+"""The Python of the README and of the guide runs as it stands, and the guide's session is what the command prints."""
 
 from __future__ import annotations
 
@@ -13,23 +13,38 @@ from relucid.cli.main import main
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 
-ROOT = Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
-def test_the_python_example_runs(tmp_path: Path) -> None:
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)[1]  # type: ignore[index]
+def python_of(page: Path) -> str:
+    """All Python blocks of a page, one after the other."""
+    return "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
+
+
+def run(code: str, folder: Path) -> str:
+    (folder / "example.py").write_text(code, encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, "example.py"], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path) -> None:
+    printed = run(python_of(DOCS.parent / "README.md"), tmp_path)
+    program = re.search(r"return .*", python_of(DOCS.parent / "README.md"))
+    assert program is not None and program[0] in printed
+    assert "Proved" in printed and "16,389 inputs" in printed
+
+
+def test_the_python_of_the_guide_runs(tmp_path: Path) -> None:
     rows = np.tile([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], 8)  # how many ' and how many "
     (tmp_path / "surrogate.onnx").write_bytes(
         write_onnx(feed_forward([(rows, np.zeros(2)), (np.eye(2), np.zeros(2))]))
     )
-    (tmp_path / "example.py").write_text(code, encoding="utf-8")
-    result = subprocess.run(
-        [sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert "equal on all 16 inputs; trust: checked" in result.stdout
-    assert "def quote_closing(tokens):" in result.stdout
+    printed = run(python_of(DOCS / "guide/python.md"), tmp_path)
+    assert "equal on all 16 inputs; trust: checked" in printed
+    assert "def quote_closing(tokens):" in printed
 
 
 def plain(text: str) -> list[str]:
@@ -46,5 +61,6 @@ def test_the_session_is_what_is_printed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["distill", "bracket_depth", "--out", "out/bracket_depth"]) == 0
-    shown = re.search(r"```\n(== bracket_depth.*?)```", README, re.DOTALL)[1]  # type: ignore[index]
-    assert plain(shown) == plain(capsys.readouterr().out)
+    page = (DOCS / "guide/circuits.md").read_text(encoding="utf-8")
+    shown = re.search(r"```\n(== bracket_depth.*?)```", page, re.DOTALL)
+    assert shown is not None and plain(shown[1]) == plain(capsys.readouterr().out)
