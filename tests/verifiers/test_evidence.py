@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from relucid.models.claims.claim_file import load_word_claim
-from relucid.verifiers.engines.bab.cells import Leaf
+from relucid.verifiers.engines.bab.cells import SettledNode
 from relucid.verifiers.engines.bab.leaves import Leaves
 from relucid.verifiers.evidence import Coverage, Settled, Share, Uncovered
 from relucid.verifiers.race.backend import Budget
@@ -114,7 +114,7 @@ def test_a_leaf_that_is_lost_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
     def forgetting(lost: int) -> Callable[..., None]:
-        def add(self: Leaves, cell: int, leaves: Iterable[Leaf]) -> None:
+        def add(self: Leaves, cell: int, leaves: Iterable[SettledNode]) -> None:
             calls.append(cell)
             if len(calls) != lost:
                 kept(self, cell, leaves)
