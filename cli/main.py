@@ -1,6 +1,7 @@
 """The command line: parse, call, print.  Thin on purpose, and nothing heavy is imported at the top.
 
-Exit status (DESIGN §3): 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error or contradiction, 130 interrupted.
+Exit status (docs/reference/command-line.md): 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error or
+contradiction, 130 interrupted.
 Results go to stdout, progress and errors to stderr; an error is one line.
 """
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
-from relucid.cli.main import app
+from relucid.cli.main import app, main
 
 ROOT = Path(__file__).resolve().parents[1]
 SKIPPED = {".venv", ".git", "out", "build", "dist", "node_modules"}
@@ -71,3 +72,26 @@ def test_the_command_line_page_has_every_command_and_option() -> None:
         for parameter in command.params:
             for option in (o for o in parameter.opts if o.startswith("--")):
                 assert f"`{option}" in page, f"{name} {option}"
+
+
+def keys_of(value: object) -> set[str]:
+    """All keys in a JSON value, at any depth."""
+    if isinstance(value, list):
+        return set().union(*map(keys_of, value))
+    return set(value).union(*map(keys_of, value.values())) if isinstance(value, dict) else set()
+
+
+@pytest.mark.parametrize("command", ["prove", "check", "show"])
+def test_the_json_page_has_every_key(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim, proof = str(ROOT / "tests/corpus/parity_6_two_layers/claim.toml"), str(tmp_path / "proof.jsonl")
+    page = (ROOT / "docs/reference/json.md").read_text(encoding="utf-8")
+    arguments = {"prove": ["--proof", proof], "check": [proof], "show": []}
+    if command == "check":
+        assert main(["prove", claim, "--quiet", "--proof", proof]) == 0
+        capsys.readouterr()
+    assert main([command, claim, *arguments[command], "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for key in keys_of(found) if command != "show" else set(found):
+        assert f"`{key}`" in page or f"`{key}:" in page, key

@@ -1,4 +1,4 @@
-"""The JSON object and the exit status that scripts rely on (DESIGN §3)."""
+"""The JSON object and the exit status that scripts rely on (docs/reference/json.md)."""
 
 from __future__ import annotations
 
