@@ -47,7 +47,7 @@ def _style(k: int, name: str) -> dict[str, Any]:
     import matplotlib
 
     colours = matplotlib.colormaps["tab20"].colors  # type: ignore[attr-defined]
-    line = {"linewidth": 2.5 if name == RACE else 1.2, "linestyle": "--" if ":plain" in name else "-"}
+    line = {"linewidth": 2.5 if name == RACE else 1.2, "linestyle": "--" if ":" in name else "-"}
     return {
         "color": "black" if name == RACE else colours[k % len(colours)],
         "marker": "os^Dv<>P*X"[k % 10],

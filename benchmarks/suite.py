@@ -16,12 +16,6 @@ from .families import specs
 from .tokens import Seeds, matches, write_suite
 
 RACE = "race"
-PLAIN = (
-    "z3-bv:plain",
-    "bitwuzla:plain",
-    "cpsat:plain",
-    "highs:plain",
-)  # encodings as one would write them without relucid's ideas
 Progress = Callable[[str], None]
 
 
@@ -55,11 +49,10 @@ class Column:
 
 
 def columns(names: Sequence[str] | None) -> tuple[Column, ...]:
-    """The columns of these names; None: the race, every installed backend, and the plain encodings.  Raises InputError."""
+    """Return the columns of these names (None: the race and every installed backend).  Raises InputError."""
     if names is None:
         installed = [b.name for b in all_backends().values() if b.available()]
-        plain = [name for name in PLAIN if name.partition(":")[0] in installed]
-        names = [RACE, *installed, *plain]
+        names = [RACE, *installed]
     return tuple(_column(name) for name in dict.fromkeys(names))
 
 

@@ -1,1 +1,1 @@
-"""From a claim to what a solver takes, and the way back from its answer to an input."""
+"""Encoders: from one query of a claim to the input of a solver, and from its answer back to an input."""

@@ -1,7 +1,8 @@
-"""A formula as clauses, in DIMACS form: the network as adders over two's-complement words of proven width, the automaton as Booleans.
+"""A formula as clauses, in DIMACS form: the network as adders, the automaton as Booleans.
 
-Last step before a SAT solver.  As in `bitvector.py`, sums are modulo 2**width and the proved bounds say that the value itself
-fits.  Per position only what a symbol adds to the smallest weight there is added, so these numbers are short.
+The last step before a SAT solver.  As in `bitvector.py`, sums are modulo 2**width, and the proved bounds say
+that the exact value fits.  Per position, only the difference to the smallest weight there is added, which
+keeps the numbers short.
 """
 
 from __future__ import annotations
@@ -11,13 +12,17 @@ from dataclasses import dataclass
 from itertools import product
 
 from .bitvector import signed_width
-from .formula import Formula, Linear, Word
-from .gates import FALSE, Bits, Gates, constant
+from .formula import Formula, LinearSum, Word
+from .gates import FALSE, Bits, GateClauses, constant
 
 
 @dataclass(frozen=True, eq=False)
 class Cnf:
-    """Satisfiable iff the formula is.  `indicators` are the variables of the formula's indicators."""
+    """Clauses that are satisfiable iff the formula is.
+
+    `count` is the number of variables.  `indicators` maps the formula's indicators to variables of the
+    clauses.
+    """
 
     formula: Formula
     count: int
@@ -25,17 +30,18 @@ class Cnf:
     indicators: dict[int, int]
 
     def decode(self, true: Collection[int]) -> Word:
-        """The word of a model, given as the numbers of its true variables."""
+        """Return the word of a model, given as the numbers of its true variables."""
         return self.formula.decode({x: int(variable in true) for x, variable in self.indicators.items()})
 
     def text(self) -> str:
-        """In DIMACS format, for any SAT solver."""
+        """Return the clauses in DIMACS format, for any SAT solver."""
         head = f"c {' '.join(self.formula.name.split())}\np cnf {self.count} {len(self.clauses)}\n"
         return head + "".join(f"{' '.join(map(str, clause))} 0\n" for clause in self.clauses)
 
 
 def cnf(formula: Formula) -> Cnf:
-    gates = Gates()
+    """Encode a formula as clauses."""
+    gates = GateClauses()
     indicators = {x: gates.variable() for here in formula.indicators for x in here.values()}
     _language(gates, formula, indicators)
     for row in formula.exclusions:
@@ -47,22 +53,21 @@ def cnf(formula: Formula) -> Cnf:
         outputs[relu.output] = [
             gates.both(bit, -sign) for bit in magnitude[: max(1, relu.upper.bit_length())]
         ]
-        if formula.encoding.redundant:
-            _at_most(gates, outputs[relu.output], relu.upper)
+        _at_most(gates, outputs[relu.output], relu.upper)
     width = signed_width(*formula.violation_bounds)
     gates.add((-_value(gates, formula, formula.violation, width, indicators, outputs)[-1],))
     return Cnf(formula, gates.count, tuple(gates.clauses), indicators)
 
 
 def _value(
-    gates: Gates,
+    gates: GateClauses,
     formula: Formula,
-    linear: Linear,
+    linear: LinearSum,
     width: int,
     indicators: dict[int, int],
     outputs: dict[int, Bits],
 ) -> Bits:
-    """The value modulo 2**width: what is added, minus what is taken away."""
+    """Return the value modulo 2**width: all that is added, minus all that is subtracted."""
     coefficients, rest = dict(linear.terms), linear.constant
     plus: list[Bits] = []
     minus: list[Bits] = []
@@ -80,7 +85,7 @@ def _value(
     for relu in formula.relus:
         for shift, sign in _digits(coefficients.get(relu.output, 0)):
             (plus if sign > 0 else minus).append([FALSE] * shift + outputs.get(relu.output, []))
-    if minus:  # -n = ~n + 1, over all bits of the width
+    if minus:  # -n = ~n + 1 in two's complement
         taken = gates.sum(minus, width)
         plus.append([-bit for bit in taken])
         rest += 1
@@ -88,7 +93,11 @@ def _value(
 
 
 def _digits(value: int) -> list[tuple[int, int]]:
-    """Signed binary digits without two neighbours: the fewest additions for a product with a constant."""
+    """Return signed binary digits (shift, sign), no two adjacent: a product with a constant by the fewest
+    additions.
+
+    This is the non-adjacent form (Reitwiesner 1960).
+    """
     out, k = [], 0
     while value:
         if value & 1:
@@ -99,8 +108,10 @@ def _digits(value: int) -> list[tuple[int, int]]:
     return out
 
 
-def _at_most(gates: Gates, number: Bits, limit: int) -> None:
-    """number <= limit: where the limit has a 0, the bit is 0 unless the number is smaller above."""
+def _at_most(gates: GateClauses, number: Bits, limit: int) -> None:
+    """Require number <= limit: where the limit has a 0 bit, the number's bit is 0 or the number is smaller
+    above.
+    """
     smaller: list[int] = []
     for k in reversed(range(len(number))):
         if limit >> k & 1:
@@ -109,16 +120,15 @@ def _at_most(gates: Gates, number: Bits, limit: int) -> None:
             gates.add((-number[k], *smaller))
 
 
-def _language(gates: Gates, formula: Formula, indicators: dict[int, int]) -> None:
-    """Exactly one symbol per position, at most one state per layer, and the way of the run, forwards and backwards."""
+def _language(gates: GateClauses, formula: Formula, indicators: dict[int, int]) -> None:
+    """Require one symbol per position, at most one state per layer, and that states follow the automaton both
+    ways.
+    """
     language = formula.language
     states = [[gates.variable() for _ in range(size)] for size in language.layer_sizes]
     gates.add(states[0])
     for here in states:
         gates.at_most_one(here)
-    for state, variable in enumerate(states[-1]):
-        if state not in formula.accepting:
-            gates.add((-variable,))
     for t, (groups, layer) in enumerate(zip(formula.groups, formula.arcs, strict=True)):
         symbols = [indicators[x] for x in formula.indicators[t].values()]
         gates.add(symbols)

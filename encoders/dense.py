@@ -1,7 +1,8 @@
-"""One query as integer arrays, for the engines that reason on their own (`bab`, `reach`): the shortest way from `bounds.py`.
+"""One query as integer arrays, for the engines that reason on their own (`bab`, `reach`).
 
-The same question as `formula.py` asks (is there a word of this label on which this rival wins?), without naming
-variables and constraints, which takes longer than some engines need to answer.
+After `presolve.py`, in place of `formula.py`.  It is the same question (is there a word of this label on
+which this rival wins?), without names for variables and constraints, because making these takes longer than
+some engines need to answer.
 """
 
 from __future__ import annotations
@@ -15,19 +16,24 @@ import numpy as np
 from ..models.automata.automaton import Automaton
 from ..models.claims.decision import Rival
 from ..models.network.network import integer_array
-from .bounds import Reduced
+from .presolve import Reduced
 
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """Is there a word of `language` whose violation is >= 0?  k unstable ReLUs in topological order; everything is an exact integer.
+    """A query: is there a word of `language` whose violation is >= 0?  All numbers are exact integers.
 
-    Row j < k is the argument of ReLU j, row k the violation (how far the rival is ahead, less its threshold: >= 0 where it wins):
+    There are k unstable ReLUs in topological order.  Row j < k is the argument of ReLU j.  Row k is the
+    violation: the rival's lead minus its threshold, which is >= 0 iff the rival wins.
+
         row_j(word) = sum_t symbols[j, t, word[t]] + sum_i relus[j, i] * max(0, row_i(word)) + constant[j]
-    with relus[j, i] == 0 for i >= j.  lower[j] <= row_j <= upper[j] is proved on the language; for j < k, lower < 0 < upper.
-    `layer[j]` numbers the ReLU node that j belongs to; it reads only ReLUs of smaller layers.
 
-    Shapes: symbols (k + 1, length, symbol_count), relus (k + 1, k), constant, lower, upper (k + 1,), layer (k,).
+    Here relus[j, i] == 0 for i >= j.  On the language, lower[j] <= row_j <= upper[j] is proved, with lower <
+    0 < upper for j < k.  `layer[j]` is the number of the ReLU node that j belongs to; j reads only ReLUs of
+    smaller layers.
+
+    Shapes: symbols (k + 1, length, symbol_count), relus (k + 1, k), constant, lower and upper (k + 1,), layer
+    (k,).
     """
 
     language: Automaton
@@ -40,17 +46,19 @@ class Dense:
 
     @property
     def count(self) -> int:
-        """k, the number of unstable ReLUs."""
+        """Return k, the number of unstable ReLUs."""
         return len(self.layer)
 
     @property
     def settled(self) -> bool:
-        """The bounds alone show that there is no such word."""
+        """Return whether the bounds alone show that there is no such word."""
         return self.language.empty or int(self.upper[-1]) < 0
 
     @cached_property
     def largest(self) -> int:
-        """A bound on every sum that gives a row, in any order, as long as the ReLUs keep to their upper bounds."""
+        """Return a bound on every partial sum of a row, in any order, if the ReLUs keep to their upper
+        bounds.
+        """
         outputs = [max(0, int(v)) for v in self.upper[: self.count]]
         sums = [
             abs(int(c)) + sum(abs(int(w)) * y for w, y in zip(row, outputs, strict=True) if w)
@@ -60,11 +68,15 @@ class Dense:
         return max((a + int(b) for a, b in zip(sums, places, strict=True)), default=0)
 
     def without(self, words: Iterable[tuple[int, ...]]) -> Dense:
-        """The same query on the language without these words."""
+        """Return the same query on the language without these words."""
         return replace(self, language=self.language.without(words))
 
     def values(self, words: np.ndarray) -> np.ndarray:
-        """All rows on words (n, length), exactly: (n, k + 1) integers (Python integers where 64 bits might not do)."""
+        """Return the exact values of all rows on words.
+
+        `words`: symbols, (n, length).  Returns integers, (n, k + 1): int64, or Python integers if 64 bits may
+        not suffice.
+        """
         words = np.asarray(words, dtype=np.int64)
         if words.ndim != 2:  # one word; (n, 0) stays: n empty words
             words = words.reshape(-1, self.language.length)
@@ -83,7 +95,9 @@ class Dense:
 
 
 def dense(reduced: Reduced, rival: Rival) -> Dense:
-    """The query for one rival on the language that the network was reduced on (the words of the rival's label)."""
+    """Return the query for one rival, on the language that the network was reduced on (the words of its
+    label).
+    """
     language, relus = reduced.language, reduced.relus
     count, shape = len(relus), (language.length, language.symbol_count)
     row = reduced.lead(rival)

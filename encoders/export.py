@@ -1,6 +1,7 @@
-"""A formula as files that other programs read: what `--dump` writes, so that a third party can ask its own solver.
+"""A formula as files that other programs read (`--dump`), so that third parties can ask their own solvers.
 
-Each function gives the texts of one encoding by file ending.  A file is satisfiable (feasible) iff the formula is.
+After the encoders.  Each function returns the texts of one encoding by file ending.  A file is satisfiable
+(feasible) iff the formula is.
 """
 
 from __future__ import annotations
@@ -19,31 +20,31 @@ Export = Callable[[Formula], Mapping[str, str]]
 
 
 def smt_bitvector(formula: Formula) -> Mapping[str, str]:
-    """SMT-LIB 2.6, QF_BV."""
+    """Return SMT-LIB 2.6 text in QF_BV."""
     return {"smt2": bitvector(formula).text}
 
 
 def smt_real(formula: Formula) -> Mapping[str, str]:
-    """SMT-LIB 2.6, QF_LRA."""
+    """Return SMT-LIB 2.6 text in QF_LRA."""
     return {"smt2": linear_real(formula).text}
 
 
 def mixed_integer(formula: Formula) -> Mapping[str, str]:
-    """LP and MPS, the same program twice; with every number as an exact decimal."""
+    """Return the same program in LP and in MPS format, with every number as an exact decimal."""
     encoded = milp(formula)
     return {"lp": encoded.lp_text(), "mps": encoded.mps_text()}
 
 
 def cpsat_proto(formula: Formula) -> Mapping[str, str]:
-    """CP-SAT's protocol buffer in text form."""
+    """Return CP-SAT's protocol buffer in text form.  Raises Unsupported."""
     return {"pbtxt": cpsat(formula).text()}
 
 
 def opb(formula: Formula) -> Mapping[str, str]:
-    """OPB, pseudo-Boolean."""
+    """Return pseudo-Boolean constraints in OPB format."""
     return {"opb": pseudo_boolean(formula).text()}
 
 
 def dimacs(formula: Formula) -> Mapping[str, str]:
-    """DIMACS, clauses."""
+    """Return clauses in DIMACS format."""
     return {"cnf": cnf(formula).text()}

@@ -1,10 +1,11 @@
-"""One query as a solver-neutral mixed-integer ReLU formula: is there a word of this label on which this rival wins?
+"""One query as a formula for any solver: is there a word of this label on which this rival wins?
 
-Second step of every encoding: `bounds.py` reduces the network on the label's language, this module names variables and
-constraints, `milp.py`, `cpsat.py`, `bitvector.py`, `linear_real.py`, `pseudo_boolean.py` and `cnf.py` translate.  All
-coefficients are exact integers.  Variables are numbered: the arcs (0/1 flow), the symbol indicators (0/1), then the
-unstable ReLUs' outputs.  Symbols that the program does not tell apart share their arcs, and those that the network does
-not tell apart either are one symbol (`symbols.py`).
+The second step of every encoding.  `presolve.py` reduces the network on the words of the label, this module
+names variables and constraints, and one module per solver language translates them: `milp.py`, `cpsat.py`,
+`bitvector.py`, `linear_real.py`, `pseudo_boolean.py`, `cnf.py`.  All coefficients are exact integers.
+Variables are numbered: first the arcs (a 0/1 flow), then the symbol indicators (0/1), then the outputs of the
+unstable ReLUs.  Symbols that the program does not distinguish share their arcs; those that the network does
+not distinguish either are one symbol (`symbols.py`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import numpy as np
 
 from ..models.automata.automaton import Automaton
 from ..models.claims.decision import Rival
-from .bounds import Reduced, Rows
-from .options import BEST, Encoding
+from .bounds import AffineRows
+from .presolve import Reduced
 from .symbols import Arc, grouped, without_twins
 
 Word = tuple[int, ...]
@@ -36,17 +37,18 @@ class Variable:
 
 
 @dataclass(frozen=True)
-class Linear:
-    """sum of coefficient * variable, plus a constant."""
+class LinearSum:
+    """sum of coefficient * variable, plus a constant.  `terms` are (variable, coefficient)."""
 
     terms: tuple[tuple[int, int], ...]
     constant: int
 
     def value(self, values: Sequence[int]) -> int:
+        """Return the sum for given values of all variables."""
         return sum(c * values[v] for v, c in self.terms) + self.constant
 
     def magnitude(self, variables: Sequence[Variable]) -> int:
-        """A bound on the value and on every partial sum within the variables' bounds."""
+        """Return a bound on the size of the value and of every partial sum, within the variables' bounds."""
         return abs(self.constant) + sum(
             abs(c) * max(abs(variables[v].lower), abs(variables[v].upper)) for v, c in self.terms
         )
@@ -56,23 +58,24 @@ class Linear:
 class Constraint:
     """linear == 0 or linear >= 0."""
 
-    linear: Linear
+    linear: LinearSum
     relation: Literal["==", ">="]
 
     def holds(self, values: Sequence[int]) -> bool:
+        """Return whether given values of all variables satisfy it."""
         value = self.linear.value(values)
         return value == 0 if self.relation == "==" else value >= 0
 
 
 @dataclass(frozen=True)
 class ReluConstraint:
-    """variable `output` == max(0, argument), where lower <= argument <= upper on every word and lower < 0 < upper.
+    """variable `output` == max(0, argument).
 
-    Where nothing is folded, lower <= 0 <= upper.
+    On every word lower <= argument <= upper, with lower < 0 < upper.
     """
 
     output: int
-    argument: Linear
+    argument: LinearSum
     lower: int
     upper: int
 
@@ -81,29 +84,30 @@ class ReluConstraint:
 class Allowance:
     """factor * (output of ReLU `relu`) <= share + rest * (1 if the ReLU is on, else 0), on every word.
 
-    `share` has no negative coefficients and no constant; rest >= 0.
+    `share` has no negative coefficients and no constant, and rest >= 0.
     """
 
     relu: int
     factor: int
-    share: Linear
+    share: LinearSum
     rest: int
 
 
 @dataclass(frozen=True, eq=False)
 class Formula:
-    """Satisfiable iff some word of the language that ends in an `accepting` state, and is not in `blocked`, makes `violation` >= 0.
+    """A formula that is satisfiable iff some word of the language, not in `blocked`, makes `violation` >= 0.
 
-    `groups[t]`: the symbols that occur at t, those with the same transitions together.  `arcs[t]`: the automaton's edges there,
-    with a group in place of a symbol; `edges[t][i]` is the variable of arc i.  `indicators[t]` maps symbols to their variables.
-    `flow`: one unit through the arcs to an accepting state, and per group, its indicators and its arcs sum to the same.
-    `twins[t]`: for each symbol that has twins, all of them; only the first occurs in the language, and stands for the others.
-    `violation_bounds` are proved for the whole language, and so are the `allowances`, which follow from the rest.
+    - `groups[t]`: the symbols that occur at position t.  Those with the same transitions are one group.
+    - `arcs[t]`: the automaton's edges at t, with groups for symbols.  `edges[t][i]`: arc i's variable.
+    - `indicators[t]`: the variable of each symbol at t.
+    - `twins[t]`: for each symbol with twins, all of them.  Only the first occurs in the language, for all.
+    - `flow`: one unit flows through the arcs; for each group, its indicators and its arcs have the same sum.
+    - `violation_bounds`: bounds of the violation, proved for the whole language.
+    - `allowances`: constraints that follow from the rest and help solvers.
     """
 
     name: str
     language: Automaton
-    accepting: tuple[int, ...]
     variables: tuple[Variable, ...]
     groups: tuple[tuple[tuple[int, ...], ...], ...]
     arcs: tuple[tuple[Arc, ...], ...]
@@ -112,46 +116,53 @@ class Formula:
     twins: tuple[Mapping[int, tuple[int, ...]], ...]
     flow: tuple[Constraint, ...]
     relus: tuple[ReluConstraint, ...]
-    violation: Linear
+    violation: LinearSum
     violation_bounds: tuple[int, int]
-    encoding: Encoding = BEST
     blocked: tuple[Word, ...] = ()
     allowances: tuple[Allowance, ...] = ()
 
     @property
     def settled(self) -> bool:
-        """The bounds alone show that there is no such word."""
+        """Return whether the bounds alone show that there is no such word."""
         return self.violation_bounds[1] < 0
 
     @cached_property
     def exclusions(self) -> tuple[Constraint, ...]:
-        """Each blocked word differs somewhere: at most length - 1 of its indicators hold."""
+        """Return, for each blocked word, that at most length - 1 of its indicators are 1."""
         out = []
         for word in self.blocked:
             terms = tuple((self.indicators[t][s], -1) for t, s in enumerate(word) if s in self.indicators[t])
             if len(terms) == len(word):  # otherwise the word is not in the language
-                out.append(Constraint(Linear(terms, len(word) - 1), ">="))
+                out.append(Constraint(LinearSum(terms, len(word) - 1), ">="))
         return tuple(out)
 
     def blocking(self, words: Sequence[Word]) -> Formula:
-        """Without these words, and without those that are alike."""
+        """Return the formula without these words and without the words that are alike."""
         return replace(self, blocked=tuple(dict.fromkeys((*self.blocked, *map(self.first_alike, words)))))
 
     def decode(self, assignment: Mapping[int, float] | Sequence[float]) -> Word:
-        """The word that an assignment stands for, from its indicators (the largest of a position, so rounding does no harm)."""
+        """Return the word of an assignment: at each position the symbol with the largest indicator.
+
+        Values may be rounded, as solvers with tolerances give them.
+        """
         return tuple(
             max(sorted(here), key=lambda symbol: assignment[here[symbol]]) for here in self.indicators
         )
 
     def alike(self, word: Word) -> Iterator[Word]:
-        """The words that neither the rows of the network nor the program tell from this one, the one that stands for them first."""
+        """Yield the words that network and program do not distinguish from this one, first the one that
+        represents them.
+        """
         return product(*(here.get(s, (s,)) for s, here in zip(word, self.twins, strict=True)))
 
     def first_alike(self, word: Word) -> Word:
+        """Return the word that represents this one and all that are alike."""
         return next(self.alike(word))
 
     def assignment(self, word: Word) -> list[int]:
-        """The values that a word of the language gives all variables (exact); the way there."""
+        """Return the exact values that a word of the language gives to all variables: the inverse of
+        `decode`.
+        """
         word, values = self.first_alike(word), [0] * len(self.variables)
         for t, (path, here) in enumerate(zip(self._path(word), self.indicators, strict=True)):
             values[self.edges[t][path]] = 1
@@ -161,7 +172,10 @@ class Formula:
         return values
 
     def _path(self, word: Word) -> list[int]:
-        """The indices of the word's arcs, layer by layer."""
+        """Return the indices of the word's arcs, layer by layer.
+
+        Raises ValueError if it is not in the language.
+        """
         reach: list[dict[int, list[int]]] = [{s: [] for s in range(self.language.layer_sizes[0])}]
         for symbol, groups, layer in zip(word, self.groups, self.arcs, strict=True):
             reading = [symbol in group for group in groups]
@@ -177,7 +191,7 @@ class Formula:
         return next(iter(reach[-1].values()))
 
     def holds(self, values: Sequence[int]) -> bool:
-        """Whether an assignment satisfies everything, exactly."""
+        """Return whether an assignment satisfies everything, in exact arithmetic."""
         return (
             all(v.lower <= x <= v.upper for v, x in zip(self.variables, values, strict=True))
             and all(c.holds(values) for c in (*self.flow, *self.exclusions))
@@ -187,20 +201,18 @@ class Formula:
 
 
 def build_formula(reduced: Reduced, rival: Rival, name: str = "query") -> Formula:
-    """The query for one rival, on the language that the network was reduced on: the words of the rival's label, or of all labels."""
-    encoding = reduced.encoding
+    """Build the query for one rival on the language that the network was reduced on (the words of the rival's
+    label).
+    """
     row = reduced.lead(rival)
     lower, upper = reduced.bounds(row)
-    kept = _read(reduced, row) if encoding.fold else list(range(len(reduced.relus)))
+    kept = _read(reduced, row)
     rows = [
         *((r.symbols, r.relus, r.constant) for r in (reduced.relus[j] for j in kept)),
         (row.symbols[0], row.relus[0], row.constant[0]),
     ]
-    language = reduced.language
-    twins: tuple[Mapping[int, tuple[int, ...]], ...] = ({},) * language.length
-    if encoding.merge:
-        language, twins = without_twins(language, [symbols for symbols, _, _ in rows])
-    groups, arcs = grouped(language, encoding.merge)
+    language, twins = without_twins(reduced.language, [symbols for symbols, _, _ in rows])
+    groups, arcs = grouped(language)
 
     variables: list[Variable] = []
     edges = []
@@ -215,33 +227,37 @@ def build_formula(reduced: Reduced, rival: Rival, name: str = "query") -> Formul
     outputs = {j: len(variables) + i for i, j in enumerate(kept)}
     variables += [Variable(f"y{i}", 0, reduced.relus[j].upper) for i, j in enumerate(kept)]
 
-    def linear(symbols: np.ndarray, relus: np.ndarray, constant: int) -> Linear:
+    def linear(symbols: np.ndarray, relus: np.ndarray, constant: int) -> LinearSum:
         weights = symbols.reshape(language.length, language.symbol_count).tolist()
         terms = [
             (v, weights[t][s]) for t, here in enumerate(indicators) for s, v in here.items() if weights[t][s]
         ]
         terms += [(outputs[j], c) for j, c in enumerate(relus.tolist()) if c]
-        return Linear(tuple(terms), int(constant))
+        return LinearSum(tuple(terms), int(constant))
 
     sums = [linear(*row) for row in rows]
     relus = tuple(
         ReluConstraint(outputs[j], sums[i], reduced.relus[j].lower, reduced.relus[j].upper)
         for i, j in enumerate(kept)
     )
-    accepting = (
-        tuple(i for i, label in enumerate(language.labels) if label == rival.label)
-        if encoding.whole
-        else tuple(range(len(language.labels)))
-    )
-    flow = _flow(language, accepting, groups, arcs, edges, indicators)
-    bounds = (int(lower[0]), int(upper[0]))
     return Formula(
-        name, language, accepting, tuple(variables), groups, arcs, tuple(edges), tuple(indicators), twins, flow, relus, sums[-1], bounds, encoding
-    )  # fmt: skip
+        name=name,
+        language=language,
+        variables=tuple(variables),
+        groups=groups,
+        arcs=arcs,
+        edges=tuple(edges),
+        indicators=tuple(indicators),
+        twins=twins,
+        flow=_flow(language, groups, arcs, edges, indicators),
+        relus=relus,
+        violation=sums[-1],
+        violation_bounds=(int(lower[0]), int(upper[0])),
+    )
 
 
-def _read(reduced: Reduced, row: Rows) -> list[int]:
-    """The ReLUs that the row reads, itself or through others."""
+def _read(reduced: Reduced, row: AffineRows) -> list[int]:
+    """Return the ReLUs that the row reads, itself or through others."""
     needed = {j for j, c in enumerate(row.relus[0]) if c}
     for j in reversed(range(len(reduced.relus))):
         if j in needed:
@@ -251,13 +267,14 @@ def _read(reduced: Reduced, row: Rows) -> list[int]:
 
 def _flow(
     language: Automaton,
-    accepting: tuple[int, ...],
     groups: Sequence[Sequence[Sequence[int]]],
     arcs: Sequence[Sequence[Arc]],
     edges: Sequence[Sequence[int]],
     indicators: Sequence[Mapping[int, int]],
 ) -> tuple[Constraint, ...]:
-    """One unit of flow from the first layer to the last's accepting states; per group, indicators and arcs sum to the same."""
+    """Return the constraints of one unit of flow from the first layer to the last, with the indicators of
+    each group.
+    """
     out = []
     into: list[list[tuple[int, int]]] = []
     for t, layer in enumerate(arcs):
@@ -269,12 +286,9 @@ def _flow(
             arriving[target].append((v, 1))
             through[group].append((v, -1))
         if t == 0:
-            out.append(Constraint(Linear(tuple((v, 1) for v in edges[0]), -1), "=="))
+            out.append(Constraint(LinearSum(tuple((v, 1) for v in edges[0]), -1), "=="))
         else:
-            out += [Constraint(Linear((*a, *b), 0), "==") for a, b in zip(into, away, strict=True)]
-        out += [Constraint(Linear(tuple(terms), 0), "==") for terms in through]
+            out += [Constraint(LinearSum((*a, *b), 0), "==") for a, b in zip(into, away, strict=True)]
+        out += [Constraint(LinearSum(tuple(terms), 0), "==") for terms in through]
         into = arriving
-    refused = [term for state, terms in enumerate(into) if state not in accepting for term in terms]
-    if refused:
-        out.append(Constraint(Linear(tuple(refused), 0), "=="))
     return tuple(out)

@@ -1,7 +1,7 @@
-"""Clauses for logic gates and binary adders, with constants folded and equal gates shared.  Used by `cnf.py`.
+"""Clauses for logic gates and binary adders.  Constants are folded, and equal gates are shared.
 
-A literal is a non-zero integer, as in DIMACS; variable 1 is true in every model, so 1 and -1 are the constants.  A number is
-a list of literals, lowest bit first.
+Used by `cnf.py`.  A literal is a non-zero integer, as in DIMACS.  Variable 1 is true in every model, so 1 and
+-1 are the constants.  A number is a list of literals, lowest bit first.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ TRUE, FALSE = 1, -1
 Bits = list[int]
 
 
-class Gates:
-    """Grows `clauses`; `count` is the highest variable."""
+class GateClauses:
+    """A growing list of `clauses`.  `count` is the highest variable."""
 
     def __init__(self) -> None:
         self.count = 1
@@ -22,17 +22,18 @@ class Gates:
         self._known: dict[tuple[str | int, ...], int] = {}
 
     def variable(self) -> int:
+        """Return a new variable."""
         self.count += 1
         return self.count
 
     def add(self, literals: Iterable[int]) -> None:
-        """A clause; one that a constant satisfies is left out."""
+        """Add a clause, unless a constant satisfies it."""
         clause = dict.fromkeys(literal for literal in literals if literal != FALSE)
         if TRUE not in clause and not any(-literal in clause for literal in clause):
             self.clauses.append(tuple(clause))
 
     def any(self, literals: Iterable[int]) -> int:
-        """A literal that is true iff one of these is."""
+        """Return a literal that is true iff one of these is."""
         parts = sorted({literal for literal in literals if literal != FALSE})
         if TRUE in parts or any(-literal in parts for literal in parts):
             return TRUE
@@ -47,9 +48,11 @@ class Gates:
         return self._known[key]
 
     def both(self, a: int, b: int) -> int:
+        """Return a literal that is true iff both are."""
         return -self.any((-a, -b))
 
     def xor(self, a: int, b: int) -> int:
+        """Return a literal that is true iff exactly one of both is."""
         if abs(a) > abs(b):
             a, b = b, a
         if abs(a) == TRUE:
@@ -66,7 +69,7 @@ class Gates:
         return sign * self._known[key]
 
     def majority(self, a: int, b: int, c: int) -> int:
-        """True iff two of the three are: the carry of a full adder."""
+        """Return a literal that is true iff at least two of three are: the carry of a full adder."""
         a, b, c = sorted((a, b, c), key=abs)
         if abs(a) == TRUE:
             return self.any((b, c)) if a == TRUE else self.both(b, c)
@@ -82,7 +85,11 @@ class Gates:
         return self._known[key]
 
     def sum(self, numbers: Iterable[Bits], width: int) -> Bits:
-        """The sum modulo 2**width: per column, full adders from three bits to one and a carry, until one is left."""
+        """Return the sum modulo 2**width.
+
+        Column by column, full adders turn three bits into one and a carry, until one bit is left (Wallace
+        1964).
+        """
         columns: list[Bits] = [[] for _ in range(width)]
         for number in numbers:
             for k, bit in enumerate(number[:width]):
@@ -102,7 +109,9 @@ class Gates:
         return out
 
     def at_most_one(self, literals: list[int]) -> None:
-        """Pairwise for few, else in groups of four with a variable each."""
+        """Require that at most one is true: pairwise for up to six, else in groups of four with a variable
+        each.
+        """
         while len(literals) > 6:
             groups = [literals[i : i + 4] for i in range(0, len(literals), 4)]
             for group in groups:
@@ -116,5 +125,5 @@ class Gates:
 
 
 def constant(value: int, width: int) -> Bits:
-    """A number modulo 2**width."""
+    """Return a number modulo 2**width as bits."""
     return [TRUE if value >> k & 1 else FALSE for k in range(width)]

@@ -1,16 +1,17 @@
 """A formula as SMT-LIB 2.6 text in QF_LRA: reals for neurons, Booleans for symbols and phases.
 
-Last step before an SMT solver with exact rationals.  The triangle between a ReLU's bounds is implied; stating it spares
-the simplex many case splits.
+The last step before an SMT solver with exact rationals.  The upper line of each ReLU between its bounds is
+stated too: it follows from the rest, and saves the simplex algorithm many case splits.
 """
 
 from __future__ import annotations
 
-from .formula import Formula, Linear
+from .formula import Formula, LinearSum
 from .smt import SmtScript, script, selection
 
 
 def linear_real(formula: Formula) -> SmtScript:
+    """Encode a formula.  The script is satisfiable iff the formula is."""
     lines = []
     for j, relu in enumerate(formula.relus):
         y = formula.variables[relu.output].name
@@ -20,10 +21,8 @@ def linear_real(formula: Formula) -> SmtScript:
         lines.append(f"(assert (>= {y} p{j}))")
         lines.append(f"(assert (ite z{j} (and (>= p{j} 0.0) (= {y} p{j})) (and (<= p{j} 0.0) (= {y} 0.0))))")
         area, top = relu.upper - relu.lower, relu.upper  # (u - l) y <= u (x - l)
-        if formula.encoding.redundant:
-            lines.append(
-                f"(assert (<= (* {_number(area)} {y}) (+ (* {_number(top)} p{j}) {_number(-top * relu.lower)})))"
-            )
+        line = f"(+ (* {_number(top)} p{j}) {_number(-top * relu.lower)})"
+        lines.append(f"(assert (<= (* {_number(area)} {y}) {line}))")
     for known in formula.allowances:
         y, rest = (
             formula.variables[formula.relus[known.relu].output].name,
@@ -38,7 +37,7 @@ def _number(value: int) -> str:
     return f"{value}.0" if value >= 0 else f"(- {-value}.0)"
 
 
-def _sum(formula: Formula, linear: Linear) -> str:
+def _sum(formula: Formula, linear: LinearSum) -> str:
     coefficients = dict(linear.terms)
     parts = []
     for here in formula.indicators:

@@ -1,8 +1,9 @@
-"""Linear programs whose optimum is only a proposal: GLOP finds multipliers, exact integers say what they prove.
+"""Linear programs whose bounds are proved: a solver proposes multipliers, exact integers say what they prove.
 
-Used by `tighten.py`.  Maximise c.v over 0 <= v <= u and rows a.v == b or a.v <= b, all integers.  For any multipliers (>= 0 on the
-inequalities) c.v <= multipliers.b + sum of u * max(0, c - multipliers.a): weak duality, with the variables' bounds for what the
-multipliers leave over (Neumaier and Shcherbina 2004).  Rounding costs tightness, never soundness.
+Used by `relaxation.py`.  Maximise c.v over 0 <= v <= u and rows a.v == b or a.v <= b, all integers.  For any
+multipliers m (>= 0 on the inequalities), weak duality gives c.v <= m.b + sum of u * max(0, c - m.a), where
+the variables' bounds take what the multipliers leave over (Neumaier and Shcherbina, Safe bounds in linear and
+mixed-integer linear programming, 2004).  Rounding costs tightness, but never soundness.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ GRID = 2**30  # multipliers are multiples of 1 / GRID
 
 @dataclass(eq=False)
 class Lp:
-    """Grows; each call of `maximum` starts from the basis of the last."""
+    """A linear program that grows.  Each call of `maximum` starts from the basis of the call before.
+
+    - `upper`: the variables' upper bounds.
+    - `rows`: for each row its coefficients by variable, whether it is an equation, and its right-hand side.
+    - `multipliers`: those of the last maximum, times GRID.
+    """
 
     upper: list[int] = field(default_factory=list)
     rows: list[tuple[dict[int, int], bool, int]] = field(
@@ -27,11 +33,15 @@ class Lp:
     _solver: Any = None
 
     def variable(self, upper: int) -> int:
+        """Add a variable between 0 and `upper`.  Returns its number."""
         self.upper.append(upper)
         return len(self.upper) - 1
 
     def add(self, terms: Iterable[tuple[int, int]], equal: bool, bound: int) -> int:
-        """sum of coefficient * variable == bound, or <= bound; terms are (variable, coefficient).  The row's number."""
+        """Add a row: the sum of coefficient * variable == bound, or <= bound.
+
+        `terms` are (variable, coefficient).  Returns the row's number.
+        """
         row: dict[int, int] = {}
         for v, c in terms:
             row[v] = row.get(v, 0) + c
@@ -39,12 +49,15 @@ class Lp:
         return len(self.rows) - 1
 
     def maximum(self, objective: Mapping[int, int], seconds: float) -> int:
-        """An upper bound of the objective, proved; near the optimum if the solver found it in time."""
+        """Return a proved upper bound of the objective.
+
+        It is near the optimum if the solver finds that within `seconds`.
+        """
         self.multipliers = self._found(objective, seconds)
         return self.bound(objective, self.multipliers)
 
     def bound(self, objective: Mapping[int, int], multipliers: Iterable[int]) -> int:
-        """What multipliers (times GRID) prove, as an integer."""
+        """Return the upper bound of the objective, an integer, that multipliers (times GRID) prove."""
         left = {v: c * GRID for v, c in objective.items()}
         total = 0
         for (terms, equal, bound), m in zip(self.rows, multipliers, strict=True):
@@ -57,7 +70,7 @@ class Lp:
         return total // GRID
 
     def _found(self, objective: Mapping[int, int], seconds: float) -> list[int]:
-        """GLOP's, rounded; zeros where it has none."""
+        """Return the multipliers that GLOP finds, rounded; zeros if it finds none in time."""
         if self._solver is None:
             self._solver = self._built()
         solver, variables, constraints = self._solver

@@ -1,9 +1,10 @@
 """A formula as a mixed-integer linear program: big-M ReLUs from proved bounds, the program as a flow.
 
-Last step before a MILP solver.  Only the indicators and one phase per ReLU are integer: with integral indicators the
-flow of an unambiguous automaton is one path.  ReLU outputs are scaled by powers of two, which is exact in float64 and
-keeps the big-M constants near the solvers' tolerances.  Where float64 cannot hold the rows, or a neuron has more steps
-than any tolerance resolves, `inexact` says so: solutions may still be words worth checking, "infeasible" means nothing.
+The last step before a MILP solver.  Only the indicators and one phase per ReLU are integer: with integral
+indicators, the flow of an unambiguous automaton is one path.  ReLU outputs are scaled by powers of two, which
+is exact in float64 and keeps the big-M constants close to what the solvers' tolerances suit.  If float64
+cannot hold the rows, or a neuron has more steps than any tolerance resolves, `inexact` says so.  Then
+solutions are still tried as words, but "infeasible" means nothing.
 """
 
 from __future__ import annotations
@@ -12,17 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .formula import Formula, Linear, Word
-from .plain import plain_program_rows
+from .formula import Formula, LinearSum, Word
 
-EXACT_COEFFICIENT = 2**53
-HOPELESS_RANGE = 2**40  # a neuron with more integer steps than this is far below any tolerance
+EXACT_COEFFICIENT = 2**53  # integers up to here are exact in float64
+HOPELESS_RANGE = 2**40  # a step of a sum with more integer steps than this is far below any tolerance
 COMFORTABLE = 10  # outputs are scaled down to at most about 2**COMFORTABLE
 
 
 @dataclass(frozen=True)
 class MilpVariable:
-    """lower <= value <= upper; `integer` or continuous.  The formula's value is `value * unit`."""
+    """lower <= value <= upper, integer or continuous.  The formula's value is `value * unit`."""
 
     name: str
     lower: Fraction
@@ -33,7 +33,7 @@ class MilpVariable:
 
 @dataclass(frozen=True)
 class MilpRow:
-    """sum of coefficient * variable >= lower; or == lower, where upper is the same."""
+    """The sum of coefficient * variable is >= `lower`, or == `lower` if `upper` is the same."""
 
     name: str
     terms: tuple[tuple[int, Fraction], ...]
@@ -43,22 +43,24 @@ class MilpRow:
 
 @dataclass(frozen=True, eq=False)
 class Milp:
-    """Feasible iff the formula is satisfiable, unless `inexact` gives a reason why a solver with float64 cannot tell.
+    """A program that is feasible iff the formula is satisfiable.  Its first variables are the formula's, in
+    order.
 
-    `columns` says which of its variables are the formula's.
+    If `inexact` is not "", it is the reason why a solver with float64 cannot tell whether the program is
+    infeasible.
     """
 
     formula: Formula
     variables: tuple[MilpVariable, ...]
     rows: tuple[MilpRow, ...]
-    columns: Mapping[int, int]
     inexact: str = ""
 
     def decode(self, assignment: Mapping[int, float]) -> Word:
-        return self.formula.decode({v: assignment[column] for v, column in self.columns.items()})
+        """Return the word of a solution, given as the values of the variables by number."""
+        return self.formula.decode(assignment)
 
     def mps_text(self) -> str:
-        """The program in free MPS format, for any MILP solver."""
+        """Return the program in free MPS format, for any MILP solver."""
         columns: list[list[tuple[str, Fraction]]] = [[] for _ in self.variables]
         rows, rhs = [" N obj"], []
         for row in self.rows:
@@ -91,10 +93,9 @@ class Milp:
         )
 
     def lp_text(self) -> str:
-        """The program in CPLEX's LP format, for any MILP solver: what people can read."""
-        names = [
-            f"arc{v.name[1:]}" if v.name.startswith("e") else v.name for v in self.variables
-        ]  # "1 e5" would be a number
+        """Return the program in CPLEX's LP format, which people can read, for any MILP solver."""
+        # "1 e5" would be read as a number, so arcs get another name.
+        names = [f"arc{v.name[1:]}" if v.name.startswith("e") else v.name for v in self.variables]
         lines = [
             f"\\ {' '.join(self.formula.name.split())}",
             "Minimize",
@@ -106,9 +107,8 @@ class Milp:
                 f"+ 0 {names[0]}"
             ]
             lines.append(f" {row.name}:")
-            lines += [
-                "  " + " ".join(terms[i : i + 8]) for i in range(0, len(terms), 8)
-            ]  # old readers stop at 255 characters
+            # Old readers stop at 255 characters.
+            lines += ["  " + " ".join(terms[i : i + 8]) for i in range(0, len(terms), 8)]
             lines.append(f"  {'>=' if row.upper is None else '='} {_decimal(row.lower)}")
         lines.append("Bounds")
         lines += [
@@ -124,10 +124,9 @@ class Milp:
 
 
 def _decimal(value: Fraction) -> str:
-    """A dyadic rational as an exact decimal."""
-    digits = (
-        value.denominator.bit_length() - 1
-    )  # the denominator is 2**digits, so value * 10**digits is an integer
+    """Return a dyadic rational as an exact decimal."""
+    # The denominator is 2**digits, so value * 10**digits is an integer.
+    digits = value.denominator.bit_length() - 1
     scaled = abs(value.numerator) * 5**digits
     text = str(scaled).rjust(digits + 1, "0")
     text = f"{text[: len(text) - digits]}.{text[len(text) - digits :]}" if digits else text
@@ -135,16 +134,13 @@ def _decimal(value: Fraction) -> str:
 
 
 def milp(formula: Formula) -> Milp:
-    """The formula as a MILP, exact in its fractions; see `Milp.inexact` for what float64 makes of them."""
-    plain = formula.encoding.plain
+    """Encode a formula.  The program is exact in its fractions; `Milp.inexact` says what float64 makes of
+    them.
+    """
     outputs = {relu.output for relu in formula.relus}
     indicators = {x for here in formula.indicators for x in here.values()}
     variables: list[MilpVariable] = []
-    columns: dict[int, int] = {}
     for v, variable in enumerate(formula.variables):
-        if plain and v not in outputs | indicators:
-            continue
-        columns[v] = len(variables)
         unit = 1 << max(0, variable.upper.bit_length() - COMFORTABLE) if v in outputs else 1
         variables.append(
             MilpVariable(
@@ -163,48 +159,42 @@ def milp(formula: Formula) -> Milp:
     rows: list[MilpRow] = []
 
     def add(
-        name: str, linear: Linear, relation: str, unit: int, extra: tuple[tuple[int, int], ...] = ()
+        name: str, linear: LinearSum, relation: str, unit: int, extra: tuple[tuple[int, int], ...] = ()
     ) -> None:
-        """linear + extra (relation) 0, divided by `unit`; `extra` reads columns."""
-        own = ((columns[v], c) for v, c in linear.terms)
-        terms = tuple((v, Fraction(c * variables[v].unit, unit)) for v, c in (*own, *extra))
+        """linear + extra (relation) 0, divided by `unit`."""
+        terms = tuple((v, Fraction(c * variables[v].unit, unit)) for v, c in (*linear.terms, *extra))
         bound = Fraction(-linear.constant, unit)
         rows.append(MilpRow(name, terms, bound, bound if relation == "==" else None))
 
-    if plain:
-        states, steps = plain_program_rows(formula)
-        first = len(variables)
-        variables += [MilpVariable(name, Fraction(0), Fraction(1), True) for name in states]
-        for name, read, linear, relation in steps:
-            add(name, linear, relation, 1, tuple((first + state, c) for state, c in read))
-    else:
-        for i, constraint in enumerate(formula.flow):
-            add(f"flow{i}", constraint.linear, constraint.relation, 1)
+    for i, constraint in enumerate(formula.flow):
+        add(f"flow{i}", constraint.linear, constraint.relation, 1)
     for i, constraint in enumerate(formula.exclusions):
         add(f"not{i}", constraint.linear, constraint.relation, 1)
     for j, relu in enumerate(formula.relus):
-        y, z = columns[relu.output], phases[relu.output]
+        y, z = relu.output, phases[relu.output]
         unit = variables[y].unit
-        minus = Linear(tuple((v, -c) for v, c in relu.argument.terms), -relu.argument.constant)
+        minus = LinearSum(tuple((v, -c) for v, c in relu.argument.terms), -relu.argument.constant)
         add(f"above{j}", minus, ">=", unit, ((y, 1),))  # y >= x
-        shifted = Linear(relu.argument.terms, relu.argument.constant - relu.lower)
+        shifted = LinearSum(relu.argument.terms, relu.argument.constant - relu.lower)
         add(f"line{j}", shifted, ">=", unit, ((y, -1), (z, relu.lower)))  # y <= x - l (1 - z)
-        add(f"phase{j}", Linear((), 0), ">=", unit, ((y, -1), (z, relu.upper)))  # y <= u z
+        add(f"phase{j}", LinearSum((), 0), ">=", unit, ((y, -1), (z, relu.upper)))  # y <= u z
     for i, known in enumerate(formula.allowances):
         relu = formula.relus[known.relu]
-        y, unit = columns[relu.output], known.factor * variables[columns[relu.output]].unit
+        y, unit = relu.output, known.factor * variables[relu.output].unit
         unit = 1 << (unit.bit_length() - 1)
         add(f"allowance{i}", known.share, ">=", unit, ((y, -known.factor), (phases[relu.output], known.rest)))
     lower, upper = formula.violation_bounds
     unit = 1 << max(0, max(abs(lower), abs(upper)).bit_length() - COMFORTABLE - 10)
     add("violation", formula.violation, ">=", unit)
-    return Milp(formula, tuple(variables), tuple(rows), columns, _inexact(formula, rows))
+    return Milp(formula, tuple(variables), tuple(rows), _inexact(formula, rows))
 
 
 def _inexact(formula: Formula, rows: list[MilpRow]) -> str:
+    """Return why a solver with float64 cannot tell whether the rows are infeasible; "" if it can."""
     steps = max((max(-r.lower, r.upper) for r in formula.relus), default=0)
     if max(steps, *map(abs, formula.violation_bounds)) > HOPELESS_RANGE:
-        return f"a sum has more than 2^{HOPELESS_RANGE.bit_length() - 1} integer steps, finer than any tolerance of a MILP solver"
+        power = HOPELESS_RANGE.bit_length() - 1
+        return f"a sum has more than 2^{power} integer steps, finer than any tolerance of a MILP solver"
     numbers = (number for row in rows for number in (row.lower, *(c for _, c in row.terms)))
     if any(abs(number.numerator) > EXACT_COEFFICIENT for number in numbers):
         return "a coefficient is not exact in float64"

@@ -1,8 +1,9 @@
-"""The linear program that splits the word per ReLU, and the allowances that its multipliers are (docs/theory/encodings.md §5).
+"""The linear program that splits the word per ReLU, and the allowances that its multipliers give.
 
-Used by `tighten.py`.  Each ReLU that can go both ways has a copy of the flow and of the outputs it reads, scaled by its phase z;
-the copy's indicators and outputs are at most the common ones, and its output is at most its argument on the copy.  On words that
-is no restriction (the copy is the word where the ReLU is on, and nothing where it is off), and it is much tighter than the triangle.
+Used by `tighten.py`; docs/theory/encodings.md §5 has the proof.  Each unstable ReLU has its own copy of the
+flow and of the outputs that it reads, scaled by its phase z.  The copy's indicators and outputs are at most
+the common ones, and its output is at most its argument on the copy.  No word is lost: the copy is the word if
+the ReLU is on, and zero if it is off.  The program is much tighter than the triangle relaxation.
 """
 
 from __future__ import annotations
@@ -10,22 +11,24 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from .formula import Allowance, Formula, Linear, ReluConstraint
+from .formula import Allowance, Formula, LinearSum, ReluConstraint
 from .lp import Lp
 
-FINE = 4096  # an allowance's coefficients are integers per 1 / factor, with at least so many steps up to the ReLU's upper bound
+FINE = 4096  # an allowance's factor makes a ReLU's upper bound at least this many integer steps
 
 
 def readers(formula: Formula) -> frozenset[int]:
-    """The ReLUs that read others."""
+    """Return the ReLUs that read other ReLUs."""
     outputs = {relu.output for relu in formula.relus}
     return frozenset(
         j for j, relu in enumerate(formula.relus) if any(v in outputs for v, _ in relu.argument.terms)
     )
 
 
-class Relaxation:
-    """The program over the first `count` ReLUs of a formula; `split` are those with a word of their own."""
+class SplitRelaxation:
+    """The linear program over the first `count` ReLUs of a formula.  The ReLUs in `split` have their own
+    copy.
+    """
 
     def __init__(self, formula: Formula, count: int, split: frozenset[int] = frozenset()) -> None:
         self.formula, self.lp = formula, Lp()
@@ -41,15 +44,19 @@ class Relaxation:
             if j in split and relu.lower < 0 < relu.upper:
                 self._split(j, relu)
 
-    def maximum(self, linear: Linear, deadline: float) -> int:
-        """A proved upper bound of a linear function of the formula's variables."""
+    def maximum(self, linear: LinearSum, deadline: float) -> int:
+        """Return a proved upper bound of a linear function of the formula's variables.  `deadline`: of
+        time.monotonic.
+        """
         objective: dict[int, int] = {}
         for v, c in linear.terms:
             objective[self.place[v]] = objective.get(self.place[v], 0) + c
         return self.lp.maximum(objective, deadline - time.monotonic()) + linear.constant
 
     def allowances(self, deadline: float) -> tuple[Allowance, ...]:
-        """What the multipliers of the last maximum say, rounded up, with rests that are proved anew."""
+        """Return the allowances that the multipliers of the last maximum give, rounded up, with newly proved
+        rests.
+        """
         out = []
         for j, (links, active) in self.links.items():
             weight = max(0, self.lp.multipliers[active])
@@ -62,14 +69,16 @@ class Relaxation:
             )
             terms = tuple((v, c) for v, c in rounded if c)
             if weight and deadline > time.monotonic():
-                over = combined(relu.argument, factor, Linear(terms, 0), -1)
-                rest = max(0, Relaxation(self.formula, j).maximum(over, deadline))
+                over = combined(relu.argument, factor, LinearSum(terms, 0), -1)
+                rest = max(0, SplitRelaxation(self.formula, j).maximum(over, deadline))
                 if rest < factor * relu.upper:
-                    out.append(Allowance(j, factor, Linear(terms, 0), rest))
+                    out.append(Allowance(j, factor, LinearSum(terms, 0), rest))
         return tuple(out)
 
     def _copy(self, scale: int, count: int) -> dict[int, int]:
-        """The flow, and `count` ReLUs between the sides of their triangles, all times a variable `scale` of the program."""
+        """Add the flow and `count` ReLUs between the sides of their triangles, all scaled by the variable
+        `scale`.
+        """
         variables = [*self.edges, *(x for here in self.formula.indicators for x in here.values())]
         place = {v: self.lp.variable(1) for v in variables}
         for row in self.formula.flow:
@@ -87,7 +96,7 @@ class Relaxation:
                 )
         return place
 
-    def _scaled(self, linear: Linear, place: Mapping[int, int], scale: int) -> list[tuple[int, int]]:
+    def _scaled(self, linear: LinearSum, place: Mapping[int, int], scale: int) -> list[tuple[int, int]]:
         return [*((place[v], c) for v, c in linear.terms), (scale, linear.constant)]
 
     def _split(self, j: int, relu: ReluConstraint) -> None:
@@ -107,10 +116,11 @@ class Relaxation:
         )
 
 
-def combined(a: Linear, by: int, b: Linear, times: int) -> Linear:
-    """a * by + b * times."""
+def combined(a: LinearSum, by: int, b: LinearSum, times: int) -> LinearSum:
+    """Return a * by + b * times."""
     terms: dict[int, int] = {}
     for linear, factor in ((a, by), (b, times)):
         for v, c in linear.terms:
             terms[v] = terms.get(v, 0) + c * factor
-    return Linear(tuple((v, c) for v, c in sorted(terms.items()) if c), a.constant * by + b.constant * times)
+    constant = a.constant * by + b.constant * times
+    return LinearSum(tuple((v, c) for v, c in sorted(terms.items()) if c), constant)

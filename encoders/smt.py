@@ -1,8 +1,9 @@
-"""What the two SMT-LIB encoders share: the automaton over Booleans, blocked words, and the way back from a model.
+"""What the two SMT-LIB encoders share: the automaton over Booleans, blocked words, and decoding a model.
 
-Symbol indicators `x<t>_<s>` are declared Booleans, exactly one per position; `h<t>_<g>` follows from each symbol of a
-group; states `q<t>_<i>` say that a run may be there.  Several states may hold at once: an accepted word needs one unbroken
-run, and that is what is asserted.
+Between `formula.py` and `bitvector.py` or `linear_real.py`.  Symbol indicators `x<t>_<s>` are Booleans,
+exactly one per position.  `h<t>_<g>` follows from each symbol of a group.  States `q<t>_<i>` say that a run
+may be there; several may hold at once, because an accepted word needs only one unbroken run, and that is what
+is asserted.
 """
 
 from __future__ import annotations
@@ -16,33 +17,23 @@ from .formula import Formula, Word
 
 @dataclass(frozen=True, eq=False)
 class SmtScript:
-    """SMT-LIB 2.6 text that ends in (check-sat); satisfiable iff the formula is.  `tokens` names bit-vectors that hold the word."""
+    """SMT-LIB 2.6 text that ends in (check-sat) and is satisfiable iff the formula is."""
 
     formula: Formula
     logic: str
     text: str
-    tokens: tuple[str, ...] | None = None
 
     def decode(self, assignment: Mapping[str, int]) -> Word:
-        """The word of a model, given as the values of the declared Booleans and bit-vectors by name (absent ones are 0)."""
-        if self.tokens is not None:
-            return tuple(int(assignment.get(name, 0)) for name in self.tokens)
+        """Return the word of a model, given as the Booleans' values by name.  Missing ones are false."""
         names = {x: self.formula.variables[x].name for here in self.formula.indicators for x in here.values()}
         return self.formula.decode({x: int(assignment.get(name, False)) for x, name in names.items()})
 
 
 def script(formula: Formula, logic: str, network_lines: list[str]) -> SmtScript:
-    """The whole text around what an encoder says about the network."""
-    return SmtScript(
-        formula,
-        logic,
-        text(formula, logic, [*_language_lines(formula), *_exclusion_lines(formula), *network_lines]),
-    )
-
-
-def text(formula: Formula, logic: str, lines: list[str]) -> str:
+    """Return the whole text around `network_lines`, which an encoder writes about the network."""
     head = ["(set-info :smt-lib-version 2.6)", f"(set-logic {logic})", f"; {formula.name}"]
-    return "\n".join([*head, *lines, "(check-sat)"]) + "\n"
+    body = [*_language_lines(formula), *_exclusion_lines(formula), *network_lines]
+    return SmtScript(formula, logic, "\n".join([*head, *body, "(check-sat)"]) + "\n")
 
 
 def _language_lines(formula: Formula) -> list[str]:
@@ -50,16 +41,11 @@ def _language_lines(formula: Formula) -> list[str]:
     for t, size in enumerate(language.layer_sizes):
         lines += [f"(declare-const q{t}_{i} Bool)" for i in range(size)]
     lines.append(_assert(_any([f"q0_{i}" for i in range(language.layer_sizes[0])])))
-    lines += [
-        _assert(f"(not q{language.length}_{i})")
-        for i in range(language.layer_sizes[-1])
-        if i not in formula.accepting
-    ]
     for t, (groups, layer) in enumerate(zip(formula.groups, formula.arcs, strict=True)):
         names = [formula.variables[x].name for x in formula.indicators[t].values()]
         lines += [f"(declare-const {name} Bool)" for name in names]
         lines += _exactly_one(names, f"g{t}")
-        reads = []  # per group: some symbol of it is there
+        reads = []  # per group, the Boolean that says that the word has a symbol of it
         for g, group in enumerate(groups):
             members = [formula.variables[formula.indicators[t][s]].name for s in group]
             reads.append(members[0] if len(members) == 1 else f"h{t}_{g}")
@@ -79,7 +65,7 @@ def _language_lines(formula: Formula) -> list[str]:
 
 
 def _exactly_one(names: list[str], group: str) -> list[str]:
-    """At least one, and at most one: pairwise for few, else in groups of four with a Boolean each."""
+    """Require exactly one: pairwise for up to six, else in groups of four with a Boolean each."""
     lines = [_assert(_any(names))]
     level = 0
     while len(names) > 6:
@@ -112,7 +98,7 @@ def _assert(term: str) -> str:
 
 
 def selection(pairs: list[tuple[str, str]], otherwise: str) -> str:
-    """Nested if-then-else over indicators of one position."""
+    """Return nested if-then-else terms over the indicators of one position: pairs (indicator, value)."""
     term = otherwise
     for condition, value in reversed(pairs):
         term = f"(ite {condition} {value} {term})"

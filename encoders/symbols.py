@@ -1,7 +1,7 @@
-"""Which symbols of a position behave alike: for the program (one group of arcs), and for the network too (one symbol).
+"""Symbols that behave alike at a position: for the program (a group), and for the network as well (twins).
 
-Used by `formula.py`.  Both are said of one position at a time, and exactly: at position t two symbols are in one group iff
-they lead from the same states to the same states, and twins iff no row of the query gives them different weights there either.
+Used by `formula.py`.  Two symbols are in one group at position t iff they lead from the same states to the
+same states. They are twins iff, besides, no row of the query gives them different weights there.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ Arc = tuple[int, int, int]  # state, group, next state
 
 
 def grouped(
-    language: Automaton, together: bool = True
+    language: Automaton,
 ) -> tuple[tuple[tuple[tuple[int, ...], ...], ...], tuple[tuple[Arc, ...], ...]]:
-    """Per position, the groups of its symbols in order of their first, and the arcs; each symbol on its own if not `together`."""
+    """Return per position the groups of its symbols, ordered by their first symbols, and the arcs."""
     groups, arcs = [], []
     for layer in language.edges:
         moves: dict[int, list[tuple[int, int]]] = {}
         for source, symbol, target in layer:
             moves.setdefault(symbol, []).append((source, target))
-        alike: dict[tuple[object, ...], list[int]] = {}
+        alike: dict[tuple[tuple[int, int], ...], list[int]] = {}
         for symbol in sorted(moves):
-            alike.setdefault(tuple(moves[symbol]) if together else (symbol,), []).append(symbol)
+            alike.setdefault(tuple(moves[symbol]), []).append(symbol)
         here = tuple(map(tuple, alike.values()))
         groups.append(here)
         arcs.append(
@@ -43,10 +43,11 @@ def grouped(
 def without_twins(
     language: Automaton, rows: Sequence[np.ndarray]
 ) -> tuple[Automaton, tuple[Mapping[int, tuple[int, ...]], ...]]:
-    """The language with one symbol of each set of twins (the first), and per position, for each symbol that has some, the set.
+    """Return the language with only the first symbol of each set of twins, and per position the set of each
+    symbol.
 
-    `rows`: the weights of each linear function, (length * symbol_count,).  Dropping a symbol leaves no state without a path,
-    as its twin has the same edges.
+    `rows`: the weights of each linear function, (length * symbol_count,).  Only symbols that have twins are
+    listed. Dropping a symbol leaves no state without a path, because its twin has the same edges.
     """
     weights = [row.reshape(language.length, language.symbol_count).tolist() for row in rows]
     edges, twins = [], []

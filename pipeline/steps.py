@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..common.deadline import ends
-from ..encoders.bounds import reduced
+from ..encoders.presolve import reduced
 from ..models.automata.labelled import Labelled
 from ..models.automata.layered import Layered
 from ..models.circuits.circuit import Circuit

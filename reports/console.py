@@ -231,7 +231,7 @@ def backends_table(as_json: bool) -> None:
         )
     screen = console()
     screen.print(table)
-    screen.print("\noptions, as in --backends z3-bv:plain,cpsat:automaton:workers=2", markup=False)
+    screen.print("\noptions, as in --backends highs:tighten,cpsat:tighten:workers=2", markup=False)
     takers: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for option, text in row.options.items():

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from relucid.encoders.bounds import reduced
 from relucid.encoders.formula import Formula, build_formula
-from relucid.encoders.options import BEST, DESCRIPTIONS, PLAIN, Encoding, with_option
+from relucid.encoders.presolve import reduced
 from relucid.models.claims.decision import Rival
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.race.conformance import PROGRAMS, WHERE, random_claim, words_of
 
-__all__ = ["ENCODINGS", "PROGRAMS", "WHERE", "errs", "formulas", "random_claim", "words_of"]
+__all__ = ["PROGRAMS", "WHERE", "errs", "formulas", "random_claim", "words_of"]
 
 
 def errs(claim: WordClaim, rival: Rival, word: tuple[int, ...]) -> bool:
@@ -21,20 +20,11 @@ def errs(claim: WordClaim, rival: Rival, word: tuple[int, ...]) -> bool:
     return sum(c * int(y) for c, y in zip(rival.coefficients, outputs, strict=True)) >= rival.threshold
 
 
-ENCODINGS = {
-    "best": BEST,
-    "plain": PLAIN,
-    **{o: encoding for o in DESCRIPTIONS if o != "plain" and (encoding := with_option(BEST, o)) is not None},
-}
-
-
-def formulas(claim: WordClaim, encoding: Encoding = BEST) -> Iterator[tuple[Rival, Formula]]:
+def formulas(claim: WordClaim) -> Iterator[tuple[Rival, Formula]]:
     """Every query of a claim, settled ones too."""
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
         if not language.empty:
-            small = reduced(
-                claim.network, claim.domain, claim.language if encoding.whole else language, encoding=encoding
-            )
+            small = reduced(claim.network, claim.domain, language)
             for rival in claim.decision.rivals(label):
                 yield rival, build_formula(small, rival)

@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 from known_claims import corpus
 from random_claims import random_claim, words_of
-from relucid.encoders.bounds import reduced
 from relucid.encoders.dense import Dense, dense
+from relucid.encoders.presolve import reduced
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 

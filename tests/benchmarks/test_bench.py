@@ -67,9 +67,9 @@ def test_each_column_on_each_claim_is_one_line(suite: Path, capsys: pytest.Captu
 
 
 def test_options_sizes_and_the_races_spans_are_recorded(suite: Path) -> None:
-    assert run(suite, "--backends", "z3-bv:plain:no-redundant", "--only", "near") == 0
+    assert run(suite, "--backends", "cpsat:tighten:workers=1", "--only", "near") == 0
     (r,) = read(suite.parent / "out")
-    assert r.options == ("plain", "no-redundant") and r.version and r.backend == "z3-bv:plain:no-redundant"
+    assert r.options == ("tighten", "workers=1") and r.version and r.backend == "cpsat:tighten:workers=1"
     assert (
         r.sizes is not None
         and r.sizes["queries"] >= 1
@@ -78,7 +78,7 @@ def test_options_sizes_and_the_races_spans_are_recorded(suite: Path) -> None:
     )
     (row,) = csv.DictReader((suite.parent / "out" / "results.csv").open(encoding="utf-8"))
     assert (
-        row["options"] == "plain:no-redundant"
+        row["options"] == "tighten:workers=1"
         and int(row["variables"]) == r.sizes["variables"]
         and row["verdict"] == r.verdict
     )
@@ -142,14 +142,14 @@ def test_dump_writes_every_claim_and_column_before_anything_runs(
         }
 
     monkeypatch.setattr(bench, "attempt", fake)
-    words = ("--backends", "race,enumerate,z3-bv:plain,highs", "--dump", str(suite.parent / "dump"))
+    words = ("--backends", "race,enumerate,z3-bv:tighten,highs", "--dump", str(suite.parent / "dump"))
     assert run(suite, *words) == 0
     for name in NAMES:
         assert sorted(p.name for p in (suite.parent / "dump" / name).iterdir()) == [
             "README.txt",
             "highs",
             "index.json",
-            "z3-bv.plain",
+            "z3-bv.tighten",
         ]
     assert run(suite, *words) == 2  # the folder is not new
 
@@ -401,17 +401,9 @@ def test_limits_and_trust_reach_prove(one: tuple[object, Column]) -> None:
 
 def test_columns() -> None:
     names = [c.name for c in columns(None)]
-    assert names[0] == "race" and {
-        "enumerate",
-        "z3-bv",
-        "highs",
-        "z3-bv:plain",
-        "bitwuzla:plain",
-        "cpsat:plain",
-        "highs:plain",
-    } <= set(names)
-    (plain,) = columns(["highs:plain"])
-    assert plain.trust == "float" and plain.backends == "highs:plain"
+    assert names[0] == "race" and {"enumerate", "z3-bv", "highs"} <= set(names)
+    (tight,) = columns(["highs:tighten"])
+    assert tight.trust == "float" and tight.backends == "highs:tighten"
     assert columns(["z3-bv"])[0].trust == "exact"
 
 

@@ -79,7 +79,7 @@ def large() -> list[dict[str, object]]:
         "cpsat",
         "highs",
         "scip",
-        "z3-bv:plain",
+        "z3-bv:tighten",
     ]
     out = []
     for claim in range(200):

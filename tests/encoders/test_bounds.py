@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from random_claims import random_claim, words_of
 from relucid.encoders import bounds
-from relucid.encoders.bounds import reduced
+from relucid.encoders.presolve import reduced
 from relucid.models.automata.automaton import Automaton
 from relucid.models.automata.extremes import maxima
 from relucid.models.claims.domain import Domain
@@ -85,7 +85,7 @@ def test_backward_substitution_beats_intervals(monkeypatch: pytest.MonkeyPatch) 
     assert int(small.bounds(small.outputs)[1][0]) == 1
 
     def useless(rows, group, first):
-        return bounds.Rows(rows.symbols, rows.relus[:, :first], rows.constant + 10**6)
+        return bounds.AffineRows(rows.symbols, rows.relus[:, :first], rows.constant + 10**6)
 
     monkeypatch.setattr(bounds, "_substituted", useless)
     assert int(small.bounds(small.outputs)[1][0]) == 2

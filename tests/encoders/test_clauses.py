@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import pytest
-from random_claims import ENCODINGS, errs, formulas, random_claim, words_of
+from random_claims import errs, formulas, random_claim, words_of
 from relucid.encoders import cnf as cnf_module
 from relucid.encoders.cnf import Cnf, cnf
 from relucid.encoders.pseudo_boolean import PseudoBoolean, pseudo_boolean
-
-SOME = ["best", "plain", "whole", "no-fold", "no-merge", "no-redundant"]
 
 
 def parsed(text: str) -> list[tuple[list[tuple[int, int]], str, int]]:
@@ -50,11 +48,10 @@ def model(encoded: PseudoBoolean, word: tuple[int, ...]) -> set[int]:
     }
 
 
-@pytest.mark.parametrize("encoding", SOME)
 @pytest.mark.parametrize("seed", range(8))
-def test_pseudo_boolean_rows_hold_exactly_on_the_words_that_err(seed: int, encoding: str) -> None:
+def test_pseudo_boolean_rows_hold_exactly_on_the_words_that_err(seed: int) -> None:
     claim = random_claim(seed)
-    for rival, formula in formulas(claim, ENCODINGS[encoding]):
+    for rival, formula in formulas(claim):
         encoded = pseudo_boolean(formula)
         rows = parsed(encoded.text())
         assert f"#variable= {encoded.count} #constraint= {len(rows)}" in encoded.text()
@@ -90,12 +87,11 @@ def cp_sat_models(encoded: PseudoBoolean, most: int) -> Iterable[set[int]]:
         program.add_bool_or([~b if solver.value(b) else b for b in shown])
 
 
-@pytest.mark.parametrize("encoding", SOME)
-def test_pseudo_boolean_models_are_the_words_that_err(encoding: str) -> None:
+def test_pseudo_boolean_models_are_the_words_that_err() -> None:
     answers = set()
     for seed in range(12):
         claim = random_claim(seed)
-        for rival, formula in formulas(claim, ENCODINGS[encoding]):
+        for rival, formula in formulas(claim):
             wrong = {
                 formula.first_alike(w)
                 for w, y in words_of(claim).items()
@@ -131,10 +127,10 @@ def cnf_words(encoded: Cnf) -> set[tuple[int, ...]]:
     return found
 
 
-def wrong_and_said(encoding: str) -> Iterable[tuple[set[tuple[int, ...]], set[tuple[int, ...]]]]:
+def wrong_and_said() -> Iterable[tuple[set[tuple[int, ...]], set[tuple[int, ...]]]]:
     for seed in range(14):
         claim = random_claim(seed)
-        for rival, formula in formulas(claim, ENCODINGS[encoding]):
+        for rival, formula in formulas(claim):
             wrong = {
                 formula.first_alike(w)
                 for w, y in words_of(claim).items()
@@ -144,16 +140,15 @@ def wrong_and_said(encoding: str) -> Iterable[tuple[set[tuple[int, ...]], set[tu
             yield set(), cnf_words(cnf(formula.blocking(sorted(wrong))))
 
 
-@pytest.mark.parametrize("encoding", SOME)
-def test_the_models_of_the_clauses_are_the_words_that_err(encoding: str) -> None:
-    for wrong, said in wrong_and_said(encoding):
+def test_the_models_of_the_clauses_are_the_words_that_err() -> None:
+    for wrong, said in wrong_and_said():
         assert said == wrong
 
 
 def test_one_bit_less_would_be_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     width = cnf_module.signed_width
     monkeypatch.setattr(cnf_module, "signed_width", lambda low, high: max(1, width(low, high) - 1))
-    assert any(said != wrong for wrong, said in wrong_and_said("best"))
+    assert any(said != wrong for wrong, said in wrong_and_said())
 
 
 @pytest.mark.parametrize("value", [*range(-40, 41), 2**70 - 1, -(2**65) + 3])

@@ -1,4 +1,4 @@
-"""Gates and adders: the truth tables, and that every clause is needed."""
+"""GateClauses and adders: the truth tables, and that every clause is needed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
-from relucid.encoders.gates import FALSE, TRUE, Bits, Gates, constant
+from relucid.encoders.gates import FALSE, TRUE, Bits, GateClauses, constant
 
-Gate = Callable[[Gates, list[int]], int]
+Gate = Callable[[GateClauses, list[int]], int]
 GATES: dict[str, tuple[Gate, Callable[..., bool]]] = {
     "any": (lambda g, x: g.any(x), lambda a, b, c: a or b or c),
     "both": (lambda g, x: g.both(x[0], x[1]), lambda a, b, c: a and b),
@@ -36,7 +36,7 @@ def value(literal: int, true: set[int]) -> bool:
 def test_gates_are_their_truth_tables_over_constants_and_repetitions_too(name: str) -> None:
     gate, want = GATES[name]
     for choice in product([2, 3, 4, -2, -3, TRUE, FALSE], repeat=3):
-        gates = Gates()
+        gates = GateClauses()
         for _ in range(3):
             gates.variable()
         out = gate(gates, list(choice))
@@ -47,7 +47,7 @@ def test_gates_are_their_truth_tables_over_constants_and_repetitions_too(name: s
 
 @pytest.mark.parametrize("name", GATES)
 def test_no_clause_of_a_gate_is_idle(name: str) -> None:
-    gates = Gates()
+    gates = GateClauses()
     inputs = [gates.variable() for _ in range(3)]
     GATES[name][0](gates, inputs)
     for i in range(1, len(gates.clauses)):
@@ -55,14 +55,14 @@ def test_no_clause_of_a_gate_is_idle(name: str) -> None:
 
 
 def test_equal_gates_are_one() -> None:
-    gates = Gates()
+    gates = GateClauses()
     a, b, c = (gates.variable() for _ in range(3))
     assert gates.xor(a, -b) == -gates.xor(b, a) and gates.any([a, b, a]) == gates.any([b, a])
     assert gates.majority(a, b, c) == gates.majority(c, a, b)
     assert gates.count == 7
 
 
-def evaluate(gates: Gates, inputs: dict[int, bool]) -> set[int]:
+def evaluate(gates: GateClauses, inputs: dict[int, bool]) -> set[int]:
     """The model that inputs determine: by unit propagation, which has to reach everything."""
     known = dict(inputs) | {1: True}
     while len(known) < gates.count:
@@ -78,7 +78,7 @@ def evaluate(gates: Gates, inputs: dict[int, bool]) -> set[int]:
 @pytest.mark.parametrize("seed", range(30))
 def test_sums_are_sums_modulo_the_width(seed: int) -> None:
     rng = random.Random(seed)
-    gates = Gates()
+    gates = GateClauses()
     numbers: list[Bits] = [
         [gates.variable() for _ in range(rng.randint(0, 5))] for _ in range(rng.randint(0, 4))
     ]
@@ -96,7 +96,7 @@ def test_sums_are_sums_modulo_the_width(seed: int) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 6, 7, 11, 30])
 def test_at_most_one(count: int) -> None:
-    gates = Gates()
+    gates = GateClauses()
     literals = [gates.variable() for _ in range(count)]
     gates.at_most_one(list(literals))
     for chosen in [(), *((v,) for v in literals)]:

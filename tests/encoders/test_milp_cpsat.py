@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from random_claims import ENCODINGS, errs, formulas, random_claim, words_of
+from random_claims import errs, formulas, random_claim, words_of
 from relucid.common.errors import Unsupported
 from relucid.encoders.cpsat import cpsat
 from relucid.encoders.formula import Formula
@@ -28,30 +28,15 @@ def satisfied(program: Milp, values: list[Fraction]) -> bool:
 
 def solution(program: Milp, formula: Formula, word: tuple[int, ...]) -> list[Fraction]:
     values = formula.assignment(word)
-    own = [Fraction(values[v], program.variables[column].unit) for v, column in program.columns.items()]
+    own = [Fraction(v, variable.unit) for v, variable in zip(values, program.variables, strict=False)]
     phases = [Fraction(int(r.argument.value(values) > 0)) for r in formula.relus]
-    return own + phases + states(program, formula, word)
+    return own + phases
 
 
-def states(program: Milp, formula: Formula, word: tuple[int, ...]) -> list[Fraction]:
-    """The plain encoding's state variables on the word's run."""
-    if not formula.encoding.plain:
-        return []
-    path = formula._path(word)
-    at = {(t, arc[0]) for t, (i, arc) in enumerate((i, formula.arcs[t][i]) for t, i in enumerate(path))}
-    at.add((len(path), formula.arcs[-1][path[-1]][2] if path else next(iter(formula.accepting))))
-    return [
-        Fraction(int((t, i) in at))
-        for t, size in enumerate(formula.language.layer_sizes)
-        for i in range(size)
-    ]
-
-
-@pytest.mark.parametrize("encoding", ["best", "plain", "whole", "no-fold"])
 @pytest.mark.parametrize("seed", range(11))
-def test_rows_hold_exactly_on_the_words_that_err(seed: int, encoding: str) -> None:
+def test_rows_hold_exactly_on_the_words_that_err(seed: int) -> None:
     claim = random_claim(seed)
-    for rival, formula in formulas(claim, ENCODINGS[encoding]):
+    for rival, formula in formulas(claim):
         program = milp(formula)
         assert not program.inexact
         for word in (w for w, y in words_of(claim).items() if y == rival.label):
@@ -62,7 +47,7 @@ def test_rows_hold_exactly_on_the_words_that_err(seed: int, encoding: str) -> No
                 for relu in formula.relus:  # nothing but max(0, x) is allowed
                     for change in (Fraction(1, 7), Fraction(-1, 7)):
                         moved = list(values)
-                        moved[program.columns[relu.output]] += change
+                        moved[relu.output] += change
                         assert not satisfied(program, moved)
 
 
@@ -74,14 +59,13 @@ def test_decimals_are_exact(value: Fraction) -> None:
     assert Fraction(_decimal(value)) == value
 
 
-@pytest.mark.parametrize("encoding", ["best", "plain"])
-def test_mps_text_is_read_by_another_solver(encoding: str) -> None:
+def test_mps_text_is_read_by_another_solver() -> None:
     from ortools.linear_solver.python import model_builder
 
     answers = set()
     for seed in range(12):
         claim = random_claim(seed)
-        for rival, formula in formulas(claim, ENCODINGS[encoding]):
+        for rival, formula in formulas(claim):
             model = model_builder.Model()
             assert model.import_from_mps_string(milp(formula).mps_text())
             solver = model_builder.Solver("scip")
@@ -96,13 +80,12 @@ def test_mps_text_is_read_by_another_solver(encoding: str) -> None:
     assert answers == {True, False}
 
 
-@pytest.mark.parametrize("encoding", ["best", "plain", "automaton", "no-merge"])
-def test_cpsat_agrees_with_the_words(encoding: str) -> None:
+def test_cpsat_agrees_with_the_words() -> None:
     from ortools.sat.python import cp_model
 
     for seed in range(25):
         claim = random_claim(seed)
-        for rival, formula in formulas(claim, ENCODINGS[encoding]):
+        for rival, formula in formulas(claim):
             wrong = {w for w, y in words_of(claim).items() if y == rival.label and errs(claim, rival, w)}
             for query, want in ((formula, wrong), (formula.blocking(sorted(wrong)), set())):
                 encoded = cpsat(query)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from random_claims import ENCODINGS, errs, formulas, random_claim, words_of
+from random_claims import errs, formulas, random_claim, words_of
 from relucid.encoders import bitvector as module
 from relucid.encoders.bitvector import bitvector, signed_width
 from relucid.encoders.formula import Formula
@@ -82,12 +82,12 @@ class Machine:
         return value - (1 << width) if value >> (width - 1) else value
 
 
-def mismatches(seeds: range, encoding: str = "best") -> int:
+def mismatches(seeds: range) -> int:
     """Neurons and words on which the bit-vector value is not the exact one, over every word of the claims."""
     wrong = 0
     for seed in seeds:
         claim = random_claim(seed)
-        for rival, formula in formulas(claim, ENCODINGS[encoding]):
+        for rival, formula in formulas(claim):
             script = bitvector(formula)
             for word in (w for w, y in words_of(claim).items() if y == rival.label):
                 values = formula.assignment(word)
@@ -96,8 +96,6 @@ def mismatches(seeds: range, encoding: str = "best") -> int:
                     for v, x in zip(formula.variables, values, strict=True)
                     if v.name[0] == "x"
                 }
-                if script.tokens is not None:
-                    truth = dict(zip(script.tokens, word, strict=True))
                 machine = Machine(script, truth)
                 wrong += not all(
                     machine.term(c[1])
@@ -116,9 +114,8 @@ def about_neurons(term: object) -> bool:
     return isinstance(term, list) and term[0] == "bvsle"
 
 
-@pytest.mark.parametrize("encoding", ["best", "plain", "no-fold", "whole"])
-def test_every_width_suffices_on_every_word(encoding: str) -> None:
-    assert mismatches(range(10), encoding) == 0
+def test_every_width_suffices_on_every_word() -> None:
+    assert mismatches(range(10)) == 0
 
 
 def test_one_bit_less_would_be_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,19 +160,18 @@ def bitwuzla_says(script: SmtScript) -> bool:
     return parser.bitwuzla().check_sat() == bitwuzla.Result.SAT
 
 
-@pytest.mark.parametrize("encoding", ["best", "plain", "whole", "no-fold", "no-redundant"])
 @pytest.mark.parametrize(
     ("encode", "says"),
     [(bitvector, z3_says), (bitvector, bitwuzla_says), (linear_real, z3_says)],
     ids=["bv-z3", "bv-bitwuzla", "lra-z3"],
 )
 def test_satisfiable_iff_some_word_errs(
-    encode: Callable[[Formula], SmtScript], says: Callable[[SmtScript], bool], encoding: str
+    encode: Callable[[Formula], SmtScript], says: Callable[[SmtScript], bool]
 ) -> None:
     answers = set()
     for seed in range(14):
         claim = random_claim(seed)
-        for rival, formula in formulas(claim, ENCODINGS[encoding]):
+        for rival, formula in formulas(claim):
             wrong = [w for w, y in words_of(claim).items() if y == rival.label and errs(claim, rival, w)]
             assert says(encode(formula)) == bool(wrong), (seed, rival)
             assert not says(encode(formula.blocking(wrong))), (seed, rival)

@@ -6,7 +6,7 @@ from ...encoders.bitvector import bitvector
 from ...encoders.export import smt_bitvector
 from ...encoders.formula import Formula
 from ..race.backend import Budget, Capabilities
-from .shared.queries import COMMON, Answer, QueryBackend
+from .shared.queries import Answer, QueryBackend
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
@@ -39,6 +39,5 @@ BACKEND = QueryBackend(
     Capabilities("exact", description="bitwuzla on bit-vectors of proven width"),
     "bitwuzla",
     ask,
-    switches=("plain", *COMMON, "no-redundant"),
     export=smt_bitvector,
 )

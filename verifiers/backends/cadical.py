@@ -6,7 +6,7 @@ from ...encoders.cnf import cnf
 from ...encoders.export import dimacs
 from ...encoders.formula import Formula
 from ..race.backend import Budget, Capabilities
-from .shared.queries import COMMON, Answer, QueryBackend
+from .shared.queries import Answer, QueryBackend
 from .shared.solver_process import ask_program
 
 
@@ -19,6 +19,5 @@ BACKEND = QueryBackend(
     Capabilities("exact", description="CaDiCaL (through python-sat) on clauses, in a process of its own"),
     "python-sat",
     ask,
-    switches=(*COMMON, "no-redundant"),
     export=dimacs,
 )

@@ -8,7 +8,7 @@ from ...encoders.cpsat import cpsat
 from ...encoders.export import cpsat_proto
 from ...encoders.formula import Formula
 from ..race.backend import Budget, Capabilities
-from .shared.queries import COMMON, Answer, QueryBackend
+from .shared.queries import Answer, QueryBackend
 
 WIDE = 2**31
 
@@ -56,7 +56,6 @@ BACKEND = QueryBackend(
     Capabilities("exact", description="OR-Tools CP-SAT, integers and the program as a flow"),
     "ortools",
     ask,
-    switches=("plain", "automaton", *COMMON),
     threads=True,
     export=cpsat_proto,
 )

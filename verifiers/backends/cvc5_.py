@@ -6,7 +6,7 @@ from ...encoders.export import smt_real
 from ...encoders.formula import Formula
 from ...encoders.linear_real import linear_real
 from ..race.backend import Budget, Capabilities
-from .shared.queries import COMMON, Answer, QueryBackend
+from .shared.queries import Answer, QueryBackend
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
@@ -43,6 +43,5 @@ BACKEND = QueryBackend(
     Capabilities("exact", description="cvc5 on linear reals"),
     "cvc5",
     ask,
-    switches=("plain", *COMMON, "no-redundant"),
     export=smt_real,
 )

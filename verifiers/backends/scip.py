@@ -7,7 +7,7 @@ from ...encoders.formula import Formula
 from ...encoders.milp import milp
 from ..race.backend import Budget, Capabilities
 from .shared.mathopt import solve_milp
-from .shared.queries import COMMON, Answer, QueryBackend
+from .shared.queries import Answer, QueryBackend
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
@@ -21,6 +21,5 @@ BACKEND = QueryBackend(
     ),
     "ortools",
     ask,
-    switches=("plain", *COMMON),
     export=mixed_integer,
 )

@@ -6,7 +6,7 @@ from ...encoders.bitvector import bitvector
 from ...encoders.export import smt_bitvector
 from ...encoders.formula import Formula
 from ..race.backend import Budget, Capabilities
-from .shared.queries import COMMON, Answer, QueryBackend
+from .shared.queries import Answer, QueryBackend
 from .shared.z3_text import solve_text
 
 
@@ -19,6 +19,5 @@ BACKEND = QueryBackend(
     Capabilities("exact", description="z3 on bit-vectors of proven width"),
     "z3-solver",
     ask,
-    switches=("plain", *COMMON, "no-redundant"),
     export=smt_bitvector,
 )

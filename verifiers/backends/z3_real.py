@@ -6,7 +6,7 @@ from ...encoders.export import smt_real
 from ...encoders.formula import Formula
 from ...encoders.linear_real import linear_real
 from ..race.backend import Budget, Capabilities
-from .shared.queries import COMMON, Answer, QueryBackend
+from .shared.queries import Answer, QueryBackend
 from .shared.z3_text import solve_text
 
 
@@ -19,6 +19,5 @@ BACKEND = QueryBackend(
     Capabilities("exact", description="z3 on linear reals"),
     "z3-solver",
     ask,
-    switches=("plain", *COMMON, "no-redundant"),
     export=smt_real,
 )

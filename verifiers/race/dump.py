@@ -33,9 +33,8 @@ Each file asks: is there an input on which the program gives one label and the n
   highs highs/1.lp             scip -f highs/1.mps          sat_runner --input=cpsat/1.pbtxt
   roundingsat exact/1.opb      cadical cadical/1.cnf
 
-In a model, x<t>_<s> says that position t holds symbol s of the alphabet in index.json (positions and symbols from 0; where symbols make no
-difference, one stands for all of them).  Plain encodings hold the word as bit-vectors or integers t<t>.  Clauses and pseudo-Boolean
-files number their variables.
+In a model, x<t>_<s> says that position t holds symbol s of the alphabet in index.json (positions and symbols from 0;
+where symbols make no difference, one stands for all of them).  Clauses and pseudo-Boolean files number their variables.
 """
 
 
@@ -109,7 +108,7 @@ def _dumped(
     entries = []
     try:
         for number, (formula, label, _) in enumerate(
-            formulas(claim, deadline, progress, backend.encoding, Counter()), start=1
+            formulas(claim, deadline, progress, backend.tighten, Counter()), start=1
         ):
             progress(f"writing {backend.name}, {formula.name}")
             entry = {

@@ -23,7 +23,7 @@ ENTRY_POINTS = "relucid.backends"
 class BackendInfo:
     """A line of `relucid backends`; `version` is None where the solver is missing, and `problem` says why.
 
-    `options`: what may follow the name ("z3-bv:plain"), and what it does.
+    `options`: what may follow the name ("highs:tighten"), and what it does.
     """
 
     name: str

@@ -41,13 +41,13 @@ def test_conformance(backend: Backend, check: Callable[[Backend], None]) -> None
     check(backend)
 
 
-SLOW = ("cadical:", "exact:")  # seconds per option; `plain` and the rest are enough for every day
+SLOW = ("cadical:", "exact:")  # seconds per option; the other backends are enough for every day
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(v, marks=pytest.mark.slow) if v.startswith(SLOW) and not v.endswith(":plain") else v
+        pytest.param(v, marks=pytest.mark.slow) if v.startswith(SLOW) else v
         for b in installed
         for v in variants(b)
     ],

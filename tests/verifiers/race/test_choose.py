@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from random_claims import random_claim
 from relucid.common.errors import InputError
-from relucid.encoders.options import BEST, DESCRIPTIONS, PLAIN, Encoding
 from relucid.verifiers.backends.shared.queries import QueryBackend
 from relucid.verifiers.prove import prove_claim
 from relucid.verifiers.race.backend import Budget, options_of
@@ -18,21 +16,15 @@ from relucid.verifiers.race.registry import all_backends
 
 
 def test_options_make_a_backend_of_that_name() -> None:
-    (chosen,) = choose("z3-bv:plain")
-    assert (chosen.name, chosen.encoding, all_backends()["z3-bv"].encoding) == ("z3-bv:plain", PLAIN, BEST)  # type: ignore[attr-defined]
-    (chosen,) = choose(["cpsat:no-crown:workers=3:automaton"])
-    assert (chosen.name, chosen.workers) == ("cpsat:no-crown:workers=3:automaton", 3)  # type: ignore[attr-defined]
-    assert chosen.encoding.options == ("no-crown", "automaton")  # type: ignore[attr-defined]
-
-
-def test_options_count_from_left_to_right() -> None:
-    (chosen,) = choose("z3-bv:no-crown:plain:crown:no-box")
-    assert chosen.encoding.crown and chosen.encoding.plain and not chosen.encoding.box  # type: ignore[attr-defined]
+    (chosen,) = choose("z3-bv:tighten")
+    assert (chosen.name, chosen.tighten, all_backends()["z3-bv"].tighten) == ("z3-bv:tighten", True, False)  # type: ignore[attr-defined]
+    (chosen,) = choose(["cpsat:tighten:workers=3"])
+    assert (chosen.name, chosen.workers, chosen.tighten) == ("cpsat:tighten:workers=3", 3, True)  # type: ignore[attr-defined]
 
 
 def test_variants_are_backends_of_their_own_and_repetitions_are_not() -> None:
-    assert [b.name for b in choose("cpsat:plain, cpsat, cpsat:plain,highs")] == [
-        "cpsat:plain",
+    assert [b.name for b in choose("cpsat:tighten, cpsat, cpsat:tighten,highs")] == [
+        "cpsat:tighten",
         "cpsat",
         "highs",
     ]
@@ -50,16 +42,15 @@ def test_every_option_that_is_listed_is_taken_and_travels(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("z3-bv:plane", "z3-bv has no option 'plane'; known are plain, tighten, box"),
+        ("z3-bv:plane", "z3-bv has no option 'plane'; known are tighten"),
         ("z3-bv:", "no option ''"),
-        ("z3-bv:plain:", "no option ''"),
-        ("highs:automaton", "highs has no option 'automaton'; known are plain"),
+        ("z3-bv:tighten:", "no option ''"),
+        ("highs:plain", "highs has no option 'plain'; known are tighten"),
         ("highs:workers=2", "no option 'workers=2'"),
         ("cpsat:workers=0", "no option 'workers=0'; known are .*workers=N"),
         ("cpsat:workers=²", "no option 'workers=²'"),
         ("cpsat:workers", "no option 'workers'"),
-        ("cpsat:no-plain", "no option 'no-plain'"),
-        ("cpsat:no-no-crown", "no option 'no-no-crown'"),
+        ("cpsat:no-tighten", "no option 'no-tighten'"),
         ("enumerate:plain", "enumerate has no option 'plain'; write enumerate alone"),
         ("z4:plain", "cannot load 'z4:plain'"),
         ("z4", "there is no backend 'z4'"),
@@ -84,17 +75,17 @@ OTHER = Unregistered()
 
 def test_module_and_attribute_still_name_a_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "my_solver", __import__("sys").modules[__name__])
-    assert choose("my_solver:OTHER, z3-bv:plain")[0] is OTHER
+    assert choose("my_solver:OTHER, z3-bv:tighten")[0] is OTHER
     with pytest.raises(InputError, match="unregistered has no option 'plain'"):
         choose("unregistered:plain", registry=[OTHER])  # type: ignore[list-item]
 
 
 def test_variants_race_against_each_other() -> None:
     verdict = prove_claim(
-        random_claim(3), backends=["z3-bv:plain", "cpsat:automaton:workers=1"], budget=Budget(30.0, workers=2)
+        random_claim(3), backends=["z3-bv:tighten", "cpsat:tighten:workers=1"], budget=Budget(30.0, workers=2)
     )
-    assert {a.backend for a in verdict.attempts} == {"z3-bv:plain", "cpsat:automaton:workers=1"}
-    assert verdict.backend in {"z3-bv:plain", "cpsat:automaton:workers=1"}
+    assert {a.backend for a in verdict.attempts} == {"z3-bv:tighten", "cpsat:tighten:workers=1"}
+    assert verdict.backend in {"z3-bv:tighten", "cpsat:tighten:workers=1"}
 
 
 def test_every_option_of_the_encodings_is_documented() -> None:
@@ -104,6 +95,3 @@ def test_every_option_of_the_encodings_is_documented() -> None:
     for backend in all_backends().values():
         if isinstance(backend, QueryBackend):
             assert all(f"\n| `{option}` |" in text for option in backend.options), backend.name
-    assert {f.name for f in fields(Encoding)} == {
-        option.removeprefix("no-").replace("-", "_") for option in DESCRIPTIONS
-    }

@@ -117,17 +117,17 @@ def pseudo_boolean(path: Path) -> tuple[bool, dict[str, bool]]:
 
 OTHERS = {  # folder and ending -> programs that are asked
     ("z3-bv", "smt2"): (bitwuzla, cvc5),
-    ("bitwuzla.plain", "smt2"): (z3,),
+    ("bitwuzla", "smt2"): (z3,),
     ("z3-real", "smt2"): (cvc5,),
     ("cvc5", "smt2"): (z3,),
     ("highs", "lp"): (highs,),
     ("scip", "mps"): (highs,),
-    ("highs.plain", "lp"): (highs,),
+    ("highs.tighten", "lp"): (highs,),
     ("cpsat", "pbtxt"): (cpsat,),
     ("cadical", "cnf"): (sat,),
     ("exact", "opb"): (pseudo_boolean,),
 }
-BACKENDS = "z3-bv,bitwuzla:plain,z3-real,cvc5,highs,scip,highs:plain,cpsat,cadical,exact"
+BACKENDS = "z3-bv,bitwuzla,z3-real,cvc5,highs,scip,highs:tighten,cpsat,cadical,exact"
 
 
 @pytest.mark.parametrize("name", CLAIMS)

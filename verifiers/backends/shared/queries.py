@@ -2,7 +2,7 @@
 
 Between the encoders and the backends.  A backend hands in `ask`, which takes one formula and the seconds left and says
 what its solver said; this module reduces the network, skips queries that bounds settle, blocks words that were found,
-and makes the `Attempt`.  Its options ("z3-bv:plain") choose among the encodings' ideas.
+and makes the `Attempt`.  Its options ("highs:tighten") are described in docs/theory/encodings.md.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from typing import Literal
 import numpy as np
 
 from ....common.errors import Unsupported
-from ....encoders.bounds import Reduced, reduced
 from ....encoders.dense import Dense, dense
 from ....encoders.export import Export
 from ....encoders.formula import Formula, Word, build_formula
-from ....encoders.options import BEST, Encoding, described, with_option
+from ....encoders.presolve import reduced
 from ....encoders.tighten import tightened
 from ....models.automata.automaton import Automaton
 from ....models.claims.word_claim import WordClaim
@@ -33,7 +32,7 @@ MAX_EDGES = 200_000
 MAX_RELUS = 5_000
 MAX_WORKERS = 1024
 WORKERS = "workers=N"
-COMMON = ("tighten", "box", "no-crown", "no-fold", "no-merge", "whole")  # options that every encoding honours
+TIGHTEN = "tighten"  # the option of every backend here
 MAX_REPAIRS = 64  # words of a solver with tolerances that fail the exact check, before it is called unknown
 
 
@@ -53,24 +52,26 @@ Ask = Callable[[Formula, float], Answer]
 class QueryBackend:
     """A backend that answers formula by formula: `ask(formula, seconds left, budget)`; `package` is what has to be installed.
 
-    `ask` imports the solver itself and is a module's function, so that the backend can be sent to a process.  `switches` are
-    the options of `encoders/options.py` that mean something to it, `encoding` the present choice; with `threads` it takes
-    "workers=N", too.  `export` writes its formulas to files (`--dump`).
+    `ask` imports the solver itself and is a module's function, so that the backend can be sent to a process.
+    With `tighten`, bounds are improved by linear programs first.  With `threads`, it takes "workers=N" as well.
+    `export` writes its formulas to files (`--dump`).
     """
 
     name: str
     capabilities: Capabilities
     package: str
     ask: Callable[[Formula, float, Budget], Answer]
-    switches: tuple[str, ...] = COMMON
-    encoding: Encoding = BEST
+    tighten: bool = False
     threads: bool = False
     workers: int | None = None
     export: Export | None = None
 
     @property
     def options(self) -> Mapping[str, str]:
-        return {**described(self.switches), **({WORKERS: "threads of the solver"} if self.threads else {})}
+        found = {
+            TIGHTEN: "bounds by linear programs over the language first, exact through their multipliers"
+        }
+        return {**found, **({WORKERS: "threads of the solver"} if self.threads else {})}
 
     def with_options(self, options: Sequence[str]) -> QueryBackend:
         changed = self
@@ -84,10 +85,9 @@ class QueryBackend:
             if not (value.isascii() and value.isdigit() and 1 <= int(value) <= MAX_WORKERS):
                 raise UnknownOption(option, self.name, self.options)
             return replace(self, workers=int(value))
-        encoding = with_option(self.encoding, option)
-        if encoding is None or not {option, option.removeprefix("no-"), f"no-{option}"} & set(self.switches):
+        if option != TIGHTEN:
             raise UnknownOption(option, self.name, self.options)
-        return replace(self, encoding=encoding)
+        return replace(self, tighten=True)
 
     def available(self) -> str | None:
         return installed_version(self.package)
@@ -109,7 +109,7 @@ class QueryBackend:
             budget,
             progress,
             ask,
-            self.encoding,
+            self.tighten,
         )
 
 
@@ -138,7 +138,7 @@ def run_queries(
     budget: Budget,
     progress: Callable[[str], None],
     ask: Ask,
-    encoding: Encoding | None = None,
+    tighten: bool = False,
 ) -> Attempt:
     """Ask about every label and rival until enough counterexamples are found, all are excluded, or time is up."""
     start = time.monotonic()
@@ -178,7 +178,7 @@ def run_queries(
                 found.append(other)
 
     try:
-        for formula, label, excluded in formulas(claim, deadline, progress, encoding or BEST, sizes):
+        for formula, label, excluded in formulas(claim, deadline, progress, tighten, sizes):
             if formula.settled:
                 settled.append(excluded)
                 continue
@@ -227,11 +227,7 @@ def run_queries(
 
 
 def formulas(
-    claim: WordClaim,
-    deadline: float,
-    progress: Callable[[str], None],
-    encoding: Encoding,
-    sizes: Counter[str],
+    claim: WordClaim, deadline: float, progress: Callable[[str], None], tighten: bool, sizes: Counter[str]
 ) -> Iterator[tuple[Formula, int, Settled]]:
     """(formula, label, what is settled once nothing satisfies it) for every query; `sizes` counts what `Sizes` says.
 
@@ -240,22 +236,18 @@ def formulas(
     Raises TimeoutError after `deadline` (time.monotonic).
     """
     labels = claim.decision.labels
-    whole: Reduced | None = None
     for label in range(len(labels)):
         language = claim.language.restricted(label)
         rivals = claim.decision.rivals(label)
         if language.empty or not rivals:
             continue
-        if encoding.whole:
-            small = whole = whole or reduced(claim.network, claim.domain, claim.language, deadline, encoding)
-        else:
-            small = reduced(claim.network, claim.domain, language, deadline, encoding)
+        small = reduced(claim.network, claim.domain, language, deadline)
         sizes.update(dead=small.dead, active=small.active, unstable=len(small.relus))
         for number, rival in enumerate(rivals, start=1):
             if time.monotonic() > deadline:
                 raise TimeoutError("out of time while encoding")
             formula = build_formula(small, rival, f"label {labels[label]!r}, rival {number} of {len(rivals)}")
-            if encoding.tighten and not formula.settled:
+            if tighten and not formula.settled:
                 progress(f"{formula.name}: bounds by linear programs")
                 formula = tightened(formula, deadline)
             sizes.update(queries=1, settled=int(formula.settled))

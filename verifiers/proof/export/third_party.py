@@ -16,9 +16,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from ....common.errors import Unsupported
-from ....encoders.bounds import reduced
 from ....encoders.cnf import Cnf, cnf
 from ....encoders.formula import Formula, build_formula
+from ....encoders.presolve import reduced
 from ....encoders.pseudo_boolean import PseudoBoolean, pseudo_boolean
 from ....models.claims.word_claim import WordClaim
 from ....models.network.float32 import exact_in_float32

@@ -13,8 +13,8 @@ import pytest
 from known_claims import corpus
 from random_claims import random_claim, words_of
 from relucid.common.errors import InputError
-from relucid.encoders.bounds import reduced
 from relucid.encoders.dense import Dense, dense
+from relucid.encoders.presolve import reduced
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.engines.bab.cells import Cell
