@@ -10,6 +10,7 @@ import pytest
 from random_claims import random_claim, words_of
 from relucid.encoders.dense import Dense, dense
 from relucid.encoders.presolve import reduced
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.verifiers.bounds.word_bounds import (
     STEP,
