@@ -79,7 +79,10 @@ def pieces(network: Network, corners: list[tuple[Fraction, ...]]):
             waiting.append((polygon, values, k + 1, 0))
             continue
         zero = (tuple(Fraction(0) for _ in range(size)), Fraction(0))
-        for side, kept in ((source[j], source[j]), (negated(source[j]), zero)):
+        ends = [value(source[j], corner) for corner in polygon]
+        sides = [(source[j], source[j]), (negated(source[j]), zero)]
+        # one side where it has no other, or only a corner of it: the two agree where the sum is zero
+        for side, kept in sides[:1] if min(ends) >= 0 else sides[1:] if max(ends) <= 0 else sides:
             part = cut(polygon, side)
             if part:
                 waiting.append(

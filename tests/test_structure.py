@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 import tokenize
@@ -45,6 +46,7 @@ HEAVY = {
 }
 
 
+@functools.cache
 def modules() -> list[Path]:
     return sorted(p for p in ROOT.rglob("*.py") if not SKIPPED & set(p.relative_to(ROOT).parts[:1]))
 
@@ -59,9 +61,22 @@ def layer(path: Path) -> int | None:
     return LAYERS.index(first) if first in LAYERS else None
 
 
-def imports(path: Path, *, top_level_only: bool = False) -> list[tuple[str, int]]:
-    """Absolute names of everything a module imports, with lines."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def imports(
+    path: Path, *, top_level_only: bool = False, but_for_types: bool = False
+) -> list[tuple[str, int]]:
+    """Absolute names of everything a module imports, with lines; `but_for_types`: not what only type checkers read."""
+    tree = parsed(path)
+    if but_for_types:
+        told = [
+            n for n in tree.body if not (isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test))
+        ]
+        tree = ast.Module(told, [])
     package = name(path).split(".") if path.name == "__init__.py" else name(path).split(".")[:-1]
     found = []
     for node in tree.body if top_level_only else ast.walk(tree):
@@ -74,46 +89,98 @@ def imports(path: Path, *, top_level_only: bool = False) -> list[tuple[str, int]
     return found
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if layer(p) is not None], ids=name)
-def test_imports_run_one_way(path: Path) -> None:
-    for imported, line in imports(path):
-        parts = imported.split(".")
-        if parts[0] == "relucid" and len(parts) > 1 and parts[1] in LAYERS:
-            assert LAYERS.index(parts[1]) <= layer(path), f"{path}:{line} imports {imported}"
+def test_imports_run_one_way() -> None:
+    for path in (p for p in modules() if layer(p) is not None):
+        for imported, line in imports(path):
+            parts = imported.split(".")
+            if parts[0] == "relucid" and len(parts) > 1 and parts[1] in LAYERS:
+                assert LAYERS.index(parts[1]) <= layer(path), f"{path}:{line} imports {imported}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=name)
-def test_inside_the_package_imports_are_relative(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and not node.level:
-            assert not (node.module or "").startswith("relucid"), f"{path}:{node.lineno}"
+def imported_modules() -> dict[str, set[str]]:
+    """Return, for each module, the modules of the package that it imports, at the top or inside functions."""
+    known = {name(path) for path in modules()}
+    graph: dict[str, set[str]] = {}
+    for path in modules():
+        found = set()
+        for imported, _ in imports(path, but_for_types=True):
+            while imported and imported not in known:
+                imported = imported.rpartition(".")[0]
+            if imported not in ("", "relucid", name(path)):
+                found.add(imported)
+        graph[name(path)] = found
+    return graph
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "verifiers" / "backends").glob("[a-z]*.py")), ids=lambda p: p.stem
-)
-def test_backends_never_import_each_other(path: Path) -> None:
-    others = {p.stem for p in path.parent.glob("[a-z]*.py")} - {path.stem}
-    for imported, line in imports(path):
-        parts = imported.split(".")
-        assert parts[:3] != ["relucid", "verifiers", "backends"] or parts[3] not in others, f"{path}:{line}"
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Return the strongly connected components with more than one module (Tarjan 1972, without recursion)."""
+    number: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[set[str]] = []
+    for start in graph:
+        work = [] if start in number else [(start, iter(sorted(graph[start])))]
+        while work:
+            here, targets = work[-1]
+            if here not in number:
+                number[here] = low[here] = len(number)
+                stack.append(here)
+            following = next((t for t in targets if t in graph and (t not in number or t in stack)), None)
+            if following is None:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[here])
+                if low[here] == number[here]:
+                    together = set(stack[stack.index(here) :])
+                    del stack[stack.index(here) :]
+                    found += [together] if len(together) > 1 else []
+            elif following in number:
+                low[here] = min(low[here], number[following])
+            else:
+                work.append((following, iter(sorted(graph[following]))))
+    return found
 
 
-@pytest.mark.parametrize("path", modules(), ids=name)
-def test_heavy_packages_are_imported_where_they_are_needed(path: Path) -> None:
+def test_circles_are_found() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set(), "e": {"f", "a"}, "f": {"e"}}
+    assert sorted(map(sorted, circles(graph))) == [["b", "c"], ["e", "f"]]
+
+
+def test_no_modules_import_each_other() -> None:
+    """Nor through others, nor inside functions: what needs each other is one subject, or has a third one in common."""
+    assert not circles(imported_modules())
+
+
+def test_inside_the_package_imports_are_relative() -> None:
+    for path in modules():
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                assert not (node.module or "").startswith("relucid"), f"{path}:{node.lineno}"
+
+
+def test_backends_never_import_each_other() -> None:
+    backends = set((ROOT / "verifiers" / "backends").glob("[a-z]*.py"))
+    for path in backends:
+        others = {p.stem for p in backends} - {path.stem}
+        for imported, line in imports(path):
+            parts = imported.split(".")
+            assert parts[:3] != ["relucid", "verifiers", "backends"] or parts[3] not in others, (
+                f"{path}:{line}"
+            )
+
+
+def test_heavy_packages_are_imported_where_they_are_needed() -> None:
     # their one subject: these are imported only to print, train.py is a script
-    allowed = {
-        "console.py": {"rich"},
-        "console_show.py": {"rich"},
-        "train.py": {"torch"},
-    }.get(path.name, set())
-    for imported, line in imports(path, top_level_only=True):
-        assert imported.split(".")[0] not in HEAVY - allowed, f"{path}:{line} imports {imported} at the top"
+    allowed = {"console.py": {"rich"}, "console_show.py": {"rich"}, "train.py": {"torch"}}
+    for path in modules():
+        for imported, line in imports(path, top_level_only=True):
+            heavy = HEAVY - allowed.get(path.name, set())
+            assert imported.split(".")[0] not in heavy, f"{path}:{line} imports {imported} at the top"
 
 
-@pytest.mark.parametrize("path", modules(), ids=name)
-def test_every_module_has_a_docstring(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+def test_every_module_has_a_docstring() -> None:
+    for path in modules():
+        assert ast.get_docstring(parsed(path)), path
 
 
 def test_every_module_imports_alone() -> None:
@@ -211,7 +278,7 @@ def logical_lines(path: Path) -> int:
 def test_no_module_of_the_checker_computes_with_floats() -> None:
     """No float literal, no float dtype or conversion, no true division in what decides."""
     for path in (p for p in modules() if name(p) in EVERYTHING_TRUSTED):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             assert not (isinstance(node, ast.Constant) and isinstance(node.value, float)), path
             assert not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div)), path
             assert not (isinstance(node, ast.Attribute) and node.attr.startswith("float")), path
