@@ -1,4 +1,5 @@
-"""One contestant on one claim: `relucid prove --json` in a process of its own, timed and watched from outside.
+"""One contestant on one claim: `relucid prove --json` in a process of its own, timed and watched from
+outside.
 
 The time is that of the whole process, so starting Python and imports count.
 """
@@ -7,30 +8,27 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
-from ..common.lifeline import tie
-from ..common.processes import Tree, end, snapshot
+from ..common.processes.limits import Ended, Limits
+from ..common.processes.supervised import supervised
 from .suite import Case, Column
 
 LOOK_SECONDS = 0.1  # between looks at memory
 GRACE_SECONDS = 5.0  # after the time limit, for the process to say what happened
 MAIN_MB = 1024  # what the process itself may hold beside its solver
-ANSWER_BYTES = 8 << 20
+ANSWER_BYTES = 1 << 28  # of stdout that are kept
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Of one attempt; `workers`: None leaves it to `prove` (one per core)."""
+class AttemptLimits:
+    """What one attempt may take; `workers` None leaves their number to `prove` (one per core)."""
 
     seconds: float = 60.0
     memory_mb: int = 4096
@@ -47,7 +45,9 @@ def side_by_side(
     run: Callable[[Item, threading.Event], dict[str, Any] | None],
     started: Callable[[Item], object] = lambda item: None,
 ) -> Generator[tuple[Item, dict[str, Any]], None, None]:
-    """Attempts as they finish, `jobs` at a time.  Whatever ends this early ends the processes that are running: `run` heeds the event."""
+    """Attempts as they finish, `jobs` at a time.  Whatever ends this early ends the processes that are
+    running:  `run` heeds the event.
+    """
     waiting, stop = iter(todo), threading.Event()
     running: dict[Future[dict[str, Any] | None], Item] = {}
     with ThreadPoolExecutor(jobs) as pool:
@@ -62,7 +62,8 @@ def side_by_side(
                         break
                 if not running:
                     return
-                # not for ever: an interrupt that the kernel gives to another thread is seen when this one looks up
+                # not for ever: an interrupt that the kernel gives to another thread is seen when this one
+                # looks up
                 for future in wait(running, LOOK_SECONDS, FIRST_COMPLETED).done:
                     item, found = running.pop(future), future.result()
                     if found is not None:
@@ -72,17 +73,19 @@ def side_by_side(
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a process ended: "exited", "memory", "timeout" (from outside) or "stopped"; and what it took, its children included."""
+class Ran:
+    """A command that is over: how it ended, what it took (its children included), and what it said."""
 
-    how: str
-    status: int
+    ended: Ended
     seconds: float
     cpu_seconds: float
     peak_mb: float
+    out: bytes
+    complaints: str  # the end of its stderr
 
     @property
     def numbers(self) -> dict[str, float]:
+        """The fields of a result that say what it took."""
         return {
             "seconds": round(self.seconds, 3),
             "cpu_seconds": round(self.cpu_seconds, 3),
@@ -90,72 +93,50 @@ class Ended:
         }
 
 
-def watched(
-    command: list[str],
-    seconds: float,
-    memory_mb: float | None,
-    stop: threading.Event,
-    out: IO[bytes],
-    err: IO[bytes],
-) -> Ended:
-    """Run it in a process group of its own, within limits that are enforced from outside; `out` and `err` get what it says."""
-    started = time.monotonic()
-    lifeline, ours = os.pipe()
-    try:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-                pass_fds=(lifeline,),
-            )
-            tie(
-                lifeline, process.pid
-            )  # a benchmark that is killed leaves nothing that would disturb the next one
-        finally:
-            os.close(lifeline)
-        watch = _Watch(
-            process, None if memory_mb is None else memory_mb + MAIN_MB, started + seconds + GRACE_SECONDS
-        )
-        try:
-            how = watch.until_it_ends(stop)
-            wall = time.monotonic() - started
-        finally:
-            end([watch.tree])
-            watch.waiter.join()
-    finally:
-        os.close(ours)
-    return Ended(how, process.returncode, wall, watch.cpu_seconds, watch.peak_mb)
+def run_command(command: list[str], seconds: float, memory_mb: float | None, stop: threading.Event) -> Ran:
+    """Run a command within limits that are enforced from outside.
+
+    It gets GRACE_SECONDS and MAIN_MB beyond them, to say itself which it has reached.  `stop` interrupts it.
+    """
+    limits = Limits(
+        time.monotonic() + seconds + GRACE_SECONDS, math.inf if memory_mb is None else memory_mb + MAIN_MB
+    )
+    lines: list[bytes] = []
+    with supervised(command) as child:
+        size = 0
+        for line in child.messages(limits, stop):
+            size += len(line)
+            if size <= ANSWER_BYTES:
+                lines.append(line)
+    assert child.ended is not None
+    out = b"\n".join([*lines, child.unfinished])
+    return Ran(child.ended, child.seconds, child.cpu_seconds, child.peak_mb, out, child.printed)
 
 
-def attempt(case: Case, column: Column, limits: Limits, stop: threading.Event) -> dict[str, Any] | None:
-    """outcome, verdict, trust, seconds, cpu_seconds, peak_mb, detail, by and what else `_read` finds; None where `stop` was set on the way."""
+def attempt(
+    case: Case, column: Column, limits: AttemptLimits, stop: threading.Event
+) -> dict[str, Any] | None:
+    """outcome, verdict, trust, seconds, cpu_seconds, peak_mb, detail, by and what else `_read` finds; None
+    where `stop` was set on the way.
+    """
     memory = None if column.backends is None else limits.memory_mb  # the race keeps its own entrants'
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        ended = watched(_command(case, column, limits), limits.seconds, memory, stop, out, err)
-        if ended.how == "stopped":
-            return None
-        if ended.how != "exited":
-            return {
-                "outcome": ended.how,
-                "verdict": "unknown",
-                "trust": None,
-                "by": None,
-                "detail": over(ended.how, limits),
-                **ended.numbers,
-            }
-        return {**_read(out, err, ended.status, column), **ended.numbers}
+    ran = run_command(_command(case, column, limits), limits.seconds, memory, stop)
+    how = ran.ended.how
+    if how == "interrupted":
+        return None
+    if how in ("timeout", "memory"):
+        ended = {"outcome": how, "verdict": "unknown", "trust": None, "by": None, "detail": over(how, limits)}
+        return {**ended, **ran.numbers}
+    return {**_read(ran, column), **ran.numbers}
 
 
-def over(how: str, limits: Limits) -> str:
+def over(how: str, limits: AttemptLimits) -> str:
     return (
         f"over {limits.memory_mb} MB" if how == "memory" else f"over {limits.seconds:g} s, ended from outside"
     )
 
 
-def _command(case: Case, column: Column, limits: Limits) -> list[str]:
+def _command(case: Case, column: Column, limits: AttemptLimits) -> list[str]:
     command = [
         sys.executable,
         "-P",
@@ -179,58 +160,15 @@ def _command(case: Case, column: Column, limits: Limits) -> list[str]:
     return command + ([] if limits.workers is None else ["--workers", str(limits.workers)])
 
 
-@dataclass
-class _Watch:
-    """Looks at the process and all it has started.  The race keeps its own entrants' memory; others are kept here as well."""
-
-    process: subprocess.Popen[bytes]
-    memory_mb: float | None
-    deadline: float
-    peak_mb: float = 0.0
-    cpu_seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.tree = Tree(self.process.pid)
-        self.waiter = threading.Thread(target=self._wait, daemon=True)
-        self.waiter.start()
-
-    def _wait(self) -> None:
-        """Reap it, with the processor time of all whom it has reaped itself."""
-        _, status, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.cpu_seconds = max(self.cpu_seconds, usage.ru_utime + usage.ru_stime)
-
-    def until_it_ends(self, stop: threading.Event) -> str:
-        """ "exited", or why it has to be ended: "memory", "timeout", "stopped"."""
-        while True:
-            self.waiter.join(LOOK_SECONDS)
-            if not self.waiter.is_alive():
-                return "exited"
-            if stop.is_set():
-                return "stopped"
-            if time.monotonic() >= self.deadline:
-                return "timeout"
-            table = snapshot()
-            held = self.tree.resident_mb(table)
-            self.peak_mb = max(self.peak_mb, held)
-            self.cpu_seconds = max(
-                self.cpu_seconds, self.tree.cpu_seconds(table)
-            )  # of solvers that nobody reaps, too
-            if self.memory_mb is not None and held > self.memory_mb:
-                return "memory"
-
-
-def _read(out: IO[bytes], err: IO[bytes], status: int, column: Column) -> dict[str, Any]:
-    """What the process said, as the fields of a result."""
-    out.seek(0)
+def _read(ran: Ran, column: Column) -> dict[str, Any]:
+    """Return what the process said, as the fields of a result."""
     try:
-        said = json.loads(out.read(ANSWER_BYTES))
+        said = json.loads(ran.out)
         verdict, tries = said["verdict"], said["attempts"]
     except (ValueError, KeyError, TypeError):
-        err.seek(0)
-        lines = err.read(1 << 16).decode("utf-8", "replace").strip().splitlines()
-        outcome = "contradiction" if status == 4 and "contradict" in " ".join(lines) else "crashed"
-        detail = lines[-1][:400] if lines else f"exit status {status} without a word"
+        contradicts = ran.ended == Ended("exited", 4) and "contradict" in ran.complaints
+        outcome = "contradiction" if contradicts else "crashed"
+        detail = last_words(ran)[:400]
         return {"outcome": outcome, "verdict": "unknown", "trust": None, "by": None, "detail": detail}
     own = tries[-1] if tries else {}
     if verdict in ("proved", "refuted"):
@@ -254,6 +192,11 @@ def _read(out: IO[bytes], err: IO[bytes], status: int, column: Column) -> dict[s
         "detail": detail,
         **more,
     }
+
+
+def last_words(ran: Ran) -> str:
+    """Return the last line of what a command complained about, or how it ended."""
+    return (ran.complaints.strip().splitlines() or [f"{ran.ended} without a word"])[-1]
 
 
 def finite(value: object) -> bool:

@@ -20,7 +20,7 @@ from ..models.claims.claim_file import load_word_claim
 from ..verifiers.backends.shared.queries import QueryBackend
 from ..verifiers.race.choose import choose
 from ..verifiers.race.dump import check_new, dump_claim
-from .attempt import Limits, attempt, side_by_side
+from .attempt import AttemptLimits, attempt, side_by_side
 from .results import (
     RESULTS,
     TABLE,
@@ -50,7 +50,7 @@ class Plan:
     out: Path
     backends: tuple[str, ...] | None = None
     seeds: Seeds = "tune"
-    limits: Limits = field(default_factory=Limits)
+    limits: AttemptLimits = field(default_factory=AttemptLimits)
     only: str = ""
     jobs: int = 1
     repeat: int = 1
@@ -66,7 +66,7 @@ def plan_of(
         raise InputError(
             "SUITE", "names nothing to run", 'give "tokens", a folder of claim files, or --report FOLDER'
         )
-    return Plan(suite, limits=Limits(timeout, memory, workers, seed), **options)
+    return Plan(suite, limits=AttemptLimits(timeout, memory, workers, seed), **options)
 
 
 def read_files(suite: str) -> Iterator[Path]:

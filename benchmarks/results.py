@@ -20,7 +20,7 @@ from ..common.interrupts import interrupts_held
 from ..common.text import parsed_json
 from ..verifiers.verdict import Sizes
 from ..version import __version__
-from .attempt import Limits, finite
+from .attempt import AttemptLimits, finite
 from .suite import Case, Column
 
 RESULTS, TABLE = "results.jsonl", "results.csv"
@@ -83,7 +83,7 @@ class Result:
         return self.verdict in ("proved", "refuted") and self.seconds <= self.timeout
 
 
-def key_of(case: Case, column: Column, limits: Limits, repeat: int) -> tuple[Any, ...]:
+def key_of(case: Case, column: Column, limits: AttemptLimits, repeat: int) -> tuple[Any, ...]:
     return (
         case.name,
         case.digest,
@@ -97,7 +97,7 @@ def key_of(case: Case, column: Column, limits: Limits, repeat: int) -> tuple[Any
 
 
 def result_of(
-    case: Case, column: Column, limits: Limits, repeat: int, seeds: str, found: dict[str, Any]
+    case: Case, column: Column, limits: AttemptLimits, repeat: int, seeds: str, found: dict[str, Any]
 ) -> Result:
     """What `attempt` found, as a result."""
     return Result(

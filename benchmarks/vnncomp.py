@@ -13,7 +13,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -30,7 +29,7 @@ from ..common.text import visible
 from ..models.apart import network_files
 from ..verifiers.boxes.answer import BACKENDS
 from ..version import __version__
-from .attempt import Limits, over, side_by_side, watched
+from .attempt import AttemptLimits, last_words, over, run_command, side_by_side
 from .results import RESULTS, Result, append, machine, mend_torn_line, read
 from .score import typical
 from .tokens import matches
@@ -113,7 +112,7 @@ class _Task:
     place: int
     instance: Instance
     backend: str
-    limits: Limits
+    limits: AttemptLimits
     repeat: int
     key: tuple[object, ...]
 
@@ -153,7 +152,7 @@ def run(
     tasks = []
     for k in range(repeat):  # all instances once before any twice
         for place, instance in todo:
-            limits = Limits(
+            limits = AttemptLimits(
                 instance.timeout if timeout is None else min(timeout, instance.timeout), memory, workers, seed
             )
             for backend in backends:  # in turns: what else the machine does hits all alike
@@ -208,7 +207,7 @@ def word(result: Result) -> str:
 
 
 def _result(
-    folder: Path, instance: Instance, backend: str, limits: Limits, repeat: int, **found: Any
+    folder: Path, instance: Instance, backend: str, limits: AttemptLimits, repeat: int, **found: Any
 ) -> Result:
     """Without `found`, only its key counts."""
     files = [there(folder / name) for name in (instance.network, instance.stated)]
@@ -246,7 +245,7 @@ def _attempt(
     folder: Path,
     out: Path,
     instance: Instance,
-    limits: Limits,
+    limits: AttemptLimits,
     place: int,
     stop: threading.Event,
     backend: str = BACKENDS[0],
@@ -267,30 +266,23 @@ def _attempt(
     command += [] if limits.workers is None else ["--workers", str(limits.workers)]
     command += [] if backend == BACKENDS[0] else ["--backend", backend]
     command += ["--trust", "float"] if backend == "milp" else []  # no proof of its would show otherwise
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
-        ended = watched(command, limits.seconds, limits.memory_mb, stop, said, complained)
-        if ended.how == "stopped":
-            return None
-        if ended.how != "exited":
-            return {"outcome": ended.how, "detail": over(ended.how, limits), **ended.numbers}
-        said.seek(0)
-        complained.seek(0)
-        try:
-            answer = json.loads(said.read())
-        except ValueError:
-            lines = complained.read(1 << 16).decode(errors="replace").strip().splitlines()
-            return {
-                "outcome": "crashed",
-                "detail": visible(lines[-1] if lines else f"exit status {ended.status} without a word"),
-                **ended.numbers,
-            }
+    ran = run_command(command, limits.seconds, limits.memory_mb, stop)
+    how = ran.ended.how
+    if how == "interrupted":
+        return None
+    if how in ("timeout", "memory"):
+        return {"outcome": how, "detail": over(how, limits), **ran.numbers}
+    try:
+        answer = json.loads(ran.out)
+    except ValueError:
+        return {"outcome": "crashed", "detail": visible(last_words(ran)), **ran.numbers}
     if answer["word"] == "sat":
         _keep(out, place, answer["witness"])
     verdict = answer["verdict"]
     return {
         "outcome": verdict if verdict != "unknown" else "timeout" if answer["word"] == "timeout" else "unknown", "verdict": verdict,
         "trust": answer["trust"], "by": answer["backend"], "detail": answer["reason"] or "", "attempts": tuple(answer["attempts"]),
-        "counterexample": answer["counterexample"], **ended.numbers,
+        "counterexample": answer["counterexample"], **ran.numbers,
     }  # fmt: skip
 
 

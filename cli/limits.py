@@ -1,7 +1,7 @@
 """What holds for every command: it runs in a child process within its limits, and a limit that is reached is an honest answer.
 
 `--timeout` and `--memory`, where a command has them, are for the whole of it, from reading to printing.  In a process of its own (`entry`) they are kept from
-outside (`common/supervise.py`); where `main` is called in Python, the work looks at the clock itself (`common/deadline.py`).  Under `cli/main.py` and
+outside (`common/processes/forked.py`); where `main` is called in Python, the work looks at the clock itself (`common/deadline.py`).  Under `cli/main.py` and
 its parts; nothing heavy is imported before the fork, nor in the parent after it.
 """
 
@@ -17,7 +17,8 @@ from typing import Any
 import click
 
 from ..common.deadline import MOST_SECONDS, OutOfTime, until
-from ..common.supervise import Ended, Limits, answering, split
+from ..common.processes.forked import answering, split
+from ..common.processes.limits import Ended, Limits
 from ..verifiers.unknown import unchecked_json, undecided_json
 from .options import fail, print_json, writing
 

@@ -21,8 +21,8 @@ import click
 
 from ..common.errors import InputError
 from ..common.optional import told
+from ..common.processes.forked import in_child
 from ..common.streams import Unwritable, standard_streams
-from ..common.supervise import in_child
 from ..verifiers.unknown import undecided_json
 from ..version import __version__
 from .benchmarking import commands as bench_commands

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from ..common.errors import InputError
-from ..common.supervise import answering
+from ..common.processes.forked import answering
 
 LONGEST_WORD, LONGEST_LINE = 400, 2000  # characters of a message
 

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from ..benchmarks.vnncomp import Instance, instances, there
-from ..common.processes import Tree, end
+from ..common.processes.tree import Tree, end
 
 WORDS = {
     "holds": "unsat",

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from relucid.common.processes import snapshot
+from relucid.common.processes import inside
+from relucid.common.processes.tree import snapshot
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 from relucid.verifiers.evidence import Settled
-from relucid.verifiers.race import worker
 from relucid.verifiers.race.backend import Capabilities
 from relucid.verifiers.verdict import Attempt
 
@@ -93,7 +93,7 @@ def answer(fake, claim, budget, progress):
     outcome, words, *gate = fake.arguments
     for name in gate:
         wait_for(fake.file(name))
-    worker.LINGER_SECONDS = 0.0  # ends once it has answered, so that a test can see that it has
+    inside.LINGER_SECONDS = 0.0  # ends once it has answered, so that a test can see that it has
     fake.note(f"{fake.name}.pid", os.getpid())
     return say(fake, outcome, words=words, evidence=everything(claim) if outcome == "proved" else ())
 

@@ -19,13 +19,13 @@ import pytest
 from clocks import LONG
 from known_claims import CORPUS
 from relucid.benchmarks import bench
-from relucid.benchmarks.attempt import Limits, attempt, side_by_side
+from relucid.benchmarks.attempt import AttemptLimits, attempt, side_by_side
 from relucid.benchmarks.results import RESULTS, read
 from relucid.benchmarks.suite import Column, cases, columns
 from relucid.benchmarks.watch import Task, _Live
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.common.processes import ProcessInfo, snapshot
+from relucid.common.processes.tree import ProcessInfo, snapshot
 from relucid.models.claims.claim_file import load_word_claim
 
 NAMES = ("count_near_miss", "count_sign_l3")
@@ -101,10 +101,10 @@ def test_processor_time_is_that_of_the_whole_tree(
         looks.append(burnt.exists())
         return snapshot()
 
-    monkeypatch.setattr("relucid.benchmarks.attempt.snapshot", look)
+    monkeypatch.setattr("relucid.common.processes.supervised.snapshot", look)
     for code in (f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])", orphan):
         monkeypatch.setattr("relucid.benchmarks.attempt._command", python(code))
-        found = attempt(*one, Limits(LONG, 500), threading.Event())  # type: ignore[arg-type]
+        found = attempt(*one, AttemptLimits(LONG, 500), threading.Event())  # type: ignore[arg-type]
         assert found is not None and 0.55 < found["cpu_seconds"] < 10
 
 
@@ -113,7 +113,7 @@ def test_repeats_are_attempts_of_their_own_and_medians_count(
 ) -> None:
     times = iter([5.0, 1.0, 3.0, 2.0])
 
-    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+    def fake(case: object, column: Column, limits: AttemptLimits, stop: object) -> dict[str, object]:
         more = {"trust": None, "by": "x", "detail": "", "seconds": next(times), "peak_mb": 1.0}
         return {"outcome": "refuted", "verdict": "refuted", **more}
 
@@ -129,7 +129,7 @@ def test_repeats_are_attempts_of_their_own_and_medians_count(
 def test_dump_writes_every_claim_and_column_before_anything_runs(
     suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+    def fake(case: object, column: Column, limits: AttemptLimits, stop: object) -> dict[str, object]:
         assert len(list((suite.parent / "dump").glob("*/index.json"))) == 2
         return {
             "outcome": "unknown",
@@ -157,7 +157,7 @@ def test_dump_writes_every_claim_and_column_before_anything_runs(
 def test_progress_is_lines_when_piped_and_nothing_when_quiet(
     suite: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+    def fake(case: object, column: Column, limits: AttemptLimits, stop: object) -> dict[str, object]:
         answer = "proved" if "l3" in case.name else "unknown"  # type: ignore[attr-defined]
         return {
             "outcome": answer,
@@ -200,7 +200,7 @@ def test_a_terminal_sees_who_runs_and_who_has_solved_what(suite: Path) -> None:
 def test_what_is_recorded_is_not_run_again(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[tuple[str, str, float]] = []
 
-    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+    def fake(case: object, column: Column, limits: AttemptLimits, stop: object) -> dict[str, object]:
         made.append((case.name, column.name, limits.seconds))  # type: ignore[attr-defined]
         return {
             "outcome": "timeout",
@@ -241,7 +241,9 @@ def test_what_is_recorded_is_not_run_again(suite: Path, monkeypatch: pytest.Monk
 def test_results_are_there_at_once_and_an_interrupt_keeps_them(
     suite: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stops(case: object, column: Column, limits: Limits, stop: threading.Event) -> dict[str, object]:
+    def stops(
+        case: object, column: Column, limits: AttemptLimits, stop: threading.Event
+    ) -> dict[str, object]:
         if column.name == "race":
             raise KeyboardInterrupt
         return {
@@ -264,8 +266,8 @@ def started(suite: Path) -> tuple[subprocess.Popen[str], list[int]]:
     """A benchmark whose attempt sleeps, with the attempt's process."""
     tied = suite.parent / "tied"
     script = (
-        "import pathlib, sys, time, relucid.benchmarks.attempt as a\n"
-        "a._command = lambda *x: [sys.executable, '-c', 'import time; time.sleep(3600)']\n"
+        "import pathlib, sys, time, relucid.benchmarks.attempt as b, relucid.common.processes.supervised as a\n"
+        "b._command = lambda *x: [sys.executable, '-c', 'import time; time.sleep(3600)']\n"
         f"tie = a.tie\na.tie = lambda *x: (tie(*x), pathlib.Path({str(tied)!r}).touch())\n"
         "from relucid.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
     )
@@ -324,7 +326,7 @@ def test_jobs_run_side_by_side_with_fewer_workers(suite: Path, monkeypatch: pyte
     together = threading.Barrier(2, timeout=3600)
     workers = []
 
-    def fake(case: object, column: Column, limits: Limits, stop: object) -> dict[str, object]:
+    def fake(case: object, column: Column, limits: AttemptLimits, stop: object) -> dict[str, object]:
         together.wait()
         workers.append(limits.workers)
         return {
@@ -359,7 +361,7 @@ def python(code: str) -> object:
         ("import time; time.sleep(3600)", "timeout", "ended from outside"),
         ("x = bytearray(300 << 20)\nimport time; time.sleep(3600)", "memory", "over 10 MB"),
         ("raise SystemExit('no good')", "crashed", "no good"),
-        ("print('{}')", "crashed", "exit status 0"),
+        ("print('{}')", "crashed", "ended with status 0"),
         (
             "import sys; print('relucid: they contradict each other', file=sys.stderr); sys.exit(4)",
             "contradiction",
@@ -374,7 +376,7 @@ def test_whatever_a_process_does_is_a_result(
     monkeypatch.setattr("relucid.benchmarks.attempt.GRACE_SECONDS", 0.2)
     monkeypatch.setattr("relucid.benchmarks.attempt.MAIN_MB", 100)
     seconds = 0.5 if outcome == "timeout" else LONG
-    found = attempt(*one, Limits(seconds, 10), threading.Event())  # type: ignore[arg-type]
+    found = attempt(*one, AttemptLimits(seconds, 10), threading.Event())  # type: ignore[arg-type]
     assert found is not None
     assert (found["outcome"], found["verdict"]) == (outcome, "unknown") and detail in found["detail"]
     assert found["seconds"] < 3600  # it did not wait for those who sleep
@@ -384,7 +386,7 @@ def test_limits_and_trust_reach_prove(one: tuple[object, Column]) -> None:
     from relucid.benchmarks.attempt import _command
 
     case = one[0]
-    command = _command(case, Column("highs", "highs", "float", "1"), Limits(2.5, 300, 1, 7))  # type: ignore[arg-type]
+    command = _command(case, Column("highs", "highs", "float", "1"), AttemptLimits(2.5, 300, 1, 7))  # type: ignore[arg-type]
     text = " ".join(command)
     for words in (
         "--trust float",
@@ -396,7 +398,7 @@ def test_limits_and_trust_reach_prove(one: tuple[object, Column]) -> None:
         "--json",
     ):
         assert words in text
-    assert "--backends" not in _command(case, Column("race", None, "exact", "1"), Limits())  # type: ignore[arg-type]
+    assert "--backends" not in _command(case, Column("race", None, "exact", "1"), AttemptLimits())  # type: ignore[arg-type]
 
 
 def test_columns() -> None:

@@ -292,11 +292,13 @@ def test_limits_are_enforced_from_outside(
     for code, outcome, said in (
         ("import time; time.sleep(60)", "timeout", "over 0.5 s, ended from outside"),
         ("x = bytearray(1400 << 20); import time; time.sleep(60)", "memory", "over 100 MB"),
-        ("raise SystemExit(7)", "crashed", "exit status 7 without a word"),
+        ("raise SystemExit(7)", "crashed", "ended with status 7 without a word"),
     ):
         monkeypatch.setattr(sys, "executable", write_python(tmp_path, code))
         monkeypatch.setattr(attempt, "GRACE_SECONDS", 0.5 if outcome == "timeout" else 20.0)
-        found = vnncomp._attempt(folder, tmp_path, instance, vnncomp.Limits(0.5, 100), 1, threading.Event())
+        found = vnncomp._attempt(
+            folder, tmp_path, instance, vnncomp.AttemptLimits(0.5, 100), 1, threading.Event()
+        )
         assert (found["outcome"], found["detail"]) == (outcome, said)
 
 

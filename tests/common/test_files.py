@@ -277,7 +277,7 @@ def test_one_place_of_the_package_writes_files(kind):
         ("benchmarks/tokens.py", "rename"),  # the folder
         ("verifiers/proof/certify.py", "move"),  # of what a contradiction leaves, into a new folder of its own
         ("benchmarks/results.py", "appends"), ("experiments/circuits.py", "appends"), ("experiments/rivals.py", "appends"),
-        ("verifiers/race/worker.py", "writes"),  # /proc
+        ("common/processes/inside.py", "writes"),  # /proc
         ("common/streams.py", "writes"),  # the null device
         ("common/files.py", "replace"),
     }  # fmt: skip

@@ -1,18 +1,13 @@
-"""`relucid verify` as seen from outside: one child process, its time and its memory.
+"""`relucid verify` as seen from outside: one supervised child process, its time and its memory.
 
-The parent imports nothing heavy, so a trivial instance costs one start of numpy; and whatever the child does (a file of
-gigabytes, a solver that hangs), the limits are kept.
+The parent imports nothing heavy, so a trivial instance costs one start of numpy.  Whatever the child does (a
+file of gigabytes, a solver that hangs), the limits are kept.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import select
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -20,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ...common.errors import InputError
-from ...common.interrupts import interrupts_held
-from ...common.processes import Tree, end, exited, snapshot
+from ...common.processes.limits import Ended, Limits
+from ...common.processes.supervised import Module, Supervised, supervised
 from .answer import Answer
 
 GRACE_SECONDS = 0.5  # after the limit: a child that knows its deadline says how far it came
-LOOK_SECONDS = 0.05
-_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {} import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+WORKER = f"{__package__}.worker"
 
 
 class Crashed(Exception):
@@ -50,10 +44,11 @@ def verify_files(
     backend: str = "race",
     trust: str | None = "exact",
 ) -> Answer:
-    """The answer for an ONNX file and a VNN-LIB file; `proof`: where one is written, in the format "relucid" or "aptp".
+    """Decide the property of a VNN-LIB file for an ONNX file, in a child process within limits.
 
-    `trust`: "float" takes a solver's word, "checked" wants a proof that the checker accepts, None has one made and checked where that is affordable.
-    Raises InputError, Crashed, and Contradiction where the checker rejects what was proved.
+    `proof`: where one is written, in the format "relucid" or "aptp".  `trust`:  "float" takes a solver's
+    word, "checked" wants a proof that the checker accepts, None has one made and checked where that is
+    affordable.  Raises InputError, Crashed, and Contradiction where the checker rejects what was proved.
     """
     started = time.monotonic()
     job = {
@@ -71,112 +66,44 @@ def verify_files(
         "backend": backend,
         "trust": trust,
     }
-    child = None
-    try:
-        with interrupts_held():
-            child = _Child(job)
-        found = child.answer(started + timeout + GRACE_SECONDS, memory_mb, progress)
-    finally:
-        if child is not None:
-            child.close()
+    decided: dict[str, Any] | None = None  # an answer that stands, whatever becomes of its proof
+    found: dict[str, Any] | None = None
+    limits = Limits(started + timeout + GRACE_SECONDS, memory_mb)
+    threads_of_libraries = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with supervised(Module(WORKER), json.dumps(job).encode(), threads_of_libraries) as child:
+        for line in child.messages(limits):
+            message = json.loads(line)
+            if "progress" in message:
+                if progress is not None:
+                    progress(message["progress"])
+            elif "decided" in message:
+                decided = message["decided"]
+            elif "contradiction" in message:
+                from ..verdict import Contradiction
+
+                raise Contradiction(*message["contradiction"])
+            elif "input_error" in message:
+                raise InputError(*message["input_error"])
+            else:
+                found = message["answer"]
+                break
+    peak_mb = round(child.peak_mb, 1)
     seconds = time.monotonic() - started
-    if isinstance(found, str):
-        out_of_time = found == "timeout"
-        reason = "the time limit was reached" if out_of_time else found
-        if child.decided is None:
-            return Answer("unknown", reason, seconds=seconds, timeout=out_of_time, peak_mb=child.peak_mb)
-        found = {**child.decided, "certificate": f"not checked: {reason}"}
-    plain = dict(found)
-    plain["seconds"], plain["peak_mb"] = seconds, child.peak_mb
-    return Answer.from_plain(plain)
+    if found is None:
+        reason = _why(child, memory_mb)
+        if decided is None:
+            late = child.ended == Ended("timeout")
+            return Answer("unknown", reason, seconds=seconds, timeout=late, peak_mb=peak_mb)
+        found = {**decided, "certificate": f"not checked: {reason}"}
+    return Answer.from_plain({**found, "seconds": seconds, "peak_mb": peak_mb})
 
 
-class _Child:
-    def __init__(self, job: dict[str, Any]) -> None:
-        answers, answers_end = os.pipe()
-        lifeline_end, lifeline = os.pipe()
-        self._fds, self._answers, self.peak_mb = [answers, lifeline], answers, 0.0
-        self.decided: dict[str, Any] | None = None  # an answer that stands, whatever becomes of its proof
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (until close)
-        module = f"{__package__}.worker"
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(json.dumps(job).encode())
-            stdin.seek(0)
-            self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-c",
-                    _BOOT.format(module),
-                    json.dumps([str(p) for p in sys.path]),
-                    str(answers_end),
-                    str(lifeline_end),
-                ],
-                stdin=stdin,
-                stdout=self._errors,
-                stderr=self._errors,
-                pass_fds=(answers_end, lifeline_end),
-                start_new_session=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            )
-        for fd in (answers_end, lifeline_end):
-            os.close(fd)
-        self.tree = Tree(self.process.pid)
-
-    def answer(
-        self, limit: float, memory_mb: int, progress: Callable[[str], None] | None
-    ) -> dict[str, Any] | str:
-        """The answer's plain form, or "timeout", or what happened to the memory.  Raises InputError and Crashed."""
-        buffer = b""
-        looked = 0.0
-        while True:
-            left = limit - time.monotonic()
-            if left <= 0:
-                return "timeout"
-            ready = bool(select.select([self._answers], [], [], min(left, LOOK_SECONDS))[0])
-            data = os.read(self._answers, 1 << 20) if ready else b""
-            buffer += data
-            *lines, buffer = buffer.split(b"\n")
-            for line in lines:
-                message = json.loads(line)
-                if "progress" in message:
-                    if progress is not None:
-                        progress(message["progress"])
-                elif "decided" in message:
-                    self.decided = message["decided"]
-                elif "contradiction" in message:
-                    from ..verdict import Contradiction
-
-                    raise Contradiction(*message["contradiction"])
-                elif "input_error" in message:
-                    raise InputError(*message["input_error"])
-                else:
-                    return message["answer"]
-            if ready and not data:
-                raise Crashed(self._last_words())
-            if time.monotonic() - looked > LOOK_SECONDS:
-                looked = time.monotonic()
-                held = self.tree.resident_mb(snapshot())
-                self.peak_mb = max(self.peak_mb, round(held, 1))
-                if held > memory_mb:
-                    return f"it needs more memory than the limit of {memory_mb} MB"
-                if exited(self.process.pid) and not select.select([self._answers], [], [], 0)[0]:
-                    raise Crashed(self._last_words())
-
-    def _last_words(self) -> str:
-        self._errors.seek(0)
-        lines = self._errors.read(1 << 16).decode(errors="replace").strip().splitlines()
-        return (
-            lines[-1][:400]
-            if lines
-            else f"the child process ended with status {self.process.poll()} without an answer"
-        )
-
-    def close(self) -> None:
-        end([self.tree])
-        for fd in self._fds:
-            with contextlib.suppress(OSError):
-                os.close(fd)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=5)
-        self._errors.close()
+def _why(child: Supervised, memory_mb: int) -> str:
+    """Return why there is no answer: which limit was reached.  Raises Crashed where none was."""
+    assert child.ended is not None
+    if child.ended.how == "timeout":
+        return "the time limit was reached"
+    if child.ended.how == "memory":
+        return f"it needs more memory than the limit of {memory_mb} MB"
+    said = child.last_line.strip()[:400]
+    raise Crashed(said or f"the child process {child.ended} without an answer")

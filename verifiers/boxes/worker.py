@@ -1,42 +1,28 @@
-"""The child process of `relucid verify`: reads both files, decides, and writes its answer as JSON lines.
+"""The child's side of `relucid verify`: reads both files, decides, and sends its answer as a message.
 
-`process.py` starts it in a session of its own and ends it where it goes over time or memory.
+`process.py` starts it as a supervised child, and ends it where it is over its limits.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from ...common.lifeline import follow_parent
+from ...common.processes.inside import Parent
 
 LEAST_SECONDS = 2.0  # for a proof that nobody asked for; it may take as long as deciding did
-SWITCH = 0.0005  # seconds: HiGHS solves a program in as many, and its thread waits that long for Python's lock each time
+# Seconds.  HiGHS solves a program in as many, and each time its thread waits that long for Python's lock.
+SWITCH = 0.0005
 
 
-def main(answer_fd: int, lifeline_fd: int) -> None:
-    follow_parent(lifeline_fd)
+def main(request: IO[bytes], parent: Parent) -> None:
+    """Answer the request (JSON: files, deadline and options) with one message."""
     sys.setswitchinterval(SWITCH)
-    job = json.load(sys.stdin)
-    said = [0.0]
-
-    def send(message: dict[str, Any]) -> None:
-        data = json.dumps(message).encode() + b"\n"
-        while data:
-            data = data[os.write(answer_fd, data) :]
-
-    def progress(text: str) -> None:
-        if job["progress"] and time.monotonic() - said[0] > 0.1:
-            said[0] = time.monotonic()
-            send({"progress": text})
-
-    send(_answer(job, progress, send))
-    os._exit(0)  # not through interpreter shutdown
+    job = json.load(request)
+    parent.send(_answer(job, parent.progress if job["progress"] else lambda text: None, parent.send))
 
 
 def _warned(answer: Any, stated: Any, missing: list[str]) -> Any:
@@ -69,7 +55,7 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
 
 
 def _certified(answer: Any, asked: Any, job: dict[str, Any], began: float, stands: Any) -> Any:
-    """With the proof that was asked for; or with one that is affordable, and `stands` says before that the answer does so without it."""
+    """Add the proof that was asked for, or one that is affordable; `stands` first tells the answer without it."""
     from ...common.clock import now
     from ..proof.boxes.certify import certifiable, certified, checked_where_affordable
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -22,7 +21,7 @@ import numpy as np
 
 from ...common.deadline import LIMITS, ends
 from ...common.errors import InputError, Unsupported
-from ...common.scratch import scratch
+from ...common.scratch import lasting, scratch
 from ...models.claims.word_claim import WordClaim
 from ...models.network.runtime import RuntimeMismatch, RuntimeUnavailable
 from ..race.replay import Replayer
@@ -259,7 +258,7 @@ def _proof(
 
 def _kept(place: Path) -> str:
     """Move a rejected proof away from where it was to stand, to a folder that is kept; returns it."""
-    folder = tempfile.mkdtemp(prefix="relucid-contradiction-")
+    folder = str(lasting("relucid-contradiction-"))
     shutil.move(place, Path(folder) / "rejected.proof")
     return folder
 

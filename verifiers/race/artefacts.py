@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
+from ...common.scratch import lasting
 from ...common.text import decimal
 from ...models.claims.word_claim import WordClaim
 from ...version import __version__
@@ -20,7 +20,7 @@ def save_artefacts(claim: WordClaim, attempts: Iterable[Attempt], message: str, 
     attempts.json holds the message, the claim in plain data and every attempt with its words; network.onnx, program.py and
     where.py are the claim's own sources.
     """
-    folder = Path(begun or tempfile.mkdtemp(prefix="relucid-contradiction-"))
+    folder = Path(begun) if begun else lasting("relucid-contradiction-")
     domain = claim.domain
     record = {
         "relucid": __version__,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import selectors
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -20,7 +19,8 @@ from pathlib import Path
 from ...common.deadline import MOST_SECONDS, ends, unlimited
 from ...common.errors import InputError
 from ...common.interrupts import interrupts_held
-from ...common.processes import end, snapshot
+from ...common.processes.supervised import close, wait_for
+from ...common.processes.tree import snapshot
 from ...common.text import number
 from ...models.claims.word_claim import WordClaim
 from ..engines.bab.checkpoint import check_checkpoint
@@ -243,14 +243,14 @@ class Race:
                     return self._stop_all("timeout", f"over the limit of {self.budget.seconds:g} s")
                 self._take_turns()
         finally:
-            _close(self._everyone())
+            close([e.child for e in self._everyone()])
 
     def _fill(self, width: int, threads: int) -> None:
         before = len(self.running)
         while len(self.running) < width and (self.waiting or self.paused):
             if not self.waiting:
                 entrant = self.paused.popleft()
-                entrant.resume(snapshot())
+                entrant.child.resume(snapshot())
                 self.running.append(entrant)
                 continue
             backend, version = self.waiting.popleft()
@@ -269,17 +269,14 @@ class Race:
 
     def _wait(self) -> None:
         """Until somebody writes, at most a tick."""
-        with selectors.DefaultSelector() as selector:
-            for entrant in self.running:
-                if not entrant.silent:
-                    selector.register(entrant.answers, selectors.EVENT_READ)
-            selector.select(min(TICK_SECONDS, max(0.0, self.deadline - time.monotonic())))
+        seconds = min(TICK_SECONDS, max(0.0, self.deadline - time.monotonic()))
+        wait_for((e.child for e in self.running), seconds)
 
     def _look(self) -> None:
         everyone = [*self.running, *self.paused]
         for entrant in everyone:
             entrant.read()
-        if time.monotonic() - self.looked >= TICK_SECONDS or any(e.silent for e in everyone):
+        if time.monotonic() - self.looked >= TICK_SECONDS or any(e.child.silent for e in everyone):
             self.looked = time.monotonic()
             table = snapshot()
             for entrant in everyone:
@@ -303,8 +300,8 @@ class Race:
             return
         table = snapshot()
         running = self.running if self.budget.workers == 1 else self.running[1:]
-        for entrant in [e for e in running if e.turn_seconds >= FIRST_TURN * 2**e.turns]:
-            entrant.pause(table)
+        for entrant in [e for e in running if e.child.turn_seconds >= FIRST_TURN * 2**e.child.turns]:
+            entrant.child.pause(table)
             self.running.remove(entrant)
             self.paused.append(entrant)
 
@@ -329,14 +326,8 @@ class Race:
         """End and reap finished entrants, and have them judged together."""
         self.running = [e for e in self.running if e not in entrants]
         self.paused = deque(e for e in self.paused if e not in entrants)
-        _close(entrants)
+        close([e.child for e in entrants])
         self.judge.consider((e.backend, e.attempt) for e in entrants if e.attempt is not None)
 
     def _everyone(self) -> list[Entrant]:
         return [*self.running, *self.paused]
-
-
-def _close(entrants: list[Entrant]) -> None:
-    end(e.tree for e in entrants)
-    for entrant in entrants:
-        entrant.close()

@@ -64,7 +64,7 @@ def test_time_is_kept_and_nobody_is_left() -> None:
 
 
 def test_no_time_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solver_process.subprocess, "run", lambda *a, **k: pytest.fail("started"))
+    monkeypatch.setattr(solver_process, "supervised", lambda *a, **k: pytest.fail("started"))
     assert run_program("cadical_dimacs", "", 0.0) == ("TIMEOUT", frozenset())
 
 

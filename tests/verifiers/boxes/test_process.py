@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from relucid.cli.main import main
-from relucid.verifiers.boxes import process
+from relucid.common.processes import supervised
 from relucid.verifiers.boxes.answer import Answer
 from relucid.verifiers.boxes.process import Crashed, verify_files
 from relucid.verifiers.evidence import How, Tiling
@@ -18,8 +18,8 @@ PROVED = Answer("proved", None, "split-inputs", evidence=Tiling.at_roots(1, 1, H
 
 def child_says(monkeypatch: pytest.MonkeyPatch, *messages: object, then: str = "pass") -> None:
     lines = "".join(json.dumps(m) + "\n" for m in messages)
-    code = f"import os, sys, time\nos.write(int(sys.argv[2]), {lines.encode()!r})\n{then}\n#"
-    monkeypatch.setattr(process, "_BOOT", code.replace("{", "{{").replace("}", "}}"))
+    code = f"import os, sys, time\nos.write(1, {lines.encode()!r})\n{then}\n"
+    monkeypatch.setattr(supervised, "BOOT", code)
 
 
 def test_an_answer_stands_whatever_becomes_of_its_proof(monkeypatch: pytest.MonkeyPatch) -> None:

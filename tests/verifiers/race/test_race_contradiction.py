@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from relucid.common.processes import exited
+from relucid.common.processes.tree import how_ended
 from relucid.verifiers.race import race
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
@@ -36,7 +36,7 @@ def test_answers_that_arrive_together(tmp_path, order):
 
     def wait_for_both(text: str) -> None:
         files = [tmp_path / f"{name}.pid" for name in fakes]
-        while not all(f.exists() and exited(int(f.read_text())) for f in files):
+        while not all(f.exists() and how_ended(int(f.read_text())) for f in files):
             time.sleep(0.005)
 
     with pytest.raises(Contradiction, match="liar says proved, but finder has a counterexample") as caught:
@@ -57,17 +57,17 @@ def test_answers_that_arrive_together(tmp_path, order):
 
 def test_an_answer_that_arrives_while_the_winner_is_put_away(tmp_path, monkeypatch):
     """The finder answers only once the liar has won; it counts all the same."""
-    close = race._close
+    close = race.close
 
-    def close_and_let_the_other_answer(entrants):
-        close(entrants)
-        if [e.backend.name for e in entrants] == ["liar"]:
+    def close_and_let_the_other_answer(children):
+        close(children)
+        if not (tmp_path / "go").exists():  # the first to be put away is the liar
             (tmp_path / "go").write_text("")
             file = tmp_path / "finder.pid"
-            while not (file.exists() and exited(int(file.read_text()))):
+            while not (file.exists() and how_ended(int(file.read_text()))):
                 time.sleep(0.005)
 
-    monkeypatch.setattr(race, "_close", close_and_let_the_other_answer)
+    monkeypatch.setattr(race, "close", close_and_let_the_other_answer)
     finder = Fake("finder", "answer", ("refuted", DIFFERS, "go"), str(tmp_path))
     with pytest.raises(Contradiction, match="liar says proved, but finder has a counterexample"):
         prove_claim(

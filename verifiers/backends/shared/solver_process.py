@@ -1,19 +1,22 @@
-"""A solver as a process of its own: text in, an answer in the solver competitions' output format out, within a time limit.
+"""A solver as a process of its own: text in, an answer in the solver competitions' output format out, within
+a time limit.
 
-Used by the backends exact and cadical.  The programs are in `programs/`; what they print is read as lines and nothing else.
+Used by the backends exact and cadical.  The programs are in `programs/`; what they print is read as lines and
+nothing else.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from ....common.processes.limits import Ended, Limits
+from ....common.processes.supervised import supervised
 from ....encoders.formula import Formula, Word
 from .queries import Answer
 
@@ -47,36 +50,29 @@ def ask_program(
 
 
 def run_program(name: str, text: str, seconds: float, *arguments: object) -> tuple[str, frozenset[int]]:
-    """The answer ("SATISFIABLE", "UNSATISFIABLE", "UNKNOWN" or "TIMEOUT") and the numbers of the true variables.
+    """The answer ("SATISFIABLE", "UNSATISFIABLE", "UNKNOWN" or "TIMEOUT") and the numbers of the true
+    variables.
 
     Raises RuntimeError with its last line where the program fails.
     """
     if seconds <= 0:
         return "TIMEOUT", frozenset()
     limit = math.ceil(seconds) + 1  # its own, for the case that this process dies
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", str(PROGRAMS / f"{name}.py"), str(limit), *map(str, arguments)],
-            input=text,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        )
-    except subprocess.TimeoutExpired:  # it is killed by then
+    command = [sys.executable, "-P", str(PROGRAMS / f"{name}.py"), str(limit), *map(str, arguments)]
+    path = os.pathsep.join(p for p in sys.path if p)
+    with supervised(command, text.encode(), {"PYTHONPATH": path}) as child:
+        lines = list(child.messages(Limits(time.monotonic() + seconds), measured=False))
+    assert child.ended is not None
+    if child.ended.how == "timeout":
         return "TIMEOUT", frozenset()
     answer, true = "", set[int]()
-    for line in done.stdout.splitlines():
+    for line in map(bytes.decode, lines):
         if line.startswith("s "):
             answer = line[2:].strip()
         elif line.startswith("v "):
-            true |= {int(word.removeprefix("x")) for word in line.split()[1:] if not word.startswith("-")} - {
-                0
-            }
-    if done.returncode or not answer:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise RuntimeError(
-            f"{name} ended with status {done.returncode}: {said[-1] if said else 'it said nothing'}"
-        )
+            literals = (word for word in line.split()[1:] if not word.startswith("-"))
+            true |= {int(word.removeprefix("x")) for word in literals} - {0}
+    if child.ended != Ended("exited") or not answer:
+        said = child.last_line.strip() or (lines[-1].decode().strip() if lines else "it said nothing")
+        raise RuntimeError(f"{name} {child.ended}: {said}")
     return answer, frozenset(true)

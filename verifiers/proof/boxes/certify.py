@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import itertools
 import shutil
-import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from ....common.clock import now
 from ....common.deadline import LIMITS
 from ....common.errors import InputError, TooLarge, Unsupported
 from ....common.files import open_file, write
+from ....common.scratch import lasting, scratch
 from ....models.claims.head_property import HeadProperty
 from ....models.claims.property import Property
 from ....models.claims.vnnlib import load_text, read_vnnlib
@@ -82,8 +82,8 @@ def certified(answer: Answer, asked: Asked, place: Path | None, form: str, deadl
     if answer.verdict == "unknown":
         return answer
     try:
-        with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
-            where = place or Path(folder) / "proof"
+        with scratch() as folder:
+            where = place or folder / "proof"
             kept = None if place is None else str(place)
             if answer.verdict == "refuted":
                 _write_witness(answer, asked, where)
@@ -128,8 +128,8 @@ def checked_where_affordable(answer: Answer, asked: Asked, deadline: float) -> A
     """
     began = now()
     try:
-        with tempfile.TemporaryDirectory(prefix="relucid-") as folder:
-            return _checked(answer, asked, Path(folder) / "proof", deadline)
+        with scratch() as folder:
+            return _checked(answer, asked, folder / "proof", deadline)
     except NO_PROOF as error:
         why = (
             f"{error} (after {now() - began:.2g} s)"
@@ -183,7 +183,7 @@ def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answ
 
 def _kept(proof: Path, asked: Asked) -> str:
     """A new folder with what was rejected and what it is about."""
-    folder = Path(tempfile.mkdtemp(prefix="relucid-contradiction-"))
+    folder = lasting("relucid-contradiction-")
     shutil.copy(proof, folder / "rejected.proof")
     write(folder / "network.onnx", asked.network.source)
     write(folder / "property.vnnlib", asked.spec)

@@ -1,11 +1,12 @@
-"""One way to run long or untrusted work within limits: in a child process that is watched from outside.
+"""The command line's own child process: forked before any work, and watched from outside.
 
-`split` forks, as `os.fork` does: it returns None in the child, which goes on with the work, and in the parent, when the child has ended, how it
-ended.  The parent does nothing but watch: the clock, the child's memory, and signals.  So limits and interrupts hold whatever
-the child is in: a call into C, a loop that never looks up, a `finally` that hangs.
+`cli/limits.py` calls `split` once per command.  The parent does nothing but watch: the clock, the child's
+memory, and signals.  So limits and interrupts hold whatever the child is in: a call into C, a loop that never
+looks up, a `finally` that hangs.  Work that can be started from a module or a command line uses
+`supervised.py` instead.
 
-What the child tells its parent goes over a pipe (`answering`, `leftover`); outside of such a child these do nothing.  Imports next to nothing: this is
-loaded before anything else.
+What the child tells its parent goes over a pipe (`answering`, `leftover`); in any other process these do
+nothing. Imports next to nothing, as it is loaded before anything else.
 """
 
 from __future__ import annotations
@@ -20,53 +21,38 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from .lifeline import follow_parent
-from .processes import exited, kill_below, resident_mb
+from .limits import Ended, How, Limits
+from .tree import how_ended, keep_orphans, kill_below, resident_mb
 
 TICK = 0.02  # seconds between looks
-LATE = 1.0  # seconds after the limit until the child is asked to stop; it should have stopped by itself before (`deadline.LATE`)
+# Seconds after the limit until the child is asked to stop.  It should have stopped itself before (`deadline.LATE`).
+LATE = 1.0
 TIDY = 0.4  # seconds that it then has to clear up
 INTERRUPTED = 1.5  # the same for a child that is interrupted: it may keep what it has found
-STILL = 0.3  # seconds in which a process that is stopped stands still
-ASLEEP = 1.0  # who has not looked for so long was stopped (Ctrl-Z) or starved, and the child with it
-WEIGHING = (
-    TICK if os.path.exists("/proc/self/statm") else 0.5
-)  # seconds between looks at the memory, which may need a process
+STILL = 0.3  # seconds in which a process that is sent SIGSTOP comes to stand
+ASLEEP = (
+    1.0  # a parent that has not looked for so long was stopped (Ctrl-Z) or starved, and the child with it
+)
+# seconds between looks at the memory, which may need a process
+WEIGHING = TICK if os.path.exists("/proc/self/statm") else 0.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-PR_SET_CHILD_SUBREAPER = 36  # Linux, <sys/prctl.h>
-How = Literal["exited", "killed", "timeout", "memory", "interrupted"]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When the work has to be over (time.monotonic), and how many megabytes its process may hold."""
-
-    end: float = math.inf
-    memory_mb: float = math.inf
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a child ended: "exited" by itself with status `number`, "killed" by signal `number` from elsewhere, "interrupted" by signal `number`, or
-    ended here because of a limit.
-    """
-
-    how: How
-    number: int = 0
 
 
 def split(limits: Limits) -> Ended | None:
-    """None in the child; in the parent, how the child ended.  To be called in the main thread, while there are no others."""
+    """Fork.  Returns None in the child, which does the work; in the parent, when the child has ended, how it
+    ended.
+
+    To be called in the main thread, while there are no others.
+    """
     line, line_end = os.pipe()
     lifeline_end, lifeline = os.pipe()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):  # closed or broken: not ours to tell
             stream.flush()
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, SIGNALS
-    )  # none is lost between the fork and the handlers
+    # so that none is lost between the fork and the handlers
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     pid = os.fork()
     if pid == 0:
         os.close(line)
@@ -88,7 +74,7 @@ def split(limits: Limits) -> Ended | None:
 
 @dataclass
 class _Child:
-    """This process, where it is such a child."""
+    """What this process knows of its parent, where it is such a child."""
 
     line: int | None = None
     answering: bool = False
@@ -101,13 +87,17 @@ class _Child:
                 signal.signal(number, self._interrupt if number == signal.SIGINT else self._stop)
 
     def _interrupt(self, number: int, frame: object) -> None:
-        """Once: a terminal interrupts the parent too, who passes it on, and a second one must not disturb the clearing up."""
+        """Raise KeyboardInterrupt, once.
+
+        A terminal interrupts the parent too, which passes it on: a second one must not disturb the clearing
+        up.
+        """
         if not self.interrupted:
             self.interrupted = True
             raise KeyboardInterrupt
 
     def _stop(self, number: int, frame: object) -> None:
-        """An interrupt, so that there is one way to stop; too late where there is an answer."""
+        """Interrupt this process, so that there is one way to stop; but not once there is an answer."""
         if not self.answering:
             signal.raise_signal(signal.SIGINT)
 
@@ -126,14 +116,17 @@ def in_child() -> bool:
 
 
 def answering() -> None:
-    """The answer is there and will now be told, or an error; from here on no limit holds, as whoever reads it may be slow."""
+    """Tell the parent that the answer, or an error, is there and will now be printed.
+
+    From here on no limit holds, as whoever reads the output may be slow.
+    """
     _child.answering = True
     _child.tell("answering")
 
 
 @contextlib.contextmanager
 def leftover(path: str | Path) -> Iterator[None]:
-    """A file or folder that is removed where this process is killed before the block is over."""
+    """Have the parent remove a file or folder if this process is killed before the block is over."""
     _child.tell(f"+{os.path.abspath(path)}")
     try:
         yield
@@ -160,7 +153,7 @@ class _Watch:
     _ears: list[int] = field(default_factory=list)
 
     def listen(self) -> None:
-        """From here on signals are kept, and wake `run`."""
+        """Keep the signals that come from here on, and let them wake `run`."""
         self._wakeup, wakeup_end = os.pipe()
         for fd in (self._wakeup, wakeup_end, self.line):
             os.set_blocking(fd, False)
@@ -172,10 +165,10 @@ class _Watch:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
 
     def run(self) -> Ended:
-        _keep_orphans()
+        keep_orphans()
         looked = weighed = time.monotonic()
         end = self.limits.end
-        while not exited(self.pid):
+        while how_ended(self.pid) is None:
             self._hear(TICK)
             now = time.monotonic()
             if now - looked > ASLEEP:
@@ -194,7 +187,7 @@ class _Watch:
         self._hear(0)
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         if self.how is not None or status < 0:
-            kill_below(os.getpid())  # whom it had no time to end
+            kill_below(os.getpid())  # those whom it had no time to end
             self._clear_up()
         if self.how is None or 0 <= status != 130:  # a library that is interrupted may end in any signal
             return Ended("exited", status) if status >= 0 else Ended("killed", -status)
@@ -206,14 +199,14 @@ class _Watch:
             os.kill(self.pid, number)
 
     def _pass_on(self, now: float) -> None:
-        """An interrupt goes to the child; who interrupts again does not want to wait."""
+        """Interrupt the child.  Whoever interrupts again does not want to wait: then it is killed."""
         if len(self.signals) > self.handled:
             again = self.handled > 0
             self.handled = len(self.signals)
             self._stop("interrupted", signal.SIGINT, now if again else now + INTERRUPTED)
 
     def _hear(self, seconds: float) -> None:
-        """What the child says, for at most so long."""
+        """Take what the child says; waits for it at most so long."""
         ready = select.select(self._ears, [], [], seconds)[0]
         with contextlib.suppress(BlockingIOError):
             if self._wakeup in ready:
@@ -233,7 +226,7 @@ class _Watch:
                         self.leftovers.pop(message[1:], None)
 
     def _kill(self) -> None:
-        """Kill the child and all below it; but not where it turns out to have its answer and is about to tell it."""
+        """Kill the child and all below it, unless it turns out to have its answer and is about to print it."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
         hard = time.monotonic() + STILL
@@ -256,9 +249,8 @@ class _Watch:
                 else:
                     os.unlink(path)
         if sys.stderr is not None and sys.stderr.isatty():
-            sys.stderr.write(
-                "\r\x1b[2K\x1b[?25h"
-            )  # a status line that nobody could take back, and the cursor that it hid
+            # remove the status line that the child could not take back, and show the cursor that it hid
+            sys.stderr.write("\r\x1b[2K\x1b[?25h")
             sys.stderr.flush()
 
 
@@ -267,11 +259,3 @@ def _still(pid: int) -> bool:
     with contextlib.suppress(ChildProcessError):
         return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     return True
-
-
-def _keep_orphans() -> None:
-    """Processes whose parent has died stay below this one, where they are found."""
-    with contextlib.suppress(OSError, AttributeError, ImportError):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

@@ -1,7 +1,8 @@
 """A child process dies with its parent: when the other end of a pipe closes.
 
-Used by the child in which a command runs (`supervise.py`), by those of the race (`verifiers/race/worker.py`) and of `relucid verify`
-(`verifiers/boxes/worker.py`), which follow by themselves, and for the attempts of `relucid bench`, which are tied from outside; imports next to nothing.
+Used by the child in which a command runs (`forked.py`), by those of the race (`verifiers/race/worker.py`) and
+of `relucid verify` (`verifiers/boxes/worker.py`), which follow by themselves, and for the attempts of
+`relucid bench`, which are tied from outside; imports next to nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import threading
 
 
 def follow_parent(lifeline_fd: int, *, alone: bool = False) -> None:
-    """Die, group and all (`alone`: this process only), when the parent does: when the other end of this pipe closes.
+    """Die, group and all (`alone`: this process only), when the parent does: when the other end of this pipe
+    closes.
 
-    On Linux the kernel itself sends the signal (F_SETSIG), so no solver that holds the interpreter can delay it.
+    On Linux the kernel itself sends the signal (F_SETSIG), so no solver that holds the interpreter can delay
+    it.
     """
     import fcntl
 
@@ -35,7 +38,8 @@ def follow_parent(lifeline_fd: int, *, alone: bool = False) -> None:
 
 
 def tie(lifeline_fd: int, group: int) -> None:
-    """On Linux: the kernel kills this process group when the other end of the pipe closes, as long as one of it holds this end.
+    """On Linux: the kernel kills this process group when the other end of the pipe closes, as long as one of
+    it holds this end.
 
     Elsewhere nothing happens.
     """

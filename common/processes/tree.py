@@ -1,7 +1,9 @@
-"""Processes seen from outside: who belongs to a tree of them, how much memory they hold, and how they all end.
+"""Processes seen from outside: who belongs to a tree of them, how much memory they hold, and how they all
+end.
 
-A tree's leader leads its own session; what it starts is found by group and by parentage, so that helpers
-which left the group are still counted and ended.  Nothing here trusts the watched process.
+`supervised.py` and `forked.py` stand on it.  A tree's leader leads its own session.  What it starts is found
+by process group and by parentage, so that helpers which left the group are still counted and ended.  Nothing
+here trusts the watched process.
 """
 
 from __future__ import annotations
@@ -15,25 +17,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .limits import Ended
+
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 TICKS = os.sysconf("SC_CLK_TCK")
 GRACE_SECONDS = 0.3  # between SIGTERM and SIGKILL
+PR_SET_CHILD_SUBREAPER = 36  # Linux, <sys/prctl.h>
 
 
 @dataclass(frozen=True)
 class ProcessInfo:
-    """One line of the process table; `start` tells a process from a later one with the same number."""
+    """One line of the process table.  `start` tells a process from a later one with the same number."""
 
     parent: int
     group: int
     start: str
     resident_kb: int
     zombie: bool
-    cpu_seconds: float = 0.0  # its own and that of children it has reaped; 0 where only `ps` is there
+    cpu_seconds: float = 0.0  # its own and that of children it has reaped; 0 where there is only `ps`
 
 
 def snapshot() -> dict[int, ProcessInfo]:
-    """The process table: from /proc, or from `ps` where there is none."""
+    """Return the process table: from /proc, or from `ps` where there is none."""
     if not os.path.exists("/proc/self/stat"):
         return _snapshot_ps()
     table = {}
@@ -65,7 +70,7 @@ def _snapshot_ps() -> dict[int, ProcessInfo]:
 
 
 def below(pids: Iterable[int], table: Mapping[int, ProcessInfo]) -> set[int]:
-    """The descendants of these processes."""
+    """Return the descendants of these processes."""
     children: dict[int, list[int]] = {}
     for pid, info in table.items():
         children.setdefault(info.parent, []).append(pid)
@@ -86,7 +91,7 @@ class Tree:
     seen: dict[int, str] = field(default_factory=dict)
 
     def members(self, table: Mapping[int, ProcessInfo]) -> list[int]:
-        """Living processes of the tree, the leader first if it lives."""
+        """Return the living processes of the tree, the leader first if it lives."""
         inside = {
             p
             for p, i in table.items()
@@ -96,15 +101,14 @@ class Tree:
         self.seen.update({p: table[p].start for p in inside})
         return sorted((p for p in inside if not table[p].zombie), key=lambda p: (p != self.leader, p))
 
-    def resident_mb(self, table: Mapping[int, ProcessInfo]) -> float:
-        return sum(table[p].resident_kb for p in self.members(table)) / 1024
-
-    def cpu_seconds(self, table: Mapping[int, ProcessInfo]) -> float:
-        """Processor time of those who live, and of those whom they have reaped."""
-        return sum(table[p].cpu_seconds for p in self.members(table))
+    def usage(self, table: Mapping[int, ProcessInfo]) -> tuple[float, float]:
+        """Return megabytes held now, and processor seconds of the living and of those whom they have reaped."""
+        members = self.members(table)
+        held = sum(table[p].resident_kb for p in members) / 1024
+        return held, sum(table[p].cpu_seconds for p in members)
 
     def signal(self, number: signal.Signals, table: Mapping[int, ProcessInfo]) -> bool:
-        """Send a signal to everyone in it; False where nobody was left."""
+        """Send a signal to everyone in it.  Returns False where nobody was left."""
         members = self.members(table)
         for pid in members:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -113,7 +117,7 @@ class Tree:
 
 
 def end(trees: Iterable[Tree]) -> None:
-    """SIGTERM, a short grace, then SIGKILL until nobody of these trees is left."""
+    """End trees: SIGTERM, a short grace, then SIGKILL until nobody is left."""
     left = list(trees)
     table = snapshot()
     for tree in left:
@@ -132,7 +136,7 @@ def end(trees: Iterable[Tree]) -> None:
 
 
 def kill_below(pid: int) -> None:
-    """SIGKILL for every descendant of a process until none is alive; not for the process itself, nor for others of its group."""
+    """Send SIGKILL to every descendant of a process until none is alive; not to the process itself."""
     hard = time.monotonic() + 10.0
     while time.monotonic() < hard:
         table = snapshot()
@@ -146,7 +150,7 @@ def kill_below(pid: int) -> None:
 
 
 def resident_mb(pid: int) -> float:
-    """What one process holds; 0 where it has ended."""
+    """Return the megabytes that one process holds; 0 where it has ended."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         if os.path.exists("/proc/self/statm"):
             return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE_KB / 1024
@@ -157,9 +161,23 @@ def resident_mb(pid: int) -> float:
     return 0.0
 
 
-def exited(pid: int) -> bool:
-    """Whether a child has ended, leaving it to be reaped later: until then its number cannot be given to another process."""
+def how_ended(pid: int) -> Ended | None:
+    """Return how a child has ended by itself, or None where it lives.
+
+    It is reaped later: until then its number cannot go to another process.
+    """
     try:
-        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:
-        return True
+        info = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # somebody else has reaped it
+        return Ended("exited", 0)
+    if info is None:
+        return None
+    return Ended("exited" if info.si_code == os.CLD_EXITED else "killed", info.si_status)
+
+
+def keep_orphans() -> None:
+    """Make processes whose parent dies children of this one, so that they are still found below it (Linux)."""
+    with contextlib.suppress(OSError, AttributeError, ImportError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)

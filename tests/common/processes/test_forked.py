@@ -22,8 +22,9 @@ import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 import itertools, os, signal, subprocess, threading, time
 from pathlib import Path
-from relucid.common import supervise
-from relucid.common.supervise import Limits, answering, in_child, leftover, split
+from relucid.common.processes import forked
+from relucid.common.processes.forked import answering, in_child, leftover, split
+from relucid.common.processes.limits import Limits
 folder = Path(sys.argv[2])
 
 def say(text):
@@ -122,7 +123,7 @@ def test_an_interrupt_ends_it_whatever_it_is_in(what: str, number: int, tmp_path
 
 def test_who_is_interrupted_may_keep_what_it_has(tmp_path: Path) -> None:
     body = "try:\n    say('ready')\n    while True: time.sleep(0.01)\nexcept KeyboardInterrupt:\n    (folder / 'kept').write_text('all')\n    os._exit(130)"
-    process = start(tmp_path, body, before="supervise.INTERRUPTED = 1000")
+    process = start(tmp_path, body, before="forked.INTERRUPTED = 1000")
     assert line(process) == "ready"
     process.send_signal(signal.SIGINT)
     assert ended(process) == "interrupted 2\n"
@@ -141,7 +142,7 @@ except KeyboardInterrupt:
     (folder / 'kept').touch()
     os._exit(130)
 """
-    process = start(tmp_path, body, before="supervise.INTERRUPTED = 1000")
+    process = start(tmp_path, body, before="forked.INTERRUPTED = 1000")
     assert line(process) == "ready"
     child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text())
     os.kill(child, signal.SIGINT)
@@ -161,7 +162,7 @@ def wait_for(path: Path) -> None:
 
 def test_who_interrupts_twice_does_not_wait(tmp_path: Path) -> None:
     body = "try:\n    say('ready')\n    while True: time.sleep(0.01)\nfinally:\n    say('clearing up')\n    while True: time.sleep(0.01)"
-    process = start(tmp_path, body, before="supervise.INTERRUPTED = 1000")
+    process = start(tmp_path, body, before="forked.INTERRUPTED = 1000")
     assert line(process) == "ready"
     process.send_signal(signal.SIGINT)
     assert line(process) == "clearing up"
@@ -210,7 +211,7 @@ def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
     process.communicate()
 
 
-QUICK = "supervise.LATE = supervise.TIDY = 0.1"
+QUICK = "forked.LATE = forked.TIDY = 0.1"
 
 
 def test_an_answer_is_told_however_long_that_takes(tmp_path: Path) -> None:
@@ -222,7 +223,7 @@ def test_an_answer_is_told_however_long_that_takes(tmp_path: Path) -> None:
 def test_an_answer_that_comes_at_the_last_moment_counts(tmp_path: Path) -> None:
     """After the child was asked to stop, and before it is killed."""
     body = "try:\n    while True: time.sleep(0.01)\nexcept KeyboardInterrupt:\n    answering()\n    time.sleep(1.5)\n    say('told')\n    os._exit(1)"
-    assert run(tmp_path, body, SOON, "supervise.TIDY = 1000\nsupervise.LATE = 0") == ["told", "exited 1"]
+    assert run(tmp_path, body, SOON, "forked.TIDY = 1000\nforked.LATE = 0") == ["told", "exited 1"]
 
 
 def test_once_an_answer_is_told_only_an_interrupt_ends_it(tmp_path: Path) -> None:
@@ -267,7 +268,8 @@ def test_ignored_signals_stay_ignored(tmp_path: Path) -> None:
 
 def test_time_in_which_both_were_stopped_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-Z, and a laptop that was closed: the child gets the rest of its time."""
-    from relucid.common import supervise
+    from relucid.common.processes import forked
+    from relucid.common.processes.limits import Ended, Limits
 
     moments = iter([0.0, 0.5, 1000.5, 1000.9, 1001.2, 1003.0])  # when it looks; the limit is 1.5
     told: list[tuple[int, float]] = []
@@ -277,28 +279,29 @@ def test_time_in_which_both_were_stopped_does_not_count(monkeypatch: pytest.Monk
         now[0] = next(moments, now[0] + 0.01)
         return now[0]
 
-    monkeypatch.setattr(supervise.time, "monotonic", clock)
-    monkeypatch.setattr(supervise.os, "kill", lambda pid, number: told.append((number, now[0])))
-    monkeypatch.setattr(supervise, "exited", lambda pid: bool(told))
-    monkeypatch.setattr(supervise, "_keep_orphans", lambda: None)
-    monkeypatch.setattr(supervise.os, "waitpid", lambda pid, options: (pid, 130 << 8))
-    watch = supervise._Watch(0, -1, supervise.Limits(1.5))
+    monkeypatch.setattr(forked.time, "monotonic", clock)
+    monkeypatch.setattr(forked.os, "kill", lambda pid, number: told.append((number, now[0])))
+    monkeypatch.setattr(forked, "how_ended", lambda pid: Ended("exited") if told else None)
+    monkeypatch.setattr(forked, "keep_orphans", lambda: None)
+    monkeypatch.setattr(forked.os, "waitpid", lambda pid, options: (pid, 130 << 8))
+    watch = forked._Watch(0, -1, Limits(1.5))
     monkeypatch.setattr(watch, "_hear", lambda seconds: None)
-    assert watch.run() == supervise.Ended("timeout")
+    assert watch.run() == Ended("timeout")
     assert [number for number, _ in told] == [signal.SIGTERM] and told[0][1] > 1002.0
 
 
 def test_an_answer_that_was_on_its_way_when_the_child_was_frozen_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from relucid.common import supervise
+    from relucid.common.processes import forked
+    from relucid.common.processes.limits import Limits
 
     told: list[int] = []
-    monkeypatch.setattr(supervise.os, "kill", lambda pid, number: told.append(number))
-    monkeypatch.setattr(supervise, "_still", lambda pid: True)
-    monkeypatch.setattr(supervise, "kill_below", lambda pid: told.append(signal.SIGKILL))
+    monkeypatch.setattr(forked.os, "kill", lambda pid, number: told.append(number))
+    monkeypatch.setattr(forked, "_still", lambda pid: True)
+    monkeypatch.setattr(forked, "kill_below", lambda pid: told.append(signal.SIGKILL))
     for how, last in (("timeout", signal.SIGCONT), ("interrupted", signal.SIGKILL)):
-        watch = supervise._Watch(0, -1, supervise.Limits(), how=how)  # type: ignore[arg-type]
+        watch = forked._Watch(0, -1, Limits(), how=how)  # type: ignore[arg-type]
         monkeypatch.setattr(watch, "_hear", lambda seconds, watch=watch: setattr(watch, "answering", True))
         watch._kill()
         assert told[-1] == last and (watch.how is None) == (how == "timeout")
