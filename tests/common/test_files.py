@@ -145,7 +145,7 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 from relucid.common.files import write
-from relucid.models import files
+from relucid.common import files
 from relucid.verifiers.proof.writing import write_pieces
 if {named}: files._nameless = lambda folder: None
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
