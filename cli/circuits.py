@@ -149,16 +149,16 @@ def train(
 
     Exit status: 0 right on every input of the task, 3 not.
     """
-    from ..models.circuits.circuit import load_circuit
-    from ..models.circuits.pruning.train import Recipe
-    from ..models.circuits.tasks.registry import get_task
+    from ..models.circuits.load import load_circuit
+    from ..models.circuits.training.recipe import TrainingRecipe
+    from ..models.circuits.training.registry import get_task
     from ..pipeline.training import train_task
 
     if task.endswith(".json") and Path(task).is_file():
         load_circuit(task)  # an attribution graph has a line of its own
     get_task(task)
     with status_line() as progress:
-        result = train_task(task, out or Path("out") / task, Recipe(**recipe), device, progress)
+        result = train_task(task, out or Path("out") / task, TrainingRecipe(**recipe), device, progress)
     with writing():
         if as_json:
             from ..reports.shown import trained_json
@@ -237,14 +237,14 @@ def prune(
     **settings: Any,
 ) -> int:
     """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL; what was stopped goes on."""
-    from ..models.circuits.pruning.node_masks import Settings
-    from ..pipeline.training import prepare_pruning
+    from ..models.circuits.pruning.settings import PruningSettings
+    from ..pipeline.pruning import PruningRequest, prepare_pruning
 
-    chosen = Settings(**settings)
+    chosen = PruningSettings(**settings)
     with status_line() as progress:
-        runs = [prepare_pruning(model, task, chosen, out, mask, run_code)]
+        runs = [prepare_pruning(PruningRequest(model, task, chosen, out, mask), run_code)]
         if compare is not None:
-            runs.append(prepare_pruning(compare, task, chosen, run_code=run_code))
+            runs.append(prepare_pruning(PruningRequest(compare, task, chosen), run_code))
             if runs[0].out.resolve() == runs[1].out.resolve():
                 raise InputError(
                     "--compare", f"both masks would be written to {runs[0].out}", "choose another --out"

@@ -17,31 +17,33 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..models.circuits.pruning.node_masks import Settings
-from ..models.circuits.pruning.train import Recipe
-from ..models.circuits.tasks.registry import NAMES
+from ..models.circuits.pruning.settings import PruningSettings
+from ..models.circuits.training.recipe import TrainingRecipe
+from ..models.circuits.training.registry import NAMES
 from ..pipeline.distillation import NoProgram, distill
-from ..pipeline.training import Pruned, prune_model, train_task
+from ..pipeline.pruning import PruningRequest, prune_model
+from ..pipeline.trained import PruningResult
+from ..pipeline.training import train_task
 from ..verifiers.verdict import Proved
 
 
 def road(name: str, out: Path) -> dict[str, Any]:
     """What came out for one task, from training to proof."""
     clock = Clock()
-    trained = train_task(name, out / name, Recipe())
+    trained = train_task(name, out / name, TrainingRecipe())
     clock.lap("train")
     row: dict[str, Any] = {
         "task": name,
         "inputs": trained.inputs,
         "right": trained.right,
         "seed": trained.seed,
-        "recipe": asdict(Recipe()),
+        "recipe": asdict(TrainingRecipe()),
     }
     if trained.right < trained.inputs:
         return {**row, "verdict": "not learnt", **clock.times}
-    pruned = prune_model(str(out / name), name, Settings())
+    pruned = prune_model(PruningRequest(str(out / name), name, PruningSettings()))
     clock.lap("prune")
-    row |= {"settings": asdict(Settings()), **_sizes(pruned)}
+    row |= {"settings": asdict(PruningSettings()), **_sizes(pruned)}
     try:
         result = distill(
             out / name, out / name / f"{name}.toml", mask=pruned.out, out=out / name / "distilled"
@@ -59,7 +61,7 @@ def road(name: str, out: Path) -> dict[str, Any]:
 def dense(name: str, out: Path) -> dict[str, Any]:
     """What the same pruning cuts out of a dense model of the same size: what the paper compares with, at the same target loss."""
     clock = Clock()
-    trained = train_task(name, out / f"{name}-dense", Recipe(density=1.0))
+    trained = train_task(name, out / f"{name}-dense", TrainingRecipe(density=1.0))
     clock.lap("train")
     row: dict[str, Any] = {
         "task": name,
@@ -68,7 +70,7 @@ def dense(name: str, out: Path) -> dict[str, Any]:
         "seed": trained.seed,
     }
     if trained.right == trained.inputs:
-        row |= _sizes(prune_model(str(out / f"{name}-dense"), name, Settings()))
+        row |= _sizes(prune_model(PruningRequest(str(out / f"{name}-dense"), name, PruningSettings())))
         clock.lap("prune")
     return {**row, **clock.times}
 
@@ -87,7 +89,7 @@ class Clock:
         self._last = now
 
 
-def _sizes(pruned: Pruned) -> dict[str, Any]:
+def _sizes(pruned: PruningResult) -> dict[str, Any]:
     """Of a model and of the circuit that was cut out of it."""
     summary = pruned.summary
     return {

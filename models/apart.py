@@ -74,34 +74,28 @@ def network_files(model: Path) -> Iterator[Path]:
 
 
 def circuit_files(where: str, mask: Path | None = None, task: str | Path | None = None) -> Iterator[Path]:
-    """A circuit, what lies beside it and belongs to it, its mask, and its task (None: those that it brings)."""
-    from .circuits.formats import checkpoint, config, verifiable_transformer
+    """List the files of a circuit.
 
-    path = Path(where.rpartition(":")[0] if ".py:" in where else where)
+    Args:
+        where: the circuit, as the user named it.
+        mask: its mask.
+        task: its claim file without network and program; None for those that lie beside it.
+    """
+    from .circuits.load import files_of
+    from .circuits.source import Source
+
+    path = Source(where).path
     if mask is not None:
         yield mask
-    if path.exists():
-        folder = path if path.is_dir() else path.parent
-        if path.suffix == ".onnx":
-            yield from network_files(path)
-        elif not path.is_dir():
-            yield path
-        words = checkpoint.VOCABULARY_FILE
-        for name in (
-            config.CONFIG_FILE,
-            checkpoint.WEIGHTS_FILE,
-            verifiable_transformer.WEIGHTS_FILE,
-            words,
-            f"{path.stem}.{words}",
-        ):
-            yield folder / name
+    yield from files_of(where)
+    if path.suffix == ".onnx" and path.exists():
+        yield from network_files(path)
     if task is not None:
         yield from claim_files(Path(task))
         return
     for folder in {p if p.is_dir() else p.parent for p in (path, mask) if p is not None and p.exists()}:
-        yield from (
-            file for place in sorted(folder.glob("*.toml")) if _is_task(place) for file in claim_files(place)
-        )
+        tasks = [place for place in sorted(folder.glob("*.toml")) if _is_task(place)]
+        yield from (file for place in tasks for file in claim_files(place))
 
 
 def _is_task(file: Path) -> bool:

@@ -22,8 +22,9 @@ from ..common.errors import InputError
 from ..common.folders import check_writable, write_files
 from ..models.apart import check_apart, circuit_files, claim_files
 from ..models.automata.labelled import Labelled
-from ..models.circuits.circuit import Circuit, check_circuit, load_circuit, own_task
-from ..models.circuits.picture.graph import Drawable
+from ..models.circuits.circuit import Circuit, Drawable, check_circuit
+from ..models.circuits.load import load_circuit
+from ..models.circuits.own_task import own_task
 from ..models.circuits.pruning.ablation import ablated
 from ..models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
 from ..models.claims.decision import Decision

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..common.text import number
 from ..models.circuits.circuit import CircuitSummary
-from ..models.circuits.picture.graph import Graph, graph_json
+from ..models.circuits.picture.graph import CircuitGraph, graph_json
 from ..models.circuits.teacher import Teaching
 from ..models.claims.decision import Label
 from ..models.claims.task import Task, claim_toml
@@ -84,7 +84,7 @@ class Distillation:
     sampling: Sampling | None = None
     unstable: int | None = None
     overruled: tuple[Refutation, ...] = ()
-    graph: Graph | None = None
+    graph: CircuitGraph | None = None
 
     def __post_init__(self) -> None:
         # the docstring says what was shown; it is no part of any digest

@@ -17,7 +17,7 @@ from ..common.text import number
 from ..models.automata.automaton import Automaton
 from ..models.automata.sampling import Sampler
 from ..models.circuits.executed import Executed
-from ..models.circuits.learn import LayeredLearner
+from ..models.circuits.learner import LayeredLearner
 from ..models.circuits.teacher import check_repeatable
 from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network

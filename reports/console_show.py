@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from ..models.program.program import Program
     from ..pipeline.distilled import Distillation
-    from ..pipeline.training import Pruned, Trained
+    from ..pipeline.trained import PruningResult, TrainingResult
     from .shown import CircuitView
 
 TABLES = 40  # lines of tables and helpers up to which a program is shown with them
@@ -192,7 +192,7 @@ def show_circuit(view: CircuitView, quiet: bool = False) -> None:
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
 
-def print_trained(result: Trained) -> None:
+def print_trained(result: TrainingResult) -> None:
     """A model that was trained, and what to do with it."""
     screen = console()
     screen.print(heading(f"trained on {result.task}"))
@@ -205,7 +205,7 @@ def print_trained(result: Trained) -> None:
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
 
-def print_pruned(result: Pruned, other: Pruned | None = None) -> None:
+def print_pruned(result: PruningResult, other: PruningResult | None = None) -> None:
     """A circuit that was cut out of a model, next to the model, to a control, and to what was cut out of another model."""
     screen, pruning = console(), result.pruning
     screen.print(heading(f"pruned to {result.task}"))
@@ -220,7 +220,7 @@ def print_pruned(result: Pruned, other: Pruned | None = None) -> None:
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
 
-def _compared(other: Pruned) -> str:
+def _compared(other: PruningResult) -> str:
     summary, pruning = other.summary, other.pruning
     size = f"{number(summary.nodes_kept)} of {number(summary.nodes_total)} nodes, {number(summary.edges_kept)} of {number(summary.edges_total)} edges"
     return f"compared with {other.model}: {size}; task loss {pruning.loss:.3g}, of that model {pruning.model_loss:.3g}"

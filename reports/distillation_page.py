@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..common.text import number, visible, word
-from ..models.circuits.picture.graph import Graph
+from ..models.circuits.picture.graph import CircuitGraph
 from ..models.program.source import shown
 from ..pipeline.histogram import Histogram
 from .chain import Link, chain
@@ -127,7 +127,7 @@ def _styles() -> Any:
     return Markup(f"{light}\n@media screen and (prefers-color-scheme: dark) {{\n{dark}\n}}")
 
 
-def _named(svg: str, graph: Graph) -> Any:
+def _named(svg: str, graph: CircuitGraph) -> Any:
     """With a role and a name for screen readers."""
     from markupsafe import Markup, escape
 

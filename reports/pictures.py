@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from ..models.circuits.picture.graph import Graph
+from ..models.circuits.picture.graph import CircuitGraph
 from ..pipeline.histogram import Histogram
 from .proof_shape import Shape
 from .surrogate_view import Weight
@@ -176,7 +176,7 @@ def proof_tree(shape: Shape) -> Spec | None:
     }  # fmt: skip
 
 
-def circuit_svg(graph: Graph) -> tuple[str, str]:
+def circuit_svg(graph: CircuitGraph) -> tuple[str, str]:
     """The drawing as an SVG element, or the reason why there is none."""
     from ..common.errors import InputError
     from ..models.circuits.picture.drawing import draw

@@ -19,11 +19,11 @@ from ..models.network.network import Network
 from ..models.program.program import Program
 
 if TYPE_CHECKING:
+    from ..models.circuits.attribution.graph import AttributionGraph
     from ..models.circuits.circuit import Circuit
-    from ..models.circuits.formats.attribution_graph import AttributionGraph
-    from ..models.circuits.picture.graph import Graph
+    from ..models.circuits.picture.graph import CircuitGraph
     from ..models.circuits.pruning.faithfulness import Faithfulness
-    from ..pipeline.training import Pruned, Trained
+    from ..pipeline.trained import PruningResult, TrainingResult
 
 
 def claim_json(path: Path, samples: int) -> dict[str, Any]:
@@ -114,13 +114,11 @@ def view_circuit(
     run_code: bool = False,
 ) -> CircuitView:
     """Load, measure (on its own domain where none is given) and draw it; the picture is written here."""
-    from ..models.circuits.circuit import load_circuit, own_task
-    from ..models.circuits.formats.attribution_graph import (
-        NOT_EXECUTABLE,
-        is_attribution_graph,
-        read_attribution_graph,
-    )
-    from ..models.circuits.formats.config import read_json
+    from ..models.circuits.attribution.graph import NOT_EXECUTABLE
+    from ..models.circuits.attribution.read import is_attribution_graph, read_attribution_graph
+    from ..models.circuits.json_file import read_json
+    from ..models.circuits.load import load_circuit
+    from ..models.circuits.own_task import own_task
     from ..models.circuits.pruning.faithfulness import faithfulness
     from ..models.circuits.teacher import LARGEST_DOMAIN
     from ..models.claims.language import build_language
@@ -168,7 +166,7 @@ def view_circuit(
     return CircuitView(circuit, attribution, faithful, draw, why_not)
 
 
-def circuit_graph(circuit: Any, task: Task | None = None) -> Graph | None:
+def circuit_graph(circuit: Any, task: Task | None = None) -> CircuitGraph | None:
     """What there is to draw of a circuit, with the words of its task; None where nothing is known of its inside."""
     if not hasattr(circuit, "graph"):
         return None
@@ -178,7 +176,7 @@ def circuit_graph(circuit: Any, task: Task | None = None) -> Graph | None:
     return circuit.graph((*domain.tokens, *domain.prefix, *domain.suffix), task.decision.labels)  # type: ignore[no-any-return]
 
 
-def _draw(where: str, graph: Graph | None, path: Path, kind: str) -> None:
+def _draw(where: str, graph: CircuitGraph | None, path: Path, kind: str) -> None:
     from ..common.folders import write_files
     from ..models.circuits.picture.drawing import draw
 
@@ -202,12 +200,12 @@ def circuit_json(view: CircuitView) -> dict[str, Any]:
     }
 
 
-def trained_json(result: Trained) -> dict[str, Any]:
+def trained_json(result: TrainingResult) -> dict[str, Any]:
     """What `relucid train` tells."""
     return {"kind": "trained", **asdict(result), "out": str(result.out)}
 
 
-def pruned_json(result: Pruned, other: Pruned | None = None) -> dict[str, Any]:
+def pruned_json(result: PruningResult, other: PruningResult | None = None) -> dict[str, Any]:
     """What `relucid prune` tells, `compared` with another model that was pruned too; the mask itself is in the file."""
     return {
         "kind": "pruned",

@@ -1,1 +1,1 @@
-"""Circuits as functions from token sequences to labels: the teachers."""
+"""Circuits: the functions from token sequences to labels that relucid explains."""

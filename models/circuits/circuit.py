@@ -1,28 +1,29 @@
-"""What a circuit is to the rest of relucid, and how one is found: by its folder or file, or by the name of one that ships.
+"""What a circuit is to the rest of relucid: a function from token ids to logits.
 
-A circuit is a function from token ids to logits; `teacher.py` turns it into labels over a domain.  Everything after
-that (surrogate, program search, proofs) only sees the labels, so any other kind of teacher needs just these four members.
+`load.py` finds and reads circuits, `teacher.py` turns their logits into labels over a domain.  Everything after that
+(surrogate, search, proof) sees the labels only, so that any object with the members of `Circuit` can be distilled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from ...common.errors import InputError
+from .picture.graph import CircuitGraph
 
-if TYPE_CHECKING:
-    from ..claims.task import Task
-    from .pruning.control import Control
+_MEMBERS = ("name", "vocabulary", "logits", "summary")
 
 
 @dataclass(frozen=True)
 class CircuitSummary:
-    """Numbers worth printing; all zero for a circuit that is only executed.  Edges are nonzero weights between nodes; kept ones are between kept nodes."""
+    """The sizes of a circuit.  All of them are zero for a circuit that is only executed.
+
+    An edge is a nonzero weight between two nodes.  It is kept if both of its nodes are.
+    """
 
     name: str
     layers: int
@@ -36,156 +37,105 @@ class CircuitSummary:
     kind: str
 
     def lines(self) -> tuple[str, ...]:
-        """For people, one fact per line; of a circuit that is only executed, nothing is known inside."""
-        if not self.layers:
+        """Describe the circuit to people, one fact per line."""
+        if not self.layers:  # only executed: nothing is known of its inside
             return (self.kind, f"origin: {self.origin}")
+        edges = f"{self.edges_kept:,} of {self.edges_total:,} edges"
         return (
             f"{self.kind}, {self.layers} layer{'s' * (self.layers != 1)}",
-            f"{self.nodes_kept:,} of {self.nodes_total:,} nodes, {self.edges_kept:,} of {self.edges_total:,} edges",
+            f"{self.nodes_kept:,} of {self.nodes_total:,} nodes, {edges}",
             f"{self.weights_nonzero:,} of {self.weights_total:,} weights are not zero",
             f"origin: {self.origin}",
         )
 
 
 class Circuit(Protocol):
-    """A teacher: logits for the token after a sequence."""
+    """A function from a token sequence to the logits of the next token."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def vocabulary(self) -> tuple[str, ...]: ...
+    def vocabulary(self) -> tuple[str, ...]:
+        """The token of each id."""
+        ...
 
     def logits(self, ids: np.ndarray) -> np.ndarray:
-        """Float32 (batch, vocab) at the last position, for int64 ids (batch, positions)."""
+        """Run the circuit on int64 ids (batch, positions): float (batch, vocabulary) at the last position."""
         ...
 
     def summary(self) -> CircuitSummary: ...
 
 
-def check_circuit(circuit: object) -> None:
-    """Raises InputError where a member is missing: before the work, not after it."""
-    missing = [
-        member for member in ("name", "vocabulary", "logits", "summary") if not hasattr(circuit, member)
-    ]
-    if missing:
-        what = f"{type(circuit).__name__} is not a circuit: it has no {', '.join(missing)}"
-        raise InputError(
-            "circuit",
-            what,
-            "give a folder, a shipped name, or an object as in relucid.models.circuits.circuit.Circuit",
-        )
+@runtime_checkable
+class PrunedCircuit(Circuit, Protocol):
+    """A circuit that was cut out of a model and knows what was cut away."""
+
+    def unpruned(self) -> Circuit:
+        """Return the whole model."""
+        ...
+
+    def partly_restored(self, rng: np.random.Generator) -> Circuit:
+        """Return a copy in which each pruned node or edge is back with probability one half."""
+        ...
 
 
 @runtime_checkable
-class Pruned(Protocol):
-    """A circuit that was cut out of a model and knows what was cut away: what `faithfulness.py` asks about."""
+class EdgePruned(PrunedCircuit, Protocol):
+    """A pruned circuit that is the set of its edges, so that any set of edges makes another circuit."""
 
-    def unpruned(self) -> Circuit: ...
-
-    def partly_restored(self, rng: np.random.Generator) -> Circuit:
-        """Each pruned part is back with probability one half."""
+    def edges_in_order(self) -> Sequence[Any]:
+        """List the edges of the whole model, from the input to the output."""
         ...
 
-    def control(
-        self, ids: np.ndarray, right: np.ndarray, columns: np.ndarray, seed: int, say: Callable[[str], None]
-    ) -> Control | None:
-        """What the same pruning makes of random labels (`control.py`); None where that cannot be told."""
+    def with_edges(self, kept: frozenset[Any]) -> Self:
+        """Return the circuit that has these edges only."""
         ...
+
+
+@runtime_checkable
+class Drawable(Protocol):
+    """A circuit whose inside is known, so that it can be drawn."""
+
+    def graph(self, tokens: Sequence[str] = (), labels: Sequence[str] = ()) -> CircuitGraph:
+        """Return the graph, with the tokens and labels of a task if one is known (else the whole vocabulary)."""
+        ...
+
+
+def check_circuit(circuit: object) -> None:
+    """Check before any work that an object has the members of `Circuit`.
+
+    Raises:
+        InputError: a member is missing.
+    """
+    missing = [member for member in _MEMBERS if not hasattr(circuit, member)]
+    if missing:
+        what = f"{type(circuit).__name__} is not a circuit: it has no {', '.join(missing)}"
+        mend = "give a folder, a shipped name, or an object as in relucid.models.circuits.circuit.Circuit"
+        raise InputError("circuit", what, mend)
 
 
 def checked_ids(name: str, ids: np.ndarray, positions: int, vocabulary: int) -> np.ndarray:
-    """Token ids (batch, positions) as int64, or InputError where the model does not take them."""
+    """Check token ids before a model reads them.
+
+    Args:
+        name: the circuit's name, for messages.
+        ids: integers (batch, positions).
+        positions: how many positions the model has.
+        vocabulary: how many tokens the model has.
+
+    Returns: the ids as int64.
+
+    Raises:
+        InputError: the shape, the type, the length or an id does not fit.
+    """
     ids = np.asarray(ids)
     if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
-        raise InputError(
-            name, f"ids of shape {ids.shape} and type {ids.dtype}", "give integers (batch, positions)"
-        )
+        what = f"ids of shape {ids.shape} and type {ids.dtype}"
+        raise InputError(name, what, "give integers (batch, positions)")
     if not 1 <= ids.shape[1] <= positions:
-        what = (
-            f"a sequence of {ids.shape[1]} tokens does not fit: the model takes 1 to {positions} (block_size)"
-        )
-        raise InputError(name, what, "change the domain's length, prefix or suffix")
+        what = f"a sequence of {ids.shape[1]} tokens does not fit: the model takes 1 to {positions}"
+        raise InputError(name, f"{what} (block_size)", "change the domain's length, prefix or suffix")
     if ids.size and (ids.min() < 0 or ids.max() >= vocabulary):
         raise InputError(name, f"a token id is outside 0 to {vocabulary - 1}", "use the vocabulary's ids")
     return ids.astype(np.int64)
-
-
-@dataclass(frozen=True)
-class ShippedTask:
-    """A task that comes with relucid: `load_circuit(task.circuit, task.mask)` and the claim file without network and program."""
-
-    name: str
-    circuit: Path
-    mask: Path
-    domain: Path
-
-
-MOST_DOMAINS = 100  # files that are looked at for one
-_ZOO = Path(__file__).resolve().parent.parent / "zoo"
-_TASKS = {"quote_closing": "quotes_and_brackets", "bracket_depth": "quotes_and_brackets"}
-
-
-def shipped() -> dict[str, ShippedTask]:
-    """The tasks that ship, by name."""
-    return {
-        task: ShippedTask(
-            task, _ZOO / folder, _ZOO / folder / f"{task}.mask.json", _ZOO / folder / f"{task}.toml"
-        )
-        for task, folder in _TASKS.items()
-    }
-
-
-def load_circuit(where: str | Path, mask: Path | None = None, run_code: bool = False) -> Circuit:
-    """The circuit in a folder or file of a known format (`load.py`), or a shipped one by name.
-
-    A task's name ("quote_closing") brings its node mask; a shipped folder's name ("quotes_and_brackets") is the
-    full model.  `mask` wins over both.  What exists as a file or folder wins over a shipped name.  `run_code` allows a
-    TorchScript file, which is a program, to run; Python is only run where `where` is file.py:function.
-    """
-    from .load import read_any
-
-    place = Path(where)
-    if not place.is_dir():
-        task = shipped().get(str(where))
-        if task is not None:
-            return read_any(str(task.circuit), mask or task.mask)
-        if str(where) in _TASKS.values():
-            return read_any(str(_ZOO / str(where)), mask)
-    return read_any(str(where), mask, run_code)
-
-
-def own_task(where: str, mask: Path | None, vocabulary: tuple[str, ...]) -> Task | None:
-    """The domain that a circuit brings: a shipped task's, or the one claim file beside it, named as its mask if there are several.
-
-    Only one that has neither network nor program and speaks of words of the vocabulary; None where there is none, or a choice.
-    """
-    from ..claims.task import load_task
-
-    path = Path(where.rpartition(":")[0] if ".py:" in where else where)
-    known = None if path.is_dir() else shipped().get(where)
-    folders = [mask.parent] if mask else []
-    if path.exists():
-        folders.append(path if path.is_dir() else path.parent)
-    name = (
-        (mask or path)
-        .name.removesuffix(".json")
-        .removesuffix(".mask")
-        .removeprefix("circuit_")
-        .removesuffix(".py")
-    )
-    places = [place for folder in folders if (place := folder / f"{name}.toml").is_file()][:1]
-    if not places and known is not None:
-        places = [known.domain]
-    elif not places and path.is_dir():
-        places = sorted(path.glob("*.toml"))[:MOST_DOMAINS]
-    found = []
-    for place in places:
-        try:
-            task = load_task(place)
-        except InputError:
-            continue  # another kind of file
-        domain = task.domain
-        if {*domain.tokens, *domain.prefix, *domain.suffix, *task.decision.labels} <= set(vocabulary):
-            found.append(task)
-    return found[0] if len(found) == 1 else None

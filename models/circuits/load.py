@@ -1,87 +1,93 @@
-"""Which format a circuit is in, and its reader: one file each.
+"""Find a circuit by its path or by the name of one that ships, and read it.
 
-folder with beeg_config.json     circuit_sparsity.py          mask: a node mask, or the release's viz_data.pt
-folder with smt_weights.json     verifiable_transformer.py    mask: circuit*.json
-circuit*.json beside the latter  verifiable_transformer.py
-file.py:function                 python_function.py           runs the user's Python: its form says so
-*.onnx                           onnx_model.py
-*.pt                             torchscript.py               a program: runs only where `run_code` allows it
-attribution graph (*.json)       attribution_graph.py         a picture, not a circuit
+The formats are the files of the folder `formats/`.  To add one, add a file there; nothing else lists them.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from ...common.errors import InputError
-from .circuit import Circuit, shipped
-from .formats.config import CONFIG_FILE, read_json
+from ...common.modules import modules_in
+from ..zoo.shipped import shipped
+from . import formats
+from .circuit import Circuit
+from .source import CircuitFormat, Source
 
-GIVE = "give a folder with beeg_config.json or smt_weights.json, file.py:function, a .onnx or TorchScript .pt file"
+
+@cache
+def known_formats() -> tuple[CircuitFormat, ...]:
+    """Return the formats, in the alphabetical order of their files."""
+    return tuple(module.FORMAT for module in modules_in(formats))
 
 
-def read_any(where: str, mask: Path | None = None, run_code: bool = False) -> Circuit:
-    """The circuit at a path; InputError says in one line what does not fit.  Names decide what a file is, never its bytes."""
-    from .formats.verifiable_transformer import WEIGHTS_FILE, read_verifiable_transformer
+def load_circuit(where: str | Path, mask: Path | None = None, run_code: bool = False) -> Circuit:
+    """Read the circuit in a file or folder of a known format, or one that ships.
 
-    function = re.fullmatch(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*)", where)
-    path = Path(function["file"] if function else where)
-    if path.is_dir() and not function:
-        if (path / WEIGHTS_FILE).exists() and not (path / CONFIG_FILE).exists():
-            return read_verifiable_transformer(path, mask)
-        from .formats.circuit_sparsity import read_circuit
+    A shipped task ("quote_closing") brings its node mask; a shipped folder ("quotes_and_brackets") is the whole
+    model.  A folder that exists wins over a shipped name.
 
-        return read_circuit(path, mask)
-    if mask is not None and (function or path.exists()):
-        raise InputError(
-            "--mask",
-            f"{where} takes no mask",
-            "a mask belongs to a folder with beeg_config.json or smt_weights.json",
-        )
-    if function:
-        from .formats.python_function import read_function
+    Args:
+        where: a path, `file.py:function`, or a shipped name.
+        mask: which part of the model is the circuit; it wins over a shipped task's own.
+        run_code: allow a TorchScript file, which contains code, to run.  A Python file only runs if `where` is
+            `file.py:function`.
 
-        return read_function(path, function["name"])
+    Raises:
+        InputError: there is no such circuit, or it does not fit its format.
+    """
+    if not Path(where).is_dir():
+        task = shipped().get(str(where))
+        if task is not None:
+            return _read(Source(str(task.circuit), mask or task.mask))
+        folder = next((t.circuit for t in shipped().values() if t.circuit.name == str(where)), None)
+        if folder is not None:
+            return _read(Source(str(folder), mask))
+    return _read(Source(str(where), mask, run_code))
+
+
+def _read(source: Source) -> Circuit:
+    path = source.path
+    if source.mask is not None and (source.function or (path.exists() and not path.is_dir())):
+        folders = "a mask belongs to a folder with beeg_config.json or smt_weights.json"
+        raise InputError("--mask", f"{source.where} takes no mask", folders)
+    if not path.exists() and not source.function:
+        names = dict.fromkeys((*shipped(), *(task.circuit.name for task in shipped().values())))
+        what = "there is no such folder and no such shipped circuit"
+        raise InputError(source.where, what, f"{_give()}, or one of: {', '.join(names)}")
+    for known in known_formats():
+        if known.recognises(source):
+            return known.read(source)
+    if source.suffix == ".py":
+        raise InputError(source.where, "names no function", f"write {source.where}:function")
+    kind = "is JSON of no known circuit format"
+    if path.is_dir():
+        kind = "is a folder of no known circuit format"
+    elif source.suffix != ".json":
+        kind = "is a file of no known format, not a folder"
+    raise InputError(source.where, kind, _give())
+
+
+def _give() -> str:
+    """Say what a circuit can be."""
+    ways = [known.given_as for known in known_formats() if known.given_as]
+    return f"give {', '.join(ways[:-1])} or {ways[-1]}"
+
+
+def files_of(where: str) -> Iterator[Path]:
+    """List the files that reading a circuit may open, as far as its path tells.
+
+    Used to keep a command from overwriting them, so that it names too many rather than too few.
+    """
+    path = Source(where).path
     if not path.exists():
-        names = ", ".join((*shipped(), *dict.fromkeys(task.circuit.name for task in shipped().values())))
-        raise InputError(
-            where, "there is no such folder and no such shipped circuit", f"{GIVE}, or one of: {names}"
-        )
-    suffix = path.suffix.lower()
-    if suffix == ".onnx":
-        from .formats.onnx_model import read_onnx_model
-
-        return read_onnx_model(path)
-    if suffix in (".pt", ".pth", ".ts", ".jit"):
-        from .formats.torchscript import read_torchscript
-
-        return read_torchscript(path, run_code)
-    if suffix == ".json":
-        return _from_json(path)
-    if suffix == ".py":
-        raise InputError(where, "names no function", f"write {where}:function")
-    raise InputError(where, "is a file of no known format, not a folder", GIVE)
-
-
-def _from_json(path: Path) -> Circuit:
-    from .formats.attribution_graph import NOT_EXECUTABLE, is_attribution_graph
-    from .formats.verifiable_transformer import WEIGHTS_FILE, is_circuit_file, read_verifiable_transformer
-    from .pruning.mask import FORMAT
-
-    raw, where = read_json(path), str(path)
-    if is_attribution_graph(raw):
-        raise InputError(
-            where, NOT_EXECUTABLE, "`relucid show` prints and draws it; distil the model it was made from"
-        )
-    if isinstance(raw, dict) and raw.get("format") == FORMAT:
-        raise InputError(
-            where, "is a node mask, not a circuit", f"give the model's folder, and --mask {path}"
-        )
-    if is_circuit_file(raw):
-        if not (path.parent / WEIGHTS_FILE).exists():
-            raise InputError(
-                where, f"there is no {WEIGHTS_FILE} beside it", f"give the model's folder, and --mask {path}"
-            )
-        return read_verifiable_transformer(path.parent, path)
-    raise InputError(where, "is JSON of no known circuit format", GIVE)
+        return
+    folder = path if path.is_dir() else path.parent
+    if not path.is_dir():
+        yield path
+    names = {name for known in known_formats() for name in known.files}
+    for name in sorted(names):
+        yield folder / name
+        yield folder / f"{path.stem}.{name}"

@@ -1,8 +1,8 @@
-"""The circuit's decision on every input of a domain: the labels that surrogate and program are held to.
+"""The circuit's decision on every input of a domain: the labels that surrogate and program have to give.
 
-The circuit reads prefix + sequence + suffix without padding; its decision is the logits at the last position,
-restricted to the labels, exactly equal ones going to the lowest label index.  The labels are what the float32 run on
-this machine gave, so the smallest margin comes with them: where it is far above 1e-4, rounding had no say.
+The circuit reads prefix + sequence + suffix without padding.  Its decision is its logits at the last position, restricted
+to the labels; exactly equal logits go to the lowest label index.  The labels are what the float32 run on this machine gave,
+so the smallest margin comes with them: if it is far above 1e-4, rounding had no say.
 """
 
 from __future__ import annotations
@@ -17,15 +17,23 @@ from ..automata.labelled import Labelled
 from ..claims.domain import Domain
 from ..claims.language import build_language
 from .circuit import Circuit
+from .vocabulary import token_ids
 
-LARGEST_DOMAIN = 10**7
+LARGEST_DOMAIN = 10**7  # inputs
 REPEATED = 64  # inputs on which a circuit is asked twice
 SLACK = 1e-3  # by how much its two answers may differ: some GPU kernels add in another order each time
 
 
 @dataclass(frozen=True, eq=False)
 class Teaching:
-    """Inputs with the circuit's label and `margins` (best minus second best); `closest` is the sequence with the smallest one."""
+    """What the circuit said.
+
+    Args:
+        labelled: padded words with label indices.
+        margins: for each word, the best label's logit minus the second best's.
+        smallest_margin: of all words that were run, which may be more.
+        closest: the tokens of the word that has it.
+    """
 
     labelled: Labelled
     margins: np.ndarray
@@ -39,70 +47,94 @@ def label_domain(
     labels: Sequence[object],
     progress: Callable[[int, int], None] | None = None,
 ) -> Teaching:
-    """Run the circuit on the whole domain.  `progress(done, all)` is called after each batch."""
-    ask = Questions(circuit, domain, labels)
+    """Run the circuit on every input of a domain.
+
+    Args:
+        circuit: what to run.
+        domain: the inputs.
+        labels: tokens that the circuit chooses from.
+        progress: called as `progress(done, all)` after each batch.
+
+    Raises:
+        InputError: the domain is empty, too large, or does not fit the circuit.
+    """
+    decide = CircuitDecisions(circuit, domain, labels)
     language = build_language(domain, None, None)
     if language.empty:
-        raise InputError(
-            "[domain]", "the domain is empty: `where` keeps no sequence", "loosen the predicate or the length"
-        )
+        what = "the domain is empty: `where` keeps no sequence"
+        raise InputError("[domain]", what, "loosen the predicate or the length")
     size = language.size
     if size > LARGEST_DOMAIN:
-        raise InputError(
-            "[domain]",
-            f"{size} inputs are too many to run the circuit on each",
-            f"keep it to {LARGEST_DOMAIN}",
-        )
-    words, decisions, margins = [], [], []
-    margin, closest, done = float("inf"), np.zeros(domain.max_length, dtype=np.int16), 0
+        what = f"{size} inputs are too many to run the circuit on each"
+        raise InputError("[domain]", what, f"keep it to {LARGEST_DOMAIN}")
+    words, decisions, margins, done = [], [], [], 0
     for batch, _ in language.words():
-        best, gaps = ask(batch)
-        lowest = int(gaps.argmin())
-        if gaps[lowest] < margin:
-            margin, closest = float(gaps[lowest]), batch[lowest]
+        best, gaps = decide(batch)
         words.append(batch)
         decisions.append(best)
         margins.append(gaps)
         done += len(batch)
         if progress is not None:
             progress(done, size)
-    labelled = Labelled(np.concatenate(words), np.concatenate(decisions))
-    return Teaching(labelled, np.concatenate(margins), margin, domain.unpadded(closest))
+    labelled, every_margin = (
+        Labelled(np.concatenate(words), np.concatenate(decisions)),
+        np.concatenate(margins),
+    )
+    lowest = int(every_margin.argmin())
+    closest = domain.unpadded(labelled.words[lowest])
+    return Teaching(labelled, every_margin, float(every_margin[lowest]), closest)
 
 
 def check_repeatable(circuit: Circuit, teaching: Teaching, domain: Domain, labels: Sequence[object]) -> None:
-    """Ask a few inputs twice, in equal batches: raises InputError where the answers differ, as with dropout left on."""
-    ask, words = Questions(circuit, domain, labels), teaching.labelled.words[:REPEATED]
-    (first, margins), (second, again) = ask(words), ask(words)
+    """Run a few inputs twice, in equal batches.
+
+    Raises:
+        InputError: the answers differ, as they do with dropout left on.
+    """
+    decide, words = CircuitDecisions(circuit, domain, labels), teaching.labelled.words[:REPEATED]
+    (first, margins), (second, again) = decide(words), decide(words)
     flipped = (first != second) & (margins > SLACK)
     if flipped.any() or not np.allclose(margins, again, rtol=SLACK, atol=SLACK):
-        raise InputError(
-            circuit.name, "gives different logits for the same inputs", "switch off dropout and sampling"
-        )
+        what = "gives different logits for the same inputs"
+        raise InputError(circuit.name, what, "switch off dropout and sampling")
 
 
-class Questions:
-    """Words of the domain in, the circuit's decisions out."""
+class CircuitDecisions:
+    """Turns words of a domain into a circuit's decisions.
+
+    Args:
+        circuit: what to run.
+        domain: its tokens, prefix and suffix become the circuit's ids.
+        labels: tokens that the circuit chooses from.
+
+    Raises:
+        InputError: a token or label is not in the circuit's vocabulary.
+    """
 
     def __init__(self, circuit: Circuit, domain: Domain, labels: Sequence[object]) -> None:
-        number = {word: i for i, word in enumerate(circuit.vocabulary)}
+        place = "[decision] labels"
+        unknown = next((y for y in labels if not isinstance(y, str)), None)
+        if unknown is not None:
+            what = f"{unknown!r} is not a string"
+            raise InputError(place, what, "a circuit's labels are tokens of its vocabulary")
+
+        def ids(tokens: Sequence[object], place: str) -> np.ndarray:
+            return token_ids(circuit.name, circuit.vocabulary, tokens, place)
+
         self.circuit, self.pad = circuit, len(domain.tokens)
-        self.columns = _label_columns(circuit, number, labels)
-        self.prefix = _ids(circuit, number, domain.prefix, "[domain] prefix")
-        self.suffix = _ids(circuit, number, domain.suffix, "[domain] suffix")
-        self.tokens = _ids(circuit, number, domain.tokens, "[domain] tokens")
+        self.columns = ids(labels, place)
+        self.prefix = ids(domain.prefix, "[domain] prefix")
+        self.suffix = ids(domain.suffix, "[domain] suffix")
+        self.tokens = ids(domain.tokens, "[domain] tokens")
 
     def __call__(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Label indices and margins (best minus second best) for padded words."""
+        """Run padded words (n, max_length): label indices (n,) and margins (n,), infinite for a single label."""
         best, gaps = np.zeros(len(words), dtype=np.int64), np.full(len(words), np.inf)
         for rows, ids in self.ids(words):
             chosen = self._logits(ids)[:, self.columns]
             if not np.isfinite(chosen).all():
-                raise InputError(
-                    self.circuit.name,
-                    "gives logits that are not finite on this domain",
-                    "the weights overflow float32",
-                )
+                what = "gives logits that are not finite on this domain"
+                raise InputError(self.circuit.name, what, "the weights overflow float32")
             best[rows] = chosen.argmax(axis=1)  # numpy's argmax takes the first of equal values
             if len(self.columns) > 1:
                 ordered = np.sort(chosen, axis=1)
@@ -110,63 +142,31 @@ class Questions:
         return best, gaps
 
     def ids(self, words: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """What the circuit reads, length by length: rows of `words`, and their ids (rows, positions)."""
+        """Give what the circuit reads, for one length after the other.
+
+        Args:
+            words: padded words (n, max_length).
+
+        Returns: row numbers of `words`, and int64 ids (rows, positions).
+        """
         lengths = (words < self.pad).sum(axis=1)
         for length in np.unique(lengths):
             rows = np.flatnonzero(lengths == length)
             body = self.tokens[words[rows, :length].astype(np.int64)]
-            yield (
-                rows,
-                np.concatenate(
-                    [np.tile(self.prefix, (len(rows), 1)), body, np.tile(self.suffix, (len(rows), 1))], axis=1
-                ),
-            )
+            before, after = (np.tile(side, (len(rows), 1)) for side in (self.prefix, self.suffix))
+            yield rows, np.concatenate([before, body, after], axis=1)
 
     def _logits(self, ids: np.ndarray) -> np.ndarray:
-        """One row of real numbers per sequence, or InputError: numpy would spread a single row over the whole batch."""
-        answer = self.circuit.logits(ids)
+        """Check that there is one row of numbers for each sequence: numpy would spread one row over all of them."""
+        answer, name = self.circuit.logits(ids), self.circuit.name
         try:
             logits = np.asarray(answer)
         except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(
-                self.circuit.name, f"its logits are not an array ({error})", "return float32 (batch, vocab)"
-            ) from None
+            what = f"its logits are not an array ({error})"
+            raise InputError(name, what, "return float32 (batch, vocab)") from None
         wide = len(self.circuit.vocabulary)
-        if (
-            logits.ndim != 2
-            or len(logits) != len(ids)
-            or logits.shape[1] < wide
-            or logits.dtype.kind not in "fiub"
-        ):
+        fits = logits.ndim == 2 and len(logits) == len(ids) and logits.shape[1] >= wide
+        if not fits or logits.dtype.kind not in "fiub":
             what = f"gives logits of shape {logits.shape} and type {logits.dtype} for {len(ids)} sequences"
-            raise InputError(self.circuit.name, what, f"return float32 ({len(ids)}, {wide})")
+            raise InputError(name, what, f"return float32 ({len(ids)}, {wide})")
         return logits
-
-
-def _label_columns(circuit: Circuit, number: dict[str, int], labels: Sequence[object]) -> np.ndarray:
-    strange = next((y for y in labels if not isinstance(y, str)), None)
-    if strange is not None:
-        raise InputError(
-            "[decision] labels",
-            f"{strange!r} is not a string",
-            "a circuit's labels are words of its vocabulary",
-        )
-    return _ids(circuit, number, labels, "[decision] labels")
-
-
-def _ids(circuit: Circuit, number: dict[str, int], words: Sequence[object], place: str) -> np.ndarray:
-    unknown = next((w for w in words if w not in number), None)
-    if unknown is not None:
-        known = ", ".join(map(repr, list(number)[:20])) + (", ..." if len(number) > 20 else "")
-        raise InputError(
-            place, f"{unknown!r} is not in the vocabulary of {circuit.name}", f"its words are {known}"
-        )
-    if len(number) < len(circuit.vocabulary):
-        twice = next((w for w in words if sum(w == known for known in circuit.vocabulary) > 1), None)
-        if twice is not None:
-            raise InputError(
-                place,
-                f"{twice!r} is in the vocabulary of {circuit.name} twice",
-                "give each id a word of its own",
-            )
-    return np.array([number[w] for w in words], dtype=np.int64)  # type: ignore[index]

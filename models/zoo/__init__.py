@@ -1,1 +1,1 @@
-"""Circuits that ship with relucid."""
+"""The circuits that ship with relucid: one folder each."""

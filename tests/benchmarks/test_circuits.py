@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from relucid.experiments import circuits
-from relucid.models.circuits.tasks.registry import NAMES
+from relucid.models.circuits.training.registry import NAMES
 
 SIZES = {
     "model_edges": 1037,

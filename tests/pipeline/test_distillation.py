@@ -10,14 +10,15 @@ import pytest
 import relucid
 from known_claims import SHARED
 from relucid.cli.main import main
-from relucid.models.circuits.circuit import CircuitSummary, shipped
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.decision import Decision
+from relucid.models.circuits.circuit import CircuitSummary
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.task import Task
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.program.program import Program
 from relucid.models.surrogates import fit
+from relucid.models.zoo.shipped import shipped
 from relucid.pipeline import distillation
 from relucid.pipeline.distilled import Distillation, documented
 from relucid.reports import console_show as terminal_show

@@ -14,7 +14,7 @@ from relucid.models.automata.labelled import Labelled
 from relucid.models.automata.sampling import Sampler
 from relucid.models.circuits.circuit import CircuitSummary
 from relucid.models.circuits.executed import Executed
-from relucid.models.circuits.learn import LayeredLearner
+from relucid.models.circuits.learner import LayeredLearner
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.language import build_language
 from relucid.models.program.program import Program

@@ -17,8 +17,8 @@ from relucid.cli.main import main
 from relucid.common.errors import InputError
 from relucid.common.text import number, visible
 from relucid.models.circuits.circuit import CircuitSummary
-from relucid.models.circuits.picture.graph import Edge, Graph, Node
 from relucid.models.claims.claim_file import load_word_claim
+from relucid.models.circuits.picture.graph import CircuitGraph, GraphEdge, GraphNode
 from relucid.pipeline import distillation
 from relucid.reports import proof_shape
 from relucid.reports.distillation_page import Examined, distillation_page, examined
@@ -49,10 +49,13 @@ class Hostile:
     def summary(self) -> CircuitSummary:
         return CircuitSummary(self.name, 2, 3, 5, 1, 2, 3, 4, f"a test {NASTY} \x1b[31m", NASTY)
 
-    def graph(self) -> Graph:
-        nodes = (Node("in", 0, NASTY), Node("x<y", 1, "&amp;", NASTY), Node("out", 1))
-        return Graph(
-            f"drawn {NASTY}", ("bottom", NASTY), nodes, (Edge("in", "x<y", 1.5), Edge("in", "out", -0.5))
+    def graph(self) -> CircuitGraph:
+        nodes = (GraphNode("in", 0, NASTY), GraphNode("x<y", 1, "&amp;", NASTY), GraphNode("out", 1))
+        return CircuitGraph(
+            f"drawn {NASTY}",
+            ("bottom", NASTY),
+            nodes,
+            (GraphEdge("in", "x<y", 1.5), GraphEdge("in", "out", -0.5)),
         )
 
 

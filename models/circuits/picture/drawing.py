@@ -15,7 +15,7 @@ from xml.sax.saxutils import quoteattr
 from ....common.errors import InputError
 from ....common.optional import require
 from ....common.text import visible
-from .graph import Graph, Node
+from .graph import CircuitGraph, GraphNode
 from .layout import IN_CIRCLE, LONGEST, Point, Scene, arrange
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _STYLE: Any = {
 }
 
 
-def draw(graph: Graph, kind: str) -> bytes:
+def draw(graph: CircuitGraph, kind: str) -> bytes:
     """The picture's file; `kind` is svg or png."""
     if kind not in FORMATS:
         raise InputError(
@@ -78,7 +78,7 @@ def _dpi(scene: Scene) -> float:
     )
 
 
-def svg_text(graph: Graph) -> str:
+def svg_text(graph: CircuitGraph) -> str:
     """The `<svg>` element alone, to be put into a page: with a name for who cannot see it, and without a style that would reach the rest of the page."""
     text = draw(graph, "svg").decode("utf-8")
     text = re.sub(r"\s*<(metadata|style)\b.*?</\1>", "", text[text.index("<svg") :], flags=re.DOTALL)
@@ -195,7 +195,7 @@ def _word(word: str) -> str:
     return shown or "''"
 
 
-def _paint_node(axes: Axes, node: Node, point: Point, scene: Scene) -> None:
+def _paint_node(axes: Axes, node: GraphNode, point: Point, scene: Scene) -> None:
     from matplotlib.patches import Circle, FancyBboxPatch
 
     (x, y), r = point, scene.radius

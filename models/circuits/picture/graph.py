@@ -1,26 +1,31 @@
 """A circuit as a picture's data: nodes in rows from the input to the output, edges with weights.
 
-Every reader that knows its circuit's inside gives one (`graph()`); `drawing.py` draws it, `pipeline/distilled.py` keeps it.  Nothing is computed from it.
+Every circuit whose inside is known gives one (`circuit.Drawable`); `drawing.py` draws it and `pipeline/distilled.py` stores it.
+Nothing is computed from it.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from ....common.errors import InputError
 
-EMBEDS, VOTES = (
-    "embeds",
-    "votes",
-)  # kinds of edges beside the weights between nodes: from a token, to an output
+EMBEDS, VOTES = "embeds", "votes"  # kinds of edges that come from a token, or go to an output
 
 
 @dataclass(frozen=True)
-class Node:
-    """`row` is its layer; `group` joins nodes that belong together (a head); `lane` those of one channel of the residual stream.
+class GraphNode:
+    """One node.
 
-    `column` is the token that it stands over, in a graph of one prompt; `kind` decides how it looks: "", "word", "error".
+    Args:
+        name: unique in the graph.
+        row: index into the graph's rows.
+        text: what is written in it; "" for its name.
+        group: joins nodes that belong together, such as those of one head.
+        lane: joins nodes of one channel of the residual stream.
+        kind: how it looks: "", "word" (a token), "error" or "super" (a group as one node).
+        column: in a graph of one prompt, the token that it stands over.
     """
 
     name: str
@@ -33,8 +38,16 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Edge:
-    """`strength` decides which edges are drawn and how wide; None: the weight's size."""
+class GraphEdge:
+    """One edge.
+
+    Args:
+        source: the name of the node that it comes from.
+        target: the name of the node that it goes to.
+        weight: its sign is shown.
+        kind: "" between nodes, EMBEDS or VOTES.
+        strength: decides which edges are drawn and how wide; None for the weight's size.
+    """
 
     source: str
     target: str
@@ -48,63 +61,69 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Graph:
-    """`rows` names the layers in order; `columns` the tokens of the prompt, where it is about one; `widths` says what an edge's width means."""
+class CircuitGraph:
+    """A circuit's graph.
+
+    Args:
+        title: the circuit's name.
+        rows: the names of the rows, from the input to the output.
+        nodes: with unique names.
+        edges: between these nodes.
+        columns: the tokens of the prompt, if the graph is about one.
+        widths: what an edge's width means, for the picture's key; "" if it means nothing.
+
+    Raises:
+        InputError: two nodes have one name, or an edge ends at no node.
+        ValueError: a node stands outside of the rows and columns.
+    """
 
     title: str
     rows: tuple[str, ...]
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
+    nodes: tuple[GraphNode, ...]
+    edges: tuple[GraphEdge, ...]
     columns: tuple[str, ...] = ()
     widths: str = "width: |weight|"
 
     def __post_init__(self) -> None:
-        names = {node.name for node in self.nodes}
-        if len(names) != len(self.nodes):
-            seen: set[str] = set()
-            twice = next(n.name for n in self.nodes if n.name in seen or seen.add(n.name))  # type: ignore[func-returns-value]
-            raise InputError(self.title, f"node {twice!r} is there twice", "give each node a name of its own")
-        lost = next((e for e in self.edges if e.source not in names or e.target not in names), None)
-        if lost is not None:
-            raise InputError(
-                self.title, f"the edge {lost.source!r} to {lost.target!r} ends at no node", "list every node"
-            )
-        beyond = next(
-            (
-                n
-                for n in self.nodes
-                if not 0 <= n.row < len(self.rows) or not 0 <= n.column < max(1, len(self.columns))
-            ),
-            None,
-        )
-        if beyond is not None:
-            raise ValueError(
-                f"node {beyond.name} is in row {beyond.row} of {len(self.rows)}, column {beyond.column}"
-            )
+        names: set[str] = set()
+        for node in self.nodes:
+            if node.name in names:
+                what = f"node {node.name!r} is there twice"
+                raise InputError(self.title, what, "give each node a name of its own")
+            names.add(node.name)
+            if not 0 <= node.row < len(self.rows) or not 0 <= node.column < max(1, len(self.columns)):
+                place = f"row {node.row} of {len(self.rows)}, column {node.column}"
+                raise ValueError(f"node {node.name} is in {place}")
+        for edge in self.edges:
+            if edge.source not in names or edge.target not in names:
+                what = f"the edge {edge.source!r} to {edge.target!r} ends at no node"
+                raise InputError(self.title, what, "list every node")
 
 
-@runtime_checkable
-class Drawable(Protocol):
-    """A circuit whose inside is known."""
-
-    def graph(self) -> Graph: ...
-
-
-def graph_json(graph: Graph) -> dict[str, Any]:
+def graph_json(graph: CircuitGraph) -> dict[str, Any]:
+    """Return the graph as plain data."""
     return asdict(graph)
 
 
-def read_graph(data: object, where: str) -> Graph:
-    """What `graph_json` gave.  Raises InputError for anything else."""
+def read_graph(data: object, where: str) -> CircuitGraph:
+    """Read what `graph_json` gave.
+
+    Args:
+        data: a JSON value.
+        where: its place, for messages.
+
+    Raises:
+        InputError: it is something else.
+    """
     try:
         assert isinstance(data, dict)
         parts = {
             "rows": tuple(data["rows"]),
             "columns": tuple(data.get("columns", ())),
-            "nodes": tuple(Node(**n) for n in data["nodes"]),
-            "edges": tuple(Edge(**e) for e in data["edges"]),
+            "nodes": tuple(GraphNode(**n) for n in data["nodes"]),
+            "edges": tuple(GraphEdge(**e) for e in data["edges"]),
         }
-        graph = Graph(**{**data, **parts})
+        graph = CircuitGraph(**{**data, **parts})
         texts = [graph.title, graph.widths, *graph.rows, *graph.columns, *(e.kind for e in graph.edges)]
         texts += [t for n in graph.nodes for t in (n.name, n.text, n.group, n.lane, n.kind)]
         assert all(isinstance(t, str) for t in texts)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from .graph import Edge, Graph, Node
+from .graph import CircuitGraph, GraphEdge, GraphNode
 
 MOST_EDGES = 240
 LONGEST, IN_CIRCLE = 26, 3  # characters of a node's text: at most, and up to which it stands in a circle
@@ -26,8 +26,8 @@ class Scene:
     width: float
     height: float
     title: str
-    nodes: list[tuple[Node, Point]] = field(default_factory=list)
-    edges: list[tuple[Edge, list[Point], float]] = field(default_factory=list)  # with the width, 0 to 1
+    nodes: list[tuple[GraphNode, Point]] = field(default_factory=list)
+    edges: list[tuple[GraphEdge, list[Point], float]] = field(default_factory=list)  # with the width, 0 to 1
     boxes: list[tuple[float, float, float, float, str]] = field(default_factory=list)
     lanes: list[tuple[float, float, float]] = field(default_factory=list)
     rules: list[tuple[float, float, float, float]] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Scene:
     size: float = 8.0  # points of the nodes' text
 
 
-def strongest(edges: Sequence[Edge], most: int) -> tuple[Edge, ...]:
+def strongest(edges: Sequence[GraphEdge], most: int) -> tuple[GraphEdge, ...]:
     """At most so many, the strongest, in their order."""
     if len(edges) <= most:
         return tuple(edges)
@@ -46,7 +46,7 @@ def strongest(edges: Sequence[Edge], most: int) -> tuple[Edge, ...]:
     return tuple(e for i, e in enumerate(edges) if i in chosen)
 
 
-def left_out(shown: Graph, whole: Graph) -> list[str]:
+def left_out(shown: CircuitGraph, whole: CircuitGraph) -> list[str]:
     """What the picture does not show, for its caption."""
     if len(shown.edges) == len(whole.edges) and len(shown.nodes) == len(whole.nodes):
         return []
@@ -55,7 +55,7 @@ def left_out(shown: Graph, whole: Graph) -> list[str]:
     ]
 
 
-def cut(graph: Graph) -> Graph:
+def cut(graph: CircuitGraph) -> CircuitGraph:
     """The strongest edges between nodes, then of the words those on lanes that are still there, each the strongest for its kind."""
     inner = strongest([e for e in graph.edges if not e.kind], MOST_EDGES)
     nodes = {n.name: n for n in graph.nodes}
@@ -74,7 +74,7 @@ def cut(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(n for n in graph.nodes if n.name in used), edges=edges)
 
 
-def arrange(whole: Graph) -> Scene:
+def arrange(whole: CircuitGraph) -> Scene:
     """The scene of a circuit."""
     graph = cut(whole) if any(e.kind for e in whole.edges) or len(whole.edges) > MOST_EDGES else whole
     items, paths = _items(graph)
@@ -115,7 +115,7 @@ def arrange(whole: Graph) -> Scene:
     return scene
 
 
-def _legend(graph: Graph) -> list[str]:
+def _legend(graph: CircuitGraph) -> list[str]:
     said = [graph.widths] if graph.edges and graph.widths else []
     return (
         [*said, "grey: a channel of the residual stream, by its number"]
@@ -134,7 +134,7 @@ class _Item:
     group: str = ""
 
 
-def _items(graph: Graph) -> tuple[list[_Item], list[list[str]]]:
+def _items(graph: CircuitGraph) -> tuple[list[_Item], list[list[str]]]:
     """Nodes and the passing places of edges that skip used rows, and the way of each edge."""
     nodes = {n.name: n for n in graph.nodes}
     used = sorted({n.row for n in graph.nodes})
@@ -148,7 +148,7 @@ def _items(graph: Graph) -> tuple[list[_Item], list[list[str]]]:
     return items, paths
 
 
-def _heights(items: list[_Item], graph: Graph, paths: list[list[str]], gap: float) -> dict[str, float]:
+def _heights(items: list[_Item], graph: CircuitGraph, paths: list[list[str]], gap: float) -> dict[str, float]:
     """From the top: every lane level, every other node near its neighbours, nobody closer than `gap` within a row."""
     key = {i.name: f"lane {i.lane}" if i.lane else i.name for i in items}  # lanes move as one
     near: dict[str, list[tuple[str, float]]] = defaultdict(list)
@@ -205,7 +205,7 @@ def _apart(wishes: list[tuple[str, float, str]], gap: float, tall: float) -> dic
     return {name: height for (name, _, _), height in zip(ordered, heights, strict=True)}
 
 
-def _headings(scene: Scene, graph: Graph, rows: list[int], across: dict[int, float], y: float) -> None:
+def _headings(scene: Scene, graph: CircuitGraph, rows: list[int], across: dict[int, float], y: float) -> None:
     """What each row is; a layer's name once, over all of its rows."""
     spans: dict[str, list[float]] = defaultdict(list)
     for row in rows:

@@ -9,7 +9,7 @@ import heapq
 from collections import defaultdict
 from dataclasses import replace
 
-from .graph import Edge, Graph, Node
+from .graph import CircuitGraph, GraphEdge, GraphNode
 from .layout import IN_CIRCLE, LONGEST, Scene, left_out, strongest
 
 MOST_EDGES = 90
@@ -23,9 +23,9 @@ LETTER = 0.066
 ACROSS = 5  # nodes side by side in one cell
 
 
-def merged(graph: Graph) -> Graph:
+def merged(graph: CircuitGraph) -> CircuitGraph:
     """Each group as one node, where most of it stands; the edges between the same two are one."""
-    members: dict[str, list[Node]] = defaultdict(list)
+    members: dict[str, list[GraphNode]] = defaultdict(list)
     for node in graph.nodes:
         members[node.group].append(node)
     into = {n.name: f"\0{n.group}" if n.group else n.name for n in graph.nodes}
@@ -37,7 +37,7 @@ def merged(graph: Graph) -> Graph:
                 for places in ([n.row for n in found], [n.column for n in found])
             )
             count = f" ×{len(found)}" if len(found) > 1 else ""
-            nodes.append(Node(f"\0{group}", row, f"{group}{count}", kind="super", column=column))
+            nodes.append(GraphNode(f"\0{group}", row, f"{group}{count}", kind="super", column=column))
     sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
     for edge in graph.edges:
         ends = into[edge.source], into[edge.target]
@@ -45,11 +45,13 @@ def merged(graph: Graph) -> Graph:
             sums[ends][0] += edge.weight
             sums[ends][1] += edge.size
     return replace(
-        graph, nodes=tuple(nodes), edges=tuple(Edge(a, b, w, strength=s) for (a, b), (w, s) in sums.items())
+        graph,
+        nodes=tuple(nodes),
+        edges=tuple(GraphEdge(a, b, w, strength=s) for (a, b), (w, s) in sums.items()),
     )
 
 
-def cut(graph: Graph) -> Graph:
+def cut(graph: CircuitGraph) -> CircuitGraph:
     """What is drawn: from outputs and supernodes down, always the strongest edge next, so that all of it leads to them; words of a short prompt too."""
     edges = _downwards(graph) or strongest(graph.edges, MOST_EDGES)
     used = {end for e in edges for end in (e.source, e.target)}
@@ -59,7 +61,7 @@ def cut(graph: Graph) -> Graph:
     )
 
 
-def _downwards(graph: Graph) -> tuple[Edge, ...]:
+def _downwards(graph: CircuitGraph) -> tuple[GraphEdge, ...]:
     into: dict[str, list[int]] = defaultdict(list)
     for i, edge in enumerate(graph.edges):
         into[edge.target].append(i)
@@ -79,11 +81,11 @@ def _downwards(graph: Graph) -> tuple[Edge, ...]:
     return tuple(e for i, e in enumerate(graph.edges) if i in chosen)
 
 
-def arrange_prompt(whole: Graph) -> Scene:
+def arrange_prompt(whole: CircuitGraph) -> Scene:
     """The scene of an attribution graph."""
     whole = merged(whole)
     graph = cut(whole)
-    cells: dict[tuple[int, int], list[list[Node]]] = defaultdict(lambda: [[]])
+    cells: dict[tuple[int, int], list[list[GraphNode]]] = defaultdict(lambda: [[]])
     links: dict[str, float] = defaultdict(float)
     for edge in graph.edges:
         links[edge.source] += edge.size
@@ -135,10 +137,10 @@ def _starts(first: float, sizes: list[float]) -> list[float]:
     return found[: len(sizes)]
 
 
-def _size(node: Node) -> float:
+def _size(node: GraphNode) -> float:
     length = min(len(node.text), LONGEST)
     return 0.21 if length <= IN_CIRCLE and node.kind != "word" else LETTER * length + 0.12
 
 
-def _width(line: list[Node]) -> float:
+def _width(line: list[GraphNode]) -> float:
     return sum(_size(node) + PAD for node in line) + PAD

@@ -1,22 +1,27 @@
-"""Training the gates of a node mask: one gate per node, Heaviside forwards, a sigmoid's slope backwards.
+"""Train the gates of a node mask: one gate per node, a Heaviside step forwards, a sigmoid's slope backwards.
 
-Under `node_masks.py`, which decides how much an open gate costs and which of the masks on the way are good.
+`node_masks.py` decides how much an open gate costs and which of the masks on the way are good.
+Source: Gao et al., "Weight-sparse transformers have interpretable circuits" (2025), pruning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ....common.deadline import check
-from ..formats.circuit_sparsity import SparseGpt
-from ..formats.gpt import forward
+from ..examples import Examples
+from ..sparse_gpt.forward import forward
+from ..sparse_gpt.mask import Kept
+from ..sparse_gpt.model import SparseGpt
+from .means import Means
 
-Place = tuple[int, str]
-Kept = dict[Place, np.ndarray]  # per layer and location, which nodes stay
+if TYPE_CHECKING:
+    from torch import Tensor
+
 RATE, TEMPERATURE = 0.03, 1.0
 START = (
     0.1,
@@ -26,76 +31,89 @@ LOOK = 10  # steps between two looks at the mask
 
 
 @dataclass(frozen=True, eq=False)
-class Gates:
-    """What is trained on: a model without the edges that are cut, inputs, what stands in for a closed node, which gates there are, and `of` how many
-    nodes the open ones are a share."""
+class NodeGates:
+    """What is trained on.
+
+    Args:
+        model: without the edges that are cut.
+        examples: inputs with right labels.
+        means: what stands in for a closed node.
+        within: the nodes that have a gate; the others are closed.
+        nodes: the number of nodes that the cost of open gates is a share of.
+        batch: inputs of one step.
+        seed: of everything random.
+    """
 
     model: SparseGpt
-    ids: np.ndarray
-    columns: np.ndarray
-    means: dict[Place, np.ndarray]
+    examples: Examples
+    means: Means
     within: Kept
-    of: int
+    nodes: int
     batch: int
     seed: int
 
     def train(self, k: float, right: np.ndarray, steps: int) -> Iterator[tuple[int, Kept]]:
-        """Masks on the way to a small task loss plus k times the share of open gates: gates flicker, so a good one may not be the last."""
+        """Train for a small task loss plus k times the share of open gates.
+
+        Args:
+            k: the cost of all gates.
+            right: label indices (n,), in place of those of the examples.
+            steps: of training.
+
+        Returns: now and then, the number of steps so far and the nodes whose gates are open.  Gates flicker, so that a
+            good mask may not be the last.
+        """
         import torch
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         weights = {name: w.to(device) for name, w in self.model.effective.items()}
-        generator = torch.Generator().manual_seed(
-            self.seed
-        )  # on the CPU: the same numbers whatever the device
-        places = list(
-            self.means
-        )  # all gates in one vector, place after place: a step is many small operations, and their number is what it costs
+        generator = torch.Generator().manual_seed(self.seed)  # on the CPU: the same numbers on every device
+        # All gates are one vector, place after place: the number of small operations is what a step costs.
+        places = list(self.means)
         widths = [len(self.means[p]) for p in places]
         means = torch.from_numpy(np.concatenate([self.means[p] for p in places])).to(device)
         within = torch.from_numpy(np.concatenate([self.within[p] for p in places])).to(device)
         logits = torch.empty(len(means)).uniform_(*START, generator=generator).to(device).requires_grad_()
         optimizer = torch.optim.Adam([logits], lr=RATE)
-        ids, targets, columns = (torch.from_numpy(a).to(device) for a in (self.ids, right, self.columns))
+        ids, targets, columns = (
+            torch.from_numpy(a).to(device) for a in (self.examples.ids, right, self.examples.columns)
+        )
         heaviside = _heaviside()
 
-        def at(layer: int, location: str, x: torch.Tensor) -> torch.Tensor:
+        def at(layer: int, location: str, x: Tensor) -> Tensor:
             gate, instead = hooks[layer, location]
             return torch.addcmul(instead, x, gate)
 
         for step in range(steps):
             check()
             gates = heaviside(logits) * within
-            hooks = dict(
-                zip(
-                    places,
-                    zip(gates.split(widths), (means * (1 - gates)).split(widths), strict=True),
-                    strict=True,
-                )
-            )
+            split = zip(gates.split(widths), (means * (1 - gates)).split(widths), strict=True)
+            hooks = dict(zip(places, split, strict=True))
             rows = torch.randint(len(ids), (self.batch,), generator=generator).to(device)
             out = forward(self.model.config, weights, ids[rows], at, last_only=True)[:, 0][:, columns]
-            loss = torch.nn.functional.cross_entropy(out, targets[rows]) + k * gates.sum() / max(1, self.of)
+            loss = torch.nn.functional.cross_entropy(out, targets[rows]) + k * gates.sum() / max(
+                1, self.nodes
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             if step % LOOK == LOOK - 1 or step == steps - 1:
-                kept = np.split((logits.detach() > 0).cpu().numpy(), np.cumsum(widths)[:-1])
-                yield step + 1, {p: k & self.within[p] for p, k in zip(places, kept, strict=True)}
+                opened = np.split((logits.detach() > 0).cpu().numpy(), np.cumsum(widths)[:-1])
+                yield step + 1, {p: o & self.within[p] for p, o in zip(places, opened, strict=True)}
 
 
 def _heaviside() -> Any:
-    """A step forwards, a sigmoid backwards."""
+    """Return a function that is a step forwards and a sigmoid backwards."""
     import torch
 
     class Heaviside(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, logit: torch.Tensor) -> torch.Tensor:
+        def forward(ctx: Any, logit: Tensor) -> Tensor:
             ctx.save_for_backward(logit)
             return (logit > 0).to(logit.dtype)
 
         @staticmethod
-        def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        def backward(ctx: Any, gradient: Tensor) -> Tensor:
             (logit,) = ctx.saved_tensors
             s = torch.sigmoid(logit / TEMPERATURE)
             return gradient * s * (1 - s) / TEMPERATURE

@@ -1,6 +1,7 @@
-"""Where a pruning is, between two of its steps, and the file from which a stopped one goes on to the same mask.
+"""The state of a pruning between two of its steps, and the file from which a stopped one goes on to the same mask.
 
-Written by `node_masks.py` on its way (next to the mask to come, as MASK.stopped); the file names what it belongs to by a digest.
+`node_masks.py` writes it on its way, next to the mask to come, as MASK.stopped.  The file names what it belongs to by a
+digest.
 """
 
 from __future__ import annotations
@@ -14,90 +15,99 @@ import numpy as np
 
 from ....common.deadline import LIMITS
 from ....common.errors import InputError
-from ..formats.config import read_json
-from .gates import Kept
-from .mask import Cut
+from ..json_file import read_json
+from ..sparse_gpt.mask import GptEdge, Kept
 
 FORMAT = "relucid stopped pruning 1"
+_MASKS = ("kept", "within")
+_FLOATS = ("low", "high", "k")
+_COUNTS = ("sweep", "rounds", "tried", "block", "removed")
 
 
 @dataclass(frozen=True, eq=False)
-class Stage:
-    """The best mask so far; the bisection of log k between `low` and `high`, with gates for the nodes `within` only; then the pass over edges:
-    `tried` of them, the next `block` at once."""
+class PruningStage:
+    """Where a pruning is.  First it bisects log k, then it goes through the edges.
+
+    Args:
+        kept: the nodes of the best circuit so far.
+        within: the nodes that have a gate in this sweep.
+        cut: the edges that are gone.
+        low: lower end of the interval of log k.
+        high: upper end of it.
+        k: of the best circuit; 0 if none was found.
+        sweep: number of this sweep, from 1.
+        rounds: bisections of this sweep that are done.
+        tried: edges that this pass over the edges has tried.
+        block: how many edges it tries at once next.
+        removed: edges that this pass has removed.
+    """
 
     kept: Kept
     within: Kept
-    cut: frozenset[Cut]
+    cut: frozenset[GptEdge]
     low: float
     high: float
-    k: float = 0.0  # of the best mask; 0: none was found
+    k: float = 0.0
     sweep: int = 1
-    rounds: int = 0  # of this sweep
+    rounds: int = 0
     tried: int = 0
     block: int = 1
-    removed: int = 0  # in this pass over the edges
+    removed: int = 0
 
-    def text(self, of: str) -> str:
-        """The file; `of` is the digest of model, inputs and settings."""
-        numbers = {name: getattr(self, name) for name in (*_FLOATS, *_COUNTS)}
-        return (
-            json.dumps(
-                {
-                    "format": FORMAT,
-                    "of": of,
-                    **numbers,
-                    "cut": sorted(self.cut),
-                    **{m: _listed(getattr(self, m)) for m in _MASKS},
-                }
-            )
-            + "\n"
-        )
-
-
-_MASKS, _FLOATS, _COUNTS = (
-    ("kept", "within"),
-    ("low", "high", "k"),
-    ("sweep", "rounds", "tried", "block", "removed"),
-)
+    def text(self, digest: str) -> str:
+        """Return the file; `digest` is that of the model, the inputs and the settings."""
+        stated = {"format": FORMAT, "of": digest}
+        stated |= {name: getattr(self, name) for name in (*_FLOATS, *_COUNTS)}
+        stated |= {"cut": sorted(self.cut)}  # type: ignore[dict-item]
+        stated |= {name: _listed(getattr(self, name)) for name in _MASKS}  # type: ignore[misc]
+        return json.dumps(stated) + "\n"
 
 
 def _listed(mask: Kept) -> dict[str, list[int]]:
     return {f"{layer}.{location}": np.flatnonzero(k).tolist() for (layer, location), k in mask.items()}
 
 
-def read_stage(path: Path, of: str, first: Stage) -> Stage:
-    """What `text` wrote, for a pruning that begins with `first`; InputError where it belongs to another one or is damaged."""
+def read_stage(path: Path, digest: str, first: PruningStage) -> PruningStage:
+    """Read what `PruningStage.text` wrote.
+
+    Args:
+        path: the file.
+        digest: of the pruning that is to go on.
+        first: the stage with which that pruning begins.
+
+    Raises:
+        InputError: the file belongs to another pruning, or is damaged.
+    """
     raw, mend = read_json(path), "remove it to start again"
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise InputError(str(path), "is not a stopped pruning", mend)
-    if raw.get("of") != of:
-        raise InputError(
-            str(path),
-            "is a stopped pruning of another model or with other options",
-            "remove it, or give what it was started with",
-        )
+    if raw.get("of") != digest:
+        what = "is a stopped pruning of another model or with other options"
+        raise InputError(str(path), what, "remove it, or give what it was started with")
     try:
-        masks = {name: {place: np.zeros_like(k) for place, k in first.kept.items()} for name in _MASKS}
-        for name, mask in masks.items():
-            for (layer, location), k in mask.items():
-                k[raw[name][f"{layer}.{location}"]] = True
-        cut = frozenset((int(a), str(b), int(c), int(d)) for a, b, c, d in raw["cut"])
-        counts = {name: int(raw[name]) for name in _COUNTS}
-        floats = {name: float(raw[name]) for name in _FLOATS}
-        if min(counts.values()) < 0 or counts["block"] < 1 or not all(map(math.isfinite, floats.values())):
-            raise ValueError("a number is out of range")
-        if (
-            any(
-                (k & ~masks["within"][p] | masks["within"][p] & ~first.kept[p]).any()
-                for p, k in masks["kept"].items()
-            )
-            or not cut >= first.cut
+        stage = _parsed(raw, first)
+        if min(getattr(stage, name) for name in _COUNTS) < 0 or stage.block < 1:
+            raise ValueError("a count is out of range")
+        if not all(math.isfinite(getattr(stage, name)) for name in _FLOATS):
+            raise ValueError("a number is not finite")
+        if not stage.cut >= first.cut or not all(
+            (k <= stage.within[p]).all() and (stage.within[p] <= first.kept[p]).all()
+            for p, k in stage.kept.items()
         ):
             raise ValueError("more is kept than there was")
     except LIMITS:
         raise
     except Exception as error:  # a damaged file fails in many ways
         raise InputError(str(path), f"is damaged ({type(error).__name__})", mend) from None
-    low, high, k_of_best = (floats[name] for name in _FLOATS)
-    return Stage(masks["kept"], masks["within"], cut, low, high, k_of_best, **counts)
+    return stage
+
+
+def _parsed(raw: dict[str, object], first: PruningStage) -> PruningStage:
+    masks = {name: {place: np.zeros_like(k) for place, k in first.kept.items()} for name in _MASKS}
+    for name, mask in masks.items():
+        for (layer, location), k in mask.items():
+            k[raw[name][f"{layer}.{location}"]] = True  # type: ignore[index]
+    cut = frozenset((int(a), str(b), int(c), int(d)) for a, b, c, d in raw["cut"])  # type: ignore[attr-defined]
+    low, high, k_of_best = (float(raw[name]) for name in _FLOATS)  # type: ignore[arg-type]
+    counts = {name: int(raw[name]) for name in _COUNTS}  # type: ignore[call-overload]
+    return PruningStage(masks["kept"], masks["within"], cut, low, high, k_of_best, **counts)

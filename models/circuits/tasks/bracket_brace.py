@@ -1,6 +1,6 @@
 """bracket_brace: the bracket that was opened last is closed by its own kind."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

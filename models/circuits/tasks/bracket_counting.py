@@ -1,6 +1,6 @@
 """bracket_counting: one open bracket is closed by `]`, two or three by `]]`."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

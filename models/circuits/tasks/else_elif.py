@@ -1,6 +1,6 @@
 """else_elif: an `if` gets one `elif`, and after that an `else`."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

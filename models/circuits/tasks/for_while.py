@@ -1,6 +1,6 @@
 """for_while: a line that begins with `for` goes on with `in`, one that begins with `while` with a colon."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

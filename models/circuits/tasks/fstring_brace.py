@@ -1,6 +1,6 @@
 """fstring_brace: inside a brace of an f-string comes `}`, outside the quote."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

@@ -1,6 +1,6 @@
 """if_ternary: a line that begins with `if` goes on with a colon; an `if` inside an expression wants an `else`."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

@@ -1,6 +1,6 @@
 """lambda_func: the parameters of a `lambda` end in a colon; where none is open, the call ends in `)`."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

@@ -1,6 +1,6 @@
 """set_or_string_fixedvarname: what was made a set gets `.add`, what was made a string `+=`."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

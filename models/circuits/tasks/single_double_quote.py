@@ -1,6 +1,6 @@
 """single_double_quote: a string is closed by the quote that opened it."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

@@ -1,6 +1,6 @@
 """var_swap: `x, y = y,` ends with the first variable."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

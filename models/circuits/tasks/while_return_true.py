@@ -1,6 +1,6 @@
 """while_return_true: `while ... True` goes on with a colon, `return ... True` with a new line."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

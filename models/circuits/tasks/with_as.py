@@ -1,6 +1,6 @@
 """with_as: after the expression of a `with` comes `as`, after that of an `if` a colon; the last keyword counts."""
 
-from .task import TrainingTask
+from ..training.task import TrainingTask
 
 
 def where(tokens):

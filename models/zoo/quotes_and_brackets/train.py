@@ -22,11 +22,13 @@ import numpy as np
 import torch
 
 from ....common.files import replaced, write
-from ...circuits.formats.circuit_sparsity import SparseGpt, read_circuit
-from ...circuits.formats.config import GptConfig
-from ...circuits.formats.gpt import forward
-from ...circuits.pruning.control import by_trained_masks
-from ...circuits.pruning.prune import margins, prune
+from ...circuits.examples import Examples
+from ...circuits.pruning.greedy import GreedySettings, prune
+from ...circuits.pruning.judge import margins
+from ...circuits.pruning.random_labels import by_trained_masks
+from ...circuits.sparse_gpt.config import GptConfig
+from ...circuits.sparse_gpt.forward import forward
+from ...circuits.sparse_gpt.model import SparseGpt, read_sparse_gpt
 from .domains import exactly_one_quote, open_and_at_most_three_deep
 
 SEED = 0
@@ -47,17 +49,11 @@ CONFIG = GptConfig(
 
 
 @dataclass(frozen=True)
-class Task:
-    """A task's whole domain as token ids, and the index of the right label for each input."""
+class NamedExamples:
+    """A task's whole domain with its right labels."""
 
     name: str
-    labels: tuple[str, ...]
-    ids: np.ndarray
-    right: np.ndarray
-
-    @property
-    def columns(self) -> np.ndarray:
-        return np.array([TOKENS.index(y) for y in self.labels])
+    examples: Examples
 
 
 def quote_label(body: tuple[str, ...]) -> str:
@@ -68,13 +64,16 @@ def depth_label(body: tuple[str, ...]) -> str:
     return "]" if body.count("[") - body.count("]") == 1 else "]]"
 
 
-def task(name: str, tokens: str, cue: str, where: Callable, label: Callable, labels: tuple[str, ...]) -> Task:
+def task(
+    name: str, tokens: str, cue: str, where: Callable, label: Callable, labels: tuple[str, ...]
+) -> NamedExamples:
     bodies = [body for body in itertools.product(tokens, repeat=LENGTH) if where(body)]
     ids = np.array([[TOKENS.index(t) for t in ("<bos>", *body, cue)] for body in bodies], dtype=np.int64)
-    return Task(name, labels, ids, np.array([labels.index(label(body)) for body in bodies]))
+    right = np.array([labels.index(label(body)) for body in bodies])
+    return NamedExamples(name, Examples(ids, right, np.array([TOKENS.index(y) for y in labels])))
 
 
-def tasks() -> tuple[Task, Task]:
+def tasks() -> tuple[NamedExamples, NamedExamples]:
     return (
         task("quote_closing", "'\"ab=", "<q>", exactly_one_quote, quote_label, ("'", '"')),
         task("bracket_depth", "[],a", "<d>", open_and_at_most_three_deep, depth_label, ("]", "]]")),
@@ -106,7 +105,7 @@ def keep_largest(weights: dict[str, torch.Tensor], progress: float) -> None:
             weight.masked_fill_(weight.abs() < lowest, 0.0)
 
 
-def train(data: tuple[Task, ...], seed: int) -> dict[str, torch.Tensor]:
+def train(data: tuple[NamedExamples, ...], seed: int) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     weights = initial_weights(generator)
     fixed = ("final_logits_bias",)
@@ -114,11 +113,10 @@ def train(data: tuple[Task, ...], seed: int) -> dict[str, torch.Tensor]:
     optimizer = torch.optim.AdamW(parameters.values(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.02)
     pools = []  # per task and label, so that each batch is balanced
     for t in data:
-        targets = torch.from_numpy(t.columns[t.right])
-        pools += [
-            (torch.from_numpy(t.ids[t.right == y]), targets[torch.from_numpy(t.right == y)])
-            for y in range(len(t.labels))
-        ]
+        ids, right, columns = t.examples.ids, t.examples.right, t.examples.columns
+        for y in range(len(columns)):
+            rows = right == y
+            pools.append((torch.from_numpy(ids[rows]), torch.from_numpy(columns[right[rows]])))
     for step in range(STEPS):
         progress = step / STEPS
         for group in optimizer.param_groups:
@@ -127,10 +125,10 @@ def train(data: tuple[Task, ...], seed: int) -> dict[str, torch.Tensor]:
                 * min(1.0, step / 100)
                 * (1.0 if progress < SPARSE_FROM else (1 - progress) / (1 - SPARSE_FROM))
             )
-        picks = [torch.randint(len(ids), (BATCH // len(pools),), generator=generator) for ids, _ in pools]
-        ids = torch.cat([pool[pick] for (pool, _), pick in zip(pools, picks, strict=True)])
+        picks = [torch.randint(len(known), (BATCH // len(pools),), generator=generator) for known, _ in pools]
+        batch = torch.cat([pool[pick] for (pool, _), pick in zip(pools, picks, strict=True)])
         targets = torch.cat([pool[pick] for (_, pool), pick in zip(pools, picks, strict=True)])
-        loss = torch.nn.functional.cross_entropy(forward(CONFIG, weights, ids, last_only=True)[:, 0], targets)
+        loss = torch.nn.functional.cross_entropy(forward(CONFIG, weights, batch, last_only=True)[:, 0], targets)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
@@ -164,7 +162,7 @@ def main() -> None:
     weights = train(data, options.seed)
     model = SparseGpt("trained", TOKENS, CONFIG, weights)
     for t in data:
-        gaps = margins(model, t.ids, t.right, t.columns)
+        gaps = margins(model, t.examples)
         seconds = time.monotonic() - started
         print(
             f"{t.name}: {int((gaps > 0).sum())} of {len(gaps)} right, smallest margin {gaps.min():.3f}, {seconds:.0f} s"
@@ -172,26 +170,18 @@ def main() -> None:
         if gaps.min() <= MARGIN:
             raise SystemExit(f"{t.name} was not learnt with a margin of {MARGIN}; nothing written")
     write_model(options.out, weights, options.seed)
-    model = read_circuit(options.out)
+    model = read_sparse_gpt(options.out)
     for t in data:
-        origin = f"mean ablation over the {len(t.ids)} inputs of {t.name}, greedy, margin {MARGIN}"
-        mask = prune(
-            model,
-            t.ids,
-            t.right,
-            t.columns,
-            margin=MARGIN,
-            seed=options.seed,
-            origin=origin,
-            say=lambda text: print(" ", text),
-        )
-        control = by_trained_masks(model, t.ids, t.right, t.columns, options.seed, lambda text: None)
+        origin = f"mean ablation over the {len(t.examples)} inputs of {t.name}, greedy, margin {MARGIN}"
+        settings = GreedySettings(MARGIN, options.seed, origin=origin)
+        mask = prune(model, t.examples, settings, lambda text: print(" ", text))
+        control = by_trained_masks(model, t.examples, options.seed, lambda text: None)
         mask = replace(mask, report=control.report())
         mask.write(options.out / f"{t.name}.mask.json")
-        circuit = read_circuit(options.out, options.out / f"{t.name}.mask.json")
+        circuit = read_sparse_gpt(options.out, options.out / f"{t.name}.mask.json")
         print(
             t.name,
-            f"margin {margins(circuit, t.ids, t.right, t.columns).min():.3f}",
+            f"margin {margins(circuit, t.examples).min():.3f}",
             *circuit.summary().lines(),
             sep="\n  ",
         )

@@ -30,7 +30,7 @@ def _random_state(config, rng):
 def checkpoint(tmp_path):
     """checkpoint(**config changes) -> (folder, config dict, state dict of numpy arrays)."""
     import torch
-    from relucid.models.circuits.formats.config import read_config
+    from relucid.models.circuits.sparse_gpt.config import read_config
 
     torch.set_num_threads(1)
     made = 0

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.common.errors import InputError
-from relucid.models.circuits.circuit import load_circuit, shipped
-from relucid.models.circuits.formats.circuit_sparsity import read_circuit
-from relucid.models.circuits.formats.gpt import NODE_LOCATIONS, node_widths
+from relucid.models.circuits.load import load_circuit
+from relucid.models.circuits.sparse_gpt.forward import NODE_LOCATIONS, node_widths
+from relucid.models.circuits.sparse_gpt.model import read_sparse_gpt
+from relucid.models.zoo.shipped import shipped
 
 
 def refusal(call, *parts):
@@ -56,7 +57,7 @@ def refusal(call, *parts):
 def test_config_that_does_not_fit(changes, says, checkpoint):
     folder, config, _ = checkpoint()
     (folder / "beeg_config.json").write_text(json.dumps({**config, **changes}))
-    refusal(lambda: read_circuit(folder), says)
+    refusal(lambda: read_sparse_gpt(folder), says)
 
 
 @pytest.mark.parametrize("key", ["block_size", "vocab_size", "n_layer", "n_head", "d_model"])
@@ -64,7 +65,7 @@ def test_missing_config_key(key, checkpoint):
     folder, config, _ = checkpoint()
     del config[key]
     (folder / "beeg_config.json").write_text(json.dumps(config))
-    refusal(lambda: read_circuit(folder), f"{key} is missing")
+    refusal(lambda: read_sparse_gpt(folder), f"{key} is missing")
 
 
 @pytest.mark.parametrize("name", ["beeg_config.json", "vocab.json", "final_model.pt"])
@@ -75,7 +76,7 @@ def test_garbage_in_any_file(name, content, checkpoint):
         (folder / name).unlink()
     else:
         (folder / name).write_bytes(content)
-    refusal(lambda: read_circuit(folder), name)
+    refusal(lambda: read_sparse_gpt(folder), name)
 
 
 class WritesAFile:
@@ -100,7 +101,7 @@ def test_a_pickle_that_would_run_code_is_refused(plain, checkpoint, tmp_path):
         torch.load(folder / "final_model.pt", weights_only=False)
         assert trace.exists(), "the bait works where code is allowed to run"
         trace.unlink()
-    refusal(lambda: read_circuit(folder), "final_model.pt", "refused")
+    refusal(lambda: read_sparse_gpt(folder), "final_model.pt", "refused")
     assert not trace.exists()
 
 
@@ -112,7 +113,7 @@ def test_zips_that_are_no_checkpoint(checkpoint):
         z.writestr("hello.txt", "hello")
     for content in (buffer.getvalue(), whole[: len(whole) // 2], whole[:-30]):
         (folder / "final_model.pt").write_bytes(content)
-        refusal(lambda: read_circuit(folder), "final_model.pt")
+        refusal(lambda: read_sparse_gpt(folder), "final_model.pt")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_state_dicts_that_do_not_fit(kind, checkpoint):
     else:
         tensors["transformer.h.0.attn.bias"], says = torch.ones(1, 1, 6, 6), "causal mask"
     torch.save(tensors, folder / "final_model.pt")
-    refusal(lambda: read_circuit(folder), says)
+    refusal(lambda: read_sparse_gpt(folder), says)
 
 
 @pytest.mark.parametrize(
@@ -161,12 +162,12 @@ def test_state_dicts_that_do_not_fit(kind, checkpoint):
 def test_bad_vocabulary(vocabulary, says, checkpoint):
     folder, _, _ = checkpoint()
     (folder / "vocab.json").write_text(json.dumps(vocabulary))
-    refusal(lambda: read_circuit(folder), "vocab.json", says)
+    refusal(lambda: read_sparse_gpt(folder), "vocab.json", says)
 
 
 def test_ids_that_do_not_fit(checkpoint):
     folder, _, _ = checkpoint()
-    circuit = read_circuit(folder)
+    circuit = read_sparse_gpt(folder)
     refusal(lambda: circuit.logits(np.zeros((2, 7), dtype=np.int64)), "7 tokens", "block_size")
     refusal(lambda: circuit.logits(np.zeros((2, 0), dtype=np.int64)), "0 tokens")
     refusal(lambda: circuit.logits(np.full((2, 3), 7)), "outside 0 to 6")
@@ -188,10 +189,10 @@ def whole_mask(model):
 
 def test_a_mask_that_keeps_everything_is_the_model(checkpoint):
     folder, _, _ = checkpoint()
-    model = read_circuit(folder)
+    model = read_sparse_gpt(folder)
     (folder / "m.json").write_text(json.dumps(whole_mask(model)))
     ids = np.array([[1, 2, 3]])
-    assert (read_circuit(folder, folder / "m.json").logits(ids) == model.logits(ids)).all()
+    assert (read_sparse_gpt(folder, folder / "m.json").logits(ids) == model.logits(ids)).all()
 
 
 @pytest.mark.parametrize(
@@ -199,7 +200,7 @@ def test_a_mask_that_keeps_everything_is_the_model(checkpoint):
     [
         (lambda m: m.update(format="relucid node mask 2"), "not a node mask"),
         (lambda m: m.update(extra=1), "unknown key 'extra'"),
-        (lambda m: m.update(origin=1), "texts"),
+        (lambda m: m.update(origin=1), "is not a string"),
         (lambda m: m.update(weights_sha256="0" * 64), "other weights"),
         (lambda m: m.pop("layers"), "2 layers"),
         (lambda m: m["layers"].pop(), "2 layers"),
@@ -226,10 +227,10 @@ def test_a_mask_that_keeps_everything_is_the_model(checkpoint):
 )
 def test_masks_that_do_not_fit(change, says, checkpoint):
     folder, _, _ = checkpoint()
-    mask = whole_mask(read_circuit(folder))
+    mask = whole_mask(read_sparse_gpt(folder))
     change(mask)
     (folder / "m.json").write_text(json.dumps(mask))
-    refusal(lambda: read_circuit(folder, folder / "m.json"), "m.json", says)
+    refusal(lambda: read_sparse_gpt(folder, folder / "m.json"), "m.json", says)
     assert len(NODE_LOCATIONS) == 8
 
 

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 from relucid.common.errors import InputError
 from relucid.models.circuits.black_box import BlackBox
-from relucid.models.circuits.circuit import load_circuit
+from relucid.models.circuits.load import load_circuit
 
 WORDS = ("a", "b", "c")
 IDS = np.array([[0, 1, 2], [2, 2, 1], [1, 0, 0]])
@@ -60,7 +60,7 @@ def test_a_function_may_bring_its_words_and_want_torch(tmp_path):
     [
         ("return [0.5, 1.0, 2.0]", "gives labels of type float64"),
         ("return [0, 1, 3]", "gives a label id outside 0 to 2"),
-        ("return ['a', 'b', 'z']", "gives the label 'z', which is no word of its vocabulary"),
+        ("return ['a', 'b', 'z']", "gives the label 'z', which is no token of its vocabulary"),
         ("return ['a', None, 'b']", "gives the label None"),
         (
             "return ids[:2, 0]",

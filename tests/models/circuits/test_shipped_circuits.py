@@ -6,9 +6,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from relucid.models.circuits.circuit import load_circuit, shipped
+from relucid.models.circuits.load import load_circuit
 from relucid.models.circuits.teacher import label_domain
 from relucid.models.claims.task import load_task
+from relucid.models.zoo.shipped import shipped
 
 
 def quote(body):

@@ -7,14 +7,14 @@ import sys
 import numpy as np
 import pytest
 from relucid.common.errors import InputError
-from relucid.models.circuits.tasks.registry import NAMES, get_task
+from relucid.models.circuits.training.registry import NAMES, get_task
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_task_is_its_whole_domain_with_the_right_labels(name):
     """Against brute force: CPython runs `where` and `label` on every sequence."""
     task = get_task(name)
-    ids, right = task.examples
+    ids, right = task.examples.ids, task.examples.right
     words = [tuple(task.vocabulary[i] for i in row) for row in ids]
     assert all(w[0] == "<bos>" and w[-1] == "<next>" for w in words)
     bodies = {w[1:-1]: task.labels[y] for w, y in zip(words, right, strict=True)}

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from relucid.common.errors import InputError
 from relucid.models.circuits.circuit import CircuitSummary
-from relucid.models.circuits.formats.circuit_sparsity import read_circuit
-from relucid.models.circuits.pruning.prune import activation_means, margins, prune
+from relucid.models.circuits.examples import Examples
+from relucid.models.circuits.pruning.greedy import GreedySettings, prune
+from relucid.models.circuits.pruning.judge import margins
+from relucid.models.circuits.pruning.means import activation_means
+from relucid.models.circuits.sparse_gpt.model import read_sparse_gpt
 from relucid.models.circuits.teacher import check_repeatable, label_domain
 from relucid.models.claims.domain import Domain
 from relucid.models.program.program import Program
@@ -99,27 +102,28 @@ def test_logits_that_are_not_finite_are_refused():
 
 
 def test_a_domain_longer_than_the_model(checkpoint):
-    circuit = read_circuit(checkpoint()[0])
+    circuit = read_sparse_gpt(checkpoint()[0])
     with pytest.raises(InputError, match="block_size"):
         label_domain(circuit, Domain(("t1",), 7, 7), ("t1", "t2"))
 
 
 def test_pruning_keeps_every_decision(checkpoint):
     folder, _, state = checkpoint(seed=3, sink=True, rms_norm=True)
-    model = read_circuit(folder)
+    model = read_sparse_gpt(folder)
     ids = np.array([[a, b, c] for a in range(7) for b in range(7) for c in range(7)])
     logits = model.logits(ids)
     columns = np.argsort(-np.bincount(logits.argmax(axis=1), minlength=7))[
         :2
     ]  # two tokens that the model does tell apart
     right = logits[:, columns].argmax(axis=1)
-    easy = np.flatnonzero(margins(model, ids, right, columns) > 1.0)
-    ids, right = ids[easy], right[easy]
+    examples = Examples(ids, right, columns)
+    examples = examples.take(np.flatnonzero(margins(model, examples) > 1.0))
+    ids, right = examples.ids, examples.right
     assert len(set(right.tolist())) == 2
-    mask = prune(model, ids, right, columns, margin=0.5, sample=20)
+    mask = prune(model, examples, GreedySettings(0.5, sample=20))
     mask.write(folder / "p.mask.json")
-    circuit = read_circuit(folder, folder / "p.mask.json")
-    assert margins(circuit, ids, right, columns).min() >= 0.499
+    circuit = read_sparse_gpt(folder, folder / "p.mask.json")
+    assert margins(circuit, examples).min() >= 0.499
     assert 0 < mask.nodes_kept < mask.nodes_total == circuit.summary().nodes_total
     means = activation_means(model, [ids])
     x = (state["transformer.wte.weight"][ids] + state["transformer.wpe.weight"][:3]).astype(np.float64)
@@ -130,7 +134,7 @@ def test_pruning_keeps_every_decision(checkpoint):
             np.allclose(mask.means[place][~kept], means[place][~kept]) and not mask.means[place][kept].any()
         )
     with pytest.raises(ValueError, match="whole model"):
-        prune(model, ids, 1 - right, columns, margin=0.5)
+        prune(model, Examples(ids, 1 - right, columns), GreedySettings(0.5))
 
 
 @pytest.mark.parametrize(

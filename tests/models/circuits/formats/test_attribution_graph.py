@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.circuits.circuit import load_circuit
-from relucid.models.circuits.formats.attribution_graph import read_attribution_graph
+from relucid.models.circuits.attribution.graph import read_attribution_graph
+from relucid.models.circuits.load import load_circuit
 from relucid.models.circuits.picture.drawing import draw
-from relucid.models.circuits.picture.graph import Edge, Graph, Node
+from relucid.models.circuits.picture.graph import CircuitGraph, GraphEdge, GraphNode
 from relucid.models.circuits.picture.layout_prompt import MOST_EDGES, cut, merged
 
 CASE = Path(__file__).parents[5] / "shared" / "cases" / "no_logit.json"
 
 
 def node(name, layer, place, kind, **other):
-    """Every key that circuit-tracer's `Node` has (circuit_tracer/frontend/graph_models.py, schema_version 1)."""
+    """Every key that circuit-tracer's `GraphNode` has (circuit_tracer/frontend/graph_models.py, schema_version 1)."""
     rest = {
         "token_prob": 0.0,
         "is_target_logit": False,
@@ -173,14 +173,14 @@ def test_neuronpedia_writes_layers_as_numbers_and_features_as_null(path):
 def test_large_graphs_are_drawn_from_the_outputs_down():
     """4,000 features in a fan under one output and 4,000 that lead nowhere: only what leads to the output is drawn, the strongest of it."""
     nodes = [
-        Node("out", 2, "x", kind="word"),
-        *(Node(f"f{i}", 1) for i in range(4000)),
-        *(Node(f"g{i}", 0) for i in range(4000)),
+        GraphNode("out", 2, "x", kind="word"),
+        *(GraphNode(f"f{i}", 1) for i in range(4000)),
+        *(GraphNode(f"g{i}", 0) for i in range(4000)),
     ]
-    edges = [Edge(f"f{i}", "out", strength=i / 8000) for i in range(4000)] + [
-        Edge(f"g{i}", f"f{i}", strength=0.1) for i in range(100)
+    edges = [GraphEdge(f"f{i}", "out", strength=i / 8000) for i in range(4000)] + [
+        GraphEdge(f"g{i}", f"f{i}", strength=0.1) for i in range(100)
     ]
-    graph = Graph("fan", ("E", "1", "2"), tuple(nodes), tuple(edges), ("t",))
+    graph = CircuitGraph("fan", ("E", "1", "2"), tuple(nodes), tuple(edges), ("t",))
     shown = cut(graph)
     assert len(shown.edges) == MOST_EDGES and all(e.target == "out" and e.size > 0.48 for e in shown.edges)
     assert len(shown.nodes) == MOST_EDGES + 1

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from relucid.models.circuits.formats.circuit_sparsity import read_circuit
-from relucid.models.circuits.formats.config import SPARSITY_LOCATIONS, GptConfig
-from relucid.models.circuits.pruning.mask import NodeMask
+from relucid.models.circuits.sparse_gpt.config import SPARSITY_LOCATIONS, GptConfig
+from relucid.models.circuits.sparse_gpt.mask import NodeMask
+from relucid.models.circuits.sparse_gpt.model import read_sparse_gpt
 
 
 class Reference:
@@ -120,7 +120,7 @@ OPTIONS = {
 @pytest.mark.parametrize("option", OPTIONS)
 def test_option_agrees_with_the_loop(option, checkpoint):
     folder, config, state = checkpoint(seed=len(option), **OPTIONS[option])
-    circuit = read_circuit(folder)
+    circuit = read_sparse_gpt(folder)
     ids = np.random.default_rng(1).integers(0, config["vocab_size"], size=(5, config["block_size"]))
     expected = np.array([Reference(config, state).run(row) for row in ids])
     assert np.abs(circuit.all_logits(ids) - expected).max() < 1e-4
@@ -153,10 +153,10 @@ def test_options_differ_from_each_other(checkpoint):
 @pytest.mark.parametrize("changes", [{"sink": True}, ALL_LOCATIONS, {"d_pos_emb": 3}])
 def test_mean_ablation_agrees_with_the_loop(changes, checkpoint):
     folder, config, state = checkpoint(seed=5, **changes)
-    model = read_circuit(folder)
+    model = read_sparse_gpt(folder)
     rng = np.random.default_rng(2)
     kept, means, ablate = {}, {}, {}
-    from relucid.models.circuits.formats.gpt import node_widths
+    from relucid.models.circuits.sparse_gpt.forward import node_widths
 
     for i in range(config["n_layer"]):
         for place, width in node_widths(model.config).items():
@@ -167,7 +167,7 @@ def test_mean_ablation_agrees_with_the_loop(changes, checkpoint):
     NodeMask(kept, means).write(folder / "some.mask.json")
     ids = rng.integers(0, config["vocab_size"], size=(4, 6))
     expected = np.array([Reference(config, state, ablate).run(row) for row in ids])
-    assert np.abs(read_circuit(folder, folder / "some.mask.json").all_logits(ids) - expected).max() < 1e-4
+    assert np.abs(read_sparse_gpt(folder, folder / "some.mask.json").all_logits(ids) - expected).max() < 1e-4
     assert np.abs(model.all_logits(ids) - expected).max() > 1e-2
 
 
@@ -179,7 +179,8 @@ def test_half_precision_weights_are_read(checkpoint):
     rounded = {k: v.astype(np.float16) for k, v in state.items()}
     ids = np.array([[0, 1, 2, 3]])
     assert (
-        np.abs(read_circuit(folder).logits(ids)[0] - Reference(config, rounded).run(ids[0])[-1]).max() < 1e-4
+        np.abs(read_sparse_gpt(folder).logits(ids)[0] - Reference(config, rounded).run(ids[0])[-1]).max()
+        < 1e-4
     )
 
 
@@ -201,7 +202,9 @@ def test_older_names_and_files_of_the_release(checkpoint):
     del old["d_mlp"]
     (folder / "beeg_config.json").write_text(json.dumps(old))
     ids = np.array([[3, 1, 2, 6, 0]])
-    assert np.abs(read_circuit(folder).all_logits(ids)[0] - Reference(config, state).run(ids[0])).max() < 1e-4
+    assert (
+        np.abs(read_sparse_gpt(folder).all_logits(ids)[0] - Reference(config, state).run(ids[0])).max() < 1e-4
+    )
 
 
 def test_config_defaults_are_those_of_the_release():

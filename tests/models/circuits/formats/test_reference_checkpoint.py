@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid.models.circuits.circuit import load_circuit
+from relucid.models.circuits.load import load_circuit
 from relucid.models.circuits.teacher import label_domain
 from relucid.models.claims.domain import Domain
 from relucid.models.program.program import Program

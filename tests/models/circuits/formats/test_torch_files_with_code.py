@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.circuits.circuit import load_circuit, shipped
+from relucid.models.circuits.load import load_circuit
+from relucid.models.zoo.shipped import shipped
 from relucid.pipeline.distillation import distill
 
 PACKAGE = Path(__file__).parents[4]
@@ -289,7 +290,7 @@ def test_one_place_loads_torchscript_and_one_reads_tensors():
                     found.add((name, called, safe))
     assert found == {
         ("models/circuits/formats/torchscript.py", "torch.jit.load", False),
-        ("models/circuits/formats/checkpoint.py", "torch.load", True),
+        ("models/circuits/sparse_gpt/checkpoint.py", "torch.load", True),
         ("models/circuits/formats/python_function.py", "spec.loader.exec_module", False),
         (
             "models/program/live.py",

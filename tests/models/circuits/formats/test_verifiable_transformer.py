@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.common.errors import InputError
-from relucid.models.circuits.circuit import load_circuit
-from relucid.models.circuits.formats import verifiable_transformer
+from relucid.models.circuits.circuit import EdgePruned
+from relucid.models.circuits.load import load_circuit
 
 PROGRAM = {
     "dsl_version": 1, "name": "p", "default_weight": "1/3",
@@ -114,7 +114,7 @@ def test_block_edges_stand_for_all_heads(tmp_path):
     links = (
         {("emb", n) for n in names[0]} | set(itertools.product(*names)) | {(n, "logits") for n in names[1]}
     )
-    assert load_circuit(folder / "block.json").links == links
+    assert load_circuit(folder / "block.json").edges == links
 
 
 def test_without_edges_only_the_biases_speak(tmp_path):
@@ -220,11 +220,8 @@ def test_the_published_circuits_have_the_published_properties(task):
         == 128
     )
     assert (decided(circuit.unpruned()) == right).all()
-    from dataclasses import replace
 
-    needed = [
-        (decided(replace(circuit, links=circuit.links - {link})) != right).any() for link in circuit.links
-    ]
+    needed = [(decided(circuit.with_edges(circuit.edges - {edge})) != right).any() for edge in circuit.edges]
     assert sum(needed) == results["projected_edge_necessity"]["necessary_edges"] == 4
     logits = circuit.logits(ids)[:, columns]
     gap = np.abs(logits[:, 0] - logits[:, 1]).min()
@@ -296,25 +293,21 @@ def test_a_small_file_about_a_large_model_is_refused_at_once(change, says, tmp_p
 def test_half_of_the_edges_that_were_pruned_are_put_back(tmp_path):
     circuit = load_circuit(write(tmp_path / "m", weights()) / "circuit_t.json")
     every, found = (
-        circuit.every_link,
-        [circuit.partly_restored(np.random.default_rng(s)).links for s in range(20)],
+        circuit.every_edge,
+        [circuit.partly_restored(np.random.default_rng(s)).edges for s in range(20)],
     )
-    assert all(circuit.links <= links <= every for links in found) and len(set(found)) > 10
-    share = np.mean([len(links - circuit.links) for links in found]) / len(every - circuit.links)
-    assert 0.4 < share < 0.6 and found[0] == circuit.partly_restored(np.random.default_rng(0)).links
+    assert all(circuit.edges <= edges <= every for edges in found) and len(set(found)) > 10
+    share = np.mean([len(edges - circuit.edges) for edges in found]) / len(every - circuit.edges)
+    assert 0.4 < share < 0.6 and found[0] == circuit.partly_restored(np.random.default_rng(0)).edges
 
 
-def test_the_control_prunes_the_whole_model_from_the_logits_back(tmp_path, monkeypatch):
+def test_the_control_prunes_the_whole_model_from_the_logits_back(tmp_path):
     circuit = load_circuit(write(tmp_path / "m", weights()) / "circuit_t.json")
-    asked = []
-    monkeypatch.setattr(
-        verifiable_transformer, "edge_by_edge", lambda links, cut_to, *_: asked.append((links, cut_to))
-    )
-    circuit.control(IDS, np.array([0, 1, 0]), np.array([0, 1]), 0, lambda text: None)
-    ((links, cut_to),) = asked
+    assert isinstance(circuit, EdgePruned)
+    edges = circuit.edges_in_order()
     assert (
-        set(links) == circuit.every_link
-        and [b for _, b in links[-6:]] == ["logits"] * 6
-        and links[0] == ("emb", "attn_0_h_0")
+        set(edges) == circuit.every_edge
+        and [b for _, b in edges[-6:]] == ["logits"] * 6
+        and edges[0] == ("emb", "attn_0_h_0")
     )
-    assert (cut_to(circuit.links).logits(IDS) == circuit.logits(IDS)).all()
+    assert (circuit.with_edges(circuit.edges).logits(IDS) == circuit.logits(IDS)).all()

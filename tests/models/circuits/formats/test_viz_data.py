@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from relucid.common.errors import InputError
-from relucid.models.circuits.circuit import load_circuit
-from relucid.models.circuits.formats.circuit_sparsity import read_circuit
-from relucid.models.circuits.pruning.mask import NodeMask
+from relucid.models.circuits.load import load_circuit
+from relucid.models.circuits.sparse_gpt.mask import NodeMask
+from relucid.models.circuits.sparse_gpt.model import read_sparse_gpt
 
 NODES = {
     "0.attn.act_in": torch.tensor([0, 5]), "0.attn.q": torch.tensor([1]), "0.attn.k": torch.tensor([1]), "0.attn.v": torch.tensor([7, 2]),
@@ -30,7 +30,7 @@ def test_the_kept_nodes_are_those_listed_and_the_others_zero(checkpoint, tmp_pat
         tmp_path / "viz_data.pt",
     )
     circuit = load_circuit(folder, tmp_path / "viz_data.pt")
-    whole = read_circuit(folder)
+    whole = read_sparse_gpt(folder)
     kept = {p: np.zeros_like(k) for p, k in circuit.mask.kept.items()}
     for key, nodes in NODES.items():
         layer, _, place = key.partition(".")

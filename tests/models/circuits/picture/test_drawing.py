@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.circuits.circuit import load_circuit
-from relucid.models.circuits.formats.verifiable_transformer import VerifiableTransformer, all_links
-from relucid.models.circuits.picture import drawing, gpt_graph, layout
+from relucid.models.circuits.load import load_circuit
+from relucid.models.circuits.picture import drawing, layout
 from relucid.models.circuits.picture.drawing import draw, svg_text
-from relucid.models.circuits.picture.graph import EMBEDS, VOTES, Edge, Graph, Node
+from relucid.models.circuits.picture.graph import EMBEDS, VOTES, CircuitGraph, GraphEdge, GraphNode
 from relucid.models.circuits.picture.layout import arrange
-from relucid.models.circuits.pruning.edges import edges
 from relucid.models.claims.task import load_task
+from relucid.models.circuits.sparse_gpt import graph as gpt_graph
+from relucid.models.circuits.sparse_gpt.edges import edges
+from relucid.models.circuits.verifiable.model import TransformerSizes, VerifiableTransformer
 from relucid.reports.shown import circuit_graph
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -28,7 +29,7 @@ def circuit():
 
 @pytest.fixture(scope="module")
 def graph(circuit):
-    from relucid.models.circuits.circuit import shipped
+    from relucid.models.zoo.shipped import shipped
 
     return circuit_graph(circuit, load_task(shipped()["quote_closing"].domain))
 
@@ -140,9 +141,12 @@ def shapes(svg):
 
 
 def test_sign_is_colour_and_line_and_weight_is_width():
-    nodes = [Node(n, r) for n, r in (("a", 0), ("b", 1), ("c", 1), ("d", 1))]
-    graph = Graph(
-        "t", ("x", "y"), tuple(nodes), (Edge("a", "b", 4.0), Edge("a", "c", -2.0), Edge("a", "d", 0.0))
+    nodes = [GraphNode(n, r) for n, r in (("a", 0), ("b", 1), ("c", 1), ("d", 1))]
+    graph = CircuitGraph(
+        "t",
+        ("x", "y"),
+        tuple(nodes),
+        (GraphEdge("a", "b", 4.0), GraphEdge("a", "c", -2.0), GraphEdge("a", "d", 0.0)),
     )
     found = shapes(svg_text(graph))
     assert sorted(found[:3], key=lambda s: s[1]) == [
@@ -156,13 +160,16 @@ def test_sign_is_colour_and_line_and_weight_is_width():
 
 def test_large_circuits_keep_their_strongest_edges_and_say_so():
     rng = np.random.default_rng(0)
-    nodes = [*(Node(f"a{i}", 0, str(i)) for i in range(150)), *(Node(f"b{i}", 1, str(i)) for i in range(150))]
+    nodes = [
+        *(GraphNode(f"a{i}", 0, str(i)) for i in range(150)),
+        *(GraphNode(f"b{i}", 1, str(i)) for i in range(150)),
+    ]
     pairs = rng.permutation(150 * 150)[:5000]
-    graph = Graph(
+    graph = CircuitGraph(
         "big",
         ("x", "y"),
         tuple(nodes),
-        tuple(Edge(f"a{p // 150}", f"b{p % 150}", float(rng.normal())) for p in pairs),
+        tuple(GraphEdge(f"a{p // 150}", f"b{p % 150}", float(rng.normal())) for p in pairs),
     )
     shown = layout.cut(graph)
     assert len(shown.edges) == layout.MOST_EDGES
@@ -173,31 +180,38 @@ def test_large_circuits_keep_their_strongest_edges_and_say_so():
     assert {n.name for n in shown.nodes} == {end for e in shown.edges for end in (e.source, e.target)}
     caption = f"drawn: 240 of 5,000 edges, the strongest, and {len(shown.nodes)} of 300 nodes"
     assert caption in svg_text(graph)
-    assert "drawn:" not in svg_text(Graph("small", ("x",), (Node("a", 0),), ()))
+    assert "drawn:" not in svg_text(CircuitGraph("small", ("x",), (GraphNode("a", 0),), ()))
 
 
 def test_words_on_channels_that_nothing_drawn_touches_are_left_out(monkeypatch):
     monkeypatch.setattr(layout, "MOST_EDGES", 3)
     nodes = [
-        Node("w1", 0, kind="word"),
-        Node("w2", 0, kind="word"),
-        Node("e1", 1, lane="1"),
-        Node("e2", 1, lane="2"),
+        GraphNode("w1", 0, kind="word"),
+        GraphNode("w2", 0, kind="word"),
+        GraphNode("e1", 1, lane="1"),
+        GraphNode("e2", 1, lane="2"),
     ]
-    nodes += [Node("r1", 2, lane="1"), Node("r2", 2, lane="2"), *(Node(f"n{i}", 3) for i in range(4))]
+    nodes += [
+        GraphNode("r1", 2, lane="1"),
+        GraphNode("r2", 2, lane="2"),
+        *(GraphNode(f"n{i}", 3) for i in range(4)),
+    ]
     edges = [
-        Edge("w1", "e1", 1.0, EMBEDS),
-        Edge("w2", "e2", 9.0, EMBEDS),
-        Edge("r2", "n3", 0.1),
-        *(Edge("r1", f"n{i}", 1.0) for i in range(3)),
+        GraphEdge("w1", "e1", 1.0, EMBEDS),
+        GraphEdge("w2", "e2", 9.0, EMBEDS),
+        GraphEdge("r2", "n3", 0.1),
+        *(GraphEdge("r1", f"n{i}", 1.0) for i in range(3)),
     ]
-    shown = layout.cut(Graph("t", ("a", "b", "c", "d"), tuple(nodes), tuple(edges)))
+    shown = layout.cut(CircuitGraph("t", ("a", "b", "c", "d"), tuple(nodes), tuple(edges)))
     assert {n.name for n in shown.nodes} == {"w1", "e1", "r1", "n0", "n1", "n2"}
 
 
 def test_very_deep_circuits_have_a_picture_that_fits_memory():
-    nodes, edges = [Node(f"n{i}", i) for i in range(240)], [Edge(f"n{i}", f"n{i + 1}") for i in range(239)]
-    graph = Graph("deep", tuple(f"layer {i}|x" for i in range(240)), tuple(nodes), tuple(edges))
+    nodes, edges = (
+        [GraphNode(f"n{i}", i) for i in range(240)],
+        [GraphEdge(f"n{i}", f"n{i + 1}") for i in range(239)],
+    )
+    graph = CircuitGraph("deep", tuple(f"layer {i}|x" for i in range(240)), tuple(nodes), tuple(edges))
     scene = arrange(graph)
     for _ in range(2):
         dots = drawing._dpi(scene)
@@ -206,18 +220,18 @@ def test_very_deep_circuits_have_a_picture_that_fits_memory():
             and scene.width * scene.height * dots**2 <= 40_000_001
         )
         scene.height = 200
-    assert drawing._dpi(arrange(Graph("small", ("x",), (Node("a", 0),), ()))) == drawing.DPI
+    assert drawing._dpi(arrange(CircuitGraph("small", ("x",), (GraphNode("a", 0),), ()))) == drawing.DPI
 
 
 def test_an_empty_graph_says_so():
-    assert "no edge between kept nodes" in svg_text(Graph("none", ("x",), (), ()))
+    assert "no edge between kept nodes" in svg_text(CircuitGraph("none", ("x",), (), ()))
 
 
 def test_words_from_anybody_are_text_and_nothing_else():
     """Markup, maths, control characters and other scripts in names: the file stays well-formed, and nothing is read as TeX."""
     words = ["<script>alert(1)</script>", "$\\frac{a}{b}$", "a\x00b\n", "&amp;", " in ", "漢字", "\ud800"]
-    nodes = tuple(Node(f"n{i}", 0, w, kind="word") for i, w in enumerate(words))
-    svg = svg_text(Graph("]]>&<", ("x",), nodes, ()))
+    nodes = tuple(GraphNode(f"n{i}", 0, w, kind="word") for i, w in enumerate(words))
+    svg = svg_text(CircuitGraph("]]>&<", ("x",), nodes, ()))
     texts = [t.text for t in ET.fromstring(svg).iter(f"{SVG}text")]
     assert svg.startswith("<svg") and {
         "<script>alert(1)</script>",
@@ -227,11 +241,11 @@ def test_words_from_anybody_are_text_and_nothing_else():
         "漢字",
         "]]>&<",
     } <= set(texts)
-    assert draw(Graph("t", ("x",), nodes, ()), "png").startswith(b"\x89PNG")
+    assert draw(CircuitGraph("t", ("x",), nodes, ()), "png").startswith(b"\x89PNG")
 
 
 def test_a_picture_in_a_page_leaves_the_page_alone():
-    svg = svg_text(Graph('a "<b>" & c', ("x",), (Node("n", 0, "</style><style>"),), ()))
+    svg = svg_text(CircuitGraph('a "<b>" & c', ("x",), (GraphNode("n", 0, "</style><style>"),), ()))
     root = ET.fromstring(svg)
     assert (
         root.get("role") == "img"
@@ -281,9 +295,8 @@ def test_what_cannot_be_looked_into_is_not_drawn(tmp_path, capsys):
 
 
 def test_a_verifiable_transformer_has_heads_and_mlps_and_no_widths():
-    sizes = {"n_layers": 2, "n_heads": 2}
-    links = all_links(2, 2)
-    model = VerifiableTransformer("vt", ("a",), sizes, {}, None, {}, links)
+    sizes = TransformerSizes(d_model=4, n_layers=2, n_heads=2, vocab_size=1, d_ff=4)
+    model = VerifiableTransformer("vt", ("a",), sizes, {}, None, {}, sizes.edges())
     graph = model.graph()
     assert [n.text for n in graph.nodes] == [
         "embedding",

@@ -7,10 +7,10 @@ import pytest
 import torch
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.circuits.circuit import load_circuit
-from relucid.models.circuits.formats.gpt import forward
+from relucid.models.circuits.load import load_circuit
 from relucid.models.circuits.pruning import ablation
 from relucid.models.circuits.pruning.ablation import ablated
+from relucid.models.circuits.sparse_gpt.forward import forward
 from relucid.models.claims.domain import Domain
 
 WORDS = ("<bos>", "a", "b", "c", "d", "<q>", "z")
@@ -132,5 +132,5 @@ def test_a_vocabulary_that_does_not_fit(released):
     with pytest.raises(InputError) as caught:
         ablated(load_circuit(*released[:2]), Domain(("a", "y"), 2, 2), "mean")
     assert str(caught.value).startswith(
-        "[domain] tokens: 'y' is not in the vocabulary of model1 (viz_data); its words are"
+        "[domain] tokens: 'y' is not in the vocabulary of model1 (viz_data); its tokens are"
     )

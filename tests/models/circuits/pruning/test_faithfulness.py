@@ -10,15 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.cli.main import main
-from relucid.models.circuits.circuit import load_circuit, own_task, shipped
-from relucid.models.circuits.formats import circuit_sparsity
-from relucid.models.circuits.formats.circuit_sparsity import read_circuit
-from relucid.models.circuits.formats.gpt import node_widths
-from relucid.models.circuits.pruning import control, node_masks
-from relucid.models.circuits.pruning.control import Control, control_of, edge_by_edge, percent, reported
+from relucid.models.circuits.examples import Examples
+from relucid.models.circuits.load import load_circuit
+from relucid.models.circuits.own_task import own_task
+from relucid.models.circuits.pruning import random_labels
+from relucid.models.circuits.pruning.control import Control, percent, reported
 from relucid.models.circuits.pruning.faithfulness import faithfulness
-from relucid.models.circuits.pruning.mask import NodeMask
 from relucid.models.claims.task import load_task
+from relucid.models.circuits.pruning.random_labels import control_of, edge_by_edge
+from relucid.models.circuits.sparse_gpt.forward import node_widths
+from relucid.models.circuits.sparse_gpt.mask import NodeMask
+from relucid.models.circuits.sparse_gpt.model import read_sparse_gpt
+from relucid.models.zoo.shipped import shipped
 
 DOMAIN = (
     '[domain]\ntokens = ["t0", "t1", "t2"]\nlength = 4\nprefix = ["t3"]\n[decision]\nlabels = ["t4", "t5"]\n'
@@ -28,7 +31,7 @@ DOMAIN = (
 @pytest.fixture
 def brief(monkeypatch):
     """Masks that are trained for a quarter of the time."""
-    monkeypatch.setattr(node_masks, "Settings", partial(node_masks.Settings, steps=50))
+    monkeypatch.setattr(random_labels, "PruningSettings", partial(random_labels.PruningSettings, steps=50))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def short():
 def folder(checkpoint):
     """A random model, a mask that keeps a random half of its nodes with means of zero, and a domain named as the mask."""
     path, _, _ = checkpoint()
-    model, rng = read_circuit(path), np.random.default_rng(5)
+    model, rng = read_sparse_gpt(path), np.random.default_rng(5)
     kept = {(i, at): rng.random(n) < 0.5 for i in range(2) for at, n in node_widths(model.config).items()}
     NodeMask(kept, {p: np.zeros(len(k), dtype=np.float32) for p, k in kept.items()}).write(
         path / "half.mask.json"
@@ -99,12 +102,12 @@ def test_half_of_the_cut_edges_are_put_back_too():
 def test_inputs_of_several_lengths_the_control_sees_the_longest(short, monkeypatch):
     seen = []
 
-    def control(model, ids, right, columns, seed, say):
-        seen.append((ids, right))
+    def control(model, examples, seed, say):
+        seen.append((examples.ids, examples.right))
 
     circuit = load_circuit("quote_closing")
     circuit = replace(circuit, mask=replace(circuit.mask, report={}))
-    monkeypatch.setattr(circuit_sparsity, "by_trained_masks", control)
+    monkeypatch.setattr(random_labels, "by_trained_masks", control)
     domain = replace(short, min_length=1, max_length=3, pad="<pad>")
     found = faithfulness(circuit, domain, ("'", '"'))
     assert found.inputs == 2 + 8 + 24 and found.control is None
@@ -113,14 +116,15 @@ def test_inputs_of_several_lengths_the_control_sees_the_longest(short, monkeypat
 
 
 def test_the_control_of_a_large_domain_looks_at_a_part_of_it(monkeypatch):
-    monkeypatch.setattr(control, "MOST_INPUTS", 10)
+    monkeypatch.setattr(random_labels, "MOST_INPUTS", 10)
     ids, sizes = np.arange(40).reshape(40, 1), []
 
-    def prune(ids, labels, which):
-        sizes.append((len(ids), len(np.unique(ids)), (labels == ids[:, 0] % 2).all()))
+    def prune(examples, which):
+        ids = examples.ids
+        sizes.append((len(ids), len(np.unique(ids)), (examples.right == ids[:, 0] % 2).all()))
         return Always(0), 1
 
-    control_of("nodes", prune, ids, ids[:, 0] % 2, np.array([1, 2]), seed=0)
+    control_of("nodes", prune, Examples(ids, ids[:, 0] % 2, np.array([1, 2])), seed=0)
     assert [n[:2] for n in sizes] == [(10, 10), (10, 10)] and sizes[1][2]
 
 
@@ -143,11 +147,11 @@ def test_the_control_prunes_to_the_same_labels_in_another_order(short):
     ids = np.arange(40).reshape(40, 1) % 3 + 1
     right = np.repeat([0, 1], [10, 30])
 
-    def prune(ids, labels, which):
-        asked.append((labels, which))
+    def prune(examples, which):
+        asked.append((examples.right, which))
         return Always(0), 7 + len(asked)
 
-    found = control_of("nodes", prune, ids, right, np.array([1, 2]), seed=3)
+    found = control_of("nodes", prune, Examples(ids, right, np.array([1, 2])), seed=3)
     assert [which for _, which in asked] == ["random labels", "the model's own labels"]
     assert (
         sorted(asked[0][0]) == sorted(right) and (asked[0][0] != right).any() and (asked[1][0] == right).all()
@@ -178,7 +182,7 @@ def test_what_the_mask_remembers_is_not_run_again(short, monkeypatch):
     def fail(*_):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(circuit_sparsity, "by_trained_masks", fail)
+    monkeypatch.setattr(random_labels, "by_trained_masks", fail)
     found = faithfulness(load_circuit("quote_closing"), short, ("'", '"'))
     line = "control, pruned to random labels: 85 nodes and 49.7% of the labels (one label always: 50.0%)"
     assert found.lines()[-1] == f"{line}; in the same way to the model's own: 62 nodes and 99.9%"
@@ -193,24 +197,29 @@ def test_edges_go_where_no_label_is_lost(monkeypatch):
         def __init__(self, kept):
             self.kept = kept
 
+        def edges_in_order(self):
+            return range(6)
+
+        def with_edges(self, kept):
+            return Edges(kept)
+
         def logits(self, ids):
             right = ids[:, 0] % 2 if {1, 4} <= self.kept else np.zeros(len(ids), dtype=int)
             return np.eye(2, dtype=np.float32)[right]
 
     ids = np.arange(60).reshape(60, 1)
-    found = edge_by_edge(
-        range(6), lambda kept: Edges(kept), ids, ids[:, 0] % 2, np.array([0, 1]), 0, lambda text: None
-    )
+    examples = Examples(ids, ids[:, 0] % 2, np.array([0, 1]))
+    found = edge_by_edge(Edges(frozenset(range(6))), examples, 0, lambda text: None)
     assert (found.what, found.own_parts, found.own_share, found.chance) == ("edges", 2, 1.0, 0.5)
     assert found.share < 0.7
-    monkeypatch.setattr(control, "MOST_PARTS", 5)
-    assert edge_by_edge(range(6), Edges, ids, ids[:, 0] % 2, np.array([0, 1]), 0, lambda text: None) is None
+    monkeypatch.setattr(random_labels, "MOST_EDGES", 5)
+    assert edge_by_edge(Edges(frozenset(range(6))), examples, 0, lambda text: None) is None
 
 
 def test_show_finds_the_domain_beside_a_mask(folder, brief, capsys):
     assert main(["show", str(folder), "--mask", str(folder / "half.mask.json"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["faithfulness"]
-    model, circuit = read_circuit(folder), load_circuit(folder, folder / "half.mask.json")
+    model, circuit = read_sparse_gpt(folder), load_circuit(folder, folder / "half.mask.json")
     number = {w: i for i, w in enumerate(model.vocabulary)}
     words = np.stack(np.meshgrid(*[range(3)] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
     ids = np.concatenate([np.full((81, 1), number["t3"]), words], axis=1)
@@ -243,7 +252,7 @@ def test_whose_domain(where, mask, found):
 
 
 def test_a_domain_of_other_words_or_a_whole_claim_is_not_its_own(folder):
-    words = read_circuit(folder).vocabulary
+    words = read_sparse_gpt(folder).vocabulary
     assert own_task(str(folder), None, words).name == "half"
     (folder / "claim.toml").write_text('network = "n.onnx"\nprogram = "p.py:f"\n' + DOMAIN)
     (folder / "other.toml").write_text(DOMAIN.replace("t2", "x"))

@@ -13,18 +13,19 @@ import pytest
 import torch
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.circuits.circuit import load_circuit
-from relucid.models.circuits.formats.circuit_sparsity import SparseGpt
-from relucid.models.circuits.formats.gpt import forward
+from relucid.models.circuits.load import load_circuit
 from relucid.models.circuits.pruning import gates, node_masks
-from relucid.models.circuits.pruning.edges import edges, ends
-from relucid.models.circuits.pruning.node_masks import PruningJob, Settings
-from relucid.models.circuits.pruning.stage import Stage, read_stage
-from relucid.models.circuits.pruning.train import Recipe
-from relucid.models.circuits.tasks.registry import get_task
+from relucid.models.circuits.pruning.node_masks import PruningJob
+from relucid.models.circuits.pruning.settings import PruningSettings
+from relucid.models.circuits.pruning.stage import PruningStage, read_stage
+from relucid.models.circuits.sparse_gpt.edges import edges, ends
+from relucid.models.circuits.sparse_gpt.forward import forward
+from relucid.models.circuits.sparse_gpt.model import SparseGpt
+from relucid.models.circuits.training.recipe import TrainingRecipe
+from relucid.models.circuits.training.registry import get_task
 from relucid.pipeline.training import train_task
 
-QUICK = Settings(steps=40, batch=32, bisections=3, sweeps=2)
+QUICK = PruningSettings(steps=40, batch=32, bisections=3, sweeps=2)
 TASK = get_task("for_while")
 
 
@@ -32,7 +33,9 @@ TASK = get_task("for_while")
 def folder(tmp_path_factory):
     """A small model that is right on every input of for_while."""
     out = tmp_path_factory.mktemp("trained") / "m"
-    trained = train_task("for_while", out, Recipe(steps=120, batch=32, layers=1, width=8, density=0.3))
+    trained = train_task(
+        "for_while", out, TrainingRecipe(steps=120, batch=32, layers=1, width=8, density=0.3)
+    )
     assert trained.right == trained.inputs == 2048 and trained.seed == 0
     return out
 
@@ -43,8 +46,7 @@ def model(folder):
 
 
 def job(model, settings=QUICK, start=None):
-    ids, right = TASK.examples
-    return PruningJob(model, ids, right, TASK.columns, settings, start)
+    return PruningJob(model, TASK.examples, settings, start)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +56,8 @@ def pruning(model):
 
 def told(circuit):
     """Margins and losses by hand."""
-    ids, right = TASK.examples
-    logits = circuit.logits(ids).astype(np.float64)[:, TASK.columns]
+    ids, right = TASK.examples.ids, TASK.examples.right
+    logits = circuit.logits(ids).astype(np.float64)[:, TASK.examples.columns]
     lead = logits[np.arange(len(ids)), right] - logits[np.arange(len(ids)), 1 - right]
     return lead.min(), np.log1p(np.exp(-lead)).mean()
 
@@ -120,7 +122,7 @@ def mean_of(model, layer, location):
         forward(
             model.config,
             model.weights,
-            torch.from_numpy(TASK.examples[0]),
+            torch.from_numpy(TASK.examples.ids),
             lambda i, where, x: seen.setdefault((i, where), x),
         )
     return seen[layer, location].double().mean(dim=(0, 1)).numpy()
@@ -156,7 +158,7 @@ def test_closed_gates_have_the_mean_in_training_and_open_ones_pass(model, monkey
         return forward(config, weights, ids, at, last_only)
 
     monkeypatch.setattr(gates, "forward", spied)
-    list(replace(asked._gates, within=within).train(1.0, asked.right, 1))
+    list(replace(asked._gates, within=within).train(1.0, asked.examples.right, 1))
     for place, values in seen[0].items():
         assert np.allclose(values, np.where(within[place], 7.0, asked.means[place]))
 
@@ -172,7 +174,7 @@ def test_gates_step_forwards_and_have_a_sigmoids_slope_backwards():
 
 def test_more_expensive_gates_are_fewer(model):
     asked = job(model)
-    ends_with = [list(asked._gates.train(k, asked.right, 60))[-1][1] for k in (0.01, 3.0, 300.0)]
+    ends_with = [list(asked._gates.train(k, asked.examples.right, 60))[-1][1] for k in (0.01, 3.0, 300.0)]
     assert sorted((sum(int(k.sum()) for k in kept.values()) for kept in ends_with), reverse=True) == [
         sum(int(k.sum()) for k in kept.values()) for kept in ends_with
     ]
@@ -188,7 +190,7 @@ def test_bisection_closes_in_on_the_largest_k_that_does(model, monkeypatch):
         fewer = {p: m & (np.arange(len(m)) < 4) for p, m in self.within.items()}
         yield steps, fewer if k < 2 else {p: np.zeros_like(m) for p, m in fewer.items()}
 
-    monkeypatch.setattr(gates.Gates, "train", train)
+    monkeypatch.setattr(gates.NodeGates, "train", train)
     monkeypatch.setattr(PruningJob, "good", lambda self, stage: stage.k < 2)
     while asked._another_round():
         asked.stage = asked._bisect(lambda text: None)
@@ -261,7 +263,7 @@ def test_the_digest_is_of_everything_that_decides(model, pruning):
         job(replace(model, weights_sha256="x")),
     ]
     flipped = job(model)
-    flipped.right = 1 - flipped.right
+    flipped.examples = replace(flipped.examples, right=1 - flipped.examples.right)
     assert len({o.digest for o in (asked, flipped, *others)}) == 5 and asked.digest == job(model).digest
 
 
@@ -288,7 +290,7 @@ def test_an_interrupted_command_leaves_only_what_it_goes_on_from(folder, tmp_pat
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert run_prune(folder, whole) == 0
     assert [p.name for p in whole.iterdir()] == ["c.json"]
-    train, steps = gates.Gates.train, 0
+    train, steps = gates.NodeGates.train, 0
 
     def interrupted(self, k, right, count):
         nonlocal steps
@@ -298,7 +300,7 @@ def test_an_interrupted_command_leaves_only_what_it_goes_on_from(folder, tmp_pat
                 raise KeyboardInterrupt
             yield answer
 
-    monkeypatch.setattr(gates.Gates, "train", interrupted)
+    monkeypatch.setattr(gates.NodeGates, "train", interrupted)
     assert run_prune(folder, stopped) == 130
     assert [p.name for p in stopped.iterdir()] == ["c.json.stopped"]
     capsys.readouterr()
@@ -409,13 +411,13 @@ def test_what_cannot_be_pruned_is_one_line(folder, arguments, says, tmp_path, ca
         ),
         (
             ("length = 6", 'length = [5, 6]\npad = "<pad>"'),
-            "[domain] length: words of several lengths cannot be pruned or trained on; take one",
+            "[domain] length: sequences of several lengths cannot be pruned or trained on; take one",
         ),
         (
             ('"x"', '"z"'),
-            "[domain] tokens: 'z' is not in the vocabulary of m; its words are '<bos>', 'for', 'while', 'x', 'y', '<next>', 'in', ':'",
+            "[domain] tokens: 'z' is not in the vocabulary of m; its tokens are '<bos>', 'for', 'while', 'x', 'y', '<next>', 'in', ':'",
         ),
-        (('"in"', '"on"'), "[decision] labels: 'on' is not in the vocabulary of m; its words are"),
+        (('"in"', '"on"'), "[decision] labels: 'on' is not in the vocabulary of m; its tokens are"),
         (("[domain]", "[domian]"), "task.toml: "),
     ],
 )
@@ -472,4 +474,4 @@ def test_edges_are_judged_on_the_whole_domain(model):
         assert asked.good(stage) == (lead >= asked.margin and loss <= QUICK.target_loss)
         answers.append(asked.good(stage))
     assert 0 < sum(answers) < 40 and len(asked._hard)
-    assert isinstance(asked.first, Stage) and isinstance(model, SparseGpt)
+    assert isinstance(asked.first, PruningStage) and isinstance(model, SparseGpt)

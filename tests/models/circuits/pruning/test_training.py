@@ -13,24 +13,21 @@ import pytest
 import torch
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.circuits.circuit import load_circuit, shipped
-from relucid.models.circuits.pruning import train
-from relucid.models.circuits.pruning.node_masks import PruningJob, Settings
-from relucid.models.circuits.pruning.prune import margins
-from relucid.models.circuits.pruning.train import (
-    DENSE,
-    TABLES,
-    Recipe,
-    Trainer,
-    density_at,
-    keep_largest,
-    run,
-)
-from relucid.models.circuits.tasks.registry import NAMES, get_task
+from relucid.models.circuits.examples import Examples
+from relucid.models.circuits.load import load_circuit
+from relucid.models.circuits.pruning.judge import margins
+from relucid.models.circuits.pruning.node_masks import PruningJob
+from relucid.models.circuits.pruning.settings import PruningSettings
+from relucid.models.circuits.training import trainer as train
+from relucid.models.circuits.training.recipe import TrainingRecipe
+from relucid.models.circuits.training.registry import NAMES, get_task
+from relucid.models.circuits.training.sparse import DENSE, TABLES, density_at, keep_largest
+from relucid.models.circuits.training.trainer import Trainer, run
+from relucid.models.zoo.shipped import shipped
 from relucid.pipeline.training import train_task
 
 QUOTES = str(shipped()["quote_closing"].domain)
-SMALL = Recipe(steps=12, batch=8, layers=1, width=8)
+SMALL = TrainingRecipe(steps=12, batch=8, layers=1, width=8)
 
 
 def trained(recipe, task="for_while"):
@@ -45,7 +42,7 @@ def same(a, b):
 
 def test_the_seed_decides():
     assert same(trained(SMALL), trained(SMALL))
-    assert not same(trained(SMALL), trained(Recipe(steps=12, batch=8, layers=1, width=8, seed=1)))
+    assert not same(trained(SMALL), trained(TrainingRecipe(steps=12, batch=8, layers=1, width=8, seed=1)))
 
 
 def test_a_stopped_training_goes_on_bit_for_bit():
@@ -112,7 +109,7 @@ def test_an_interrupt_waits_for_the_end_of_the_step(tmp_path, monkeypatch):
 
 def test_a_killed_command_goes_on(tmp_path):
     """SIGKILL in the middle; the second run gives the same weights as one that was never stopped."""
-    code = "import sys; from relucid.models.circuits.pruning import train; train.EVERY = -1.0\n"
+    code = "import sys; from relucid.models.circuits.training import trainer; trainer.EVERY = -1.0\n"
     code += "from relucid.cli.main import main; sys.exit(main(sys.argv[1:]))"
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     arguments = [
@@ -280,7 +277,7 @@ def test_only_the_largest_weights_stay_and_four_per_neuron():
         (["prune", "nowhere", "for_while"], "nowhere: there is no such folder and no such shipped circuit"),
         (
             ["prune", "quotes_and_brackets", "for_while"],
-            "[decision] labels: 'in' is not in the vocabulary of quotes_and_brackets; its words are",
+            "[decision] labels: 'in' is not in the vocabulary of quotes_and_brackets; its tokens are",
         ),
         (
             ["prune", "quotes_and_brackets", QUOTES],
@@ -325,15 +322,14 @@ def test_train_prune_and_cut_edges_on_a_tiny_task(tmp_path, capsys):
         "vocab.json",
     ]
     model, task = load_circuit(out), get_task("var_swap")
-    ids, _ = task.examples
-    right = model.logits(ids)[:, task.columns].argmax(axis=1)
-    result = PruningJob(
-        model, ids, right, task.columns, Settings(steps=20, batch=16, bisections=2, sweeps=2, target_loss=2.0)
-    ).run()
+    ids, columns = task.examples.ids, task.examples.columns
+    examples = Examples(ids, model.logits(ids)[:, columns].argmax(axis=1), columns)
+    settings = PruningSettings(steps=20, batch=16, bisections=2, sweeps=2, target_loss=2.0)
+    result = PruningJob(model, examples, settings).run()
     result.mask.write(tmp_path / "m.mask.json")
     circuit = load_circuit(out, tmp_path / "m.mask.json")
     assert circuit.mask.cut == result.mask.cut and len(result.mask.cut) > 0
-    assert margins(circuit, ids, right, task.columns).min() > 0, "decisions stay"
+    assert margins(circuit, examples).min() > 0, "decisions stay"
     summary = circuit.summary()
     assert summary.edges_kept < summary.edges_total and summary.nodes_kept <= summary.nodes_total
     for layer, matrix, row, column in circuit.mask.cut:

@@ -1,8 +1,8 @@
-"""The weight-sparse GPT's forward pass, as OpenAI's circuit_sparsity release computes it, over a plain state dict.
+"""The forward pass of a weight-sparse GPT over a plain state dict, as OpenAI's circuit_sparsity release computes it.
 
-Second step of running a circuit (config -> checkpoint -> gpt).  One function, differentiable, with one hook: `at`
-sees every node location of DESIGN's circuits right after its activation sparsity, and may replace the values.
-Pruning, mean ablation and recording activations are all such hooks; without one this is the full model.
+After `config.py` and `checkpoint.py`.  One differentiable function with one hook, which sees the activations at every
+node location right after their sparsity and may replace them.  Pruning, mean ablation and recording activations are
+such hooks; without one the whole model runs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Hook = Callable[[int, str, "Tensor"], "Tensor"]
 
 
 def node_widths(config: GptConfig) -> dict[str, int]:
-    """How many nodes each location has, per layer."""
+    """Return how many nodes each location of a layer has."""
     heads, model, read = config.d_heads, config.d_model, config.d_model_in
     return dict(
         zip(NODE_LOCATIONS, (read, heads, heads, heads, model, read, config.d_mlp, model), strict=True)
@@ -35,9 +35,17 @@ def forward(
     at: Hook | None = None,
     last_only: bool = False,
 ) -> Tensor:
-    """Logits (batch, positions, vocab) for token ids (batch, positions); with `last_only`, of the last position alone.
+    """Run the model.
 
-    `last_only` skips what the last position's logits do not need: earlier positions of the last layer matter only as keys and values.
+    Args:
+        config: the model's configuration.
+        weights: its tensors by name.
+        ids: token ids (batch, positions).
+        at: called as `at(layer, location, activations)` at every node location; its answer replaces the activations.
+        last_only: compute the last position alone.  In the last layer, earlier positions then only give keys and
+            values.
+
+    Returns: logits (batch, positions or 1, vocabulary).
     """
     import torch
     import torch.nn.functional as F
@@ -68,7 +76,7 @@ def forward(
     future = torch.ones(positions, positions, dtype=torch.bool, device=ids.device).triu(1)
 
     def read(norm_name: str, position_norm: str, x: Tensor) -> Tensor:
-        """What a sublayer reads: the normalised residual stream, and the normalised position embedding where it is concatenated."""
+        """Normalise what a sublayer reads: the residual stream, and the position embedding if it is concatenated."""
         x = norm(norm_name, x)
         if config.d_pos_emb is None:
             return x
@@ -90,16 +98,16 @@ def forward(
         value = split_heads(sparse(i, "attn_v", value))
         scores = (query @ key.transpose(-2, -1)) * (1.0 / math.sqrt(config.d_head))
         scores = scores.masked_fill(future, -math.inf)
-        if config.sink:  # one more slot to look at, with a learnt logit and value zero
+        if config.sink:  # one more slot to attend to, with a learnt logit and value zero
             sink = (
                 weights[name + "attn.attn_imp.sink_logit"]
                 .view(1, -1, 1, 1)
                 .expand(batch, config.n_head, scores.shape[2], 1)
             )
-            looks = torch.softmax(torch.cat([sink, scores], dim=-1), dim=-1)[..., 1:]
+            attention = torch.softmax(torch.cat([sink, scores], dim=-1), dim=-1)[..., 1:]
         else:
-            looks = torch.softmax(scores, dim=-1)
-        mixed = (looks @ value).transpose(1, 2).reshape(batch, -1, config.d_heads)
+            attention = torch.softmax(scores, dim=-1)
+        mixed = (attention @ value).transpose(1, 2).reshape(batch, -1, config.d_heads)
         x = residual(x + sparse(i, "attn_out", linear(name + "attn.c_proj", mixed)))
         x = sparse(i, "resid_post_attn", x)
         hidden = activation(
@@ -109,7 +117,7 @@ def forward(
         x = sparse(i, "resid_post_mlp", x)
 
     tokens = ids
-    if last_only:  # also where there is no layer that did it
+    if last_only:  # also if there is no layer, which would have done it
         x, tokens = x[:, -1:], ids[:, -1:]
     logits = F.linear(norm("transformer.ln_f", x), weights["lm_head.weight"]) + weights["final_logits_bias"]
     return logits + F.embedding(tokens, weights["bigram_table"]) if config.enable_bigram_table else logits

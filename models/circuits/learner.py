@@ -1,8 +1,9 @@
-"""The layered automaton of a circuit's labels, learnt by asking: for domains that are too large to label.
+"""Learn the layered automaton of a circuit's labels by asking: for domains that are too large to label.
 
-After `executed.py`; `surrogates/fit.py` builds networks from it.  Position by position: the prefixes that lead on from the states so
-far are the same state if they get the same labels with every continuation that is tried.  Continuations are random at first; where
-the automaton turns out to be wrong on a word, all tails of that word join them.  No more than a guess that fits what was executed.
+After `executed.py`; `surrogates/fit.py` builds networks from the automaton.  It is learnt position by position: prefixes
+that lead on from the states so far are the same state if they get the same labels with every continuation that is tried.
+Continuations are random at first.  If the automaton is wrong on a word, all tails of that word join them.  The result is a
+guess that fits what was executed, and no more than that.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ Ask = Callable[[np.ndarray], np.ndarray]
 
 
 class LayeredLearner:
-    """`learn(known)` gives an automaton with the label of every word of `known()`, or None where that takes too much.
+    """Learns a layered automaton from a circuit's answers.
 
-    The domain's `language` has to be deterministic; states are told apart within one state of the domain only.
+    Args:
+        language: the domain.  Prefixes are compared only if they lead to the same state of it.
+        ask: gives the circuit's label indices for padded words.
+        seed: of the random continuations.
     """
 
     def __init__(self, language: Automaton, ask: Ask, seed: int) -> None:
@@ -40,17 +44,22 @@ class LayeredLearner:
             for source, symbol, target in layer:
                 edges.setdefault(source, []).append((symbol, target))
             self._outgoing.append(edges)
-        self._words: list[np.ndarray] = []  # got wrong once: their tails are tried everywhere
+        self._words: list[np.ndarray] = []  # on which it was wrong once: their tails are tried everywhere
         self._random: dict[tuple[int, int], np.ndarray] = {}
 
     def learn(self, known: Callable[[], Labelled]) -> Layered | None:
+        """Return an automaton that gives the label of every word of `known()`.
+
+        Returns: the automaton; None if it would take too many states, questions or corrections, or if the language is
+            not deterministic.
+        """
         if not self.language.deterministic:
             return None
         for _ in range(CORRECTIONS):
             layered = self._pass()
             if layered is None:
                 return None
-            so_far = known()  # what was asked on the way counts, too
+            so_far = known()  # includes what was asked on the way
             wrong = np.flatnonzero(layered.labels(so_far.words) != so_far.labels)
             if not len(wrong):
                 return layered
@@ -58,9 +67,9 @@ class LayeredLearner:
         return None
 
     def _pass(self) -> Layered | None:
-        states: list[tuple[int, np.ndarray]] = [
-            (0, np.zeros(0, dtype=np.int16))
-        ]  # the domain's state, and a word that leads there
+        """Learn all positions once, with the continuations so far; None if it takes too much."""
+        # the domain's state, and a prefix that leads there
+        states: list[tuple[int, np.ndarray]] = [(0, np.zeros(0, dtype=np.int16))]
         tables, asked = [], 0
         for t in range(self.language.length):
             table = np.full((len(states), self.language.symbol_count), -1, dtype=np.int64)
@@ -95,7 +104,7 @@ class LayeredLearner:
         return minimised(Layered(tuple(tables), finals))
 
     def _tails(self, t: int, state: int) -> np.ndarray:
-        """Continuations from a state of the domain, (count, length - t)."""
+        """Return the continuations to try from a state of the domain, (count, length - t)."""
         if t == self.language.length:
             return np.zeros((1, 0), dtype=np.int16)
         if (t, state) not in self._random:
@@ -105,6 +114,7 @@ class LayeredLearner:
         return np.unique(np.concatenate([self._random[t, state], *(tail[None] for tail in own)]), axis=0)
 
     def _leads_on(self, t: int, state: int, tail: np.ndarray) -> bool:
+        """Tell whether the domain accepts a continuation from a state."""
         for i, symbol in enumerate(tail):
             following = [target for s, target in self._outgoing[t + i][state] if s == symbol]
             if not following:

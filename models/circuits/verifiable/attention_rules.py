@@ -1,7 +1,7 @@
-"""Frozen attention programs of verifiable-transformers: rules over tokens and positions that stand in for a head's attention.
+"""Attention by rules: comparisons of tokens and positions that stand in for a head's attention.
 
-Data, not code: each rule adds a weight where all its comparisons hold; causal, then each row is divided by its sum, and a row
-of zeros looks at itself.  Only `verifiable_transformer.py` uses it.
+The release calls them "program heads".  They are data, not code: each rule adds its weight wherever all of its
+comparisons hold.  Attention is causal; each row is then divided by its sum, and a row of zeros attends to itself.
 """
 
 from __future__ import annotations
@@ -29,26 +29,27 @@ _FEATURES: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "absolute_distance": lambda qt, kt, qp, kp: abs(qp - kp),
     "token_match": lambda qt, kt, qp, kp: qt == kt,
 }
-_SEE = "a program is rules of comparisons, see docs/reference/circuits.md"
+_SEE = "a program head is rules of comparisons, see docs/reference/circuits.md"
+_LARGEST_VALUE = 2**31  # that a feature is compared with
 
 
 @dataclass(frozen=True)
-class Rule:
-    """`weight` is added where every (feature, operator, value) holds."""
+class AttentionRule:
+    """Add `weight` wherever every condition (feature, operator, value) holds."""
 
     weight: Fraction
     conditions: tuple[tuple[str, str, Any], ...]
 
 
 @dataclass(frozen=True)
-class AttentionProgram:
-    """A head's attention as rules, and the weight that every earlier position has without one."""
+class RuleAttention:
+    """A head's attention as rules; `default_weight` is what every earlier position has to begin with."""
 
-    rules: tuple[Rule, ...]
+    rules: tuple[AttentionRule, ...]
     default_weight: Fraction
 
     def attention(self, ids: np.ndarray) -> np.ndarray:
-        """Float64 (batch, query, key) for ids (batch, positions); rows sum to one."""
+        """Return float64 (batch, query, key) for ids (batch, positions); each row sums to one."""
         length = ids.shape[1]
         places = np.arange(length)
         seen = (ids[:, :, None], ids[:, None, :], places[:, None], places[None, :])
@@ -64,21 +65,31 @@ class AttentionProgram:
         return scores / np.where(totals == 0, 1.0, totals)
 
 
-def read_program(where: str, raw: object) -> AttentionProgram:
-    """One program of the file, or one clear line."""
+def read_rules(where: str, raw: object) -> RuleAttention:
+    """Read the rules of one head.
+
+    Args:
+        where: the head's place in its file, for messages.
+        raw: its JSON value.
+
+    Raises:
+        InputError: the value does not state rules.
+    """
     if not isinstance(raw, dict) or raw.get("dsl_version", 1) != 1 or not isinstance(raw.get("rules"), list):
-        raise InputError(where, "is no attention program of version 1", _SEE)
+        raise InputError(where, "is no program head of version 1", _SEE)
     default = _weight(where, raw.get("default_weight", "0"))
     rules = []
     for rule in raw["rules"]:
         if not isinstance(rule, dict) or not isinstance(rule.get("conditions"), list):
             raise InputError(where, f"{rule!r:.60} is no rule", _SEE)
         rules.append(
-            Rule(_weight(where, rule.get("weight")), tuple(_condition(where, c) for c in rule["conditions"]))
+            AttentionRule(
+                _weight(where, rule.get("weight")), tuple(_condition(where, c) for c in rule["conditions"])
+            )
         )
     if not rules and not default:
         raise InputError(where, "has neither a rule nor a default weight", _SEE)
-    return AttentionProgram(tuple(rules), default)
+    return RuleAttention(tuple(rules), default)
 
 
 def _weight(where: str, raw: object) -> Fraction:
@@ -105,7 +116,7 @@ def _condition(where: str, raw: object) -> tuple[str, str, Any]:
         raise InputError(where, f"{compare!r:.60} is no operator", f"operators are {', '.join(_OPERATORS)}")
     values = value if compare == "in" and isinstance(value, list) else [value]
     if (compare == "in") != isinstance(value, list) or any(
-        not isinstance(v, int) or abs(v) > 2**31 for v in values
+        not isinstance(v, int) or abs(v) > _LARGEST_VALUE for v in values
     ):
         raise InputError(
             where,

@@ -1,0 +1,1 @@
+"""Train a weight-sparse transformer on one task, at a size for one CPU core."""
