@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from relucid.cli.main import main
 from relucid.common.errors import InputError
-from relucid.models.circuits.attribution.graph import read_attribution_graph
+from relucid.models.circuits.attribution.read import read_attribution_graph
 from relucid.models.circuits.load import load_circuit
 from relucid.models.circuits.picture.drawing import draw
 from relucid.models.circuits.picture.graph import CircuitGraph, GraphEdge, GraphNode
@@ -232,15 +232,15 @@ def test_it_is_never_a_circuit(path, tmp_path, capsys):
             {"nodes": [node("x", "1", 3, FEATURE)], "links": []},
             "node 'x' is over token 3 of a prompt of 3; list every token",
         ),
-        ({"nodes": [node("x", "1", 0, FEATURE, clerp=[1])]}, "node 'x' has clerp [1]; it is a text"),
+        ({"nodes": [node("x", "1", 0, FEATURE, clerp=[1])]}, "node 'x' has clerp [1]; it is a string"),
         (
             {"nodes": [node("x", "1", 0, "logit", token_prob=7)]},
             "node 'x' has token_prob 7; it is a number from 0 to 1",
         ),
-        ({"metadata": {"slug": ["x"]}}, "slug is ['x']; it is a text"),
+        ({"metadata": {"slug": ["x"]}}, "slug is ['x']; it is a string"),
         (
             {"metadata": {"prompt": "\ud800"}},
-            "a text is no valid Unicode (a lone surrogate); write the character itself",
+            "a string is no valid Unicode (a lone surrogate); write the character itself",
         ),
         ({"nodes": [node("x", "1", 0, FEATURE, clerp="\udfff")], "links": []}, "no valid Unicode"),
         ({"metadata": {"prompt_tokens": "abc"}}, "prompt_tokens is not a list of at most 20,000 strings"),
@@ -249,7 +249,7 @@ def test_it_is_never_a_circuit(path, tmp_path, capsys):
             "100,001 nodes are over 100,000; prune the graph with lower thresholds first",
         ),
         ({"metadata": []}, None),
-        ({"metadata": [1]}, "metadata and qParams are objects"),
+        ({"metadata": [1]}, "metadata or qParams is not an object"),
     ],
 )
 def test_graphs_that_do_not_fit(change, says, path):
