@@ -15,9 +15,9 @@ from ..common.errors import InputError
 from ..common.files import decoded, read_file
 from ..common.text import parsed_json
 from ..models.circuits.circuit import CircuitSummary
+from ..models.circuits.picture.graph import CircuitGraph, read_graph
 from ..models.claims.claim_file import load_word_claim
 from ..models.claims.word_claim import WordClaim
-from ..models.circuits.picture.graph import CircuitGraph, read_graph
 from ..pipeline.histogram import Histogram, read_histogram
 
 RESULT, CLAIM = "result.json", "claim.toml"

@@ -15,9 +15,9 @@ from known_claims import CORPUS
 from relucid.cli.main import main
 from relucid.common.errors import InputError
 from relucid.common.text import decimal
-from relucid.models.claims.decision import Decision
 from relucid.models.circuits.sparse_gpt.config import read_config
 from relucid.models.circuits.vocabulary import read_vocabulary
+from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import MAX_TOKENS, Domain
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from relucid.benchmarks.vnncomp import instances
 from relucid.cli.main import main
-from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.circuits.json_file import read_json
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.vnnlib import load_text, load_vnnlib
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx

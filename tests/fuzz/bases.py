@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 from known_claims import CORPUS, HERE
-from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.circuits.sparse_gpt.config import read_config
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.network.network import Network, feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers.proof.export.solver_proofs import section_pieces

@@ -10,9 +10,9 @@ import pytest
 import relucid
 from known_claims import SHARED
 from relucid.cli.main import main
+from relucid.models.circuits.circuit import CircuitSummary
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.decision import Decision
-from relucid.models.circuits.circuit import CircuitSummary
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.task import Task
 from relucid.models.claims.word_claim import WordClaim

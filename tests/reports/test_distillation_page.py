@@ -17,8 +17,8 @@ from relucid.cli.main import main
 from relucid.common.errors import InputError
 from relucid.common.text import number, visible
 from relucid.models.circuits.circuit import CircuitSummary
-from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.circuits.picture.graph import CircuitGraph, GraphEdge, GraphNode
+from relucid.models.claims.claim_file import load_word_claim
 from relucid.pipeline import distillation
 from relucid.reports import proof_shape
 from relucid.reports.distillation_page import Examined, distillation_page, examined

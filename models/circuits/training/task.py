@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from ...claims.decision import Decision
-from ...claims.task import Task
 from ...claims.domain import Domain
+from ...claims.task import Task
 from ...program.program import Program
 from ..examples import Examples, domain_ids
 

@@ -128,7 +128,9 @@ def train(data: tuple[NamedExamples, ...], seed: int) -> dict[str, torch.Tensor]
         picks = [torch.randint(len(known), (BATCH // len(pools),), generator=generator) for known, _ in pools]
         batch = torch.cat([pool[pick] for (pool, _), pick in zip(pools, picks, strict=True)])
         targets = torch.cat([pool[pick] for (_, pool), pick in zip(pools, picks, strict=True)])
-        loss = torch.nn.functional.cross_entropy(forward(CONFIG, weights, batch, last_only=True)[:, 0], targets)
+        loss = torch.nn.functional.cross_entropy(
+            forward(CONFIG, weights, batch, last_only=True)[:, 0], targets
+        )
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)

@@ -1,4 +1,4 @@
-"""A torch file with code in it is a program: nothing of it is loaded, on any command, unless --run-code says so; and weights are read without code."""
+"""A torch file with code in it contains code: nothing of it is loaded, on any command, unless --run-code says so; and weights are read without code."""
 
 import ast
 import io
@@ -175,7 +175,7 @@ def test_nothing_is_loaded_without_the_word(name, climbs, folder, monkeypatch, c
         path = folder / f"m{suffix}"
         path.write_bytes(data)
         with pytest.raises(
-            InputError, match=r"is a program \(TorchScript\), and nothing of it was loaded; --run-code"
+            InputError, match=r"contains code \(TorchScript\), and nothing of it was loaded; --run-code"
         ):
             load_circuit(path)
         with pytest.raises(InputError, match="contains code"):
@@ -185,7 +185,7 @@ def test_nothing_is_loaded_without_the_word(name, climbs, folder, monkeypatch, c
     for command in commands(str(folder / "m.pt"), folder):
         assert main(command) == 2, command
         said = capsys.readouterr()
-        assert said.out == "" and said.err.count("\n") == 1 and "m.pt: is a program" in said.err
+        assert said.out == "" and said.err.count("\n") == 1 and "m.pt: contains code" in said.err
     assert not target.exists() and not (folder / "out").exists()
 
 
@@ -202,7 +202,7 @@ def test_a_model_to_compare_with_needs_the_word_too(climbs, folder, capsys):
         "--compare",
         str(path),
     ]
-    assert main(command) == 2 and "m.pt: is a program" in capsys.readouterr().err and not climbs[1].exists()
+    assert main(command) == 2 and "m.pt: contains code" in capsys.readouterr().err and not climbs[1].exists()
     assert (
         main([*command, "--run-code"]) == 2
         and "m.pt: is not a whole model" in capsys.readouterr().err

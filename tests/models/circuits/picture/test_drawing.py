@@ -13,10 +13,10 @@ from relucid.models.circuits.picture import drawing, layout
 from relucid.models.circuits.picture.drawing import draw, svg_text
 from relucid.models.circuits.picture.graph import EMBEDS, VOTES, CircuitGraph, GraphEdge, GraphNode
 from relucid.models.circuits.picture.layout import arrange
-from relucid.models.claims.task import load_task
 from relucid.models.circuits.sparse_gpt import graph as gpt_graph
 from relucid.models.circuits.sparse_gpt.edges import edges
 from relucid.models.circuits.verifiable.model import TransformerSizes, VerifiableTransformer
+from relucid.models.claims.task import load_task
 from relucid.reports.shown import circuit_graph
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -16,11 +16,11 @@ from relucid.models.circuits.own_task import own_task
 from relucid.models.circuits.pruning import random_labels
 from relucid.models.circuits.pruning.control import Control, percent, reported
 from relucid.models.circuits.pruning.faithfulness import faithfulness
-from relucid.models.claims.task import load_task
 from relucid.models.circuits.pruning.random_labels import control_of, edge_by_edge
 from relucid.models.circuits.sparse_gpt.forward import node_widths
 from relucid.models.circuits.sparse_gpt.mask import NodeMask
 from relucid.models.circuits.sparse_gpt.model import read_sparse_gpt
+from relucid.models.claims.task import load_task
 from relucid.models.zoo.shipped import shipped
 
 DOMAIN = (
