@@ -34,12 +34,13 @@ from .results import (
     result_of,
     table,
 )
-from .score import Summary, summarise, summary_json
+from .score import Summary, summarise
 from .suite import Case, Column, cases, claim_paths, columns
+from .summary_json import summary_json
 from .tokens import Seeds, matches
 from .watch import Task, Watch
 
-SUMMARY, PLOTS = "summary.json", ("cactus.svg", "growth.svg")
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ def read_files(suite: str) -> Iterator[Path]:
 
 
 def written_files(out: Path) -> list[Path]:
-    return [out / name for name in (RESULTS, TABLE, SUMMARY, *PLOTS)]
+    return [out / name for name in (RESULTS, TABLE, SUMMARY)]
 
 
 def run(plan: Plan, watch: Watch | None = None) -> Summary:
-    """Make the attempts that are missing, then write results.csv, summary.json and the plots.
+    """Make the attempts that are missing, then write results.csv and summary.json.
 
     An interrupt leaves everything that is finished, reports on it and is raised again.  Raises InputError.
     """
@@ -88,7 +89,7 @@ def run(plan: Plan, watch: Watch | None = None) -> Summary:
     contestants = columns(plan.backends)
     if plan.jobs > 1 and plan.limits.workers is None:  # side by side, they share the cores
         plan = replace(plan, limits=replace(plan.limits, workers=max(1, (os.cpu_count() or 1) // plan.jobs)))
-    check_writable(plan.out, (RESULTS, TABLE, SUMMARY, *PLOTS))
+    check_writable(plan.out, (RESULTS, TABLE, SUMMARY))
     plan.out.mkdir(parents=True, exist_ok=True)
     mend_torn_line(plan.out)
     read(plan.out)  # raises before the work starts
@@ -134,7 +135,7 @@ def _reported(plan: Plan, claims: Sequence[Case]) -> Summary:
 
 
 def report(out: Path, only: str = "") -> Summary:
-    """From the results that are there, the last one of each claim and column; writes the tables and plots anew."""
+    """Summarise the results in a folder, the last one of each claim and column, and write the tables anew."""
     return _written(out, _found(out, read(out), only))
 
 
@@ -152,14 +153,12 @@ def _found(where: Path, results: Sequence[Result], only: str) -> list[Result]:
 
 
 def _written(out: Path, results: list[Result]) -> Summary:
-    from .plots import plots
-
     summary = summarise(results)
     if results:
         files: dict[str, bytes | str] = {SUMMARY: json.dumps(summary_json(summary), indent=1) + "\n"}
         if not any(r.spec for r in results):  # instances have the competition's table under this name
             files[TABLE] = table(results)
-        write_files(out, {**files, **plots(summary)})
+        write_files(out, files)
     return summary
 
 

@@ -16,8 +16,9 @@ from .charts import charts
 from .portfolio import virtual_best
 from .report import wrong_line
 from .results import Result
-from .score import Score, Summary, seconds_text, summary_json
+from .score import Score, Summary, seconds_text
 from .suite import RACE
+from .summary_json import summary_json
 
 FRAME = Path(__file__).with_name("page.html")
 

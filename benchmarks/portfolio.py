@@ -1,22 +1,30 @@
-"""The virtual best solver: what one would have who knew, for each claim, which single backend to ask; and what each brings to it.
+"""The virtual best solver: what a user would have who knew, for each claim, which single backend to ask.
 
-From `score.Summary`.  The race is left out: it is the attempt to be that solver without knowing.
+Computed from a `score.Summary`, and what each backend adds to it (Xu et al., "Evaluating component solver contributions to
+portfolio-based algorithm selectors", SAT 2012).  The race is left out: it is the attempt to be that solver without
+knowing, and is compared with it.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from statistics import median
+from typing import Any
 
+from .score import Summary
 from .suite import RACE
 
-if TYPE_CHECKING:
-    from .score import Summary
+PATIENCE = 0.3  # seconds that the race may lose on the best backend
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """`alone`: claims that only this one solves.  `best`: claims on which it is the fastest.  `par2_without`: the virtual best's PAR-2 without it."""
+    """What one backend adds.
+
+    `best`: claims on which it is the fastest.  `alone`: claims that only it solves.  `par2_without`: the virtual best's
+    PAR-2 if this backend did not exist.
+    """
 
     name: str
     best: int
@@ -26,7 +34,7 @@ class Contribution:
 
 @dataclass(frozen=True)
 class VirtualBest:
-    """Over `claims` claims; PAR-2 as in `score.py`."""
+    """The virtual best over `claims` claims; PAR-2 as in `score.py`, in seconds."""
 
     claims: int
     solved: int
@@ -35,6 +43,7 @@ class VirtualBest:
 
 
 def virtual_best(summary: Summary) -> VirtualBest:
+    """Compute the virtual best of all columns but the race; contributions come with the most valuable first."""
     names = [name for name in summary.names if name != RACE]
     claims = list(dict.fromkeys(r.claim for r in summary.results))
     limit = {claim: 0.0 for claim in claims}
@@ -56,3 +65,26 @@ def virtual_best(summary: Summary) -> VirtualBest:
     return VirtualBest(
         len(claims), len(best), par2(), tuple(sorted(found, key=lambda c: (-c.par2_without, c.name)))
     )
+
+
+def race_against_the_best(summary: Summary) -> dict[str, Any] | None:
+    """Compare the race with the fastest backend of each claim.  Returns None where there is no such pair."""
+    times: dict[str, dict[str, float]] = defaultdict(dict)
+    for r in summary.results:
+        if summary.solved(r):
+            times[r.claim][r.backend] = r.seconds
+    pairs = []
+    for by in times.values():
+        others = [seconds for name, seconds in by.items() if name != RACE]
+        if RACE in by and others:
+            pairs.append((by[RACE], min(others)))
+    if not pairs:
+        return None
+    return {
+        "claims": len(pairs),
+        "median_ratio": round(median((race - PATIENCE) / max(best, 1e-3) for race, best in pairs), 3),
+        "within_1.3_times_and_0.3_seconds": sum(race <= 1.3 * best + PATIENCE for race, best in pairs),
+        "solved_by_others_only": sum(
+            RACE not in by for by in times.values() if by and any(n != RACE for n in by)
+        ),
+    }

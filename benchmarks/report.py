@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..common.text import visible
-from .plots import HOW_TO_INSTALL, available
-from .portfolio import virtual_best
+from .portfolio import race_against_the_best, virtual_best
 from .results import Result
-from .score import Score, Summary, Wrong, exponent, growth, race_against_the_best, seconds_text
+from .score import Score, Summary, Wrong, exponent, growth, seconds_text
 from .suite import RACE
 
 if TYPE_CHECKING:
@@ -40,12 +39,10 @@ def print_report(summary: Summary, out: Path | None, html: Path | None = None, q
     screen.print(_grouped(summary, "solved by family (PAR-2)", summary.by_family()))
     for line in _remarks(summary):
         screen.print(line, soft_wrap=True, markup=False)
-    if not available():
-        screen.print(HOW_TO_INSTALL, soft_wrap=True, markup=False)
     if html is not None:
         screen.print(f"the report is {visible(str(html))}", soft_wrap=True, markup=False)
     if out is not None:
-        screen.print(f"results, summary and plots are in {visible(str(out))}", soft_wrap=True, markup=False)
+        screen.print(f"results and summary are in {visible(str(out))}", soft_wrap=True, markup=False)
 
 
 def _screen() -> Console:

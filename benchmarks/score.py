@@ -1,8 +1,9 @@
 """Numbers from results: who solved how much, PAR-2, medians, contradictions, growth with length.
 
-PAR-2 is the mean over the claims of the seconds of a solved claim, and twice the time limit for any other.  In medians a claim that
-is not solved counts as the time limit.  A proof that a replayed counterexample of another contestant contradicts is wrong, and not
-solved.
+`bench.py` makes results, `report.py` and `page.py` show these numbers.  PAR-2 (the SAT competitions' score) is the mean
+over all claims of the seconds of a solved claim, and of twice the time limit for any other.  In medians a claim that is
+not solved counts as the time limit.  A proof that a replayed counterexample of another contestant contradicts is wrong,
+and not solved.
 """
 
 from __future__ import annotations
@@ -10,17 +11,13 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
 
-from .portfolio import VirtualBest, virtual_best
 from .results import Result
-from .suite import RACE
 
 BOXES = "boxes"  # the domains of instances, which have no size
 SIZES = ((10**6, "up to 10^6"), (10**15, "to 10^15"), (10**24, "to 10^24"), (None, "beyond 10^24"))
-PATIENCE = 0.3  # seconds that the race may lose on the best one
 
 
 @dataclass(frozen=True)
@@ -180,90 +177,6 @@ def exponent(points: Sequence[tuple[int, float]]) -> float:
     )
 
 
-def race_against_the_best(summary: Summary) -> dict[str, Any] | None:
-    """How the race does beside the best single contestant of each claim; None without either."""
-    times: dict[str, dict[str, float]] = defaultdict(dict)
-    for r in summary.results:
-        if summary.solved(r):
-            times[r.claim][r.backend] = r.seconds
-    pairs = []
-    for by in times.values():
-        others = [seconds for name, seconds in by.items() if name != RACE]
-        if RACE in by and others:
-            pairs.append((by[RACE], min(others)))
-    if not pairs:
-        return None
-    return {
-        "claims": len(pairs),
-        "median_ratio": round(median((race - PATIENCE) / max(best, 1e-3) for race, best in pairs), 3),
-        "within_1.3_times_and_0.3_seconds": sum(race <= 1.3 * best + PATIENCE for race, best in pairs),
-        "solved_by_others_only": sum(
-            RACE not in by for by in times.values() if by and any(n != RACE for n in by)
-        ),
-    }
-
-
 def seconds_text(value: float) -> str:
     """As tables show them."""
     return "-" if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
-
-
-def summary_json(summary: Summary) -> dict[str, Any]:
-    """summary.json."""
-    one = {(r.timeout, r.memory, r.workers, r.seed, r.seeds, r.machine, r.relucid) for r in summary.results}
-    keys = ("timeout", "memory", "workers", "seed", "seeds", "machine", "relucid")
-    return {
-        "runs": [dict(zip(keys, run, strict=True)) for run in sorted(one, key=str)],
-        "claims": len({r.claim for r in summary.results}),
-        "wrong": [
-            {
-                "claim": w.claim,
-                "proved": list(w.proved),
-                "refuted": list(w.refuted),
-                "known": w.known,
-                "firm": w.firm,
-            }
-            for w in summary.wrong
-        ],
-        "columns": {name: _column_json(summary, name) for name in summary.names},
-        "race_against_the_best": race_against_the_best(summary),
-        "virtual_best": _virtual_best_json(virtual_best(summary)),
-    }
-
-
-def _virtual_best_json(best: VirtualBest) -> dict[str, Any]:
-    return {**asdict(best), "contributions": [asdict(c) for c in best.contributions]}
-
-
-def _column_json(summary: Summary, name: str) -> dict[str, Any]:
-    first = next(r for r in summary.results if r.backend == name)
-    return {
-        "version": first.version,
-        "missing": summary.missing[name],
-        **_score_json(summary.score(name)),
-        "by_size": {
-            title: _score_json(summary.score(name, rows)) for title, rows in summary.by_size().items()
-        },
-        "by_family": {
-            family: _score_json(summary.score(name, rows)) for family, rows in summary.by_family().items()
-        },
-        "growth": {
-            family: {"exponent": round(exponent(points), 2), "points": [list(p) for p in points]}
-            for family, points in growth(summary, name).items()
-        },
-    }
-
-
-def _score_json(score: Score) -> dict[str, Any]:
-    def number(value: float) -> float | None:
-        return None if math.isnan(value) else round(value, 3)
-
-    return {
-        "claims": score.claims,
-        "solved": score.solved,
-        "proved": score.proved,
-        "refuted": score.refuted,
-        "unsolved": dict(score.unsolved),
-        "par2": number(score.par2),
-        "median": number(score.median),
-    }

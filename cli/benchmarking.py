@@ -229,7 +229,7 @@ def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_js
         write_page(html, summary)
     with writing():
         if as_json:
-            from ..benchmarks.score import summary_json
+            from ..benchmarks.summary_json import summary_json
 
             print_json(summary_json(summary))
         else:

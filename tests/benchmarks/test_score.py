@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from relucid.benchmarks import plots
 from relucid.benchmarks.bench import report
+from relucid.benchmarks.portfolio import race_against_the_best
 from relucid.benchmarks.results import RESULTS, Result, latest, mend_torn_line, read
-from relucid.benchmarks.score import exponent, growth, race_against_the_best, summarise, summary_json
+from relucid.benchmarks.score import exponent, growth, summarise
+from relucid.benchmarks.summary_json import summary_json
 from relucid.cli.main import main
 from relucid.common.errors import InputError
 
@@ -175,23 +176,6 @@ def test_report_prints_wrong_answers_first_and_writes_its_files(
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["columns"]["race"]["unsolved"] == {"wrong": 1}
     assert (tmp_path / "results.csv").read_text().count("\n") == len(LINES) + 2
-    for name in ("cactus.svg", "growth.svg"):
-        assert b"</svg>" in (tmp_path / name).read_bytes()
-
-
-def test_plots_come_out_the_same_each_time(tmp_path: Path) -> None:
-    summary = summarise(results(LINES))
-    assert plots.plots(summary) == plots.plots(summary)
-
-
-def test_without_matplotlib_the_report_says_how_to_install_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
-    write(tmp_path, LINES)
-    assert main(["bench", "--report", str(tmp_path)]) == 0
-    assert "pip install 'relucid[bench]'" in capsys.readouterr().out
-    assert not (tmp_path / "cactus.svg").exists()
 
 
 def test_json_is_the_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
