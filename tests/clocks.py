@@ -1,7 +1,10 @@
-"""What tests use instead of the time of day: deadlines that no machine reaches, clocks that are scripted, and work that is counted.
+"""Deadlines that no machine reaches, clocks that a test moves, and work that is counted.
 
-Tests share their machine with others.  So none may fail because something took long: what ends by itself gets `later()`, what has to end
-by the clock gets a `Ticking` one, which is as late as it was looked at, and "quick" means few calls (`calls`), not few seconds.
+Tests share their machine with others, so no test may fail because something took long.  What ends by itself gets the deadline
+`later()`.  What has to end by the clock gets a `Ticking` clock, which goes on whenever somebody looks at it, or a `Clock`,
+which stands still until its k-th call and then jumps or raises.  "Quick" means few calls (`calls`), not few seconds.
+
+`time.monotonic` is what every engine, backend and the race ask.  The scripted clocks replace it for a while, in this process.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from typing import Any
 from unittest import mock
 
 LONG = 1e6  # seconds; days
+EVERY = 10**9  # calls
+SLICE, FOR_EVER = 1.5, 1e7  # seconds: longer than any turn that an engine gives itself, and than any limit
 
 
 def later() -> float:
@@ -56,3 +61,55 @@ def calls(work: Callable[[], Any]) -> int:
     finally:
         sys.setprofile(before)
     return found
+
+
+class Fired(Exception):
+    """What a clock that raises raises."""
+
+
+class Clock:
+    """Stands still; from call number `fires` on it is `jump` seconds later, or at that call (`jump` None) it raises Fired."""
+
+    def __init__(self, fires: int, jump: float | None) -> None:
+        self.fires, self.jump = fires, jump
+        self.start = time.monotonic()
+        self.calls = 0
+
+    def __call__(self) -> float:
+        self.calls += 1
+        if self.calls < self.fires:
+            return self.start
+        if self.jump is None:
+            if self.calls == self.fires:
+                raise Fired(f"at call {self.calls}")
+            return self.start
+        return self.start + self.jump
+
+    @property
+    def fired(self) -> bool:
+        return self.calls >= self.fires
+
+
+@contextmanager
+def scripted(clock: Clock) -> Iterator[Clock]:
+    """Everybody asks this clock."""
+    with mock.patch.object(time, "monotonic", clock):
+        yield clock
+
+
+def at_every_call(run: Callable[[], object], jump: float | None, most: int = 40) -> Iterator[object]:
+    """What a run comes to if the clock fires at its first call, at its second, and so on until a run ends without; Fired if it raised.
+
+    Beyond `most` calls only every so many are tried, so that the number of runs stays bounded.
+    """
+    k = 1
+    while True:
+        with scripted(Clock(k, jump)) as clock:
+            try:
+                found = run()
+            except Fired as error:
+                found = error
+        yield found
+        if not clock.fired:
+            return
+        k += 1 + k // most

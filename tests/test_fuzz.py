@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from fuzz import boxes, clock, hostile, mutation, networks, programs, proofs, runner, table, words
+from fuzz import boxes, budgets, hostile, mutation, networks, programs, proofs, runner, table, words
 from fuzz.registry import KINDS, kind
 from relucid.verifiers.backends.exhaustive import Enumerate
 from relucid.verifiers.boxes.answer import Answer
@@ -181,12 +181,12 @@ def test_mutations_change_and_stay_in_kind() -> None:
 def test_starved_budgets_are_starved() -> None:
     rng, seen = random.Random(0), set()
     for _ in range(200):
-        given = clock.starved(rng, words.LIMITS, words.AMPLE, words.CALLS)
-        assert clock.is_starved(given, words.AMPLE) and not clock.is_starved(
-            clock.ample(words.AMPLE), words.AMPLE
+        given = budgets.starved(rng, words.LIMITS, words.AMPLE, words.CALLS)
+        assert budgets.is_starved(given, words.AMPLE) and not budgets.is_starved(
+            budgets.ample(words.AMPLE), words.AMPLE
         )
         seen.add((given["seconds"], given["leap"] and given["leap"][1]))
     assert len(seen) == len(words.LIMITS) + 3
-    with clock.kept_by({"seconds": 1.0, "leap": [2, 1e7]}):
+    with budgets.kept_by({"seconds": 1.0, "leap": [2, 1e7]}):
         first = time.monotonic()
         assert time.monotonic() == first + 1e7

@@ -18,7 +18,7 @@ from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.engines.boxes import searches
 
 from . import claims, nets, polygons
-from .clock import Fired, ample, is_starved, kept_by, starved
+from .budgets import Fired, ample, is_starved, kept_by, starved
 from .registry import Case, Counts
 
 ENGINES = {"race": "race", "split-inputs": "split", "split-relus": "split", "lp": "lp", "milp": "milp"}

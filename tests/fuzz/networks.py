@@ -23,7 +23,7 @@ from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.verdict import Proved, Refuted
 
 from . import claims, nets, polygons
-from .clock import Fired, ample, is_starved, kept_by, starved
+from .budgets import Fired, ample, is_starved, kept_by, starved
 from .registry import Case, Counts
 from .words import AMPLE, CALLS, LIMITS, OURS, RACE, backend, uncovered
 

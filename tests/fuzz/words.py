@@ -19,7 +19,7 @@ from relucid.verifiers.race.choose import choose
 from relucid.verifiers.verdict import Attempt, Proved, Refuted
 
 from . import claims
-from .clock import Fired, ample, is_starved, kept_by, starved
+from .budgets import Fired, ample, is_starved, kept_by, starved
 from .registry import Case, Counts
 
 OURS = ("enumerate", "reach", "bab")

@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from clocks import EVERY, FOR_EVER, SLICE, Fired, at_every_call
 from known_claims import SHARED, corpus, golden
 from needles import hidden
 from random_claims import random_claim
@@ -26,7 +27,6 @@ from relucid.verifiers.race.race import Race, prove_claim
 from relucid.verifiers.race.registry import all_backends
 from relucid.verifiers.race.replay import Replayer
 from relucid.verifiers.verdict import Attempt, Contradiction
-from scripted_clock import EVERY, FOR_EVER, SLICE, Fired, at_every_call
 
 CASES = SHARED / "cases"
 SECONDS = 60.0

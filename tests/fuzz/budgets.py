@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from scripted_clock import FOR_EVER, SLICE, Clock, Fired, scripted
+from clocks import FOR_EVER, SLICE, Clock, Fired, scripted
 
 __all__ = ["Fired", "ample", "is_starved", "kept_by", "starved"]
 
