@@ -161,6 +161,7 @@ def prove(
 
     from ..models.claims.claim_file import load_word_claim
     from ..verifiers.prove import prove_claim
+    from ..verifiers.race.request import ProofRequest
     from ..verifiers.report import exit_status, verdict_json
 
     names = names_in(backends)
@@ -176,11 +177,8 @@ def prove(
             stated,
             backends=names,
             budget=budget,
-            trust=trust,
+            request=ProofRequest(trust, proof, proof_format, count),
             progress=progress,
-            count=count,
-            proof=proof,
-            proof_format=proof_format,
         )
     with writing():
         if as_json:

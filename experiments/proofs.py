@@ -31,6 +31,7 @@ from ..verifiers.proof.words.producer import Unproved, proof_lines
 from ..verifiers.proof.writing import write_lines
 from ..verifiers.prove import prove_claim
 from ..verifiers.race.backend import Budget
+from ..verifiers.race.request import ProofRequest
 from ..verifiers.verdict import Proved
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Row:
 def measured(claim_file: Path, seconds: float, place: Path) -> Row:
     """One claim; `place`: where its proof is written."""
     claim, name = load_word_claim(claim_file), claim_file.parent.name
-    verdict = prove_claim(claim, budget=Budget(seconds), trust="exact")
+    verdict = prove_claim(claim, budget=Budget(seconds), request=ProofRequest("exact"))
     if not isinstance(verdict, Proved):
         return Row(name, claim.domain_size, type(verdict).__name__.lower(), verdict.seconds)
     started = time.monotonic()

@@ -35,7 +35,7 @@ from ..search.synthesise import Search
 from ..verifiers.prove import domain_of
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.choose import choose
-from ..verifiers.race.race import check_limits, check_trust
+from ..verifiers.race.request import ProofRequest, check_limits
 from ..verifiers.verdict import Refuted, Trust
 from .distilled import FILES, Distillation, Refutation, result_files
 from .steps import START, Found, Job, NoProgram, Progress, differing_words, refutation, unstable
@@ -77,7 +77,7 @@ def distill(
     budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
     check_limits(budget)
     if trust is not None:
-        check_trust(trust)
+        ProofRequest(trust)  # raises for a trust that is none
     choose(backends)
     if not 0 <= enumerate_up_to <= LARGEST_DOMAIN:
         raise InputError(

@@ -28,6 +28,7 @@ from ..search.synthesise import Candidate
 from ..verifiers.prove import prove_claim
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.race import reach_for_checked
+from ..verifiers.race.request import ProofRequest
 from ..verifiers.verdict import Proved, Refuted, Trust, Verdict
 from .distilled import Refutation, Sampling
 
@@ -91,7 +92,7 @@ class Job:
             claim,
             backends=self.backends,
             budget=budget or self.budget,
-            trust=self.trust or "exact",
+            request=ProofRequest(self.trust or "exact"),
             progress=self.say,
         )
 

@@ -26,7 +26,8 @@ from ..models.onnx.reader import load_traced, trace_onnx
 from ..models.onnx.reading import Reading
 from ..models.program.program import Program
 from .race.backend import Budget
-from .race.race import Progress, check_limits, check_trust, prove_claim
+from .race.race import Progress, prove_claim
+from .race.request import ProofRequest, check_limits
 from .verdict import Trust, Unknown, Verdict
 
 __all__ = ["claim_of", "domain_of", "prove", "prove_claim"]
@@ -85,8 +86,7 @@ def prove(
     kept = None if checkpoint is None else os.fspath(checkpoint)
     budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples, kept)
     check_limits(budget)
-    if trust is not None:
-        check_trust(trust)
+    request = ProofRequest(trust, None if proof is None else Path(proof), proof_format, count)
     started = time.monotonic()
     try:
         with until(started + timeout):
@@ -94,11 +94,8 @@ def prove(
                 claim_of(network, program, domain, **options),
                 backends=backends,
                 budget=budget,
-                trust=trust,
+                request=request,
                 progress=progress,
-                count=count,
-                proof=None if proof is None else Path(proof),
-                proof_format=proof_format,
             )
     except OutOfTime:
         reason = f"time: the limit of {timeout:g} s was reached while the claim was prepared; raise it with timeout"

@@ -16,6 +16,7 @@ from relucid.verifiers.evidence import Coverage, Uncovered
 from relucid.verifiers.prove import prove_claim
 from relucid.verifiers.race.backend import Backend, Budget
 from relucid.verifiers.race.choose import choose
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Attempt, Proved, Refuted
 
 from . import claims
@@ -140,7 +141,9 @@ def race(case: Case, counts: Counts, row: str) -> str | None:
     )
     try:
         with kept_by(case):
-            verdict = prove_claim(claim, backends=list(OURS), budget=given, trust=case["trust"])
+            verdict = prove_claim(
+                claim, backends=list(OURS), budget=given, request=ProofRequest(case["trust"])
+            )
     except Fired:
         counts[row, "raised"] += 1
         return None

@@ -16,7 +16,8 @@ from relucid.verifiers.proof.words import checker, producer
 from relucid.verifiers.race import race
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import LEAST_FOR_PROOF, affordable, prove_claim, reach_for_checked
-from relucid.verifiers.verdict import Contradiction, Proved
+from relucid.verifiers.race.request import ProofRequest
+from relucid.verifiers.verdict import Contradiction, Proved, Trust
 
 sys.path.insert(0, str(Path(__file__).parent))
 from known_claims import CORPUS
@@ -25,8 +26,9 @@ from race_fakes import Fake, many_claim
 TRUE = CORPUS / "count_sign_l7" / "claim.toml"
 
 
-def decided(**options: object) -> Proved:
-    verdict = prove_claim(many_claim(), budget=Budget(20.0), **options)  # type: ignore[arg-type]
+def decided(trust: Trust | None = None, proof: Path | None = None, **options: object) -> Proved:
+    asked = ProofRequest(trust, proof)
+    verdict = prove_claim(many_claim(), budget=Budget(20.0), request=asked, **options)  # type: ignore[arg-type]
     assert isinstance(verdict, Proved)
     return verdict
 

@@ -26,6 +26,7 @@ from relucid.verifiers.race.judge import Judge
 from relucid.verifiers.race.race import Race, prove_claim
 from relucid.verifiers.race.registry import all_backends
 from relucid.verifiers.race.replay import Replayer
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Attempt, Contradiction
 
 CASES = SHARED / "cases"
@@ -131,7 +132,9 @@ def race(
 
     def run() -> str:
         return type(
-            prove_claim(claim, backends=backends, budget=Budget(SECONDS, workers=1), trust="exact")
+            prove_claim(
+                claim, backends=backends, budget=Budget(SECONDS, workers=1), request=ProofRequest("exact")
+            )
         ).__name__
 
     try:

@@ -8,7 +8,6 @@ docs/theory/the-race.md is the user's view of all this.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections import deque
@@ -16,16 +15,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...common.deadline import MOST_SECONDS, ends, unlimited
-from ...common.errors import InputError
+from ...common.deadline import ends, unlimited
 from ...common.interrupts import interrupts_held
 from ...common.processes.supervised import close, wait_for
 from ...common.processes.tree import snapshot
 from ...common.text import number
 from ...models.claims.word_claim import WordClaim
 from ..engines.bab.checkpoint import check_checkpoint
-from ..proof.certify import OURS, certified, check_place, checked_where_affordable, chosen_form
-from ..verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Trust, Verdict
+from ..proof.certify import certified, check_place, checked_where_affordable, chosen_form
+from ..verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Verdict
 from .artefacts import save_artefacts
 from .backend import Backend, Budget
 from .choose import choose
@@ -36,6 +34,7 @@ from .in_process import USELESS, Progress, run_here, working_checkpoint
 from .judge import Judge
 from .policy import plan
 from .replay import Replayer
+from .request import ProofRequest, check_limits
 from .spot_check import spot_check, spot_check_in_onnxruntime
 
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
@@ -50,36 +49,35 @@ def prove_claim(
     *,
     backends: Sequence[str] | None = None,
     budget: Budget | None = None,
-    trust: Trust | None = None,
+    request: ProofRequest | None = None,
     progress: Progress | None = None,
     registry: Iterable[Backend] | None = None,
-    count: bool = False,
-    proof: Path | None = None,
-    proof_format: str = OURS,
 ) -> Verdict:
-    """Decide a claim: Proved at the trust asked for or higher, Refuted with replayed counterexamples, or Unknown with the reason.
+    """Decide a claim by a race of backends.
 
-    `backends` names who may run ("module:attribute" for one that is not registered), None means everybody;
-    `budget.seconds` is for the whole race (it ends with the time limit around it, where that is sooner), `budget.memory_mb` for each entrant, `budget.workers` how many run side by
-    side.  `trust`: None reaches for "checked" where one of our engines has proved it and a proof is affordable, and settles for "exact".
-    `count`: of a refuted claim, count the inputs on which network and program differ, in the time that is left.  `proof`: a file for the
-    proof or the witness of a refutation; it implies trust "checked".  `proof_format`: "relucid", or the name of another format.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
+    Args:
+        claim: network and program (or second network) on a domain of words.
+        backends: names of those that may run ("module:attribute" for one that is not registered); None: all.
+        budget: its seconds are for the whole race, which also ends with the time limit around it (`common/deadline.py`);
+            its megabytes are for each entrant; its workers say how many entrants run side by side.
+        request: the trust that is asked for, and what to keep of a proof.
+        progress: is told in a line what is going on.
+        registry: the backends there are; None: the registered ones.
+
+    Returns Proved at the trust asked for or higher, Refuted with replayed counterexamples, or Unknown with the reason.
+    Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
     """
     started = time.monotonic()
-    budget = budget or Budget(workers=os.cpu_count() or 1)
-    if trust is not None:
-        check_trust(trust)
+    budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()
     check_limits(budget)
-    form = chosen_form(proof_format, proof)
-    if proof is not None:
-        check_place(proof)
-    certify = proof is not None or trust == "checked"
+    form = chosen_form(request.form, request.path)
+    if request.path is not None:
+        check_place(request.path)
     progress = progress or (lambda text: None)
     if budget.checkpoint is not None:
         check_checkpoint(Path(budget.checkpoint), claim)
-    judge = Judge(
-        claim, "exact" if certify or trust is None else trust, Replayer(claim), budget.counterexamples
-    )
+    asked = "exact" if request.certify or request.trust is None else request.trust
+    judge = Judge(claim, asked, Replayer(claim), budget.counterexamples)
     try:
         order = plan(claim, _matched(claim, choose(backends, registry), judge))
         deadline = min(started + budget.seconds, ends())
@@ -99,15 +97,14 @@ def prove_claim(
                     else ()
                 )
             verdict = conclude(judge, budget, started, warnings)
-        if certify:
-            verdict = certified(claim, verdict, proof, max(deadline - time.monotonic(), 1.0), progress, form)
-        elif trust is None and isinstance(verdict, Proved):
-            verdict = reach_for_checked(claim, verdict, deadline - time.monotonic(), progress)
-        return (
-            _counted(claim, verdict, budget, started, progress)
-            if count and isinstance(verdict, Refuted)
-            else verdict
-        )
+        left = deadline - time.monotonic()
+        if request.certify:
+            verdict = certified(claim, verdict, request.path, max(left, 1.0), progress, form)
+        elif request.trust is None and isinstance(verdict, Proved):
+            verdict = reach_for_checked(claim, verdict, left, progress)
+        if request.count and isinstance(verdict, Refuted):
+            verdict = _counted(claim, verdict, budget, started, progress)
+        return verdict
     except Contradiction as error:
         raise _saved(error, claim, judge.attempts) from error
 
@@ -161,27 +158,6 @@ def affordable(decided: float, left: float) -> float:
     A tenth of these stays: what has been decided must be told before the limit.
     """
     return min(max(LEAST_FOR_PROOF, decided), 0.9 * left)
-
-
-def check_trust(trust: Trust) -> None:
-    """Raises InputError for a level that is none."""
-    if trust not in ("checked", "exact", "float"):
-        raise InputError("trust", f"{trust!r} is not a trust level", 'use "checked", "exact" or "float"')
-
-
-def check_limits(budget: Budget) -> None:
-    """Raises InputError for limits that make no sense."""
-    if not (budget.seconds > 0 and math.isfinite(budget.seconds)):
-        raise InputError("timeout", f"{budget.seconds} seconds is not a time limit", "give a positive number")
-    if budget.seconds > MOST_SECONDS:
-        raise InputError("timeout", f"{budget.seconds:g} seconds is too long", f"give at most {MOST_SECONDS}")
-    for name, value in (
-        ("memory", budget.memory_mb),
-        ("workers", budget.workers),
-        ("counterexamples", budget.counterexamples),
-    ):
-        if value < 1:
-            raise InputError(name, f"{value} is too few", "give at least 1")
 
 
 def _matched(claim: WordClaim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:

@@ -17,6 +17,7 @@ from relucid.verifiers.race import count
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.count import Count, count_disagreeing
 from relucid.verifiers.race.race import prove_claim
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Proved, Refuted
 
 
@@ -52,9 +53,12 @@ def balanced(length: int, bias: float) -> WordClaim:
 def test_counts_beyond_enumeration_are_binomials(length: int) -> None:
     from math import comb
 
-    verdict = prove_claim(balanced(length, 1.0), budget=Budget(seconds=60), count=True)
+    verdict = prove_claim(balanced(length, 1.0), budget=Budget(seconds=60), request=ProofRequest(count=True))
     assert isinstance(verdict, Refuted) and verdict.disagreeing == comb(length, length // 2)
-    assert isinstance(prove_claim(balanced(length, 0.0), budget=Budget(seconds=60), count=True), Proved)
+    assert isinstance(
+        prove_claim(balanced(length, 0.0), budget=Budget(seconds=60), request=ProofRequest(count=True)),
+        Proved,
+    )
 
 
 def test_a_single_wrong_input_among_many_is_counted_by_listing() -> None:
@@ -75,7 +79,7 @@ def test_a_count_that_does_not_end_says_between_what_it_lies(monkeypatch: pytest
     monkeypatch.setattr(count, "_reached", lambda *_: Count(4000, 90, 6))
     monkeypatch.setattr(count, "_listed", lambda *_: None)
     assert count_disagreeing(claim, Budget(seconds=60)) == Count(4000, 90, 6)
-    verdict = prove_claim(claim, budget=Budget(seconds=60), count=True)
+    verdict = prove_claim(claim, budget=Budget(seconds=60), request=ProofRequest(count=True))
     assert isinstance(verdict, Refuted) and verdict.disagreeing is None
     assert (
         "the disagreeing inputs were not all counted in time: there are from 90 to 96; raise --timeout"

@@ -10,6 +10,7 @@ from relucid.common.errors import InputError, Unsupported
 from relucid.verifiers.race import policy, race
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Attempt, Proved, Refuted, Sizes, Unknown
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the children import the fakes by name
@@ -30,8 +31,10 @@ def nobody_is_left(monkeypatch):
     assert children() == []
 
 
-def run(*fakes, claim=CLAIM, seconds=20.0, memory=1000, workers=2, **more):
-    return prove_claim(claim, registry=fakes, budget=Budget(seconds, memory, workers), **more)
+def run(*fakes, claim=CLAIM, seconds=20.0, memory=1000, workers=2, trust=None, **more):
+    return prove_claim(
+        claim, registry=fakes, budget=Budget(seconds, memory, workers), request=ProofRequest(trust), **more
+    )
 
 
 def attempt(verdict, name) -> Attempt:

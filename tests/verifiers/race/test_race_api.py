@@ -12,6 +12,7 @@ from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers import prove as api
 from relucid.verifiers.prove import claim_of, prove
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Proved
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -159,7 +160,7 @@ def test_prove_hands_every_setting_on(monkeypatch):
         7,
         4,
     )
-    assert (given["backends"], given["trust"], given["progress"]) == (["x"], "float", print)
+    assert (given["backends"], given["request"], given["progress"]) == (["x"], ProofRequest("float"), print)
     assert given["claim"].domain_size == 8
 
 

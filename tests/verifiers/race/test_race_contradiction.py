@@ -13,6 +13,7 @@ from relucid.common.processes.tree import how_ended
 from relucid.verifiers.race import race
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Contradiction
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -78,7 +79,12 @@ def test_an_answer_that_arrives_while_the_winner_is_put_away(tmp_path, monkeypat
 def test_answers_one_after_the_other():
     fakes = [Fake("liar", "prove"), Fake("finder", "refute", DIFFERS, trust="checked")]
     with pytest.raises(Contradiction):
-        prove_claim(many_claim(more_than=2.5), registry=fakes, budget=Budget(20.0, 1000, 1), trust="checked")
+        prove_claim(
+            many_claim(more_than=2.5),
+            registry=fakes,
+            budget=Budget(20.0, 1000, 1),
+            request=ProofRequest("checked"),
+        )
 
 
 def test_an_automaton_that_disagrees_with_the_program_is_our_bug():

@@ -26,6 +26,7 @@ from relucid.models.onnx.writer import with_source, write_onnx
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.replay import Replayer
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.race.spot_check import _random_words, spot_check, spot_check_in_onnxruntime
 from relucid.verifiers.verdict import Contradiction, Proved, Refuted
 
@@ -45,7 +46,7 @@ def test_a_lying_proof_does_not_win(tmp_path, monkeypatch):
 def test_a_wrong_proof_within_tolerances_is_refuted():
     fakes = [Fake("liar", "prove", trust="float")]
     verdict = prove_claim(
-        many_claim(more_than=2.5), registry=fakes, budget=Budget(20.0, 1000, 1), trust="float"
+        many_claim(more_than=2.5), registry=fakes, budget=Budget(20.0, 1000, 1), request=ProofRequest("float")
     )
     assert isinstance(verdict, Refuted) and verdict.backend == "spot check"
     assert [(a.backend, a.outcome) for a in verdict.attempts] == [
