@@ -12,7 +12,7 @@ from known_claims import SHARED
 from onnx import TensorProto, helper, numpy_helper, parser
 from relucid.cli.main import main
 from relucid.models.claims.claim_file import load_word_claim
-from relucid.models.onnx.operators import pieces as onnx_pieces
+from relucid.models.onnx.operators import maxima
 
 CASES = SHARED / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
@@ -173,9 +173,9 @@ WAYS = {
 
 
 def overlooking(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = onnx_pieces._limit
+    right = maxima._limit
     monkeypatch.setattr(
-        onnx_pieces, "_limit", lambda call, i, name: None if name == "max" else right(call, i, name)
+        maxima, "_limit", lambda call, i, name: None if name == "max" else right(call, i, name)
     )
 
 

@@ -23,7 +23,7 @@ from ..models.network.network import Network
 from ..models.network.stacked import same_nodes
 from ..models.onnx.inputs import compare_on_words
 from ..models.onnx.reader import load_traced, trace_onnx
-from ..models.onnx.reading import Reading
+from ..models.onnx.reading import OnnxReading
 from ..models.program.program import Program
 from .race.backend import Budget
 from .race.race import Progress, prove_claim
@@ -115,7 +115,7 @@ def claim_of(
 ) -> WordClaim:
     """The claim that `prove` decides.  Its networks are run in onnxruntime on inputs of the domain, and refused where that differs."""
     where = domain_of(domain)
-    readings: list[Reading] = []
+    readings: list[OnnxReading] = []
     net = _network(network, where, encoding, readings)
     if (program is None) == (network_b is None):
         raise InputError(
@@ -238,7 +238,7 @@ def _program(program: ProgramLike | None, place: str) -> Program:
     return Program.load(program)
 
 
-def _network(network: Any, domain: Domain, encoding: str, readings: list[Reading]) -> Network:
+def _network(network: Any, domain: Domain, encoding: str, readings: list[OnnxReading]) -> Network:
     """The network; `readings` gets how it was read, or how the file that came with it is."""
     size: dict[str, Any] = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
     if isinstance(network, Network):

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...common.errors import InputError
 from ..network.network import Network
-from ..onnx.reading import Reading
+from ..onnx.reading import OnnxReading
 from ..program.program import Program
 from .box_files import BoxFiles, box_claim
 from .build import equals_network, equals_program
@@ -78,7 +78,7 @@ def _about_words(path: Path, table: Mapping[str, Any]) -> Claim:
     epsilon = _epsilon(path, table)
     domain, encoding = domain_in(path, table), encoding_in(path, table)
     decision = decision_in(path, table) if epsilon is None else None
-    readings: list[Reading] = []
+    readings: list[OnnxReading] = []
 
     def network(key: str) -> Network:
         readings.append(_read(path, table, key, domain, encoding))
@@ -96,7 +96,7 @@ def _about_words(path: Path, table: Mapping[str, Any]) -> Claim:
     return claim
 
 
-def _read(path: Path, table: Mapping[str, Any], key: str, domain: Domain, encoding: Encoding) -> Reading:
+def _read(path: Path, table: Mapping[str, Any], key: str, domain: Domain, encoding: Encoding) -> OnnxReading:
     """The ONNX file that a key names.  Raises InputError where it takes its input in another form than the claim says."""
     from ..onnx.reader import load_traced
 

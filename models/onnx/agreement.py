@@ -1,8 +1,10 @@
-"""Is the network that was read the one that runs?  An ONNX file in onnxruntime, node by node, next to what `onnx_reader` made of it.
+"""Is the network that was read the one that runs?  An ONNX file in onnxruntime, node by node, next to its
+reading.
 
-After reading, before anybody believes a proof about the network.  Every inner value of the file is shown as an output of a copy.  A node
-is judged on the numbers that onnxruntime itself fed into it: so the rounding of earlier nodes does not add up, the bound is as tight for
-a deep network as for a flat one, and the first node that differs is the one that is named.
+After `reader.py`, before a proof about the network is believed.  Every inner value of the file becomes an
+output of a copy.  Each node is judged on the numbers that onnxruntime itself fed into it.  So the rounding of
+earlier nodes does not add up, the bound is as tight for deep networks as for flat ones, and the first node
+that differs is the one that is named.
 """
 
 from __future__ import annotations
@@ -20,22 +22,25 @@ from ..network.exact_point import exact_outputs
 from ..network.head import Choice, Head
 from ..network.network import Network, Relu
 from ..network.runtime import OnnxRuntime, RuntimeUnavailable, Session
-from .reading import Reading, Step
+from .reading import OnnxReading, OnnxStep
 from .rounding import Rounding, affine, numbers
 from .tensors import FLOATS, Const, Lookup, Tensor, Values
 
-MOST_VALUES = 1 << 22  # of all nodes on one batch
-LARGEST = 1 << 27  # values of all nodes on one input
-SHOWN = 8  # numbers of an input
-RESULTS, COARSE = 4, 1e-3  # inputs on which a head's results are compared, and how closely
+MOST_VALUES = 1 << 22  # of all nodes together, on one batch
+LARGEST = 1 << 27  # values of all nodes together, on one input; larger networks are refused
+SHOWN = 8  # numbers of an input that are shown in a message
+RESULTS, COARSE = 4, 1e-3  # inputs on which a head's results are compared, and the relative tolerance
 MEND = "write it with other operators; if onnxruntime follows the ONNX text here, the reader is wrong: please report it"
 
 
-def compare(reading: Reading, inputs: np.ndarray, deadline: float = math.inf) -> str:
-    """Run the file on `inputs` (batch, values: what the network takes, one-hot or real).  Why that was not done, "" where it was.
+def compare(reading: OnnxReading, inputs: np.ndarray, deadline: float = math.inf) -> str:
+    """Run the file on `inputs` and compare every node with the reading.
 
-    `deadline` (time.monotonic's seconds): no batch is begun after it.  Raises InputError, which names the first node that
-    onnxruntime computes otherwise, beyond rounding, and TooLarge.
+    - `inputs`: (batch, values), as the network takes them, one-hot or real.
+    - `deadline`: of time.monotonic, in seconds; no batch is begun after it.
+
+    Returns why that was not done, or "".  Raises InputError, which names the first node that onnxruntime
+    computes differently, beyond rounding, and TooLarge.
     """
     name, size = reading.network.name, reading.offsets[-1] + reading.sizes[-1]
     if size > LARGEST:
@@ -62,7 +67,10 @@ def compare(reading: Reading, inputs: np.ndarray, deadline: float = math.inf) ->
 
 
 def _same_results(network: Network, head: Head, inputs: np.ndarray) -> None:
-    """What the file makes of its logits, coarsely: another axis, or another class, is far off.  Raises InputError."""
+    """Compare what the file makes of its logits.  Coarsely: another axis, or another class, is far off.
+
+    Raises InputError.
+    """
     runtime = OnnxRuntime(network)
     for x in inputs.astype(runtime.input_type):
         got = runtime.run(x[None])[0].astype(np.float64)
@@ -78,14 +86,18 @@ def _same_results(network: Network, head: Head, inputs: np.ndarray) -> None:
                 if best - last <= COARSE * (1 + abs(best)):
                     continue  # rounding may choose another one
             if not abs(got[k] - expected) <= COARSE * (1 + abs(expected)):
-                what = f"{' and '.join(head.operators)}: onnxruntime gives {got[k]:.9g} where the reader has {expected:.9g} as result {k + 1}"
+                operators, result_number = " and ".join(head.operators), k + 1
+                what = (
+                    f"{operators}: onnxruntime gives {got[k]:.9g} where the reader has {expected:.9g}"
+                    f" as result {result_number}"
+                )
                 raise InputError(network.name, what, MEND)
 
 
 class _Shown:
     """A copy of the file whose outputs are all its inner values."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: OnnxReading) -> None:
         import onnx
 
         self.input, self.entry = reading.entry
@@ -101,7 +113,7 @@ class _Shown:
         self.session = Session(model.SerializeToString(), reading.network.name)
 
     def values(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """(batch, *shape) of every inner tensor."""
+        """Return every inner tensor: (batch, *shape)."""
         fed = inputs.reshape(
             len(inputs), *self.entry.shape, *((-1,) if isinstance(self.entry, Lookup) else ())
         )
@@ -112,9 +124,13 @@ class _Shown:
 
 @dataclass(eq=False)
 class _Walk:
-    """One batch through all nodes.  `values` and `errors` (batch, scalars): onnxruntime's, or ours where it shows none, and how far off they may be."""
+    """One batch of inputs on its way through all nodes.
 
-    reading: Reading
+    `values` and `errors`, (batch, scalars): onnxruntime's values (ours if it shows none), and how far off
+    they may be.
+    """
+
+    reading: OnnxReading
     inputs: np.ndarray
     theirs: dict[str, np.ndarray]
 
@@ -128,7 +144,7 @@ class _Walk:
         ] = {}  # constants that onnxruntime rounds, and how much, relative to their size
 
     def check(self) -> None:
-        """Raises InputError for the first node that differs."""
+        """Compare all nodes.  Raises InputError for the first one that differs."""
         with np.errstate(all="ignore"):
             for step in self.reading.steps:
                 lost = math.prod(1 + self.rounded.get(name, 0.0) for name in step.inputs) - 1
@@ -143,7 +159,7 @@ class _Walk:
         return slice(self.reading.offsets[k], self.reading.offsets[k] + self.reading.sizes[k])
 
     def _node(self, k: int, rounding: Rounding) -> None:
-        """The network's node k + 1, from what its sources have."""
+        """Compute the network's node k + 1 from the values of its sources."""
         node, at = self.reading.nodes[k], self._span(k + 1)
         if isinstance(node, Relu):
             source = self._span(node.source)
@@ -155,10 +171,11 @@ class _Walk:
             given = [(self.values[:, s], self.errors[:, s]) for s in map(self._span, node.sources)]
             self.values[:, at], self.errors[:, at] = affine(node, given, rounding)
 
-    def _tensor(self, step: Step, name: str, tensor: Tensor, rounding: Rounding) -> None:
+    def _tensor(self, step: OnnxStep, name: str, tensor: Tensor, rounding: Rounding) -> None:
         got = self.theirs[name]
         if got.shape[1:] != tensor.shape:
-            what = f"{step.title}: onnxruntime gives shape {list(got.shape[1:])} where the reader has {list(tensor.shape)}"
+            shapes = list(got.shape[1:]), list(tensor.shape)
+            what = f"{step.title}: onnxruntime gives shape {shapes[0]} where the reader has {shapes[1]}"
             raise InputError(self.reading.network.name, what, MEND)
         got = got.reshape(len(got), -1)
         if isinstance(tensor, Lookup):
@@ -174,8 +191,14 @@ class _Walk:
         flat = tensor.table.reshape(-1, alphabet)
         return flat[np.arange(len(flat)), ids[:, tensor.position.reshape(-1)]]
 
-    def _constant(self, step: Step, name: str, tensor: Const, got: np.ndarray, rounding: Rounding) -> None:
-        """Integers are the same.  Floats made of others: a bound from the sizes of all of them, coarse, and only needed where one is rounded."""
+    def _constant(
+        self, step: OnnxStep, name: str, tensor: Const, got: np.ndarray, rounding: Rounding
+    ) -> None:
+        """Compare a constant.  Integers must be equal.
+
+        For floats made of other floats, the bound comes from the sizes of all of them.  It is coarse, and
+        only needed if one is rounded.
+        """
         if tensor.dtype not in FLOATS:
             return self._same(step, got, tensor.numerators.reshape(1, -1))
         expected = numbers(tensor.numerators, tensor.denominator).reshape(1, -1)
@@ -191,7 +214,7 @@ class _Walk:
         self.rounded[name] = float(ratios.max(initial=0.0, where=got != expected))
         return None
 
-    def _computed(self, step: Step, tensor: Values, got: np.ndarray, rounding: Rounding) -> None:
+    def _computed(self, step: OnnxStep, tensor: Values, got: np.ndarray, rounding: Rounding) -> None:
         refs = tensor.refs.reshape(-1)
         expected, known = self.values[:, refs], self.errors[:, refs]
         size = np.abs(expected) + (0.0 if step.hidden is None else step.hidden.reshape(-1))
@@ -203,9 +226,9 @@ class _Walk:
         self.seen[refs] = True
 
     def _same(
-        self, step: Step, got: np.ndarray, expected: np.ndarray, allowed: np.ndarray | None = None
+        self, step: OnnxStep, got: np.ndarray, expected: np.ndarray, allowed: np.ndarray | None = None
     ) -> None:
-        """Within what is allowed; None: the same integers."""
+        """Raise InputError unless the numbers agree within `allowed` (None: exactly)."""
         far = (
             got != expected
             if allowed is None
@@ -218,5 +241,6 @@ class _Walk:
         given = " ".join(f"{v:.9g}" for v in self.inputs[row, :SHOWN]) + (
             " ..." if self.inputs.shape[1] > SHOWN else ""
         )
-        what = f"{step.title}: onnxruntime gives {got[row, place]} where the reader has {expected[row, place]}{beyond} (network input {given})"
+        numbers_differ = f"onnxruntime gives {got[row, place]} where the reader has {expected[row, place]}"
+        what = f"{step.title}: {numbers_differ}{beyond} (network input {given})"
         raise InputError(self.reading.network.name, what, MEND)

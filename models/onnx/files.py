@@ -1,7 +1,8 @@
-"""An ONNX file with all that belongs to it, as one model: unpacked, with the weights that lie in files beside it.
+"""An ONNX file with all that belongs to it, as one model: unpacked, with the weights from files beside it.
 
-Before `onnx_reader`, and before onnxruntime, which would look for such weights in whatever folder the command was started in.  Everything
-after this sees one self-contained model, so that digests, proofs and saved copies cover every byte.
+Before `reader.py`, and before onnxruntime, which would look for such weights in the folder where the command
+was started.  Everything after this sees one self-contained model, so digests, proofs and saved copies cover
+every byte.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ GZIP = b"\x1f\x8b"
 
 
 def load_model(path: str | Path) -> bytes:
-    """The model's bytes, .gz unpacked, weights from files beside it put in.  Raises InputError."""
+    """Return the model's bytes: .gz unpacked, weights from files beside it put in.  Raises InputError."""
     path = Path(path)
     data = _file(path, str(path))
     model = parsed(data, str(path))
@@ -48,7 +49,7 @@ def load_model(path: str | Path) -> bytes:
 
 
 def parsed(data: bytes, origin: str) -> onnx.ModelProto:
-    """The bytes as a model that has a graph.  Raises InputError."""
+    """Return the bytes as a model that has a graph.  `origin` is its name in messages.  Raises InputError."""
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -66,7 +67,7 @@ def parsed(data: bytes, origin: str) -> onnx.ModelProto:
 
 
 def locations(path: Path) -> list[str]:
-    """The names of the files in which a model keeps weights, as it writes them.  Raises InputError."""
+    """Return the names of the files in which a model keeps weights, as it writes them.  Raises InputError."""
     found = (
         e.value
         for t in _external(parsed(_file(path, str(path)), str(path)))
@@ -77,7 +78,7 @@ def locations(path: Path) -> list[str]:
 
 
 def outside(model: onnx.ModelProto) -> str | None:
-    """The name of a tensor that lies in another file, None where all are in the model."""
+    """Return the name of a tensor that lies in another file; None if all are in the model."""
     return next((t.name for t in _external(model)), None)
 
 
@@ -126,7 +127,7 @@ def _of_node(node: onnx.NodeProto) -> Iterator[onnx.TensorProto]:
 
 
 class _Beside:
-    """What a model's tensors name in the folder that it lies in."""
+    """The files beside a model that its tensors name."""
 
     def __init__(self, model: Path) -> None:
         self.origin, self.folder = str(model), model.parent.resolve()
@@ -139,7 +140,7 @@ class _Beside:
         )
 
     def read(self, t: onnx.TensorProto) -> bytes:
-        """The tensor's bytes: exactly as many as its shape and type need.  Raises InputError."""
+        """Return a tensor's bytes: exactly as many as its shape and type need.  Raises InputError."""
         entries = {e.key: e.value for e in t.external_data}
         size = self.size(t)
         start, length = (
@@ -163,6 +164,7 @@ class _Beside:
         return found
 
     def size(self, t: onnx.TensorProto) -> int:
+        """Return how many bytes a tensor's shape and type need.  Raises InputError."""
         from onnx import TensorProto, helper
 
         if t.data_type not in TensorProto.DataType.values() or t.data_type in (
@@ -192,7 +194,10 @@ class _Beside:
         return int(text)
 
     def _path(self, t: onnx.TensorProto, location: str) -> Path:
-        """A file of the model's folder, or of a folder in it: by no `..`, no absolute path, and no link that leads out."""
+        """Return a file in the model's folder, or in a folder inside it.
+
+        Raises InputError for `..`, absolute paths, and links that lead out of the folder.
+        """
         name = PurePosixPath(location)
         if not location or name.is_absolute() or ".." in name.parts or any(c in location for c in "\\\0:"):
             raise self._error(t, f"its file {location[:200]!r} is not one beside the model")
@@ -210,7 +215,9 @@ class _Beside:
 
 
 def _part(path: Path, start: int, length: int) -> tuple[bytes, int]:
-    """So many bytes of a regular file from `start` on, as far as there are any, and the file's whole size.  Raises OSError."""
+    """Return up to `length` bytes of a regular file from `start` on, and the size of the whole file.  Raises
+    OSError.
+    """
     with open_file(path) as file:
         whole = os.fstat(file.fileno()).st_size
         file.seek(min(start, whole))

@@ -1,6 +1,7 @@
-"""On which inputs a file is run next to its reading: all words of a small domain, or the extremes and random ones; corners of boxes and points inside.
+"""On which inputs a file is run next to its reading.
 
-Beside `onnx_agreement`, which runs them.  One function per way in: claims about words, and boxes.
+Used where claims are read, with `agreement.py`.  A small domain is run on all words, a large one on extreme
+and random words.  Boxes are run on corners and on points inside.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..claims.domain import Domain
 from ..claims.property import Case
 from ..network.network import Affine, SparseMatrix
 from .agreement import compare
-from .reading import Reading
+from .reading import OnnxReading
 
 MOST = 256  # words; a domain that has no more is run as a whole
 POINTS = 64  # of all boxes
@@ -28,14 +29,20 @@ CASES = 16  # boxes of one property
 SEED = 0
 
 
-def compare_on_words(readings: Sequence[Reading], domain: Domain, language: Automaton) -> None:
-    """Networks that read the domain's words.  Raises InputError where onnxruntime runs another network."""
+def compare_on_words(readings: Sequence[OnnxReading], domain: Domain, language: Automaton) -> None:
+    """Compare the readings of networks with onnxruntime on words of the domain.
+
+    Raises InputError if onnxruntime runs another network.
+    """
     for reading in readings:
         compare(reading, domain.one_hot(words_of(language, _affordable(reading))))
 
 
 def words_of(language: Automaton, count: int) -> np.ndarray:
-    """All words of the language, or about `count` of them: the first and the last, some full of one symbol, the others as they come."""
+    """Return all words of a small language, or about `count` of a large one: (words, length).
+
+    These are the first and the last word, some words with as many of one symbol as possible, and random ones.
+    """
     if language.size <= MOST:
         return np.concatenate([words for words, _ in language.words()])
     rng, sampler = np.random.default_rng(SEED), Sampler(language)
@@ -48,7 +55,7 @@ def words_of(language: Automaton, count: int) -> np.ndarray:
 
 
 def _end(language: Automaton, *, last: bool) -> np.ndarray:
-    """The first word of all, or the last: at every step the least, or the greatest, symbol."""
+    """Return the first or last word of all: at every step, the smallest or largest symbol."""
     state, word = (language.layer_sizes[0] - 1) * last, []
     for layer in language.edges:
         _, symbol, state = (max if last else min)(edge for edge in layer if edge[0] == state)
@@ -56,8 +63,11 @@ def _end(language: Automaton, *, last: bool) -> np.ndarray:
     return np.array([word], dtype=np.int16)
 
 
-def compare_on_boxes(reading: Reading, cases: Sequence[Case], deadline: float) -> str:
-    """Why a network of real inputs was not run, "" where it was.  Raises InputError where onnxruntime runs another network."""
+def compare_on_boxes(reading: OnnxReading, cases: Sequence[Case], deadline: float) -> str:
+    """Compare the reading of a network of real inputs with onnxruntime on points of boxes.
+
+    Returns why that was not done, or "".  Raises InputError if onnxruntime runs another network.
+    """
     chosen = cases[:: -(-len(cases) // CASES)] if cases else ()
     each = min(POINTS, _affordable(reading)) // max(1, len(chosen))
     points = [point for case in chosen for point in _points(case, max(FEWEST, each))]
@@ -70,7 +80,7 @@ def compare_on_boxes(reading: Reading, cases: Sequence[Case], deadline: float) -
 
 
 def _points(case: Case, count: int) -> Iterator[np.ndarray]:
-    """So many points of a box: the two ends, the middle, corners (all where they are few), and points anywhere."""
+    """Yield points of a box: both ends, the middle, corners (all if they are few), and random points."""
     low, high = _floats(case.lower), _floats(case.upper)
     rng = np.random.default_rng(SEED)
     yield from (low, high, low / 2 + high / 2)[:count]
@@ -100,7 +110,8 @@ def _floats(values: Sequence[Fraction]) -> np.ndarray:
     return np.clip(np.array([near(v) for v in values]), -np.finfo(np.float64).max, np.finfo(np.float64).max)
 
 
-def _affordable(reading: Reading) -> int:
+def _affordable(reading: OnnxReading) -> int:
+    """Return on how many inputs a network of this size is run."""
     matrices = [m for node in reading.nodes if isinstance(node, Affine) for m in node.matrices]
     products = sum(len(m.numerators) if isinstance(m, SparseMatrix) else m.size for m in matrices)
     return max(FEWEST, min(MOST, WORK // (1 + products)))

@@ -1,8 +1,10 @@
-"""How far a run in floating point may be from one node of the network: the bound that `onnx_agreement` judges by.
+"""How far a run in floating point may be from one node of the network: the bound that `agreement.py` judges
+by.
 
-A sum of n products with k further roundings, in any order, fused or not, is within (1 + u)^(n + k) - 1 of the sum of the products' sizes (Higham,
-Accuracy and Stability of Numerical Algorithms, §3), u being half the spacing of the type; each underflow adds at most the smallest number.
-Our own side is computed in float64 and rounds too: its u is added.
+A sum of n products with k further roundings, in any order, fused or not, is within (1 + u)^(n + k) - 1 of the
+sum of the products' sizes, where u is half the spacing of the type (Higham, Accuracy and Stability of
+Numerical Algorithms, chapter 3).  Each underflow adds at most the smallest number.  Our own side is computed
+in float64 and rounds as well: its u is added.
 """
 
 from __future__ import annotations
@@ -26,16 +28,19 @@ Times = Callable[[np.ndarray, bool], np.ndarray]  # with the entries, or with th
 
 @dataclass(frozen=True)
 class Rounding:
-    """Of a run of one operator in the type `kind`: its constants are off by the share `lost`, and it scales by at most `factor`."""
+    """A run of one operator in the type `kind`.  Its constants are off by the share `lost`, and it scales by
+    at most `factor`.
+    """
 
     kind: str
     lost: float = 0.0
     factor: float = 1.0
 
     def of(self, size: np.ndarray, terms: np.ndarray | int = 0, largest: float = 0.0) -> np.ndarray:
-        """What a sum of so many terms, of so large a size in all, may be off; infinite where it may overflow.
+        """Return how far off a sum may be; infinite if it may overflow.
 
-        `largest`: the largest value that enters, which multiplies a factor that underflows.
+        - `size`: the sum of the sizes of its terms; `terms`: how many there are.
+        - `largest`: the largest value that enters, which multiplies a factor that underflows.
         """
         precision, smallest, overflow = FORMATS[self.kind]
         roundings = np.asarray(terms) + FURTHER
@@ -47,7 +52,7 @@ class Rounding:
 
 
 def affine(node: Affine, given: Sequence[Given], rounding: Rounding) -> Given:
-    """The node's values, and how far off a run may be whose sources are as far off as is said."""
+    """Return a node's values, and how far off a run may be whose sources are as far off as given."""
     bias = numbers(node.bias, node.denominator)
     values, sizes = np.tile(bias, (len(given[0][0]), 1)), np.tile(np.abs(bias), (len(given[0][0]), 1))
     carried, terms = np.zeros_like(values), (bias != 0).astype(np.int64)
@@ -65,7 +70,9 @@ def affine(node: Affine, given: Sequence[Given], rounding: Rounding) -> Given:
 
 
 def _parts(matrix: np.ndarray | SparseMatrix, denominator: int) -> Iterator[tuple[slice, Times, np.ndarray]]:
-    """Rows of a matrix, with what multiplies them (or their sizes) with a batch, and how many entries each has that are not 0."""
+    """Yield rows of a matrix, a function that multiplies them (or their sizes) with a batch, and their
+    nonzero counts.
+    """
     if isinstance(matrix, SparseMatrix):
         starts = np.flatnonzero(np.diff(matrix.rows, prepend=-1))
         filled, entries = matrix.rows[starts], numbers(matrix.numerators, denominator)
@@ -92,7 +99,7 @@ def _product(w: np.ndarray, x: np.ndarray, size: bool) -> np.ndarray:
 
 
 def numbers(numerators: np.ndarray, denominator: int) -> np.ndarray:
-    """numerators / denominator, each rounded twice at most."""
+    """Return numerators / denominator as float64, each rounded at most twice."""
     if numerators.dtype != object and denominator < 2**1000:
         return numerators / float(denominator)
     return np.asarray(

@@ -1,7 +1,7 @@
-"""torch modules as ONNX bytes, so that `prove` takes a module where it takes a file.
+"""torch modules as ONNX bytes, so that `prove` takes a module wherever it takes a file.
 
-Before `onnx_reader`.  Plain stacks of layers are written directly, weight by weight; everything else goes through torch's
-own exporter.  The claim is about the bytes that come out.
+Before `reader.py`.  Plain stacks of layers are written directly; everything else goes through torch's own
+exporter.  The claim is about the bytes that come out.
 """
 
 from __future__ import annotations
@@ -28,11 +28,16 @@ def from_torch(
     alphabet: int | None = None,
     example_input: torch.Tensor | None = None,
 ) -> bytes:
-    """ONNX bytes of a module in evaluation mode, batch 1.
+    """Return the ONNX bytes of a module in evaluation mode, with batch size 1.
 
-    Stacks (nn.Sequential) of Linear, ReLU, LeakyReLU, Flatten, Identity, Dropout and a leading Embedding need nothing more;
-    `positions` fixes the number of ids where the layers leave it open, `positions` and `alphabet` the shape
-    [1, positions, alphabet] of an input that is flattened first.  Other modules need `example_input`, a tensor of batch 1.
+    Stacks (nn.Sequential) of Linear, ReLU, LeakyReLU, Flatten, Identity, Dropout and a leading Embedding need
+    nothing more.
+
+    - `positions`: the number of ids, if the layers leave it open.
+    - `positions` and `alphabet`: the shape [1, positions, alphabet] of an input that is flattened first.
+    - `example_input`: a tensor of batch 1, which other modules need.
+
+    Raises InputError.
     """
     layers = _flat(module)
     where = type(module).__name__
@@ -50,7 +55,7 @@ def from_torch(
 
 
 def _flat(module: Any) -> list[Any] | None:
-    """The layers in order, or None where the module is more than a stack of known ones."""
+    """Return the layers in order, or None if the module is more than a stack of known ones."""
     import torch
     from torch import nn
 
@@ -68,12 +73,12 @@ def _flat(module: Any) -> list[Any] | None:
 
 
 def _has_hooks(module: Any) -> bool:
-    """Hooks and parametrisations change what a layer computes: only the exporter sees them."""
+    """Return whether hooks or parametrisations change what a layer computes: only the exporter sees them."""
     return bool(module._forward_hooks or module._forward_pre_hooks or hasattr(module, "parametrizations"))
 
 
 class _Stack:
-    """Writes layers one by one, keeping track of the shape."""
+    """Writes layers one by one and keeps track of the shape."""
 
     def __init__(self, where: str, layers: list[Any], positions: int | None, alphabet: int | None) -> None:
         self.where, self.layers, self.positions, self.alphabet = where, layers, positions, alphabet
@@ -81,6 +86,7 @@ class _Stack:
         self.tensors: list[Any] = []
 
     def write(self) -> bytes:
+        """Return the ONNX bytes.  Raises InputError."""
         from onnx import TensorProto, checker, helper, shape_inference
         from torch import nn
 
@@ -195,7 +201,7 @@ class _Stack:
 
 
 def _exported(where: str, module: Any, example: Any) -> bytes:
-    """Through torch's tracing exporter (the newer one needs onnxscript)."""
+    """Export through torch's tracing exporter (the newer one needs onnxscript).  Raises InputError."""
     import torch
 
     training, buffer = module.training, io.BytesIO()
@@ -205,8 +211,13 @@ def _exported(where: str, module: Any, example: Any) -> bytes:
             warnings.simplefilter("ignore")
             # A branch on values would be frozen into the file as the example took it.
             warnings.simplefilter("error", torch.jit.TracerWarning)
-            names: dict[str, Any] = {"input_names": ["input"], "output_names": ["output"]}
-            torch.onnx.export(module, (example,), buffer, dynamo=False, opset_version=OPSET, **names)  # type: ignore[arg-type]
+            options: dict[str, Any] = {
+                "input_names": ["input"],
+                "output_names": ["output"],
+                "dynamo": False,
+                "opset_version": OPSET,
+            }
+            torch.onnx.export(module, (example,), buffer, **options)  # type: ignore[arg-type]
     except LIMITS:
         raise
     except Exception as error:

@@ -1,6 +1,6 @@
-"""Networks as ONNX files: what `onnx_reader` reads back as the same function.
+"""Networks as ONNX files, which `reader.py` reads back as the same function.
 
-After fitting a surrogate, and wherever onnxruntime is to run a network that did not come from a file.
+After a surrogate was fitted, and wherever onnxruntime has to run a network that did not come from a file.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ OPSET, IR_VERSION = 13, 8
 
 
 def write_onnx(network: Network, *, positions: int | None = None, alphabet: int | None = None) -> bytes:
-    """ONNX bytes (opset 13, shape-inferred, input "input", output "output", float32, batch 1).
+    """Return ONNX bytes: opset 13, shape-inferred, input "input", output "output", float32, batch 1.
 
-    An "ids" network needs `positions` and `alphabet`.  Raises InputError where a parameter is no float32.
+    An "ids" network needs `positions` and `alphabet`.  Raises InputError if a parameter is no float32.
     """
     from onnx import TensorProto, checker, helper, numpy_helper, shape_inference
 
@@ -81,11 +81,12 @@ def write_onnx(network: Network, *, positions: int | None = None, alphabet: int 
 
 
 def with_source(network: Network, *, positions: int | None = None, alphabet: int | None = None) -> Network:
-    """The same network with ONNX bytes attached, so that onnxruntime can run it."""
+    """Return the same network with ONNX bytes attached, so that onnxruntime can run it."""
     return replace(network, source=write_onnx(network, positions=positions, alphabet=alphabet))
 
 
 def _float32(network: Network, k: int, numerators: np.ndarray, denominator: int) -> np.ndarray:
+    """Return exact parameters as float32.  Raises InputError if one cannot be held exactly."""
     exact = representable(numerators, denominator, *FORMATS["float32"])
     if not exact.all():
         worst = Fraction(int(numerators[~exact].flat[0]), denominator)

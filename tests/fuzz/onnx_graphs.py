@@ -19,7 +19,7 @@ from onnx.reference import ReferenceEvaluator
 from relucid.common.errors import InputError
 from relucid.models.onnx.agreement import compare
 from relucid.models.onnx.reader import trace_onnx
-from relucid.models.onnx.reading import Reading
+from relucid.models.onnx.reading import OnnxReading
 
 from . import onnx_makers, onnx_windows  # noqa: F401  (they enter their makers)
 from .onnx_sketch import MAKERS, Node, Sketch, Unfit
@@ -259,7 +259,7 @@ def differences(model: onnx.ModelProto, rng: np.random.Generator) -> str | None:
     return _false_alarm(reading, samples, alphabet if ids else None) if runtime else None
 
 
-def _false_alarm(reading: Reading, samples: Sequence[np.ndarray], alphabet: int | None) -> str | None:
+def _false_alarm(reading: OnnxReading, samples: Sequence[np.ndarray], alphabet: int | None) -> str | None:
     """The comparison that every command makes has to see it as we do."""
     rows = [
         np.eye(alphabet, dtype=np.int64)[s.reshape(-1)].reshape(-1) if alphabet else s.reshape(-1)

@@ -1,66 +1,73 @@
-"""What an ONNX operator's function gets, and the registry that it enters itself into.
+"""What an operator's function gets: a `Call`.
 
-Between `onnx_tensors` and the operators in `onnx_ops` and `onnx_shapes`.
+Between `reader.py` and the operators.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..tensors import Builder, Const, Refused, Tensor
+from ..builder import Builder
+from ..tensors import Const, Refused, Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One node: its inputs (None where an optional one is left out), its attributes as Python values, and the builder."""
+    """One node of the graph: its inputs (None for an optional one that is left out), its attributes, and the
+    builder.
 
-    inputs: tuple[Tensor | None, ...]
+    `outputs` is how many outputs the file names.  Inputs are tensors; only functions that are registered for
+    it get `HeadValues`.
+    """
+
+    inputs: tuple[Any, ...]
     attributes: dict[str, Any]
     build: Builder
     outputs: int = 1  # how many the file names
 
     @property
     def opset(self) -> int:
+        """Return the file's opset of the default domain."""
         return self.build.opset
 
     def input(self, i: int) -> Tensor:
+        """Return input i, counted from 0.  Raises Refused if it is missing."""
         found = self.optional(i)
         if found is None:
             raise Refused(f"input {i + 1} is missing")
         return found
 
     def optional(self, i: int) -> Tensor | None:
+        """Return input i, or None if it is missing."""
         return self.inputs[i] if i < len(self.inputs) else None
 
     def required(self, name: str) -> Any:
+        """Return an attribute.  Raises Refused if it is missing."""
         if name not in self.attributes:
             raise Refused(f"attribute {name!r} is missing")
         return self.attributes[name]
 
     def known(self, i: int, what: str) -> Const:
+        """Return input i, which must be constant; `what` names it in the message.  Raises Refused."""
         found = self.input(i)
         if not isinstance(found, Const):
             raise Refused(f"{what} must be a constant")
         return found
 
     def axes(self, i: int, since: int) -> list[int] | None:
-        """Axes as an attribute before opset `since`, as an input from there on."""
+        """Return axes that are an attribute before opset `since`, and input i from there on; None if there
+        are none.
+        """
         if self.opset < since:
             return list(self.attributes["axes"]) if "axes" in self.attributes else None
         return None if self.optional(i) is None else self.known(i, "axes").integers()
 
 
-Function = Callable[[Call], Tensor | tuple[Tensor, ...]]  # the first output, or all that there are
-OPERATORS: dict[str, Function] = {}
-
-
-def operator(name: str) -> Callable[[Function], Function]:
-    """Enter a function into `OPERATORS` under its ONNX name, with its domain before it where that is not the default one."""
-
-    def enter(function: Function) -> Function:
-        OPERATORS[name] = function
-        return function
-
-    return enter
+def axis_of(axis: int, rank: int) -> int:
+    """Return an axis that may be counted from the end as one counted from 0.  Raises Refused if it does not
+    exist.
+    """
+    if not -rank <= axis < rank:
+        raise Refused(f"axis {axis} is outside a tensor of {rank} axes")
+    return axis % rank

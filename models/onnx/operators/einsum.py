@@ -1,6 +1,7 @@
 """The ONNX operator Einsum, of constants and at most one operand that depends on the input: an affine node.
 
-Beside `onnx_ops`.  The index space is that of all labels; constants are multiplied and summed first, so that a value meets each row once.
+The index space is that of all labels.  Constants are multiplied and summed first, so that a value meets each
+row once.
 """
 
 from __future__ import annotations
@@ -11,15 +12,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..tensors import FLOATS, Const, Lookup, Refused, Tensor, Term, Values, check_size, folded, integer_array
-from .call import Call, operator
+from ...network.network import integer_array
+from ..builder import AffineTerm, folded
+from ..tensors import FLOATS, Const, Lookup, Refused, Tensor, Values, check_size
+from .call import Call
+from .registry import operator
 
 ELLIPSIS = "..."
 
 
 @dataclass(frozen=True)
 class _Equation:
-    """Labels of each operand and of the result: letters, and numbers for the axes of the ellipsis, counted from the end (-1 is the last)."""
+    """The labels of each operand and of the result.
+
+    Letters are labels of the equation.  Numbers are axes of the ellipsis, counted from the end (-1 is the
+    last).
+    """
 
     operands: tuple[tuple[str | int, ...], ...]
     result: tuple[str | int, ...]
@@ -62,6 +70,7 @@ def _labels(text: str, term: str, rank: int) -> tuple[str | int, ...]:
 
 @operator("Einsum")
 def einsum(call: Call) -> Tensor:
+    """Return the sums that the equation describes."""
     operands = [call.input(i) for i in range(len(call.inputs))]
     text = call.required("equation")
     text = text.decode(errors="replace") if isinstance(text, bytes) else text
@@ -99,7 +108,7 @@ def _sizes(text: str, equation: _Equation, operands: Sequence[Tensor]) -> dict[s
 
 
 def _diagonal(x: Tensor, labels: tuple[str | int, ...]) -> tuple[Tensor, tuple[str | int, ...]]:
-    """With every label once."""
+    """Return the operand with every label once: repeated labels take the diagonal."""
     while len(set(labels)) < len(labels):
         first = next(i for i, name in enumerate(labels) if labels.count(name) > 1)
         second = labels.index(labels[first], first + 1)
@@ -109,7 +118,7 @@ def _diagonal(x: Tensor, labels: tuple[str | int, ...]) -> tuple[Tensor, tuple[s
 
 
 def _aligned(array: np.ndarray, labels: Sequence[str | int], wanted: Sequence[str | int]) -> np.ndarray:
-    """The axes in the wanted order, 1 long where the array has none of a label."""
+    """Return the array with its axes in the wanted order; axes that it does not have are 1 long."""
     there = [x for x in wanted if x in labels]
     moved = array.transpose([labels.index(x) for x in there])
     return moved.reshape([moved.shape[there.index(x)] if x in there else 1 for x in wanted])
@@ -120,7 +129,10 @@ def _product(
     sizes: dict[str | int, int],
     kept: set[str | int],
 ) -> tuple[np.ndarray, int, tuple[str | int, ...]]:
-    """Their product, summed over what is not kept."""
+    """Return the product of constants, summed over labels that are not kept.
+
+    Returns integers, their common denominator, and the labels of the axes.
+    """
     order = tuple(dict.fromkeys(x for _, labels in constants for x in labels))
     check_size(math.prod(sizes[x] for x in order))
     total = np.ones([sizes[x] for x in order], dtype=object)
@@ -140,6 +152,7 @@ def _weighted(
     result: tuple[str | int, ...],
     shape: tuple[int, ...],
 ) -> Tensor:
+    """Return the operand that depends on the input, multiplied with the constants and summed."""
     x, own = variable
     factors, denominator, known = constants
     summed = tuple(n for n in own if n not in result)
@@ -154,5 +167,5 @@ def _weighted(
     refs = np.broadcast_to(_aligned(x.refs, own, order), full)
     rows = np.broadcast_to(np.arange(math.prod(shape)).reshape(*shape, *(1,) * len(summed)), full)
     numerators = np.broadcast_to(_aligned(factors, known, order), full)
-    term = Term(rows.reshape(-1), refs.reshape(-1), numerators.reshape(-1), denominator)
+    term = AffineTerm(rows.reshape(-1), refs.reshape(-1), numerators.reshape(-1), denominator)
     return call.build.affine(shape, x.dtype, [term])

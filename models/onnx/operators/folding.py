@@ -1,7 +1,8 @@
-"""ONNX operators that are taken on constants only: what exporters leave of shapes, weight norms and quantised weights.
+"""ONNX operators that are taken of constants only: what exporters leave of shapes, weight norms and quantised
+weights.
 
-Beside `onnx_ops`.  Results are exact where they are rational.  A root is the float64 nearest to it, as BatchNormalization's factor is: fixed when the
-file is read, and part of the network's digest.
+Results are exact if they are rational.  A root is the float64 nearest to it, fixed when the file is read and
+part of the network's digest.
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ import numpy as np
 
 from ...network.network import dyadic
 from ...network.roots import nearest_root
-from ..tensors import FLOATS, INTEGER_RANGES, Builder, Const, Refused, Tensor, check_size, constant, folded
-from .call import Call, operator
-from .pieces import last_axis, reduced
-from .shapes import axis_of
+from ..builder import Builder, folded
+from ..tensors import FLOATS, INTEGER_RANGES, Const, Refused, Tensor, constant
+from .call import Call, axis_of
+from .operands import (
+    common_shape,
+)
+from .reductions import last_axis, reduced
+from .registry import operator
 
 Entries = list[Fraction]
 
 
 def _known(call: Call, i: int) -> Const:
+    """Return input i, which must be constant.  Raises Refused."""
     x = call.input(i)
     if not isinstance(x, Const):
         raise Refused("it is taken on constants only, and its operand depends on the input")
@@ -41,24 +47,24 @@ def _made(
     *,
     single_step: bool = True,
 ) -> Const:
+    """Return a constant with the given values, and note it if a run may round."""
     numerators, denominator = dyadic(np.array(values, dtype=object))
     return folded(build, numerators.reshape(shape), denominator, dtype, single_step=single_step)
 
 
 def _pairs(call: Call) -> tuple[Const, Const, list[tuple[Fraction, Fraction]], tuple[int, ...]]:
+    """Return both operands, pairs of their elements after broadcasting, and the common shape."""
     a, b = _known(call, 0), _known(call, 1)
-    try:
-        shape = np.broadcast_shapes(a.shape, b.shape)
-    except ValueError:
-        raise Refused(f"shapes {list(a.shape)} and {list(b.shape)} do not fit") from None
-    check_size(max(1, math.prod(shape)))
+    shape = common_shape(a.shape, b.shape)
     wide = [Const(np.broadcast_to(x.numerators, shape), x.denominator, x.dtype) for x in (a, b)]
     return a, b, list(zip(_entries(wide[0]), _entries(wide[1]), strict=True)), shape
 
 
 @operator("Mod")
 def mod(call: Call) -> Tensor:
-    """With the sign of the divisor, as Python has it; with fmod of the dividend, as C has it (floats need that)."""
+    """Return the remainder, with the sign of the divisor; with `fmod`, that of the dividend (required for
+    floats).
+    """
     a, b, pairs, shape = _pairs(call)
     towards_zero = bool(call.attributes.get("fmod", 0))
     if a.dtype != b.dtype or (a.dtype in FLOATS and not towards_zero):
@@ -71,7 +77,7 @@ def mod(call: Call) -> Tensor:
 
 @operator("Pow")
 def power(call: Call) -> Tensor:
-    """With whole exponents, and roots (exponent 1/2)."""
+    """Return x ** y for whole exponents and for roots (exponents that are multiples of 1/2)."""
     a, _, pairs, shape = _pairs(call)
     values, exact = [], True
     for x, y in pairs:
@@ -87,11 +93,13 @@ def power(call: Call) -> Tensor:
 
 
 def _told(x: Fraction) -> str:
+    """Return a number for a message."""
     return f"{float(x):.6g}" if abs(x) < 10**300 else "a huge number"
 
 
 @operator("Reciprocal")
 def reciprocal(call: Call) -> Tensor:
+    """Return 1 / x."""
     x = _known(call, 0)
     if not x.numerators.all():
         raise Refused("it divides by zero")
@@ -100,6 +108,7 @@ def reciprocal(call: Call) -> Tensor:
 
 @operator("Sqrt")
 def square_root(call: Call) -> Tensor:
+    """Return the square root, or the float64 nearest to it."""
     x = _known(call, 0)
     if (x.numerators < 0).any():
         raise Refused("a root of a negative number")
@@ -113,17 +122,19 @@ def _rounding(call: Call, how: Callable[[Fraction], int]) -> Tensor:
 
 @operator("Floor")
 def floor(call: Call) -> Tensor:
+    """Return the largest integer that is not above x."""
     return _rounding(call, math.floor)
 
 
 @operator("Ceil")
 def ceil(call: Call) -> Tensor:
+    """Return the smallest integer that is not below x."""
     return _rounding(call, math.ceil)
 
 
 @operator("Round")
 def round_even(call: Call) -> Tensor:
-    """Halves go to the even neighbour, as Python's do."""
+    """Return the nearest integer.  Halves go to the even neighbour, as in Python."""
     return _rounding(call, round)
 
 
@@ -136,41 +147,49 @@ def _compared(call: Call, holds: Callable[[Fraction, Fraction], bool]) -> Tensor
 
 @operator("Equal")
 def equal(call: Call) -> Tensor:
+    """Return x == y."""
     return _compared(call, lambda x, y: x == y)
 
 
 @operator("Less")
 def less(call: Call) -> Tensor:
+    """Return x < y."""
     return _compared(call, lambda x, y: x < y)
 
 
 @operator("LessOrEqual")
 def less_or_equal(call: Call) -> Tensor:
+    """Return x <= y."""
     return _compared(call, lambda x, y: x <= y)
 
 
 @operator("Greater")
 def greater_than(call: Call) -> Tensor:
+    """Return x > y."""
     return _compared(call, lambda x, y: x > y)
 
 
 @operator("GreaterOrEqual")
 def greater_or_equal(call: Call) -> Tensor:
+    """Return x >= y."""
     return _compared(call, lambda x, y: x >= y)
 
 
 @operator("And")
 def both(call: Call) -> Tensor:
+    """Return x and y."""
     return _compared(call, lambda x, y: bool(x and y))
 
 
 @operator("Or")
 def either(call: Call) -> Tensor:
+    """Return x or y."""
     return _compared(call, lambda x, y: bool(x or y))
 
 
 @operator("Not")
 def negation(call: Call) -> Tensor:
+    """Return not x."""
     x = _known(call, 0)
     return constant(x.numerators == 0, 1, "bool")
 
@@ -179,6 +198,9 @@ def negation(call: Call) -> Tensor:
 
 
 def _over_axes(call: Call, since: int, combine: Callable[[Entries], Fraction]) -> Tensor:
+    """Return what `combine` makes of the elements along the reduced axes.  `since`: the opset from which axes
+    are an input.
+    """
     _known(call, 0)
     asked = reduced(call, since)
     if asked is None:
@@ -193,21 +215,25 @@ def _over_axes(call: Call, since: int, combine: Callable[[Entries], Fraction]) -
 
 @operator("ReduceL1")
 def reduce_l1(call: Call) -> Tensor:
+    """Return sums of absolute values over axes."""
     return _over_axes(call, 18, lambda values: sum(map(abs, values), Fraction(0)))
 
 
 @operator("ReduceL2")
 def reduce_l2(call: Call) -> Tensor:
+    """Return roots of the sums of squares over axes."""
     return _over_axes(call, 18, lambda values: nearest_root(sum((v * v for v in values), Fraction(0))))
 
 
 @operator("ReduceSumSquare")
 def reduce_sum_square(call: Call) -> Tensor:
+    """Return sums of squares over axes."""
     return _over_axes(call, 18, lambda values: sum((v * v for v in values), Fraction(0)))
 
 
 @operator("ReduceProd")
 def reduce_prod(call: Call) -> Tensor:
+    """Return products over axes."""
     return _over_axes(call, 18, lambda values: math.prod(values, start=Fraction(1)))
 
 
@@ -216,7 +242,9 @@ def reduce_prod(call: Call) -> Tensor:
 
 @operator("DequantizeLinear")
 def dequantize_linear(call: Call) -> Tensor:
-    """(x - zero point) * scale: per tensor, per axis, or per block of an axis."""
+    """Return (x - zero point) * scale, with one scale per tensor, per place of an axis, or per block of an
+    axis.
+    """
     x, scale = _known(call, 0), _known(call, 1)
     zero = None if call.optional(2) is None else _known(call, 2)
     if x.dtype not in INTEGER_RANGES or scale.dtype not in FLOATS:
@@ -235,7 +263,7 @@ def dequantize_linear(call: Call) -> Tensor:
 
 
 def _spread(call: Call, shape: tuple[int, ...], given: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
-    """From the scale's shape to the weights'."""
+    """Return the function that takes arrays from the scale's shape to the weights'."""
     block = call.attributes.get("block_size", 0)
     if math.prod(given) == 1 and len(given) < 2 and not block:
         return lambda values: np.broadcast_to(values.reshape(()), shape)
@@ -248,6 +276,7 @@ def _spread(call: Call, shape: tuple[int, ...], given: tuple[int, ...]) -> Calla
         )
     if block < 1 or given != tuple(-(-n // block) if k == axis else n for k, n in enumerate(shape)):
         raise Refused(
-            f"a scale of shape {list(given)} does not fit blocks of {block} along axis {axis} of {list(shape)}"
+            f"a scale of shape {list(given)} does not fit blocks of {block}"
+            f" along axis {axis} of {list(shape)}"
         )
     return lambda values: np.take(np.repeat(values, block, axis=axis), range(shape[axis]), axis=axis)

@@ -1,6 +1,5 @@
-"""Operators of the domain ai.onnx.ml that scikit-learn's regressors, scalers and linear classifiers are exported as, where they are affine.
-
-Beside `onnx_ops`; what classifiers end with is in `onnx_head`.
+"""Operators of the domain ai.onnx.ml that are affine: Scaler and LinearRegressor, as scikit-learn exports
+them.
 """
 
 from __future__ import annotations
@@ -11,13 +10,16 @@ from fractions import Fraction
 import numpy as np
 
 from ...network.network import dyadic
-from ..tensors import Const, Refused, Tensor, Term, Values
-from .arithmetic import add_scaled, product
-from .call import Call, operator
+from ..builder import AffineTerm
+from ..tensors import Const, Refused, Tensor, Values
+from .call import Call
+from .elementwise import add_scaled
+from .matrices import product
+from .registry import operator
 
 
 def _rows(call: Call) -> Values:
-    """The features, (rows, features)."""
+    """Return the features: (rows, features)."""
     x = call.input(0)
     if not isinstance(x, Values) or x.dtype != "float32" or len(x.shape) not in (1, 2):
         raise Refused("it takes rows of float32 that depend on the input")
@@ -25,6 +27,7 @@ def _rows(call: Call) -> Values:
 
 
 def _numbers(call: Call, name: str, count: int, usual: float) -> Const:
+    """Return a list of numbers from an attribute, one per feature; `usual` is the default."""
     given = call.attributes.get(name) or [usual]
     if len(given) not in (1, count):
         raise Refused(f"its {name} has {len(given)} numbers for {count} features")
@@ -38,7 +41,7 @@ def _constant(values: Sequence[float], shape: tuple[int, ...]) -> Const:
 
 @operator("ai.onnx.ml.Scaler")
 def scaler(call: Call) -> Tensor:
-    """(x - offset) * scale, feature by feature."""
+    """Return (x - offset) * scale per feature."""
     x = _rows(call)
     offset, scale = _numbers(call, "offset", x.shape[-1], 0.0), _numbers(call, "scale", x.shape[-1], 1.0)
     shifted = add_scaled(call.build, x, offset, -1)
@@ -47,18 +50,19 @@ def scaler(call: Call) -> Tensor:
     return call.build.affine(
         x.shape,
         x.dtype,
-        [Term(np.arange(factors.size), shifted.refs.reshape(-1), factors, scale.denominator)],
+        [AffineTerm(np.arange(factors.size), shifted.refs.reshape(-1), factors, scale.denominator)],
     )
 
 
 def scores(call: Call, outputs: int) -> Tensor:
-    """x @ coefficients^T + intercepts, (rows, outputs)."""
+    """Return x @ coefficients^T + intercepts: (rows, outputs)."""
     x = _rows(call)
     coefficients = call.attributes.get("coefficients") or []
     intercepts = call.attributes.get("intercepts") or [0.0] * outputs
     if len(coefficients) != outputs * x.shape[-1] or len(intercepts) != outputs:
         raise Refused(
-            f"its {len(coefficients)} coefficients and {len(intercepts)} intercepts do not fit {outputs} results of {x.shape[-1]} features"
+            f"its {len(coefficients)} coefficients and {len(intercepts)} intercepts"
+            f" do not fit {outputs} results of {x.shape[-1]} features"
         )
     matrix = _constant(coefficients, (outputs, x.shape[-1])).rearranged(np.transpose)
     bias = Const(
@@ -71,6 +75,7 @@ def scores(call: Call, outputs: int) -> Tensor:
 
 @operator("ai.onnx.ml.LinearRegressor")
 def linear_regressor(call: Call) -> Tensor:
+    """Return an affine function of the features."""
     transform = call.attributes.get("post_transform", b"NONE")
     if transform != b"NONE":
         raise Refused(f"post_transform {transform!r} is not supported")

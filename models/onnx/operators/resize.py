@@ -1,7 +1,8 @@
-"""ONNX operators that change the size of images by nearest neighbours: Resize and Upsample.  They select values and make no nodes.
+"""The ONNX operators Resize and Upsample by nearest neighbours.  They select values and make no nodes.
 
-Beside `onnx_shapes`.  Which neighbour is nearest is computed twice, over the rationals (the ONNX text) and in float32, step by step as onnxruntime
-does; where the two differ, rounding decides which pixel is taken, and the node is refused.
+Which neighbour is nearest is computed twice: over the rationals, as the ONNX text says, and in float32, step
+by step as onnxruntime does.  If the two differ, rounding decides which pixel is taken, and the node is
+refused.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from typing import Any
 import numpy as np
 
 from ..tensors import FLOATS, Const, Lookup, Refused, Tensor, check_size, constant
-from .call import Call, operator
-from .shapes import axis_of
+from .call import Call, axis_of
+from .registry import operator
 
 Number = Any  # a Fraction or a float: the same formulas in both
-ROUNDING = Fraction(
-    1, 2**12
-)  # of a place: how far half_pixel_symmetric has to be from its next neighbour, as its steps in onnxruntime are not known
+# How far a place of half_pixel_symmetric has to be from the next one: onnxruntime's steps are not known.
+ROUNDING = Fraction(1, 2**12)
 
 
 @dataclass(frozen=True)
 class _Axis:
-    """One axis: how long it was and is, and out / in as a rational and as onnxruntime's float32; `start`, `end`: of the part that is cropped."""
+    """One axis: its length before and after, and the scale (out / in), exact or as onnxruntime's float32.
+
+    `start` and `end` bound the part that is cropped.
+    """
 
     before: int
     after: int
@@ -102,7 +105,7 @@ NEAREST: dict[str, Callable[[Number], int]] = {
 
 @operator("Upsample")
 def upsample(call: Call) -> Tensor:
-    """Before opset 10; it only makes larger."""
+    """Return the image enlarged.  The operator exists before opset 10."""
     x = call.input(0)
     _only_nearest(call)
     if call.opset < 9:
@@ -117,6 +120,7 @@ def upsample(call: Call) -> Tensor:
 
 @operator("Resize")
 def resize(call: Call) -> Tensor:
+    """Return the image resized."""
     x = call.input(0)
     _only_nearest(call)
     rank = len(x.shape)
@@ -124,7 +128,7 @@ def resize(call: Call) -> Tensor:
     if len(set(axes)) != len(axes):
         raise Refused(f"axes {axes} repeat")
     if call.opset < 11:
-        # What is nearest is not said there; onnxruntime rounds up where it makes smaller, and down where it makes larger.
+        # The ONNX text does not say what is nearest.  onnxruntime rounds up to shrink, and down to enlarge.
         scales = _floats(call, 1, "the scales")
         mode, nearest = "asymmetric", "ceil" if any(s < 1 for s in scales) else "floor"
         if nearest == "ceil" and any(s > 1 for s in scales):
@@ -193,6 +197,7 @@ def _resized(
     nearest: str,
     roi: dict[int, tuple[Fraction, Fraction]] | None = None,
 ) -> Tensor:
+    """Return the tensor with its axes resized, by scales or to sizes.  Raises Refused."""
     if any(s <= 0 for s in scales.values()):
         raise Refused("a scale is not positive")
     chosen, outside = [], []
@@ -236,7 +241,7 @@ def _resized(
 
 
 def _length(length: int, scale: Fraction, rounded: np.float32) -> int:
-    """How long an axis becomes by a scale."""
+    """Return how long an axis becomes.  Raises Refused if float32 rounds to another length."""
     exact, single = math.floor(length * scale), np.float32(length) * rounded
     if exact != int(single):
         raise Refused(f"float32 rounds an axis of {length} to {int(single)} where its scale says {exact}")
@@ -246,7 +251,10 @@ def _length(length: int, scale: Fraction, rounded: np.float32) -> int:
 
 
 def _neighbour(i: int, axis: _Axis, mode: str, nearest: str, half: Number) -> tuple[int, bool]:
-    """Its number, and whether the place lies outside of the input; an axis that stays as long is copied."""
+    """Return the number of the neighbour, and whether the place lies outside of the input.
+
+    An axis that keeps its length is copied.
+    """
     if axis.scale == 1:
         return i, False
     place = WHERE[mode](type(half)(i), axis, half)
@@ -254,12 +262,13 @@ def _neighbour(i: int, axis: _Axis, mode: str, nearest: str, half: Number) -> tu
 
 
 def _clear(i: int, axis: _Axis, mode: str, nearest: str) -> bool:
-    """Whether the neighbour stays the same where the place is rounded a little."""
+    """Return whether the neighbour stays the same if the place is rounded a little."""
     place = WHERE[mode](Fraction(i), axis, Fraction(1, 2))
     return axis.scale == 1 or NEAREST[nearest](place - ROUNDING) == NEAREST[nearest](place + ROUNDING)
 
 
 def _filled(call: Call, x: Tensor, beyond: np.ndarray) -> Tensor:
+    """Return the tensor with `extrapolation_value` at the places beyond the input."""
     if isinstance(x, Lookup) or x.dtype not in FLOATS:
         raise Refused(f"it fills {x.dtype}")
     value = Fraction(call.attributes.get("extrapolation_value", 0.0))

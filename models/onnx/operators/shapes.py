@@ -1,6 +1,5 @@
-"""The ONNX operators that only move values around: they rearrange references and make no nodes.
-
-Beside `onnx_ops`, which has all the others and the rules for both.
+"""The ONNX operators that only move elements: Reshape, Transpose, Slice, Split and others.  They make no
+nodes.
 """
 
 from __future__ import annotations
@@ -10,33 +9,34 @@ from functools import partial
 
 import numpy as np
 
-from ...network.network import dyadic
-from ..tensors import Const, Lookup, Refused, Tensor, Values, check_size, constant
-from .call import Call, operator
+from ..tensors import (
+    Refused,
+    Tensor,
+    check_size,
+)
+from .call import Call, axis_of
+from .registry import operator
 
 FOR_THE_END = (2**31 - 1, 2**63 - 1)  # ends of a Slice that mean the axis's own, forwards
 
 
-@operator("Identity")
+@operator("Identity", rearranges=True)
 def identity(call: Call) -> Tensor:
+    """Return the input."""
     return call.input(0)
 
 
-@operator("Dropout")
+@operator("Dropout", rearranges=True)
 def dropout(call: Call) -> Tensor:
+    """Return the input: outside of training, nothing is dropped."""
     if call.optional(2) is not None and call.known(2, "training_mode").numerators.any():
         raise Refused("training_mode is on")
     return call.input(0)
 
 
-def axis_of(axis: int, rank: int) -> int:
-    if not -rank <= axis < rank:
-        raise Refused(f"axis {axis} is outside a tensor of {rank} axes")
-    return axis % rank
-
-
-@operator("Flatten")
+@operator("Flatten", rearranges=True)
 def flatten(call: Call) -> Tensor:
+    """Return the tensor as a matrix."""
     x = call.input(0)
     axis = call.attributes.get("axis", 1)
     if not -len(x.shape) <= axis <= len(x.shape):
@@ -46,8 +46,9 @@ def flatten(call: Call) -> Tensor:
     return x.rearranged(lambda i: i.reshape(shape))
 
 
-@operator("Reshape")
+@operator("Reshape", rearranges=True)
 def reshape(call: Call) -> Tensor:
+    """Return the tensor in another shape."""
     x, wanted = call.input(0), call.known(1, "the shape").integers()
     if not call.attributes.get("allowzero", 0):
         if any(d == 0 and i >= len(x.shape) for i, d in enumerate(wanted)):
@@ -63,8 +64,9 @@ def reshape(call: Call) -> Tensor:
     return x.rearranged(lambda i: i.reshape(shape))
 
 
-@operator("Transpose")
+@operator("Transpose", rearranges=True)
 def transpose(call: Call) -> Tensor:
+    """Return the tensor with its axes in another order."""
     x = call.input(0)
     order = list(call.attributes.get("perm", range(len(x.shape))[::-1]))
     if sorted(order) != list(range(len(x.shape))):
@@ -79,8 +81,9 @@ def _given_axes(call: Call) -> list[int] | None:
     return axes
 
 
-@operator("Squeeze")
+@operator("Squeeze", rearranges=True)
 def squeeze(call: Call) -> Tensor:
+    """Return the tensor without axes of length 1."""
     x, axes = call.input(0), _given_axes(call)
     wanted = (
         {i for i, d in enumerate(x.shape) if d == 1}
@@ -93,8 +96,9 @@ def squeeze(call: Call) -> Tensor:
     return x.rearranged(lambda i: i.reshape(shape))
 
 
-@operator("Unsqueeze")
+@operator("Unsqueeze", rearranges=True)
 def unsqueeze(call: Call) -> Tensor:
+    """Return the tensor with new axes of length 1."""
     x, axes = call.input(0), _given_axes(call)
     if axes is None:
         raise Refused("axes are missing")
@@ -107,32 +111,9 @@ def unsqueeze(call: Call) -> Tensor:
     return x.rearranged(lambda i: i.reshape(shape))
 
 
-@operator("Shape")
-def shape_of(call: Call) -> Tensor:
-    shape = call.input(0).shape
-    start, end = call.attributes.get("start", 0), call.attributes.get("end", len(shape))
-    return constant(np.array(shape[start:end], dtype=np.int64), 1, "int64")
-
-
-@operator("Size")
-def size_of(call: Call) -> Tensor:
-    return constant(np.array(math.prod(call.input(0).shape), dtype=np.int64), 1, "int64")
-
-
-@operator("ConstantOfShape")
-def constant_of_shape(call: Call) -> Tensor:
-    shape = call.known(0, "the shape").integers()
-    if any(d < 0 for d in shape):
-        raise Refused(f"shape {shape} is negative")
-    check_size(max(1, math.prod(shape)))
-    value = call.attributes.get("value", Const(np.zeros(1, dtype=np.int64), 1, "float32"))
-    if value.numerators.size != 1:
-        raise Refused("its value is no single number")
-    return Const(np.broadcast_to(value.numerators.reshape(-1)[0], shape), value.denominator, value.dtype)
-
-
 @operator("Expand")
 def expand(call: Call) -> Tensor:
+    """Return the tensor broadcast to a shape."""
     x, wanted = call.input(0), call.known(1, "the shape").integers()
     try:
         shape = np.broadcast_shapes(x.shape, tuple(wanted))
@@ -144,6 +125,7 @@ def expand(call: Call) -> Tensor:
 
 @operator("Tile")
 def tile(call: Call) -> Tensor:
+    """Return the tensor repeated along its axes."""
     x, repeats = call.input(0), call.known(1, "the repeats").integers()
     if len(repeats) != len(x.shape) or any(r < 0 for r in repeats):
         raise Refused(f"repeats {repeats} do not fit {list(x.shape)}")
@@ -151,8 +133,9 @@ def tile(call: Call) -> Tensor:
     return x.rearranged(lambda i: np.tile(i, repeats))
 
 
-@operator("Slice")
+@operator("Slice", rearranges=True)
 def slice_of(call: Call) -> Tensor:
+    """Return every step-th element between start and end, along some axes."""
     x = call.input(0)
     if call.opset < 10:
         starts, ends = call.required("starts"), call.required("ends")
@@ -175,10 +158,14 @@ def slice_of(call: Call) -> Tensor:
 
 
 def _places(start: int, end: int, step: int, length: int) -> np.ndarray:
-    """The places that a slice takes of an axis, as ONNX clamps its ends: unlike Python's, a negative step starts inside the axis."""
+    """Return the places that a slice takes of an axis, with its ends clamped as ONNX says.
+
+    Unlike in Python, a negative step starts inside the axis.
+    """
     if step < 0 and end in FOR_THE_END:
         raise Refused(
-            f"a negative step with end = {end}: onnxruntime goes to the first element, the ONNX text takes none"
+            f"a negative step with end = {end}: onnxruntime goes to the first element,"
+            " the ONNX text takes none"
         )
     start, end = (v + length if v < 0 else v for v in (start, end))
     if step > 0:
@@ -187,8 +174,9 @@ def _places(start: int, end: int, step: int, length: int) -> np.ndarray:
     return np.array(range(start, end, step), dtype=np.int64)
 
 
-@operator("Split")
+@operator("Split", rearranges=True)
 def split(call: Call) -> tuple[Tensor, ...]:
+    """Return the parts of the tensor along an axis."""
     x = call.input(0)
     axis = axis_of(call.attributes.get("axis", 0), len(x.shape))
     sizes = call.attributes.get("split") if call.opset < 13 else None
@@ -202,94 +190,3 @@ def split(call: Call) -> tuple[Tensor, ...]:
     ends = np.cumsum(sizes)
     ranges = [np.arange(e - s, e) for s, e in zip(sizes, ends, strict=True)]
     return tuple(x.rearranged(partial(np.take, indices=r, axis=axis)) for r in ranges)
-
-
-@operator("Pad")
-def pad(call: Call) -> Tensor:
-    x = call.input(0)
-    rank = len(x.shape)
-    mode = call.attributes.get("mode", b"constant")
-    mode = mode.decode(errors="replace") if isinstance(mode, bytes) else mode
-    pads = list(call.required("pads")) if call.opset < 11 else call.known(1, "the pads").integers()
-    axes = list(range(rank))
-    if call.optional(3) is not None:
-        axes = [axis_of(a, rank) for a in call.known(3, "the axes").integers()]
-    if len(pads) != 2 * len(axes):
-        raise Refused(f"pads {pads} do not fit {len(axes)} axes")
-    wide = [(0, 0)] * rank
-    for k, a in enumerate(axes):
-        wide[a] = (pads[k], pads[len(axes) + k])
-    if any(max(0, -b) + max(0, -e) > d for d, (b, e) in zip(x.shape, wide, strict=True)):
-        raise Refused(f"pads {pads} take away more than there is")
-    inner = x.rearranged(
-        lambda i: i[tuple(slice(max(0, -b), i.shape[a] - max(0, -e)) for a, (b, e) in enumerate(wide))]
-    )
-    wide = [(max(0, b), max(0, e)) for b, e in wide]
-    check_size(max(1, math.prod(d + b + e for d, (b, e) in zip(inner.shape, wide, strict=True))))
-    if mode in ("reflect", "edge", "wrap"):
-        if math.prod(inner.shape) == 0:
-            raise Refused("it pads an empty tensor")
-        if mode == "reflect" and any(
-            max(b, e) >= d for d, (b, e) in zip(inner.shape, wide, strict=True) if b or e
-        ):
-            raise Refused(f"pads {pads} reflect more than there is")
-        return inner.rearranged(lambda i: np.pad(i, wide, mode=mode))  # type: ignore[arg-type]
-    if mode != "constant":
-        raise Refused(f"mode {mode!r} is not supported")
-    value = _fill(call, x)
-    if isinstance(inner, Lookup):
-        raise Refused("it pads integers that depend on the ids")
-    if isinstance(inner, Const):
-        common = math.lcm(inner.denominator, value.denominator)
-        fill = int(value.numerators.reshape(-1)[0]) * (common // value.denominator)
-        numerators = inner.numerators.astype(object) * (common // inner.denominator)
-        return constant(np.pad(numerators, wide, constant_values=fill), common, inner.dtype)
-    if not any(b or e for b, e in wide):
-        return inner
-    number = int(call.build.known(Const(value.numerators.reshape(1), value.denominator, inner.dtype)).refs[0])
-    return inner.rearranged(lambda i: np.pad(i, wide, constant_values=number))
-
-
-def _fill(call: Call, x: Tensor) -> Const:
-    if call.opset < 11:
-        numerators, denominator = dyadic(np.array([call.attributes.get("value", 0.0)], dtype=np.float32))
-        return Const(numerators, denominator, x.dtype)
-    if call.optional(2) is None:
-        return Const(np.zeros(1, dtype=np.int64), 1, x.dtype)
-    found = call.known(2, "the value")
-    if found.numerators.size != 1 or found.dtype != x.dtype:
-        raise Refused("its value is no single number of the input's type")
-    return found
-
-
-@operator("Where")
-def where(call: Call) -> Tensor:
-    condition, a, b = call.known(0, "the condition"), call.input(1), call.input(2)
-    if a.dtype != b.dtype or isinstance(a, Lookup) or isinstance(b, Lookup):
-        raise Refused(f"its operands are {a.dtype} and {b.dtype}")
-    try:
-        shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
-    except ValueError:
-        raise Refused("its shapes do not fit") from None
-    check_size(max(1, math.prod(shape)))
-    chosen = np.broadcast_to(condition.numerators != 0, shape)
-    if isinstance(a, Const) and isinstance(b, Const):
-        common = math.lcm(a.denominator, b.denominator)
-        left, right = (
-            np.broadcast_to(c.numerators.astype(object) * (common // c.denominator), shape) for c in (a, b)
-        )
-        return constant(np.where(chosen, left, right), common, a.dtype)
-    left, right = (call.build.known(c).refs if isinstance(c, Const) else c.refs for c in (a, b))
-    return Values(np.where(chosen, np.broadcast_to(left, shape), np.broadcast_to(right, shape)), a.dtype)
-
-
-@operator("Range")
-def range_of(call: Call) -> Tensor:
-    start, limit, delta = (call.known(i, "a limit") for i in range(3))
-    first, last, step = (
-        int(c.numerators.reshape(-1)[0]) if c.numerators.size == 1 else None for c in (start, limit, delta)
-    )
-    if start.dtype not in ("int64", "int32") or first is None or last is None or not step:
-        raise Refused("it takes three integers")
-    check_size(max(1, -(-abs(last - first) // abs(step))))
-    return constant(np.arange(first, last, step, dtype=np.int64), 1, start.dtype)

@@ -10,7 +10,7 @@ from onnx_cases import MORE_CASES, ints, quarters
 from relucid.common.errors import InputError, TooLarge
 from relucid.models.onnx import agreement as onnx_agreement
 from relucid.models.onnx.agreement import compare
-from relucid.models.onnx.reader import OPERATORS, trace_onnx
+from relucid.models.onnx.reader import REGISTRY, trace_onnx
 from relucid.models.onnx.tensors import Const, Values, constant
 
 rng = np.random.default_rng(3)
@@ -57,7 +57,7 @@ def shifted(tensor, build):
     assert isinstance(tensor, Values)
     more = np.zeros(tensor.shape, dtype=np.int64)
     more[(0,) * len(tensor.shape)] = 1
-    from relucid.models.onnx.operators.arithmetic import add_scaled
+    from relucid.models.onnx.operators.elementwise import add_scaled
 
     return add_scaled(build, tensor, Const(more, 1, tensor.dtype), 1)
 
@@ -66,7 +66,7 @@ def shifted(tensor, build):
 def test_a_wrong_reading_of_any_operator_is_refused_and_its_node_named(name, monkeypatch):
     body, consts, options = CASES[name]
     assert checked(model(body, consts, **options)) == ""
-    right = OPERATORS[name]
+    right = REGISTRY.plain[name]
 
     def wrong(call):
         found = right(call)
@@ -76,7 +76,7 @@ def test_a_wrong_reading_of_any_operator_is_refused_and_its_node_named(name, mon
             else shifted(found, call.build)
         )
 
-    monkeypatch.setitem(OPERATORS, name, wrong)
+    monkeypatch.setitem(REGISTRY.plain, name, wrong)
     line = next(i for i, line in enumerate(body.splitlines()) if f"{name}(" in line or f"{name}<" in line)
     with pytest.raises(
         InputError, match=rf"net.onnx: (node {line} \({name}\): onnxruntime gives|cannot take)"
@@ -97,7 +97,7 @@ def test_a_slice_that_gives_another_shape_is_refused(monkeypatch):
     consts = {"a": ints(-100), "b": ints(-1000), "c": ints(1), "d": ints(-1)}
     data = model("z = Slice(x, a, b, c, d)\ny = Concat<axis=1>(z, x)", consts)
     assert checked(data) == ""
-    monkeypatch.setitem(OPERATORS, "Slice", python_slice)
+    monkeypatch.setitem(REGISTRY.plain, "Slice", python_slice)
     with pytest.raises(
         InputError, match=r"node 0 \(Slice\): onnxruntime gives shape \[1, 1\] where the reader has \[1, 0\]"
     ):
@@ -112,7 +112,7 @@ def test_the_first_node_that_differs_is_named_in_a_deep_network(monkeypatch):
         for i in range(30)
     )
     assert checked(model(body, consts)) == ""
-    right = OPERATORS["MatMul"]
+    right = REGISTRY.plain["MatMul"]
 
     def wrong(call):
         w = call.input(1)
@@ -123,7 +123,7 @@ def test_the_first_node_that_differs_is_named_in_a_deep_network(monkeypatch):
             else right(call)
         )
 
-    monkeypatch.setitem(OPERATORS, "MatMul", wrong)
+    monkeypatch.setitem(REGISTRY.plain, "MatMul", wrong)
     with pytest.raises(
         InputError,
         match=r"node 20 \(MatMul\): onnxruntime gives .* where the reader has .*, and rounding explains",

@@ -8,7 +8,7 @@ from fuzz.onnx_graphs import MAKERS, differences, random_model
 from onnx import TensorProto
 from relucid.common.errors import InputError
 from relucid.models.onnx.operators.shapes import slice_of
-from relucid.models.onnx.reader import OPERATORS, read_onnx
+from relucid.models.onnx.reader import REGISTRY, read_onnx
 
 GRAPHS = 60
 
@@ -22,7 +22,7 @@ def test_random_graphs_are_read_as_they_run_or_refused(batch):
 
 
 def test_the_generator_knows_every_operator_and_most_graphs_are_read():
-    assert {name for name in OPERATORS if "." not in name} <= set(MAKERS)  # of the default domain
+    assert {name for name in REGISTRY.plain if "." not in name} <= set(MAKERS)  # of the default domain
     drawn, read = Counter(), 0
     for seed in range(400):
         model = random_model(np.random.default_rng(seed))
@@ -53,7 +53,7 @@ def test_a_reader_that_slices_like_python_is_caught(monkeypatch):
             cut[axis] = slice(start, None if step < 0 and end < -x.shape[axis] else end, step)
         return x.rearranged(lambda i: i[tuple(cut)])
 
-    monkeypatch.setitem(OPERATORS, "Slice", python_slice)
+    monkeypatch.setitem(REGISTRY.plain, "Slice", python_slice)
 
     def caught(seed):
         rng = np.random.default_rng(seed)

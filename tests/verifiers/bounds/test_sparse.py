@@ -19,7 +19,7 @@ from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Affine, Network, Relu, SparseMatrix, integer_array
 from relucid.models.network.runtime import OnnxRuntime
 from relucid.models.network.stacked import same_nodes
-from relucid.models.onnx import tensors as onnx_tensors
+from relucid.models.onnx import builder
 from relucid.models.onnx.reader import load_onnx, read_onnx
 from relucid.verifiers.bounds.box_bounds import BoxSubdomains, tightened
 from relucid.verifiers.bounds.floats import float_network
@@ -164,7 +164,7 @@ def images(
 def test_the_reader_makes_the_same_matrices_sparse(monkeypatch):
     data = images((2, 6, 6), (3, 3, 3), (1, 1, 2))
     dense = read_onnx(data, origin="net")
-    monkeypatch.setattr(onnx_tensors, "SPARSE_FROM", 16)
+    monkeypatch.setattr(builder, "SPARSE_FROM", 16)
     other = read_onnx(data, origin="net", real_size=72)
     assert any(isinstance(m, SparseMatrix) for n in other.nodes if isinstance(n, Affine) for m in n.matrices)
     point = [Fraction(int(v), 8) for v in np.random.default_rng(0).integers(0, 9, 72)]
@@ -175,7 +175,7 @@ def test_the_reader_makes_the_same_matrices_sparse(monkeypatch):
 
 
 def test_entries_over_limits_are_too_large(monkeypatch):
-    monkeypatch.setattr(onnx_tensors, "MAX_ALL_WEIGHTS", 2**18)
+    monkeypatch.setattr(builder, "MAX_ALL_WEIGHTS", 2**18)
     with pytest.raises(ValueError, match="entries in all"):
         read_onnx(images(), origin="net", real_size=3072)
 

@@ -20,8 +20,7 @@ from relucid.models.claims.domain import Domain
 from relucid.models.claims.reduce import word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
-from relucid.models.onnx import reader as onnx_ops
-from relucid.models.onnx.reader import read_onnx
+from relucid.models.onnx.reader import REGISTRY, read_onnx
 from relucid.models.onnx.writer import with_source, write_onnx
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
@@ -143,8 +142,8 @@ def test_a_wrong_reading_is_a_contradiction(weight, why, tmp_path, monkeypatch):
     source = layers(([[weight] * 4], [-8.0])).source
     model = onnx.load_from_string(source)
     model.graph.node[0].name = ""
-    right = onnx_ops.OPERATORS["Gemm"]
-    monkeypatch.setitem(onnx_ops.OPERATORS, "Gemm", lambda call: right(replace(call, inputs=call.inputs[:2])))
+    right = REGISTRY.plain["Gemm"]
+    monkeypatch.setitem(REGISTRY.plain, "Gemm", lambda call: right(replace(call, inputs=call.inputs[:2])))
     network = read_onnx(model.SerializeToString(), origin="net.onnx", positions=2, alphabet=2)
     with pytest.raises(Contradiction, match=why):
         honest(WordClaim(network, program(ALWAYS), AB, SIGN))

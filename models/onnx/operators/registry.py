@@ -1,0 +1,87 @@
+"""The registry of operators.  Files of this folder enter their functions here, and are found by being here.
+
+Used by `reader.py` through `all_operators`.  There are three kinds of operators:
+
+- `@operator(NAME)`: affine or piecewise linear over the rationals.  With `rearranges=True`, it only moves the
+  elements of its first input, and may also stand after a head.
+- `@head_operator(NAME)`: ends the network, as Softmax does.  Its results are `HeadValues`.
+- `@after_head(NAME)`: takes such results.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..tensors import HeadValues, Refused, Tensor
+from .call import Call
+
+Result = Tensor | HeadValues | tuple[Tensor | HeadValues, ...]  # the first output, or all of them
+Function = Callable[[Call], Result]
+Enter = Callable[[Function], Function]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Functions by ONNX name.  A domain other than the default one stands before it: "ai.onnx.ml.Scaler"."""
+
+    plain: dict[str, Function] = field(default_factory=dict)
+    heads: dict[str, Function] = field(default_factory=dict)
+    after_heads: dict[str, Function] = field(default_factory=dict)
+
+
+REGISTRY = Registry()
+
+
+def operator(name: str, *, rearranges: bool = False) -> Enter:
+    """Register an operator over the rationals.
+
+    `rearranges`: all it does is to move the elements of its first input (by `rearranged`), whatever they are.
+    """
+
+    def enter(function: Function) -> Function:
+        REGISTRY.plain[name] = function
+        if rearranges:
+            REGISTRY.after_heads[name] = _of_first_input(function)
+        return function
+
+    return enter
+
+
+def head_operator(*names: str) -> Enter:
+    """Register an operator that ends a network and gives `HeadValues`."""
+
+    def enter(function: Function) -> Function:
+        REGISTRY.heads.update(dict.fromkeys(names, function))
+        return function
+
+    return enter
+
+
+def after_head(*names: str) -> Enter:
+    """Register what an operator does with `HeadValues`."""
+
+    def enter(function: Function) -> Function:
+        REGISTRY.after_heads.update(dict.fromkeys(names, function))
+        return function
+
+    return enter
+
+
+def _of_first_input(function: Function) -> Function:
+    def moved(call: Call) -> Result:
+        if any(isinstance(x, HeadValues) for x in call.inputs[1:]):
+            raise Refused("it takes places from what Softmax or the like gives")
+        return function(call)
+
+    return moved
+
+
+def all_operators() -> Registry:
+    """Import all files of this folder and return the registry."""
+    package = __name__.rpartition(".")[0]
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
+    return REGISTRY
