@@ -27,7 +27,7 @@ from ..common.files import decoded, read_file
 from ..common.folders import check_writable, write_files
 from ..common.text import visible
 from ..models.apart import network_files
-from ..verifiers.boxes.answer import BACKENDS
+from ..verifiers.boxes.verdicts import BACKENDS
 from ..version import __version__
 from .attempt import AttemptLimits, last_words, over, run_command, side_by_side
 from .results import RESULTS, Result, append, machine, mend_torn_line, read

@@ -18,8 +18,7 @@ from .options import (
     status_line,
     writing,
 )
-
-NOT_LEARNT = 3  # the status of an honest unknown
+from .status import UNKNOWN
 
 
 @click.command(cls=Limited)
@@ -168,7 +167,7 @@ def train(
             from ..reports.console_show import print_trained
 
             print_trained(result)
-    return 0 if result.right == result.inputs else NOT_LEARNT
+    return 0 if result.right == result.inputs else UNKNOWN
 
 
 @click.command(cls=Limited, unknown=stopped)

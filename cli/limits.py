@@ -19,10 +19,10 @@ import click
 from ..common.deadline import MOST_SECONDS, OutOfTime, until
 from ..common.processes.forked import answering, split
 from ..common.processes.limits import Ended, Limits
-from ..verifiers.unknown import unchecked_json, undecided_json
+from ..verifiers.report import unchecked_json, undecided_json
 from .options import fail, print_json, writing
+from .status import INTERNAL, INTERRUPTED, UNKNOWN
 
-UNKNOWN, INTERNAL, INTERRUPTED = 3, 4, 130
 Told = Callable[
     [str, dict[str, Any], float], None
 ]  # an unknown: why, the command's options, and seconds that it took

@@ -23,7 +23,7 @@ from ..common.errors import InputError
 from ..common.optional import told
 from ..common.processes.forked import in_child
 from ..common.streams import Unwritable, standard_streams
-from ..verifiers.unknown import undecided_json
+from ..verifiers.report import undecided_json
 from ..version import __version__
 from .benchmarking import commands as bench_commands
 from .circuits import commands as circuit_commands
@@ -46,7 +46,7 @@ from .verify import check_box, prove_box, verify
 if TYPE_CHECKING:
     from ..verifiers.verdict import Trust
 
-REJECTED, BAD_INPUT, UNKNOWN, INTERNAL, INTERRUPTED = 1, 2, 3, 4, 130
+from .status import BAD_INPUT, INTERNAL, INTERRUPTED, REJECTED, UNKNOWN, exit_status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
@@ -162,7 +162,7 @@ def prove(
     from ..models.claims.claim_file import load_word_claim
     from ..verifiers.prove import prove_claim
     from ..verifiers.race.request import ProofRequest
-    from ..verifiers.report import exit_status, verdict_json
+    from ..verifiers.report import verdict_json
 
     names = names_in(backends)
     with status_line(quiet) as progress:
@@ -184,9 +184,9 @@ def prove(
         if as_json:
             print_json(verdict_json(verdict))
         else:
-            from ..reports.console import print_verdict
+            from ..reports.verdicts import print_verdict
 
-            print_verdict(stated, verdict, quiet)
+            print_verdict(verdict, two=stated.pair is not None, quiet=quiet)
     return exit_status(verdict)
 
 
@@ -239,7 +239,7 @@ def check(
         if as_json:
             print_json(certificate_json(certificate, why, stated.domain_size))
         else:
-            from ..reports.console import print_certificate
+            from ..reports.verdicts import print_certificate
 
             print_certificate(
                 certificate, why, status == UNKNOWN, stated.domain_size, two=stated.comparison is not None
@@ -287,7 +287,6 @@ def distill(
     from ..pipeline.distillation import NoProgram
     from ..pipeline.distillation import distill as run
     from ..pipeline.distilled import FILES, distillation_json
-    from ..verifiers.report import exit_status
 
     names = names_in(backends)
     if html is not None:
@@ -322,11 +321,11 @@ def distill(
         if as_json:
             print_json(distillation_json(result))
         else:
-            from ..reports.console import print_verdict
             from ..reports.console_show import print_distillation
+            from ..reports.verdicts import print_verdict
 
             if quiet:
-                print_verdict(result.claim, result.verdict, quiet)
+                print_verdict(result.verdict, quiet=True)
             else:
                 print_distillation(result)
     return exit_status(result.verdict)

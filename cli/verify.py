@@ -9,24 +9,29 @@ from typing import Any
 import click
 
 from ..common.errors import InputError
-from ..verifiers.boxes.answer import BACKENDS
-from ..version import __version__
+from ..verifiers.boxes.verdicts import BACKENDS
+from ..verifiers.verdict import Proved, Verdict
 from .limits import Limited, memory_option, timeout_option
 from .options import json_option, names_in, print_json, quiet_option, say, status_line, writing
+from .status import REJECTED, UNKNOWN, exit_status
 
 
 def _undecided(why: str, options: dict[str, Any], seconds: float) -> None:
     """Of `verify`, where a limit was reached that its own child did not keep."""
-    from ..verifiers.boxes.answer import Answer, answer_json
+    from ..reports.verdicts import print_verdict
+    from ..verifiers.boxes import verdicts
+    from ..verifiers.report import verdict_json
+    from ..verifiers.verdict import BoxDetails
 
     if options["check"] is not None:
-        _print_check(None, f"unknown: {why}", options["as_json"])
+        _print_check(None, why, True, options["as_json"])
         return
-    answer = Answer("unknown", why, seconds=seconds, timeout=why.startswith("time: "))
+    details = BoxDetails(timeout=why.startswith("time: "))
+    verdict = verdicts.unknown(why, seconds, details=details)
     if options["as_json"]:
-        print_json(answer_json(answer, __version__))
+        print_json(verdict_json(verdict))
     else:
-        _print(answer, bare=False, quiet=options["quiet"])
+        print_verdict(verdict, quiet=options["quiet"])
 
 
 @click.command(cls=Limited, unknown=_undecided)
@@ -110,7 +115,6 @@ def verify(
     The first line is the competition's word: unsat (it cannot, proved), sat (with the input), unknown or timeout.
     Exit status: 0 unsat, 1 sat, 2 bad input, 3 unknown, 130 interrupted.
     """
-    from ..verifiers.boxes.answer import answer_json
     from ..verifiers.boxes.process import verify_files
 
     if check is not None:
@@ -153,12 +157,7 @@ def verify(
             "trust": trust,
         }
         answer = verify_files(network, spec, progress=progress, **options)
-    with writing():
-        if as_json:
-            print_json(answer_json(answer, __version__))
-        else:
-            _print(answer, bare=against is not None and epsilon is None and not same_label, quiet=quiet)
-    return answer.status
+    return _told(answer, against is not None and epsilon is None and not same_label, quiet, as_json)
 
 
 def prove_box(
@@ -175,7 +174,6 @@ def prove_box(
     as_json: bool,
 ) -> int:
     """`relucid prove` of a claim about a box: the same as `verify` of its parts."""
-    from ..verifiers.boxes.answer import answer_json
     from ..verifiers.boxes.process import verify_files
 
     two = claim.network_b is not None
@@ -215,14 +213,24 @@ def prove_box(
     options |= {"backend": names[0], "trust": trust}
     with status_line(quiet) as progress:
         answer = verify_files(claim.network, claim.stated, progress=progress, **options)
-    if two and trust is None and answer.verdict == "proved":
+    if two and trust is None and isinstance(answer, Proved):
         answer = replace(answer, certificate="not checked: there are no proofs about two networks over a box")
+    return _told(answer, False, quiet, as_json)
+
+
+def _told(verdict: Verdict, bare: bool, quiet: bool, as_json: bool) -> int:
+    """Print the verdict; its exit status."""
+    from ..reports.verdicts import print_verdict
+    from ..verifiers.report import verdict_json
+
     with writing():
         if as_json:
-            print_json(answer_json(answer, __version__))
+            print_json(verdict_json(verdict))
         else:
-            _print(answer, bare=False, quiet=quiet)
-    return answer.status
+            print_verdict(verdict, bare=bare, quiet=quiet)
+            for warning in verdict.warnings:
+                say(f"warning: {warning}")
+    return exit_status(verdict)
 
 
 def check_box(claim: Any, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
@@ -255,31 +263,28 @@ def _check(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, 
     from ..verifiers.proof.boxes.certify import check_files
     from ..verifiers.proof.format import LimitReached, Rejected
 
-    why, status, leaves = "", 0, None
+    why, status, found = "", 0, None
     try:
         with status_line(quiet) as progress:
             found = check_files(network, spec, proof, timeout, progress)
-        parts = f"{found.parts} parts, " if found.parts is not None else ""
-        shown = "a counterexample" if found.counterexample else f"{parts}{found.leaves} leaves"
-        leaves, why = found.leaves, f"accepted: {shown} ({found.seconds:.2f} s)"
     except Rejected as error:
-        why, status = f"rejected: {error}", 1
+        why, status = str(error), REJECTED
     except LimitReached as error:
-        why, status = f"unknown: {error}", 3
+        why, status = str(error), UNKNOWN
     with writing():
-        _print_check(leaves, why, as_json)
+        _print_check(found, why, status == UNKNOWN, as_json)
     return status
 
 
-def _print_check(leaves: int | None, why: str, as_json: bool) -> None:
-    """`leaves`: None where it was not accepted; `why` begins with a word and a colon."""
+def _print_check(found: Any, why: str, late: bool, as_json: bool) -> None:
+    """`found`: None where it was not accepted, for a reason."""
+    from ..reports.verdicts import box_check_line
+    from ..verifiers.report import box_certificate_json
+
     if as_json:
-        accepted = leaves is not None
-        print_json(
-            {"accepted": accepted, "reason": None if accepted else why.split(": ", 1)[1], "leaves": leaves}
-        )
+        print_json(box_certificate_json(found, why))
     else:
-        click.echo(why)
+        click.echo(box_check_line(found, why, late))
 
 
 def bench_vnncomp(
@@ -341,51 +346,3 @@ def bench_vnncomp(
                 f"written: {options['out'] / TABLE} {options['out'] / RESULTS}" + (f" {html}" if html else "")
             )
     return 0
-
-
-def _print(answer: Any, *, bare: bool, quiet: bool) -> None:
-    """`bare`: nothing was asked that has a word for an answer; `quiet`: only the answer, with the input where it is sat."""
-    from fractions import Fraction
-
-    from ..verifiers.boxes.answer import witness_text
-
-    if not bare or answer.verdict != "proved":
-        click.echo(answer.word)
-    if answer.verdict == "refuted":
-        click.echo(witness_text(answer.witness))
-    if answer.epsilon is not None:
-        click.echo(
-            f"at most {float(answer.epsilon):.6g} apart, proved; at least {float(Fraction(answer.seen)):.6g} apart, seen"
-        )
-    for warning in answer.warnings:
-        say(f"warning: {warning}")
-    if quiet:
-        return
-    how = "; ".join(
-        f"{s.backend}: {s.outcome}, {s.detail + ', ' if s.detail else ''}{s.seconds:.2f} s"
-        for s in answer.steps
-    )
-    if answer.verdict == "proved":
-        proved = (
-            "proved for the rational network on the whole box"
-            if answer.trust != "float"
-            else "HiGHS's word, within its tolerances"
-        )
-        click.echo(f"{proved} ({answer.seconds:.2f} s; {how or 'nothing to show'})")
-        if answer.certificate:
-            click.echo(f"trust {answer.trust}: {answer.certificate}")
-    elif answer.verdict == "refuted":
-        run = "and in onnxruntime" if answer.witness.runtime_output is not None else "not run in onnxruntime"
-        click.echo(
-            f"a counterexample, exactly over the rationals{' ' if run[0] == 'a' else ', '}{run} ({answer.seconds:.2f} s; {how})"
-        )
-    else:
-        click.echo(f"{answer.reason} ({answer.seconds:.2f} s{'; ' + how if how else ''})")
-    if answer.witness is not None and (answer.verdict == "unknown" or answer.witness.distance != "0"):
-        w = answer.witness
-        click.echo(f"exact input: {' '.join(w.input)}")
-        click.echo(f"exact output: {' '.join(w.output)}")
-        click.echo(f"onnxruntime's input: {' '.join(w.runtime_input)} (at most {w.distance} away)")
-        click.echo(
-            f"onnxruntime's output: {' '.join(w.runtime_output) if w.runtime_output is not None else 'none'}"
-        )

@@ -23,6 +23,7 @@ from ..verifiers.proof.boxes.checker import check_box_proof
 from ..verifiers.proof.boxes.producer import proof_lines
 from ..verifiers.proof.format import read_lines
 from ..verifiers.proof.writing import write_lines
+from ..verifiers.verdict import Proved
 
 DECIDING = 60.0  # seconds
 
@@ -33,7 +34,7 @@ def measured(network_file: Path, spec_file: Path, seconds: float, place: Path) -
     stated = read_vnnlib(spec, origin=str(spec_file))
     network = load_onnx(network_file, real_size=stated.inputs)
     answer = decide(network, stated, deadline=time.monotonic() + DECIDING)
-    if answer.verdict != "proved":
+    if not isinstance(answer, Proved):
         return None
     names, started = digests(network, spec), time.monotonic()
     try:

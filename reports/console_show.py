@@ -21,15 +21,14 @@ from ..verifiers.verdict import Proved
 from .console import (
     code,
     console,
-    counterexample_table,
     domain_lines,
     heading,
     label_text,
     plural,
-    print_verdict,
     sequence_text,
 )
 from .shown import sample_words
+from .verdicts import counterexample_table, print_verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -286,7 +285,7 @@ def print_distillation(result: Distillation) -> None:
         screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
     screen.print(heading("program"))
     program_code(screen, result.claim.program)
-    print_verdict(result.claim, verdict)
+    print_verdict(verdict)
     if isinstance(verdict, Proved):
         executed = (
             f"on {run_on} of the domain"
@@ -295,7 +294,7 @@ def print_distillation(result: Distillation) -> None:
         )
         chain = (
             f"circuit   = surrogate   executed {executed}",
-            f"surrogate = program     proved on all {number(verdict.domain_size)} (trust: {verdict.trust}, by {verdict.backend})",
+            f"surrogate = program     proved on all {number(size)} (trust: {verdict.trust}, by {verdict.backend})",
         )
         facts("what is guaranteed", chain)
     if result.out is not None:

@@ -22,7 +22,7 @@ from relucid.models.claims.domain import MAX_TOKENS, Domain
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
-from relucid.reports.console import print_verdict
+from relucid.reports.verdicts import print_verdict
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.registry import all_backends
 from relucid.verifiers.report import verdict_json
@@ -215,7 +215,7 @@ def test_domains_of_more_digits_than_python_prints(capsys: pytest.CaptureFixture
     assert "about 10^4932 inputs" in str(verdict)
     assert verdict_json(verdict)["domain_size"] == decimal(16**4096) and len(decimal(16**4096)) == 4933
     assert "about 10^4932 inputs" in str(all_backends()["enumerate"].unfit(claim))
-    print_verdict(claim, verdict)
+    print_verdict(verdict)
     assert "about 10^4932 inputs" in capsys.readouterr().out
 
 

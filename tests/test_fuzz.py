@@ -12,8 +12,9 @@ import pytest
 from fuzz import boxes, budgets, hostile, mutation, networks, programs, proofs, runner, table, words
 from fuzz.registry import KINDS, kind
 from relucid.verifiers.backends.exhaustive import Enumerate
-from relucid.verifiers.boxes.answer import Answer
-from relucid.verifiers.verdict import Attempt
+from relucid.verifiers.boxes import verdicts
+from relucid.verifiers.evidence import How, Tiling
+from relucid.verifiers.verdict import Attempt, Proved
 
 
 def hunt(name: str, folder: Path, **changes: object) -> int:
@@ -31,8 +32,8 @@ def hunt(name: str, folder: Path, **changes: object) -> int:
     return runner.run(runner.Run(**{**asked, **changes}))  # type: ignore[arg-type]
 
 
-def proved(*args: object, **options: object) -> Answer:
-    return Answer("proved")
+def proved(*args: object, **options: object) -> Proved:
+    return verdicts.proved("split", Tiling.at_roots(1, 1, How.BOUNDS))
 
 
 SPOILT = {  # what says something wrong: where it is, its name, and what stands there instead

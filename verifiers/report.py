@@ -1,64 +1,161 @@
-"""A verdict as the JSON object and the exit status of DESIGN §3: what `--json` prints and scripts rely on."""
+"""The JSON objects that `--json` prints, for verdicts and for checked proofs.  Scripts rely on their keys.
+
+`docs/command-line.md` describes them.  The objects for a command that reached a limit before there was a verdict are here too, so
+nothing heavy is imported.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..common.text import decimal, rational
-from .proof.certify import Certificate
-from .verdict import Attempt, Counterexample, Proved, Refuted, Unknown, Verdict
+from .evidence import Tiling
+from .verdict import (
+    Attempt,
+    BoxDetails,
+    Counterexample,
+    PointCounterexample,
+    Proved,
+    Refuted,
+    Unknown,
+    Verdict,
+    WordCounterexample,
+)
 
-PROVED, REFUTED, UNKNOWN = 0, 1, 3
+if TYPE_CHECKING:
+    from .proof.boxes.certify import Checked
+    from .proof.certify import Certificate
+
+VNNCOMP_WORDS = {"proved": "unsat", "refuted": "sat", "unknown": "unknown"}
 
 
-def exit_status(verdict: Verdict) -> int:
-    """0 proved, 1 refuted, 3 unknown."""
-    if isinstance(verdict, Proved):
-        return PROVED
-    return REFUTED if isinstance(verdict, Refuted) else UNKNOWN
+def vnncomp_word(verdict: Verdict) -> str:
+    """Return VNN-COMP's word: sat, unsat, unknown or timeout."""
+    late = verdict.boxes is not None and verdict.boxes.timeout
+    return "timeout" if late else VNNCOMP_WORDS[verdict.outcome]
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
-    """Plain data for `json.dumps`.  `counterexamples`, `warnings`, `exact_in_float32`, `certificate`, `disagreeing` and `proved_inputs` are more than DESIGN §3 asks for, as are an attempt's `spans` and `sizes`."""
-    proved, refuted = isinstance(verdict, Proved), isinstance(verdict, Refuted)
-    found = [counterexample_json(c) for c in verdict.counterexamples] if isinstance(verdict, Refuted) else []
-    return {
-        "verdict": "proved" if proved else "refuted" if refuted else "unknown",
+    """Return the verdict as plain data: some keys for all verdicts, and some for words or for boxes only."""
+    every = {
+        "verdict": verdict.outcome,
         "trust": verdict.trust if isinstance(verdict, Proved) else None,
-        "reason": None if isinstance(verdict, Proved | Refuted) else verdict.reason,
+        "reason": verdict.reason if isinstance(verdict, Unknown) else None,
         "backend": verdict.backend,
         "seconds": round(verdict.seconds, 3),
         "domain_size": None if verdict.domain_size is None else decimal(verdict.domain_size),
-        "counterexample": found[0] if found else None,
+        "counterexample": counterexample_json(verdict.counterexample)
+        if isinstance(verdict, Refuted)
+        else None,
         "proof": None if isinstance(verdict, Unknown) else verdict.proof,
-        "attempts": [_attempt(a) for a in verdict.attempts],
-        "counterexamples": found,
+        "attempts": [_attempt(a, verdict.boxes is None) for a in verdict.attempts],
         "warnings": list(verdict.warnings),
-        "exact_in_float32": verdict.exact_in_float32 if isinstance(verdict, Proved) else None,
         "certificate": (verdict.certificate or None) if isinstance(verdict, Proved) else None,
-        "disagreeing": _disagreeing(verdict),
-        "proved_inputs": decimal(verdict.proved_inputs)
-        if isinstance(verdict, Unknown) and verdict.proved_inputs is not None
+    }
+    return every | (_words(verdict) if verdict.boxes is None else _boxes(verdict, verdict.boxes))
+
+
+def _words(verdict: Verdict) -> dict[str, Any]:
+    """Return the keys that only claims about words have."""
+    disagreeing = 0 if isinstance(verdict, Proved) else getattr(verdict, "disagreeing", None)
+    proved = getattr(verdict, "proved_inputs", None)
+    return {
+        "counterexamples": [counterexample_json(c) for c in getattr(verdict, "counterexamples", ())],
+        "exact_in_float32": verdict.exact_in_float32 if isinstance(verdict, Proved) else None,
+        "disagreeing": None if disagreeing is None else decimal(disagreeing),
+        "proved_inputs": None if proved is None else decimal(proved),
+    }
+
+
+def _boxes(verdict: Verdict, details: BoxDetails) -> dict[str, Any]:
+    """Return the keys that only claims about boxes have."""
+    point = verdict.counterexample if isinstance(verdict, Refuted) else details.point
+    apart = details.difference
+    return {
+        "word": vnncomp_word(verdict),
+        "witness": None if point is None else _point(point),
+        "peak_mb": details.peak_mb,
+        "epsilon": None if apart is None else repr(apart.bound),
+        "seen": None if apart is None else rational(apart.seen),
+        "evidence": _tiling(verdict.evidence)
+        if isinstance(verdict, Proved) and isinstance(verdict.evidence, Tiling)
         else None,
     }
 
 
-def _disagreeing(verdict: Verdict) -> str | None:
-    """On how many inputs network and program differ: none where it is proved, else what `--count` found."""
-    if isinstance(verdict, Proved):
-        return "0"
-    return (
-        decimal(verdict.disagreeing)
-        if isinstance(verdict, Refuted) and verdict.disagreeing is not None
-        else None
-    )
+def _point(point: PointCounterexample) -> dict[str, Any]:
+    runtime = point.runtime_output
+    return {
+        **counterexample_json(point),
+        "runtime_input": list(point.runtime_input),
+        "runtime_output": None if runtime is None else list(runtime),
+        "distance": rational(point.distance),
+    }
+
+
+def _tiling(evidence: Tiling) -> dict[str, Any]:
+    return {
+        "cases": evidence.cases,
+        "polyhedra": evidence.polyhedra,
+        "parts": {how.lower(): n for how, n in evidence.settled},
+    }
+
+
+def counterexample_json(found: Counterexample) -> dict[str, Any]:
+    """Return a counterexample as plain data; rational numbers are strings."""
+    if isinstance(found, PointCounterexample):
+        return {"input": list(map(rational, found.input)), "output": list(map(rational, found.output))}
+    assert isinstance(found, WordCounterexample)
+    if found.both is not None:
+        one, other = found.both
+        return {
+            "tokens": list(found.tokens),
+            "network_label": one.label,
+            "program_label": None,
+            "network_b_label": other.label,
+            "outputs": [rational(v) for v in one.outputs],
+            "outputs_b": [rational(v) for v in other.outputs],
+        }
+    return {
+        "tokens": list(found.tokens),
+        "network_label": found.network_label,
+        "program_label": found.program_label,
+        "outputs": [rational(v) for v in found.outputs],
+    }
+
+
+def _attempt(attempt: Attempt, words: bool) -> dict[str, Any]:
+    """Return an attempt; engines over boxes run in threads of one process, and have neither spans nor formulas."""
+    found: dict[str, Any] = {
+        "backend": attempt.backend,
+        "version": attempt.version,
+        "outcome": attempt.outcome,
+        "seconds": attempt.seconds,
+        "peak_mb": attempt.peak_mb,
+        "detail": attempt.detail,
+    }
+    if words:
+        found["spans"] = [list(span) for span in attempt.spans]
+        found["sizes"] = None if attempt.sizes is None else asdict(attempt.sizes)
+    return found
+
+
+def undecided_json(reason: str, seconds: float | None = None) -> dict[str, Any]:
+    """Return the object of `verdict_json` for a claim about words that could not even be read, or not in time."""
+    found = verdict_json(Unknown(None, seconds or 0.0, None, (), (), reason))
+    return found if seconds is not None else found | {"seconds": None}
+
+
+# -- checked proofs ----------------------------------------------------------------------------------------------------
 
 
 def certificate_json(certificate: Certificate | None, why: str, domain_size: int) -> dict[str, Any]:
-    """What `check --json` prints: `accepted`, what the file shows (`proved`, `refuted` or null), the reason of a rejection, and numbers.
+    """Return what `check --json` prints for a claim about words.
 
-    `queries` and `steps` are those of a proof in another format, `parts`, `leaves` and `run` those of one in ours.
+    certificate: what was accepted; None if nothing was, and `why` says why.
+
+    `queries` and `steps` are numbers of a proof in another format; `parts`, `leaves` and `run` of one in ours.
     """
     found = certificate.accepted if certificate else None
     other = certificate.convinced if certificate else None
@@ -80,33 +177,16 @@ def certificate_json(certificate: Certificate | None, why: str, domain_size: int
     }
 
 
-def counterexample_json(found: Counterexample) -> dict[str, Any]:
-    if found.both is not None:
-        one, other = found.both
-        return {
-            "tokens": list(found.tokens),
-            "network_label": one.label,
-            "program_label": None,
-            "network_b_label": other.label,
-            "outputs": [rational(v) for v in one.outputs],
-            "outputs_b": [rational(v) for v in other.outputs],
-        }
-    return {
-        "tokens": list(found.tokens),
-        "network_label": found.network_label,
-        "program_label": found.program_label,
-        "outputs": [rational(v) for v in found.outputs],
-    }
+def unchecked_json(reason: str, seconds: float | None = None) -> dict[str, Any]:
+    """Return the object of `certificate_json` for a check that reached a limit."""
+    found = certificate_json(None, reason, 0)
+    return found | {"domain_size": None, "seconds": None if seconds is None else round(seconds, 3)}
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
+def box_certificate_json(checked: Checked | None, why: str) -> dict[str, Any]:
+    """Return what `check --json` prints for a claim about boxes; `why`: the reason if it was not accepted."""
     return {
-        "backend": attempt.backend,
-        "version": attempt.version,
-        "outcome": attempt.outcome,
-        "seconds": attempt.seconds,
-        "peak_mb": attempt.peak_mb,
-        "detail": attempt.detail,
-        "spans": [list(span) for span in attempt.spans],
-        "sizes": None if attempt.sizes is None else asdict(attempt.sizes),
+        "accepted": checked is not None,
+        "reason": None if checked is not None else why,
+        "leaves": None if checked is None else checked.leaves,
     }

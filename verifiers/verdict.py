@@ -1,25 +1,30 @@
-"""What comes out: attempts, and the three verdicts.  Last in the flow; everything that reports reads these.
+"""The verdicts about a claim, and what they are made of: attempts, counterexamples, trust.
 
-A verdict is never a bool: `if prove(...)` raises, so that Unknown cannot pass for Refuted.
+These types come last in the flow: the race and the box deciders build them, and everything that reports reads them.  There are
+three verdicts, for claims about words and about boxes alike.  A `Proved` can only be built from complete evidence (`evidence.py`),
+and a verdict is never a bool: `if prove(...)` raises, so that Unknown cannot pass for Refuted.  Nothing heavy is imported here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Literal, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
 from ..common.text import number, rational
-from ..models.claims.decision import Label
-from ..models.claims.question import NetworkOutput
-from .evidence import Coverage, Settled
+from ..version import __version__
+from .evidence import Coverage, Evidence, Settled, Tiling
+
+if TYPE_CHECKING:
+    from ..models.claims.decision import Label
+    from ..models.claims.question import NetworkOutput
 
 Trust = Literal["checked", "exact", "float"]
 TRUST_ORDER: tuple[Trust, ...] = ("float", "exact", "checked")
 Outcome = Literal[
-    "proved",  # the backend says: no input differs
-    "refuted",  # the backend gave words that differ
-    "timeout",  # over the wall limit, killed from outside or gave up in time
+    "proved",  # the backend says: there is no counterexample
+    "refuted",  # the backend gave counterexamples
+    "timeout",  # over the time limit: it gave up, or was killed from outside
     "memory",  # over the memory limit
     "crashed",  # died, raised, or wrote nonsense
     "unsupported",  # cannot take this claim, or is not installed
@@ -31,10 +36,11 @@ Outcome = Literal[
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a solver was asked: how far bounds came, summed over the labels, and how large the formulas were that they left open.
+    """How large the questions were that a solver was asked, summed over the labels.
 
-    `queries` are pairs of label and rival, `settled` those that bounds answer; `dead` and `active` ReLUs have one sign on all inputs of a
-    label, `unstable` ones do not.  `variables`, `constraints` and `arcs` (of the automaton) are those of the neutral formulas.
+    queries: pairs of a label and a rival; settled: those that bounds answer without the solver.
+    dead, active: ReLUs that have one sign on all inputs of a label; unstable: those that have not.
+    variables, constraints, arcs: of the neutral formulas (arcs: of the automaton).
     """
 
     queries: int = 0
@@ -49,12 +55,16 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One backend's run on one claim.  `words` are its proposed counterexamples (padded symbol indices), not yet replayed.
+    """One backend's run on one claim.
 
-    `proved_inputs`: on how many inputs of the domain it has shown that network and program agree, where it did not finish.
-    `evidence`: what it has settled; "proved" counts only where this adds up to the whole domain (`evidence.py`).
-    `sizes`: what its solver was asked; None for engines without formulas.  `spans`: from when to when it ran (it may have been paused in
-    between), by the monotonic clock, and in a verdict as seconds since the race began.
+    trust: how far its "proved" is trusted.
+    seconds, peak_mb: wall time and memory (None: not measured).
+    words: proposed counterexamples (padded symbol indices) that are not replayed yet.
+    proved_inputs: on how many inputs it has shown that the claim holds, if it did not finish.
+    sizes: what its solver was asked; None for engines without formulas.
+    spans: from when to when it ran, because it may be paused in between.  Seconds of the monotonic clock; in a verdict, seconds
+        since the race began.
+    evidence: what it has settled.  "proved" counts only if this adds up to the whole domain.
     """
 
     backend: str
@@ -70,7 +80,13 @@ class Attempt:
     spans: tuple[tuple[float, float], ...] = ()
     evidence: tuple[Settled, ...] = ()
 
+    @classmethod
+    def own(cls, backend: str, outcome: Outcome, seconds: float = 0.0, detail: str = "") -> Attempt:
+        """Return the attempt of an engine of relucid that ran in-process."""
+        return cls(backend, outcome, __version__, seconds=round(seconds, 3), detail=detail)
+
     def with_(self, **changes: object) -> Attempt:
+        """Return a copy with these fields changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def __str__(self) -> str:
@@ -82,15 +98,22 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Counterexample:
-    """An input on which network and program differ, replayed exactly and in onnxruntime (where the network has an ONNX form)."""
+    """An input on which the claim is false: replayed exactly, and in onnxruntime if that can run the network."""
+
+
+@dataclass(frozen=True, repr=False)
+class WordCounterexample(Counterexample):
+    """A sequence of tokens on which network and program (or two networks) differ.
+
+    outputs: the network's exact outputs.
+    both: what each network says, if the claim is about two.
+    """
 
     tokens: tuple[str, ...]
     network_label: Label
     program_label: Label
     outputs: tuple[Fraction, ...]
-    both: tuple[NetworkOutput, NetworkOutput] | None = (
-        None  # of a claim about two networks: what each of them says
-    )
+    both: tuple[NetworkOutput, NetworkOutput] | None = None
 
     def __str__(self) -> str:
         if self.both is not None:
@@ -101,96 +124,212 @@ class Counterexample:
             return f"{list(self.tokens)}: network {one}, network_b {other}"
         return f"{list(self.tokens)}: network {self.network_label!r}, program {self.program_label!r}"
 
+    def __repr__(self) -> str:
+        return f"WordCounterexample({self})"
+
+
+@dataclass(frozen=True, repr=False)
+class PointCounterexample(Counterexample):
+    """A point of a box at which the outputs are unsafe.
+
+    input, output: the point, which lies in the box, and the network's exact outputs there.
+    runtime_input: the numbers of the file's own input type next to the point, as the shortest text that gives them back.  If the
+        point is larger than all numbers of that type, these are float64 numbers, and nothing is run.
+    runtime_output: what onnxruntime gives for them; None if it cannot run the file.
+    distance: the largest |input - runtime_input|.
+    """
+
+    input: tuple[Fraction, ...]
+    output: tuple[Fraction, ...]
+    runtime_input: tuple[str, ...]
+    runtime_output: tuple[str, ...] | None
+    distance: Fraction
+
+    def __str__(self) -> str:
+        return f"input {_listed(self.input)}, output {_listed(self.output)}"
+
+    def __repr__(self) -> str:
+        return f"PointCounterexample({self})"
+
+
+def _listed(values: tuple[Fraction, ...], most: int = 8) -> str:
+    return f"[{', '.join([*map(_short, values[:most]), *(['...'] if len(values) > most else [])])}]"
+
+
+def _short(value: Fraction) -> str:
+    """Return the exact number if that is short, and six digits or the order of magnitude if not."""
+    exact = rational(value)
+    if len(exact) <= 12:
+        return exact
+    try:
+        return f"{float(value):.6g}"
+    except OverflowError:
+        return number(int(value))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far the outputs of two networks are apart on the boxes: at most `bound`, which is proved; `seen` somewhere, exactly."""
+
+    bound: float
+    seen: Fraction
+
+
+@dataclass(frozen=True)
+class BoxDetails:
+    """What only a verdict about boxes has.
+
+    timeout: it is unknown because the time ran out, for which VNN-COMP has a word of its own.
+    peak_mb: memory of the child process that decided; None if it ran in-process.
+    difference: how far two networks are apart, if that was asked.
+    point: an input that is worth showing though it refutes nothing: onnxruntime does not confirm it, or the difference was seen there.
+    """
+
+    timeout: bool = False
+    peak_mb: float | None = None
+    difference: Difference | None = None
+    point: PointCounterexample | None = None
+
 
 @dataclass(frozen=True, repr=False)
 class _Verdict:
+    """What every verdict has.
+
+    backend: who decided; None if nobody did.
+    seconds: wall time.
+    domain_size: how many inputs there are; None for boxes, and if time was over before they were counted.
+    attempts: what every backend did.
+    warnings: what the reader should know about the claim.
+    boxes: the details of a verdict about boxes; None for words.
+    """
+
     backend: str | None
     seconds: float
     domain_size: int | None
     attempts: tuple[Attempt, ...]
     warnings: tuple[str, ...]
+    boxes: BoxDetails | None = field(default=None, kw_only=True)
+    outcome: ClassVar[Literal["proved", "refuted", "unknown"]]
 
     def __bool__(self) -> NoReturn:
         raise TypeError("a verdict is not a bool: match on Proved, Refuted and Unknown")
 
-    def _said(self) -> str:
+    def with_(self, **changes: object) -> Any:
+        """Return a copy with these fields changed; those of `BoxDetails` may be named too."""
+        details = {key: changes.pop(key) for key in list(changes) if key in BoxDetails.__dataclass_fields__}
+        if details:
+            changes["boxes"] = replace(self.boxes or BoxDetails(), **details)  # type: ignore[arg-type]
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
         raise NotImplementedError
 
     def __str__(self) -> str:
-        """What a notebook shows: the verdict, who answered, and what to be careful about."""
-        lines = [self._said(), *(f"warning: {w}" for w in self.warnings), *(f"  {a}" for a in self.attempts)]
-        return "\n".join(lines)
+        """Return several lines: the verdict, what to be careful about, and who ran."""
+        warnings = [f"warning: {w}" for w in self.warnings]
+        return "\n".join([*self._lines(), *warnings, *(f"  {a}" for a in self.attempts)])
 
-    __repr__ = __str__
+    def _lines(self) -> list[str]:
+        return [repr(self)]
 
 
 @dataclass(frozen=True, repr=False)
 class Proved(_Verdict):
-    """Network and program agree on all `domain_size` inputs, as far as `trust` goes.
+    """The claim holds on every input, as far as `trust` goes.
 
-    `evidence`: what settled every one of them; there is no other way to build this.  `proof`: the file with the checked proof, where one
-    was asked for; `certificate`: what there is to say about it, or why there is none.  `certifiable`: it is the word of one of our
-    engines, which is put to the proof checker unless another trust was asked for.
+    evidence: what settled every input; without it there is no `Proved`.
+    exact_in_float32: float32 arithmetic gives the same labels, in any order of summation (words only).
+    proof: the file with the checked proof, if one was asked for.
+    certificate: what there is to say about the proof, or why there is none.
+    certifiable: an engine of relucid decided, so that a proof can be made and put to the checker.
+
+    Raises ValueError if the evidence does not cover all inputs, or carries less trust than the verdict claims.
     """
 
-    domain_size: int
     trust: Trust
     exact_in_float32: bool
-    evidence: Coverage
+    evidence: Evidence
     proof: str | None = None
     certificate: str = ""
     certifiable: bool = False
+    outcome = "proved"
 
     def __post_init__(self) -> None:
-        if type(self.evidence) is not Coverage or self.evidence.inputs != self.domain_size:
+        if type(self.evidence) not in (Coverage, Tiling) or self.evidence.inputs != self.domain_size:
             raise ValueError(f"the evidence does not cover all {self.domain_size} inputs")
+        if isinstance(self.evidence, Tiling) != (self.boxes is not None):
+            raise ValueError("the evidence is about another kind of inputs")
+        if isinstance(self.evidence, Tiling) and self.evidence.by_word and self.trust == "exact":
+            raise ValueError("the evidence rests on the word of a solver with tolerances")
 
-    def _said(self) -> str:
+    def __repr__(self) -> str:
         how = f"{self.backend}, {self.seconds:.2f} s, trust: {self.trust}"
+        if self.boxes is not None:
+            apart = self.boxes.difference
+            what = "the claim holds" if apart is None else f"outputs differ by at most {apart.bound:.6g}"
+            return f"Proved: {what} on the whole box ({how})"
         float32 = (
             "float32 arithmetic gives the same"
             if self.exact_in_float32
             else "of exact arithmetic: float32 may round differently"
         )
-        return (
-            f"Proved: network and program agree on all {number(self.domain_size)} inputs ({how}; {float32})"
-        )
+        size = number(self.domain_size or 0)
+        return f"Proved: network and program agree on all {size} inputs ({how}; {float32})"
 
 
 @dataclass(frozen=True, repr=False)
 class Refuted(_Verdict):
-    """They differ; the first counterexample is the plainest that was found.
+    """The claim is false; the first counterexample is the plainest that was found.
 
-    `disagreeing`: on exactly how many inputs, where that was asked for and ended in time.  `proof`: the file with the witness.
+    counterexamples: at least one, each a `WordCounterexample`, or for boxes each a `PointCounterexample`.
+    disagreeing: on exactly how many inputs it is false, if that was asked for and ended in time (words only).
+    proof: the file with the witness, if one was asked for.
     """
 
-    domain_size: int
-    counterexamples: tuple[Counterexample, ...]
+    counterexamples: tuple[Any, ...]
     disagreeing: int | None = None
     proof: str | None = None
+    outcome = "refuted"
+
+    def __post_init__(self) -> None:
+        kind = WordCounterexample if self.boxes is None else PointCounterexample
+        if not self.counterexamples or not all(isinstance(c, kind) for c in self.counterexamples):
+            raise ValueError("a refutation needs a counterexample")
 
     @property
-    def counterexample(self) -> Counterexample:
+    def counterexample(self) -> Any:
+        """The first of them."""
         return self.counterexamples[0]
 
-    def _said(self) -> str:
-        how = f"({self.backend}, {self.seconds:.2f} s, {number(self.domain_size)} inputs in the domain)"
-        return "\n".join(
-            [f"Refuted: network and program differ {how}", *(f"  on {c}" for c in self.counterexamples)]
-        )
+    def __repr__(self) -> str:
+        more = len(self.counterexamples) - 1
+        first = f"{self.counterexample}{f' and {more} more' if more else ''}"
+        return f"Refuted: {self._what()} {'on' if self.boxes is None else 'at'} {first} ({self._how()})"
+
+    def _what(self) -> str:
+        return "network and program differ" if self.boxes is None else "the claim is false"
+
+    def _how(self) -> str:
+        size = "" if self.domain_size is None else f", {number(self.domain_size)} inputs in the domain"
+        return f"{self.backend}, {self.seconds:.2f} s{size}"
+
+    def _lines(self) -> list[str]:
+        return [f"Refuted: {self._what()} ({self._how()})", *(f"  on {c}" for c in self.counterexamples)]
 
 
 @dataclass(frozen=True, repr=False)
 class Unknown(_Verdict):
-    """Nobody answered within the limits, at the trust that was asked for.  `domain_size`: None where the time was over before the inputs were counted.
+    """Nobody answered within the limits, at the trust that was asked for.
 
-    `proved_inputs`: on how many inputs of the domain some engine has shown that network and program agree (exact); None: not told.
+    reason: one line that says why, and what to change.
+    proved_inputs: on how many inputs an engine has shown that the claim holds (exact); None: it did not say.
     """
 
     reason: str
     proved_inputs: int | None = None
+    outcome = "unknown"
 
-    def _said(self) -> str:
+    def __repr__(self) -> str:
         inputs = "" if self.domain_size is None else f", {number(self.domain_size)} inputs in the domain"
         return f"Unknown ({self.seconds:.2f} s{inputs}): {self.reason}"
 
@@ -199,7 +338,10 @@ Verdict = Proved | Refuted | Unknown
 
 
 class Contradiction(Exception):
-    """Backends contradict each other or a proof is contradicted by a replayed input: a bug, never an answer.  Exit status 4."""
+    """Backends contradict each other, or a proof and a replayed input do: a bug in relucid or in a solver, never an answer.
+
+    artefacts: the folder in which both sides' files were saved.
+    """
 
     def __init__(self, message: str, artefacts: str = "") -> None:
         super().__init__(message)

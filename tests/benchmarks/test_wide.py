@@ -44,4 +44,4 @@ def test_network_and_property_are_what_was_made(small: Path) -> None:
         point = [float(a) for a in case.lower]
         exact = exact_outputs(network, [Fraction(v) for v in point])
         assert wide.outputs(layers, np.array([point]))[0].tolist() == [float(v) for v in exact]
-        assert decide(network, stated, deadline=later()).verdict != "unknown"
+        assert decide(network, stated, deadline=later()).outcome != "unknown"

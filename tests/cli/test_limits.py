@@ -24,9 +24,8 @@ from relucid.cli.main import main
 from relucid.models.claims.decision import Decision
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
-from relucid.verifiers.boxes.answer import Answer, answer_json
-from relucid.verifiers.report import certificate_json, verdict_json
-from relucid.verifiers.unknown import unchecked_json, undecided_json
+from relucid.verifiers.boxes import verdicts
+from relucid.verifiers.report import certificate_json, unchecked_json, undecided_json, verdict_json
 from relucid.verifiers.verdict import Unknown
 
 OUTER = 180.0  # seconds
@@ -211,7 +210,7 @@ KEYS = {
     "prove": set(verdict_json(Unknown(None, 0.0, None, (), (), "why"))),
     "check": set(certificate_json(None, "why", 1)),
     "distill": set(verdict_json(Unknown(None, 0.0, None, (), (), "why"))),
-    "verify": set(answer_json(Answer("unknown", "why"), "0")),
+    "verify": set(verdict_json(verdicts.unknown("why"))),
     "verify --check": {"accepted", "reason", "leaves"},
 }
 

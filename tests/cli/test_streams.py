@@ -171,7 +171,7 @@ IMPORTED = (
     "relucid.cli.limits",
     "click",
     "relucid.common.errors",
-    "relucid.verifiers.unknown",
+    "relucid.verifiers.report",
 )
 STARTS = """
 import importlib.abc, sys

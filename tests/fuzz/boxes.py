@@ -124,18 +124,18 @@ def problem(case: Case, counts: Counts) -> str | None:
         except Fired:
             counts[row, "raised"] += 1
             return None
-    counts[row, found.verdict] += 1
-    if found.verdict == "proved":
+    counts[row, found.outcome] += 1
+    if found.outcome == "proved":
         return (
             None if unsafe is None else f"{engine} says proved, and ({', '.join(map(str, unsafe))}) is unsafe"
         )
-    if found.verdict == "refuted":
-        point = tuple(map(Fraction, found.witness.input))  # type: ignore[union-attr]
+    if found.outcome == "refuted":
+        point = tuple(map(Fraction, found.counterexample.input))  # type: ignore[union-attr]
         shown = stated.witnesses(point, exact_outputs(network, point))
         return (
             None
             if shown and unsafe is not None
-            else f"{engine} says refuted by {found.witness.input}, which is not unsafe"
+            else f"{engine} says refuted by {found.counterexample.input}, which is not unsafe"
         )  # type: ignore[union-attr]
     return None
 

@@ -243,17 +243,17 @@ def on_a_box(case: Case, counts: Counts) -> str | None:
     except Fired:
         counts[row, "raised"] += 1
         return None
-    counts[row, found.verdict] += 1
-    if found.verdict == "unknown":
+    counts[row, found.outcome] += 1
+    if found.outcome == "unknown":
         return None
     apart = apart_at(box, within)
-    if found.verdict == "proved":
+    if found.outcome == "proved":
         return (
             None
             if apart is None
             else f"{what}: proved, and the networks disagree at ({', '.join(map(str, apart))})"
         )
-    point = tuple(map(Fraction, found.witness.input))  # type: ignore[union-attr]
+    point = tuple(map(Fraction, found.counterexample.input))  # type: ignore[union-attr]
     one, other = exact_outputs(a, point), exact_outputs(b, point)
     if within is None:
         disagree = one.index(max(one)) != other.index(max(other))
@@ -262,7 +262,7 @@ def on_a_box(case: Case, counts: Counts) -> str | None:
     return (
         None
         if disagree and stated.contains(point) and apart
-        else f"{what}: refuted by {found.witness.input}, where the networks agree"
+        else f"{what}: refuted by {found.counterexample.input}, where the networks agree"
     )  # type: ignore[union-attr]
 
 

@@ -6,9 +6,10 @@ import json
 from fractions import Fraction
 
 import pytest
+from relucid.cli.status import exit_status
 from relucid.verifiers.evidence import Coverage, Settled, Share
-from relucid.verifiers.report import exit_status, verdict_json
-from relucid.verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Sizes, Unknown
+from relucid.verifiers.report import verdict_json
+from relucid.verifiers.verdict import Attempt, Proved, Refuted, Sizes, Unknown, WordCounterexample
 
 SIZES = Sizes(queries=2, settled=1, unstable=3)
 ATTEMPT = Attempt(
@@ -24,7 +25,7 @@ ATTEMPT = Attempt(
     SIZES,
     ((0.1, 2.0), (3.0, 61.1)),
 )
-FOUND = Counterexample(("a", '"'), 1, True, (Fraction(-1, 3), Fraction(2)))
+FOUND = WordCounterexample(("a", '"'), 1, True, (Fraction(-1, 3), Fraction(2)))
 KEYS = {
     "verdict",
     "trust",

@@ -14,7 +14,7 @@ from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.verifiers.evidence import Coverage, Settled, Share
 from relucid.verifiers.race.conclude import empty_lengths, vacuity
-from relucid.verifiers.verdict import Attempt, Counterexample, Proved, Refuted, Unknown
+from relucid.verifiers.verdict import Attempt, Proved, Refuted, Unknown, WordCounterexample
 
 sys.path.insert(0, str(Path(__file__).parent))
 from race_fakes import many_claim, program
@@ -23,7 +23,7 @@ ATTEMPTS = (
     Attempt("z3-bv", "timeout", "5.4", None, 60.0, 812.4),
     Attempt("enumerate", "proved", "1", "exact", 0.123, None, "fast"),
 )
-FOUND = Counterexample(("a", "b"), False, True, (Fraction(-1, 2),))
+FOUND = WordCounterexample(("a", "b"), False, True, (Fraction(-1, 2),))
 EVIDENCE = Coverage((Share(6561, 1),), (Settled(0, (0,), 6561, "run"),))
 PROVED = Proved("enumerate", 0.13, 6561, ATTEMPTS, (), "exact", True, EVIDENCE)
 REFUTED = Refuted("cpsat", 1.5, 10**20, ATTEMPTS, ("be careful",), (FOUND, FOUND))
@@ -39,7 +39,11 @@ def test_a_verdict_is_no_bool(verdict):
 
 
 def test_how_verdicts_read():
-    assert repr(PROVED) == str(PROVED)
+    assert [repr(PROVED)] == str(PROVED).splitlines()[:1]
+    assert repr(REFUTED).startswith(
+        "Refuted: network and program differ on ['a', 'b']: network False, program True and 1 more (cpsat,"
+    )
+    assert all("\n" not in repr(verdict) for verdict in (PROVED, REFUTED, UNKNOWN))
     assert str(PROVED).splitlines() == [
         "Proved: network and program agree on all 6,561 inputs (enumerate, 0.13 s, trust: exact; float32 arithmetic gives the same)",
         "  z3-bv: timeout in 60.00 s, 812 MB",

@@ -14,7 +14,6 @@ import numpy as np
 
 from ...common.clock import now
 from ...common.errors import Unsupported
-from ...common.text import rational
 from ...models.claims.property import Case, Property
 from ...models.network.exact_point import exact_outputs
 from ...models.network.network import Network
@@ -26,11 +25,13 @@ from ..bounds.floats import above, below, float_network
 from ..engines.exact.last_word import Shown, whole_box
 from ..evidence import How, Lost, Tiling
 from ..race.replay_points import beyond, clamped, inside, narrowest, shortest
-from .answer import Answer, Step, Verdict, Witness, rationals
+from ..verdict import Attempt, BoxDetails, Difference, Outcome, PointCounterexample, Proved, Unknown, Verdict
+from . import verdicts
 from .compare import compare
 from .decide import decide
 
 PAIRED_SHARE, APART_SHARE = 0.6, 0.1  # of the time, for the difference, where it has an epsilon to stay below
+UNCONFIRMED = "exact arithmetic finds a larger difference that onnxruntime does not confirm"
 Progress = Callable[[str], None]
 
 
@@ -44,20 +45,20 @@ def decide_against(
     seed: int = 0,
     threads: int = 1,
     progress: Progress = lambda text: None,
-) -> Answer:
+) -> Verdict:
     """Do all outputs of the two stay within `epsilon` of each other on the boxes of the property?  None: how far apart are they?
 
     With an epsilon, what bounds on the difference leave open is searched like any other property, in what is left of the time.
     """
     if epsilon is not None and same_nodes(a, b):
-        return replace(identical(stated), epsilon="0.0", seen="0")
+        return identical(stated).with_(difference=Difference(0.0, Fraction(0)))
     began = now()
     share = 1.0 if epsilon is None else PAIRED_SHARE if paired(a, b) else APART_SHARE
     if epsilon is not None and _exactly_within(a, b, stated, epsilon):
         share = 0.0
     until = began + share * max(0.0, deadline - began)
     bound, shown = 0.0, {}
-    best: tuple[Fraction, Witness | None, bool] = (Fraction(0), None, True)
+    best: tuple[Fraction, PointCounterexample | None, bool] = (Fraction(0), None, True)
     try:
         with one_blas_thread(), np.errstate(all="ignore"):
             for number, case in enumerate(stated.cases):
@@ -77,53 +78,49 @@ def decide_against(
                 here = _shown(a, b, case, found.point)
                 best = max(best, here, key=lambda t: t[0])
     except Unsupported as error:
-        return Answer("unknown", str(error), seconds=now() - began)
+        return verdicts.unknown(str(error), now() - began)
     seconds = now() - began
-    seen, witness, confirmed = best
+    seen, point, confirmed = best
     evidence = Tiling.total([1] * len(stated.cases), shown)
     if evidence is None:
         raise Lost("a case has no bound")
 
-    def said(
-        verdict: Verdict, reason: str | None, shown: Witness | None = None, timeout: bool = False
-    ) -> Answer:
-        steps = (Step("difference", verdict, round(seconds, 3), f"{evidence.parts} parts"),)
-        backend = None if reason else "difference"
-        answer = Answer(verdict, reason, backend, seconds, shown, steps, timeout=timeout, evidence=evidence)
-        return replace(answer, epsilon=repr(bound), seen=rational(seen))
+    differing = BoxDetails(difference=Difference(bound, seen), point=point)
+
+    def attempts(outcome: Outcome) -> tuple[Attempt, ...]:
+        return (Attempt.own("difference", outcome, seconds, f"{evidence.parts} parts"),)
 
     if not bound < np.inf:
-        return said("unknown", "no bound was found in float64")
-    if epsilon is None:
-        return said("proved", None, witness)
-    if Fraction(bound) <= epsilon:
-        return said("proved", None)
-    if seen > epsilon and confirmed:
-        return said("refuted", None, witness)
+        details = replace(differing, point=None)
+        return verdicts.unknown("no bound was found in float64", seconds, attempts("unknown"), (), details)
+    if epsilon is None or Fraction(bound) <= epsilon:
+        details = replace(differing, point=point if epsilon is None else None)
+        return verdicts.proved("difference", evidence, seconds, attempts("proved"), (), details)
+    if seen > epsilon and confirmed and point is not None:
+        details = replace(differing, point=None)
+        return verdicts.refuted("difference", point, seconds, attempts("refuted"), (), details)
     if seen > epsilon:
-        return said(
-            "unknown", "exact arithmetic finds a larger difference that onnxruntime does not confirm", witness
-        )
-    apart = farther_than(stated, a.output_size, epsilon)
+        return verdicts.unknown(UNCONFIRMED, seconds, attempts("unknown"), (), differing)
     searched = decide(
         side_by_side(a, b),
-        apart,
+        farther_than(stated, a.output_size, epsilon),
         deadline=deadline,
         seed=seed,
         threads=threads,
         progress=progress,
         files=(a, b),
     )
-    steps = (Step("difference", "unknown", round(seconds, 3), f"{evidence.parts} parts"), *searched.steps)
-    reason = (
-        None
-        if searched.reason is None
-        else f"{searched.reason}; the bound is {bound:.6g}, no larger difference than {float(seen):.6g} was seen"
+    if isinstance(searched, Proved):
+        bound = min(bound, above(epsilon))
+    answer: Verdict = searched.with_(
+        seconds=now() - began,
+        attempts=(*attempts("unknown"), *searched.attempts),
+        difference=Difference(bound, seen),
     )
-    bound = bound if searched.verdict != "proved" else min(bound, above(epsilon))
-    return replace(
-        searched, reason=reason, seconds=now() - began, steps=steps, epsilon=repr(bound), seen=rational(seen)
-    )
+    if isinstance(answer, Unknown):
+        apart = f"the bound is {bound:.6g}, no larger difference than {float(seen):.6g} was seen"
+        answer = replace(answer, reason=f"{answer.reason}; {apart}")
+    return answer
 
 
 def _exactly_within(a: Network, b: Network, stated: Property, epsilon: Fraction) -> bool:
@@ -139,18 +136,16 @@ def _exactly_within(a: Network, b: Network, stated: Property, epsilon: Fraction)
         return False
 
 
-def identical(stated: Property) -> Answer:
+def identical(stated: Property) -> Verdict:
     """Of two networks that are one, number by number."""
-    step = Step("identical", "proved", 0.0, "the same numbers throughout")
+    attempt = Attempt.own("identical", "proved", detail="the same numbers throughout")
     count = len(stated.cases)
-    return Answer(
-        "proved", None, "identical", steps=(step,), evidence=Tiling.at_roots(count, count, How.EXACT)
-    )
+    return verdicts.proved("identical", Tiling.at_roots(count, count, How.EXACT), attempts=(attempt,))
 
 
 def _shown(
     a: Network, b: Network, case: Case, point: tuple[Fraction, ...]
-) -> tuple[Fraction, Witness | None, bool]:
+) -> tuple[Fraction, PointCounterexample | None, bool]:
     """The exact difference at (the file's own numbers next to) a point, and whether onnxruntime sees it too (nine tenths of it: it rounds)."""
     near = np.array([float(x) for x in point])
     typed, rows = inside(case, near, near.dtype), list[np.ndarray]()
@@ -170,17 +165,13 @@ def _shown(
         (abs(x - Fraction(float(v))) for x, v in zip(where, typed, strict=True)), default=Fraction(0)
     )
     seen = None if not rows else tuple(repr(float(v)) for row in rows for v in row)
-    witness = Witness(
-        rationals(where),
-        rationals([*outputs[0], *outputs[1]]),
-        tuple(shortest(v) for v in typed),
-        seen,
-        rational(distance),
+    found = PointCounterexample(
+        tuple(where), (*outputs[0], *outputs[1]), tuple(shortest(v) for v in typed), seen, distance
     )
     if not rows:
-        return gap, witness, True
+        return gap, found, True
     floats = max(
         (abs(Fraction(float(u)) - Fraction(float(v))) for u, v in zip(*rows, strict=True)),
         default=Fraction(0),
     )
-    return gap, witness, floats >= gap * Fraction(9, 10)
+    return gap, found, floats >= gap * Fraction(9, 10)

@@ -9,7 +9,7 @@ and where the layers pair up, a bound on the difference makes it a question abou
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -28,8 +28,9 @@ from ..engines.boxes.attack import affordable, attack
 from ..engines.boxes.search_race import decided
 from ..engines.boxes.searches import searched
 from ..evidence import How, Lost, Tiling
+from ..verdict import Attempt, Proved, Verdict
+from . import verdicts
 from .against import identical
-from .answer import Answer, Step
 from .compare import compare
 from .decide import Accept, Prelude, decide
 
@@ -64,7 +65,7 @@ def decide_same_label(
     seed: int = 0,
     threads: int = 1,
     progress: Progress = lambda text: None,
-) -> Answer:
+) -> Verdict:
     """Is there an input in the boxes of the property for which the labels differ?  Ties go to the lowest number."""
     began = now()
     if same_nodes(a, b):
@@ -83,11 +84,11 @@ def decide_same_label(
                 if left:
                     cases.append(Case(lower, upper, tuple(disagreement(c, j, outputs) for c, j in left)))
     except Unsupported as error:
-        return Answer("unknown", str(error), seconds=now() - began)
+        return verdicts.unknown(str(error), now() - began)
     if not cases:
         seconds = now() - began
-        step = Step("bounds", "proved", round(seconds, 3))
-        return Answer("proved", None, "bounds", seconds, None, (step,), evidence=_of_all(ruled, outputs))
+        attempt = Attempt.own("bounds", "proved", seconds)
+        return verdicts.proved("bounds", _of_all(ruled, outputs), seconds, (attempt,))
     preludes: dict[str, Prelude] = {"bisect": _Bisect(outputs, deadline, seed)}
     if paired(a, b):
         preludes["difference"] = _Difference(a, b, deadline, threads, progress)
@@ -101,9 +102,9 @@ def decide_same_label(
         files=(a, b),
         preludes=preludes,
     )
-    if answer.evidence is None:
+    if not isinstance(answer, Proved) or not isinstance(answer.evidence, Tiling):
         return answer
-    return replace(answer, evidence=_of_all([*ruled, answer.evidence], outputs, len(ruled)))
+    return answer.with_(evidence=_of_all([*ruled, answer.evidence], outputs, len(ruled)))
 
 
 def _of_all(some: Sequence[Tiling], outputs: int, count: int | None = None) -> Tiling:

@@ -29,7 +29,8 @@ from ..engines.exact.last_word import Shown, Unsafe, as_point, whole_box
 from ..engines.exact.ties import Ties
 from ..evidence import How, Tiling
 from ..race.replay_points import Replayer
-from .answer import Answer, Step, Witness
+from ..verdict import Attempt, BoxDetails, Outcome, PointCounterexample, Verdict
+from . import verdicts
 
 Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]
@@ -68,8 +69,8 @@ class _Run:
     backend: str
     trust: str
     about: HeadProperty | None
-    steps: list[Step] = field(default_factory=list)
-    witness: Witness | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    found: PointCounterexample | None = None
     alone: threading.Lock = field(default_factory=threading.Lock)  # for accepting
 
     def __post_init__(self) -> None:
@@ -78,9 +79,9 @@ class _Run:
     def accept(self, case: Case) -> Accept:
         def look(points: np.ndarray) -> bool:
             with self.alone:
-                if len(points) and self.witness is None:
-                    self.witness = self.replayer.first(case, points)
-                return self.witness is not None
+                if len(points) and self.found is None:
+                    self.found = self.replayer.first(case, points)
+                return self.found is not None
 
         return look
 
@@ -98,12 +99,12 @@ def decide(
     backend: str = "race",
     trust: str = "exact",
     about: HeadProperty | None = None,
-) -> Answer:
+) -> Verdict:
     """Is there a counterexample?  `deadline` in time.monotonic's seconds.  Never raises for lack of time or of precision.
 
     `files`: where the network is several side by side, those; `preludes` have a try at every case before anything else.
     `about`: what is asked, where `stated` is that in terms of logits (`heads.py`); raises NearMiss then.
-    `backend`: one of `answer.BACKENDS`.  HiGHS's word that there is none counts at trust "float" only.
+    `backend`: one of `verdicts.BACKENDS`.  HiGHS's word that there is none counts at trust "float" only.
     """
     started = now()
     run = _Run(network, deadline, seed, threads, progress, files, preludes, backend, trust, about)
@@ -124,41 +125,33 @@ def decide(
                 )
                 if isinstance(found, Tiling):
                     shown[number] = found
-                elif run.witness is not None:
+                elif run.found is not None:
                     break
                 else:
                     reason = reason or found
         except Unsupported as error:
             reason = str(error)
-    if run.steps:
-        decided_by = run.steps[-1].backend
+    if run.attempts:
+        decided_by = run.attempts[-1].backend
     warnings = (run.replayer.missing,) if run.replayer.missing else ()
     seconds = now() - started
-    steps = tuple(run.steps) if len(stated.cases) < 2 else _summed(run.steps)
-    if run.witness is not None:
-        return Answer("refuted", None, decided_by, seconds, run.witness, steps, warnings)
+    attempts = tuple(run.attempts) if len(stated.cases) < 2 else _summed(run.attempts)
+    if run.found is not None:
+        return verdicts.refuted(decided_by, run.found, seconds, attempts, warnings)
     if (
         run.replayer.disagreement is not None
     ):  # an exact counterexample that onnxruntime does not share: never a proof
-        witness, complaint = run.replayer.disagreement
+        point, complaint = run.replayer.disagreement
         reason = (
             "exact arithmetic finds a counterexample that onnxruntime, which rounds, does not confirm"
             + (f" ({complaint})" if complaint else "")
         )
-        return Answer("unknown", reason, None, seconds, witness, steps, warnings)
+        return verdicts.unknown(reason, seconds, attempts, warnings, BoxDetails(point=point))
     evidence = Tiling.total([len(case.unsafe) for case in stated.cases], shown)
     if evidence is None:
-        return Answer(
-            "unknown",
-            reason or OUT_OF_TIME,
-            None,
-            seconds,
-            None,
-            steps,
-            warnings,
-            timeout=reason in (None, OUT_OF_TIME),
-        )
-    return Answer("proved", None, decided_by, seconds, None, steps, warnings, evidence=evidence)
+        details = BoxDetails(timeout=reason in (None, OUT_OF_TIME))
+        return verdicts.unknown(reason or OUT_OF_TIME, seconds, attempts, warnings, details)
+    return verdicts.proved(decided_by, evidence, seconds, attempts, warnings)
 
 
 def _first(run: _Run, stated: Property) -> dict[int, Tiling]:
@@ -177,23 +170,21 @@ def _first(run: _Run, stated: Property) -> dict[int, Tiling]:
     return found
 
 
-def _summed(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """One for all cases in which the same engine came to the same end."""
-    grouped: dict[tuple[str, str], list[Step]] = {}
-    for step in steps:
-        grouped.setdefault((step.backend, step.outcome), []).append(step)
+def _summed(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
+    """Join the attempts on different cases in which the same engine came to the same end."""
+    grouped: dict[tuple[str, Outcome], list[Attempt]] = {}
+    for attempt in attempts:
+        grouped.setdefault((attempt.backend, attempt.outcome), []).append(attempt)
     return tuple(
-        Step(
-            *key,
-            round(sum(s.seconds for s in some), 3),
-            some[0].detail if len(some) == 1 else f"{len(some)} cases",
+        Attempt.own(
+            *key, sum(a.seconds for a in some), some[0].detail if len(some) == 1 else f"{len(some)} cases"
         )
         for key, some in grouped.items()
     )
 
 
 def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
-    """What shows that the case is safe, or why it is not decided; where `run.witness` was set that means nothing."""
+    """What shows that the case is safe, or why it is not decided; where `run.found` was set that means nothing."""
     accept = run.accept(case)
     net = float_network(run.network, case.lower, case.upper)
     if any(not rows for rows in case.unsafe):  # every input is unsafe
@@ -209,10 +200,10 @@ def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
         _step(
             run,
             name,
-            "refuted" if run.witness is not None else "unknown" if found is None else "proved",
+            "refuted" if run.found is not None else "unknown" if found is None else "proved",
             began,
         )
-        if found is not None or run.witness is not None:
+        if found is not None or run.found is not None:
             return found or ""
     rows = UnsafeRows.of(net, case.unsafe)
     began = now()
@@ -236,10 +227,10 @@ def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
         ties=Ties(run.network, case, accept),
     )
     for e in ended:
-        run.steps.append(_step_of(e, run.deadline))
+        run.attempts.append(_attempt_of(e, run.deadline))
     last = decided(ended)
     if last is not None:
-        if last.evidence is None and run.witness is None:
+        if last.evidence is None and run.found is None:
             raise AssertionError(f"{last.entrant.name} found something, and there is no witness")
         return last.evidence or ""
     results = [e.found for e in ended]
@@ -260,17 +251,19 @@ def _exactly(run: _Run, case: Case, net: FloatNetwork, shown: str) -> Shown | Un
     return found
 
 
-def _step_of(ended: Ended, deadline: float) -> Step:
+def _attempt_of(ended: Ended, deadline: float) -> Attempt:
     found, name = ended.found, ended.entrant.name
     if found is None:
-        return Step(name, "timeout" if now() > deadline else "cancelled", round(ended.seconds, 3))
+        return Attempt.own(name, "timeout" if now() > deadline else "cancelled", ended.seconds)
+    outcome: Outcome = "unknown"
     if ended.evidence is not None:
         outcome = "proved" if ended.decides else "unknown"
-    else:
-        outcome = {"found": "refuted", "timeout": "timeout"}.get(found.status, "unknown")
+    elif found.status in ("found", "timeout"):
+        outcome = "refuted" if found.status == "found" else "timeout"
     name = name if found.subdomains or found.reason else "bounds"  # nothing was left to search
-    return Step(name, outcome, round(ended.seconds, 3), found.reason or f"{found.subdomains} parts")
+    return Attempt.own(name, outcome, ended.seconds, found.reason or f"{found.subdomains} parts")
 
 
-def _step(run: _Run, backend: str, outcome: str, began: float, detail: str = "") -> None:
-    run.steps.append(Step(backend, outcome, round(now() - began, 3), detail))
+def _step(run: _Run, backend: str, outcome: Outcome, began: float, detail: str = "") -> None:
+    """Note what an engine came to."""
+    run.attempts.append(Attempt.own(backend, outcome, now() - began, detail))

@@ -6,7 +6,6 @@ only the former is cut off, and the search begins anew: Kelley's cutting planes,
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ...common.clock import now
@@ -15,7 +14,8 @@ from ...models.claims.head_property import HeadProperty
 from ...models.claims.property import Property
 from ...models.network.network import Network
 from ..race.replay_points import NearMiss
-from .answer import Answer, Step
+from ..verdict import Attempt, Verdict
+from . import verdicts
 from .decide import OUT_OF_TIME, decide
 
 MOST_ROUNDS = 200
@@ -24,7 +24,7 @@ TOO_CLOSE = "a threshold is so close to what the network can give that no more c
 
 def decide_on_logits(
     network: Network, stated: Property, *, deadline: float, **options: Any
-) -> tuple[Answer, HeadProperty | None]:
+) -> tuple[Verdict, HeadProperty | None]:
     """`decide` for a network with a head; with the property as it was decided, where it was."""
     began = now()
     assert network.head is not None
@@ -35,16 +35,15 @@ def decide_on_logits(
                 answer = decide(network, about.outer(), deadline=deadline, about=about, **options)
             except NearMiss as missed:
                 if now() > deadline:
-                    return Answer("unknown", OUT_OF_TIME, timeout=True), None
+                    return verdicts.late(OUT_OF_TIME), None
                 if not about.refine(missed.inputs, missed.logits):
                     break
                 continue
             if rounds:
-                cuts = Step(
-                    "cuts", "unknown", round(now() - began - answer.seconds, 3), f"{rounds} points cut off"
-                )
-                answer = replace(answer, steps=(cuts, *answer.steps), seconds=now() - began)
+                seconds = now() - began
+                cuts = Attempt.own("cuts", "unknown", seconds - answer.seconds, f"{rounds} points cut off")
+                answer = answer.with_(attempts=(cuts, *answer.attempts), seconds=seconds)
             return answer, about
     except Unsupported as error:
-        return Answer("unknown", str(error)), None
-    return Answer("unknown", TOO_CLOSE, seconds=now() - began), None
+        return verdicts.unknown(str(error)), None
+    return verdicts.unknown(TOO_CLOSE, now() - began), None

@@ -17,7 +17,8 @@ from typing import Any
 from ...common.errors import InputError
 from ...common.processes.limits import Ended, Limits
 from ...common.processes.supervised import Module, Supervised, supervised
-from .answer import Answer
+from ..verdict import BoxDetails, Verdict
+from . import verdicts
 
 GRACE_SECONDS = 0.5  # after the limit: a child that knows its deadline says how far it came
 WORKER = f"{__package__}.worker"
@@ -43,7 +44,7 @@ def verify_files(
     same_label: bool = False,
     backend: str = "race",
     trust: str | None = "exact",
-) -> Answer:
+) -> Verdict:
     """Decide the property of a VNN-LIB file for an ONNX file, in a child process within limits.
 
     `proof`: where one is written, in the format "relucid" or "aptp".  `trust`:  "float" takes a solver's
@@ -66,7 +67,7 @@ def verify_files(
         "backend": backend,
         "trust": trust,
     }
-    decided: dict[str, Any] | None = None  # an answer that stands, whatever becomes of its proof
+    decided: dict[str, Any] | None = None  # a verdict that stands, whatever becomes of its proof
     found: dict[str, Any] | None = None
     limits = Limits(started + timeout + GRACE_SECONDS, memory_mb)
     threads_of_libraries = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -92,10 +93,10 @@ def verify_files(
     if found is None:
         reason = _why(child, memory_mb)
         if decided is None:
-            late = child.ended == Ended("timeout")
-            return Answer("unknown", reason, seconds=seconds, timeout=late, peak_mb=peak_mb)
+            details = BoxDetails(timeout=child.ended == Ended("timeout"), peak_mb=peak_mb)
+            return verdicts.unknown(reason, seconds, details=details)
         found = {**decided, "certificate": f"not checked: {reason}"}
-    return Answer.from_plain({**found, "seconds": seconds, "peak_mb": peak_mb})
+    return verdicts.from_plain({**found, "seconds": seconds, "peak_mb": peak_mb})
 
 
 def _why(child: Supervised, memory_mb: int) -> str:

@@ -57,13 +57,14 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
 def _certified(answer: Any, asked: Any, job: dict[str, Any], began: float, stands: Any) -> Any:
     """Add the proof that was asked for, or one that is affordable; `stands` first tells the answer without it."""
     from ...common.clock import now
-    from ..proof.boxes.certify import certifiable, certified, checked_where_affordable
+    from ..proof.boxes.certify import certified, checked_where_affordable
+    from ..verdict import Proved
 
     if job["proof"] is not None or job["trust"] == "checked":
         return certified(
             answer, asked, Path(job["proof"]) if job["proof"] else None, job["format"], job["deadline"]
         )
-    if not certifiable(answer):
+    if not isinstance(answer, Proved) or not answer.certifiable:
         return answer
     stands()
     return checked_where_affordable(
@@ -78,7 +79,7 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from ...models.onnx.inputs import compare_on_boxes
     from ...models.onnx.reader import load_traced
     from ..verdict import Contradiction
-    from .answer import Answer
+    from . import verdicts
     from .decide import check_fit, decide
 
     began = now()
@@ -96,8 +97,8 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
             missing.extend([why] if why else [])
             return reading.network
 
-        def told(answer: Answer) -> dict[str, Any]:
-            return {"answer": _warned(answer, stated, missing).to_plain()}
+        def told(answer: Any) -> dict[str, Any]:
+            return {"answer": verdicts.to_plain(_warned(answer, stated, missing))}
 
         network = read(job["network"])
         if job["against"] is not None:
@@ -121,10 +122,10 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     except Contradiction as error:
         return {"contradiction": [str(error).split("; artefacts are in ")[0], error.artefacts]}
     except TooLarge as error:
-        return {"answer": Answer("unknown", str(error)).to_plain()}
+        return {"answer": verdicts.to_plain(verdicts.unknown(str(error)))}
     except InputError as error:
         return {"input_error": [error.where, error.what, error.mend]}
     except Unsupported as error:
-        return {"answer": Answer("unknown", str(error)).to_plain()}
+        return {"answer": verdicts.to_plain(verdicts.unknown(str(error)))}
     except MemoryError:
-        return {"answer": Answer("unknown", "ran out of memory").to_plain()}
+        return {"answer": verdicts.to_plain(verdicts.unknown("ran out of memory"))}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ...models.claims.word_claim import WordClaim
 from ..evidence import Coverage
-from ..verdict import Attempt, Counterexample, Outcome, Proved, Refuted, Unknown, Verdict
+from ..verdict import Attempt, Outcome, Proved, Refuted, Unknown, Verdict, WordCounterexample
 from .backend import Budget
 from .judge import Judge, reaches
 from .shrink import plainest
@@ -57,7 +57,7 @@ def since(attempt: Attempt, started: float) -> Attempt:
     )
 
 
-def _counterexamples(judge: Judge, budget: Budget) -> tuple[tuple[Counterexample, ...], str]:
+def _counterexamples(judge: Judge, budget: Budget) -> tuple[tuple[WordCounterexample, ...], str]:
     """The plainest ones that survive the full replay, or none and the first one's finding."""
     finding = ""
 

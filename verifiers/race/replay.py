@@ -22,7 +22,7 @@ from ...models.claims.word_claim import WordClaim
 from ...models.network.network import dyadic
 from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from ...models.onnx.writer import with_source
-from ..verdict import Contradiction, Counterexample
+from ..verdict import Contradiction, WordCounterexample
 
 NOT_REPLAYED = "counterexamples are replayed exactly, but not in onnxruntime"
 Status = Literal[
@@ -40,7 +40,7 @@ class Replayed:
 
     word: tuple[int, ...]
     status: Status
-    counterexample: Counterexample | None = None
+    counterexample: WordCounterexample | None = None
     detail: str = ""
 
 
@@ -93,7 +93,7 @@ class Replayer:
                 raise Contradiction(
                     f"the networks agree on {list(tokens)}, the network that compares them says that they do not"
                 )
-        found = Counterexample(tokens, claim.decision.labels[network_index], program_label, outputs, both)
+        found = WordCounterexample(tokens, claim.decision.labels[network_index], program_label, outputs, both)
         return Replayed(word, "differs", found)
 
     def __call__(self, word: Sequence[int]) -> Replayed:
@@ -114,7 +114,7 @@ class Replayer:
         return Replayed(result.word, "rounding", found, detail)
 
     def _in_onnxruntime(
-        self, runtimes: tuple[OnnxRuntime, ...], word: tuple[int, ...], found: Counterexample
+        self, runtimes: tuple[OnnxRuntime, ...], word: tuple[int, ...], found: WordCounterexample
     ) -> tuple[bool, str]:
         """Whether onnxruntime gives the same label (or the two networks disagree there, too), and its outputs in words."""
         try:

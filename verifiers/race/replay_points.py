@@ -1,6 +1,6 @@
 """From a point that looks unsafe to a counterexample: exactly over the rationals, and in onnxruntime.
 
-Between the searches, which propose float64 points, and `Answer`.  The point is first moved to numbers of the file's own input
+Between the searches, which propose float64 points, and the verdict.  The point is first moved to numbers of the file's own input
 type inside the box; only where the unsafe set is missed that way is the float64 point itself tried, with onnxruntime next to it.
 """
 
@@ -13,13 +13,12 @@ from functools import cached_property
 
 import numpy as np
 
-from ...common.text import rational
 from ...models.claims.head_property import HeadProperty
 from ...models.claims.property import Case
 from ...models.network.exact_point import exact_outputs
 from ...models.network.network import Network
 from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
-from ..boxes.answer import Witness, rationals
+from ..verdict import PointCounterexample
 
 MOST_TRIED = 8  # points of one call
 MOST_DISAGREEING = 40
@@ -44,7 +43,7 @@ class Replayer:
     network: Network
     files: tuple[Network, ...] = ()
     about: HeadProperty | None = None
-    disagreement: tuple[Witness, str] | None = None
+    disagreement: tuple[PointCounterexample, str] | None = None
     disagreeing: int = 0
     missing: str = ""
     tried: set[tuple[object, ...]] = field(default_factory=set)
@@ -58,7 +57,7 @@ class Replayer:
             self.missing = f"{error}: the counterexample is replayed exactly, but not in onnxruntime"
             return ()
 
-    def first(self, case: Case, points: np.ndarray) -> Witness | None:
+    def first(self, case: Case, points: np.ndarray) -> PointCounterexample | None:
         """The first of these points (points, inputs; floats, or exact numbers as objects) that is a counterexample of the case; a NaN is none."""
         for point in points[:MOST_TRIED]:
             if point.dtype != object and not np.isfinite(point).all():
@@ -72,7 +71,7 @@ class Replayer:
                 return found
         return None
 
-    def _one(self, case: Case, point: np.ndarray) -> Witness | None:
+    def _one(self, case: Case, point: np.ndarray) -> PointCounterexample | None:
         typed = inside(case, point, narrowest(self.runtimes))
         near = clamped(case, [Fraction(float(v)) for v in typed])
         found = self._at(case, near, typed)
@@ -82,7 +81,7 @@ class Replayer:
                 found = self._at(case, exact, typed)
         return found
 
-    def _at(self, case: Case, inputs: Sequence[Fraction], typed: np.ndarray) -> Witness | None:
+    def _at(self, case: Case, inputs: Sequence[Fraction], typed: np.ndarray) -> PointCounterexample | None:
         outputs = exact_outputs(self.network, inputs)
         if not case.contains(inputs) or not _hit(case, inputs, outputs):
             return None
@@ -100,20 +99,16 @@ class Replayer:
         floats = [Fraction(float(v)) for v in typed]
         distance = max((abs(a - b) for a, b in zip(inputs, floats, strict=True)), default=Fraction(0))
         shown = None if seen is None else tuple(repr(float(v)) for v in seen)
-        witness = Witness(
-            rationals(inputs),
-            rationals(outputs),
-            tuple(shortest(v) for v in typed),
-            shown,
-            rational(distance),
+        point = PointCounterexample(
+            tuple(inputs), tuple(outputs), tuple(shortest(v) for v in typed), shown, distance
         )
         if self.missing:
-            return witness
+            return point
         if seen is not None and self._confirms(case, floats, [Fraction(float(v)) for v in seen]):
-            return witness
+            return point
         self.disagreeing += 1
         if self.disagreement is None:
-            self.disagreement = witness, complaint
+            self.disagreement = point, complaint
         return None
 
     def _confirms(self, case: Case, inputs: Sequence[Fraction], seen: Sequence[Fraction]) -> bool:

@@ -75,7 +75,7 @@ def test_verdicts_are_those_of_the_dense_network(monkeypatch, engine, seed):
         dense = random_network(rng, 2)
         stated = random_property(rng, dense)
         verdicts = {
-            decide(n, stated, deadline=time.monotonic() + 2, backend=backend).verdict
+            decide(n, stated, deadline=time.monotonic() + 2, backend=backend).outcome
             for n in (dense, sparsified(dense))
         }
         assert len(verdicts) == 1

@@ -121,13 +121,13 @@ def test_same_label_agrees_with_exact_cutting(seed):
         high = low + Fraction(int(rng.integers(0, 9)), 8)
         truth = disagreements(a, b, low, high)
         found = same(a, b, box((low, high)), 1.0)
-        seen[found.verdict] += 1
-        if found.verdict == "proved":
+        seen[found.outcome] += 1
+        if found.outcome == "proved":
             assert not truth
-        elif found.verdict == "refuted":
-            point = [Fraction(v) for v in found.witness.input]
+        elif found.outcome == "refuted":
+            point = [Fraction(v) for v in found.counterexample.input]
             assert truth and low <= point[0] <= high and label(a, point) != label(b, point)
-            outputs = [float(v) for v in found.witness.runtime_output]
+            outputs = [float(v) for v in found.counterexample.runtime_output]
             first, second = outputs[: a.output_size], outputs[a.output_size :]
             assert first.index(max(first)) != second.index(max(second))
         else:  # only where they touch: at single points, or where one is tied throughout
@@ -155,10 +155,10 @@ def test_no_grid_point_contradicts_a_proof_on_two_inputs(seed):
         for p in ((Fraction(i, 8), Fraction(j, 8)) for i in range(-8, 9) for j in range(-8, 9))
         if label(a, p) != label(b, p)
     ]
-    if found.verdict == "proved":
+    if found.outcome == "proved":
         assert not apart
-    if found.verdict == "refuted":
-        point = [Fraction(v) for v in found.witness.input]
+    if found.outcome == "refuted":
+        point = [Fraction(v) for v in found.counterexample.input]
         assert label(a, point) != label(b, point)
 
 
@@ -203,20 +203,20 @@ TIES = {  # what the two give on [0, 1], and the verdicts that are right; float 
 @pytest.mark.parametrize("name", TIES)
 def test_ties(name):
     first, second, verdicts = TIES[name]
-    assert same(with_source(floats(first)), with_source(floats(second)), box((0, 1))).verdict in verdicts
+    assert same(with_source(floats(first)), with_source(floats(second)), box((0, 1))).outcome in verdicts
 
 
 def test_a_tie_on_a_corner_is_found():
     """Only at x = 1 do they differ: there the first is tied (label 0), the second gives label 1."""
     a, b = (with_source(floats(([[0.0], [1.0]], [0.0, c]))) for c in (-1.0, -1.0 + 2**-20))
     found = same(a, b, box((0, 1)))
-    assert found.verdict == "refuted" and Fraction(found.witness.input[0]) > 1 - Fraction(1, 2**20)
+    assert found.outcome == "refuted" and Fraction(found.counterexample.input[0]) > 1 - Fraction(1, 2**20)
 
 
 def test_a_network_against_itself_is_proved_across_its_own_boundary():
     a = network_of_labels(3, 2)
     found = same(a, with_source(Network(2, a.nodes, "real")), box((-2, 2), (-2, 2)))
-    assert (found.verdict, found.backend) == ("proved", "identical")
+    assert (found.outcome, found.backend) == ("proved", "identical")
     assert not same_nodes(a, nearly(np.random.default_rng(0), a, 0.5)) and not same_nodes(a, doubled(a))
 
 
@@ -241,7 +241,7 @@ def test_a_sliver_between_two_boundaries_is_found_by_bisection():
     layer = [[0.0], [1.0]]
     a, b = with_source(floats((layer, [0.25, 0.0]))), with_source(floats((layer, [0.25 + 2**-16, 0.0])))
     found = same(a, b, box((0, 1)))
-    assert (found.verdict, found.backend) == ("refuted", "bisect")
+    assert (found.outcome, found.backend) == ("refuted", "bisect")
 
 
 def test_close_copies_are_proved_by_their_difference():
@@ -254,7 +254,7 @@ def test_close_copies_are_proved_by_their_difference():
     )
     stated = box(*[(-0.15, 0.15)] * 24)
     found = same(a, b, stated, 20.0)
-    assert found.verdict == "proved"
+    assert found.outcome == "proved"
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -269,7 +269,7 @@ def test_epsilon_of_networks_of_different_shapes(seed):
     for factor, verdict in ((1.2, "proved"), (0.8, "refuted")):
         epsilon = Fraction(free.bound) * Fraction(factor)
         found = decide_against(a, b, stated, epsilon, deadline=time.monotonic() + 3)
-        assert found.verdict == verdict or free.bound < 1e-9
+        assert found.outcome == verdict or free.bound < 1e-9
     for _ in range(30):
         point = [Fraction(int(v), 16) for v in rng.integers(-16, 17, 2)]
         assert max(
@@ -294,9 +294,9 @@ def test_exactly_epsilon_is_within():
         floats(([[1.0], [0.0]], [2.0, 1.0]), ([[1.0, 0.0]], [-1.0]))
     )  # one more, on [0, 1], by another way
     found = decide_against(a, b, box((0, 1)), Fraction(1), deadline=time.monotonic() + 1)
-    assert found.verdict != "refuted"
+    assert found.outcome != "refuted"
     assert (
-        decide_against(a, b, box((0, 1)), Fraction(99, 100), deadline=time.monotonic() + 5).verdict
+        decide_against(a, b, box((0, 1)), Fraction(99, 100), deadline=time.monotonic() + 5).outcome
         == "refuted"
     )
 
@@ -316,15 +316,15 @@ def test_epsilon_of_many_inputs_is_searched(monkeypatch):
         compare(a, b, stated.cases[0].lower, stated.cases[0].upper, deadline=time.monotonic() + 2).bound > 0.6
     )
     found = decide_against(a, b, stated, Fraction(1, 100), deadline=time.monotonic() + 10)
-    assert (found.verdict, found.backend) == ("proved", "exact")
+    assert (found.outcome, found.backend) == ("proved", "exact")
     monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
     found = decide_against(a, b, stated, Fraction(1, 100), deadline=time.monotonic() + 10)
-    assert (found.verdict, found.backend) == ("proved", "split-relus")
+    assert (found.outcome, found.backend) == ("proved", "split-relus")
     moved = with_source(
         Network(20, (b.nodes[0], Relu(1), Affine((0, 2), part.weights, integer_array([1]), 16)), "real")
     )
     assert (
-        decide_against(a, moved, stated, Fraction(1, 20), deadline=time.monotonic() + 10).verdict == "refuted"
+        decide_against(a, moved, stated, Fraction(1, 20), deadline=time.monotonic() + 10).outcome == "refuted"
     )
 
 

@@ -95,6 +95,6 @@ def test_the_work_grows_with_the_number_of_cases(
     )
     stated = read_vnnlib(text_of(boxes, outputs))
     found = decide(load_onnx(net), stated, deadline=1e9, threads=1)
-    assert found.verdict == "proved" and [s.backend for s in found.steps] == ["bounds"]
+    assert found.outcome == "proved" and [s.backend for s in found.attempts] == ["bounds"]
     assert found.evidence is not None and found.evidence.polyhedra == sum(bounded) == boxes * outputs
     assert len(bounded) == -(-len(stated.cases) // first_bounds_module.BATCH)

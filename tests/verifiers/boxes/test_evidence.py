@@ -15,12 +15,13 @@ from relucid.models.claims.property import Property
 from relucid.verifiers.bounds.box_bounds import BoxSubdomains
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.boxes import decide as decide_module
-from relucid.verifiers.boxes.answer import Answer
+from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.engines.boxes import first_bounds as first_bounds_module
 from relucid.verifiers.engines.boxes.halves import cut_inputs, split_neurons
 from relucid.verifiers.engines.boxes.tree import Tree
-from relucid.verifiers.evidence import How, Lost, Tiling
+from relucid.verifiers.evidence import Coverage, How, Lost, Settled, Share, Tiling
+from relucid.verifiers.verdict import Attempt, BoxDetails, Difference, PointCounterexample, Proved
 
 
 def grown(rng: np.random.Generator, polyhedra: int, splits: int) -> tuple[Tree, list[int]]:
@@ -98,16 +99,35 @@ def test_every_case_needs_its_own():
         Tiling.total([2], {0: Tiling.added([one, one])})
 
 
-def test_no_answer_is_proved_without():
-    with pytest.raises(ValueError, match="proved needs evidence"):
-        Answer("proved")
-    with pytest.raises(ValueError, match="proved needs evidence"):
-        Answer.from_plain({**Answer("unknown", "because").to_plain(), "verdict": "proved", "reason": None})
-    plain = json.loads(json.dumps(Answer("proved", evidence=Tiling.at_roots(1, 2, How.WORD)).to_plain()))
-    assert Answer.from_plain(plain).trust == "float"
-    plain["evidence"]["splits"] = 1
-    with pytest.raises(ValueError, match="do not tile"):
-        Answer.from_plain(plain)
+def test_no_verdict_is_proved_without():
+    for evidence in (None, Coverage((Share(1, 1),), (Settled(None, None, 1, "run"),))):
+        with pytest.raises(ValueError, match="the evidence does not cover"):
+            Proved("split", 0.0, None, (), (), "exact", False, evidence, boxes=BoxDetails())
+    plain = json.loads(
+        json.dumps(verdicts.to_plain(verdicts.proved("milp", Tiling.at_roots(1, 2, How.WORD))))
+    )
+    assert verdicts.from_plain(plain).trust == "float"
+    for changes, why in (
+        ({"evidence": None}, "needs evidence"),
+        ({"evidence": {**plain["evidence"], "splits": 1}}, "do not tile"),
+        ({"trust": "exact"}, "solver with tolerances"),
+        ({"trust": "sure"}, "trust"),
+        ({"outcome": "certain"}, "no verdict"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            verdicts.from_plain({**plain, **changes})
+
+
+def test_verdicts_travel_unchanged():
+    point = PointCounterexample((Fraction(10**5000, 3),), (Fraction(-1, 7),), ("0.1",), None, Fraction(1, 9))
+    details = BoxDetails(True, 12.5, Difference(0.1, Fraction(1, 3)), point)
+    attempt = Attempt.own("split", "unknown", 0.5, "7 parts")
+    for found in (
+        verdicts.proved("lp", Tiling.at_roots(1, 2, How.BOUNDS), 0.25, (attempt,), ("w",), details),
+        verdicts.refuted("attack", point, 0.25, (attempt,), ("w",)),
+        verdicts.unknown("because", 0.25, (attempt,), ("w",), details),
+    ):
+        assert verdicts.from_plain(json.loads(json.dumps(verdicts.to_plain(found)))) == found
 
 
 def test_halves_that_do_not_cover_the_part_are_not_made():
@@ -141,14 +161,14 @@ def test_bounds_of_all_cases_come_first(monkeypatch):
     monkeypatch.setattr(first_bounds_module, "BATCH", 7)
     limits = [Fraction(min(k + 1, 200 - k), 100) + Fraction(1, 1000) for k in range(150)]
     found = decide(TENT, boxes(limits), deadline=1e9, threads=1)
-    assert found.verdict == "proved" and found.evidence == Tiling.at_roots(150, 150, How.BOUNDS)
-    assert [(s.backend, s.outcome, s.detail) for s in found.steps] == [
+    assert found.outcome == "proved" and found.evidence == Tiling.at_roots(150, 150, How.BOUNDS)
+    assert [(s.backend, s.outcome, s.detail) for s in found.attempts] == [
         ("bounds", "proved", "150 of 150 cases")
     ]
     limits[120] -= Fraction(1, 500)
     found = decide(TENT, boxes(limits), deadline=1e9, threads=1)
-    assert found.verdict == "refuted" and Fraction(found.witness.input[0]) <= Fraction(21, 100)
-    assert [(s.backend, s.outcome, s.detail) for s in found.steps] == [
+    assert found.outcome == "refuted" and Fraction(found.counterexample.input[0]) <= Fraction(21, 100)
+    assert [(s.backend, s.outcome, s.detail) for s in found.attempts] == [
         ("bounds", "unknown", "149 of 150 cases"),
         ("attack", "refuted", ""),
     ]
@@ -158,12 +178,12 @@ def test_what_is_done_for_many_cases_is_one_line_each(monkeypatch):
     """Boxes around the top, where bounds on the whole box are too rough."""
     cases = [above(1 + Fraction(1, 100 + k), low=-1, high=1).cases[0] for k in range(20)]
     found = decide(TENT, Property(1, 1, tuple(cases)), deadline=1e9, threads=1)
-    assert found.verdict == "proved" and found.evidence == Tiling.at_roots(20, 20, How.EXACT)
+    assert found.outcome == "proved" and found.evidence == Tiling.at_roots(20, 20, How.EXACT)
     monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
     monkeypatch.setattr(decide_module, "Ties", lambda *a: None)
     found = decide(TENT, Property(1, 1, tuple(cases)), deadline=1e9, threads=1)
-    assert found.verdict == "proved" and found.evidence.cases == 20 and found.evidence.parts > 20
-    assert [(s.backend, s.outcome, s.detail) for s in found.steps] == [
+    assert found.outcome == "proved" and found.evidence.cases == 20 and found.evidence.parts > 20
+    assert [(s.backend, s.outcome, s.detail) for s in found.attempts] == [
         ("bounds", "unknown", "0 of 20 cases"),
         ("attack", "unknown", "20 cases"),
         ("split-inputs", "proved", "20 cases"),
@@ -174,4 +194,4 @@ def test_one_case_beyond_float64_does_not_keep_others_from_being_proved():
     far = above(2, low=0, high=Fraction(2) ** 400).cases[0]
     found = first_bounds_module.first_bounds(TENT, [*boxes([2, 2]).cases, far], 1e9)
     assert not found  # of one batch
-    assert decide(TENT, Property(1, 1, (*boxes([2, 2]).cases, far)), deadline=1e9).verdict == "unknown"
+    assert decide(TENT, Property(1, 1, (*boxes([2, 2]).cases, far)), deadline=1e9).outcome == "unknown"

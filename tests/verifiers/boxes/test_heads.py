@@ -95,13 +95,13 @@ def agrees(net, asked, values):
     answer, _ = decided(net, asked)
     best = margins(asked, values).max()
     if best > 1e-4:
-        assert answer.verdict == "refuted", (answer, best)
-    if answer.verdict == "refuted":
-        witness = answer.witness
+        assert answer.outcome == "refuted", (answer, best)
+    if answer.outcome == "refuted":
+        witness = answer.counterexample
         shown = np.array([[float(Fraction(v)) for v in witness.output]])
         assert margins(asked, shown).max() > -1e-9
         np.testing.assert_allclose([float(v) for v in witness.runtime_output], shown[0], atol=1e-4)
-    return answer.verdict
+    return answer.outcome
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -138,12 +138,12 @@ def test_thresholds_close_to_what_is_reached(end, sign):
     found = float(sign * (sign * samples(net)[:, 0]).max())
     for _ in range(60):  # up to the true extreme
         answer, _ = decided(net, stated(outputs, (row([(0, sign)], -sign * Fraction(found + sign * 1e-4)),)))
-        if answer.verdict != "refuted":
+        if answer.outcome != "refuted":
             break
-        found = float(Fraction(answer.witness.output[0]))
-    assert answer.verdict == "proved"
+        found = float(Fraction(answer.counterexample.output[0]))
+    assert answer.outcome == "proved"
     below, _ = decided(net, stated(outputs, (row([(0, sign)], -sign * Fraction(found - sign * 1e-5)),)))
-    assert below.verdict == "refuted"
+    assert below.outcome == "refuted"
 
 
 def test_cuts_are_what_decides_a_softmax_of_several(monkeypatch):
@@ -152,29 +152,29 @@ def test_cuts_are_what_decides_a_softmax_of_several(monkeypatch):
     high = samples(net)[:, 0].max()
     asked = stated(3, (row([(0, 1)], -Fraction(float(high) + 2e-3)),))
     answer, about = decided(net, asked)
-    if not (answer.verdict == "proved" and about is not None and about.cuts):
+    if not (answer.outcome == "proved" and about is not None and about.cuts):
         pytest.fail(f"the example takes no cuts: {answer}")
-    assert answer.steps[0].backend == "cuts" and answer.steps[0].detail.endswith("points cut off")
+    assert answer.attempts[0].backend == "cuts" and answer.attempts[0].detail.endswith("points cut off")
     monkeypatch.setattr(HeadProperty, "refine", lambda *arguments: False)
     stuck, _ = decided(net, asked)
-    assert (stuck.verdict, stuck.reason) == ("unknown", TOO_CLOSE)
+    assert (stuck.outcome, stuck.reason) == ("unknown", TOO_CLOSE)
     monkeypatch.undo()
     monkeypatch.setattr(heads, "MOST_ROUNDS", 1)
-    assert decided(net, asked)[0].verdict == "unknown"
+    assert decided(net, asked)[0].outcome == "unknown"
 
 
 def test_rows_that_cannot_be_reduced_are_unknown_and_say_why():
     net = network("softmax", np.random.default_rng(1))
     mixed = Row(((0, Fraction(1)),), ((0, Fraction(1)),))
     answer, _ = decided(net, stated(3, (mixed,)))
-    assert answer.verdict == "unknown" and "which is no comparison of logits" in answer.reason
+    assert answer.outcome == "unknown" and "which is no comparison of logits" in answer.reason
 
 
 def test_time_is_kept():
     net = network("softmax", np.random.default_rng(8))
     high = samples(net)[:, 0].max()
     answer, _ = decided(net, stated(3, (row([(0, 1)], -Fraction(float(high) + 1e-3)),)), seconds=-1.0)
-    assert answer.verdict == "unknown" and answer.timeout
+    assert answer.outcome == "unknown" and answer.boxes.timeout
 
 
 def test_proofs_are_about_the_threshold_that_is_asked():
@@ -280,7 +280,7 @@ def test_a_threshold_that_is_the_result_as_far_as_bits_tell_is_left_open(bits):
     low, high = -log(sums[1], bits)[1], -log(sums[0], bits)[0]
     for threshold, word in ((low, "refuted"), (high, "proved")):
         answer, _ = decided(net, Property(INPUTS, 3, (Case(point, point, ((row([(0, 1)], -threshold),),)),)))
-        assert answer.verdict in (("unknown", word) if bits < MOST_BITS else ("unknown",)), (
+        assert answer.outcome in (("unknown", word) if bits < MOST_BITS else ("unknown",)), (
             bits,
             word,
             answer.reason,

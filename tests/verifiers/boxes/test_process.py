@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from relucid.cli.main import main
 from relucid.common.processes import supervised
-from relucid.verifiers.boxes.answer import Answer
+from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.boxes.process import Crashed, verify_files
 from relucid.verifiers.evidence import How, Tiling
+from relucid.verifiers.report import vnncomp_word
 from relucid.verifiers.verdict import Contradiction
 
-PROVED = Answer("proved", None, "split-inputs", evidence=Tiling.at_roots(1, 1, How.BOUNDS)).to_plain()
+PROVED = verdicts.to_plain(verdicts.proved("split-inputs", Tiling.at_roots(1, 1, How.BOUNDS)))
 
 
 def child_says(monkeypatch: pytest.MonkeyPatch, *messages: object, then: str = "pass") -> None:
@@ -25,14 +26,14 @@ def child_says(monkeypatch: pytest.MonkeyPatch, *messages: object, then: str = "
 def test_an_answer_stands_whatever_becomes_of_its_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     child_says(monkeypatch, {"decided": PROVED}, then="time.sleep(60)")
     found = verify_files("n", "s", timeout=0.5, trust=None)
-    assert (found.verdict, found.trust, found.certificate) == (
+    assert (found.outcome, found.trust, found.certificate) == (
         "proved",
         "exact",
         "not checked: the time limit was reached",
     )
     child_says(monkeypatch, {"decided": PROVED}, then="ballast = bytearray(2 * 10**8); time.sleep(60)")
     found = verify_files("n", "s", timeout=50, memory_mb=100, trust=None)
-    assert found.verdict == "proved" and found.certificate.startswith("not checked: it needs more memory")
+    assert found.outcome == "proved" and found.certificate.startswith("not checked: it needs more memory")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_silence_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Crashed):
         verify_files("n", "s", timeout=50)
     child_says(monkeypatch, then="time.sleep(60)")
-    assert verify_files("n", "s", timeout=0.2).word == "timeout"
+    assert vnncomp_word(verify_files("n", "s", timeout=0.2)) == "timeout"
 
 
 def test_a_contradiction_is_status_4(

@@ -15,9 +15,9 @@ from relucid.models.claims.vnnlib import read_vnnlib
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.onnx.inputs import compare_on_boxes
 from relucid.models.onnx.reader import trace_onnx
+from relucid.reports.verdicts import witness_text
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
-from relucid.verifiers.boxes.answer import witness_text
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.race.replay_points import Replayer, clamped, inside
 
@@ -111,9 +111,9 @@ def test_boxes_beyond_the_type_are_decided(dtype, low, row):
     assert compare_on_boxes(reading, stated.cases, time.monotonic() + 60) == ""
     answer = decide(reading.network, stated, deadline=time.monotonic() + 20)
     holds = row not in ("(> Y_0 {beyond})", "(< Y_1 0)") and (row != "(<= Y_0 -1)" or low == "-{top}")
-    assert answer.verdict == ("refuted" if holds else "proved"), answer
+    assert answer.outcome == ("refuted" if holds else "proved"), answer
     if holds:
-        w = answer.witness
+        w = answer.counterexample
         inputs = [Fraction(v) for v in w.input]
         assert stated.witnesses(inputs, exact_outputs(reading.network, inputs))
         assert (w.runtime_output is None) == (abs(inputs[0]) > top)
@@ -136,12 +136,12 @@ def test_two_networks_beyond_the_smaller_type(first, second, low):
     asked = Property(1, 2, (Case((low * top,), (3 * top,), ()),))
     for epsilon, verdict in ((None, "proved"), (top / 8, "refuted")):
         found = decide_against(a, b, asked, epsilon, deadline=time.monotonic() + 10)
-        assert found.verdict == verdict, (epsilon, found)
-        if found.witness is not None:
-            assert all(np.isfinite(float(v)) for v in found.witness.runtime_input)
-            assert low < 2 or found.witness.runtime_output is None
+        assert found.outcome == verdict, (epsilon, found)
+        point = found.boxes.point if verdict == "proved" else found.counterexample
+        assert all(np.isfinite(float(v)) for v in point.runtime_input)
+        assert low < 2 or point.runtime_output is None
     labels = decide_same_label(a, b, asked, deadline=time.monotonic() + 2)
-    assert labels.verdict in (("refuted",) if low < 0 else ("proved", "unknown")), labels
+    assert labels.outcome in (("refuted",) if low < 0 else ("proved", "unknown")), labels
 
 
 @pytest.mark.parametrize(
@@ -153,6 +153,6 @@ def test_an_epsilon_beyond_floats_is_told(epsilon, verdict):
     found = decide_against(
         copies(np.float32), copies(np.float32, 1.0), asked, epsilon, deadline=time.monotonic() + 10
     )
-    assert found.verdict == verdict and (
+    assert found.outcome == verdict and (
         verdict == "refuted" or found.reason == "a number of the property is far beyond float64"
     )

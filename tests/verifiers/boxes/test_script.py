@@ -25,11 +25,11 @@ from relucid.verifiers.boxes import compare as compare_module
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
-from relucid.verifiers.boxes.answer import Answer
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.engines.boxes import relu_split
 from relucid.verifiers.engines.branch_and_bound import Cancelled
 from relucid.verifiers.race.replay_points import Replayer
+from relucid.verifiers.verdict import Verdict
 
 SECONDS = 1000.0  # until the deadline
 TICK = SECONDS / 40  # that pass from one reading of the clock to the next: a run that finds nothing ends
@@ -90,11 +90,11 @@ LABELS = tuple(
 
 def one_network(
     backend: str, trust: str = "exact", threads: int = 1, stated: Property = FALSE
-) -> Callable[[], Answer]:
+) -> Callable[[], Verdict]:
     return lambda: decide(NET, stated, deadline=SECONDS, threads=threads, backend=backend, trust=trust)
 
 
-RUNS: dict[str, Callable[[], Answer]] = {
+RUNS: dict[str, Callable[[], Verdict]] = {
     "race": one_network("race"),
     "race, two threads": one_network("race", threads=2),
     "race, float": one_network("race", "float", threads=3),
@@ -155,7 +155,7 @@ def test_the_property_is_false(monkeypatch: pytest.MonkeyPatch, name: str) -> No
     )
     monkeypatch.setattr(time, "monotonic", lambda: next(ticks) * TICK / 8)
     ticks = itertools.count()
-    assert RUNS[name]().verdict == "refuted"
+    assert RUNS[name]().outcome == "refuted"
 
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def until_untouched(name: str, install: Callable[[Script], None], then: Callable
         script = Script(k, then)
         install(script)
         try:
-            assert RUNS[name]().verdict in ("refuted", "unknown")
+            assert RUNS[name]().outcome in ("refuted", "unknown")
         except (Fired, Cancelled):
             assert script.fired
         if not script.fired:

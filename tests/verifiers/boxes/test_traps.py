@@ -130,9 +130,9 @@ def test_never_proved(monkeypatch, name, helped, engine):
     if not helped:
         monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     found = decide(network, stated, deadline=time.monotonic() + 2, backend=backend)
-    assert found.verdict != "proved"
-    if found.verdict == "refuted":
-        where = [Fraction(v) for v in found.witness.input]
+    assert found.outcome != "proved"
+    if found.outcome == "refuted":
+        where = [Fraction(v) for v in found.counterexample.input]
         assert stated.cases[0].contains(where) and stated.witnesses(where, exact_outputs(network, where))
 
 
@@ -173,7 +173,7 @@ def test_what_floats_can_tell_is_proved(monkeypatch, name, engine):
     """The error bounds are not so wide that nothing could be proved near a trap."""
     network, stated = SAFE[name]
     assert (
-        decide(network, stated, deadline=time.monotonic() + 5, backend=alone(monkeypatch, engine)).verdict
+        decide(network, stated, deadline=time.monotonic() + 5, backend=alone(monkeypatch, engine)).outcome
         == "proved"
     )
 
@@ -185,7 +185,7 @@ def test_a_positive_value_below_all_floats_is_not_zero(monkeypatch, engine):
     monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     network = chain(Fraction(1, 2**600), Fraction(1, 2**600))
     assert (
-        decide(network, above(0, strict=True), deadline=time.monotonic() + 2, backend=backend).verdict
+        decide(network, above(0, strict=True), deadline=time.monotonic() + 2, backend=backend).outcome
         != "proved"
     )
 

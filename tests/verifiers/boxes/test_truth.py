@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from box_truth import ENGINES, above, alone, floats, random_network, random_property, unsafe_point
 from clocks import ticking
+from relucid.cli.status import exit_status
 from relucid.models.network.exact_point import exact_outputs
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.report import vnncomp_word
 
 
 def answer(network, stated, seconds=10.0, **options):
@@ -37,16 +39,16 @@ def test_agrees_with_polygon_cutting(monkeypatch, engine, inputs, seed):
         stated = random_property(rng, network)
         truth = unsafe_point(network, stated.cases[0])
         found = answer(network, stated, 3.0, threads=1 + seed % 2, backend=backend)
-        if found.verdict == "proved":
+        if found.outcome == "proved":
             assert truth is None, f"proved, but {truth} is unsafe"
-        elif found.verdict == "refuted":
+        elif found.outcome == "refuted":
             assert truth is not None
-            point = [rational(v) for v in found.witness.input]
+            point = list(found.counterexample.input)
             outputs = exact_outputs(network, point)
             assert stated.cases[0].contains(point) and stated.witnesses(point, outputs)
-            assert tuple(map(str, outputs)) == found.witness.output
+            assert tuple(outputs) == found.counterexample.output
         else:  # only an exact counterexample that onnxruntime, which rounds, does not share
-            assert truth is not None and found.witness is not None and _touches(network, stated), (
+            assert truth is not None and found.boxes.point is not None and _touches(network, stated), (
                 found.reason,
                 seed,
             )
@@ -88,8 +90,8 @@ def test_time_is_kept_and_said(monkeypatch):
         found = answer(network, above(highest * 2, inputs=6, low=-1), 0.0)
     assert clock.looks < 200
     assert (
-        found.verdict == "unknown"
-        and found.word == "timeout"
+        found.outcome == "unknown"
+        and vnncomp_word(found) == "timeout"
         and found.reason == "the time limit was reached"
     )
 
@@ -98,29 +100,29 @@ def test_an_answer_is_not_a_bool():
     found = answer(floats(([[1.0]], [0.0])), above(2))
     with pytest.raises(TypeError, match="not a bool"):
         bool(found)
-    assert (found.verdict, found.word, found.status) == ("proved", "unsat", 0)
+    assert (found.outcome, vnncomp_word(found), exit_status(found)) == ("proved", "unsat", 0)
 
 
 def test_no_case_is_proved_and_every_case_counts():
     network = floats(([[1.0]], [0.0]))
     nothing = type(above(2))(1, 1, ())
-    assert answer(network, nothing).verdict == "proved"
+    assert answer(network, nothing).outcome == "proved"
     two = type(above(2))(1, 1, (*above(2).cases, *above(0.25).cases))
-    assert answer(network, two).verdict == "refuted"
+    assert answer(network, two).outcome == "refuted"
 
 
 def test_a_polyhedron_without_rows_is_everywhere():
     network = floats(([[1.0]], [0.0]))
     case = above(2).cases[0]
     everywhere = type(above(2))(1, 1, (type(case)(case.lower, case.upper, ((),)),))
-    assert answer(network, everywhere).verdict == "refuted"
+    assert answer(network, everywhere).outcome == "refuted"
 
 
 def test_a_point_box_is_evaluated():
     network = floats(([[0.1]], [0.0]))
     third = Fraction(1, 3)
     value = exact_outputs(network, [third])[0]
-    assert answer(network, above(value + Fraction(1, 10**9), low=third, high=third)).verdict == "proved"
+    assert answer(network, above(value + Fraction(1, 10**9), low=third, high=third)).outcome == "proved"
     found = answer(network, above(value, low=third, high=third))
-    assert found.verdict == "refuted" and found.witness.input == ("1/3",)
-    assert Fraction(found.witness.distance) == abs(Fraction(float(np.float32(1 / 3))) - third)
+    assert found.outcome == "refuted" and found.counterexample.input == (Fraction(1, 3),)
+    assert found.counterexample.distance == abs(Fraction(float(np.float32(1 / 3))) - third)

@@ -12,7 +12,6 @@ import shutil
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
 from ....common.clock import now
@@ -20,14 +19,15 @@ from ....common.deadline import LIMITS
 from ....common.errors import InputError, TooLarge, Unsupported
 from ....common.files import open_file, write
 from ....common.scratch import lasting, scratch
+from ....common.text import rational
 from ....models.claims.head_property import HeadProperty
 from ....models.claims.property import Property
 from ....models.claims.vnnlib import load_text, read_vnnlib
 from ....models.network.exact_point import exact_outputs
 from ....models.network.network import Network
 from ...bounds.blas import one_blas_thread
-from ...boxes.answer import Answer, Step, rationals
-from ...verdict import Contradiction
+from ...evidence import Tiling
+from ...verdict import Attempt, Contradiction, PointCounterexample, Proved, Refuted, Unknown, Verdict
 from ..export import aptp
 from ..format import LimitReached, Rejected, read_lines
 from ..writing import write_lines
@@ -74,24 +74,24 @@ class Asked:
         return digests(self.network, self.spec)
 
 
-def certified(answer: Answer, asked: Asked, place: Path | None, form: str, deadline: float) -> Answer:
-    """The answer with its certificate in `place` (None: it is checked and thrown away), or unknown: whoever asks for a proof is not content with less.
+def certified(verdict: Verdict, asked: Asked, place: Path | None, form: str, deadline: float) -> Verdict:
+    """Return the verdict with its certificate in `place` (None: it is checked and thrown away), or Unknown if there is none.
 
-    Raises InputError where the file cannot be written, Contradiction where the checker rejects it.
+    Raises InputError if the file cannot be written, and Contradiction if the checker rejects it.
     """
-    if answer.verdict == "unknown":
-        return answer
+    if isinstance(verdict, Unknown):
+        return verdict
     try:
         with scratch() as folder:
             where = place or folder / "proof"
             kept = None if place is None else str(place)
-            if answer.verdict == "refuted":
-                _write_witness(answer, asked, where)
-                return replace(answer, proof=kept)
+            if isinstance(verdict, Refuted):
+                _write_witness(verdict.counterexample, asked, where)
+                return replace(verdict, proof=kept)
             if form == OURS:
-                return replace(_checked(answer, asked, where, deadline), proof=kept)
+                return replace(_checked(verdict, asked, where, deadline), proof=kept)
             a = asked
-            step = aptp.write(
+            attempt = aptp.write(
                 where,
                 a.network.source,
                 a.network,
@@ -100,13 +100,15 @@ def certified(answer: Answer, asked: Asked, place: Path | None, form: str, deadl
                 a.threads,
                 a.progress,
             )
-            return replace(answer, steps=(*answer.steps, step), proof=kept)
+            return replace(verdict, attempts=(*verdict.attempts, attempt), proof=kept)
     except NO_PROOF as error:
         late = "" if isinstance(error, Unsupported | TooLarge) else "; raise --timeout"
-        return replace(
-            answer,
-            verdict="unknown",
-            reason=f"trust: it is proved, but there is no checked proof: {error}{late}",
+        reason = f"trust: it is proved, but there is no checked proof: {error}{late}"
+        boxes = verdict.boxes
+        if boxes is not None and isinstance(verdict, Refuted):
+            boxes = replace(boxes, point=verdict.counterexample)
+        return Unknown(
+            verdict.backend, verdict.seconds, None, verdict.attempts, verdict.warnings, reason, boxes=boxes
         )
     except OSError as error:
         raise InputError(
@@ -116,20 +118,17 @@ def certified(answer: Answer, asked: Asked, place: Path | None, form: str, deadl
         ) from None
 
 
-def certifiable(answer: Answer) -> bool:
-    """Whether one of our engines has proved it."""
-    return answer.verdict == "proved" and answer.evidence is not None and not answer.evidence.by_word
+def checked_where_affordable(verdict: Proved, asked: Asked, deadline: float) -> Proved:
+    """Return the verdict at trust "checked" if a proof is made and accepted before the deadline, else as it is, with the reason.
 
-
-def checked_where_affordable(answer: Answer, asked: Asked, deadline: float) -> Answer:
-    """The answer at trust "checked" if a proof is made and accepted before the deadline, else as it is, with the reason.  The proof is thrown away.
+    The proof is thrown away.
 
     Raises Contradiction as `certified` does.
     """
     began = now()
     try:
         with scratch() as folder:
-            return _checked(answer, asked, folder / "proof", deadline)
+            return _checked(verdict, asked, folder / "proof", deadline)
     except NO_PROOF as error:
         why = (
             f"{error} (after {now() - began:.2g} s)"
@@ -140,10 +139,10 @@ def checked_where_affordable(answer: Answer, asked: Asked, deadline: float) -> A
         why = "no space for a proof"
     except MemoryError:
         why = "out of memory"
-    return replace(answer, certificate=f"{UNCHECKED}: {why}")
+    return replace(verdict, certificate=f"{UNCHECKED}: {why}")
 
 
-def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answer:
+def _checked(verdict: Proved, asked: Asked, place: Path, deadline: float) -> Proved:
     began = now()
     stated = _without_head(asked.stated, OURS)
     times: list[float] = []
@@ -158,11 +157,12 @@ def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answ
             )
         except Rejected as error:
             raise Contradiction(
-                f"{answer.backend} says unsat, but the checker rejects its proof: {error}", _kept(part, asked)
+                f"{verdict.backend} says unsat, but the checker rejects its proof: {error}",
+                _kept(part, asked),
             ) from None
         accepted.append(found)
 
-    ties = answer.evidence is not None and answer.evidence.by_ties
+    ties = isinstance(verdict.evidence, Tiling) and verdict.evidence.by_ties
     with one_blas_thread():
         lines = proof_lines(
             asked.network,
@@ -171,14 +171,14 @@ def _checked(answer: Answer, asked: Asked, place: Path, deadline: float) -> Answ
             deadline,
             asked.threads,
             asked.progress,
-            answer.backend,
+            verdict.backend,
             ties,
         )
         size = write_lines(place, lines, confirm)
     ended = now()
     found = f"{accepted[0].parts} parts, {accepted[0].leaves} leaves, {size} bytes, checked in {ended - times[0]:.2f} s"
-    step = Step("proof", "proved", round(ended - began, 3), found)
-    return replace(answer, steps=(*answer.steps, step), checked=True, certificate=f"proof: {found}")
+    attempts = (*verdict.attempts, Attempt.own("proof", "proved", ended - began, found))
+    return replace(verdict, attempts=attempts, trust="checked", certificate=f"proof: {found}")
 
 
 def _kept(proof: Path, asked: Asked) -> str:
@@ -203,12 +203,11 @@ def _without_head(stated: Property | HeadProperty, form: str) -> Property:
     return stated.outer()
 
 
-def _write_witness(answer: Answer, asked: Asked, place: Path) -> None:
-    """With the outputs of the network: of one with a head, the logits."""
-    assert answer.witness is not None
-    w = answer.witness
-    outputs = rationals(exact_outputs(asked.network, list(map(Fraction, w.input))))
-    line = box_witness_line(asked.digests, w.input, outputs, (w.runtime_input, w.runtime_output))
+def _write_witness(found: PointCounterexample, asked: Asked, place: Path) -> None:
+    """Write the point with the outputs of the network (of one with a head, the logits), and check it."""
+    inputs = tuple(map(rational, found.input))
+    outputs = tuple(map(rational, exact_outputs(asked.network, found.input)))
+    line = box_witness_line(asked.digests, inputs, outputs, (found.runtime_input, found.runtime_output))
     check_box_witness(asked.network, asked.stated, asked.digests, line)
     write_lines(place, [line])
 

@@ -31,9 +31,9 @@ from ...bounds.presolve import optimise_neurons
 from ...bounds.refuted_leaves import RefutedLeaves
 from ...bounds.slopes import NeuronStates, descend, usual_slopes
 from ...bounds.unsafe_rows import UnsafeRows
-from ...boxes.answer import Step
 from ...engines.boxes import relu_split
 from ...engines.boxes.tree import Tree
+from ...verdict import Attempt
 from ..format import LimitReached, Rejected
 from ..writing import write_pieces
 
@@ -204,7 +204,7 @@ def write(
     deadline: float,
     threads: int,
     progress: Progress,
-) -> Step:
+) -> Attempt:
     """Write the proof of a property that was proved, all or nothing, and read it back.  `data`: the ONNX file.
 
     Raises TimeoutError, Unsupported, OSError, and LimitReached where the leaves are not shown anew in time.
@@ -217,7 +217,7 @@ def write(
     neurons = sum(network.sizes[node.source] for node in network.nodes if isinstance(node, Relu))
     check(network, stated, b"".join(pieces(stated, neurons, leaves)).decode("ascii"), deadline, progress)
     size = write_pieces(path, pieces(stated, neurons, leaves))
-    return Step("aptp", "proved", round(now() - began, 3), f"{len(leaves)} leaves, {size} bytes")
+    return Attempt.own("aptp", "proved", now() - began, f"{len(leaves)} leaves, {size} bytes")
 
 
 # -- checking ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 from ....common.text import rational
 from ....models.claims.decision import same_label
 from ....models.claims.word_claim import WordClaim
-from ...verdict import Counterexample
+from ...verdict import WordCounterexample
 from ..format import Rejected
 
 WITNESS = "relucid witness 1"
@@ -22,7 +22,7 @@ KEYS = {"format", "claim", "tokens", "network_label", "program_label", "outputs"
 
 
 def witness_line(
-    claim: WordClaim, found: Counterexample, onnxruntime: tuple[float, ...] | None
+    claim: WordClaim, found: WordCounterexample, onnxruntime: tuple[float, ...] | None
 ) -> dict[str, Any]:
     """Outputs as exact rationals; onnxruntime's as decimals that read back as the same floats, None where it did not run."""
     return {

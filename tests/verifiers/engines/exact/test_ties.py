@@ -28,6 +28,7 @@ from relucid.verifiers.engines.exact.forms import Part
 from relucid.verifiers.engines.exact.last_word import LastWord, Shown, Unsafe, whole_box
 from relucid.verifiers.engines.exact.lp import Budget, Empty, Point, System, TooMuch, solve
 from relucid.verifiers.proof.boxes.producer import proof_lines
+from relucid.verifiers.report import vnncomp_word
 from tie_cases import CASES, NAMES, just_true, not_strict, tie_network, tie_property
 
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not there")
@@ -193,7 +194,7 @@ def test_the_last_layers_of_large_networks(monkeypatch: pytest.MonkeyPatch, last
     network = wide(np.random.default_rng(0), *last)
     monkeypatch.setattr(decide_module, "searched", None)
     found = answer(network, unsafe(*rows, inputs=6, outputs=network.output_size))
-    assert found.verdict == "proved" and [s.backend for s in found.steps] == ["exact"]
+    assert found.outcome == "proved" and [s.backend for s in found.attempts] == ["exact"]
     case = unsafe(*close, inputs=6, outputs=network.output_size).cases[0]
     assert not isinstance(whole_box(network, case, float_network(network, case.lower, case.upper)), Shown)
 
@@ -209,7 +210,7 @@ def test_a_tie_on_a_plane_through_the_box() -> None:
     rows = (Row((), ((0, ONE), (1, -ONE)), strict=True), Row((), ((0, ONE), (2, -ONE)), strict=True))
     for backend in ("split", "lp"):
         found = answer(network, unsafe(*rows, low=-1, inputs=5, outputs=3), backend=backend)
-        assert found.verdict == "proved", (backend, found.reason)
+        assert found.outcome == "proved", (backend, found.reason)
         assert found.evidence is not None and found.evidence.by_ties
 
 
@@ -220,7 +221,11 @@ def test_a_tie_on_a_plane_through_the_box() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_six_properties_of_an_equality(name: str) -> None:
     found = verify_files(CASES / f"{name}.onnx", CASES / f"{name}.vnnlib", timeout=60)
-    assert (found.word, found.trust, [s.backend for s in found.steps]) == ("unsat", "exact", ["exact"])
+    assert (vnncomp_word(found), found.trust, [s.backend for s in found.attempts]) == (
+        "unsat",
+        "exact",
+        ["exact"],
+    )
     network, stated = read(name)
     said = whole_box(
         network, stated.cases[0], float_network(network, stated.cases[0].lower, stated.cases[0].upper)
@@ -235,7 +240,7 @@ def test_six_properties_by_every_engine_alone(
     monkeypatch: pytest.MonkeyPatch, name: str, engine: str
 ) -> None:
     found = answer(*read(name), backend=alone(monkeypatch, engine))
-    assert found.verdict == "proved" and found.evidence is not None and found.evidence.by_ties
+    assert found.outcome == "proved" and found.evidence is not None and found.evidence.by_ties
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -249,10 +254,10 @@ def test_verdicts_are_exact(seed: int) -> None:
         stated = not_strict(stated) if k % 3 == 2 else stated
         truth = unsafe_point(network, stated.cases[0])
         found = answer(network, stated)
-        if found.verdict == "unknown":
+        if found.outcome == "unknown":
             assert truth is not None and "onnxruntime" in str(found.reason)
         else:
-            assert found.verdict == ("proved" if truth is None else "refuted"), (seed, k)
+            assert found.outcome == ("proved" if truth is None else "refuted"), (seed, k)
 
 
 @pytest.mark.parametrize(("times", "word"), [(2, "sat"), (41, "unknown")])
@@ -260,10 +265,11 @@ def test_one_point_is_unsafe(times: int, word: str) -> None:
     """|times x - 1| <= 0 at 1/times alone: where no float is there, onnxruntime finds something else at the nearest."""
     network = with_source(floats(([[times], [-times]], [-1, 1]), ([[1, 1]], [0])))
     found = answer(network, unsafe(under(0, 0, strict=False)))
-    assert found.word == word and found.witness is not None and found.witness.input == (f"1/{times}",)
+    point = found.counterexample if word == "sat" else found.boxes.point
+    assert vnncomp_word(found) == word and point.input == (Fraction(1, times),)
     if word == "unknown":
-        assert found.reason is not None and "onnxruntime" in found.reason and found.witness.distance != "0"
-    assert answer(network, unsafe(under(0, 0))).word == "unsat"
+        assert found.reason is not None and "onnxruntime" in found.reason and point.distance != 0
+    assert vnncomp_word(answer(network, unsafe(under(0, 0)))) == "unsat"
 
 
 def scaled() -> tuple[Network, Network]:
@@ -279,12 +285,12 @@ def test_two_networks_that_are_one_function() -> None:
     a, b = scaled()
     boxes = Property(1, 2, (Case((-ONE,), (ONE,), ((),)),))
     deadline = time.monotonic() + 60
-    assert decide_same_label(a, b, boxes, deadline=deadline).verdict == "proved"
-    assert decide_against(a, b, boxes, Fraction(0), deadline=deadline).verdict == "proved"
+    assert decide_same_label(a, b, boxes, deadline=deadline).outcome == "proved"
+    assert decide_against(a, b, boxes, Fraction(0), deadline=deadline).outcome == "proved"
     shifted = Network(1, (*b.nodes[:2], Affine((2,), b.nodes[2].matrices, integer_array([0, 4]), 6)), "real")  # type: ignore[union-attr]
     for epsilon, verdict in ((Fraction(1, 6), "proved"), (Fraction(1, 6) - Fraction(1, 2**40), "refuted")):
-        assert decide_against(a, shifted, boxes, epsilon, deadline=deadline).verdict == verdict
-    assert decide_same_label(a, shifted, boxes, deadline=deadline).verdict == "refuted"
+        assert decide_against(a, shifted, boxes, epsilon, deadline=deadline).outcome == verdict
+    assert decide_same_label(a, shifted, boxes, deadline=deadline).outcome == "refuted"
 
 
 def test_ties_go_to_the_lowest_label(tmp_path: Path) -> None:
@@ -296,9 +302,9 @@ def test_ties_go_to_the_lowest_label(tmp_path: Path) -> None:
     )  # (1, relu(x)): label 0 up to x = 1, there too
     boxes = Property(1, 2, (Case((Fraction(-1),), (ONE,), ((),)),))
     for a, b in ((tied, first), (first, tied), (tied, second)):
-        assert decide_same_label(a, b, boxes, deadline=time.monotonic() + 60).verdict == "proved"
+        assert decide_same_label(a, b, boxes, deadline=time.monotonic() + 60).outcome == "proved"
     further = Property(1, 2, (Case((Fraction(-1),), (Fraction(9, 8),), ((),)),))
-    assert decide_same_label(tied, second, further, deadline=time.monotonic() + 60).verdict == "refuted"
+    assert decide_same_label(tied, second, further, deadline=time.monotonic() + 60).outcome == "refuted"
     write_onnx(tied)
 
 
@@ -317,7 +323,7 @@ def test_proofs_of_the_six(name: str, tmp_path: Path) -> None:
     network, stated = read(name)
     proof = tmp_path / "proof"
     found = verify_files(CASES / f"{name}.onnx", CASES / f"{name}.vnnlib", timeout=60, proof=proof)
-    assert (found.word, found.trust) == ("unsat", "checked")
+    assert (vnncomp_word(found), found.trust) == ("unsat", "checked")
     lines = [json.loads(line) for line in proof.read_text().splitlines()]
     assert accepted(network, stated, lines)
     if name != "marabou421":  # nor are there points where its rows are equal

@@ -26,6 +26,7 @@ from relucid.models.claims.vnnlib import read_vnnlib
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Affine, Network, integer_array
 from relucid.models.onnx.writer import with_source
+from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.engines.boxes import searches
 from relucid.verifiers.evidence import How, Tiling
@@ -161,7 +162,7 @@ def test_few_inputs_that_cutting_does_not_show(tmp_path: Path) -> None:
     decided = decide(network, stated, deadline=later(), backend="lp")
     lines = list(proof_lines(network, stated, DIGESTS, later(), decided_by=decided.backend))
     lines = json.loads(json.dumps(lines))
-    assert decided.verdict == "proved" and accepted(network, stated, lines)
+    assert decided.outcome == "proved" and accepted(network, stated, lines)
     assert all(p["cut"] in (None, "again") for p in parts(lines))
     assert sum(len(p["empty"]) for p in parts(lines)) > 20
     assert both_say(network, stated, lines, tmp_path) == (True, True)
@@ -285,7 +286,7 @@ def test_a_rejected_proof_is_a_contradiction(
 ) -> None:
     """Whatever the producer writes: what the checker does not accept is no answer; there is no file where one was wanted, and all that is needed elsewhere."""
     network, stated = certified_pair(*files)
-    answer = certified.Answer("proved", evidence=Tiling.at_roots(1, 1, How.BOUNDS))
+    answer = verdicts.proved("split", Tiling.at_roots(1, 1, How.BOUNDS))
     monkeypatch.setattr(certified, "proof_lines", lambda *args: iter(proof_of(network, stated)[:-1]))
     place = tmp_path / "proof"
     asked = certified.Asked(network, stated, Path(files[1]).read_text())
@@ -319,13 +320,13 @@ def test_a_proof_that_takes_too_long_leaves_the_answer_as_it_is(
 ) -> None:
     """The script of the clock: time is over at each of its readings in turn, until a proof goes through."""
     network, stated = certified_pair(*files)
-    answer = certified.Answer("proved", evidence=Tiling.at_roots(1, 1, How.BOUNDS))
+    answer = verdicts.proved("split", Tiling.at_roots(1, 1, How.BOUNDS))
     asked = certified.Asked(network, stated, Path(files[1]).read_text())
     for k in itertools.count(1):
         calls = itertools.count(1)
         monkeypatch.setattr(time, "monotonic", lambda calls=calls, k=k: 0.0 if next(calls) < k else 1e9)
         found = certified.checked_where_affordable(answer, asked, 1e6)
-        assert found.verdict == "proved"
+        assert found.outcome == "proved"
         if found.trust == "checked":
             break
         assert (
@@ -334,5 +335,5 @@ def test_a_proof_that_takes_too_long_leaves_the_answer_as_it_is(
             and found.evidence == answer.evidence
         )
         wanted = certified.certified(answer, asked, None, "relucid", 1e6)
-        assert wanted.verdict == "unknown" and "raise --timeout" in (wanted.reason or "")
+        assert wanted.outcome == "unknown" and "raise --timeout" in (wanted.reason or "")
     assert k > 2 and found.certificate.startswith("proof: ")
