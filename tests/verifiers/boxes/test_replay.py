@@ -69,7 +69,7 @@ def test_a_point_that_is_no_number_is_no_counterexample():
     net = copies(np.float32)
     case = Case((-ONE,), (ONE,), ((Row((), ((0, ONE),)),),))
     found = Replayer(net).first(case, np.array([[np.nan], [np.inf], [-np.inf], [0.5]]))
-    assert found is not None and found.input == ("1/2",)
+    assert found is not None and found.input == (Fraction(1, 2),)
 
 
 def read(dtype, bias=0.0):
