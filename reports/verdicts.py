@@ -1,7 +1,7 @@
 """Verdicts and checked proofs as text for the terminal, about words and about boxes.
 
-The command line calls this with what `verifiers/` found.  rich is imported only for tables of tokens: `relucid verify` prints plain
-lines, because it has to start and end quickly.
+The command line calls this with what `verifiers/` found.  rich is imported only for tables of tokens:
+`relucid verify` prints plain lines, because it has to start and end quickly.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def print_verdict(verdict: Verdict, *, two: bool = False, bare: bool = False, qu
     screen.print(attempts_table(verdict.attempts))
 
 
-# -- words -------------------------------------------------------------------------------------------------------------
+# -- words ---------------------------------------------------------------------------------------------------
 
 
 def headline(verdict: Verdict, *, two: bool = False) -> Text:
@@ -108,7 +108,7 @@ def trusted(verdict: Proved) -> str:
     """Return the trust of a proof and what it rests on."""
     rests_on = {
         "checked": "the checker accepted a proof",
-        "exact": "a backend that computes exactly; its proof was not checked",
+        "exact": "a backend that computes exactly; no proof was checked",
         "float": "a solver with tolerances",
     }
     return f"trust: {verdict.trust} ({rests_on[verdict.trust]})"
@@ -128,10 +128,9 @@ def counterexample_table(counterexamples: Sequence[WordCounterexample]) -> Table
         table.add_column(heading, overflow="fold")
     for c in counterexamples[:MAX_COUNTEREXAMPLES_SHOWN]:
         if c.both is not None:
-            cells = [
-                f"{'' if t.label is None else label_text(t.label) + ': '}{', '.join(map(rational, t.outputs))}"
-                for t in c.both
-            ]
+            labels = ("" if t.label is None else f"{label_text(t.label)}: " for t in c.both)
+            outputs_of = (", ".join(map(rational, t.outputs)) for t in c.both)
+            cells = [label + outputs for label, outputs in zip(labels, outputs_of, strict=True)]
         else:
             outputs = ", ".join(map(rational, c.outputs))
             cells = [label_text(c.network_label), label_text(c.program_label), outputs]
@@ -194,7 +193,7 @@ def print_certificate(
     screen.print(Text(f"{said} ({counted}; {size}; {rounding})", "green"), soft_wrap=True)
 
 
-# -- boxes -------------------------------------------------------------------------------------------------------------
+# -- boxes ---------------------------------------------------------------------------------------------------
 
 
 def box_lines(verdict: Verdict, details: BoxDetails, *, bare: bool, quiet: bool) -> list[str]:
@@ -247,7 +246,8 @@ def _point_lines(point: PointCounterexample) -> list[str]:
 def witness_text(point: PointCounterexample) -> str:
     """Return a counterexample in VNN-COMP's form: ((X_0 1.5) ... (Y_0 -2)).
 
-    The numbers are those that onnxruntime took and gave; the outputs are the exact ones if it cannot run the file.
+    The numbers are those that onnxruntime took and gave; the outputs are the exact ones if it cannot run the
+    file.
     """
     outputs = map(rational, point.output) if point.runtime_output is None else point.runtime_output
     pairs = [f"(X_{i} {v})" for i, v in enumerate(point.runtime_input)]

@@ -1,10 +1,11 @@
 """What shows that a claim holds, counted exactly: the only thing that a `Proved` can be built from.
 
-There are two kinds of evidence, one for each kind of input set.  Over words, engines hand in `Settled` entries, one for whatever
-settled something: leaves of a search, an exhausted table, a solver's "infeasible".  `Coverage` adds them up against the claim.  Over
-boxes, a `Tiling` counts subdomains, each settled in some way, that tile the box of every case.  Both are added up outside of the
-engines, and only complete ones exist.  So no empty queue, exception, cancelled thread or lapsed deadline can pass for a proof: it
-leaves nothing to add up.  Nothing heavy is imported here, because evidence travels between processes.
+There are two kinds of evidence, one for each kind of input set.  Over words, engines hand in `Settled`
+entries, one for whatever settled something: leaves of a search, an exhausted table, a solver's "infeasible".
+`Coverage` adds them up against the claim.  Over boxes, a `Tiling` counts subdomains, each settled in some
+way, that tile the box of every case.  Both are added up outside of the engines, and only complete ones exist.
+So no empty queue, exception, cancelled thread or lapsed deadline can pass for a proof: it leaves nothing to
+add up.  Nothing heavy is imported here, because evidence travels between processes.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 
 
 class Uncovered(Exception):
-    """The evidence does not account for every input of the domain exactly once.  The message is one line that says where."""
+    """The evidence does not account for every input of the domain exactly once.
+
+    The message is one line that says where.
+    """
 
 
 @dataclass(frozen=True)
 class Settled:
-    """One entry of evidence over words: on `inputs` inputs whose right label is `label`, none of the `rivals` wins.
+    """One entry of evidence over words: on `inputs` inputs whose right label is `label`, none of the `rivals`
+    wins.
 
     label: a label's index, or None for inputs of every label.
     rivals: places in `Decision.rivals(label)`, or None for all of them.
@@ -49,7 +54,8 @@ class Share:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Complete evidence over words: every rival of every label is excluded on exactly as many inputs as the label has.
+    """Complete evidence over words: every rival of every label is excluded on exactly as many inputs as the
+    label has.
 
     Raises Uncovered if it is not complete.
     """
@@ -79,7 +85,10 @@ class Coverage:
 
     @classmethod
     def of(cls, claim: WordClaim, settled: Iterable[Settled]) -> Coverage:
-        """Add up an engine's evidence.  Raises Uncovered if an input or a rival is missing, or counted twice."""
+        """Add up an engine's evidence.
+
+        Raises Uncovered if an input or a rival is missing, or counted twice.
+        """
         counts = claim.language.count_by_label(len(claim.decision.labels))
         shares = tuple(Share(n, claim.decision.rival_count(label)) for label, n in enumerate(counts))
         return cls(shares, tuple(settled))

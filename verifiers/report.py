@@ -1,7 +1,7 @@
 """The JSON objects that `--json` prints, for verdicts and for checked proofs.  Scripts rely on their keys.
 
-`docs/command-line.md` describes them.  The objects for a command that reached a limit before there was a verdict are here too, so
-nothing heavy is imported.
+`docs/command-line.md` describes them.  The objects for a command that reached a limit before there was a
+verdict are here too, so nothing heavy is imported.
 """
 
 from __future__ import annotations
@@ -126,7 +126,9 @@ def counterexample_json(found: Counterexample) -> dict[str, Any]:
 
 
 def _attempt(attempt: Attempt, words: bool) -> dict[str, Any]:
-    """Return an attempt; engines over boxes run in threads of one process, and have neither spans nor formulas."""
+    """Return an attempt; engines over boxes run in threads of one process, and have neither spans nor
+    formulas.
+    """
     found: dict[str, Any] = {
         "backend": attempt.backend,
         "version": attempt.version,
@@ -142,12 +144,14 @@ def _attempt(attempt: Attempt, words: bool) -> dict[str, Any]:
 
 
 def undecided_json(reason: str, seconds: float | None = None) -> dict[str, Any]:
-    """Return the object of `verdict_json` for a claim about words that could not even be read, or not in time."""
+    """Return the object of `verdict_json` for a claim about words that could not even be read, or not in
+    time.
+    """
     found = verdict_json(Unknown(None, seconds or 0.0, None, (), (), reason))
     return found if seconds is not None else found | {"seconds": None}
 
 
-# -- checked proofs ----------------------------------------------------------------------------------------------------
+# -- checked proofs ------------------------------------------------------------------------------------------
 
 
 def certificate_json(certificate: Certificate | None, why: str, domain_size: int) -> dict[str, Any]:
@@ -155,7 +159,8 @@ def certificate_json(certificate: Certificate | None, why: str, domain_size: int
 
     certificate: what was accepted; None if nothing was, and `why` says why.
 
-    `queries` and `steps` are numbers of a proof in another format; `parts`, `leaves` and `run` of one in ours.
+    `queries` and `steps` are numbers of a proof in another format; `parts`, `leaves` and `run` of one in
+    ours.
     """
     found = certificate.accepted if certificate else None
     other = certificate.convinced if certificate else None

@@ -1,8 +1,9 @@
 """The verdicts about a claim, and what they are made of: attempts, counterexamples, trust.
 
-These types come last in the flow: the race and the box deciders build them, and everything that reports reads them.  There are
-three verdicts, for claims about words and about boxes alike.  A `Proved` can only be built from complete evidence (`evidence.py`),
-and a verdict is never a bool: `if prove(...)` raises, so that Unknown cannot pass for Refuted.  Nothing heavy is imported here.
+These types come last in the flow: the race and the box deciders build them, and everything that reports reads
+them.  There are three verdicts, for claims about words and about boxes alike.  A `Proved` can only be built
+from complete evidence (`evidence.py`), and a verdict is never a bool: `if prove(...)` raises, so that Unknown
+cannot pass for Refuted.  Nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -62,8 +63,8 @@ class Attempt:
     words: proposed counterexamples (padded symbol indices) that are not replayed yet.
     proved_inputs: on how many inputs it has shown that the claim holds, if it did not finish.
     sizes: what its solver was asked; None for engines without formulas.
-    spans: from when to when it ran, because it may be paused in between.  Seconds of the monotonic clock; in a verdict, seconds
-        since the race began.
+    spans: from when to when it ran, because it may be paused in between.  Seconds of the monotonic clock; in
+        a verdict, seconds since the race began.
     evidence: what it has settled.  "proved" counts only if this adds up to the whole domain.
     """
 
@@ -133,8 +134,9 @@ class PointCounterexample(Counterexample):
     """A point of a box at which the outputs are unsafe.
 
     input, output: the point, which lies in the box, and the network's exact outputs there.
-    runtime_input: the numbers of the file's own input type next to the point, as the shortest text that gives them back.  If the
-        point is larger than all numbers of that type, these are float64 numbers, and nothing is run.
+    runtime_input: the numbers of the file's own input type next to the point, as the shortest text that gives
+        them back.  If the point is larger than all numbers of that type, these are float64 numbers, and
+        nothing is run.
     runtime_output: what onnxruntime gives for them; None if it cannot run the file.
     distance: the largest |input - runtime_input|.
     """
@@ -169,7 +171,9 @@ def _short(value: Fraction) -> str:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far the outputs of two networks are apart on the boxes: at most `bound`, which is proved; `seen` somewhere, exactly."""
+    """How far the outputs of two networks are apart on the boxes: at most `bound`, which is proved; `seen`
+    somewhere, exactly.
+    """
 
     bound: float
     seen: Fraction
@@ -182,7 +186,8 @@ class BoxDetails:
     timeout: it is unknown because the time ran out, for which VNN-COMP has a word of its own.
     peak_mb: memory of the child process that decided; None if it ran in-process.
     difference: how far two networks are apart, if that was asked.
-    point: an input that is worth showing though it refutes nothing: onnxruntime does not confirm it, or the difference was seen there.
+    point: an input that is worth showing though it refutes nothing: onnxruntime does not confirm it, or the
+        difference was seen there.
     """
 
     timeout: bool = False
@@ -243,7 +248,8 @@ class Proved(_Verdict):
     certificate: what there is to say about the proof, or why there is none.
     certifiable: an engine of relucid decided, so that a proof can be made and put to the checker.
 
-    Raises ValueError if the evidence does not cover all inputs, or carries less trust than the verdict claims.
+    Raises ValueError if the evidence does not cover all inputs, or carries less trust than the verdict
+    claims.
     """
 
     trust: Trust
@@ -338,7 +344,8 @@ Verdict = Proved | Refuted | Unknown
 
 
 class Contradiction(Exception):
-    """Backends contradict each other, or a proof and a replayed input do: a bug in relucid or in a solver, never an answer.
+    """Backends contradict each other, or a proof and a replayed input do: a bug in relucid or in a solver,
+    never an answer.
 
     artefacts: the folder in which both sides' files were saved.
     """
