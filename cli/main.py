@@ -186,7 +186,7 @@ def prove(
         else:
             from ..reports.verdicts import print_verdict
 
-            print_verdict(verdict, two=stated.pair is not None, quiet=quiet)
+            print_verdict(verdict, two=stated.comparison is not None, quiet=quiet)
     return exit_status(verdict)
 
 
