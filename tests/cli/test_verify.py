@@ -221,7 +221,7 @@ def test_nothing_heavy_is_imported_on_the_way(folder):
     code = (
         "import sys, json, os\nfrom relucid.verifiers.boxes.worker import _answer\nimport time\n"
         f"job = dict(network={str(folder / 'net.onnx')!r}, property={str(folder / 'unsat.vnnlib')!r}, deadline=time.monotonic() + 1e6, seed=0, threads=1, against=None, epsilon=None, proof=None, backend='split', trust='exact')\n"
-        "found = _answer(job, lambda text: None, lambda message: None)\nassert found['answer']['verdict'] == 'proved', found\n"
+        "found = _answer(job, lambda text: None, lambda message: None)\nassert found['answer']['outcome'] == 'proved', found\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'scipy', 'ortools', 'z3', 'vnnlib', 'matplotlib'}))"
     )
     result = subprocess.run(
