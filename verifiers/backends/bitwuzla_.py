@@ -6,10 +6,10 @@ from ...encoders.bitvector import bitvector
 from ...encoders.export import smt_bitvector
 from ...encoders.formula import Formula
 from ..race.backend import Budget, Capabilities
-from .shared.queries import Answer, QueryBackend
+from .shared.queries import QueryBackend, SolverAnswer
 
 
-def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
     import bitwuzla
 
     encoded = bitvector(formula)
@@ -22,16 +22,16 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
     solver = parser.bitwuzla()
     answer = solver.check_sat()
     if answer == bitwuzla.Result.UNSAT:
-        return Answer("none")
+        return SolverAnswer("none")
     if answer == bitwuzla.Result.SAT:
         values = ((term.symbol(), solver.get_value(term)) for term in parser.get_declared_funs())
-        return Answer(
+        return SolverAnswer(
             "word",
             encoded.decode(
                 {name: int(v.value(10)) if v.sort().is_bv() else bool(v.value()) for name, v in values}
             ),
         )
-    return Answer("timeout", detail="bitwuzla says unknown at its time limit")
+    return SolverAnswer("timeout", detail="bitwuzla says unknown at its time limit")
 
 
 BACKEND = QueryBackend(

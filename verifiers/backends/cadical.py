@@ -6,11 +6,11 @@ from ...encoders.cnf import cnf
 from ...encoders.export import dimacs
 from ...encoders.formula import Formula
 from ..race.backend import Budget, Capabilities
-from .shared.queries import Answer, QueryBackend
+from .shared.queries import QueryBackend, SolverAnswer
 from .shared.solver_process import ask_program
 
 
-def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
     return ask_program("cadical_dimacs", cnf, formula, seconds)
 
 

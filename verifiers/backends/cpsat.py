@@ -8,12 +8,12 @@ from ...encoders.cpsat import cpsat
 from ...encoders.export import cpsat_proto
 from ...encoders.formula import Formula
 from ..race.backend import Budget, Capabilities
-from .shared.queries import Answer, QueryBackend
+from .shared.queries import QueryBackend, SolverAnswer
 
 WIDE = 2**31
 
 
-def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
     """One formula.  Where numbers are large, "infeasible" counts only if it holds without presolve, too.
 
     OR-Tools 9.15's presolve was seen to call feasible models with coefficients near 2**41 infeasible (tests/test_attacks.py); the
@@ -35,12 +35,12 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
         if status != cp_model.INFEASIBLE:
             break
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return Answer("word", encoded.decode([solver.value(v) for v in encoded.variables]))
+        return SolverAnswer("word", encoded.decode([solver.value(v) for v in encoded.variables]))
     if status == cp_model.INFEASIBLE:
-        return Answer("none")
+        return SolverAnswer("none")
     if status == cp_model.UNKNOWN:
-        return Answer("timeout")
-    return Answer("unknown", detail=f"CP-SAT ended with {solver.status_name(status)}")
+        return SolverAnswer("timeout")
+    return SolverAnswer("unknown", detail=f"CP-SAT ended with {solver.status_name(status)}")
 
 
 def widest(formula: Formula) -> int:

@@ -6,10 +6,10 @@ from ...encoders.export import smt_real
 from ...encoders.formula import Formula
 from ...encoders.linear_real import linear_real
 from ..race.backend import Budget, Capabilities
-from .shared.queries import Answer, QueryBackend
+from .shared.queries import QueryBackend, SolverAnswer
 
 
-def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
     import cvc5
 
     script = linear_real(formula)  # on bit-vectors it is slower still (docs/theory/encodings.md)
@@ -27,15 +27,17 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
     while not (command := parser.nextCommand()).isNull():
         said = command.invoke(solver, symbols).strip() or said
     if said == "unsat":
-        return Answer("none")
+        return SolverAnswer("none")
     if said == "sat":
         values = (
             (term, solver.getValue(term)) for term in symbols.getDeclaredTerms() if term.getSort().isBoolean()
         )
-        return Answer(
+        return SolverAnswer(
             "word", script.decode({term.getSymbol(): value.getBooleanValue() for term, value in values})
         )
-    return Answer("timeout" if said in ("timeout", "unknown") else "unknown", detail=f"cvc5 says {said}")
+    return SolverAnswer(
+        "timeout" if said in ("timeout", "unknown") else "unknown", detail=f"cvc5 says {said}"
+    )
 
 
 BACKEND = QueryBackend(

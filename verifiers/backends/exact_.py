@@ -6,11 +6,11 @@ from ...encoders.export import opb
 from ...encoders.formula import Formula
 from ...encoders.pseudo_boolean import pseudo_boolean
 from ..race.backend import Budget, Capabilities
-from .shared.queries import Answer, QueryBackend
+from .shared.queries import QueryBackend, SolverAnswer
 from .shared.solver_process import ask_program
 
 
-def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
     return ask_program(
         "exact_opb", pseudo_boolean, formula, seconds, 1 + budget.seed % (1 << 31)
     )  # it takes no seed 0

@@ -7,10 +7,10 @@ from ...encoders.formula import Formula
 from ...encoders.milp import milp
 from ..race.backend import Budget, Capabilities
 from .shared.mathopt import solve_milp
-from .shared.queries import Answer, QueryBackend
+from .shared.queries import QueryBackend, SolverAnswer
 
 
-def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
     return solve_milp(milp(formula), "HIGHS", seconds, budget.seed)
 
 

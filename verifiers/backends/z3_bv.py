@@ -6,11 +6,11 @@ from ...encoders.bitvector import bitvector
 from ...encoders.export import smt_bitvector
 from ...encoders.formula import Formula
 from ..race.backend import Budget, Capabilities
-from .shared.queries import Answer, QueryBackend
+from .shared.queries import QueryBackend, SolverAnswer
 from .shared.z3_text import solve_text
 
 
-def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
     return solve_text(bitvector(formula), seconds, budget.seed)
 
 

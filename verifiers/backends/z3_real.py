@@ -6,11 +6,11 @@ from ...encoders.export import smt_real
 from ...encoders.formula import Formula
 from ...encoders.linear_real import linear_real
 from ..race.backend import Budget, Capabilities
-from .shared.queries import Answer, QueryBackend
+from .shared.queries import QueryBackend, SolverAnswer
 from .shared.z3_text import solve_text
 
 
-def ask(formula: Formula, seconds: float, budget: Budget) -> Answer:
+def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
     return solve_text(linear_real(formula), seconds, budget.seed)
 
 

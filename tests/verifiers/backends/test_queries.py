@@ -13,8 +13,8 @@ from relucid.encoders.milp import milp
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.backends.shared import queries
 from relucid.verifiers.backends.shared.mathopt import solve_milp
-from relucid.verifiers.backends.shared.queries import Answer, run_queries, too_big
-from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.backends.shared.queries import QueryBackend, SolverAnswer, too_big
+from relucid.verifiers.race.backend import Budget, Capabilities
 from relucid.verifiers.verdict import Attempt, Trust
 
 
@@ -26,19 +26,22 @@ CLAIM = next(c for c in map(random_claim, range(100)) if 2 <= len(wrong_words(c)
 
 
 def run(
-    ask: Callable[[Formula, float], Answer],
+    ask: Callable[[Formula, float], SolverAnswer],
     trust: Trust = "exact",
     claim: WordClaim = CLAIM,
     **budget: object,
 ) -> Attempt:
-    return run_queries("fake", "1", trust, claim, Budget(**budget), lambda message: None, ask)  # type: ignore[arg-type]
+    backend = QueryBackend(
+        "fake", Capabilities(trust), "numpy", lambda formula, seconds, _: ask(formula, seconds)
+    )
+    return backend.solve(claim, Budget(**budget), lambda message: None)  # type: ignore[arg-type]
 
 
-def honest(formula: Formula, seconds: float) -> Answer:
+def honest(formula: Formula, seconds: float) -> SolverAnswer:
     for word in (w for w in words_of(CLAIM) if CLAIM.language.label_of(w) in formula.language.labels):
         if formula.language.label_of(word) is not None and formula.holds(formula.assignment(word)):
-            return Answer("word", word)
-    return Answer("none")
+            return SolverAnswer("word", word)
+    return SolverAnswer("none")
 
 
 GOOD_WORD = next(w for w in words_of(CLAIM) if w not in wrong_words(CLAIM))
@@ -47,29 +50,29 @@ GOOD_WORD = next(w for w in words_of(CLAIM) if w not in wrong_words(CLAIM))
 def test_an_honest_solver_is_believed_and_finds_all() -> None:
     assert set(run(honest, counterexamples=1000).words) == set(wrong_words(CLAIM))
     assert len(run(honest, counterexamples=2).words) == 2
-    assert run(lambda f, s: Answer("none")).outcome == "proved"
+    assert run(lambda f, s: SolverAnswer("none")).outcome == "proved"
 
 
 def test_a_lying_exact_solver_has_crashed() -> None:
-    attempt = run(lambda f, s: Answer("word", GOOD_WORD))
+    attempt = run(lambda f, s: SolverAnswer("word", GOOD_WORD))
     assert attempt.outcome == "crashed" and attempt.words == () and "not a counterexample" in attempt.detail
 
 
 def test_wrong_words_of_a_solver_with_tolerances_are_blocked() -> None:
-    def ask(formula: Formula, seconds: float) -> Answer:
-        return honest(formula, seconds) if GOOD_WORD in formula.blocked else Answer("word", GOOD_WORD)
+    def ask(formula: Formula, seconds: float) -> SolverAnswer:
+        return honest(formula, seconds) if GOOD_WORD in formula.blocked else SolverAnswer("word", GOOD_WORD)
 
     assert run(ask, "float").outcome == "refuted"
-    attempt = run(lambda f, s: Answer("word", GOOD_WORD), "float")
+    attempt = run(lambda f, s: SolverAnswer("word", GOOD_WORD), "float")
     assert attempt.outcome == "unknown" and "tolerances" in attempt.detail
 
 
 def test_what_was_found_before_time_ran_out_is_kept() -> None:
-    def ask(formula: Formula, seconds: float) -> Answer:
-        return Answer("timeout") if formula.blocked else honest(formula, seconds)
+    def ask(formula: Formula, seconds: float) -> SolverAnswer:
+        return SolverAnswer("timeout") if formula.blocked else honest(formula, seconds)
 
     assert len(run(ask, counterexamples=5).words) >= 1
-    assert run(lambda f, s: Answer("timeout")).outcome == "timeout"
+    assert run(lambda f, s: SolverAnswer("timeout")).outcome == "timeout"
     assert run(honest, seconds=0.0).outcome == "timeout"
 
 
@@ -79,9 +82,9 @@ def test_an_open_query_does_not_hide_the_next_and_is_never_a_proof() -> None:
     )
     asked: list[str] = []
 
-    def ask(formula: Formula, seconds: float) -> Answer:
+    def ask(formula: Formula, seconds: float) -> SolverAnswer:
         asked.append(formula.name)
-        return Answer("unknown", detail="no idea") if len(asked) == 1 else Answer("none")
+        return SolverAnswer("unknown", detail="no idea") if len(asked) == 1 else SolverAnswer("none")
 
     attempt = run(ask, claim=claim)
     assert attempt.outcome == "unknown" and "no idea" in attempt.detail and len(set(asked)) > 1
@@ -92,7 +95,7 @@ def label_in(claim: WordClaim, word: tuple[int, ...]) -> int:
 
 
 def test_a_refusal_is_unsupported() -> None:
-    def ask(formula: Formula, seconds: float) -> Answer:
+    def ask(formula: Formula, seconds: float) -> SolverAnswer:
         raise Unsupported("too wide")
 
     assert (run(ask).outcome, run(ask).detail) == ("unsupported", "too wide")

@@ -13,7 +13,7 @@ import pytest
 from random_claims import formulas, random_claim
 from relucid.encoders.pseudo_boolean import pseudo_boolean
 from relucid.verifiers.backends.shared import solver_process
-from relucid.verifiers.backends.shared.queries import Answer
+from relucid.verifiers.backends.shared.queries import SolverAnswer
 from relucid.verifiers.backends.shared.solver_process import PROGRAMS, ask_program, run_program
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -89,7 +89,7 @@ def test_a_failing_program_is_no_answer(tmp_path: Path, monkeypatch: pytest.Monk
         run_program("late", "", 20.0)
     (tmp_path / "unsure.py").write_text("print('s UNKNOWN')")
     _, formula = next(formulas(random_claim(0)))
-    assert ask_program("unsure", pseudo_boolean, formula, 20.0) == Answer(
+    assert ask_program("unsure", pseudo_boolean, formula, 20.0) == SolverAnswer(
         "unknown", detail="unsure says unknown"
     )
 

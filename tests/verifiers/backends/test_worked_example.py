@@ -74,7 +74,12 @@ def test_it_answers_and_writes_its_formulas(site: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "d" / "glucose").glob("*.cnf"))
     assert (
         relucid(
-            site, "prove", str(CORPUS / "count_near_miss" / "claim.toml"), "--backends", "glucose:whole", "-q"
+            site,
+            "prove",
+            str(CORPUS / "count_near_miss" / "claim.toml"),
+            "--backends",
+            "glucose:tighten",
+            "-q",
         )[0]
         == 1
     )

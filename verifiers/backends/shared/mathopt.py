@@ -8,10 +8,10 @@ from typing import Any
 
 from ....common.deadline import LIMITS
 from ....encoders.milp import Milp
-from .queries import Answer
+from .queries import SolverAnswer
 
 
-def solve_milp(milp: Milp, solver: str, seconds: float, seed: int) -> Answer:
+def solve_milp(milp: Milp, solver: str, seconds: float, seed: int) -> SolverAnswer:
     """`solver` is a MathOpt SolverType name.  A word is only proposed: the caller checks it exactly."""
     from ortools.math_opt.python import mathopt
 
@@ -36,22 +36,22 @@ def solve_milp(milp: Milp, solver: str, seconds: float, seed: int) -> Answer:
     except (
         Exception
     ) as error:  # beyond float64, or numbers that the solver refuses: MathOpt raises kinds of its own
-        return Answer(
+        return SolverAnswer(
             "unknown", detail=f"{solver} does not take the numbers ({milp.inexact or type(error).__name__})"
         )
     if result.has_primal_feasible_solution():
         values = result.variable_values()
-        return Answer("word", milp.decode({i: values[v] for i, v in enumerate(variables)}))
+        return SolverAnswer("word", milp.decode({i: values[v] for i, v in enumerate(variables)}))
     reason = result.termination.reason
     if reason == mathopt.TerminationReason.INFEASIBLE:
         return (
-            Answer("unknown", detail=f"{solver} finds nothing, but {milp.inexact}")
+            SolverAnswer("unknown", detail=f"{solver} finds nothing, but {milp.inexact}")
             if milp.inexact
-            else Answer("none")
+            else SolverAnswer("none")
         )
     if result.termination.limit == mathopt.Limit.TIME:
-        return Answer("timeout")
-    return Answer(
+        return SolverAnswer("timeout")
+    return SolverAnswer(
         "unknown",
         detail=f"{solver} ended with {reason.name.lower()}: {result.termination.detail}".rstrip(": "),
     )

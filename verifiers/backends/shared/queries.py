@@ -1,8 +1,8 @@
-"""The loop that every solver backend shares: one query per label and rival, within one deadline, words checked exactly.
+"""Solver backends: one query per label and rival, within one deadline, and every word checked exactly.
 
-Between the encoders and the backends.  A backend hands in `ask`, which takes one formula and the seconds left and says
-what its solver said; this module reduces the network, skips queries that bounds settle, blocks words that were found,
-and makes the `Attempt`.  Its options ("highs:tighten") are described in docs/theory/encodings.md.
+Between the encoders and the backends.  A backend is a `QueryBackend` with a function `ask`, which puts one formula to its
+solver.  This module reduces the network, skips queries that bounds settle, blocks words that were found, and makes the
+`Attempt`.  The option "highs:tighten" is described in docs/theory/encodings.md.
 """
 
 from __future__ import annotations
@@ -10,57 +10,59 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Literal
 
 import numpy as np
 
 from ....common.errors import Unsupported
-from ....encoders.dense import Dense, dense
 from ....encoders.export import Export
 from ....encoders.formula import Formula, Word, build_formula
 from ....encoders.presolve import reduced
 from ....encoders.tighten import tightened
-from ....models.automata.automaton import Automaton
 from ....models.claims.word_claim import WordClaim
 from ...evidence import Settled
 from ...race.backend import Budget, Capabilities, UnknownOption, installed_version
-from ...verdict import Attempt, Outcome, Sizes, Trust
+from ...verdict import Attempt, Outcome, Sizes
 
 MAX_EDGES = 200_000
 MAX_RELUS = 5_000
 MAX_WORKERS = 1024
 WORKERS = "workers=N"
-TIGHTEN = "tighten"  # the option of every backend here
-MAX_REPAIRS = 64  # words of a solver with tolerances that fail the exact check, before it is called unknown
+TIGHTEN = "tighten"  # the option that every backend here has
+# Words of a solver with tolerances that may fail the exact check before the query is called unknown.
+MAX_REPAIRS = 64
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a solver said about one formula."""
+class SolverAnswer:
+    """What a solver said about one formula: "word" (a counterexample), "none" (there is none), or why it did not say."""
 
     kind: Literal["word", "none", "timeout", "unknown"]
     word: Word = ()
     detail: str = ""
 
 
-Ask = Callable[[Formula, float], Answer]
-
-
 @dataclass(frozen=True)
 class QueryBackend:
-    """A backend that answers formula by formula: `ask(formula, seconds left, budget)`; `package` is what has to be installed.
+    """A backend that answers formula by formula.
 
-    `ask` imports the solver itself and is a module's function, so that the backend can be sent to a process.
-    With `tighten`, bounds are improved by linear programs first.  With `threads`, it takes "workers=N" as well.
-    `export` writes its formulas to files (`--dump`).
+    Attributes:
+        name: what the user calls it.
+        capabilities: how far its "proved" is trusted.
+        package: the Python package that has to be installed; its version is the backend's.
+        ask: puts one formula to the solver, given the seconds left and the budget.  It imports the solver itself and is
+            a module's function, so that the backend can be sent to a child process.
+        tighten: whether bounds are improved by linear programs first.
+        threads: whether the solver has threads of its own; then the option "workers=N" sets `workers`.
+        export: writes its formulas to files (`--dump`); None: it has none.
     """
 
     name: str
     capabilities: Capabilities
     package: str
-    ask: Callable[[Formula, float, Budget], Answer]
+    ask: Callable[[Formula, float, Budget], SolverAnswer]
     tighten: bool = False
     threads: bool = False
     workers: int | None = None
@@ -68,12 +70,14 @@ class QueryBackend:
 
     @property
     def options(self) -> Mapping[str, str]:
+        """Options by name, with what they do."""
         found = {
             TIGHTEN: "bounds by linear programs over the language first, exact through their multipliers"
         }
         return {**found, **({WORKERS: "threads of the solver"} if self.threads else {})}
 
     def with_options(self, options: Sequence[str]) -> QueryBackend:
+        """Return this backend with options, and a name that tells them.  Raises UnknownOption."""
         changed = self
         for option in options:
             changed = changed._with(option)
@@ -90,38 +94,26 @@ class QueryBackend:
         return replace(self, tighten=True)
 
     def available(self) -> str | None:
+        """Return the version of the solver's package, or None where it is not installed."""
         return installed_version(self.package)
 
     def unfit(self, claim: WordClaim) -> str | None:
+        """Return why the claim is too large, or None."""
         return too_big(claim)
 
     def solve(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
-        mine = replace(budget, workers=self.workers or budget.workers)
-
-        def ask(formula: Formula, seconds: float) -> Answer:
-            return self.ask(formula, seconds, mine)
-
-        return run_queries(
-            self.name,
-            self.available() or "",
-            self.capabilities.trust,
-            claim,
-            budget,
-            progress,
-            ask,
-            self.tighten,
-        )
+        """Ask about every label and rival until enough counterexamples are found, all are excluded, or time is up."""
+        return _Queries(self, claim, budget, progress).run()
 
 
 def too_big(claim: WordClaim) -> str | None:
-    """Why no solver backend should try, or None; cheap."""
+    """Return why no solver backend should try, or None; cheap."""
     edges, relus = claim.language.edge_count, claim.network.relu_count
+    limit = "over the limit of {} for solver encodings".format
     if edges > MAX_EDGES:
-        return (
-            f"the program's automaton has {edges} edges, over the limit of {MAX_EDGES} for solver encodings"
-        )
+        return f"the program's automaton has {edges} edges, {limit(MAX_EDGES)}"
     if relus > MAX_RELUS:
-        return f"the network has {relus} ReLUs, over the limit of {MAX_RELUS} for solver encodings"
+        return f"the network has {relus} ReLUs, {limit(MAX_RELUS)}"
     return None
 
 
@@ -130,110 +122,115 @@ def differs(claim: WordClaim, word: Word, label: int) -> bool:
     return int(claim.network_labels(np.array([word], dtype=np.int16).reshape(1, -1))[0]) != label
 
 
-def run_queries(
-    name: str,
-    version: str,
-    trust: Trust,
-    claim: WordClaim,
-    budget: Budget,
-    progress: Callable[[str], None],
-    ask: Ask,
-    tighten: bool = False,
-) -> Attempt:
-    """Ask about every label and rival until enough counterexamples are found, all are excluded, or time is up."""
-    start = time.monotonic()
-    deadline, wanted = start + budget.seconds, max(1, budget.counterexamples)
-    found: list[Word] = []
-    settled: list[Settled] = []
-    open_queries: list[str] = []
-    sizes: Counter[str] = Counter()
+@dataclass
+class _Queries:
+    """The queries of one attempt, and what has come of them."""
 
-    def attempt(outcome: Outcome, detail: str = "") -> Attempt:
-        if found:  # what was found stays found
-            outcome = "refuted"
-        seconds = time.monotonic() - start
-        said = trust if outcome == "proved" else None
-        shown = tuple(settled) if outcome == "proved" else ()
-        return Attempt(
-            name,
-            outcome,
-            version,
-            said,
-            seconds,
-            detail=detail,
-            words=tuple(found),
-            sizes=Sizes(**sizes),
-            evidence=shown,
-        )
+    backend: QueryBackend
+    claim: WordClaim
+    budget: Budget
+    progress: Callable[[str], None]
+    found: list[Word] = field(default_factory=list)
+    settled: list[Settled] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)  # queries without an answer, with the reason
+    sizes: Counter[str] = field(default_factory=Counter)
 
-    def add(formula: Formula, word: Word, label: int) -> None:
-        """The word and those that the formula does not tell from it."""
-        for other in islice(formula.alike(word), wanted + len(found)):
+    def run(self) -> Attempt:
+        self.start = time.monotonic()
+        deadline = self.start + self.budget.seconds
+        try:
+            queries = formulas(self.claim, deadline, self.progress, self.backend.tighten, self.sizes)
+            for formula, label, excluded in queries:
+                if formula.settled:
+                    self.settled.append(excluded)
+                elif (ended := self._ask_about(formula, label, excluded, deadline)) is not None:
+                    return ended
+                if len(self.found) >= self._wanted:
+                    break
+        except TimeoutError as error:
+            return self._attempt("timeout", str(error))
+        except Unsupported as error:
+            return self._attempt("unsupported", str(error))
+        if self.open:
+            return self._attempt("unknown", self.open[0])
+        return self._attempt("proved")  # if the evidence adds up, which `race/judge.py` looks at
+
+    @property
+    def _wanted(self) -> int:
+        return max(1, self.budget.counterexamples)
+
+    def _ask_about(self, formula: Formula, label: int, excluded: Settled, deadline: float) -> Attempt | None:
+        """Ask until this query has no more words or enough are found.  Returns the attempt where that ends it."""
+        self.progress(f"{formula.name}: {len(formula.relus)} open ReLUs, {sum(map(len, formula.arcs))} arcs")
+        budget = replace(self.budget, workers=self.backend.workers or self.budget.workers)
+        repairs = 0
+        known = [word for word in self.found if self.claim.language.label_of(word) == label]
+        for word in known:  # another rival's formula may tell words apart that this one does not
+            self._add(formula, word, label)
+        formula = formula.blocking(known)
+        while len(self.found) < self._wanted:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return self._attempt("timeout", f"out of time at {formula.name}")
+            answer = self.backend.ask(formula, left, budget)
+            if answer.kind == "none":
+                # not looked at where the label has words that were found
+                self.settled.append(replace(excluded, by=self.backend.name))
+                return None
+            if answer.kind == "timeout":
+                return self._attempt("timeout", answer.detail or f"out of time at {formula.name}")
+            if answer.kind == "unknown":  # another query may still find a word
+                self.open.append(f"{formula.name}: {answer.detail}")
+                return None
+            word = answer.word
+            if self.claim.language.label_of(word) == label and differs(self.claim, word, label):
+                self._add(formula, word, label)
+            elif self.backend.capabilities.trust != "float":
+                return self._attempt(
+                    "crashed", f"its model for {formula.name} is not a counterexample: {word}"
+                )
+            elif (repairs := repairs + 1) > MAX_REPAIRS:
+                wrong = f"{MAX_REPAIRS} solutions were no counterexamples, its tolerances are too wide"
+                self.open.append(f"{formula.name}: {wrong}")
+                return None
+            formula = formula.blocking([word])
+        return None
+
+    def _add(self, formula: Formula, word: Word, label: int) -> None:
+        """Keep a word, and those that the formula does not tell from it."""
+        for other in islice(formula.alike(word), self._wanted + len(self.found)):
             if (
-                len(found) < wanted
-                and other not in found
-                and claim.language.label_of(other) == label
-                and differs(claim, other, label)
+                len(self.found) < self._wanted
+                and other not in self.found
+                and self.claim.language.label_of(other) == label
+                and differs(self.claim, other, label)
             ):
-                found.append(other)
+                self.found.append(other)
 
-    try:
-        for formula, label, excluded in formulas(claim, deadline, progress, tighten, sizes):
-            if formula.settled:
-                settled.append(excluded)
-                continue
-            progress(f"{formula.name}: {len(formula.relus)} open ReLUs, {sum(map(len, formula.arcs))} arcs")
-            repairs = 0
-            known = [word for word in found if claim.language.label_of(word) == label]
-            for word in known:  # another rival's formula may have told words apart that this one does not
-                add(formula, word, label)
-            formula = formula.blocking(known)
-            while len(found) < wanted:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return attempt("timeout", f"out of time at {formula.name}")
-                answer = ask(formula, left)
-                if answer.kind == "none":
-                    settled.append(
-                        replace(excluded, by=name)
-                    )  # of a label with words that were found, it is not looked at
-                    break
-                if answer.kind == "timeout":
-                    return attempt("timeout", answer.detail or f"out of time at {formula.name}")
-                if answer.kind == "unknown":  # another query may still find a word
-                    open_queries.append(f"{formula.name}: {answer.detail}")
-                    break
-                if claim.language.label_of(answer.word) == label and differs(claim, answer.word, label):
-                    add(formula, answer.word, label)
-                elif trust != "float":
-                    return attempt(
-                        "crashed", f"its model for {formula.name} is not a counterexample: {answer.word}"
-                    )
-                elif (repairs := repairs + 1) > MAX_REPAIRS:
-                    open_queries.append(
-                        f"{formula.name}: {MAX_REPAIRS} solutions were no counterexamples, its tolerances are too wide"
-                    )
-                    break
-                formula = formula.blocking([answer.word])
-            if len(found) >= wanted:
-                break
-    except TimeoutError as error:
-        return attempt("timeout", str(error))
-    except Unsupported as error:
-        return attempt("unsupported", str(error))
-    return (
-        attempt("unknown", open_queries[0]) if open_queries else attempt("proved")
-    )  # if what is settled adds up: `judge.py`
+    def _attempt(self, outcome: Outcome, detail: str = "") -> Attempt:
+        if self.found:  # what was found stays found
+            outcome = "refuted"
+        proved = outcome == "proved"
+        return Attempt(
+            self.backend.name,
+            outcome,
+            self.backend.available() or "",
+            self.backend.capabilities.trust if proved else None,
+            time.monotonic() - self.start,
+            detail=detail,
+            words=tuple(self.found),
+            sizes=Sizes(**self.sizes),
+            evidence=tuple(self.settled) if proved else (),
+        )
 
 
 def formulas(
     claim: WordClaim, deadline: float, progress: Callable[[str], None], tighten: bool, sizes: Counter[str]
 ) -> Iterator[tuple[Formula, int, Settled]]:
-    """(formula, label, what is settled once nothing satisfies it) for every query; `sizes` counts what `Sizes` says.
+    """Yield every query: its formula, its label, and what is settled once nothing satisfies the formula.
 
-    Queries that bounds settle are among them.
-
-    Raises TimeoutError after `deadline` (time.monotonic).
+    Queries that bounds settle are among them.  `sizes` is added up as `Sizes` has it.
+    Raises TimeoutError after `deadline` (`time.monotonic`).
     """
     labels = claim.decision.labels
     for label in range(len(labels)):
@@ -263,43 +260,3 @@ def formulas(
                     variables=len(formula.variables), constraints=rows, arcs=sum(map(len, formula.arcs))
                 )
             yield formula, label, Settled(label, (number - 1,), language.size, "bounds")
-
-
-@dataclass(frozen=True, eq=False)
-class Bounded:
-    """A label's words, and what bounds alone say of its rivals: excluded ones, and the queries about the others (by place)."""
-
-    label: int
-    language: Automaton
-    excluded: tuple[int, ...]
-    open: Mapping[int, Dense]
-
-    @property
-    def settled(self) -> tuple[Settled, ...]:
-        """What bounds alone have settled."""
-        return (Settled(self.label, self.excluded, self.language.size, "bounds"),) if self.excluded else ()
-
-
-def bounded_labels(claim: WordClaim, deadline: float) -> Iterator[Bounded]:
-    """Every label that some input has, with what bounds leave open; for engines that reason on the arrays themselves.
-
-    Raises TimeoutError after `deadline` (time.monotonic).
-    """
-    for label in range(len(claim.decision.labels)):
-        language = claim.language.restricted(label)
-        rivals = claim.decision.rivals(label)
-        if language.empty:
-            continue
-        excluded: list[int] = []
-        left: dict[int, Dense] = {}
-        if rivals:
-            small = reduced(claim.network, claim.domain, language, deadline)
-        for place, rival in enumerate(rivals):
-            if time.monotonic() > deadline:
-                raise TimeoutError("out of time while bounding the network")
-            query = dense(small, rival)
-            if query.settled:
-                excluded.append(place)
-            else:
-                left[place] = query
-        yield Bounded(label, language, tuple(excluded), left)

@@ -18,7 +18,7 @@ from typing import Protocol
 from ....common.processes.limits import Ended, Limits
 from ....common.processes.supervised import supervised
 from ....encoders.formula import Formula, Word
-from .queries import Answer
+from .queries import SolverAnswer
 
 PROGRAMS = Path(__file__).with_name("programs")
 
@@ -33,19 +33,19 @@ class Encoded(Protocol):
 
 def ask_program(
     name: str, encode: Callable[[Formula], Encoded], formula: Formula, seconds: float, *arguments: object
-) -> Answer:
+) -> SolverAnswer:
     """What the program says of a formula; encoding counts in its time."""
     deadline = time.monotonic() + seconds
     encoded = encode(formula)
     answer, true = run_program(name, encoded.text(), deadline - time.monotonic(), *arguments)
     if answer == "SATISFIABLE":
-        return Answer("word", encoded.decode(true))
+        return SolverAnswer("word", encoded.decode(true))
     if answer == "UNSATISFIABLE":
-        return Answer("none")
+        return SolverAnswer("none")
     return (
-        Answer("timeout")
+        SolverAnswer("timeout")
         if answer == "TIMEOUT"
-        else Answer("unknown", detail=f"{name} says {answer.lower()}")
+        else SolverAnswer("unknown", detail=f"{name} says {answer.lower()}")
     )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ....encoders.smt import SmtScript
-from .queries import Answer
+from .queries import SolverAnswer
 
 
-def solve_text(script: SmtScript, seconds: float, seed: int) -> Answer:
+def solve_text(script: SmtScript, seconds: float, seed: int) -> SolverAnswer:
     import z3
 
     context = z3.Context()
@@ -16,17 +16,17 @@ def solve_text(script: SmtScript, seconds: float, seed: int) -> Answer:
     solver.from_string(script.text)
     answer = solver.check()
     if answer == z3.unsat:
-        return Answer("none")
+        return SolverAnswer("none")
     if answer == z3.sat:
         model = solver.model()
         values = {d.name(): model[d] for d in model.decls() if d.arity() == 0}
-        return Answer(
+        return SolverAnswer(
             "word",
             script.decode(
                 {n: v.as_long() if z3.is_bv_value(v) else z3.is_true(v) for n, v in values.items()}
             ),
         )
     reason = solver.reason_unknown()
-    return Answer(
+    return SolverAnswer(
         "timeout" if reason in ("timeout", "canceled") else "unknown", detail=f"z3 says unknown: {reason}"
     )

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ....common.text import number
 from ....models.claims.word_claim import WordClaim
-from ...backends.shared.queries import Bounded, bounded_labels
 from ...evidence import Settled
+from ..label_bounds import BoundedLabel, bounded_labels
 from .cells import Word
 from .checkpoint import restore, save
 from .search import DEFAULT, Effort, LabelSearch, Options
@@ -36,7 +36,7 @@ class LabelSearches:
 
     def __post_init__(self) -> None:
         self.searches: dict[int, LabelSearch] = {}
-        self.bounded: dict[int, Bounded] = {}
+        self.bounded: dict[int, BoundedLabel] = {}
         for bounded in bounded_labels(self.claim, self.deadline):
             self.bounded[bounded.label] = bounded
             if bounded.open:

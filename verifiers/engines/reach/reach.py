@@ -15,8 +15,8 @@ from ....common.errors import Unsupported
 from ....common.text import number
 from ....models.claims.word_claim import WordClaim
 from ....models.network.network import Relu
-from ...backends.shared.queries import Bounded, bounded_labels
 from ...evidence import Settled
+from ..label_bounds import BoundedLabel, bounded_labels
 from .chunks import DEFAULT as MANY
 from .chunks import Chunks, Limits
 from .parts import DEFAULT, Options, Parts
@@ -70,7 +70,7 @@ class Reach:
         self.deep = sum(isinstance(node, Relu) for node in self.claim.network.nodes) > DEEP
         self.chunks: Chunks | None = None
         self.parts: list[Parts] | None = None
-        self.bounded: list[Bounded] = []  # every label, with what bounds alone say
+        self.bounded: list[BoundedLabel] = []  # every label, with what bounds alone say
 
     def run(self, deadline: float, wanted: int = 1, report: Report = lambda text: None) -> bool:
         """Until everything is settled, or deciding, `wanted` words are found (True), or until `deadline` (False)."""
