@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..models.automata.automaton import Automaton
-from ..models.network.network import Affine, Network, Node, Relu, dyadic, integer_array
+from ..models.network.integers import dyadic, integer_array
+from ..models.network.network import Affine, Network, Node, Relu
 from .training import hinge, margins, on_grid, one_thread
 
 BITS = 4  # after the point, of all but A and B

@@ -16,8 +16,7 @@ import numpy as np
 
 from ..models.automata.automaton import Automaton
 from ..models.automata.extremes import maxima
-from ..models.network.integers import exact_matmul, exact_product, exact_sum
-from ..models.network.network import integer_array
+from ..models.network.integers import exact_matmul, exact_product, exact_sum, integer_array
 
 SLOPE_BITS = 8  # slopes u / (u - l) are rounded to multiples of 2**-SLOPE_BITS; any in [0, 1] is sound
 DEEPEST = 4  # layers of ReLUs that a backward pass goes through; below them, intervals

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..models.automata.automaton import Automaton
 from ..models.claims.decision import Rival
-from ..models.network.network import integer_array
+from ..models.network.integers import integer_array
 from .presolve import Reduced
 
 

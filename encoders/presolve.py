@@ -16,8 +16,8 @@ import numpy as np
 from ..models.automata.automaton import Automaton
 from ..models.claims.decision import Rival
 from ..models.claims.domain import Domain
-from ..models.network.integers import exact_matmul, exact_product, exact_quotient, exact_sum
-from ..models.network.network import Affine, Network, integer_array
+from ..models.network.integers import exact_matmul, exact_product, exact_quotient, exact_sum, integer_array
+from ..models.network.network import Affine, Network
 from .bounds import AffineRows, UnstableRelu, lower_and_upper
 
 

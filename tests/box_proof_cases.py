@@ -16,7 +16,8 @@ import second_checker
 from box_truth import random_property, unsafe_point
 from clocks import ticking
 from relucid.models.claims.property import Property
-from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu
 from relucid.models.onnx.writer import with_source
 from relucid.verifiers.engines.boxes import searches
 from relucid.verifiers.proof.boxes import producer as certificate

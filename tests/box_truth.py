@@ -11,7 +11,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from relucid.models.claims.property import Case, Property, Row
-from relucid.models.network.network import Affine, Network, Relu, dyadic, integer_array
+from relucid.models.network.integers import dyadic, integer_array
+from relucid.models.network.network import Affine, Network, Relu
 from relucid.models.onnx.writer import with_source
 from relucid.verifiers.engines.boxes import searches
 

@@ -6,7 +6,8 @@ import numpy as np
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
-from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu
 from relucid.models.onnx.writer import with_source
 from relucid.models.program.program import Program
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from box_truth import pieces, rectangle, value
 from relucid.models.claims.property import Case, Property, Row
-from relucid.models.network.network import Affine, Network, Node, Relu, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Node, Relu
 from relucid.models.onnx.writer import with_source
 
 CASES = Path(__file__).parents[1].parent / "shared" / "cases" / "tie_strict"

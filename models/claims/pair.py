@@ -16,7 +16,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..network.network import Affine, Network, Node, Relu, integer_array
+from ..network.integers import integer_array
+from ..network.network import Affine, Network, Node, Relu
 from ..program.program import Program
 from .decision import Decision, Label
 from .question import EqualsNetwork

@@ -12,7 +12,8 @@ from fractions import Fraction
 import numpy as np
 
 from ...common.errors import InputError
-from ..network.network import Network, dyadic
+from ..network.integers import dyadic
+from ..network.network import Network
 from ..program.program import Program
 from .decision import Decision, Label, same_label
 from .fit import check_alike, check_outputs, check_property

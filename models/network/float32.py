@@ -13,7 +13,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from .network import Affine, Network, Node, integer_array
+from .integers import integer_array
+from .network import Affine, Network, Node
 
 # precision in bits, exponent of the smallest positive value, values are below 2**this
 FORMATS = {

@@ -12,7 +12,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property
 from typing import Literal
 
@@ -20,33 +19,9 @@ import numpy as np
 
 from ...common.errors import TooLarge
 from .head import Head
+from .integers import FLOAT64_EXACT, INT64_LIMIT, dyadic, integer_array
 
 MAX_DENSE = 2**26  # entries of sparse matrices that may be written out
-FLOAT64_EXACT = 2**53  # integers up to here are exact in float64, in any order of summation
-INT64_LIMIT = 2**63 - 1
-
-
-def integer_array(values: object) -> np.ndarray:
-    """A read-only integer array: int64 where everything fits, Python integers otherwise.  Raises ValueError on fractions."""
-    array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
-    if array.dtype.kind == "i" or (array.dtype.kind in "ub" and array.dtype.itemsize < 8):
-        out = array.astype(np.int64)
-    else:
-        out = np.frompyfunc(_exact_int, 1, 1)(array.astype(object))
-        out = np.asarray(out, dtype=object).reshape(array.shape)
-    if out.dtype != object or all(-INT64_LIMIT <= v <= INT64_LIMIT for v in out.flat):
-        out = out.astype(np.int64)
-        if out.size and out.min() < -INT64_LIMIT:  # -2**63 has no absolute value in int64
-            out = out.astype(object)
-    out.setflags(write=False)
-    return out
-
-
-def _exact_int(value: object) -> int:
-    whole = int(value)  # type: ignore[call-overload]
-    if whole != value:
-        raise ValueError(f"{value!r} is not an integer")
-    return whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,45 +294,6 @@ def _used_rows(matrix: np.ndarray) -> _Used:
     if 2 * len(used) > len(matrix):
         return None, np.ascontiguousarray(matrix)
     return used, np.ascontiguousarray(matrix[used])
-
-
-def dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """Finite floats (or Fractions) as exact integers over the smallest common denominator: values == numerators / denominator.
-
-    Of floats, that is a power of two.  Raises ValueError on NaN and infinities.
-    """
-    array = np.asarray(values)
-    if array.dtype.kind in "iub":
-        return integer_array(array), 1
-    if array.dtype.kind != "O" and array.dtype.itemsize <= 8:
-        floats = array.astype(np.float64)
-        if not np.isfinite(floats).all():
-            raise ValueError("parameters must be finite")
-        short = _dyadic_in_int64(floats)
-        if short is not None:
-            return short
-    pairs = []
-    for v in array.flat:  # each scalar knows its exact ratio; long doubles must not pass through float
-        if not isinstance(v, (int, Fraction)) and not np.isfinite(v):
-            raise ValueError("parameters must be finite")
-        pairs.append((v if hasattr(v, "as_integer_ratio") else float(v)).as_integer_ratio())
-    denominator = math.lcm(1, *(int(d) for _, d in pairs))
-    numerators = np.empty(array.size, dtype=object)
-    numerators[:] = [int(n) * (denominator // int(d)) for n, d in pairs]
-    return integer_array(numerators.reshape(array.shape)), denominator
-
-
-def _dyadic_in_int64(floats: np.ndarray) -> tuple[np.ndarray, int] | None:
-    """`dyadic` of finite floats, vectorised; None where a numerator may not fit int64."""
-    mantissa, exponent = np.frexp(floats)
-    whole = np.ldexp(mantissa, 53).astype(np.int64)
-    low = (
-        np.frexp((whole & -whole).astype(np.float64))[1].astype(np.int64) - 54 + exponent
-    )  # exponent of the lowest set bit
-    shift = -min(0, int(low[whole != 0].min(initial=0)))
-    if int(exponent[whole != 0].max(initial=0)) + shift > 62 or shift > 1000:
-        return None
-    return integer_array(np.ldexp(floats, shift).astype(np.int64)), 1 << shift
 
 
 def feed_forward(

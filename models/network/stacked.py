@@ -12,7 +12,8 @@ from fractions import Fraction
 import numpy as np
 
 from ..claims.property import Case, Polyhedron, Property, Row
-from .network import Affine, Network, Node, Relu, SparseMatrix, integer_array
+from .integers import integer_array
+from .network import Affine, Network, Node, Relu, SparseMatrix
 
 
 def side_by_side(a: Network, b: Network) -> Network:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..network.float32 import FORMATS, representable
-from ..network.network import INT64_LIMIT, Affine, Node, Relu, SparseMatrix, integer_array
+from ..network.integers import INT64_LIMIT, integer_array
+from ..network.network import Affine, Node, Relu, SparseMatrix
 from .integer_arrays import common_factor, over, times
 from .simplify import simplified
 from .tensors import FLOATS, Const, Lookup, OverLimit, Refused, Tensor, Values, check_size, constant, nothing

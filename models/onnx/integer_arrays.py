@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..network.network import INT64_LIMIT, integer_array
+from ..network.integers import INT64_LIMIT, integer_array
 
 
 def lowest_terms(array: np.ndarray, denominator: int) -> tuple[np.ndarray, int]:

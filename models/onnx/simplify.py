@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..network.network import Affine, Node, Relu, SparseMatrix, integer_array
+from ..network.integers import integer_array
+from ..network.network import Affine, Node, Relu, SparseMatrix
 from .integer_arrays import common_factor, over, times
 
 

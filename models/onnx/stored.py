@@ -12,7 +12,7 @@ import numpy as np
 
 from ...common.deadline import LIMITS
 from ...common.errors import InputError
-from ..network.network import dyadic
+from ..network.integers import dyadic
 from .tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Const, Refused, constant
 
 if TYPE_CHECKING:

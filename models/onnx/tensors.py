@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..network.integers import magnitude
-from ..network.network import integer_array
+from ..network.integers import integer_array, magnitude
 from .integer_arrays import lowest_terms
 
 MAX_ELEMENTS = 2**24  # elements of one tensor

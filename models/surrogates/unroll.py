@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..claims.domain import Domain
-from ..network.network import Affine, Network, Node, Relu, integer_array
+from ..network.integers import integer_array
+from ..network.network import Affine, Network, Node, Relu
 
 WIDE = (
     1 << 14

@@ -12,7 +12,8 @@ from relucid.encoders.presolve import reduced
 from relucid.models.automata.automaton import Automaton
 from relucid.models.automata.extremes import maxima
 from relucid.models.claims.domain import Domain
-from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu, feed_forward
 
 AB = Domain(("a", "b"), 2, 2)
 EVERYTHING = Automaton(2, (1, 1, 1), (((0, 0, 0), (0, 1, 0)),) * 2, (0,))

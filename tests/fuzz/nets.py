@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 from relucid.common.errors import InputError
-from relucid.models.network.network import Affine, Network, Node, Relu, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Node, Relu
 from relucid.models.onnx.writer import with_source
 
 Plain = list[Any]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...models.network.network import integer_array
+from ...models.network.integers import integer_array
 from .format import LimitReached, Rejected
 
 BITS = 128  # of a multiplier

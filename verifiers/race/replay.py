@@ -19,7 +19,7 @@ from ...common.errors import InputError
 from ...common.text import rational
 from ...models.claims.decision import Label, same_label
 from ...models.claims.word_claim import WordClaim
-from ...models.network.network import dyadic
+from ...models.network.integers import dyadic
 from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from ...models.onnx.writer import with_source
 from ..verdict import Contradiction, WordCounterexample

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...network.network import integer_array
+from ...network.integers import integer_array
 from ..builder import AffineTerm, folded
 from ..tensors import FLOATS, Const, Lookup, Refused, Tensor, Values, check_size
 from .call import Call

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from ...network.network import dyadic
+from ...network.integers import dyadic
 from ..tensors import (
     Const,
     Lookup,

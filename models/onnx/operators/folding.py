@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...network.network import dyadic
+from ...network.integers import dyadic
 from ...network.roots import nearest_root
 from ..builder import Builder, folded
 from ..tensors import FLOATS, INTEGER_RANGES, Const, Refused, Tensor, constant

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ...network.float32 import FORMATS, representable
-from ...network.network import dyadic
+from ...network.integers import dyadic
 from ..builder import AffineTerm, Builder
 from ..integer_arrays import times
 from ..tensors import (

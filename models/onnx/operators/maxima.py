@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...network.network import dyadic
+from ...network.integers import dyadic
 from ..builder import Builder
 from ..tensors import (
     Const,

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...network.network import dyadic
+from ...network.integers import dyadic
 from ..builder import AffineTerm
 from ..tensors import Const, Refused, Tensor, Values
 from .call import Call

@@ -21,7 +21,8 @@ from relucid.models.claims.domain import Domain
 from relucid.models.claims.pair import comparing_network
 from relucid.models.claims.question import EqualsNetwork
 from relucid.models.claims.reduce import word_claim
-from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu, feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.models.program.program import Program
 from relucid.verifiers.prove import prove_claim

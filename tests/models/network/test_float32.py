@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from relucid.models.network.float32 import FORMATS, exact_in_float32, representable
-from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu, feed_forward
 from relucid.models.onnx.reader import read_onnx
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from relucid.models.network.integers import exact_matmul, exact_product, exact_sum
-from relucid.models.network.network import integer_array
+from relucid.models.network.integers import exact_matmul, exact_product, exact_sum, integer_array
 
 SIZES = st.sampled_from([0, 1, 2**26, 2**31, 2**53, 2**62, 2**64, 10**400])
 NUMBERS = st.builds(

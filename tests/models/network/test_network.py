@@ -7,16 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relucid.models.network.network import (
-    FLOAT64_EXACT,
-    INT64_LIMIT,
-    Affine,
-    Network,
-    Relu,
-    dyadic,
-    feed_forward,
-    integer_array,
-)
+from relucid.models.network.integers import FLOAT64_EXACT, INT64_LIMIT, dyadic, integer_array
+from relucid.models.network.network import Affine, Network, Relu, feed_forward
 
 
 def fractions_of(net, x):

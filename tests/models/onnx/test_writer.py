@@ -9,7 +9,8 @@ import pytest
 from relucid.common.errors import InputError
 from relucid.models.claims.domain import Domain
 from relucid.models.network.float32 import exact_in_float32
-from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu, feed_forward
 from relucid.models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from relucid.models.onnx.reader import read_onnx
 from relucid.models.onnx.writer import with_source, write_onnx

@@ -16,7 +16,8 @@ from relucid.models.automata.labelled import Labelled
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.network.float32 import exact_in_float32
-from relucid.models.network.network import Affine, Network, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network
 from relucid.models.surrogates import fit
 from relucid.models.surrogates.fit import fit_surrogate
 from relucid.models.surrogates.surrogate import NoSurrogate, Surrogate, check_in_onnxruntime, wrong_rows

@@ -15,7 +15,8 @@ from box_truth import floats, random_network
 from hypothesis import given
 from hypothesis import strategies as st
 from relucid.models.network.exact_point import exact_outputs
-from relucid.models.network.network import Affine, Network, feed_forward, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers.bounds.box_bounds import BoxSubdomains
 from relucid.verifiers.bounds.difference import difference_bounds, pair

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from relucid.common.errors import TooLarge
 from relucid.models.network.exact_point import exact_outputs
-from relucid.models.network.network import Affine, Network, Relu, SparseMatrix, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu, SparseMatrix
 from relucid.models.network.runtime import OnnxRuntime
 from relucid.models.network.stacked import same_nodes
 from relucid.models.onnx import builder

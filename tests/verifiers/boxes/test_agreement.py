@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from relucid.models.claims.property import Case, Property
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.head import Head, LogShare, Plain, Share
-from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu
 from relucid.models.network.stacked import disagreement, same_nodes, side_by_side
 from relucid.models.onnx.writer import with_source, write_onnx
 from relucid.verifiers.boxes import decide as decide_module

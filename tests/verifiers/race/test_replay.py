@@ -12,7 +12,8 @@ import pytest
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
-from relucid.models.network.network import Affine, Network, feed_forward, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, feed_forward
 from relucid.models.onnx.writer import with_source
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim

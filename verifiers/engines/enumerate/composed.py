@@ -14,8 +14,8 @@ import numpy as np
 from ....models.claims.decision import Decision
 from ....models.claims.domain import Domain
 from ....models.claims.word_claim import WordClaim
-from ....models.network.integers import exact_matmul, exact_sum
-from ....models.network.network import Affine, integer_array
+from ....models.network.integers import exact_matmul, exact_sum, integer_array
+from ....models.network.network import Affine
 
 _INPUT = -1  # a value that is the network's input itself
 

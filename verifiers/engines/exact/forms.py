@@ -14,8 +14,8 @@ from fractions import Fraction
 import numpy as np
 
 from ....models.claims.property import Polyhedron
-from ....models.network.integers import exact_matmul, exact_product
-from ....models.network.network import Affine, Network, Relu, integer_array
+from ....models.network.integers import exact_matmul, exact_product, integer_array
+from ....models.network.network import Affine, Network, Relu
 from .lp import Budget, System, TooMuch, largest
 
 PLACES = 64  # of proved bounds: rounded outwards to so many places behind the point

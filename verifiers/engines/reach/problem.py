@@ -15,7 +15,7 @@ import numpy as np
 
 from ....common.errors import Unsupported
 from ....encoders.dense import Dense
-from ....models.network.network import integer_array
+from ....models.network.integers import integer_array
 
 SAFE = 2**60  # every sum stays below
 WIDTH = 34  # bits of a row's values after rounding

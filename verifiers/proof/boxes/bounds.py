@@ -17,8 +17,15 @@ from itertools import pairwise
 
 import numpy as np
 
-from ....models.network.integers import exact_matmul, exact_product, exact_quotient, exact_sum, magnitude
-from ....models.network.network import Network, Relu, integer_array
+from ....models.network.integers import (
+    exact_matmul,
+    exact_product,
+    exact_quotient,
+    exact_sum,
+    integer_array,
+    magnitude,
+)
+from ....models.network.network import Network, Relu
 
 GRID = 16  # multipliers are integers over 2**GRID
 ONE = 1 << GRID

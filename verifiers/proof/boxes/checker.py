@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ....models.claims.property import Case, Polyhedron, Property
-from ....models.network.integers import exact_matmul
-from ....models.network.network import Network, integer_array
+from ....models.network.integers import exact_matmul, integer_array
+from ....models.network.network import Network
 from ..format import BOX_FORMAT
 from ..lines import BITS, Lines, Phases, covers
 from .bounds import (

@@ -10,8 +10,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from ....models.network.integers import exact_matmul
-from ....models.network.network import Relu, integer_array
+from ....models.network.integers import exact_matmul, integer_array
+from ....models.network.network import Relu
 from .bounds import GRID, ONE, SCALE, Asked, BoxNetwork, Region
 
 

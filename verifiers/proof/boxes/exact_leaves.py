@@ -13,7 +13,8 @@ from fractions import Fraction
 import numpy as np
 
 from ....models.claims.property import Case
-from ....models.network.network import Network, integer_array
+from ....models.network.integers import integer_array
+from ....models.network.network import Network
 from ...bounds.floats import above, below
 from ...engines.exact.forms import Part
 from ...engines.exact.last_word import ExactLeaf, LastWord, Shown

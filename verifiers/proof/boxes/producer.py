@@ -17,7 +17,8 @@ import numpy as np
 from ....common.clock import now
 from ....common.errors import Unsupported
 from ....models.claims.property import Case, Property
-from ....models.network.network import Network, integer_array
+from ....models.network.integers import integer_array
+from ....models.network.network import Network
 from ...bounds import box_bounds as bounds
 from ...bounds.box_bounds import BoxSubdomains, Tightened, losses
 from ...bounds.clip import promising_factors

@@ -15,7 +15,7 @@ from typing import Any
 from ....models.automata.automaton import Automaton
 from ....models.claims.word_claim import WordClaim
 from ....models.network.float32 import exact_in_float32
-from ....models.network.network import integer_array
+from ....models.network.integers import integer_array
 from ..format import FORMAT, Rejected, TooMuch
 from ..lines import BITS, Lines, Phases, covers
 from .network_rows import ONE, Built, build, proved_upper

@@ -17,8 +17,8 @@ import numpy as np
 from ....models.automata.automaton import Automaton
 from ....models.automata.extremes import maxima
 from ....models.claims.word_claim import WordClaim
-from ....models.network.integers import exact_matmul, exact_product, exact_sum
-from ....models.network.network import Affine, integer_array
+from ....models.network.integers import exact_matmul, exact_product, exact_sum, integer_array
+from ....models.network.network import Affine
 
 GRID = 8  # multipliers are integers over 2**GRID
 ONE = 1 << GRID

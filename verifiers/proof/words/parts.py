@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ....models.automata.automaton import Automaton, trimmed
-from ....models.network.network import integer_array
+from ....models.network.integers import integer_array
 from ..lines import Phases
 from .network_rows import Asked, Built, default_multipliers, proved_upper, upper_bounds
 

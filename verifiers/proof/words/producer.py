@@ -17,7 +17,8 @@ from ....encoders.dense import Dense
 from ....models.automata.automaton import Automaton
 from ....models.claims.word_claim import WordClaim
 from ....models.network.float32 import exact_in_float32
-from ....models.network.network import Relu, integer_array
+from ....models.network.integers import integer_array
+from ....models.network.network import Relu
 from ...bounds.word_bounds import STEP, Multipliers
 from ...engines.bab.cells import SettledNode
 from ...engines.bab.leaves import Spooled

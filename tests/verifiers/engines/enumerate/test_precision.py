@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from relucid.models.network.network import integer_array
+from relucid.models.network.integers import integer_array
 from relucid.verifiers.engines.enumerate.composed import Layer
 from relucid.verifiers.engines.enumerate.precision import precision
 from relucid.verifiers.engines.enumerate.tables import Tables

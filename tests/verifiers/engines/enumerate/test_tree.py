@@ -17,7 +17,8 @@ from relucid.models.automata.automaton import Automaton
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
-from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu, feed_forward
 from relucid.models.program.program import Program
 from relucid.verifiers.backends.exhaustive import BACKEND
 from relucid.verifiers.engines.enumerate import blocks, tree

@@ -15,7 +15,8 @@ from box_proof_cases import DIGESTS, accepted, both_say
 from box_truth import ENGINES, alone, cut, floats, rectangle, unsafe_point, value
 from relucid.models.claims.property import Case, Property, Row
 from relucid.models.claims.vnnlib import load_text, read_vnnlib
-from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu
 from relucid.models.onnx.reader import load_onnx
 from relucid.models.onnx.writer import with_source, write_onnx
 from relucid.verifiers.bounds.floats import float_network

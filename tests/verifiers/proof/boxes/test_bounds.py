@@ -10,7 +10,8 @@ from box_proof_cases import accepted, proof_of
 from box_truth import above, floats, random_network
 from relucid.common.errors import Unsupported
 from relucid.models.claims.property import Case, Row
-from relucid.models.network.network import Affine, Network, Relu, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu
 from relucid.verifiers.proof.boxes import checker as box_checker
 from relucid.verifiers.proof.boxes.bounds import (
     ONE,

@@ -24,7 +24,8 @@ from relucid.common.errors import Unsupported
 from relucid.models.claims.property import Property, Row
 from relucid.models.claims.vnnlib import read_vnnlib
 from relucid.models.network.exact_point import exact_outputs
-from relucid.models.network.network import Affine, Network, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network
 from relucid.models.onnx.writer import with_source
 from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.boxes.decide import decide

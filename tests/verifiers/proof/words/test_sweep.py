@@ -12,7 +12,8 @@ from random_claims import random_claim
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
-from relucid.models.network.network import Affine, Network, Relu, feed_forward, integer_array
+from relucid.models.network.integers import integer_array
+from relucid.models.network.network import Affine, Network, Relu, feed_forward
 from relucid.models.program.program import Program
 from relucid.verifiers.proof.format import Rejected, TooMuch
 from relucid.verifiers.proof.words.sweep import run_words
