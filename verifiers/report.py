@@ -1,6 +1,6 @@
 """The JSON objects that `--json` prints, for verdicts and for checked proofs.  Scripts rely on their keys.
 
-`docs/command-line.md` describes them.  The objects for a command that reached a limit before there was a
+`docs/reference/json.md` describes them.  The objects for a command that reached a limit before there was a
 verdict are here too, so nothing heavy is imported.
 """
 
