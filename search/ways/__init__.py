@@ -1,1 +1,1 @@
-"""TODO"""
+"""Programs that no single template explains: combinations of features, state machines, enumeration."""
