@@ -1,46 +1,62 @@
 """relucid: distil a neural circuit into a short Python program and prove that they are equal.
 
-The public API in a few names.  They are imported on first use, so that `import relucid` stays quick.
+These names are the public Python API (docs/guide/python.md).  They are imported on first use, so that `import relucid` stays quick.
 """
 
 from __future__ import annotations
 
 from .version import __version__
 
-TYPE_CHECKING = False  # as type checkers know it; nothing is imported before `__main__.py` catches interrupts
+# The name that type checkers know.  `typing` is not imported, because `__main__.py` has to catch interrupts first.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from .common.errors import InputError
+    from .models.claims.at_hand import make_claim
+    from .models.claims.claim import Claim
     from .models.claims.claim_file import load_claim
+    from .models.claims.decision import Decision
     from .models.claims.domain import Domain
     from .models.program.program import Program
     from .pipeline.distillation import distill
     from .verifiers.prove import prove
+    from .verifiers.race.backend import Budget
+    from .verifiers.race.request import ProofRequest
     from .verifiers.verdict import Proved, Refuted, Unknown
 
 __all__ = [
+    "Budget",
+    "Claim",
+    "Decision",
     "Domain",
     "InputError",
     "Program",
+    "ProofRequest",
     "Proved",
     "Refuted",
     "Unknown",
     "__version__",
     "distill",
     "load_claim",
+    "make_claim",
     "prove",
 ]
 
 _HOME = {
+    "Budget": "verifiers.race.backend",
+    "Claim": "models.claims.claim",
+    "Decision": "models.claims.decision",
     "Domain": "models.claims.domain",
     "InputError": "common.errors",
     "Program": "models.program.program",
+    "ProofRequest": "verifiers.race.request",
     "Proved": "verifiers.verdict",
     "Refuted": "verifiers.verdict",
     "Unknown": "verifiers.verdict",
     "distill": "pipeline.distillation",
     "load_claim": "models.claims.claim_file",
+    "make_claim": "models.claims.at_hand",
     "prove": "verifiers.prove",
 }
 

@@ -160,7 +160,7 @@ def prove(
         )
 
     from ..models.claims.claim_file import load_word_claim
-    from ..verifiers.prove import prove_claim
+    from ..verifiers.race.race import prove_claim
     from ..verifiers.race.request import ProofRequest
     from ..verifiers.report import verdict_json
 
@@ -175,9 +175,8 @@ def prove(
         budget = replace(_budget(**limits), checkpoint=None if checkpoint is None else str(checkpoint))
         verdict = prove_claim(
             stated,
-            backends=names,
             budget=budget,
-            request=ProofRequest(trust, proof, proof_format, count),
+            request=ProofRequest(trust, proof, proof_format, count, backends=names),
             progress=progress,
         )
     with writing():

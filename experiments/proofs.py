@@ -29,8 +29,8 @@ from ..verifiers.proof.certify import check_file
 from ..verifiers.proof.format import Rejected
 from ..verifiers.proof.words.producer import Unproved, proof_lines
 from ..verifiers.proof.writing import write_lines
-from ..verifiers.prove import prove_claim
 from ..verifiers.race.backend import Budget
+from ..verifiers.race.race import prove_claim
 from ..verifiers.race.request import ProofRequest
 from ..verifiers.verdict import Proved
 

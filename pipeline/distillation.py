@@ -27,12 +27,12 @@ from ..models.circuits.load import load_circuit
 from ..models.circuits.own_task import own_task
 from ..models.circuits.pruning.ablation import ablated
 from ..models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
+from ..models.claims.at_hand import domain_of
 from ..models.claims.decision import Decision
 from ..models.claims.domain import Domain
 from ..models.claims.language import build_language
 from ..models.claims.task import Task, load_task
 from ..search.synthesise import Search
-from ..verifiers.prove import domain_of
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.choose import choose
 from ..verifiers.race.request import ProofRequest, check_limits

@@ -25,9 +25,8 @@ from ..models.program.program import Program
 from ..models.surrogates.fit import fit_surrogate
 from ..models.surrogates.surrogate import NoSurrogate, Surrogate, check_in_onnxruntime
 from ..search.synthesise import Candidate
-from ..verifiers.prove import prove_claim
 from ..verifiers.race.backend import Budget
-from ..verifiers.race.race import reach_for_checked
+from ..verifiers.race.race import prove_claim, reach_for_checked
 from ..verifiers.race.request import ProofRequest
 from ..verifiers.verdict import Proved, Refuted, Trust, Verdict
 from .distilled import Refutation, Sampling
@@ -90,9 +89,8 @@ class Job:
         """One race.  Programs that may be refuted yet are not worth a checked proof by themselves: the last one gets it (`checked`)."""
         return prove_claim(
             claim,
-            backends=self.backends,
             budget=budget or self.budget,
-            request=ProofRequest(self.trust or "exact"),
+            request=ProofRequest(self.trust or "exact", backends=self.backends),
             progress=self.say,
         )
 

@@ -100,7 +100,13 @@ def test_a_lambda_is_told_to_become_a_function() -> None:
 
 
 def test_backends_as_on_the_command_line() -> None:
-    verdict = relucid.prove(NETWORK, which_quote, DOMAIN, labels=["'", '"'], backends="enumerate, cpsat")
+    verdict = relucid.prove(
+        NETWORK,
+        which_quote,
+        DOMAIN,
+        labels=["'", '"'],
+        request=relucid.ProofRequest(backends="enumerate, cpsat"),
+    )
     assert isinstance(verdict, relucid.Proved) and {a.backend for a in verdict.attempts} <= {
         "enumerate",
         "cpsat",

@@ -227,7 +227,7 @@ def test_verify_and_its_proofs_refuse_it_too(clipped, capsys, monkeypatch):
 def test_relucid_prove_refuses_it_too(clipped, monkeypatch):
     import relucid
 
-    options = {"labels": [False, True], "decision": "sign"}
+    options = {"labels": [False, True]}
     given = ("def f(tokens):\n    return False\n", {"tokens": ["a", "b"], "length": 2})
     data = (clipped / "net.onnx").read_bytes()
     assert isinstance(relucid.prove(data, *given, **options), relucid.Proved)
@@ -236,7 +236,7 @@ def test_relucid_prove_refuses_it_too(clipped, monkeypatch):
         with pytest.raises(relucid.InputError, match=r"node 0 \(Clip\): onnxruntime gives"):
             relucid.prove(form, *given, **options)
     with pytest.raises(relucid.InputError, match=r"node 0 \(Clip\): onnxruntime gives"):
-        relucid.prove(data, None, given[1], network_b=data, **options)
+        relucid.make_claim(data, None, given[1], network_b=data, **options)
 
 
 def test_a_network_is_held_to_the_bytes_that_came_with_it(clipped, monkeypatch):

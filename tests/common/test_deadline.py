@@ -93,7 +93,8 @@ def test_prove_says_unknown_where_the_time_is_over_while_the_claim_is_prepared(f
     folder = CORPUS / "count_sign_l3"
     claim = load_word_claim(folder / "claim.toml")
     arguments = (str(folder / "net.onnx"), claim.program, claim.domain)
-    options = {"labels": claim.decision.labels, "backends": ["enumerate"], "trust": "exact"}
+    request = relucid.ProofRequest("exact", backends=["enumerate"])
+    options = {"labels": claim.decision.labels, "request": request}
     fires[:] = [0, 0]
     relucid.prove(*arguments, **options)
     for at in range(1, fires[1] + 1, 3):

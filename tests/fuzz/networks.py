@@ -18,8 +18,9 @@ from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Network
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
-from relucid.verifiers.prove import prove_claim
 from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.race import prove_claim
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Proved, Refuted
 
 from . import claims, nets, polygons
@@ -200,7 +201,7 @@ def on_words(case: Case, counts: Counts) -> str | None:
     try:
         with kept_by(case):
             if engine == RACE:
-                verdict = prove_claim(claim, backends=list(OURS), budget=budget)
+                verdict = prove_claim(claim, request=ProofRequest(backends=list(OURS)), budget=budget)
                 said = {Proved: "proved", Refuted: "refuted"}.get(type(verdict), "unknown")
                 words = (
                     {claim.domain.padded(c.tokens) for c in verdict.counterexamples}

@@ -13,9 +13,9 @@ from functools import cache
 from relucid.common.errors import InputError
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.evidence import Coverage, Uncovered
-from relucid.verifiers.prove import prove_claim
 from relucid.verifiers.race.backend import Backend, Budget
 from relucid.verifiers.race.choose import choose
+from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Attempt, Proved, Refuted
 
@@ -142,7 +142,7 @@ def race(case: Case, counts: Counts, row: str) -> str | None:
     try:
         with kept_by(case):
             verdict = prove_claim(
-                claim, backends=list(OURS), budget=given, request=ProofRequest(case["trust"])
+                claim, budget=given, request=ProofRequest(case["trust"], backends=list(OURS))
             )
     except Fired:
         counts[row, "raised"] += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,9 +26,14 @@ from race_fakes import Fake, many_claim
 TRUE = CORPUS / "count_sign_l7" / "claim.toml"
 
 
-def decided(trust: Trust | None = None, proof: Path | None = None, **options: object) -> Proved:
-    asked = ProofRequest(trust, proof)
-    verdict = prove_claim(many_claim(), budget=Budget(20.0), request=asked, **options)  # type: ignore[arg-type]
+def decided(
+    trust: Trust | None = None,
+    proof: Path | None = None,
+    backends: Sequence[str] | None = None,
+    registry: Sequence[Fake] | None = None,
+) -> Proved:
+    asked = ProofRequest(trust, proof, backends=backends)
+    verdict = prove_claim(many_claim(), budget=Budget(20.0), request=asked, registry=registry)
     assert isinstance(verdict, Proved)
     return verdict
 

@@ -18,6 +18,7 @@ from relucid.verifiers.race.judge import Judge
 from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.registry import all_backends
 from relucid.verifiers.race.replay import Replayer
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Attempt, Proved, Unknown
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -71,7 +72,7 @@ def test_more_of_one_label_does_not_make_up_for_less_of_another() -> None:
 
 
 def test_proved_cannot_be_built_without_it() -> None:
-    proved = prove_claim(many_claim(), backends=["enumerate"])
+    proved = prove_claim(many_claim(), request=ProofRequest(backends=["enumerate"]))
     assert isinstance(proved, Proved)
     for evidence in (
         None,

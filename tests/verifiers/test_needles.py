@@ -11,6 +11,7 @@ from needles import hidden
 from relucid.cli.main import main
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Refuted, Unknown
 
 NEEDLE = "baaaabbbaaaabaaabbaaaabbaabbabbbbaabbbba"
@@ -31,7 +32,9 @@ def test_small_ones_have_one_wrong_word(seed: int) -> None:
 def test_bab_finds_the_word(length: int) -> None:
     rng = np.random.default_rng(length)
     needle = rng.integers(0, 2, length)
-    verdict = prove_claim(hidden(rng, length, 12, needle), backends=["bab"], budget=Budget(300.0))
+    verdict = prove_claim(
+        hidden(rng, length, 12, needle), request=ProofRequest(backends=["bab"]), budget=Budget(300.0)
+    )
     assert isinstance(verdict, Refuted)
     assert verdict.counterexample.tokens == tuple("ab"[n] for n in needle)
 
@@ -39,7 +42,9 @@ def test_bab_finds_the_word(length: int) -> None:
 def test_without_the_attack_it_may_be_unknown_but_never_proved() -> None:
     rng = np.random.default_rng(3)
     claim = hidden(rng, 40, 12, rng.integers(0, 2, 40))
-    verdict = prove_claim(claim, backends=["bab:no-attack", "reach"], budget=Budget(1.0))
+    verdict = prove_claim(
+        claim, request=ProofRequest(backends=["bab:no-attack", "reach"]), budget=Budget(1.0)
+    )
     assert isinstance(verdict, Unknown | Refuted)
 
 

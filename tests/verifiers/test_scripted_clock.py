@@ -133,7 +133,7 @@ def race(
     def run() -> str:
         return type(
             prove_claim(
-                claim, backends=backends, budget=Budget(SECONDS, workers=1), request=ProofRequest("exact")
+                claim, budget=Budget(SECONDS, workers=1), request=ProofRequest("exact", backends=backends)
             )
         ).__name__
 

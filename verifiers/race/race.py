@@ -47,7 +47,6 @@ LEAST_FOR_PROOF = 2.0  # seconds
 def prove_claim(
     claim: WordClaim,
     *,
-    backends: Sequence[str] | None = None,
     budget: Budget | None = None,
     request: ProofRequest | None = None,
     progress: Progress | None = None,
@@ -57,10 +56,9 @@ def prove_claim(
 
     Args:
         claim: network and program (or second network) on a domain of words.
-        backends: names of those that may run ("module:attribute" for one that is not registered); None: all.
         budget: its seconds are for the whole race, which also ends with the time limit around it (`common/deadline.py`);
             its megabytes are for each entrant; its workers say how many entrants run side by side.
-        request: the trust that is asked for, and what to keep of a proof.
+        request: who may decide, the trust that is asked for, and what to keep of a proof.
         progress: is told in a line what is going on.
         registry: the backends there are; None: the registered ones.
 
@@ -70,16 +68,16 @@ def prove_claim(
     started = time.monotonic()
     budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()
     check_limits(budget)
-    form = chosen_form(request.form, request.path)
-    if request.path is not None:
-        check_place(request.path)
+    form = chosen_form(request.form, request.place)
+    if request.place is not None:
+        check_place(request.place)
     progress = progress or (lambda text: None)
     if budget.checkpoint is not None:
         check_checkpoint(Path(budget.checkpoint), claim)
     asked = "exact" if request.certify or request.trust is None else request.trust
     judge = Judge(claim, asked, Replayer(claim), budget.counterexamples)
     try:
-        order = plan(claim, _matched(claim, choose(backends, registry), judge))
+        order = plan(claim, _matched(claim, choose(request.backends, registry), judge))
         deadline = min(started + budget.seconds, ends())
         with working_checkpoint(budget, order) as working:
             entrants = run_here(claim, order, working, deadline, judge, progress)
@@ -99,7 +97,7 @@ def prove_claim(
             verdict = conclude(judge, budget, started, warnings)
         left = deadline - time.monotonic()
         if request.certify:
-            verdict = certified(claim, verdict, request.path, max(left, 1.0), progress, form)
+            verdict = certified(claim, verdict, request.place, max(left, 1.0), progress, form)
         elif request.trust is None and isinstance(verdict, Proved):
             verdict = reach_for_checked(claim, verdict, left, progress)
         if request.count and isinstance(verdict, Refuted):

@@ -1,8 +1,13 @@
-"""What is asked of a race besides the claim: how far a proof must be trusted, and what is kept of it.  Data only."""
+"""What is asked of a race besides the claim: who may decide, how far a proof must be trusted, and what is kept of it.
+
+Data only.
+"""
 
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +27,28 @@ class ProofRequest:
         path: a file for the proof, or for the witness of a refutation; it implies trust "checked".
         form: the proof's format, "relucid" or the name of another one; only with `path`.
         count: whether to count the inputs on which a refuted claim's sides differ, in the time that is left.
+        backends: names of those that may decide ("module:attribute" for one that is not registered), or one text that lists
+            them with commas; None: all.
 
     Raises InputError for a trust that is none.
     """
 
     trust: Trust | None = None
-    path: Path | None = None
+    path: str | os.PathLike[str] | None = None
     form: str = "relucid"
     count: bool = False
+    backends: Sequence[str] | str | None = None
 
     def __post_init__(self) -> None:
         if self.trust is not None and self.trust not in TRUST_ORDER:
             raise InputError(
                 "trust", f"{self.trust!r} is not a trust level", 'use "checked", "exact" or "float"'
             )
+
+    @property
+    def place(self) -> Path | None:
+        """The file for the proof, or None."""
+        return None if self.path is None else Path(self.path)
 
     @property
     def certify(self) -> bool:

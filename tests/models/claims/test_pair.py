@@ -25,8 +25,9 @@ from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network, Relu, feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.models.program.program import Program
-from relucid.verifiers.prove import prove_claim
 from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.race import prove_claim
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Proved, Refuted, Unknown
 
 
@@ -107,7 +108,7 @@ def test_proved_and_refuted_as_brute_force_says(seed: int) -> None:
         b.evaluate(domain.one_hot(words))
     )
     for backends in (None, ["bab"], ["z3-bv"], ["cpsat"]):
-        verdict = prove_claim(claim, backends=backends, budget=Budget(30))
+        verdict = prove_claim(claim, request=ProofRequest(backends=backends), budget=Budget(30))
         assert isinstance(verdict, Refuted if differ.any() else Proved), verdict
         if isinstance(verdict, Refuted):
             found = verdict.counterexample
@@ -121,11 +122,12 @@ def test_the_python_interface() -> None:
     rng = np.random.default_rng(5)
     a = random_network(rng, 2)
     domain = {"tokens": ["a", "b"], "length": 3}
-    assert isinstance(relucid.prove(a, None, domain, network_b=a, timeout=20), Proved)
-    assert isinstance(relucid.prove(a, None, domain, network_b=a, within="0", timeout=20), Proved)
+    for more in ({}, {"within": "0"}):
+        claim = relucid.make_claim(a, None, domain, network_b=a, **more)
+        assert isinstance(relucid.prove(claim, budget=Budget(20)), Proved)
     for wrong in ({"network_b": None}, {"network_b": a, "within": "much"}):
         with pytest.raises(InputError):
-            relucid.prove(a, None, domain, **wrong)
+            relucid.make_claim(a, None, domain, **wrong)
 
 
 TOML = """network = "a.onnx"

@@ -9,10 +9,11 @@ import pytest
 from random_claims import random_claim
 from relucid.common.errors import InputError
 from relucid.verifiers.backends.shared.queries import QueryBackend
-from relucid.verifiers.prove import prove_claim
 from relucid.verifiers.race.backend import Budget, options_of
 from relucid.verifiers.race.choose import choose
+from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.registry import all_backends
+from relucid.verifiers.race.request import ProofRequest
 
 
 def test_options_make_a_backend_of_that_name() -> None:
@@ -82,7 +83,9 @@ def test_module_and_attribute_still_name_a_backend(monkeypatch: pytest.MonkeyPat
 
 def test_variants_race_against_each_other() -> None:
     verdict = prove_claim(
-        random_claim(3), backends=["z3-bv:tighten", "cpsat:tighten:workers=1"], budget=Budget(30.0, workers=2)
+        random_claim(3),
+        request=ProofRequest(backends=["z3-bv:tighten", "cpsat:tighten:workers=1"]),
+        budget=Budget(30.0, workers=2),
     )
     assert {a.backend for a in verdict.attempts} == {"z3-bv:tighten", "cpsat:tighten:workers=1"}
     assert verdict.backend in {"z3-bv:tighten", "cpsat:tighten:workers=1"}

@@ -31,10 +31,9 @@ def nobody_is_left(monkeypatch):
     assert children() == []
 
 
-def run(*fakes, claim=CLAIM, seconds=20.0, memory=1000, workers=2, trust=None, **more):
-    return prove_claim(
-        claim, registry=fakes, budget=Budget(seconds, memory, workers), request=ProofRequest(trust), **more
-    )
+def run(*fakes, claim=CLAIM, seconds=20.0, memory=1000, workers=2, trust=None, backends=None, **more):
+    budget, request = Budget(seconds, memory, workers), ProofRequest(trust, backends=backends)
+    return prove_claim(claim, registry=fakes, budget=budget, request=request, **more)
 
 
 def attempt(verdict, name) -> Attempt:

@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.common.errors import InputError
+from relucid.models.claims.at_hand import make_claim
+from relucid.models.claims.reduce import word_claim
+from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers import prove as api
-from relucid.verifiers.prove import claim_of, prove
+from relucid.verifiers.prove import prove
+from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Proved
 
@@ -20,6 +24,10 @@ from race_fakes import MANY, program
 
 DOMAIN = {"tokens": ["a", "b"], "length": 3}
 NETWORK = feed_forward([(np.tile([1.0, 0.0], 3)[None, :], np.array([-1.5]))])
+
+
+def claim_of(*arguments: object, **options: object) -> WordClaim:
+    return word_claim(make_claim(*arguments, **options))  # type: ignore[arg-type]
 
 
 def many(tokens):
@@ -139,31 +147,12 @@ def test_what_cannot_be_taken(network, code, domain, said):
 def test_prove_hands_every_setting_on(monkeypatch):
     given = {}
     monkeypatch.setattr(api, "prove_claim", lambda claim, **settings: given.update(settings, claim=claim))
-    prove(
-        NETWORK,
-        many,
-        DOMAIN,
-        timeout=5,
-        memory=100,
-        workers=3,
-        backends=["x"],
-        trust="float",
-        seed=7,
-        counterexamples=4,
-        progress=print,
-    )
-    budget = given["budget"]
-    assert (budget.seconds, budget.memory_mb, budget.workers, budget.seed, budget.counterexamples) == (
-        5,
-        100,
-        3,
-        7,
-        4,
-    )
-    assert (given["backends"], given["request"], given["progress"]) == (["x"], ProofRequest("float"), print)
+    budget, request = Budget(5, 100, 3, 7, 4), ProofRequest("float", backends=["x"])
+    prove(NETWORK, many, DOMAIN, budget=budget, request=request, progress=print)
+    assert (given["budget"], given["request"], given["progress"]) == (budget, request, print)
     assert given["claim"].domain_size == 8
 
 
 def test_prove_for_real():
-    verdict = prove(NETWORK, many, DOMAIN, backends=["enumerate"])
+    verdict = prove(NETWORK, many, DOMAIN, request=ProofRequest(backends=["enumerate"]))
     assert isinstance(verdict, Proved) and verdict.exact_in_float32

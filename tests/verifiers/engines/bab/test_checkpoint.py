@@ -18,6 +18,7 @@ from relucid.verifiers.engines.bab.labels import LabelSearches
 from relucid.verifiers.engines.bab.search import Options
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Proved, Refuted
 
 HARD = CORPUS / "clamped_6" / "claim.toml"
@@ -48,7 +49,11 @@ def test_unfinished_work_is_kept_and_goes_on(claim: WordClaim, tmp_path: Path) -
     save(file, claim, whole.searches)
     again = LabelSearches(claim, time.monotonic() + 60, SMALL_STEPS, checkpoint=file)
     assert again.proved_inputs() == share
-    verdict = prove_claim(claim, backends=["bab"], budget=Budget(seconds=60, workers=1, checkpoint=str(file)))
+    verdict = prove_claim(
+        claim,
+        request=ProofRequest(backends=["bab"]),
+        budget=Budget(seconds=60, workers=1, checkpoint=str(file)),
+    )
     assert isinstance(verdict, Proved) and not file.exists() and not list(tmp_path.iterdir())
 
 
@@ -85,7 +90,11 @@ def test_a_refuted_claim_leaves_no_file_and_is_refuted_from_one(tmp_path: Path) 
     for search in whole.searches.values():
         search._start()
     save(file, claim, whole.searches)
-    verdict = prove_claim(claim, backends=["bab"], budget=Budget(seconds=60, workers=1, checkpoint=str(file)))
+    verdict = prove_claim(
+        claim,
+        request=ProofRequest(backends=["bab"]),
+        budget=Budget(seconds=60, workers=1, checkpoint=str(file)),
+    )
     assert isinstance(verdict, Refuted) and not file.exists()
 
 
@@ -130,6 +139,10 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(tmp_path: Pat
 def test_an_empty_file_is_a_beginning(tmp_path: Path, claim: WordClaim) -> None:
     (tmp_path / "kept").write_bytes(b"\n")
     assert isinstance(
-        prove_claim(claim, backends=["bab"], budget=Budget(seconds=60, checkpoint=str(tmp_path / "kept"))),
+        prove_claim(
+            claim,
+            request=ProofRequest(backends=["bab"]),
+            budget=Budget(seconds=60, checkpoint=str(tmp_path / "kept")),
+        ),
         Proved,
     )
