@@ -146,7 +146,7 @@ class _Reader:
         root = self.node(None, "claim", "network = program")
         labels = []
         for line in self.lines:
-            if "label" in line:
+            if line.keys() & {"tree", "run"}:
                 labels.append(self.label(root, line))
         return Shape(tuple(labels), tuple(self.nodes), self.size)
 
@@ -157,28 +157,28 @@ class _Reader:
         return self.size - 1
 
     def label(self, root: int, line: dict[str, Any]) -> LabelShape:
-        number = line["label"]
+        ((how, number),) = line.items()
         shape = LabelShape(repr(self.claim.decision.labels[number]))
         top = self.node(root, "label", f"label {shape.label}")
-        if line["by"] == "run":
+        if how == "run":
             shape.run = 1
             self.node(top, "run", "every word is run")
             return shape
         stack, self.splits = [(top, "", 0)], set()
         while stack:
             parent, words, depth = stack.pop()
-            part = next(self.lines)
+            leaves, split = self.subdomain()
             shape.parts += 1
             here = self.node(parent, "cut", words) if words else parent
-            found = self.leaves(shape, here, number, depth, part["closed"])
-            if part["cut"] == "run":
+            found = self.leaves(shape, here, number, depth, leaves)
+            if split == "run":
                 shape.run += 1
                 self.node(here, "run", "its words are run")
-            elif part["cut"] is None:
+            elif split is None:
                 if not found:
                     self.node(here, "settled", "bounds alone" if depth == 0 else "settled above, or no words")
             else:
-                kind, place, values = part["cut"]
+                kind, place, values = split
                 chosen = self.values(kind, place, values)
                 if kind == "state":
                     shape.state_cuts += 1
@@ -189,16 +189,25 @@ class _Reader:
         shape.relu_splits = len(self.splits)
         return shape
 
+    def subdomain(self) -> tuple[list[Any], Any]:
+        """All leaves of the next subdomain, which may take several lines, and how it is split."""
+        leaves: list[Any] = []
+        while True:
+            line = next(self.lines)
+            leaves += line["leaves"]
+            if line["split"] != "again":
+                return leaves, line["split"]
+
     def values(self, kind: str, place: int, values: list[int]) -> str:
         if kind == "state":
             return f"in {len(values)} state{'s' * (len(values) != 1)} after {place} tokens"
         words = [repr(self.claim.domain.symbols[v]) for v in values]
         return f"tokens[{place}] in {' '.join(words[:LISTED])}{' ...' * (len(words) > LISTED)}"
 
-    def leaves(self, shape: LabelShape, here: int, label: int, depth: int, closed: list[Any]) -> bool:
-        """The leaves of one part below its node, those of one rival as a tree of phases."""
+    def leaves(self, shape: LabelShape, here: int, label: int, depth: int, given: list[Any]) -> bool:
+        """The leaves of one subdomain below its node, those of one rival as a tree of phases."""
         places: dict[tuple[int, ...], int] = {(): here}
-        for rival, phases, evidence in closed:
+        for rival, phases, evidence in given:
             shape.leaves += 1
             shape.depth = max(shape.depth, depth + len(phases))
             above = here
@@ -213,7 +222,7 @@ class _Reader:
                     )
                 above = places[key]
             self.node(above, "leaf", self.against(label, rival) if evidence is not None else "no words")
-        return bool(closed)
+        return bool(given)
 
     def against(self, label: int, rival: int) -> str:
         labels = self.claim.decision.labels

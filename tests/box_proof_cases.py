@@ -170,4 +170,4 @@ def both_say(network: Network, stated: Property, lines: Lines, folder: Path) -> 
 
 
 def parts(p: Lines) -> list[dict[str, Any]]:
-    return [line for line in p if "cut" in line]
+    return [line for line in p if "split" in line]

@@ -18,4 +18,4 @@ def run_everything(claim: WordClaim) -> Lines:
         for y in range(len(claim.decision.labels))
         if claim.decision.rivals(y) and not claim.language.restricted(y).empty
     ]
-    return [head, *({"label": y, "by": "run", "bounds": []} for y in labels), {"end": True}]
+    return [head, *({"run": y} for y in labels), {"end": True}]

@@ -220,12 +220,12 @@ def proof_modules(*names: str) -> set[str]:
     return {f"relucid.verifiers.proof.{name}" for name in names}
 
 
+READER = ("tree", "region", "lines", "format")
 TRUSTED = {
-    "words.checker": proof_modules(
-        "words.checker", "words.parts", "words.network_rows", "words.sweep", "lines", "format"
-    ),
-    "boxes.checker": proof_modules("boxes.checker", "boxes.bounds", "boxes.exact_bounds", "lines", "format"),
-    "boxes.witness": proof_modules("boxes.witness", "format"),
+    "words.checker": proof_modules("words.checker", "words.network_rows", "words.sweep", *READER),
+    "words.witness": proof_modules("words.witness", "witness", "format"),
+    "boxes.checker": proof_modules("boxes.checker", "boxes.bounds", "boxes.exact_bounds", *READER),
+    "boxes.witness": proof_modules("boxes.witness", "witness", "format"),
 }
 EVERYTHING_TRUSTED = set().union(*TRUSTED.values())
 
@@ -261,14 +261,10 @@ def test_the_checker_stays_small_enough_to_be_read() -> None:
         for path in modules()
         if name(path) in EVERYTHING_TRUSTED
     }
-    assert lines["words.checker"] + lines["words.parts"] + lines["lines"] < 300, lines
-    assert lines["boxes.checker"] + lines["lines"] < 300, lines
-    assert sum(lines[m.removeprefix("relucid.verifiers.proof.")] for m in TRUSTED["words.checker"]) < 690, (
-        lines
-    )
-    assert sum(lines[m.removeprefix("relucid.verifiers.proof.")] for m in TRUSTED["boxes.checker"]) < 620, (
-        lines
-    )
+    limits = {"words.checker": 735, "boxes.checker": 690}
+    for checker, limit in limits.items():
+        assert sum(lines[m.removeprefix("relucid.verifiers.proof.")] for m in TRUSTED[checker]) < limit, lines
+    assert sum(lines.values()) < 1195, lines
 
 
 def logical_lines(path: Path) -> int:

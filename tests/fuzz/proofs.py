@@ -226,7 +226,7 @@ def proved_box(rng: random.Random) -> tuple[polygons.Plain, Lines]:
                 searches.FEW_INPUTS = few
         except (Unsupported, TimeoutError):
             continue
-        if any(line.get("empty") for line in lines):
+        if any(line.get("leaves") for line in lines):
             return box, lines
 
 

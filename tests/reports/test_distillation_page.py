@@ -417,7 +417,7 @@ def test_distill_writes_the_page_too(
 
 def test_a_proof_that_is_not_one_is_told(folders: Path, tmp_path: Path) -> None:
     shutil.copytree(folders / "hostile", tmp_path / "run")
-    (tmp_path / "run" / "proof.jsonl").write_text('{"format": "relucid proof 2"}\n')
+    (tmp_path / "run" / "proof.jsonl").write_text('{"format": "relucid proof 3"}\n')
     found = examined(read_run(tmp_path / "run"))
     assert found.proof.state == "rejected" and found.proof.shape is None
     text = Reader(distillation_page(found)).text

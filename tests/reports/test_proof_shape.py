@@ -12,6 +12,7 @@ from relucid.reports import proof_shape
 from relucid.reports.proof_shape import Node, Shape, shape_of
 from relucid.verifiers.proof.words.checker import check_proof
 from relucid.verifiers.proof.words.producer import proof_lines
+from relucid.verifiers.proof.writing import node
 
 
 @pytest.fixture(scope="module")
@@ -20,21 +21,22 @@ def claim() -> WordClaim:
     return load_word_claim(CORPUS / "parity_4" / "claim.toml")
 
 
-HEAD, END = {"format": "relucid proof 2"}, {"end": True}
-BOUND = [[], [], []]
+HEAD, END = {"format": "relucid proof 3"}, {"end": True}
+BOUND = [[], [], [], []]
 
 
 def test_by_hand(claim: WordClaim) -> None:
     """One label is run; the other is cut twice, with a split of ReLU 2 in one half that the other half repeats."""
     lines = [
         HEAD,
-        {"label": 0, "by": "run", "bounds": []},
-        {"label": 1, "by": "parts", "bounds": []},
-        {"closed": [], "cut": ["symbol", 2, [1]]},
-        {"closed": [[0, [3], BOUND], [0, [-3, 1], BOUND], [0, [-3, -1], None]], "cut": None},
-        {"closed": [[0, [3], BOUND]], "cut": ["state", 1, [0, 1]]},
-        {"closed": [], "cut": "run"},
-        {"closed": [], "cut": None},
+        {"run": 0},
+        {"tree": 1},
+        node(split=["symbol", 2, [1]]),
+        node(leaves=[[0, [3], BOUND], [0, [-3, 1], BOUND]], split="again"),
+        node(leaves=[[0, [-3, -1], None]]),
+        node(leaves=[[0, [3], BOUND]], split=["state", 1, [0, 1]]),
+        node(split="run"),
+        node(),
         END,
     ]
     no, yes = map(repr, claim.decision.labels)
@@ -99,9 +101,9 @@ def recounted(lines: list[dict]) -> dict[str, int]:
     """From the text of the lines alone, in another way."""
     found = dict.fromkeys(("leaves", "symbol_cuts", "state_cuts", "run"), 0)
     for line in lines:
-        found["leaves"] += len(line.get("closed", ()))
-        found["run"] += line.get("by") == "run" or line.get("cut") == "run"
-        kind = line["cut"][0] if isinstance(line.get("cut"), list) else ""
+        found["leaves"] += len(line.get("leaves", ()))
+        found["run"] += "run" in line or line.get("split") == "run"
+        kind = line["split"][0] if isinstance(line.get("split"), list) else ""
         found["symbol_cuts"] += kind == "symbol"
         found["state_cuts"] += kind == "state"
     return found

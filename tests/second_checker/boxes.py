@@ -8,7 +8,6 @@ at the top for outputs.
 
 from __future__ import annotations
 
-import gzip
 import itertools
 import math
 import re
@@ -23,9 +22,9 @@ import onnx
 from flint import fmpq
 
 from . import onnx_file
-from .checker import Lines, a_list, covered, is_int, need
 from .claim import Rejected, Unsupported
 from .onnx_file import Form
+from .tree import Lines, a_list, end, header, is_int, need, text_of, walk
 
 ONE = 1 << 16
 Bounds = list[tuple[fmpq, fmpq]]
@@ -44,7 +43,7 @@ def check_box(network: Path, specification: Path, proof: Path) -> None:
     try:
         spec = read_specification(Path(specification).read_text())
         reader = RealReader(network, len(spec.low))
-        Boxes(reader.read(), spec, Path(proof).read_bytes()).run()
+        Boxes(reader.read(), spec).check(Lines(text_of(proof)))
     except (
         ValueError,
         TypeError,
@@ -161,14 +160,18 @@ class Region:
     low: list[fmpq]
     high: list[fmpq]
     bounds: Bounds
+    empty = False
 
 
 class Boxes:
-    def __init__(self, network: onnx_file.Network, spec: Specification, data: bytes) -> None:
+    """The arithmetic of a box; its targets are unsafe polyhedra."""
+
+    ONE = ONE
+
+    def __init__(self, network: onnx_file.Network, spec: Specification) -> None:
         self.network, self.spec = network, spec
         self.inputs = network.inputs
         self.relus = [form for node in network.relus for form in node]
-        self.lines = Lines((gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode())
         self.rows = [[self.row(r) for r, _ in polyhedron] for polyhedron in spec.unsafe]
 
     def row(self, row: Linear) -> Form:
@@ -184,17 +187,15 @@ class Boxes:
                 out = onnx_file.weighted([(fmpq(1), out), (c, self.network.outputs[v[1]])])
         return out
 
-    def run(self) -> None:
-        head = self.lines.next("format", "network", "property")
-        need(head["format"] == "relucid box proof 1", "another format")
-        case = self.lines.next("case")["case"]
+    def check(self, lines: Lines) -> None:
+        header(lines, "boxes")
+        case = lines.next("tree")["tree"]
         need(is_int(case) and case == 0, "no case")
         region = Region(list(self.spec.low), list(self.spec.high), [])
         for form in self.relus:  # interval arithmetic
             region.bounds.append(tuple(self.interval(region, form, way) for way in (-1, 1)))  # type: ignore[arg-type]
-        self.tree(region, [set() for _ in self.rows])
-        need(self.lines.next("end")["end"] is True, "the end is no end")
-        need(next(self.lines.lines, None) is None, "something follows the end")
+        walk(lines, self, region, [set() for _ in self.rows])
+        end(lines)
 
     def interval(self, region: Region, form: Form, way: int) -> fmpq:
         total = fmpq(form.const)
@@ -207,54 +208,38 @@ class Boxes:
             total += c * ends[1 if (c > 0) == (way > 0) else 0]
         return total
 
-    def tree(self, region: Region, known: list[set]) -> None:
-        known = [set(k) for k in known]
-        while True:
-            line = self.lines.next("tighten", "bounds", "empty", "cut")
-            need(type(line["tighten"]) is bool, "tighten is no bool")
-            if line["tighten"]:
-                self.tighten(region)
-            for j, sign, below, above in a_list(line["bounds"]):
-                need(
-                    is_int(j) and 0 <= j < len(self.relus) and is_int(sign) and sign in (1, -1),
-                    "a bound of no ReLU",
-                )
-                usual = defaults(region.bounds)
-                changed = self.multipliers(below, usual[0], ONE), self.multipliers(above, usual[1], ONE)
-                self.better(
-                    region,
-                    j,
-                    sign,
-                    self.upper(region, signed(self.relus[j], sign), phases(region.bounds), *changed, {}),
-                )
-            for p, flat, evidence in a_list(line["empty"]):
-                need(is_int(p) and 0 <= p < len(self.rows), "a leaf of no polyhedron")
-                need(
-                    all(is_int(v) and 1 <= abs(v) <= len(self.relus) for v in a_list(flat)),
-                    "a phase of no ReLU",
-                )
-                self.leaf(region, p, flat, evidence)
-                known[p].add(tuple(flat))
-            if line["cut"] != "again":
-                break
-        if line["cut"] is None:
-            need(all(covered(k) for k in known), "a part is left open")
-            return
-        i, n, e = a_list(line["cut"])
+    def split(self, region: Region, kind: Any, i: Any, at: Any) -> list[Region]:
+        n, e = a_list(at)
         need(
-            is_int(i) and 0 <= i < self.inputs and is_int(n) and is_int(e) and 0 <= e <= 1100,
-            "a cut of no input",
+            kind == "input"
+            and is_int(i)
+            and 0 <= i < self.inputs
+            and is_int(n)
+            and is_int(e)
+            and 0 <= e <= 1100,
+            "a split of no input",
         )
         value = fmpq(n, 1) / fmpq(1 << e)
-        need(region.low[i] <= value <= region.high[i], "a cut outside of its part")
-        first = Region(
-            list(region.low), [value if k == i else v for k, v in enumerate(region.high)], list(region.bounds)
-        )
-        second = Region(
-            [value if k == i else v for k, v in enumerate(region.low)], list(region.high), list(region.bounds)
-        )
-        self.tree(first, known)
-        self.tree(second, known)
+        need(region.low[i] <= value <= region.high[i], "a split outside of its box")
+        low, high = list(region.low), list(region.high)
+        low[i] = high[i] = value
+        return [
+            Region(list(region.low), high, list(region.bounds)),
+            Region(low, list(region.high), list(region.bounds)),
+        ]
+
+    def run(self, region: Region) -> None:
+        raise Rejected("the inputs of a box cannot be run")
+
+    def defaults(self, bounds: Bounds) -> Any:
+        return defaults(bounds)
+
+    def row_count(self, target: int) -> int:
+        return len(self.rows[target])
+
+    def bound(self, region: Region, j: int, sign: int, below: list[int], above: list[int]) -> None:
+        form, phase = signed(self.relus[j], sign), phases(region.bounds)
+        self.better(region, j, sign, self.upper(region, form, phase, below, above, {}))
 
     def tighten(self, region: Region) -> None:
         start = 0
@@ -274,37 +259,24 @@ class Boxes:
         l, u = region.bounds[j]
         region.bounds[j] = (l, min(u, bound)) if sign > 0 else (max(l, -bound), u)
 
-    def multipliers(self, changes: Any, default: list[int], limit: int) -> list[int]:
-        values = list(default)
-        need(len(a_list(changes)) % 2 == 0, "a multiplier is missing")
-        for j, v in zip(changes[::2], changes[1::2], strict=True):
-            need(
-                is_int(j) and 0 <= j < len(values) and is_int(v) and 0 <= v <= limit,
-                "a multiplier of nothing or out of range",
-            )
-            values[j] = v
-        return values
-
-    def leaf(self, region: Region, p: int, flat: list[int], evidence: Any) -> None:
+    def holds(
+        self,
+        region: Region,
+        p: int,
+        flat: list[int],
+        factors: list[int],
+        below: list[int],
+        above: list[int],
+        beta: list[int],
+    ) -> bool:
         phase = phases(region.bounds)
-        if evidence is None:
-            against = any(
-                region.bounds[v - 1][1] < 0 if v > 0 else region.bounds[-v - 1][0] > 0 for v in flat
-            )
-            need(against, "a part is not as empty as a leaf says")
-            return
         for v in flat:
             phase[abs(v) - 1] = 1 if v > 0 else -1
-        factors, below, above, beta = a_list(evidence)
-        usual = defaults(region.bounds)
-        weights = self.multipliers(factors, [0] * len(self.rows[p]), 1 << 128)
         scale = fmpq(math.lcm(*(f.denominator for row, _ in self.spec.unsafe[p] for f in row.values())))
-        total = onnx_file.weighted([(scale * w, row) for w, row in zip(weights, self.rows[p], strict=True)])
-        given = self.multipliers(below, usual[0], ONE), self.multipliers(above, usual[1], ONE)
-        betas = dict(enumerate(self.multipliers(beta, [0] * len(self.relus), 1 << 128)))
-        bound = self.upper(region, total, phase, *given, betas)
-        strict = any(w and s for w, (_, s) in zip(weights, self.spec.unsafe[p], strict=True))
-        need(bound < 0 or (strict and bound == 0), "a leaf's bound is not negative")
+        total = onnx_file.weighted([(scale * w, row) for w, row in zip(factors, self.rows[p], strict=True)])
+        bound = self.upper(region, total, phase, below, above, dict(enumerate(beta)))
+        strict = any(w and s for w, (_, s) in zip(factors, self.spec.unsafe[p], strict=True))
+        return bound < 0 or (strict and bound == 0)
 
     def upper(
         self,

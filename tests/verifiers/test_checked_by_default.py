@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import relucid
 from relucid.cli.main import main
-from relucid.verifiers.proof import certify
+from relucid.verifiers.proof import certify, tree
 from relucid.verifiers.proof.format import LimitReached, Rejected
-from relucid.verifiers.proof.words import checker, producer
+from relucid.verifiers.proof.words import producer
 from relucid.verifiers.race import race
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import LEAST_FOR_PROOF, affordable, prove_claim, reach_for_checked
@@ -99,7 +99,7 @@ def test_a_check_that_does_not_end_leaves_it_exact(monkeypatch: pytest.MonkeyPat
 def test_where_running_every_word_is_too_much_a_proof_is_searched_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(checker, "RUN", 3)  # prefixes
+    monkeypatch.setattr(tree, "RUN", 3)  # prefixes
     monkeypatch.setattr(producer, "RUN", 3)
     verdict = decided(backends=["enumerate"])
     assert verdict.trust == "checked" and "parts" in verdict.certificate and "run" not in verdict.certificate

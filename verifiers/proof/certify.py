@@ -29,13 +29,15 @@ from ..verdict import Contradiction, Proved, Refuted, Unknown, Verdict
 from .export.sections import opened
 from .export.solver_proofs import check_installed, section_pieces
 from .export.third_party import FORMS, Convinced, Form, check_sections, form_of
-from .format import LimitReached, Rejected, TooMuch, read_lines
-from .words.checker import Accepted, check_proof
+from .format import WITNESS, WORDS, LimitReached, Rejected, TooMuch, read_lines
+from .tree import Accepted
+from .words.checker import check_proof, digests_of
 from .words.producer import Unproved, proof_lines, run_lines
-from .words.witness import WITNESS, check_witness, witness_line
-from .writing import write_lines, write_pieces
+from .words.witness import check_witness
+from .writing import witness_line, write_lines, write_pieces
 
 Progress = Callable[[str], None]
+EARLIER = ("relucid proof 2", "relucid box proof 1", "relucid witness 1", "relucid box witness 1")
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def check_file(
         first = next(lines, None)
         if first is None:
             raise Rejected("line 1: the file is empty")
+        refuse_earlier(first)
         if form := form_of(first):
             with opened(path) as sections:
                 convinced = check_sections(claim, form, sections, progress, deadline=deadline)
@@ -96,7 +99,7 @@ def check_file(
         if first.get("format") == WITNESS:
             if next(lines, None) is not None:
                 raise Rejected("line 2: a witness is one line")
-            tokens = check_witness(claim, first)
+            tokens = check_witness(claim, digests_of(claim), first)
             return Certificate("refuted", size, time.monotonic() - started, tokens=tokens)
         accepted = check_proof(claim, itertools.chain([first], lines), progress, deadline=deadline)
     except LIMITS:
@@ -106,6 +109,14 @@ def check_file(
             str(path), f"cannot read the proof: {error.strerror or error}", "check the path"
         ) from None
     return Certificate("proved", size, time.monotonic() - started, accepted)
+
+
+def refuse_earlier(first: dict[str, Any]) -> None:
+    """Raise Rejected where the first line is of a format that is no longer read."""
+    if first.get("format") in EARLIER:
+        raise Rejected(
+            f"line 1: {first['format']!r} is an earlier format, which is no longer read; write it anew"
+        )
 
 
 def _in_time(lines: Iterator[dict[str, Any]], deadline: float) -> Iterator[dict[str, Any]]:
@@ -146,8 +157,13 @@ def certified(
         place = path or folder / "proof"
         try:
             if isinstance(verdict, Refuted):
+                found, runtime = verdict.counterexample, _in_onnxruntime(claim, verdict)
+                gave = None if runtime is None else [repr(v) for v in runtime]
+                labels = (found.network_label, found.program_label)
+                about = digests_of(claim)
                 write_lines(
-                    place, [witness_line(claim, verdict.counterexample, _in_onnxruntime(claim, verdict))]
+                    place,
+                    [witness_line(WORDS, about, found.tokens, found.outputs, labels, (found.tokens, gave))],
                 )
                 certificate = check_file(claim, place)
                 assert certificate.shows == "refuted"

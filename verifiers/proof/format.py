@@ -1,7 +1,7 @@
-"""The proof file as a stream of JSON lines, read without trusting it (`writing.py` writes it).
+"""Reads a proof file as a stream of JSON objects, one per line, without trusting it (`writing.py` writes it).
 
-docs/reference/proof-format.md says what the lines mean.  A file may be gzipped.  It is read line by line, in bounded memory: lines, numbers
-and nesting have limits, and so has what a compressed file may expand to.
+The first step of every check; `lines.py` and `tree.py` follow.  A file may be gzipped.  It is read in bounded memory: lines, numbers and
+nesting have limits, and so has what a compressed file may expand to.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import IO, Any, cast
 
 from ...common.files import open_file
 
-FORMAT = "relucid proof 2"
-BOX_FORMAT = "relucid box proof 1"
+FORMAT = "relucid proof 3"
+WITNESS = "relucid witness 2"
+WORDS, BOXES = "words", "boxes"  # kinds of proofs and witnesses
 LINE_LIMIT = 1 << 24  # bytes of one line
 FILE_LIMIT = 1 << 33  # bytes after decompression
 DIGITS = 400  # of one number

@@ -1,13 +1,13 @@
-"""What the lines of a proof have to be: both checkers read through this, and whatever is amiss is rejected with the line's number.
+"""The values that the lines of a proof consist of, checked one by one; an error names the line.
 
-Part of the trusted base, after `format.py`.
+Part of the trusted base, after `format.py`; `tree.py` and both checkers read through it.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,14 @@ import numpy as np
 
 from ...models.network.integers import integer_array
 from .format import LimitReached, Rejected
+from .region import Phases
 
 BITS = 128  # of a multiplier
-Phases = tuple[tuple[int, int], ...]  # (ReLU, 1 or -1), in the order in which they were split
 
 
 @dataclass(eq=False)
 class Lines:
-    """The lines of a proof, one after the other, and what their parts have to be.  `deadline`: of time.monotonic()."""
+    """The lines of a proof, one after the other.  `deadline`: of time.monotonic(); `number`: of the line that was read last."""
 
     lines: Iterator[dict[str, Any]]
     deadline: float = math.inf
@@ -32,22 +32,23 @@ class Lines:
         if time.monotonic() > self.deadline:
             raise LimitReached(f"out of time at line {self.number}")
 
-    def line(self, what: str, keys: set[str]) -> dict[str, Any]:
+    def line(self, what: str, *keys: set[str]) -> dict[str, Any]:
+        """The next line, which has one of these sets of keys."""
         self.number += 1
         self.in_time()
         line = next(self.lines, None)
         if line is None:
             raise self.no(f"{what} is missing")
-        if set(line) != keys:
-            raise self.no(f"{what} has not just {', '.join(sorted(keys))}")
+        if set(line) not in keys:
+            raise self.no(f"{what} has not just {' or '.join(', '.join(sorted(k)) for k in keys)}")
         return line
 
     def end(self) -> None:
         if self.line("the last line", {"end"})["end"] is not True or next(self.lines, None) is not None:
             raise self.no("it does not end where it should")
 
-    def no(self, why: str) -> Rejected:
-        return Rejected(f"line {self.number}: {why}")
+    def no(self, why: str, kind: type[Rejected] = Rejected) -> Rejected:
+        return kind(f"line {self.number}: {why}")
 
     def a_list(self, value: Any, length: int | None = None) -> list[Any]:
         if not isinstance(value, list) or (length is not None and len(value) != length):
@@ -61,14 +62,16 @@ class Lines:
         return list(value)
 
     def multipliers(self, value: Any, default: np.ndarray, most: int) -> np.ndarray:
-        """[ReLU, multiplier, ReLU, multiplier, ...] where they are not the default."""
+        """[place, multiplier, place, multiplier, ...] where they are not the default; a multiplier is in 0 .. `most`."""
         pairs = self.a_list(value)
-        relus = self.integers(pairs[::2], 0, len(default) - 1, "a multiplier's ReLU")
+        places = self.integers(pairs[::2], 0, len(default) - 1, "a multiplier's place")
         given = self.integers(pairs[1::2], 0, most, "a multiplier")
         if len(pairs) % 2:
             raise self.no("a multiplier is missing")
+        if not pairs:
+            return default
         values = [int(v) for v in default]
-        for j, v in zip(relus, given, strict=True):
+        for j, v in zip(places, given, strict=True):
             values[j] = v
         return integer_array(values)
 
@@ -80,20 +83,3 @@ class Lines:
         if any(j < 0 for j, _ in phases):
             raise self.no("a leaf names no ReLU")
         return phases
-
-
-def covers(known: Iterable[Phases]) -> bool:
-    """Whether these nodes of a tree of phase splits have every leaf below its root."""
-    known = set(known)
-    prefixes = {phases[:n] for phases in known for n in range(len(phases) + 1)}
-    following: dict[Phases, set[int]] = {}
-    for phases in prefixes:
-        if phases:
-            following.setdefault(phases[:-1], set()).add(phases[-1][0])
-    done: dict[Phases, bool] = {}
-    for phases in sorted(prefixes, key=len, reverse=True):
-        splits = following.get(phases, set())
-        done[phases] = phases in known or any(
-            all(done.get((*phases, (j, p)), False) for p in (1, -1)) for j in splits
-        )
-    return done.get((), False)

@@ -210,14 +210,14 @@ def large(folder: Path) -> Path:
 def test_a_large_claim(tmp_path: Path) -> None:
     claim_file = large(tmp_path)
     lines = lines_of(claim_file, parts=True)
-    assert sum(len(line.get("closed", ())) for line in lines) >= 3
+    assert sum(len(line.get("leaves", ())) for line in lines) >= 3
     proof = written(tmp_path / "proof", lines)
     said = []
     assert calls(lambda: said.append(second_accepts(claim_file, proof))) < 3_000_000 and said == [True]
     assert first_accepts(load_word_claim(claim_file), proof)
     for line in lines:  # and the leaves are needed
-        if line.get("closed"):
-            line["closed"].pop()
+        if line.get("leaves"):
+            line["leaves"].pop()
             break
     assert not second_accepts(claim_file, written(proof, lines)) and not first_accepts(
         load_word_claim(claim_file), proof

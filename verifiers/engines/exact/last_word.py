@@ -16,7 +16,8 @@ from ....models.claims.property import Case, Polyhedron
 from ....models.network.exact_point import exact_outputs
 from ....models.network.network import Network
 from ...bounds.floats import FloatNetwork
-from ...proof.lines import Phases, covers
+from ...proof.region import Phases
+from ...proof.tree import covers
 from .forms import Forms, Part
 from .lp import Budget, Empty, Point, System, TooMuch, solve
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
@@ -26,6 +26,7 @@ from ....models.network.integers import (
     magnitude,
 )
 from ....models.network.network import Network, Relu
+from ..region import Region
 
 GRID = 16  # multipliers are integers over 2**GRID
 ONE = 1 << GRID
@@ -73,38 +74,17 @@ Ends = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
-    """A box, `low` and `high` (inputs,) over 2**BOX, and bounds of all ReLUs' arguments on it, (ReLUs,) over 2**SCALE.
+class BoxRegion(Region):
+    """A box: `ends` exactly, `low` and `high` (inputs,) over 2**BOX and rounded outwards.  Bounds of ReLUs are over 2**SCALE."""
 
-    `ends`: those of the box, not rounded.
-    """
-
+    one = ONE
     ends: Ends
     low: np.ndarray
     high: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
-
-    @property
-    def phase(self) -> np.ndarray:
-        """(ReLUs,): 1 and -1 where bounds say that a ReLU is active or inactive, 0 where it is open."""
-        return np.where(self.lower >= 0, 1, np.where(self.upper <= 0, -1, 0)).astype(np.int64)
-
-    @property
-    def defaults(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Multipliers (below, above, beta) where a proof names none: u / (u - l) to the nearest, and the line that loses less."""
-        width = np.maximum(exact_sum(self.upper, exact_product(self.lower, -1)), 1)
-        above = exact_sum(exact_product(self.upper, 2 * ONE), width) // exact_product(width, 2)
-        below = np.where(exact_sum(self.upper, self.lower) > 0, ONE, 0)
-        return (
-            below.astype(np.int64),
-            np.clip(above, 0, ONE).astype(np.int64),
-            np.zeros(len(width), dtype=np.int64),
-        )
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class BoxFunctions:
     """Functions to bound from above: `coefficients` of nodes (functions, size) and constants (functions,), integers over 1.
 
     Multipliers in units of 2**-GRID and phases, (functions, ReLUs) or (1, ReLUs) for all: below and above in 0 .. ONE, beta >= 0.
@@ -167,7 +147,7 @@ def rounded(ends: Ends) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def start(net: BoxNetwork, ends: Ends) -> Region:
+def start(net: BoxNetwork, ends: Ends) -> BoxRegion:
     """The whole box, with what interval arithmetic says about ReLUs."""
     low, high = rounded(ends)
     found = [(-up(-low, BOX - SCALE), up(high, BOX - SCALE))]
@@ -186,7 +166,7 @@ def start(net: BoxNetwork, ends: Ends) -> Region:
     lower, upper = (
         integer_array(np.concatenate([k[n].astype(object) for k in known] or none)) for n in (0, 1)
     )
-    return Region(ends, low, high, lower, upper)
+    return BoxRegion(lower, upper, ends, low, high)
 
 
 def _interval(matrix: Matrix, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -204,7 +184,7 @@ def _interval(matrix: Matrix, low: np.ndarray, high: np.ndarray) -> tuple[np.nda
     return -under, above
 
 
-def magnitudes(net: BoxNetwork, region: Region) -> list[np.ndarray]:
+def magnitudes(net: BoxNetwork, region: BoxRegion) -> list[np.ndarray]:
     """Per node: at least |value| on the region, over 2**SCALE."""
     found = [up(np.maximum(np.abs(region.low), np.abs(region.high)), BOX - SCALE)]
     bounded = {net.nodes[k - 1].source: c for k, c in net.columns.items()}  # type: ignore[union-attr]
@@ -235,7 +215,7 @@ def total(values: np.ndarray) -> int:
     return int(values.astype(object).sum())
 
 
-def tightened(net: BoxNetwork, region: Region) -> Region:
+def tightened(net: BoxNetwork, region: BoxRegion) -> BoxRegion:
     """By the default rule: layer by layer, every open ReLU's bounds by default multipliers, where these are better."""
     for k, columns in net.columns.items():
         lower, upper = region.lower[columns], region.upper[columns]
@@ -247,29 +227,23 @@ def tightened(net: BoxNetwork, region: Region) -> Region:
         selected = np.zeros((2 * n, net.sizes[source]), dtype=np.int64)
         selected[np.arange(n), chosen], selected[n + np.arange(n), chosen] = 1, -1
         below, above, beta = (m[None] for m in region.defaults)
-        asked = Asked(
+        asked = BoxFunctions(
             {source: selected}, np.zeros(2 * n, dtype=np.int64), below, above, beta, region.phase[None]
         )
         found = upper_bounds(net, region, asked)
         places = columns.start + chosen
-        region = better(better(region, 1, places, found[:n]), -1, places, found[n:])
+        region = region.better(1, places, found[:n]).better(-1, places, found[n:])
     return region
 
 
-def better(region: Region, sign: int, relus: np.ndarray, found: np.ndarray) -> Region:
-    """With these upper bounds of `sign` times the ReLUs' arguments, where they are better."""
-    old = region.upper if sign > 0 else region.lower
-    new = old.copy() if old.dtype == found.dtype else old.astype(object)
-    new[relus] = np.minimum(new[relus], found) if sign > 0 else np.maximum(new[relus], -found)
-    return replace(region, upper=new) if sign > 0 else replace(region, lower=new)
-
-
-def upper_bounds(net: BoxNetwork, region: Region, asked: Asked) -> np.ndarray:
+def upper_bounds(net: BoxNetwork, region: BoxRegion, asked: BoxFunctions) -> np.ndarray:
     """Per function, an integer: over 2**SCALE, it is at least the function at every point of the region that has the phases."""
     return bounds_and_losses(net, region, asked)[0]
 
 
-def bounds_and_losses(net: BoxNetwork, region: Region, asked: Asked) -> tuple[np.ndarray, np.ndarray]:
+def bounds_and_losses(
+    net: BoxNetwork, region: BoxRegion, asked: BoxFunctions
+) -> tuple[np.ndarray, np.ndarray]:
     """`upper_bounds`, and about how much of each is what rounding may have cost."""
     walk = _Walk(net, magnitudes(net, region), len(asked.constant))
     none = np.zeros(len(asked.constant), dtype=np.int64)
@@ -336,8 +310,8 @@ class _Walk:
         self,
         source: int,
         columns: slice,
-        region: Region,
-        asked: Asked,
+        region: BoxRegion,
+        asked: BoxFunctions,
         numbers: np.ndarray,
         places: np.ndarray,
     ) -> None:

@@ -28,12 +28,14 @@ from ....models.network.network import Network
 from ...bounds.blas import one_blas_thread
 from ...evidence import Tiling
 from ...verdict import Attempt, Contradiction, PointCounterexample, Proved, Refuted, Unknown, Verdict
+from ..certify import refuse_earlier
 from ..export import aptp
-from ..format import LimitReached, Rejected, read_lines
-from ..writing import write_lines
-from .checker import BoxAccepted, check_box_proof
+from ..format import BOXES, WITNESS, LimitReached, Rejected, read_lines
+from ..tree import Accepted
+from ..writing import witness_line, write_lines
+from .checker import check_box_proof
 from .producer import proof_lines
-from .witness import BOX_WITNESS, box_witness_line, check_box_witness
+from .witness import check_box_witness
 
 Progress = Callable[[str], None]
 OURS = "relucid"
@@ -146,7 +148,7 @@ def _checked(verdict: Proved, asked: Asked, place: Path, deadline: float) -> Pro
     began = now()
     stated = _without_head(asked.stated, OURS)
     times: list[float] = []
-    accepted: list[BoxAccepted] = []
+    accepted: list[Accepted] = []
 
     def confirm(part: Path) -> None:
         times.append(now())
@@ -206,8 +208,8 @@ def _without_head(stated: Property | HeadProperty, form: str) -> Property:
 def _write_witness(found: PointCounterexample, asked: Asked, place: Path) -> None:
     """Write the point with the outputs of the network (of one with a head, the logits), and check it."""
     inputs = tuple(map(rational, found.input))
-    outputs = tuple(map(rational, exact_outputs(asked.network, found.input)))
-    line = box_witness_line(asked.digests, inputs, outputs, (found.runtime_input, found.runtime_output))
+    outputs, runtime = exact_outputs(asked.network, found.input), (found.runtime_input, found.runtime_output)
+    line = witness_line(BOXES, asked.digests, inputs, outputs, None, runtime)
     check_box_witness(asked.network, asked.stated, asked.digests, line)
     write_lines(place, [line])
 
@@ -236,8 +238,9 @@ def check_files(
         first = next(lines, None)
         if first is None:
             raise Rejected("line 1: the file is empty")
+        refuse_earlier(first)
         names = digests(read, text)
-        if first.get("format") == BOX_WITNESS:
+        if first.get("format") == WITNESS:
             if next(lines, None) is not None:
                 raise Rejected("line 2: a witness is one line")
             check_box_witness(read, about, names, first)

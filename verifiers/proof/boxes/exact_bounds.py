@@ -12,10 +12,10 @@ import numpy as np
 
 from ....models.network.integers import exact_matmul, integer_array
 from ....models.network.network import Relu
-from .bounds import GRID, ONE, SCALE, Asked, BoxNetwork, Region
+from .bounds import GRID, ONE, SCALE, BoxFunctions, BoxNetwork, BoxRegion
 
 
-def exact_bound(net: BoxNetwork, region: Region, asked: Asked, f: int) -> Fraction:
+def exact_bound(net: BoxNetwork, region: BoxRegion, asked: BoxFunctions, f: int) -> Fraction:
     """At least function `f` at every point of the region that has the phases; exactly what the multipliers say."""
     bound = Fraction(int(asked.constant[f]))
     carried: dict[int, tuple[np.ndarray, int]] = {}  # numbers (size,) over a denominator

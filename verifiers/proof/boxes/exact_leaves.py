@@ -12,7 +12,6 @@ from fractions import Fraction
 
 import numpy as np
 
-from ....models.claims.property import Case
 from ....models.network.integers import integer_array
 from ....models.network.network import Network
 from ...bounds.floats import above, below
@@ -20,30 +19,29 @@ from ...engines.exact.forms import Part
 from ...engines.exact.last_word import ExactLeaf, LastWord, Shown
 from ...engines.exact.lp import TooMuch
 from ..lines import BITS
-from .bounds import ONE, SCALE, BoxNetwork, Region
-from .checker import Leaf, Unsafe, hold
+from ..tree import ProofLeaf
+from .bounds import ONE, SCALE, BoxRegion
+from .checker import BoxArithmetic
 
 LEAVES, WORK = 4096, 1 << 22
 
 
 def exact_leaves(
     network: Network,
-    net: BoxNetwork,
-    case: Case,
-    unsafe: Sequence[Unsafe],
-    region: Region,
+    arithmetic: BoxArithmetic,
+    region: BoxRegion,
     polyhedra: Sequence[int],
     tick: Callable[[], None],
-) -> list[Leaf] | None:
+) -> list[ProofLeaf] | None:
     """Leaves that the checker accepts, and that cover these polyhedra on the region; None where there are none, or it would take too long."""
     lower = np.array([below(Fraction(int(v), 1 << SCALE)) for v in region.lower])
     upper = np.array([above(Fraction(int(v), 1 << SCALE)) for v in region.upper])
     part = Part(*region.ends, np.zeros(len(lower), dtype=np.int8), lower, upper)
-    written: dict[int, Leaf] = {}
+    written: dict[int, ProofLeaf] = {}
 
     def fits(leaf: ExactLeaf) -> int | None:
         found = _leaf(leaf, region, network)
-        if found is not None and hold(net, region, unsafe, [found])[0]:
+        if found is not None and arithmetic.holds(region, [found])[0]:
             written[id(leaf)] = found
             return None
         neuron = _open(leaf)
@@ -51,7 +49,9 @@ def exact_leaves(
             raise TooMuch
         return neuron
 
-    said = LastWord(network, case.unsafe, True, fits, tick).about(part, polyhedra, leaves=LEAVES, work=WORK)
+    said = LastWord(network, arithmetic.case.unsafe, True, fits, tick).about(
+        part, polyhedra, leaves=LEAVES, work=WORK
+    )
     return [written[id(leaf)] for leaf in said.leaves] if isinstance(said, Shown) else None
 
 
@@ -62,7 +62,7 @@ def _open(leaf: ExactLeaf) -> int | None:
     return there[0].neuron if there else None
 
 
-def _leaf(leaf: ExactLeaf, region: Region, network: Network) -> Leaf | None:
+def _leaf(leaf: ExactLeaf, region: BoxRegion, network: Network) -> ProofLeaf | None:
     """With the slopes of open ReLUs to the nearest that the format has; None where other numbers are too large for it."""
     system, given, arguments = leaf.system, leaf.factors, leaf.forms.arguments
     places = np.cumsum([0, *(1 if a.variable is None else 2 for a in arguments)]) + len(leaf.unsafe)
@@ -91,7 +91,7 @@ def _leaf(leaf: ExactLeaf, region: Region, network: Network) -> Leaf | None:
     if max(whole) >> BITS:
         return None
     count = len(leaf.unsafe)
-    return Leaf(
+    return ProofLeaf(
         leaf.polyhedron, leaf.phases, integer_array(whole[:count]), below, above, integer_array(whole[count:])
     )
 

@@ -32,10 +32,12 @@ from ...engines.boxes.search_race import Entrant, decided, race
 from ...engines.boxes.searches import LP_AFTER, few_inputs
 from ...engines.boxes.tree import Tree
 from ...engines.branch_and_bound import Searched
-from ..format import BOX_FORMAT
-from ..lines import Phases
-from .bounds import ONE, BoxNetwork, Region, box_network, tightened
-from .checker import Leaf, Unsafe, cut, hold, region_of, unsafe, with_bound
+from ..format import BOXES
+from ..region import Phases
+from ..tree import ProofLeaf
+from ..writing import END, Line, changes, header, in_short_lines, leaf_entry, node
+from .bounds import ONE, BoxNetwork, BoxRegion, box_network
+from .checker import BoxArithmetic, split
 from .exact_leaves import exact_leaves
 
 REST = 3  # the checker bounds all ReLUs anew on every so manieth level of cuts, and where a part may be shown
@@ -45,7 +47,6 @@ MARGINS = (2.0**-20, 2.0**-10)  # of a row's bound on the whole region, by which
 NEARLY = (
     2.0**16
 )  # of what a row's own numbers may be off by: bounds up to there may be negative in exact arithmetic
-MANY = 64  # bounds and leaves in one line
 
 SEARCHES: dict[str, tuple[Callable[..., Searched], float]] = {  # and when they begin, in seconds
     "split-relus": (relu_split.search, 0.0),
@@ -53,7 +54,6 @@ SEARCHES: dict[str, tuple[Callable[..., Searched], float]] = {  # and when they 
 }
 
 Progress = Callable[[str], None]
-Line = dict[str, Any]
 
 
 def proof_lines(
@@ -70,25 +70,25 @@ def proof_lines(
 
     `decided_by`: the backend that did; one of SEARCHES goes before cutting inputs here, too.  `ties`: exact programs settled some of it, so that they have to here.
     """
-    yield {"format": BOX_FORMAT, **digests}
+    yield header(BOXES, digests, None)
     exact = box_network(network)
     for number, case in enumerate(stated.cases):
         if case.unsafe:
             if not all(case.unsafe):
                 raise Unsupported("every input is unsafe")
-            yield {"case": number}
+            yield {"tree": number}
             with np.errstate(all="ignore"):
                 yield from _Case(
                     network, exact, case, deadline, threads, progress, decided_by in SEARCHES, ties
                 ).lines()
-    yield {"end": True}
+    yield END
 
 
 @dataclass(eq=False)
 class _Open:
     """A part that has to be written: `parts`, the same in floats; `done`: polyhedra that are shown to be empty around it."""
 
-    region: Region
+    region: BoxRegion
     parts: BoxSubdomains
     done: frozenset[int]
     depth: int
@@ -108,9 +108,8 @@ class _Case:
     def __post_init__(self) -> None:
         self.net: FloatNetwork = float_network(self.network, self.case.lower, self.case.upper)
         self.rows = UnsafeRows.of(self.net, self.case.unsafe)
-        self.unsafe: list[Unsafe] = [
-            unsafe(p, self.network.input_size, self.network.output_size) for p in self.case.unsafe
-        ]
+        self.arithmetic = BoxArithmetic(self.exact, self.case)
+        self.unsafe = self.arithmetic.unsafe
         self.ends = [*self.rows.first[1:], len(self.rows)]
         self.written, self.over = 0, 0.0
 
@@ -119,28 +118,28 @@ class _Case:
             raise TimeoutError("out of time while proving")
 
     def lines(self) -> Iterator[Line]:
-        region = region_of(self.exact, self.case)
+        region = self.arithmetic.root()
         if self.ties:
-            leaves = self._exactly(tightened(self.exact, region), frozenset())
+            leaves = self._exactly(self.arithmetic.tightened(region), frozenset())
             if leaves is not None:
-                yield from _shorter({"tighten": True, "bounds": [], "empty": leaves, "cut": None})
+                yield from in_short_lines(node(tighten=True, leaves=leaves))
                 return
         if self.phases or not few_inputs(self.net):
-            found = self._by_phases(tightened(self.exact, region), self.net, self.deadline, frozenset())
+            found = self._by_phases(self.arithmetic.tightened(region), self.net, self.deadline, frozenset())
             if found is not None:
-                yield from _shorter({"tighten": True, "bounds": found[0], "empty": found[1], "cut": None})
+                yield from in_short_lines(node(tighten=True, bounds=found[0], leaves=found[1]))
                 return
         yield from self._by_inputs(region)
 
-    def _exactly(self, region: Region, done: frozenset[int]) -> list[Any] | None:
+    def _exactly(self, region: BoxRegion, done: frozenset[int]) -> list[Any] | None:
         """Leaves of a part on which the checker has bounded all ReLUs, from exact linear programs."""
         going = [p for p in range(len(self.unsafe)) if p not in done]
-        leaves = exact_leaves(self.network, self.exact, self.case, self.unsafe, region, going, self.in_time)
-        return None if leaves is None else [written(leaf, region, region.phase == 0) for leaf in leaves]
+        leaves = exact_leaves(self.network, self.arithmetic, region, going, self.in_time)
+        return None if leaves is None else [_entry(leaf, region, region.phase == 0) for leaf in leaves]
 
     # -- cutting inputs -------------------------------------------------------------------------------------------
 
-    def _by_inputs(self, region: Region) -> Iterator[Line]:
+    def _by_inputs(self, region: BoxRegion) -> Iterator[Line]:
         stack = [_Open(region, BoxSubdomains.whole(self.net), frozenset(), 0)]
         while stack:
             self.in_time()
@@ -150,7 +149,7 @@ class _Case:
             if not halves:
                 self.over += float(part.parts.weight[0])
             self.progress(f"proof: {self.written} parts, {100 * self.over:.1f} % is written")
-            yield from _shorter(line)
+            yield from in_short_lines(line)
             stack += reversed(halves)
 
     def _part(self, part: _Open) -> tuple[Line, list[_Open]]:
@@ -167,13 +166,13 @@ class _Case:
             if p not in done and (some := self._candidates(parts, p, forms))
         }
         tighten = len(likely) + len(done) == len(self.unsafe) or part.depth % REST == 0
-        line: Line = {"tighten": tighten, "bounds": [], "empty": [], "cut": None}
+        line = node(tighten=tighten)
         if tighten:
-            region = tightened(self.exact, region)
+            region = self.arithmetic.tightened(region)
             for p, candidates in likely.items():
                 leaf = self._first(region, p, candidates)
                 if leaf is not None:
-                    line["empty"].append(written(leaf, region))
+                    line["leaves"].append(_entry(leaf, region))
                     done |= {p}
         if len(done) == len(self.unsafe):
             return line, []
@@ -185,12 +184,12 @@ class _Case:
         place = self._cut(region, parts, known, steep[row : row + 1], replaced[row : row + 1])
         if place is None or int((region.phase == 0).sum()) <= FEW_OPEN:
             if not tighten:
-                region, line["tighten"] = tightened(self.exact, region), True
+                region, line["tighten"] = self.arithmetic.tightened(region), True
             leaves = (self._exactly(region, done) if self.ties else None) or self._phases_of(
                 region, parts, done
             )
             if leaves is not None:
-                line["empty"] += leaves
+                line["leaves"] += leaves
                 return line, []
         if place is None:
             raise Unsupported(
@@ -198,11 +197,11 @@ class _Case:
             )
         i, value = place
         numerator, denominator = value.as_integer_ratio()
-        line["cut"] = [i, numerator, denominator.bit_length() - 1]
+        line["split"] = ["input", i, [numerator, denominator.bit_length() - 1]]
         off, on = (parts[np.zeros(1, dtype=np.int64)] for _ in range(2))  # copies
         off.high[0, i] = on.low[0, i] = value
         off.weight, on.weight = parts.weight / 2, parts.weight / 2
-        left, right = cut(region, i, Fraction(value))
+        left, right = split(region, i, Fraction(value))
         return line, [_Open(left, off, done, part.depth + 1), _Open(right, on, done, part.depth + 1)]
 
     def _candidates(
@@ -223,17 +222,26 @@ class _Case:
                     )
         return [(factors, flat) for _, factors, flat in sorted(out, key=lambda o: o[0])]
 
-    def _first(self, region: Region, p: int, candidates: Sequence[tuple[np.ndarray, bool]]) -> Leaf | None:
+    def _first(
+        self, region: BoxRegion, p: int, candidates: Sequence[tuple[np.ndarray, bool]]
+    ) -> ProofLeaf | None:
         """The first that holds in the checker's arithmetic."""
         below, above, beta = region.defaults
         for factors, flat in candidates:
-            leaf = Leaf(p, (), factors, np.where(region.phase == 0, 0, below) if flat else below, above, beta)
-            if hold(self.exact, region, self.unsafe, [leaf])[0]:
+            leaf = ProofLeaf(
+                p, (), factors, np.where(region.phase == 0, 0, below) if flat else below, above, beta
+            )
+            if self.arithmetic.holds(region, [leaf])[0]:
                 return leaf
         return None
 
     def _cut(
-        self, region: Region, parts: BoxSubdomains, known: Tightened, steep: np.ndarray, replaced: np.ndarray
+        self,
+        region: BoxRegion,
+        parts: BoxSubdomains,
+        known: Tightened,
+        steep: np.ndarray,
+        replaced: np.ndarray,
     ) -> tuple[int, float] | None:
         """The input that costs the weakest row most, and its middle; None where there is none to cut."""
         assert known.share is not None
@@ -247,7 +255,7 @@ class _Case:
 
     # -- phases of ReLUs --------------------------------------------------------------------------------------------
 
-    def _phases_of(self, region: Region, parts: BoxSubdomains, done: frozenset[int]) -> list[Any] | None:
+    def _phases_of(self, region: BoxRegion, parts: BoxSubdomains, done: frozenset[int]) -> list[Any] | None:
         """Leaves of one part, where splitting its ReLUs shows it soon."""
         net = float_network(
             self.network, *([Fraction(float(v)) for v in ends[0]] for ends in (parts.low, parts.high))
@@ -256,7 +264,7 @@ class _Case:
         return None if found is None or found[0] else found[1]
 
     def _by_phases(
-        self, region: Region, net: FloatNetwork, deadline: float, done: frozenset[int]
+        self, region: BoxRegion, net: FloatNetwork, deadline: float, done: frozenset[int]
     ) -> tuple[list[Any], list[Any]] | None:
         """Bounds and leaves that show the region, on which the checker has bounded all ReLUs; None where they do not."""
         going = [p for p in range(len(self.unsafe)) if p not in done]
@@ -273,13 +281,13 @@ class _Case:
             for j, sign, slopes in entries:
                 self.in_time()
                 below = self._slopes(region, slopes)
-                better = with_bound(self.exact, region, j, sign, below, region.defaults[1])
+                better = self.arithmetic.bounded(region, j, sign, below, region.defaults[1])
                 if (better.lower[j], better.upper[j]) != (region.lower[j], region.upper[j]):
                     kept.append([j, sign, changes(below, region.defaults[0]), []])
                     region = better
             leaves = [leaf for some in settled for leaf in self._leaves(region, going, some)]
-            if all(hold(self.exact, region, self.unsafe, leaves)):
-                return kept, [written(leaf, region) for leaf in _ordered(leaves)]
+            if all(self.arithmetic.holds(region, leaves)):
+                return kept, [_entry(leaf, region) for leaf in _ordered(leaves)]
         return None
 
     def _phases_once(
@@ -319,11 +327,11 @@ class _Case:
             return None
         return entries, leaves[ended[-1].entrant.name]
 
-    def _slopes(self, region: Region, below: np.ndarray) -> np.ndarray:
+    def _slopes(self, region: BoxRegion, below: np.ndarray) -> np.ndarray:
         """Lower slopes in the checker's units; where a ReLU is not open it does not matter, and the default stands."""
         return np.where(region.phase == 0, np.rint(below * ONE).astype(np.int64), region.defaults[0])
 
-    def _leaves(self, region: Region, going: Sequence[int], some: RefutedLeaves) -> Iterator[Leaf]:
+    def _leaves(self, region: BoxRegion, going: Sequence[int], some: RefutedLeaves) -> Iterator[ProofLeaf]:
         for f in range(len(some)):
             p = going[int(some.polyhedron[f])]
             own = self.unsafe[p]
@@ -333,25 +341,15 @@ class _Case:
             phases = tuple((int(j), int(some.phase[f, j])) for j in np.flatnonzero(some.phase[f]))
             times = own.scale * ONE * share
             beta = integer_array([round(Fraction(float(b)) * times) for b in some.beta[f]])
-            yield Leaf(p, phases, factors, self._slopes(region, some.below[f]), region.defaults[1], beta)
+            yield ProofLeaf(p, phases, factors, self._slopes(region, some.below[f]), region.defaults[1], beta)
 
 
-def _shorter(line: Line) -> Iterator[Line]:
-    """The same in lines of bounded length."""
-    kept, leaves, tighten = line["bounds"], line["empty"], line["tighten"]
-    while len(kept) + len(leaves) > MANY:
-        some = min(len(kept), MANY)
-        yield {"tighten": tighten, "bounds": kept[:some], "empty": leaves[: MANY - some], "cut": "again"}
-        kept, leaves, tighten = kept[some:], leaves[MANY - some :], False
-    yield {"tighten": tighten, "bounds": kept, "empty": leaves, "cut": line["cut"]}
-
-
-def _ordered(leaves: Sequence[Leaf]) -> list[Leaf]:
+def _ordered(leaves: Sequence[ProofLeaf]) -> list[ProofLeaf]:
     """Leaves with their phases in the order of a tree of splits: the root of a tree is in all of its leaves."""
-    out: list[Leaf] = []
-    for p in sorted({leaf.polyhedron for leaf in leaves}):
-        stack: list[tuple[Phases, list[tuple[Leaf, dict[int, int]]]]] = [
-            ((), [(n, dict(n.phases)) for n in leaves if n.polyhedron == p])
+    out: list[ProofLeaf] = []
+    for p in sorted({leaf.target for leaf in leaves}):
+        stack: list[tuple[Phases, list[tuple[ProofLeaf, dict[int, int]]]]] = [
+            ((), [(n, dict(n.phases)) for n in leaves if n.target == p])
         ]
         while stack:
             before, here = stack.pop()
@@ -374,15 +372,5 @@ def _ordered(leaves: Sequence[Leaf]) -> list[Leaf]:
     return out
 
 
-def changes(values: np.ndarray, default: np.ndarray, named: np.ndarray | bool = False) -> list[int]:
-    return [
-        number for j in np.flatnonzero((values != default) | named) for number in (int(j), int(values[j]))
-    ]
-
-
-def written(leaf: Leaf, region: Region, named: np.ndarray | bool = False) -> list[Any]:
-    """`named` (ReLUs,): those whose slopes are said although they are the usual ones, for these depend on what a checker knows."""
-    flat = [sign * (j + 1) for j, sign in leaf.phases]
-    none = np.zeros(len(leaf.factors), dtype=np.int64)
-    given = zip((leaf.below, leaf.above, leaf.beta), region.defaults, (named, named, False), strict=True)
-    return [leaf.polyhedron, flat, [changes(leaf.factors, none), *(changes(*some) for some in given)]]
+def _entry(leaf: ProofLeaf, region: BoxRegion, named: np.ndarray | bool = False) -> list[Any]:
+    return leaf_entry(leaf.target, leaf.phases, leaf, region, named)

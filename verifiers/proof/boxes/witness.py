@@ -1,6 +1,6 @@
-"""The certificate of a refuted property: one input inside a box, and the exact outputs that are unsafe.
+"""Checks the witness of a refuted property: runs the network once more, over the rationals, on its input.
 
-Written after replay; checked by running the network once more over the rationals, without any solver.
+Part of the trusted base, after `verifiers/proof/witness.py`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Protocol
 
-from ....common.text import rational
 from ....models.network.exact_point import exact_outputs
 from ....models.network.network import Network
-from ..format import Rejected
+from ..format import BOXES, Rejected
+from ..witness import check_form
 
-BOX_WITNESS = "relucid box witness 1"
-KEYS = {"format", "network", "property", "input", "output", "onnxruntime"}
 RATIONAL = re.compile(r"-?\d{1,2000}(/\d{1,2000})?")
 
 
@@ -29,12 +27,8 @@ class Stated(Protocol):
 def check_box_witness(
     network: Network, stated: Stated, digests: Mapping[str, str], line: Mapping[str, Any]
 ) -> tuple[Fraction, ...]:
-    """The input, where it refutes the property.  Raises Rejected otherwise; what onnxruntime said is not looked at."""
-    if set(line) != KEYS:
-        raise Rejected(f"the witness has not just {', '.join(sorted(KEYS))}")
-    for name, digest in digests.items():
-        if line[name] != digest:
-            raise Rejected(f"it is a witness about another {name}")
+    """Return the input, where it refutes the property; raise Rejected otherwise.  What onnxruntime said is not looked at."""
+    check_form(line, BOXES, digests)
     inputs, told = (
         _rationals(line["input"], network.input_size, "input"),
         _rationals(line["output"], network.output_size, "output"),
@@ -56,23 +50,3 @@ def _rationals(value: Any, count: int, what: str) -> tuple[Fraction, ...]:
         return tuple(map(Fraction, value))
     except (ValueError, ZeroDivisionError):
         raise Rejected(f"an {what} is no rational number") from None
-
-
-def box_witness_line(
-    digests: Mapping[str, str],
-    inputs: tuple[str, ...],
-    outputs: tuple[str, ...],
-    runtime: tuple[tuple[str, ...], tuple[str, ...] | None],
-) -> dict[str, Any]:
-    """Rationals as text; what onnxruntime took and gave, None where it did not run."""
-    took, gave = runtime
-    exact = {
-        name: [rational(Fraction(v)) for v in values]
-        for name, values in (("input", inputs), ("output", outputs))
-    }
-    return {
-        "format": BOX_WITNESS,
-        **digests,
-        **exact,
-        "onnxruntime": {"input": list(took), "output": None if gave is None else list(gave)},
-    }

@@ -1,7 +1,7 @@
-"""Makes the evidence of one part small: fewer leaves, fewer multipliers.  Nothing here is trusted; every change is tried out first.
+"""Makes the evidence of one subdomain smaller: fewer leaves, fewer multipliers.  Untrusted: every change is tried out first.
 
-Siblings are merged where their parent holds with the multipliers of one of them.  Then multipliers go back to their defaults, which
-a proof does not mention: all of a leaf's, one kind of them, and half by half what is left.
+`producer.py` calls it for proofs that are kept.  Siblings are merged where their parent holds with the multipliers of one of them.  Then
+multipliers go back to their defaults, which a proof does not mention: all of a leaf's, and then block by block, each half as large.
 """
 
 from __future__ import annotations
@@ -12,105 +12,110 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .network_rows import Built
-from .parts import Bound, Part, Phases, evaluated, excluded
+from ..region import Phases
+from ..tree import ProofLeaf
+from .checker import WordArithmetic, WordRegion
 
-CHUNK = 512  # bounds evaluated at once
+CHUNK = 512  # leaves evaluated at once
 ROUNDS = 7  # of taking multipliers back, each on blocks half as large
+ONCE = np.ones(1, dtype=np.int64)  # the factor of a rival's only row
 
 
 @dataclass(frozen=True, eq=False)
-class Settled:
-    """A node of the tree of phases: `bound` shows it, or (None) the part's bounds leave no word there."""
+class SettledPhases:
+    """A rival under some phases: `leaf` settles it, or (None) the region's bounds leave no word there."""
 
     rival: int
     phases: Phases
-    bound: Bound | None
+    leaf: ProofLeaf | None
 
 
-def minimised(built: Built, part: Part, settled: Sequence[Settled], until: float) -> list[Settled]:
-    """The same or less evidence for at least the same; as far as the time (time.monotonic) goes."""
-    if part.language.empty:
+def minimised(
+    arithmetic: WordArithmetic, region: WordRegion, settled: Sequence[SettledPhases], until: float
+) -> list[SettledPhases]:
+    """Return the same or less evidence for at least the same targets; stop at `until` (of time.monotonic())."""
+    if region.empty:
         return []
-    found = _merged(built, part, list(settled), until)
-    bounds = _by_default(built, part, [s.bound for s in found if s.bound is not None], until)
-    following = iter(bounds)
-    return [s if s.bound is None else replace(s, bound=next(following)) for s in found]
+    return _Minimiser(arithmetic, region, until).run(settled)
 
 
-def _hold(built: Built, part: Part, bounds: Sequence[Bound]) -> list[bool]:
-    """Which of them are negative."""
-    return [
-        n < 0
-        for start in range(0, len(bounds), CHUNK)
-        for n, _ in evaluated(built, part, bounds[start : start + CHUNK])
-    ]
+@dataclass(eq=False)
+class _Minimiser:
+    arithmetic: WordArithmetic
+    region: WordRegion
+    until: float
 
+    def run(self, settled: Sequence[SettledPhases]) -> list[SettledPhases]:
+        found = self._merged(list(settled))
+        leaves = iter(self._by_default([s.leaf for s in found if s.leaf is not None]))
+        return [s if s.leaf is None else replace(s, leaf=next(leaves)) for s in found]
 
-def _merged(built: Built, part: Part, settled: list[Settled], until: float) -> list[Settled]:
-    below, above, beta = part.defaults
-    while time.monotonic() < until:
-        siblings: dict[tuple[int, Phases, int], list[Settled]] = {}
-        for s in settled:
-            if s.phases:
-                siblings.setdefault((s.rival, s.phases[:-1], s.phases[-1][0]), []).append(s)
-        pairs = {key: pair for key, pair in siblings.items() if len({s.phases[-1][1] for s in pair}) == 2}
-        tried: list[tuple[tuple[int, Phases, int], Bound]] = []
-        for (rival, phases, j), pair in pairs.items():
-            row = len(built.lower) + rival
-            tried.append(((rival, phases, j), Bound(row, 1, phases, below, above, beta)))
-            for s in pair:
-                if s.bound is not None:
-                    without = s.bound.beta.copy()
-                    without[j] = 0
-                    tried.append(((rival, phases, j), replace(s.bound, phases=phases, beta=without)))
-        held = {
-            key: bound
-            for (key, bound), holds in zip(tried, _hold(built, part, [b for _, b in tried]), strict=True)
-            if holds
-        }
-        held |= {key: None for key in pairs if excluded(part, key[1])}  # type: ignore[dict-item, misc]
-        if not held:
-            break
-        gone = {id(s) for key in held for s in pairs[key]}
-        settled = [s for s in settled if id(s) not in gone]
-        settled += [Settled(rival, phases, bound) for (rival, phases, _), bound in held.items()]
-    return settled
+    def _hold(self, leaves: Sequence[ProofLeaf]) -> list[bool]:
+        return [
+            holds
+            for start in range(0, len(leaves), CHUNK)
+            for holds in self.arithmetic.holds(self.region, leaves[start : start + CHUNK])
+        ]
 
-
-def _by_default(built: Built, part: Part, bounds: list[Bound], until: float) -> list[Bound]:
-    k = len(built.lower)
-    default = np.concatenate(part.defaults)
-    blocks: list[list[np.ndarray]] = [
-        [np.arange(3 * k)] for _ in bounds
-    ]  # of multipliers that are still to be tried
-    for _ in range(ROUNDS):
-        if time.monotonic() > until:
-            break
-        for turn in range(max(map(len, blocks), default=0)):
-            chosen = [f for f, mine in enumerate(blocks) if turn < len(mine)]
-            tried = [_taken_back(bounds[f], blocks[f][turn], default) for f in chosen]
-            for f, bound, holds in zip(chosen, tried, _hold(built, part, tried), strict=True):
-                if holds:
-                    bounds[f] = bound
-            if time.monotonic() > until:
+    def _merged(self, settled: list[SettledPhases]) -> list[SettledPhases]:
+        below, above, beta = self.region.defaults
+        while time.monotonic() < self.until:
+            siblings: dict[tuple[int, Phases, int], list[SettledPhases]] = {}
+            for s in settled:
+                if s.phases:
+                    siblings.setdefault((s.rival, s.phases[:-1], s.phases[-1][0]), []).append(s)
+            pairs = {key: pair for key, pair in siblings.items() if len({s.phases[-1][1] for s in pair}) == 2}
+            tried: list[tuple[tuple[int, Phases, int], ProofLeaf]] = []
+            for (rival, phases, j), pair in pairs.items():
+                tried.append(((rival, phases, j), ProofLeaf(rival, phases, ONCE, below, above, beta)))
+                for s in pair:
+                    if s.leaf is not None:
+                        without = s.leaf.beta.copy()
+                        without[j] = 0
+                        tried.append(((rival, phases, j), replace(s.leaf, phases=phases, beta=without)))
+            shown = self._hold([leaf for _, leaf in tried])
+            held: dict[tuple[int, Phases, int], ProofLeaf | None] = {
+                key: leaf for (key, leaf), holds in zip(tried, shown, strict=True) if holds
+            }
+            held |= {key: None for key in pairs if self.region.excludes(key[1])}
+            if not held:
                 break
-        following: list[list[np.ndarray]] = []
-        for bound, mine in zip(bounds, blocks, strict=True):
-            changed = [block[_flat(bound)[block] != default[block]] for block in mine]
-            following.append(
-                [half for block in changed if len(block) > 1 for half in np.array_split(block, 2)]
-            )
-        blocks = following
-    return bounds
+            gone = {id(s) for key in held for s in pairs[key]}
+            settled = [s for s in settled if id(s) not in gone]
+            settled += [SettledPhases(rival, phases, leaf) for (rival, phases, _), leaf in held.items()]
+        return settled
+
+    def _by_default(self, leaves: list[ProofLeaf]) -> list[ProofLeaf]:
+        default = np.concatenate(self.region.defaults)
+        # blocks of multipliers that are still to be tried
+        blocks: list[list[np.ndarray]] = [[np.arange(len(default))] for _ in leaves]
+        for _ in range(ROUNDS):
+            if time.monotonic() > self.until:
+                break
+            for turn in range(max(map(len, blocks), default=0)):
+                chosen = [f for f, mine in enumerate(blocks) if turn < len(mine)]
+                tried = [_taken_back(leaves[f], blocks[f][turn], default) for f in chosen]
+                for f, leaf, holds in zip(chosen, tried, self._hold(tried), strict=True):
+                    if holds:
+                        leaves[f] = leaf
+                if time.monotonic() > self.until:
+                    break
+            following: list[list[np.ndarray]] = []
+            for leaf, mine in zip(leaves, blocks, strict=True):
+                changed = [block[_flat(leaf)[block] != default[block]] for block in mine]
+                following.append(
+                    [half for block in changed if len(block) > 1 for half in np.array_split(block, 2)]
+                )
+            blocks = following
+        return leaves
 
 
-def _flat(bound: Bound) -> np.ndarray:
-    return np.concatenate([bound.below, bound.above, bound.beta])
+def _flat(leaf: ProofLeaf) -> np.ndarray:
+    return np.concatenate([leaf.below, leaf.above, leaf.beta])
 
 
-def _taken_back(bound: Bound, which: np.ndarray, default: np.ndarray) -> Bound:
-    values = _flat(bound).copy()
+def _taken_back(leaf: ProofLeaf, which: np.ndarray, default: np.ndarray) -> ProofLeaf:
+    values = _flat(leaf).copy()
     values[which] = default[which]
     below, above, beta = np.split(values, 3)
-    return replace(bound, below=below, above=above, beta=beta)
+    return replace(leaf, below=below, above=above, beta=beta)

@@ -3,7 +3,7 @@
 Part of the trusted base.  Everything is an exact integer.  A row is  symbols . x + relus . y + constant,  where x are the symbol
 indicators of a word and y the outputs of earlier unstable ReLUs; values are numerators over the node's scale, divided by the
 greatest common divisor of the row where it becomes a ReLU's argument or a rival's lead.  A ReLU that is never positive is 0, one
-that is never negative is its argument; ReLUs of a layer with equal or opposite arguments are one.  docs/reference/proof-format.md, "Rows", is
+that is never negative is its argument; ReLUs of a layer with equal or opposite arguments are one.  docs/reference/proof-format.md, 3, is
 the specification.
 """
 
@@ -19,13 +19,14 @@ from ....models.automata.extremes import maxima
 from ....models.claims.word_claim import WordClaim
 from ....models.network.integers import exact_matmul, exact_product, exact_sum, integer_array
 from ....models.network.network import Affine
+from ..region import Region
 
 GRID = 8  # multipliers are integers over 2**GRID
 ONE = 1 << GRID
 
 
 @dataclass(eq=False)
-class Rows:
+class NetworkRows:
     """k ReLU rows, then other rows.  symbols (rows, length * symbols), relus (rows, k), constant (rows,); `layer` (k,) numbers ReLU nodes."""
 
     symbols: np.ndarray
@@ -39,34 +40,43 @@ class Rows:
         return list(zip(edges, [*edges[1:], len(self.layer)], strict=False))
 
 
+@dataclass(frozen=True, eq=False)
+class RowRegion(Region):
+    """Bounds of the ReLUs of some rows, in units of these rows."""
+
+    one = ONE
+
+
 @dataclass(eq=False)
-class Asked:
-    """Functions to bound from above: rows[f] times sign[f], with multipliers in units of 2**-GRID, phases and bounds (functions, k)."""
+class RowFunctions:
+    """Functions to bound from above: rows[f] times factor[f], where ReLUs have these phases and lie in the region's bounds.
+
+    Multipliers in units of 2**-GRID and phases: (functions, k), or (1, k) for all.
+    """
 
     rows: np.ndarray
-    sign: np.ndarray
+    factor: np.ndarray
     below: np.ndarray
     above: np.ndarray
     beta: np.ndarray
     phase: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
+    region: RowRegion
 
 
-def upper_bounds(language: Automaton, rows: Rows, asked: Asked) -> list[tuple[int, int]]:
+def upper_bounds(language: Automaton, rows: NetworkRows, asked: RowFunctions) -> list[tuple[int, int]]:
     """Per function (n, e): on every word of the (non-empty) language with these phases it is at most n / 2**e.
 
     Multipliers must lie in their ranges: below and above in [0, 2**GRID], beta >= 0; lower <= upper must hold for the rows.
     """
-    sign = integer_array(asked.sign)[:, None]
-    relus = exact_product(rows.relus[asked.rows], sign)
-    symbols = exact_product(rows.symbols[asked.rows], sign)
-    constant = exact_product(rows.constant[asked.rows], sign[:, 0])
+    factor = integer_array(asked.factor)[:, None]
+    relus = exact_product(rows.relus[asked.rows], factor)
+    symbols = exact_product(rows.symbols[asked.rows], factor)
+    constant = exact_product(rows.constant[asked.rows], factor[:, 0])
     shift = 0
     for first, end in reversed(rows.groups()):
         here, phase = relus[:, first:end], asked.phase[:, first:end]
         above, below = asked.above[:, first:end], asked.below[:, first:end]
-        lower, upper = asked.lower[:, first:end], asked.upper[:, first:end]
+        lower, upper = asked.region.lower[None, first:end], asked.region.upper[None, first:end]
         beta = exact_product(asked.beta[:, first:end], 1 << shift)
         plus, minus = np.maximum(here, 0), np.minimum(here, 0)
         lift = np.maximum(
@@ -95,38 +105,28 @@ def upper_bounds(language: Automaton, rows: Rows, asked: Asked) -> list[tuple[in
     return [(int(b) + int(c), shift) for b, c in zip(best, constant, strict=True)]
 
 
-def default_multipliers(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(below, above) that the checker takes where the proof names none: u / (u - l) to the nearest, and the line that loses less."""
-    width = np.maximum(exact_sum(upper, exact_product(lower, -1)), 1)
-    above = np.minimum((2 * ONE * upper.astype(object) + width) // (2 * width.astype(object)), ONE)
-    below = np.where(exact_sum(upper, lower) > 0, ONE, 0)
-    return integer_array(below), integer_array(np.maximum(above, 0))
-
-
 def proved_upper(
     language: Automaton,
-    rows: Rows,
+    rows: NetworkRows,
     chosen: list[int],
     sign: int,
-    lower: np.ndarray,
-    upper: np.ndarray,
+    region: RowRegion,
     *,
     intervals: bool = True,
 ) -> list[int]:
     """Upper bounds of sign * row, for chosen rows, as integers: by default multipliers, or by intervals where these are better."""
-    count, k = len(chosen), len(rows.layer)
-    below, above = default_multipliers(lower, upper)
-    phase = np.where(lower >= 0, 1, np.where(upper <= 0, -1, 0))
-    tile = [np.tile(a, (count, 1)) for a in (below, above, np.zeros(k, dtype=np.int64), phase, lower, upper)]
-    places = np.array(chosen, dtype=np.int64)
-    signs = np.full(count, sign, dtype=np.int64)
-    substituted = upper_bounds(language, rows, Asked(places, signs, *tile))
+    places, signs = np.array(chosen, dtype=np.int64), np.full(len(chosen), sign, dtype=np.int64)
+    below, above, beta = (m[None] for m in region.defaults)
+    asked = RowFunctions(places, signs, below, above, beta, region.phase[None], region)
+    substituted = upper_bounds(language, rows, asked)
     if not intervals:
         return [n >> e for n, e in substituted]
     relus = exact_product(rows.relus[places], sign)
-    highest = exact_matmul(np.maximum(relus, 0), np.maximum(upper, 0)[:, None])[:, 0]
-    lowest = exact_matmul(np.minimum(relus, 0), np.maximum(lower, 0)[:, None])[:, 0]
-    symbols = exact_product(rows.symbols[places], sign).reshape(count, language.length, language.symbol_count)
+    highest = exact_matmul(np.maximum(relus, 0), np.maximum(region.upper, 0)[:, None])[:, 0]
+    lowest = exact_matmul(np.minimum(relus, 0), np.maximum(region.lower, 0)[:, None])[:, 0]
+    symbols = exact_product(rows.symbols[places], sign).reshape(
+        len(chosen), language.length, language.symbol_count
+    )
     interval = exact_sum(
         maxima(language, symbols), exact_product(rows.constant[places], sign), highest, lowest
     )
@@ -137,7 +137,7 @@ def proved_upper(
 class Built:
     """One label's rows: the k unstable ReLUs, then one per rival; bounds (k,) of the ReLUs on the whole language."""
 
-    rows: Rows
+    rows: NetworkRows
     lower: np.ndarray
     upper: np.ndarray
 
@@ -150,19 +150,19 @@ def build(claim: WordClaim, label: int, language: Automaton) -> Built:
         builder.combined(integer_array([list(r.coefficients) for r in rivals]), outputs)
     )
     thresholds = integer_array([-r.threshold for r in rivals])  # 0 or 1, so that it needs no division
-    leads = Rows(leads.symbols, leads.relus, exact_sum(leads.constant, thresholds))
+    leads = NetworkRows(leads.symbols, leads.relus, exact_sum(leads.constant, thresholds))
     return Built(builder.stacked(leads), integer_array(builder.lower), integer_array(builder.upper))
 
 
 class _Builder:
     def __init__(self, claim: WordClaim, language: Automaton) -> None:
         self.claim, self.language = claim, language
-        self.unstable: list[Rows] = []  # one row each
+        self.unstable: list[NetworkRows] = []  # one row each
         self.layers: list[int] = []
         self.lower: list[int] = []
         self.upper: list[int] = []
 
-    def wide(self, rows: Rows) -> np.ndarray:
+    def wide(self, rows: NetworkRows) -> np.ndarray:
         missing = len(self.unstable) - rows.relus.shape[1]
         return (
             np.concatenate([rows.relus, np.zeros((len(rows.constant), missing), dtype=np.int64)], axis=1)
@@ -170,19 +170,19 @@ class _Builder:
             else rows.relus
         )
 
-    def combined(self, weights: np.ndarray, rows: Rows) -> Rows:
-        return Rows(
+    def combined(self, weights: np.ndarray, rows: NetworkRows) -> NetworkRows:
+        return NetworkRows(
             exact_matmul(weights, rows.symbols),
             exact_matmul(weights, self.wide(rows)),
             exact_matmul(weights, rows.constant[:, None])[:, 0],
         )
 
-    def outputs(self) -> Rows:
+    def outputs(self) -> NetworkRows:
         network, values = self.claim.network, [self._input()]
         for k, node in enumerate(network.nodes, start=1):
             if isinstance(node, Affine):
                 weights, bias = network.integer_form(k)
-                total = Rows(
+                total = NetworkRows(
                     np.zeros((node.size, values[0].symbols.shape[1]), dtype=np.int64),
                     np.zeros((node.size, len(self.unstable)), dtype=np.int64),
                     bias,
@@ -193,13 +193,13 @@ class _Builder:
                         exact_sum(total.symbols, part.symbols),
                         exact_sum(self.wide(total), part.relus),
                     )
-                    total = Rows(symbols, relus, exact_sum(total.constant, part.constant))
+                    total = NetworkRows(symbols, relus, exact_sum(total.constant, part.constant))
                 values.append(total)
             else:
                 values.append(self._rectified(values[node.source], k))
         return values[-1]
 
-    def _input(self) -> Rows:
+    def _input(self) -> NetworkRows:
         """The network's input vector: indicators of the word's symbols, constants for the context around it."""
         domain, language = self.claim.domain, self.language
         width, before = len(domain.alphabet), len(domain.prefix)
@@ -209,26 +209,26 @@ class _Builder:
                 symbols[(before + t) * width + s, t * language.symbol_count + s] = 1
         constant = domain.one_hot(np.zeros((1, domain.max_length), dtype=np.int64))[0].astype(np.int64)
         constant[before * width : (before + language.length) * width] = 0
-        return Rows(symbols, np.zeros((domain.input_size, 0), dtype=np.int64), constant)
+        return NetworkRows(symbols, np.zeros((domain.input_size, 0), dtype=np.int64), constant)
 
-    def stacked(self, rows: Rows) -> Rows:
+    def stacked(self, rows: NetworkRows) -> NetworkRows:
         """The arguments of all unstable ReLUs, then these rows."""
         parts = [*self.unstable, rows]
-        return Rows(
+        return NetworkRows(
             integer_array(np.concatenate([p.symbols.astype(object) for p in parts])),
             integer_array(np.concatenate([self.wide(p).astype(object) for p in parts])),
             integer_array(np.concatenate([p.constant.astype(object) for p in parts])),
             tuple(self.layers),
         )
 
-    def _rectified(self, rows: Rows, layer: int) -> Rows:
+    def _rectified(self, rows: NetworkRows, layer: int) -> NetworkRows:
         count, known = len(rows.constant), len(self.unstable)
         divided, common = self.divided(rows)
         everything, places = self.stacked(divided), list(range(known, known + count))
-        lower_known, upper_known = integer_array(self.lower), integer_array(self.upper)
-        uppers = proved_upper(self.language, everything, places, 1, lower_known, upper_known)
-        lowers = [-v for v in proved_upper(self.language, everything, places, -1, lower_known, upper_known)]
-        out = Rows(
+        region = RowRegion(integer_array(self.lower), integer_array(self.upper))
+        uppers = proved_upper(self.language, everything, places, 1, region)
+        lowers = [-v for v in proved_upper(self.language, everything, places, -1, region)]
+        out = NetworkRows(
             rows.symbols.astype(object),
             np.zeros((count, known + count), dtype=object),
             rows.constant.astype(object),
@@ -248,7 +248,7 @@ class _Builder:
                 if argument not in here:
                     here[argument] = len(self.unstable)
                     self.unstable.append(
-                        Rows(
+                        NetworkRows(
                             divided.symbols[i : i + 1],
                             divided.relus[i : i + 1, :known],
                             divided.constant[i : i + 1],
@@ -258,13 +258,13 @@ class _Builder:
                     self.lower.append(lowers[i])
                     self.upper.append(uppers[i])
                 out.relus[i, here[argument]] = common[i]
-        return Rows(
+        return NetworkRows(
             integer_array(out.symbols),
             integer_array(out.relus[:, : len(self.unstable)]),
             integer_array(out.constant),
         )
 
-    def divided(self, rows: Rows) -> tuple[Rows, list[int]]:
+    def divided(self, rows: NetworkRows) -> tuple[NetworkRows, list[int]]:
         """Each position's commonest weight moved into the constant, then each row divided by its greatest common divisor."""
         length, width = self.language.length, self.language.symbol_count
         symbols = rows.symbols.astype(object).reshape(len(rows.constant), length, width).copy()
@@ -285,4 +285,4 @@ class _Builder:
             g = math.gcd(*map(int, flat[i]), *map(int, relus[i]), int(constant[i])) or 1
             flat[i], relus[i], constant[i] = flat[i] // g, relus[i] // g, constant[i] // g
             common.append(g)
-        return Rows(integer_array(flat), integer_array(relus), integer_array(constant)), common
+        return NetworkRows(integer_array(flat), integer_array(relus), integer_array(constant)), common

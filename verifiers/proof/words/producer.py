@@ -1,6 +1,7 @@
-"""Writes what `bab` has settled as a proof, in the order in which the checker reads it.
+"""Writes what branch and bound has settled as a proof about words, in the order in which the checker reads it.
 
-Nothing here is trusted: the checker accepts or rejects what comes out.  Labels whose words can be run are left to be run.
+Untrusted: the checker accepts or rejects what comes out.  Labels with few enough words (or prefixes that the network cannot tell apart)
+are left to be run; for the others a search is started, and its subdomains and leaves are written down.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,18 +24,17 @@ from ...bounds.word_bounds import STEP, Multipliers
 from ...engines.bab.cells import SettledNode
 from ...engines.bab.leaves import Spooled
 from ...engines.bab.search import LabelSearch, Options
-from ..format import FORMAT, Rejected, TooMuch
-from .checker import RUN
-from .minimise import Settled, minimised
-from .network_rows import Built, build, proved_upper
-from .parts import Bound, Part, bounded, cut, evaluated, whole
+from ..format import WORDS, Rejected, TooMuch
+from ..tree import RUN, ProofLeaf
+from ..writing import END, Line, changes, header, in_short_lines, leaf_entry, node
+from .checker import WordArithmetic, WordRegion, digests_of, labels_to_prove
+from .minimise import ONCE, SettledPhases, minimised
+from .network_rows import RowRegion, proved_upper
 from .sweep import run_words
 
 FEW = 30_000  # prefixes that are run at once, without looking for anything better
-DEEP, MORE = (
-    4,
-    300_000,
-)  # with more layers of ReLUs, so many: bounds get worse with every layer, and cells have few states
+DEEP = 4  # layers of ReLUs; with more, bounds say little, and unrolled recurrent networks are among these
+MORE = 300_000  # prefixes that are run at once of a deep network
 PATIENCE = 3.0  # seconds of search before running as many as a checker runs
 WORTH = 4  # words per prefix, at most, for that to be worth trying (unless the network is deep)
 MINIMISING = 0.3  # seconds, or this share of what the search took
@@ -53,7 +53,7 @@ def proof_lines(
     *,
     run: bool = True,
     kept: bool = True,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Line]:
     """The lines of a proof, label by label; `run`: words may be left to be run; not `kept`: nobody will look at its size.
 
     Raises TimeoutError where the search does not end in time, Unproved where the claim is false.
@@ -61,18 +61,18 @@ def proof_lines(
     deadline = time.monotonic() + seconds
     yield _header(claim)
     left = RUN if run else 0
-    for label, language in _labels(claim):
+    for label, language in labels_to_prove(claim):
         writer = _Label(claim, label, language, deadline, progress, left, kept)
         yield from writer.lines()
         left -= writer.followed
-    yield {"end": True}
+    yield END
 
 
-def run_lines(claim: WordClaim) -> Iterator[dict[str, Any]] | None:
+def run_lines(claim: WordClaim) -> Iterator[Line] | None:
     """The lines of a proof that leaves every word to be run; None where that looks like too much.  Nothing was run to make it."""
     if not deep(claim) and claim.domain_size > FEW:
         return None
-    return itertools.chain([_header(claim)], (_by_run(label) for label, _ in _labels(claim)), [{"end": True}])
+    return itertools.chain([_header(claim)], ({"run": label} for label, _ in labels_to_prove(claim)), [END])
 
 
 def deep(claim: WordClaim) -> bool:
@@ -80,30 +80,8 @@ def deep(claim: WordClaim) -> bool:
     return sum(isinstance(node, Relu) for node in claim.network.nodes) > DEEP
 
 
-def _header(claim: WordClaim) -> dict[str, Any]:
-    digests = {
-        "claim": claim.digest,
-        "network": claim.network.digest,
-        "program": claim.program.digest,
-        "domain": claim.domain.digest,
-    }
-    return {
-        "format": FORMAT,
-        **digests,
-        "exact_in_float32": exact_in_float32(claim.network, claim.domain.positions).ok,
-    }
-
-
-def _labels(claim: WordClaim) -> Iterator[tuple[int, Automaton]]:
-    """The labels about which there is something to prove, with their words."""
-    for label in range(len(claim.decision.labels)):
-        language = claim.language.restricted(label)
-        if not language.empty and claim.decision.rival_count(label):
-            yield label, language
-
-
-def _by_run(label: int) -> dict[str, Any]:
-    return {"label": label, "by": "run", "bounds": []}
+def _header(claim: WordClaim) -> Line:
+    return header(WORDS, digests_of(claim), exact_in_float32(claim.network, claim.domain.positions).ok)
 
 
 @dataclass
@@ -117,31 +95,38 @@ class _Label:
     kept: bool
     followed: int = 0
 
-    def lines(self) -> Iterator[dict[str, Any]]:
+    def lines(self) -> Iterator[Line]:
         many_layers = deep(self.claim)
         if self._run(MORE if many_layers else FEW):
-            yield _by_run(self.label)
+            yield {"run": self.label}
             return
         started = time.monotonic()
         self._in_time()
-        built = build(self.claim, self.label, self.language)
-        queries, numbers = _queries(self.claim, self.label, self.language, built)
-        if not queries:
-            yield {"label": self.label, "by": "parts", "bounds": []}
-            yield {"closed": [], "cut": None}
+        arithmetic = WordArithmetic(self.claim, self.label, self.language)
+        root = arithmetic.root()
+        settled, left = _by_default(arithmetic, root)
+        at_once = node(leaves=[_entry(s, root) for s in settled], split="again" if left else None)
+        if not left:
+            yield {"tree": self.label}
+            yield from in_short_lines(at_once)
             return
         search = LabelSearch(
-            queries, Options(cut_states=self.language.deterministic, attack=False), closed=Spooled()
+            _queries(arithmetic, left),
+            Options(cut_states=self.language.deterministic, attack=False),
+            closed=Spooled(),
         )
         if not self._searched(search, min(self.deadline, time.monotonic() + PATIENCE)):
             if (many_layers or self.language.size <= WORTH * self.left) and self._run(self.left):
-                yield _by_run(self.label)
+                yield {"run": self.label}
                 return
             if not self._searched(search, self.deadline):
                 raise TimeoutError("out of time while proving")
         ended = time.monotonic()
         minimising = MINIMISING * max(1.0, ended - started) if self.kept else 0.0
-        yield from self._written(search, built, numbers, ended + minimising)
+        yield {"tree": self.label}
+        if settled:  # by the bounds that the root begins with, before the search's own join them
+            yield from in_short_lines(at_once)
+        yield from self._written(search, arithmetic, left, ended + minimising)
 
     def _run(self, most: int) -> bool:
         """Whether the label's words can be left to be run."""
@@ -174,99 +159,87 @@ class _Label:
         return outcome.proved
 
     def _written(
-        self, search: LabelSearch, built: Built, numbers: list[int], until: float
-    ) -> Iterator[dict[str, Any]]:
-        """Part by part, as the checker will go through them, with its bounds."""
-        language, k = self.language, len(built.lower)
-        root, entries = whole(language, built), []
+        self, search: LabelSearch, arithmetic: WordArithmetic, rivals: list[int], until: float
+    ) -> Iterator[Line]:
+        """Subdomain by subdomain, as the checker will go through them, with its bounds.  `rivals`: what the search's targets are."""
+        root, bounds = arithmetic.root(), []
         for row, sign, multipliers in search.presolve_bounds:
-            bound = _bound(row, sign, (), multipliers)
-            entries.append(
-                [row, sign, _changes(bound.below, root.defaults[0]), _changes(bound.above, root.defaults[1])]
-            )
-            n, e = evaluated(built, root, [replace(bound, beta=root.defaults[2])])[0]
-            lower, upper = list(map(int, root.lower)), list(map(int, root.upper))
-            if sign > 0:
-                upper[row] = min(upper[row], n >> e)
-            else:
-                lower[row] = max(lower[row], -(n >> e))
-            root = replace(root, lower=integer_array(lower), upper=integer_array(upper))
-        yield {"label": self.label, "by": "parts", "bounds": entries}
-        order, stack = language.canonical(), [(0, root)]
+            below, above, _ = _integers(multipliers)
+            usual = root.defaults
+            bounds.append([row, sign, changes(below, usual[0]), changes(above, usual[1])])
+            root = arithmetic.bounded(root, row, sign, below, above)
+        stack: list[tuple[int, WordRegion]] = [(0, root)]
         while stack:
-            number, part = stack.pop()
+            number, region = stack.pop()
             leaves = search.closed.of(number)
-            looked = any(leaf.looked for leaf in leaves)  # at the part's only word
-            settled = [
-                Settled(numbers[leaf.target - k], leaf.phases, _evidence(leaf, k, numbers))
-                for leaf in leaves
-                if not leaf.looked
-            ]
-            closed = [_line(s, part) for s in minimised(built, part, settled, until)]
-            if number not in search.cuts:
-                yield {"closed": closed, "cut": "run" if looked else None}
-                continue
-            how, inside, outside = search.cuts[number]
-            values = (
-                sorted(order[how.place].index(v) for v in how.values)
-                if how.kind == "state"
-                else list(how.values)
-            )
-            yield {"closed": closed, "cut": [how.kind, how.place, values]}
-            halves = cut(language, part, how.kind, how.place, how.values)
-            stack += [
-                (name, bounded(built, half))
-                for name, half in reversed(list(zip((inside, outside), halves, strict=True)))
-            ]
+            found = [_settled(leaf, rivals, arithmetic) for leaf in leaves if not leaf.looked]
+            entries = [_entry(s, region) for s in minimised(arithmetic, region, found, until)]
+            first = number == 0
+            written = node(tighten=not first, bounds=bounds if first else [], leaves=entries)
+            if number in search.cuts:
+                how, *names = search.cuts[number]
+                values = list(how.values)
+                if how.kind == "state":
+                    values = sorted(arithmetic.order[how.place].index(v) for v in values)
+                written["split"] = [how.kind, how.place, values]
+                halves = arithmetic.halves(region, how.kind, how.place, how.values)
+                inside, outside = (
+                    (name, arithmetic.tightened(half)) for name, half in zip(names, halves, strict=True)
+                )
+                stack += [outside, inside]
+            elif any(leaf.looked for leaf in leaves):  # the region's only word was run
+                written["split"] = "run"
+            yield from in_short_lines(written)
 
 
-def _queries(
-    claim: WordClaim, label: int, language: Automaton, built: Built
-) -> tuple[list[Dense], list[int]]:
-    """What bounds leave open, in the checker's own rows, and the numbers of these rivals."""
-    k, rows = len(built.lower), built.rows
-    every = list(range(k, k + len(claim.decision.rivals(label))))
-    uppers, downs = (proved_upper(language, rows, every, sign, built.lower, built.upper) for sign in (1, -1))
+def _by_default(arithmetic: WordArithmetic, root: WordRegion) -> tuple[list[SettledPhases], list[int]]:
+    """The rivals that the root's bounds settle with slopes that need no search, and the others."""
+    settled, left = [], list(range(len(arithmetic.rows)))
+    below, above, none = root.defaults
+    for slopes in ((below, above), (none, none)):  # the second ones say what interval arithmetic does
+        leaves = [ProofLeaf(rival, (), ONCE, *slopes, none) for rival in left]
+        shown = arithmetic.holds(root, leaves) if leaves else []
+        settled += [
+            SettledPhases(leaf.target, (), leaf) for leaf, holds in zip(leaves, shown, strict=True) if holds
+        ]
+        left = [rival for rival, holds in zip(left, shown, strict=True) if not holds]
+    return settled, left
+
+
+def _queries(arithmetic: WordArithmetic, rivals: list[int]) -> list[Dense]:
+    """What the search is to decide about these rivals, in the checker's own rows."""
+    language, built = arithmetic.language, arithmetic.built
+    rows, k = built.rows, len(built.lower)
+    wanted = [k + rival for rival in rivals]
+    bounds = RowRegion(built.lower, built.upper)
+    uppers, downs = (proved_upper(language, rows, wanted, sign, bounds) for sign in (1, -1))
     shape = (-1, language.length, language.symbol_count)
-    queries, numbers = [], []
-    for rival, (row, high, low) in enumerate(zip(every, uppers, downs, strict=True)):
-        if high < 0:
-            continue
+    queries = []
+    for row, high, low in zip(wanted, uppers, downs, strict=True):
         chosen = [*range(k), row]
-        lower, upper = (
-            integer_array([*map(int, built.lower), -low]),
-            integer_array([*map(int, built.upper), high]),
-        )
+        lower = integer_array([*map(int, built.lower), -low])
+        upper = integer_array([*map(int, built.upper), high])
         symbols = rows.symbols[chosen].reshape(shape)
         queries.append(
             Dense(language, symbols, rows.relus[chosen], rows.constant[chosen], lower, upper, rows.layer)
         )
-        numbers.append(rival)
-    return queries, numbers
+    return queries
 
 
-def _evidence(leaf: SettledNode, k: int, numbers: list[int]) -> Bound | None:
-    return (
-        None
-        if leaf.multipliers is None
-        else _bound(k + numbers[leaf.target - k], 1, leaf.phases, leaf.multipliers)
-    )
+def _settled(leaf: SettledNode, rivals: list[int], arithmetic: WordArithmetic) -> SettledPhases:
+    """What a leaf of the search has settled."""
+    rival = rivals[leaf.target - len(arithmetic.built.lower)]
+    if leaf.multipliers is None:
+        return SettledPhases(rival, leaf.phases, None)
+    below, above, beta = _integers(leaf.multipliers)
+    return SettledPhases(rival, leaf.phases, ProofLeaf(rival, leaf.phases, ONCE, below, above, beta))
 
 
-def _bound(row: int, sign: int, phases: tuple[tuple[int, int], ...], multipliers: Multipliers) -> Bound:
-    below, above, beta = (
-        np.rint(m / STEP).astype(np.int64) for m in (multipliers.below, multipliers.above, multipliers.beta)
-    )
-    return Bound(row, sign, phases, below, above, beta)
+def _integers(given: Multipliers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Multipliers in the units of proofs."""
+    below, above, beta = (np.rint(m / STEP).astype(np.int64) for m in (given.below, given.above, given.beta))
+    return below, above, beta
 
 
-def _line(settled: Settled, part: Part) -> list[Any]:
-    phases, bound = [phase * (j + 1) for j, phase in settled.phases], settled.bound
-    if bound is None:
-        return [settled.rival, phases, None]
-    given = zip((bound.below, bound.above, bound.beta), part.defaults, strict=True)
-    return [settled.rival, phases, [_changes(values, default) for values, default in given]]
-
-
-def _changes(values: np.ndarray, default: np.ndarray) -> list[int]:
-    return [number for j in np.flatnonzero(values != default) for number in (int(j), int(values[j]))]
+def _entry(settled: SettledPhases, region: WordRegion) -> list[Any]:
+    return leaf_entry(settled.rival, settled.phases, settled.leaf, region)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -16,13 +17,14 @@ from relucid.verifiers.proof.boxes import checker as box_checker
 from relucid.verifiers.proof.boxes.bounds import (
     ONE,
     SCALE,
-    Asked,
+    BoxFunctions,
     box_network,
     start,
     tightened,
     upper_bounds,
 )
 from relucid.verifiers.proof.boxes.exact_bounds import exact_bound
+from relucid.verifiers.proof.tree import ProofLeaf
 
 
 def wild_network(rng: np.random.Generator, inputs: int) -> Network:
@@ -74,7 +76,7 @@ def test_bounds_hold_for_every_multiplier(seed: int, wild: bool) -> None:
     low = [Fraction(int(v), 7) for v in rng.integers(-9, 5, inputs)]
     high = [v + Fraction(int(w), 9) for v, w in zip(low, rng.integers(0, 9, inputs), strict=True)]
     case = Case(tuple(low), tuple(high), ())
-    region = box_checker.region_of(net, case)
+    region = box_checker.BoxArithmetic(net, case).root()
     if seed % 2:
         region = tightened(net, region)
     points = [
@@ -106,7 +108,7 @@ def test_bounds_hold_for_every_multiplier(seed: int, wild: bool) -> None:
         if size > 1:
             coefficients = {n: integer_array(np.clip(m, -size, size)) for n, m in coefficients.items()}
         constant = integer_array(rng.integers(-5, 6, 3))
-        asked = Asked(coefficients, constant, below, above_, beta, phase)
+        asked = BoxFunctions(coefficients, constant, below, above_, beta, phase)
         bounds, not_rounded = (
             upper_bounds(net, region, asked),
             [exact_bound(net, region, asked, f) for f in range(3)],
@@ -133,12 +135,12 @@ def test_only_what_is_close_is_bounded_without_rounding(monkeypatch: pytest.Monk
         (22, True, False, False),
     ):
         (case,) = above(Fraction(1, limit), low=0, high=Fraction(1, 7), strict=strict).cases
-        rows = [box_checker.unsafe(case.unsafe[0], 1, 1)]
-        leaf = box_checker.Leaf(
+        arithmetic = box_checker.BoxArithmetic(net, case)
+        leaf = ProofLeaf(
             0, (), integer_array([1]), *(integer_array(np.zeros(0, dtype=np.int64)) for _ in range(3))
         )
         asked.clear()
-        assert box_checker.hold(net, box_checker.region_of(net, case), rows, [leaf]) == [holds]
+        assert arithmetic.holds(arithmetic.root(), [leaf]) == [holds]
         assert bool(asked) is close
 
 
@@ -149,11 +151,11 @@ def test_ties_of_all_sizes_are_bounded_without_rounding(bits: int) -> None:
     net, size = box_network(network), Fraction(2) ** bits
     for strict in (True, False):
         (case,) = above(size / 21, low=0, high=size / 7, strict=strict).cases
-        rows = [box_checker.unsafe(case.unsafe[0], 1, 1)]
-        leaf = box_checker.Leaf(
+        arithmetic = box_checker.BoxArithmetic(net, case)
+        leaf = ProofLeaf(
             0, (), integer_array([1]), *(integer_array(np.zeros(0, dtype=np.int64)) for _ in range(3))
         )
-        assert box_checker.hold(net, box_checker.region_of(net, case), rows, [leaf] * 2) == [strict] * 2
+        assert arithmetic.holds(arithmetic.root(), [leaf] * 2) == [strict] * 2
 
 
 EDGES = [2**k + d for k in (31, 52, 53, 61, 62, 63, 64, 65, 127) for d in (-1, 0, 1)] + [
@@ -167,7 +169,7 @@ EDGES = [2**k + d for k in (31, 52, 53, 61, 62, 63, 64, 65, 127) for d in (-1, 0
 @pytest.mark.parametrize("sign", [1, -1])
 def test_coefficients_at_the_edge_of_64_bits_are_bounded(size: int, sign: int) -> None:
     """size * x on [0, 1] reaches its size, whether the property or the network brings it; a proof that it stays below a half of that is none."""
-    leaf = box_checker.Leaf(
+    leaf = ProofLeaf(
         0, (), integer_array([1]), *(integer_array(np.zeros(0, dtype=np.int64)) for _ in range(3))
     )
     for weight, factor in ((sign, size), (sign * size, 1)):
@@ -180,12 +182,8 @@ def test_coefficients_at_the_edge_of_64_bits_are_bounded(size: int, sign: int) -
                 Row((), ((0, Fraction(asked * factor)),), Fraction(-(size // 2))),
                 Row((), ((0, Fraction(asked * factor)),), Fraction(-2 * size)),
             )
-            holds = [
-                box_checker.hold(
-                    net, box_checker.region_of(net, case), [box_checker.unsafe((row,), 1, 1)], [leaf]
-                )[0]
-                for row in rows
-            ]
+            each = [box_checker.BoxArithmetic(net, replace(case, unsafe=((row,),))) for row in rows]
+            holds = [arithmetic.holds(arithmetic.root(), [leaf])[0] for arithmetic in each]
             assert holds == [asked != sign, True]
 
 

@@ -31,13 +31,13 @@ from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.engines.boxes import searches
 from relucid.verifiers.evidence import How, Tiling
+from relucid.verifiers.proof import tree, writing
 from relucid.verifiers.proof.boxes import certify as certified
-from relucid.verifiers.proof.boxes import checker as box_checker
-from relucid.verifiers.proof.boxes import producer as certificate
 from relucid.verifiers.proof.boxes.checker import check_box_proof
 from relucid.verifiers.proof.boxes.producer import proof_lines
-from relucid.verifiers.proof.boxes.witness import box_witness_line, check_box_witness
+from relucid.verifiers.proof.boxes.witness import check_box_witness
 from relucid.verifiers.proof.format import LimitReached, Rejected
+from relucid.verifiers.proof.writing import header, node, witness_line
 from relucid.verifiers.verdict import Contradiction
 
 
@@ -45,8 +45,8 @@ def test_true_properties_have_proofs() -> None:
     kinds = {"cut": 0, "phases": 0, "bounds": 0}
     for network, stated, lines in proved():
         assert accepted(network, stated, lines, DIGESTS)
-        kinds["cut"] += any(isinstance(line.get("cut"), list) for line in lines)
-        kinds["phases"] += any(leaf[1] for line in lines for leaf in line.get("empty", []))
+        kinds["cut"] += any(isinstance(line.get("split"), list) for line in lines)
+        kinds["phases"] += any(leaf[1] for line in lines for leaf in line.get("leaves", []))
         kinds["bounds"] += any(line.get("bounds") for line in lines)
     assert min(kinds["cut"], kinds["phases"]) >= 20 and kinds["bounds"] >= 8, kinds
 
@@ -72,16 +72,16 @@ def test_several_boxes_one_after_the_other() -> None:
     first, second = above(2).cases[0], above(5, low=2, high=3).cases[0]
     stated = Property(1, 1, (first, replace(first, unsafe=()), second))
     lines = proof_of(network, stated)
-    assert [line["case"] for line in lines if "case" in line] == [0, 2] and accepted(network, stated, lines)
+    assert [line["tree"] for line in lines if "tree" in line] == [0, 2] and accepted(network, stated, lines)
     assert not accepted(network, replace(stated, cases=(first, second, second)), lines)
 
 
 def by_hand(*parts: dict[str, Any]) -> Lines:
-    return [{"format": "relucid box proof 1", **DIGESTS}, {"case": 0}, *parts, {"end": True}]
+    return [header("boxes", DIGESTS, None), {"tree": 0}, *parts, {"end": True}]
 
 
-def part(*leaves: list[Any], tighten: bool = False, cut: Any = None) -> dict[str, Any]:
-    return {"tighten": tighten, "bounds": [], "empty": list(leaves), "cut": cut}
+def part(*leaves: list[Any], tighten: bool = False, split: Any = None) -> dict[str, Any]:
+    return node(tighten=tighten, leaves=list(leaves), split=split)
 
 
 SHOWN = [[0, 1], [], [], []]
@@ -120,14 +120,14 @@ def test_outputs_that_no_input_reaches() -> None:
 
 def test_long_proofs_say_how_far_they_are() -> None:
     said: list[str] = []
-    lines = by_hand(*(part(cut="again") for _ in range(250)), part([0, [], SHOWN]))
+    lines = by_hand(*(part(split="again") for _ in range(250)), part([0, [], SHOWN]))
     check_box_proof(floats(([[1.0]], [0.0])), above(2), {}, lines, said.append)
-    assert said == ["0 parts, 0 leaves checked"] * 2  # the same part, going on over many lines
+    assert said == ["0 subdomains, 0 leaves checked"] * 2  # the same part, going on over many lines
 
 
 def test_a_witness_is_a_line() -> None:
     network, stated = floats(([[1.0]], [0.25])), above(1)
-    line = box_witness_line(DIGESTS, ("3/4",), ("1",), (("0.75",), None))
+    line = witness_line("boxes", DIGESTS, ("3/4",), (Fraction(1),), None, (("0.75",), None))
     assert check_box_witness(network, stated, DIGESTS, json.loads(json.dumps(line))) == (Fraction(3, 4),)
     assert line["onnxruntime"] == {"input": ["0.75"], "output": None}
 
@@ -137,11 +137,9 @@ def test_a_witness_is_a_line() -> None:
 
 def test_too_many_parts_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     network, stated, lines = next(p for p in proved() if p[0].input_size == 1)
-    endless = itertools.chain(
-        lines[:2], itertools.repeat({"tighten": False, "bounds": [], "empty": [], "cut": "again"})
-    )
-    monkeypatch.setattr(box_checker, "LINES", 50)
-    with pytest.raises(Rejected, match="line 51: there are too many parts"):
+    endless = itertools.chain(lines[:2], itertools.repeat(node(split="again")))
+    monkeypatch.setattr(tree, "LINES", 50)
+    with pytest.raises(Rejected, match="line 51: the tree is too large"):
         check_box_proof(network, stated, {}, endless)
     with pytest.raises(LimitReached, match="out of time"):
         check_box_proof(network, stated, {}, lines, deadline=time.monotonic() - 1)
@@ -164,21 +162,21 @@ def test_few_inputs_that_cutting_does_not_show(tmp_path: Path) -> None:
     lines = list(proof_lines(network, stated, DIGESTS, later(), decided_by=decided.backend))
     lines = json.loads(json.dumps(lines))
     assert decided.outcome == "proved" and accepted(network, stated, lines)
-    assert all(p["cut"] in (None, "again") for p in parts(lines))
-    assert sum(len(p["empty"]) for p in parts(lines)) > 20
+    assert all(p["split"] in (None, "again") for p in parts(lines))
+    assert sum(len(p["leaves"]) for p in parts(lines)) > 20
     assert both_say(network, stated, lines, tmp_path) == (True, True)
 
 
 def test_lines_are_of_bounded_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certificate, "MANY", 1)
+    monkeypatch.setattr(writing, "MANY", 1)
     monkeypatch.setattr(searches, "FEW_INPUTS", -1)
     split = 0
     for network, stated, _ in proved()[:20]:
         lines = proof_of(network, stated)
-        assert all(len(line["bounds"]) + len(line["empty"]) <= 1 for line in parts(lines)) and accepted(
+        assert all(len(line["bounds"]) + len(line["leaves"]) <= 1 for line in parts(lines)) and accepted(
             network, stated, lines
         )
-        split += any(line["cut"] == "again" for line in parts(lines))
+        split += any(line["split"] == "again" for line in parts(lines))
     assert split >= 3
 
 
@@ -251,8 +249,8 @@ HOSTILE: dict[str, bytes] = {
     "deeply nested": b"[" * 200_000 + b"\n",
     "a gigantic number": b'{"format": ' + b"9" * 100_000 + b"}\n",
     "a float": b'{"format": 1.5}\n',
-    "no end of line": b'{"format": "relucid box proof 1"}',
-    "another format": b'{"format": "relucid proof 2", "network": 1, "property": 2}\n',
+    "no end of line": b'{"format": "relucid proof 3"}',
+    "another format": b'{"format": "relucid proof 3", "kind": "words", "digests": {}, "exact_in_float32": true}\n',
     "a zip bomb": gzip.compress(b'{"a": "' + b"0" * (1 << 28), 9),
     "half a zip": b"\x1f\x8b",
 }

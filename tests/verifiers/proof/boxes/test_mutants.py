@@ -91,15 +91,15 @@ def test_mutants_of_the_claim(kind: str) -> None:
 
 
 def leaves(p: Lines) -> list[list[Any]]:
-    return [leaf for line in p for leaf in line.get("empty", [])]
+    return [leaf for line in p for leaf in line.get("leaves", [])]
 
 
 def shown(p: Lines) -> list[list[Any]]:
     return [leaf for leaf in leaves(p) if leaf[2] is not None]
 
 
-def cuts(p: Lines) -> list[list[Any]]:
-    return [line["cut"] for line in parts(p) if isinstance(line["cut"], list)]
+def splits(p: Lines) -> list[list[Any]]:
+    return [line["split"] for line in parts(p) if isinstance(line["split"], list)]
 
 
 def multipliers(p: Lines) -> list[list[int]]:
@@ -107,29 +107,29 @@ def multipliers(p: Lines) -> list[list[int]]:
 
 
 EVIDENCE_MUTANTS: dict[str, Callable[[Lines, random.Random], Any]] = {
-    "leaf dropped": lambda p, r: (lambda e: e.pop(r.randrange(len(e))))(r.choice([x["empty"] for x in parts(p) if x["empty"]])),
-    "leaf doubled": lambda p, r: (lambda e: e.append(copy.deepcopy(e[0])))(r.choice([x["empty"] for x in parts(p) if x["empty"]])),
+    "leaf dropped": lambda p, r: (lambda e: e.pop(r.randrange(len(e))))(r.choice([x["leaves"] for x in parts(p) if x["leaves"]])),
+    "leaf doubled": lambda p, r: (lambda e: e.append(copy.deepcopy(e[0])))(r.choice([x["leaves"] for x in parts(p) if x["leaves"]])),
     "part dropped": lambda p, r: p.remove(r.choice(parts(p))),
-    "part doubled": lambda p, r: (lambda i: p.insert(i, copy.deepcopy(p[i])))(r.choice([i for i, x in enumerate(p) if "cut" in x])),
+    "part doubled": lambda p, r: (lambda i: p.insert(i, copy.deepcopy(p[i])))(r.choice([i for i, x in enumerate(p) if "split" in x])),
     "parts swapped": lambda p, r: (lambda a, b: p.__setitem__(slice(None), exchanged(p, a, b)))(
-        *r.sample([i for i, x in enumerate(p) if "cut" in x], 2) if len(parts(p)) > 1 else [][1:0] or (0, 0)
+        *r.sample([i for i, x in enumerate(p) if "split" in x], 2) if len(parts(p)) > 1 else [][1:0] or (0, 0)
     ),
     "case dropped": lambda p, r: p.pop(1),
-    "another case": lambda p, r: p[1].update(case=r.choice([1, -1, True, False, "0", None])),
+    "another case": lambda p, r: p[1].update(tree=r.choice([1, -1, True, False, "0", None])),
     "not tightened": lambda p, r: r.choice([x for x in parts(p) if x["tighten"]]).update(tighten=False),
     "tighten is a number": lambda p, r: r.choice(parts(p)).update(tighten=r.choice([0, 1, None])),
-    "cut elsewhere": lambda p, r: r.choice(cuts(p)).__setitem__(1, r.choice([0, 1, -1, 10**6, 2**1300])),
-    "cut of another input": lambda p, r: r.choice(cuts(p)).__setitem__(0, r.choice([0, 1, 5, -1, True])),
-    "cut at another scale": lambda p, r: (lambda c: c.__setitem__(2, r.choice([c[2] + 1, 0, -1, 1101])))(r.choice(cuts(p))),
-    "cut forgotten": lambda p, r: r.choice([x for x in parts(p) if x["cut"] is not None]).update(cut=None),
-    "cut of another form": lambda p, r: r.choice(parts(p)).update(cut=r.choice(["again", "run", [0], [0, 1, 2, 3], 7])),
+    "split elsewhere": lambda p, r: r.choice(splits(p))[2].__setitem__(0, r.choice([0, 1, -1, 10**6, 2**1300])),
+    "split of another input": lambda p, r: r.choice(splits(p)).__setitem__(1, r.choice([0, 1, 5, -1, True])),
+    "split at another scale": lambda p, r: (lambda c: c.__setitem__(1, r.choice([c[1] + 1, 0, -1, 1101])))(r.choice(splits(p))[2]),
+    "split forgotten": lambda p, r: r.choice([x for x in parts(p) if x["split"] is not None]).update(split=None),
+    "split of another form": lambda p, r: r.choice(parts(p)).update(split=r.choice(["again", "run", [0], ["input", 0], ["input", 0, 1], ["symbol", 0, [0]], [0, 1, 2, 3], 7])),
     "another polyhedron": lambda p, r: r.choice(leaves(p)).__setitem__(0, r.choice([0, 1, 2, -1, True])),
     "phase flipped": lambda p, r: (lambda x: x[1].__setitem__(-1, -x[1][-1]))(r.choice([x for x in leaves(p) if x[1]])),
     "phase of another ReLU": lambda p, r: r.choice([x for x in leaves(p) if x[1]])[1].__setitem__(0, r.choice([0, 1, -2, 99])),
     "phases dropped": lambda p, r: r.choice([x for x in leaves(p) if x[1]]).__setitem__(1, []),
     "no evidence": lambda p, r: r.choice(leaves(p)).__setitem__(2, r.choice([None, [], [[], [], [], []], [[0, 0], [], [], []], 0])),
-    "a negative factor": lambda p, r: r.choice(shown(p))[2][0].__setitem__(1, r.choice([-1, -(2**20)])),
-    "factors of other rows": lambda p, r: r.choice(shown(p))[2][0].__setitem__(0, r.choice([0, 1, 2, 3, -1])),
+    "a negative factor": lambda p, r: r.choice(shown(p))[2][0].extend([0, r.choice([-1, -(2**20)])]),
+    "other factors": lambda p, r: r.choice(shown(p))[2][0].extend([r.choice([0, 1, 2, 3, -1]), r.choice([0, 1, 2**70])]),
     "slope out of range": lambda p, r: r.choice(shown(p))[2][1].extend([0, r.choice([-1, ONE + 1, 2**70])]),
     "another slope": lambda p, r: r.choice(shown(p))[2][r.choice([1, 2])].extend([0, r.choice([0, 1, ONE // 3, ONE])]),
     "a negative beta": lambda p, r: r.choice(shown(p))[2][3].extend([0, r.choice([-1, -(2**40)])]),
@@ -141,11 +141,11 @@ EVIDENCE_MUTANTS: dict[str, Callable[[Lines, random.Random], Any]] = {
     "truncated": lambda p, r: p.__setitem__(slice(None), p[: r.randrange(len(p))]),
     "something after the end": lambda p, r: p.append({"end": True}),
     "unknown key": lambda p, r: r.choice(p).update(note="believe me"),
-    "another format": lambda p, r: p[0].update(format=r.choice(["relucid proof 2", "relucid box proof 0", None])),
+    "another format": lambda p, r: p[0].update(format=r.choice(["relucid proof 2", "relucid box proof 1", None])),
 }  # fmt: skip
 
 MUST_REJECT = {
-    "part dropped", "case dropped", "another case", "tighten is a number", "cut of another form", "a negative factor", "slope out of range",
+    "part dropped", "case dropped", "another case", "tighten is a number", "split of another form", "a negative factor", "slope out of range",
     "a negative beta", "a multiplier is missing", "a bound of nothing", "truncated", "something after the end", "unknown key", "another format",
 }  # fmt: skip
 

@@ -26,12 +26,14 @@ from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 from relucid.verifiers.engines.bab.search import Options
+from relucid.verifiers.proof import tree
 from relucid.verifiers.proof.format import LimitReached, Rejected, read_lines
+from relucid.verifiers.proof.tree import covers
 from relucid.verifiers.proof.words import checker, producer
-from relucid.verifiers.proof.words.checker import check_proof, covers
+from relucid.verifiers.proof.words.checker import check_proof
 from relucid.verifiers.proof.words.network_rows import Built, build
 from relucid.verifiers.proof.words.producer import proof_lines
-from relucid.verifiers.proof.writing import write_lines
+from relucid.verifiers.proof.writing import node, write_lines
 
 
 @cache
@@ -54,7 +56,7 @@ def proved() -> tuple[tuple[WordClaim, Lines], ...]:
     finally:
         producer.Options, producer.MINIMISING = options, minimising
     found.sort(
-        key=lambda f: -sum(len(line.get("closed", ())) > 0 for line in f[1])
+        key=lambda f: -sum(len(line.get("leaves", ())) > 0 for line in f[1])
     )  # those with most evidence first
     return tuple(found[:45])
 
@@ -71,10 +73,10 @@ def accepted(claim: WordClaim, lines: Lines, digests: bool = True) -> bool:
 def test_what_was_proved_is_accepted() -> None:
     assert len(proved()) == 45
     assert (
-        sum(any(line.get("cut") for line in lines) for _, lines in proved()) >= 5
+        sum(any(line.get("split") for line in lines) for _, lines in proved()) >= 5
     )  # some are cut into parts
     assert (
-        sum(any(leaf[1] for line in lines for leaf in line.get("closed", ())) for _, lines in proved()) >= 10
+        sum(any(leaf[1] for line in lines for leaf in line.get("leaves", ())) for _, lines in proved()) >= 10
     )  # some split ReLUs
     for claim, lines in proved():
         assert brute_force(claim) and accepted(claim, lines), claim.name
@@ -140,11 +142,11 @@ def places(lines: Lines, key: str) -> list[int]:
 
 def full(lines: Lines) -> list[int]:
     """Parts in which something is settled."""
-    return [i for i in places(lines, "closed") if lines[i]["closed"]]
+    return [i for i in places(lines, "leaves") if lines[i]["leaves"]]
 
 
 def leaves(lines: Lines) -> list[list[Any]]:
-    return [leaf for i in places(lines, "closed") for leaf in lines[i]["closed"]]
+    return [leaf for i in places(lines, "leaves") for leaf in lines[i]["leaves"]]
 
 
 def multiplier_lists(lines: Lines) -> list[list[int]]:
@@ -157,7 +159,7 @@ def multiplier_lists(lines: Lines) -> list[list[int]]:
 
 
 def slope_lists(lines: Lines) -> list[list[int]]:
-    found = [part for leaf in leaves(lines) if isinstance(leaf[2], list) for part in leaf[2][:2]]
+    found = [part for leaf in leaves(lines) if isinstance(leaf[2], list) for part in leaf[2][1:3]]
     return [
         m
         for m in found + [e[i] for n in places(lines, "bounds") for e in lines[n]["bounds"] for i in (2, 3)]
@@ -165,8 +167,8 @@ def slope_lists(lines: Lines) -> list[list[int]]:
     ]
 
 
-def cuts(lines: Lines) -> list[list[Any]]:
-    return [lines[i]["cut"] for i in places(lines, "closed") if isinstance(lines[i]["cut"], list)]
+def splits(lines: Lines) -> list[list[Any]]:
+    return [lines[i]["split"] for i in places(lines, "leaves") if isinstance(lines[i]["split"], list)]
 
 
 def any_number(m: list[int], rng: random.Random, values: list[Any]) -> None:
@@ -175,29 +177,29 @@ def any_number(m: list[int], rng: random.Random, values: list[Any]) -> None:
 
 
 EVIDENCE_MUTANTS: dict[str, Callable[[Lines, random.Random], Any]] = {
-    "leaf dropped": lambda p, r: (lambda i: lines_pop(p[i]["closed"], r))(r.choice(full(p))),
-    "leaf doubled": lambda p, r: (lambda i: p[i]["closed"].extend(copy.deepcopy(p[i]["closed"][:1])))(
+    "leaf dropped": lambda p, r: (lambda i: lines_pop(p[i]["leaves"], r))(r.choice(full(p))),
+    "leaf doubled": lambda p, r: (lambda i: p[i]["leaves"].extend(copy.deepcopy(p[i]["leaves"][:1])))(
         r.choice(full(p))
     ),
-    "all leaves dropped": lambda p, r: p[r.choice(full(p))].update(closed=[]),
-    "part dropped": lambda p, r: p.pop(r.choice(places(p, "closed"))),
-    "part doubled": lambda p, r: (lambda i: p.insert(i, copy.deepcopy(p[i])))(r.choice(places(p, "closed"))),
+    "all leaves dropped": lambda p, r: p[r.choice(full(p))].update(leaves=[]),
+    "part dropped": lambda p, r: p.pop(r.choice(places(p, "leaves"))),
+    "part doubled": lambda p, r: (lambda i: p.insert(i, copy.deepcopy(p[i])))(r.choice(places(p, "leaves"))),
     "parts swapped": lambda p, r: (lambda a, b: p.__setitem__(slice(None), swapped(p, a, b)))(
-        *(r.choice(places(p, "closed")) for _ in "ab")
+        *(r.choice(places(p, "leaves")) for _ in "ab")
     ),
-    "label line dropped": lambda p, r: p.pop(r.choice(places(p, "label"))),
-    "label doubled": lambda p, r: (lambda i: p.insert(i, copy.deepcopy(p[i])))(r.choice(places(p, "label"))),
-    "other label": lambda p, r: p[r.choice(places(p, "label"))].update(
-        label=r.choice([0, 1, 2, -1, True, "0"])
+    "label line dropped": lambda p, r: p.pop(r.choice(places(p, "tree"))),
+    "label doubled": lambda p, r: (lambda i: p.insert(i, copy.deepcopy(p[i])))(r.choice(places(p, "tree"))),
+    "other label": lambda p, r: p[r.choice(places(p, "tree"))].update(
+        tree=r.choice([0, 1, 2, -1, True, "0"])
     ),
-    "run instead": lambda p, r: p[r.choice(places(p, "label"))].update(by="run"),
+    "run instead": lambda p, r: p.__setitem__((i := r.choice(places(p, "tree"))), {"run": p[i]["tree"]}),
     "slope out of range": lambda p, r: any_number(r.choice(slope_lists(p)), r, [-1, 257, 10**6, 2**200]),
     "slope of another value": lambda p, r: any_number(r.choice(multiplier_lists(p)), r, [0, 1, 128, 256]),
     "beta negative": lambda p, r: any_number(
-        r.choice([x[2][2] for x in leaves(p) if isinstance(x[2], list) and x[2][2]]), r, [-1, -(10**9)]
+        r.choice([x[2][3] for x in leaves(p) if isinstance(x[2], list) and x[2][3]]), r, [-1, -(10**9)]
     ),
     "beta gigantic": lambda p, r: any_number(
-        r.choice([x[2][2] for x in leaves(p) if isinstance(x[2], list) and x[2][2]]),
+        r.choice([x[2][3] for x in leaves(p) if isinstance(x[2], list) and x[2][3]]),
         r,
         [10**30, 2**129, 10**500],
     ),
@@ -211,15 +213,15 @@ EVIDENCE_MUTANTS: dict[str, Callable[[Lines, random.Random], Any]] = {
     "a ReLU twice": lambda p, r: (lambda m: m.extend([m[0], r.choice([0, 1, 256])]))(
         r.choice(multiplier_lists(p))
     ),
-    "run instead of cut": lambda p, r: p[r.choice([i for i in places(p, "closed") if p[i]["cut"]])].update(
-        cut="run"
-    ),
+    "run instead of split": lambda p, r: p[
+        r.choice([i for i in places(p, "leaves") if p[i]["split"]])
+    ].update(split="run"),
     "run what is settled": lambda p, r: p[
-        r.choice([i for i in places(p, "closed") if p[i]["cut"] is None])
-    ].update(cut="run"),
+        r.choice([i for i in places(p, "leaves") if p[i]["split"] is None])
+    ].update(split="run"),
     "multipliers too short": lambda p, r: r.choice(multiplier_lists(p)).pop(),
     "no evidence": lambda p, r: r.choice(leaves(p)).__setitem__(
-        2, r.choice([None, "run", [], [[], [], []], "trust me", 0])
+        2, r.choice([None, "run", [], [[], [], []], [[], [], [], []], "trust me", 0])
     ),
     "phase flipped": lambda p, r: (lambda x: x[1].__setitem__(-1, -x[1][-1]))(
         r.choice([x for x in leaves(p) if x[1]])
@@ -229,15 +231,15 @@ EVIDENCE_MUTANTS: dict[str, Callable[[Lines, random.Random], Any]] = {
     ),
     "phases dropped": lambda p, r: r.choice([x for x in leaves(p) if x[1]]).__setitem__(1, []),
     "other rival": lambda p, r: r.choice(leaves(p)).__setitem__(0, r.choice([0, 1, 5, -1, True])),
-    "cut elsewhere": lambda p, r: r.choice(cuts(p)).__setitem__(1, r.choice([0, 1, 2, 99, -1])),
-    "cut other values": lambda p, r: r.choice(cuts(p)).__setitem__(
+    "split elsewhere": lambda p, r: r.choice(splits(p)).__setitem__(1, r.choice([0, 1, 2, 99, -1])),
+    "split by other values": lambda p, r: r.choice(splits(p)).__setitem__(
         2, r.choice([[], [0], [1], [0, 1, 2], [99], [-1]])
     ),
-    "cut of another kind": lambda p, r: r.choice(cuts(p)).__setitem__(
+    "split of another kind": lambda p, r: r.choice(splits(p)).__setitem__(
         0, r.choice(["state", "symbol", "interval"])
     ),
-    "cut forgotten": lambda p, r: p[r.choice([i for i in places(p, "closed") if p[i]["cut"]])].update(
-        cut=None
+    "split forgotten": lambda p, r: p[r.choice([i for i in places(p, "leaves") if p[i]["split"]])].update(
+        split=None
     ),
     "bounds of another ReLU": lambda p, r: r.choice(
         [e for n in places(p, "bounds") for e in p[n]["bounds"]]
@@ -316,7 +318,7 @@ def test_mutants_of_the_evidence(kind: str) -> None:
             assert not accepted(other, mutant, digests=False)
         if made == ENOUGH:
             break
-    assert made >= (1 if kind.startswith("bounds of") else 15 if kind.startswith("cut") else 20), made
+    assert made >= (1 if kind.startswith("bounds of") else 15 if kind.startswith("split") else 20), made
 
 
 def test_every_kind_of_mutant_was_made_from_enough_proofs() -> None:
@@ -343,10 +345,10 @@ HOSTILE: dict[str, bytes] = {
     "a gigantic number": b'{"format": ' + b"9" * 100_000 + b"}\n",
     "a float": b'{"format": 1.5}\n',
     "NaN": b'{"format": NaN}\n',
-    "no end of line": b'{"format": "relucid proof 2"}',
+    "no end of line": b'{"format": "relucid proof 3"}',
     "a long line": b'{"format": "' + b"x" * (1 << 24) + b'"}\n',
     "a zip bomb": gzip.compress(b'{"a": "' + b"0" * (1 << 28), 9),
-    "a damaged zip": gzip.compress(b'{"format": "relucid proof 2"}\n')[:-6],
+    "a damaged zip": gzip.compress(b'{"format": "relucid proof 3"}\n')[:-6],
     "half a zip": b"\x1f\x8b",
 }
 
@@ -363,11 +365,11 @@ def test_hostile_files_are_rejected_at_once(
 
 
 def test_a_million_cuts_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    claim, lines = next((c, p) for c, p in proved() if any("closed" in line for line in p))
-    start = next(i for i, line in enumerate(lines) if "closed" in line)
-    monkeypatch.setattr(checker, "PARTS", 50)
-    endless = [*lines[:start], *({"closed": [], "cut": ["symbol", 0, [0]]} for _ in range(10**6))]
-    with pytest.raises(Rejected, match="too many parts"):
+    claim, lines = next((c, p) for c, p in proved() if any("leaves" in line for line in p))
+    start = next(i for i, line in enumerate(lines) if "leaves" in line)
+    monkeypatch.setattr(tree, "LINES", 50)
+    endless = [*lines[:start], *(node(split=["symbol", 0, [0]]) for _ in range(10**6))]
+    with pytest.raises(Rejected, match="too large"):
         check_proof(claim, endless)
 
 
@@ -406,7 +408,7 @@ def test_bits_flipped_in_a_file(file: Path) -> None:
 
 def test_an_interrupted_or_full_disk_leaves_no_file(tmp_path: Path) -> None:
     def lines():
-        yield {"format": "relucid proof 2"}
+        yield {"format": "relucid proof 3"}
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -448,8 +450,8 @@ def test_states_are_cut_of_deterministic_automata_only() -> None:
     )
     assert not claim.language.restricted(0).deterministic
     head = next(proof_lines(claim, 60))
-    lines = [head, {"label": 0, "by": "parts", "bounds": []}, {"closed": [], "cut": ["state", 2, [0]]}]
-    with pytest.raises(Rejected, match="line 3: states are cut of an automaton that is not deterministic"):
+    lines = [head, {"tree": 0}, node(split=["state", 2, [0]])]
+    with pytest.raises(Rejected, match="line 3: states are split of an automaton that is not deterministic"):
         check_proof(claim, lines)
 
 

@@ -32,7 +32,7 @@ def proofs(patch: pytest.MonkeyPatch, seconds: float) -> list[tuple[WordClaim, L
 
 
 def leaves(lines: Lines) -> list[Any]:
-    return [leaf for line in lines for leaf in line.get("closed", ())]
+    return [leaf for line in lines for leaf in line.get("leaves", ())]
 
 
 def numbers(lines: Lines) -> int:
