@@ -235,7 +235,7 @@ def cut_up() -> list[tuple[Known, Lines]]:
         patch.setattr(
             producer,
             "Options",
-            lambda **given: options(**given, cell_nodes=1, root_iterations=3, iterations=2),
+            lambda **given: options(**given, cell_nodes=1, presolve_iterations=3, iterations=2),
         )
         chosen = [
             k
