@@ -6,8 +6,11 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from relucid.cli.main import app, main
+from relucid.models.network.network import feed_forward
+from relucid.models.onnx.writer import write_onnx
 
 ROOT = Path(__file__).resolve().parents[1]
 SKIPPED = {".venv", ".git", "out", "build", "dist", "node_modules"}
@@ -81,17 +84,38 @@ def keys_of(value: object) -> set[str]:
     return set(value).union(*map(keys_of, value.values())) if isinstance(value, dict) else set()
 
 
-@pytest.mark.parametrize("command", ["prove", "check", "show"])
+SPEC = """
+(declare-const X_0 Real)
+(declare-const X_1 Real)
+(declare-const Y_0 Real)
+(assert (and (>= X_0 0) (<= X_0 1) (>= X_1 0) (<= X_1 1)))
+(assert (>= Y_0 {least}))
+"""
+
+
+@pytest.mark.parametrize("command", ["prove", "check", "show", "verify unsat", "verify sat"])
 def test_the_json_page_has_every_key(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Every key that a command prints stands on the page; `show` has keys of its own below those at the top."""
     claim, proof = str(ROOT / "tests/corpus/parity_6_two_layers/claim.toml"), str(tmp_path / "proof.jsonl")
-    page = (ROOT / "docs/reference/json.md").read_text(encoding="utf-8")
-    arguments = {"prove": ["--proof", proof], "check": [proof], "show": []}
+    network, property_file = tmp_path / "net.onnx", tmp_path / "spec.vnnlib"
+    network.write_bytes(write_onnx(feed_forward([(np.eye(2), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))])))
+    property_file.write_text(SPEC.format(least=3 if command == "verify unsat" else 1), encoding="utf-8")
     if command == "check":
         assert main(["prove", claim, "--quiet", "--proof", proof]) == 0
         capsys.readouterr()
-    assert main([command, claim, *arguments[command], "--json"]) == 0
+    arguments = {
+        "prove": ["prove", claim, "--proof", proof],
+        "check": ["check", claim, proof],
+        "show": ["show", claim],
+        "verify unsat": ["verify", str(network), str(property_file)],
+        "verify sat": ["verify", str(network), str(property_file)],
+    }[command]
+    assert main([*arguments, "--json"]) == (command == "verify sat")
     found = json.loads(capsys.readouterr().out)
-    for key in keys_of(found) if command != "show" else set(found):
-        assert f"`{key}`" in page or f"`{key}:" in page, key
+    page = (ROOT / "docs/reference/json.md").read_text(encoding="utf-8")
+    for key in (
+        keys_of({k: v for k, v in found.items() if k != "evidence"}) if command != "show" else set(found)
+    ):
+        assert f"`{key}`" in page or f"`{key}:" in page or f'"{key}":' in page, key
