@@ -32,7 +32,8 @@ from ..models.claims.decision import Decision
 from ..models.claims.domain import Domain
 from ..models.claims.language import build_language
 from ..models.claims.task import Task, load_task
-from ..search.synthesise import Search
+from ..search.problem import SearchProblem
+from ..search.synthesise import ProgramSearch
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.choose import choose
 from ..verifiers.race.request import ProofRequest, check_limits
@@ -171,9 +172,8 @@ def _on_every_input(job: Job) -> Found:
     network = job.exported(surrogate)
 
     refuted: list[Refutation] = []
-    search = Search(
-        teaching.labelled, task.domain, task.decision.labels, seed=job.budget.seed, start=START, progress=say
-    )
+    problem = SearchProblem.of(teaching.labelled, task.domain, task.decision.labels)
+    search = ProgramSearch(problem, seed=job.budget.seed, start=START, progress=say)
     while True:
         say("searching for a program" + (f" ({len(refuted)} refuted so far)" if refuted else ""))
         candidate = search.best()

@@ -19,7 +19,7 @@ from ..models.claims.task import Task, claim_toml
 from ..models.claims.word_claim import WordClaim
 from ..models.program.program import Program
 from ..models.surrogates.surrogate import Surrogate
-from ..search.synthesise import Candidate
+from ..search.candidate import Candidate
 from ..verifiers.report import counterexample_json, verdict_json
 from ..verifiers.verdict import Proved, Refuted, Verdict
 from ..version import __version__

@@ -24,7 +24,7 @@ from ..models.onnx.reader import read_onnx
 from ..models.program.program import Program
 from ..models.surrogates.fit import fit_surrogate
 from ..models.surrogates.surrogate import NoSurrogate, Surrogate, check_in_onnxruntime
-from ..search.synthesise import Candidate
+from ..search.candidate import Candidate
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.race import prove_claim, reach_for_checked
 from ..verifiers.race.request import ProofRequest

@@ -22,7 +22,9 @@ from ..models.circuits.teacher import check_repeatable
 from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.surrogates.surrogate import Surrogate, wrong_rows
-from ..search.synthesise import Candidate, Search
+from ..search.candidate import Candidate
+from ..search.problem import SearchProblem
+from ..search.synthesise import ProgramSearch
 from ..verifiers.verdict import Proved, Refuted
 from .distilled import Refutation, Sampling
 from .steps import START, Found, Job, NoProgram, differing_words, refutation
@@ -55,9 +57,13 @@ class _ThreeWay:
         )
         self.known = self.ask.labelled(self._first())
         self.learner = LayeredLearner(language, self.ask, job.budget.seed)
-        self.search = Search(self.known, task.domain, task.decision.labels, seed=job.budget.seed, start=START, progress=say,
+        self.search = ProgramSearch(
+            SearchProblem.of(self.known, task.domain, task.decision.labels),
+            seed=job.budget.seed,
+            start=START,
+            progress=say,
             automaton=lambda: self.learner.learn(self.ask.labelled),
-        )  # fmt: skip
+        )
         self.refuted: list[Refutation] = []
         self.overruled: list[Refutation] = []
         self.surrogate_wrong = self.program_wrong = 0

@@ -1,1 +1,1 @@
-"""Finding the program: templates, filtering, ranking, rendering.  docs/theory/search.md tells how the parts fit together."""
+"""Find the program: from labelled inputs to short Python, the plainest first (docs/theory/search.md)."""

@@ -1,4 +1,7 @@
-"""A program that explains the examples: its text, and the same function on arrays of words.  What every way of the search yields."""
+"""A program that explains the examples: its text, and the same function on arrays of words.
+
+Every way of the search yields candidates.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from .feature import Family
 from .rank import description_length, rank_key
-from .reading import Reading
+from .reading import LabelReading
 from .render import function
 
 Way = Literal["templates", "enumeration", "automaton"]
@@ -18,10 +21,14 @@ Way = Literal["templates", "enumeration", "automaton"]
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """`lines`: the function's body; `constants`: lines before it; `decide`: label indices of padded words, -1 for what is no label.
+    """One program.  `evaluate` and the source agree on every word of the domain (a property test holds it).
 
-    `way`: how it was found; `template`: in which form.  `evaluate` and the source agree on every word of the domain
-    (a property test holds it).
+    Args:
+        way: how it was found.
+        template: in which form.
+        lines: the function's body.
+        decide: gives label indices of padded words, -1 for a value that is no label.
+        constants: lines of the file before the function.
     """
 
     way: Way
@@ -29,29 +36,29 @@ class Candidate:
     lines: tuple[str, ...]
     decide: Callable[[np.ndarray], np.ndarray]
     constants: tuple[str, ...] = ()
-    key: tuple[int, int, int, str] = field(init=False)
+    key: tuple[int, int, int, str] = field(init=False)  # the rank: `rank.py`
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", rank_key(self.source()))
 
     @property
     def description_length(self) -> int:
+        """How much a reader has to take in: `rank.py`."""
         return description_length(self.source())
 
     def source(self, name: str = "program", doc: str = "") -> str:
-        """Python in the readable subset: one function of `tokens`."""
+        """Return Python in the readable subset: one function of `tokens`, with this name and docstring."""
         return function(self.lines, name, doc, self.constants)
 
     def evaluate(self, words: np.ndarray) -> np.ndarray:
-        """Label indices (n,) for padded words; -1 where the program returns something that is not a label."""
+        """Return label indices (n,) for padded words (n, positions); -1 if the program returns no label."""
         return self.decide(words) if len(words) else np.zeros(0, dtype=np.int64)
 
 
-def read_feature(family: Family, row: int, reading: Reading, way: Way = "templates") -> Candidate:
-    """One feature, read in one way."""
-    return Candidate(
-        way,
-        family.template,
-        reading.lines,
-        lambda words: reading.apply(family.evaluate(words, np.array([row]))[0]),
-    )
+def read_feature(family: Family, row: int, reading: LabelReading, way: Way = "templates") -> Candidate:
+    """Return the program that reads the label off one feature of a family."""
+
+    def decide(words: np.ndarray) -> np.ndarray:
+        return reading.apply(family.evaluate(words, np.array([row]))[0])
+
+    return Candidate(way, family.template, reading.lines, decide)

@@ -1,7 +1,7 @@
 """What templates yield: families of features.  A feature is a number, a residue, a flag or a token read off a sequence.
 
-A family holds many features of one form, evaluated together on arrays of words; `reading.py` finds out from
-the examples which value means which label, so templates never mention labels.
+A family holds many features of one form, which are evaluated together on arrays of words.  `reading.py` finds out from the
+examples which value means which label, so that templates never mention labels.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ Evaluate = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Body:
-    """Python for one feature: statements, then the expression that has its value, and a name for that value.
+    """Python for one feature.
 
-    `negated`: for flags, the opposite expression, where there is a better one than `not (...)`.
-    A token feature without a token has the value "no token", which is the literal `nothing(problem)`.
-    `absent`, for numbers that may be missing: the value that stands for it, the condition that it is not missing, and the
-    expression that has the value then, without `lines`.
+    Args:
+        lines: statements.
+        expression: has the feature's value after them.  A token feature without a token has the value `nothing(problem)`.
+        name: a name for that value.
+        negated: for flags, the opposite expression, if there is a better one than `not (...)`.
+        absent: for numbers that may be missing: the value that stands for it, the condition that it is not missing, and
+            the expression that then has the value, without `lines`.
     """
 
     lines: tuple[str, ...]
@@ -32,16 +35,29 @@ class Body:
     negated: str = ""
     absent: tuple[int, str, str] | None = None
 
+    @property
+    def opposite(self) -> str:
+        """The expression that is true when a flag is not."""
+        if self.negated:
+            return self.negated
+        return f"not {self.expression}" if self.expression.isidentifier() else f"not ({self.expression})"
+
 
 @dataclass(frozen=True, eq=False)
 class Family:
-    """`size` features of one form.
+    """Many features of one form, simple ones first.
 
-    evaluate(words, rows): values (len(rows), n) of the features `rows`, never of none: integers (`residue`: small ones
-    without an order), 0 or 1 for a flag, a symbol for a token (the number of tokens: there is none).
-    body(row): Python that computes it.
-    bound: 0, or all values are in range(bound), so that they may index a tuple.
-    direct(row, fallback), for token features only: a whole function body that returns the token, `fallback` if there is none.
+    Args:
+        template: the template's name.
+        kind: "number" (ordered), "residue" (small integers without an order), "flag" (0 or 1) or "token" (a symbol; the
+            number of tokens if there is none).
+        size: how many features there are.
+        evaluate: called with padded words (n, positions) and the numbers of some features, never of none; gives their
+            values, (features, n).
+        body: Python for one feature, by its number.
+        direct: for tokens only, by number and fallback: a function body that returns the token, or the fallback if there
+            is none.
+        bound: all values are in range(bound), so that they may index a tuple; 0 if that is not so.
     """
 
     template: str

@@ -1,11 +1,11 @@
-"""Which features can explain the examples at all: those where no value stands for two labels.
+"""Sieve features: only those can explain the examples in which no value stands for two labels.
 
-The inner loop of the search: thousands of features at once, on the examples that refute most first.
+The inner loop of the search: it looks at thousands of features at once, on a few examples first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,23 +13,33 @@ import numpy as np
 from ..common.deadline import check
 from ..models.automata.labelled import Labelled
 from .feature import Family
-from .problem import Problem
 
-CELLS = 1 << 21  # features x examples per step: bounds memory, and keeps the clock, Ctrl-C and progress alive
+CELLS = (
+    1 << 21
+)  # features x examples per step: bounds memory, and lets the clock, Ctrl-C and progress be heard
 FIRST = 48  # examples that the first sieve looks at
+GROWTH = 16  # times as many that the next one looks at
 WIDEST = 1 << 13  # a feature with more values than this explains nothing
 
 
 @dataclass(frozen=True, eq=False)
 class Survivors:
-    """The features of one family that are consistent with the examples so far."""
+    """The features of a family, by number, that are consistent with the examples so far."""
 
     family: Family
     rows: np.ndarray
 
 
 def consistent(values: np.ndarray, labels: np.ndarray, label_count: int) -> np.ndarray:
-    """Per feature (row of `values`), whether each of its values comes with one label only."""
+    """Tell for each feature whether each of its values comes with one label only.
+
+    Args:
+        values: integers (features, n).
+        labels: label indices (n,).
+        label_count: how many labels there are.
+
+    Returns: bools (features,).
+    """
     shifted = values.astype(np.int64) - int(values.min(initial=0))
     width = int(shifted.max(initial=0)) + 1
     if width > WIDEST:
@@ -40,7 +50,7 @@ def consistent(values: np.ndarray, labels: np.ndarray, label_count: int) -> np.n
 
 
 def sieve(survivors: Survivors, examples: Labelled, label_count: int) -> Survivors:
-    """The features that also explain these examples; a few examples first, as most features fail on them."""
+    """Keep the features that also explain these examples.  Most fail on the first few."""
     rows = survivors.rows
     for stop in _stages(len(examples)):
         if len(rows) == 0:
@@ -56,15 +66,16 @@ def sieve(survivors: Survivors, examples: Labelled, label_count: int) -> Survivo
 
 
 def _stages(count: int) -> Iterator[int]:
+    """Yield how many examples to look at, one sieve after the other."""
     stop = FIRST
     while stop < count:
         yield stop
-        stop *= 16
+        stop *= GROWTH
     yield count
 
 
 def mixed(examples: Labelled, seed: int) -> Labelled:
-    """The same examples in a seeded order that takes the labels in turn, so that prefixes are samples of all of them."""
+    """Put examples into a seeded order that takes the labels in turn, so that prefixes are samples of all of them."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(examples))
     turn = np.zeros(len(examples), dtype=np.int64)
@@ -72,13 +83,3 @@ def mixed(examples: Labelled, seed: int) -> Labelled:
         here = examples.labels[order] == label
         turn[here] = np.arange(here.sum())
     return examples.take(order[np.argsort(turn, kind="stable")])
-
-
-def all_families(problem: Problem, templates: Iterable[str]) -> Iterator[Family]:
-    """Every family of the wanted templates, in the templates' order."""
-    from .templates import all_templates
-
-    for name in templates:
-        for family in all_templates()[name].families(problem):
-            if family.size:
-                yield family

@@ -1,6 +1,6 @@
-"""What a template sees: the domain's tokens and lengths, the labels, and labelled inputs.  Never the network or the circuit.
+"""What a template sees: the domain's tokens and lengths, the labels, and labelled inputs.
 
-First in the search; `templates/*` turn a problem into families of features.
+First in the search.  The network and the circuit are never seen.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 import numpy as np
 
@@ -19,8 +20,16 @@ TokenSet = tuple[int, ...]  # token indices, ascending
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
-    """Tokens (index = symbol; the pad is `len(tokens)`), lengths, labels, and all inputs that may be learnt from."""
+class SearchProblem:
+    """What is to be explained.
+
+    Args:
+        tokens: of the domain; a token's index is its symbol, and `len(tokens)` is the symbol of padding.
+        min_length: of the sequences.
+        max_length: of the sequences.
+        labels: of the decision.
+        examples: all labelled inputs that may be learnt from.
+    """
 
     tokens: tuple[str, ...]
     min_length: int
@@ -29,54 +38,63 @@ class Problem:
     examples: Labelled
 
     @staticmethod
-    def of(examples: Labelled, domain: Domain, labels: Sequence[Label]) -> Problem:
-        return Problem(domain.tokens, domain.min_length, domain.max_length, tuple(labels), examples)
+    def of(examples: Labelled, domain: Domain, labels: Sequence[Label]) -> SearchProblem:
+        """Return the problem of explaining labelled words of a domain."""
+        return SearchProblem(domain.tokens, domain.min_length, domain.max_length, tuple(labels), examples)
 
     @property
     def size(self) -> int:
-        """Number of tokens, and the symbol that stands for padding and for "no token"."""
+        """The number of tokens, which is also the symbol of padding and of "no token"."""
         return len(self.tokens)
 
     def sets(self, limit: int, largest: int | None = None) -> list[TokenSet]:
-        """Token sets, small ones first, then the complements of small ones; whole sizes as long as `limit` allows."""
+        """List sets of tokens, small ones first, then the complements of small ones.
+
+        Args:
+            limit: about how many; sets of one size are listed all or none.
+            largest: the largest size, without complements; None for up to half of the tokens, with complements.
+        """
         out: list[TokenSet] = []
         everything = range(self.size)
         for k in range(1, self.size):
             if k > (self.size // 2 if largest is None else largest):
                 break
-            layer = list(combinations(everything, k))
-            if k > 1 and len(out) + len(layer) > limit:
+            if k > 1 and len(out) + comb(self.size, k) > limit:
                 break
-            out += layer
+            out += combinations(everything, k)
         if largest is None:
             out += [tuple(sorted(set(everything) - set(s))) for s in out]
         return list(dict.fromkeys(s for s in out if 0 < len(s) < self.size)) or [(0,)]
 
     def pairs(self, limit: int, largest: int = 2) -> list[tuple[TokenSet, TokenSet]]:
-        """Ordered pairs of disjoint token sets, small ones first."""
+        """List ordered pairs of disjoint sets of at most `largest` tokens, small ones first."""
         sets = self.sets(limit, largest)
         both = [(a, b) for a in sets for b in sets if not set(a) & set(b)]
         both.sort(key=lambda p: len(p[0]) + len(p[1]))
         return both[:limit]
 
     def matrix(self, sets: Sequence[TokenSet], value: int = 1) -> np.ndarray:
-        """(len(sets), tokens + 1): `value` where the symbol is in the set; the padding's column is 0."""
+        """Return int16 (sets, tokens + 1): `value` where the symbol is in the set; 0 for padding."""
         out = np.zeros((len(sets), self.size + 1), dtype=np.int16)
         for row, members in enumerate(sets):
             out[row, list(members)] = value
         return out
 
+    def differences(self, pairs: Sequence[tuple[TokenSet, TokenSet]]) -> np.ndarray:
+        """Return int16 (pairs, tokens + 1): 1 for the first set's symbols, -1 for the second's, 0 for padding."""
+        return self.matrix([up for up, _ in pairs]) - self.matrix([down for _, down in pairs])
+
 
 def lengths(words: np.ndarray, size: int) -> np.ndarray:
-    """Tokens per padded word."""
+    """Return the number of tokens of each padded word, (n,); `size` is the symbol of padding."""
     return (words < size).sum(axis=1)
 
 
 def counts(words: np.ndarray, size: int) -> np.ndarray:
-    """How often each symbol (padding too) occurs in each word, (symbols, n)."""
+    """Count each symbol, padding too, in each word: int16 (symbols, n)."""
     return np.stack([(words == s).sum(axis=1) for s in range(size + 1)]).astype(np.int16)
 
 
 def steps(matrix: np.ndarray, words: np.ndarray) -> list[np.ndarray]:
-    """Per position, each row's value for the symbol there: a list of (rows, n)."""
+    """Look up a matrix (rows, symbols) at each position of the words: a list of (rows, n)."""
     return [matrix[:, words[:, t]] for t in range(words.shape[1])]

@@ -1,6 +1,6 @@
-"""From a feature's values to labels: which value means which label, inferred from the examples.
+"""Read labels off a feature's values: which value means which label is inferred from the examples.
 
-Between families and candidates.  A reading is a table of values and the statements that return the label; thresholds are put
+Between families and candidates.  A reading is a table of values, and the statements that return the label.  Thresholds are put
 where the examples leave room for the plainest constant.
 """
 
@@ -13,28 +13,45 @@ from itertools import pairwise
 import numpy as np
 
 from .feature import Body, Family
-from .problem import Problem
+from .problem import SearchProblem
 from .render import indent, literal, nothing, one_of, tuple_of
 
 MAX_RUNS = 12  # intervals of a number that a program may tell apart
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """Label of value v: `table[v - low]`, clipped at both ends; -1 where the program would return something else than a label."""
+class LabelReading:
+    """How a feature's values become labels.
+
+    Args:
+        lines: statements that compute the feature and return the label.
+        table: the label index of value v is table[v - low], clipped at both ends; -1 if the program returns no label.
+        low: the value of the table's first entry.
+    """
 
     lines: tuple[str, ...]
     table: np.ndarray
     low: int
 
     def apply(self, values: np.ndarray) -> np.ndarray:
+        """Return label indices for values, of the same shape."""
         return self.table[np.clip(values.astype(np.int64) - self.low, 0, len(self.table) - 1)]
 
 
 def readings(
-    family: Family, row: int, problem: Problem, values: np.ndarray, labels: np.ndarray
-) -> list[Reading]:
-    """The programs that read this feature so that every example gets its label (none if one value has two labels)."""
+    family: Family, row: int, problem: SearchProblem, values: np.ndarray, labels: np.ndarray
+) -> list[LabelReading]:
+    """Find the programs that read a feature so that every example gets its label.
+
+    Args:
+        family: of the feature.
+        row: the feature's number.
+        problem: its labels and tokens.
+        values: of the feature on the examples, (n,).
+        labels: label indices of the examples, (n,).
+
+    Returns: the readings; none if one value has two labels, or there is one label only.
+    """
     meaning: dict[int, int] = {}
     for value, label in zip(values.tolist(), labels.tolist(), strict=True):
         if meaning.setdefault(int(value), int(label)) != label:
@@ -45,8 +62,8 @@ def readings(
     if family.kind == "flag":
         return [_flag(body, problem, meaning)]
     if family.kind == "token":
-        words = [*problem.tokens, nothing(problem)]
-        return [groups(body, problem, meaning, words), *_token_itself(family, row, problem, meaning)]
+        spelled = [*problem.tokens, nothing(problem)]
+        return [groups(body, problem, meaning, spelled), *_token_itself(family, row, problem, meaning)]
     more = [*_number_itself(body, problem, meaning), *_indexed(body, problem, meaning, family.bound)]
     if family.kind == "residue":
         return [groups(body, problem, meaning, list(range(max(meaning) + 1))), *more]
@@ -54,24 +71,20 @@ def readings(
 
 
 def choose(condition: str, negated: str, yes: object, no: object) -> str:
-    """The statement that returns one of two labels."""
+    """Write the statement that returns one of two labels."""
     if type(yes) is bool and type(no) is bool:
         return f"return {condition}" if yes else f"return {negated}"
     return f"return {literal(yes)} if {condition} else {literal(no)}"
 
 
-def _flag(body: Body, problem: Problem, meaning: dict[int, int]) -> Reading:
+def _flag(body: Body, problem: SearchProblem, meaning: dict[int, int]) -> LabelReading:
     no, yes = problem.labels[meaning[0]], problem.labels[meaning[1]]
-    negated = body.negated or (
-        f"not {body.expression}" if body.expression.isidentifier() else f"not ({body.expression})"
-    )
-    return Reading(
-        (*body.lines, choose(body.expression, negated, yes, no)), np.array([meaning[0], meaning[1]]), 0
-    )
+    lines = (*body.lines, choose(body.expression, body.opposite, yes, no))
+    return LabelReading(lines, np.array([meaning[0], meaning[1]]), 0)
 
 
 def _chain(body: Body, arms: Sequence[tuple[str, object]], last: object) -> tuple[str, ...]:
-    """`if value <test>: return label` for each arm, then the last label; the value is named once."""
+    """Write `if value <test>: return label` for each arm, then the last label.  The value is named once."""
     lines = list(body.lines)
     variable = body.expression
     if not variable.isidentifier():
@@ -82,31 +95,42 @@ def _chain(body: Body, arms: Sequence[tuple[str, object]], last: object) -> tupl
     return (*lines, f"return {literal(last)}")
 
 
-def groups(body: Body, problem: Problem, meaning: dict[int, int], words: Sequence[object]) -> Reading:
-    """Group the values by label; the label with the most values needs no test.  words[v]: the value v in Python."""
+def groups(
+    body: Body, problem: SearchProblem, meaning: dict[int, int], spelled: Sequence[object]
+) -> LabelReading:
+    """Group values by label; the label with the most values needs no test.
+
+    Args:
+        body: of the feature.
+        problem: its labels.
+        meaning: the label index of each value.
+        spelled: spelled[v] is the value v in Python.
+    """
     groups: dict[int, list[int]] = {}
     for value in sorted(meaning):
         groups.setdefault(meaning[value], []).append(value)
     order = sorted(groups, key=lambda y: (len(groups[y]), -max(groups[y])))
-    table = np.full(len(words) + 1, order[-1], dtype=np.int64)
+    table = np.full(len(spelled) + 1, order[-1], dtype=np.int64)
     for value, label in meaning.items():
         table[value] = label
     label_of = problem.labels
     if len(order) == 2:
-        members = [words[v] for v in groups[order[0]]]
+        members = [spelled[v] for v in groups[order[0]]]
         tests = [f"{body.expression} {one_of(members, negate)}" for negate in (False, True)]
         lines = (*body.lines, choose(tests[0], tests[1], label_of[order[0]], label_of[order[1]]))
     else:
         lines = _chain(
             body,
-            [(one_of([words[v] for v in groups[y]]), label_of[y]) for y in order[:-1]],
+            [(one_of([spelled[v] for v in groups[y]]), label_of[y]) for y in order[:-1]],
             label_of[order[-1]],
         )
-    return Reading(lines, table, 0)
+    return LabelReading(lines, table, 0)
 
 
-def _token_itself(family: Family, row: int, problem: Problem, meaning: dict[int, int]) -> list[Reading]:
-    """Where each token seen is its own label, the token is returned."""
+def _token_itself(
+    family: Family, row: int, problem: SearchProblem, meaning: dict[int, int]
+) -> list[LabelReading]:
+    """Return the token itself, if each token is its own label."""
     itself = [problem.labels.index(t) if t in problem.labels else -1 for t in problem.tokens]
     if family.direct is None or any(
         symbol < problem.size and itself[symbol] != label for symbol, label in meaning.items()
@@ -114,11 +138,11 @@ def _token_itself(family: Family, row: int, problem: Problem, meaning: dict[int,
         return []
     fallback = meaning.get(problem.size, next(iter(meaning.values())))
     lines = family.direct(row, literal(problem.labels[fallback]))
-    return [Reading(lines, np.array([*itself, fallback]), 0)]
+    return [LabelReading(lines, np.array([*itself, fallback]), 0)]
 
 
-def _number_itself(body: Body, problem: Problem, meaning: dict[int, int]) -> list[Reading]:
-    """Where the labels are the numbers themselves, as integers or as strings: off by one constant, or held within bounds."""
+def _number_itself(body: Body, problem: SearchProblem, meaning: dict[int, int]) -> list[LabelReading]:
+    """Return the number itself, as an integer or a string, shifted by a constant or held within bounds."""
     numbers = _numerals(problem)
     there = dict(meaning)
     lines, expression, missing = body.lines, body.expression, None
@@ -155,16 +179,16 @@ def _number_itself(body: Body, problem: Problem, meaning: dict[int, int]) -> lis
         number = max(number, least) if bottom else number
         number = min(number, most) if top else number
         table.append(index.get(number, -1))
-    if body.absent:  # a program may be asked for what is missing though no example was
+    if body.absent:  # the number may be missing on an input though it is on no example
         fallback = missing if missing is not None else there[low]
         table[body.absent[0] - start] = fallback
         text = f"{text} if {body.absent[1]} else {literal(problem.labels[fallback])}"
         table[: body.absent[0] - start] = [-1] * (body.absent[0] - start)
-    return [Reading((*lines, f"return {text}"), np.array(table), start)]
+    return [LabelReading((*lines, f"return {text}"), np.array(table), start)]
 
 
-def _numerals(problem: Problem) -> dict[int, int]:
-    """Label index -> number, for the labels that are integers or their decimal strings; of one type only."""
+def _numerals(problem: SearchProblem) -> dict[int, int]:
+    """Return the numbers of labels, by index, if they are integers or decimal strings, all of one type."""
     out = {}
     for i, label in enumerate(problem.labels):
         if type(label) is int:
@@ -179,8 +203,8 @@ def _numerals(problem: Problem) -> dict[int, int]:
     return out if len({type(problem.labels[i]) for i in out}) == 1 else {}
 
 
-def _indexed(body: Body, problem: Problem, meaning: dict[int, int], bound: int) -> list[Reading]:
-    """A tuple of labels, indexed by a small number that is never negative."""
+def _indexed(body: Body, problem: SearchProblem, meaning: dict[int, int], bound: int) -> list[LabelReading]:
+    """Index a tuple of labels by a small number that is never negative."""
     if not 2 < bound <= MAX_RUNS:
         return []
     usual = max(meaning.values(), key=list(meaning.values()).count)
@@ -188,11 +212,11 @@ def _indexed(body: Body, problem: Problem, meaning: dict[int, int], bound: int) 
     if len(set(table.tolist())) < 3:  # a condition says it better
         return []
     labels = tuple_of(problem.labels[y] for y in table)
-    return [Reading((*body.lines, f"return {labels}[{body.expression}]"), table, 0)]
+    return [LabelReading((*body.lines, f"return {labels}[{body.expression}]"), table, 0)]
 
 
-def _number(body: Body, problem: Problem, meaning: dict[int, int]) -> list[Reading]:
-    """Thresholds between runs of values with one label; or one value against all others."""
+def _number(body: Body, problem: SearchProblem, meaning: dict[int, int]) -> list[LabelReading]:
+    """Put thresholds between runs of values with one label; or ask for one value against all others."""
     seen = sorted(meaning)
     runs: list[tuple[int, int, int]] = []  # first value, last value, label
     for value in seen:
@@ -210,7 +234,9 @@ def _number(body: Body, problem: Problem, meaning: dict[int, int]) -> list[Readi
         table = np.array([middle if v == runs[1][0] else other for v in range(low, high + 1)])
         tests = [f"{body.expression} {sign} {runs[1][0]}" for sign in ("==", "!=")]
         out.append(
-            Reading((*body.lines, choose(tests[0], tests[1], label_of[middle], label_of[other])), table, low)
+            LabelReading(
+                (*body.lines, choose(tests[0], tests[1], label_of[middle], label_of[other])), table, low
+            )
         )
     cuts = [min(range(a[1] + 1, b[0] + 1), key=abs) for a, b in pairwise(runs)]
     table = np.array([runs[sum(v >= c for c in cuts)][2] for v in range(low, high + 1)])
@@ -219,11 +245,8 @@ def _number(body: Body, problem: Problem, meaning: dict[int, int]) -> list[Readi
         if cuts[0] == 1:
             tests = [f"{body.expression} {sign} 0" for sign in (">", "<=")]
         lines = (*body.lines, choose(tests[0], tests[1], label_of[runs[1][2]], label_of[runs[0][2]]))
-        out.append(Reading(lines, table, low))
+        out.append(LabelReading(lines, table, low))
     else:
         arms = [(f"< {cut}", label_of[run[2]]) for cut, run in zip(cuts, runs, strict=False)]
-        out.append(Reading(_chain(body, arms, label_of[runs[-1][2]]), table, low))
+        out.append(LabelReading(_chain(body, arms, label_of[runs[-1][2]]), table, low))
     return out
-
-
-__all__ = ["Reading", "readings"]

@@ -1,4 +1,4 @@
-"""Python text: literals, conditions on tokens, and whole functions.  Last in the search; everything stays in the readable subset."""
+"""Write Python: literals, conditions on tokens, loops and whole functions, all within the readable subset."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from collections.abc import Iterable, Sequence
 
 from ..common.text import literal, visible
 from ..models.program.syntax import BUILTINS
-from .problem import Problem, TokenSet
+from .problem import SearchProblem, TokenSet
 
 
 def tuple_of(values: Iterable[object]) -> str:
+    """Write a tuple."""
     parts = [literal(v) for v in values]
     return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
 
 
-def nothing(problem: Problem) -> str:
-    """A word that is not a token: what a token variable holds while there is none."""
-    return next(
-        w for w in ("", "none", *(f"none{i}" for i in range(problem.size + 1))) if w not in problem.tokens
-    )
+def nothing(problem: SearchProblem) -> str:
+    """Return a string that is not a token: what a token variable holds while there is none."""
+    names = ("", "none", *(f"none{i}" for i in range(problem.size + 1)))
+    return next(name for name in names if name not in problem.tokens)
 
 
-def is_in(problem: Problem, members: TokenSet, variable: str = "token", negate: bool = False) -> str:
-    """The condition that a variable holds one of these tokens, in its shorter form."""
+def is_in(problem: SearchProblem, members: TokenSet, variable: str = "token", negate: bool = False) -> str:
+    """Write the condition that a variable holds one of these tokens, in its shorter form."""
     rest = [t for i, t in enumerate(problem.tokens) if i not in members]
     inside = [problem.tokens[i] for i in members]
     if len(inside) <= len(rest) or not rest:
@@ -35,18 +35,19 @@ def is_in(problem: Problem, members: TokenSet, variable: str = "token", negate: 
 
 
 def one_of(values: Sequence[object], negate: bool = False) -> str:
-    """`== x` or `in (x, y)`, to be put behind a variable."""
+    """Write `== x` or `in (x, y)`, which goes behind a variable."""
     if len(values) == 1:
         return f"{'!=' if negate else '=='} {literal(values[0])}"
     return f"{'not in' if negate else 'in'} {tuple_of(values)}"
 
 
 def indent(lines: Iterable[str], levels: int = 1) -> tuple[str, ...]:
+    """Indent lines by four blanks a level."""
     return tuple("    " * levels + line for line in lines)
 
 
 def function_name(task: str) -> str:
-    """A task's name as a Python identifier that hides no built-in function."""
+    """Turn a task's name into a Python identifier that hides no built-in function."""
     text = unicodedata.normalize("NFKC", task)  # as Python reads identifiers
     letters = "".join(c if f"x{c}".isidentifier() else "_" for c in text)  # narrower than \w
     name = re.sub("_+", "_", letters).strip("_").lower() or "program"
@@ -55,7 +56,7 @@ def function_name(task: str) -> str:
 
 
 def parenthesised(condition: str, joiner: str) -> str:
-    """A condition as it may stand beside `and` or `or`."""
+    """Write a condition as it may stand beside `and` or `or`."""
     node = ast.parse(condition, mode="eval").body
     weaker = isinstance(node, ast.IfExp) or (
         joiner == "and" and isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or)
@@ -64,7 +65,7 @@ def parenthesised(condition: str, joiner: str) -> str:
 
 
 def docstring(text: str) -> str:
-    """The literal whose value is the text, one line for each paragraph; the quotes stand alone where there are several."""
+    """Write the literal of a docstring, one line for each paragraph; several paragraphs end with a line of quotes."""
     paragraphs = [part.replace("\n", " ").strip() for part in text.split("\n\n")]
     flat = "\n\n".join(visible(part.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')) for part in paragraphs)
     if len(paragraphs) > 1:
@@ -73,8 +74,26 @@ def docstring(text: str) -> str:
 
 
 def function(lines: Sequence[str], name: str, doc: str = "", constants: Sequence[str] = ()) -> str:
-    """A whole function `name(tokens)` from the statements of its body; constants of the file stand before it."""
+    """Write a whole function `name(tokens)`, with the constants of the file before it."""
     head = docstring(doc).split("\n") if doc else []
     above = (*constants, "", "") if constants else ()
     body = (line if not line else indent([line])[0] for line in (*head, *lines))
     return "\n".join((*above, f"def {function_name(name)}(tokens):", *body)) + "\n"
+
+
+def depth_loop(
+    problem: SearchProblem,
+    pair: tuple[TokenSet, TokenSet],
+    more: tuple[str, ...] = ("depth += 1",),
+    less: tuple[str, ...] = ("depth -= 1",),
+) -> tuple[str, ...]:
+    """Write the loop that counts the first set up and the second down; `more` and `less` replace the two steps."""
+    up, down = pair
+    return (
+        "depth = 0",
+        "for token in tokens:",
+        f"    if {is_in(problem, up)}:",
+        *indent(more, 2),
+        f"    elif {is_in(problem, down)}:",
+        *indent(less, 2),
+    )

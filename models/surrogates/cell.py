@@ -15,7 +15,7 @@ import numpy as np
 
 from ..claims.domain import Domain
 from ..network.network import Network
-from .machine import Machine
+from .machine import LabelMachine
 from .unroll import Unroller
 
 MOST = 3  # ReLUs per position
@@ -23,7 +23,7 @@ ORDERS = 300  # orders that are looked at closely, those with few kinks first
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class RecurrentCell:
     """`place[state]`: where the machine's state is on the line, 0 .. states - 1; the rest as in the module's text."""
 
     place: np.ndarray
@@ -41,7 +41,7 @@ class Cell:
         return self.slope * s + self.add[symbol] + self.jumps @ over
 
 
-def smallest_cell(machine: Machine) -> Cell | None:
+def smallest_cell(machine: LabelMachine) -> RecurrentCell | None:
     """The cell with the fewest ReLUs in all, or None where no order of the states makes do with MOST."""
     n = machine.states
     if n == 1:
@@ -57,7 +57,7 @@ def smallest_cell(machine: Machine) -> Cell | None:
     slopes = np.diff(images, axis=1)
     kinks = (np.diff(slopes, axis=1) != 0).sum(axis=1).max(axis=1)
     read = np.array([len(_readout_kinks(machine.outputs[i])) for i in inverse])
-    best: tuple[tuple[int, int, int], Cell] | None = None
+    best: tuple[tuple[int, int, int], RecurrentCell] | None = None
     for k in np.lexsort((read, kinks))[:ORDERS]:
         if (best is not None and best[0][0] < kinks[k]) or kinks[k] > MOST:
             break
@@ -143,7 +143,7 @@ def _placed(slopes: np.ndarray, slope: int, jumps: tuple[int, ...]) -> tuple[int
     return None
 
 
-def _cell(machine: Machine, place: np.ndarray, slope: int, jumps: tuple[int, ...]) -> Cell:
+def _cell(machine: LabelMachine, place: np.ndarray, slope: int, jumps: tuple[int, ...]) -> RecurrentCell:
     order = np.argsort(place)
     images = place[machine.step[order]]  # (places, symbols)
     at = np.zeros((len(jumps), images.shape[1]), dtype=np.int64)
@@ -151,7 +151,7 @@ def _cell(machine: Machine, place: np.ndarray, slope: int, jumps: tuple[int, ...
         where = _placed(np.diff(images[:, a]), slope, jumps)
         assert where is not None, "the cell serves every symbol"
         at[:, a] = where
-    cell = Cell(place, slope, images[0].copy(), np.array(jumps, dtype=np.int64), at)
+    cell = RecurrentCell(place, slope, images[0].copy(), np.array(jumps, dtype=np.int64), at)
     line = np.arange(machine.states)
     assert all((cell.step(line, a) == images[:, a]).all() for a in range(images.shape[1])), (
         "a cell moves as the machine does"
@@ -159,7 +159,7 @@ def _cell(machine: Machine, place: np.ndarray, slope: int, jumps: tuple[int, ...
     return cell
 
 
-def cell_network(machine: Machine, cell: Cell, domain: Domain, columns: np.ndarray) -> Network:
+def cell_network(machine: LabelMachine, cell: RecurrentCell, domain: Domain, columns: np.ndarray) -> Network:
     """Unrolled over the domain's positions, with outputs columns[:, label]; `columns` are integers (outputs, labels)."""
     net = Unroller(domain)
     top = np.array([machine.states - 1])

@@ -19,7 +19,7 @@ TRIED = 64  # boxes after which hopeless cases are left: 4 times what these hold
 
 
 @dataclass(frozen=True, eq=False)
-class Box:
+class WordBox:
     """allowed[p, s]: symbol s may stand at sequence position p; a position where all may stand does not count."""
 
     label: int
@@ -38,11 +38,11 @@ class Box:
 
 def boxes_for(
     wrong: np.ndarray, words: np.ndarray, labels: np.ndarray, symbols: int, limit: int
-) -> list[Box] | None:
+) -> list[WordBox] | None:
     """Boxes that together hold every row of `wrong`, each with words of one label only; None when `limit` do not suffice."""
     rest = np.array(wrong, dtype=np.int64)
     others = {int(c): words[labels != c] for c in np.unique(labels[rest])}
-    boxes: list[Box] = []
+    boxes: list[WordBox] = []
     length = words.shape[1]
     while len(rest):
         if len(boxes) == limit or (
@@ -63,7 +63,7 @@ def boxes_for(
     return boxes
 
 
-def _grown(word: np.ndarray, label: int, others: np.ndarray, symbols: int, order: Sequence[int]) -> Box:
+def _grown(word: np.ndarray, label: int, others: np.ndarray, symbols: int, order: Sequence[int]) -> WordBox:
     """The word's own box, grown position by position while it keeps out every word of `others`."""
     outside = others != word
     reasons = outside.sum(axis=1)  # how many positions keep each word out
@@ -84,11 +84,11 @@ def _grown(word: np.ndarray, label: int, others: np.ndarray, symbols: int, order
         reasons = reasons - released
         outside[released, p] = False
         allowed[p] = row
-    return Box(label, allowed)
+    return WordBox(label, allowed)
 
 
 def corrected(
-    layers: Layers, boxes: Sequence[Box], words: np.ndarray, labels: np.ndarray, ids: np.ndarray, prefix: int
+    layers: Layers, boxes: Sequence[WordBox], words: np.ndarray, labels: np.ndarray, ids: np.ndarray, prefix: int
 ) -> Layers:
     """The network with one neuron per box (and its copy in each later hidden layer); `ids` are the words at all positions."""
     if not boxes:

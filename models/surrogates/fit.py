@@ -22,23 +22,23 @@ from ..claims.decision import Decision
 from ..claims.domain import Domain
 from ..network.network import Network, feed_forward
 from .cell import cell_network, smallest_cell
-from .correct import Box, boxes_for, corrected
+from .correct import WordBox, boxes_for, corrected
 from .linear import linear_layers
 from .machine import smallest_machine
 from .one_hot import layered_of, neurons_of, one_hot_network
 from .quantise import decide, pruned, quantised
 from .slim import Keeper, slim
-from .surrogate import NoSurrogate, Plan, Progress, Surrogate, described, wrong_rows
-from .train import Layers, Shape, train, tuned
+from .surrogate import NoSurrogate, SurrogatePlan, Progress, Surrogate, described, wrong_rows
+from .train import Layers, HiddenShape, train, tuned
 
 SHAPES = (
     *(
-        Shape((w,), r, s)
+        HiddenShape((w,), r, s)
         for w, r, s in ((1, 8, 320), (2, 8, 400), (4, 8, 480), (8, 8, 600), (16, 4, 720), (32, 2, 800))
     ),
-    *(Shape(w, r, 1000) for w, r in (((8, 8), 4), ((16, 16), 4), ((24, 24), 2))),
-    Shape((64,), 2, 800),
-    Shape((48, 48), 2, 1200),
+    *(HiddenShape(w, r, 1000) for w, r in (((8, 8), 4), ((16, 16), 4), ((24, 24), 2))),
+    HiddenShape((64,), 2, 800),
+    HiddenShape((48, 48), 2, 1200),
 )
 SAMPLE = 2048  # inputs that training starts from; wrong ones are added
 ROUNDS = 4  # times that wrong inputs go back into training, per shape
@@ -111,7 +111,7 @@ class _Fit:
         self.used = np.zeros((domain.positions, len(domain.alphabet)), dtype=bool)
         for position in range(domain.positions):
             self.used[position, self.ids[:, position]] = True
-        self.plan: Plan | None = None
+        self.plan: SurrogatePlan | None = None
         self.keeper = Keeper(self.ids, self.labels, seed)
         self.structured = False  # a small machine explains the labels
         self.hopeless = 0
@@ -119,18 +119,18 @@ class _Fit:
         columns = np.eye(self.outputs, dtype=np.int64)
         self.columns = columns[1:] - columns[:1] if decision.kind == "sign" else columns
 
-    def best(self, automaton: Callable[[], Layered | None] | None) -> Plan:
+    def best(self, automaton: Callable[[], Layered | None] | None) -> SurrogatePlan:
         counts = np.bincount(self.labels, minlength=self.outputs)
         scores = (np.arange(self.outputs) == counts.argmax()).astype(float)
         if counts.max() == len(self.labels):
-            return Plan(
+            return SurrogatePlan(
                 self._feed_forward([(np.zeros((self.outputs, self.domain.input_size)), scores)]), "constant"
             )
         self.say("linear: looking for weights")
         per_weight = 0 if automaton is None else INPUTS_PER_WEIGHT
         linear = linear_layers(self.ids, self.labels, self.outputs, self.used, self.seed, per_weight)
         if linear is not None:
-            self._keep(Plan(self._feed_forward(slim(linear, self.keeper.right)), "linear"))
+            self._keep(SurrogatePlan(self._feed_forward(slim(linear, self.keeper.right)), "linear"))
             if self.plan is not None:
                 return self.plan
         if automaton is not None:
@@ -191,13 +191,13 @@ class _Fit:
             cell = smallest_cell(machine)
             if cell is not None:
                 self._keep(
-                    Plan(cell_network(machine, cell, self.domain, self.columns), "cell", cell=cell.width)
+                    SurrogatePlan(cell_network(machine, cell, self.domain, self.columns), "cell", cell=cell.width)
                 )
         for each in unrolled:
             if neurons_of(each) <= LARGEST and (self.plan is None or neurons_of(each) < self.plan.neurons):
-                self._keep(Plan(one_hot_network(each, self.domain, self.columns), "one-hot"))
+                self._keep(SurrogatePlan(one_hot_network(each, self.domain, self.columns), "one-hot"))
 
-    def _try(self, shape: Shape) -> None:
+    def _try(self, shape: HiddenShape) -> None:
         rng = np.random.default_rng([self.seed, *shape.hidden])
         sample = self._sample(rng)
         self.say(
@@ -223,7 +223,7 @@ class _Fit:
             if self.closest is None or len(wrong) < len(self.closest[0]):
                 self.closest = wrong, layers
             if len(wrong) == 0:
-                self._keep(Plan(self._feed_forward(self._slimmed(layers, sample)), "dense"))
+                self._keep(SurrogatePlan(self._feed_forward(self._slimmed(layers, sample)), "dense"))
             elif len(wrong) <= 4 * FEW or len(sample) == len(self.labels):
                 self._corrected(layers, wrong, limit=FEW)
             fresh = np.setdiff1d(wrong, sample)
@@ -257,19 +257,19 @@ class _Fit:
                 if self.keeper.right(rounded):
                     slimmer = slim(rounded, self.keeper.right)
                     return min(
-                        (best, slimmer), key=lambda found: Plan(self._feed_forward(found), "dense").cost
+                        (best, slimmer), key=lambda found: SurrogatePlan(self._feed_forward(found), "dense").cost
                     )
         return best
 
     def _corrected(self, layers: Layers, wrong: np.ndarray, limit: int) -> None:
         """Offer the network with its wrong rows corrected, if that takes at most `limit` neurons."""
-        boxes: list[Box] | None = boxes_for(wrong, self.words, self.labels, len(self.domain.symbols), limit)
+        boxes: list[WordBox] | None = boxes_for(wrong, self.words, self.labels, len(self.domain.symbols), limit)
         if boxes is not None:
             slimmer = pruned(layers) if layers[0][0].shape[0] else layers
             whole = corrected(slimmer, boxes, self.words, self.labels, self.ids, len(self.domain.prefix))
-            self._keep(Plan(self._feed_forward(whole), "dense", len(boxes)))
+            self._keep(SurrogatePlan(self._feed_forward(whole), "dense", len(boxes)))
 
-    def _keep(self, plan: Plan) -> None:
+    def _keep(self, plan: SurrogatePlan) -> None:
         """The plan, if it is the smallest yet, and exact in float32."""
         from ..network.float32 import exact_in_float32
 

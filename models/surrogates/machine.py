@@ -23,7 +23,7 @@ EFFORT = 5.0  # deterministic seconds in all: a few seconds of one core each
 
 
 @dataclass(frozen=True, eq=False)
-class Machine:
+class LabelMachine:
     """`step[state, symbol]`: the next state; state 0 begins; `outputs[state]`: the label index after it, -1 where no word ends."""
 
     step: np.ndarray
@@ -46,7 +46,7 @@ class Machine:
 
 def smallest_machine(
     layered: Layered, symbols: int, pad: int | None, seed: int, largest: int = MAX_STATES
-) -> Machine | None:
+) -> LabelMachine | None:
     """The machine with the fewest states, at most `largest`, that gives every word its label; None where none was found.
 
     `pad`: the symbol that leaves the state alone.  Fewest: unless CP-SAT gave up on a smaller number.
@@ -97,7 +97,7 @@ def _clique(apart: np.ndarray) -> list[int]:
 
 def _solved(
     layered: Layered, states: int, symbols: int, pad: int | None, seed: int, effort: float
-) -> tuple[Machine | None, float]:
+) -> tuple[LabelMachine | None, float]:
     """A machine with that many states, or None: there is none, or none was found with the effort; and the effort it took."""
     from ortools.sat.python import cp_model
 
@@ -180,7 +180,7 @@ def _pin(model: Any, here: dict[tuple[int, int], Any], apart: list[int], states:
                 model.add(here[v, q] == 0)
 
 
-def _tidy(step: np.ndarray, begin: int, layered: Layered) -> Machine:
+def _tidy(step: np.ndarray, begin: int, layered: Layered) -> LabelMachine:
     """Steps that no word takes stay where they are; states get their labels from the words, and unreached ones go."""
     states = len(step)
     taken = np.zeros(step.shape, dtype=bool)
@@ -202,4 +202,4 @@ def _tidy(step: np.ndarray, begin: int, layered: Layered) -> Machine:
         reached += [r for r in dict.fromkeys(step[state].tolist()) if r not in reached]
     number = np.full(states, -1)
     number[reached] = np.arange(len(reached))
-    return Machine(number[step[reached]], outputs[reached])
+    return LabelMachine(number[step[reached]], outputs[reached])

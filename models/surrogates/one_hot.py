@@ -13,11 +13,11 @@ import numpy as np
 from ..automata.layered import Layered
 from ..claims.domain import Domain
 from ..network.network import Network
-from .machine import Machine
+from .machine import LabelMachine
 from .unroll import Unroller
 
 
-def layered_of(machine: Machine, layers: int) -> Layered:
+def layered_of(machine: LabelMachine, layers: int) -> Layered:
     """A machine's states position by position, those that can be reached."""
     tables = []
     states = np.zeros(1, dtype=np.int64)

@@ -28,7 +28,7 @@ class NoSurrogate(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SurrogatePlan:
     """A network that should be exact, and how it came to be.
 
     `corrections`: neurons of its first hidden layer that were built, not trained.  `cell`: ReLUs per position, of a cell.
@@ -80,7 +80,7 @@ class Surrogate:
         return self.network.source
 
 
-def described(network: Network, plan: Plan, inputs: int, seconds: float) -> Surrogate:
+def described(network: Network, plan: SurrogatePlan, inputs: int, seconds: float) -> Surrogate:
     affine = [node for node in network.nodes if isinstance(node, Affine)]
     numbers = _numbers(network)
     return Surrogate(

@@ -24,7 +24,7 @@ MARGIN = 0.6  # a restart that separates all labels by this much is done
 
 
 @dataclass(frozen=True)
-class Shape:
+class HiddenShape:
     """Hidden widths, and how long and how often to try them."""
 
     hidden: tuple[int, ...]
@@ -37,7 +37,7 @@ def train(
     labels: np.ndarray,
     positions: int,
     outputs: int,
-    shape: Shape,
+    shape: HiddenShape,
     *,
     seed: int,
     deadline: float,
@@ -142,7 +142,7 @@ def _train(
     labels: np.ndarray,
     positions: int,
     outputs: int,
-    shape: Shape,
+    shape: HiddenShape,
     deadline: float,
     used: np.ndarray,
 ) -> list[tuple[int, Layers]]:

@@ -1,4 +1,4 @@
-"""How tokens stand to the one before: equal, different, ascending; how often, ever, always.  Ascending is the order of Python's strings."""
+"""How neighbours compare: equal, different, ascending in the order of Python's strings; how often, ever, always."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem
+from ..problem import SearchProblem
 
 EXAMPLE = """
 def ascending(tokens):
@@ -18,13 +18,13 @@ RELATIONS = ("==", "<", ">")  # the others are their opposites
 OPPOSITE = {"==": "!=", "<": ">=", ">": "<="}
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     if problem.max_length < 2 or problem.size < 2:
         return
     place = np.array([*(sorted(problem.tokens).index(t) for t in problem.tokens), -1])
 
     def holds(words: np.ndarray, row: int) -> np.ndarray:
-        """Per pair of neighbours, whether the relation holds; never next to padding."""
+        """Tell for each pair of neighbours whether the relation holds; it never does next to padding."""
         values = place[words]
         before, after = values[:, :-1], values[:, 1:]
         return ((before == after, before < after, before > after)[row % 3]) & (after >= 0)

@@ -1,4 +1,4 @@
-"""Balanced brackets of one kind: no closer comes too early, nothing is nested deeper than a ceiling, all is closed at the end."""
+"""Balanced brackets of one kind: no closer comes too early, nothing is too deep, everything is closed at the end."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, TokenSet, steps
-from ..render import is_in
-from .count_difference import depth_loop
+from ..problem import SearchProblem, TokenSet, steps
+from ..render import depth_loop, is_in
 
 EXAMPLE = """
 def balanced(tokens):
@@ -28,7 +27,7 @@ LIMIT = 600
 CEILINGS = (0, 1, 2, 3, 4)  # 0: no ceiling
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     pairs = problem.pairs(LIMIT)
     if not pairs or problem.max_length < 2:
         return
@@ -37,8 +36,8 @@ def families(problem: Problem) -> Iterator[Family]:
             yield _balanced(problem, pairs, ceiling)
 
 
-def _balanced(problem: Problem, pairs: list[tuple[TokenSet, TokenSet]], ceiling: int) -> Family:
-    weights = problem.matrix([up for up, _ in pairs]) - problem.matrix([down for _, down in pairs])
+def _balanced(problem: SearchProblem, pairs: list[tuple[TokenSet, TokenSet]], ceiling: int) -> Family:
+    weights = problem.differences(pairs)
 
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         depth = np.zeros((len(rows), len(words)), dtype=np.int16)

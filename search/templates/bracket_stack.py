@@ -1,4 +1,4 @@
-"""Two kinds of brackets on a stack: whether each closer fits the innermost opener, and which bracket is open at the end."""
+"""Two kinds of brackets on a stack: whether every closer fits, and which bracket is open at the end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice, permutations
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem
+from ..problem import SearchProblem
 from ..render import literal, nothing, tuple_of
 
 EXAMPLE = """
@@ -23,11 +23,11 @@ def innermost(tokens):
 """
 
 LIMIT = 400
-DEEPEST = 14  # tokens: the prover keeps every stack that there can be
+LONGEST = 14  # tokens: the prover keeps every stack that there can be
 
 
-def families(problem: Problem) -> Iterator[Family]:
-    if problem.max_length > DEEPEST:
+def families(problem: SearchProblem) -> Iterator[Family]:
+    if problem.max_length > LONGEST:
         return
     kinds = [k for k in islice(permutations(range(problem.size), 4), 4 * LIMIT) if k[0] < k[2]][:LIMIT]
     if kinds:
@@ -37,8 +37,8 @@ def families(problem: Problem) -> Iterator[Family]:
         yield _innermost(problem, openers)
 
 
-def _matched(problem: Problem, kinds: Sequence[tuple[int, ...]]) -> Family:
-    """`kinds`: opener and closer of the first kind, then of the second."""
+def _matched(problem: SearchProblem, kinds: Sequence[tuple[int, ...]]) -> Family:
+    """Match brackets; `kinds` are the opener and closer of the first kind, then of the second."""
 
     def one(words: np.ndarray, kind: tuple[int, ...]) -> np.ndarray:
         stack = np.zeros(len(words), dtype=np.int64)  # base 3, the innermost bracket last
@@ -74,8 +74,8 @@ def _matched(problem: Problem, kinds: Sequence[tuple[int, ...]]) -> Family:
     return Family("bracket_stack", "flag", len(kinds), evaluate, body)
 
 
-def _innermost(problem: Problem, kinds: Sequence[tuple[int, ...]]) -> Family:
-    """`kinds`: two openers and the closer that they share."""
+def _innermost(problem: SearchProblem, kinds: Sequence[tuple[int, ...]]) -> Family:
+    """Find the innermost open bracket; `kinds` are two openers and the closer that they share."""
 
     def one(words: np.ndarray, kind: tuple[int, ...]) -> np.ndarray:
         stack = np.zeros(len(words), dtype=np.int64)

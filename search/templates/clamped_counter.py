@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, TokenSet, steps
-from .count_difference import depth_loop
+from ..problem import SearchProblem, TokenSet, steps
+from ..render import depth_loop
 
 EXAMPLE = """
 def open_depth(tokens):
@@ -26,17 +26,17 @@ FREE = 10_000  # no bound
 BOUNDS = ((0, FREE), (0, 1), (0, 2), (0, 3), (-FREE, 1), (-FREE, 2), (-1, 1))
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     pairs = problem.pairs(LIMIT)
     if not pairs:
         return
-    weights = problem.matrix([up for up, _ in pairs]) - problem.matrix([down for _, down in pairs])
+    weights = problem.differences(pairs)
     for low, high in BOUNDS:
         yield _clamped(problem, pairs, weights, low, high)
 
 
 def _clamped(
-    problem: Problem, pairs: list[tuple[TokenSet, TokenSet]], weights: np.ndarray, low: int, high: int
+    problem: SearchProblem, pairs: list[tuple[TokenSet, TokenSet]], weights: np.ndarray, low: int, high: int
 ) -> Family:
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         depth = np.zeros((len(rows), len(words)), dtype=np.int16)
@@ -45,8 +45,8 @@ def _clamped(
         return depth
 
     def body(row: int) -> Body:
-        more = (f"depth = min(depth + 1, {high})",) if high < FREE else ()
-        less = (f"depth = max(depth - 1, {low})",) if low > -FREE else ()
-        return Body(depth_loop(problem, pairs[row], more, less), "depth", "depth")
+        more = f"depth = min(depth + 1, {high})" if high < FREE else "depth += 1"
+        less = f"depth = max(depth - 1, {low})" if low > -FREE else "depth -= 1"
+        return Body(depth_loop(problem, pairs[row], (more,), (less,)), "depth", "depth")
 
     return Family("clamped_counter", "number", len(pairs), evaluate, body)

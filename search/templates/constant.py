@@ -1,4 +1,4 @@
-"""The same label for everything.  Its one value has two labels wherever there is anything to find, so it needs no reading."""
+"""The same label for every input.  Its one value has two labels if there is anything to find, so nothing reads it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem
+from ..problem import SearchProblem
 
 EXAMPLE = """
 def always(tokens):
@@ -15,7 +15,7 @@ def always(tokens):
 """
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     yield Family(
         "constant",
         "number",

@@ -1,4 +1,4 @@
-"""How much more often some tokens occur than others: depth at the end, when nothing stops the count below zero."""
+"""How much more often some tokens occur than others: the depth at the end, if it may fall below zero."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, TokenSet, counts
-from ..render import is_in, literal
+from ..problem import SearchProblem, counts
+from ..render import depth_loop, literal
 
 EXAMPLE = """
 def deeper(tokens):
@@ -28,11 +28,11 @@ def deeper(tokens):
 LIMIT = 4000
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     pairs = problem.pairs(LIMIT)
     if not pairs:
         return
-    weights = problem.matrix([up for up, _ in pairs]) - problem.matrix([down for _, down in pairs])
+    weights = problem.differences(pairs)
 
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return weights[rows] @ counts(words, problem.size)
@@ -40,26 +40,8 @@ def families(problem: Problem) -> Iterator[Family]:
     def body(row: int) -> Body:
         up, down = pairs[row]
         if len(up) == len(down) == 1:
-            return Body(
-                (),
-                f"tokens.count({literal(problem.tokens[up[0]])}) - tokens.count({literal(problem.tokens[down[0]])})",
-                "depth",
-            )
+            a, b = (literal(problem.tokens[s]) for s in (up[0], down[0]))
+            return Body((), f"tokens.count({a}) - tokens.count({b})", "depth")
         return Body(depth_loop(problem, pairs[row]), "depth", "depth")
 
     yield Family("count_difference", "number", len(pairs), evaluate, body)
-
-
-def depth_loop(
-    problem: Problem, pair: tuple[TokenSet, TokenSet], more: tuple[str, ...] = (), less: tuple[str, ...] = ()
-) -> tuple[str, ...]:
-    """Count openers up and closers down; `more` and `less` replace the two steps."""
-    up, down = pair
-    return (
-        "depth = 0",
-        "for token in tokens:",
-        f"    if {is_in(problem, up)}:",
-        *(f"        {line}" for line in more or ("depth += 1",)),
-        f"    elif {is_in(problem, down)}:",
-        *(f"        {line}" for line in less or ("depth -= 1",)),
-    )

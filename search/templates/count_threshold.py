@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, counts, lengths
+from ..problem import SearchProblem, counts, lengths
 from ..render import is_in, literal
 
 EXAMPLE = """
@@ -18,7 +18,7 @@ def many_a(tokens):
 LIMIT = 1000
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     sets = problem.sets(LIMIT)
     weights = problem.matrix(sets)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem
+from ..problem import SearchProblem
 from ..render import literal
 
 EXAMPLE = """
@@ -16,7 +16,7 @@ def where_is_b(tokens):
 """
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         there = words[None, :, :] == rows[:, None, None]
         return np.where(there.any(axis=2), there.argmax(axis=2), -1).astype(np.int16)

@@ -1,4 +1,4 @@
-"""Flags over time: seen since, seen before.  A token sets a flag and another clears it; a token counts only after another."""
+"""Flags over time: a token sets a flag and another clears it; a token counts only after another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..feature import Body, Evaluate, Family
-from ..problem import Problem, steps
+from ..problem import SearchProblem, steps
 from ..render import is_in
 
 EXAMPLE = """
@@ -24,7 +24,7 @@ def b_after_a(tokens):
 LIMIT = 3000
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     pairs = problem.pairs(LIMIT)
     if not pairs:
         return

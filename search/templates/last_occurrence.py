@@ -1,4 +1,4 @@
-"""The last, or the first, token out of a set: the last quote wins."""
+"""The last, or the first, token out of a set."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Evaluate, Family
-from ..problem import Problem
+from ..problem import SearchProblem
 from ..render import is_in, literal, nothing
 
 EXAMPLE = """
@@ -22,7 +22,7 @@ def last_mark(tokens):
 LIMIT = 1000
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     sets = problem.sets(LIMIT)
     if problem.size > 1:
         sets = [*sets, tuple(range(problem.size))]

@@ -1,4 +1,4 @@
-"""The greatest depth on the way, and the lowest: nesting level, or whether a closer ever comes too early."""
+"""The greatest depth on the way, and the lowest."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Evaluate, Family
-from ..problem import Problem, steps
-from .count_difference import depth_loop
+from ..problem import SearchProblem, steps
+from ..render import depth_loop
 
 EXAMPLE = """
 def nesting(tokens):
@@ -26,11 +26,11 @@ def nesting(tokens):
 LIMIT = 1500
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     pairs = problem.pairs(LIMIT)
     if not pairs:
         return
-    weights = problem.matrix([up for up, _ in pairs]) - problem.matrix([down for _, down in pairs])
+    weights = problem.differences(pairs)
 
     def extreme(pick: np.ufunc) -> Evaluate:
         def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -44,11 +44,11 @@ def families(problem: Problem) -> Iterator[Family]:
         return evaluate
 
     def deepest(row: int) -> Body:
-        loop = depth_loop(problem, pairs[row], ("depth += 1", "deepest = max(deepest, depth)"), ())
+        loop = depth_loop(problem, pairs[row], more=("depth += 1", "deepest = max(deepest, depth)"))
         return Body(("deepest = 0", *loop), "deepest", "deepest")
 
     def lowest(row: int) -> Body:
-        loop = depth_loop(problem, pairs[row], (), ("depth -= 1", "lowest = min(lowest, depth)"))
+        loop = depth_loop(problem, pairs[row], less=("depth -= 1", "lowest = min(lowest, depth)"))
         return Body(("lowest = 0", *loop), "lowest", "lowest")
 
     yield Family("max_depth", "number", len(pairs), extreme(np.maximum), deepest)

@@ -1,4 +1,4 @@
-"""Does one of these tokens occur?  And: which of these tokens occurs, looked for in a fixed order."""
+"""Whether one of some tokens occurs; and which of some tokens occurs, looked for in a fixed order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice, permutations
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, counts
+from ..problem import SearchProblem, counts
 from ..render import is_in, literal, nothing, tuple_of
 
 EXAMPLE = """
@@ -20,7 +20,7 @@ LIMIT = 1000
 ORDERS = 400
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     sets = problem.sets(LIMIT)
     weights = problem.matrix(sets)
 
@@ -63,7 +63,7 @@ def families(problem: Problem) -> Iterator[Family]:
     )
 
 
-def search_reversed(problem: Problem, order: tuple[int, ...]) -> tuple[str, ...]:
-    """Later finds win, so the order is turned around."""
+def search_reversed(problem: SearchProblem, order: tuple[int, ...]) -> tuple[str, ...]:
+    """Write the search whose last find wins, which turns the order around."""
     marks = tuple_of(problem.tokens[s] for s in reversed(order))
     return (f"for mark in {marks}:", "    if mark in tokens:", "        found = mark")

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, TokenSet, counts
+from ..problem import SearchProblem, TokenSet, counts
 from ..render import is_in, literal
 
 EXAMPLE = """
@@ -20,7 +20,7 @@ LIMIT = 1000
 MODULI = (2, 3, 4, 5, 6, 7)
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     sets = problem.sets(LIMIT)
     pairs = problem.pairs(LIMIT, 1)
     weights = problem.matrix(sets)
@@ -31,14 +31,14 @@ def families(problem: Problem) -> Iterator[Family]:
             yield _modulo(problem, partial(_difference, problem, pairs, modulus), differences, modulus)
 
 
-def _modulo(problem: Problem, body: partial[Body], weights: np.ndarray, modulus: int) -> Family:
+def _modulo(problem: SearchProblem, body: partial[Body], weights: np.ndarray, modulus: int) -> Family:
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return weights[rows] @ counts(words, problem.size) % modulus
 
     return Family("modular_count", "residue", len(weights), evaluate, body, bound=modulus)
 
 
-def _count(problem: Problem, sets: list[TokenSet], modulus: int, row: int) -> Body:
+def _count(problem: SearchProblem, sets: list[TokenSet], modulus: int, row: int) -> Body:
     members = sets[row]
     if len(members) == 1:
         return Body((), f"tokens.count({literal(problem.tokens[members[0]])}) % {modulus}", "rest")
@@ -49,6 +49,8 @@ def _count(problem: Problem, sets: list[TokenSet], modulus: int, row: int) -> Bo
     return Body(lines, f"count % {modulus}", "rest")
 
 
-def _difference(problem: Problem, pairs: list[tuple[TokenSet, TokenSet]], modulus: int, row: int) -> Body:
+def _difference(
+    problem: SearchProblem, pairs: list[tuple[TokenSet, TokenSet]], modulus: int, row: int
+) -> Body:
     a, b = (literal(problem.tokens[s]) for (s,) in pairs[row])
     return Body((), f"(tokens.count({a}) - tokens.count({b})) % {modulus}", "rest")

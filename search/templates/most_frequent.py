@@ -1,4 +1,4 @@
-"""The token out of a few that occurs most often, or least often; of equals, the one that is named first."""
+"""The token out of a few that occurs most often, or least often; among equals, the one that is named first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice, permutations
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, counts
+from ..problem import SearchProblem, counts
 from ..render import literal, tuple_of
 
 EXAMPLE = """
@@ -23,14 +23,14 @@ def most_frequent(tokens):
 ORDERS = 200
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     orders = [o for k in (2, 3, 4) for o in islice(permutations(range(problem.size), k), ORDERS)]
     for sign, weight in ((">", 1), ("<", -1)):
         if orders:
             yield _extreme(problem, orders, sign, weight)
 
 
-def _extreme(problem: Problem, orders: list[tuple[int, ...]], sign: str, weight: int) -> Family:
+def _extreme(problem: SearchProblem, orders: list[tuple[int, ...]], sign: str, weight: int) -> Family:
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         table = counts(words, problem.size).astype(np.int64) * weight
         return np.stack([np.array(orders[r])[table[list(orders[r])].argmax(axis=0)] for r in rows]).astype(

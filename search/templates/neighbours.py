@@ -1,4 +1,4 @@
-"""Does a token come right after another, anywhere?"""
+"""Whether a token comes right after another, anywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem
+from ..problem import SearchProblem
 from ..render import literal
 
 EXAMPLE = """
@@ -21,7 +21,7 @@ def ab(tokens):
 """
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     pairs = [(a, b) for a in range(problem.size) for b in range(problem.size)]
 
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The token at a fixed place, from the start or from the end; and whether two places hold the same token."""
+"""The token at a fixed place, counted from the start or the end; and whether two places hold the same token."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, lengths
+from ..problem import SearchProblem, lengths
 
 EXAMPLE = """
 def second(tokens):
@@ -18,7 +18,7 @@ def second(tokens):
 LIMIT = 400
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     span = range(problem.min_length)  # these places exist in every sequence
     places = [*span, *(-1 - k for k in span)]
     if problem.min_length == problem.max_length:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, steps
+from ..problem import SearchProblem, steps
 from ..render import is_in
 
 EXAMPLE = """
@@ -26,7 +26,7 @@ def three_in_a_row(tokens):
 LIMIT = 600
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     sets = problem.sets(LIMIT)
     members = problem.matrix(sets)
 

@@ -8,7 +8,7 @@ from itertools import islice, product
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem
+from ..problem import SearchProblem
 from ..render import tuple_of
 
 EXAMPLE = """
@@ -19,7 +19,7 @@ def aba(tokens):
 LIMIT = 1000
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     patterns = list(islice(product(range(problem.size), repeat=3), LIMIT))
 
     def how_often(words: np.ndarray, rows: np.ndarray) -> np.ndarray:

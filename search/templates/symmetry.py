@@ -1,4 +1,4 @@
-"""Palindromes: the sequence reads the same from both ends.  Offered only where the prover can run it on every sequence."""
+"""Palindromes.  Offered only if there are few enough sequences for the prover to run the program on each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, lengths
+from ..problem import SearchProblem, lengths
 
 EXAMPLE = """
 def palindrome(tokens):
@@ -19,7 +19,7 @@ MOST = (
 )
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     if sum(problem.size**k for k in range(problem.min_length, problem.max_length + 1)) > MOST:
         return
 

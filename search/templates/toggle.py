@@ -1,4 +1,4 @@
-"""Inside or outside: a token toggles a flag and another resets it; two kinds of quotes, each hiding the other."""
+"""Inside or outside: a token toggles a flag and another resets it; quotes of several kinds, each hiding the others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, TokenSet, steps
+from ..problem import SearchProblem, TokenSet, steps
 from ..render import is_in, literal, nothing, tuple_of
 
 EXAMPLE = """
@@ -25,14 +25,14 @@ def open_quote(tokens):
 LIMIT = 600
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     yield _flag(problem, problem.pairs(LIMIT))
     quotes = [q for k in (2, 3) for q in combinations(range(problem.size), k)][:LIMIT]
     if quotes:
         yield _quotes(problem, quotes)
 
 
-def _flag(problem: Problem, pairs: list[tuple[TokenSet, TokenSet]]) -> Family:
+def _flag(problem: SearchProblem, pairs: list[tuple[TokenSet, TokenSet]]) -> Family:
     toggles = (
         problem.matrix([a for a, _ in pairs]).astype(bool)
         if pairs
@@ -61,7 +61,7 @@ def _flag(problem: Problem, pairs: list[tuple[TokenSet, TokenSet]]) -> Family:
     return Family("toggle", "flag", len(pairs), evaluate, body)
 
 
-def _quotes(problem: Problem, quotes: list[tuple[int, ...]]) -> Family:
+def _quotes(problem: SearchProblem, quotes: list[tuple[int, ...]]) -> Family:
     size = problem.size
     kinds = problem.matrix(quotes).astype(bool)
 

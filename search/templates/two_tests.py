@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from ..feature import Body, Family
-from ..problem import Problem, counts, lengths
+from ..problem import SearchProblem, counts, lengths
 from ..render import literal
 
 EXAMPLE = """
@@ -19,7 +19,7 @@ def a_without_b(tokens):
 LIMIT = 3000
 
 
-def families(problem: Problem) -> Iterator[Family]:
+def families(problem: SearchProblem) -> Iterator[Family]:
     words_in = [(f"{literal(t)} in tokens", f"{literal(t)} not in tokens") for t in problem.tokens]
     ends = [
         (f"tokens[{place}] == {literal(t)}", f"tokens[{place}] != {literal(t)}")
@@ -37,7 +37,7 @@ def families(problem: Problem) -> Iterator[Family]:
         return np.stack(rows)
 
     def joined(first: bool, second: bool) -> Family:
-        """Both questions answered so; `or` is the negation of such an `and`, which the reading of flags covers."""
+        """Ask for these two answers at once.  An `or` is the opposite of such an `and`, which reading a flag covers."""
 
         def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
             table = atoms(words)

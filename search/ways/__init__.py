@@ -1,1 +1,1 @@
-"""Programs that no single template explains: combinations of features, state machines, enumeration."""
+"""The ways beyond single templates: two features together, state machines, and step functions."""

@@ -1,6 +1,6 @@
-"""What a person would write for one column of a transition table: `count += 1`, `depth = max(depth - 1, 0)`, `inside = not inside`.
+"""What a person would write for one column of a transition table: `count += 1`, `depth = max(depth - 1, 0)`.
 
-For `recognise.py`: states are numbered 0, 1, ..., and an action is a statement with its effect on every number.
+For `numbered.py`.  States are numbered 0, 1, ...; an action is a statement with its effect on every number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OUTSIDE = 99  # an effect that is no state
 
 @dataclass(frozen=True)
 class Action:
-    """Statements over the variable `v`; `effect[k]` is the number after the number k."""
+    """Statements over the variable `v`; effect[k] is the number that comes after the number k."""
 
     lines: tuple[str, ...]
     effect: tuple[int, ...]
@@ -27,7 +27,7 @@ class Action:
 
 @cache
 def all_actions(count: int) -> tuple[Action, ...]:
-    """Statements on the numbers 0 .. count - 1, cheapest first, one for each effect."""
+    """List statements on the numbers 0 .. count - 1, cheapest first, one for each effect."""
     numbers = range(count)
     found: dict[tuple[int, ...], tuple[str, ...]] = {}
 
@@ -86,13 +86,13 @@ def all_actions(count: int) -> tuple[Action, ...]:
 
 @cache
 def effects(count: int) -> np.ndarray:
-    """(actions, count), in the order of `all_actions`."""
+    """Return the effects of `all_actions`, in their order: int8 (actions, count)."""
     return np.array([a.effect for a in all_actions(count)], dtype=np.int8)
 
 
 @cache
 def cost_of(lines: tuple[str, ...]) -> int:
-    """Nodes of a block of statements inside the loop."""
+    """Count the nodes of a block of statements inside the loop."""
     whole, empty = (
         description_length(function(("for token in tokens:", *indent(block)), "f"))
         for block in (lines or ("pass",), ("pass",))
@@ -101,7 +101,7 @@ def cost_of(lines: tuple[str, ...]) -> int:
 
 
 def moves(before: list[int], after: list[int]) -> tuple[str, ...]:
-    """The plain way: a chain of tests that takes state before[i] to after[i]."""
+    """Write a chain of tests that takes the number before[i] to after[i]."""
     groups: dict[int, list[int]] = {}
     for a, b in zip(before, after, strict=True):
         if a != b:

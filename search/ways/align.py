@@ -1,7 +1,7 @@
-"""Folding by alignment: the machine behind a layered automaton whose middle layers have one node per state.
+"""Fold by alignment: find the machine behind a layered automaton whose middle layers have one node per state.
 
-Where every state of a machine can be reached and told apart, a layer of the smallest layered automaton is a copy of the machine's
-states, and so is the next.  Which node of the one is which node of the other is searched for: one choice forces those a layer further
+If every state of a machine can be reached and told apart, a layer of the smallest layered automaton is a copy of its states,
+and so is the next.  Which node of the one is which node of the other is searched for: one choice forces those a layer further
 on.  The result is a guess that `learn.py` checks on all examples.
 """
 
@@ -15,11 +15,11 @@ import numpy as np
 MAX_WIDTH = 16  # states of a machine found so
 CHOICES = 3000  # nodes of the search; counted, not timed, so that runs are reproducible
 
-Layer = np.ndarray  # (nodes, tokens): the node of the next layer, or -1
+NextNodes = np.ndarray  # (nodes, tokens): the node of the next layer, or -1
 
 
-def aligned(layers: Sequence[Layer]) -> Iterator[np.ndarray]:
-    """Transition tables of machines with the states of one of the widest layers; -1 where nothing is known."""
+def aligned(layers: Sequence[NextNodes]) -> Iterator[np.ndarray]:
+    """Yield tables of transitions, (states, tokens), with the states of one of the widest layers; -1 if nothing is known."""
     widths = [len(layer) for layer in layers]
     if len(layers) < 2:
         return
@@ -34,8 +34,8 @@ def aligned(layers: Sequence[Layer]) -> Iterator[np.ndarray]:
         yield from _machines(layers[first : last + 1])
 
 
-def _machines(layers: Sequence[Layer]) -> Iterator[np.ndarray]:
-    """Layers of all states.  One node with its copy nearly always forces those of all nodes of some layer further on."""
+def _machines(layers: Sequence[NextNodes]) -> Iterator[np.ndarray]:
+    """Search in layers that hold all states.  One node with its copy nearly always forces all others further on."""
     width = len(layers[0])
     order = sorted(range(width), key=lambda q: -int((layers[0] == q).sum()))
     todo: list[dict[int, int]] = [{}]
@@ -56,10 +56,11 @@ def _machines(layers: Sequence[Layer]) -> Iterator[np.ndarray]:
         todo += [{**chosen, node: other} for other in reversed(free)]
 
 
-def _forced(layers: Sequence[Layer], same: dict[int, int]) -> list[dict[int, int]] | None:
-    """What a choice forces: per layer but the last, node -> its copy in the next layer.
+def _forced(layers: Sequence[NextNodes], same: dict[int, int]) -> list[dict[int, int]] | None:
+    """Follow a choice through the layers.
 
-    None where a node would have two copies or two nodes one.
+    Returns: for each layer but the last, the copy of each node in the next layer; None if a node would have two copies, or
+        two nodes the same.
     """
     maps = [same]
     for here, there in pairwise(layers[:-1]):

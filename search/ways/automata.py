@@ -1,8 +1,8 @@
-"""The third way: automata.  A program always comes out of it, for any labels.
+"""State machines as programs: this way always has an answer, for any labels.
 
-The labelled words become the smallest layered automaton of three values (this label, that label, don't care); its layers are folded
-into small cyclic machines (`learn.py`), which `recognise.py` writes as a person would.  Whether a folded machine is right on words
-that were not among the examples, the prover says.  Last comes the layered automaton itself, as a table: exact on every example.
+The labelled words become the smallest layered automaton of three values (this label, that label, don't care).  It is folded
+into small machines (`learn.py`), which `recognise.py` writes as a person would.  Whether a machine is right on words that were
+not among the examples, the prover decides.  Last comes the layered automaton itself as a table, exact on every example.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import numpy as np
 from ...models.automata.labelled import Labelled
 from ...models.automata.layered import Layered
 from ..candidate import Candidate
-from ..problem import Problem
+from ..problem import SearchProblem
 from ..render import literal, tuple_of
-from .learn import Graph, Machine, acyclic, learn_machines
+from .layers import acyclic
+from .learn import learn_machines
+from .machine import PartialAutomaton, TokenMachine
 from .recognise import written
 
 MAX_TABLE = 100_000  # states of the layered automaton that is written as a table
@@ -26,11 +28,17 @@ WIDTH = 100
 
 
 def learnt(
-    problem: Problem, examples: Labelled, say: Callable[[str], None], suggested: Layered | None = None
+    problem: SearchProblem, examples: Labelled, say: Callable[[str], None], suggested: Layered | None = None
 ) -> list[Candidate]:
-    """Programs that give every example its label, plainest first; none only where they need too large a table.
+    """Find programs that give every example its label.
 
-    `suggested`: as for `learn_machines`; the examples' own automaton is asked, too.
+    Args:
+        problem: the tokens and labels.
+        examples: labelled words.
+        say: is told what is going on.
+        suggested: see `learn_machines`; the examples' own automaton is asked too.
+
+    Returns: the programs, plainest first; none only if the table would be too large.
     """
     say("learning a state machine from all examples")
     found: list[Candidate] = []
@@ -48,19 +56,22 @@ def learnt(
     return sorted(found, key=lambda c: c.key)
 
 
-def _machine(graph: Graph, size: int) -> tuple[Machine, np.ndarray]:
-    """The automaton of exactly the examples; what they leave open leads to the first state, which nothing then leaves on time."""
+def _machine(graph: PartialAutomaton, size: int) -> tuple[TokenMachine, np.ndarray]:
+    """Return the automaton of exactly the examples, and its labels.  Steps that they leave open lead to the first state."""
     step = np.zeros((len(graph.edges), size), dtype=np.int64)
     for state, out in enumerate(graph.edges):
         for symbol, target in out.items():
             step[state, symbol] = target
-    return Machine(step, 0), np.array([-1 if y is None else y for y in graph.labels])
+    return TokenMachine(step, 0), np.array([-1 if y is None else y for y in graph.labels])
 
 
-def tabulated(machine: Machine, labels: np.ndarray, problem: Problem) -> list[Candidate]:
-    """A table of transitions and a table of labels, walked by index; none if the file would be too large.
+def tabulated(machine: TokenMachine, labels: np.ndarray, problem: SearchProblem) -> list[Candidate]:
+    """Write a table of transitions and a table of labels; none if the file would be too large.
 
-    States without a label get the most frequent one.
+    Args:
+        machine: the machine.
+        labels: the label index of each state, -1 for none; such states get the most frequent label.
+        problem: the tokens and labels.
     """
     usual = int(np.bincount(labels[labels >= 0]).argmax())
     meaning = np.where(labels >= 0, labels, usual)
@@ -107,7 +118,7 @@ def _from(start: int) -> str:
 
 
 def _constant(name: str, parts: list[str]) -> list[str]:
-    """An assignment of a tuple; as many parts on a line as there is room for, which formatters are asked to leave alone."""
+    """Write an assignment of a tuple, with as many parts on a line as fit; formatters are asked to leave it alone."""
     comma = "," if len(parts) == 1 else ""
     line = f"{name} = ({', '.join(parts)}{comma})"
     if len(line) <= WIDTH:

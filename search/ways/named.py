@@ -1,4 +1,4 @@
-"""Machines with names for states: their labels where each has its own, else the tokens that lead there; a chain of tests."""
+"""Write machines with names for states: their labels if each has its own, else the tokens that lead there."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from ..candidate import Candidate
 from ..render import indent, literal
-from .view import NEVER, View, alike, chain, read
+from .view import NEVER, StateForm, View, alike, chain, read
 
 
 def named(view: View) -> Iterator[Candidate]:
-    """A chain of states: called by their labels where those are different strings, else by the tokens that lead there."""
+    """Yield programs that hold the state's name, as a chain of tests over tokens or over states."""
     states = view.states
     own = [view.problem.labels[int(view.labels[q])] if view.labels[q] != NEVER else None for q in states]
     if all(isinstance(y, str) for y in own) and len(set(own)) == len(own):
@@ -54,11 +54,11 @@ def named(view: View) -> Iterator[Candidate]:
     start = f"state = {literal(name[view.machine.start])}"
     for body in (chain(view, by_token), tuple(by_state) or ("pass",)):
         lines_ = (start, "for token in tokens:", *indent(body))
-        yield from read(view, lines_, list(range(len(states))), "names", "state", len(states), names)
+        yield from read(view, lines_, StateForm("names", "state", tuple(range(len(states))), tuple(names)))
 
 
 def _reached(view: View) -> list[str]:
-    """A name per state: the shortest words that lead there."""
+    """Name each state by the shortest word that leads there."""
     words: dict[int, str] = {view.machine.start: "start"}
     queue = [view.machine.start]
     for q in queue:

@@ -1,6 +1,6 @@
-"""Machines with numbers for states: counters, modular and clamped counters, toggles and flags, as a person would write them.
+"""Write machines with numbers for states: counters, clamped counters, toggles and flags, as a person would write them.
 
-Every numbering is tried that makes the columns of the transition table the cheapest actions (`actions.py`).
+Every numbering of the states is tried; the best make the columns of the transition table cheap actions (`actions.py`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 from ..candidate import Candidate
 from ..render import indent, literal
 from .actions import OUTSIDE, all_actions, cost_of, effects, moves
-from .view import NEVER, View, alike, chain, read
+from .view import NEVER, StateForm, View, alike, chain, read
 
 NUMBERED = 7  # states up to which every numbering is tried
 WRITTEN = 12  # numberings that are written out
 
 
 def _numberings(view: View) -> np.ndarray:
-    """(numberings, states): the number of each state of `view.states`."""
+    """Return numberings to try, (numberings, states): the number of each state of `view.states`."""
     count = len(view.states)
     if count <= NUMBERED:
         return np.array(list(islice(permutations(range(count)), factorial(count))), dtype=np.int8).reshape(
@@ -49,7 +49,7 @@ def _numberings(view: View) -> np.ndarray:
 
 
 def numbered(view: View) -> Iterator[Candidate]:
-    """States as numbers, each column as the cheapest action."""
+    """Yield programs that hold the state as a number, with the cheapest action for each token."""
     count = len(view.states)
     numberings = _numberings(view)
     place = {q: i for i, q in enumerate(view.states)}
@@ -80,7 +80,7 @@ def numbered(view: View) -> Iterator[Candidate]:
 
 
 def _costs(after: np.ndarray, count: int) -> np.ndarray:
-    """Per numbering, the cost of its cheapest action (those entries that leave the loop do not matter)."""
+    """Return the cost of the cheapest action for each numbering; entries that leave the loop do not matter."""
     actions = all_actions(count)
     cost = np.array([a.cost for a in actions])
     out = np.zeros(len(after), dtype=np.int64)
@@ -94,7 +94,7 @@ def _costs(after: np.ndarray, count: int) -> np.ndarray:
 
 
 def _breaks(view: View, numberings: np.ndarray) -> np.ndarray:
-    """How often the label changes along the numbers: what thresholds will cost."""
+    """Return what thresholds will cost for each numbering: how often the label changes along the numbers."""
     labels = view.labels[view.states]
     ordered = labels[np.argsort(numberings, axis=1)]
     return 8 * (
@@ -103,7 +103,7 @@ def _breaks(view: View, numberings: np.ndarray) -> np.ndarray:
 
 
 def _statement(view: View, after: tuple[int, ...]) -> tuple[str, ...]:
-    """The cheapest statements for one column; where it leaves the loop, the return comes first."""
+    """Write the cheapest statements for one column; a return that leaves the loop comes first."""
     count = len(after)
     leaves = [k for k in range(count) if after[k] == OUTSIDE]
     target = np.array(after)
@@ -121,7 +121,7 @@ def _statement(view: View, after: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def _among(numbers: list[int], count: int) -> str:
-    """The condition that `v` is one of these numbers."""
+    """Write the condition that `v` is one of these numbers."""
     if len(numbers) == 1:
         return f"v == {numbers[0]}"
     if numbers == list(range(numbers[0], count)):
@@ -135,21 +135,22 @@ def _among(numbers: list[int], count: int) -> str:
 def _finished(
     view: View, arms: Sequence[tuple[tuple[int, ...], tuple[str, ...]]], numbers: list[int], count: int
 ) -> Iterator[Candidate]:
-    """The loop over the arms, as numbers and, for two states, as a flag."""
+    """Write the loop over the arms, with a number and, for two states, also with a flag."""
     start = numbers[view.states.index(view.machine.start)]
     loop = [f"v = {start}", "for token in tokens:", *indent(chain(view, arms))]
     text = "\n".join(part for line in loop for part in _parts(line)[::2])
     name = _name(text, count)
-    yield from read(
-        view, _in_code(loop, lambda code: re.sub(r"\bv\b", name, code)), numbers, "number", name, count
-    )
+    values = tuple(numbers)
+
+    def called(lines: Sequence[str], name: str) -> tuple[str, ...]:
+        return _in_code(lines, lambda code: re.sub(r"\bv\b", name, code))
+
+    yield from read(view, called(loop, name), StateForm("number", name, values))
     if count == 2:
         name = "inside" if "1 - v" in text else "flag"
         flag = _in_code(loop, _as_flag)
         if not any(_ARITHMETIC.search(part) for line in flag for part in _parts(line)[::2]):
-            yield from read(
-                view, _in_code(flag, lambda code: re.sub(r"\bv\b", name, code)), numbers, "flag", name, count
-            )
+            yield from read(view, called(flag, name), StateForm("flag", name, values))
 
 
 _ARITHMETIC = re.compile(r"\bv (in\b|[<>]|==|!=|[-+*/%])|\bv = .*\d")
@@ -165,14 +166,14 @@ def _as_flag(code: str) -> str:
 
 
 def _in_code(lines: Sequence[str], change: Callable[[str], str]) -> tuple[str, ...]:
-    """Each line with its code changed; what stands in strings (tokens may be anything) is left alone."""
+    """Change the code of each line, but not its strings: a token may be any text."""
     return tuple(
         "".join(part if i % 2 else change(part) for i, part in enumerate(_parts(line))) for line in lines
     )
 
 
 def _parts(line: str) -> list[str]:
-    """Code, string, code, string, ..., code."""
+    """Split a line into code, string, code, string, ..., code."""
     return re.split(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", line)
 
 

@@ -1,7 +1,7 @@
-"""A small machine as Python that a person would write: counters, modular and clamped counters, toggles, flags, memory of a token.
+"""Write a small machine as Python that a person would write: counters, toggles, flags, memory of a token.
 
-Between `learn.py` and the ranking.  A state that nothing leaves may become a `return` inside the loop; `numbered.py` and `named.py` write
-the rest.
+Between `learn.py` and the ranking.  A state that nothing leaves may become a `return` inside the loop; `numbered.py` and
+`named.py` write the rest.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import numpy as np
 
 from ...models.automata.labelled import Labelled
 from ..candidate import Candidate
-from ..problem import Problem
-from .learn import Machine
+from ..problem import SearchProblem
+from .machine import TokenMachine
 from .named import named
 from .numbered import numbered
 from .view import NEVER, View
 
 
-def written(machine: Machine, problem: Problem, examples: Labelled) -> list[Candidate]:
-    """Programs that run the machine, plainest first."""
+def written(machine: TokenMachine, problem: SearchProblem, examples: Labelled) -> list[Candidate]:
+    """Find programs that run the machine, plainest first."""
     ends = machine.run(examples.words)
     labels = np.full(len(machine.step), NEVER)
     labels[ends] = examples.labels

@@ -1,7 +1,8 @@
-"""Small expressions over locals and the token, by size, one for each meaning: the bottom-up half of the enumeration.
+"""Small expressions over locals and the token, by size, one for each meaning.
 
 A term's meaning is its table over a grid: every value of the locals with every token.  Terms with equal tables are equal
-wherever they are used, so only the first, and so the smallest, is kept (observational equivalence).  `stepwise.py` runs them.
+wherever they are used, so that only the first, which is the smallest, is kept (observational equivalence).  `stepwise.py` runs
+them.
 """
 
 from __future__ import annotations
@@ -21,46 +22,54 @@ CLIP = 100  # larger values do not matter: their programs leave the grid
 
 
 @dataclass(frozen=True, eq=False)
-class Term:
-    """`text` in Python, `weight` as in `rank.py`, `level`: how tightly its operator binds.  `apply` computes it on arrays."""
+class StepTerm:
+    """An expression.
+
+    Args:
+        text: in Python.
+        weight: its description length (`rank.py`).
+        apply: computes it on arrays of the locals and the token.
+        level: how tightly its operator binds.
+        branches: of `a if test else b`: the test, a and b.
+    """
 
     text: str
     weight: int
     apply: Callable[[dict[str, np.ndarray]], np.ndarray]
     level: int = ATOM
-    branches: tuple[Term, Term, Term] | None = None  # of `a if test else b`: test, a, b
+    branches: tuple[StepTerm, StepTerm, StepTerm] | None = None
 
     def operand(self, level: int) -> str:
-        """The text beside an operator of this level."""
+        """Write the term beside an operator of this level."""
         return self.text if self.level >= level else f"({self.text})"
 
 
 @dataclass(frozen=True)
 class _Operator:
-    """How two terms become one.  `right`: only these texts may stand there (constants), or any."""
+    """How two terms become one.  If there are `constants`, only these texts may stand on the right."""
 
     result: Kind
     left: Kind
     right: Kind
     weight: int
-    write: Callable[[Term, Term], str]
+    write: Callable[[StepTerm, StepTerm], str]
     apply: Callable[[np.ndarray, np.ndarray], np.ndarray]
     constants: tuple[str, ...] = ()
     commutes: bool = False
     level: int = ATOM
 
 
-def _infix(sign: str, level: int) -> Callable[[Term, Term], str]:
+def _infix(sign: str, level: int) -> Callable[[StepTerm, StepTerm], str]:
     return lambda a, b: f"{a.operand(level)} {sign} {b.operand(level + 1)}"
 
 
-def _sum(a: Term, b: Term) -> str:
-    """The local first, constants last."""
+def _sum(a: StepTerm, b: StepTerm) -> str:
+    """Write a sum, the local first and constants last."""
     first, second = (b, a) if a.text.isdigit() or ("value" in b.text and "value" not in a.text) else (a, b)
     return f"{first.operand(SUM)} + {second.operand(SUM)}"
 
 
-def _call(name: str) -> Callable[[Term, Term], str]:
+def _call(name: str) -> Callable[[StepTerm, StepTerm], str]:
     return lambda a, b: f"{name}({a.text}, {b.text})"
 
 
@@ -93,9 +102,9 @@ _OPERATORS = (
 )
 
 
-@dataclass
-class Limits:
-    """Budgets: terms of one kind that are kept, their size, and a time of `time.monotonic()` when growing stops."""
+@dataclass(frozen=True)
+class TermBudget:
+    """How many terms of one kind are kept, how large they may be, and when (`time.monotonic()`) growing stops."""
 
     terms: int = 20_000
     weight: int = 12
@@ -103,12 +112,20 @@ class Limits:
 
 
 class Bank:
-    """All terms of each kind up to a size, smallest first: `terms[kind]` beside the rows of `tables(kind)`."""
+    """All terms of each kind up to a size, smallest first: `terms[kind]` go with the rows of `tables(kind)`.
 
-    def __init__(self, grid: dict[str, np.ndarray], leaves: dict[Kind, list[Term]], limits: Limits) -> None:
-        self.grid, self.limits = grid, limits
+    Args:
+        grid: arrays of the locals and the token, one entry for each cell.
+        leaves: the terms to begin with.
+        budget: when to stop.
+    """
+
+    def __init__(
+        self, grid: dict[str, np.ndarray], leaves: dict[Kind, list[StepTerm]], budget: TermBudget
+    ) -> None:
+        self.grid, self.budget = grid, budget
         self.size = len(next(iter(grid.values())))
-        self.terms: dict[Kind, list[Term]] = {"int": [], "bool": []}
+        self.terms: dict[Kind, list[StepTerm]] = {"int": [], "bool": []}
         # rows are padded to whole 64-bit words, so that they can be told apart by a sum over few numbers
         self._rows = {kind: np.zeros((64, -(-self.size // 8) * 8), dtype=np.int8) for kind in KINDS}
         self._factors = (
@@ -118,7 +135,7 @@ class Bank:
         )
         self._seen: dict[Kind, set[int]] = {"int": set(), "bool": set()}
         self._ends: dict[tuple[Kind, int], int] = {}  # how many terms of a kind have at most this weight
-        for weight in range(1, limits.weight + 1):
+        for weight in range(1, budget.weight + 1):
             for kind in KINDS:
                 for leaf in leaves[kind]:
                     if leaf.weight == weight:
@@ -132,21 +149,21 @@ class Bank:
                 self._ends[kind, weight] = len(self.terms[kind])
 
     def tables(self, kind: Kind) -> np.ndarray:
-        """(terms, grid) int8: the meaning of every term."""
+        """Return the meaning of every term, int8 (terms, cells)."""
         return self._rows[kind][: len(self.terms[kind]), : self.size]
 
     def _level(self, kind: Kind, weight: int) -> np.ndarray:
         return np.arange(self._ends.get((kind, weight - 1), 0), self._ends.get((kind, weight), 0))
 
     def _late(self) -> bool:
-        return time.monotonic() > self.limits.deadline
+        return time.monotonic() > self.budget.deadline
 
-    def _keep(self, kind: Kind, tables: np.ndarray, make: Callable[[int], Term]) -> None:
-        """Those of the tables (rows, grid) that are new; make(row) is the term.
+    def _keep(self, kind: Kind, tables: np.ndarray, make: Callable[[int], StepTerm]) -> None:
+        """Keep those of some tables (rows, cells) that are new; make(row) gives the term.
 
-        Equal sums of different tables (chances are one in 2**64) would lose a term, and nothing else.
+        Tables are compared by a hash.  If two of them collided (one chance in 2**64), a term would be lost, and nothing else.
         """
-        room = self.limits.terms - len(self.terms[kind])
+        room = self.budget.terms - len(self.terms[kind])
         if room <= 0 or not len(tables):
             return
         padded = np.zeros((len(tables), self._rows[kind].shape[1]), dtype=np.int8)
@@ -165,7 +182,7 @@ class Bank:
         self.terms[kind] += [make(row) for row in fresh]
 
     def _grow(self, weight: int) -> None:
-        """Every term of exactly this weight."""
+        """Add every term of exactly this weight."""
         for operator in _OPERATORS:
             for left_weight in range(1, weight - operator.weight):
                 right_weight = weight - operator.weight - left_weight
@@ -186,7 +203,7 @@ class Bank:
         self._conditionals(weight)
 
     def _apply(self, operator: _Operator, left: np.ndarray, right: np.ndarray, weight: int) -> None:
-        """The operator on every pair, some left ones at a time."""
+        """Apply an operator to every pair, some left ones at a time."""
         if operator.constants:
             right = np.array(
                 [j for j in right if self.terms["int"][j].text in operator.constants], dtype=np.int64
@@ -201,7 +218,7 @@ class Bank:
             some = left[start : start + step]
             results = operator.apply(self.tables(operator.left)[some].astype(np.int16)[:, None], others[None])
 
-            def make(row: int, some: np.ndarray = some) -> Term:
+            def make(row: int, some: np.ndarray = some) -> StepTerm:
                 a, b = divmod(row, len(right))
                 return _joined(
                     operator, self.terms[operator.left][some[a]], self.terms[operator.right][right[b]], weight
@@ -210,7 +227,7 @@ class Bank:
             self._keep(operator.result, results.reshape(-1, self.size), make)
 
     def _conditionals(self, weight: int) -> None:
-        """a if test else b."""
+        """Add `a if test else b`."""
         for test_weight in range(3, weight - 2):
             tests = self._level("bool", test_weight)
             for a_weight in range(1, weight - 1 - test_weight):
@@ -229,7 +246,7 @@ class Bank:
 
                     def make(
                         row: int, t: int = t, firsts: np.ndarray = firsts, seconds: np.ndarray = seconds
-                    ) -> Term:
+                    ) -> StepTerm:
                         i, j = divmod(row, len(seconds))
                         return _conditional(
                             (
@@ -243,8 +260,8 @@ class Bank:
                     self._keep("int", np.where(true, a, b).reshape(-1, self.size), make)
 
 
-def _joined(operator: _Operator, a: Term, b: Term, weight: int) -> Term:
-    return Term(
+def _joined(operator: _Operator, a: StepTerm, b: StepTerm, weight: int) -> StepTerm:
+    return StepTerm(
         operator.write(a, b),
         weight,
         lambda values: operator.apply(a.apply(values), b.apply(values)),
@@ -252,14 +269,14 @@ def _joined(operator: _Operator, a: Term, b: Term, weight: int) -> Term:
     )
 
 
-def _negated(term: Term, weight: int) -> Term:
-    return Term(f"not {term.operand(NOT)}", weight, lambda values: ~term.apply(values).astype(bool), NOT)
+def _negated(term: StepTerm, weight: int) -> StepTerm:
+    return StepTerm(f"not {term.operand(NOT)}", weight, lambda values: ~term.apply(values).astype(bool), NOT)
 
 
-def _conditional(parts: tuple[Term, Term, Term], weight: int) -> Term:
+def _conditional(parts: tuple[StepTerm, StepTerm, StepTerm], weight: int) -> StepTerm:
     test, a, b = parts
     text = f"{a.operand(OR)} if {test.operand(OR)} else {b.text}"
-    return Term(
+    return StepTerm(
         text,
         weight,
         lambda values: np.where(test.apply(values), a.apply(values), b.apply(values)),

@@ -15,6 +15,7 @@ from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.language import build_language
 from relucid.models.program.program import Program
+from relucid.search.problem import SearchProblem
 from relucid.search.synthesise import synthesise
 from relucid.verifiers.verdict import Unknown
 
@@ -117,4 +118,4 @@ def test_a_search_for_programs_looks_at_the_clock(fires: list[int]) -> None:
     domain = Domain(("a", "b"), 2, 2)
     fires[:] = [3, 0]
     with pytest.raises(OutOfTime):
-        synthesise(labelled, domain, (False, True))
+        synthesise(SearchProblem.of(labelled, domain, (False, True)))

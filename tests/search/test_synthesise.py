@@ -15,9 +15,10 @@ from relucid.models.program.program import Program
 from relucid.models.program.syntax import BUILTINS
 from relucid.search.candidate import Candidate
 from relucid.search.filter import consistent
+from relucid.search.problem import SearchProblem
 from relucid.search.rank import description_length, rank_key
 from relucid.search.render import docstring, function, function_name, literal
-from relucid.search.synthesise import Search, refine, synthesise
+from relucid.search.synthesise import ProgramSearch, refine, synthesise
 from relucid.search.ways.learn import learn_machines
 
 
@@ -31,7 +32,7 @@ def everything(domain: Domain, teacher: Callable[[tuple[str, ...]], object], lab
     return Labelled(words, np.array([labels.index(teacher(domain.unpadded(w))) for w in words]))
 
 
-def prove(search: Search, truth: Labelled, rounds: int = 60) -> Candidate | None:
+def prove(search: ProgramSearch, truth: Labelled, rounds: int = 60) -> Candidate | None:
     """The caller's side of the loop, with enumeration as the prover."""
     for _ in range(rounds):
         candidate = search.best()
@@ -62,7 +63,7 @@ def quotes() -> tuple[Labelled, Domain, tuple[str, str]]:
 
 def test_quote_closing_is_membership() -> None:
     truth, domain, labels = quotes()
-    found = prove(Search(truth, domain, labels), truth)
+    found = prove(ProgramSearch(SearchProblem.of(truth, domain, labels)), truth)
     assert (
         found is not None
         and found.source("close_quote").splitlines()[1] == """    return "'" if "'" in tokens else '"'"""
@@ -71,7 +72,7 @@ def test_quote_closing_is_membership() -> None:
 
 def test_bracket_depth_is_a_difference_of_counts() -> None:
     truth, domain, labels = brackets()
-    found = prove(Search(truth, domain, labels), truth)
+    found = prove(ProgramSearch(SearchProblem.of(truth, domain, labels)), truth)
     assert found is not None and found.template == "count_difference"
     assert (
         found.source("depth").splitlines()[1]
@@ -82,7 +83,7 @@ def test_bracket_depth_is_a_difference_of_counts() -> None:
 def test_short_programs_come_first_and_each_behaviour_once() -> None:
     truth, domain, labels = quotes()
     sample = truth.take(np.random.default_rng(0).choice(len(truth), 600, replace=False))
-    found = synthesise(sample, domain, labels)
+    found = synthesise(SearchProblem.of(sample, domain, labels))
     assert [c.key for c in found] == sorted(c.key for c in found)
     behaviours = {c.evaluate(sample.words).tobytes() for c in found}
     assert len(behaviours) == 1 and len(found) == 1  # all that is consistent does the same here
@@ -91,7 +92,7 @@ def test_short_programs_come_first_and_each_behaviour_once() -> None:
 def test_counterexamples_lead_from_few_examples_to_the_truth() -> None:
     domain, labels = Domain(tuple("abcd"), 7, 7), (False, True)
     truth = everything(domain, lambda t: t.count("a") >= 4, labels)
-    search = Search(truth, domain, labels, start=3, seed=1)
+    search = ProgramSearch(SearchProblem.of(truth, domain, labels), start=3, seed=1)
     found = prove(search, truth)
     assert found is not None and found.source("f").splitlines()[-1] == '    return tokens.count("a") >= 4'
     assert len(search.known) < 60 and search.refuted
@@ -114,7 +115,7 @@ def test_counterexamples_from_outside_the_examples_are_learnt_too() -> None:
 
     truth = everything(domain, teacher, labels)
     part = truth.take(np.random.default_rng(0).choice(len(truth), 30, replace=False))
-    search = Search(part, domain, labels, start=5)
+    search = ProgramSearch(SearchProblem.of(part, domain, labels), start=5)
     found = prove(search, truth, rounds=len(truth))
     assert found is not None and found.template == "state_machine"
     assert len(search.known) > 30 and search.refuted
@@ -129,7 +130,7 @@ def test_refine_filters_candidates() -> None:
     domain, labels = Domain(tuple("abc"), 4, 4), (False, True)
     truth = everything(domain, lambda t: t[0] == "a", labels)
     few = truth.take(np.array([0, 40, 80]))
-    many = synthesise(few, domain, labels, words=truth.words)
+    many = synthesise(SearchProblem.of(few, domain, labels), words=truth.words)
     kept = refine(many, truth)
     assert 0 < len(kept) < len(many)
     assert all((c.evaluate(truth.words) == truth.labels).all() for c in kept)
@@ -137,7 +138,7 @@ def test_refine_filters_candidates() -> None:
 
 def test_a_refutation_must_refute() -> None:
     truth, domain, labels = quotes()
-    search = Search(truth, domain, labels)
+    search = ProgramSearch(SearchProblem.of(truth, domain, labels))
     assert search.best() is not None
     with pytest.raises(ValueError, match="do not refute"):
         search.refine(truth.take(np.array([0])))
@@ -150,7 +151,7 @@ def test_programs_always_return_labels() -> None:
     domain, labels = Domain(("a", "b"), 4, 4), (1, 2)
     truth = everything(domain, lambda t: 1 if t.count("a") <= 1 else 2, labels)
     for seed in range(5):
-        search = Search(truth, domain, labels, start=2, seed=seed)
+        search = ProgramSearch(SearchProblem.of(truth, domain, labels), start=2, seed=seed)
         assert all((c.evaluate(truth.words) >= 0).all() for c in search.candidates())
         while (candidate := search.best()) is not None:
             assert (candidate.evaluate(truth.words) >= 0).all()
@@ -164,7 +165,7 @@ def test_programs_always_return_labels() -> None:
 def test_one_label_is_a_constant() -> None:
     domain, labels = Domain(("a", "b"), 0, 3, pad="_"), ("x", "y")
     truth = everything(domain, lambda t: "y", labels)
-    found = Search(truth, domain, labels).best()
+    found = ProgramSearch(SearchProblem.of(truth, domain, labels)).best()
     assert found is not None and found.source("f") == 'def f(tokens):\n    return "y"\n'
 
 
@@ -178,7 +179,7 @@ def test_types_of_labels_are_kept() -> None:
             everything(domain, lambda t: "ab"["a" in t], ("a", "b")).words,
             everything(domain, lambda t: "a" in t, (False, True)).labels,
         )
-        found = prove(Search(truth, domain, labels), truth)
+        found = prove(ProgramSearch(SearchProblem.of(truth, domain, labels)), truth)
         assert found is not None and found.source("f").splitlines()[-1].strip() == text
 
 
@@ -197,7 +198,7 @@ def test_small_machines_are_nearly_always_found(seed: int) -> None:
         return labels[int(final[state])]
 
     truth = everything(domain, teacher, labels)
-    found = prove(Search(truth, domain, labels), truth)
+    found = prove(ProgramSearch(SearchProblem.of(truth, domain, labels)), truth)
     assert found is not None
     namespace: dict = {}
     exec(found.source("f"), namespace)
@@ -221,7 +222,7 @@ def test_random_labels_become_a_table() -> None:
     domain, labels = Domain(tuple("abcd"), 5, 5), (0, 1)
     truth = everything(domain, lambda t: 0, labels)
     noise = Labelled(truth.words, np.random.default_rng(0).integers(0, 2, len(truth)))
-    found = prove(Search(noise, domain, labels), noise)
+    found = prove(ProgramSearch(SearchProblem.of(noise, domain, labels)), noise)
     assert found is not None and (found.way, found.template) == ("automaton", "table")
     program = Program.from_source(found.source("noise"))
     for word, label in list(zip(noise.words, noise.labels, strict=True))[::3]:
@@ -233,7 +234,7 @@ def test_ten_thousand_features_in_seconds() -> None:
     rng = np.random.default_rng(0)
     words = rng.integers(0, 13, (10_000, 6)).astype(np.int16)
     truth = Labelled(words, ((words == 3).sum(axis=1) > (words == 8).sum(axis=1)).astype(np.int64))
-    search = Search(truth, domain, labels)
+    search = ProgramSearch(SearchProblem.of(truth, domain, labels))
     answers: list[Candidate | None] = []
     assert calls(lambda: answers.append(prove(search, truth))) < 1_000_000
     (found,) = answers
@@ -247,10 +248,11 @@ def test_ten_thousand_features_in_seconds() -> None:
 def test_no_examples_and_unknown_templates_are_errors() -> None:
     domain = Domain(("a",), 1, 1)
     with pytest.raises(InputError, match="no examples"):
-        Search(Labelled(np.zeros((0, 1), dtype=np.int16), np.zeros(0, dtype=np.int64)), domain, ("x",))
+        none = Labelled(np.zeros((0, 1), dtype=np.int16), np.zeros(0, dtype=np.int64))
+        ProgramSearch(SearchProblem.of(none, domain, ("x",)))
     one = Labelled(np.zeros((1, 1), dtype=np.int16), np.zeros(1, dtype=np.int64))
     with pytest.raises(InputError, match="no template 'magic'"):
-        synthesise(one, domain, ("x",), templates=["magic"])
+        synthesise(SearchProblem.of(one, domain, ("x",)), templates=["magic"])
 
 
 @pytest.mark.parametrize("value", ["a", "'", '"', "'\"", "\\", "\n", "", "ß", True, 0, -3])

@@ -12,11 +12,10 @@ from relucid.models.automata.labelled import Labelled
 from relucid.models.claims.domain import Domain
 from relucid.models.program.program import Program
 from relucid.search.candidate import Candidate, read_feature
-from relucid.search.filter import all_families
-from relucid.search.problem import Problem
+from relucid.search.families import all_families, all_templates
+from relucid.search.problem import SearchProblem
 from relucid.search.reading import readings
 from relucid.search.synthesise import synthesise
-from relucid.search.templates import all_templates
 
 DOMAINS = {
     "abc6": Domain(("a", "b", "c"), 6, 6),
@@ -73,7 +72,7 @@ def test_a_template_finds_its_example(name: str) -> None:
     assert module.__doc__ and module.EXAMPLE.strip().startswith("def ")
     for domain in (DOMAINS["abc6"], DOMAINS["abcd2-4"]):
         labelled, labels = taught(module.EXAMPLE, domain)
-        found = synthesise(labelled, domain, labels, templates=[name])
+        found = synthesise(SearchProblem.of(labelled, domain, labels), templates=[name])
         assert found, f"{name} does not find its own example"
         assert found[0].template == name
         assert (found[0].evaluate(labelled.words) == labelled.labels).all()
@@ -85,7 +84,9 @@ def test_a_template_is_needed_for_its_example(name: str) -> None:
     """With all templates at hand nothing longer than the template's own answer comes first."""
     domain = DOMAINS["abcd2-4"]
     labelled, labels = taught(all_templates()[name].EXAMPLE, domain)
-    alone, best = (synthesise(labelled, domain, labels, templates=t)[0] for t in ([name], None))
+    alone, best = (
+        synthesise(SearchProblem.of(labelled, domain, labels), templates=t)[0] for t in ([name], None)
+    )
     assert best.key <= alone.key
 
 
@@ -100,7 +101,7 @@ def test_python_and_arrays_agree(name: str, where: str) -> None:
     for labels in ((True, False), ("x", "y", "z"), (0, 1, 2), (*domain.tokens, "none")):
         count = min(len(labels), 3)
         examples = Labelled(words, np.array([len(set(w.tolist())) % count for w in words]))
-        problem = Problem.of(examples, domain, labels)
+        problem = SearchProblem.of(examples, domain, labels)
         for family in all_families(problem, [name]):
             for row in rng.choice(family.size, min(2, family.size), replace=False):
                 values = family.evaluate(words, np.array([row]))[0]
@@ -125,7 +126,7 @@ def test_unseen_values_read_alike_too() -> None:
     domain = DOMAINS["abc6"]
     labelled, labels = taught("def f(t):\n    return min(t.count('a'), 2)", domain)
     few = labelled.take(np.array([0, 1, 364, 700, 728]))
-    found = synthesise(few, domain, labels, words=labelled.words)
+    found = synthesise(SearchProblem.of(few, domain, labels), words=labelled.words)
     assert len(found) > 20
     for candidate in found[::5]:
         assert_same(candidate, domain, labels, labelled.words[::29])

@@ -16,9 +16,9 @@ from relucid.models.automata.layered import Layered, minimised, smallest_layered
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.network.float32 import exact_in_float32
-from relucid.models.surrogates.cell import Cell, cell_network, smallest_cell
+from relucid.models.surrogates.cell import RecurrentCell, cell_network, smallest_cell
 from relucid.models.surrogates.linear import linear_layers
-from relucid.models.surrogates.machine import Machine, smallest_machine
+from relucid.models.surrogates.machine import LabelMachine, smallest_machine
 from relucid.models.surrogates.one_hot import layered_of, neurons_of, one_hot_network
 from relucid.models.surrogates.quantise import decide
 from relucid.models.surrogates.slim import Keeper, slim
@@ -31,13 +31,13 @@ def every_word(symbols: int, length: int) -> np.ndarray:
     )
 
 
-def labelled_by_machine(machine: Machine, length: int) -> Labelled:
+def labelled_by_machine(machine: LabelMachine, length: int) -> Labelled:
     words = every_word(machine.step.shape[1], length)
     return Labelled(words, machine.labels(words))
 
 
-def random_machine(rng: np.random.Generator, states: int, symbols: int) -> Machine:
-    return Machine(rng.integers(0, states, (states, symbols)), rng.integers(0, 3, states))
+def random_machine(rng: np.random.Generator, states: int, symbols: int) -> LabelMachine:
+    return LabelMachine(rng.integers(0, states, (states, symbols)), rng.integers(0, 3, states))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -87,9 +87,9 @@ CELLS = {  # step table, ReLUs that a cell needs
 @pytest.mark.parametrize("length", [1, 5, 40])
 def test_a_cell_moves_as_its_machine_does(case: str, length: int) -> None:
     step, width = CELLS[case]
-    machine = Machine(np.array(step), np.arange(len(step)))
+    machine = LabelMachine(np.array(step), np.arange(len(step)))
     cell = smallest_cell(machine)
-    assert isinstance(cell, Cell) and cell.width == width
+    assert isinstance(cell, RecurrentCell) and cell.width == width
     symbols = machine.step.shape[1]
     domain = Domain(tuple("abc"[:symbols]), length, length, prefix=("<",))
     words = (
@@ -135,7 +135,7 @@ def test_any_machine_as_networks(states: int, symbols: int, seed: int, sign: boo
     """Whatever its steps and outputs, labels that come back along the line included."""
     rng = np.random.default_rng(seed)
     labels = 2 if sign else 3
-    machine = Machine(rng.integers(0, states, (states, symbols)), rng.integers(0, labels, states))
+    machine = LabelMachine(rng.integers(0, states, (states, symbols)), rng.integers(0, labels, states))
     decision = Decision("sign" if sign else "argmax", tuple(range(labels)))
     columns = np.eye(labels, dtype=np.int64)
     columns = columns[1:] - columns[:1] if sign else columns

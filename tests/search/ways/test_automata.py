@@ -18,11 +18,11 @@ from relucid.models.claims.domain import Domain
 from relucid.models.claims.language import build_language
 from relucid.models.program.program import Program
 from relucid.search.candidate import Candidate
-from relucid.search.problem import Problem
-from relucid.search.synthesise import Search
+from relucid.search.problem import SearchProblem
+from relucid.search.synthesise import ProgramSearch
 from relucid.search.ways import automata, numbered
 from relucid.search.ways.automata import learnt, tabulated
-from relucid.search.ways.learn import Machine
+from relucid.search.ways.machine import TokenMachine
 from relucid.search.ways.recognise import written
 
 
@@ -57,7 +57,7 @@ TOKENS = [("a", "b"), ("v", "v == 0", "token"), ("'", '"', "\\"), ("1 - v", "", 
 
 
 @st.composite
-def machines(draw: st.DrawFn) -> tuple[Machine, np.ndarray, Domain, tuple]:
+def machines(draw: st.DrawFn) -> tuple[TokenMachine, np.ndarray, Domain, tuple]:
     """Up to seven states; every state's label; odd tokens and labels."""
     tokens, labels = draw(st.sampled_from(TOKENS)), draw(st.sampled_from(LABELS))
     count = draw(st.integers(1, 7))
@@ -67,18 +67,18 @@ def machines(draw: st.DrawFn) -> tuple[Machine, np.ndarray, Domain, tuple]:
     )
     kinds = draw(st.lists(st.integers(0, len(labels) - 1), min_size=count, max_size=count))
     shortest = draw(st.integers(0, 2))
-    return Machine(np.array(step), 0), np.array(kinds), Domain(tokens, shortest, 4, pad="pad"), labels
+    return TokenMachine(np.array(step), 0), np.array(kinds), Domain(tokens, shortest, 4, pad="pad"), labels
 
 
 @settings(max_examples=20, deadline=None)
 @given(machines())
 def test_every_way_to_write_a_machine_is_the_machine(
-    drawn: tuple[Machine, np.ndarray, Domain, tuple],
+    drawn: tuple[TokenMachine, np.ndarray, Domain, tuple],
 ) -> None:
     machine, kinds, domain, labels = drawn
     words = words_of(domain)
     truth = Labelled(words, kinds[machine.run(words)])
-    problem = Problem.of(truth, domain, labels)
+    problem = SearchProblem.of(truth, domain, labels)
     candidates = [*written(machine, problem, truth), *tabulated(machine, kinds, problem)]
     assert len(candidates) > 1
     for candidate in candidates[:: max(1, len(candidates) // 6)]:
@@ -90,10 +90,10 @@ def test_every_way_to_write_a_machine_is_the_machine(
 def test_random_automata_always_end_with_an_exact_program(seed: int, states: int, labels: tuple) -> None:
     rng = np.random.default_rng(seed)
     domain = Domain(("a", "b"), 0, 7, pad="_")
-    machine = Machine(rng.integers(0, states, (states, 2)), 0)
+    machine = TokenMachine(rng.integers(0, states, (states, 2)), 0)
     words = words_of(domain)
     truth = Labelled(words, rng.integers(0, len(labels), states)[machine.run(words)])
-    found = learnt(Problem.of(truth, domain, labels), truth, lambda text: None)
+    found = learnt(SearchProblem.of(truth, domain, labels), truth, lambda text: None)
     assert [c.key for c in found] == sorted(c.key for c in found)
     assert_does(found[0], domain, labels, truth)
 
@@ -105,7 +105,7 @@ def test_any_labels_on_any_part_of_the_words_end_with_an_exact_program(seed: int
     domain, labels = Domain(("a", "b", "c"), 0, 5, pad="_"), ("x", "y", "z")
     words = words_of(domain)[rng.random(364) < 0.6]
     truth = Labelled(words, rng.integers(0, 3, len(words)))
-    best = Search(truth, domain, labels, seed=seed).best()
+    best = ProgramSearch(SearchProblem.of(truth, domain, labels), seed=seed).best()
     assert best is not None and best.template == "table"
     assert_does(best, domain, labels, truth)
 
@@ -119,7 +119,7 @@ def test_large_tables_are_cut_into_constants_that_the_subset_takes(monkeypatch: 
     )  # every state is the last one of some word
     words = words_of(domain)
     truth = Labelled(words, rng.integers(0, 2, len(words)))
-    (best,) = learnt(Problem.of(truth, domain, labels), truth, lambda text: None)
+    (best,) = learnt(SearchProblem.of(truth, domain, labels), truth, lambda text: None)
     assert "NEXT_2 = " in best.source()
     assert_does(best, domain, labels, truth)
 
@@ -136,7 +136,7 @@ def test_a_random_function_on_many_words_is_a_table_within_the_limits() -> None:
     domain, labels = Domain(("a", "b", "c", "d"), 8, 8), (False, True)
     words = words_of(domain)
     truth = Labelled(words, np.random.default_rng(0).integers(0, 2, len(words)))
-    found = learnt(Problem.of(truth, domain, labels), truth, lambda text: None)
+    found = learnt(SearchProblem.of(truth, domain, labels), truth, lambda text: None)
     some = truth.take(np.arange(0, len(truth), 997))
     assert_does(found[0], domain, labels, some)
     assert len(found[0].source()) < 1_000_000
@@ -153,8 +153,8 @@ def test_a_table_that_no_file_holds_is_not_offered(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(automata, "LARGEST", 300)
     domain, labels = Domain(("a", "b", "c"), 4, 4), ("x", "y")
     truth = Labelled(words_of(domain), np.random.default_rng(1).integers(0, 2, 81))
-    assert learnt(Problem.of(truth, domain, labels), truth, lambda text: None) == []
-    assert Search(truth, domain, labels).best() is None
+    assert learnt(SearchProblem.of(truth, domain, labels), truth, lambda text: None) == []
+    assert ProgramSearch(SearchProblem.of(truth, domain, labels)).best() is None
 
 
 COUNTERS = {
@@ -226,7 +226,7 @@ def test_well_known_machines_are_recognised(name: str) -> None:
     teacher = under_cpython(f"def task(t):\n    {body}\n")
     words = words_of(domain)
     truth = Labelled(words, np.array([labels.index(teacher(domain.unpadded(w))) for w in words]))
-    best = learnt(Problem.of(truth, domain, labels), truth, lambda text: None)[0]
+    best = learnt(SearchProblem.of(truth, domain, labels), truth, lambda text: None)[0]
     assert_does(best, domain, labels, truth)
     if lines is not None:
         assert [line.strip() for line in best.source().splitlines()[1:] if "for token" not in line] == lines
@@ -242,7 +242,7 @@ def test_what_is_written_is_formatted(name: str, tmp_path) -> None:  # type: ign
     teacher = under_cpython(f"def task(t):\n    {body}\n")
     words = words_of(domain)
     truth = Labelled(words, np.array([labels.index(teacher(domain.unpadded(w))) for w in words]))
-    problem = Problem.of(truth, domain, labels)
+    problem = SearchProblem.of(truth, domain, labels)
     found = learnt(problem, truth, lambda text: None)
     noise = learnt(
         problem,
@@ -276,12 +276,12 @@ def test_an_automaton_learnt_by_asking_reaches_beyond_the_sample() -> None:
     step, final = np.array([[1, 0, 0], [2, 1, 1], [0, 0, 2], [3, 3, 3]]), np.array([0, 1, 2, 0])
     domain, labels = Domain(("a", "b", "c"), 16, 16), ("x", "y", "z")
     words = np.random.default_rng(0).integers(0, 3, (1500, 16)).astype(np.int16)
-    machine = Machine(step, 0)
+    machine = TokenMachine(step, 0)
     sample = Labelled(words, final[machine.run(words)])
     layered = Layered((step[:1], *[step] * 15), final)
-    alone = Search(sample, domain, labels).best()
+    alone = ProgramSearch(SearchProblem.of(sample, domain, labels)).best()
     assert alone is None or alone.template == "table"
-    asked = Search(sample, domain, labels, automaton=lambda: layered)
+    asked = ProgramSearch(SearchProblem.of(sample, domain, labels), automaton=lambda: layered)
     found = asked.best()
     assert found is not None and found.template == "state_machine"
     others = np.random.default_rng(1).integers(0, 3, (300, 16)).astype(np.int16)

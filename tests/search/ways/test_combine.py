@@ -9,10 +9,11 @@ import pytest
 from relucid.models.automata.labelled import Labelled
 from relucid.models.claims.domain import Domain
 from relucid.models.program.program import Program
-from relucid.search.filter import all_families, mixed
-from relucid.search.problem import Problem
-from relucid.search.templates import all_templates
-from relucid.search.ways.combine import combined, fused
+from relucid.search.families import all_families, all_templates
+from relucid.search.filter import mixed
+from relucid.search.problem import SearchProblem
+from relucid.search.ways.combine import combined
+from relucid.search.ways.fuse import fused
 
 BEHAVIOURS = {
     "and": ("return 'yes' if t.count('a') % 2 == 1 and 'b' in t else 'no'", ("yes", "no"), "and"),
@@ -51,7 +52,7 @@ def taught(body: str, labels: tuple) -> tuple[Domain, Labelled]:
 def test_two_features_are_found(name: str) -> None:
     body, labels, sign = BEHAVIOURS[name]
     domain, truth = taught(body, labels)
-    problem = Problem.of(truth, domain, labels)
+    problem = SearchProblem.of(truth, domain, labels)
     found = combined(problem, list(all_families(problem, all_templates())), mixed(truth, 0))
     assert found and sign in found[0].source()
     for candidate in found[:6]:

@@ -12,9 +12,9 @@ from clocks import Ticking, ticking
 from relucid.models.automata.labelled import Labelled
 from relucid.models.claims.domain import Domain
 from relucid.models.program.program import Program
-from relucid.search.problem import Problem
+from relucid.search.problem import SearchProblem
 from relucid.search.ways.stepwise import enumerated
-from relucid.search.ways.terms import Bank, Limits, Term
+from relucid.search.ways.terms import Bank, StepTerm, TermBudget
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def taught(name: str) -> tuple[Domain, tuple, Labelled, Callable]:
 @pytest.mark.parametrize("name", BEHAVIOURS)
 def test_known_behaviours_are_found_and_right_everywhere(name: str) -> None:
     domain, labels, truth, _ = taught(name)
-    found = enumerated(Problem.of(truth, domain, labels), truth, 60, SILENT)
+    found = enumerated(SearchProblem.of(truth, domain, labels), truth, 60, SILENT)
     assert found and [c.key for c in found] == sorted(c.key for c in found)
     assert BEHAVIOURS[name][3] in found[0].source()
     for candidate in found[:3]:
@@ -100,7 +100,7 @@ def test_arrays_and_text_agree_where_nothing_was_learnt() -> None:
     """Candidates from few examples, on all words: the same labels as their Python, -1 for what is no label."""
     domain, labels, truth, _ = taught("carry")
     few = truth.take(np.random.default_rng(0).choice(len(truth), 5, replace=False))
-    found = enumerated(Problem.of(few, domain, labels), few, 60, SILENT)
+    found = enumerated(SearchProblem.of(few, domain, labels), few, 60, SILENT)
     assert len(found) > 30
     for candidate in found[::9]:
         names: dict = {}
@@ -112,7 +112,7 @@ def test_arrays_and_text_agree_where_nothing_was_learnt() -> None:
 
 def test_nothing_longer_than_asked_for_and_nothing_for_one_label() -> None:
     domain, labels, truth, _ = taught("carry")
-    problem = Problem.of(truth, domain, labels)
+    problem = SearchProblem.of(truth, domain, labels)
     length = enumerated(problem, truth, 60, SILENT)[0].description_length
     assert all(c.description_length < length for c in enumerated(problem, truth, length, SILENT))
     assert enumerated(problem, Labelled(truth.words, np.zeros(len(truth), dtype=np.int64)), 60, SILENT) == []
@@ -120,7 +120,7 @@ def test_nothing_longer_than_asked_for_and_nothing_for_one_label() -> None:
 
 def test_the_time_budget_holds() -> None:
     domain, labels, truth, _ = taught("longest run")
-    problem = Problem.of(truth, domain, labels)
+    problem = SearchProblem.of(truth, domain, labels)
     with ticking(1.0) as clock:
         for seconds in (0.0, 5.0, 50.0):
             until = clock.now + seconds
@@ -135,12 +135,12 @@ def test_terms_are_what_their_text_says_and_no_two_mean_the_same() -> None:
     grid = {"value": value, "token": token}
     leaves = {
         "int": [
-            Term("value", 1, lambda v: v["value"]),
-            *(Term(str(k), 1, lambda v, k=k: np.full(len(v["token"]), k)) for k in range(4)),
+            StepTerm("value", 1, lambda v: v["value"]),
+            *(StepTerm(str(k), 1, lambda v, k=k: np.full(len(v["token"]), k)) for k in range(4)),
         ],
-        "bool": [Term("token == 1", 4, lambda v: v["token"] == 1, 4)],
+        "bool": [StepTerm("token == 1", 4, lambda v: v["token"] == 1, 4)],
     }
-    bank = Bank(grid, leaves, Limits(terms=3000, weight=11))  # type: ignore[arg-type]
+    bank = Bank(grid, leaves, TermBudget(terms=3000, weight=11))  # type: ignore[arg-type]
     for kind in ("int", "bool"):
         tables, terms = bank.tables(kind), bank.terms[kind]  # type: ignore[arg-type,index]
         assert len(terms) > 200 and len(np.unique(tables, axis=0)) == len(tables) == len(terms)
@@ -158,8 +158,11 @@ def test_terms_are_what_their_text_says_and_no_two_mean_the_same() -> None:
 def test_the_number_of_terms_is_bounded() -> None:
     grid = {"value": np.repeat(np.arange(4), 2), "token": np.tile(np.arange(2), 4)}
     leaves = {
-        "int": [Term("value", 1, lambda v: v["value"]), Term("1", 1, lambda v: np.full(len(v["token"]), 1))],
+        "int": [
+            StepTerm("value", 1, lambda v: v["value"]),
+            StepTerm("1", 1, lambda v: np.full(len(v["token"]), 1)),
+        ],
         "bool": [],
     }
-    bank = Bank(grid, leaves, Limits(terms=20, weight=9))  # type: ignore[arg-type]
+    bank = Bank(grid, leaves, TermBudget(terms=20, weight=9))  # type: ignore[arg-type]
     assert len(bank.terms["int"]) == 20
