@@ -1,4 +1,4 @@
-"""The registry of templates: every file of the folder `templates/`, and the families of features that they yield."""
+"""The registry of templates: the files of `templates/`, and the families of features that they yield."""
 
 from __future__ import annotations
 

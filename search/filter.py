@@ -75,7 +75,7 @@ def _stages(count: int) -> Iterator[int]:
 
 
 def mixed(examples: Labelled, seed: int) -> Labelled:
-    """Put examples into a seeded order that takes the labels in turn, so that prefixes are samples of all of them."""
+    """Put examples into a seeded order that takes the labels in turn: prefixes are then samples of all."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(examples))
     turn = np.zeros(len(examples), dtype=np.int64)

@@ -52,7 +52,8 @@ class SearchProblem:
 
         Args:
             limit: about how many; sets of one size are listed all or none.
-            largest: the largest size, without complements; None for up to half of the tokens, with complements.
+            largest: the largest size, without complements; None for up to half of the tokens, with
+                complements.
         """
         out: list[TokenSet] = []
         everything = range(self.size)
@@ -81,7 +82,7 @@ class SearchProblem:
         return out
 
     def differences(self, pairs: Sequence[tuple[TokenSet, TokenSet]]) -> np.ndarray:
-        """Return int16 (pairs, tokens + 1): 1 for the first set's symbols, -1 for the second's, 0 for padding."""
+        """Return int16 (pairs, tokens + 1): 1 for symbols of the first set, -1 for the second, 0 for padding."""
         return self.matrix([up for up, _ in pairs]) - self.matrix([down for _, down in pairs])
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from functools import lru_cache
 
-# A remainder often holds by an accident of the lengths: with eight tokens, the parity of one is that of all others.  So it
-# costs as much more as a second count does.  A step of a loop that wraps around is no such accident.
+# A remainder often holds by an accident of the lengths: with eight tokens, the parity of one is that of all
+# others.  So it costs as much more as a second count does.  A step of a loop that wraps around is no accident.
 REMAINDER = 4
 
 
 @lru_cache(maxsize=1 << 16)
 def description_length(source: str) -> int:
-    """Count what a reader has to take in: the nodes of the syntax tree, without contexts and the docstring."""
+    """Count what a reader has to take in: nodes of the syntax tree, without contexts and the docstring."""
     tree = ast.parse(source)
     skipped = (ast.Load, ast.Store, ast.Module, ast.arguments)
     total = sum(not isinstance(node, skipped) for node in ast.walk(tree))
@@ -28,5 +28,5 @@ def description_length(source: str) -> int:
 
 
 def rank_key(source: str) -> tuple[int, int, int, str]:
-    """Return a sort key: description length, lines, characters, and the text itself, which makes the order unique."""
+    """Return a sort key: description length, lines, characters, and the text, which makes it unique."""
     return description_length(source), source.count("\n"), len(source), source

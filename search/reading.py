@@ -1,7 +1,7 @@
 """Read labels off a feature's values: which value means which label is inferred from the examples.
 
-Between families and candidates.  A reading is a table of values, and the statements that return the label.  Thresholds are put
-where the examples leave room for the plainest constant.
+Between families and candidates.  A reading is a table of values, and the statements that return the label.
+Thresholds are put where the examples leave room for the plainest constant.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class LabelReading:
 
     Args:
         lines: statements that compute the feature and return the label.
-        table: the label index of value v is table[v - low], clipped at both ends; -1 if the program returns no label.
+        table: the label index of value v is table[v - low], clipped at both ends; -1 if the program returns
+            no label.
         low: the value of the table's first entry.
     """
 

@@ -65,7 +65,7 @@ def parenthesised(condition: str, joiner: str) -> str:
 
 
 def docstring(text: str) -> str:
-    """Write the literal of a docstring, one line for each paragraph; several paragraphs end with a line of quotes."""
+    """Write the literal of a docstring, one line for each paragraph; quotes end several in a line of their own."""
     paragraphs = [part.replace("\n", " ").strip() for part in text.split("\n\n")]
     flat = "\n\n".join(visible(part.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')) for part in paragraphs)
     if len(paragraphs) > 1:
@@ -87,7 +87,7 @@ def depth_loop(
     more: tuple[str, ...] = ("depth += 1",),
     less: tuple[str, ...] = ("depth -= 1",),
 ) -> tuple[str, ...]:
-    """Write the loop that counts the first set up and the second down; `more` and `less` replace the two steps."""
+    """Write the loop that counts one set up and the other down; `more` and `less` replace the steps."""
     up, down = pair
     return (
         "depth = 0",

@@ -1,7 +1,7 @@
-"""From labelled examples to programs: everything that the templates and the other ways find, the plainest first.
+"""From labelled examples to programs: what the templates and the other ways find, the plainest first.
 
-`synthesise` searches once.  `ProgramSearch` is the loop guided by counterexamples (CEGIS): it starts with few examples, gives its
-best program, and is told the inputs on which that program was wrong.
+`synthesise` searches once.  `ProgramSearch` is the loop guided by counterexamples (CEGIS): it starts with few
+examples, gives its best program, and is told the inputs on which that program was wrong.
 
 Source: Solar-Lezama, "Program Synthesis by Sketching" (2008), chapter 4, for the loop.
 """
@@ -76,7 +76,7 @@ class RefutedCandidate:
 
 
 class ProgramSearch:
-    """The loop: `best()` gives the plainest program that explains what is known; `refine()` adds what it got wrong.
+    """The loop: `best()` gives the plainest program so far; `refine()` adds inputs that it got wrong.
 
     `refuted` holds every refuted candidate with its counterexamples.
 
@@ -87,7 +87,8 @@ class ProgramSearch:
         start: how many examples the loop starts with.
         templates: ask these templates only.
         progress: is told what is going on.
-        automaton: gives a layered automaton of the labels that is right beyond the examples, if they are a sample.
+        automaton: gives a layered automaton of the labels that is right beyond the examples, if they are a
+            sample.
 
     Raises:
         InputError: there are no examples, or there is no such template.
@@ -228,7 +229,7 @@ class ProgramSearch:
         return found
 
     def _told_apart(self, found: list[Candidate]) -> list[Candidate]:
-        """Keep the plainest of those that do the same on a sample of the words, if they return labels there."""
+        """Keep the plainest of those that do the same on a sample of the words and return labels there."""
         step = max(1, len(self._words) // POOL)
         pool = np.concatenate([self.known.words[:POOL], self._words[::step]])
         seen: set[bytes] = set()

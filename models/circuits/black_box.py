@@ -1,7 +1,8 @@
 """Circuits that are only executed: token ids in, labels or logits out, and nothing known of the inside.
 
-The formats for Python functions, TorchScript and ONNX models each give a function; this module makes a circuit of it.  The
-function may give one label per sequence (a token or its id), or logits, at the last position or at all.
+The formats for Python functions, TorchScript and ONNX models each give a function; this module makes a
+circuit of it.  The function may give one label per sequence (a token or its id), or logits, at the last
+position or at all.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def as_logits(name: str, answer: Any, batch: int, vocabulary: tuple[str, ...]) -
 
     Args:
         name: the function's name, for messages.
-        answer: labels (batch,) or (batch, 1), logits (batch, vocabulary), or logits (batch, positions, vocabulary).
+        answer: labels (batch,) or (batch, 1), logits (batch, vocabulary), or logits (batch, positions,
+            vocabulary).
         batch: how many sequences it was given.
         vocabulary: the token of each id.
 

@@ -1,7 +1,8 @@
 """What a circuit is to the rest of relucid: a function from token ids to logits.
 
-`load.py` finds and reads circuits, `teacher.py` turns their logits into labels over a domain.  Everything after that
-(surrogate, search, proof) sees the labels only, so that any object with the members of `Circuit` can be distilled.
+`load.py` finds and reads circuits, `teacher.py` turns their logits into labels over a domain.  Everything
+after that (surrogate, search, proof) sees the labels only, so that any object with the members of `Circuit`
+can be distilled.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Drawable(Protocol):
     """A circuit whose inside is known, so that it can be drawn."""
 
     def graph(self, tokens: Sequence[str] = (), labels: Sequence[str] = ()) -> CircuitGraph:
-        """Return the graph, with the tokens and labels of a task if one is known (else the whole vocabulary)."""
+        """Return the graph, with the tokens and labels of a task or, if none is known, the vocabulary."""
         ...
 
 

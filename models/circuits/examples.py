@@ -48,7 +48,8 @@ def domain_ids(name: str, vocabulary: Sequence[str], domain: Domain) -> np.ndarr
     Returns: int64 (n, positions): prefix, sequence, suffix.
 
     Raises:
-        InputError: the domain has several lengths, is empty or too large, or has a token that the model lacks.
+        InputError: the domain has several lengths, is empty or too large, or has a token that the model
+            lacks.
     """
     if domain.min_length != domain.max_length:
         what = "sequences of several lengths cannot be pruned or trained on"

@@ -1,9 +1,9 @@
 """Learn the layered automaton of a circuit's labels by asking: for domains that are too large to label.
 
-After `executed.py`; `surrogates/fit.py` builds networks from the automaton.  It is learnt position by position: prefixes
-that lead on from the states so far are the same state if they get the same labels with every continuation that is tried.
-Continuations are random at first.  If the automaton is wrong on a word, all tails of that word join them.  The result is a
-guess that fits what was executed, and no more than that.
+After `executed.py`; `surrogates/fit.py` builds networks from the automaton.  It is learnt position by
+position: prefixes that lead on from the states so far are the same state if they get the same labels with
+every continuation that is tried.  Continuations are random at first.  If the automaton is wrong on a word,
+all tails of that word join them.  The result is a guess that fits what was executed, and no more than that.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class LayeredLearner:
     def learn(self, known: Callable[[], Labelled]) -> Layered | None:
         """Return an automaton that gives the label of every word of `known()`.
 
-        Returns: the automaton; None if it would take too many states, questions or corrections, or if the language is
-            not deterministic.
+        Returns: the automaton; None if it would take too many states, questions or corrections, or if the
+            language is not deterministic.
         """
         if not self.language.deterministic:
             return None

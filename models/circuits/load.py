@@ -26,14 +26,14 @@ def known_formats() -> tuple[CircuitFormat, ...]:
 def load_circuit(where: str | Path, mask: Path | None = None, run_code: bool = False) -> Circuit:
     """Read the circuit in a file or folder of a known format, or one that ships.
 
-    A shipped task ("quote_closing") brings its node mask; a shipped folder ("quotes_and_brackets") is the whole
-    model.  A folder that exists wins over a shipped name.
+    A shipped task ("quote_closing") brings its node mask; a shipped folder ("quotes_and_brackets") is the
+    whole model.  A folder that exists wins over a shipped name.
 
     Args:
         where: a path, `file.py:function`, or a shipped name.
         mask: which part of the model is the circuit; it wins over a shipped task's own.
-        run_code: allow a TorchScript file, which contains code, to run.  A Python file only runs if `where` is
-            `file.py:function`.
+        run_code: allow a TorchScript file, which contains code, to run.  A Python file only runs if `where`
+            is `file.py:function`.
 
     Raises:
         InputError: there is no such circuit, or it does not fit its format.

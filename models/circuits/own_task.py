@@ -15,8 +15,8 @@ MOST_DOMAINS = 100  # files of a folder that are looked at
 def own_task(where: str, mask: Path | None, vocabulary: tuple[str, ...]) -> Task | None:
     """Find the task of a circuit: a claim file without network and program.
 
-    A shipped task has one.  Otherwise it is the file named as the mask (or as the circuit's file) beside it; failing
-    that, the only one in the circuit's folder.
+    A shipped task has one.  Otherwise it is the file named as the mask (or as the circuit's file) beside it;
+    failing that, the only one in the circuit's folder.
 
     Args:
         where: the circuit, as the user named it.

@@ -1,8 +1,9 @@
 """The circuit's decision on every input of a domain: the labels that surrogate and program have to give.
 
-The circuit reads prefix + sequence + suffix without padding.  Its decision is its logits at the last position, restricted
-to the labels; exactly equal logits go to the lowest label index.  The labels are what the float32 run on this machine gave,
-so the smallest margin comes with them: if it is far above 1e-4, rounding had no say.
+The circuit reads prefix + sequence + suffix without padding.  Its decision is its logits at the last
+position, restricted to the labels; exactly equal logits go to the lowest label index.  The labels are what
+the float32 run on this machine gave, so the smallest margin comes with them: if it is far above 1e-4,
+rounding had no say.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class CircuitDecisions:
         self.tokens = ids(domain.tokens, "[domain] tokens")
 
     def __call__(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Run padded words (n, max_length): label indices (n,) and margins (n,), infinite for a single label."""
+        """Return label indices (n,) and margins (n,), infinite for one label, for padded words (n, max_length)."""
         best, gaps = np.zeros(len(words), dtype=np.int64), np.full(len(words), np.inf)
         for rows, ids in self.ids(words):
             chosen = self._logits(ids)[:, self.columns]
@@ -157,7 +158,7 @@ class CircuitDecisions:
             yield rows, np.concatenate([before, body, after], axis=1)
 
     def _logits(self, ids: np.ndarray) -> np.ndarray:
-        """Check that there is one row of numbers for each sequence: numpy would spread one row over all of them."""
+        """Check that each sequence has a row of numbers: numpy would spread one row over all of them."""
         answer, name = self.circuit.logits(ids), self.circuit.name
         try:
             logits = np.asarray(answer)

@@ -88,7 +88,12 @@ def _grown(word: np.ndarray, label: int, others: np.ndarray, symbols: int, order
 
 
 def corrected(
-    layers: Layers, boxes: Sequence[WordBox], words: np.ndarray, labels: np.ndarray, ids: np.ndarray, prefix: int
+    layers: Layers,
+    boxes: Sequence[WordBox],
+    words: np.ndarray,
+    labels: np.ndarray,
+    ids: np.ndarray,
+    prefix: int,
 ) -> Layers:
     """The network with one neuron per box (and its copy in each later hidden layer); `ids` are the words at all positions."""
     if not boxes:

@@ -28,8 +28,8 @@ from .machine import smallest_machine
 from .one_hot import layered_of, neurons_of, one_hot_network
 from .quantise import decide, pruned, quantised
 from .slim import Keeper, slim
-from .surrogate import NoSurrogate, SurrogatePlan, Progress, Surrogate, described, wrong_rows
-from .train import Layers, HiddenShape, train, tuned
+from .surrogate import NoSurrogate, Progress, Surrogate, SurrogatePlan, described, wrong_rows
+from .train import HiddenShape, Layers, train, tuned
 
 SHAPES = (
     *(
@@ -191,7 +191,9 @@ class _Fit:
             cell = smallest_cell(machine)
             if cell is not None:
                 self._keep(
-                    SurrogatePlan(cell_network(machine, cell, self.domain, self.columns), "cell", cell=cell.width)
+                    SurrogatePlan(
+                        cell_network(machine, cell, self.domain, self.columns), "cell", cell=cell.width
+                    )
                 )
         for each in unrolled:
             if neurons_of(each) <= LARGEST and (self.plan is None or neurons_of(each) < self.plan.neurons):
@@ -257,13 +259,16 @@ class _Fit:
                 if self.keeper.right(rounded):
                     slimmer = slim(rounded, self.keeper.right)
                     return min(
-                        (best, slimmer), key=lambda found: SurrogatePlan(self._feed_forward(found), "dense").cost
+                        (best, slimmer),
+                        key=lambda found: SurrogatePlan(self._feed_forward(found), "dense").cost,
                     )
         return best
 
     def _corrected(self, layers: Layers, wrong: np.ndarray, limit: int) -> None:
         """Offer the network with its wrong rows corrected, if that takes at most `limit` neurons."""
-        boxes: list[WordBox] | None = boxes_for(wrong, self.words, self.labels, len(self.domain.symbols), limit)
+        boxes: list[WordBox] | None = boxes_for(
+            wrong, self.words, self.labels, len(self.domain.symbols), limit
+        )
         if boxes is not None:
             slimmer = pruned(layers) if layers[0][0].shape[0] else layers
             whole = corrected(slimmer, boxes, self.words, self.labels, self.ids, len(self.domain.prefix))

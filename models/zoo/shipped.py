@@ -1,7 +1,7 @@
 """The tasks that ship with relucid, found by their files.
 
-A folder here is a model in a known format.  Two files make a task of it: TASK.toml, a claim file without network and
-program, and TASK.mask.json, the nodes of its circuit.
+A folder here is a model in a known format.  Two files make a task of it: TASK.toml, a claim file without
+network and program, and TASK.mask.json, the nodes of its circuit.
 """
 
 from __future__ import annotations

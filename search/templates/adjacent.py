@@ -1,4 +1,4 @@
-"""How neighbours compare: equal, different, ascending in the order of Python's strings; how often, ever, always."""
+"""How neighbours compare, in the order of Python's strings: how often, ever, always."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def _matched(problem: SearchProblem, kinds: Sequence[tuple[int, ...]]) -> Family
             "for token in tokens:",
             f"    if token in {tuple_of((a, c))}:",
             "        stack += (token,)",
-            f"    elif stack and (stack[-1], token) in (({literal(a)}, {literal(b)}), ({literal(c)}, {literal(d)})):",
+            f"    elif stack and (stack[-1], token) in ({tuple_of((a, b))}, {tuple_of((c, d))}):",
             "        stack = stack[:-1]",
             f"    {other}",
             "        good = False",

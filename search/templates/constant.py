@@ -1,4 +1,7 @@
-"""The same label for every input.  Its one value has two labels if there is anything to find, so nothing reads it."""
+"""The same label for every input.
+
+Its one value has two labels if there is anything to find, so nothing reads it.
+"""
 
 from __future__ import annotations
 

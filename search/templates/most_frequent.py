@@ -1,4 +1,4 @@
-"""The token out of a few that occurs most often, or least often; among equals, the one that is named first."""
+"""The token out of a few that occurs most often, or least often; among equals, the one named first."""
 
 from __future__ import annotations
 

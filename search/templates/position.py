@@ -1,4 +1,4 @@
-"""The token at a fixed place, counted from the start or the end; and whether two places hold the same token."""
+"""The token at a place, counted from the start or the end; and whether two places hold the same token."""
 
 from __future__ import annotations
 

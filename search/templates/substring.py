@@ -31,7 +31,8 @@ def families(problem: SearchProblem) -> Iterator[Family]:
         return (how_often(words, rows) > 0).astype(np.int16)
 
     def walk(row: int, sign: str = "==") -> str:
-        return f"three {sign} {tuple_of(problem.tokens[s] for s in patterns[row])} for three in zip(tokens, tokens[1:], tokens[2:])"
+        pattern = tuple_of(problem.tokens[s] for s in patterns[row])
+        return f"three {sign} {pattern} for three in zip(tokens, tokens[1:], tokens[2:])"
 
     if problem.max_length < 3:
         return

@@ -1,4 +1,4 @@
-"""Inside or outside: a token toggles a flag and another resets it; quotes of several kinds, each hiding the others."""
+"""Inside or outside: a token toggles a flag and another resets it; quotes of several kinds that hide others."""
 
 from __future__ import annotations
 

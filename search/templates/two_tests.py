@@ -37,7 +37,10 @@ def families(problem: SearchProblem) -> Iterator[Family]:
         return np.stack(rows)
 
     def joined(first: bool, second: bool) -> Family:
-        """Ask for these two answers at once.  An `or` is the opposite of such an `and`, which reading a flag covers."""
+        """Ask for these two answers at once.
+
+        An `or` is the opposite of such an `and`, which reading a flag covers.
+        """
 
         def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
             table = atoms(words)

@@ -1,8 +1,8 @@
 """Fold by alignment: find the machine behind a layered automaton whose middle layers have one node per state.
 
-If every state of a machine can be reached and told apart, a layer of the smallest layered automaton is a copy of its states,
-and so is the next.  Which node of the one is which node of the other is searched for: one choice forces those a layer further
-on.  The result is a guess that `learn.py` checks on all examples.
+If every state of a machine can be reached and told apart, a layer of the smallest layered automaton is a copy
+of its states, and so is the next.  Which node of the one is which node of the other is searched for: one
+choice forces those a layer further on.  The result is a guess that `learn.py` checks on all examples.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NextNodes = np.ndarray  # (nodes, tokens): the node of the next layer, or -1
 
 
 def aligned(layers: Sequence[NextNodes]) -> Iterator[np.ndarray]:
-    """Yield tables of transitions, (states, tokens), with the states of one of the widest layers; -1 if nothing is known."""
+    """Yield transitions (states, tokens) between the states of a widest layer; -1 if nothing is known."""
     widths = [len(layer) for layer in layers]
     if len(layers) < 2:
         return
@@ -35,7 +35,10 @@ def aligned(layers: Sequence[NextNodes]) -> Iterator[np.ndarray]:
 
 
 def _machines(layers: Sequence[NextNodes]) -> Iterator[np.ndarray]:
-    """Search in layers that hold all states.  One node with its copy nearly always forces all others further on."""
+    """Search in layers that hold all states.
+
+    One node with its copy nearly always forces all others further on.
+    """
     width = len(layers[0])
     order = sorted(range(width), key=lambda q: -int((layers[0] == q).sum()))
     todo: list[dict[int, int]] = [{}]
@@ -59,8 +62,8 @@ def _machines(layers: Sequence[NextNodes]) -> Iterator[np.ndarray]:
 def _forced(layers: Sequence[NextNodes], same: dict[int, int]) -> list[dict[int, int]] | None:
     """Follow a choice through the layers.
 
-    Returns: for each layer but the last, the copy of each node in the next layer; None if a node would have two copies, or
-        two nodes the same.
+    Returns: for each layer but the last, the copy of each node in the next layer; None if a node would have
+        two copies, or two nodes the same.
     """
     maps = [same]
     for here, there in pairwise(layers[:-1]):

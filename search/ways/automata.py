@@ -1,8 +1,9 @@
 """State machines as programs: this way always has an answer, for any labels.
 
-The labelled words become the smallest layered automaton of three values (this label, that label, don't care).  It is folded
-into small machines (`learn.py`), which `recognise.py` writes as a person would.  Whether a machine is right on words that were
-not among the examples, the prover decides.  Last comes the layered automaton itself as a table, exact on every example.
+The labelled words become the smallest layered automaton of three values (this label, that label, don't care).
+It is folded into small machines (`learn.py`), which `recognise.py` writes as a person would.  Whether a
+machine is right on words that were not among the examples, the prover decides.  Last comes the layered
+automaton itself as a table, exact on every example.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def learnt(
 
 
 def _machine(graph: PartialAutomaton, size: int) -> tuple[TokenMachine, np.ndarray]:
-    """Return the automaton of exactly the examples, and its labels.  Steps that they leave open lead to the first state."""
+    """Return the automaton of exactly the examples, and its labels.
+
+    Steps that they leave open lead to the first state.
+    """
     step = np.zeros((len(graph.edges), size), dtype=np.int64)
     for state, out in enumerate(graph.edges):
         for symbol, target in out.items():
@@ -118,7 +122,7 @@ def _from(start: int) -> str:
 
 
 def _constant(name: str, parts: list[str]) -> list[str]:
-    """Write an assignment of a tuple, with as many parts on a line as fit; formatters are asked to leave it alone."""
+    """Write an assignment of a tuple, as many parts on a line as fit; formatters are asked to leave it alone."""
     comma = "," if len(parts) == 1 else ""
     line = f"{name} = ({', '.join(parts)}{comma})"
     if len(line) <= WIDTH:

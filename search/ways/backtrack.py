@@ -1,4 +1,4 @@
-"""The machine with the fewest states that fits a partial automaton, found by backtracking over its transitions.
+"""Find the machine with the fewest states that fits a partial automaton, by backtracking.
 
 Trials are counted, not timed, so that runs are reproducible.
 """
@@ -39,7 +39,8 @@ def _explore(
 ) -> tuple[dict[int, int], tuple[int, int] | None] | None:
     """Run the words through a partial machine, depth first.
 
-    Returns: the label of each state, and the first transition that is missing; None if a state has two labels.
+    Returns: the label of each state, and the first transition that is missing; None if a state has two
+        labels.
     """
     outputs: dict[int, int] = {}
     missing = None
@@ -60,7 +61,7 @@ def _explore(
 
 
 def _backtrack(edges: Edges, labels: tuple[int | None, ...], count: int) -> Steps | None:
-    """Find the transitions of a machine with `count` states; a new state always has the lowest unused number."""
+    """Find the transitions of a machine with `count` states; a new state has the lowest unused number."""
     todo: list[Steps] = [{}]
     for _ in range(TRIALS):
         check()

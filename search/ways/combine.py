@@ -1,7 +1,7 @@
-"""Two features in one program: joined by `and`, `or` or `!=`, or one that settles some inputs and another for the rest.
+"""Two features in one program.
 
-For behaviours that no single template explains.  Every feature gives yes-no questions (`questions.py`).  Which two of them
-answer all examples is found on bit vectors over a sample, and then checked on everything.
+They are joined by `and`, `or` or `!=`, or one settles some inputs and another the rest.  For behaviours that no single template explains.  Every feature gives yes-no questions (`questions.py`).
+Which two of them answer all examples is found on bit vectors over a sample, and then checked on everything.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class Combiner:
     def _questions(self) -> tuple[list[Question], np.ndarray]:
         """Ask about the sample.
 
-        Returns: the questions that split it, the simplest of those that split it alike; and their answers, bools
-            (questions, sample).
+        Returns: the questions that split it, the simplest of those that split it alike; and their answers,
+            bools (questions, sample).
         """
         seen: set[bytes] = set()
         questions: list[Question] = []
@@ -113,7 +113,10 @@ class Combiner:
         return self._costs[which]
 
     def _conjunctions(self) -> Iterator[Candidate]:
-        """Find two questions whose `and` is one of the two labels.  An `or` for one label is an `and` for the other."""
+        """Find two questions whose `and` is one of the two labels.
+
+        An `or` for one label is an `and` for the other.
+        """
         for label in np.unique(self.examples.labels):
             target = np.packbits(self.sample.labels == label)
             needed = np.flatnonzero(((self.bits & target) == target).all(axis=1))
@@ -127,7 +130,7 @@ class Combiner:
             yield from self._checked(pairs, int(label), np.logical_and, "and")
 
     def _differences(self) -> Iterator[Candidate]:
-        """Find two questions of which exactly one is answered with yes if the label is a certain one of the two."""
+        """Find two questions of which exactly one holds if the label is a certain one of the two."""
         label = int(self.examples.labels[0])
         target = np.packbits(self.sample.labels == label)
         index = {row.tobytes(): i for i, row in enumerate(self.bits)}

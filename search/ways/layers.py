@@ -18,7 +18,7 @@ def acyclic(examples: Labelled, size: int, limit: int) -> PartialAutomaton | Non
 
 
 def without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int) -> PartialAutomaton:
-    """Number the states from the first one on; a padding edge becomes the label of the sequence that ends before it.
+    """Take padding out: its edge becomes the label of the sequence that ends before it.
 
     Args:
         layers: for each position, the next state by state and symbol, -1 for none.
@@ -46,7 +46,7 @@ def without_padding(layers: Sequence[np.ndarray], finals: np.ndarray, size: int)
 
 
 def in_layers(graph: PartialAutomaton, size: int) -> list[np.ndarray]:
-    """Group states by their distance from the first one: for each layer, the next state's number by state and token."""
+    """Group states by their distance from the first: for each layer, the next state by state and token."""
     depth, place, widths = [0] * len(graph.edges), [0] * len(graph.edges), [1]
     for state, out in enumerate(graph.edges):  # in order of depth
         for target in out.values():

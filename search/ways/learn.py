@@ -1,8 +1,8 @@
 """Small state machines from labelled examples, for behaviours that no template describes.
 
-The examples become a small acyclic automaton (`layers.py`), which is folded.  If its middle layers are copies of a machine's
-states, aligning them gives the machine (`align.py`).  Otherwise one with as few states as possible is looked for
-(`backtrack.py`); if that takes too long, states are merged (`merge.py`).
+The examples become a small acyclic automaton (`layers.py`), which is folded.  If its middle layers are copies
+of a machine's states, aligning them gives the machine (`align.py`).  Otherwise one with as few states as
+possible is looked for (`backtrack.py`); if that takes too long, states are merged (`merge.py`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def learn_machines(examples: Labelled, size: int, suggested: Layered | None = No
     Args:
         examples: labelled words.
         size: the number of tokens, which is the symbol of padding.
-        suggested: a layered automaton that may be right on more words than the examples, if they are a sample.
+        suggested: a layered automaton that may be right on more words than the examples, if they are a
+            sample.
 
     Returns: at most two machines, smallest first.
     """
@@ -51,7 +52,7 @@ def learn_machines(examples: Labelled, size: int, suggested: Layered | None = No
 
 
 def _aligned(graph: PartialAutomaton, examples: Labelled, size: int) -> TokenMachine | None:
-    """Return the first machine that aligning layers gives and that is right on all examples, from any state."""
+    """Return the first machine that aligning layers gives and that is right on all examples."""
     some = examples.take(np.arange(0, len(examples), max(1, len(examples) // SAMPLE)))
     for table in aligned(in_layers(graph, size)):
         step = np.where(table >= 0, table, np.arange(len(table))[:, None])

@@ -1,6 +1,7 @@
 """State machines and partial automata, as the search uses them.
 
-`layers.py` gives partial automata, `learn.py` folds them into machines, and `recognise.py` writes machines as Python.
+`layers.py` gives partial automata, `learn.py` folds them into machines, and `recognise.py` writes machines as
+Python.
 """
 
 from __future__ import annotations

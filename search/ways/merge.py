@@ -2,7 +2,8 @@
 
 Two states may be one as long as no sequence would get two labels.
 
-Source: Lang, Pearlmutter and Price, "Results of the Abbadingo One DFA Learning Competition" (1998), the blue-fringe algorithm.
+Source: Lang, Pearlmutter and Price, "Results of the Abbadingo One DFA Learning Competition" (1998), the
+    blue-fringe algorithm.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Write machines with numbers for states: counters, clamped counters, toggles and flags, as a person would write them.
+"""Write machines with numbers for states: counters, clamped counters, toggles and flags.
 
-Every numbering of the states is tried; the best make the columns of the transition table cheap actions (`actions.py`).
+Every numbering of the states is tried; the best make the columns of the transition table cheap actions
+(`actions.py`).
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def numbered(view: View) -> Iterator[Candidate]:
 
 
 def _costs(after: np.ndarray, count: int) -> np.ndarray:
-    """Return the cost of the cheapest action for each numbering; entries that leave the loop do not matter."""
+    """Return the cost of each numbering's cheapest action; entries that leave the loop do not matter."""
     actions = all_actions(count)
     cost = np.array([a.cost for a in actions])
     out = np.zeros(len(after), dtype=np.int64)

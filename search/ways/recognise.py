@@ -1,7 +1,7 @@
 """Write a small machine as Python that a person would write: counters, toggles, flags, memory of a token.
 
-Between `learn.py` and the ranking.  A state that nothing leaves may become a `return` inside the loop; `numbered.py` and
-`named.py` write the rest.
+Between `learn.py` and the ranking.  A state that nothing leaves may become a `return` inside the loop;
+`numbered.py` and `named.py` write the rest.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Step functions, bottom up: `value = <term over value and token>` for every token, then a reading of the value.
+"""Step functions, bottom up: `value = <term over value and token>` for every token.
 
-Tried are an integer or a flag, either with the token before, and two integers of which the second sees the first.  Programs
-that end with the same values on all examples count as one (observational equivalence).  Terms come by size, and there are
-budgets of terms, programs and seconds.
+Tried are an integer or a flag, either with the token before, and two integers of which the second sees the
+first.  Programs that end with the same values on all examples count as one (observational equivalence).
+Terms come by size, and there are budgets of terms, programs and seconds.
 
 Source: Udupa et al., "TRANSIT" (2013), section 4, for enumeration up to observational equivalence.
 """
@@ -131,7 +131,7 @@ class _Enumeration:
                 yield StepLoop(self.problem, both, False)
 
     def _ways(self, bank: Bank) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield terms whose integer stays on the grid, changes, and goes its own way; and its value after each token."""
+        """Yield terms whose integer stays on the grid and goes its own way, with its value after each token."""
         seen: set[bytes] = set()
         some = self.tokens[:, : STAGES[1]]
         for i, table in enumerate(bank.tables("int")):
@@ -187,7 +187,7 @@ class _Enumeration:
     def _surviving(
         self, bank: Bank, kind: Kind, chosen: Sequence[int], context: np.ndarray, start: int
     ) -> Iterator[int]:
-        """Yield terms whose last values could explain the labels, the smallest of those with equal last values."""
+        """Yield terms whose last values could explain the labels, the smallest of those that end alike."""
         zero = BELOW if kind == "int" else 0
         width = len(self.range) if kind == "int" else 2
         rows = np.array(list(chosen), dtype=np.int64)
@@ -228,8 +228,8 @@ def _run(
         zero: the index of the value 0.
         keep: return one program's values after every position.
 
-    Returns: the last values, (programs, examples), FAR for those that leave the grid.  With `keep`: (positions, examples),
-        or None if the program leaves the grid.
+    Returns: the last values, (programs, examples), FAR for those that leave the grid.  With `keep`:
+        (positions, examples), or None if the program leaves the grid.
     """
     programs, width, _ = tables.shape
     state = np.full((programs, context.shape[1]), start, dtype=np.int64)
@@ -264,6 +264,6 @@ def _looked_up(
 
 
 def _horner(base: int, digit: StepTerm, modulus: int) -> StepTerm:
-    """Return the number that the digits write, modulo (Horner's rule): it is as large as the largest term that is grown."""
+    """Return the number that the digits write, modulo (Horner's rule), which is too large to be grown."""
     text = f"({base} * value + {digit.text}) % {modulus}"
     return StepTerm(text, 12, lambda v: (base * v["value"] + digit.apply(v)) % modulus, PRODUCT)

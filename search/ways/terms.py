@@ -1,8 +1,8 @@
 """Small expressions over locals and the token, by size, one for each meaning.
 
-A term's meaning is its table over a grid: every value of the locals with every token.  Terms with equal tables are equal
-wherever they are used, so that only the first, which is the smallest, is kept (observational equivalence).  `stepwise.py` runs
-them.
+A term's meaning is its table over a grid: every value of the locals with every token.  Terms with equal
+tables are equal wherever they are used, so that only the first, which is the smallest, is kept (observational
+equivalence).  `stepwise.py` runs them.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ _OPERATORS = (
 
 @dataclass(frozen=True)
 class TermBudget:
-    """How many terms of one kind are kept, how large they may be, and when (`time.monotonic()`) growing stops."""
+    """How many terms of a kind are kept, how large they are, and when (`time.monotonic()`) growing stops."""
 
     terms: int = 20_000
     weight: int = 12
@@ -161,7 +161,8 @@ class Bank:
     def _keep(self, kind: Kind, tables: np.ndarray, make: Callable[[int], StepTerm]) -> None:
         """Keep those of some tables (rows, cells) that are new; make(row) gives the term.
 
-        Tables are compared by a hash.  If two of them collided (one chance in 2**64), a term would be lost, and nothing else.
+        Tables are compared by a hash.  If two of them collided (one chance in 2**64), a term would be lost,
+        and nothing else.
         """
         room = self.budget.terms - len(self.terms[kind])
         if room <= 0 or not len(tables):

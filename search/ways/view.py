@@ -1,4 +1,4 @@
-"""A machine as the ways to write it see it, and what they share: arms over tokens, and reading the label off the last state.
+"""A machine as those who write it see it: arms over tokens, and the label read off the last state.
 
 For `numbered.py` and `named.py`.
 """

@@ -1,7 +1,8 @@
 """An attribution graph as circuit-tracer writes it, and its description for people.
 
-Such a graph says which features fed which on one prompt.  It has no weights of a model and runs nothing, so it is read as
-documentation and as a picture, never as a circuit: `relucid show` prints and draws it, `relucid distill` refuses it.
+Such a graph says which features fed which on one prompt.  It has no weights of a model and runs nothing, so
+it is read as documentation and as a picture, never as a circuit: `relucid show` prints and draws it, `relucid
+distill` refuses it.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class AttributionGraph:
         prompt: the text that the model was given.
         tokens: the prompt's tokens.
         model: the model's name.
-        graph: for pictures, with supernodes as groups.  An edge's strength is the share of the outputs that comes through
-            it or, if `fed` is false, the size of its weight.
+        graph: for pictures, with supernodes as groups.  An edge's strength is the share of the outputs that
+            comes through it or, if `fed` is false, the size of its weight.
         supernodes: names of groups of nodes, with the nodes' ids.
         pinned: ids of nodes that somebody marked.
         kinds: feature types with the number of their nodes, most frequent first.

@@ -193,11 +193,12 @@ def with_strengths(
 ) -> tuple[tuple[GraphEdge, ...], bool]:
     """Give each edge the share of the outputs that comes through it.
 
-    The outputs are worth their probabilities, scaled to the sum 1.  An edge's share is what its target is worth, times the
-    edge's part of all that the target takes in.  Links run upwards; one that does not is worth nothing.
+    The outputs are worth their probabilities, scaled to the sum 1.  An edge's share is what its target is
+    worth, times the edge's part of all that the target takes in.  Links run upwards; one that does not is
+    worth nothing.
 
-    Returns: the edges, and whether any of them is worth something.  If none is (there is no output, or no edge leads to
-        one), strengths are the sizes of the weights.
+    Returns: the edges, and whether any of them is worth something.  If none is (there is no output, or no
+        edge leads to one), strengths are the sizes of the weights.
     """
     taken: dict[str, float] = defaultdict(float)
     into: dict[str, list[int]] = defaultdict(list)

@@ -1,4 +1,7 @@
-"""Format: an attribution graph as circuit-tracer writes it.  It is recognised in order to say why it cannot be run."""
+"""Format: an attribution graph as circuit-tracer writes it.
+
+It is recognised in order to say why it cannot be run.
+"""
 
 from __future__ import annotations
 

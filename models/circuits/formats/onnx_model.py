@@ -1,7 +1,7 @@
-"""Format: an ONNX model, token ids in, labels or logits out.  onnxruntime executes it; nothing else of it is read.
+"""Format: an ONNX model, token ids in, labels or logits out, executed in onnxruntime.
 
-Softmax, norms and the rest are no obstacle here, since only the answers matter.  (`models/onnx/reader.py` reads the networks
-that claims are about.)
+Softmax, norms and the rest are no obstacle here, since only the answers matter.  (`models/onnx/reader.py`
+reads the networks that claims are about.)
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def read_onnx_model(path: Path) -> BlackBox:
 
     def run(ids: np.ndarray) -> Any:
         if isinstance(columns, int) and ids.shape[1] != columns:
-            what = f"takes {columns} positions, the domain's sequences have {ids.shape[1]} with prefix and suffix"
+            here = f"the domain's sequences have {ids.shape[1]} with prefix and suffix"
+            what = f"takes {columns} positions, {here}"
             raise InputError(where, what, "change the domain's length, prefix or suffix")
         step = rows if isinstance(rows, int) and rows > 0 else max(len(ids), 1)
         answers = []

@@ -1,7 +1,8 @@
 """Format: `file.py:function`, the user's own Python.
 
-This format, and no other, runs the file as Python: by writing `file.py:function`, users ask to run their own code.  The
-function gets token ids [batch, positions] as a numpy array, or as a torch tensor if the file says `torch_input = True`.
+This format, and no other, runs the file as Python: by writing `file.py:function`, users ask to run their own
+code.  The function gets token ids [batch, positions] as a numpy array, or as a torch tensor if the file says
+`torch_input = True`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Format: a TorchScript file, ids in, labels or logits out.
 
-Such a file contains code: torch interprets it with all the rights of the user, from the moment that it is loaded.  No look
-at its bytes tells good code from bad.  So the user has to allow it (`--run-code`), and until then not a byte is read.
+Such a file contains code: torch interprets it with all the rights of the user, from the moment that it is
+loaded.  No look at its bytes tells good code from bad.  So the user has to allow it (`--run-code`), and until
+then not a byte is read.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ def read_torchscript(path: Path, run_code: bool) -> BlackBox:
     """Make a circuit of the script's `forward`, run on the CPU.
 
     Raises:
-        InputError: `run_code` does not allow it (the file is then not opened), torch is missing, or it cannot load
-            the file.
+        InputError: `run_code` does not allow it (the file is then not opened), torch is missing, or it cannot
+            load the file.
     """
     where = str(path)
     if run_code is not True:

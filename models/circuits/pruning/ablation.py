@@ -1,7 +1,7 @@
 """Choose anew what stands in for the nodes that a mask does not keep: `--ablation` of `distill` and `show`.
 
-The release's `viz_data.pt` says which nodes stay and has no means, so that zero stands in for the others unless the user
-asks for something else.
+The release's `viz_data.pt` says which nodes stay and has no means, so that zero stands in for the others
+unless the user asks for something else.
 """
 
 from __future__ import annotations

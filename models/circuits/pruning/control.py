@@ -1,6 +1,7 @@
-"""The result of a control: what a pruning method makes of random labels.  A method that fits those would fit anything.
+"""The result of a control: what a pruning method makes of random labels.
 
-The same method is run on the model's own labels, so that two numbers can be compared.  `random_labels.py` runs it.
+A method that fits random labels would fit anything.  The same method is run on the model's own labels, so that two numbers can be compared.  `random_labels.py`
+runs it.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class Control:
 
     def line(self) -> str:
         """Describe the control to people."""
-        line = f"control, pruned to random labels: {self.parts} {self.what} and {percent(self.share)} of the labels"
+        kept = f"{self.parts} {self.what} and {percent(self.share)} of the labels"
+        line = f"control, pruned to random labels: {kept}"
         if self.chance is not None:
             line += f" (one label always: {percent(self.chance)})"
         if self.own_share is not None:

@@ -1,8 +1,8 @@
 """How far a pruned circuit can be believed, over a whole domain.
 
-Measured are: agreement with the model that it was cut out of, and the inputs where there is none; the smallest logit
-margin; agreement when some of what was pruned is put back, in which a circuit fails that needs its exact ablation; and a
-control, the same pruning on random labels (`random_labels.py`).
+Measured are: agreement with the model that it was cut out of, and the inputs where there is none; the
+smallest logit margin; agreement when some of what was pruned is put back, in which a circuit fails that needs
+its exact ablation; and a control, the same pruning on random labels (`random_labels.py`).
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def faithfulness(
 ) -> Faithfulness:
     """Measure a circuit's faithfulness on every input of a domain.
 
-    Runs circuit, model and trials on every input and then the control: about ten times as long as running the circuit, and
-    some seconds.
+    Runs circuit, model and trials on every input and then the control: about ten times as long as running the
+    circuit, and some seconds.
 
     Args:
         circuit: what to measure.

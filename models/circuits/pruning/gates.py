@@ -60,8 +60,8 @@ class NodeGates:
             right: label indices (n,), in place of those of the examples.
             steps: of training.
 
-        Returns: now and then, the number of steps so far and the nodes whose gates are open.  Gates flicker, so that a
-            good mask may not be the last.
+        Returns: now and then, the number of steps so far and the nodes whose gates are open.  Gates flicker,
+            so that a good mask may not be the last.
         """
         import torch
 

@@ -1,8 +1,8 @@
 """Prune a model to a node mask greedily: how the shipped masks were made.
 
-Nodes that matter least go first, with mean ablation, and a removal stays only if every input is still decided by a margin.
-Most removals are tried on a sample; inputs that the whole domain then shows to be wrong join it.  `node_masks.py` is the
-newer way.
+Nodes that matter least go first, with mean ablation, and a removal stays only if every input is still decided
+by a margin.  Most removals are tried on a sample; inputs that the whole domain then shows to be wrong join
+it.  `node_masks.py` is the newer way.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class GreedySettings:
 def importance(model: SparseGpt, examples: Examples, means: Means) -> dict[GptNode, float]:
     """Estimate to first order what mean-ablating each node does to the margins.
 
-    Returns: for each node, the mean over the inputs of |gradient * (activation - mean)|, summed over positions inside.
+    Returns: for each node, the mean over the inputs of |gradient * (activation - mean)|, summed over
+        positions inside.
     """
     import torch
 

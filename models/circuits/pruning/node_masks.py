@@ -1,8 +1,9 @@
 """Cut a task's circuit out of a model with trained node masks, then edge by edge.
 
-Gates are trained (`gates.py`) for the task's loss plus k times the share of open gates.  Bisection finds the largest k whose
-circuit still reaches the target loss and decides every input as the model does.  Then single edges between kept nodes go, as
-long as the decisions stay.  A stopped pruning goes on from its `PruningStage`, to the same mask.
+Gates are trained (`gates.py`) for the task's loss plus k times the share of open gates.  Bisection finds the
+largest k whose circuit still reaches the target loss and decides every input as the model does.  Then single
+edges between kept nodes go, as long as the decisions stay.  A stopped pruning goes on from its
+`PruningStage`, to the same mask.
 
 Source: Gao et al., "Weight-sparse transformers have interpretable circuits" (2025), pruning.
 """
@@ -98,8 +99,8 @@ class PruningJob:
 
         Args:
             say: is told about progress.
-            save: is given what to go on from: after each bisection, now and then in the edge pass, on an interrupt, and
-                when the time is over.
+            save: is given what to go on from: after each bisection, now and then in the edge pass, on an
+                interrupt, and when the time is over.
         """
         try:
             while self._another_round():
@@ -174,10 +175,10 @@ class PruningJob:
         return replace(best, rounds=best.rounds + 1, low=low, high=high)
 
     def _thinned(self, say: Say) -> bool:
-        """Make one trial of the edge pass: remove edges between kept nodes, weakest first, if every decision stays.
+        """Make one trial of the edge pass: remove edges, weakest first, if every decision stays.
 
-        Edges that can go come in rows, so that the number tried at once doubles with each success and is halved with each
-        failure.
+        Edges that can go come in rows, so that the number tried at once doubles with each success and is
+        halved with each failure.
 
         Returns: whether nothing goes any more.
         """

@@ -1,6 +1,7 @@
 """Run the control of a pruning: prune the model to random labels, and to its own, in the same way.
 
-Weight-sparse transformers are pruned by trained node masks, circuits that are sets of edges by trying edge after edge.
+Weight-sparse transformers are pruned by trained node masks, circuits that are sets of edges by trying edge
+after edge.
 """
 
 from __future__ import annotations

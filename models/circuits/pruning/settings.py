@@ -28,8 +28,8 @@ class PruningSettings:
         steps: of each training of the gates.
         batch: inputs of one step.
         bisections: trainings of one sweep.
-        sweeps: how often the bisection is repeated at most, each time within the circuit that the last one left, as
-            long as that gets smaller by a tenth.
+        sweeps: how often the bisection is repeated at most, each time within the circuit that the last one
+            left, as long as that gets smaller by a tenth.
         ablation: what stands in for a pruned node: its "mean" over the task, or "zero".
         seed: of everything random.
 

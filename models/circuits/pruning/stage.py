@@ -1,7 +1,7 @@
-"""The state of a pruning between two of its steps, and the file from which a stopped one goes on to the same mask.
+"""The state of a pruning between two of its steps, and the file from which a stopped one goes on.
 
-`node_masks.py` writes it on its way, next to the mask to come, as MASK.stopped.  The file names what it belongs to by a
-digest.
+`node_masks.py` writes it on its way, next to the mask to come, as MASK.stopped.  The file names what it
+belongs to by a digest.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Read the weights of a weight-sparse GPT, and other files that torch wrote, without running code from them.
 
-`final_model.pt` is a pickle inside a zip.  torch's `weights_only` reader refuses anything but tensors and plain
-containers, and the configuration says which tensors must be there.  Nothing is computed from a file that does not fit.
+`final_model.pt` is a pickle inside a zip.  torch's `weights_only` reader refuses anything but tensors and
+plain containers, and the configuration says which tensors must be there.  Nothing is computed from a file
+that does not fit.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def read_weights(path: Path, config: GptConfig) -> tuple[dict[str, Tensor], str]
     Returns: the tensors by name, in float32, complete and finite; and the file's sha256.
 
     Raises:
-        InputError: a tensor is missing, superfluous, not finite, or of another shape than the configuration says.
+        InputError: a tensor is missing, superfluous, not finite, or of another shape than the configuration
+            says.
     """
     where = str(path)
     missing = "a circuit's folder holds its weights there"

@@ -1,7 +1,8 @@
 """The configuration of a weight-sparse GPT: `beeg_config.json`, checked.
 
-First step of reading a model: the configuration fixes every tensor's shape, so that `checkpoint.py` can refuse weights
-that do not fit before anything is computed.  Names and defaults are those of OpenAI's circuit_sparsity release.
+First step of reading a model: the configuration fixes every tensor's shape, so that `checkpoint.py` can
+refuse weights that do not fit before anything is computed.  Names and defaults are those of OpenAI's
+circuit_sparsity release.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class GptConfig:
 
     @property
     def d_model_in(self) -> int:
-        """The width of what attention and MLP read: the residual stream, then a concatenated position embedding."""
+        """The width of what attention and MLP read: the residual stream and a concatenated position embedding."""
         return self.d_model + (self.d_pos_emb or 0)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:

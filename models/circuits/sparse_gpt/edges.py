@@ -1,7 +1,8 @@
 """The edges of a weight-sparse GPT: nonzero weights between its nodes, in four matrices of each layer.
 
-They run from attn_in to q, k and v (c_attn), from v to attn_out (attention's c_proj), from mlp_in to the neurons (c_fc)
-and from the neurons to mlp_out (the MLP's c_proj).  Counting, cutting and drawing edges all use the table here.
+They run from attn_in to q, k and v (c_attn), from v to attn_out (attention's c_proj), from mlp_in to the
+neurons (c_fc) and from the neurons to mlp_out (the MLP's c_proj).  Counting, cutting and drawing edges all
+use the table here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .mask import GptEdge, NodeMask
 if TYPE_CHECKING:
     from torch import Tensor
 
-# matrix -> the locations of its rows (what it writes), one after the other, and of its columns (what it reads)
+# matrix -> the locations of its rows (what it writes), in order, and of its columns (what it reads)
 MATRICES: dict[str, tuple[tuple[str, ...], str]] = {
     "attn.c_attn": (("attn_q", "attn_k", "attn_v"), "attn_in"),
     "attn.c_proj": (("attn_out",), "attn_v"),

@@ -1,8 +1,8 @@
-"""The forward pass of a weight-sparse GPT over a plain state dict, as OpenAI's circuit_sparsity release computes it.
+"""The forward pass of a weight-sparse GPT over a state dict, as the circuit_sparsity release computes it.
 
-After `config.py` and `checkpoint.py`.  One differentiable function with one hook, which sees the activations at every
-node location right after their sparsity and may replace them.  Pruning, mean ablation and recording activations are
-such hooks; without one the whole model runs.
+After `config.py` and `checkpoint.py`.  One differentiable function with one hook, which sees the activations
+at every node location right after their sparsity and may replace them.  Pruning, mean ablation and recording
+activations are such hooks; without one the whole model runs.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ def forward(
         config: the model's configuration.
         weights: its tensors by name.
         ids: token ids (batch, positions).
-        at: called as `at(layer, location, activations)` at every node location; its answer replaces the activations.
-        last_only: compute the last position alone.  In the last layer, earlier positions then only give keys and
-            values.
+        at: called as `at(layer, location, activations)` at every node location; its answer replaces the
+            activations.
+        last_only: compute the last position alone.  In the last layer, earlier positions then only give keys
+            and values.
 
     Returns: logits (batch, positions or 1, vocabulary).
     """
@@ -76,7 +77,7 @@ def forward(
     future = torch.ones(positions, positions, dtype=torch.bool, device=ids.device).triu(1)
 
     def read(norm_name: str, position_norm: str, x: Tensor) -> Tensor:
-        """Normalise what a sublayer reads: the residual stream, and the position embedding if it is concatenated."""
+        """Normalise what a sublayer reads: the residual stream and a concatenated position embedding."""
         x = norm(norm_name, x)
         if config.d_pos_emb is None:
             return x

@@ -1,6 +1,7 @@
-"""The graph of a weight-sparse GPT, for pictures: kept nodes, the channels that join them, and tokens at both ends.
+"""The graph of a weight-sparse GPT, for pictures: kept nodes, their channels, and tokens at both ends.
 
-A lane of the picture is a channel of the residual stream, with what attention and MLP read from it and write to it.
+A lane of the picture is a channel of the residual stream, with what attention and MLP read from it and write
+to it.
 """
 
 from __future__ import annotations

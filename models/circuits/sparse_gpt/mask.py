@@ -1,7 +1,8 @@
-"""Node masks: which nodes of a model are kept, and the constants that stand in for the others (mean ablation).
+"""Node masks: which nodes of a model are kept, and what stands in for the others (mean ablation).
 
-A mask makes a circuit out of a model.  It is a hook of `forward.py`: at every node location, a node that is not kept
-gets its mean over the task, the same number on every input and position.  docs/reference/circuits.md describes the file.
+A mask makes a circuit out of a model.  It is a hook of `forward.py`: at every node location, a node that is
+not kept gets its mean over the task, the same number on every input and position.  docs/reference/circuits.md
+describes the file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The weight-sparse GPT as a circuit: the whole model, or with a node mask the circuit of one task.
 
-`read_sparse_gpt` reads a folder with `beeg_config.json`, `final_model.pt` and `vocab.json`.  The model runs in float32
-on the CPU, in batches.
+`read_sparse_gpt` reads a folder with `beeg_config.json`, `final_model.pt` and `vocab.json`.  The model runs
+in float32 on the CPU, in batches.
 """
 
 from __future__ import annotations

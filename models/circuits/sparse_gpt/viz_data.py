@@ -1,7 +1,7 @@
 """Read the node masks that OpenAI's circuit_sparsity release publishes: `viz_data.pt`.
 
-Its `circuit_data` lists the kept nodes by location.  The file has no means for the other nodes: they are zero here.
-torch's `weights_only` reader reads it, so that nothing in it runs.
+Its `circuit_data` lists the kept nodes by location.  The file has no means for the other nodes: they are zero
+here. torch's `weights_only` reader reads it, so that nothing in it runs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""if_ternary: a line that begins with `if` goes on with a colon; an `if` inside an expression wants an `else`."""
+"""if_ternary: a line that begins with `if` goes on with a colon; one inside an expression wants an `else`."""
 
 from ..training.task import TrainingTask
 

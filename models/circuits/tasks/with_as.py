@@ -1,4 +1,4 @@
-"""with_as: after the expression of a `with` comes `as`, after that of an `if` a colon; the last keyword counts."""
+"""with_as: `as` comes after the expression of a `with`, a colon after that of an `if`; the last one counts."""
 
 from ..training.task import TrainingTask
 

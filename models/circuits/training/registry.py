@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from functools import cache
 
 from ....common.errors import InputError
+from ....common.modules import modules_in
 from .. import tasks
 from .task import TrainingTask
 
-NAMES = tuple(sorted(m.name for m in pkgutil.iter_modules(tasks.__path__)))
+
+@cache
+def _tasks() -> dict[str, TrainingTask]:
+    return {module.TASK.name: module.TASK for module in modules_in(tasks)}
+
+
+NAMES = tuple(_tasks())
 
 
 def get_task(name: str) -> TrainingTask:
@@ -20,6 +26,4 @@ def get_task(name: str) -> TrainingTask:
     """
     if name not in NAMES:
         raise InputError(name, "there is no such task", f"tasks are {', '.join(NAMES)}")
-    task = importlib.import_module(f"{tasks.__name__}.{name}").TASK
-    assert isinstance(task, TrainingTask)
-    return task
+    return _tasks()[name]

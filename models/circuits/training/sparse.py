@@ -17,7 +17,7 @@ TABLES = ("transformer.wte.weight", "lm_head.weight", "bigram_table")
 
 
 def initial_weights(config: GptConfig, generator: Generator) -> dict[str, Tensor]:
-    """Draw the first weights: normal with variance 1 / inputs; norms one; biases and the bigram table zero."""
+    """Draw the first weights: normal with variance 1 / inputs, norms one, biases and bigram table zero."""
     import torch
 
     weights = {}
@@ -32,7 +32,7 @@ def initial_weights(config: GptConfig, generator: Generator) -> dict[str, Tensor
 
 
 def density_at(done: float, final: float) -> float:
-    """Return the share of weights kept when a share `done` of the steps is: all at first, evenly down to `final`."""
+    """Return the share of weights kept after a share `done` of the steps: 1 at first, evenly down to `final`."""
     return 1 - (1 - final) * min(1.0, done / ANNEAL)
 
 

@@ -1,7 +1,7 @@
 """What a task is: tokens, a finite domain, and the right label of each input.
 
-Each file of `tasks/` has one.  Its `where` and `label` are functions in relucid's readable subset of Python: `where` goes into
-claim files, `label` is used for training and in tests only.
+Each file of `tasks/` has one.  Its `where` and `label` are functions in relucid's readable subset of Python:
+`where` goes into claim files, `label` is used for training and in tests only.
 """
 
 from __future__ import annotations

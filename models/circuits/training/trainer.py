@@ -1,9 +1,9 @@
 """Train a weight-sparse transformer on one task.
 
-After every step each weight matrix keeps only its largest entries; their share falls from all to the final one over the
-first half of the steps (`sparse.py`).  AdamW, gradients clipped by their root mean square, 1 % warm-up, then a linear fall
-of the learning rate.  The model is `sparse_gpt/forward.py` itself, with AbsTopK activations, RMSNorm, attention sinks and a
-bigram table.
+After every step each weight matrix keeps only its largest entries; their share falls from all to the final
+one over the first half of the steps (`sparse.py`).  AdamW, gradients clipped by their root mean square, 1 %
+warm-up, then a linear fall of the learning rate.  The model is `sparse_gpt/forward.py` itself, with AbsTopK
+activations, RMSNorm, attention sinks and a bigram table.
 
 Source: Gao et al., "Weight-sparse transformers have interpretable circuits" (2025), training.
 """

@@ -1,1 +1,1 @@
-"""verifiable-transformers (N. Somani): transformers with sparsemax attention, run as their author defines them."""
+"""verifiable-transformers (N. Somani): sparsemax transformers, run as their author defines them."""

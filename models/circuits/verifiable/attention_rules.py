@@ -1,7 +1,8 @@
 """Attention by rules: comparisons of tokens and positions that stand in for a head's attention.
 
-The release calls them "program heads".  They are data, not code: each rule adds its weight wherever all of its
-comparisons hold.  Attention is causal; each row is then divided by its sum, and a row of zeros attends to itself.
+The release calls them "program heads".  They are data, not code: each rule adds its weight wherever all of
+its comparisons hold.  Attention is causal; each row is then divided by its sum, and a row of zeros attends to
+itself.
 """
 
 from __future__ import annotations
@@ -17,9 +18,14 @@ import numpy as np
 from ....common.errors import InputError
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
     "in": lambda left, right: np.isin(left, list(right)),
-}  # fmt: skip
+}
 _FEATURES: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "query_token": lambda qt, kt, qp, kp: qt,
     "key_token": lambda qt, kt, qp, kp: kt,

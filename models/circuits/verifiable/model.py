@@ -1,9 +1,9 @@
 """A verifiable transformer as a circuit: the model with some of its edges.
 
-Nodes are the embedding, single heads before W_O, MLPs and the logits.  Each node reads the sum of the nodes that have an
-edge to it; the others add nothing (zero ablation).  The heads of a layer share W_O, whose bias comes along wherever one of
-them is read.  Attention is sparsemax or by rules, the MLP is LeakyReLU(0.01), the norm is none or Signed L1 BandNorm.
-Everything runs in float64.  `read.py` reads the files.
+Nodes are the embedding, single heads before W_O, MLPs and the logits.  Each node reads the sum of the nodes
+that have an edge to it; the others add nothing (zero ablation).  The heads of a layer share W_O, whose bias
+comes along wherever one of them is read.  Attention is sparsemax or by rules, the MLP is LeakyReLU(0.01), the
+norm is none or Signed L1 BandNorm.  Everything runs in float64.  `read.py` reads the files.
 """
 
 from __future__ import annotations
@@ -196,7 +196,10 @@ class VerifiableTransformer:
         return replace(self, edges=kept)
 
     def graph(self, tokens: Sequence[str] = (), labels: Sequence[str] = ()) -> CircuitGraph:
-        """Return the kept edges and their nodes, by layer.  An edge carries a vector, so that it has no weight."""
+        """Return the kept edges and their nodes, by layer.
+
+        An edge carries a vector, so that it has no weight.
+        """
         layers = [f"layer {i}|{part}" for i in range(self.sizes.n_layers) for part in ("heads", "MLP")]
         rows = ["embedding", *layers, "logits"]
         ends = {"emb": 0, "logits": len(rows) - 1}

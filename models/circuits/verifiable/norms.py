@@ -36,8 +36,8 @@ def band_norm(x: np.ndarray, half_low: float, half_high: float) -> np.ndarray:
 def _into_band(y: np.ndarray, low: float, high: float, spare: np.ndarray) -> np.ndarray:
     """Bring the mass of each row of y >= 0 between `low` and `high`.
 
-    Project too much mass onto the L1 ball.  If there is too little, lift the active coordinates evenly, or those of
-    `spare` if none is active.
+    Project too much mass onto the L1 ball.  If there is too little, lift the active coordinates evenly, or
+    those of `spare` if none is active.
     """
     ordered = -np.sort(-y, axis=-1)
     candidates = (ordered.cumsum(axis=-1) - high) / np.arange(1, y.shape[-1] + 1)

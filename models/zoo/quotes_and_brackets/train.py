@@ -2,9 +2,9 @@
 
     python -m relucid.models.zoo.quotes_and_brackets.train [--out DIR] [--seed N]
 
-About three minutes on one core.  Both tasks are learnt together from their whole domains; after every step only the largest
-weights of each matrix survive, their share falling from all to the final one.  The script fails, and writes nothing,
-unless model and circuits decide every input of both domains rightly.
+About three minutes on one core.  Both tasks are learnt together from their whole domains; after every step
+only the largest weights of each matrix survive, their share falling from all to the final one.  The script
+fails, and writes nothing, unless model and circuits decide every input of both domains rightly.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ def initial_weights(generator: torch.Generator) -> dict[str, torch.Tensor]:
 
 
 def keep_largest(weights: dict[str, torch.Tensor], progress: float) -> None:
-    """Zero all but the largest magnitudes of each matrix; the share that stays falls geometrically between the two marks."""
+    """Set all but the largest magnitudes of each matrix to zero.
+
+    The share that stays falls geometrically between the two marks.
+    """
     part = min(1.0, max(0.0, (progress - DENSE_UNTIL) / (SPARSE_FROM - DENSE_UNTIL)))
     for name, weight in weights.items():
         if weight.ndim == 2 and name != DENSE:
@@ -167,7 +170,8 @@ def main() -> None:
         gaps = margins(model, t.examples)
         seconds = time.monotonic() - started
         print(
-            f"{t.name}: {int((gaps > 0).sum())} of {len(gaps)} right, smallest margin {gaps.min():.3f}, {seconds:.0f} s"
+            f"{t.name}: {int((gaps > 0).sum())} of {len(gaps)} right,",
+            f"smallest margin {gaps.min():.3f}, {seconds:.0f} s",
         )
         if gaps.min() <= MARGIN:
             raise SystemExit(f"{t.name} was not learnt with a margin of {MARGIN}; nothing written")
