@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from ..common.processes.limits import Ended, Limits
 from ..common.processes.supervised import supervised
-from .suite import Case, Column
+from .suite import BenchClaim, Column
 
 LOOK_SECONDS = 0.1  # between looks at memory
 GRACE_SECONDS = 5.0  # after the time limit, for the process to say what happened
@@ -114,7 +114,7 @@ def run_command(command: list[str], seconds: float, memory_mb: float | None, sto
 
 
 def attempt(
-    case: Case, column: Column, limits: AttemptLimits, stop: threading.Event
+    case: BenchClaim, column: Column, limits: AttemptLimits, stop: threading.Event
 ) -> dict[str, Any] | None:
     """outcome, verdict, trust, seconds, cpu_seconds, peak_mb, detail, by and what else `_read` finds; None
     where `stop` was set on the way.
@@ -136,7 +136,7 @@ def over(how: str, limits: AttemptLimits) -> str:
     )
 
 
-def _command(case: Case, column: Column, limits: AttemptLimits) -> list[str]:
+def _command(case: BenchClaim, column: Column, limits: AttemptLimits) -> list[str]:
     command = [
         sys.executable,
         "-P",

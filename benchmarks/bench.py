@@ -35,16 +35,16 @@ from .results import (
     table,
 )
 from .score import Summary, summarise
-from .suite import Case, Column, cases, claim_paths, columns
+from .suite import BenchClaim, Column, cases, claim_paths, columns
 from .summary_json import summary_json
 from .tokens import Seeds, matches
-from .watch import Task, Watch
+from .watch import BenchTask, Watch
 
 SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """What was asked for."""
 
     suite: str
@@ -61,13 +61,13 @@ class Plan:
 
 def plan_of(
     suite: str | None, *, timeout: float, memory: int, workers: int | None, seed: int, **options: Any
-) -> Plan:
+) -> BenchPlan:
     """From the command line's options.  Raises InputError."""
     if not suite:
         raise InputError(
             "SUITE", "names nothing to run", 'give "tokens", a folder of claim files, or --report FOLDER'
         )
-    return Plan(suite, limits=AttemptLimits(timeout, memory, workers, seed), **options)
+    return BenchPlan(suite, limits=AttemptLimits(timeout, memory, workers, seed), **options)
 
 
 def read_files(suite: str) -> Iterator[Path]:
@@ -80,7 +80,7 @@ def written_files(out: Path) -> list[Path]:
     return [out / name for name in (RESULTS, TABLE, SUMMARY)]
 
 
-def run(plan: Plan, watch: Watch | None = None) -> Summary:
+def run(plan: BenchPlan, watch: Watch | None = None) -> Summary:
     """Make the attempts that are missing, then write results.csv and summary.json.
 
     An interrupt leaves everything that is finished, reports on it and is raised again.  Raises InputError.
@@ -104,7 +104,7 @@ def run(plan: Plan, watch: Watch | None = None) -> Summary:
 
 
 def _dump(
-    plan: Plan, folder: Path, claims: Sequence[Case], contestants: Sequence[Column], watch: Watch
+    plan: BenchPlan, folder: Path, claims: Sequence[BenchClaim], contestants: Sequence[Column], watch: Watch
 ) -> None:
     """The formulas of every claim and column, a folder per claim, before anything is timed."""
     check_new(folder)
@@ -122,7 +122,7 @@ def _has_formulas(name: str) -> bool:
     return isinstance(backend, QueryBackend) and backend.export is not None
 
 
-def _reported(plan: Plan, claims: Sequence[Case]) -> Summary:
+def _reported(plan: BenchPlan, claims: Sequence[BenchClaim]) -> Summary:
     """Results of these claims, as they are now, under these limits."""
     wanted = {(case.name, case.digest) for case in claims}
     limits = (plan.limits.seconds, plan.limits.memory_mb, plan.limits.workers, plan.limits.seed)
@@ -162,10 +162,12 @@ def _written(out: Path, results: list[Result]) -> Summary:
     return summary
 
 
-def _make(plan: Plan, claims: Sequence[Case], contestants: Sequence[Column], watch: Watch) -> None:
+def _make(plan: BenchPlan, claims: Sequence[BenchClaim], contestants: Sequence[Column], watch: Watch) -> None:
     done = set() if plan.again else {r.key for r in read(plan.out)}
     # repeats last: a run that is stopped has every claim once before any twice
-    tasks = [Task(case, column, k) for k in range(plan.repeat) for case in claims for column in contestants]
+    tasks = [
+        BenchTask(case, column, k) for k in range(plan.repeat) for case in claims for column in contestants
+    ]
     todo = [t for t in tasks if key_of(t.case, t.column, plan.limits, t.repeat) not in done]
     seeds = plan.seeds if plan.suite == "tokens" else ""
     watch.begin(todo, len(tasks) - len(todo))

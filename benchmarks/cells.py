@@ -30,7 +30,7 @@ GOOD = 0.5  # margin on random long words that ends training
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class FittedCell:
     """h' = relu(recurrent @ h + token[t]), outputs = readout @ h + offset."""
 
     recurrent: np.ndarray
@@ -108,7 +108,9 @@ class Prefixes:
         return self.finals[n - 1][state]
 
 
-def fit_cell(prefixes: Prefixes, width: int, states: int, rng: np.random.Generator) -> tuple[Cell, float]:
+def fit_cell(
+    prefixes: Prefixes, width: int, states: int, rng: np.random.Generator
+) -> tuple[FittedCell, float]:
     """The best of the cells, with its smallest margin on random words of the longest length."""
     with one_thread() as torch:
         herd = _Herd(torch, prefixes, width, states, rng)
@@ -128,7 +130,7 @@ class _Herd:
         self, torch: Any, prefixes: Prefixes, width: int, states: int, rng: np.random.Generator
     ) -> None:
         self.torch, self.prefixes, self.rng = torch, prefixes, rng
-        self.best: Cell | None = None
+        self.best: FittedCell | None = None
         self.margin = -np.inf
 
         def signs(*shape: int) -> np.ndarray:
@@ -205,5 +207,5 @@ class _Herd:
             k = int(gaps.argmax())
             if float(gaps[k]) > self.margin:
                 recurrent, token, readout, offset = (p[k].numpy().copy() for p in self.seen(True))
-                self.best, self.margin = Cell(recurrent.T, token, readout.T, offset[0]), float(gaps[k])
+                self.best, self.margin = FittedCell(recurrent.T, token, readout.T, offset[0]), float(gaps[k])
         return self.margin >= GOOD

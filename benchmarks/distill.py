@@ -71,7 +71,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DistillPlan:
     """What was asked for on the command line."""
 
     out: Path
@@ -84,7 +84,7 @@ class Plan:
     backends: tuple[str, ...] | None = None
 
 
-def run(plan: Plan, progress: Progress = lambda text: None) -> list[Measured]:
+def run(plan: DistillPlan, progress: Progress = lambda text: None) -> list[Measured]:
     """Measure what has no result yet; all results of the wanted behaviours.  An interrupt keeps what is finished.  Raises InputError."""
     wanted = [b for b in behaviours() if matches(plan.only, b.name)]
     if not wanted:
@@ -118,7 +118,7 @@ def run(plan: Plan, progress: Progress = lambda text: None) -> list[Measured]:
     return found
 
 
-def measure(behaviour: Behaviour, plan: Plan, progress: Progress = lambda text: None) -> Measured:
+def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda text: None) -> Measured:
     """Teacher, surrogate, program, proof.  What `distill` gets is the teacher; the reference stays here."""
     progress(f"training a teacher of {behaviour.name}")
     started = time.monotonic()
@@ -268,7 +268,7 @@ def print_summary(found: Sequence[Measured], out: Path) -> None:
     screen.print(f"programs, claims and results are in {out}", soft_wrap=True, markup=False)
 
 
-def _key(behaviour: Behaviour, plan: Plan) -> str:
+def _key(behaviour: Behaviour, plan: DistillPlan) -> str:
     return f"{behaviour.digest[:16]} seed {plan.seed} timeout {plan.timeout:g} backends {','.join(plan.backends or ()) or 'all'}"
 
 

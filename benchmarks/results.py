@@ -21,7 +21,7 @@ from ..common.text import parsed_json
 from ..verifiers.verdict import Sizes
 from ..version import __version__
 from .attempt import AttemptLimits, finite
-from .suite import Case, Column
+from .suite import BenchClaim, Column
 
 RESULTS, TABLE = "results.jsonl", "results.csv"
 LARGEST = 1 << 30  # bytes of results that are read
@@ -83,7 +83,7 @@ class Result:
         return self.verdict in ("proved", "refuted") and self.seconds <= self.timeout
 
 
-def key_of(case: Case, column: Column, limits: AttemptLimits, repeat: int) -> tuple[Any, ...]:
+def key_of(case: BenchClaim, column: Column, limits: AttemptLimits, repeat: int) -> tuple[Any, ...]:
     return (
         case.name,
         case.digest,
@@ -97,7 +97,7 @@ def key_of(case: Case, column: Column, limits: AttemptLimits, repeat: int) -> tu
 
 
 def result_of(
-    case: Case, column: Column, limits: AttemptLimits, repeat: int, seeds: str, found: dict[str, Any]
+    case: BenchClaim, column: Column, limits: AttemptLimits, repeat: int, seeds: str, found: dict[str, Any]
 ) -> Result:
     """What `attempt` found, as a result."""
     return Result(

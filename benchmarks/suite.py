@@ -20,7 +20,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Case:
+class BenchClaim:
     """A claim of the suite and what reports group it by."""
 
     name: str
@@ -71,7 +71,7 @@ def _column(name: str) -> Column:
     )
 
 
-def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) -> tuple[Case, ...]:
+def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) -> tuple[BenchClaim, ...]:
     """The claims: of "tokens" (made first where they are not in `out`/claims yet), or those in a folder or file."""
     if suite == "tokens":
         folder = out / "claims"
@@ -140,12 +140,12 @@ def _name(folder: Path, path: Path) -> str:
     )
 
 
-def _case(name: str, path: Path) -> Case:
+def _case(name: str, path: Path) -> BenchClaim:
     claim = load_word_claim(path)
     family = _beside(path, "made.json", "family") or "other"
     known = _beside(path, "expected.json", "verdict") if path.stem == "claim" else None
     known = known if known in ("proved", "refuted") else None
-    return Case(
+    return BenchClaim(
         name,
         path,
         claim.digest,

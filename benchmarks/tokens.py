@@ -39,9 +39,9 @@ from ..models.network.float32 import exact_in_float32
 from ..models.network.network import Affine, Network
 from ..models.onnx.writer import write_onnx
 from ..models.program.program import Program
-from .cells import Cell, Prefixes, fit_cell
+from .cells import FittedCell, Prefixes, fit_cell
 from .families import TIED_LENGTHS, VERSION, Spec, specs
-from .training import ENOUGH, Fitted, Problem, Recipe, fit, fit_carelessly
+from .training import ENOUGH, Fitted, Recipe, TrainingProblem, fit, fit_carelessly
 from .words import Walks
 
 Seeds = Literal["tune", "report"]
@@ -182,7 +182,7 @@ def train_spec(spec: Spec, seeds: Seeds) -> tuple[Network, Mapping[str, Any]]:
         cell, facts = _trained_cell(spec.source, spec.tokens, spec.labels, spec.cell, spec.states, seeds)
         return cell.unrolled(spec.length[1]), facts
     language = build_language(spec.domain(), spec.taught, spec.labels)
-    problem = Problem(language, len(spec.labels), spec.sign)
+    problem = TrainingProblem(language, len(spec.labels), spec.sign)
     recipe = Recipe(spec.hidden, spec.bits, spec.steps, spec.noise)
     best: Fitted | None = None
     for restart in range(RESTARTS):
@@ -206,13 +206,13 @@ def train_spec(spec: Spec, seeds: Seeds) -> tuple[Network, Mapping[str, Any]]:
 @cache
 def _trained_cell(
     source: str, tokens: tuple[str, ...], labels: tuple[Label, ...], width: int, states: int, seeds: Seeds
-) -> tuple[Cell, dict[str, Any]]:
+) -> tuple[FittedCell, dict[str, Any]]:
     """The cell that all lengths of a tied family share: the first of some that is right on long words and exact in float32."""
     program = Program(source, "label", "program.py")
     prefixes = Prefixes(
         lambda n: build_language(Domain(tokens, n, n), program, labels), LONGEST_TAUGHT, len(tokens)
     )
-    best: tuple[bool, float, Cell] | None = None
+    best: tuple[bool, float, FittedCell] | None = None
     for restart in range(CELL_RESTARTS):
         seed = hashlib.sha256(f"{seeds} cell {width} {states} {restart} {source}".encode()).digest()[:6]
         cell, margin = fit_cell(prefixes, width, states, np.random.default_rng(int.from_bytes(seed)))

@@ -31,7 +31,7 @@ FLOAT_SHARE = 0.3  # of the steps, before rounding
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class TrainingProblem:
     """Words with labels to be learnt.  `sign`: one output instead of one per label."""
 
     language: Automaton
@@ -140,7 +140,9 @@ def on_grid(torch: Any, value: Any, bits: int | None) -> Any:
 class Perceptron:
     """A multi-layer perceptron in torch; while `rounded`, its weights are seen on the grid."""
 
-    def __init__(self, torch: Any, problem: Problem, recipe: Recipe, rng: np.random.Generator) -> None:
+    def __init__(
+        self, torch: Any, problem: TrainingProblem, recipe: Recipe, rng: np.random.Generator
+    ) -> None:
         self.torch, self.bits, self.rounded = torch, recipe.bits, False
         length, symbols = problem.language.length, problem.language.symbol_count
         width = recipe.hidden[0]
@@ -194,7 +196,7 @@ class Attack:
     """Looks for words with small margins; remembers the hard ones."""
 
     torch: Any
-    problem: Problem
+    problem: TrainingProblem
     rng: np.random.Generator
     batch: int = 40
     moves: int = 4
@@ -291,13 +293,13 @@ def one_thread() -> Iterator[Any]:
         torch.set_num_threads(threads)
 
 
-def fit(problem: Problem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
+def fit(problem: TrainingProblem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
     """Train; the attack (if the recipe has one) goes on until it fails, or the steps are used up."""
     with one_thread() as torch:
         return _fit(torch, problem, recipe, rng)
 
 
-def _fit(torch: Any, problem: Problem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
+def _fit(torch: Any, problem: TrainingProblem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
     model = Perceptron(torch, problem, recipe, rng)
     pool, pool_labels = problem.whole or problem.sample(rng, 6144)
     attack = Attack(torch, problem, rng)
@@ -324,13 +326,13 @@ def _fit(torch: Any, problem: Problem, recipe: Recipe, rng: np.random.Generator)
     return Fitted(model.network(), best)
 
 
-def fit_carelessly(problem: Problem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
+def fit_carelessly(problem: TrainingProblem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
     """Train on equally likely words only, and stop as soon as random tests find nothing; `worst` is what an attack finds then."""
     with one_thread() as torch:
         return _fit_carelessly(torch, problem, recipe, rng)
 
 
-def _fit_carelessly(torch: Any, problem: Problem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
+def _fit_carelessly(torch: Any, problem: TrainingProblem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
     model = Perceptron(torch, problem, recipe, rng)
     pool, pool_labels = problem.plain(rng, 16384)
     attack = Attack(torch, problem, rng)

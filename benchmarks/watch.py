@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..common.text import visible
-from .suite import Case, Column
+from .suite import BenchClaim, Column
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -25,10 +25,10 @@ PIPE_SECONDS = 10.0  # between lines where stderr is no terminal
 
 
 @dataclass(frozen=True)
-class Task:
+class BenchTask:
     """One attempt that is to be made."""
 
-    case: Case
+    case: BenchClaim
     column: Column
     repeat: int = 0
 
@@ -41,24 +41,24 @@ class Watch:
     there: int = 0
     done: int = 0
     started_at: float = 0.0
-    running: dict[Task, float] = field(default_factory=dict)
+    running: dict[BenchTask, float] = field(default_factory=dict)
     tried: dict[str, int] = field(default_factory=dict)
     solved: dict[str, int] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
         """Something is done before the first attempt."""
 
-    def begin(self, todo: Sequence[Task], there: int) -> None:
+    def begin(self, todo: Sequence[BenchTask], there: int) -> None:
         self.total, self.there, self.started_at = len(todo), there, time.monotonic()
         self.tried = dict.fromkeys((t.column.name for t in todo), 0)
         self.solved = dict(self.tried)
         self.changed()
 
-    def started(self, task: Task) -> None:
+    def started(self, task: BenchTask) -> None:
         self.running[task] = time.monotonic()
         self.changed()
 
-    def finished(self, task: Task, result: Result) -> None:
+    def finished(self, task: BenchTask, result: Result) -> None:
         self.running.pop(task, None)
         self.done += 1
         self.tried[task.column.name] += 1

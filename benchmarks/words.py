@@ -16,7 +16,7 @@ BORDER_EDGES = 60_000
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class WalkLayer:
     """The edges of one layer as rectangles (state, choice): symbol, next state, and whether there is such a choice."""
 
     symbol: np.ndarray
@@ -31,7 +31,7 @@ class Walks:
     automaton: Automaton
 
     @cached_property
-    def layers(self) -> tuple[Layer, ...]:
+    def layers(self) -> tuple[WalkLayer, ...]:
         out = []
         for edges, states in zip(self.automaton.edges, self.automaton.layer_sizes, strict=False):
             source, symbol, target = np.array(edges, dtype=np.int64).reshape(-1, 3).T
@@ -45,7 +45,7 @@ class Walks:
             ]
             for array, values in zip(table, (symbol, target, True), strict=True):
                 array[source, choice] = values
-            out.append(Layer(*table))
+            out.append(WalkLayer(*table))
         return tuple(out)
 
     def sample(self, rng: np.random.Generator, each: int, tilts: np.ndarray) -> np.ndarray:

@@ -157,11 +157,11 @@ def _bench_distill(
     **options: Any,
 ) -> int:
     """The suite of behaviours; it has no columns, and one behaviour at a time."""
-    from ..benchmarks.distill import Plan, print_summary, run, summary_json
+    from ..benchmarks.distill import DistillPlan, print_summary, run, summary_json
 
     _no_columns("distill", jobs, repeat, dump, html)
     del seeds
-    plan = Plan(backends=names_in(backends), **options)
+    plan = DistillPlan(backends=names_in(backends), **options)
     with status_line(quiet) as say:
         found = run(plan, say)
     with writing():

@@ -291,7 +291,7 @@ def bench_vnncomp(
     suite: str | None, directory: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any
 ) -> int:
     """`relucid bench vnncomp DIRECTORY`: all instances, their results in --out, a table, and a page where one is wanted."""
-    from ..benchmarks.vnncomp import RESULTS, TABLE, column, run, summary, word
+    from ..benchmarks.vnncomp import RESULTS, TABLE, VnncompPlan, column, run, summary, word
     from ..common.text import visible
 
     if suite != "vnncomp":
@@ -300,10 +300,13 @@ def bench_vnncomp(
         raise InputError("bench vnncomp", "names no directory", "give a folder with an instances.csv")
     source = click.get_current_context().get_parameter_source("timeout")
     own_limits = source is None or source.name == "DEFAULT"
-    chosen = {k: options[k] for k in ("memory", "workers", "again", "seed", "repeat", "only", "jobs")}
-    backends = names_in(options["backends"]) or BACKENDS[:1]
+    chosen = {k: options[k] for k in ("out", "workers", "again", "seed", "repeat", "only", "jobs")}
+    backends = tuple(names_in(options["backends"]) or BACKENDS[:1])
+    timeout = None if own_limits else options["timeout"]
+    plan = VnncompPlan(directory, timeout=timeout, memory_mb=options["memory"], backends=backends, **chosen)
     if html is not None:
-        from ..benchmarks.vnncomp import read_files, written_files
+        from ..benchmarks.instances import read_files
+        from ..benchmarks.vnncomp import written_files
         from ..models.apart import check_apart
         from ..reports.html import check_page
 
@@ -312,14 +315,7 @@ def bench_vnncomp(
             [*(("--out", p) for p in written_files(options["out"])), ("--html", html)], read_files(directory)
         )
     with status_line(quiet) as progress:
-        results = run(
-            directory,
-            options["out"],
-            timeout=None if own_limits else options["timeout"],
-            progress=progress,
-            backends=backends,
-            **chosen,
-        )
+        results = run(plan, progress)
     if html is not None:
         from ..benchmarks.page import write_page
         from ..benchmarks.score import summarise

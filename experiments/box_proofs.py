@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..benchmarks.vnncomp import instances, there
+from ..benchmarks.instances import instances, there
 from ..common.errors import Unsupported
 from ..models.claims.vnnlib import load_text, read_vnnlib
 from ..models.onnx.reader import load_onnx

@@ -38,7 +38,7 @@ OLD_LIMIT = 10**7
 
 
 @dataclass(frozen=True)
-class Case:
+class SpeedCase:
     """One claim; `unit`: weights are multiples of 1 / unit, None leaves them float32."""
 
     length: int
@@ -89,31 +89,31 @@ class Case:
 
 
 CASES = (
-    Case(6, 4, (8,)),
-    Case(7, 4, (16,)),
-    Case(7, 4, (16, 16)),
-    Case(13, 2, (16, 16, 16)),
-    Case(7, 4, (16,), padded=True),
-    Case(9, 4, (8,)),
-    Case(9, 4, (16, 16)),
-    Case(18, 2, (32, 32)),
-    Case(10, 4, (16,)),
-    Case(10, 4, (16, 16)),
-    Case(10, 4, (16, 16), padded=True),
-    Case(11, 4, (16, 16), where=True),
-    Case(10, 4, (16, 16), three=True),
-    Case(10, 4, (16, 16, 16)),
-    Case(20, 2, (32, 32)),
-    Case(6, 10, (64, 64)),
-    Case(7, 4, (16, 16), unit=None),
-    Case(9, 4, (16,), unit=None),
-    Case(23, 2, (8,)),
-    Case(23, 2, (16, 16)),
-    Case(9, 6, (16, 16, 16)),
-    Case(13, 4, (16,)),
-    Case(13, 4, (16, 16)),
-    Case(28, 2, (32, 32)),
-    Case(9, 10, (8,)),
+    SpeedCase(6, 4, (8,)),
+    SpeedCase(7, 4, (16,)),
+    SpeedCase(7, 4, (16, 16)),
+    SpeedCase(13, 2, (16, 16, 16)),
+    SpeedCase(7, 4, (16,), padded=True),
+    SpeedCase(9, 4, (8,)),
+    SpeedCase(9, 4, (16, 16)),
+    SpeedCase(18, 2, (32, 32)),
+    SpeedCase(10, 4, (16,)),
+    SpeedCase(10, 4, (16, 16)),
+    SpeedCase(10, 4, (16, 16), padded=True),
+    SpeedCase(11, 4, (16, 16), where=True),
+    SpeedCase(10, 4, (16, 16), three=True),
+    SpeedCase(10, 4, (16, 16, 16)),
+    SpeedCase(20, 2, (32, 32)),
+    SpeedCase(6, 10, (64, 64)),
+    SpeedCase(7, 4, (16, 16), unit=None),
+    SpeedCase(9, 4, (16,), unit=None),
+    SpeedCase(23, 2, (8,)),
+    SpeedCase(23, 2, (16, 16)),
+    SpeedCase(9, 6, (16, 16, 16)),
+    SpeedCase(13, 4, (16,)),
+    SpeedCase(13, 4, (16, 16)),
+    SpeedCase(28, 2, (32, 32)),
+    SpeedCase(9, 10, (8,)),
 )
 
 
@@ -154,7 +154,12 @@ IDEAS: dict[str, tuple[dict[str, object], Sizes]] = {
     "many heads side by side (32)": ({}, Sizes(across=32)),
     "BLAS in one thread": ({f"{tree.__name__}.one_blas_thread": nullcontext}, Sizes()),
 }
-OF_IDEAS = (Case(10, 4, (8,)), Case(10, 4, (16, 16)), Case(20, 2, (32, 32)), Case(16, 2, (128, 128)))
+OF_IDEAS = (
+    SpeedCase(10, 4, (8,)),
+    SpeedCase(10, 4, (16, 16)),
+    SpeedCase(20, 2, (32, 32)),
+    SpeedCase(16, 2, (128, 128)),
+)
 
 
 def ideas(repeat: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..benchmarks.vnncomp import instances, there
+from ..benchmarks.instances import instances, there
 from ..models.claims.vnnlib import load_vnnlib
 from ..models.onnx.reader import load_onnx, read_onnx
 from ..verifiers.boxes.compare import compare

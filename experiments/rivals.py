@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..benchmarks.vnncomp import Instance, instances, there
+from ..benchmarks.instances import Instance, instances, there
 from ..common.processes.tree import Tree, end
 
 WORDS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid.benchmarks.vnncomp import instances
+from relucid.benchmarks.instances import instances
 from relucid.cli.main import main
 from relucid.models.circuits.json_file import read_json
 from relucid.models.claims.claim_file import load_word_claim

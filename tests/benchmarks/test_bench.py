@@ -22,7 +22,7 @@ from relucid.benchmarks import bench
 from relucid.benchmarks.attempt import AttemptLimits, attempt, side_by_side
 from relucid.benchmarks.results import RESULTS, read
 from relucid.benchmarks.suite import Column, cases, columns
-from relucid.benchmarks.watch import Task, _Live
+from relucid.benchmarks.watch import BenchTask, _Live
 from relucid.cli.main import main
 from relucid.common.errors import InputError
 from relucid.common.processes.tree import ProcessInfo, snapshot
@@ -184,7 +184,7 @@ def test_a_terminal_sees_who_runs_and_who_has_solved_what(suite: Path) -> None:
 
     watch = _Live()
     found = cases(str(suite), suite.parent, "tune", "", lambda text: None)
-    tasks = [Task(case, columns(["enumerate"])[0]) for case in found]
+    tasks = [BenchTask(case, columns(["enumerate"])[0]) for case in found]
     watch.begin(tasks, 3)
     watch.started(tasks[0])
     screen = Console(width=80, record=True, file=io.StringIO())

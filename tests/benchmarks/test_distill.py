@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.benchmarks import distill
-from relucid.benchmarks.distill import Measured, Plan, code_lines, run
+from relucid.benchmarks.distill import DistillPlan, Measured, code_lines, run
 from relucid.benchmarks.distill_behaviours import Behaviour, behaviours
 from relucid.benchmarks.distill_teacher import train_teacher
 from relucid.cli.main import main
@@ -109,7 +109,7 @@ def test_what_is_measured_is_not_measured_again(
 ) -> None:
     made: list[str] = []
 
-    def fake(behaviour: Behaviour, plan: Plan, progress: object) -> Measured:
+    def fake(behaviour: Behaviour, plan: DistillPlan, progress: object) -> Measured:
         made.append(behaviour.name)
         return Measured(
             behaviour.name, distill._key(behaviour, plan), 1, 1.0, 0.1, True, (1,), 1, 1, 0, "templates", "x", 2, 9, 2, 9, "proved", "exact",
@@ -117,12 +117,12 @@ def test_what_is_measured_is_not_measured_again(
         )  # fmt: skip
 
     monkeypatch.setattr(distill, "measure", fake)
-    first = run(Plan(tmp_path))
-    assert made == ["odd", "last"] and run(Plan(tmp_path)) == first and made == ["odd", "last"]
-    run(Plan(tmp_path, only="last", again=True))
-    run(Plan(tmp_path, only="odd", seed=1))
+    first = run(DistillPlan(tmp_path))
+    assert made == ["odd", "last"] and run(DistillPlan(tmp_path)) == first and made == ["odd", "last"]
+    run(DistillPlan(tmp_path, only="last", again=True))
+    run(DistillPlan(tmp_path, only="odd", seed=1))
     (tmp_path / "last" / "measured.json").write_text("{", encoding="utf-8")
-    run(Plan(tmp_path, only="last"))
+    run(DistillPlan(tmp_path, only="last"))
     assert made == ["odd", "last", "last", "odd", "last"]
 
 
@@ -131,7 +131,7 @@ def test_an_interrupt_keeps_what_is_finished(
 ) -> None:
     real = distill.measure
 
-    def second_is_interrupted(behaviour: Behaviour, plan: Plan, progress) -> Measured:  # type: ignore[no-untyped-def]
+    def second_is_interrupted(behaviour: Behaviour, plan: DistillPlan, progress) -> Measured:  # type: ignore[no-untyped-def]
         if behaviour.name == "last":
             raise KeyboardInterrupt
         return real(behaviour, plan, progress)
@@ -143,7 +143,7 @@ def test_an_interrupt_keeps_what_is_finished(
 
 def test_bad_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match="no behaviour matches 'nope'"):
-        run(Plan(tmp_path / "out", only="nope"))
+        run(DistillPlan(tmp_path / "out", only="nope"))
     assert main(["bench", "distill", "--out", str(tmp_path / "out"), "--jobs", "2"]) == 2
     assert "relucid: --jobs: the suite distill runs one behaviour at a time" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -7,28 +7,28 @@ from unittest import mock
 
 import pytest
 from relucid.experiments import enumerate_speed
-from relucid.experiments.enumerate_speed import CASES, IDEAS, Case, PlainKernel, old_count
+from relucid.experiments.enumerate_speed import CASES, IDEAS, PlainKernel, SpeedCase, old_count
 from relucid.verifiers.engines.enumerate import tree
 from relucid.verifiers.engines.enumerate.tree import search
 
 SMALL = [
-    Case(5, 4, (8,)),
-    Case(5, 4, (6, 5), padded=True),
-    Case(5, 4, (6, 5), where=True),
-    Case(4, 4, (6,), three=True),
-    Case(4, 4, (6,), unit=None),
+    SpeedCase(5, 4, (8,)),
+    SpeedCase(5, 4, (6, 5), padded=True),
+    SpeedCase(5, 4, (6, 5), where=True),
+    SpeedCase(4, 4, (6,), three=True),
+    SpeedCase(4, 4, (6,), unit=None),
 ]
 
 
 @pytest.mark.parametrize("case", SMALL, ids=str)
-def test_both_ways_count_the_same(case: Case) -> None:
+def test_both_ways_count_the_same(case: SpeedCase) -> None:
     claim = case.claim()
     wrong = old_count(claim)
     assert 0 < search(claim, 60.0, print).wrong == wrong < claim.domain_size
 
 
 @pytest.mark.parametrize("case", SMALL[:3], ids=str)
-def test_the_way_without_the_idea_is_right_too(case: Case) -> None:
+def test_the_way_without_the_idea_is_right_too(case: SpeedCase) -> None:
     claim = case.claim()
     with mock.patch.object(tree, "Kernel", PlainKernel):
         assert search(claim, 60.0, print).wrong == old_count(claim)

@@ -57,7 +57,7 @@ def test_in_turns_with_limits_and_again(tmp_path, capsys):
 
 
 def test_who_takes_too_long_is_ended(tmp_path, monkeypatch):
-    from relucid.benchmarks.vnncomp import Instance
+    from relucid.benchmarks.instances import Instance
     from relucid.experiments import rivals
 
     monkeypatch.setattr(rivals, "GRACE_SECONDS", 0.2)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.benchmarks import tokens as module
-from relucid.benchmarks.cells import Cell, Prefixes, fit_cell
+from relucid.benchmarks.cells import FittedCell, Prefixes, fit_cell
 from relucid.benchmarks.families import (
     ADJACENT,
     CLAMPED,
@@ -24,7 +24,7 @@ from relucid.benchmarks.families import (
     specs,
 )
 from relucid.benchmarks.tokens import recipe_digest, seed_of, train_spec, write_suite
-from relucid.benchmarks.training import Problem, Recipe, fit
+from relucid.benchmarks.training import Recipe, TrainingProblem, fit
 from relucid.benchmarks.words import Walks
 from relucid.cli.main import main
 from relucid.common.errors import InputError
@@ -116,7 +116,7 @@ def test_the_attack_finds_what_random_words_miss() -> None:
     from relucid.benchmarks.training import Attack, Perceptron, one_thread
 
     spec = make("count", 18, 2, (1,), at_least(1))
-    problem = Problem(build_language(spec.domain(), spec.taught, spec.labels), 2, True)
+    problem = TrainingProblem(build_language(spec.domain(), spec.taught, spec.labels), 2, True)
     assert problem.whole is None
     with one_thread() as torch:
         model = Perceptron(torch, problem, Recipe((1,)), np.random.default_rng(0))
@@ -135,7 +135,7 @@ def test_the_attack_finds_what_random_words_miss() -> None:
 
 def test_training_learns_a_small_language_and_stays_on_the_grid() -> None:
     spec = make("adjacent", 5, 3, (16,), ADJACENT)
-    problem = Problem(build_language(spec.domain(), spec.taught, spec.labels), 2, True)
+    problem = TrainingProblem(build_language(spec.domain(), spec.taught, spec.labels), 2, True)
     fitted = fit(problem, Recipe((16,), bits=4, steps=800), np.random.default_rng(0))
     assert fitted.worst > 0
     every = np.concatenate([words for words, _ in problem.language.words()])
@@ -147,7 +147,7 @@ def test_training_learns_a_small_language_and_stays_on_the_grid() -> None:
 
 def test_an_unrolled_cell_is_the_cell() -> None:
     rng = np.random.default_rng(0)
-    cell = Cell(
+    cell = FittedCell(
         rng.integers(-1, 2, (3, 3)) * 1.0,
         rng.integers(-8, 9, (2, 3)) / 8,
         rng.integers(-8, 9, (1, 3)) / 8,

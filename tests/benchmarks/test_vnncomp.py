@@ -209,9 +209,9 @@ def test_a_run_that_was_killed_goes_on(
     run: list[str] = []
     real: Callable[..., dict[str, Any]] = vnncomp._attempt
 
-    def seen(folder: Path, out: Path, instance: vnncomp.Instance, *rest: Any) -> dict[str, Any]:
-        run.append(instance.name)
-        return real(folder, out, instance, *rest)
+    def seen(plan: vnncomp.VnncompPlan, task: Any, stop: threading.Event) -> dict[str, Any]:
+        run.append(task.instance.name)
+        return real(plan, task, stop)
 
     monkeypatch.setattr(vnncomp, "_attempt", seen)
     assert main(["bench", "vnncomp", str(folder), "--out", str(tmp_path), "-q"]) == 0
@@ -259,10 +259,10 @@ def test_an_interrupt_ends_what_runs_and_keeps_what_is_finished(
 ) -> None:
     stops: list[bool] = []
 
-    def slow(_folder: Path, _out: Path, instance: vnncomp.Instance, *rest: Any) -> dict[str, Any] | None:
-        if "holds" in instance.name:
+    def slow(plan: vnncomp.VnncompPlan, task: Any, stop: threading.Event) -> dict[str, Any] | None:
+        if "holds" in task.instance.name:
             return {"outcome": "proved", "verdict": "proved", "trust": "exact"}
-        stops.append(rest[2].wait(20))
+        stops.append(stop.wait(20))
         return None
 
     def interrupt(*args: Any) -> None:
@@ -271,16 +271,7 @@ def test_an_interrupt_ends_what_runs_and_keeps_what_is_finished(
     monkeypatch.setattr(vnncomp, "_attempt", slow)
     monkeypatch.setattr(vnncomp, "write_files", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        vnncomp.run(
-            folder,
-            tmp_path,
-            timeout=None,
-            memory=4096,
-            workers=1,
-            again=False,
-            progress=lambda text: None,
-            jobs=2,
-        )
+        vnncomp.run(vnncomp.VnncompPlan(folder, tmp_path, workers=1, jobs=2), lambda text: None)
     assert stops == [True] and [r["claim"] for r in lines(tmp_path)] == [NAMES[0]]
 
 
@@ -296,9 +287,8 @@ def test_limits_are_enforced_from_outside(
     ):
         monkeypatch.setattr(sys, "executable", write_python(tmp_path, code))
         monkeypatch.setattr(attempt, "GRACE_SECONDS", 0.5 if outcome == "timeout" else 20.0)
-        found = vnncomp._attempt(
-            folder, tmp_path, instance, vnncomp.AttemptLimits(0.5, 100), 1, threading.Event()
-        )
+        task = vnncomp._Task(1, instance, "race", vnncomp.AttemptLimits(0.5, 100), 0, ())
+        found = vnncomp._attempt(vnncomp.VnncompPlan(folder, tmp_path), task, threading.Event())
         assert (found["outcome"], found["detail"]) == (outcome, said)
 
 

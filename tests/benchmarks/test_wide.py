@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from clocks import later
-from relucid.benchmarks.vnncomp import instances
+from relucid.benchmarks.instances import instances
 from relucid.experiments import wide
 from relucid.models.claims.vnnlib import load_vnnlib
 from relucid.models.network.exact_point import exact_outputs

@@ -20,7 +20,7 @@ from ...models.claims.word_claim import WordClaim
 from ..evidence import Settled
 from ..verdict import TRUST_ORDER, Attempt, Outcome, Sizes, Trust
 from .backend import Backend, Budget
-from .worker import Task
+from .worker import EntrantTask
 
 ANSWER_LIMIT = 4 << 20  # bytes that a child's answer may have
 SAYABLE: tuple[Outcome, ...] = ("proved", "refuted", "unknown", "timeout", "memory", "unsupported", "crashed")
@@ -44,10 +44,10 @@ class Entrant:
         self.backend, self.version = backend, version
         self.attempt: Attempt | None = None
         self._progress = progress
-        task = Task(backend, claim, budget, time.monotonic() + budget.seconds)
+        task = EntrantTask(backend, claim, budget, time.monotonic() + budget.seconds)
         threads = os.environ.get("OMP_NUM_THREADS", str(max(1, budget.workers)))
         environment = {"OMP_NUM_THREADS": threads, "PYTHONHASHSEED": str(budget.seed % 2**32)}
-        self.child = Supervised(Module(Task.__module__), pickle.dumps(task), environment)
+        self.child = Supervised(Module(EntrantTask.__module__), pickle.dumps(task), environment)
 
     def read(self) -> None:
         """Take what has arrived, without waiting."""

@@ -18,14 +18,14 @@ from ..verdict import Attempt
 from .backend import Backend, Budget
 from .entrant import SAYABLE, one_line
 from .judge import Judge
-from .policy import Fit, Plan
+from .policy import Fit, RacePlan
 
 USELESS = "proved already, at a trust that this backend cannot pass"
 Progress = Callable[[str], None]
 
 
 @contextmanager
-def working_checkpoint(budget: Budget, order: Plan) -> Iterator[Budget]:
+def working_checkpoint(budget: Budget, order: RacePlan) -> Iterator[Budget]:
     """A checkpoint for this race alone where the user has none and somebody starts here and goes on as a child."""
     both = {entry[0].name for entry, _ in order.here} & {entry[0].name for entry in order.then}
     if budget.checkpoint is not None or not both:
@@ -36,7 +36,7 @@ def working_checkpoint(budget: Budget, order: Plan) -> Iterator[Budget]:
 
 
 def run_here(
-    claim: WordClaim, order: Plan, budget: Budget, deadline: float, judge: Judge, progress: Progress
+    claim: WordClaim, order: RacePlan, budget: Budget, deadline: float, judge: Judge, progress: Progress
 ) -> list[Fit]:
     """Those that run in this process, one after the other; returns who is left for the race."""
     later = {backend.name for backend, _ in order.then}

@@ -54,7 +54,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Plan:
+class RacePlan:
     """`here`: who runs in this process, one after the other, for how many seconds (None: half of what is left); `then`: the race."""
 
     rule: str
@@ -62,7 +62,7 @@ class Plan:
     then: tuple[Fit, ...]
 
 
-def plan(claim: WordClaim, fit: Sequence[Fit], rules: Iterable[Rule] | None = None) -> Plan:
+def plan(claim: WordClaim, fit: Sequence[Fit], rules: Iterable[Rule] | None = None) -> RacePlan:
     """The order for the backends that fit the claim."""
     features = Features.of(claim)
     rule = next(
@@ -88,7 +88,7 @@ def plan(claim: WordClaim, fit: Sequence[Fit], rules: Iterable[Rule] | None = No
     then += sorted(
         rest, key=lambda entry: entry[0].capabilities.in_process
     )  # what is cheap on small domains comes last on big ones
-    return Plan(rule.name, tuple(here), tuple(then))
+    return RacePlan(rule.name, tuple(here), tuple(then))
 
 
 @cache

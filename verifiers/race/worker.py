@@ -26,7 +26,7 @@ LEAST_LAST_WORDS, MOST_LAST_WORDS = 0.15, 2.0
 
 
 @dataclass(frozen=True)
-class Task:
+class EntrantTask:
     """What an entrant is asked to do.  From `deadline` on (`time.monotonic`) nobody listens any more."""
 
     backend: Backend
@@ -38,12 +38,12 @@ class Task:
 def main(request: IO[bytes], parent: Parent) -> None:
     """Run the pickled task and send its answer."""
     task = pickle.load(request)
-    if not isinstance(task, Task):
+    if not isinstance(task, EntrantTask):
         raise TypeError(f"the task is a {type(task).__name__}")
     parent.send(_answer(task, parent.progress))
 
 
-def _answer(task: Task, progress: Callable[[str], None]) -> dict[str, object]:
+def _answer(task: EntrantTask, progress: Callable[[str], None]) -> dict[str, object]:
     left = task.deadline - time.monotonic()
     # an engine that knows its time can say how far it came
     left -= min(max(LEAST_LAST_WORDS, LAST_WORDS * left), MOST_LAST_WORDS)
