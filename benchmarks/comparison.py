@@ -87,9 +87,8 @@ def compared(
     columns = []
     for name in names:
         pairs = [(left[key], right[key]) for key in shared if key[1] == name]
-        columns.append(
-            _column(name, pairs, old, new, tolerance, alpha / len(names))
-        )  # Bonferroni: many columns, one verdict
+        # Bonferroni: many columns, one verdict
+        columns.append(_column(name, pairs, old, new, tolerance, alpha / len(names)))
     return Comparison(
         tuple(columns),
         tuple(c for c in changes if c is not None),

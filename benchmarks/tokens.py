@@ -112,9 +112,8 @@ def _made(place: Path, spec: Spec, seeds: Seeds) -> dict[str, Any] | None:
 
 def recipe_digest(spec: Spec, seeds: Seeds) -> str:
     """Changes with anything that the network depends on, but for the versions of torch and numpy."""
-    said = {
-        f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default
-    }  # new fields change no old spec
+    # new fields change no old spec
+    said = {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default}
     return hashlib.sha256(json.dumps([VERSION, seeds, said]).encode()).hexdigest()
 
 
@@ -252,9 +251,8 @@ def _labels(claim: WordClaim, words: np.ndarray) -> np.ndarray:
             continue
         total = np.broadcast_to(node.bias.astype(np.float64), (len(words), node.size))
         for source, weight in zip(node.sources, node.weights, strict=True):
-            used = np.flatnonzero(
-                (weight != 0).any(axis=0)
-            )  # an unrolled cell reads one position of the input
+            # an unrolled cell reads one position of the input
+            used = np.flatnonzero((weight != 0).any(axis=0))
             total = total + values[source][:, used] @ weight[:, used].T.astype(np.float64)
         values.append(total / node.denominator)
     out = values[-1]

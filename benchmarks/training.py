@@ -245,12 +245,10 @@ class Attack:
             some = known[self.rng.integers(len(known), size=self.batch // 2)]
             words[len(words) - len(some) :] = some
         labels = np.full(len(words), label)
-        stay = self.rng.choice(
-            [0.0, 0.3, 1.0, 2.0, 4.0], size=(len(words), 1, 1)
-        )  # how much a word clings to its symbols
-        level = self.rng.choice(
-            [0.0, 0.5, 1.0, 1.0, 1.5], size=(len(words), 1, 1)
-        )  # how little the number of each symbol counts
+        # how much a word clings to its symbols
+        stay = self.rng.choice([0.0, 0.3, 1.0, 2.0, 4.0], size=(len(words), 1, 1))
+        # how little the number of each symbol counts
+        level = self.rng.choice([0.0, 0.5, 1.0, 1.0, 1.5], size=(len(words), 1, 1))
         tried, worst = [words], []
         for _ in range(self.moves):
             inputs = model.one_hot(words).requires_grad_()

@@ -70,9 +70,8 @@ class Walks:
         words = np.empty((len(row), len(self.layers)), dtype=np.int64)
         for t, (layer, chances) in enumerate(zip(self.layers, reversed(cumulated), strict=True)):
             choice = _chosen(chances[row, state], rng)
-            choice = np.minimum(
-                choice, layer.there.sum(axis=1)[state] - 1
-            )  # rounding of the last cumulated chance
+            # rounding of the last cumulated chance
+            choice = np.minimum(choice, layer.there.sum(axis=1)[state] - 1)
             words[:, t] = layer.symbol[state, choice]
             state = layer.target[state, choice]
         return words
@@ -137,9 +136,8 @@ def border(automaton: Automaton, label: int) -> Automaton:
                     if symbol in outgoing[q]
                     else set()
                 )
-                for other in sorted(
-                    changed
-                ):  # states that have become one stay one: the same word from there on
+                # states that have become one stay one: the same word from there on
+                for other in sorted(changed):
                     layer.add((number, symbol, following.setdefault((target, other), len(following))))
         layers.append(tuple(sorted(layer)))
         if sum(map(len, layers)) > BORDER_EDGES:

@@ -1,1 +1,1 @@
-"""What every layer may stand on: processes within limits, deadlines, interrupts.  Imports nothing of relucid, and little else."""
+"""What every room may stand on: child processes with limits, deadlines, files, safe text."""

@@ -1,6 +1,7 @@
 """The clock of everything that decides claims about boxes.
 
-Deadlines are in its seconds.  It is read through this module only (`clock.now()`), so that a test can replace it.
+Deadlines are in its seconds.  It is read through this module only (`clock.now()`), so that a test can replace
+it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """How long the work may go on: one time limit for everything that is called below it.
 
-Whoever is asked to decide something in time says so once (`until`); whatever may take long below it asks now and then (`check`), and ends
-with `OutOfTime`.  The limit travels with the call and not through every signature, as cancel scopes do in structured concurrency; threads do not
-inherit it.  A limit within a limit cannot make it longer.
+Whoever has to decide something in time says so once (`until`).  Whatever may take long below it calls `check`
+now and then, which raises `OutOfTime`.  The limit travels with the call instead of through every signature,
+as cancel scopes do in structured concurrency; threads do not inherit it.  A limit within a limit cannot make
+it longer.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 MOST_SECONDS = 30 * 86_400  # solvers count milliseconds in 32 bits
-LATE = 0.5  # seconds after the end until `check` raises: whoever has a budget of its own stops before, and says how far it came
+# Seconds after the end until `check` raises.  An engine with a budget of its own stops before, and says how
+# far it came.
+LATE = 0.5
 
 
 class OutOfTime(TimeoutError):
     """The time limit was reached."""
 
 
-LIMITS = (
-    OutOfTime,
-    MemoryError,
-)  # no fault of what is being read or run: `except LIMITS: raise` stands before whatever blames all else on that
+# A reached limit is no fault of what is being read or run: `except LIMITS: raise` stands before code that
+# blames
+# all other exceptions on that.
+LIMITS = (OutOfTime, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ _limit: ContextVar[_Limit | None] = ContextVar("_limit", default=None)
 
 @contextmanager
 def until(end: float, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Below, nothing goes on after `end` (by `clock`), or after the end of the limit around it."""
+    """Let nothing in this block go on after `end` (by `clock`), or after the end of the limit around it."""
     token = _limit.set(_Limit(min(end, ends()), clock))
     try:
         yield
@@ -49,7 +52,7 @@ def until(end: float, clock: Callable[[], float] = time.monotonic) -> Iterator[N
 
 @contextmanager
 def unlimited() -> Iterator[None]:
-    """Below, no limit holds: for what has to be finished once it has begun, and is short."""
+    """Let no limit hold in this block: for short work that has to be finished once it has begun."""
     token = _limit.set(None)
     try:
         yield
@@ -58,18 +61,18 @@ def unlimited() -> Iterator[None]:
 
 
 def ends() -> float:
-    """When the limit ends, by its clock; infinity where there is none."""
+    """Return when the limit ends, by its clock; infinity where there is none."""
     limit = _limit.get()
     return math.inf if limit is None else limit.end
 
 
 def left() -> float:
-    """Seconds until `check` raises."""
+    """Return the seconds until `check` raises."""
     limit = _limit.get()
     return math.inf if limit is None else limit.end + LATE - limit.clock()
 
 
 def check() -> None:
-    """Raises OutOfTime where the limit is over, and has been for LATE seconds."""
+    """Raise OutOfTime if the limit has been over for LATE seconds."""
     if left() < 0:
         raise OutOfTime("the time limit was reached")

@@ -1,7 +1,7 @@
 """Errors that a user can mend: one line that says what is wrong, where, and how to mend it.
 
-Everything that reads input raises `InputError`; the command line prints it and exits with 2.
-Nothing else may end with exit status 2.
+Everything that reads input raises `InputError`; the command line prints it and exits with 2.  Nothing else
+may end with exit status 2.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class InputError(ValueError):
 
 
 class TooLarge(InputError):
-    """Good input that is over a limit on memory; `verify` calls that unknown."""
+    """Good input that is over a limit on memory; `verify` answers unknown."""
 
 
 class ProgramError(InputError):
@@ -25,4 +25,4 @@ class ProgramError(InputError):
 
 
 class Unsupported(Exception):
-    """This engine cannot take this claim; another may. Never shown as an answer."""
+    """This engine cannot take this claim; another may.  Never shown as an answer."""

@@ -1,6 +1,7 @@
 """Files that a user or another file names: read up to a limit, and written whole or not at all.
 
-Under every reader and writer of this package.  A pipe may never give its first byte and a device may never end, so neither is read nor replaced.
+Under every reader and writer of this package.  Pipes and devices are neither read nor replaced: a pipe may
+never give its first byte, a device may never end.
 """
 
 from __future__ import annotations
@@ -20,21 +21,26 @@ PIECE = 1 << 20
 
 
 def read_file(path: str | Path, limit: int) -> bytes:
-    """The file's bytes, at most `limit` + 1 of them: more than `limit` says that it is too large.  Raises OSError or ValueError (NUL)."""
+    """Read a file's bytes, at most `limit` + 1 of them: more than `limit` says that it is too large.
+
+    Raises OSError, or ValueError for a name that holds NUL.
+    """
     with open_file(path) as file:
-        data = file.read(
-            min(limit, os.fstat(file.fileno()).st_size) + 1
-        )  # not at once what may be: that much memory is taken first
-        while len(data) <= limit and (
-            more := file.read(min(limit + 1 - len(data), PIECE))
-        ):  # it grows, or does not say how large it is
+        # ask for no more than the file says it has: that much memory is taken first
+        data = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
+        # read on: it may grow, or not say how large it is
+        while len(data) <= limit and (more := file.read(min(limit + 1 - len(data), PIECE))):
             data += more
         return data
 
 
 def open_file(path: str | Path) -> IO[bytes]:
-    """The file, to be read in pieces; nothing is waited for.  Raises OSError, also for what is no regular file, or ValueError (NUL)."""
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115 (of a pipe, even opening waits)
+    """Open a file to be read in pieces, without waiting for anything.
+
+    Raises OSError, also for what is no regular file, or ValueError for a name that holds NUL.
+    """
+    # O_NONBLOCK: even opening a pipe waits
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise OSError(None, "not a regular file")
@@ -42,15 +48,19 @@ def open_file(path: str | Path) -> IO[bytes]:
 
 
 def decoded(data: bytes) -> str:
-    """A file's text, UTF-8, without the byte order mark that some editors put before it.  Raises UnicodeDecodeError (a ValueError)."""
+    """Decode a file's text from UTF-8, without the byte order mark that some editors put before it.
+
+    Raises UnicodeDecodeError (a ValueError).
+    """
     return data.decode("utf-8-sig")
 
 
 class Draft:
-    """A file that is being written and has no place yet: `file` to write to, `path` to read from what was settled.
+    """A file that is being written and has no place yet: `file` to write to, `path` to read from what was
+    settled.
 
-    Where the system knows files without a name (Linux), it is one: nobody can reach it by a link or a guess, and nothing is left of it
-    when this process is killed.  Elsewhere it has a name that nobody can guess.
+    On Linux it has no name: nobody can reach it by a link or a guess, and nothing is left of it when this
+    process is killed.  Elsewhere it has a name that nobody can guess.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -66,7 +76,9 @@ class Draft:
         return self._name or Path(f"/proc/{os.getpid()}/fd/{self.file.fileno()}")
 
     def settle(self) -> int:
-        """Bring everything that was written to the disk; returns its size.  Raises OSError where there is no room."""
+        """Bring everything that was written to the disk.  Returns its size.  Raises OSError where there is no
+        room.
+        """
         if not self._settled:
             self.file.flush()
             os.fsync(self.file.fileno())
@@ -74,7 +86,7 @@ class Draft:
         return os.fstat(self.file.fileno()).st_size
 
     def place(self, target: Path) -> None:
-        """Put it in the place of whatever has the name; of a link, in the place of the link."""
+        """Put the draft in the place of whatever has the name; a link is replaced itself."""
         with contextlib.suppress(OSError):
             old = os.lstat(target)
             if stat.S_ISREG(old.st_mode):  # as writing to it would
@@ -86,7 +98,7 @@ class Draft:
         self._name = None
 
     def close(self) -> None:
-        """Close it; without a place, nothing is left of it."""
+        """Close the draft.  If it was not placed, nothing is left of it."""
         with contextlib.suppress(OSError):  # what could not be flushed
             self.file.close()
         if self._name is not None:
@@ -96,13 +108,11 @@ class Draft:
     def _link(self) -> None:
         """Give a name to a file without one."""
         handle = self.file.fileno()
-        self._name = name = (
-            self._folder / f"{_PREFIX}{secrets.token_hex(16)}"
-        )  # known before it is there, so that `close` sees to it
+        # known before it is there, so that `close` sees to it
+        self._name = name = self._folder / f"{_PREFIX}{secrets.token_hex(16)}"
         try:
-            os.link(
-                f"/proc/self/fd/{handle}", name, src_dir_fd=handle, follow_symlinks=True
-            )  # it follows only with src_dir_fd
+            # it follows only with src_dir_fd
+            os.link(f"/proc/self/fd/{handle}", name, src_dir_fd=handle, follow_symlinks=True)
         except OSError:  # a file system that knows such files, but cannot name them
             name, copy = _named(self._folder)
             self._name = name
@@ -115,10 +125,12 @@ class Draft:
 
 @contextlib.contextmanager
 def replaced(target: Path) -> Iterator[Draft]:
-    """A draft that takes the place of `target` when the block ends; where it ends with an error, what was there stays.
+    """Yield a draft that takes the place of `target` when the block ends; after an error, what was there
+    stays.
 
-    A new file's permissions follow the umask, a replaced one's stay.  Nothing is ever written through a link: the link itself is
-    replaced.  Raises OSError, before anything is written where `target` is a folder, a pipe or a device (or a link to one).
+    A new file's permissions follow the umask, a replaced one's stay.  Nothing is ever written through a link:
+    the link itself is replaced.  Raises OSError, before anything is written where `target` is a folder, a
+    pipe or a device (or a link to one).
     """
     with contextlib.suppress(FileNotFoundError):  # a link to nothing is replaced, too
         mode = os.stat(target).st_mode

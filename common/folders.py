@@ -1,7 +1,8 @@
-"""Writing results: all files of a folder, or none.  The last step of `distill`.
+"""Results as a folder: all files are written, or none.  The last step of `distill`, and of every run of
+`bench`.
 
-Every file is first written whole, without its name, and then all get their places (`common/files.py`), so that an interrupt or a full
-disk leaves no half-written file; what was there before stays until then.
+Every file is first written whole, without its name, and then all get their places (`common/files.py`).  So an
+interrupt or a full disk leaves no half-written file; what was there before stays until then.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from .interrupts import interrupts_held
 
 
 def check_writable(folder: Path, names: Iterable[str] = ()) -> None:
-    """Fail before the work starts: raises InputError where `folder` can neither be written nor made, or `names` in it cannot."""
+    """Fail before the work starts: raise InputError where `folder` cannot be written or made, or `names` in
+    it cannot.
+    """
     here = folder
     while not here.exists() and not here.is_symlink():
         if here.parent == here:
@@ -42,7 +45,10 @@ def check_writable(folder: Path, names: Iterable[str] = ()) -> None:
 
 
 def write_files(folder: Path, files: Mapping[str, bytes | str]) -> None:
-    """Write `files` (name -> content) into `folder`, made if need be; raises InputError and leaves nothing half-written."""
+    """Write `files` (name -> content) into `folder`, which is made if need be.
+
+    Raises InputError, and then leaves nothing half-written.
+    """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     done = False
     try:

@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment when it would do harm waits for the end of that moment."""
+"""Hold Ctrl-C back at moments when it would do harm."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is over: an interrupt between a child's start and its entry in the books would lose it."""
+    """Let Ctrl-C wait until the block is over.
+
+    An interrupt between a child's start and its entry in the books would lose the child.
+    """
     previous = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(previous):
         yield  # only the main thread is interrupted, and only where Python handles the signal

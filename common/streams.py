@@ -1,7 +1,9 @@
-"""The standard streams as commands see them: the exit status is an answer, and never depends on whether a message could be written.
+"""The standard streams as commands see them: the exit status never depends on whether a message could be
+written.
 
-What goes to stderr is written where that can be done.  What goes to stdout is the result: that it cannot be written is an error of its own,
-unless its reader has gone away, who wants no more of it.  Imports next to nothing.
+Messages go to stderr, and are lost where that cannot be written.  The result goes to stdout; if it cannot be
+written, that is an error of its own, unless its reader has gone away and wants no more of it.  Imports next
+to nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ class Unwritable(Exception):
 
 
 class _Stream:
-    """A text stream (None: it is closed) that is silent once it has failed; of `results`, that is told."""
+    """A text stream (None: it is closed) that is silent once it has failed; for `results`, it then raises
+    Unwritable.
+    """
 
     def __init__(self, stream: TextIO | None, *, results: bool) -> None:
         self._stream = (
@@ -53,14 +57,14 @@ class _Stream:
             self._lost = error.strerror or str(error)
 
     def _tell(self) -> None:
-        """From then on, always: libraries try streams, and make nothing of what they meet."""
+        """Raise from the first failure on, each time: libraries try streams, and ignore what they meet."""
         if self._lost:
             raise Unwritable(self._lost)
 
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Below, writing to stderr never fails, and to stdout only with Unwritable."""
+    """Let writing to stderr never fail in this block, and writing to stdout fail only with Unwritable."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (
         cast(TextIO, _Stream(before[0], results=True)),
@@ -73,7 +77,10 @@ def standard_streams() -> Iterator[None]:
 
 
 def open_closed() -> None:
-    """Open the null device where a standard stream is closed, so that no other file, pipe or socket gets its number, and with it what is printed."""
+    """Open the null device for each standard stream that is closed.
+
+    Otherwise another file, pipe or socket gets its number, and with it what is printed.
+    """
     for number in range(3):
         try:
             os.fstat(number)

@@ -1,6 +1,7 @@
 """Numbers and words as text that is safe to show: of any size, and without characters that steer a terminal.
 
-Used by everything that reports.  Python refuses to print integers of more than 4300 digits; domains and exact outputs can have more.
+Used by everything that reports.  Python refuses to print integers of more than 4300 digits; domains and exact
+outputs can have more.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _INVISIBLE = frozenset(
 
 
 def decimal(n: int) -> str:
-    """All digits, however many."""
+    """Write an integer with all its digits, however many."""
     if n < 0:
         return "-" + decimal(-n)
     parts: list[str] = []
@@ -37,12 +38,12 @@ def decimal(n: int) -> str:
 
 
 def number(n: int) -> str:
-    """For people: with commas, or the order of magnitude."""
+    """Write an integer for people: with commas, or as an order of magnitude."""
     return f"{n:,}" if abs(n) < _SPELLED else f"about 10^{len(decimal(abs(n))) - 1}"
 
 
 def share(part: int, whole: int) -> str:
-    """A share in percent for people, rounded down, so that 100 % means all."""
+    """Write a share in percent for people, rounded down, so that 100 % means all."""
     if part == whole:
         return "100 %"
     percent = f"{part * 10_000 // whole / 100:.2f} %"
@@ -50,39 +51,43 @@ def share(part: int, whole: int) -> str:
 
 
 def rational(value: Fraction) -> str:
-    """A rational exactly, as `str` has it."""
+    """Write a rational exactly, as `str` does."""
     return decimal(value.numerator) + (f"/{decimal(value.denominator)}" if value.denominator != 1 else "")
 
 
 def plain(character: str) -> bool:
-    """Whether a character shows as itself: not a control, separator, direction or unassigned character, and not invisible."""
+    """Whether a character shows as itself: it is no control, separator, direction or unassigned character,
+    and not invisible.
+    """
     return character.isprintable() and character not in _INVISIBLE
 
 
 def visible(text: str) -> str:
-    """With characters that do not show as themselves, escape sequences among them, spelled out."""
+    """Spell out the characters that do not show as themselves, escape sequences among them."""
     return "".join(c if plain(c) else c.encode("unicode_escape").decode() for c in text)
 
 
 def shortened(text: str, most: int) -> str:
-    """Its beginning and its end, where it has more characters than that."""
+    """Cut a text to its beginning and its end, where it has more than `most` characters."""
     half = (most - 3) // 2
     return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
 
 
 def literal(value: object) -> str:
-    """A Python literal in characters that show as what they are; strings in double quotes unless they hold one."""
+    """Write a Python literal in characters that show as what they are; strings in double quotes unless they
+    hold one.
+    """
     text = visible(repr(value))
     return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
 
 
 def json_text(value: object) -> str:
-    """One line of JSON; characters that do not show as themselves are escaped, the others are not."""
+    """Write one line of JSON; only characters that do not show as themselves are escaped."""
     return "".join(c if plain(c) else json.dumps(c)[1:-1] for c in json.dumps(value, ensure_ascii=False))
 
 
 def parsed_json(text: str | bytes, **options: Any) -> Any:
-    """The value that JSON states.  Raises ValueError, also where it nests deeper than anything of ours."""
+    """Parse JSON.  Raises ValueError, also where it nests deeper than anything of ours."""
     try:
         value = json.loads(text, **options)
     except RecursionError:
@@ -93,7 +98,9 @@ def parsed_json(text: str | bytes, **options: Any) -> Any:
 
 
 def nested_too_deep(value: object) -> bool:
-    """Whether lists and tables lie in each other more than DEEPEST times: too much for whatever follows them down."""
+    """Whether lists and tables are nested more than DEEPEST deep: too much for code that follows them by
+    recursion.
+    """
     level: list[Any] = [value]
     for _ in range(DEEPEST + 1):
         level = [v for v in level if isinstance(v, dict | list)]
@@ -104,7 +111,7 @@ def nested_too_deep(value: object) -> bool:
 
 
 def word(token: str) -> str:
-    """A token among others: bare where that cannot be mistaken for another or for several, else as a Python literal."""
+    """Write a token among others: bare where that is unambiguous, else as a Python literal."""
     quoted = len(token) > 1 and token[0] == token[-1] and token[0] in "'\""
     bare = token and not quoted and all(plain(c) and c not in " \\" for c in token)
     return token if bare else visible(repr(token))

@@ -21,13 +21,14 @@ from pathlib import Path
 from ..benchmarks.instances import Instance, instances, there
 from ..common.processes.tree import Tree, end
 
+# whoever's -> the competition's
 WORDS = {
     "holds": "unsat",
     "unsat": "unsat",
     "violated": "sat",
     "sat": "sat",
     "timeout": "timeout",
-}  # whoever's -> the competition's
+}
 OURS = f"relucid={shlex.quote(sys.executable)} -P -m relucid verify {{net}} {{spec}} --timeout {{seconds}}"
 GRACE_SECONDS = 5.0  # after the limit
 COLUMNS = ("network", "property", "tool", "word", "seconds", "processor")

@@ -13,7 +13,7 @@ from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Relu
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.registry import all_backends, get
-from relucid.verifiers.race.replay import Replayer
+from relucid.verifiers.race.replay import WordReplayer
 
 BACKENDS = ["enumerate", "cpsat", "highs", "scip", "z3-bv", "z3-real", "bitwuzla"]
 CLAIMS = [*corpus(), *golden()]
@@ -125,7 +125,7 @@ def test_each_backend_alone(backend: str, part: int) -> None:
 
 
 def differs(claim: WordClaim, word: tuple[int, ...]) -> bool:
-    return Replayer(claim)(word).status == "differs"
+    return WordReplayer(claim)(word).status == "differs"
 
 
 def test_expected_counterexamples_replay() -> None:
@@ -135,7 +135,7 @@ def test_expected_counterexamples_replay() -> None:
     for known in refuted:
         claim = load_word_claim(known.claim_file)
         found = known.expected["one_counterexample"]
-        result = Replayer(claim)(claim.domain.padded(found["tokens"]))
+        result = WordReplayer(claim)(claim.domain.padded(found["tokens"]))
         assert result.status == "differs", (known.folder, result)
 
 

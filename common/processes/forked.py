@@ -27,14 +27,14 @@ from .limits import Ended, How, Limits
 from .tree import how_ended, keep_orphans, kill_below, resident_mb
 
 TICK = 0.02  # seconds between looks
-# Seconds after the limit until the child is asked to stop.  It should have stopped itself before (`deadline.LATE`).
+# Seconds after the limit until the child is asked to stop.  It should have stopped itself before
+# (`deadline.LATE`).
 LATE = 1.0
 TIDY = 0.4  # seconds that it then has to clear up
 INTERRUPTED = 1.5  # the same for a child that is interrupted: it may keep what it has found
 STILL = 0.3  # seconds in which a process that is sent SIGSTOP comes to stand
-ASLEEP = (
-    1.0  # a parent that has not looked for so long was stopped (Ctrl-Z) or starved, and the child with it
-)
+# a parent that has not looked for so long was stopped (Ctrl-Z) or starved, and the child with it
+ASLEEP = 1.0
 # seconds between looks at the memory, which may need a process
 WEIGHING = TICK if os.path.exists("/proc/self/statm") else 0.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

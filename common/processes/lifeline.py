@@ -1,8 +1,7 @@
-"""A child process dies with its parent: when the other end of a pipe closes.
+"""A child process dies with its parent: when the parent's end of a pipe closes.
 
-Used by the child in which a command runs (`forked.py`), by those of the race (`verifiers/race/worker.py`) and
-of `relucid verify` (`verifiers/boxes/worker.py`), which follow by themselves, and for the attempts of
-`relucid bench`, which are tied from outside; imports next to nothing.
+`inside.py` and `forked.py` follow their parent from inside the child; `supervised.py` ties a child from
+outside, whatever it runs.  Imports next to nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import threading
 
 
 def follow_parent(lifeline_fd: int, *, alone: bool = False) -> None:
-    """Die, group and all (`alone`: this process only), when the parent does: when the other end of this pipe
+    """Die with the parent, process group and all (`alone`: only this process), when the other end of the pipe
     closes.
 
     On Linux the kernel itself sends the signal (F_SETSIG), so no solver that holds the interpreter can delay
@@ -38,10 +37,10 @@ def follow_parent(lifeline_fd: int, *, alone: bool = False) -> None:
 
 
 def tie(lifeline_fd: int, group: int) -> None:
-    """On Linux: the kernel kills this process group when the other end of the pipe closes, as long as one of
-    it holds this end.
+    """Have the kernel kill a process group when the other end of the pipe closes, as long as one of it holds
+    this end.
 
-    Elsewhere nothing happens.
+    Only on Linux; elsewhere nothing happens.
     """
     import fcntl
 
@@ -50,7 +49,7 @@ def tie(lifeline_fd: int, group: int) -> None:
 
 
 def _tie(lifeline_fd: int, target: int) -> None:
-    """`target`: a process, or a group with a minus, as `kill` takes them."""
+    """Tie a target to the pipe: a process, or a group with a minus, as `kill` takes them."""
     import fcntl
 
     fcntl.fcntl(lifeline_fd, fcntl.F_SETOWN, target)

@@ -91,9 +91,8 @@ class Supervised:
             lifeline_end, lifeline = os.pipe()
             theirs.callback(os.close, lifeline_end)
             self._cleared.callback(os.close, lifeline)  # kills whoever of the group is still there
-            stdin = theirs.enter_context(
-                tempfile.TemporaryFile()
-            )  # of a pipe that nobody reads we would wait
+            # of a pipe that nobody reads we would wait
+            stdin = theirs.enter_context(tempfile.TemporaryFile())
             stdin.write(request)
             stdin.seek(0)
             if isinstance(command, Module):

@@ -17,7 +17,7 @@ from relucid.verifiers.race.choose import choose
 from relucid.verifiers.race.judge import Judge
 from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.registry import all_backends
-from relucid.verifiers.race.replay import Replayer
+from relucid.verifiers.race.replay import WordReplayer
 from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Attempt, Proved, Unknown
 
@@ -140,7 +140,7 @@ def test_a_leaf_that_is_lost_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_judge_says_what_is_missing() -> None:
     claim = many_claim()
-    judge = Judge(claim, "exact", Replayer(claim))
+    judge = Judge(claim, "exact", WordReplayer(claim))
     judge.consider(
         [(all_backends()["bab"], Attempt("bab", "proved", evidence=(Settled(0, (0,), 4, "leaves"),)))]
     )

@@ -25,7 +25,7 @@ from relucid.verifiers.race.choose import choose
 from relucid.verifiers.race.judge import Judge
 from relucid.verifiers.race.race import Race, prove_claim
 from relucid.verifiers.race.registry import all_backends
-from relucid.verifiers.race.replay import Replayer
+from relucid.verifiers.race.replay import WordReplayer
 from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Attempt, Contradiction
 
@@ -183,7 +183,7 @@ def test_the_old_search_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
         ):
             if isinstance(found, Attempt) and found.outcome == "proved":
                 lies += 1
-                judge = Judge(claim, "exact", Replayer(claim))
+                judge = Judge(claim, "exact", WordReplayer(claim))
                 judge.consider([(all_backends()["bab"], found)])
                 assert judge.proof is None and judge.attempts[0].outcome == "crashed"
                 assert "accounts for" in judge.attempts[0].detail

@@ -1,1 +1,1 @@
-"""One file per solver backend; they never import each other."""
+"""One file per backend of the race; they never import each other."""

@@ -35,7 +35,7 @@ class Bab:
         "exact",
         in_process=True,
         certified=True,
-        description="our branch and bound: relaxations over the automaton's language, split by ReLUs, states and tokens",
+        description="our branch and bound: bounds over the automaton's words, split by ReLUs, states and tokens",
     )
 
     @property

@@ -16,8 +16,9 @@ WIDE = 2**31
 def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
     """One formula.  Where numbers are large, "infeasible" counts only if it holds without presolve, too.
 
-    OR-Tools 9.15's presolve was seen to call feasible models with coefficients near 2**41 infeasible (tests/test_attacks.py); the
-    step that did it is switched off, and what else may be wrong there is not relied on beyond 31 bits.
+    OR-Tools 9.15's presolve was seen to call feasible models with coefficients near 2**41 infeasible
+    (tests/test_attacks.py); the step that did it is switched off, and what else may be wrong there is not
+    relied on beyond 31 bits.
     """
     from ortools.sat.python import cp_model
 

@@ -1,4 +1,6 @@
-"""Backend `exact`: Exact, a pseudo-Boolean solver that reasons with cutting planes in exact integers.  Optional: extra `exact`."""
+"""Backend `exact`:  Exact, a pseudo-Boolean solver that reasons with cutting planes in exact integers.
+Optional: extra `exact`.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,8 @@ from .shared.solver_process import ask_program
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
-    return ask_program(
-        "exact_opb", pseudo_boolean, formula, seconds, 1 + budget.seed % (1 << 31)
-    )  # it takes no seed 0
+    # it takes no seed 0
+    return ask_program("exact_opb", pseudo_boolean, formula, seconds, 1 + budget.seed % (1 << 31))
 
 
 BACKEND = QueryBackend(

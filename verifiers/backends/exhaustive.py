@@ -1,4 +1,6 @@
-"""Backend `enumerate`: the network on every input of the domain, in exact arithmetic.  `verifiers/engines/enumerate/tree.py` does the work."""
+"""Backend `enumerate`: the network on every input of the domain, in exact arithmetic.
+`verifiers/engines/enumerate/tree.py` does the work.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ class Enumerate:
         return said.with_(detail=detail, proved_inputs=found.done)
 
     def count(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> int | None:
-        """The exact number of inputs on which network and program differ; None if time runs out or the domain is too large."""
+        """The exact number of inputs on which network and program differ; None if time runs out or the domain
+        is too large.
+        """
         if self.unfit(claim):
             return None
         found = search(claim, budget.seconds, progress, workers=budget.workers)

@@ -1,4 +1,6 @@
-"""Backend `reach`: our own search layer by layer over sums, merged where equal and rounded where too many (exact)."""
+"""Backend `reach`: our own search layer by layer over sums, merged where equal and rounded where too many
+(exact).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ class ReachBackend:
         "exact",
         in_process=True,
         certified=True,
-        description="our own sweeps: partial sums merged where equal, words grouped by rounded sums where they are too many",
+        description="our sweeps: partial sums, merged where equal and rounded where they are too many",
     )
 
     def available(self) -> str | None:

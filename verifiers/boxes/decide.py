@@ -28,7 +28,7 @@ from ..engines.boxes.searches import searched
 from ..engines.exact.last_word import Shown, Unsafe, as_point, whole_box
 from ..engines.exact.ties import Ties
 from ..evidence import How, Tiling
-from ..race.replay_points import Replayer
+from ..race.replay_points import PointReplayer
 from ..verdict import Attempt, BoxDetails, Outcome, PointCounterexample, Verdict
 from . import verdicts
 
@@ -74,7 +74,7 @@ class _Run:
     alone: threading.Lock = field(default_factory=threading.Lock)  # for accepting
 
     def __post_init__(self) -> None:
-        self.replayer = Replayer(self.network, self.files, self.about)
+        self.replayer = PointReplayer(self.network, self.files, self.about)
 
     def accept(self, case: Case) -> Accept:
         def look(points: np.ndarray) -> bool:

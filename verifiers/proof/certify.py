@@ -24,7 +24,7 @@ from ...common.errors import InputError, Unsupported
 from ...common.scratch import lasting, scratch
 from ...models.claims.word_claim import WordClaim
 from ...models.network.runtime import RuntimeMismatch, RuntimeUnavailable
-from ..race.replay import Replayer
+from ..race.replay import WordReplayer
 from ..verdict import Contradiction, Proved, Refuted, Unknown, Verdict
 from .export.sections import opened
 from .export.solver_proofs import check_installed, section_pieces
@@ -297,7 +297,7 @@ def _unreached(verdict: Proved, seconds: float, why: str) -> Unknown:
 
 
 def _in_onnxruntime(claim: WordClaim, verdict: Refuted) -> tuple[float, ...] | None:
-    replayer = Replayer(claim)
+    replayer = WordReplayer(claim)
     if replayer.runtime is None:
         return None
     word = np.array([claim.domain.padded(verdict.counterexample.tokens)], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What is kept of a contradiction: a folder with the claim, runnable again, and both sides' answers."""
+"""What is kept of a contradiction: a folder with the claim, which can be run again, and both sides' answers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ..verdict import Attempt
 
 
 def save_artefacts(claim: WordClaim, attempts: Iterable[Attempt], message: str, begun: str = "") -> str:
-    """Writes the folder and returns its path; `begun`: a folder that holds something of it already.
+    """Write the folder and return its path; `begun`: a folder that holds something of it already.
 
-    attempts.json holds the message, the claim in plain data and every attempt with its words; network.onnx, program.py and
-    where.py are the claim's own sources.
+    attempts.json holds the message, the claim in plain data and every attempt with its words.  network.onnx,
+    program.py and where.py are the claim's own sources.
     """
     folder = Path(begun) if begun else lasting("relucid-contradiction-")
     domain = claim.domain
@@ -53,7 +53,7 @@ def save_artefacts(claim: WordClaim, attempts: Iterable[Attempt], message: str, 
 
 
 def _plain(claim: WordClaim, attempt: Attempt) -> dict[str, object]:
-    """An attempt for JSON; counts as strings, because they may have more digits than Python turns into text by itself."""
+    """Return an attempt for JSON; counts become strings, as Python refuses to write very long integers."""
     proved = attempt.proved_inputs
     return asdict(attempt) | {
         "inputs": [claim.domain.unpadded(w) if _is_word(claim, w) else None for w in attempt.words],

@@ -1,4 +1,4 @@
-"""What a solver backend is.  One file in `backends/` each, found by `registry.py`, run by `race.py`.
+"""What a backend is, and what it is given.  Backends are in `backends/`, one file each; `race.py` runs them.
 
 A backend gets a claim and a budget and returns an `Attempt`: "proved", "refuted" with words, "unknown",
 "timeout" or "unsupported".  It never decides what is reported: the race replays words and compares trust.
@@ -18,10 +18,15 @@ from ..verdict import Attempt, Trust
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits and knobs: wall seconds, megabytes, workers, seed, counterexamples wanted.
+    """Limits and settings of one attempt, or of a race.
 
-    Of one attempt: `workers` are its threads.  Of a race (`prove_claim`): seconds in all, megabytes for each entrant,
-    `workers` entrants side by side.  `checkpoint` names a file in which an engine that can go on later keeps what it has done.
+    Attributes:
+        seconds: wall time; of a race: in all.
+        memory_mb: megabytes; of a race: for each entrant.
+        workers: threads of one attempt; of a race: entrants side by side.
+        seed: of everything random.
+        counterexamples: how many distinct ones to look for.
+        checkpoint: a file in which an engine that can be resumed keeps what it has done.
     """
 
     seconds: float = 60.0
@@ -34,10 +39,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a backend can do: how far its "proved" is trusted, and what it is good for.
+    """What a backend can do.
 
-    `in_process`: cheap and pure enough to run in the race's own process first.  `certified`: one of our engines, whose "proved" is put to
-    the proof checker by default.
+    Attributes:
+        trust: how far its "proved" is trusted.
+        in_process: whether it is cheap and pure enough to run in the race's own process first.
+        certified: whether it is one of our engines, whose "proved" is put to the proof checker by default.
+        description: a line for `relucid backends`.
     """
 
     trust: Trust
@@ -47,7 +55,7 @@ class Capabilities:
 
 
 def installed_version(package: str) -> str | None:
-    """A package's version from its metadata, without importing it; None where it is not installed."""
+    """Return a package's version from its metadata, without importing it; None where it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -55,7 +63,7 @@ def installed_version(package: str) -> str | None:
 
 
 class UnknownOption(InputError):
-    """Of a backend: it does not have this option."""
+    """A backend does not have this option."""
 
     def __init__(self, option: str, backend: str, known: Iterable[str]) -> None:
         options = ", ".join(known)
@@ -67,10 +75,13 @@ class UnknownOption(InputError):
 
 
 class Backend(Protocol):
-    """`available()` probes without importing the solver: its version, or None.  `unfit(claim)` says in one line why not, or None.
+    """A backend of the race.
 
-    A backend that can be had in several ways also has `options`, names with what they do, and `with_options(options)`,
-    a backend of that kind whose name is "name:option:option"; it raises `UnknownOption` (docs/reference/add-a-backend.md).
+    `available()` returns its version, or None, without importing the solver.  `unfit(claim)` says in one line
+    why it cannot take a claim, or returns None.  `solve` decides the claim.
+
+    A backend with variants also has `options` (names with what they do) and `with_options(options)`, which
+    returns a backend called "name:option:option" or raises `UnknownOption` (docs/reference/add-a-backend.md).
     """
 
     name: str
@@ -84,5 +95,5 @@ class Backend(Protocol):
 
 
 def options_of(backend: Backend) -> Mapping[str, str]:
-    """Its options with what they do; backends need not have any."""
+    """Return a backend's options with what they do; backends need not have any."""
     return getattr(backend, "options", {}) if hasattr(backend, "with_options") else {}

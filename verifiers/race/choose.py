@@ -1,4 +1,4 @@
-"""Which backends may run: from the names that the user gave, with their options, or all of them."""
+"""Which backends may run: those that the user named, with their options, or all.  The race's first step."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from .backend import Backend, UnknownOption, options_of
 
 
 def choose(names: Sequence[str] | None, registry: Iterable[Backend] | None = None) -> tuple[Backend, ...]:
-    """The backends of these names in this order, None: all.
+    """Return the backends of these names in this order; None: all.
 
-    "name:option:option" is a registered backend with options, "module:attribute" one that is not registered.  One string lists
-    them with commas, as on the command line.  Raises InputError for a name or an option that is not there.
+    "name:option:option" is a registered backend with options, "module:attribute" one that is not registered.
+    One string lists them with commas, as on the command line.  Raises InputError for a name or an option that
+    is not there.
     """
     known = {backend.name: backend for backend in (_registered() if registry is None else registry)}
     if names is None:
@@ -36,7 +37,7 @@ def _registered() -> Iterable[Backend]:
 
 
 def _with_options(text: str, known: Mapping[str, Backend]) -> Backend | None:
-    """A registered backend, with options if the text has some; None where the name is not registered."""
+    """Return a registered backend, with options if the text has some; None where the name is not registered."""
     if text in known:
         return known[text]
     name, *options = text.split(":")
@@ -49,6 +50,7 @@ def _with_options(text: str, known: Mapping[str, Backend]) -> Backend | None:
 
 
 def _imported(name: str, known: Mapping[str, Backend], registered: bool) -> Backend:
+    """Return the backend of "module:attribute".  Raises InputError."""
     module, colon, attribute = name.partition(":")
     if not colon:
         if registered:

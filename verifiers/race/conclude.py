@@ -1,4 +1,8 @@
-"""From a judged race to the verdict in words: warnings, reasons that a user can act on, the plainest counterexamples."""
+"""From a judged race to the verdict: warnings, reasons that a user can act on, and the plainest
+counterexamples.
+
+After `judge.py`; the last step before `prove_claim` asks for a checked proof.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from .shrink import plainest
 
 
 def conclude(judge: Judge, budget: Budget, started: float, warnings: tuple[str, ...]) -> Verdict:
-    """The verdict of a race that is over; `started` is its start on the monotonic clock."""
+    """Return the verdict of a race that is over; `started` is its start on the monotonic clock."""
     claim, attempts = judge.claim, tuple(since(a, started) for a in judge.attempts)
     if judge.refutation is not None:
         found, finding = _counterexamples(judge, budget)
@@ -51,14 +55,14 @@ def conclude(judge: Judge, budget: Budget, started: float, warnings: tuple[str, 
 
 
 def since(attempt: Attempt, started: float) -> Attempt:
-    """With its spans as seconds since `started`."""
+    """Return the attempt with its spans as seconds since `started`."""
     return attempt.with_(
         spans=tuple((round(a - started, 3), round(b - started, 3)) for a, b in attempt.spans)
     )
 
 
 def _counterexamples(judge: Judge, budget: Budget) -> tuple[tuple[WordCounterexample, ...], str]:
-    """The plainest ones that survive the full replay, or none and the first one's finding."""
+    """Return the plainest words that survive the full replay; if none does, what the first replay found."""
     finding = ""
 
     def survives(word: tuple[int, ...]) -> bool:
@@ -73,7 +77,7 @@ def _counterexamples(judge: Judge, budget: Budget) -> tuple[tuple[WordCounterexa
 
 
 def reason_of(attempts: Sequence[Attempt], budget: Budget, judge: Judge) -> str:
-    """Why nobody answered: which limits bit, who failed, and what to do about it."""
+    """Say why nobody answered: which limits were reached, who failed, and what to do about it."""
     parts = []
     proofs = [a for a in attempts if a.outcome == "proved"]
     if proofs:
@@ -113,20 +117,18 @@ def reason_of(attempts: Sequence[Attempt], budget: Budget, judge: Judge) -> str:
 
 
 def vacuity(claim: WordClaim) -> tuple[str, ...]:
-    """Warnings about claims that say less than they seem to."""
+    """Return warnings about claims that say less than they seem to."""
     warnings = []
-    labels = (
-        claim.decision.labels if claim.comparison is None else ()
-    )  # of two networks nothing is known beforehand
+    # of two networks nothing is known beforehand
+    labels = claim.decision.labels if claim.comparison is None else ()
     occurring = set(claim.language.labels)  # every final state is reached by some input
     used = [label for i, label in enumerate(labels) if i in occurring]
     never = [label for i, label in enumerate(labels) if i not in occurring]
     if len(used) == 1:
         warnings.append(f"vacuous: the program gives the label {used[0]!r} on every input of the domain")
     if never and len(labels) > 1:
-        warnings.append(
-            f"the program never gives {'the label' if len(never) == 1 else 'the labels'} {', '.join(map(repr, never))}"
-        )
+        labels_are = "the label" if len(never) == 1 else "the labels"
+        warnings.append(f"the program never gives {labels_are} {', '.join(map(repr, never))}")
     lost = empty_lengths(claim)
     if lost:
         warnings.append(f"vacuous: `where` keeps no input of length {', '.join(map(str, lost))}")
@@ -134,10 +136,11 @@ def vacuity(claim: WordClaim) -> tuple[str, ...]:
 
 
 def empty_lengths(claim: WordClaim) -> tuple[int, ...]:
-    """Lengths of the domain of which it holds no input at all."""
+    """Return the lengths of which the domain holds no input at all."""
     domain, language = claim.domain, claim.language
     pad = len(domain.tokens)
-    # walk the tokens' edges from the start: after t of them, a state that reads padding ends a word of length t
+    # walk the tokens' edges from the start: after t of them, a state that reads padding ends a word of length
+    # t
     here, kept = set(range(language.layer_sizes[0])), set()
     for t, layer in enumerate(language.edges):
         if any(symbol == pad and source in here for source, symbol, _ in layer):

@@ -1,7 +1,8 @@
-"""What every backend must do, as checks that any backend can be put to: `relucid backends --check NAME`, and `CHECKS` for tests.
+"""What every backend must do, as checks: `relucid backends --check NAME`, and `CHECKS` for tests.
 
-Bundled backends and those of third parties meet the same ones.  The claims are small enough for brute force, which runs the
-network in plain Python integers; docs/reference/add-a-backend.md says what the checks stand for.
+Bundled backends and those of third parties meet the same ones.  The claims are small enough for brute force,
+which runs the network in plain Python integers.  docs/reference/add-a-backend.md says what the checks stand
+for.
 """
 
 from __future__ import annotations
@@ -42,12 +43,13 @@ class Breach(Exception):
 
 
 def must(condition: object, message: str) -> None:
+    """Raise Breach unless the condition holds."""
     if not condition:
         raise Breach(message)
 
 
 def random_claim(seed: int) -> WordClaim:
-    """1 to 3 hidden layers, ties, padding, context, predicates."""
+    """Make a random claim: 1 to 3 hidden layers, ties, padding, context, predicates."""
     rng = random.Random(seed)
     length = rng.randint(1, 4)
     padded = rng.random() < 0.4
@@ -77,7 +79,7 @@ def random_claim(seed: int) -> WordClaim:
 
 
 def words_of(claim: WordClaim) -> dict[Word, int]:
-    """Every word with the program's label index."""
+    """Return every word of the domain with the program's label index."""
     return {
         tuple(map(int, w)): int(y)
         for words, labels in claim.language.words()
@@ -86,7 +88,9 @@ def words_of(claim: WordClaim) -> dict[Word, int]:
 
 
 def disagreeing(claim: WordClaim) -> set[Word]:
-    """By running the network on every word, in plain Python integers over the affine layers of `feed_forward`."""
+    """Return the words on which network and program differ, by plain Python integers over the layers of
+    `feed_forward`.
+    """
     out = set()
     for word, label in words_of(claim).items():
         x = [int(v) for v in claim.domain.one_hot(np.array([word], dtype=np.int64))[0]]
@@ -103,7 +107,7 @@ def disagreeing(claim: WordClaim) -> set[Word]:
 
 
 def solve(backend: Backend, claim: WordClaim, **budget: Any) -> Attempt:
-    """Its attempt, which has to be of the right form."""
+    """Run the backend.  Returns its attempt, which has to be of the right form."""
     attempt = backend.solve(claim, Budget(**{"seconds": SECONDS, **budget}), lambda message: None)
     must(
         attempt.backend == backend.name and attempt.version == backend.available(),
@@ -129,7 +133,7 @@ def solve(backend: Backend, claim: WordClaim, **budget: Any) -> Attempt:
 
 
 def right(attempt: Attempt, wrong: set[Word], wanted: int, about: str) -> None:
-    """The answer is that of brute force, with as many different words as were wanted and are there."""
+    """Check an answer against brute force: its outcome, and as many different words as were wanted and exist."""
     answer = "refuted" if wrong else "proved"
     must(attempt.outcome == answer, f"{about}: {attempt.outcome} instead of {answer} ({attempt.detail})")
     must(
@@ -140,7 +144,10 @@ def right(attempt: Attempt, wrong: set[Word], wanted: int, about: str) -> None:
 
 
 def counting(bias: float, *, decision: Decision | None = None, **domain: Any) -> WordClaim:
-    """relu(#a - 1) + relu(#b) - relu(#b) + bias > 0 against #a > 1: true for bias 0, with ties at the decision boundary."""
+    """Make a network for "more than one a": relu(#a - 1) + relu(#b) - relu(#b) + bias > 0.
+
+    It is right for bias 0, with ties at the decision boundary.
+    """
     over = Domain(**{"tokens": ("a", "b"), "min_length": 4, "max_length": 4, **domain})
     position = np.zeros((3, len(over.alphabet)))
     position[0, 0], position[1:, 1] = 1, 1
@@ -160,7 +167,7 @@ def counting(bias: float, *, decision: Decision | None = None, **domain: Any) ->
 
 @cache
 def edge_cases() -> Mapping[str, WordClaim]:
-    """Claims where backends have gone wrong."""
+    """Return claims on which backends have gone wrong."""
     either = Decision("argmax", (False, True))
     return {
         "true, with ties": counting(0.0),
@@ -185,7 +192,7 @@ def edge_cases() -> Mapping[str, WordClaim]:
 
 
 def wide_claims() -> Iterator[tuple[str, WordClaim]]:
-    """Numbers around 2^30, 2^45 and 2^70, with differences of 1 that count."""
+    """Return claims with numbers around 2^30, 2^45 and 2^70, in which differences of 1 count."""
     program = Program("def f(tokens):\n    return tokens.count('a') > 1\n", "f")
     for power, shift in itertools.product((30, 45, 70), (0.0, 1.0)):
         count = np.tile([2.0**power, 0.0], 3)
@@ -253,12 +260,12 @@ CHECKS: Mapping[str, Callable[[Backend], None]] = {
 
 
 def variants(backend: Backend) -> list[str]:
-    """Its name with each of its options."""
+    """Return the backend's name with each of its options."""
     return [f"{backend.name}:{option.replace('=N', '=2')}" for option in options_of(backend)]
 
 
 def option_leaves_answers_right(variant: Backend) -> None:
-    """Of one of `variants`."""
+    """Check one of `variants`."""
     for seed in range(40, 50):
         claim, wanted = random_claim(seed), 1 + 20 * (seed % 2)
         right(
@@ -268,7 +275,7 @@ def option_leaves_answers_right(variant: Backend) -> None:
 
 
 def checked(backend: Backend) -> Iterator[tuple[str, str | None]]:
-    """Each check's name and what it found, None: nothing; then one for each option."""
+    """Yield each check's name and what it found (None: nothing), then the same for each option."""
     steps = [(name, check, backend) for name, check in CHECKS.items()]
     steps += [
         (f"{v}: answers stay right", option_leaves_answers_right, choose([v])[0]) for v in variants(backend)

@@ -1,7 +1,8 @@
 """How many inputs disagree, exactly: behind `prove --count`, after a claim was refuted.
 
-Small domains are enumerated; larger ones go to `reach`, which settles whole sets of words at once; where that does not end
-and disagreements are few, `bab` finds them one by one until it has proved that there are no more.
+Small domains are enumerated.  Larger ones go to `reach`, which settles whole sets of words at once.  If that
+does not finish and few words disagree, `bab` finds them one by one until it has proved that there are no
+more.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ REACH_SHARE = 0.6  # of the time, where there is a second way
 
 @dataclass(frozen=True)
 class Count:
-    """Of the domain's inputs: shown to agree, shown to disagree, and neither (out of time).  They add up to the domain's size."""
+    """How many inputs agree, how many disagree, and how many are open (out of time).  They add up to the
+    domain's size.
+    """
 
     right: int
     wrong: int
@@ -34,7 +37,7 @@ class Count:
 def count_disagreeing(
     claim: WordClaim, budget: Budget, progress: Callable[[str], None] = lambda text: None
 ) -> Count:
-    """As far as the budget's seconds go."""
+    """Count as far as the budget's seconds go."""
     deadline = time.monotonic() + budget.seconds
     found = _enumerated(claim, budget, progress)
     if found is None:
@@ -66,7 +69,7 @@ def _reached(claim: WordClaim, budget: Budget, deadline: float, progress: Callab
 def _listed(
     claim: WordClaim, budget: Budget, deadline: float, progress: Callable[[str], None]
 ) -> Count | None:
-    """None where they are too many, or time is up."""
+    """List the disagreeing words; None where they are too many, or time is up."""
     from ..engines.bab.labels import LabelSearches
 
     try:

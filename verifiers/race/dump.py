@@ -1,7 +1,7 @@
 """`--dump DIR`: every backend's formulas as files, with what one needs to solve them without relucid.
 
-A folder per backend, a file per query (and format), and `index.json`, which says what the names in them mean.  All formulas are
-written, also those that bounds settle: whoever reruns them need not trust the bounds' last step.
+A folder per backend, a file per query (and format), and `index.json`, which says what the names in them mean.
+Queries that bounds settle are written too: whoever reruns them need not trust the bounds' last step.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def dump_claim(
     seconds: float,
     progress: Callable[[str], None],
 ) -> int:
-    """Write the formulas of these backends (None: of all) into a new folder; how many files.
+    """Write the formulas of these backends (None: of all) into a new folder.  Returns how many files.
 
     All or nothing: an interrupt or an error leaves no folder behind.  Raises InputError.
     """
@@ -86,7 +86,7 @@ def dump_claim(
 
 
 def check_new(folder: Path) -> None:
-    """Raises InputError where something is there already."""
+    """Raise InputError where something is there already."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise InputError("--dump", f"{folder} is not a folder", "choose a new one")
     if folder.is_dir() and any(folder.iterdir()):
@@ -96,7 +96,7 @@ def check_new(folder: Path) -> None:
 def _dumped(
     claim: WordClaim, backend: QueryBackend, place: Path, deadline: float, progress: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """One backend's files, as entries of the index."""
+    """Write one backend's files.  Returns them as entries of the index."""
     base, *options = backend.name.split(":")
     about = {"backend": base, "options": options, "version": backend.available()}
     why = too_big(claim)

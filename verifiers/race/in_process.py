@@ -1,6 +1,8 @@
-"""The part of the race in relucid's own process: cheap backends, one after the other, before any process is started.
+"""The race's first part: cheap backends in relucid's own process, one after the other, before any child is
+started.
 
-Between `policy.py`, which says who and for how long, and `race.py`, which runs the others; who is not finished here may go on there.
+Between `policy.py`, which says who and for how long, and `race.py`, which runs the others.  A backend that
+does not finish here may go on there.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ Progress = Callable[[str], None]
 
 @contextmanager
 def working_checkpoint(budget: Budget, order: RacePlan) -> Iterator[Budget]:
-    """A checkpoint for this race alone where the user has none and somebody starts here and goes on as a child."""
+    """Make a checkpoint for this race, if a backend that starts here may go on as a child and the user has
+    named none.
+    """
     both = {entry[0].name for entry, _ in order.here} & {entry[0].name for entry in order.then}
     if budget.checkpoint is not None or not both:
         yield budget
@@ -38,15 +42,14 @@ def working_checkpoint(budget: Budget, order: RacePlan) -> Iterator[Budget]:
 def run_here(
     claim: WordClaim, order: RacePlan, budget: Budget, deadline: float, judge: Judge, progress: Progress
 ) -> list[Fit]:
-    """Those that run in this process, one after the other; returns who is left for the race."""
+    """Run the backends that the plan has in this process.  Returns those that are left for the race."""
     later = {backend.name for backend, _ in order.then}
     unfinished: list[tuple[Backend, Attempt]] = []
     for place, ((backend, version), seconds) in enumerate(order.here, start=1):
         left = deadline - time.monotonic()
         last = place == len(order.here) and not later - {backend.name}
-        share = (
-            left if last else min(left, left / 2 if seconds is None else seconds)
-        )  # the others get the rest
+        # the others get the rest
+        share = left if last else min(left, left / 2 if seconds is None else seconds)
         attempt = _solve_here(backend, version, claim, replace(budget, seconds=max(share, 0.01)), progress)
         if attempt.outcome == "timeout" and backend.name in later and time.monotonic() < deadline:
             unfinished.append((backend, attempt))  # it goes on as a child

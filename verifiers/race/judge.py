@@ -1,7 +1,8 @@
 """What an entrant's answer is worth: the race's referee.
 
-Gets finished attempts, replays their words, and knows when the race is decided.  A proof counts only up to its
-backend's trust; a refutation only after replay; a proof next to a replayed counterexample is a `Contradiction`.
+Gets finished attempts, replays their words, and knows when the race is decided.  A proof counts only up to
+its backend's trust.  A refutation counts only after replay.  A proof next to a replayed counterexample is a
+`Contradiction`.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ from ...models.claims.word_claim import WordClaim
 from ..evidence import Coverage, Uncovered
 from ..verdict import TRUST_ORDER, Attempt, Contradiction, Trust
 from .backend import Backend
-from .replay import Replayed, Replayer
+from .replay import Replayed, WordReplayer
 
 REPLAYS = 100  # words of one attempt that are replayed, beyond the number of counterexamples wanted
 
 
 def reaches(trust: Trust | None, asked: Trust) -> bool:
+    """Whether a trust is at least the one that was asked for."""
     return trust is not None and TRUST_ORDER.index(trust) >= TRUST_ORDER.index(asked)
 
 
 @dataclass
 class Judge:
-    """`attempts` in the order of their finish; `proof` and `refutation` once there is one."""
+    """`attempts` are in the order in which they finished; `proof` and `refutation` are there once the race
+    has one.
+    """
 
     claim: WordClaim
     asked: Trust
-    replay: Replayer
+    replay: WordReplayer
     wanted: int = 1
     attempts: list[Attempt] = field(default_factory=list)
     proof: Attempt | None = None
@@ -38,6 +42,7 @@ class Judge:
 
     @property
     def decided(self) -> bool:
+        """Whether the race is over."""
         return self.proof is not None or self.refutation is not None
 
     @property
@@ -46,19 +51,23 @@ class Judge:
         return self.proof is not None and self.proof.backend in self.ours
 
     def useful(self, backend: Backend) -> bool:
-        """Whether an answer of this backend could still matter: after an exact proof only a proof of higher trust could."""
+        """Whether an answer of this backend could still matter: after an exact proof, only one of higher
+        trust could.
+        """
         if any(a.outcome == "proved" and reaches(a.trust, "exact") for a in self.attempts):
             return reaches(backend.capabilities.trust, self.asked)
         return True
 
     def consider(self, finished: Iterable[tuple[Backend, Attempt]]) -> None:
-        """Judge attempts that finished together: contradictions between them are seen before any of them wins."""
+        """Judge attempts that finished together, so that contradictions between them are seen before any of
+        them wins.
+        """
         for backend, attempt in finished:
             self.attempts.append(self._judged(backend, attempt))
         self._settle()
 
     def doubt(self, refutation: Attempt | None) -> None:
-        """Inputs that show the contrary of a proof, found by looking rather than by a backend; None: there are none."""
+        """Take inputs that refute a proof, found by looking rather than by a backend (None: there are none)."""
         if refutation is not None:
             self.attempts.append(self._refuted(refutation))
             self._settle()
@@ -78,9 +87,10 @@ class Judge:
             self.proof = next((a for a in proofs if reaches(a.trust, self.asked)), None)
 
     def _reject(self, proofs: list[Attempt]) -> None:
-        """A solver with tolerances said proved, a replayed counterexample says otherwise."""
+        """Reject proofs of solvers with tolerances that a replayed counterexample contradicts."""
         assert self.refutation is not None
-        why = f"said proved, within its tolerances; {self.refutation.backend}'s replayed counterexample shows the contrary"
+        contrary = f"{self.refutation.backend}'s replayed counterexample shows the contrary"
+        why = f"said proved, within its tolerances; {contrary}"
         self.attempts = [a.with_(outcome="rejected", detail=why) if a in proofs else a for a in self.attempts]
 
     def _judged(self, backend: Backend, attempt: Attempt) -> Attempt:
@@ -108,9 +118,8 @@ class Judge:
             )
         replayed: list[Replayed] = []
         good: list[Replayed] = []
-        for word in dict.fromkeys(
-            attempt.words[: REPLAYS + self.wanted]
-        ):  # so many: a liar must not keep us busy
+        # so many: a liar must not keep us busy
+        for word in dict.fromkeys(attempt.words[: REPLAYS + self.wanted]):
             replayed.append(self.replay.exact(word))
             if replayed[-1].status == "differs":
                 good.append(replayed[-1])

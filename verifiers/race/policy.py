@@ -1,7 +1,7 @@
-"""Who goes first in the race: a small table from what a claim looks like to an order of backends, shipped as readable data.
+"""Who goes first in the race: a small table from what a claim looks like to an order of backends.
 
-`policy.toml` is fitted from the benchmark (docs/theory/performance.md says how).  It decides about time only, never about answers: whoever is not
-named runs after the others.
+Between `choose.py` and the runs.  `policy.toml` is fitted from the benchmark (docs/theory/performance.md says
+how).  It decides about time only, never about answers: backends that it does not name run after the others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Fit = tuple[Backend, str]  # with its version
 
 @dataclass(frozen=True)
 class Features:
-    """What the table looks at: inputs of the domain, ReLUs, layers of them, edges of the program's automaton."""
+    """What the table looks at: the domain's inputs, ReLUs, layers of them, edges of the program's automaton."""
 
     inputs: int
     relus: int
@@ -33,13 +33,16 @@ class Features:
 
     @classmethod
     def of(cls, claim: WordClaim) -> Features:
+        """Measure a claim."""
         layers = sum(isinstance(node, Relu) for node in claim.network.nodes)
         return cls(claim.domain_size, claim.network.relu_count, layers, claim.language.edge_count)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`least`, `most`: bounds on features; `here`: (backend, seconds) in this process; `then`: the order of the others."""
+    """A line of the table: bounds on features, (backend, seconds) to run in this process, and the order of
+    the others.
+    """
 
     name: str
     least: Mapping[str, float]
@@ -48,6 +51,7 @@ class Rule:
     then: tuple[str, ...]
 
     def fits(self, features: Features) -> bool:
+        """Whether the features are within the rule's bounds."""
         return all(getattr(features, k) >= v for k, v in self.least.items()) and all(
             getattr(features, k) <= v for k, v in self.most.items()
         )
@@ -55,7 +59,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class RacePlan:
-    """`here`: who runs in this process, one after the other, for how many seconds (None: half of what is left); `then`: the race."""
+    """Who runs when.
+
+    `here`: backends for this process, one after the other, each with its seconds (None: half of what is
+    left).  `then`: the order of the race.
+    """
 
     rule: str
     here: tuple[tuple[Fit, float | None], ...]
@@ -63,7 +71,7 @@ class RacePlan:
 
 
 def plan(claim: WordClaim, fit: Sequence[Fit], rules: Iterable[Rule] | None = None) -> RacePlan:
-    """The order for the backends that fit the claim."""
+    """Return the order of the backends that fit the claim."""
     features = Features.of(claim)
     rule = next(
         (r for r in (table() if rules is None else rules) if r.fits(features)), Rule("none", {}, {}, (), ())
@@ -85,15 +93,14 @@ def plan(claim: WordClaim, fit: Sequence[Fit], rules: Iterable[Rule] | None = No
     ran = {entry[0].name for entry, _ in here}
     then = [known[name] for name in rule.then if name in known]
     rest = [entry for name, entry in known.items() if name not in ran and name not in rule.then]
-    then += sorted(
-        rest, key=lambda entry: entry[0].capabilities.in_process
-    )  # what is cheap on small domains comes last on big ones
+    # what is cheap on small domains comes last on big ones
+    then += sorted(rest, key=lambda entry: entry[0].capabilities.in_process)
     return RacePlan(rule.name, tuple(here), tuple(then))
 
 
 @cache
 def table() -> tuple[Rule, ...]:
-    """The rules of `policy.toml`, in order."""
+    """Return the rules of `policy.toml`, in order."""
     return tuple(map(_rule, tomllib.loads(TABLE.read_text(encoding="utf-8"))["rule"]))
 
 

@@ -1,8 +1,9 @@
-"""The race: every backend that fits the claim runs at once, the first answer that can be trusted wins.
+"""The race: every backend that fits the claim runs at once, and the first answer that can be trusted wins.
 
-`prove_claim` is what the Python API and the command line call.  Capabilities are matched first; `policy.py` orders those that
-fit; then cheap backends run in this process, then the others as child processes (`entrant.py`), `budget.workers` at a time and in turns (a paused entrant
-keeps its memory and goes on later); `judge.py` decides what their answers are worth, `conclude.py` words the verdict.
+`prove_claim` is what the Python API and the command line call.  Capabilities are matched first, and
+`policy.py` orders the backends that fit.  Cheap ones run in this process (`in_process.py`), then the others
+as child processes (`entrant.py`), `budget.workers` at a time and in turns: a paused entrant keeps its memory
+and goes on later.  `judge.py` decides what their answers are worth, `conclude.py` makes the verdict.
 docs/theory/the-race.md is the user's view of all this.
 """
 
@@ -33,14 +34,13 @@ from .entrant import Entrant, one_line
 from .in_process import USELESS, Progress, run_here, working_checkpoint
 from .judge import Judge
 from .policy import plan
-from .replay import Replayer
+from .replay import WordReplayer
 from .request import ProofRequest, check_limits
 from .spot_check import spot_check, spot_check_in_onnxruntime
 
 TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
-FIRST_TURN = (
-    2.0  # seconds, where more fit than may run at once; each later turn of an entrant is twice as long
-)
+# seconds, where more fit than may run at once; each later turn of an entrant is twice as long
+FIRST_TURN = 2.0
 LEAST_FOR_PROOF = 2.0  # seconds
 
 
@@ -56,14 +56,16 @@ def prove_claim(
 
     Args:
         claim: network and program (or second network) on a domain of words.
-        budget: its seconds are for the whole race, which also ends with the time limit around it (`common/deadline.py`);
-            its megabytes are for each entrant; its workers say how many entrants run side by side.
+        budget: its seconds are for the whole race, which also ends with the time limit around it
+            (`common/deadline.py`); its megabytes are for each entrant; its workers say how many entrants run side
+            by side.
         request: who may decide, the trust that is asked for, and what to keep of a proof.
         progress: is told in a line what is going on.
         registry: the backends there are; None: the registered ones.
 
-    Returns Proved at the trust asked for or higher, Refuted with replayed counterexamples, or Unknown with the reason.
-    Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a bug.
+    Returns Proved at the trust asked for or higher, Refuted with replayed counterexamples, or Unknown with the
+    reason.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a
+    bug.
     """
     started = time.monotonic()
     budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()
@@ -75,7 +77,7 @@ def prove_claim(
     if budget.checkpoint is not None:
         check_checkpoint(Path(budget.checkpoint), claim)
     asked = "exact" if request.certify or request.trust is None else request.trust
-    judge = Judge(claim, asked, Replayer(claim), budget.counterexamples)
+    judge = Judge(claim, asked, WordReplayer(claim), budget.counterexamples)
     try:
         order = plan(claim, _matched(claim, choose(request.backends, registry), judge))
         deadline = min(started + budget.seconds, ends())
@@ -108,7 +110,7 @@ def prove_claim(
 
 
 def _saved(error: Contradiction, claim: WordClaim, attempts: Sequence[Attempt]) -> Contradiction:
-    """With its artefacts, unless they are there already."""
+    """Return the contradiction with its artefacts, which are saved unless they are there already."""
     message = str(error.args[0])
     complete = error.artefacts and (Path(error.artefacts) / "attempts.json").exists()
     return (
@@ -121,7 +123,9 @@ def _saved(error: Contradiction, claim: WordClaim, attempts: Sequence[Attempt]) 
 def _counted(
     claim: WordClaim, verdict: Refuted, budget: Budget, started: float, progress: Progress
 ) -> Refuted:
-    """With the exact number of disagreeing inputs, or a warning that says how far the count came."""
+    """Return the verdict with the exact number of disagreeing inputs, or a warning that says how far the
+    count came.
+    """
     left = budget.seconds - (time.monotonic() - started)
     found = count_disagreeing(
         claim, replace(budget, seconds=max(left, 0.01)), lambda text: progress(f"counting: {text}")
@@ -138,9 +142,10 @@ def _counted(
 def reach_for_checked(
     claim: WordClaim, verdict: Proved, left: float, progress: Progress = lambda text: None
 ) -> Proved:
-    """At trust "checked" where one of our engines has decided, its proof is affordable within the seconds left, and the checker accepts it.
+    """Raise a verdict to trust "checked" where that is affordable within the seconds left.
 
-    Raises Contradiction (with saved artefacts) where the checker rejects what the engine says.
+    One of our engines must have proved it, and the checker must accept the proof.  Raises Contradiction (with
+    saved artefacts) where the checker rejects what the engine says.
     """
     if verdict.trust != "exact" or not verdict.certifiable:
         return verdict
@@ -151,15 +156,16 @@ def reach_for_checked(
 
 
 def affordable(decided: float, left: float) -> float:
-    """Seconds for a proof that nobody has asked for: as long as deciding took, and at least LEAST_FOR_PROOF, of those that are left.
+    """Return the seconds for a proof that nobody has asked for: as long as deciding took, and at least
+    LEAST_FOR_PROOF.
 
-    A tenth of these stays: what has been decided must be told before the limit.
+    A tenth of the time that is left stays: what has been decided must be told before the limit.
     """
     return min(max(LEAST_FOR_PROOF, decided), 0.9 * left)
 
 
 def _matched(claim: WordClaim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:
-    """Who can take the claim, with versions; the others become "unsupported" attempts."""
+    """Return the backends that can take the claim, with versions; the others become "unsupported" attempts."""
     fit = []
     for backend in backends:
         version = None
@@ -187,7 +193,9 @@ def _matched(claim: WordClaim, backends: Iterable[Backend], judge: Judge) -> lis
 
 @dataclass
 class Race:
-    """The part with processes.  `waiting` have not started; `paused` have had a turn and wait for the next."""
+    """The part with child processes.  `waiting` have not started; `paused` have had a turn and wait for the
+    next.
+    """
 
     claim: WordClaim
     waiting: deque[tuple[Backend, str]]
@@ -200,11 +208,12 @@ class Race:
     looked: float = 0.0
 
     def run(self) -> None:
-        """Until decided, out of time, or everybody has finished.  However it ends, no child is left."""
+        """Run until the race is decided, out of time, or everybody has finished.  However it ends, no child
+        is left.
+        """
         width = self.budget.workers
-        threads = max(
-            1, width // len(self.waiting)
-        )  # for each; more than one where there are fewer entrants than workers
+        # for each; more than one where there are fewer entrants than workers
+        threads = max(1, width // len(self.waiting))
         try:
             while self.waiting or self.running or self.paused:
                 self._fill(width, threads)
@@ -242,7 +251,7 @@ class Race:
             self.progress(f"racing: {', '.join(e.backend.name for e in self.running)}")
 
     def _wait(self) -> None:
-        """Until somebody writes, at most a tick."""
+        """Wait until somebody writes, at most a tick."""
         seconds = min(TICK_SECONDS, max(0.0, self.deadline - time.monotonic()))
         wait_for((e.child for e in self.running), seconds)
 
@@ -269,7 +278,9 @@ class Race:
                 self.judge.attempts.append(Attempt(backend.name, "cancelled", version, detail=USELESS))
 
     def _take_turns(self) -> None:
-        """Whoever has had its turn makes place for the next; the one that leads stays, where others have a place too."""
+        """Pause whoever has had its turn, to make place for the next; the leader stays, if others have a
+        place too.
+        """
         if not (self.waiting or self.paused):
             return
         table = snapshot()

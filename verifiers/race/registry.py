@@ -1,6 +1,8 @@
-"""Finds the backends: one module each in `backends/` with a `BACKEND`, and third parties' entry points "relucid.backends".
+"""Finds the backends: modules in `backends/` with a `BACKEND`, and third parties' entry points
+"relucid.backends".
 
-Read by the race and by `relucid backends`.  Backend modules import their solvers inside functions, so listing is cheap.
+Read by the race and by `relucid backends`.  Backend modules import their solvers inside functions, so listing
+is cheap.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ ENTRY_POINTS = "relucid.backends"
 
 @dataclass(frozen=True)
 class BackendInfo:
-    """A line of `relucid backends`; `version` is None where the solver is missing, and `problem` says why.
+    """A line of `relucid backends`.
 
-    `options`: what may follow the name ("highs:tighten"), and what it does.
+    `version` is None where the solver is missing; `problem` says why.  `options`: what may follow the name
+    ("highs:tighten"), and what it does.
     """
 
     name: str
@@ -37,7 +40,9 @@ class BackendInfo:
 
 @cache
 def _found() -> tuple[dict[str, Backend], dict[str, str]]:
-    """Backends by name, those that run in the race's own process first; and third parties that could not be loaded."""
+    """Find backends by name, those that run in the race's own process first, and third parties that cannot be
+    loaded.
+    """
     from .. import backends
 
     names = [m.name for m in pkgutil.iter_modules(backends.__path__) if not m.ispkg]
@@ -62,11 +67,12 @@ def _found() -> tuple[dict[str, Backend], dict[str, str]]:
 
 
 def all_backends() -> dict[str, Backend]:
-    """Every backend by name, installed or not, the cheap ones first."""
+    """Return every backend by name, installed or not, the cheap ones first."""
     return dict(_found()[0])
 
 
 def get(name: str) -> Backend:
+    """Return the backend of a name.  Raises InputError."""
     loaded, broken = _found()
     if name in broken:
         raise InputError(
@@ -78,7 +84,7 @@ def get(name: str) -> Backend:
 
 
 def describe() -> tuple[BackendInfo, ...]:
-    """What `relucid backends` shows."""
+    """Return what `relucid backends` shows."""
     loaded, broken = _found()
     out = []
     for name, backend in loaded.items():

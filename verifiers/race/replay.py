@@ -1,8 +1,10 @@
-"""Replay of a proposed counterexample: exactly over the rationals, by running the program, and in onnxruntime.
+"""Replay of a proposed counterexample: exactly over the rationals, by running the program, and in
+onnxruntime.
 
-Between an entrant's words and a verdict: nothing becomes `Refuted` that did not come through here.  The domain is
-checked by running its predicate, the program's label by running the program (not by the automaton that solvers were given; if
-the two disagree that is our bug and is raised as one), the network's label by exact arithmetic.
+Between an entrant's words and a verdict: nothing becomes `Refuted` that did not come through here.  The
+domain is checked by running its predicate.  The program's label comes from running the program, not from the
+automaton that solvers were given; if the two disagree, that is our bug and is raised as one.  The network's
+label comes from exact arithmetic.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from ..verdict import Contradiction, WordCounterexample
 NOT_REPLAYED = "counterexamples are replayed exactly, but not in onnxruntime"
 Status = Literal[
     "differs",  # a counterexample, exactly and in onnxruntime
-    "rounding",  # a counterexample exactly, but onnxruntime's label is another: a finding about the network's rounding
+    "rounding",  # a counterexample exactly, but onnxruntime gives another label: the network rounds
     "agrees",  # network and program give the same label
     "outside",  # not in the domain
     "malformed",  # not a word at all
@@ -36,7 +38,7 @@ Status = Literal[
 
 @dataclass(frozen=True)
 class Replayed:
-    """What came of one word.  `detail` says it in words where the status is not "differs"."""
+    """What came of one word.  `detail` explains a status that is not "differs"."""
 
     word: tuple[int, ...]
     status: Status
@@ -44,10 +46,10 @@ class Replayed:
     detail: str = ""
 
 
-class Replayer:
-    """Replays words of one claim; the onnxruntime session is made on first use and kept.
+class WordReplayer:
+    """Replays words of one claim.  The onnxruntime session is made on first use and kept.
 
-    `missing` says why there is no replay in onnxruntime, "" where there is one or none was needed.
+    `missing` says why there is no replay in onnxruntime; "" where there is one or none was needed.
     """
 
     def __init__(self, claim: WordClaim) -> None:
@@ -55,7 +57,7 @@ class Replayer:
         self.missing = ""
 
     def exact(self, word: Sequence[int]) -> Replayed:
-        """Without onnxruntime: status is differs, agrees, outside or malformed."""
+        """Replay a word without onnxruntime: the status is differs, agrees, outside or malformed."""
         claim, domain = self.claim, self.claim.domain
         word = tuple(word)
         if len(word) != domain.max_length:
@@ -90,14 +92,13 @@ class Replayer:
         if claim.comparison is not None:  # once more, by the two networks themselves
             both = claim.comparison.outputs_on(domain.one_hot(np.array([word], dtype=np.int64)))
             if not claim.comparison.differ(*both):
-                raise Contradiction(
-                    f"the networks agree on {list(tokens)}, the network that compares them says that they do not"
-                )
+                agree = f"the networks agree on {list(tokens)}"
+                raise Contradiction(f"{agree}, the network that compares them says that they do not")
         found = WordCounterexample(tokens, claim.decision.labels[network_index], program_label, outputs, both)
         return Replayed(word, "differs", found)
 
     def __call__(self, word: Sequence[int]) -> Replayed:
-        """The full replay."""
+        """Replay a word fully."""
         result = self.exact(word)
         found = result.counterexample
         if found is None or self.runtime is None:
@@ -105,18 +106,23 @@ class Replayer:
         confirmed, shown = self._in_onnxruntime(self.runtime, result.word, found)
         if self.missing or confirmed:
             return result
-        detail = (
-            f"on the input {list(found.tokens)} the two networks disagree exactly, but {shown}"
-            if self.claim.comparison is not None
-            else f"on the input {list(found.tokens)} the network's exact outputs ({', '.join(map(rational, found.outputs))}) mean "
-            f"{found.network_label!r}, but {shown}; the program says {found.program_label!r}"
-        )
+        where = f"on the input {list(found.tokens)}"
+        if self.claim.comparison is not None:
+            detail = f"{where} the two networks disagree exactly, but {shown}"
+        else:
+            outputs = ", ".join(map(rational, found.outputs))
+            detail = (
+                f"{where} the network's exact outputs ({outputs}) mean {found.network_label!r}, but {shown}; "
+                f"the program says {found.program_label!r}"
+            )
         return Replayed(result.word, "rounding", found, detail)
 
     def _in_onnxruntime(
         self, runtimes: tuple[OnnxRuntime, ...], word: tuple[int, ...], found: WordCounterexample
     ) -> tuple[bool, str]:
-        """Whether onnxruntime gives the same label (or the two networks disagree there, too), and its outputs in words."""
+        """Return whether onnxruntime gives the same label (or the two networks disagree there, too), and its
+        outputs as text.
+        """
         try:
             every = [
                 runtime.run_words(self.claim.domain, np.array([word], dtype=np.int64))[0]
@@ -141,9 +147,9 @@ class Replayer:
         ), f"onnxruntime's ({', '.join(repr(float(v)) for v in outputs)}) mean {label!r}"
 
     def labels_in_onnxruntime(self, words: np.ndarray) -> np.ndarray | None:
-        """The label indices (words,) that the file's outputs mean, of two networks whether they agree; None: `missing` says why.
+        """Return the label indices (words,) of the file's outputs; of two networks, whether they agree.
 
-        Raises RuntimeMismatch.
+        Returns None where onnxruntime was not run: `missing` says why.  Raises RuntimeMismatch.
         """
         if self.runtime is None:
             return None
@@ -163,7 +169,11 @@ class Replayer:
 
     @cached_property
     def runtime(self) -> tuple[OnnxRuntime, ...] | None:
-        """The claim's ONNX bytes in onnxruntime, of each network, written where one came without; None: `missing` says why."""
+        """Open the claim's ONNX bytes in onnxruntime, for each network; a network without a file is written
+        first.
+
+        Returns None where that fails: `missing` says why.
+        """
         domain, pair = self.claim.domain, self.claim.comparison
         size = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
         networks = (self.claim.network,) if pair is None else (pair.network, pair.network_b)

@@ -1,7 +1,8 @@
 """From a point that looks unsafe to a counterexample: exactly over the rationals, and in onnxruntime.
 
-Between the searches, which propose float64 points, and the verdict.  The point is first moved to numbers of the file's own input
-type inside the box; only where the unsafe set is missed that way is the float64 point itself tried, with onnxruntime next to it.
+Between the searches, which propose float64 points, and the verdict.  The point is first moved to numbers of
+the file's own input type inside the box.  Only if the unsafe set is missed that way, the float64 point itself
+is tried, with onnxruntime beside it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ MOST_DISAGREEING = 40
 
 
 class NearMiss(Exception):
-    """A point that meets what a property became in terms of logits (`HeadProperty.outer`), and not the property: that has to become tighter."""
+    """A point is a counterexample in terms of logits (`HeadProperty.outer`), but not of the property that was
+    asked.
+
+    The form in logits then has to become tighter.
+    """
 
     def __init__(self, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> None:
         super().__init__("a point that is no counterexample")
@@ -33,11 +38,15 @@ class NearMiss(Exception):
 
 
 @dataclass(eq=False)
-class Replayer:
-    """Of one network; `disagreement` says where onnxruntime contradicted exact arithmetic, `missing` why it was not asked.
+class PointReplayer:
+    """Replays points of one network.
 
-    `files`: the networks whose files onnxruntime runs, where the network is several of them side by side.  `about`: the property that is really
-    asked, where the network's outputs are the logits of a head, and the cases are about these.
+    Attributes:
+        network: the network, over the rationals.
+        files: the networks whose files onnxruntime runs, where `network` is several of them side by side.
+        about: the property that was asked, where the network's outputs are the logits of a head and the cases are about these.
+        disagreement: where onnxruntime contradicted exact arithmetic.
+        missing: why onnxruntime was not asked.
     """
 
     network: Network
@@ -50,7 +59,7 @@ class Replayer:
 
     @cached_property
     def runtimes(self) -> tuple[OnnxRuntime, ...]:
-        """None at all where one of them is missing."""
+        """The networks in onnxruntime; empty where one of them is missing."""
         try:
             return tuple(OnnxRuntime(file) for file in self.files or (self.network,))
         except RuntimeUnavailable as error:
@@ -58,7 +67,10 @@ class Replayer:
             return ()
 
     def first(self, case: Case, points: np.ndarray) -> PointCounterexample | None:
-        """The first of these points (points, inputs; floats, or exact numbers as objects) that is a counterexample of the case; a NaN is none."""
+        """Return the first of these points that is a counterexample of the case, or None.
+
+        `points`: (points, inputs), floats, or exact numbers as objects.  NaN is no counterexample.
+        """
         for point in points[:MOST_TRIED]:
             if point.dtype != object and not np.isfinite(point).all():
                 continue
@@ -90,10 +102,8 @@ class Replayer:
                 raise NearMiss(inputs, outputs)
             outputs = self.about.results(outputs)
         if beyond(inputs, typed.dtype):
-            self.missing = (
-                self.missing
-                or f"no {typed.dtype} is as large as the counterexample: it is replayed exactly, but not in onnxruntime"
-            )
+            large = f"no {typed.dtype} is as large as the counterexample"
+            self.missing = self.missing or f"{large}: it is replayed exactly, but not in onnxruntime"
             typed = inside(case, np.array([float(x) for x in inputs]), np.dtype(np.float64))
         seen, complaint = (None, "") if self.missing else self._in_runtime(typed)
         floats = [Fraction(float(v)) for v in typed]
@@ -137,11 +147,15 @@ def _hit(case: Case, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) ->
 
 
 def clamped(case: Case, point: Sequence[Fraction]) -> list[Fraction]:
+    """Move a point into the box, exactly."""
     return [min(max(x, a), b) for a, x, b in zip(case.lower, point, case.upper, strict=True)]
 
 
 def inside(case: Case, point: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The nearest finite numbers of the type that lie in the box; the nearest at all where none does, so the largest for what is larger."""
+    """Return the nearest finite numbers of the type that lie in the box.
+
+    Where none does, the nearest at all, so the largest for what is larger.
+    """
     with np.errstate(over="ignore"):
         typed = np.clip(point.astype(dtype), -np.finfo(dtype).max, np.finfo(dtype).max)
         for i, (low, high) in enumerate(zip(case.lower, case.upper, strict=True)):
@@ -153,17 +167,17 @@ def inside(case: Case, point: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def narrowest(runtimes: Sequence[OnnxRuntime]) -> np.dtype:
-    """The input type whose numbers all of them take."""
+    """Return the input type whose numbers all of them take."""
     return min((r.input_type for r in runtimes), key=lambda t: t.itemsize, default=np.dtype(np.float32))
 
 
 def beyond(inputs: Sequence[Fraction], dtype: np.dtype) -> bool:
-    """Whether one of them is larger than all numbers of the type."""
+    """Whether one of the inputs is larger than all numbers of the type."""
     return max(map(abs, inputs), default=Fraction(0)) > Fraction(float(np.finfo(dtype).max))
 
 
 def shortest(value: np.floating) -> str:
-    """The shortest decimal text that gives the number back in its type."""
+    """Return the shortest decimal text that gives the number back in its type."""
     return (
         str(value.item())
         if value.dtype == np.float64

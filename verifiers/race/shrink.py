@@ -1,9 +1,10 @@
 """The plainest counterexamples: shorter, with more of the domain's first tokens, smaller in dictionary order.
 
-After replay, before a verdict is shown.  "Plainest" is the smallest `plainness`: fewest tokens; then most occurrences of
-the domain's first token, then of its second, and so on; then the smallest word by the order of the domain's tokens.
-On domains of up to `EXHAUSTIVE` inputs the plainest of all is found; on bigger ones the result is plainest among its
-neighbours by one edit (a block cut out, a position changed) and, a few times, by two (so many are not looked at for ever).  Same claim, same words: same result.
+After replay, before a verdict is shown.  "Plainest" is the smallest `plainness`: fewest tokens; then most
+occurrences of the domain's first token, then of its second, and so on; then the smallest word by the order of
+the domain's tokens.  On domains of up to `EXHAUSTIVE` inputs the plainest of all is found.  On larger ones
+the result is plainest among its neighbours by one edit (a block cut out, a position changed) and, for a few
+rounds, by two.  Same claim, same words: same result.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Word = tuple[int, ...]
 
 
 def plainness(claim: WordClaim, word: Word) -> tuple[int, tuple[int, ...], Word]:
-    """The order of counterexamples: the smaller, the plainer."""
+    """Return a key: the smaller, the plainer."""
     pad = len(claim.domain.tokens)
     tokens = tuple(s for s in word if s < pad)
     return len(tokens), tuple(-tokens.count(s) for s in range(pad)), tokens
@@ -35,10 +36,10 @@ def plainness(claim: WordClaim, word: Word) -> tuple[int, tuple[int, ...], Word]
 def plainest(
     claim: WordClaim, words: Iterable[Word], wanted: int, survives: Callable[[Word], bool]
 ) -> tuple[Word, ...]:
-    """Up to `wanted` distinct words on which network and program differ, the plainest first.
+    """Return up to `wanted` distinct words on which network and program differ, the plainest first.
 
-    `words` are such words already; `survives` is the full replay, asked last because it is slow.  Empty only if none of
-    the words looked at survives.
+    `words` are such words already; `survives` is the full replay, asked last because it is slow.  Empty only
+    if none of the words looked at survives.
     """
     words = sorted(set(words), key=lambda w: plainness(claim, w))
     if claim.domain_size <= EXHAUSTIVE:
@@ -83,7 +84,9 @@ class _Search:
     steps: dict[tuple[int, frozenset[int], int], frozenset[int]] = field(default_factory=dict)
 
     def descend(self, word: Word, survives: Callable[[Word], bool]) -> Word:
-        """By single edits as far as they lead, then by a double one, and so on: doubles are many."""
+        """Descend by single edits as far as they lead, then by one double edit, and so on, as there are many
+        double ones.
+        """
         doubles = 0
         for _ in range(ROUNDS):
             better = self._better(word, self._single(self._tokens(word)), survives)
@@ -114,7 +117,9 @@ class _Search:
         return out
 
     def _label(self, word: Word) -> int | None:
-        """The automaton's label of a word, None outside the domain; neighbours share most steps, so steps are kept."""
+        """Return the automaton's label of a word, None outside the domain.  Neighbours share most steps, so
+        steps are kept.
+        """
         language = self.claim.language
         states = frozenset(range(language.layer_sizes[0]))
         for t, symbol in enumerate(word):
@@ -127,7 +132,7 @@ class _Search:
         return language.labels[next(iter(states))]
 
     def _neighbours(self, word: Word, edits: Iterable[Word]) -> list[Word]:
-        """The edited sequences as words, as many as the limits allow."""
+        """Return the edited sequences as words, as many as the limits allow."""
         domain = self.claim.domain
         most = max(16, min(CANDIDATES, ENTRIES // domain.input_size))
         out: dict[Word, None] = {}
@@ -140,7 +145,7 @@ class _Search:
         return list(out)
 
     def _single(self, tokens: Word) -> Iterator[Word]:
-        """One block cut out, the largest first; one position changed; sorted."""
+        """Yield sequences with one block cut out, the largest first; with one position changed; sorted."""
         n, symbols = len(tokens), range(len(self.claim.domain.tokens))
         spare = n - self.claim.domain.min_length
         for size in range(spare, 0, -1):
@@ -150,7 +155,7 @@ class _Search:
         yield tuple(sorted(tokens))
 
     def _double(self, tokens: Word) -> Iterator[Word]:
-        """Two positions cut out, two positions changed."""
+        """Yield sequences with two positions cut out, and with two positions changed."""
         n, symbols = len(tokens), range(len(self.claim.domain.tokens))
         if n - self.claim.domain.min_length >= 2:
             for i, j in combinations(range(n), 2):

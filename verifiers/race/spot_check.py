@@ -1,7 +1,8 @@
-"""A look at random inputs before a proof is believed: a solver that says "proved" of what is plainly false does not win.
+"""A look at random inputs before a proof is believed: a solver that says "proved" of what is plainly false
+does not win.
 
-Run by `race.py` on the winner's proof, in exact arithmetic, and in onnxruntime on the network's own file.  It can only find a lie, never
-confirm a proof, so it does not change what a verdict is trusted for.
+`race.py` runs it on the winner's proof, in exact arithmetic, and in onnxruntime on the network's own file.
+It can only find a lie, never confirm a proof, so it does not change what a verdict is trusted for.
 """
 
 from __future__ import annotations
@@ -22,17 +23,16 @@ from ...models.network.stacked import same_nodes
 from ...models.onnx.agreement import compare
 from ...models.onnx.reader import trace_onnx
 from ..verdict import Attempt, Contradiction
-from .replay import NOT_REPLAYED, Replayer
+from .replay import NOT_REPLAYED, WordReplayer
 
 NAME = "spot check"
 INPUTS, IN_ONNXRUNTIME = 500, 100  # at most
-WORK = (
-    5 * 10**6
-)  # automaton edges looked at, and products in the network, at most: a look, not a second proof
+# automaton edges looked at, and products in the network, at most: a look, not a second proof
+WORK = 5 * 10**6
 
 
 def spot_check(claim: WordClaim, seed: int) -> Attempt | None:
-    """A refutation by random inputs of the domain (each equally likely), or None where none of them shows one."""
+    """Refute by random inputs of the domain (each equally likely).  Returns None where none of them differs."""
     count = _affordable(claim)
     words, labels = _random_words(claim, count, random.Random(seed))
     wrong = claim.network_labels(words) != labels
@@ -42,10 +42,11 @@ def spot_check(claim: WordClaim, seed: int) -> Attempt | None:
     return Attempt(NAME, "refuted", detail=f"{len(found)} of {count} random inputs differ", words=found)
 
 
-def spot_check_in_onnxruntime(claim: WordClaim, replay: Replayer, seed: int) -> tuple[str, ...]:
-    """What to say of the network's own file next to a proof; nothing where it was run and gives the same labels, or where there is none.
+def spot_check_in_onnxruntime(claim: WordClaim, replay: WordReplayer, seed: int) -> tuple[str, ...]:
+    """Run the network's own file on random inputs.  Returns warnings about a proof; none where the labels are
+    the same.
 
-    Raises Contradiction where it gives another label, and rounding does not explain it.
+    Raises Contradiction where the file gives another label, and rounding does not explain it.
     """
     networks = (
         (claim.network,)
@@ -77,9 +78,8 @@ def spot_check_in_onnxruntime(claim: WordClaim, replay: Replayer, seed: int) -> 
             raise Contradiction(f"{what}: {error}") from None
     if all(exact_in_float32(network, claim.domain.positions).ok for network in networks):
         raise Contradiction(f"{what}, although float32 computes the network exactly")
-    return (
-        f"{what}, and on {len(wrong)} of {len(words)} random inputs in all: it rounds, and what was proved is about exact arithmetic",
-    )
+    often = f"on {len(wrong)} of {len(words)} random inputs in all"
+    return (f"{what}, and {often}: it rounds, and what was proved is about exact arithmetic",)
 
 
 def _affordable(claim: WordClaim) -> int:
@@ -88,7 +88,7 @@ def _affordable(claim: WordClaim) -> int:
 
 
 def _random_words(claim: WordClaim, count: int, rng: random.Random) -> tuple[np.ndarray, np.ndarray]:
-    """Words (count, max_length) int16 and their label indices (count,), each drawn from all words with equal chance."""
+    """Draw words (count, max_length) int16 and their label indices (count,), all words with equal chance."""
     language, completions = claim.language, claim.language.completions()
     states = rng.choices(range(language.layer_sizes[0]), weights=_shares(completions[0]), k=count)
     words = np.zeros((count, language.length), dtype=np.int16)
@@ -108,6 +108,6 @@ def _random_words(claim: WordClaim, count: int, rng: random.Random) -> tuple[np.
 
 
 def _shares(counts: tuple[int, ...]) -> list[float]:
-    """Weights as floats, of numbers that may be too large for one."""
+    """Return weights as floats, of numbers that may be too large for one."""
     total = sum(counts)
     return [float(n * 10**15 // total) + (n > 0) for n in counts]

@@ -19,7 +19,7 @@ from relucid.reports.verdicts import witness_text
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.decide import decide
-from relucid.verifiers.race.replay_points import Replayer, clamped, inside
+from relucid.verifiers.race.replay_points import PointReplayer, clamped, inside
 
 TYPES = {np.float16: TensorProto.FLOAT16, np.float32: TensorProto.FLOAT, np.float64: TensorProto.DOUBLE}
 ONE = Fraction(1)
@@ -68,7 +68,7 @@ def test_what_is_beyond_the_type_becomes_its_largest(dtype, sign):
 def test_a_point_that_is_no_number_is_no_counterexample():
     net = copies(np.float32)
     case = Case((-ONE,), (ONE,), ((Row((), ((0, ONE),)),),))
-    found = Replayer(net).first(case, np.array([[np.nan], [np.inf], [-np.inf], [0.5]]))
+    found = PointReplayer(net).first(case, np.array([[np.nan], [np.inf], [-np.inf], [0.5]]))
     assert found is not None and found.input == (Fraction(1, 2),)
 
 

@@ -28,7 +28,7 @@ from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.engines.boxes import relu_split
 from relucid.verifiers.engines.branch_and_bound import Cancelled
-from relucid.verifiers.race.replay_points import Replayer
+from relucid.verifiers.race.replay_points import PointReplayer
 from relucid.verifiers.verdict import Verdict
 
 SECONDS = 1000.0  # until the deadline
@@ -131,14 +131,14 @@ def name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     if "phases" in chosen:
         alone(monkeypatch, "phases")
     if chosen not in ("attack", "difference", "same label"):
-        honest, box_alone = Replayer.first, compare_module._sampled
+        honest, box_alone = PointReplayer.first, compare_module._sampled
         missed = MISSED if chosen != "milp" else 0  # which has one point to tell
 
-        def first(self: Replayer, case: Case, points: np.ndarray) -> object:
+        def first(self: PointReplayer, case: Case, points: np.ndarray) -> object:
             self.__dict__["heard"] = self.__dict__.get("heard", 0) + 1
             return honest(self, case, points) if self.__dict__["heard"] > missed else None
 
-        monkeypatch.setattr(Replayer, "first", first)
+        monkeypatch.setattr(PointReplayer, "first", first)
         monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
         monkeypatch.setattr(agreement, "attack", lambda *a, **k: False)
         monkeypatch.setattr(agreement._Bisect, "__call__", lambda *a: None)

@@ -17,7 +17,7 @@ from relucid.models.network.network import Affine, Network, feed_forward
 from relucid.models.onnx.writer import with_source
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
-from relucid.verifiers.race.replay import Replayer
+from relucid.verifiers.race.replay import WordReplayer
 from relucid.verifiers.verdict import Contradiction, Refuted, Unknown
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -35,7 +35,7 @@ def linear(weights, bias, text=NEVER, **more) -> WordClaim:
 
 
 def test_a_counterexample_has_exact_outputs_and_both_labels():
-    result = Replayer(many_claim(more_than=2.25))((0, 1, 0))
+    result = WordReplayer(many_claim(more_than=2.25))((0, 1, 0))
     assert result.status == "differs"
     found = result.counterexample
     assert (found.tokens, found.network_label, found.program_label) == (("a", "b", "a"), False, True)
@@ -55,33 +55,33 @@ def test_a_counterexample_has_exact_outputs_and_both_labels():
 def test_what_is_no_counterexample(word, status, said):
     import re
 
-    result = Replayer(many_claim(more_than=2.5))(word)
+    result = WordReplayer(many_claim(more_than=2.5))(word)
     assert (result.status, result.counterexample) == (status, None)
     assert re.search(said, result.detail)
 
 
 @pytest.mark.parametrize("word", [(2, 0, 0), (0, 2, 0), (0, 2, 2), (2, 2, 2)])
 def test_padding_belongs_at_the_end_and_lengths_are_kept(word):
-    assert Replayer(many_claim(more_than=0.5, shortest=2))(word).status == "outside"
-    assert Replayer(many_claim(more_than=0.5, shortest=2))((0, 1, 2)).status == "differs"
+    assert WordReplayer(many_claim(more_than=0.5, shortest=2))(word).status == "outside"
+    assert WordReplayer(many_claim(more_than=0.5, shortest=2))((0, 1, 2)).status == "differs"
 
 
 def test_the_predicate_is_run():
     claim = many_claim(more_than=2.5, where='def f(tokens):\n    return tokens[0] == "b"\n')
-    assert Replayer(claim)((0, 0, 1)).status == "outside"
-    assert Replayer(claim)((1, 0, 0)).status == "differs"
+    assert WordReplayer(claim)((0, 0, 1)).status == "outside"
+    assert WordReplayer(claim)((1, 0, 0)).status == "differs"
 
 
 def test_the_automaton_is_not_believed():
     claim = many_claim(more_than=2.5)
     claim.__dict__["language"] = replace(claim.language, labels=tuple(1 - y for y in claim.language.labels))
     with pytest.raises(Contradiction, match="the automaton gives False"):
-        Replayer(claim)((0, 0, 1))
+        WordReplayer(claim)((0, 0, 1))
 
 
 def test_zero_is_the_first_label():
-    assert Replayer(linear([1, 0, -1, 0], 0))((0, 0)).status == "agrees"
-    assert Replayer(linear([1, 0, -1, 0], 2.0**-20))((0, 0)).status == "differs"
+    assert WordReplayer(linear([1, 0, -1, 0], 0))((0, 0)).status == "agrees"
+    assert WordReplayer(linear([1, 0, -1, 0], 2.0**-20))((0, 0)).status == "differs"
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def rounds() -> WordClaim:
 
 
 def test_a_label_that_onnxruntime_rounds_away_is_a_finding(rounds):
-    result = Replayer(rounds)((0, 0))
+    result = WordReplayer(rounds)((0, 0))
     assert result.status == "rounding"
     assert "exact outputs (1) mean True" in result.detail
     assert "onnxruntime's (0.0) mean False" in result.detail
@@ -136,7 +136,7 @@ def test_another_input_that_survives_is_preferred_to_a_finding(rounds):
 def test_networks_without_an_onnx_form_are_replayed_exactly_and_said_so():
     network = Network(4, (Affine((0,), (integer_array([[1, 0, 0, 0]]),), integer_array([0]), 3),))
     claim = WordClaim(network, program(NEVER), Domain(("a", "b"), 2, 2), Decision("sign", (False, True)))
-    replayer = Replayer(claim)
+    replayer = WordReplayer(claim)
     result = replayer((0, 0))
     assert result.status == "differs" and result.counterexample.outputs == (Fraction(1, 3),)
     assert "not in onnxruntime" in replayer.missing
@@ -148,7 +148,7 @@ def test_networks_without_an_onnx_form_are_replayed_exactly_and_said_so():
 def test_onnxruntime_runs_the_bytes_that_came_with_the_network():
     """Bytes of another network under the same claim: only the replay in onnxruntime can notice."""
     other = with_source(feed_forward([(np.zeros((1, 4)), np.array([-1.0]))]))
-    assert Replayer(linear([1, 0, 0, 0], 0, source=other.source))((0, 0)).status == "rounding"
+    assert WordReplayer(linear([1, 0, 0, 0], 0, source=other.source))((0, 0)).status == "rounding"
 
 
 def test_overflow_in_floating_point_is_a_finding():
@@ -157,12 +157,12 @@ def test_overflow_in_floating_point_is_a_finding():
     claim = WordClaim(
         with_source(network), program(NEVER), Domain(("a", "b"), 2, 2), Decision("sign", (False, True))
     )
-    result = Replayer(claim)((0, 0))
+    result = WordReplayer(claim)((0, 0))
     assert result.status == "rounding"
     assert "infinity" in result.detail
 
 
 def test_ids_networks():
     claim = linear([1, 0, 1, 0], -1.5, encoding="ids")
-    assert Replayer(claim)((0, 0)).status == "differs"
-    assert Replayer(claim).runtime is not None
+    assert WordReplayer(claim)((0, 0)).status == "differs"
+    assert WordReplayer(claim).runtime is not None

@@ -15,7 +15,7 @@ from relucid.models.network.network import feed_forward
 from relucid.verifiers.race import shrink
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
-from relucid.verifiers.race.replay import Replayer
+from relucid.verifiers.race.replay import WordReplayer
 from relucid.verifiers.race.shrink import plainest, plainness
 from relucid.verifiers.verdict import Refuted
 
@@ -38,7 +38,7 @@ def random_claim(seed: int, *, shortest: int = 2, longest: int = 5, where: str |
 
 def differing(claim: WordClaim):
     """By brute force over all sequences, plainest first."""
-    domain, replayer, out = claim.domain, Replayer(claim), []
+    domain, replayer, out = claim.domain, WordReplayer(claim), []
     for n in range(domain.min_length, domain.max_length + 1):
         for tokens in product(domain.tokens, repeat=n):
             word = domain.padded(tokens)
@@ -128,7 +128,7 @@ def test_long_words_shrink_in_reasonable_time():
         Decision("sign", (False, True)),
     )
     start = domain.padded(tuple(np.random.default_rng(0).choice(list("abcdefgh"), 60)))
-    assert Replayer(claim).exact(start).status == "differs"
+    assert WordReplayer(claim).exact(start).status == "differs"
     (found,) = plainest(claim, [start], 1, everything)
     assert domain.unpadded(found) == ("h", "h", "h")
     assert plainest(claim, [start], 1, everything) == (found,)

@@ -24,7 +24,7 @@ from relucid.models.onnx.reader import REGISTRY, read_onnx
 from relucid.models.onnx.writer import with_source, write_onnx
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
-from relucid.verifiers.race.replay import Replayer
+from relucid.verifiers.race.replay import WordReplayer
 from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.race.spot_check import _random_words, spot_check, spot_check_in_onnxruntime
 from relucid.verifiers.verdict import Contradiction, Proved, Refuted
@@ -108,7 +108,7 @@ THIRDS = layers(([[2.0**-20 + 1, 0.7, 0.3, 0.1]], [1.0]))
 def test_what_is_proved_is_run_and_nothing_is_said_where_it_agrees():
     ran = []
 
-    class Seen(type(Replayer(many_claim()))):
+    class Seen(type(WordReplayer(many_claim()))):
         def labels_in_onnxruntime(self, words):
             ran.append(len(words))
             return super().labels_in_onnxruntime(words)
@@ -153,9 +153,9 @@ def test_another_label_of_a_network_that_is_exact_in_float32_is_a_contradiction(
     """onnxruntime itself at fault: within the bound on rounding, where nothing rounds."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     network = layers(([[1.0, 1.0, -1.0, -1.0]], [0.0]))
-    off = type(Replayer(many_claim())).labels_in_onnxruntime
+    off = type(WordReplayer(many_claim())).labels_in_onnxruntime
     monkeypatch.setattr(
-        "relucid.verifiers.race.replay.Replayer.labels_in_onnxruntime",
+        "relucid.verifiers.race.replay.WordReplayer.labels_in_onnxruntime",
         lambda self, words: 1 - off(self, words),
     )
     with pytest.raises(Contradiction, match="although float32 computes the network exactly"):

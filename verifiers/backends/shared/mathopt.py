@@ -1,4 +1,6 @@
-"""One MILP, one call to a solver with tolerances through OR-Tools' MathOpt.  Used by the backends highs and scip."""
+"""One MILP, one call to a solver with tolerances through OR-Tools' MathOpt.  Used by the backends highs and
+scip.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Programs of their own: a solver each, from a text on stdin to the answer lines of the solver competitions on stdout.
+"""Solvers that run as programs of their own: text on stdin, the answer lines of the solver competitions on
+stdout.
 
-Run by `solver_process.py`, never imported by the package; they import nothing of it either.
+`solver_process.py` runs them; the package never imports them, and they import nothing of it.
 """

@@ -2,8 +2,9 @@
 
     python cadical_dimacs.py SECONDS [LOG] <formula.cnf
 
-Prints "s SATISFIABLE" and "v 1 -2 ... 0", or "s UNSATISFIABLE" and, with LOG, writes the proof to LOG.proof (DRAT as text).  A process
-of its own, as nothing can interrupt it; it ends after SECONDS of computing, even if nobody is left to end it.
+Prints "s SATISFIABLE" and "v 1 -2 ... 0", or "s UNSATISFIABLE" and, with LOG, writes the proof to LOG.proof
+(DRAT as text).  It is a process of its own because nothing can interrupt it.  It ends after SECONDS of
+computing, even if nobody is left to end it.
 """
 
 from __future__ import annotations

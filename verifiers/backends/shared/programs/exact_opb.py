@@ -2,9 +2,10 @@
 
     python exact_opb.py SECONDS SEED [LOG] <formula.opb
 
-Prints "s SATISFIABLE" and "v x1 -x2 ...", "s UNSATISFIABLE", or "s UNKNOWN".  With LOG, it writes LOG.formula (the constraints as it
-numbers them) and LOG.proof (in the VeriPB language) as it goes.  A process of its own, as its licence and its memory are its own; it
-ends after SECONDS of computing, even if nobody is left to end it.
+Prints "s SATISFIABLE" and "v x1 -x2 ...", "s UNSATISFIABLE", or "s UNKNOWN".  With LOG, it writes LOG.formula
+(the constraints as it numbers them) and LOG.proof (in the VeriPB language) as it goes.  It is a process of
+its own because of its licence and its memory.  It ends after SECONDS of computing, even if nobody is left to
+end it.
 """
 
 from __future__ import annotations
