@@ -1,7 +1,7 @@
-"""Layered automata: a finite language of equally long words, each with a label, as a DAG.
+"""Layered automata: a finite language of equally long words, each with a label, as a directed acyclic graph.
 
-What a domain and a program become (`language.py` builds it), and what every encoder and bound stands
-on: one path per word.  Words are padded to one length, so symbols are tokens, then the pad.
+What a domain and a program become (`claims/language.py`), and what every encoder and bound over words builds
+on: one path per word.  Words are padded to one length, so symbols are the tokens, then the pad.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from ...common.deadline import check
 class Automaton:
     """An unambiguous layered automaton: every accepted word has exactly one path.
 
-    Layer t has states 0 .. layer_sizes[t] - 1; `edges[t]` holds (state, symbol, next state) from layer t to
-    t + 1, sorted.  Layer 0's states are all initial; `labels[s]` is the label index of final state s.
-    Every state lies on some path from the first to the last layer.
+    - `layer_sizes`: layer t has the states 0 to layer_sizes[t] - 1.  All states of layer 0 are initial.
+    - `edges[t]`: (state, symbol, next state) from layer t to layer t + 1, sorted.
+    - `labels[s]`: the label index of final state s.
+
+    Every state lies on some path from the first to the last layer.  Raises ValueError if the parts do not
+    fit.
     """
 
     symbol_count: int
@@ -48,27 +51,32 @@ class Automaton:
 
     @property
     def length(self) -> int:
+        """Return the length of all words, in symbols."""
         return len(self.edges)
 
     @property
     def empty(self) -> bool:
+        """Return whether there is no word."""
         return self.layer_sizes[-1] == 0
 
     @property
     def edge_count(self) -> int:
+        """Return the number of edges."""
         return sum(map(len, self.edges))
 
     @property
     def deterministic(self) -> bool:
-        """One state to begin in, and no state reads a symbol twice."""
+        """Return whether there is one initial state, and no state has two edges with one symbol."""
         return self.layer_sizes[0] <= 1 and all(
             len({(p, s) for p, s, _ in layer}) == len(layer) for layer in self.edges
         )
 
     def canonical(self) -> tuple[tuple[int, ...], ...]:
-        """Per layer, the states in the order in which they are met: layer by layer, by state in that order, then by symbol.
+        """Return per layer the states in the order in which they are met: by the state before in that order,
+        then by symbol.
 
-        Of a trimmed deterministic automaton, so that the k-th state of a layer means the same in every implementation.
+        For a trimmed deterministic automaton, so that the k-th state of a layer means the same in every
+        implementation.
         """
         order = [tuple(range(self.layer_sizes[0]))]
         for t, layer in enumerate(self.edges):
@@ -78,7 +86,7 @@ class Automaton:
         return tuple(order)
 
     def completions(self) -> tuple[tuple[int, ...], ...]:
-        """Per layer and state, the number of words from there to the end (exact)."""
+        """Return per layer and state the exact number of words from there to the end."""
         counts = [[1] * self.layer_sizes[-1]]
         for t in reversed(range(self.length)):
             check()
@@ -90,11 +98,11 @@ class Automaton:
 
     @cached_property
     def size(self) -> int:
-        """Number of accepted words."""
+        """Return the exact number of words."""
         return sum(self.completions()[0])
 
     def count_by_label(self, label_count: int) -> tuple[int, ...]:
-        """How many words have each label (exact)."""
+        """Return exactly how many words have each label."""
         arrived = [1] * self.layer_sizes[0]
         for t, layer in enumerate(self.edges):
             following = [0] * self.layer_sizes[t + 1]
@@ -107,7 +115,10 @@ class Automaton:
         return tuple(counts)
 
     def restricted(self, label: int) -> Automaton:
-        """The words with this label only (a trimmed automaton, possibly empty); takes time for the states and edges on their paths only."""
+        """Return the words with this label only, as a trimmed automaton, which may be empty.
+
+        Takes time only for the states and edges on their paths.
+        """
         finals, entering = self._backwards
         here = finals.get(label, [])
         sizes, edges = [len(here)], []
@@ -122,7 +133,7 @@ class Automaton:
 
     @cached_property
     def _backwards(self) -> tuple[dict[int, list[int]], list[list[list[tuple[int, int, int]]]]]:
-        """The final states of each label, and per layer and target the edges that lead there."""
+        """Return the final states of each label, and per layer and target the edges that lead there."""
         finals: dict[int, list[int]] = {}
         for state, label in enumerate(self.labels):
             finals.setdefault(label, []).append(state)
@@ -134,14 +145,14 @@ class Automaton:
         return finals, entering
 
     def label_of(self, word: tuple[int, ...]) -> int | None:
-        """The word's label index, or None where it is not accepted."""
+        """Return the word's label index, or None if it is not in the language."""
         states = set(range(self.layer_sizes[0]))
         for t, symbol in enumerate(word):
             states = {target for source, s, target in self.edges[t] if s == symbol and source in states}
         return self.labels[states.pop()] if states else None
 
     def without(self, words: Iterable[tuple[int, ...]]) -> Automaton:
-        """The language without these words: the product with the tree of their prefixes."""
+        """Return the language without these words: the product with the tree of their prefixes."""
         blocked = set(words)
         if not blocked:
             return self
@@ -165,7 +176,9 @@ class Automaton:
         return trimmed(self.symbol_count, tuple(sizes), tuple(edges), labels)
 
     def words(self, batch: int = 1 << 14) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """All words in batches: symbols (n, length) int16 and label indices (n,) int64; depth-first, in edge order."""
+        """Yield all words in batches: symbols (n, length) int16 and label indices (n,) int64; depth-first, in
+        edge order.
+        """
         outgoing = [_by_source(layer, n) for layer, n in zip(self.edges, self.layer_sizes, strict=False)]
         completions = self.completions()
         stack = [(0, s, np.zeros((1, 0), dtype=np.int16)) for s in reversed(range(self.layer_sizes[0]))]
@@ -190,7 +203,7 @@ class Automaton:
     def _expand(
         self, outgoing: list[list[list[tuple[int, int]]]], start: int, state: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """All words from one state on, layer by layer, as arrays."""
+        """Return all words from one state on, layer by layer: symbols and label indices."""
         words = np.zeros((1, 0), dtype=np.int16)
         states = np.array([state], dtype=np.int64)
         for t in range(start, self.length):
@@ -219,10 +232,12 @@ def trimmed(
     edges: tuple[tuple[tuple[int, int, int], ...], ...],
     labels: tuple[int | None, ...],
 ) -> Automaton:
-    """Drop what lies on no path to a final state with a label; merge equivalent states.
+    """Return the automaton without what lies on no path to a labelled final state, and with equivalent states
+    merged.
 
-    A final state with label None is not accepting.  Two states of a layer merge when their outgoing edges agree,
-    from the last layer backwards, which for deterministic automata gives the smallest layered one.
+    A final state with label None accepts nothing.  Two states of a layer are merged if their outgoing edges
+    agree, from the last layer backwards.  For deterministic automata that gives the smallest layered one
+    (Revuz 1992).
     """
     distinct = sorted({y for y in labels if y is not None})
     rank = {y: i for i, y in enumerate(distinct)}

@@ -1,6 +1,7 @@
 """The exact maximum of linear functions over a language: a dynamic program over its automaton.
 
-What makes bounds know the program and the domain: used by the encoders' bounds and by the proof checker.
+This is how bounds take the program and the domain into account.  Used by the encoders' bounds and the proof
+checker.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ CHUNK = 4_000_000  # cells of one dynamic-programming table
 
 
 def maxima(automaton: Automaton, weights: np.ndarray) -> np.ndarray:
-    """Per function, the exact maximum over the words of sum_t weights[function, t, symbol_t]; weights (functions, length, symbols).
+    """Return for each function the exact maximum over the words of sum_t weights[function, t, symbol_t].
 
-    The language must not be empty.
+    `weights`: integers, (functions, length, symbols).  The language must not be empty.
     """
     count = len(weights)
     reach = sum((magnitude(weights[:, t]) for t in range(automaton.length)), start=0)

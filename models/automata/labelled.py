@@ -1,4 +1,4 @@
-"""Inputs with the labels that the teacher gave: what surrogate fitting and program search learn from, and all they see."""
+"""Words with the labels that a circuit gave: all that surrogate fitting and program search learn from."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """`words`: padded symbol indices of the domain, (n, max_length) int16; `labels`: label indices, (n,) int64."""
+    """`words`: padded symbol indices of the domain, (n, max_length) int16.  `labels`: label indices, (n,)
+    int64.
+
+    Raises ValueError if the shapes do not fit.
+    """
 
     words: np.ndarray
     labels: np.ndarray
@@ -22,9 +26,11 @@ class Labelled:
         return len(self.words)
 
     def take(self, rows: np.ndarray) -> Labelled:
+        """Return some of the rows."""
         return Labelled(self.words[rows], self.labels[rows])
 
     def joined(self, other: Labelled) -> Labelled:
+        """Return these words followed by others."""
         return Labelled(
             np.concatenate([self.words, other.words]), np.concatenate([self.labels, other.labels])
         )

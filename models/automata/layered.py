@@ -1,6 +1,7 @@
-"""The smallest layered automaton of labelled words: equal futures merge, position by position.
+"""The smallest layered automaton of labelled words: equal futures are merged, position by position.
 
-What machines are learnt from and one-hot networks built from (`surrogates/`); the program search learns from it, too.
+Machines are learnt from it, one-hot networks are built from it (`surrogates/`), and the program search uses
+it.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from .labelled import Labelled
 
 @dataclass(frozen=True, eq=False)
 class Layered:
-    """`tables[t][state, symbol]`: the state of layer t + 1, or -1; layer 0 has one state; `finals[state]`: label index."""
+    """A deterministic layered automaton as tables.
+
+    `tables[t][state, symbol]` is the state of layer t + 1, or -1.  Layer 0 has one state.  `finals[state]` is
+    a label index.
+    """
 
     tables: tuple[np.ndarray, ...]
     finals: np.ndarray
 
     def labels(self, words: np.ndarray) -> np.ndarray:
-        """Label indices of padded words, -1 where a word is not in it."""
+        """Return the label indices of padded words, -1 for words that are not in it."""
         state = np.zeros(len(words), dtype=np.int64)
         for t, table in enumerate(self.tables):
             state = np.where(state >= 0, table[np.maximum(state, 0), words[:, t]], -1)
@@ -28,7 +33,10 @@ class Layered:
 
 
 def smallest_layered(labelled: Labelled, symbols: int, limit: int) -> Layered | None:
-    """The smallest deterministic layered automaton of exactly these words; None if it has more than `limit` states."""
+    """Return the smallest deterministic layered automaton of exactly these words.
+
+    `symbols`: the size of the alphabet.  Returns None if it has more than `limit` states.
+    """
     words = labelled.words.astype(np.int64)
     order = np.lexsort(words.T[::-1]) if words.shape[1] else np.arange(len(words))
     words, labels = words[order], labelled.labels[order]
@@ -51,7 +59,7 @@ def smallest_layered(labelled: Labelled, symbols: int, limit: int) -> Layered | 
 
 
 def minimised(layered: Layered) -> Layered:
-    """The same labels with equal states merged, from the last layer backwards."""
+    """Return the same labels with equal states merged, from the last layer backwards."""
     finals, classes = np.unique(layered.finals, return_inverse=True)
     tables = []
     for table in reversed(layered.tables):
@@ -64,7 +72,7 @@ def minimised(layered: Layered) -> Layered:
 
 
 def _changes(words: np.ndarray) -> np.ndarray:
-    """Which rows of sorted words differ from the row before."""
+    """Return which rows of sorted words differ from the row before."""
     return (
         np.concatenate([[True], (words[1:] != words[:-1]).any(axis=1)])
         if len(words)

@@ -1,7 +1,8 @@
-"""Random words of a language, drawn through its automaton: uniformly, or with some symbols made likelier than others.
+"""Random words of a language, drawn through its automaton: uniformly, or with some symbols made more likely.
 
-For domains that are too large to run a circuit on each input (`circuits/executed.py`).  Uniform words of many positions all look alike;
-`varied` draws from many tilted distributions, so that rare and frequent symbols, short and long words all have their share.
+For domains that are too large to run a circuit on every input (`circuits/executed.py`).  Uniform words of
+many positions all look alike, so `varied` draws from many tilted distributions, which gives rare and frequent
+symbols, short and long words their share.
 """
 
 from __future__ import annotations
@@ -16,20 +17,25 @@ TILTS = 48  # distributions that `varied` draws from
 
 
 class Sampler:
-    """Draws words of a non-empty language; `weights[symbol]` multiply into a word's probability (default: all words alike)."""
+    """Draws words of a non-empty language.
+
+    `weights[symbol]` multiplies into the probability of a word; by default all words are equally likely.
+    """
 
     def __init__(self, language: Automaton) -> None:
         self.language = language
         self._layers = [np.array(layer, dtype=np.int64).reshape(-1, 3).T for layer in language.edges]
 
     def words(self, count: int, rng: np.random.Generator, weights: np.ndarray | None = None) -> np.ndarray:
-        """(count, length) symbols."""
+        """Return (count, length) symbols."""
         ahead = self._ahead(weights)
         states = rng.choice(len(ahead[0]), count, p=ahead[0] / ahead[0].sum())
         return self._walked(0, states, ahead, rng, weights)
 
     def tails(self, t: int, state: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """(count, length - t) symbols that lead from a state of layer t to the end; half of them tilted."""
+        """Return (count, length - t) symbols that lead from a state of layer t to the end; half of them
+        tilted.
+        """
         parts = []
         for weights in (None, *(self._tilt(rng) for _ in range(4))):
             ahead = self._ahead(weights)
@@ -38,13 +44,13 @@ class Sampler:
         return np.concatenate(parts)[:count]
 
     def varied(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Distinct words (at most `count`): a quarter drawn uniformly, the rest from tilted distributions, in mixed order."""
+        """Return at most `count` distinct words in random order: a quarter uniform, the rest tilted."""
         parts = [self.words(count // 4, rng)]
         parts += [self.words(count // TILTS + 1, rng, self._tilt(rng)) for _ in range(TILTS)]
         return rng.permutation(np.unique(np.concatenate(parts), axis=0))[:count]
 
     def through_every_edge(self, rng: np.random.Generator) -> np.ndarray:
-        """One random word over each edge of the automaton: every state and every step of it is seen."""
+        """Return one random word over each edge of the automaton, so that every step occurs."""
         ahead = self._ahead(None)
         parts = []
         for t, (source, symbol, target) in enumerate(self._layers):
@@ -54,13 +60,13 @@ class Sampler:
         return np.unique(np.concatenate(parts), axis=0) if parts else np.zeros((1, 0), dtype=np.int16)
 
     def _tilt(self, rng: np.random.Generator) -> np.ndarray:
-        """Few symbols dominate; all of them may still occur."""
+        """Return random weights with which few symbols dominate, although all may still occur."""
         size = self.language.symbol_count
         weights = rng.dirichlet(np.full(size, rng.choice([0.2, 0.5, 1.0]))) * size + 1e-3
         return np.asarray(weights)
 
     def _ahead(self, weights: np.ndarray | None) -> list[np.ndarray]:
-        """Per layer and state, the weight of all that may follow; each layer scaled to at most 1."""
+        """Return per layer and state the weight of all that may follow, each layer scaled to at most 1."""
         ahead = [np.ones(self.language.layer_sizes[-1])]
         for t in reversed(range(self.language.length)):
             source, symbol, target = self._layers[t]
@@ -77,6 +83,7 @@ class Sampler:
         rng: np.random.Generator,
         weights: np.ndarray | None,
     ) -> np.ndarray:
+        """Return random words from given states of layer t to the end."""
         out = np.zeros((len(states), self.language.length - t), dtype=np.int16)
         for i in range(t, self.language.length):
             source, symbol, target = self._layers[i]
@@ -87,7 +94,7 @@ class Sampler:
         return out
 
     def _heads(self, t: int, states: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Words that lead to these states of layer t."""
+        """Return random words that lead to given states of layer t."""
         behind = [np.ones(self.language.layer_sizes[0])]
         for i in range(t):
             source, _, target = self._layers[i]
@@ -108,7 +115,10 @@ class Sampler:
 def _drawn(
     owner: np.ndarray, value: np.ndarray, states: np.ndarray, size: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """For each state an edge that it owns, by value; `owner` is sorted and owns at least one edge per state."""
+    """Return for each state a random edge that it owns, in proportion to `value`.
+
+    `owner` is sorted, and every state owns at least one edge.
+    """
     total = np.bincount(owner, value, size)
     share = np.where(total[owner] > 0, value / np.where(total[owner] > 0, total[owner], 1), 1.0)
     first = np.searchsorted(owner, np.arange(size + 1))

@@ -51,8 +51,8 @@ def read_box_files(files: BoxFiles, deadline: float = math.inf) -> BoxReading:
     Networks are run in onnxruntime on points of the boxes, and refused where that computes something else; no such run is begun
     after `deadline` (by `time.monotonic`).  Raises InputError, TooLarge and Unsupported.
     """
-    from ..onnx.inputs import compare_on_boxes
     from ..onnx.reader import load_traced
+    from .onnx_inputs import compare_on_boxes
     from .vnnlib import load_vnnlib
 
     stated = load_vnnlib(files.stated)

@@ -59,7 +59,7 @@ def load_box_files(path: str | Path) -> BoxFiles | None:
 
 
 def _about_words(path: Path, table: Mapping[str, Any]) -> Claim:
-    from ..onnx.inputs import compare_on_words
+    from .onnx_inputs import compare_on_words
 
     known(path, table, ("network", "program", "network_b", "domain", "input", "decision"), "")
     if "network_b" in table and "program" in table:

@@ -14,7 +14,8 @@ from math import prod
 
 from ...common.errors import Unsupported
 from ..network.head import Choice, Head
-from .head_rows import Cut, Exponentials, cut_at, logit, outwards, plain_row, result, translated
+from ..network.head_result import result
+from .head_rows import Cut, Exponentials, cut_at, logit, outwards, plain_row, translated
 from .property import Case, Polyhedron, Property, Row
 
 MOST_POLYHEDRA = 5000

@@ -16,7 +16,7 @@ from math import prod
 
 from ...common.errors import Unsupported
 from ..network.enclosures import exp, log
-from ..network.head import ZERO, Element, LogShare, Plain, Share
+from ..network.head import ZERO, Element, LogSoftmaxShare, Plain, SoftmaxShare
 from .formula import Linear
 from .property import Row
 
@@ -26,7 +26,6 @@ MOST_BITS = (
 )  # of exponentials, in which their sums may be too close to 0 to tell: some milliseconds each
 MOST_TERMS = 256
 MOST_ALTERNATIVES = 500
-SHOWN_BITS = 80
 
 Key = tuple[tuple[tuple[str, int], Fraction], ...]  # the linear part of a form
 Weights = tuple[Fraction, ...]
@@ -85,10 +84,10 @@ def translated(row: Row, elements: Sequence[Element]) -> Row | Exponentials:
         element = elements[j]
         if isinstance(element, Plain):
             linear = linear.plus(logit(element.index), c)
-        elif isinstance(element, LogShare):
+        elif isinstance(element, LogSoftmaxShare):
             linear = linear.plus(logit(element.group[element.member]), c)
             logs[element.group] = logs.get(element.group, Fraction(0)) + c
-        elif isinstance(element, Share):
+        elif isinstance(element, SoftmaxShare):
             own = shares.setdefault(element.group, {})
             own[element.member] = own.get(element.member, Fraction(0)) + c * element.factor
             linear = linear.plus(Linear({}, c * element.offset))
@@ -228,27 +227,3 @@ def cut_at(row: Exponentials, inputs: Sequence[Fraction], logits: Sequence[Fract
         rounded = [max(1, round(s / sum(sizes) * (1 << 20))) for s in sizes]
         parts.append(tuple(Fraction(r, sum(rounded)) for r in rounded))
     return Cut(*parts)
-
-
-def result(element: Element, logits: Sequence[Fraction]) -> Fraction:
-    """What it gives, rounded to SHOWN_BITS where it is not rational."""
-
-    def of(i: int) -> Fraction:
-        return Fraction(0) if i == ZERO else logits[i]
-
-    if isinstance(element, Plain):
-        return logits[element.index]
-    values = [of(i) for i in element.group]
-    if isinstance(element, Share | LogShare):
-        highest = max(values)
-        powers = [exp(v - highest, SHOWN_BITS)[0] for v in values]
-        if isinstance(element, LogShare):
-            return _shown(
-                values[element.member] - highest - log(_shown(sum(powers, Fraction(0))), SHOWN_BITS)[0]
-            )
-        return _shown(element.offset + element.factor * powers[element.member] / sum(powers, Fraction(0)))
-    return element.table[values.index(max(values))]
-
-
-def _shown(x: Fraction) -> Fraction:
-    return Fraction(round(x * 10**20), 10**20)

@@ -1,6 +1,7 @@
-"""Logarithms and exponentials of rationals between two rationals, in Python's integers: rigorous, to as many bits as are asked for.
+"""Logarithms and exponentials of rationals, enclosed between two rationals, to as many bits as are asked for.
 
-Under `head_rows`, which decides with them.  A series is summed in fixed point, its lower end rounded down and its upper end up.
+Under `claims/head_rows.py`, which decides with them.  A series is summed in fixed point in Python's integers,
+its lower end rounded down and its upper end rounded up, so the enclosure is rigorous.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ Enclosure = tuple[Fraction, Fraction]
 
 @lru_cache(maxsize=4096)
 def log(x: Fraction, bits: int) -> Enclosure:
-    """Around ln(x), about 2^-bits wide relative to 1 + |ln x|; of 1 exactly 0.  Raises ValueError unless x > 0."""
+    """Return an enclosure of ln(x), about 2^-bits wide relative to 1 + |ln x|; exactly 0 for x = 1.
+
+    Raises ValueError unless x > 0.
+    """
     if x <= 0:
         raise ValueError(f"no logarithm of {x}")
     if x == 1:
@@ -36,7 +40,10 @@ def log(x: Fraction, bits: int) -> Enclosure:
 
 
 def _twice_atanh(s: Fraction, work: int) -> tuple[int, int]:
-    """Around 2 atanh(s) * 2^work: 2 (s + s^3/3 + s^5/5 + ...).  Raises ValueError unless |s| <= 1/3."""
+    """Return an enclosure of 2 atanh(s) * 2^work, by 2 (s + s^3/3 + s^5/5 + ...).
+
+    Raises ValueError unless |s| <= 1/3.
+    """
     if abs(s) > Fraction(1, 3):
         raise ValueError(f"the series is for up to 1/3, not for {float(s)}")
     if s < 0:
@@ -57,11 +64,15 @@ def _twice_atanh(s: Fraction, work: int) -> tuple[int, int]:
 
 
 def _up(value: int, work: int) -> int:
+    """Return value / 2^work, rounded up."""
     return -(-value >> work)
 
 
 def exp(x: Fraction, bits: int) -> Enclosure:
-    """Around e^x, relatively about 2^-bits wide; of 0 exactly 1.  Raises ValueError above SMALLEST."""
+    """Return an enclosure of e^x, about 2^-bits wide relative to it; exactly 1 for x = 0.
+
+    Raises ValueError above SMALLEST.
+    """
     if x == 0:
         return Fraction(1), Fraction(1)
     if x > SMALLEST:
@@ -80,7 +91,7 @@ def exp(x: Fraction, bits: int) -> Enclosure:
 
 
 def _exp_of_small(x: Fraction, work: int) -> tuple[int, int]:
-    """Around e^x * 2^work.  Raises ValueError unless 0 <= x < 1."""
+    """Return an enclosure of e^x * 2^work.  Raises ValueError unless 0 <= x < 1."""
     if not 0 <= x < 1:
         raise ValueError(f"the series is for exponents from 0 to 1, not for {float(x)}")
     y = x / (1 << HALVINGS)

@@ -1,6 +1,7 @@
-"""A network at one rational point, exactly: the replay of counterexamples over boxes.
+"""A network at one rational point, exactly: for replaying counterexamples over boxes.
 
-Beside `network`, whose own evaluation takes integer inputs.  Only nonzero weights are touched, so that large layers stay cheap.
+Beside `network.py`, whose own evaluation takes integer inputs.  Only nonzero weights are touched, so large
+layers stay cheap.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ PIECE = 1 << 18
 
 
 def exact_outputs(network: Network, inputs: Sequence[Fraction]) -> tuple[Fraction, ...]:
-    """The outputs at `inputs`, over the rationals."""
+    """Return the outputs at `inputs`, over the rationals.  Raises ValueError if their number does not fit."""
     if len(inputs) != network.input_size:
         raise ValueError(f"{len(inputs)} inputs where the network has {network.input_size}")
     common = math.lcm(1, *(x.denominator for x in inputs))
@@ -40,7 +41,9 @@ def exact_outputs(network: Network, inputs: Sequence[Fraction]) -> tuple[Fractio
 
 
 def _product(matrix: np.ndarray | SparseMatrix, vector: np.ndarray) -> np.ndarray:
-    """In pieces, because products are Python integers: large convolutions have millions."""
+    """Return matrix @ vector, in pieces: large convolutions have millions of products, which are Python
+    integers.
+    """
     if isinstance(matrix, SparseMatrix):
         rows, columns, numerators = matrix.rows, matrix.columns, matrix.numerators
     else:

@@ -1,8 +1,10 @@
-"""exact_in_float32: does every float32 run of the network, in any order of summation, give exactly the rational result?
+"""exact_in_float32: does every float32 run of a network give exactly the rational result, in any order of
+summation?
 
-After `onnx_reader`; replay, surrogates and certificates ask it.  Everything is decided in integers.  Per neuron: all
-products and the bias are multiples of 2**e and sum |w| * max|x| + |b| <= 2**(24 + e), so that every partial sum is a
-float32; no value is subnormal or overflows; every parameter is itself a float32.  See docs/reference/semantics.md.
+After `onnx/reader.py`; replay, surrogates and certificates ask it.  Everything is decided in integers.  Per
+neuron, all products and the bias are multiples of 2**e, and sum |w| * max|x| + |b| <= 2**(24 + e), so every
+partial sum is a float32.  No value is subnormal or overflows, and every parameter is itself a float32
+(docs/reference/semantics.md).
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ ZERO = 10**9  # "multiple of 2**ZERO" stands for: always zero
 
 
 def low_bits(numerators: np.ndarray) -> np.ndarray:
-    """Exponent of the lowest set bit of each integer, `ZERO` for 0."""
+    """Return the exponent of the lowest set bit of each integer, ZERO for 0."""
     if numerators.dtype == object:
         flat = [((int(v) & -int(v)).bit_length() - 1) if v else ZERO for v in numerators.flat]
         return np.array(flat, dtype=np.int64).reshape(numerators.shape)
@@ -37,7 +39,7 @@ def low_bits(numerators: np.ndarray) -> np.ndarray:
 
 
 def high_bits(numerators: np.ndarray) -> np.ndarray:
-    """Bit length of each integer's magnitude."""
+    """Return the bit length of each integer's magnitude."""
     flat = [abs(int(v)).bit_length() for v in numerators.flat]
     return np.array(flat, dtype=np.int64).reshape(numerators.shape)
 
@@ -45,7 +47,10 @@ def high_bits(numerators: np.ndarray) -> np.ndarray:
 def representable(
     numerators: np.ndarray, denominator: int, precision: int, smallest: int, overflow: int
 ) -> np.ndarray:
-    """Which values numerators / denominator a binary floating-point format holds exactly."""
+    """Return which values numerators / denominator a binary floating-point format holds exactly.
+
+    `precision`, `smallest` and `overflow` are as in FORMATS.
+    """
     numerators = np.asarray(numerators)
     if denominator & (denominator - 1):
         flat = []
@@ -70,9 +75,10 @@ def _one_representable(f: Fraction, precision: int, smallest: int, overflow: int
 
 @dataclass(frozen=True)
 class Float32Report:
-    """`ok`, and if not, where (node as in `Network.nodes`, counted from 1, and neuron, from 0) and why.
+    """Whether float32 is exact, and if not, where and why.
 
-    `bits`: the precision that the widest sum needs (24 is the most that float32 has); None where that has no answer.
+    - `bits`: the precision that the widest sum needs (float32 has 24); None if that has no answer.
+    - `node` and `neuron`: the place, the node counted from 1 as in `Network.nodes`, the neuron from 0.
     """
 
     ok: bool
@@ -83,9 +89,10 @@ class Float32Report:
 
 
 def exact_in_float32(network: Network, positions: int | None = None) -> Float32Report:
-    """Whether float32 computes the network exactly on every one-hot input.
+    """Return whether float32 computes the network exactly on every one-hot input.
 
-    With `positions`, exactly one input per position is 1 (tighter); without, any inputs may be 0 or 1.
+    With `positions`, exactly one input per position is 1, which is tighter.  Without, any inputs may be 0 or
+    1.  Raises ValueError if the inputs are not so many positions.
     """
     if network.encoding == "real":
         return Float32Report(False, None, reason="the inputs are real numbers, which float32 rounds")
@@ -94,7 +101,7 @@ def exact_in_float32(network: Network, positions: int | None = None) -> Float32R
     if positions is not None and (positions < 1 or network.input_size % positions):
         raise ValueError(f"{network.input_size} inputs are not {positions} positions")
     network = _in_lowest_terms(network)
-    walk = _Walk(network, positions)
+    walk = _Float32Walk(network, positions)
     problems = []
     for k, node in enumerate(network.nodes, start=1):
         if isinstance(node, Affine):
@@ -111,7 +118,7 @@ def exact_in_float32(network: Network, positions: int | None = None) -> Float32R
 
 
 def _in_lowest_terms(network: Network) -> Network:
-    """So that a denominator that is no power of two means a parameter that is not dyadic."""
+    """Reduce all fractions, so that a parameter is dyadic iff its denominator is a power of two."""
     if not any(isinstance(n, Affine) and n.denominator & (n.denominator - 1) for n in network.nodes):
         return network
     nodes: list[Node] = []
@@ -131,8 +138,10 @@ def _in_lowest_terms(network: Network) -> Network:
     return replace(network, nodes=tuple(nodes))
 
 
-class _Walk:
-    """Per node: interval of each neuron (integers over the node's scale) and the power of two that it is a multiple of."""
+class _Float32Walk:
+    """Per node: an interval of each neuron (integers over the node's scale), and the power of two that
+    divides it.
+    """
 
     def __init__(self, network: Network, positions: int | None) -> None:
         self.network, self.positions, self.bits = network, positions, 0
@@ -182,7 +191,7 @@ class _Walk:
         return self._judge(k, total, grain)
 
     def _spread(self, source: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Least, greatest and greatest absolute sum of the source's products."""
+        """Return the least, the greatest, and the greatest absolute sum of the products with a source."""
         if source == 0 and self.positions is not None:
             grouped = weights.reshape(len(weights), self.positions, -1)
             return (
@@ -196,7 +205,10 @@ class _Walk:
         return plus @ low + minus @ high, plus @ high + minus @ low, np.abs(weights) @ reach
 
     def _judge(self, k: int, total: np.ndarray, grain: np.ndarray) -> Float32Report | None:
-        """`total` is over scale[k], a power of two here, since every parameter so far is dyadic."""
+        """Return the first neuron that float32 may not compute exactly.
+
+        `total` is over scale[k], a power of two here, because every parameter so far is dyadic.
+        """
         shift = self.network.scales[k].bit_length() - 1
         first = None
         for i, (t, e) in enumerate(zip(total, grain, strict=True)):

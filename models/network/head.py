@@ -1,7 +1,9 @@
-"""What a file computes from its network's last values: shares of a softmax, their logarithms, sigmoids, and the choice of the largest.
+"""What a file computes from its network's last values: softmax, logarithms, sigmoids, and the choice of the
+largest.
 
-Beside `network`, which ends before it.  `onnx_head` reads one, `head_rows` turns statements about its results into statements about the
-network's own outputs, the logits.  A sigmoid is a softmax of its logit and 0, a hyperbolic tangent is 2 sigmoid(2 z) - 1.
+Beside `network.py`, which ends before that.  `onnx/heads.py` reads a head, and `claims/head_rows.py` turns
+statements about its results into statements about the network's own outputs, the logits.  A sigmoid is a
+softmax of its logit and 0, and a hyperbolic tangent is 2 sigmoid(2 z) - 1.
 """
 
 from __future__ import annotations
@@ -20,8 +22,11 @@ class Plain:
 
 
 @dataclass(frozen=True)
-class Share:
-    """offset + factor * e^z[member] / sum of e^z over the group."""
+class SoftmaxShare:
+    """offset + factor * e^z[member] / (sum of e^z over the group).
+
+    `group` are outputs of the network (ZERO: the number 0), and `member` is a place in it.
+    """
 
     group: tuple[int, ...]
     member: int  # a place in the group
@@ -30,8 +35,8 @@ class Share:
 
 
 @dataclass(frozen=True)
-class LogShare:
-    """The logarithm of a share."""
+class LogSoftmaxShare:
+    """The logarithm of a softmax share."""
 
     group: tuple[int, ...]
     member: int
@@ -45,24 +50,28 @@ class Choice:
     table: tuple[Fraction, ...]
 
 
-Element = Plain | Share | LogShare | Choice
+Element = Plain | SoftmaxShare | LogSoftmaxShare | Choice
 
 
 @dataclass(frozen=True)
 class Head:
-    """One element per result of the file; `operators` are their ONNX names, for people."""
+    """One element per result of the file.  `operators` are their ONNX names, for messages."""
 
     elements: tuple[Element, ...]
     operators: tuple[str, ...] = ()
 
     def canonical(self) -> str:
-        """Everything that its results depend on, as text: for digests."""
-        return repr(self.elements)
+        """Return everything that its results depend on as text, for digests."""
+        # Digests in proofs were made with shorter names of two classes, and have to stay the same.
+        text = repr(self.elements)
+        return text.replace("LogSoftmaxShare(", "LogShare(").replace("SoftmaxShare(", "Share(")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which output of a file: the one of that name, else number `place` of `count`, else the only one of floats."""
+    """Which output of a file is meant: that of the name, else number `place` of `count`, else the only one of
+    floats.
+    """
 
     name: str = ""
     place: int = 0

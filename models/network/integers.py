@@ -1,6 +1,7 @@
-"""Exact integer arrays: products and sums in the fastest arithmetic that magnitudes prove exact.
+"""Exact integer arrays: products and sums in the fastest arithmetic that is proved exact.
 
-Used by bounds, engines and the proof checker: 64-bit integers or float64 where no number can leave them, Python integers where it could.
+The lowest module of this folder; used by networks, bounds, engines and the proof checker.  Numbers are int64
+or float64 if none can leave the exact range, and Python integers otherwise.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ INT64_SAFE = 2**62  # sums and products below this cannot leave int64
 
 
 def integer_array(values: object) -> np.ndarray:
-    """A read-only integer array: int64 where everything fits, Python integers otherwise.  Raises ValueError on fractions."""
+    """Return a read-only integer array: int64 if everything fits, else Python integers.
+
+    Raises ValueError on fractions.
+    """
     array = values if isinstance(values, np.ndarray) else np.array(values, dtype=object)
     if array.dtype.kind == "i" or (array.dtype.kind in "ub" and array.dtype.itemsize < 8):
         out = array.astype(np.int64)
@@ -39,12 +43,12 @@ def _exact_int(value: object) -> int:
 
 
 def magnitude(array: np.ndarray) -> int:
-    """The largest absolute value (0 of nothing)."""
+    """Return the largest absolute value, 0 for an empty array."""
     return max(abs(int(array.max())), abs(int(array.min()))) if array.size else 0
 
 
 def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """The integer product a @ b, by the fastest arithmetic that is proven exact for it."""
+    """Return the integer product a @ b."""
     bound = magnitude(a) * magnitude(b) * max(a.shape[1], 1)
     if not bound:  # the other factor may be beyond float64
         return np.zeros((a.shape[0], b.shape[1]), dtype=np.int64)
@@ -56,14 +60,14 @@ def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def exact_sum(*arrays: np.ndarray) -> np.ndarray:
-    """The elementwise sum, in Python integers where 64 bits might not do."""
+    """Return the elementwise sum."""
     if sum(magnitude(a) for a in arrays) < INT64_SAFE:
         return sum(arrays[1:], start=arrays[0])
     return integer_array(sum((a.astype(object) for a in arrays[1:]), start=arrays[0].astype(object)))
 
 
 def exact_product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
-    """The elementwise (broadcast) product, likewise."""
+    """Return the elementwise product, after broadcasting."""
     b = integer_array(b)
     if magnitude(a) * magnitude(b) < INT64_SAFE:
         return a * b
@@ -71,7 +75,10 @@ def exact_product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
 
 
 def exact_quotient(array: np.ndarray, divisor: int) -> np.ndarray:
-    """array // divisor, where it divides; the divisor may be beyond 64 bits (then 64-bit entries are all zero)."""
+    """Return array // divisor, which must divide exactly.
+
+    The divisor may exceed 64 bits; 64-bit entries are then all zero.
+    """
     return (
         array // divisor
         if array.dtype == object or divisor < INT64_SAFE
@@ -80,9 +87,9 @@ def exact_quotient(array: np.ndarray, divisor: int) -> np.ndarray:
 
 
 def dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """Finite floats (or Fractions) as exact integers over the smallest common denominator: values == numerators / denominator.
+    """Return finite floats (or Fractions) as exact integers over their smallest common denominator.
 
-    Of floats, that is a power of two.  Raises ValueError on NaN and infinities.
+    For floats that is a power of two.  Raises ValueError on NaN and infinities.
     """
     array = np.asarray(values)
     if array.dtype.kind in "iub":
@@ -106,7 +113,7 @@ def dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _dyadic_in_int64(floats: np.ndarray) -> tuple[np.ndarray, int] | None:
-    """`dyadic` of finite floats, vectorised; None where a numerator may not fit int64."""
+    """Do what `dyadic` does for finite floats, vectorised.  Returns None if a numerator may not fit int64."""
     mantissa, exponent = np.frexp(floats)
     whole = np.ldexp(mantissa, 53).astype(np.int64)
     low = (

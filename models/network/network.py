@@ -1,9 +1,9 @@
-"""The exact network: a DAG of affine and ReLU nodes over the rationals.
+"""The exact network: a directed acyclic graph of affine and ReLU nodes over the rationals.
 
-First in the flow: `onnx_reader` builds a `Network` from bytes, `claim` puts it into a claim,
-encoders and verifiers only ever see this form.  Parameters are integers over one denominator per
-node, so every value of node k is an integer over the fixed `scale[k]`, and evaluation never rounds.
-LeakyReLU needs no node of its own: leaky(x) = a*x + (1-a)*relu(x), exactly.
+The first form in the flow: `onnx/reader.py` builds a `Network` from bytes, a claim holds it, and encoders and
+verifiers only ever see this form.  Parameters are integers over one denominator per node, so every value of
+node k is an integer over the fixed `scales[k]`, and evaluation never rounds.  LeakyReLU needs no node of its
+own: leaky(x) = a * x + (1 - a) * relu(x), exactly.
 """
 
 from __future__ import annotations
@@ -17,100 +17,33 @@ from typing import Literal
 
 import numpy as np
 
-from ...common.errors import TooLarge
 from .head import Head
 from .integers import FLOAT64_EXACT, INT64_LIMIT, dyadic, integer_array
+from .nodes import Affine, Node, Relu, SparseMatrix
 
-MAX_DENSE = 2**26  # entries of sparse matrices that may be written out
-
-
-@dataclass(frozen=True, eq=False)
-class SparseMatrix:
-    """A matrix by its entries that are not 0: numerators[e] at rows[e], columns[e]; row by row, no place twice."""
-
-    shape: tuple[int, int]
-    rows: np.ndarray
-    columns: np.ndarray
-    numerators: np.ndarray
-
-    ndim = 2
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.numerators.dtype
-
-    def dense(self) -> np.ndarray:
-        out = np.zeros(self.shape, dtype=self.dtype)
-        out[self.rows, self.columns] = self.numerators
-        return out
+__all__ = ["Affine", "Encoding", "Network", "Node", "Relu", "SparseMatrix", "feed_forward"]
 
 
-@dataclass(frozen=True, eq=False)
-class Affine:
-    """out = (sum_k weights[k] @ value(sources[k]) + bias) / denominator.
-
-    weights[k]: integers, shape (size, size of node sources[k]); bias: integers, shape (size,).  `matrices` are the weights; those of
-    large convolutions may be sparse there (`models/onnx_tensors.Builder.sparse`).
-    """
-
-    sources: tuple[int, ...]
-    matrices: tuple[np.ndarray | SparseMatrix, ...]
-    bias: np.ndarray
-    denominator: int = 1
-
-    def __post_init__(self) -> None:
-        if self.denominator < 1:
-            raise ValueError("an affine node's denominator is a positive integer")
-        if len(self.sources) != len(self.matrices):
-            raise ValueError("an affine node needs one weight matrix per source")
-        for array in (*self.matrices, self.bias):
-            if array.dtype != np.int64 and array.dtype != object:
-                raise ValueError(
-                    f"an affine node's parameters are integers (see integer_array), not {array.dtype}"
-                )
-        if self.bias.ndim != 1 or any(w.ndim != 2 or w.shape[0] != self.size for w in self.matrices):
-            raise ValueError("an affine node's shapes do not fit: weights (size, source), bias (size,)")
-
-    @cached_property
-    def weights(self) -> tuple[np.ndarray, ...]:
-        """All of them dense.  Raises TooLarge where that would be too much."""
-        entries = sum(m.shape[0] * m.shape[1] for m in self.matrices if isinstance(m, SparseMatrix))
-        if entries > MAX_DENSE:
-            raise TooLarge(
-                "the network",
-                f"has a layer whose matrices have {entries} entries, too many for this",
-                "use a smaller network",
-            )
-        return tuple(m.dense() if isinstance(m, SparseMatrix) else m for m in self.matrices)
-
-    @property
-    def size(self) -> int:
-        return int(self.bias.shape[0])
-
-
-@dataclass(frozen=True)
-class Relu:
-    """out = max(0, value(source)), elementwise."""
-
-    source: int
-
-
-Node = Affine | Relu
-_Used = tuple[
-    np.ndarray | None, np.ndarray
-]  # the rows of a matrix that are not zero (None: all are kept), and the matrix without the others
+# The rows of a matrix that are not zero (None: all are kept), and the matrix without the others.
+_Used = tuple[np.ndarray | None, np.ndarray]
 Encoding = Literal["one_hot", "ids", "real"]
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A network: node 0 is the input vector, node k > 0 is `nodes[k - 1]`, the last one is the output.
+    """A network.  Node 0 is the input vector, node k > 0 is `nodes[k - 1]`, and the last node is the output.
 
-    `encoding` says how the file takes its input: "one_hot" float [1, positions*alphabet], "ids" int64
-    [1, positions], or "real".  In this form the input is always the vector of `input_size` numbers;
-    for "ids" it is the one-hot vector, position-major, that the ids stand for.
-    `source` is the ONNX file's bytes (for onnxruntime and the digest), `output` the name of the file's output that it gives (empty: there is
-    one).  With a `head`, the file goes on from this network's outputs, and only who asks for one gets it (`onnx_reader`).
+    - `encoding`: how the file takes its input: "one_hot" (float, [1, positions * alphabet]), "ids" (int64,
+      [1, positions]) or "real".  Here, the input is always a vector of `input_size` numbers.  For "ids" it is
+      the one-hot vector, position by position, that the ids stand for.
+    - `source`: the bytes of the ONNX file, for onnxruntime and the digest.
+    - `rounding`: operators of the file that may round in floating point, although the nodes are exact.
+    - `output`: the name of the file's output that is meant; "" if there is only one.
+    - `head`: what the file computes from this network's outputs, if it goes on (Softmax); only read on
+      request.
+    - `sizes` and `scales`: per node, the number of values and their common denominator.
+
+    Raises ValueError if sizes or sources do not fit.
     """
 
     input_size: int
@@ -118,9 +51,7 @@ class Network:
     encoding: Encoding = "one_hot"
     source: bytes = b""
     name: str = "network"
-    rounding: tuple[
-        str, ...
-    ] = ()  # operators of the file that may round in floating point although the nodes below are exact
+    rounding: tuple[str, ...] = ()
     output: str = ""
     head: Head | None = None
     sizes: tuple[int, ...] = field(init=False)
@@ -147,24 +78,26 @@ class Network:
 
     @property
     def output_size(self) -> int:
+        """Return the number of outputs."""
         return self.sizes[-1]
 
     @property
     def result_size(self) -> int:
-        """How many numbers the file gives."""
+        """Return how many numbers the file gives."""
         return self.output_size if self.head is None else len(self.head.elements)
 
     @property
     def scale(self) -> int:
-        """Outputs are integers over this."""
+        """Return the denominator of the outputs."""
         return self.scales[-1]
 
     @property
     def relu_count(self) -> int:
+        """Return the number of ReLUs."""
         return sum(self.sizes[n.source] for n in self.nodes if isinstance(n, Relu))
 
     def integer_form(self, k: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-        """Weights and bias of affine node k >= 1 as they act on the sources' integer numerators."""
+        """Return weights and bias of affine node k >= 1 as they act on the numerators of its sources."""
         return self._integer_forms[k - 1]
 
     @cached_property
@@ -186,9 +119,10 @@ class Network:
         return tuple(forms)
 
     def magnitudes(self, input_magnitude: int = 1) -> tuple[int, ...]:
-        """Per node, a bound on every numerator and on every partial sum that computes it, for |input| <= input_magnitude.
+        """Return per node a bound on every numerator, and on every partial sum that computes it.
 
-        By intervals per neuron, so that what ReLUs cut off does not add up: unrolled networks have hundreds of layers.
+        `input_magnitude` bounds the inputs' absolute values.  Intervals per neuron keep the bounds from
+        growing with each layer: unrolled networks have hundreds.
         """
         bounds = [input_magnitude]
         low = [np.full(self.input_size, -input_magnitude, dtype=object)]
@@ -215,7 +149,7 @@ class Network:
 
     @cached_property
     def arithmetic(self) -> np.dtype:
-        """The fastest dtype in which every number and partial sum is exact, on inputs 0 and 1."""
+        """Return the fastest dtype in which every number and partial sum is exact, for inputs 0 and 1."""
         return self._arithmetic(1)
 
     def _arithmetic(self, input_magnitude: int) -> np.dtype:
@@ -244,10 +178,10 @@ class Network:
         )
 
     def values(self, inputs: np.ndarray) -> list[np.ndarray]:
-        """Exact numerators of every node for a batch of integer inputs, shape (batch, input_size).
+        """Return the exact numerators of every node for a batch of integer inputs, (batch, input_size).
 
-        Value k is `result[k] / scales[k]`.  Floating point is used only where every partial sum is
-        proven to be an integer below 2**53, so the result is exact in each case.
+        Value k is `result[k] / scales[k]`.  Floating point is used only if every partial sum is proved to be
+        an integer below 2**53, so the result is always exact.  Raises ValueError if the inputs do not fit.
         """
         inputs = np.asarray(inputs)
         if inputs.ndim != 2 or inputs.shape[1] != self.input_size:
@@ -268,13 +202,13 @@ class Network:
         return values
 
     def evaluate(self, inputs: np.ndarray) -> np.ndarray:
-        """Exact output numerators over `scale`, shape (batch, output_size), dtype int64 or object."""
+        """Return the exact output numerators over `scale`: (batch, output_size), int64 or Python integers."""
         out = self.values(inputs)[-1]
         return out.astype(np.int64) if out.dtype == np.float64 else out
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over structure and parameters in one canonical form."""
+        """Return the SHA-256 of structure and parameters in one canonical form, in hexadecimal."""
         h = hashlib.sha256(f"network {self.input_size} {self.encoding}".encode())
         for node in self.nodes:
             if isinstance(node, Relu):
@@ -289,7 +223,9 @@ class Network:
 
 
 def _used_rows(matrix: np.ndarray) -> _Used:
-    """Unrolled networks read one position of many per node: leaving out what is not read saves most of the work."""
+    """Leave out rows that are zero.  Unrolled networks read one position of many per node, so this saves most
+    of the work.
+    """
     used = np.flatnonzero(matrix.any(axis=1))
     if 2 * len(used) > len(matrix):
         return None, np.ascontiguousarray(matrix)
@@ -299,7 +235,9 @@ def _used_rows(matrix: np.ndarray) -> _Used:
 def feed_forward(
     layers: Sequence[tuple[np.ndarray, np.ndarray]], *, encoding: Encoding = "one_hot", name: str = "network"
 ) -> Network:
-    """A plain multi-layer perceptron from float (weight (out, in), bias (out,)) pairs, ReLU between them."""
+    """Return a multi-layer perceptron with ReLUs between its layers, each a pair of floats (weight (out, in),
+    bias (out,)).
+    """
     if not layers:
         raise ValueError("a network has at least one layer")
     nodes: list[Node] = []

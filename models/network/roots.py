@@ -1,6 +1,7 @@
-"""Square roots of rationals, by integer square roots: the float64 nearest to what need not be rational.
+"""Square roots of rationals, by integer square roots: the nearest float64 of what need not be rational.
 
-Used where a file computes with constants under a root (BatchNormalization, ReduceL2, Sqrt): the result is fixed when the file is read.
+Used where a file computes with constants under a root (BatchNormalization, ReduceL2, Sqrt).  The result is
+fixed when the file is read.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ BITS = 160  # of the root, far beyond float64's 53
 
 
 def nearest_root(square: Fraction) -> Fraction:
-    """The root itself where it is rational, else the float64 nearest to it.  `square` is not negative."""
+    """Return the root itself if it is rational, else the float64 nearest to it.  `square` must not be
+    negative.
+    """
     exact = Fraction(math.isqrt(square.numerator), math.isqrt(square.denominator))
     if exact * exact == square:
         return exact
@@ -20,7 +23,10 @@ def nearest_root(square: Fraction) -> Fraction:
 
 
 def nearest_float_root(square: Fraction) -> Fraction:
-    """The float64 nearest to the root of a number that is not negative.  Raises OverflowError where there is none."""
+    """Return the float64 nearest to the root of a number that is not negative.
+
+    Raises OverflowError if it is too large.
+    """
     if not square:
         return Fraction(0)
     shift = max(0, BITS - (square.numerator.bit_length() - square.denominator.bit_length()) // 2)

@@ -1,22 +1,19 @@
-"""Running a network's own ONNX bytes in onnxruntime: the second opinion for counterexamples and surrogates.
+"""Running a network's own ONNX bytes in onnxruntime: the second opinion on counterexamples and surrogates.
 
-After `onnx_reader`/`onnx_writer`; replay compares what this says with the exact evaluation.  Graph optimisations are off
-and one thread is used, so that the operators run as the file has them.
+After `onnx/reader.py` and `onnx/writer.py`.  Replay compares what this says with the exact evaluation.  Graph
+optimisations are off and one thread is used, so the operators run as the file has them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ...common.deadline import LIMITS
 from .network import Network
-
-if TYPE_CHECKING:
-    from ..claims.domain import Domain
 
 INPUT_TYPES = {
     "tensor(float)": np.float32,
@@ -26,16 +23,28 @@ INPUT_TYPES = {
 }
 
 
+class WordInputs(Protocol):
+    """How words become a network's inputs; `models.claims.domain.Domain` does it."""
+
+    def ids(self, words: np.ndarray) -> np.ndarray:
+        """Return the ids at all positions: (words, positions)."""
+        ...
+
+    def one_hot(self, words: np.ndarray) -> np.ndarray:
+        """Return one-hot vectors: (words, positions * alphabet)."""
+        ...
+
+
 class RuntimeUnavailable(Exception):
     """onnxruntime is not installed, or it cannot load or run this file."""
 
 
 class RuntimeMismatch(Exception):
-    """onnxruntime ran the file, but what came out cannot be this network's output."""
+    """onnxruntime ran the file, but its result cannot be this network's output."""
 
 
 class Session:
-    """The bytes of a file in onnxruntime: graph optimisations off, one thread.  Raises RuntimeUnavailable."""
+    """The bytes of a file, loaded in onnxruntime.  Raises RuntimeUnavailable."""
 
     def __init__(self, data: bytes, name: str) -> None:
         try:
@@ -64,7 +73,7 @@ class Session:
         self.input_type, self.dims = np.dtype(INPUT_TYPES[entries[0].type]), tuple(entries[0].shape)
 
     def run(self, value: np.ndarray, outputs: Sequence[str] | None = None) -> list[np.ndarray]:
-        """The outputs of these names (None: all) for one input."""
+        """Return the outputs of these names (None: all) for one input.  Raises RuntimeUnavailable."""
         try:
             return [_array(v) for v in self._session.run(outputs, {self.input_name: value})]
         except LIMITS:
@@ -74,7 +83,7 @@ class Session:
 
 
 class OnnxRuntime:
-    """One loaded file.  Raises RuntimeUnavailable where there is nothing to run it with."""
+    """A network's file, loaded in onnxruntime.  Raises RuntimeUnavailable if it cannot be run."""
 
     def __init__(self, network: Network) -> None:
         if not network.source:
@@ -84,10 +93,15 @@ class OnnxRuntime:
 
     @property
     def input_type(self) -> np.dtype:
+        """Return the element type of the file's input."""
         return np.dtype(self._dtype)
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
-        """Outputs (batch, outputs), float32 as they came, for rows in the file's form: one-hot vectors or ids."""
+        """Return the outputs for rows in the file's form, one-hot vectors or ids: (batch, outputs), float32
+        as they came.
+
+        Raises ValueError if the inputs do not fit, RuntimeUnavailable, and RuntimeMismatch.
+        """
         inputs = np.asarray(inputs)
         if inputs.ndim != 2:
             raise ValueError(f"inputs have shape {inputs.shape}, expected (batch, values)")
@@ -100,8 +114,8 @@ class OnnxRuntime:
         ]  # a batch of several gets the same row several times
         return np.stack(rows) if rows else np.zeros((0, self.network.result_size), dtype=np.float32)
 
-    def run_words(self, domain: Domain, words: np.ndarray) -> np.ndarray:
-        """`run` for padded words of the domain, in the encoding that the file takes."""
+    def run_words(self, domain: WordInputs, words: np.ndarray) -> np.ndarray:
+        """Run padded words of a domain, in the encoding that the file takes."""
         return self.run(domain.ids(words) if self.network.encoding == "ids" else domain.one_hot(words))
 
     def _one(self, value: np.ndarray) -> np.ndarray:
@@ -118,7 +132,7 @@ class OnnxRuntime:
         return out
 
     def _shape(self, size: int) -> tuple[int, ...]:
-        """The file's input shape; open axes as the reader resolves them."""
+        """Return the file's input shape, with open axes as the reader resolves them."""
         dims = [d if isinstance(d, int) and d >= 0 else None for d in self._dims]
         if len(dims) > 1 and dims[0] is None:
             dims[0] = 1
@@ -136,7 +150,7 @@ class OnnxRuntime:
 
 
 def _array(value: Any) -> np.ndarray:
-    """A tensor as it is; of a dictionary per row (ZipMap), the values in the order of the keys."""
+    """Return a tensor as it is, and of a dictionary per row (ZipMap) the values in the order of the keys."""
     return (
         np.array([[row[key] for key in sorted(row)] for row in value])
         if isinstance(value, list)

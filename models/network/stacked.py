@@ -1,23 +1,22 @@
-"""Two networks on one input, exactly: one network whose outputs are those of the first, then those of the second.
+"""Two networks on one input, as one network whose outputs are those of the first, then those of the second.
 
-Before `agreement.py` and `against.py`: what is asked of two networks becomes a `Property` of this one, and everything that decides
-properties takes it.  Their hidden layers need not be alike.
+Before `claims/side_by_side.py`: what is asked of two networks becomes a property of this one.  Their hidden
+layers need not be alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from fractions import Fraction
-
 import numpy as np
 
-from ..claims.property import Case, Polyhedron, Property, Row
 from .integers import integer_array
 from .network import Affine, Network, Node, Relu, SparseMatrix
 
 
 def side_by_side(a: Network, b: Network) -> Network:
-    """Raises ValueError where the two take different inputs or give different numbers of outputs."""
+    """Return the network that stacks two networks.
+
+    Raises ValueError if they take different inputs or give different numbers of outputs.
+    """
     if (a.input_size, a.output_size) != (b.input_size, b.output_size):
         raise ValueError("the two networks do not have the same inputs and outputs")
     nodes: list[Node] = []
@@ -53,7 +52,7 @@ def _moved(source: int, before: int) -> int:
 
 
 def same_nodes(a: Network, b: Network) -> bool:
-    """Whether they are one network, number by number, with one head or none."""
+    """Return whether two networks are equal number by number, heads included."""
     heads = [None if n.head is None else n.head.elements for n in (a, b)]
     return (
         heads[0] == heads[1]
@@ -76,32 +75,3 @@ def _same(x: np.ndarray | SparseMatrix, y: np.ndarray | SparseMatrix) -> bool:
             np.array_equal(getattr(x, name), getattr(y, name)) for name in ("rows", "columns", "numerators")
         )
     return not isinstance(x, SparseMatrix) and not isinstance(y, SparseMatrix) and np.array_equal(x, y)
-
-
-def boxes(stated: Property) -> Iterator[tuple[tuple[Fraction, ...], tuple[Fraction, ...]]]:
-    """The boxes of a property, each once."""
-    yield from dict.fromkeys((case.lower, case.upper) for case in stated.cases)
-
-
-def wins(label: int, rival: int, first: int = 0) -> Row:
-    """Output `label` is preferred to output `rival`; ties go to the lower number.  Outputs are counted from `first`."""
-    one = Fraction(1)
-    return Row((), ((first + label, one), (first + rival, -one)), strict=rival < label)
-
-
-def disagreement(label: int, rival: int, outputs: int) -> Polyhedron:
-    """The first network decides `label`, and the second prefers `rival` to it."""
-    return (*(wins(label, k) for k in range(outputs) if k != label), wins(rival, label, outputs))
-
-
-def farther_than(stated: Property, outputs: int, epsilon: Fraction) -> Property:
-    """On the boxes of a property: some output of the first differs from that of the second by more than `epsilon`."""
-    one = Fraction(1)
-    apart = [
-        (Row((), ((i, s * one), (outputs + i, -s * one)), -epsilon, strict=True),)
-        for i in range(outputs)
-        for s in (1, -1)
-    ]
-    return Property(
-        stated.inputs, 2 * outputs, tuple(Case(low, high, tuple(apart)) for low, high in boxes(stated))
-    )

@@ -17,9 +17,9 @@ from fractions import Fraction
 import numpy as np
 
 from ...common.errors import InputError, TooLarge
-from ..claims.head_rows import result
 from ..network.exact_point import exact_outputs
 from ..network.head import Choice, Head
+from ..network.head_result import result
 from ..network.network import Network, Relu
 from ..network.runtime import OnnxRuntime, RuntimeUnavailable, Session
 from .reading import OnnxReading, OnnxStep

@@ -15,10 +15,11 @@ import numpy as np
 from ...common.clock import now
 from ...common.errors import Unsupported
 from ...models.claims.property import Case, Property
+from ...models.claims.side_by_side import farther_than
 from ...models.network.exact_point import exact_outputs
 from ...models.network.network import Network
 from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
-from ...models.network.stacked import farther_than, same_nodes, side_by_side
+from ...models.network.stacked import same_nodes, side_by_side
 from ..bounds.blas import one_blas_thread
 from ..bounds.difference import paired
 from ..bounds.floats import above, below, float_network

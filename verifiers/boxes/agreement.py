@@ -17,8 +17,9 @@ import numpy as np
 from ...common.clock import now, share_of
 from ...common.errors import InputError, Unsupported
 from ...models.claims.property import Case, Polyhedron, Property, Row
+from ...models.claims.side_by_side import boxes, disagreement, wins
 from ...models.network.network import Network
-from ...models.network.stacked import boxes, disagreement, same_nodes, side_by_side, wins
+from ...models.network.stacked import same_nodes, side_by_side
 from ..bounds.blas import one_blas_thread
 from ..bounds.box_bounds import BoxSubdomains, tightened
 from ..bounds.difference import paired

@@ -75,8 +75,8 @@ def _certified(answer: Any, asked: Any, job: dict[str, Any], began: float, stand
 def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from ...common.clock import now
     from ...common.errors import InputError, TooLarge, Unsupported
+    from ...models.claims.onnx_inputs import compare_on_boxes
     from ...models.claims.vnnlib import load_text, read_vnnlib
-    from ...models.onnx.inputs import compare_on_boxes
     from ...models.onnx.reader import load_traced
     from ..verdict import Contradiction
     from . import verdicts

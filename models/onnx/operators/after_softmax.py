@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...network.head import Choice, Element, Share
+from ...network.head import Choice, Element, SoftmaxShare
 from ..tensors import (
     FLOATS,
     INTEGER_RANGES,
@@ -98,7 +98,7 @@ def _affine(
 
 def _scaled(element: Element, factor: Fraction, offset: Fraction) -> Element:
     """Return factor * element + offset."""
-    if not isinstance(element, Share):
+    if not isinstance(element, SoftmaxShare):
         raise Refused("it computes with what LogSoftmax or ArgMax gives")
     if factor == 0:
         raise Refused("it multiplies by 0")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...network.head import ZERO, Choice, Element, LogShare, Share
+from ...network.head import ZERO, Choice, Element, LogSoftmaxShare, SoftmaxShare
 from ..builder import AffineTerm
 from ..tensors import (
     FLOATS,
@@ -56,20 +56,20 @@ def _grouped(call: Call, usual: int, make: Callable[[tuple[int, ...], int], Elem
 @head_operator("Softmax")
 def softmax(call: Call) -> Any:
     """Return the shares of a softmax."""
-    return _grouped(call, 1 if call.opset < 13 else -1, Share)
+    return _grouped(call, 1 if call.opset < 13 else -1, SoftmaxShare)
 
 
 @head_operator("LogSoftmax")
 def log_softmax(call: Call) -> Any:
     """Return the logarithms of the shares of a softmax."""
-    return _grouped(call, 1 if call.opset < 13 else -1, LogShare)
+    return _grouped(call, 1 if call.opset < 13 else -1, LogSoftmaxShare)
 
 
 @head_operator("Sigmoid")
 def sigmoid(call: Call) -> Any:
     """Return 1 / (1 + e^-x): a softmax of x and 0."""
     x = _values(call)
-    return HeadValues(array_of(x.shape, [Share((int(r), ZERO), 0) for r in x.refs.flat]), x.dtype)
+    return HeadValues(array_of(x.shape, [SoftmaxShare((int(r), ZERO), 0) for r in x.refs.flat]), x.dtype)
 
 
 @head_operator("Tanh")
@@ -80,7 +80,9 @@ def tanh(call: Call) -> Any:
     twice = call.build.affine(
         x.shape, x.dtype, [AffineTerm(rows, x.refs.reshape(-1), np.full(x.refs.size, 2, dtype=np.int64))]
     )
-    elements: list[Element] = [Share((int(r), ZERO), 0, Fraction(2), Fraction(-1)) for r in twice.refs.flat]
+    elements: list[Element] = [
+        SoftmaxShare((int(r), ZERO), 0, Fraction(2), Fraction(-1)) for r in twice.refs.flat
+    ]
     return HeadValues(array_of(x.shape, elements), x.dtype)
 
 
@@ -108,10 +110,10 @@ def arg_max(call: Call) -> Any:
     return HeadValues(kept, "int64")
 
 
-def _ordered(element: Element) -> Share | LogShare:
+def _ordered(element: Element) -> SoftmaxShare | LogSoftmaxShare:
     """Return an element if it grows with its logit.  Raises Refused."""
-    if isinstance(element, LogShare) or (
-        isinstance(element, Share) and element.factor == 1 and element.offset == 0
+    if isinstance(element, LogSoftmaxShare) or (
+        isinstance(element, SoftmaxShare) and element.factor == 1 and element.offset == 0
     ):
         return element
     raise Refused("it chooses among what is no softmax")
@@ -150,9 +152,9 @@ def linear_classifier(call: Call) -> Any:
     if transform == b"NONE":
         return label, found
     if transform == b"SOFTMAX":
-        elements: list[Element] = [Share(g, k) for g in groups for k in range(len(g))]
+        elements: list[Element] = [SoftmaxShare(g, k) for g in groups for k in range(len(g))]
     elif transform == b"LOGISTIC":
-        elements = [Share((r, ZERO), 0) for g in groups for r in g]
+        elements = [SoftmaxShare((r, ZERO), 0) for g in groups for r in g]
     else:
         raise Refused(f"post_transform {transform!r} is not supported")
     return label, HeadValues(array_of(found.shape, elements), "float32")

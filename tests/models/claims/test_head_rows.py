@@ -13,17 +13,20 @@ from relucid.models.claims.head_rows import (
     cut_at,
     logit,
     outwards,
-    result,
     translated,
 )
 from relucid.models.claims.property import Case, Property, Row
 from relucid.models.network.enclosures import SMALLEST, exp, log
-from relucid.models.network.head import ZERO, Choice, Head, LogShare, Plain, Share
+from relucid.models.network.head import ZERO, Choice, Head, LogSoftmaxShare, Plain, SoftmaxShare
+from relucid.models.network.head_result import result
 
-SOFTMAX = tuple(Share((0, 1, 2), k) for k in range(3))
-SIGMOIDS = Share((0, ZERO), 0), Share((1, ZERO), 0)
-TANH = Share((0, ZERO), 0, Fraction(2), Fraction(-1)), Share((1, ZERO), 0, Fraction(2), Fraction(-1))
-LOGS = tuple(LogShare((0, 1, 2), k) for k in range(3))
+SOFTMAX = tuple(SoftmaxShare((0, 1, 2), k) for k in range(3))
+SIGMOIDS = SoftmaxShare((0, ZERO), 0), SoftmaxShare((1, ZERO), 0)
+TANH = (
+    SoftmaxShare((0, ZERO), 0, Fraction(2), Fraction(-1)),
+    SoftmaxShare((1, ZERO), 0, Fraction(2), Fraction(-1)),
+)
+LOGS = tuple(LogSoftmaxShare((0, 1, 2), k) for k in range(3))
 F = Fraction
 
 
@@ -70,8 +73,10 @@ def test_a_threshold_is_one_before_the_sigmoid_between_close_rationals(t):
 def test_thresholds_that_nothing_or_everything_passes():
     for t, holds in ((0, True), (-1, True), (1, False), (2, False)):
         assert outwards(translated(row([(0, 1)], -t), SOFTMAX)) == ([[]] if holds else [])
-    assert outwards(translated(row([(0, 1)], -1), (Share((0,), 0),))) == [[]], "a softmax of one value is 1"
-    assert outwards(translated(row([(0, 1)], -1, True), (Share((0,), 0),))) == []
+    assert outwards(translated(row([(0, 1)], -1), (SoftmaxShare((0,), 0),))) == [[]], (
+        "a softmax of one value is 1"
+    )
+    assert outwards(translated(row([(0, 1)], -1, True), (SoftmaxShare((0,), 0),))) == []
     assert outwards(translated(row([(0, 1), (1, 1), (2, 1)], -1), SOFTMAX)) == [[]], "they sum up to 1"
     assert outwards(translated(row([(0, -1)], 0), LOGS)) == [[]] and outwards(
         translated(row([(0, 1)], 0, True), LOGS)
@@ -86,11 +91,11 @@ def random_row(rng, count):
 def random_elements(rng):
     kind = rng.choice(["softmax", "two softmaxes", "sigmoids", "tanh", "one log"])
     if kind == "softmax":
-        return tuple(Share((0, 1, 2, 3), k) for k in range(4))
+        return tuple(SoftmaxShare((0, 1, 2, 3), k) for k in range(4))
     if kind == "two softmaxes":
-        return (*(Share((0, 1), k) for k in range(2)), *(Share((2, 3), k) for k in range(2)))
+        return (*(SoftmaxShare((0, 1), k) for k in range(2)), *(SoftmaxShare((2, 3), k) for k in range(2)))
     if kind == "one log":
-        return (LogShare((0, 1, 2, 3), 1),)
+        return (LogSoftmaxShare((0, 1, 2, 3), 1),)
     return SIGMOIDS if kind == "sigmoids" else TANH
 
 
@@ -106,7 +111,7 @@ def arb_value(stated, elements, logits):
         powers = [(ball(F(0) if i == ZERO else logits[i])).exp() for i in e.group]
         share = powers[e.member] / sum(powers, flint.arb(0))
         total += ball(c) * (
-            share.log() if isinstance(e, LogShare) else ball(e.factor) * share + ball(e.offset)
+            share.log() if isinstance(e, LogSoftmaxShare) else ball(e.factor) * share + ball(e.offset)
         )
     return total
 
@@ -173,7 +178,7 @@ def test_rows_that_are_no_question_about_logits():
     for stated, elements in (
         (row([(0, 1)], x=[(0, 1)]), SOFTMAX),
         (row([(0, 1), (3, 1)]), (*SOFTMAX, Plain(0))),
-        (row([(0, 1), (1, 1)]), (LogShare((0, 1), 0), LogShare((2, 3), 0))),
+        (row([(0, 1), (1, 1)]), (LogSoftmaxShare((0, 1), 0), LogSoftmaxShare((2, 3), 0))),
     ):
         with pytest.raises(Unsupported, match="which is no comparison of logits"):
             translated(stated, elements)

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper, parser
 from relucid.common.errors import InputError
 from relucid.models.claims.head_rows import result
 from relucid.models.network.exact_point import exact_outputs
-from relucid.models.network.head import Choice, Share, Wanted
+from relucid.models.network.head import Choice, SoftmaxShare, Wanted
 from relucid.models.network.runtime import OnnxRuntime
 from relucid.models.onnx.reader import REGISTRY, load_onnx, read_onnx
 
@@ -223,7 +223,7 @@ def test_the_digest_covers_the_head():
 def test_classifiers_of_scikit_learn(name):
     path = CASES / "sklearn" / f"{name}.onnx"
     shares, label = load_onnx(path, wanted=Wanted()), load_onnx(path, wanted=Wanted("Y", 0, 2))
-    assert [type(e) for e in shares.head.elements] == [Share] * 3 and [
+    assert [type(e) for e in shares.head.elements] == [SoftmaxShare] * 3 and [
         type(e) for e in label.head.elements
     ] == [Choice]
     check_against_runtime(shares)

@@ -18,11 +18,12 @@ from clocks import LONG, Ticking
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.models.claims.property import Case, Property
+from relucid.models.claims.side_by_side import disagreement
 from relucid.models.network.exact_point import exact_outputs
-from relucid.models.network.head import Head, LogShare, Plain, Share
+from relucid.models.network.head import Head, LogSoftmaxShare, Plain, SoftmaxShare
 from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network, Relu
-from relucid.models.network.stacked import disagreement, same_nodes, side_by_side
+from relucid.models.network.stacked import same_nodes, side_by_side
 from relucid.models.onnx.writer import with_source, write_onnx
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.against import decide_against
@@ -223,13 +224,13 @@ def test_a_network_against_itself_is_proved_across_its_own_boundary():
 
 def test_networks_with_other_heads_are_not_the_same():
     """What the files give differs, although all nodes are the same."""
-    a, shares = network_of_labels(3, 2), [Share((0, 1), k) for k in range(2)]
+    a, shares = network_of_labels(3, 2), [SoftmaxShare((0, 1), k) for k in range(2)]
     heads = [
         None,
         Head((Plain(0), Plain(1))),
         Head((*shares,)),
         Head((*shares[::-1],)),
-        Head((*(LogShare((0, 1), k) for k in range(2)),)),
+        Head((*(LogSoftmaxShare((0, 1), k) for k in range(2)),)),
     ]
     for one, first in enumerate(heads):
         for other, second in enumerate(heads):

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper, parser
+from relucid.models.claims.onnx_inputs import compare_on_boxes
 from relucid.models.claims.property import Case, Property, Row
 from relucid.models.claims.vnnlib import read_vnnlib
 from relucid.models.network.exact_point import exact_outputs
-from relucid.models.onnx.inputs import compare_on_boxes
 from relucid.models.onnx.reader import trace_onnx
 from relucid.reports.verdicts import witness_text
 from relucid.verifiers.boxes.against import decide_against

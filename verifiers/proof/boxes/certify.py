@@ -218,7 +218,7 @@ def check_files(
     network: Path, spec: Path, proof: Path, timeout: float, progress: Progress = lambda text: None
 ) -> Checked:
     """A proof, a witness or an APTP file about an ONNX file and a VNN-LIB file.  Raises InputError, Rejected, LimitReached."""
-    from ....models.onnx.inputs import compare_on_boxes
+    from ....models.claims.onnx_inputs import compare_on_boxes
     from ....models.onnx.reader import load_traced
     from ...boxes.decide import check_fit
 

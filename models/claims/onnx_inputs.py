@@ -1,7 +1,7 @@
-"""On which inputs a file is run next to its reading.
+"""On which inputs an ONNX file is run next to its reading.
 
-Used where claims are read, with `agreement.py`.  A small domain is run on all words, a large one on extreme
-and random words.  Boxes are run on corners and on points inside.
+Used where claims are read, with `onnx/agreement.py`.  A small domain is run on all words, a large one on
+extreme and random words.  Boxes are run on corners and on points inside.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from ..automata.automaton import Automaton
 from ..automata.sampling import Sampler
-from ..claims.domain import Domain
-from ..claims.property import Case
 from ..network.network import Affine, SparseMatrix
-from .agreement import compare
-from .reading import OnnxReading
+from ..onnx.agreement import compare
+from ..onnx.reading import OnnxReading
+from .domain import Domain
+from .property import Case
 
 MOST = 256  # words; a domain that has no more is run as a whole
 POINTS = 64  # of all boxes
