@@ -14,7 +14,6 @@ from typing import Any
 from ...common.errors import InputError
 from ..network.network import Network
 from ..network.stacked import same_nodes
-from ..onnx.inputs import compare_on_words
 from ..onnx.reader import load_traced, trace_onnx
 from ..onnx.reading import OnnxReading
 from ..program.program import Program
@@ -22,6 +21,7 @@ from .build import equals_network, equals_program
 from .claim import Claim
 from .decision import Decision, Label
 from .domain import Domain
+from .onnx_inputs import compare_on_words
 from .task import DOMAIN_KEYS
 from .words import Words
 

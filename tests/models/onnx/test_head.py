@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper, parser
 from relucid.common.errors import InputError
-from relucid.models.claims.head_rows import result
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.head import Choice, SoftmaxShare, Wanted
+from relucid.models.network.head_result import result
 from relucid.models.network.runtime import OnnxRuntime
 from relucid.models.onnx.reader import REGISTRY, load_onnx, read_onnx
 
