@@ -1,7 +1,7 @@
-"""One contestant on one claim: `relucid prove --json` in a process of its own, timed and watched from
-outside.
+"""One column on one claim: `relucid prove --json` in a process of its own, timed and limited from outside.
 
-The time is that of the whole process, so starting Python and imports count.
+`bench.py` and `vnncomp.py` make their attempts here, `side_by_side`.  The time is that of the whole process,
+so starting Python and imports count.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ def side_by_side(
     run: Callable[[Item, threading.Event], dict[str, Any] | None],
     started: Callable[[Item], object] = lambda item: None,
 ) -> Generator[tuple[Item, dict[str, Any]], None, None]:
-    """Attempts as they finish, `jobs` at a time.  Whatever ends this early ends the processes that are
-    running:  `run` heeds the event.
+    """Run attempts, `jobs` at a time, and yield each item with its result as it finishes.
+
+    `run` has to heed its event: however this ends early, the event is set and the processes that run are
+    ended.
     """
     waiting, stop = iter(todo), threading.Event()
     running: dict[Future[dict[str, Any] | None], Item] = {}
@@ -116,8 +118,10 @@ def run_command(command: list[str], seconds: float, memory_mb: float | None, sto
 def attempt(
     case: BenchClaim, column: Column, limits: AttemptLimits, stop: threading.Event
 ) -> dict[str, Any] | None:
-    """outcome, verdict, trust, seconds, cpu_seconds, peak_mb, detail, by and what else `_read` finds; None
-    where `stop` was set on the way.
+    """Run one attempt.  Returns the fields of a result; None where `stop` was set on the way.
+
+    The fields are outcome, verdict, trust, seconds, cpu_seconds, peak_mb, detail, by, and what else `_read`
+    finds.
     """
     memory = None if column.backends is None else limits.memory_mb  # the race keeps its own entrants'
     ran = run_command(_command(case, column, limits), limits.seconds, memory, stop)
@@ -131,12 +135,14 @@ def attempt(
 
 
 def over(how: str, limits: AttemptLimits) -> str:
+    """Say which limit was reached."""
     return (
         f"over {limits.memory_mb} MB" if how == "memory" else f"over {limits.seconds:g} s, ended from outside"
     )
 
 
 def _command(case: BenchClaim, column: Column, limits: AttemptLimits) -> list[str]:
+    """Return the command line of an attempt."""
     command = [
         sys.executable,
         "-P",
@@ -200,7 +206,7 @@ def last_words(ran: Ran) -> str:
 
 
 def finite(value: object) -> bool:
-    """Whether this is a number that times can be."""
+    """Whether this is a number that can be a time."""
     return (
         isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
     )

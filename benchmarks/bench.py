@@ -1,6 +1,7 @@
-"""`relucid bench`: every contestant on every claim, one after the other, and what came out.
+"""`relucid bench`: every column on every claim, one after the other, and what came out.
 
-Claims come from `suite.py`, attempts are made by `attempt.py` and kept by `results.py`; `score.py` counts, `report.py` prints.
+Claims come from `suite.py`.  Attempts are made by `attempt.py` and kept by `results.py`; `score.py` counts,
+`report.py` prints.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class BenchPlan:
 def plan_of(
     suite: str | None, *, timeout: float, memory: int, workers: int | None, seed: int, **options: Any
 ) -> BenchPlan:
-    """From the command line's options.  Raises InputError."""
+    """Make the plan from the command line's options.  Raises InputError."""
     if not suite:
         raise InputError(
             "SUITE", "names nothing to run", 'give "tokens", a folder of claim files, or --report FOLDER'
@@ -71,12 +72,13 @@ def plan_of(
 
 
 def read_files(suite: str) -> Iterator[Path]:
-    """What is read of the claims of a suite."""
+    """Yield every file that a suite's claims are read from."""
     if suite != "tokens":
         yield from (file for claim in claim_paths(Path(suite)) for file in claim_files(claim))
 
 
 def written_files(out: Path) -> list[Path]:
+    """Return the files that a run writes."""
     return [out / name for name in (RESULTS, TABLE, SUMMARY)]
 
 
@@ -106,7 +108,7 @@ def run(plan: BenchPlan, watch: Watch | None = None) -> Summary:
 def _dump(
     plan: BenchPlan, folder: Path, claims: Sequence[BenchClaim], contestants: Sequence[Column], watch: Watch
 ) -> None:
-    """The formulas of every claim and column, a folder per claim, before anything is timed."""
+    """Write the formulas of every claim and column, a folder per claim, before anything is timed."""
     check_new(folder)
     columns = [c.backends for c in contestants if c.backends is not None and _has_formulas(c.backends)]
     if not columns:
@@ -123,7 +125,7 @@ def _has_formulas(name: str) -> bool:
 
 
 def _reported(plan: BenchPlan, claims: Sequence[BenchClaim]) -> Summary:
-    """Results of these claims, as they are now, under these limits."""
+    """Summarise the results of these claims, as they are now, under these limits."""
     wanted = {(case.name, case.digest) for case in claims}
     limits = (plan.limits.seconds, plan.limits.memory_mb, plan.limits.workers, plan.limits.seed)
     kept = [
@@ -140,7 +142,7 @@ def report(out: Path, only: str = "") -> Summary:
 
 
 def summary_of(path: Path, only: str = "") -> Summary:
-    """Of a file of results, which stays as it is."""
+    """Summarise a file of results, which stays as it is."""
     return summarise(_found(path, read_file(path), only))
 
 

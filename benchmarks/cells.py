@@ -1,8 +1,10 @@
-"""Trains a small recurrent cell and unrolls it: the same weights at every position, so that only the length changes.
+"""Trains a small recurrent cell and unrolls it: the same weights at every position, so that only the length
+changes.
 
-Each step is h = relu(B s + U[token]) and s = A h, from s = 0; after the last token the outputs are V h + c.  Trained by
-backpropagation through time on the program's label of every prefix, on short words first, many cells side by side.  A and B
-are rounded to integers, the rest to a grid: the values of a long unrolled network then stay on that grid, and float32
+For the tied families of the token benchmark (`tokens.py`).  Each step is h = relu(B s + U[token]) and s = A
+h, from s = 0; after the last token the outputs are V h + c.  Trained by backpropagation through time on the
+program's label of every prefix, on short words first, many cells side by side.  A and B are rounded to
+integers, the rest to a grid: the values of a long unrolled network then stay on that grid, and float32
 computes it exactly.
 """
 
@@ -31,7 +33,7 @@ GOOD = 0.5  # margin on random long words that ends training
 
 @dataclass(frozen=True, eq=False)
 class FittedCell:
-    """h' = relu(recurrent @ h + token[t]), outputs = readout @ h + offset."""
+    """A trained cell: h' = relu(recurrent @ h + token[t]), outputs = readout @ h + offset."""
 
     recurrent: np.ndarray
     token: np.ndarray
@@ -39,7 +41,9 @@ class FittedCell:
     offset: np.ndarray
 
     def unrolled(self, length: int) -> Network:
-        """The feed-forward network of words of this length; each step reads the input and the step before."""
+        """Return the feed-forward network for words of this length; each step reads the input and the step
+        before.
+        """
         symbols, width = self.token.shape
         nodes: list[Node] = []
         joined, denominator = dyadic(np.concatenate([self.recurrent.ravel(), self.token.ravel()]))
@@ -71,7 +75,7 @@ class FittedCell:
 
 
 class Prefixes:
-    """Random words with the label of every prefix, read off the languages of all lengths."""
+    """Random words with the label of every prefix, from the languages of all lengths."""
 
     def __init__(self, language: Callable[[int], Automaton], longest: int, symbols: int) -> None:
         self.symbols, self.longest = symbols, longest
@@ -89,7 +93,9 @@ class Prefixes:
             self.finals.append(np.array(automaton.labels))
 
     def sample(self, rng: np.random.Generator, count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """Words (count, length) of varied token frequencies that change somewhere; labels (count, length)."""
+        """Return words (count, length) of varied token frequencies whose label changes on the way; labels
+        (count, length).
+        """
         tilt = rng.standard_normal((count, 1, self.symbols)) * rng.uniform(0, 2.5, size=(count, 1, 1))
         noise = rng.gumbel(size=(count, length, self.symbols))
         turn = rng.integers(length // 2 + 1, size=(count, 1))
@@ -111,7 +117,7 @@ class Prefixes:
 def fit_cell(
     prefixes: Prefixes, width: int, states: int, rng: np.random.Generator
 ) -> tuple[FittedCell, float]:
-    """The best of the cells, with its smallest margin on random words of the longest length."""
+    """Train cells.  Returns the best, with its smallest margin on random words of the longest length."""
     with one_thread() as torch:
         herd = _Herd(torch, prefixes, width, states, rng)
         for stage in FLOAT_STAGES:
@@ -148,7 +154,7 @@ class _Herd:
         self.probe = words, torch.from_numpy(labels).expand(CELLS, -1, -1)
 
     def seen(self, rounded: bool) -> list[Any]:
-        """Recurrent weights (transposed), token, readout, offset."""
+        """Return the weights as the forward pass uses them: recurrent (transposed), token, readout, offset."""
         a, b, *rest = (
             on_grid(self.torch, p, (0 if k < 2 else BITS) if rounded else None)
             for k, p in enumerate(self.parameters)
@@ -156,7 +162,7 @@ class _Herd:
         return [self.torch.bmm(a, b), *rest]
 
     def forward(self, words: np.ndarray, rounded: bool) -> Any:
-        """Outputs (cells, words, prefixes, 1)."""
+        """Return outputs (cells, words, prefixes, 1)."""
         torch = self.torch
         recurrent, token, readout, offset = self.seen(rounded)
         state, out = None, []
@@ -167,7 +173,7 @@ class _Herd:
         return torch.stack(out, dim=2)
 
     def descend(self, length: int, steps: int, rate: float, *, rounded: bool) -> bool:
-        """Whether a cell became good."""
+        """Take gradient steps.  Returns whether a cell became good."""
         torch = self.torch
         optimiser = torch.optim.Adam(self.parameters, lr=rate)
         for step in range(steps):

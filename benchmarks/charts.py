@@ -1,4 +1,5 @@
-"""The report's plots as Vega-Lite specifications: plain data, drawn as SVG by Vega in the browser (`page.py`).
+"""The report's plots as Vega-Lite specifications: plain data, which Vega draws as SVG in the browser
+(`page.py`).
 
 Every column has a colour, a shape and a dash of its own, the same in every plot.
 """
@@ -30,7 +31,7 @@ LEAST_SECONDS = 1e-3  # a logarithm needs something
 
 
 def charts(summary: Summary, best: VirtualBest) -> dict[str, Spec]:
-    """The plots of the whole run by name; without those that there is no data for."""
+    """Return the plots of the whole run by name, without those that there is no data for."""
     found = {
         "cactus": cactus(summary),
         "scatter": scatter(summary),
@@ -41,9 +42,9 @@ def charts(summary: Summary, best: VirtualBest) -> dict[str, Spec]:
 
 
 def _by_column(names: Sequence[str], what: str, order: Sequence[str] | None = None) -> Spec:
-    """A scale that gives every column its own colour, shape or dash, the same in every plot; the race has the text's colour.
+    """Return a scale that gives every column its own colour, shape or dash, the same in every plot.
 
-    `order` is that of the legend.
+    The race has the text's colour.  `order` is that of the legend.
     """
     others = [name for name in names if name != RACE]
     ranges: dict[str, Any] = {"color": COLOURS, "shape": SHAPES, "strokeDash": DASHES}
@@ -72,7 +73,7 @@ def _log_seconds(field: str, title: str) -> Spec:
 
 
 def cactus(summary: Summary) -> Spec | None:
-    """How many claims a column solves, if each is given so many seconds."""
+    """Plot how many claims a column solves if each gets so many seconds."""
     order = sorted(summary.names, key=lambda name: -summary.score(name).solved)
     values = []
     for name in order:
@@ -87,7 +88,8 @@ def cactus(summary: Summary) -> Spec | None:
         return None
     shown = {"condition": {"param": "picked", "value": 1}, "value": 0.12}
     return spec(
-        "Cactus plot: seconds for each claim against claims solved, a line per column. The numbers are in the table of columns.",
+        "Cactus plot: seconds for each claim against claims solved, a line per column. The numbers are in "
+        "the table of columns.",
         values,
         params=[{"name": "picked", "select": {"type": "point", "fields": ["column"]}, "bind": "legend"}],
         mark={"type": "line", "point": {"size": 28, "aria": False}, "aria": False},
@@ -109,7 +111,7 @@ def cactus(summary: Summary) -> Spec | None:
 
 
 def scatter(summary: Summary) -> Spec | None:
-    """Any two columns against each other, a point per claim; what is not solved lies on the edge."""
+    """Plot any two columns against each other, a point per claim; unsolved claims lie on the edge."""
     if len(summary.names) < 2:
         return None
     claims: dict[str, Spec] = {}
@@ -171,7 +173,8 @@ def scatter(summary: Summary) -> Spec | None:
         "encoding": {"x": {"field": "a", **axis}, "y": {"field": "a", **axis}},
     }
     return spec(
-        "Scatter plot: the seconds of two columns that can be chosen, a point per claim. The numbers are under each claim.",
+        "Scatter plot: the seconds of two columns that can be chosen, a point per claim. The numbers are "
+        "under each claim.",
         list(claims.values()),
         params=[
             {"name": "across", "value": scores[0], "bind": {**pick, "name": "first column (x) "}},
@@ -182,20 +185,25 @@ def scatter(summary: Summary) -> Spec | None:
 
 
 def growth(summary: Summary) -> Spec | None:
-    """Seconds against the size of the domain, a point per attempt."""
+    """Plot seconds against the size of the domain, a point per attempt."""
     values = [
         {
-            "column": r.backend, "claim": r.claim, "family": r.family, "size": math.log10(max(int(r.domain_size), 1)),
+            "column": r.backend,
+            "claim": r.claim,
+            "family": r.family,
+            "size": math.log10(max(int(r.domain_size), 1)),
             "seconds": max(r.seconds, LEAST_SECONDS) if summary.solved(r) else r.timeout * 1.5,
-            "outcome": r.outcome, "solved": "solved" if summary.solved(r) else "not solved",
+            "outcome": r.outcome,
+            "solved": "solved" if summary.solved(r) else "not solved",
         }
         for r in summary.results
         if r.domain_size
-    ]  # fmt: skip
+    ]
     if not values:
         return None
     return spec(
-        "Growth: seconds against the decimal logarithm of the number of inputs, a point per attempt. The table by domain size has the sums.",
+        "Growth: seconds against the decimal logarithm of the number of inputs, a point per attempt. The "
+        "table by domain size has the sums.",
         values,
         params=[{"name": "picked", "select": {"type": "point", "fields": ["column"]}, "bind": "legend"}],
         mark={"type": "point", "size": 40, "aria": False},
@@ -217,7 +225,7 @@ def growth(summary: Summary) -> Spec | None:
 
 
 def contributions(best: VirtualBest) -> Spec | None:
-    """On how many claims each single column is the fastest, and on how many the only one."""
+    """Plot on how many claims each column is the fastest, and on how many the only one."""
     values = [
         {"column": c.name, "claims": n, "what": what}
         for c in best.contributions
@@ -226,7 +234,8 @@ def contributions(best: VirtualBest) -> Spec | None:
     if not values:
         return None
     return spec(
-        "Bars: on how many claims each column is the fastest, and on how many the only one that has an answer.",
+        "Bars: on how many claims each column is the fastest, and on how many the only one that has an "
+        "answer.",
         values,
         height=34 * len(best.contributions),
         mark="bar",

@@ -1,7 +1,7 @@
 """What changed between two runs of the same claims: `relucid compare`.
 
-Attempts are paired by claim and column; times are compared where both runs have an answer, by Wilcoxon's signed-rank test on the
-logarithms of their ratios.
+Attempts are paired by claim and column.  Times are compared where both runs have an answer, by Wilcoxon's
+signed-rank test on the logarithms of their ratios.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ class Change:
 
 @dataclass(frozen=True)
 class ColumnChange:
-    """One column over the claims that both runs have: how many were solved, and how the times of those solved in both differ.
+    """One column over the claims that both runs have.
 
-    `ratio` is the median of after/before, `p` the chance of differences like these if nothing had changed; None without pairs.
+    `ratio` is the median of after/before, over claims solved in both.  `p` is the chance of differences like
+    these if nothing had changed.  Both are None without pairs.
     """
 
     column: str
@@ -54,7 +55,7 @@ class ColumnChange:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`remarks`: why the two runs may not be comparable."""
+    """All changes.  `remarks` say why the two runs may not be comparable."""
 
     columns: tuple[ColumnChange, ...]
     changes: tuple[Change, ...]
@@ -73,7 +74,7 @@ class Comparison:
 def compared(
     before: Sequence[Result], after: Sequence[Result], tolerance: float = 0.1, alpha: float = 0.05
 ) -> Comparison:
-    """Raises InputError where the two have nothing in common."""
+    """Compare two runs.  Raises InputError where they have nothing in common."""
     old, new = summarise(latest(before)), summarise(latest(after))
     left = {(r.claim, r.backend): r for r in old.results}
     right = {(r.claim, r.backend): r for r in new.results}
@@ -129,10 +130,18 @@ def _column(
     ratio, p = (median(ratios), signed_rank([math.log(r) for r in ratios])) if both else (None, None)
     shown = ratio is not None and p is not None and p < alpha
     return ColumnChange(
-        name, len(pairs), sum(old.solved(a) for a, _ in pairs), sum(new.solved(b) for _, b in pairs), len(both),
-        median(a for a, _ in both) if both else None, median(b for _, b in both) if both else None, ratio, p,
-        slower=shown and ratio is not None and ratio > 1 + tolerance, faster=shown and ratio is not None and ratio < 1 / (1 + tolerance),
-    )  # fmt: skip
+        name,
+        len(pairs),
+        sum(old.solved(a) for a, _ in pairs),
+        sum(new.solved(b) for _, b in pairs),
+        len(both),
+        median(a for a, _ in both) if both else None,
+        median(b for _, b in both) if both else None,
+        ratio,
+        p,
+        slower=shown and ratio is not None and ratio > 1 + tolerance,
+        faster=shown and ratio is not None and ratio < 1 / (1 + tolerance),
+    )
 
 
 def signed_rank(differences: Sequence[float]) -> float:
@@ -154,7 +163,8 @@ def _remarks(
         a, b = ({getattr(side[key], what) for key in shared} for side in (left, right))
         if a != b:
             out.append(
-                f"{what} differs: {', '.join(map(str, sorted(a, key=str)))} before, {', '.join(map(str, sorted(b, key=str)))} after"
+                f"{what} differs: {', '.join(map(str, sorted(a, key=str)))} before, "
+                f"{', '.join(map(str, sorted(b, key=str)))} after"
             )
     changed = sum(key in right and left[key].digest != right[key].digest for key in left)
     for many, what in (
@@ -168,7 +178,7 @@ def _remarks(
 
 
 def comparison_json(found: Comparison) -> dict[str, Any]:
-    """What `compare --json` prints."""
+    """Return what `compare --json` prints."""
     return {
         "worse": found.worse,
         "columns": [asdict(c) for c in found.columns],

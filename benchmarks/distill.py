@@ -1,6 +1,8 @@
-"""`relucid bench distill`: for each behaviour a trained teacher, then surrogate, program and proof; one result file each.
+"""`relucid bench distill`: for each behaviour a trained teacher, then surrogate, program and proof; one
+result file each.
 
-Results that are there (same behaviour, seed and limits) are not made again, so a run that was stopped goes on.
+Behaviours come from `distill_behaviours.py`, teachers from `distill_teacher.py`.  Results that are there
+(same behaviour, seed and limits) are not made again, so a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -36,7 +38,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Measured:
-    """What became of one behaviour; None where the road did not come that far.  Seconds are those of the distillation."""
+    """What came of one behaviour.
+
+    Fields are None where the distillation did not come that far; seconds are those of the distillation.
+    """
 
     name: str
     key: str
@@ -85,7 +90,10 @@ class DistillPlan:
 
 
 def run(plan: DistillPlan, progress: Progress = lambda text: None) -> list[Measured]:
-    """Measure what has no result yet; all results of the wanted behaviours.  An interrupt keeps what is finished.  Raises InputError."""
+    """Measure what has no result yet.  Returns the results of all behaviours that were asked for.
+
+    An interrupt keeps what is finished.  Raises InputError.
+    """
     wanted = [b for b in behaviours() if matches(plan.only, b.name)]
     if not wanted:
         raise InputError(
@@ -119,7 +127,9 @@ def run(plan: DistillPlan, progress: Progress = lambda text: None) -> list[Measu
 
 
 def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda text: None) -> Measured:
-    """Teacher, surrogate, program, proof.  What `distill` gets is the teacher; the reference stays here."""
+    """Train a teacher and distil it.  The distillation sees the teacher only; the reference program stays
+    here.
+    """
     progress(f"training a teacher of {behaviour.name}")
     started = time.monotonic()
     teacher = train_teacher(behaviour, plan.seed, progress)
@@ -186,7 +196,7 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
 
 
 def code_lines(program: Program) -> int:
-    """Lines that are not empty and not of the docstring."""
+    """Count the lines that are not empty and not of the docstring."""
     import ast
 
     tree = ast.parse(program.source)
@@ -197,7 +207,7 @@ def code_lines(program: Program) -> int:
 
 
 def summary_json(found: Sequence[Measured]) -> dict[str, Any]:
-    """Everything measured, and the totals that the suite is judged by."""
+    """Return everything measured, and the totals that the suite is judged by."""
     ways: dict[str, int] = {}
     for m in found:
         ways[m.found_by or "none"] = ways.get(m.found_by or "none", 0) + 1
@@ -216,7 +226,7 @@ def summary_json(found: Sequence[Measured]) -> dict[str, Any]:
 
 
 def print_summary(found: Sequence[Measured], out: Path) -> None:
-    """One row per behaviour, then the totals."""
+    """Print a row per behaviour, then the totals."""
     from rich.table import Table
     from rich.text import Text
 
@@ -251,17 +261,26 @@ def print_summary(found: Sequence[Measured], out: Path) -> None:
         how = f"{m.found_by}: {m.template}" if m.found_by else "-"
         shown = "proved" if m.verdict == "proved" else f"{m.verdict}: {m.reason}"
         table.add_row(
-            m.name, f"{m.inputs:,}", f"{m.agreement:.2%}", surrogate, how, str(m.lines or "-"), str(m.length or "-"),
-            f"{m.reference_lines}, {m.reference_length}", Text(shown, "green" if m.near else "yellow" if m.verdict == "proved" else "red"),
+            m.name,
+            f"{m.inputs:,}",
+            f"{m.agreement:.2%}",
+            surrogate,
+            how,
+            str(m.lines or "-"),
+            str(m.length or "-"),
+            f"{m.reference_lines}, {m.reference_length}",
+            Text(shown, "green" if m.near else "yellow" if m.verdict == "proved" else "red"),
             f"{m.seconds:.1f}",
-        )  # fmt: skip
+        )
     screen.print(table)
     totals = summary_json(found)["totals"]
     screen.print(
-        f"{totals['proved']} of {totals['behaviours']} proved, {totals[f'within_{NEAR}_of_reference']} of them within {NEAR} times the "
+        f"{totals['proved']} of {totals['behaviours']} proved, {totals[f'within_{NEAR}_of_reference']} of "
+        f"them within {NEAR} times the "
         f"reference's length; exact surrogates: {totals['exact_surrogates']}; found by "
         + ", ".join(f"{way} {count}" for way, count in totals["found_by"].items())
-        + f"; seconds: median {totals['median_seconds']:.1f}, slowest {totals['slowest_seconds']:.1f}, {totals['seconds']:.0f} in all",
+        + f"; seconds: median {totals['median_seconds']:.1f}, slowest {totals['slowest_seconds']:.1f}, "
+        f"{totals['seconds']:.0f} in all",
         soft_wrap=True,
         markup=False,
     )
@@ -269,11 +288,14 @@ def print_summary(found: Sequence[Measured], out: Path) -> None:
 
 
 def _key(behaviour: Behaviour, plan: DistillPlan) -> str:
-    return f"{behaviour.digest[:16]} seed {plan.seed} timeout {plan.timeout:g} backends {','.join(plan.backends or ()) or 'all'}"
+    backends = ",".join(plan.backends or ()) or "all"
+    return f"{behaviour.digest[:16]} seed {plan.seed} timeout {plan.timeout:g} backends {backends}"
 
 
 def _kept(folder: Path, key: str) -> Measured | None:
-    """The result of an earlier run, if it is one of this behaviour under these options; what cannot be read is made again."""
+    """Return an earlier run's result, if it is of this behaviour under these options and can be read; else
+    None.
+    """
     try:
         row = parsed_json((folder / RESULT).read_text(encoding="utf-8"))
         row["hidden"] = None if row["hidden"] is None else tuple(row["hidden"])

@@ -1,6 +1,8 @@
-"""The behaviours of `relucid bench distill`, read from distill.toml: a domain, labels, and a short reference program each.
+"""The behaviours of `relucid bench distill`, read from distill.toml: a domain, labels, and a reference
+program each.
 
-The reference labels what a teacher is trained on, and is what a found program's length is compared with; it goes nowhere else.
+The reference labels what a teacher is trained on, and the length of a found program is compared with it.  It
+is used for nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class Behaviour:
 
     @cached_property
     def labelled(self) -> Labelled:
-        """Every input of the domain with the reference's label."""
+        """Return every input of the domain with the reference's label."""
         parts = list(build_language(self.domain, self.reference, self.labels).words())
         return Labelled(
             np.concatenate([words for words, _ in parts]), np.concatenate([labels for _, labels in parts])
@@ -46,13 +48,13 @@ class Behaviour:
 
     @cached_property
     def digest(self) -> str:
-        """Of everything that a result depends on but the code."""
+        """Return a digest of everything that a result depends on but the code."""
         text = json.dumps([self.name, self.domain.digest, self.labels, self.reference.digest])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def behaviours() -> tuple[Behaviour, ...]:
-    """All of them, in the order of the file."""
+    """Return all of them, in the order of the file."""
     return tuple(
         _behaviour(name, row) for name, row in tomllib.loads(DATA.read_text(encoding="utf-8")).items()
     )

@@ -1,7 +1,8 @@
-"""A teacher for the distillation suite: a small torch network trained on a behaviour's labels, then seen only as a callable.
+"""A teacher for the distillation suite: a small torch network trained on a behaviour's labels, then used as a
+callable.
 
-Two hidden layers over the one-hot sequence, Adam on all inputs, one thread, everything from one seed.  A teacher that is not
-exactly its reference in the end is a teacher all the same: what is distilled is what it does.
+Two hidden layers over the one-hot sequence, Adam on all inputs, one thread, everything from one seed.  A
+teacher that is not exactly its reference in the end is kept: what is distilled is what the teacher does.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ MARGIN = 1.0  # of the logits on every input: then training ends
 
 @dataclass(frozen=True, eq=False)
 class Teacher:
-    """A circuit (`models/circuits/circuit.py`): token ids of one length in, logits over tokens and labels out."""
+    """A circuit (`models/circuits/circuit.py`): token ids of one length in, logits over tokens and labels
+    out.
+    """
 
     name: str
     vocabulary: tuple[str, ...]
@@ -69,7 +72,7 @@ class Teacher:
 
 
 def one_hot(ids: np.ndarray, size: int, length: int) -> np.ndarray:
-    """(batch, length * size) float32; positions behind the end are zero."""
+    """Return the sequences as (batch, length * size) float32; positions behind the end are zero."""
     out = np.zeros((len(ids), length, size), dtype=np.float32)
     rows, places = np.nonzero(ids < size)
     out[rows, places, ids[rows, places]] = 1
@@ -135,7 +138,7 @@ def _trained(
 
 
 def _margin(torch: Any, logits: Any, labels: Any) -> tuple[float, float]:
-    """Share of right answers, and the smallest lead of the right label."""
+    """Return the share of right answers, and the smallest lead of the right label."""
     if logits.shape[1] == 1:
         return 1.0, float("inf")
     own = logits.gather(1, labels[:, None])

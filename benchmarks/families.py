@@ -1,7 +1,7 @@
 """The families of the token benchmark: what each program says, and every claim of the suite as one line.
 
-A spec is data; `tokens.py` trains its network and writes its claim folder.  Once results have been published for a version
-of the suite, specs do not change any more: raise VERSION instead.
+A spec is data; `tokens.py` trains its network and writes its claim folder.  Once results have been published
+for a version of the suite, specs do not change any more: raise VERSION instead.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ BOOLEANS: tuple[Label, ...] = (False, True)
 class Spec:
     """One claim of the suite.
 
-    `source` defines `label` and, where there is a predicate, `inside`.  `flaw`: "early" networks are trained on random words
-    only, until random tests find nothing; with "program", the network is trained for `source` and the claim states `stated`.
-    `bits`: after the point of every weight, None for raw float32.  `cell`, `states`: width of a recurrent cell that is unrolled,
-    and how many numbers it hands on.
+    `source` defines `label` and, where there is a predicate, `inside`.  `flaw` "early": the network is
+    trained on random words only, until random tests find nothing.  `flaw` "program": the network is trained
+    for `source`, and the claim states `stated`.  `bits`: after the binary point of every weight; None for raw
+    float32.  `cell`, `states`: width of a recurrent cell that is unrolled, and how many numbers it hands on.
     """
 
     name: str
@@ -56,12 +56,12 @@ class Spec:
 
     @property
     def taught(self) -> Program:
-        """What the network is trained on."""
+        """Return the program that the network is trained on."""
         return Program(self.source, "label", "program.py")
 
     @property
     def program_text(self) -> str:
-        """What the claim says."""
+        """Return the program that the claim states."""
         return (self.stated or self.source).lstrip("\n")
 
     def domain(self, length: int | None = None) -> Domain:
@@ -159,7 +159,7 @@ def label(tokens):
 
 
 def returns(expression: str, doc: str) -> str:
-    """A program of one line."""
+    """Make a program of one line."""
     return f'\ndef label(tokens):\n    """{doc}"""\n    return {expression}\n'
 
 
@@ -207,7 +207,7 @@ def make(
     source: str,
     **more: object,
 ) -> Spec:
-    """A spec named after its family, length, tokens and widths, and what is special about it."""
+    """Make a spec that is named after its family, length, tokens, widths and what is special about it."""
     words = letters(tokens) if isinstance(tokens, int) else tokens
     ends = (length, length) if isinstance(length, int) else length
     shape = "h" + "x".join(map(str, hidden)) if hidden else f"cell{more['cell']}"
@@ -236,7 +236,7 @@ TIED_LENGTHS = (8, 16, 24, 32, 48, 64)
 
 
 def specs() -> tuple[Spec, ...]:
-    """Every claim of the suite, in order."""
+    """Return every claim of the suite, in order."""
     out = [
         make("quote", 12, FILLED[:4], (4,), QUOTE, **QUOTES),
         make("quote", 24, FILLED[:6], (8,), QUOTE, **QUOTES),

@@ -1,7 +1,8 @@
-"""The report as one HTML file that needs nothing else: `relucid bench ... --html FILE`, `relucid report RESULTS --html FILE`.
+"""The report as one HTML file that needs nothing else: `relucid bench ... --html FILE`, `relucid report`.
 
-Every number stands in a table that is made here; the plots are Vega-Lite specifications (`charts.py`) which Vega, carried inside the file, draws
-as SVG.  The page's text is `page.html`, in the frame of all reports (`reports/html.py`).
+Every number stands in a table that is made here.  The plots are Vega-Lite specifications (`charts.py`) which
+Vega, carried inside the file, draws as SVG.  The page's text is `page.html`, in the frame of all reports
+(`reports/html.py`).
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ FRAME = Path(__file__).with_name("page.html")
 
 
 def write_page(path: Path, summary: Summary) -> None:
-    """All or nothing.  Raises InputError."""
+    """Write the report, whole or not at all.  Raises InputError."""
     write_html(path, page(summary))
 
 
 def page(summary: Summary) -> str:
-    """The HTML text."""
+    """Return the HTML text."""
     best, claims = virtual_best(summary), _claims(summary)
     drawn = charts(summary, best)
     return rendered(
@@ -50,7 +51,7 @@ def page(summary: Summary) -> str:
 
 
 def _columns(summary: Summary) -> list[dict[str, Any]]:
-    """A row per column, the best PAR-2 first."""
+    """Return a row per column, the best PAR-2 first."""
     out = []
     for name in sorted(summary.names, key=lambda n: summary.score(n).par2):
         rows = [r for r in summary.results if r.backend == name]
@@ -60,11 +61,18 @@ def _columns(summary: Summary) -> list[dict[str, Any]]:
         proofs = {r.trust for r in rows if r.verdict == "proved" and r.trust}
         out.append(
             {
-                "name": name, "race": name == RACE, "version": rows[0].version, "options": ", ".join(rows[0].options), "score": score,
-                "trust": ", ".join(sorted(proofs)), "unsolved": ", ".join([*unsolved, *missing]), "median": _median(score, rows),
-                "cpu": _total([r.cpu_seconds for r in rows]), "memory": max((r.peak_mb for r in rows if r.peak_mb is not None), default=None),
+                "name": name,
+                "race": name == RACE,
+                "version": rows[0].version,
+                "options": ", ".join(rows[0].options),
+                "score": score,
+                "trust": ", ".join(sorted(proofs)),
+                "unsolved": ", ".join([*unsolved, *missing]),
+                "median": _median(score, rows),
+                "cpu": _total([r.cpu_seconds for r in rows]),
+                "memory": max((r.peak_mb for r in rows if r.peak_mb is not None), default=None),
             }
-        )  # fmt: skip
+        )
     return out
 
 
@@ -87,7 +95,7 @@ def _groups(summary: Summary, groups: dict[str, list[Result]]) -> dict[str, Any]
 
 
 def _claims(summary: Summary) -> list[dict[str, Any]]:
-    """A section per claim, with every attempt (all repeats) and the race as a timeline."""
+    """Return a section per claim, with every attempt (all repeats) and the race as a timeline."""
     by_claim: dict[str, list[Result]] = {}
     for r in summary.runs:
         by_claim.setdefault(r.claim, []).append(r)
@@ -98,28 +106,39 @@ def _claims(summary: Summary) -> list[dict[str, Any]]:
         shown = next((r for r in rows if r.counterexample), None)
         out.append(
             {
-                "id": f"claim-{number}", "name": name, "first": rows[0], "rows": rows, "solved": sum(map(summary.solved, counted)),
-                "of": len(counted), "wrong": [w for w in summary.wrong if w.claim == name], "is_wrong": summary.is_wrong,
-                "counterexample": shown.counterexample if shown else None, "by": shown.backend if shown else None,
+                "id": f"claim-{number}",
+                "name": name,
+                "first": rows[0],
+                "rows": rows,
+                "solved": sum(map(summary.solved, counted)),
+                "of": len(counted),
+                "wrong": [w for w in summary.wrong if w.claim == name],
+                "is_wrong": summary.is_wrong,
+                "counterexample": shown.counterexample if shown else None,
+                "by": shown.backend if shown else None,
                 "answers": sorted({r.verdict for r in rows if r.verdict in ("proved", "refuted")}),
-                "race": race, "timeline": timeline(name, race.attempts) if race else None, "again": _again(rows[0]),
+                "race": race,
+                "timeline": timeline(name, race.attempts) if race else None,
+                "again": _again(rows[0]),
             }
-        )  # fmt: skip
+        )
     return out
 
 
 def _again(r: Result) -> str:
-    """How to see it for oneself."""
+    """Return the command that makes an attempt again."""
     if not r.file:
         return ""
     if r.spec:
-        return f"relucid verify {shlex.quote(r.file)} {shlex.quote(r.spec)} --timeout {r.timeout:g} --memory {r.memory}"
+        files = f"{shlex.quote(r.file)} {shlex.quote(r.spec)}"
+        return f"relucid verify {files} --timeout {r.timeout:g} --memory {r.memory}"
     name = "" if r.backend == RACE else f" --backends {shlex.quote(r.backend)}"
-    return f"relucid prove {shlex.quote(r.file)}{name} --timeout {r.timeout:g} --memory {r.memory} --seed {r.seed}"
+    limits = f"--timeout {r.timeout:g} --memory {r.memory} --seed {r.seed}"
+    return f"relucid prove {shlex.quote(r.file)}{name} {limits}"
 
 
 def _shows(summary: Summary, claim: str) -> dict[str, Any]:
-    """The file, the counterexample and the commands that show a wrong answer."""
+    """Return the file, the counterexample and the commands that show a wrong answer."""
     rows = [r for r in summary.runs if r.claim == claim]
     said = [r for r in rows if r.verdict in ("proved", "refuted") or r.outcome == "contradiction"]
     found = next((r.counterexample for r in said if r.counterexample), None)

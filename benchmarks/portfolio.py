@@ -1,8 +1,8 @@
 """The virtual best solver: what a user would have who knew, for each claim, which single backend to ask.
 
-Computed from a `score.Summary`, and what each backend adds to it (Xu et al., "Evaluating component solver contributions to
-portfolio-based algorithm selectors", SAT 2012).  The race is left out: it is the attempt to be that solver without
-knowing, and is compared with it.
+Computed from a `score.Summary`, and what each backend adds to it (Xu et al., "Evaluating component solver
+contributions to portfolio-based algorithm selectors", SAT 2012).  The race is left out: it is the attempt to
+be that solver without knowing, and is compared with it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ PATIENCE = 0.3  # seconds that the race may lose on the best backend
 class Contribution:
     """What one backend adds.
 
-    `best`: claims on which it is the fastest.  `alone`: claims that only it solves.  `par2_without`: the virtual best's
-    PAR-2 if this backend did not exist.
+    `best`: claims on which it is the fastest.  `alone`: claims that only it solves.  `par2_without`: the
+    virtual best's PAR-2 if this backend did not exist.
     """
 
     name: str

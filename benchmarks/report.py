@@ -1,4 +1,8 @@
-"""What `relucid bench` prints: wrong answers first, then who solved how much, by size and by family."""
+"""What `relucid bench` and `compare` print: wrong answers first, then who solved how much, by size and by
+family.
+
+From `score.py`, `portfolio.py` and `comparison.py`; `page.py` shows the same in HTML.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ MOST_LISTED = 20
 
 
 def print_report(summary: Summary, out: Path | None, html: Path | None = None, quiet: bool = False) -> None:
-    """To stdout, in colours where there are colours; `quiet`: wrong answers and the first table only."""
+    """Print to stdout, in colour where there is colour; `quiet`: only wrong answers and the first table."""
     from rich.text import Text
 
     screen = _screen()
@@ -55,7 +59,7 @@ def _screen() -> Console:
 
 
 def wrong_line(wrong: Wrong) -> str:
-    """Who said what, and how bad it is."""
+    """Say who answered what, and how bad it is."""
     kind = "WRONG" if wrong.firm else "wrong within its tolerances"
     sides = [
         f"{verb} by {', '.join(who)}"
@@ -67,7 +71,7 @@ def wrong_line(wrong: Wrong) -> str:
 
 
 def print_comparison(found: Comparison, quiet: bool = False) -> None:
-    """What is worse first, then what is better, then the columns."""
+    """Print what is worse first, then what is better, then the columns."""
     from rich.table import Table
     from rich.text import Text
 
@@ -127,7 +131,8 @@ def print_comparison(found: Comparison, quiet: bool = False) -> None:
             times = " -> ".join("-" if s is None else f"{s:.2f} s" for s in (change.before, change.after))
             screen.print(
                 Text(
-                    f"{kind}: {visible(change.claim)} by {visible(change.column)} ({times}, {change.outcome})",
+                    f"{kind}: {visible(change.claim)} by {visible(change.column)} ({times}, "
+                    f"{change.outcome})",
                     style,
                 ),
                 soft_wrap=True,
@@ -144,7 +149,7 @@ def _optional(value: float | None) -> str:
 
 
 def _overview(summary: Summary) -> Table:
-    """One row per column, the best PAR-2 first."""
+    """Return a row per column, the best PAR-2 first."""
     from rich.table import Table
     from rich.text import Text
 
@@ -176,7 +181,7 @@ def _overview(summary: Summary) -> Table:
 
 
 def _grouped(summary: Summary, title: str, groups: Mapping[str, Sequence[Result]]) -> Table:
-    """One row per column, one pair of numbers per group."""
+    """Return a row per column, one pair of numbers per group."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
@@ -194,7 +199,8 @@ def _remarks(summary: Summary) -> list[str]:
     beside = race_against_the_best(summary)
     if beside is not None:
         lines.append(
-            f"race: within 1.3 times and 0.3 s of the best single backend on {beside['within_1.3_times_and_0.3_seconds']} of "
+            f"race: within 1.3 times and 0.3 s of the best single backend on "
+            f"{beside['within_1.3_times_and_0.3_seconds']} of "
             f"{beside['claims']} claims; the median of (race - 0.3 s) / best is {beside['median_ratio']:.2f}"
         )
         if beside["solved_by_others_only"]:
@@ -202,15 +208,18 @@ def _remarks(summary: Summary) -> list[str]:
     for family, points in growth(summary, RACE).items():
         if family.startswith("tied"):
             lines.append(
-                f"{family}: the race's time grows like length ** {exponent(points):.1f} ({points[0][0]} to {points[-1][0]} positions)"
+                f"{family}: the race's time grows like length ** {exponent(points):.1f} ({points[0][0]} to "
+                f"{points[-1][0]} positions)"
             )
     best = virtual_best(summary)
     if len(best.contributions) > 1:
         lines.append(
-            f"virtual best of the single columns: solves {best.solved} of {best.claims}, PAR-2 {seconds_text(best.par2)}"
+            f"virtual best of the single columns: solves {best.solved} of {best.claims}, PAR-2 "
+            f"{seconds_text(best.par2)}"
         )
         lines += [
-            f"  {visible(c.name)}: fastest on {c.best}, alone on {c.alone}; without it PAR-2 would be {seconds_text(c.par2_without)}"
+            f"  {visible(c.name)}: fastest on {c.best}, alone on {c.alone}; without it PAR-2 would be "
+            f"{seconds_text(c.par2_without)}"
             for c in best.contributions
             if c.best
         ]
@@ -218,7 +227,7 @@ def _remarks(summary: Summary) -> list[str]:
 
 
 def _median(score: Score, rows: Sequence[Result]) -> str:
-    """A median at the limit says only that most were not solved."""
+    """Write a median; one at the limit says only that most claims were not solved."""
     return (
         f">{seconds_text(score.median)}"
         if rows and score.median >= min(r.timeout for r in rows)

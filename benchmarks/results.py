@@ -1,4 +1,7 @@
-"""results.jsonl: one line per attempt, written at once, so that a killed run goes on where it was."""
+"""results.jsonl: one line per attempt, written at once, so that a killed run goes on where it was.
+
+Written by `bench.py` and `vnncomp.py`, read by all that reports.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +32,9 @@ LARGEST = 1 << 30  # bytes of results that are read
 
 @dataclass(frozen=True)
 class Result:
-    """One attempt.  `backend` is the column; `trust` that of a proof; `by` who answered (in the race).
+    """One attempt.  `backend` is the column, `trust` that of a proof, `by` who answered (in the race).
 
-    What has a default came later, and older files lack it.
+    Fields with a default came later; older files lack them.
     """
 
     claim: str
@@ -64,26 +67,29 @@ class Result:
     attempts: tuple[dict[str, Any], ...] = ()  # as `prove --json` tells them
     counterexample: dict[str, Any] | None = None
     known: str | None = None  # the answer that came with the claim
-    file: str = ""  # the claim's, or the network's of an instance (`vnncomp.py`), which has no tokens, lengths or domain size
+    # The claim file; of an instance (`vnncomp.py`) the network, and then there are no tokens, lengths or
+    # domain size.
+    file: str = ""
     spec: str = ""  # of an instance: its property
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """Attempts that agree on this need not be made twice."""
+        """What identifies an attempt: two that agree on this need not both be made."""
         return (*self.conditions, self.repeat)
 
     @property
     def conditions(self) -> tuple[Any, ...]:
-        """Repeats agree on this."""
+        """What repeats agree on."""
         return (self.claim, self.digest, self.backend, self.timeout, self.memory, self.workers, self.seed)
 
     @property
     def answered(self) -> bool:
-        """Proved or refuted, within the time limit as measured from outside."""
+        """Whether it is proved or refuted within the time limit, as measured from outside."""
         return self.verdict in ("proved", "refuted") and self.seconds <= self.timeout
 
 
 def key_of(case: BenchClaim, column: Column, limits: AttemptLimits, repeat: int) -> tuple[Any, ...]:
+    """Return the key of an attempt that has not been made."""
     return (
         case.name,
         case.digest,
@@ -99,20 +105,44 @@ def key_of(case: BenchClaim, column: Column, limits: AttemptLimits, repeat: int)
 def result_of(
     case: BenchClaim, column: Column, limits: AttemptLimits, repeat: int, seeds: str, found: dict[str, Any]
 ) -> Result:
-    """What `attempt` found, as a result."""
+    """Return what `attempt` found as a result."""
     return Result(
-        claim=case.name, digest=case.digest, family=case.family, domain_size=case.size_text, length=case.length, tokens=case.tokens,
-        backend=column.name, version=column.version, outcome=found["outcome"], verdict=found["verdict"], trust=found["trust"],
-        seconds=found["seconds"], peak_mb=found["peak_mb"], by=found["by"], detail=found["detail"],
-        timeout=limits.seconds, memory=limits.memory_mb, workers=limits.workers, seed=limits.seed, seeds=seeds,
-        machine=machine(), relucid=__version__, when=datetime.now(UTC).isoformat(timespec="seconds"),
-        repeat=repeat, options=column.options, cpu_seconds=found.get("cpu_seconds"), sizes=found.get("sizes"),
-        attempts=tuple(found.get("attempts", ())), counterexample=found.get("counterexample"), known=case.known, file=str(case.path),
-    )  # fmt: skip
+        claim=case.name,
+        digest=case.digest,
+        family=case.family,
+        domain_size=case.size_text,
+        length=case.length,
+        tokens=case.tokens,
+        backend=column.name,
+        version=column.version,
+        outcome=found["outcome"],
+        verdict=found["verdict"],
+        trust=found["trust"],
+        seconds=found["seconds"],
+        peak_mb=found["peak_mb"],
+        by=found["by"],
+        detail=found["detail"],
+        timeout=limits.seconds,
+        memory=limits.memory_mb,
+        workers=limits.workers,
+        seed=limits.seed,
+        seeds=seeds,
+        machine=machine(),
+        relucid=__version__,
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        repeat=repeat,
+        options=column.options,
+        cpu_seconds=found.get("cpu_seconds"),
+        sizes=found.get("sizes"),
+        attempts=tuple(found.get("attempts", ())),
+        counterexample=found.get("counterexample"),
+        known=case.known,
+        file=str(case.path),
+    )
 
 
 def append(folder: Path, result: Result) -> None:
-    """The line is whole, or not there."""
+    """Append a result.  After a failure its line is not there."""
     data = (json.dumps(asdict(result), ensure_ascii=False) + "\n").encode()
     try:
         with interrupts_held(), open(folder / RESULTS, "ab") as file:
@@ -128,18 +158,21 @@ def append(folder: Path, result: Result) -> None:
 
 
 def results_path(path: Path) -> Path:
-    """The results in a folder, or the file itself."""
+    """Return the results in a folder, or the file itself."""
     return path / RESULTS if path.is_dir() else path
 
 
 def read(folder: Path) -> list[Result]:
-    """All results, the last one where an attempt was made again.  A torn last line is passed over, any other raises InputError."""
+    """Read all results; of an attempt that was made again, the last.
+
+    A torn last line is passed over; any other bad line raises InputError.
+    """
     path = folder / RESULTS
     return read_file(path) if path.exists() else []
 
 
 def read_file(path: Path) -> list[Result]:
-    """As `read`, of one file by its name."""
+    """Read one file by its name, as `read` does."""
     try:
         data = read_bytes(path, LARGEST)
     except (OSError, ValueError) as error:
@@ -166,7 +199,7 @@ def read_file(path: Path) -> list[Result]:
 
 
 def latest(results: Iterable[Result]) -> list[Result]:
-    """Of each claim and column the last result, whatever its limits were, with its repeats."""
+    """Return the last result of each claim and column, whatever its limits were, with its repeats."""
     kept: dict[tuple[str, str], list[Result]] = {}
     for r in results:
         there = kept.get((r.claim, r.backend), [])
@@ -195,7 +228,9 @@ def _needed(one: Field[Any]) -> bool:
 
 
 def _extras_good(r: Result) -> bool:
-    """What was written is a report's input: a line that somebody has edited is not shown as it stands."""
+    """Whether optional fields have the right types: a line that somebody has edited is not shown as it
+    stands.
+    """
     objects = (*r.attempts, *(v for v in (r.sizes, r.counterexample) if v is not None))
     return (
         all(isinstance(v, dict) for v in objects)
@@ -211,14 +246,16 @@ def _extras_good(r: Result) -> bool:
 
 
 def mend_torn_line(folder: Path) -> None:
-    """End a line that a killed run left half-written, so that the next one does not grow on it: it is cut off."""
+    """Cut off a last line that a killed run left half-written, so that the next one does not grow on it."""
     path = folder / RESULTS
     if path.exists() and (data := path.read_bytes()) and not data.endswith(b"\n"):
         write(path, data[: data.rfind(b"\n") + 1])
 
 
 def table(results: Iterable[Result]) -> str:
-    """results.csv: a column per number of `sizes`, options and counterexample as text, the race's entrants left out."""
+    """Write results.csv: a column per number of `sizes`, options and counterexample as text, without the
+    race's entrants.
+    """
     out = io.StringIO()
     plain = [f.name for f in fields(Result) if f.name not in ("sizes", "attempts", "counterexample")]
     sizes = [f.name for f in fields(Sizes)]
@@ -236,7 +273,7 @@ def table(results: Iterable[Result]) -> str:
 
 
 def machine() -> str:
-    """Processor, cores and Python, as far as they can be found."""
+    """Name processor, cores and Python, as far as they can be found."""
     name = platform.processor() or platform.machine()
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:

@@ -1,9 +1,9 @@
 """Numbers from results: who solved how much, PAR-2, medians, contradictions, growth with length.
 
-`bench.py` makes results, `report.py` and `page.py` show these numbers.  PAR-2 (the SAT competitions' score) is the mean
-over all claims of the seconds of a solved claim, and of twice the time limit for any other.  In medians a claim that is
-not solved counts as the time limit.  A proof that a replayed counterexample of another contestant contradicts is wrong,
-and not solved.
+`bench.py` makes results, `report.py` and `page.py` show these numbers.  PAR-2 (the SAT competitions' score)
+is the mean over all claims of the seconds of a solved claim, and of twice the time limit for any other.  In
+medians a claim that is not solved counts as the time limit.  A proof that a replayed counterexample of
+another contestant contradicts is wrong, and not solved.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ SIZES = ((10**6, "up to 10^6"), (10**15, "to 10^15"), (10**24, "to 10^24"), (Non
 
 @dataclass(frozen=True)
 class Wrong:
-    """A claim with wrong answers: some proved and some refuted it, or the answer that came with it (`known`) is another.
+    """A claim with wrong answers: proved by some and refuted by others, or not the answer that came with it
+    (`known`).
 
     `firm`: a backend that computes exactly is wrong, or the known answer is.
     """
@@ -36,7 +37,7 @@ class Wrong:
 
 @dataclass(frozen=True)
 class Score:
-    """One contestant on one group of claims."""
+    """One column on one group of claims."""
 
     claims: int
     proved: int
@@ -83,7 +84,7 @@ class Summary:
         return result.answered and not self.is_wrong(result)
 
     def is_wrong(self, result: Result) -> bool:
-        """A proof that a replayed counterexample contradicts, or an answer that the known one contradicts."""
+        """Whether a replayed counterexample contradicts this proof, or the known answer contradicts this one."""
         if result.known is not None and result.verdict in ("proved", "refuted"):
             return result.verdict != result.known
         wrong = next((w for w in self.wrong if w.claim == result.claim), None)
@@ -95,7 +96,7 @@ class Summary:
         )
 
     def by_size(self) -> dict[str, list[Result]]:
-        """Results in classes of domain size, the small ones first."""
+        """Group results by size of the domain, the small ones first."""
         groups: dict[str, list[Result]] = {title: [] for _, title in (*SIZES, (None, BOXES))}
         for r in self.results:
             size = int(r.domain_size) if r.domain_size else None
@@ -107,6 +108,7 @@ class Summary:
         return {title: rows for title, rows in groups.items() if rows}
 
     def by_family(self) -> dict[str, list[Result]]:
+        """Group results by family."""
         groups: dict[str, list[Result]] = {}
         for r in self.results:
             groups.setdefault(r.family, []).append(r)
@@ -114,6 +116,7 @@ class Summary:
 
 
 def summarise(results: Sequence[Result]) -> Summary:
+    """Compute everything that reports say."""
     names = tuple(dict.fromkeys(r.backend for r in results))
     claims = {r.claim for r in results}
     missing = {name: len(claims - {r.claim for r in results if r.backend == name}) for name in names}
@@ -121,7 +124,7 @@ def summarise(results: Sequence[Result]) -> Summary:
 
 
 def typical(results: Iterable[Result]) -> list[Result]:
-    """One per claim and column: the median of its repeats by seconds, those without an answer behind all others."""
+    """Return one result per claim and column: the median of its repeats by seconds, unanswered ones last."""
     groups: dict[tuple[str, str], list[Result]] = {}
     for r in results:
         groups.setdefault((r.claim, r.backend), []).append(r)
@@ -132,7 +135,10 @@ def typical(results: Iterable[Result]) -> list[Result]:
 
 
 def _contradictions(results: Iterable[Result]) -> tuple[Wrong, ...]:
-    """Late answers count: they are as wrong as others.  "contradiction": what one run of the race found by itself."""
+    """Find claims with wrong answers.  Late answers count: they are as wrong as others.
+
+    "contradiction" is what one run of the race found by itself.
+    """
     groups: dict[str, list[Result]] = defaultdict(list)
     for r in results:
         groups[r.claim].append(r)
@@ -157,7 +163,7 @@ def _contradictions(results: Iterable[Result]) -> tuple[Wrong, ...]:
 
 
 def growth(summary: Summary, name: str) -> dict[str, list[tuple[int, float]]]:
-    """Seconds by length of one contestant's solved claims, for each family with three lengths or more."""
+    """Return (length, seconds) of one column's solved claims, for each family with three lengths or more."""
     out: dict[str, list[tuple[int, float]]] = {}
     for family, rows in summary.by_family().items():
         points = sorted((r.length, r.seconds) for r in rows if r.backend == name and summary.solved(r))
@@ -167,7 +173,7 @@ def growth(summary: Summary, name: str) -> dict[str, list[tuple[int, float]]]:
 
 
 def exponent(points: Sequence[tuple[int, float]]) -> float:
-    """The slope of log seconds over log length, by least squares: 2 means quadratic."""
+    """Return the slope of log seconds over log length, by least squares: 2 means quadratic."""
     x = [math.log(length) for length, _ in points]
     y = [math.log(max(seconds, 1e-3)) for _, seconds in points]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
@@ -178,5 +184,5 @@ def exponent(points: Sequence[tuple[int, float]]) -> float:
 
 
 def seconds_text(value: float) -> str:
-    """As tables show them."""
+    """Write seconds as tables show them."""
     return "-" if math.isnan(value) else f"{value:.2f}" if value < 9.995 else f"{value:.1f}"

@@ -1,4 +1,7 @@
-"""What is run: the claims of a suite, and the columns (a backend alone, or the race) that try each of them."""
+"""What is run: the claims of a suite, and the columns (a backend alone, or the race) that try each of them.
+
+The first step of `bench.py`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class BenchClaim:
-    """A claim of the suite and what reports group it by."""
+    """A claim of the suite, and what reports group it by."""
 
     name: str
     path: Path
@@ -39,7 +42,9 @@ class BenchClaim:
 
 @dataclass(frozen=True)
 class Column:
-    """One contestant: backend names for `prove --backends` (None: the race), the trust its answer shows at, and its version."""
+    """One column: backend names for `prove --backends` (None: the race), the trust of its answers, and its
+    version.
+    """
 
     name: str
     backends: str | None
@@ -72,7 +77,10 @@ def _column(name: str) -> Column:
 
 
 def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) -> tuple[BenchClaim, ...]:
-    """The claims: of "tokens" (made first where they are not in `out`/claims yet), or those in a folder or file."""
+    """Return the claims: those in a folder or file, or those of "tokens".
+
+    The latter are made first where they are not in `out`/claims yet.
+    """
     if suite == "tokens":
         folder = out / "claims"
         _same_seeds(folder, seeds)
@@ -94,7 +102,7 @@ def cases(suite: str, out: Path, seeds: Seeds, only: str, progress: Progress) ->
 
 
 def _same_seeds(folder: Path, seeds: Seeds) -> None:
-    """So that the claims of one seed set do not replace those that results are already about."""
+    """Raise InputError where the folder holds results about claims of the other seed set."""
     try:
         there = parsed_json((folder / "suite.json").read_text(encoding="utf-8-sig"))["seeds"]
     except (OSError, ValueError, KeyError):
@@ -131,7 +139,9 @@ def claim_paths(folder: Path) -> list[Path]:
 
 
 def _name(folder: Path, path: Path) -> str:
-    """The claim's folder, where the file is called claim.toml; else the file without its ending."""
+    """Return the claim folder's name, where the file is called claim.toml; else the file's name without its
+    ending.
+    """
     if path == folder:
         return path.parent.name if path.stem == "claim" else path.stem
     place = path.relative_to(folder)
@@ -158,7 +168,7 @@ def _case(name: str, path: Path) -> BenchClaim:
 
 
 def _beside(path: Path, file: str, key: str) -> str | None:
-    """What a file beside the claim says, if there is one."""
+    """Read a JSON file beside the claim, if there is one."""
     try:
         return str(parsed_json((path.parent / file).read_text(encoding="utf-8-sig"))[key])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,6 @@
-"""A run's numbers as the object of `summary.json`, from `score.py` and `portfolio.py`.  `--json` prints the same."""
+"""A run's numbers as the object of `summary.json`, from `score.py` and `portfolio.py`.  `--json` prints the
+same.
+"""
 
 from __future__ import annotations
 

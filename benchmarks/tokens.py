@@ -2,7 +2,7 @@
 
     python -m relucid.benchmarks.tokens --out DIR [--seeds tune|report] [--only REGEX]
 
-A folder that is there already and was made from the same spec, seed and version is kept; a new one appears under its name only
+A folder that was made from the same spec, seed and version is kept; a new one appears under its name only
 when it is complete.  `suite.json` tells what each claim is.  No solver is asked anything here.
 """
 
@@ -60,7 +60,9 @@ def write_suite(
     only: str = "",
     chosen: Iterable[Spec] | None = None,
 ) -> list[dict[str, Any]]:
-    """Write the claim folders that are missing, and suite.json; returns its entries.  `only`: a regular expression for names."""
+    """Write the claim folders that are missing, and suite.json.  Returns its entries.  `only`: a regular
+    expression for names.
+    """
     wanted = [spec for spec in (specs() if chosen is None else chosen) if matches(only, spec.name)]
     if not wanted:
         raise InputError(
@@ -91,7 +93,7 @@ def matches(only: str, name: str) -> bool:
 
 
 def _entries(folder: Path, seeds: Seeds) -> list[dict[str, Any]]:
-    """What the finished claim folders say about themselves, in the order of the suite."""
+    """Return what the finished claim folders say about themselves, in the order of the suite."""
     order = {spec.name: k for k, spec in enumerate(specs())}
     found = []
     for path in folder.glob("*/made.json"):
@@ -102,7 +104,7 @@ def _entries(folder: Path, seeds: Seeds) -> list[dict[str, Any]]:
 
 
 def _made(place: Path, spec: Spec, seeds: Seeds) -> dict[str, Any] | None:
-    """The entry of a claim folder that was made from this spec and seed set, or None."""
+    """Return the entry of a claim folder that was made from this spec and seed set, or None."""
     try:
         entry = parsed_json((place / "made.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -111,14 +113,14 @@ def _made(place: Path, spec: Spec, seeds: Seeds) -> dict[str, Any] | None:
 
 
 def recipe_digest(spec: Spec, seeds: Seeds) -> str:
-    """Changes with anything that the network depends on, but for the versions of torch and numpy."""
+    """Return a digest of all that the network depends on, but for the versions of torch and numpy."""
     # new fields change no old spec
     said = {f.name: getattr(spec, f.name) for f in fields(spec) if getattr(spec, f.name) != f.default}
     return hashlib.sha256(json.dumps([VERSION, seeds, said]).encode()).hexdigest()
 
 
 def seed_of(spec: Spec, seeds: Seeds, restart: int = 0) -> int:
-    """Every claim has its own seeds; those of the two sets share none."""
+    """Return a claim's own seed; the two seed sets share none."""
     return int.from_bytes(hashlib.sha256(f"{seeds} {spec.name} {restart}".encode()).digest()[:6])
 
 
@@ -176,7 +178,7 @@ def _entry(spec: Spec, seeds: Seeds, claim: WordClaim) -> dict[str, Any]:
 
 
 def train_spec(spec: Spec, seeds: Seeds) -> tuple[Network, Mapping[str, Any]]:
-    """The trained network of a spec, and facts about its training."""
+    """Train the network of a spec.  Returns it with facts about its training."""
     if spec.cell:
         cell, facts = _trained_cell(spec.source, spec.tokens, spec.labels, spec.cell, spec.states, seeds)
         return cell.unrolled(spec.length[1]), facts
@@ -206,7 +208,7 @@ def train_spec(spec: Spec, seeds: Seeds) -> tuple[Network, Mapping[str, Any]]:
 def _trained_cell(
     source: str, tokens: tuple[str, ...], labels: tuple[Label, ...], width: int, states: int, seeds: Seeds
 ) -> tuple[FittedCell, dict[str, Any]]:
-    """The cell that all lengths of a tied family share: the first of some that is right on long words and exact in float32."""
+    """Train the cell of a tied family: the first that is right on long words and exact in float32."""
     program = Program(source, "label", "program.py")
     prefixes = Prefixes(
         lambda n: build_language(Domain(tokens, n, n), program, labels), LONGEST_TAUGHT, len(tokens)
@@ -225,7 +227,7 @@ def _trained_cell(
 
 
 def random_tests(claim: WordClaim, seed: int, count: int = RANDOM_TESTS) -> bool:
-    """Whether network and program differ on some of `count` inputs, each equally likely."""
+    """Whether network and program differ on one of `count` inputs, each equally likely."""
     rng = np.random.default_rng(seed)
     language: Automaton = claim.language
     sizes = np.array([float(n) for n in language.count_by_label(len(claim.decision.labels))])
@@ -242,7 +244,7 @@ def random_tests(claim: WordClaim, seed: int, count: int = RANDOM_TESTS) -> bool
 
 
 def _labels(claim: WordClaim, words: np.ndarray) -> np.ndarray:
-    """The network's labels: in float64, and exactly where that is close to a tie."""
+    """Return the network's labels: in float64, and exactly where that is close to a tie."""
     network, inputs = claim.network, claim.domain.one_hot(words)
     values = [inputs.astype(np.float64)]
     for node in network.nodes:

@@ -1,9 +1,11 @@
-"""Trains a benchmark's feed-forward network: hinge loss on random words and on the words that an attack finds.
+"""Trains a benchmark's feed-forward network: hinge loss on random words and on the words that an attack
+finds.
 
-The attack follows the network's gradient: at a word, the network is linear nearby, and the word of the language that
-maximises this linear function is a dynamic program (`words.py`).  Weights are rounded to a grid while they are still being
-trained (straight-through gradients).  One torch thread, float64, all randomness from one seed, no clocks: the same seed gives the
-same network on the same versions and machine.  Nothing here decides a claim; that is left to solvers.
+Used by `tokens.py`.  The attack follows the network's gradient: near a word the network is linear, and the
+word of the language that maximises this linear function is found by a dynamic program (`words.py`).  Weights
+are rounded to a grid while they are still being trained (straight-through gradients; Bengio et al. 2013).
+One torch thread, float64, all randomness from one seed, no clocks: the same seed gives the same network on
+the same versions and machine.  Nothing here decides a claim; that is left to solvers.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ class TrainingProblem:
 
     @cached_property
     def walks(self) -> tuple[Walks, ...]:
-        """Per label, its words; labels that no word has are left out."""
+        """Each label's words; labels that no word has are left out."""
         parts = [self.language.restricted(c) for c in range(self.labels)]
         return tuple(Walks(part) for part in parts if not part.empty)
 
@@ -50,12 +52,12 @@ class TrainingProblem:
 
     @cached_property
     def borders(self) -> tuple[Walks | None, ...]:
-        """Likewise, those of its words that are one symbol away from another label."""
+        """Each label's words that are one symbol away from another label."""
         parts = [border(self.language, walk.automaton.labels[0]) for walk in self.walks]
         return tuple(None if part.empty else Walks(part) for part in parts)
 
     def sample(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """As many words of each label, in random order; half of them at the border to another label."""
+        """Draw as many words of each label, in random order; half of them at the border to another label."""
         each = -(-count // len(self.walks))
         words = []
         for walk, edge in zip(self.walks, self.borders, strict=True):
@@ -68,7 +70,7 @@ class TrainingProblem:
         return self._shuffled(rng, words, count)
 
     def plain(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """As many words of each label, each equally likely among those of its label: what random tests see."""
+        """Draw as many words of each label, all of its words equally likely: what random tests see."""
         each = -(-count // len(self.walks))
         return self._shuffled(rng, [walk.uniform(rng, each) for walk in self.walks], count)
 
@@ -92,7 +94,7 @@ class TrainingProblem:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: hidden widths, bits after the point (None: raw float32), steps.
+    """How to train: hidden widths, bits after the binary point (None: raw float32), steps.
 
     `noise`: how far the first layer starts from weights that are the same at every position.
     """
@@ -113,7 +115,7 @@ class Fitted:
 
 
 def hinge(torch: Any, out: Any, labels: Any) -> Any:
-    """Mean squared shortfall of the margin over all rivals."""
+    """Return the mean squared shortfall of the margin over all rivals."""
     if out.shape[-1] == 1:
         signed = out[..., 0] * (labels * 2 - 1)
         return torch.relu(MARGIN - signed).square().mean()
@@ -123,7 +125,7 @@ def hinge(torch: Any, out: Any, labels: Any) -> Any:
 
 
 def margins(torch: Any, out: Any, labels: Any) -> Any:
-    """By how much the right label wins, per word."""
+    """Return by how much the right label wins, per word."""
     if out.shape[-1] == 1:
         return out[..., 0] * (labels * 2 - 1)
     target = torch.nn.functional.one_hot(labels, out.shape[-1]).bool()
@@ -131,7 +133,7 @@ def margins(torch: Any, out: Any, labels: Any) -> Any:
 
 
 def on_grid(torch: Any, value: Any, bits: int | None) -> Any:
-    """The value rounded to multiples of 2**-bits, with the gradient of the value itself."""
+    """Round to multiples of 2**-bits, with the gradient of the value itself."""
     if bits is None:
         return value
     return value + (torch.round(value.detach() * 2**bits) / 2**bits - value.detach())
@@ -204,7 +206,9 @@ class Attack:
     labels: np.ndarray | None = None
 
     def run(self, model: Any, times: int = 1) -> float:
-        """The smallest margin found, from `times` as many words as usual; words of small margin join the hard ones."""
+        """Attack with `times` as many words as usual.  Returns the smallest margin; words of small margin are
+        remembered.
+        """
         whole = self.problem.whole
         if whole is not None:
             found = self._margins(model, *whole)
@@ -214,11 +218,11 @@ class Attack:
         return self._remember(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def test(self, model: Any, words: np.ndarray, labels: np.ndarray) -> float:
-        """The smallest margin of these words; those of small margin join the hard ones."""
+        """Return the smallest margin of these words; those of small margin are remembered."""
         return self._remember(words, labels, self._margins(model, words, labels))
 
     def hard(self, count: int) -> tuple[np.ndarray, np.ndarray] | None:
-        """A random choice of the hard words."""
+        """Return a random choice of the hard words."""
         if self.words is None or self.labels is None or not len(self.words):
             return None
         pick = self.rng.integers(len(self.words), size=count)
@@ -237,7 +241,9 @@ class Attack:
         return np.concatenate(parts)
 
     def _walk(self, model: Any, walk: Walks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """From random and hard words on, repeatedly to the best word of the network as it is linear around the last one."""
+        """Go from random and hard words repeatedly to the best word of the network's linear part around the
+        last one.
+        """
         torch, label = self.torch, walk.automaton.labels[0]
         words = walk.varied(self.rng, self.batch)
         known = self.words[self.labels == label] if self.words is not None else words[:0]
@@ -280,7 +286,7 @@ class Attack:
 
 @contextmanager
 def one_thread() -> Iterator[Any]:
-    """The torch module, on one thread: sums then come out the same each time."""
+    """Yield the torch module on one thread, so that sums come out the same each time."""
     import torch
 
     threads = torch.get_num_threads()
@@ -325,7 +331,9 @@ def _fit(torch: Any, problem: TrainingProblem, recipe: Recipe, rng: np.random.Ge
 
 
 def fit_carelessly(problem: TrainingProblem, recipe: Recipe, rng: np.random.Generator) -> Fitted:
-    """Train on equally likely words only, and stop as soon as random tests find nothing; `worst` is what an attack finds then."""
+    """Train on equally likely words only, until random tests find nothing; `worst` is what an attack finds
+    then.
+    """
     with one_thread() as torch:
         return _fit_carelessly(torch, problem, recipe, rng)
 

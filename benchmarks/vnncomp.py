@@ -1,8 +1,10 @@
-"""`relucid bench vnncomp DIR`: every instance of a VNN-COMP benchmark, each in a process of its own, timed from outside.
+"""`relucid bench vnncomp DIR`: every instance of a VNN-COMP benchmark, each in a process of its own, timed
+from outside.
 
-Instances come from `instances.py`, attempts are made as `attempt.py` makes them.  Results are those of every benchmark
-(`results.jsonl`, which `report` and `compare` read), and a table in the competition's format: category, network, property,
-preparation time, result, run time, limit; no header.  Counterexamples are kept beside the table.
+Instances come from `instances.py`, attempts are made as `attempt.py` makes them.  Results are those of every
+benchmark (`results.jsonl`, which `report` and `compare` read), and a table in the competition's format:
+category, network, property, preparation time, result, run time, limit; no header.  Counterexamples are kept
+beside the table.
 """
 
 from __future__ import annotations
@@ -40,8 +42,9 @@ WORDS = ("sat", "unsat", "unknown", "timeout", "error")
 class VnncompPlan:
     """What is to be run.
 
-    `timeout` (seconds) lowers the instances' own limits.  `memory_mb` and `workers` hold for each attempt; `workers` None
-    leaves their number to `verify`.  `jobs` attempts run side by side.  `again`: also those that have a result.
+    `timeout` (seconds) lowers the instances' own limits.  `memory_mb` and `workers` hold for each attempt;
+    `workers` None leaves their number to `verify`.  `jobs` attempts run side by side.  `again`: also those
+    that have a result.
     """
 
     folder: Path
@@ -85,7 +88,8 @@ class _Task:
 def run(plan: VnncompPlan, progress: Callable[[str], None]) -> list[Result]:
     """Run all instances whose name matches, with all backends and repeats, and write the tables.
 
-    Attempts that have a result are not made again, so that a run that was stopped goes on.  Raises InputError.
+    Attempts that have a result are not made again, so that a run that was stopped goes on.  Raises
+    InputError.
     """
     plan.check()
     chosen = {
@@ -160,12 +164,27 @@ def _result(
         "peak_mb": None,
     }
     return Result(
-        claim=instance.name, digest=_digest(files), family=folder.resolve().name, domain_size="", length=0, tokens=0,
-        backend=column(backend), version=__version__, timeout=limits.seconds, memory=limits.memory_mb, workers=limits.workers, seed=limits.seed, seeds="",
-        machine=machine(), relucid=__version__, when=datetime.now(UTC).isoformat(timespec="seconds"),
+        claim=instance.name,
+        digest=_digest(files),
+        family=folder.resolve().name,
+        domain_size="",
+        length=0,
+        tokens=0,
+        backend=column(backend),
+        version=__version__,
+        timeout=limits.seconds,
+        memory=limits.memory_mb,
+        workers=limits.workers,
+        seed=limits.seed,
+        seeds="",
+        machine=machine(),
+        relucid=__version__,
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
         repeat=repeat,
-        file=str(files[0]), spec=str(files[1]), **{**blank, **found},
-    )  # fmt: skip
+        file=str(files[0]),
+        spec=str(files[1]),
+        **{**blank, **found},
+    )
 
 
 def _digest(files: list[Path]) -> str:
@@ -213,10 +232,19 @@ def _attempt(plan: VnncompPlan, task: _Task, stop: threading.Event) -> dict[str,
         _keep(plan.out, task.place, answer["witness"])
     verdict = answer["verdict"]
     return {
-        "outcome": verdict if verdict != "unknown" else "timeout" if answer["word"] == "timeout" else "unknown", "verdict": verdict,
-        "trust": answer["trust"], "by": answer["backend"], "detail": answer["reason"] or "", "attempts": tuple(answer["attempts"]),
-        "counterexample": answer["counterexample"], **ran.numbers,
-    }  # fmt: skip
+        "outcome": verdict
+        if verdict != "unknown"
+        else "timeout"
+        if answer["word"] == "timeout"
+        else "unknown",
+        "verdict": verdict,
+        "trust": answer["trust"],
+        "by": answer["backend"],
+        "detail": answer["reason"] or "",
+        "attempts": tuple(answer["attempts"]),
+        "counterexample": answer["counterexample"],
+        **ran.numbers,
+    }
 
 
 def _keep(out: Path, place: int, witness: dict[str, Any]) -> None:

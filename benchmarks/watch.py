@@ -1,7 +1,7 @@
-"""Who is told how a run goes: what is done, what runs, who has solved how much, how long it will take.
+"""Tells how a run goes: what is done, what runs, who has solved how much, how long it will take.
 
-`bench.py` tells; `Watch` itself listens and is silent, `watching` shows it: a live table where somebody looks, a line now and then where
-stderr is piped.
+`bench.py` calls a `Watch`, which only counts.  `watching` returns one that shows it: a live table on a
+terminal, a line now and then where stderr is piped.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Watch:
     solved: dict[str, int] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
-        """Something is done before the first attempt."""
+        """Hear that something is done before the first attempt."""
 
     def begin(self, todo: Sequence[BenchTask], there: int) -> None:
         self.total, self.there, self.started_at = len(todo), there, time.monotonic()
@@ -66,11 +66,11 @@ class Watch:
         self.changed()
 
     def changed(self) -> None:
-        """The numbers are new."""
+        """Hear that the numbers are new."""
 
     @property
     def seconds_left(self) -> float | None:
-        """By the mean of what is done; None before there is anything to go by."""
+        """Estimated from the mean of what is done; None before anything is."""
         if not self.done:
             return None
         return (time.monotonic() - self.started_at) / self.done * (self.total - self.done)
@@ -98,6 +98,7 @@ class _Lines(Watch):
     said_at = float("-inf")
 
     def changed(self) -> None:
+        """Hear that the numbers are new."""
         now = time.monotonic()
         if now - max(self.said_at, self.started_at) >= PIPE_SECONDS:
             self.said_at = now
@@ -110,6 +111,7 @@ class _Live(Watch):
     saying = ""
 
     def say(self, text: str) -> None:
+        """Hear that something is done before the first attempt."""
         self.saying = text
 
     def __rich__(self) -> Group:
@@ -142,7 +144,7 @@ class _Live(Watch):
 
 @contextmanager
 def watching(quiet: bool = False) -> Iterator[Watch]:
-    """The way to show it that fits stderr; `quiet`: not at all."""
+    """Yield the watch that fits stderr; `quiet`: one that shows nothing."""
     if quiet:
         yield Watch()
     elif not sys.stderr.isatty():

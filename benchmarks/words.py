@@ -17,7 +17,9 @@ BORDER_EDGES = 60_000
 
 @dataclass(frozen=True, eq=False)
 class WalkLayer:
-    """The edges of one layer as rectangles (state, choice): symbol, next state, and whether there is such a choice."""
+    """The edges of one layer as rectangles (state, choice): symbol, next state, and whether there is such a
+    choice.
+    """
 
     symbol: np.ndarray
     target: np.ndarray
@@ -49,9 +51,10 @@ class Walks:
         return tuple(out)
 
     def sample(self, rng: np.random.Generator, each: int, tilts: np.ndarray) -> np.ndarray:
-        """`each` random words per row of `tilts` (rows, symbols): a word's chance is proportional to exp(sum of its tilts).
+        """Draw `each` random words per row of `tilts` (rows, symbols).
 
-        Tilts of zero make every word of the language equally likely.
+        A word's chance is proportional to exp(sum of its tilts): tilts of zero make every word equally
+        likely.
         """
         rows = len(tilts)
         weight = np.zeros((rows, self.automaton.layer_sizes[-1]))
@@ -80,7 +83,9 @@ class Walks:
         return self.sample(rng, count, np.zeros((1, self.automaton.symbol_count)))
 
     def varied(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Random words whose symbols come in very different numbers: each 16 under a random tilt, the first ones under none."""
+        """Draw words with very different numbers of each symbol: each 16 under a random tilt, the first ones
+        under none.
+        """
         rows = -(-count // 16)
         spread = rng.uniform(0, 2.5, size=(rows, 1)) * (np.arange(rows) >= rows // 4)[:, None]
         tilts = rng.standard_normal((rows, self.automaton.symbol_count)) * spread
@@ -88,7 +93,9 @@ class Walks:
         return words[rng.permutation(len(words))[:count]]
 
     def best(self, weights: np.ndarray) -> np.ndarray:
-        """Per linear function, weights (functions, length, symbols), a word of the language where it is largest."""
+        """Return, per linear function, weights (functions, length, symbols), a word of the language where it
+        is largest.
+        """
         value = np.zeros((len(weights), self.automaton.layer_sizes[-1]))
         picks = []
         for t in reversed(range(len(self.layers))):
@@ -107,16 +114,16 @@ class Walks:
 
 
 def _chosen(cumulated: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Per row of cumulated chances, one index at random."""
+    """Draw one index at random per row of cumulated chances."""
     draws = rng.random((len(cumulated), 1))
     return np.minimum((cumulated < draws).sum(axis=1), cumulated.shape[1] - 1)
 
 
 def border(automaton: Automaton, label: int) -> Automaton:
-    """The words of one label that become words of another label when one symbol is changed.
+    """Return the words of one label that become words of another label when one symbol is changed.
 
-    A word has one path for each such change, so this is good for looking, not for counting.  Empty where the automaton is not
-    deterministic, or the result would be large.
+    A word has one path for each such change, so this is good for looking, not for counting.  Empty where the
+    automaton is not deterministic, or the result would be large.
     """
     nothing = Automaton(automaton.symbol_count, (0,) * (automaton.length + 1), ((),) * automaton.length, ())
     start = {(0, 0): 0} if automaton.deterministic and not automaton.empty else {}

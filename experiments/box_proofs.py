@@ -1,8 +1,9 @@
-"""Every instance of a VNN-COMP folder down to a checked proof: how long deciding, writing and checking take, and how large the proofs are.
+"""Time and size of proofs about boxes: every instance of a VNN-COMP folder, decided, proved and checked.
 
     python -m relucid.experiments.box_proofs FOLDER [--timeout SECONDS] [--only REGEX]
 
-FOLDER has an instances.csv.  In this process, one instance at a time; what is sat has no line.  `--timeout` is for the proof alone.
+FOLDER has an instances.csv.  Runs in this process, one instance at a time; instances that are sat have no
+line.  `--timeout` is for the proof alone.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ DECIDING = 60.0  # seconds
 
 
 def measured(network_file: Path, spec_file: Path, seconds: float, place: Path) -> str | None:
-    """A row of numbers, or what stood in the way; None where the property is not proved at all."""
+    """Return a row of numbers, or what stood in the way; None where the property is not proved at all."""
     spec = load_text(spec_file)
     stated = read_vnnlib(spec, origin=str(spec_file))
     network = load_onnx(network_file, real_size=stated.inputs)

@@ -2,8 +2,9 @@
 
     python -m relucid.experiments.checked FOLDER [--only REGEX] [--repeat N]
 
-FOLDER holds claim folders (`*/claim.toml`), such as `python -m relucid.benchmarks.tokens --out DIR --seeds report` makes.  Each run is a process of
-its own; start of Python, imports and reading count.  Printed are medians over the claims, of wall and of processor time, and their ratios.
+FOLDER holds claim folders (`*/claim.toml`), such as `python -m relucid.benchmarks.tokens --out DIR --seeds
+report` makes.  Each run is a process of its own; start of Python, imports and reading count.  Prints medians
+over the claims, of wall and of processor time, and their ratios.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Run:
 
 
 def run(claim: Path, options: tuple[str, ...]) -> Run:
-    """One run of `prove` on a claim file."""
+    """Run `prove` once on a claim file."""
     started = time.monotonic()
     child = subprocess.Popen(
         [sys.executable, "-P", "-m", "relucid", "prove", str(claim), "--json", *options],
@@ -52,7 +53,7 @@ def run(claim: Path, options: tuple[str, ...]) -> Run:
 
 
 def measured(claim: Path, repeat: int) -> tuple[Run, Run]:
-    """Without and with the check, in turns; of each the run with the median processor time."""
+    """Run with and without the check, in turns; return of each the run with the median processor time."""
     runs = [(run(claim, PLAIN), run(claim, ())) for _ in range(repeat)]
     plain, checked = (
         sorted((pair[side] for pair in runs), key=lambda r: r.cpu)[repeat // 2] for side in (0, 1)
@@ -82,7 +83,8 @@ def main() -> None:
         plain, checked = measured(path, options.repeat)
         rows.append((plain, checked))
         print(
-            f"{path.parent.name}: {checked.verdict}, trust {checked.trust}; cpu {plain.cpu:.2f} -> {checked.cpu:.2f} s",
+            f"{path.parent.name}: {checked.verdict}, trust {checked.trust}; cpu {plain.cpu:.2f} -> "
+            f"{checked.cpu:.2f} s",
             flush=True,
         )
     for name in ("wall", "cpu"):
@@ -92,7 +94,8 @@ def main() -> None:
         )
     reached = sum(checked.trust == "checked" for _, checked in rows)
     print(
-        f"{sum(checked.verdict == 'proved' for _, checked in rows)} of {len(rows)} proved, {reached} of them checked"
+        f"{sum(checked.verdict == 'proved' for _, checked in rows)} of {len(rows)} proved, {reached} of "
+        f"them checked"
     )
 
 

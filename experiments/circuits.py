@@ -1,9 +1,10 @@
-"""The whole road for every registered task: train, prune, distil, prove; next to a dense model of the same size.
+"""Every registered task from training to proof: train, prune, distil, prove; next to a dense model of the
+same size.
 
     python -m relucid.experiments.circuits [--out DIR] [--only REGEX] [--models sparse dense]
 
-One line of sparse.jsonl or dense.jsonl per task, and a table of all in the end; what has a line is not run again.
-The label rule of a task is used to train, never to search.
+Writes one line of sparse.jsonl or dense.jsonl per task, and a table of all in the end; what has a line is not
+run again.  The label rule of a task is used to train, never to search.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from ..verifiers.verdict import Proved
 
 
 def road(name: str, out: Path) -> dict[str, Any]:
-    """What came out for one task, from training to proof."""
+    """Take one task from training to proof.  Returns its line."""
     clock = Clock()
     trained = train_task(name, out / name, TrainingRecipe())
     clock.lap("train")
@@ -59,7 +60,7 @@ def road(name: str, out: Path) -> dict[str, Any]:
 
 
 def dense(name: str, out: Path) -> dict[str, Any]:
-    """What the same pruning cuts out of a dense model of the same size: what the paper compares with, at the same target loss."""
+    """Prune a dense model of the same size to the same target loss, as the paper does for comparison."""
     clock = Clock()
     trained = train_task(name, out / f"{name}-dense", TrainingRecipe(density=1.0))
     clock.lap("train")
@@ -76,7 +77,7 @@ def dense(name: str, out: Path) -> dict[str, Any]:
 
 
 class Clock:
-    """Seconds of each step, on the wall and of this process's CPU: where others use the machine, only the latter can be compared."""
+    """Seconds of each step, wall and processor; on a shared machine only the latter can be compared."""
 
     def __init__(self) -> None:
         self.times: dict[str, dict[str, float]] = {"seconds": {}, "cpu_seconds": {}}
@@ -90,21 +91,25 @@ class Clock:
 
 
 def _sizes(pruned: PruningResult) -> dict[str, Any]:
-    """Of a model and of the circuit that was cut out of it."""
+    """Return the sizes of a model and of the circuit that was cut out of it."""
     summary = pruned.summary
     return {
-        "model_edges": summary.edges_total, "nodes": summary.nodes_kept, "edges": summary.edges_kept, **pruned.pruning.mask.report
-    }  # fmt: skip
+        "model_edges": summary.edges_total,
+        "nodes": summary.nodes_kept,
+        "edges": summary.edges_kept,
+        **pruned.pruning.mask.report,
+    }
 
 
 COLUMNS = (
-    "| task | inputs | edges of model, dense | nodes of circuit, dense | edges, dense | task loss, dense | program | train + prune + distil, s "
+    "| task | inputs | edges of model, dense | nodes of circuit, dense | edges, dense | task loss, dense | "
+    "program | train + prune + distil, s "
     "| CPU, s | dense: train + prune, CPU s | verdict |"
 )
 
 
 def table(sparse: list[dict[str, Any]], denses: list[dict[str, Any]]) -> str:
-    """The results in Markdown: what was cut out of the sparse model, and out of the dense one."""
+    """Return the results in Markdown: what was cut out of the sparse model, and out of the dense one."""
     lines, others = [COLUMNS, "|---" + "|---:" * 9 + "|---|"], {row["task"]: row for row in denses}
     for row in sparse:
         other = others.get(row["task"], {})

@@ -1,7 +1,9 @@
-"""Convolutional networks as large as VNN-COMP's, made here: how long `relucid verify` takes and how much memory.
+"""Convolutional networks as large as VNN-COMP's, made here: how long `relucid verify` takes and how much
+memory.
 
-`python -m relucid.experiments.convolutions [SECONDS]`: the table of docs/theory/performance.md.  The networks are trained for a few steps (torch) on
-ten noisy patterns, and the question is whether another label can win within a distance of one image.
+`python -m relucid.experiments.convolutions [SECONDS]` makes the table of docs/theory/performance.md.  The
+networks are trained for a few steps (torch) on ten noisy patterns; the question is whether another label can
+win within a distance of one image.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ RADII = (0.004, 0.03)
 def trained(
     convolutions: tuple[tuple[int, int, int, int], ...], hidden: int, steps: int = 40
 ) -> tuple[Any, np.ndarray, int]:
-    """A network, an image that it labels right, and the label."""
+    """Train a network.  Returns it with an image that it labels right, and the label."""
     import torch
     from torch import nn
 
@@ -60,7 +62,7 @@ def trained(
 
 
 def write(folder: Path, name: str) -> None:
-    """The network and its questions, as files."""
+    """Write the network and its questions as files."""
     import torch
 
     network, image, label = trained(*NETWORKS[name])

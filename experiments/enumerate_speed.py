@@ -1,11 +1,12 @@
-"""How much faster `enumerate` is than running the network on one-hot inputs, batch by batch: the way it was before `verifiers/engines/enumerate/tree.py`.
+"""How much faster `enumerate` is than running the network on one-hot inputs, batch by batch.
 
     python -m relucid.experiments.enumerate_speed [--repeat N] [--largest INPUTS] [--workers N]
     python -m relucid.experiments.enumerate_speed --ideas [--repeat N]
 
-Counts the disagreeing inputs of claims with seeded random weights both ways, by turns in one process, and prints the best times
-and their ratio; a count that differs is an error.  Beyond 10^7 inputs only the new way is run.  `--ideas` prints how many times
-longer one thread takes with one idea left out.
+Counts the disagreeing inputs of claims with seeded random weights both ways, by turns in one process, and
+prints the best times and their ratio; a count that differs is an error.  Beyond 10^7 inputs only
+`verifiers/engines/enumerate/tree.py` is run.  `--ideas` prints how many times longer one thread takes with
+one idea left out.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ CASES = (
 
 
 def old_count(claim: WordClaim) -> int:
-    """The disagreeing inputs, with one-hot inputs in batches."""
+    """Count the disagreeing inputs with one-hot inputs in batches."""
     batch, wrong = max(1, min(1 << 14, (1 << 21) // max(claim.network.sizes))), 0
     for words, labels in claim.language.words(batch):
         for i in range(0, len(words), batch):
@@ -129,7 +130,9 @@ def old_count(claim: WordClaim) -> int:
 
 
 class PlainKernel(Kernel):
-    """Without the ReLU in one step: add what the head and the tail give, then compare with 0.  For networks without skips."""
+    """Without the ReLU in one step: add what the head and the tail give, then compare with 0.  For networks
+    without skips.
+    """
 
     def wrong(self, block: Block) -> np.ndarray:
         chunk, steps = block.chunk, self.blocks.steps
@@ -203,7 +206,8 @@ def main() -> None:
     if options.ideas:
         return ideas(options.repeat)
     print(
-        f"{'claim':52} {'inputs':>11} {'old s':>9} {'1 thread':>9} {f'{options.workers} threads':>9} {'ns/input':>9} {'ratio':>7}"
+        f"{'claim':52} {'inputs':>11} {'old s':>9} {'1 thread':>9} {f'{options.workers} threads':>9} "
+        f"{'ns/input':>9} {'ratio':>7}"
     )
     for case in CASES:
         claim = case.claim()
@@ -226,7 +230,8 @@ def main() -> None:
             (f"{min(old):9.4f}", f"{min(old) / min(many):7.1f}") if old else (f"{'-':>9}", f"{'-':>7}")
         )
         print(
-            f"{case!s:52} {size:11,} {before} {min(one):9.4f} {min(many):9.4f} {min(many) / size * 1e9:9.1f} {ratio}",
+            f"{case!s:52} {size:11,} {before} {min(one):9.4f} {min(many):9.4f} "
+            f"{min(many) / size * 1e9:9.1f} {ratio}",
             flush=True,
         )
 

@@ -1,10 +1,11 @@
-"""Every claim of a folder down to a checked proof: how long proving, writing and checking take, and how large the proofs are.
+"""Time and size of proofs about words: every claim of a folder, proved and checked.
 
     python -m relucid.experiments.proofs FOLDER [--timeout SECONDS] [--keep DIR] [--json FILE]
 
-FOLDER holds claim folders (`*/claim.toml`), such as `python -m relucid.benchmarks.tokens --out DIR --seeds report` makes.  Proving is
-the race at trust `exact`, in this process; the proof is then made, written and read back as `relucid prove --proof` does it.  `--keep`
-keeps the proof files.  Ctrl-C prints what is done so far.
+FOLDER holds claim folders (`*/claim.toml`), such as `python -m relucid.benchmarks.tokens --out DIR --seeds
+report` makes.  Proving is the race at trust `exact`, in this process; the proof is then made, written and
+read back as `relucid prove --proof` does it.  `--keep` keeps the proof files.  Ctrl-C prints what is done so
+far.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Row:
 
 
 def measured(claim_file: Path, seconds: float, place: Path) -> Row:
-    """One claim; `place`: where its proof is written."""
+    """Measure one claim; `place`: where its proof is written."""
     claim, name = load_word_claim(claim_file), claim_file.parent.name
     verdict = prove_claim(claim, budget=Budget(seconds), request=ProofRequest("exact"))
     if not isinstance(verdict, Proved):
@@ -137,17 +138,21 @@ def table(found: list[Row]) -> Table:
 
 
 def summary(found: list[Row]) -> str:
-    """One paragraph: how many, and medians."""
+    """Return one paragraph: how many, and medians."""
     checked = [row for row in found if row.outcome == "checked"]
     proved = [row for row in found if row.outcome not in ("refuted", "unknown")]
     if not checked:
         return f"{len(found)} claims, none with a checked proof"
     ratio = statistics.median(row.checking / max(row.proving, 1e-3) for row in checked)
     return (
-        f"{len(found)} claims, {len(proved)} proved, {len(checked)} of them with a checked proof; median seconds: proving "
-        f"{statistics.median(r.proving for r in checked):.2f}, making {statistics.median(r.making for r in checked):.2f}, checking "
-        f"{statistics.median(r.checking for r in checked):.2f} (median of checking / proving: {ratio:.2f}, largest "
-        f"{max(r.checking / max(r.proving, 1e-3) for r in checked):.1f}); bytes: median {int(statistics.median(r.bytes for r in checked)):,}, "
+        f"{len(found)} claims, {len(proved)} proved, {len(checked)} of them with a checked proof; median "
+        f"seconds: proving "
+        f"{statistics.median(r.proving for r in checked):.2f}, making "
+        f"{statistics.median(r.making for r in checked):.2f}, checking "
+        f"{statistics.median(r.checking for r in checked):.2f} (median of checking / proving: {ratio:.2f}, "
+        f"largest "
+        f"{max(r.checking / max(r.proving, 1e-3) for r in checked):.1f}); bytes: median "
+        f"{int(statistics.median(r.bytes for r in checked)):,}, "
         f"largest {max(r.bytes for r in checked):,}"
     )
 

@@ -1,6 +1,7 @@
 """How far a copy with rounded weights is from its original: the table of docs/theory/performance.md.
 
-`python -m relucid.experiments.quantised FOLDER NUMBER [BITS]`: the NUMBER-th instance of a folder with an instances.csv.
+`python -m relucid.experiments.quantised FOLDER NUMBER [BITS]`: the NUMBER-th instance of a folder with an
+instances.csv.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ..verifiers.boxes.compare import compare
 
 
 def quantised(source: bytes, bits: int) -> bytes:
-    """ONNX bytes with every float32 matrix rounded to `bits` bits, one scale per matrix."""
+    """Return ONNX bytes with every float32 matrix rounded to `bits` bits, one scale per matrix."""
     import onnx
     from onnx import numpy_helper
 
@@ -42,7 +43,8 @@ def main(folder: Path, number: int, bits: int = 8, seconds: float = 15.0) -> Non
     found = compare(network, copy, case.lower, case.upper, deadline=began + seconds)
     spent = time.monotonic() - began
     print(
-        f"{instance.network} {instance.stated}: proved {found.bound:.4g}, seen {float(found.seen):.4g}, {found.parts} parts, {spent:.1f} s"
+        f"{instance.network} {instance.stated}: proved {found.bound:.4g}, seen {float(found.seen):.4g}, "
+        f"{found.parts} parts, {spent:.1f} s"
     )
 
 

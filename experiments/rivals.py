@@ -1,8 +1,9 @@
-"""Other verifiers beside `relucid verify` on a folder with an instances.csv: whole processes, instance by instance in turns.
+"""Other verifiers beside `relucid verify` on a folder with an instances.csv: whole processes, in turns.
 
-`python -m relucid.experiments.rivals FOLDER TABLE.csv SECONDS NAME=COMMAND ...`: in a command, {net}, {spec}, {seconds} and {answer} stand for
-the files (unpacked), the limit, and a file that it may write its answer to; what it prints is read otherwise.  In turns, so that
-whatever else the machine does hits all alike; and processor seconds are kept beside wall time.  A run that was stopped goes on.
+`python -m relucid.experiments.rivals FOLDER TABLE.csv SECONDS NAME=COMMAND ...`: in a command, {net}, {spec},
+{seconds} and {answer} stand for the files (unpacked), the limit, and a file that it may write its answer to;
+otherwise what it prints is read.  Instance by instance in turns, so that whatever else the machine does hits
+all alike.  Processor seconds are kept beside wall time.  A run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ COLUMNS = ("network", "property", "tool", "word", "seconds", "processor")
 
 
 def answered(text: str) -> str:
-    """The competition's word in what a tool wrote."""
+    """Return the competition's word in what a tool wrote."""
     found = re.findall(r"\b(?:" + "|".join(WORDS) + r")\b", text.lower())
     return WORDS[found[0]] if found else "unknown"
 
 
 def run_one(command: str, folder: Path, instance: Instance, seconds: float) -> tuple[str, float, float]:
-    """Word, wall seconds, processor seconds."""
+    """Run a tool once.  Returns its word, wall seconds and processor seconds."""
     with tempfile.TemporaryDirectory() as place:
         files = {"seconds": f"{seconds:g}", "answer": str(Path(place) / "answer.txt")}
         for key, name in (("net", instance.network), ("spec", instance.stated)):

@@ -1,7 +1,8 @@
 """Small networks on wide boxes, made here: a folder of instances where nearly every neuron may be on or off.
 
-`python -m relucid.experiments.wide FOLDER`; then `relucid bench vnncomp FOLDER`, or `experiments/rivals.py` for the table of docs/theory/performance.md.
-Random networks of 12 to 50 inputs; unsafe is what is a little more than the most that a random climb reached, so that most are unsat and all are close.
+`python -m relucid.experiments.wide FOLDER`, then `relucid bench vnncomp FOLDER`, or `experiments/rivals.py`
+for the table of docs/theory/performance.md.  Random networks of 12 to 50 inputs.  The unsafe set lies a
+little above the most that a random climb reached, so that most instances are unsat and all are close.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def reached(
     low: np.ndarray,
     high: np.ndarray,
 ) -> float:
-    """The smallest of the first `count` outputs, as large as 500 random climbs of 200 steps make it."""
+    """Return the smallest of the first `count` outputs, as large as 500 random climbs of 200 steps make it."""
     x = rng.uniform(low, high, (500, len(low)))
     best = outputs(layers, x)[:, :count].min(axis=1)
     for step in range(200):
@@ -72,7 +73,7 @@ def reached(
 
 
 def stated(low: np.ndarray, high: np.ndarray, count: int, outputs: int, limit: float) -> str:
-    """As VNN-LIB."""
+    """Write the property as VNN-LIB."""
     lines = [f"(declare-const X_{i} Real)" for i in range(len(low))] + [
         f"(declare-const Y_{j} Real)" for j in range(outputs)
     ]
@@ -82,7 +83,7 @@ def stated(low: np.ndarray, high: np.ndarray, count: int, outputs: int, limit: f
 
 
 def make(folder: Path) -> int:
-    """Writes the networks, the properties and instances.csv; how many instances."""
+    """Write the networks, the properties and instances.csv.  Returns how many instances."""
     written = []
     (folder / "onnx").mkdir(parents=True, exist_ok=True)
     (folder / "vnnlib").mkdir(exist_ok=True)

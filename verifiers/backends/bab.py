@@ -27,7 +27,7 @@ SWITCHES = {
 
 @dataclass(frozen=True)
 class Bab:
-    """`settings` switch single ideas off, for comparison; so do the options."""
+    """The engine with its settings; options switch single ideas off, for comparison."""
 
     settings: Options = DEFAULT
     name: str = "bab"
@@ -35,7 +35,8 @@ class Bab:
         "exact",
         in_process=True,
         certified=True,
-        description="our branch and bound: bounds over the automaton's words, split by ReLUs, states and tokens",
+        description="our branch and bound: bounds over the automaton's words, split by ReLUs, states and "
+        "tokens",
     )
 
     @property

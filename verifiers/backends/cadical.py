@@ -11,6 +11,7 @@ from .shared.solver_process import ask_program
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
+    """Put one formula to the solver."""
     return ask_program("cadical_dimacs", cnf, formula, seconds)
 
 

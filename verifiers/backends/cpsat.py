@@ -14,11 +14,12 @@ WIDE = 2**31
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
-    """One formula.  Where numbers are large, "infeasible" counts only if it holds without presolve, too.
+    """Put one formula to the solver.  Where numbers are large, "infeasible" counts only if it holds without
+    presolve, too.
 
     OR-Tools 9.15's presolve was seen to call feasible models with coefficients near 2**41 infeasible
-    (tests/test_attacks.py); the step that did it is switched off, and what else may be wrong there is not
-    relied on beyond 31 bits.
+    (tests/test_attacks.py).  The step that did it is switched off; what else may be wrong there is not relied
+    on beyond 31 bits.
     """
     from ortools.sat.python import cp_model
 
@@ -45,7 +46,9 @@ def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
 
 
 def widest(formula: Formula) -> int:
-    """The largest absolute value that a linear expression of the formula, or a partial sum of it, can reach."""
+    """Return the largest absolute value that a linear expression of the formula, or a partial sum of it, can
+    reach.
+    """
     return max(
         linear.magnitude(formula.variables)
         for linear in (formula.violation, *(r.argument for r in formula.relus))

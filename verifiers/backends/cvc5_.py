@@ -10,6 +10,7 @@ from .shared.queries import QueryBackend, SolverAnswer
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
+    """Put one formula to the solver."""
     import cvc5
 
     script = linear_real(formula)  # on bit-vectors it is slower still (docs/theory/encodings.md)

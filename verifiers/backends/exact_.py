@@ -1,6 +1,4 @@
-"""Backend `exact`:  Exact, a pseudo-Boolean solver that reasons with cutting planes in exact integers.
-Optional: extra `exact`.
-"""
+"""Backend `exact`: Exact, a pseudo-Boolean solver with exact cutting planes.  Optional: extra `exact`."""
 
 from __future__ import annotations
 
@@ -13,6 +11,7 @@ from .shared.solver_process import ask_program
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
+    """Put one formula to the solver."""
     # it takes no seed 0
     return ask_program("exact_opb", pseudo_boolean, formula, seconds, 1 + budget.seed % (1 << 31))
 

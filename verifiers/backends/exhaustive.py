@@ -1,5 +1,5 @@
-"""Backend `enumerate`: the network on every input of the domain, in exact arithmetic.
-`verifiers/engines/enumerate/tree.py` does the work.
+"""Backend `enumerate`: runs the network on every input of the domain, in exact arithmetic
+(`engines/enumerate/`).
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ class Enumerate:
         return said.with_(detail=detail, proved_inputs=found.done)
 
     def count(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> int | None:
-        """The exact number of inputs on which network and program differ; None if time runs out or the domain
-        is too large.
-        """
+        """Return the exact number of disagreeing inputs; None if time runs out or the domain is too large."""
         if self.unfit(claim):
             return None
         found = search(claim, budget.seconds, progress, workers=budget.workers)

@@ -1,4 +1,4 @@
-"""Backend `reach`: our own search layer by layer over sums, merged where equal and rounded where too many
+"""Backend `reach`: sweeps layer by layer over partial sums, merged where equal, rounded where too many
 (exact).
 """
 

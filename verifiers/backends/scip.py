@@ -11,6 +11,7 @@ from .shared.queries import QueryBackend, SolverAnswer
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
+    """Put one formula to the solver."""
     return solve_milp(milp(formula), "GSCIP", seconds, budget.seed)
 
 

@@ -11,6 +11,7 @@ from .shared.z3_text import solve_text
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
+    """Put one formula to the solver."""
     return solve_text(bitvector(formula), seconds, budget.seed)
 
 

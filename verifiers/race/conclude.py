@@ -39,8 +39,16 @@ def conclude(judge: Judge, budget: Budget, started: float, warnings: tuple[str, 
         evidence = Coverage.of(claim, judge.proof.evidence)
         seconds, ours = time.monotonic() - started, judge.certifies
         return Proved(
-            judge.proof.backend, seconds, claim.domain_size, attempts, warnings, trust, exact, evidence, certifiable=ours
-        )  # fmt: skip
+            judge.proof.backend,
+            seconds,
+            claim.domain_size,
+            attempts,
+            warnings,
+            trust,
+            exact,
+            evidence,
+            certifiable=ours,
+        )
     shares = [min(a.proved_inputs, claim.domain_size) for a in attempts if a.proved_inputs is not None]
     reason = reason_of(attempts, budget, judge)
     return Unknown(

@@ -31,8 +31,10 @@ ABSTAINS = ("unsupported", "unknown", "timeout")
 PROGRAMS = (
     "def f(tokens):\n    return tokens.count('a') > 1\n",
     "def f(tokens):\n    return tokens.count('a') > tokens.count('b')\n",
-    "def f(tokens):\n    p = False\n    for t in tokens:\n        if t == 'a':\n            p = not p\n    return p\n",
-    "def f(tokens):\n    seen = False\n    for t in tokens:\n        if t != 'c':\n            seen = t == 'a'\n    return seen\n",
+    "def f(tokens):\n    p = False\n    for t in tokens:\n        if t == 'a':\n            p = not p\n    "
+    "return p\n",
+    "def f(tokens):\n    seen = False\n    for t in tokens:\n        if t != 'c':\n            seen = t == "
+    "'a'\n    return seen\n",
 )
 WHERE = "def w(tokens):\n    return tokens.count('b') < 3\n"
 SECONDS = 20.0

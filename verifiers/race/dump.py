@@ -33,8 +33,9 @@ Each file asks: is there an input on which the program gives one label and the n
   highs highs/1.lp             scip -f highs/1.mps          sat_runner --input=cpsat/1.pbtxt
   roundingsat exact/1.opb      cadical cadical/1.cnf
 
-In a model, x<t>_<s> says that position t holds symbol s of the alphabet in index.json (positions and symbols from 0;
-where symbols make no difference, one stands for all of them).  Clauses and pseudo-Boolean files number their variables.
+In a model, x<t>_<s> says that position t holds symbol s of the alphabet in index.json (positions and
+symbols from 0; where symbols make no difference, one stands for all of them).  Clauses and pseudo-Boolean
+files number their variables.
 """
 
 
@@ -64,9 +65,13 @@ def dump_claim(
                 entry for backend in chosen for entry in _dumped(claim, backend, place, deadline, progress)
             ]
             index = {
-                "relucid": __version__, "claim": claim.name, "digest": claim.digest, "alphabet": list(claim.domain.alphabet),
-                "labels": list(claim.decision.labels), "files": entries,
-            }  # fmt: skip
+                "relucid": __version__,
+                "claim": claim.name,
+                "digest": claim.digest,
+                "alphabet": list(claim.domain.alphabet),
+                "labels": list(claim.decision.labels),
+                "files": entries,
+            }
             (place / "index.json").write_text(
                 json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
             )

@@ -57,15 +57,15 @@ def prove_claim(
     Args:
         claim: network and program (or second network) on a domain of words.
         budget: its seconds are for the whole race, which also ends with the time limit around it
-            (`common/deadline.py`); its megabytes are for each entrant; its workers say how many entrants run side
-            by side.
+            (`common/deadline.py`); its megabytes are for each entrant; its workers say how many entrants run
+            side by side.
         request: who may decide, the trust that is asked for, and what to keep of a proof.
         progress: is told in a line what is going on.
         registry: the backends there are; None: the registered ones.
 
-    Returns Proved at the trust asked for or higher, Refuted with replayed counterexamples, or Unknown with the
-    reason.  Raises InputError for names and limits that make no sense, Contradiction (with saved artefacts) for a
-    bug.
+    Returns Proved at the trust asked for or higher, Refuted with replayed counterexamples, or Unknown with
+    the reason.  Raises InputError for names and limits that make no sense, Contradiction (with saved
+    artefacts) for a bug.
     """
     started = time.monotonic()
     budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()

@@ -44,7 +44,8 @@ class PointReplayer:
     Attributes:
         network: the network, over the rationals.
         files: the networks whose files onnxruntime runs, where `network` is several of them side by side.
-        about: the property that was asked, where the network's outputs are the logits of a head and the cases are about these.
+        about: the property that was asked, where the network's outputs are the logits of a head and the
+            cases are about these.
         disagreement: where onnxruntime contradicted exact arithmetic.
         missing: why onnxruntime was not asked.
     """

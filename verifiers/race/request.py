@@ -1,4 +1,5 @@
-"""What is asked of a race besides the claim: who may decide, how far a proof must be trusted, and what is kept of it.
+"""What is asked of a race besides the claim: who may decide, how far a proof must be trusted, and what is
+kept of it.
 
 Data only.
 """
@@ -22,13 +23,13 @@ class ProofRequest:
     """What the user wants to have in the end.
 
     Attributes:
-        trust: how far a proof must be trusted.  None reaches for "checked" where one of our engines has proved the claim
-            and a proof is affordable, and settles for "exact".
+        trust: how far a proof must be trusted.  None reaches for "checked" where one of our engines has
+            proved the claim and a proof is affordable, and settles for "exact".
         path: a file for the proof, or for the witness of a refutation; it implies trust "checked".
         form: the proof's format, "relucid" or the name of another one; only with `path`.
         count: whether to count the inputs on which a refuted claim's sides differ, in the time that is left.
-        backends: names of those that may decide ("module:attribute" for one that is not registered), or one text that lists
-            them with commas; None: all.
+        backends: names of those that may decide ("module:attribute" for one that is not registered), or one
+            text that lists them with commas; None: all.
 
     Raises InputError for a trust that is none.
     """

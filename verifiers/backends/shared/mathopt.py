@@ -1,6 +1,4 @@
-"""One MILP, one call to a solver with tolerances through OR-Tools' MathOpt.  Used by the backends highs and
-scip.
-"""
+"""One MILP, one call to a solver with tolerances through OR-Tools' MathOpt.  For the backends highs and scip."""
 
 from __future__ import annotations
 
@@ -14,7 +12,10 @@ from .queries import SolverAnswer
 
 
 def solve_milp(milp: Milp, solver: str, seconds: float, seed: int) -> SolverAnswer:
-    """`solver` is a MathOpt SolverType name.  A word is only proposed: the caller checks it exactly."""
+    """Solve a MILP; `solver` is a MathOpt SolverType name.
+
+    A word that comes back is only proposed: the caller checks it exactly.
+    """
     from ortools.math_opt.python import mathopt
 
     try:

@@ -37,8 +37,10 @@ MAX_REPAIRS = 64
 
 @dataclass(frozen=True)
 class SolverAnswer:
-    """What a solver said about one formula: "word" (a counterexample), "none" (there is none), or why it did
-    not say.
+    """What a solver said about one formula.
+
+    `kind` is "word" (a counterexample), "none" (there is none), "timeout" or "unknown" (with the reason in
+    `detail`).
     """
 
     kind: Literal["word", "none", "timeout", "unknown"]
@@ -54,8 +56,8 @@ class QueryBackend:
         name: what the user calls it.
         capabilities: how far its "proved" is trusted.
         package: the Python package that has to be installed; its version is the backend's.
-        ask: puts one formula to the solver, given the seconds left and the budget.  It imports the solver itself,
-            and is a module's function, so that the backend can be sent to a child process.
+        ask: puts one formula to the solver, given the seconds left and the budget.  It imports the solver
+            itself, and is a module's function, so that the backend can be sent to a child process.
         tighten: whether bounds are improved by linear programs first.
         threads: whether the solver has threads of its own; then the option "workers=N" sets `workers`.
         export: writes its formulas to files (`--dump`); None: it has none.
@@ -104,9 +106,7 @@ class QueryBackend:
         return too_big(claim)
 
     def solve(self, claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> Attempt:
-        """Ask about every label and rival until enough counterexamples are found, all are excluded, or time
-        is up.
-        """
+        """Ask about every label and rival until enough words are found, all are excluded, or time is up."""
         return _Queries(self, claim, budget, progress).run()
 
 
@@ -164,9 +164,7 @@ class _Queries:
         return max(1, self.budget.counterexamples)
 
     def _ask_about(self, formula: Formula, label: int, excluded: Settled, deadline: float) -> Attempt | None:
-        """Ask until this query has no more words or enough are found.  Returns the attempt where that ends
-        it.
-        """
+        """Ask until this query has no more words or enough are found.  Returns the attempt if that ends it."""
         self.progress(f"{formula.name}: {len(formula.relus)} open ReLUs, {sum(map(len, formula.arcs))} arcs")
         budget = replace(self.budget, workers=self.backend.workers or self.budget.workers)
         repairs = 0

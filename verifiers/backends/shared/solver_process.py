@@ -1,8 +1,8 @@
-"""A solver as a process of its own: text in, an answer in the solver competitions' output format out, within
-a time limit.
+"""A solver as a process of its own, within a time limit: text in, an answer in the solver competitions'
+format out.
 
-Used by the backends exact and cadical.  The programs are in `programs/`; what they print is read as lines and
-nothing else.
+For the backends exact and cadical, and for their proofs.  The programs are in `programs/`; what they print is
+read as lines and nothing else.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Encoded(Protocol):
 def ask_program(
     name: str, encode: Callable[[Formula], Encoded], formula: Formula, seconds: float, *arguments: object
 ) -> SolverAnswer:
-    """What the program says of a formula; encoding counts in its time."""
+    """Put a formula to a program.  Encoding counts in its time."""
     deadline = time.monotonic() + seconds
     encoded = encode(formula)
     answer, true = run_program(name, encoded.text(), deadline - time.monotonic(), *arguments)
@@ -50,10 +50,10 @@ def ask_program(
 
 
 def run_program(name: str, text: str, seconds: float, *arguments: object) -> tuple[str, frozenset[int]]:
-    """The answer ("SATISFIABLE", "UNSATISFIABLE", "UNKNOWN" or "TIMEOUT") and the numbers of the true
-    variables.
+    """Run a program on a text.
 
-    Raises RuntimeError with its last line where the program fails.
+    Returns the answer ("SATISFIABLE", "UNSATISFIABLE", "UNKNOWN" or "TIMEOUT") and the numbers of the true
+    variables.  Raises RuntimeError with its last line where the program fails.
     """
     if seconds <= 0:
         return "TIMEOUT", frozenset()

@@ -1,4 +1,4 @@
-"""One SMT-LIB script, one call to z3.  Used by the backends z3-bv and z3-real."""
+"""One SMT-LIB script, one call to z3.  For the backends z3-bv and z3-real."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from .queries import SolverAnswer
 
 
 def solve_text(script: SmtScript, seconds: float, seed: int) -> SolverAnswer:
+    """Solve a script within so many seconds."""
     import z3
 
     context = z3.Context()
