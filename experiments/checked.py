@@ -11,21 +11,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import math
 import re
 import statistics
-import subprocess
 import sys
-import time
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ..benchmarks.attempt import run_command
 
 PLAIN = ("--trust", "exact")
 
 
 @dataclass(frozen=True)
-class Run:
+class MeasuredRun:
     """One process: what it said, wall and processor seconds."""
 
     verdict: str
@@ -34,26 +35,16 @@ class Run:
     cpu: float
 
 
-def run(claim: Path, options: tuple[str, ...]) -> Run:
-    """Run `prove` once on a claim file."""
-    started = time.monotonic()
-    child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "relucid", "prove", str(claim), "--json", *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert child.stdout is not None
-    told = child.stdout.read()
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    said: dict[str, Any] = (
-        json.loads(told) if told else {"verdict": f"exit status {child.returncode}", "trust": None}
-    )
-    return Run(said["verdict"], said["trust"], time.monotonic() - started, used.ru_utime + used.ru_stime)
+def run(claim: Path, options: tuple[str, ...]) -> MeasuredRun:
+    """MeasuredRun `prove` once on a claim file."""
+    command = [sys.executable, "-P", "-m", "relucid", "prove", str(claim), "--json", *options]
+    ran = run_command(command, math.inf, None, threading.Event())
+    said: dict[str, Any] = json.loads(ran.out) if ran.out else {"verdict": str(ran.ended), "trust": None}
+    return MeasuredRun(said["verdict"], said["trust"], ran.seconds, ran.cpu_seconds)
 
 
-def measured(claim: Path, repeat: int) -> tuple[Run, Run]:
-    """Run with and without the check, in turns; return of each the run with the median processor time."""
+def measured(claim: Path, repeat: int) -> tuple[MeasuredRun, MeasuredRun]:
+    """MeasuredRun with and without the check, in turns; return of each the run with the median processor time."""
     runs = [(run(claim, PLAIN), run(claim, ())) for _ in range(repeat)]
     plain, checked = (
         sorted((pair[side] for pair in runs), key=lambda r: r.cpu)[repeat // 2] for side in (0, 1)

@@ -9,15 +9,16 @@ win within a distance of one image.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..benchmarks.attempt import run_command
 from ..models.onnx.reader import load_onnx
 
 # channels, kernel, stride, padding of every convolution; neurons of the hidden dense layer
@@ -108,9 +109,7 @@ def main(seconds: float = 100.0) -> None:
                     f"{seconds:g}",
                     "--json",
                 ]
-                found = json.loads(
-                    subprocess.run(command, capture_output=True, text=True, check=False).stdout
-                )
+                found = json.loads(run_command(command, seconds, None, threading.Event()).out)
                 told = f"{found['word']} | {found['seconds']:.1f} | {found['peak_mb']:.0f}"
                 print(f"| {name} | {relus} | {radius} | {told} |", flush=True)
 

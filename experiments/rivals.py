@@ -11,18 +11,17 @@ from __future__ import annotations
 import csv
 import gzip
 import re
-import resource
 import shlex
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from ..benchmarks.instances import Instance, instances, there
-from ..common.processes.tree import Tree, end
+from ..common.processes.limits import Ended, Limits
+from ..common.processes.supervised import supervised
 
-# whoever's -> the competition's
+# a tool's word -> the competition's
 WORDS = {
     "holds": "unsat",
     "unsat": "unsat",
@@ -52,26 +51,13 @@ def run_one(command: str, folder: Path, instance: Instance, seconds: float) -> t
             target.write_bytes(data)
             files[key] = str(target)
         words = [w.format(**files) for w in shlex.split(command)]
-        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-        with tempfile.TemporaryFile() as said:
-            process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True, cwd=place
-            )
-            try:
-                process.wait(seconds + GRACE_SECONDS)
-                word = ""
-            except subprocess.TimeoutExpired:
-                word = "timeout"
-            finally:
-                end([Tree(process.pid)])
-                process.wait()
-            wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-            said.seek(0)
-            text = said.read().decode(errors="replace")
+        with supervised(words, folder=Path(place)) as child:
+            lines = list(child.messages(Limits(time.monotonic() + seconds + GRACE_SECONDS)))
+        word = "timeout" if child.ended == Ended("timeout") else ""
+        text = b"\n".join([*lines, child.unfinished]).decode(errors="replace") + child.printed
         answer = Path(files["answer"])
         word = word or answered(answer.read_text(encoding="utf-8") if answer.exists() else text)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return word, round(wall, 3), round(spent, 3)
+    return word, round(child.seconds, 3), round(child.cpu_seconds, 3)
 
 
 def main(folder: Path, table: Path, seconds: float, tools: list[str]) -> None:

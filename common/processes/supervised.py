@@ -55,6 +55,7 @@ class Supervised:
         command: a program with its arguments, or a `Module`.
         request: bytes for its stdin.
         environment: changes to this process's environment.
+        folder: where it runs; None: here.
 
     Its messages are the lines of its stdout; of what it prints on stderr, the end is kept.  A module has a
     folder of its own for temporary files.  `close` has to be called, at best by `supervised`.
@@ -67,6 +68,7 @@ class Supervised:
         command: Sequence[str] | Module,
         request: bytes = b"",
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.ended: Ended | None = None  # set by `messages`
         self.silent = False  # it has closed its pipe for messages, or died
@@ -78,13 +80,19 @@ class Supervised:
         self._spans: list[tuple[float, float]] = []  # of turns that are over
         self._cleared = contextlib.ExitStack()
         try:
-            self._start(command, request, environment or {})
+            self._start(command, request, environment or {}, folder)
         except BaseException:
             self._cleared.close()
             raise
         self.tree = Tree(self.process.pid)
 
-    def _start(self, command: Sequence[str] | Module, request: bytes, environment: Mapping[str, str]) -> None:
+    def _start(
+        self,
+        command: Sequence[str] | Module,
+        request: bytes,
+        environment: Mapping[str, str],
+        folder: Path | None,
+    ) -> None:
         with contextlib.ExitStack() as theirs:
             self._messages, messages_end = self._pipe(theirs)
             self._errors, errors_end = self._pipe(theirs)
@@ -96,9 +104,9 @@ class Supervised:
             stdin.write(request)
             stdin.seek(0)
             if isinstance(command, Module):
-                folder = str(self._cleared.enter_context(scratch()))
+                own = str(self._cleared.enter_context(scratch()))
                 path = json.dumps([str(p) for p in sys.path])
-                arguments = ["-P", "-c", BOOT, path, command.name, str(lifeline_end), folder]
+                arguments = ["-P", "-c", BOOT, path, command.name, str(lifeline_end), own]
                 command = [sys.executable, *arguments]
             self.process = subprocess.Popen(
                 command,
@@ -108,6 +116,7 @@ class Supervised:
                 pass_fds=(lifeline_end,),
                 start_new_session=True,
                 env={**os.environ, **environment},
+                cwd=folder,
             )
             tie(lifeline_end, self.process.pid)
 
@@ -259,13 +268,16 @@ class Supervised:
 
 @contextlib.contextmanager
 def supervised(
-    command: Sequence[str] | Module, request: bytes = b"", environment: Mapping[str, str] | None = None
+    command: Sequence[str] | Module,
+    request: bytes = b"",
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
 ) -> Iterator[Supervised]:
     """Start a child (see `Supervised`), and end it with the block, however that ends."""
     child = None
     try:
         with interrupts_held():
-            child = Supervised(command, request, environment)
+            child = Supervised(command, request, environment, folder)
         yield child
     finally:
         close([child] if child is not None else [])

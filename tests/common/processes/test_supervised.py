@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import signal
@@ -148,3 +149,17 @@ def test_a_program_that_cannot_be_started_leaves_no_pipe() -> None:
     with pytest.raises(OSError), supervised(["/no/such/program"]):
         pass
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_nobody_else_starts_processes() -> None:
+    """One way to run work in a child: `subprocess` and `multiprocessing` are imported in this room only."""
+    root = Path(__file__).resolve().parents[3]
+    rooms = [p for p in root.iterdir() if (p / "__init__.py").exists() and p.name != "tests"]
+    found = set()
+    for path in (p for room in rooms for p in room.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            if {"subprocess", "multiprocessing"} & {name.split(".")[0] for name in names}:
+                found.add(str(path.relative_to(root)))
+    assert found == {"common/processes/supervised.py", "common/processes/tree.py"}
