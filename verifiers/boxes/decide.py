@@ -23,7 +23,7 @@ from ..bounds.floats import FloatNetwork, float_network
 from ..bounds.unsafe_rows import UnsafeRows
 from ..engines.boxes.attack import attack
 from ..engines.boxes.first_bounds import first_bounds
-from ..engines.boxes.search_race import Ended, decided
+from ..engines.boxes.search_race import EndedSearch, decided
 from ..engines.boxes.searches import searched
 from ..engines.exact.last_word import Shown, Unsafe, as_point, whole_box
 from ..engines.exact.ties import Ties
@@ -251,7 +251,7 @@ def _exactly(run: _Run, case: Case, net: FloatNetwork, shown: str) -> Shown | Un
     return found
 
 
-def _attempt_of(ended: Ended, deadline: float) -> Attempt:
+def _attempt_of(ended: EndedSearch, deadline: float) -> Attempt:
     found, name = ended.found, ended.entrant.name
     if found is None:
         return Attempt.own(name, "timeout" if now() > deadline else "cancelled", ended.seconds)

@@ -11,7 +11,7 @@ from box_truth import above, floats
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.engines.boxes import searches
-from relucid.verifiers.engines.boxes.search_race import Entrant, decided, race
+from relucid.verifiers.engines.boxes.search_race import SearchEntrant, decided, race_searches
 from relucid.verifiers.engines.branch_and_bound import Cancelled, Searched
 from relucid.verifiers.evidence import How, Lost, Tiling
 
@@ -54,7 +54,9 @@ def soon():
 @pytest.mark.parametrize("found", [DONE, FOUND], ids=["safe", "found"])
 def test_the_first_to_decide_ends_the_others(found):
     heard = threading.Event()
-    ended = race([Entrant("slow", waits(heard)), Entrant("quick", says(found), after=0.01)], 2, soon())
+    ended = race_searches(
+        [SearchEntrant("slow", waits(heard)), SearchEntrant("quick", says(found), after=0.01)], 2, soon()
+    )
     assert [(e.entrant.name, e.found) for e in ended] == [("slow", None), ("quick", found)] and decided(
         ended
     ) is ended[-1]
@@ -63,7 +65,9 @@ def test_the_first_to_decide_ends_the_others(found):
 
 
 def test_who_waits_begins_when_nobody_runs():
-    ended = race([Entrant("first", says(STUCK)), Entrant("last", says(DONE), after=1e6)], 2, soon())
+    ended = race_searches(
+        [SearchEntrant("first", says(STUCK)), SearchEntrant("last", says(DONE), after=1e6)], 2, soon()
+    )
     assert [e.entrant.name for e in ended] == ["first", "last"] and decided(
         ended
     ).evidence == Tiling.at_roots(1, 2, How.BOUNDS)
@@ -71,8 +75,11 @@ def test_who_waits_begins_when_nobody_runs():
 
 def test_who_waits_does_not_begin_after_the_end():
     begun = []
-    ended = race(
-        [Entrant("first", says(FOUND)), Entrant("last", lambda progress, tree: begun.append(1), after=1e6)],
+    ended = race_searches(
+        [
+            SearchEntrant("first", says(FOUND)),
+            SearchEntrant("last", lambda progress, tree: begun.append(1), after=1e6),
+        ],
         2,
         soon(),
     )
@@ -90,14 +97,14 @@ def test_the_word_of_one_without_a_proof_decides_nothing():
         threading.Timer(0.05, over.set).start()
         return says(DONE, how=How.WORD)(progress, tree)
 
-    ended = race([Entrant("prover", prover), Entrant("word", word)], 2, soon())
+    ended = race_searches([SearchEntrant("prover", prover), SearchEntrant("word", word)], 2, soon())
     assert decided(ended) is None and {e.entrant.name: e.found for e in ended} == {
         "prover": STUCK,
         "word": DONE,
     }
     over.clear()
     assert decided(
-        race([Entrant("prover", prover), Entrant("word", word)], 2, soon(), word=True)
+        race_searches([SearchEntrant("prover", prover), SearchEntrant("word", word)], 2, soon(), word=True)
     ).evidence.by_word
 
 
@@ -116,11 +123,13 @@ def half_of_it(progress, tree):
     return DONE
 
 
-@pytest.mark.parametrize("others", [[], [Entrant("slow", waits(threading.Event()))]], ids=["alone", "racing"])
+@pytest.mark.parametrize(
+    "others", [[], [SearchEntrant("slow", waits(threading.Event()))]], ids=["alone", "racing"]
+)
 @pytest.mark.parametrize("lazy", [part_of_it, nothing_at_all, half_of_it])
 def test_who_says_that_it_is_done_and_is_not_proves_nothing(lazy, others):
     with pytest.raises(Lost, match="lazy is done, and has not settled all subdomains"):
-        race([*others, Entrant("lazy", lazy, after=0.01)], 2, soon())
+        race_searches([*others, SearchEntrant("lazy", lazy, after=0.01)], 2, soon())
 
 
 @pytest.mark.parametrize("status", ["stuck", "timeout"])
@@ -131,7 +140,7 @@ def test_parts_that_tile_the_box_are_a_proof_whatever_is_said(status):
         tree.settle(right, How.EXACT)
         return Searched(status, 4)
 
-    assert decided(race([Entrant("modest", modest)], 2, soon())).evidence.settled == (
+    assert decided(race_searches([SearchEntrant("modest", modest)], 2, soon())).evidence.settled == (
         ("BOUNDS", 2),
         ("EXACT", 2),
     )
@@ -144,14 +153,18 @@ def test_what_a_search_raises_is_raised_and_ends_the_others():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        race([Entrant("slow", waits(heard)), Entrant("broken", broken, after=0.01)], 2, soon())
+        race_searches(
+            [SearchEntrant("slow", waits(heard)), SearchEntrant("broken", broken, after=0.01)], 2, soon()
+        )
     assert heard.wait(10)
 
 
 def test_nobody_is_waited_for_long_after_the_deadline():
     release = threading.Event()
-    ended = race(
-        [Entrant("deaf", says(DONE, wait=release)), Entrant("late", says(TIMEOUT))], 2, time.monotonic() - 5
+    ended = race_searches(
+        [SearchEntrant("deaf", says(DONE, wait=release)), SearchEntrant("late", says(TIMEOUT))],
+        2,
+        time.monotonic() - 5,
     )
     release.set()
     assert decided(ended) is None
@@ -164,7 +177,9 @@ def test_one_alone_needs_no_thread():
         names.append(threading.current_thread() is threading.main_thread())
         return says(DONE)(progress, tree)
 
-    assert decided(race([Entrant("alone", search)], 2, soon())).found is DONE and names == [True]
+    assert decided(race_searches([SearchEntrant("alone", search)], 2, soon())).found is DONE and names == [
+        True
+    ]
 
 
 @pytest.mark.parametrize(

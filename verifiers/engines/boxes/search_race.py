@@ -1,7 +1,13 @@
-"""Several searches at once for one question, in threads: the first to decide it ends the others.
+"""Several searches at once for one question about a box, in threads: the first to decide it ends the others.
 
-Between `decide.py` (or `producer.py`) and the searches.  numpy and HiGHS leave Python's lock alone while they compute, so that with two cores
-two searches get on.  A search hears that it is over from `progress`, which raises `Cancelled`.
+Between `decide.py` (or the proofs' `producer.py`) and the searches.  Threads and not processes: searches are
+our own code, share the network, and stop when they are told.  numpy and HiGHS release Python's lock while
+they compute, so that two searches progress on two cores.  A search hears that it is over from `progress`,
+which raises `Cancelled`.
+
+Backends race in child processes instead (`verifiers/race/`), since solvers may hang, crash or lie.  The two
+share no code: here evidence is the tree of subdomains that a search has settled, there it is what a judge
+makes of a message.
 """
 
 from __future__ import annotations
@@ -19,13 +25,19 @@ from ..branch_and_bound import Cancelled, Searched
 from .tree import Tree
 
 Progress = Callable[[str], None]
-LATE = 0.2  # seconds after the deadline: who has not looked up by then is not waited for (process.py waits a little longer)
+# Seconds after the deadline, until a search that has not looked up is no longer waited for (`process.py`
+# waits longer).
+LATE = 0.2
 LOOK = 0.05
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """`search` is given a `progress`, and a tree for the subdomains that it settles; it begins so many seconds after the first, or when nobody is running."""
+class SearchEntrant:
+    """A search that takes part.
+
+    `search` gets a `progress`, and a tree for the subdomains that it settles.  It begins `after` so many
+    seconds, or as soon as nobody is running.
+    """
 
     name: str
     search: Callable[[Progress, Tree], Searched]
@@ -33,13 +45,16 @@ class Entrant:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """`found`: None where the race was decided by another one, or the time was over.
+class EndedSearch:
+    """How one search ended.
 
-    `evidence`: its subdomains tile the box; `decides`: it found something, or that evidence counts.
+    Attributes:
+        found: None where another search decided the race, or time was up.
+        evidence: the settled subdomains, where they tile the box.
+        decides: whether it found a counterexample, or its evidence counts.
     """
 
-    entrant: Entrant
+    entrant: SearchEntrant
     found: Searched | None
     began: float
     seconds: float
@@ -47,27 +62,30 @@ class Ended:
     decides: bool = False
 
 
-def race(
-    entrants: Sequence[Entrant],
+def race_searches(
+    entrants: Sequence[SearchEntrant],
     polyhedra: int,
     deadline: float,
     progress: Progress = lambda text: None,
     *,
     word: bool = False,
-) -> list[Ended]:
-    """All that began; the last one decided it, if anybody did.  What a search raises is raised here.
+) -> list[EndedSearch]:
+    """Race searches for whether so many unsafe `polyhedra` are empty on a box.
 
-    The question is whether so many unsafe `polyhedra` are empty on a box.  That they are is concluded here, from the subdomains that an entrant has settled:
-    what it says of itself is no evidence.  `word`: a solver's word about some of them counts.  Raises Lost where subdomains are missing.
+    Returns all searches that began; the last one decided it, if any did.  That the polyhedra are empty is
+    concluded here, from the subdomains that a search has settled: what it says of itself is no evidence.
+    `word`: a solver's word about some subdomains counts.
+
+    Raises Lost where a search is done and subdomains are missing, and whatever a search raises.
     """
     trees = [Tree(polyhedra) for _ in entrants]
 
-    def ended_with(i: int, found: Searched, began: float) -> Ended:
+    def ended_with(i: int, found: Searched, began: float) -> EndedSearch:
         evidence = trees[i].tiling()
         if evidence is None and found.status == "done":
             raise Lost(f"{entrants[i].name} is done, and has not settled all subdomains")
         decides = found.status == "found" or (evidence is not None and (word or not evidence.by_word))
-        return Ended(entrants[i], found, began, now() - began, evidence, decides)
+        return EndedSearch(entrants[i], found, began, now() - began, evidence, decides)
 
     if len(entrants) == 1:
         start = now()
@@ -76,7 +94,7 @@ def race(
     news: queue.SimpleQueue[tuple[int, Searched | BaseException]] = queue.SimpleQueue()
     first = now()
     began: dict[int, float] = {}
-    ended: list[Ended] = []
+    ended: list[EndedSearch] = []
 
     def look(text: str) -> None:
         if over.is_set():
@@ -90,8 +108,8 @@ def race(
         except BaseException as error:
             news.put((i, error))
 
-    def left(i: int) -> Ended:
-        return Ended(entrants[i], None, began[i], now() - began[i])
+    def left(i: int) -> EndedSearch:
+        return EndedSearch(entrants[i], None, began[i], now() - began[i])
 
     waiting = sorted(range(len(entrants)), key=lambda i: entrants[i].after)
     running: set[int] = set()
@@ -120,6 +138,6 @@ def race(
         over.set()
 
 
-def decided(ended: Sequence[Ended]) -> Ended | None:
-    """The one that decided it."""
+def decided(ended: Sequence[EndedSearch]) -> EndedSearch | None:
+    """Return the search that decided it, or None."""
     return ended[-1] if ended[-1].decides else None

@@ -17,7 +17,7 @@ from ...bounds.unsafe_rows import UnsafeRows
 from ..branch_and_bound import Searched
 from ..exact.ties import Ties
 from . import input_split, lp_split, milp, relu_split
-from .search_race import Ended, Entrant, Progress, race
+from .search_race import EndedSearch, Progress, SearchEntrant, race_searches
 from .tree import Tree
 
 FEW_INPUTS = 16  # that are not fixed: up to here the box is cut, above it neurons are split
@@ -47,7 +47,7 @@ def searched(
     backend: str = "race",
     trust: str = "exact",
     ties: Ties | None = None,
-) -> list[Ended]:
+) -> list[EndedSearch]:
     """What `race` says; `backend`: one of `answer.BACKENDS`; `ties` are asked where floats do not come to an end.  At trust "float" HiGHS's word that there is no point decides, too."""
     racing, word, few = backend == "race", trust == "float", few_inputs(net)
     late = few and free_inputs(net) <= FEWER_INPUTS
@@ -83,11 +83,11 @@ def searched(
         return milp.search(net, rows, accept, deadline, tree, progress, presolved=presolved(progress))
 
     there = {
-        "split": Entrant("split-inputs" if few else "split-relus", split),
-        "lp": Entrant("split-lp", lp, after=(LP_AFTER_FEW if late else LP_AFTER) if racing else 0.0),
-        "milp": Entrant("milp", whole, after=MILP_AFTER if racing else 0.0),
+        "split": SearchEntrant("split-inputs" if few else "split-relus", split),
+        "lp": SearchEntrant("split-lp", lp, after=(LP_AFTER_FEW if late else LP_AFTER) if racing else 0.0),
+        "milp": SearchEntrant("milp", whole, after=MILP_AFTER if racing else 0.0),
     }
     if not racing:
-        return race([there[backend]], rows.polyhedra, deadline, progress, word=word)
+        return race_searches([there[backend]], rows.polyhedra, deadline, progress, word=word)
     taking_part = [e for name, e in there.items() if name != "milp" or word or threads >= MILP_THREADS]
-    return race(taking_part, rows.polyhedra, deadline, progress, word=word)
+    return race_searches(taking_part, rows.polyhedra, deadline, progress, word=word)

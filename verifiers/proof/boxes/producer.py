@@ -28,7 +28,7 @@ from ...bounds.refuted_leaves import RefutedLeaves
 from ...bounds.unsafe_rows import UnsafeRows
 from ...engines.boxes import lp_split, relu_split
 from ...engines.boxes.input_split import FEW_OPEN, blamed_inputs, weakest_rows
-from ...engines.boxes.search_race import Entrant, decided, race
+from ...engines.boxes.search_race import SearchEntrant, decided, race_searches
 from ...engines.boxes.searches import LP_AFTER, few_inputs
 from ...engines.boxes.tree import Tree
 from ...engines.branch_and_bound import Searched
@@ -301,7 +301,7 @@ class _Case:
         presolved = presolve(net, rows, deadline, self.progress, self.threads, optimised)
         leaves: dict[str, list[RefutedLeaves]] = {name: [] for name in SEARCHES}
 
-        def entrant(name: str) -> Entrant:
+        def entrant(name: str) -> SearchEntrant:
             search, after = SEARCHES[name]
 
             def run(progress: Progress, tree: Tree) -> Searched:
@@ -318,9 +318,9 @@ class _Case:
                     presolved=presolved,
                 )
 
-            return Entrant(name, run, after)
+            return SearchEntrant(name, run, after)
 
-        ended = race([entrant(name) for name in SEARCHES], rows.polyhedra, deadline, self.progress)
+        ended = race_searches([entrant(name) for name in SEARCHES], rows.polyhedra, deadline, self.progress)
         if decided(ended) is None:
             if now() > self.deadline:
                 raise TimeoutError("out of time while proving")
