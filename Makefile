@@ -4,13 +4,21 @@ BIN := .venv/bin
 READY := .venv/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test test-slow fuzz fuzz-slow reliability coverage lint types clean
+.PHONY: demo quick test test-slow fuzz fuzz-slow reliability coverage lint types clean
 
 demo: $(READY)
 	@$(BIN)/relucid distill quote_closing --out out/quote_closing
 	@$(BIN)/relucid distill bracket_depth --out out/bracket_depth
 	@echo "the same claim once more, by solvers only: a race"
 	@$(BIN)/relucid prove out/bracket_depth/claim.toml --backends z3-bv,bitwuzla,cpsat,highs,z3-real,scip
+
+# Before a commit, under a minute: lint, and the tests that fail first when something is wrong.
+QUICK := tests/test_structure.py tests/test_shape.py tests/test_api.py tests/test_known_answers.py \
+	tests/cli/test_cli_errors.py tests/models/onnx/test_operators.py tests/verifiers/test_evidence.py \
+	tests/verifiers/proof/boxes/test_checker.py
+quick: $(READY)
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/python -m pytest -n 2 -q -m "not slow" -k "not alone and not corpus_by_the_race" $(QUICK)
 
 test: $(READY)
 	@$(MAKE) --no-print-directory lint
