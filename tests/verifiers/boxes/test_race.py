@@ -203,7 +203,7 @@ def test_who_takes_part_and_when(monkeypatch, inputs, threads, options, expected
         assert polyhedra == 1 and word == (options.get("trust") == "float")
         return []
 
-    monkeypatch.setattr(searches, "race", noted)
+    monkeypatch.setattr(searches, "race_searches", noted)
     network, stated = floats((np.ones((1, inputs)), [0])), above(1, inputs=inputs)
     case = stated.cases[0]
     net = float_network(network, case.lower, case.upper)
