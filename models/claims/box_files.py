@@ -37,12 +37,18 @@ class BoxFiles:
 class BoxReading:
     """What is in the files of a claim about boxes: a network or two, and the property.
 
-    `warnings`: what is odd about the property, and why a network was not compared with onnxruntime.
+    not_run: why networks were not run in onnxruntime, if they were not.
     """
 
     networks: tuple[Network, ...]
     stated: Property
-    warnings: tuple[str, ...]
+    not_run: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the property, and which networks were not compared with onnxruntime."""
+        unsaid = (f"{why}: what was read was not compared with it" for why in self.not_run)
+        return (*self.stated.empty, *unsaid)
 
 
 def read_box_files(files: BoxFiles, deadline: float = math.inf) -> BoxReading:
@@ -57,16 +63,16 @@ def read_box_files(files: BoxFiles, deadline: float = math.inf) -> BoxReading:
 
     stated = load_vnnlib(files.stated)
     wanted = stated.wanted if files.network_b is None else None
-    networks, warnings = [], list(stated.empty)
+    networks, not_run = [], []
     for path in (files.network, files.network_b):
         if path is None:
             continue
         reading = load_traced(path, real_size=stated.inputs, wanted=wanted)
         check_property(reading.network, stated, str(files.stated))
         why = compare_on_boxes(reading, stated.cases, deadline)
-        warnings += [f"{why}: what was read was not compared with it"] if why else []
+        not_run += [why] if why else []
         networks.append(reading.network)
-    return BoxReading(tuple(networks), stated, tuple(warnings))
+    return BoxReading(tuple(networks), stated, tuple(not_run))
 
 
 def box_claim(files: BoxFiles, deadline: float = math.inf, name: str = "claim") -> Claim:

@@ -52,9 +52,12 @@ class Case(Box):
 
 @dataclass(frozen=True)
 class Property:
-    """`cases` may be empty: then there is no counterexample.  `empty`: which regions of the file have no input, and why, for people.
+    """What must not come out of a network with so many inputs and outputs.
 
-    `wanted`: which output of a file it speaks of, where there are several.
+    cases: boxes with the regions that are unsafe there; none: there is no counterexample.
+    empty: for people, which regions of the file have no input, and why.
+    wanted: which output of an ONNX file it speaks of, if that has several.
+    source: the text of the VNN-LIB file that it was read from; "" if there is none.
     """
 
     inputs: int
@@ -62,6 +65,7 @@ class Property:
     cases: tuple[Case, ...]
     empty: tuple[str, ...] = ()
     wanted: Wanted = field(default_factory=Wanted)
+    source: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for case in self.cases:

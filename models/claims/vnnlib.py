@@ -73,7 +73,7 @@ def read_vnnlib(text: str, *, origin: str = "property") -> Property:
     reader = _second_version if SECOND_VERSION.search(bare) else _first_version
     asserted, inputs, outputs, wanted = reader(text, origin)
     try:
-        return replace(to_property(asserted, inputs, outputs), wanted=wanted)
+        return replace(to_property(asserted, inputs, outputs), wanted=wanted, source=text)
     except Unbounded as error:
         raise InputError(origin, str(error), "assert one: every input needs a finite interval") from None
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ...common.clock import now, share_of
-from ...common.errors import InputError, Unsupported
+from ...common.errors import Unsupported
 from ...models.claims.head_property import HeadProperty
 from ...models.claims.property import Case, Property
 from ...models.network.network import Network
@@ -41,20 +41,6 @@ ATTACK_SHARE, BOUNDS_SHARE = 0.2, 0.2  # of the time
 NO_PROOF = "HiGHS finds no counterexample, within its tolerances; --trust float takes its word"
 OUT_OF_TIME = "the time limit was reached"
 STUCK = "a part of the box is too small to cut and its bounds are still not good enough in float64"
-
-
-def check_fit(network: Network, stated: Property, origin: str) -> None:
-    """Raises InputError where the property speaks of another network."""
-    for what, said, there in (
-        ("inputs", stated.inputs, network.input_size),
-        ("outputs", stated.outputs, network.result_size),
-    ):
-        if said != there:
-            raise InputError(
-                origin,
-                f"has {said} {what}, the network has {there}",
-                "give the network that the property was written for",
-            )
 
 
 @dataclass(eq=False)

@@ -25,14 +25,11 @@ def main(request: IO[bytes], parent: Parent) -> None:
     parent.send(_answer(job, parent.progress if job["progress"] else lambda text: None, parent.send))
 
 
-def _warned(answer: Any, stated: Any, missing: list[str]) -> Any:
-    """With what is odd about the property, and why a network was not run in onnxruntime."""
-    unsaid = (
-        f"{why}: what was read was not compared with it"
-        for why in missing
-        if why not in " ".join(answer.warnings)
-    )
-    return replace(answer, warnings=(*stated.empty, *unsaid, *answer.warnings))
+def _warned(answer: Any, reading: Any) -> Any:
+    """Add to the verdict what was noticed when the files were read, and is not said yet."""
+    said = " ".join(answer.warnings)
+    not_run = tuple(why for why in reading.not_run if why not in said)
+    return replace(answer, warnings=(*replace(reading, not_run=not_run).warnings, *answer.warnings))
 
 
 def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress: Any) -> Any:
@@ -75,34 +72,25 @@ def _certified(answer: Any, asked: Any, job: dict[str, Any], began: float, stand
 def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from ...common.clock import now
     from ...common.errors import InputError, TooLarge, Unsupported
-    from ...models.claims.onnx_inputs import compare_on_boxes
-    from ...models.claims.vnnlib import load_text, read_vnnlib
-    from ...models.onnx.reader import load_traced
+    from ...models.claims.box_files import BoxFiles, read_box_files
     from ..verdict import Contradiction
     from . import verdicts
-    from .decide import check_fit, decide
+    from .decide import decide
 
     began = now()
     try:
         progress(f"reading {job['network']}")
-        spec = load_text(job["property"])
-        stated = read_vnnlib(spec, origin=job["property"])
-        missing: list[str] = []
-        wanted = stated.wanted if job["against"] is None else None
-
-        def read(path: str) -> Any:
-            reading = load_traced(path, real_size=stated.inputs, wanted=wanted)
-            check_fit(reading.network, stated, str(job["property"]))
-            why = compare_on_boxes(reading, stated.cases, job["deadline"])
-            missing.extend([why] if why else [])
-            return reading.network
+        other = None if job["against"] is None else Path(job["against"])
+        reading = read_box_files(
+            BoxFiles(Path(job["network"]), Path(job["property"]), other), job["deadline"]
+        )
+        network, stated = reading.networks[0], reading.stated
 
         def told(answer: Any) -> dict[str, Any]:
-            return {"answer": verdicts.to_plain(_warned(answer, stated, missing))}
+            return {"answer": verdicts.to_plain(_warned(answer, reading))}
 
-        network = read(job["network"])
-        if job["against"] is not None:
-            return told(_of_two(network, read(job["against"]), stated, job, progress))
+        if other is not None:
+            return told(_of_two(network, reading.networks[1], stated, job, progress))
         options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         trust = "float" if job["trust"] == "float" else "exact"
         options |= {"progress": progress, "backend": job["backend"], "trust": trust}
@@ -116,7 +104,7 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
         if job["proof"] is not None or job["trust"] in (None, "checked"):
             from ..proof.boxes.certify import Asked
 
-            asked = Asked(network, about or stated, spec, job["threads"], progress)
+            asked = Asked(network, about or stated, stated.source, job["threads"], progress)
             answer = _certified(answer, asked, job, began, lambda: send({"decided": told(answer)["answer"]}))
         return told(answer)
     except Contradiction as error:

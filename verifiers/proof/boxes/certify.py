@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import itertools
+import math
 import shutil
 import zlib
 from collections.abc import Callable
@@ -20,9 +21,9 @@ from ....common.errors import InputError, TooLarge, Unsupported
 from ....common.files import open_file, write
 from ....common.scratch import lasting, scratch
 from ....common.text import rational
+from ....models.claims.box_files import BoxFiles, read_box_files
 from ....models.claims.head_property import HeadProperty
 from ....models.claims.property import Property
-from ....models.claims.vnnlib import load_text, read_vnnlib
 from ....models.network.exact_point import exact_outputs
 from ....models.network.network import Network
 from ...bounds.blas import one_blas_thread
@@ -217,29 +218,39 @@ def _write_witness(found: PointCounterexample, asked: Asked, place: Path) -> Non
 def check_files(
     network: Path, spec: Path, proof: Path, timeout: float, progress: Progress = lambda text: None
 ) -> Checked:
-    """A proof, a witness or an APTP file about an ONNX file and a VNN-LIB file.  Raises InputError, Rejected, LimitReached."""
-    from ....models.claims.onnx_inputs import compare_on_boxes
-    from ....models.onnx.reader import load_traced
-    from ...boxes.decide import check_fit
+    """Check a proof, a witness or an APTP file about an ONNX file and a VNN-LIB file, within `timeout` seconds.
 
+    Raises Rejected where the file does not show it, LimitReached, and InputError for what cannot be read.
+    """
     started = now()
-    text = load_text(spec)
-    stated = read_vnnlib(text, origin=str(spec))
-    reading = load_traced(network, real_size=stated.inputs, wanted=stated.wanted)
-    read = reading.network
-    check_fit(read, stated, str(spec))
-    compare_on_boxes(reading, stated.cases, started + timeout)
+    read = read_box_files(BoxFiles(network, spec), started + timeout)
+    found = check_claim_file(read.networks[0], read.stated, proof, started + timeout, progress)
+    return replace(found, seconds=now() - started)
+
+
+def check_claim_file(
+    read: Network,
+    stated: Property,
+    proof: Path,
+    deadline: float = math.inf,
+    progress: Progress = lambda text: None,
+) -> Checked:
+    """Check a proof, a witness or an APTP file about a network and a property.
+
+    deadline: by the clock of `common/clock.py`.  Raises Rejected, LimitReached, and InputError for a file that cannot be read.
+    """
+    started = now()
     about = stated if read.head is None else HeadProperty(stated, read.head, read.output_size)
     try:
         if not _is_ours(proof):
-            found = aptp.check_path(read, _without_head(about, "aptp"), proof, started + timeout, progress)
+            found = aptp.check_path(read, _without_head(about, "aptp"), proof, deadline, progress)
             return Checked(found.leaves, now() - started)
         lines = read_lines(proof)
         first = next(lines, None)
         if first is None:
             raise Rejected("line 1: the file is empty")
         refuse_earlier(first)
-        names = digests(read, text)
+        names = digests(read, stated.source)
         if first.get("format") == WITNESS:
             if next(lines, None) is not None:
                 raise Rejected("line 2: a witness is one line")
@@ -251,7 +262,7 @@ def check_files(
             names,
             itertools.chain([first], lines),
             progress,
-            deadline=started + timeout,
+            deadline=deadline,
         )
     except (TooLarge, Unsupported) as error:
         raise LimitReached(str(error)) from None
