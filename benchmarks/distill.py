@@ -22,7 +22,7 @@ from ..models.claims.decision import Decision
 from ..models.claims.task import Task
 from ..models.program.program import Program
 from ..pipeline.distillation import NoProgram, distill
-from ..pipeline.distilled import distillation_json
+from ..pipeline.result_files import distillation_json
 from ..search.rank import description_length
 from ..version import __version__
 from .distill_behaviours import Behaviour, behaviours

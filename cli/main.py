@@ -285,7 +285,7 @@ def distill(
     """
     from ..pipeline.distillation import NoProgram
     from ..pipeline.distillation import distill as run
-    from ..pipeline.distilled import FILES, distillation_json
+    from ..pipeline.result_files import FILES, distillation_json
 
     names = names_in(backends)
     if html is not None:

@@ -1,1 +1,1 @@
-"""From circuit to proof: the steps of a distillation in order, and the training and pruning of circuits."""
+"""From a circuit to a proved program, and before that: training a model and cutting a circuit out of it."""

@@ -1,11 +1,7 @@
-"""Circuit -> surrogate -> program -> proof, in the order of the README.
+"""`relucid distill`: circuit -> surrogate -> program -> proof.
 
-1. execute the circuit on every input of the domain,
-2. fit a tiny ReLU network that gives the same label on each of them, and export it to ONNX,
-3. search for a short program, guided by counterexamples,
-4. prove program = surrogate on the whole domain.
-
-Where the domain is too large for the first step, `pipeline/three_way.py` takes over.
+Reads the circuit and its task, then takes one of two ways: `exhaustive.py` runs the circuit on every input,
+`sampled.py` is for domains that are too large for that.
 """
 
 from __future__ import annotations
@@ -14,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,33 +18,71 @@ from ..common.deadline import OutOfTime, check, until
 from ..common.errors import InputError
 from ..common.folders import check_writable, write_files
 from ..models.apart import check_apart, circuit_files, claim_files
-from ..models.automata.labelled import Labelled
 from ..models.circuits.circuit import Circuit, Drawable, check_circuit
 from ..models.circuits.load import load_circuit
 from ..models.circuits.own_task import own_task
 from ..models.circuits.pruning.ablation import ablated
-from ..models.circuits.teacher import LARGEST_DOMAIN, check_repeatable, label_domain
+from ..models.circuits.teacher import LARGEST_DOMAIN
 from ..models.claims.at_hand import domain_of
 from ..models.claims.decision import Decision
 from ..models.claims.domain import Domain
 from ..models.claims.language import build_language
 from ..models.claims.task import Task, load_task
-from ..search.problem import SearchProblem
-from ..search.synthesise import ProgramSearch
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.choose import choose
 from ..verifiers.race.request import ProofRequest, check_limits
-from ..verifiers.verdict import Refuted, Trust
-from .distilled import FILES, Distillation, Refutation, result_files
-from .steps import START, Found, Job, NoProgram, Progress, differing_words, refutation, unstable
-from .three_way import on_samples
+from ..verifiers.verdict import Trust
+from .distilled import Distillation
+from .exhaustive import on_every_input
+from .result_files import FILES, documented, result_files
+from .sampled import on_samples
+from .steps import DistillationJob, NoProgram, Progress, unstable
 
 __all__ = ["NoProgram", "distill"]
+
+TaskLike = str | Path | Task | Domain | Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class CircuitRequest:
+    """Which circuit is to be distilled.
+
+    Args:
+        circuit: a path, `file.py:function`, a shipped name, or an object with the members of `Circuit`.
+        mask: the file that says which part of a model is the circuit.
+        ablation: "mean" or "zero", what stands in for nodes that the mask does not keep; None for the mask's
+            own.
+        run_code: allow a TorchScript file, which contains code, to run.
+    """
+
+    circuit: str | Path | Circuit
+    mask: Path | None = None
+    ablation: str | None = None
+    run_code: bool = False
+
+    def read(self) -> Circuit:
+        """Read the circuit.  Raises InputError if that is not possible."""
+        if isinstance(self.circuit, str | Path):
+            return load_circuit(self.circuit, self.mask, self.run_code)
+        return self.circuit
+
+    def own_task(self, teacher: Circuit) -> Task:
+        """Return the task that the circuit brings.  Raises InputError if it brings none."""
+        found = None
+        if isinstance(self.circuit, str | Path):
+            found = own_task(str(self.circuit), self.mask, teacher.vocabulary)
+        if found is None:
+            what, mend = (
+                f"{self.circuit} brings no domain of its own",
+                "give a claim file without network and program",
+            )
+            raise InputError("--domain", what, mend)
+        return found
 
 
 def distill(
     circuit: str | Path | Circuit,
-    domain: str | Path | Task | Domain | Mapping[str, Any] | None = None,
+    domain: TaskLike | None = None,
     *,
     labels: Sequence[str] | None = None,
     mask: str | Path | None = None,
@@ -66,89 +101,109 @@ def distill(
 ) -> Distillation:
     """Distil a circuit into a program on a finite domain, and prove it.
 
-    `circuit`: a folder, a shipped name, or any object with the members of `models.circuits.circuit.Circuit`.
-    `domain`: a claim file without network and program, or what `relucid.prove` takes, then with `labels`; circuits that
-    ship, or that have one beside them, bring their own.  `ablation`: "mean" or "zero", what
-    stands in for nodes that the mask does not keep, taken anew over the domain.  `out`: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes
-    nothing.  `enumerate_up_to`: on larger domains the circuit is run on samples and counterexamples, not on every input, and the
-    result says so (`sampling`).  `run_code` allows a TorchScript circuit, which is a program, to run.  `timeout`: seconds for all of it.  The other options are those of `relucid.prove`, for each race.  Raises InputError for anything that does not
-    fit, NoProgram where the road ends without one.
+    Args:
+        circuit: a path, `file.py:function`, a shipped name, or any object with the members of
+            `models.circuits.circuit.Circuit`.
+        domain: a claim file without network and program, or what `relucid.prove` takes, then with `labels`.
+            Circuits that ship, or that have such a file beside them, bring their own.
+        labels: the tokens that the circuit chooses from, if `domain` does not state them.
+        mask: the file that says which part of a model is the circuit.
+        ablation: "mean" or "zero": what stands in for nodes that the mask does not keep, taken anew over the
+            domain.
+        out: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes nothing.
+        timeout: seconds for all of it.
+        memory: megabytes for each solver.
+        workers: solvers side by side; None for one for each core.
+        backends: the solvers that may decide; None for all.
+        trust: how far the proof must be trusted; None as for `relucid.prove`.
+        seed: of everything random.
+        counterexamples: how many each race looks for.
+        enumerate_up_to: on larger domains the circuit is run on samples and counterexamples, not on every
+            input, and the result says so (`sampling`).
+        run_code: allow a TorchScript circuit, which contains code, to run.
+        progress: is told what is going on, a line at a time.
+
+    Raises:
+        InputError: something does not fit.
+        NoProgram: there is no surrogate or no program, or the time is over.
     """
     started = time.monotonic()
     budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
     check_limits(budget)
-    if trust is not None:
-        ProofRequest(trust)  # raises for a trust that is none
+    request = ProofRequest(trust, backends=backends)
     choose(backends)
     if not 0 <= enumerate_up_to <= LARGEST_DOMAIN:
-        raise InputError(
-            "--enumerate",
-            f"{enumerate_up_to} is not from 0 to {LARGEST_DOMAIN}",
-            "a larger domain does not fit memory",
-        )
+        what = f"{enumerate_up_to} is not from 0 to {LARGEST_DOMAIN}"
+        raise InputError("--enumerate", what, "a larger domain does not fit memory")
     if seed < 0:
         raise InputError("seed", f"{seed} is negative", "give 0 or more")
-    if out is not None:
-        check_writable(Path(out), FILES)
-        stating = domain if isinstance(domain, str | Path) else None
-        of_circuit = (
-            circuit_files(str(circuit), Path(mask) if mask else None, stating)
-            if isinstance(circuit, str | Path)
-            else ()
-        )
-        check_apart(
-            [("--out", Path(out) / name) for name in FILES],
-            of_circuit or (claim_files(Path(stating)) if stating else ()),
-        )
+    asked = CircuitRequest(circuit, Path(mask) if mask else None, ablation, run_code)
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        _check_out(folder, asked, domain)
     with _within(timeout):
-        stated = (
-            None if domain is None else _task(domain, labels)
-        )  # read before the circuit, which may take long
-        teacher = (
-            load_circuit(circuit, Path(mask) if mask else None, run_code)
-            if isinstance(circuit, str | Path)
-            else circuit
-        )
-        task = stated or _task(_own_task(circuit, teacher, Path(mask) if mask else None), labels)
+        stated = None if domain is None else _task(domain, labels)  # before the circuit, which may take long
+        teacher = asked.read()
+        task = stated or _task(asked.own_task(teacher), labels)
         if ablation is not None:
             teacher = ablated(teacher, task.domain, ablation)
         check_circuit(teacher)
         summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
-
-        job = Job(teacher, task, budget, backends, trust, _in_time(progress or (lambda message: None)))
+        job = DistillationJob(teacher, task, budget, request, _watching_the_clock(progress))
         language = build_language(task.domain, None, None)
         if language.empty:
-            raise InputError(
-                "[domain]",
-                "the domain is empty: `where` keeps no sequence",
-                "loosen the predicate or the length",
-            )
-        found = job.checked(
-            on_samples(job, language) if language.size > enumerate_up_to else _on_every_input(job)
-        )
+            what = "the domain is empty: `where` keeps no sequence"
+            raise InputError("[domain]", what, "loosen the predicate or the length")
+        chain = on_samples(job, language) if language.size > enumerate_up_to else on_every_input(job)
+        chain = job.checked(chain)
+        program = documented(chain.candidate, chain.claim, summary.name, chain.verdict)
         result = Distillation(
-            summary, task, found.teaching, found.surrogate, found.candidate, found.refuted, found.claim, found.verdict,
-            Path(out) if out is not None else None, time.monotonic() - started, found.sampling, unstable(found.claim),
-            found.overruled, graph,
-        )  # fmt: skip
-        if result.out is not None:
-            write_files(result.out, result_files(result))
+            circuit=summary,
+            task=task,
+            teaching=chain.teaching,
+            surrogate=chain.surrogate,
+            candidate=chain.candidate,
+            refuted=chain.refuted,
+            claim=replace(chain.claim, program=program),  # a docstring is no part of any digest
+            verdict=chain.verdict,
+            out=folder,
+            seconds=time.monotonic() - started,
+            sampling=chain.sampling,
+            unstable=unstable(chain.claim),
+            overruled=chain.overruled,
+            graph=graph,
+        )
+        if folder is not None:
+            write_files(folder, result_files(result))
         return result
 
 
-def _in_time(progress: Progress) -> Progress:
-    """Every step says now and then how far it is: a good moment to look at the clock."""
+def _check_out(folder: Path, asked: CircuitRequest, domain: TaskLike | None) -> None:
+    """Check that the output folder can be written, and that nothing in it is an input."""
+    check_writable(folder, FILES)
+    stated = domain if isinstance(domain, str | Path) else None
+    read: list[Path] = []
+    if isinstance(asked.circuit, str | Path):
+        read = list(circuit_files(str(asked.circuit), asked.mask, stated))
+    elif stated:
+        read = list(claim_files(Path(stated)))
+    check_apart([("--out", folder / name) for name in FILES], read)
+
+
+def _watching_the_clock(progress: Progress | None) -> Progress:
+    """Look at the clock whenever a step says how far it is."""
 
     def say(message: str) -> None:
         check()
-        progress(message)
+        if progress is not None:
+            progress(message)
 
     return say
 
 
 @contextmanager
 def _within(seconds: float) -> Iterator[None]:
-    """The time limit of a distillation: where it is reached, there is no program."""
+    """Limit the time of a distillation.  Raises NoProgram if it is over."""
     try:
         with until(time.monotonic() + seconds):
             yield
@@ -156,74 +211,19 @@ def _within(seconds: float) -> Iterator[None]:
         raise NoProgram(f"time: the limit of {seconds:g} s was reached; raise it with --timeout") from None
 
 
-def _on_every_input(job: Job) -> Found:
-    """Steps 1 to 4 on a domain that the circuit can be run on as a whole."""
-    task, say = job.task, job.say
-    say("running the circuit on every input")
-    teaching = label_domain(
-        job.teacher,
-        task.domain,
-        task.decision.labels,
-        lambda done, all_: say(f"running the circuit: {done:,} of {all_:,}"),
-    )
-    check_repeatable(job.teacher, teaching, task.domain, task.decision.labels)
-    surrogate = job.fit(teaching.labelled)
-    job.check_in_onnxruntime(surrogate, teaching.labelled)
-    network = job.exported(surrogate)
-
-    refuted: list[Refutation] = []
-    problem = SearchProblem.of(teaching.labelled, task.domain, task.decision.labels)
-    search = ProgramSearch(problem, seed=job.budget.seed, start=START, progress=say)
-    while True:
-        say("searching for a program" + (f" ({len(refuted)} refuted so far)" if refuted else ""))
-        candidate = search.best()
-        if candidate is None:
-            raise NoProgram(
-                f"no program template explains the circuit on all {len(teaching.labelled)} inputs"
-            )
-        try:
-            claim = job.claim(network, candidate)
-        except InputError:  # its automaton is too large: another program has to do
-            search.reject(candidate)
-            continue
-        verdict = job.prove(claim)
-        if not isinstance(verdict, Refuted):
-            return Found(teaching, surrogate, candidate, tuple(refuted), claim, verdict)
-        words = differing_words(verdict, claim)
-        right = Labelled(words, claim.network_labels(words))  # the network agrees with the circuit everywhere
-        refuted.append(refutation(claim, verdict, right.labels))
-        search.refine(right)
-
-
-def _own_task(circuit: str | Path | Circuit, teacher: Circuit, mask: Path | None) -> Task:
-    """The task that a circuit brings."""
-    found = own_task(str(circuit), mask, teacher.vocabulary) if isinstance(circuit, str | Path) else None
-    if found is None:
-        raise InputError(
-            "--domain",
-            f"{circuit} brings no domain of its own",
-            "give a claim file without network and program",
-        )
-    return found
-
-
-def _task(domain: str | Path | Task | Domain | Mapping[str, Any], labels: Sequence[str] | None) -> Task:
-    """The task, from whatever the user has at hand."""
+def _task(domain: TaskLike, labels: Sequence[str] | None) -> Task:
+    """Return the task, from whatever the user has at hand."""
     if isinstance(domain, Domain | Mapping):
         if labels is None or isinstance(labels, str):
             what = "missing" if labels is None else "a string, not a list"
-            raise InputError("labels", what, "list the words of the vocabulary that the circuit chooses from")
+            raise InputError("labels", what, "list the tokens that the circuit chooses from")
         task = Task(domain_of(domain), "one_hot", Decision("argmax", tuple(labels)), "program")
     else:
         if labels is not None:
-            raise InputError(
-                "labels",
-                "the task states its own labels",
-                "leave them out, or give the domain as a Domain or a mapping",
-            )
+            mend = "leave them out, or give the domain as a Domain or a mapping"
+            raise InputError("labels", "the task states its own labels", mend)
         task = domain if isinstance(domain, Task) else load_task(domain)
     if task.encoding != "one_hot":
-        raise InputError(
-            "[input] encoding", f'"{task.encoding}" is not what surrogates take', 'write encoding = "one_hot"'
-        )
+        what = f'"{task.encoding}" is not what surrogates take'
+        raise InputError("[input] encoding", what, 'write encoding = "one_hot"')
     return task

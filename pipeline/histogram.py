@@ -1,6 +1,6 @@
-"""How far decisions are from the next label, over many inputs: counts in bins, by label.  For pictures; nothing is decided by it.
+"""Histograms of margins: how far decisions are from the next label, over many inputs, by label.
 
-`pipeline/distilled.py` keeps the circuit's, `reports/` shows it beside the surrogate's.
+They are for pictures; nothing is decided by them.  `result_files.py` stores the circuit's, `reports/` shows it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ BINS = 40
 
 @dataclass(frozen=True)
 class Bin:
-    """Values v with low <= v < high (in the last bin v <= high, too), or v = low where both are the same; `counts`: by label index."""
+    """One bin.
+
+    Args:
+        low: of the values v, low <= v.
+        high: v < high; in the last bin v <= high; if it equals `low`, v = low.
+        counts: how many values there are, by label index.
+    """
 
     low: float
     high: float
@@ -29,19 +35,29 @@ class Bin:
 
 @dataclass(frozen=True)
 class Histogram:
-    """Empty bins are there; all bins are ranges, or all are single values."""
+    """Bins in order, empty ones included.  All of them are ranges, or all are single values."""
 
     bins: tuple[Bin, ...]
 
     @property
     def inputs(self) -> int:
+        """How many values were counted."""
         return sum(sum(b.counts) for b in self.bins)
 
 
 def histogram(values: np.ndarray, labels: np.ndarray, label_count: int, scale: int = 1) -> Histogram | None:
-    """Of `values` / `scale`; few distinct values have a bin each.  None where there is nothing to count, or no margin (a single label)."""
+    """Count values in bins; few distinct values have a bin each.
+
+    Args:
+        values: numbers (n,), which are divided by `scale`.
+        labels: label indices (n,).
+        label_count: how many labels there are.
+        scale: see `values`.
+
+    Returns: the histogram; None if there is nothing to count, or no margin because there is a single label.
+    """
     values = np.asarray(values)
-    if values.dtype == object:  # wider than machine integers: near enough for a picture
+    if values.dtype == object:  # wider than machine integers
         values, scale = (
             np.array([int(v) / scale if abs(int(v)) // scale < 1 << 1000 else math.inf for v in values]),
             1,
@@ -53,9 +69,7 @@ def histogram(values: np.ndarray, labels: np.ndarray, label_count: int, scale: i
         edges, place = [(v, v) for v in distinct], np.searchsorted(distinct, values)
     else:
         low, high = distinct[0], distinct[-1]
-        if (
-            values.dtype.kind in "iu"
-        ):  # whole steps, so that no bin has more of the possible values than another
+        if values.dtype.kind in "iu":  # whole steps, so that no bin has more of the possible values
             step = -(-(int(high) - int(low) + 1) // BINS)
             ends = np.arange(int(low), int(high) + step + 1, step)[: BINS + 1]
         else:
@@ -73,6 +87,7 @@ def histogram(values: np.ndarray, labels: np.ndarray, label_count: int, scale: i
 
 
 def histogram_json(found: Histogram | None) -> dict[str, Any] | None:
+    """Return the histogram as plain data."""
     if found is None:
         return None
     return {
@@ -82,7 +97,7 @@ def histogram_json(found: Histogram | None) -> dict[str, Any] | None:
 
 
 def read_histogram(data: object, label_count: int, where: str) -> Histogram | None:
-    """What `histogram_json` gave.  Raises InputError for anything else."""
+    """Read what `histogram_json` gave.  Raises InputError if it is something else."""
     if data is None:
         return None
     try:

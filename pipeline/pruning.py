@@ -35,8 +35,8 @@ class PruningRequest:
 
     Args:
         model: a folder, or a shipped name.
-        task: a registered task, on which the model has to be right; or a claim file without network and program, whose
-            labels are then the model's own decisions.
+        task: a registered task, on which the model has to be right; or a claim file without network and
+            program, whose labels are then the model's own decisions.
         settings: how to prune.
         out: the file for the mask; None for TASK.mask.json in the model's folder.
         start: a mask to begin with; None for the whole model.
@@ -114,7 +114,8 @@ def prepare_pruning(request: PruningRequest, run_code: bool = False) -> PruningR
 
     Args:
         request: what to prune, and how.
-        run_code: allow a model that is a file with code to run (it is then refused all the same, with a better reason).
+        run_code: allow a model that is a file with code to run (it is then refused all the same, with a
+            better reason).
 
     Raises:
         InputError: the model is no weight-sparse GPT, does not fit the task, or the mask cannot be written.

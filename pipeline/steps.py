@@ -1,12 +1,12 @@
-"""The steps that both roads of a distillation take (`pipeline/distillation.py`, `pipeline/three_way.py`): fit and export, propose, prove.
+"""The steps of a distillation: fit and export a surrogate, state a claim, prove it.
 
-Everything that a step needs is in the `Job`, nothing is global.
+Both ways take them: `exhaustive.py`, which runs the circuit on every input, and `sampled.py`, which does not.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,6 @@ from ..encoders.presolve import reduced
 from ..models.automata.labelled import Labelled
 from ..models.automata.layered import Layered
 from ..models.circuits.circuit import Circuit
-from ..models.circuits.teacher import Teaching
 from ..models.claims.task import Task
 from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
@@ -28,8 +27,8 @@ from ..search.candidate import Candidate
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.race import prove_claim, reach_for_checked
 from ..verifiers.race.request import ProofRequest
-from ..verifiers.verdict import Proved, Refuted, Trust, Verdict
-from .distilled import Refutation, Sampling
+from ..verifiers.verdict import Proved, Refuted, Verdict
+from .distilled import ProvedChain, Refutation
 
 Progress = Callable[[str], None]
 START = 4  # examples that the search starts with: few, so that the prover's counterexamples choose the others
@@ -41,32 +40,39 @@ class NoProgram(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """What is to be distilled, and with which means."""
+class DistillationJob:
+    """What is to be distilled, and with which means.
+
+    Args:
+        teacher: the circuit.
+        task: domain and labels.
+        budget: limits of each race.
+        request: the backends, and how far the last proof must be trusted.
+        say: is told what is going on.
+    """
 
     teacher: Circuit
     task: Task
     budget: Budget
-    backends: Sequence[str] | None
-    trust: Trust | None
+    request: ProofRequest
     say: Progress
 
     def fit(self, labelled: Labelled, automaton: Callable[[], Layered | None] | None = None) -> Surrogate:
-        task = self.task
+        """Fit a surrogate to labelled words; see `fit_surrogate`.
+
+        Raises:
+            NoProgram: no network is small enough.
+        """
+        task, seed = self.task, self.budget.seed
         try:
             return fit_surrogate(
-                labelled,
-                task.domain,
-                task.decision,
-                seed=self.budget.seed,
-                automaton=automaton,
-                progress=self.say,
+                labelled, task.domain, task.decision, seed=seed, automaton=automaton, progress=self.say
             )
         except NoSurrogate as error:
             raise NoProgram(str(error)) from None
 
     def exported(self, surrogate: Surrogate) -> Network:
-        """The network as the file has it."""
+        """Return the network as the ONNX file has it."""
         domain = self.task.domain
         return read_onnx(
             surrogate.to_onnx(),
@@ -76,63 +82,50 @@ class Job:
         )
 
     def check_in_onnxruntime(self, surrogate: Surrogate, labelled: Labelled) -> None:
+        """Run the ONNX file on these words.  Raises InputError if it decides otherwise."""
         self.say(f"checking the surrogate in onnxruntime on {len(labelled):,} inputs")
         check_in_onnxruntime(surrogate, labelled, self.task.domain, self.task.decision)
 
     def claim(self, network: Network, candidate: Candidate) -> WordClaim:
-        program = Program.from_source(
-            candidate.source(self.task.name, f"Distilled from {self.teacher.name}."), origin="program.py"
-        )
+        """State that network and program are equal.
+
+        Raises InputError if the program's automaton is too large.
+        """
+        source = candidate.source(self.task.name, f"Distilled from {self.teacher.name}.")
+        program = Program.from_source(source, origin="program.py")
         return WordClaim(network, program, self.task.domain, self.task.decision, name=self.task.name)
 
     def prove(self, claim: WordClaim, budget: Budget | None = None) -> Verdict:
-        """One race.  Programs that may be refuted yet are not worth a checked proof by themselves: the last one gets it (`checked`)."""
-        return prove_claim(
-            claim,
-            budget=budget or self.budget,
-            request=ProofRequest(self.trust or "exact", backends=self.backends),
-            progress=self.say,
-        )
+        """Run one race.
 
-    def checked(self, found: Found) -> Found:
-        """The end of the road with its proof checked, where no other trust was asked for and that is affordable."""
-        if self.trust is not None or not isinstance(found.verdict, Proved):
-            return found
+        A program that may yet be refuted is not worth a checked proof: the last one gets it (`checked`).
+        """
+        request = replace(self.request, trust=self.request.trust or "exact")
+        return prove_claim(claim, budget=budget or self.budget, request=request, progress=self.say)
+
+    def checked(self, chain: ProvedChain) -> ProvedChain:
+        """Have the last proof checked, if no other trust was asked for and that is affordable."""
+        if self.request.trust is not None or not isinstance(chain.verdict, Proved):
+            return chain
         left = min(self.budget.seconds, ends() - time.monotonic())
-        return replace(found, verdict=reach_for_checked(found.claim, found.verdict, left, self.say))
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Where a road ends: the last surrogate and program, and the verdict on them."""
-
-    teaching: Teaching
-    surrogate: Surrogate
-    candidate: Candidate
-    refuted: tuple[Refutation, ...]
-    claim: WordClaim
-    verdict: Verdict
-    sampling: Sampling | None = None
-    overruled: tuple[Refutation, ...] = ()
+        return replace(chain, verdict=reach_for_checked(chain.claim, chain.verdict, left, self.say))
 
 
 def refutation(claim: WordClaim, verdict: Refuted, circuit: np.ndarray) -> Refutation:
-    """With the circuit's label indices on the counterexamples."""
-    return Refutation(claim.program, verdict, tuple(claim.decision.labels[int(y)] for y in circuit))
+    """Return a refutation with the circuit's label indices on the counterexamples, (counterexamples,)."""
+    labels = tuple(claim.decision.labels[int(y)] for y in circuit)
+    return Refutation(claim.program, verdict, labels)
 
 
 def differing_words(verdict: Refuted, claim: WordClaim) -> np.ndarray:
-    """The words on which surrogate and program differ, padded."""
+    """Return the padded words on which surrogate and program differ, int16 (n, max_length)."""
     return np.array([claim.domain.padded(c.tokens) for c in verdict.counterexamples], dtype=np.int16)
 
 
 def unstable(claim: WordClaim) -> int | None:
-    """Neurons that can be on both sides of zero as far as bounds over the language tell; None where bounding takes too long."""
+    """Count the neurons that bounds leave on both sides of zero; None if that takes too long."""
+    until = min(time.monotonic() + BOUNDING, ends())
     try:
-        return len(
-            reduced(
-                claim.network, claim.domain, claim.language, min(time.monotonic() + BOUNDING, ends())
-            ).relus
-        )
+        return len(reduced(claim.network, claim.domain, claim.language, until).relus)
     except TimeoutError:
         return None

@@ -18,7 +18,8 @@ class TrainingResult:
         summary: the model's sizes.
         inputs: of the task.
         right: how many of them the model decides rightly.
-        smallest_margin: by how much the right label's logit leads the best other one, at least; negative if one is wrong.
+        smallest_margin: by how much the right label's logit leads the best other one, at least; negative if
+            one is wrong.
         loss: mean cross-entropy over the labels.
         seed: of the attempt that was kept.
         out: the model's folder.

@@ -1,7 +1,7 @@
 """`relucid train`: train a model on a registered task.
 
-It writes a folder in circuit_sparsity's format, with the task's domain beside it.  `pipeline/pruning.py` cuts a circuit out of the
-model, `pipeline/distillation.py` explains the circuit.
+It writes a folder in circuit_sparsity's format, with the task's domain beside it.  `pipeline/pruning.py` cuts
+a circuit out of the model, `pipeline/distillation.py` explains the circuit.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def train_task(
         progress: is told what is going on.
 
     Raises:
-        InputError: there is no such task, torch is missing, the folder holds another model or cannot be written.
+        InputError: there is no such task, torch is missing, the folder holds another model or cannot be
+            written.
     """
     task, say = get_task(name), progress or (lambda message: None)
     stated = f"{task.name}.toml"
@@ -88,7 +89,7 @@ def train_task(
 
 
 def one_thread() -> None:
-    """Let torch use one thread: the matrices are tiny, so that more would only wait for each other, and round differently."""
+    """Let torch use one thread: the matrices are tiny, so that more would wait, and round differently."""
     import torch
 
     torch.set_num_threads(1)

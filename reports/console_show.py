@@ -18,15 +18,7 @@ from ..models.claims.claim_file import load_word_claim
 from ..models.claims.word_claim import WordClaim
 from ..verifiers.race.conclude import vacuity
 from ..verifiers.verdict import Proved
-from .console import (
-    code,
-    console,
-    domain_lines,
-    heading,
-    label_text,
-    plural,
-    sequence_text,
-)
+from .console import code, console, domain_lines, heading, label_text, plural, sequence_text
 from .shown import sample_words
 from .verdicts import counterexample_table, print_verdict
 
@@ -259,7 +251,7 @@ def surrogate_lines(result: Distillation) -> list[str]:
 
 def print_distillation(result: Distillation) -> None:
     """The story in the order of the README: circuit, surrogate, program, race, verdict, and what exactly is guaranteed."""
-    from ..pipeline.distilled import result_files
+    from ..pipeline.result_files import result_files
 
     screen = console()
 

@@ -20,7 +20,8 @@ from relucid.models.program.program import Program
 from relucid.models.surrogates import fit
 from relucid.models.zoo.shipped import shipped
 from relucid.pipeline import distillation
-from relucid.pipeline.distilled import Distillation, documented
+from relucid.pipeline.distilled import Distillation
+from relucid.pipeline.result_files import documented
 from relucid.reports import console_show as terminal_show
 from relucid.search.ways import automata
 from relucid.verifiers.report import verdict_json
@@ -271,7 +272,9 @@ def test_a_domain_as_prove_takes_it() -> None:
     domain = {"tokens": ["a", "b", "."], "length": (1, 4), "pad": "_", "prefix": ["<s>"]}
     result = relucid.distill(Majority(), domain, labels=["a", "b"], backends=["enumerate"], timeout=30)
     assert isinstance(result.verdict, relucid.Proved) and result.verdict.domain_size == 3 + 9 + 27 + 81
-    assert "executed on all 120 inputs" in str(result) and "def program(tokens):" in repr(result)
+    assert "executed on all 120 inputs" in str(result) and "def program(tokens):" in str(result)
+    assert repr(result).startswith("<Distillation of ") and "\n" not in repr(result)
+    assert "def program(tokens):" in result._repr_html_()
     with pytest.raises(relucid.InputError, match="labels: missing"):
         relucid.distill(Majority(), domain)
     with pytest.raises(relucid.InputError, match="labels: a string, not a list"):

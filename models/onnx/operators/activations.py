@@ -10,21 +10,9 @@ from fractions import Fraction
 import numpy as np
 
 from ..builder import AffineTerm, folded
-from ..tensors import (
-    FLOATS,
-    Const,
-    Lookup,
-    Refused,
-    Tensor,
-    lookup,
-)
+from ..tensors import FLOATS, Const, Lookup, Refused, Tensor, lookup
 from .call import Call
-from .operands import (
-    filled,
-    floats,
-    scaled_term,
-    term,
-)
+from .operands import filled, floats, scaled_term, term
 from .registry import operator
 
 

@@ -8,13 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..builder import AffineTerm
-from ..tensors import (
-    Const,
-    Refused,
-    Tensor,
-    Values,
-    check_size,
-)
+from ..tensors import Const, Refused, Tensor, Values, check_size
 from .call import Call
 from .registry import operator
 from .windows import OUTSIDE, images, text, window_of, windows

@@ -10,26 +10,9 @@ import numpy as np
 
 from ...network.integers import dyadic
 from ..builder import Builder, folded
-from ..tensors import (
-    FLOATS,
-    Const,
-    Lookup,
-    Refused,
-    Tensor,
-    Values,
-    constant,
-    lookup,
-)
+from ..tensors import FLOATS, Const, Lookup, Refused, Tensor, Values, constant, lookup
 from .call import Call
-from .operands import (
-    common_shape,
-    floats,
-    of_one_shape,
-    same_type,
-    scaled_term,
-    spread,
-    term,
-)
+from .operands import common_shape, floats, of_one_shape, same_type, scaled_term, spread, term
 from .registry import operator
 
 

@@ -7,15 +7,7 @@ import math
 import numpy as np
 
 from ...network.integers import dyadic
-from ..tensors import (
-    Const,
-    Lookup,
-    Refused,
-    Tensor,
-    Values,
-    check_size,
-    constant,
-)
+from ..tensors import Const, Lookup, Refused, Tensor, Values, check_size, constant
 from .call import Call, axis_of
 from .registry import operator
 

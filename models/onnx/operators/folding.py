@@ -18,9 +18,7 @@ from ...network.roots import nearest_root
 from ..builder import Builder, folded
 from ..tensors import FLOATS, INTEGER_RANGES, Const, Refused, Tensor, constant
 from .call import Call, axis_of
-from .operands import (
-    common_shape,
-)
+from .operands import common_shape
 from .reductions import last_axis, reduced
 from .registry import operator
 

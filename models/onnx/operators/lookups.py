@@ -23,9 +23,7 @@ from ..tensors import (
     lookup,
 )
 from .call import Call, axis_of
-from .operands import (
-    same_type,
-)
+from .operands import same_type
 from .registry import operator
 
 

@@ -9,22 +9,10 @@ import numpy as np
 
 from ..builder import AffineTerm, Builder, folded
 from ..integer_arrays import times
-from ..tensors import (
-    FLOATS,
-    Const,
-    Lookup,
-    Refused,
-    Tensor,
-    Values,
-    check_size,
-)
+from ..tensors import FLOATS, Const, Lookup, Refused, Tensor, Values, check_size
 from .call import Call
 from .elementwise import add_scaled
-from .operands import (
-    common_shape,
-    same_type,
-    scaled_term,
-)
+from .operands import common_shape, same_type, scaled_term
 from .registry import operator
 
 

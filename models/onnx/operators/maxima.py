@@ -13,21 +13,9 @@ import numpy as np
 
 from ...network.integers import dyadic
 from ..builder import Builder
-from ..tensors import (
-    Const,
-    Refused,
-    Tensor,
-    Values,
-    constant,
-)
+from ..tensors import Const, Refused, Tensor, Values, constant
 from .call import Call
-from .operands import (
-    everywhere,
-    filled,
-    floats,
-    of_one_shape,
-    term,
-)
+from .operands import everywhere, filled, floats, of_one_shape, term
 from .registry import operator
 
 

@@ -10,12 +10,7 @@ import numpy as np
 
 from ...network.roots import nearest_float_root
 from ..builder import AffineTerm
-from ..tensors import (
-    Const,
-    Refused,
-    Tensor,
-    Values,
-)
+from ..tensors import Const, Refused, Tensor, Values
 from .call import Call
 from .registry import operator
 

@@ -8,11 +8,7 @@ import numpy as np
 
 from ..builder import AffineTerm
 from ..integer_arrays import times
-from ..tensors import (
-    Refused,
-    Tensor,
-    Values,
-)
+from ..tensors import Refused, Tensor, Values
 from .call import Call
 from .maxima import largest
 from .registry import operator

@@ -7,15 +7,7 @@ import math
 import numpy as np
 
 from ..builder import AffineTerm, folded
-from ..tensors import (
-    INTEGER_RANGES,
-    Const,
-    Lookup,
-    Refused,
-    Tensor,
-    Values,
-    constant,
-)
+from ..tensors import INTEGER_RANGES, Const, Lookup, Refused, Tensor, Values, constant
 from .call import Call, axis_of
 from .maxima import largest, negated
 from .registry import operator

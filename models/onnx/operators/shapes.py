@@ -9,11 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from ..tensors import (
-    Refused,
-    Tensor,
-    check_size,
-)
+from ..tensors import Refused, Tensor, check_size
 from .call import Call, axis_of
 from .registry import operator
 

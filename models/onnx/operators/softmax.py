@@ -14,17 +14,10 @@ import numpy as np
 
 from ...network.head import ZERO, Choice, Element, LogSoftmaxShare, SoftmaxShare
 from ..builder import AffineTerm
-from ..tensors import (
-    FLOATS,
-    HeadValues,
-    Refused,
-    Values,
-)
+from ..tensors import FLOATS, HeadValues, Refused, Values
 from .call import Call, axis_of
 from .ml import scores
-from .operands import (
-    array_of,
-)
+from .operands import array_of
 from .registry import after_head, head_operator
 
 

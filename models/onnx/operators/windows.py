@@ -11,14 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..tensors import (
-    FLOATS,
-    Const,
-    Lookup,
-    Refused,
-    Values,
-    check_size,
-)
+from ..tensors import FLOATS, Const, Lookup, Refused, Values, check_size
 from .call import Call
 
 OUTSIDE = -1

@@ -1,9 +1,10 @@
-"""Distilling on a domain that is too large to run the circuit on each input: circuit, surrogate and program keep each other in check.
+"""Distil on a domain that is too large to run the circuit on each input.
 
-The circuit labels a varied sample; a surrogate is fitted and a program found that explain it; the prover compares the two on the whole
-domain.  Where they differ, the circuit is asked and says who is wrong: the surrogate is fitted anew, or the program replaced.
-When the prover finds no more, fresh inputs are tried, over every step of the program's automaton, too.  What is proved in
-the end is surrogate = program on every input; that the circuit agrees is known on the inputs that were executed, and only there.
+The circuit labels a varied sample; a surrogate is fitted and a program found that explain it; the prover
+compares the two on the whole domain.  If they differ, the circuit says who is wrong: the surrogate is fitted
+anew, or the program replaced.  When the prover finds no difference, fresh inputs are tried, over every step
+of the program's automaton too.  What is proved in the end is surrogate = program on every input.  That the
+circuit agrees is known on the executed inputs, and only there.
 """
 
 from __future__ import annotations
@@ -26,25 +27,36 @@ from ..search.candidate import Candidate
 from ..search.problem import SearchProblem
 from ..search.synthesise import ProgramSearch
 from ..verifiers.verdict import Proved, Refuted
-from .distilled import Refutation, Sampling
-from .steps import START, Found, Job, NoProgram, differing_words, refutation
+from .distilled import ProvedChain, Refutation, Sampling
+from .steps import START, DistillationJob, NoProgram, differing_words, refutation
 
 SAMPLE = 3000  # inputs that the circuit is run on at first
-SHORTEST = 500  # of them, as many of the shortest as there are up to this
+SHORTEST = 500  # of the shortest inputs that are drawn too
 FRESH = 3000  # inputs that are tried when the prover finds no more
 ANSWERS = 8  # counterexamples that a race is asked for
 ROUNDS = 50
-IN_ONNXRUNTIME = 2000  # executed inputs, drawn at random, on which the file is run at the end: one by one, which takes its time
+IN_ONNXRUNTIME = 2000  # executed inputs, drawn at random, on which the file is run at the end
 AT_ONCE = 64  # executed inputs that a program got wrong, put to the search in one step
 
 
-def on_samples(job: Job, language: Automaton) -> Found:
-    """Raises NoProgram where there is no surrogate or program for what was executed, or after ROUNDS rounds."""
-    return _ThreeWay(job, language).run()
+def on_samples(job: DistillationJob, language: Automaton) -> ProvedChain:
+    """Let circuit, surrogate and program correct each other until nothing differs.
+
+    Args:
+        job: what to distil.
+        language: the domain.
+
+    Raises:
+        NoProgram: no surrogate or program fits what was executed, or they still differ after ROUNDS rounds.
+        InputError: the circuit does not fit the domain, or gives different logits for the same input.
+    """
+    return _Sampled(job, language).run()
 
 
-class _ThreeWay:
-    def __init__(self, job: Job, language: Automaton) -> None:
+class _Sampled:
+    """The state between two rounds: what was executed, what is known to matter, and who was wrong."""
+
+    def __init__(self, job: DistillationJob, language: Automaton) -> None:
         task, say = job.task, job.say
         self.job, self.language = job, language
         self.rng = np.random.default_rng([job.budget.seed, 1])
@@ -68,7 +80,7 @@ class _ThreeWay:
         self.overruled: list[Refutation] = []
         self.surrogate_wrong = self.program_wrong = 0
 
-    def run(self) -> Found:
+    def run(self) -> ProvedChain:
         job, surrogate = self.job, None
         check_repeatable(job.teacher, self.ask.teaching(), job.task.domain, job.task.decision.labels)
         for rounds in range(1, ROUNDS + 1):
@@ -94,7 +106,7 @@ class _ThreeWay:
                 job.check_in_onnxruntime(surrogate, some)
                 surrogate = replace(surrogate, inputs=len(everything))
                 sampling = Sampling(rounds, self.surrogate_wrong, self.program_wrong, len(words), len(some))
-                return Found(
+                return ProvedChain(
                     self.ask.teaching(),
                     surrogate,
                     candidate,
@@ -120,7 +132,7 @@ class _ThreeWay:
         )
 
     def _first(self) -> np.ndarray:
-        """The shortest inputs, all of them if they are few, and varied random ones."""
+        """Draw the first inputs: varied ones, and some of the shortest."""
         self.job.say("drawing inputs")
         sampler = Sampler(self.language)
         words = sampler.varied(SAMPLE, self.rng)
@@ -137,7 +149,7 @@ class _ThreeWay:
         return self.rng.permutation(words)
 
     def _surrogate(self) -> Surrogate:
-        """Right on every input that was executed so far; what a fit to the known ones gets wrong joins them."""
+        """Fit a surrogate that is right on every executed input; what it gets wrong joins the known ones."""
         job = self.job
         while True:
             surrogate = job.fit(self.known, lambda: self.learner.learn(self.ask.labelled))
@@ -149,7 +161,7 @@ class _ThreeWay:
             self.known = self.known.joined(everything.take(self.rng.permutation(wrong)[: SAMPLE // 4]))
 
     def _candidate(self, network: Network) -> tuple[Candidate, WordClaim]:
-        """The plainest program that is right on every input that was executed so far, and that the prover can read."""
+        """Find the plainest program that is right on every executed input and that the prover can read."""
         everything = self.ask.labelled()
         while True:
             self.job.say(
@@ -158,7 +170,8 @@ class _ThreeWay:
             candidate = self.search.best()
             if candidate is None:
                 raise NoProgram(
-                    f"no program template explains the circuit on the {len(everything):,} inputs that it was run on"
+                    "no program template explains the circuit on the "
+                    f"{len(everything):,} inputs that it was run on"
                 )
             wrong = np.flatnonzero(candidate.evaluate(everything.words) != everything.labels)
             if not len(wrong):
@@ -170,7 +183,7 @@ class _ThreeWay:
             self.search.refine(everything.take(self.rng.permutation(wrong)[:AT_ONCE]))
 
     def _fresh(self, claim: WordClaim) -> np.ndarray:
-        """Inputs to try at the end: over every step of the program's automaton, of every label, varied ones of the domain."""
+        """Draw inputs for the end: over every step of the program's automaton, varied ones, some of each label."""
         self.job.say("trying fresh inputs on the circuit")
         parts = [
             Sampler(claim.language).through_every_edge(self.rng)[:FRESH],

@@ -18,8 +18,8 @@ from relucid.models.circuits.learner import LayeredLearner
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.language import build_language
 from relucid.models.program.program import Program
-from relucid.pipeline import distillation, three_way
-from relucid.pipeline.distilled import distillation_json
+from relucid.pipeline import distillation, sampled
+from relucid.pipeline.result_files import distillation_json
 
 Rule = Callable[[np.ndarray], np.ndarray]
 LABELS = ("none", "'", '"')
@@ -101,8 +101,8 @@ RULES = {
 @pytest.mark.parametrize("case", RULES)
 def test_what_sampling_finds_is_the_truth(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Enumeration switched off on domains that are small enough to look at every input afterwards."""
-    monkeypatch.setattr(three_way, "SAMPLE", 40)
-    monkeypatch.setattr(three_way, "FRESH", 200)
+    monkeypatch.setattr(sampled, "SAMPLE", 40)
+    monkeypatch.setattr(sampled, "FRESH", 200)
     rule, tokens, labels, length = RULES[case]
     teacher = Teacher(rule, tokens, labels)
     domain = Domain(tokens, length, length)
@@ -118,7 +118,7 @@ def test_what_sampling_finds_is_the_truth(case: str, monkeypatch: pytest.MonkeyP
 
 
 def test_lengths_and_a_predicate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(three_way, "SAMPLE", 100)
+    monkeypatch.setattr(sampled, "SAMPLE", 100)
     where = Program.from_source('def some(tokens):\n    return tokens.count("b") >= 1\n')
     domain = Domain(("a", "b", "c"), 1, 7, pad="_", where=where)
     teacher = Teacher(lambda x: (x == 0).sum(1) % 2, ("a", "b", "c"), ("even", "odd"))
@@ -131,7 +131,7 @@ def test_lengths_and_a_predicate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_circuit_says_who_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program and a surrogate that are wrong at first are both put right by counterexamples of the prover, not by luck."""
-    monkeypatch.setattr(three_way, "SAMPLE", 6)
+    monkeypatch.setattr(sampled, "SAMPLE", 6)
     monkeypatch.setattr(LayeredLearner, "learn", lambda self, known: None)
     teacher = Teacher(lambda x: ((x == 0).sum(1) >= 3).astype(int), ("a", "b", "c"), ("n", "y"))
     result = relucid.distill(
@@ -203,7 +203,7 @@ def test_a_circuit_that_changes_its_mind_is_refused() -> None:
 
 
 def test_same_seed_same_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(three_way, "SAMPLE", 60)
+    monkeypatch.setattr(sampled, "SAMPLE", 60)
     results = []
     for _ in range(2):
         teacher = Teacher(depth, BRACKETS, ("shallow", "deep"))

@@ -1,0 +1,142 @@
+"""What `relucid distill` writes: the program with its docstring, the JSON, and the output folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from ..common.text import number
+from ..models.circuits.picture.graph import graph_json
+from ..models.claims.task import claim_toml
+from ..models.claims.word_claim import WordClaim
+from ..models.program.program import Program
+from ..search.candidate import Candidate
+from ..verifiers.report import counterexample_json, verdict_json
+from ..verifiers.verdict import Proved, Verdict
+from ..version import __version__
+from .distilled import Distillation, Refutation
+from .histogram import histogram, histogram_json
+
+LISTED = 12  # tokens that a docstring lists
+RECORDED = 10  # counterexamples of one refutation that result.json lists
+LARGEST_GRAPH = 20_000  # edges of a circuit whose graph result.json holds
+FILES = (
+    "surrogate.onnx",
+    "program.py",
+    "claim.toml",
+    "result.json",
+    "domain.py",
+)  # the last if there is a `where`
+
+
+def documented(candidate: Candidate, claim: WordClaim, origin: str, verdict: Verdict) -> Program:
+    """Return the claim's program with a docstring that says what was shown, on which domain.
+
+    Args:
+        candidate: the program as the search found it.
+        claim: surrogate = program.
+        origin: the circuit's name.
+        verdict: on the claim.
+    """
+    domain = claim.domain
+    size = number(claim.domain_size if verdict.domain_size is None else verdict.domain_size)
+    lengths = str(domain.max_length)
+    if domain.min_length < domain.max_length:
+        lengths = f"{domain.min_length} to {lengths}"
+    tokens = " ".join(map(repr, domain.tokens))
+    if len(domain.tokens) > LISTED:
+        tokens = f"{len(domain.tokens)} words"
+    where = f", where {domain.where.name} is true" if domain.where else ""
+    inputs = f"all {size} inputs: {lengths} tokens out of {tokens}{where}"
+    if isinstance(verdict, Proved):
+        shown = f"Proved equal to surrogate.onnx on {inputs} (trust: {verdict.trust}, by {verdict.backend})."
+    else:
+        shown = f"Not proved equal to surrogate.onnx on {inputs}."
+    text = candidate.source(claim.name, f"Distilled from {' '.join(origin.split())}.\n\n{shown}")
+    return Program.from_source(text, claim.program.name, claim.program.origin)
+
+
+def distillation_json(result: Distillation) -> dict[str, Any]:
+    """Return the verdict's JSON object, with what led to it under `distillation`."""
+    circuit, surrogate = result.circuit, result.surrogate
+    return verdict_json(result.verdict) | {
+        "distillation": {
+            "circuit": asdict(circuit),
+            "inputs_executed": len(result.teaching.labelled),
+            "executed_everywhere": result.sampling is None,
+            "sampling": None if result.sampling is None else asdict(result.sampling),
+            "smallest_margin": result.teaching.smallest_margin,
+            "surrogate": {
+                "family": surrogate.family,
+                "hidden": list(surrogate.hidden),
+                "neurons": surrogate.neurons,
+                "unstable": result.unstable,
+                "neurons_per_position": surrogate.cell or None,
+                "weight_bits": surrogate.weight_bits,
+                "fractional_bits": surrogate.fractional_bits,
+                "nonzeros": surrogate.nonzeros,
+                "corrections": surrogate.corrections,
+                "digest": result.claim.network.digest,
+            },
+            "program": result.claim.program.source.rstrip("\n"),
+            "found_by": result.candidate.way,
+            "template": result.candidate.template,
+            "description_length": result.candidate.description_length,
+            "refuted_programs": [r.program.text for r in result.refuted],
+            "refutations": [
+                *(_refutation_json(r, "program") for r in result.refuted),
+                *(_refutation_json(r, "surrogate") for r in result.overruled),
+            ],
+            "margins": _margins_json(result),
+            "graph": _graph_json(result),
+            "claim_digest": result.claim.digest,
+            "seconds": round(result.seconds, 3),
+            "version": __version__,
+        }
+    }
+
+
+def _refutation_json(refutation: Refutation, against: str) -> dict[str, Any]:
+    """Return a refutation.  `found` counts the counterexamples, of which the first few are listed."""
+    verdict = refutation.verdict
+    pairs = list(zip(verdict.counterexamples, refutation.circuit_labels, strict=True))
+    listed = [counterexample_json(c) | {"circuit_label": label} for c, label in pairs[:RECORDED]]
+    return {
+        "against": against,
+        "program": refutation.program.text,
+        "backend": verdict.backend,
+        "found": len(pairs),
+        "counterexamples": listed,
+    }
+
+
+def _graph_json(result: Distillation) -> dict[str, Any] | None:
+    if result.graph is None or len(result.graph.edges) > LARGEST_GRAPH:
+        return None
+    return graph_json(result.graph)
+
+
+def _margins_json(result: Distillation) -> dict[str, Any] | None:
+    """Return how far the circuit's logits were apart on the inputs that were executed."""
+    teaching = result.teaching
+    return histogram_json(
+        histogram(teaching.margins, teaching.labelled.labels, len(result.task.decision.labels))
+    )
+
+
+def result_files(result: Distillation) -> dict[str, bytes | str]:
+    """Return the output folder: a complete claim, and how it came about."""
+    task, where = result.task, result.task.domain.where
+    program = f"program.py:{result.claim.program.name}"
+    files: dict[str, bytes | str] = {
+        "surrogate.onnx": result.surrogate.to_onnx(),
+        "program.py": result.claim.program.source,
+        "claim.toml": claim_toml(
+            task, "surrogate.onnx", program, f"domain.py:{where.name}" if where else None
+        ),
+        "result.json": json.dumps(distillation_json(result), indent=1, ensure_ascii=False) + "\n",
+    }
+    if where:
+        files["domain.py"] = where.source
+    return files
