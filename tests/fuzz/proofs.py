@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from relucid.common.errors import InputError, Unsupported
-from relucid.verifiers.engines.bab.search import Options
+from relucid.verifiers.engines.bab.bounding import Options
 from relucid.verifiers.engines.boxes import searches
 from relucid.verifiers.proof.boxes.checker import check_box_proof
 from relucid.verifiers.proof.boxes.producer import proof_lines as box_proof_lines

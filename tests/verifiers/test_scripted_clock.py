@@ -162,15 +162,17 @@ def test_race_where_bab_has_the_first_word(jump: float | None, monkeypatch: pyte
 
 def old_run(search: LabelSearch, deadline: float, report: object = None) -> SearchOutcome:
     """`LabelSearch.run` as it was when it called a false claim proved: nothing in the heap counted as nothing open."""
-    search.deadline = deadline
-    words: tuple = ()
+    search.bounding.deadline = deadline
+    search.words = ()
     try:
-        words = search._start() if not search.started else ()
-        while search.heap and not words and time.monotonic() < deadline:
-            words = search._step()
+        if not search.started:
+            search._start()
+        while search.waiting and not search.words and time.monotonic() < deadline:
+            left, _ = search._step(search.waiting.take())
+            search.waiting.put(left or [])
     except TimeoutError:
         pass
-    return SearchOutcome(words, not search.heap and not words)
+    return SearchOutcome(search.words, not search.waiting and not search.words)
 
 
 def test_the_old_search_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from ...common.errors import Unsupported
 from ...models.claims.word_claim import WordClaim
 from ...version import __version__
+from ..engines.bab.bounding import DEFAULT, Options
 from ..engines.bab.labels import LabelSearches
-from ..engines.bab.search import DEFAULT, Options
 from ..race.backend import Budget, Capabilities, UnknownOption
 from ..verdict import Attempt, Outcome
 from .shared.queries import too_big

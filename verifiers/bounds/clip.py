@@ -1,9 +1,11 @@
-"""What several rows say together: subdomains shrink to where all rows of an unsafe polyhedron may hold, and often vanish.
+"""Shrink each subdomain to where all constraints of an unsafe polyhedron can hold; drop it if nothing
+remains.
 
-After `box_bounds.py`, which gives each row a linear upper bound a.x + b on the subdomain.  An unsafe point satisfies a.x + b >= 0 for
-every row of its polyhedron; with U the largest value of a.x + b on the subdomain, that means x_i >= high_i - U / a_i where
-a_i > 0, and x_i <= low_i + U / -a_i where a_i < 0.  And where a sum of rows with non-negative factors is negative on the
-whole subdomain, no point satisfies them all (Farkas).  Both are sound for every choice of factors, and rounded outwards.
+After `box_bounds.py`, which gives each row a linear upper bound a . x + b on the subdomain.  An unsafe point
+satisfies a . x + b >= 0 for every row of its polyhedron.  With U the largest value of a . x + b on the
+subdomain, that means x_i >= high_i - U / a_i where a_i > 0, and x_i <= low_i + U / -a_i where a_i < 0.  Where
+a sum of rows with non-negative factors is negative on the whole subdomain, no point satisfies them all
+(Farkas).  Both are sound for every choice of factors, and rounded outwards.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .box_bounds import BoxSubdomains, middle_and_radius
 from .floats import ABSOLUTE, SAFE, UNIT
+from .subdomains import BoxSubdomains
+from .support import middle_and_radius
 from .unsafe_rows import UnsafeRows
 
 
@@ -37,9 +40,11 @@ def clipped(
     cuts: np.ndarray,
     cut_offsets: np.ndarray,
 ) -> np.ndarray:
-    """Shrinks `subdomains` (in place); returns `refuted` (subdomains, polyhedra) with what turned out to be refuted on the way.
+    """Shrink `subdomains` in place; returns `refuted` (subdomains, polyhedra) with what turned out to be
+    refuted on the way.
 
-    `forms`: linear upper bounds of all rows, (subdomains, rows, inputs) and (subdomains, rows) each; cuts hold on the subdomain whatever the polyhedron (see `Tightened`).
+    `forms`: linear upper bounds of all rows, (subdomains, rows, inputs) and (subdomains, rows) each; cuts
+    hold on the subdomain whatever the polyhedron (see `Tightened`).
     """
     refuted = refuted.copy()
     if rows.polyhedra > MOST_POLYHEDRA:
@@ -47,20 +52,20 @@ def clipped(
     low, high = np.full_like(subdomains.low, np.inf), np.full_like(subdomains.high, -np.inf)
     ends = [*rows.first[1:], len(rows)]
     for p, (a, b) in enumerate(zip(rows.first, ends, strict=True)):
-        open_parts = np.flatnonzero(~refuted[:, p])
-        if not len(open_parts):
+        open_ = np.flatnonzero(~refuted[:, p])
+        if not len(open_):
             continue
-        subdomain = _Boxes(subdomains.low[open_parts], subdomains.high[open_parts])
-        slope = np.concatenate([*(s[open_parts, a:b] for s, _ in forms), cuts[open_parts]], axis=1)
-        constant = np.concatenate([*(o[open_parts, a:b] for _, o in forms), cut_offsets[open_parts]], axis=1)
+        subdomain = _Boxes(subdomains.low[open_], subdomains.high[open_])
+        slope = np.concatenate([*(s[open_, a:b] for s, _ in forms), cuts[open_]], axis=1)
+        constant = np.concatenate([*(o[open_, a:b] for _, o in forms), cut_offsets[open_]], axis=1)
         strict = np.concatenate([np.tile(rows.strict[a:b], len(forms)), np.zeros(cuts.shape[1], dtype=bool)])
-        gone = np.zeros(len(open_parts), dtype=bool)
+        gone = np.zeros(len(open_), dtype=bool)
         for _ in range(ROUNDS):
             gone |= _clip(subdomain, slope, _largest(subdomain, slope, constant), strict)
         if slope.shape[1] > 1:
             gone |= _contradict(subdomain, slope, constant, (b - a) * len(forms))
-        refuted[open_parts, p] = gone
-        stay = open_parts[~gone]
+        refuted[open_, p] = gone
+        stay = open_[~gone]
         low[stay] = np.minimum(low[stay], subdomain.low[~gone])
         high[stay] = np.maximum(high[stay], subdomain.high[~gone])
     left = ~refuted.all(axis=1)
@@ -69,7 +74,9 @@ def clipped(
 
 
 def _largest(subdomain: _Boxes, slope: np.ndarray, constant: np.ndarray) -> np.ndarray:
-    """Proved: the largest value of slope.x + constant on each subdomain, for slope (subdomains, rows, inputs)."""
+    """Proved: the largest value of slope.x + constant on each subdomain, for slope (subdomains, rows,
+    inputs).
+    """
     middle, radius = middle_and_radius(subdomain.low, subdomain.high)
     own = np.einsum("prn,pn->pr", slope, middle)
     spread = np.einsum("prn,pn->pr", np.abs(slope), radius)
@@ -78,7 +85,7 @@ def _largest(subdomain: _Boxes, slope: np.ndarray, constant: np.ndarray) -> np.n
 
 
 def _clip(subdomain: _Boxes, slope: np.ndarray, largest: np.ndarray, strict: np.ndarray) -> np.ndarray:
-    """One round, in place; which subdomains are gone."""
+    """Clip once, in place; returns which boxes are gone, (boxes,)."""
     gone = np.asarray(((largest < 0) | (strict & (largest <= 0))).any(axis=1))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         room = (
@@ -93,7 +100,7 @@ def _clip(subdomain: _Boxes, slope: np.ndarray, largest: np.ndarray, strict: np.
     np.fmin(subdomain.high, high, out=subdomain.high)
     crossed = subdomain.low > subdomain.high
     gone |= crossed.any(axis=1)
-    subdomain.low[crossed] = subdomain.high[crossed] = 0.0  # of subdomains that are gone: any box will do
+    subdomain.low[crossed] = subdomain.high[crossed] = 0.0  # these are gone: any box will do
     return gone
 
 
@@ -111,11 +118,12 @@ def _contradict(subdomain: _Boxes, slope: np.ndarray, constant: np.ndarray, base
 def promising_factors(
     subdomain: _Boxes | BoxSubdomains, slope: np.ndarray, constant: np.ndarray, bases: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Factors >= 0 (subdomains, rows) of a combination that is as low as possible, and about its largest value (subdomains,).
+    """Factors >= 0 (subdomains, rows) of a combination that is as low as possible, and about its largest
+    value (subdomains,).
 
     The search may be as rough as it likes, because others prove what comes of it.  From each of the first
-    `bases` rows (with cuts only, from all): add to it, row by row, the multiple of another one that lowers its largest value
-    most, exactly found among the breakpoints of a piecewise linear function.
+    `bases` rows (with cuts only, from all): add to it, row by row, the multiple of another one that lowers
+    its largest value most, exactly found among the breakpoints of a piecewise linear function.
     """
     count, rows = constant.shape
     middle, radius = middle_and_radius(subdomain.low, subdomain.high)

@@ -1,9 +1,11 @@
-"""Upper lines of ReLUs in terms of what their layer reads: tighter than the triangle, which knows the sum alone.
+"""Cutting planes: upper planes of ReLUs in terms of what their layer reads, tighter than the triangle, which
+knows the sum alone.
 
-Beside `box_bounds.py`, for `lp_split.py`.  Of y = max(0, w h + b) with h in a box, the triangle uses the bounds of w h + b only; the convex hull has a facet for
-many a subset of h's elements, and the one that a point violates most is found by sorting (Tjandraatmadja et al. 2020, "The convex relaxation
-barrier, revisited", after Anderson et al. 2020).  Any slopes are sound here: the offset is made so that the line is above 0 and above w h + b
-on the whole box, rounding included.
+Beside `box_bounds.py`, for `engines/boxes/lp_split.py`.  Of y = max(0, w . h + b) with h in a box, the
+triangle uses the bounds of w . h + b only.  The convex hull has a facet for many a subset of h's elements,
+and the one that a point violates most is found by sorting (Tjandraatmadja et al. 2020, "The convex
+relaxation barrier, revisited", after Anderson et al. 2020).  Any slopes are sound here: the offset is chosen
+so that the plane is above 0 and above w . h + b on the whole box, rounding included.
 """
 
 from __future__ import annotations
@@ -15,15 +17,19 @@ from functools import cached_property
 import numpy as np
 
 from ...models.network.network import Relu
-from .box_bounds import BoxSubdomains, CutPlanes, middle_and_radius
 from .floats import FLOOR, SAFE, FloatAffine, FloatNetwork, gamma
+from .relaxation import CutPlanes
+from .subdomains import BoxSubdomains
+from .support import middle_and_radius
 
 VIOLATED = 1e-4  # of a neuron's upper bound
 
 
 @dataclass(frozen=True, eq=False)
 class Cuts:
-    """`place` (cuts,): the neuron, counted in its layer; its output is at most `slopes` (cuts, size of node `source`) times the values there plus `offset`."""
+    """`place` (cuts,): the neuron, counted in its layer; its output is at most `slopes` (cuts, size of node
+    `source`) times the values there plus `offset`.
+    """
 
     source: int
     size: int
@@ -82,7 +88,9 @@ class Layer:
     def violated(
         self, place: np.ndarray, values: np.ndarray, outputs: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Neurons among `place` and slopes of the facets that the point (`values` of the source, `outputs` of the neurons) violates most."""
+        """Neurons among `place` and slopes of the facets that the point (`values` of the source, `outputs` of
+        the neurons) violates most.
+        """
         found, slopes = [], []
         width = self.high - self.low
         for j, output in zip(place.tolist(), outputs.tolist(), strict=True):

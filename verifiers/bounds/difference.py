@@ -1,23 +1,26 @@
-"""Two networks of one shape on one box: by how much can their outputs differ?  Bounds on the difference itself.
+"""Two networks of one shape on one box: by how much can their outputs differ?
 
-Beside `box_bounds.py`, for a pruned or quantised copy.  With a and b the values of the two networks, d = a - b goes through an affine
-node as W_a d + (W_a - W_b) b + (c_a - c_b), and through a ReLU as relu(a) - relu(b), which lies between min(0, d) and max(0, d): so a
-small difference of weights stays a small difference of outputs, however loose the bounds of either network are (Paulsen et al. 2020).
-Coefficients of d and of b are carried backwards together; at the input d is 0.  Rounding is bounded as in `floats.py`.
+Bounds on the difference itself.
+
+Beside `box_bounds.py`, for a pruned or quantised copy.  With a and b the values of the two networks, d = a -
+b goes through an affine node as W_a d + (W_a - W_b) b + (c_a - c_b), and through a ReLU as relu(a) - relu(b),
+which lies between min(0, d) and max(0, d): so a small difference of weights stays a small difference of
+outputs, however loose the bounds of either network are (Paulsen et al. 2020). Coefficients of d and of b are
+carried backwards together; at the input d is 0.  Rounding is bounded as in `floats.py`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
 
 from ...common.errors import Unsupported
 from ...models.network.network import Affine, Network, Relu, SparseMatrix
-from .box_bounds import BoxSubdomains, ReluRelaxation, middle_and_radius, relax, tightened
+from .box_bounds import Objectives, add_to
 from .floats import (
     ABSOLUTE,
     FLOOR,
@@ -31,13 +34,21 @@ from .floats import (
     gamma,
 )
 from .matrices import Matrix, SparseFloats, magnitudes
+from .relaxation import ReluRelaxation, lift_of, triangle
+from .subdomains import BoxSubdomains
+from .support import Boxes
+from .tighten import tightened
 
 ROWS = 4096  # functions that are carried at once
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """`delta[k]`: W_a - W_b per source, and c_a - c_b; `slack[k]`: what carrying d backwards through node k may lose, per unit."""
+    """Two networks a and b, and what is known of their difference on the whole box.
+
+    `delta[k]`: W_a - W_b per source, and c_a - c_b; `largest[k]`: |a - b| at node k; `slack[k]`: what
+    carrying d backwards through node k may lose, per unit.
+    """
 
     a: FloatNetwork
     b: FloatNetwork
@@ -108,33 +119,34 @@ def _difference(x: np.ndarray, dx: int, y: np.ndarray, dy: int) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class _DifferenceLines:
-    """relu(a) - relu(b) <= above d + lift, >= below d - drop; all (subdomains, neurons)."""
+class _DifferenceRelaxation:
+    """relu(a) - relu(b) <= above * d + lift, and >= below * d - drop, for d = a - b; all (subdomains,
+    neurons).
+    """
 
-    above: np.ndarray
-    lift: np.ndarray
-    below: np.ndarray
+    lines: ReluRelaxation
     drop: np.ndarray
 
+    @classmethod
+    def of(cls, low: np.ndarray, high: np.ndarray, a: _Settled, b: _Settled) -> _DifferenceRelaxation:
+        """For d in [low, high]: relu(a) - relu(b) lies between min(0, d) and max(0, d).
 
-def _difference_lines(low: np.ndarray, high: np.ndarray, a: _Settled, b: _Settled) -> _DifferenceLines:
-    """For d in [low, high]: relu(a) - relu(b) lies between min(0, d) and max(0, d).
-
-    Above it lies at most at d where a is active and at 0 where a is dead (relu(b) >= b and >= 0); below, at d and 0 by the phase of b.
-    """
-    positive, negative = low >= 0, high <= 0
-    mixed = ~(positive | negative)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(mixed, np.clip(high / (high - low), 0, 1), positive)
-    grown = 1 + 16 * UNIT
-    lift = np.where(mixed, np.maximum(-share * low, (1 - share) * high) * grown + FLOOR, 0.0)
-    other = np.where(mixed, 1 - share, negative)
-    drop = np.where(mixed, np.maximum(other * high, (1 - other) * -low) * grown + FLOOR, 0.0)
-    above, below = (
-        np.where(n.active, 1.0, np.where(n.dead, 0.0, slope)) for n, slope in ((a, share), (b, other))
-    )
-    lift, drop = (np.where(n.active | n.dead, 0.0, offset) for n, offset in ((a, lift), (b, drop)))
-    return _DifferenceLines(above, lift, below, drop)
+        Above it lies at most at d where a is active and at 0 where a is dead (relu(b) >= b and >= 0); below,
+        at d and 0 by the phase of b.
+        """
+        positive, negative = low >= 0, high <= 0
+        mixed = ~(positive | negative)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share = np.where(mixed, np.clip(high / (high - low), 0, 1), positive)
+        other = np.where(mixed, 1 - share, negative)
+        lift, drop = (
+            np.where(mixed & ~(n.active | n.dead), lift_of(*line) * (1 + 16 * UNIT) + FLOOR, 0.0)
+            for n, line in ((a, (share, low, high)), (b, (other, -high, -low)))
+        )
+        above, below = (
+            np.where(n.active, 1.0, np.where(n.dead, 0.0, slope)) for n, slope in ((a, share), (b, other))
+        )
+        return cls(ReluRelaxation(above, below, lift), drop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,93 +161,98 @@ class _Settled:
         return cls(known.lower[:, columns] >= 0, known.upper[:, columns] <= 0)
 
 
-def _carried(
-    both: Pair,
-    node: int,
-    start: np.ndarray,
-    subdomain: np.ndarray,
-    subdomains: BoxSubdomains,
-    of_b: dict[int, ReluRelaxation],
-    of_d: dict[int, _DifferenceLines],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Proved upper bounds of start . d at `node` on each function's subdomain, and what is left at the inputs."""
-    count = len(subdomain)
-    on_d: dict[int, np.ndarray] = {node: start}
-    on_b: dict[int, np.ndarray] = {}
-    constant, size, error = np.zeros(count), np.zeros(count), np.zeros(count)
+@dataclass(eq=False)
+class _Pass:
+    """Backward passes on `subdomains`, with the relaxations of b and of the difference d, by node, as far as
+    they are known.
+    """
 
-    def add(to: dict[int, np.ndarray], k: int, value: np.ndarray) -> None:
-        to[k] = to[k] + value if k in to else value
+    both: Pair
+    subdomains: BoxSubdomains
+    of_b: dict[int, ReluRelaxation] = field(default_factory=dict)
+    of_d: dict[int, _DifferenceRelaxation] = field(default_factory=dict)
 
-    for k in range(node, 0, -1):
-        c, e = on_d.pop(k, None), on_b.pop(k, None)
-        step, other = both.a.nodes[k - 1], both.b.nodes[k - 1]
-        added = np.zeros(count)
-        if c is not None:
-            error += np.abs(c) @ both.slack[k]
-            if isinstance(step, Relu):
-                line = of_d[k]
-                plus, minus = np.maximum(c, 0), np.minimum(c, 0)
-                added += np.einsum("ij,ij->i", plus, line.lift[subdomain]) - np.einsum(
-                    "ij,ij->i", minus, line.drop[subdomain]
-                )
-                add(on_d, step.source, plus * line.above[subdomain] + minus * line.below[subdomain])
-            else:
-                weights, bias = both.delta[k]
-                added += c @ bias
-                size += np.abs(c) @ np.abs(bias)
-                for s, w, d in zip(step.sources, step.weights, weights, strict=True):
-                    add(on_d, s, c @ w)
-                    add(on_b, s, c @ d)
-        if e is not None:
-            error += np.abs(e) @ both.b.slack[k]
-            if isinstance(other, Relu):
-                found = of_b[k]
-                plus = np.maximum(e, 0)
-                added += np.einsum("ij,ij->i", plus, found.lift[subdomain])
-                add(on_b, other.source, plus * found.above[subdomain] + (e - plus) * found.below[subdomain])
-            else:
-                added += e @ other.bias
-                size += np.abs(e) @ np.abs(other.bias)
-                for s, w in zip(other.sources, other.weights, strict=True):
-                    add(on_b, s, e @ w)
-        constant += added
-        size += np.abs(added)
-    left = on_b.get(0, np.zeros((count, len(both.largest[0]))))
-    middle, radius = middle_and_radius(subdomains.low, subdomains.high)
-    error += np.abs(left) @ both.b.slack[0]
-    own, spread = (
-        np.einsum("ij,ij->i", left, middle[subdomain]),
-        np.einsum("ij,ij->i", np.abs(left), radius[subdomain]),
-    )
-    rounding = (64 + 8 * len(both.a.nodes)) * UNIT * (size + np.abs(own) + spread + error)
-    return own + spread + constant + (error * SAFE + rounding) * SAFE + ABSOLUTE, left
+    def upper(self, objectives: Objectives) -> tuple[np.ndarray, np.ndarray]:
+        """Proved upper bounds (functions,) of objectives on d, and the coefficients (functions, inputs) that
+        are left at the inputs.
+        """
+        count, which = len(objectives), objectives.subdomain
+        on_d: dict[int, np.ndarray] = {objectives.node: objectives.coefficients}
+        on_b: dict[int, np.ndarray] = {}
+        constant, size, error = np.zeros(count), np.zeros(count), np.zeros(count)
+        for k in range(objectives.node, 0, -1):
+            c, e = on_d.pop(k, None), on_b.pop(k, None)
+            node, other = self.both.a.nodes[k - 1], self.both.b.nodes[k - 1]
+            added = np.zeros(count)
+            if c is not None:
+                error += np.abs(c) @ self.both.slack[k]
+                if isinstance(node, Relu):
+                    plus, minus = np.maximum(c, 0), np.minimum(c, 0)
+                    lines, drop = self.of_d[k].lines.for_functions(which), self.of_d[k].drop[which]
+                    added += np.einsum("ij,ij->i", plus, lines.lift) - np.einsum("ij,ij->i", minus, drop)
+                    add_to(on_d, node.source, lines.backward(plus, minus))
+                else:
+                    weights, bias = self.both.delta[k]
+                    added += c @ bias
+                    size += np.abs(c) @ np.abs(bias)
+                    for s, w, d in zip(node.sources, node.weights, weights, strict=True):
+                        add_to(on_d, s, c @ w)
+                        add_to(on_b, s, c @ d)
+            if e is not None:
+                error += np.abs(e) @ self.both.b.slack[k]
+                if isinstance(other, Relu):
+                    plus, minus = np.maximum(e, 0), np.minimum(e, 0)
+                    relaxed = self.of_b[k].for_functions(which)
+                    added += np.einsum("ij,ij->i", plus, relaxed.lift)
+                    add_to(on_b, other.source, relaxed.backward(plus, minus))
+                else:
+                    added += e @ other.bias
+                    size += np.abs(e) @ np.abs(other.bias)
+                    for s, w in zip(other.sources, other.weights, strict=True):
+                        add_to(on_b, s, e @ w)
+            constant += added
+            size += np.abs(added)
+        left = on_b.get(0, np.zeros((count, len(self.both.largest[0]))))  # at the inputs d is 0
+        error += np.abs(left) @ self.both.b.slack[0]
+        most = Boxes.between(self.subdomains.low, self.subdomains.high, which).support(left)
+        rounding = (64 + 8 * len(self.both.a.nodes)) * UNIT * (size + most.size + error)
+        return most.value + constant + (error * SAFE + rounding) * SAFE + ABSOLUTE, left
+
+    def of_neurons(self, node: int, subdomain: np.ndarray, neuron: np.ndarray, sign: int) -> np.ndarray:
+        """Proved upper bounds (subdomains, size) of sign * d at the node; good ones for `subdomain` and
+        `neuron`.
+        """
+        bound = np.repeat(self.both.largest[node][None], len(self.subdomains), axis=0)
+        for a in range(0, len(subdomain), ROWS):
+            some, at = subdomain[a : a + ROWS], neuron[a : a + ROWS]
+            chosen = np.zeros((len(some), self.both.a.sizes[node]))
+            chosen[np.arange(len(some)), at] = sign
+            found, _ = self.upper(Objectives(node, chosen, some, np.zeros(len(some))))
+            bound[some, at] = np.fmin(bound[some, at], found)
+        return bound
 
 
 def difference_bounds(both: Pair, subdomains: BoxSubdomains) -> tuple[np.ndarray, np.ndarray]:
-    """Per subdomain and output: a proved bound on |difference|, (subdomains, outputs); and (subdomains, inputs) how much each input matters."""
+    """Per subdomain and output: a proved bound on |difference|, (subdomains, outputs); and (subdomains,
+    inputs) how much each input matters.
+    """
     of_a, of_b = (known(net, subdomains) for net in (both.a, both.b))
     tightened(both.a, of_a)
     tightened(both.b, of_b)
-    lines_b: dict[int, ReluRelaxation] = {}
-    lines_d: dict[int, _DifferenceLines] = {}
+    backward = _Pass(both, subdomains)
     for k, c in zip(both.a.relus, both.a.columns, strict=True):
         source = both.a.nodes[k - 1].source  # type: ignore[union-attr]
         a, b = _Settled.of(of_a, c), _Settled.of(of_b, c)
-        subdomain, neuron = np.nonzero(
-            ~((a.active | a.dead) & (b.active | b.dead))
-        )  # elsewhere the bounds do not matter
-        low, high = (
-            sign * _both(both, source, subdomain, neuron, sign, subdomains, lines_b, lines_d)
-            for sign in (-1, 1)
-        )
-        lines_d[k] = _difference_lines(low, high, a, b)
-        lines_b[k] = relax(of_b.lower[:, c], of_b.upper[:, c])
+        # where both networks' neurons are settled, bounds of the difference do not matter
+        subdomain, neuron = np.nonzero(~((a.active | a.dead) & (b.active | b.dead)))
+        low, high = (sign * backward.of_neurons(source, subdomain, neuron, sign) for sign in (-1, 1))
+        backward.of_d[k] = _DifferenceRelaxation.of(low, high, a, b)
+        backward.of_b[k] = triangle(of_b.lower[:, c], of_b.upper[:, c])
     last, outputs = len(both.a.nodes), both.a.sizes[-1]
-    subdomain = np.repeat(np.arange(len(subdomains)), outputs)
-    eye = np.tile(np.eye(outputs), (len(subdomains), 1))
-    up, left = _carried(both, last, eye, subdomain, subdomains, lines_b, lines_d)
-    down, _ = _carried(both, last, -eye, subdomain, subdomains, lines_b, lines_d)
+    which = np.repeat(np.arange(len(subdomains)), outputs)
+    eye, none = np.tile(np.eye(outputs), (len(subdomains), 1)), np.zeros(len(which))
+    up, left = backward.upper(Objectives(last, eye, which, none))
+    down, _ = backward.upper(Objectives(last, -eye, which, none))
     bound = np.maximum(up, down).reshape(len(subdomains), outputs)
     return bound, np.abs(left).reshape(len(subdomains), outputs, -1).max(axis=1)
 
@@ -243,27 +260,4 @@ def difference_bounds(both: Pair, subdomains: BoxSubdomains) -> tuple[np.ndarray
 def known(net: FloatNetwork, subdomains: BoxSubdomains) -> BoxSubdomains:
     """The subdomains with what the network's whole box says about its neurons."""
     lower, upper = (np.repeat(v[None], len(subdomains), axis=0) for v in (net.lower, net.upper))
-    return BoxSubdomains(
-        subdomains.low, subdomains.high, lower, upper, subdomains.phase, subdomains.weight, subdomains.node
-    )
-
-
-def _both(
-    both: Pair,
-    node: int,
-    subdomain: np.ndarray,
-    neuron: np.ndarray,
-    sign: int,
-    subdomains: BoxSubdomains,
-    of_b: dict[int, ReluRelaxation],
-    of_d: dict[int, _DifferenceLines],
-) -> np.ndarray:
-    """Proved upper bounds (subdomains, size) of sign * d at the node; good ones for `subdomain` and `neuron`."""
-    bound = np.repeat(both.largest[node][None], len(subdomains), axis=0)
-    for a in range(0, len(subdomain), ROWS):
-        some, at = subdomain[a : a + ROWS], neuron[a : a + ROWS]
-        start = np.zeros((len(some), both.a.sizes[node]))
-        start[np.arange(len(some)), at] = sign
-        found, _ = _carried(both, node, start, some, subdomains, of_b, of_d)
-        bound[some, at] = np.fmin(bound[some, at], found)
-    return bound
+    return replace(subdomains, lower=lower, upper=upper)

@@ -1,8 +1,9 @@
 """The exact network once more in float64, with a proved bound on everything that rounding can do to it.
 
-First in the flow of `verifiers/boxes`: `box_bounds.py` multiplies with these matrices.  What is computed speaks of the rational
-network over the rational box, because every error is bounded here, before anything is computed (docs/theory/rounding.md):
-an affine node's products lose at most `slack[k] . |A|` when coefficients A are carried backwards through it.
+Before `box_bounds.py`, which multiplies with these matrices.  What is computed speaks of the rational network
+over the rational box, because every error is bounded here, before anything is computed
+(docs/theory/rounding.md): an affine node's products lose at most `slack[k] . |A|` when coefficients A are
+carried backwards through it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class FloatAffine:
 class FloatNetwork:
     """Nodes as in `Network`; `relus` lists the ReLU nodes and `columns` their places in a row of all neurons.
 
-    `largest[k]`: |value| of node k over the box, proved; `slack[k]` as above; `lower`, `upper`: proved bounds of all ReLU
-    inputs over the box; `start_lower`, `start_upper`: the box, rounded outwards.
+    `largest[k]`: |value| of node k over the box, proved; `slack[k]` as above; `lower`, `upper`: proved bounds
+    of all ReLU inputs over the box; `start_lower`, `start_upper`: the box, rounded outwards.
     """
 
     nodes: tuple[FloatAffine | Relu, ...]
@@ -106,7 +107,9 @@ def _nearest(value: Fraction) -> float:
 
 
 def gamma(terms: int) -> float:
-    """A bound on the relative error of a sum of `terms` products, in any order, fused or not, the factors rounded too."""
+    """A bound on the relative error of a sum of `terms` products, in any order, fused or not, the factors
+    rounded too.
+    """
     return 2 * (terms + 16) * UNIT
 
 
@@ -177,7 +180,9 @@ def exact_floats(numerators: np.ndarray, denominator: int) -> np.ndarray:
 def _intervals(
     nodes: Sequence[FloatAffine | Relu], lower: np.ndarray, upper: np.ndarray
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-    """Per node: the largest |value|, the slack, lower and upper bounds; by interval arithmetic, rounded outwards."""
+    """Per node: the largest |value|, the slack, lower and upper bounds; by interval arithmetic, rounded
+    outwards.
+    """
     lows, highs = [lower], [upper]
     largest = [np.maximum(np.abs(lower), np.abs(upper))]
     slack = [gamma(len(lower)) * 2 * largest[0] * SAFE + FLOOR]

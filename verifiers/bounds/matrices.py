@@ -1,7 +1,7 @@
 """Weight matrices of large convolutions in float64: only what is not zero is kept and multiplied.
 
-Beside `floats.py`, whose error bounds hold for them as they are: every result is a sum of at most as many products as a dense matrix would
-add up, in some order.
+Beside `floats.py`, whose error bounds hold for them as they are: every result is a sum of at most as many
+products as a dense matrix would add up, in some order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ FEW = 0.5  # of the rows that are used: below that, the others are left out
 
 
 class SparseFloats:
-    """Takes the place of an array (size, source) in `a @ w`, `w @ x`, `x @ w.T`, `abs(w)` and `w[rows]`, which gives arrays."""
+    """Takes the place of an array (size, source) in `a @ w`, `w @ x`, `x @ w.T`, `abs(w)` and `w[rows]`,
+    which gives arrays.
+    """
 
     __array_ufunc__ = None  # so that array @ self asks here
 
@@ -67,7 +69,9 @@ class SparseFloats:
         return self._forward @ x
 
     def __rmatmul__(self, a: np.ndarray) -> np.ndarray:
-        """a @ self for rows a: what is carried backwards from a few neurons of a convolution has mostly zeros."""
+        """a @ self for rows a: what is carried backwards from a few neurons of a convolution has mostly
+        zeros.
+        """
         used: Any = np.flatnonzero(a.any(axis=0))
         if len(used) < FEW * a.shape[1]:
             some, back = np.ascontiguousarray(a[:, used].T), self._forward[used].T.tocsr()

@@ -1,8 +1,10 @@
-"""Maximal paths through a layered automaton, for many linear functions at once: the inner loop of `bab`.
+"""Maximal paths through a layered automaton, for many linear functions at once: the support of a language,
+and the inner loop of `bab`.
 
-The maximum of sum_t weights[t, word[t]] over the words of a language is a dynamic program over its layers.  Here the
-functions stand side by side in the last axis, so that every step is a few operations on contiguous rows, and symbols
-that lead every state of a layer to the same place are merged into one group before the states are looked at.
+The maximum of sum_t weights[t, word[t]] over the words of a language is a dynamic program over its layers.
+Here the functions stand side by side in the last axis, so that every step is a few operations on contiguous
+rows, and symbols that lead every state of a layer to the same place are merged into one group before the
+states are looked at.
 """
 
 from __future__ import annotations
@@ -19,7 +21,11 @@ NEVER = -np.inf
 
 @dataclass(frozen=True, eq=False)
 class _Step:
-    """One layer.  Group g holds symbols that act alike: `targets[g][state]` is the next state, the layer's size where there is none."""
+    """One layer.
+
+    Group g holds symbols that act alike: `targets[g][state]` is the next state, the layer's size where there
+    is none.
+    """
 
     groups: tuple[np.ndarray, ...]  # symbols of each group
     targets: tuple[np.ndarray, ...]
@@ -69,7 +75,8 @@ class Paths:
         return out
 
     def averages(self, weights: np.ndarray) -> list[np.ndarray]:
-        """Per layer, (states, functions): the average of the functions over the words that pass the state (not exact).
+        """Per layer, (states, functions): the average of the functions over the words that pass the state
+        (not exact).
 
         `weights` (length, symbols, functions).
         """
@@ -107,11 +114,12 @@ class Paths:
     def best(
         self, weights: np.ndarray, states: np.ndarray | None = None, *, trace: bool = True
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Maxima (functions,), words (functions, length) that attain them, and the states they pass (functions, length + 1).
+        """Maxima (functions,), words (functions, length) that attain them, and the states they pass
+        (functions, length + 1).
 
-        `weights` (length, symbols, functions); -inf forbids a symbol.  `states` (length + 1, width, functions), where given, is
-        added for each state that is passed; -inf forbids it.  A function without any word has -inf and an arbitrary word.
-        Exact wherever all partial sums are exact in float64.
+        `weights` (length, symbols, functions); -inf forbids a symbol.  `states` (length + 1, width,
+        functions), where given, is added for each state that is passed; -inf forbids it.  A function without
+        any word has -inf and an arbitrary word.  Exact wherever all partial sums are exact in float64.
         """
         count = weights.shape[2]
         here = self._start(states, count)

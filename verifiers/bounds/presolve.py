@@ -1,6 +1,7 @@
 """What is known on the whole box before anything is split: bounds of all neurons and of the unsafe rows.
 
-After `rows.py`, before the searches over phases (`relu_split.py`, `lp_split.py`, `milp.py`), which may share it.
+After `unsafe_rows.py`, before the searches over phases (`engines/boxes/relu_split.py`, `lp_split.py`,
+`milp.py`), which may share it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...common.clock import now, share_of
-from .box_bounds import BoxSubdomains, Objectives, tightened
+from .box_bounds import Objectives
+from .descend import NeuronStates, descend
 from .floats import FloatNetwork
 from .refuted_leaves import RefutedLeaves
-from .slopes import NeuronStates, descend, usual_slopes
+from .subdomains import BoxSubdomains
+from .tighten import tightened
 from .unsafe_rows import UnsafeRows
 
 Progress = Callable[[str], None]
@@ -30,7 +33,9 @@ OPTIMISED_PRODUCTS, GROUP_PRODUCTS = (
 
 @dataclass(frozen=True, eq=False)
 class Presolved:
-    """`box`: the whole box with its neurons' bounds; `bound` (rows,): of the rows; `refuted` (polyhedra,): empty on the whole box by that."""
+    """`box`: the whole box with its neurons' bounds; `bound` (rows,): of the unsafe rows; `refuted`
+    (polyhedra,): which are empty by these bounds.
+    """
 
     box: BoxSubdomains
     bound: np.ndarray
@@ -45,7 +50,9 @@ def presolve(
     threads: int = 1,
     optimised: Optimised = lambda neurons, sign, below: None,
 ) -> Presolved:
-    """Bounds by `box_bounds.py`; where they leave a polyhedron open, the neurons' are optimised (see `optimise_neurons`)."""
+    """Bound all neurons and rows; where that leaves a polyhedron open, optimise the neurons' bounds (see
+    `optimise_neurons`).
+    """
     box = BoxSubdomains.whole(net)
     progress("bounding all neurons")
     known = tightened(net, box, until=share_of(deadline, NEURON_SHARE), threads=threads)
@@ -57,7 +64,9 @@ def presolve(
 
 
 def presolve_leaves(net: FloatNetwork, rows: UnsafeRows, presolved: Presolved) -> RefutedLeaves:
-    """How the polyhedra that are refuted on the whole box are: each by its row of the lowest bound, with the usual multipliers."""
+    """Leaves for the polyhedra that are refuted on the whole box: each by its row with the lowest bound, with
+    the first multipliers.
+    """
     ends = [*rows.first[1:], len(rows)]
     refuted = np.flatnonzero(presolved.refuted)
     row = np.array(
@@ -65,7 +74,7 @@ def presolve_leaves(net: FloatNetwork, rows: UnsafeRows, presolved: Presolved) -
     )
     factors = np.zeros((len(row), len(rows)))
     factors[np.arange(len(row)), row] = 1
-    f = fresh(net, presolved.box, len(row))
+    f = NeuronStates.fresh(presolved.box, len(row))
     return RefutedLeaves(refuted, rows.within(factors, refuted), f.phase, f.below, f.beta)
 
 
@@ -78,7 +87,8 @@ def optimise_neurons(
 ) -> None:
     """Tighten the bounds of open neurons on the whole box, layer by layer, for as long as that is worth it.
 
-    `optimised` gets neurons whose bounds above (sign 1) or below (-1) became better, and the lower slopes (neurons, all neurons) that did it.
+    `optimised` gets neurons whose bounds above (sign 1) or below (-1) became better, and the lower slopes
+    (neurons, all neurons) that did it.
     """
     until = share_of(deadline, OPTIMISED_SHARE)
     group = max(1, BATCH_BYTES // (8 * 8 * max(net.count, *net.sizes)))
@@ -98,9 +108,9 @@ def optimise_neurons(
             chosen = np.zeros((2 * count, net.sizes[source]))
             chosen[np.arange(count), some] = 1
             chosen[count + np.arange(count), some] = -1
-            start = Objectives(source, chosen, np.zeros(2 * count, dtype=np.int64), np.zeros(2 * count))
-            functions = fresh(net, box, 2 * count)
-            found, _ = descend(net, start, box, functions, NEURON_STEPS, goal=None, until=until)
+            objectives = Objectives(source, chosen, np.zeros(2 * count, dtype=np.int64), np.zeros(2 * count))
+            functions = NeuronStates.fresh(box, 2 * count)
+            found, _ = descend(net, objectives, box, functions, NEURON_STEPS, goal=None, until=until)
             up, down = found.bound[:count], found.bound[count:]
             for sign, better, slopes in (
                 (1, up < box.upper[0, c][some], functions.below[:count]),
@@ -109,14 +119,3 @@ def optimise_neurons(
                 optimised(c.start + some[better], sign, slopes[better])
             box.upper[0, c][some] = np.fmin(box.upper[0, c][some], up)
             box.lower[0, c][some] = np.fmax(box.lower[0, c][some], -down)
-
-
-def fresh(net: FloatNetwork, box: BoxSubdomains, count: int) -> NeuronStates:
-    lower, upper = (np.repeat(v, count, axis=0) for v in (box.lower, box.upper))
-    return NeuronStates(
-        lower,
-        upper,
-        np.zeros((count, net.count), dtype=np.int8),
-        usual_slopes(lower, upper),
-        np.zeros((count, net.count)),
-    )

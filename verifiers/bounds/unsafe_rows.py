@@ -1,7 +1,9 @@
-"""The unsafe polyhedra of one case in float64: rows to bound from above, with what their own rounding may hide.
+"""The unsafe polyhedra of one case in float64: rows to bound from above, with what their own rounding may
+hide.
 
-Between `models/claims/property.py` and the searches.  A polyhedron is refuted on a subdomain as soon as one of its rows is negative
-everywhere (or a sum of rows with non-negative factors is); a subdomain is safe when all its polyhedra are refuted.
+Between `models/claims/property.py` and the searches.  A polyhedron is refuted on a subdomain as soon as one
+of its rows is negative everywhere, or a sum of its rows with non-negative factors is.  A subdomain is safe
+when all polyhedra are refuted.
 """
 
 from __future__ import annotations
@@ -13,13 +15,19 @@ import numpy as np
 
 from ...common.errors import Unsupported
 from ...models.claims.property import Polyhedron
-from .box_bounds import BoxSubdomains, LinearBounds, Objectives, ReluRelaxation, upper_bounds
+from .box_bounds import LinearBounds, Objectives, upper_bounds
 from .floats import FLOOR, HOPELESS, SAFE, UNIT, FloatNetwork
+from .relaxation import ReluRelaxation
+from .subdomains import BoxSubdomains
 
 
 @dataclass(frozen=True, eq=False)
 class UnsafeRows:
-    """`owner[r]`: the polyhedron of row r; rows of one polyhedron lie side by side, `first` are where they start."""
+    """Row r is outputs[r] . y + inputs[r] . x + constant[r], and is off by at most error[r].
+
+    `owner[r]`: its polyhedron.  Rows of one polyhedron lie side by side; `first` (polyhedra,) says where they
+    start.
+    """
 
     outputs: np.ndarray  # (rows, outputs)
     inputs: np.ndarray | None  # (rows, inputs)
@@ -40,7 +48,9 @@ class UnsafeRows:
 
     @classmethod
     def of(cls, net: FloatNetwork, unsafe: Sequence[Polyhedron]) -> UnsafeRows:
-        """Raises Unsupported where numbers are far beyond float64, and ValueError where a polyhedron has no rows (every input is unsafe), or there are none."""
+        """Raises Unsupported where numbers are far beyond float64, and ValueError where a polyhedron has no
+        rows (every input is unsafe), or there are none.
+        """
         if not unsafe or not all(unsafe):
             raise ValueError("every polyhedron has rows to bound")
         rows = [r for p in unsafe for r in p]
@@ -76,9 +86,11 @@ class UnsafeRows:
     def bound(
         self, net: FloatNetwork, subdomains: BoxSubdomains, relaxations: dict[int, ReluRelaxation]
     ) -> tuple[np.ndarray, LinearBounds]:
-        """Upper bounds (subdomains, rows), and what was found for each subdomain and row, subdomain-major."""
+        """Upper bounds (subdomains, rows), and the linear bounds of all functions: row by row of the first
+        subdomain, then of the next.
+        """
         n, r = len(subdomains), len(self)
-        start = Objectives(
+        objectives = Objectives(
             self.node,
             np.tile(self.outputs, (n, 1)),
             np.repeat(np.arange(n), r),
@@ -86,11 +98,11 @@ class UnsafeRows:
             None if self.inputs is None else np.tile(self.inputs, (n, 1)),
             np.tile(self.error, n),
         )
-        found = upper_bounds(net, start, subdomains, relaxations, trace=True)
+        found = upper_bounds(net, objectives, subdomains, relaxations, trace=True)
         return found.bound.reshape(n, r), found
 
-    def start(self, row: np.ndarray) -> Objectives:
-        """UnsafeRows as functions on the one box."""
+    def objectives(self, row: np.ndarray) -> Objectives:
+        """Rows as functions on the one box; `row` (functions,)."""
         inputs = None if self.inputs is None else self.inputs[row]
         subdomain = np.zeros(len(row), dtype=np.int64)
         return Objectives(
@@ -98,23 +110,27 @@ class UnsafeRows:
         )
 
     def within(self, factors: np.ndarray, polyhedron: np.ndarray) -> np.ndarray:
-        """Factors (functions, rows), those of one polyhedron for each, as (functions, rows of the largest polyhedron)."""
+        """Factors (functions, rows), those of one polyhedron for each, as (functions, rows of the largest
+        polyhedron).
+        """
         sizes = np.diff(np.append(self.first, len(self)))
         at = self.first[polyhedron][:, None] + np.arange(sizes.max())
         there = np.arange(sizes.max()) < sizes[polyhedron][:, None]
         return np.where(there, np.take_along_axis(factors, np.minimum(at, len(self) - 1), axis=1), 0)
 
-    def by_part(self, values: np.ndarray) -> np.ndarray:
-        """What `bound` found for functions, (functions, ...), as (subdomains, rows, ...)."""
+    def by_subdomain(self, values: np.ndarray) -> np.ndarray:
+        """What `bound` found, (functions, ...), as (subdomains, rows, ...)."""
         return values.reshape(len(values) // len(self), len(self), *values.shape[1:])
 
     def refuted(self, bound: np.ndarray) -> np.ndarray:
-        """(subdomains, polyhedra): from bounds (subdomains, rows)."""
+        """Which polyhedra bounds (subdomains, rows) refute: (subdomains, polyhedra)."""
         negative = (bound < 0) | (self.strict & (bound <= 0))
         return np.logical_or.reduceat(negative, self.first, axis=1)
 
     def margin(self, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """In plain floats: (points, polyhedra), the smallest row; unsafe where it is >= 0, as far as floats tell."""
+        """In plain floats: (points, polyhedra), the smallest row; unsafe where it is >= 0, as far as floats
+        tell.
+        """
         value = outputs @ self.outputs.T + self.constant
         if self.inputs is not None:
             value = value + inputs @ self.inputs.T

@@ -21,9 +21,10 @@ from ...models.claims.side_by_side import boxes, disagreement, wins
 from ...models.network.network import Network
 from ...models.network.stacked import same_nodes, side_by_side
 from ..bounds.blas import one_blas_thread
-from ..bounds.box_bounds import BoxSubdomains, tightened
 from ..bounds.difference import paired
 from ..bounds.floats import FloatNetwork, float_network
+from ..bounds.subdomains import BoxSubdomains
+from ..bounds.tighten import tightened
 from ..bounds.unsafe_rows import UnsafeRows
 from ..engines.boxes.attack import affordable, attack
 from ..engines.boxes.search_race import decided

@@ -16,9 +16,11 @@ from ...common.clock import now
 from ...models.network.exact_point import exact_outputs
 from ...models.network.network import Network
 from ...models.network.stacked import side_by_side
-from ..bounds.box_bounds import BoxSubdomains, Objectives, tightened, upper_bounds
+from ..bounds.box_bounds import Objectives, upper_bounds
 from ..bounds.difference import Pair, known, pair, paired
 from ..bounds.floats import FloatNetwork, float_network
+from ..bounds.subdomains import BoxSubdomains
+from ..bounds.tighten import tightened
 from ..engines.boxes.halves import cut_inputs
 from ..engines.boxes.tree import Tree
 from ..evidence import How, Lost, Tiling

@@ -1,1 +1,1 @@
-"""relucid's own engines, one subject per file; `backends/` has the thin files that enter them into the race."""
+"""relucid's own engines, one subject per file; `backends/` enters them into the race."""

@@ -1,6 +1,12 @@
-"""Branch and bound as such: threads that take what waits, depth first, until nothing waits or somebody ends it.  Whether all is settled then, others check.
+"""Branch and bound as such: take some of what waits, bound and divide it, put back what is left, until
+nothing waits or somebody ends it.
 
-Shared by `input_split.py`, `relu_split.py` and `lp_split.py`, which say what a step is.
+The one loop for words (`bab/search.py`) and boxes (`boxes/input_split.py`, `boxes/relu_split.py`,
+`boxes/lp_split.py`).  Each says what waits and in what order it is taken (a `Waiting`:
+`boxes/depth_first.py`, or the heap of `bab/search.py`), and what a step does: how to bound, and the rule by
+which it splits (a ReLU's phase, an input's interval, a group of tokens, automaton states).  Nothing here says
+what was proved: each search keeps account of what it settled (`bab/account.py`, `boxes/tree.py`), and only
+that account is believed.
 """
 
 from __future__ import annotations
@@ -9,120 +15,102 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from ...common.clock import now
 from ..bounds.floats import check_subnormals
-from ..bounds.subdomains import Subdomains
+
+Batch = TypeVar("Batch")
+LOOK = 0.1  # seconds between looks for the end, where nothing waits and others are still busy
 
 
-@dataclass(frozen=True)
-class Searched:
-    """Why it ended: "done" (nothing waits), "found" (a point that the caller accepted), "timeout" or "stuck" (a subdomain cannot be divided, or `reason`).
+class Waiting(Protocol[Batch]):
+    """What is open and is not being worked on.
 
-    None of them says that the box is safe: that is for the tree of its subdomains to say (`evidence.py`).
+    The loop takes care that only one thread at a time calls it.
     """
 
-    status: str
-    subdomains: int = 0
-    reason: str = ""
+    def __len__(self) -> int:
+        """How many subdomains wait."""
+
+    def take(self) -> Batch:
+        """Some of them, at least one; they no longer wait."""
+
+    def put(self, left: Batch) -> None:
+        """What is left to do of a batch."""
+
+    def worked(self, done: Batch, left: Batch | None) -> None:
+        """For reports: a batch is over, and this is left of it."""
 
 
-class Cancelled(Exception):
-    """Raised by `progress` where nobody needs the search any more; searches let it through."""
-
-
-MOST_WAITING = 20_000  # subdomains
-Item = TypeVar("Item", bound=Subdomains)
+Step = Callable[[Batch], tuple[Batch | None, str]]
 
 
 @dataclass(eq=False)
-class _Queue(Generic[Item]):
-    waiting: list[Item]
-    threads: int
-    most: int
-    most_waiting: int
-    change: threading.Condition = field(default_factory=threading.Condition)
-    busy: int = 0
+class _Loop(Generic[Batch]):
+    waiting: Waiting[Batch]
     status: str = ""
-    done: int = 0
-    over: float = 0.0
+    busy: int = 0
+    change: threading.Condition = field(default_factory=threading.Condition)
 
-    def take(self) -> Item | None:
-        """The last subdomains to come, for depth first keeps few, and while few wait some of the oldest, so that no region is left out for long.
-
-        None when everything is over.
-        """
+    def take(self) -> Batch | None:
+        """None when everything is over."""
         with self.change:
-            while not self.status and not self.waiting and self.busy:
-                self.change.wait(0.1)
-            if self.status or not self.waiting:
+            while not self.status and not len(self.waiting) and self.busy:
+                self.change.wait(LOOK)
+            if self.status or not len(self.waiting):
                 self.change.notify_all()
                 return None
-            there = sum(map(len, self.waiting))
-            most = min(self.most, max(1, -(-there // self.threads)))
-            taken, count = [], 0
-            if there > most and there < self.most_waiting:
-                first = self.waiting[0]
-                room = min(most // 2, len(first))
-                taken.append(first[:room])
-                count += room
-                self.waiting[:1] = [first[room:]] if len(first) > room else []
-            while self.waiting and count < most:
-                last = self.waiting.pop()
-                room = most - count
-                if len(last) > room:
-                    self.waiting.append(last[: len(last) - room])
-                    last = last[len(last) - room :]
-                taken.append(last)
-                count += len(last)
             self.busy += 1
-            return type(taken[0]).joined(taken)
+            return self.waiting.take()
 
-    def give(self, subdomains: Item, left: Item | None, status: str) -> None:
+    def give(self, done: Batch, left: Batch | None, status: str) -> None:
         with self.change:
             self.busy -= 1
-            self.done += len(subdomains)
-            self.over += float(subdomains.weight.sum())
             self.status = self.status or status
+            self.waiting.worked(done, left)
             if left is not None:
-                self.waiting.append(left)
-                self.over -= float(left.weight.sum())
+                self.waiting.put(left)
             self.change.notify_all()
 
 
 def branch_and_bound(
-    first: Item,
-    step: Callable[[Item], tuple[Item | None, str]],
+    waiting: Waiting[Batch],
+    step: Step[Batch],
     *,
-    batch: int,
-    threads: int,
     deadline: float,
-    progress: Callable[[str], None],
-    most_waiting: int = MOST_WAITING,
-) -> Searched:
-    """`step` says what is left to do of a batch of subdomains, and a status where the search is over."""
-    queue = _Queue([first], threads, batch, min(most_waiting, MOST_WAITING))
+    report: Callable[[], None] = lambda: None,
+    threads: int = 1,
+) -> str:
+    """Work until nothing waits ("done"), `deadline` ("timeout"), or a step says otherwise; returns why it
+    ended.
 
-    def loop() -> None:
+    `step` gets a batch, and returns what is left to do of it (None: nothing) and a status that ends the
+    search, or "".  It answers for what it was given: if it raises, the loop puts nothing back.  `deadline` is
+    in `now`'s seconds; a step that is late and leaves nothing is in time.  `report` is called after each
+    step, and may raise.  Threads call `step` together.
+    """
+    loop = _Loop(waiting)
+
+    def work() -> None:
         check_subnormals()
         with np.errstate(all="ignore"):
-            while (subdomains := queue.take()) is not None:
+            while (batch := loop.take()) is not None:
                 left, status = None, "crashed"
                 try:
-                    left, status = step(subdomains)
+                    left, status = step(batch)
                     if now() > deadline and left is not None:
                         status = status or "timeout"
                 finally:
-                    queue.give(subdomains, left, status)
-                progress(f"{queue.done} subdomains, {100 * queue.over:.1f} % of the search is over")
+                    loop.give(batch, left, status)
+                report()
 
     if threads == 1:
-        loop()
+        work()
     else:
         with ThreadPoolExecutor(threads) as pool:
-            for future in [pool.submit(loop) for _ in range(threads)]:
+            for future in [pool.submit(work) for _ in range(threads)]:
                 future.result()
-    return Searched(queue.status or "done", queue.done)
+    return loop.status or "done"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -13,16 +14,13 @@ from hypothesis import strategies as st
 from relucid.models.claims.property import Case, Row
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Network, Relu
-from relucid.verifiers.bounds.box_bounds import (
-    BoxSubdomains,
-    Objectives,
-    middle_and_radius,
-    tightened,
-    upper_bounds,
-)
+from relucid.verifiers.bounds.box_bounds import Objectives, upper_bounds
 from relucid.verifiers.bounds.clip import clipped
+from relucid.verifiers.bounds.descend import NeuronStates, descend
 from relucid.verifiers.bounds.floats import above, below, float_network
-from relucid.verifiers.bounds.slopes import NeuronStates, descend
+from relucid.verifiers.bounds.subdomains import BoxSubdomains
+from relucid.verifiers.bounds.support import middle_and_radius
+from relucid.verifiers.bounds.tighten import tightened
 from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 
 
@@ -72,12 +70,8 @@ def test_neuron_and_output_bounds_hold(seed, wild):
     known = tightened(net, parts)
     layers = {k: v for k, v in known.relaxations.items()}
     for k in layers:  # any slopes in [0, 1] are sound
-        layers[k] = type(layers[k])(
-            layers[k].above,
-            np.where(layers[k].lift > 0, rng.random(layers[k].below.shape), layers[k].below),
-            layers[k].lift,
-            layers[k].gap,
-        )
+        some = rng.random(layers[k].below.shape)
+        layers[k] = replace(layers[k], below=np.where(layers[k].lift > 0, some, layers[k].below))
     outputs = network.output_size
     weights = rng.normal(0, 1, (4, outputs))
     start = Objectives(len(net.nodes), weights, np.zeros(4, dtype=np.int64), np.zeros(4))
@@ -158,7 +152,7 @@ def test_clipping_loses_no_unsafe_point(seed):
     rows = UnsafeRows.of(net, case.unsafe)
     known = tightened(net, parts, share=True)
     bound, found = rows.bound(net, parts, known.relaxations)
-    forms = [(rows.by_part(found.inputs), rows.by_part(found.offset))]
+    forms = [(rows.by_subdomain(found.inputs), rows.by_subdomain(found.offset))]
     refuted = clipped(rows, parts, rows.refuted(bound), forms, known.cuts, known.cut_offsets)
     for point, out in zip(points, outputs, strict=True):
         for p, polyhedron in enumerate(unsafe):

@@ -18,8 +18,8 @@ from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network, feed_forward
 from relucid.models.onnx.writer import write_onnx
-from relucid.verifiers.bounds.box_bounds import BoxSubdomains
 from relucid.verifiers.bounds.difference import difference_bounds, pair
+from relucid.verifiers.bounds.subdomains import BoxSubdomains
 from relucid.verifiers.boxes.compare import _halved, compare
 from relucid.verifiers.engines.boxes.tree import Tree
 

@@ -22,9 +22,10 @@ from relucid.models.network.runtime import OnnxRuntime
 from relucid.models.network.stacked import same_nodes
 from relucid.models.onnx import builder
 from relucid.models.onnx.reader import load_onnx, read_onnx
-from relucid.verifiers.bounds.box_bounds import BoxSubdomains, tightened
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.bounds.matrices import SparseFloats
+from relucid.verifiers.bounds.subdomains import BoxSubdomains
+from relucid.verifiers.bounds.tighten import tightened
 from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.boxes.compare import compare
 from relucid.verifiers.boxes.decide import decide

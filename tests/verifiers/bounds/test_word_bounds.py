@@ -12,16 +12,10 @@ from relucid.encoders.dense import Dense, dense
 from relucid.encoders.presolve import reduced
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
-from relucid.verifiers.bounds.word_bounds import (
-    STEP,
-    FloatQueries,
-    Multipliers,
-    RowObjectives,
-    bounds,
-    derivative,
-    first_multipliers,
-    minimise,
-)
+from relucid.verifiers.bounds.minimise import minimise
+from relucid.verifiers.bounds.multipliers import STEP, Multipliers
+from relucid.verifiers.bounds.word_bounds import RowObjectives, Words, bounds, derivative
+from relucid.verifiers.bounds.word_queries import FloatQueries
 
 SEEDS = range(40)
 
@@ -57,7 +51,12 @@ def some_batch(
     phase = rng.choice([-1, 0, 0, 1], size=(count, k))
     phase[np.arange(k)[None] >= target[:, None]] = 0
     batch = RowObjectives(
-        target, sign, np.tile(problem.lower, (count, 1)), np.tile(problem.upper, (count, 1)), phase
+        target,
+        sign,
+        np.tile(problem.lower, (count, 1)),
+        np.tile(problem.upper, (count, 1)),
+        phase,
+        Words(problem),
     )
     below, above = rng.integers(0, 257, size=(2, count, k)) * STEP
     return batch, Multipliers(below, above, rng.integers(0, 2000, size=(count, k)) * STEP)
@@ -182,8 +181,9 @@ def test_minimising_never_loosens_and_often_tightens() -> None:
                 problem.lower[None],
                 problem.upper[None],
                 np.zeros((1, k), dtype=np.int8),
+                Words(problem),
             )
-            start = first_multipliers(batch)
+            start = Multipliers.first(batch.lower, batch.upper)
             before = bounds(problem, batch, start).upper[0]
             done = minimise(problem, batch, start, 30)
             assert done.bounds.upper[0] <= before

@@ -11,15 +11,16 @@ from box_truth import random_network
 from hypothesis import given
 from hypothesis import strategies as st
 from relucid.verifiers.bounds import clip
-from relucid.verifiers.bounds.box_bounds import BoxSubdomains, tightened
 from relucid.verifiers.bounds.floats import float_network
-from relucid.verifiers.bounds.slopes import usual_slopes
-from relucid.verifiers.bounds.subdomains import Subdomains
+from relucid.verifiers.bounds.relaxation import first_lower_slopes
+from relucid.verifiers.bounds.subdomains import BoxSubdomains, Subdomains
+from relucid.verifiers.bounds.tighten import tightened
 from relucid.verifiers.engines.boxes import relu_split
+from relucid.verifiers.engines.boxes.depth_first import depth_first
 from relucid.verifiers.engines.boxes.halves import split_neurons
 from relucid.verifiers.engines.boxes.input_split import _divided
+from relucid.verifiers.engines.boxes.request import SearchRequest
 from relucid.verifiers.engines.boxes.tree import Tree
-from relucid.verifiers.engines.branch_and_bound import branch_and_bound
 
 
 @given(st.integers(0, 10**6))
@@ -60,7 +61,7 @@ def test_phases_cover_the_part(seed):
     zero = np.zeros((3, 5))
     tree = Tree(3)
     some = np.zeros(3, dtype=int)
-    slopes = usual_slopes(lower, upper)
+    slopes = first_lower_slopes(lower, upper)
     whole = relu_split.PhaseSubdomains(
         lower, upper, zero.astype(np.int8), slopes, zero, some, np.ones(3), zero[:, 0], tree.roots
     )
@@ -123,6 +124,11 @@ class _Numbers(Subdomains):
         return cls(np.asarray(values), *(np.zeros(len(values)) for _ in range(3)))
 
 
+def asked(threads: int) -> SearchRequest:
+    """Of a search that needs no network."""
+    return SearchRequest(None, None, None, None, float("inf"), threads=threads)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("batch", [1, 7])
 def test_every_part_is_visited_once(threads, batch):
@@ -134,9 +140,7 @@ def test_every_part_is_visited_once(threads, batch):
         children = [c for v in parts.values.tolist() for c in (2 * v, 2 * v + 1) if c <= 500]
         return (_Numbers.of(children) if children else None), ""
 
-    found = branch_and_bound(
-        _Numbers.of([1]), step, batch=batch, threads=threads, deadline=float("inf"), progress=lambda t: None
-    )
+    found = depth_first(asked(threads), _Numbers.of([1]), step, batch=batch)
     assert sorted(seen) == list(range(1, 501)) and (found.status, found.subdomains) == ("done", 500)
 
 
@@ -146,6 +150,4 @@ def test_a_step_that_fails_is_no_proof(threads):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        branch_and_bound(
-            _Numbers.of([1]), step, batch=4, threads=threads, deadline=float("inf"), progress=lambda t: None
-        )
+        depth_first(asked(threads), _Numbers.of([1]), step, batch=4)

@@ -12,8 +12,8 @@ from box_truth import above, floats, random_network
 from hypothesis import given
 from hypothesis import strategies as st
 from relucid.models.claims.property import Property
-from relucid.verifiers.bounds.box_bounds import BoxSubdomains
 from relucid.verifiers.bounds.floats import float_network
+from relucid.verifiers.bounds.subdomains import BoxSubdomains
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.boxes.decide import decide

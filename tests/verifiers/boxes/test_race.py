@@ -11,8 +11,8 @@ from box_truth import above, floats
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.engines.boxes import searches
+from relucid.verifiers.engines.boxes.request import Cancelled, Searched
 from relucid.verifiers.engines.boxes.search_race import SearchEntrant, decided, race_searches
-from relucid.verifiers.engines.branch_and_bound import Cancelled, Searched
 from relucid.verifiers.evidence import How, Lost, Tiling
 
 DONE, FOUND, STUCK, TIMEOUT = (Searched(status, 1) for status in ("done", "found", "stuck", "timeout"))

@@ -27,7 +27,7 @@ from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.engines.boxes import relu_split
-from relucid.verifiers.engines.branch_and_bound import Cancelled
+from relucid.verifiers.engines.boxes.request import Cancelled
 from relucid.verifiers.race.replay_points import PointReplayer
 from relucid.verifiers.verdict import Verdict
 
@@ -195,7 +195,7 @@ def test_bounds_fail_at_every_call(
     """In whatever thread that is."""
     ticks = itertools.count()
     monkeypatch.setattr(time, "monotonic", lambda: next(ticks) * TICK)
-    honest = bounds._carried
+    honest = bounds._backward
 
     def install(script: Script) -> None:
         nonlocal ticks
@@ -211,7 +211,7 @@ def test_bounds_fail_at_every_call(
                 )
             )
 
-        monkeypatch.setattr(bounds, "_carried", carried)
+        monkeypatch.setattr(bounds, "_backward", carried)
 
     until_untouched(name, install, (lambda: True) if error is None else raises(error))
 

@@ -15,8 +15,9 @@ from box_truth import ENGINES, above, alone, floats
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network, Relu
-from relucid.verifiers.bounds.box_bounds import BoxSubdomains, tightened
 from relucid.verifiers.bounds.floats import float_network
+from relucid.verifiers.bounds.subdomains import BoxSubdomains
+from relucid.verifiers.bounds.tighten import tightened
 from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import decide

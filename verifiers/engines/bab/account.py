@@ -1,7 +1,9 @@
-"""What a search of `bab` has settled, added up from its leaves: for each rival, how many words they exclude it on.
+"""What a search of `bab` has settled, added up from its leaves: for each rival, on how many words they
+exclude it.
 
-The count starts from nothing.  Cells come from the cuts, phases from the leaves; where a leaf is missing, whatever became of it, the
-words below are not counted.  What the search believes to be open or done is not asked.
+The count starts from nothing.  Cells come from the cuts, phases from the leaves; where a leaf is missing, for
+whatever reason, the words below it are not counted.  What the search believes to be open or done is not
+asked.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ AT_ONCE = 256  # cells whose words are counted together
 
 @dataclass(frozen=True)
 class Account:
-    """`words` of the language: on so many each rival is excluded (`rivals`), on so many all of them are (`settled`)."""
+    """`words` of the language: on so many each rival is excluded (`rivals`), on so many all of them are
+    (`settled`).
+    """
 
     words: int
     rivals: tuple[int, ...]

@@ -1,4 +1,5 @@
-"""Looks for counterexamples before anything is bounded: on words that are extreme for some neuron, and by linearising at many words.
+"""Look for counterexamples before anything is bounded: words that are extreme for some neuron, and
+linearisations at many words.
 
 Most false claims end here.  What is found is checked in integers; what is not found says nothing.
 """
@@ -9,7 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...bounds.word_bounds import FloatQueries, Multipliers, RowObjectives, bounds
+from ...bounds.multipliers import Multipliers
+from ...bounds.word_bounds import RowObjectives, Words, bounds
+from ...bounds.word_queries import FloatQueries
 from .cells import Word
 
 ATTACKS, STEPS = 48, 6
@@ -22,7 +25,9 @@ def attack(problem: FloatQueries, seed: int, in_time: Callable[[], None]) -> tup
 
 
 def _at_extremes(problem: FloatQueries, in_time: Callable[[], None]) -> tuple[Word, ...]:
-    """The words on which each ReLU's own sum over the symbols is largest and smallest: where neurons fire that hardly ever do."""
+    """The words on which each ReLU's own sum over the symbols is largest and smallest: where neurons fire
+    that hardly ever do.
+    """
     table = problem.symbols[: problem.count].transpose(1, 2, 0)
     for start in range(0, problem.count, AT_ONCE):
         in_time()
@@ -49,13 +54,15 @@ def _from_many_words(problem: FloatQueries, seed: int, in_time: Callable[[], Non
         rows = problem.exact_rows(problem.values(words))
         phase = np.where(rows[:, :k] > 0, 1, -1).astype(np.int8)
         words = bounds(
-            problem, RowObjectives(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase), none
+            problem,
+            RowObjectives(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase, Words(problem)),
+            none,
         ).words
     return ()
 
 
 def _wrong(problem: FloatQueries, words: np.ndarray) -> tuple[Word, ...]:
-    """Of these words, those on which some rival wins: floats tell which to look at, integers which they are."""
+    """Of these words, those on which some rival wins: floats propose, integers decide."""
     k = problem.count
     rows = problem.exact_rows(problem.values(words))[:, k:]
     found = {tuple(map(int, words[i])): k + int(j) for i, j in zip(*np.nonzero(rows >= 0), strict=True)}

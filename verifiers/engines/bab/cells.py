@@ -1,7 +1,7 @@
-"""Parts of a language and what is still open in them: the pieces that `bab` splits.
+"""The subdomains of `bab`: sets of words, and what is still open on them.
 
-A cell is a set of words, given by masks on symbols and states, with bounds of every ReLU that hold on it.  A node is a rival
-and phases of ReLUs; the nodes of a cell are what is not settled there.  A leaf is a settled node with its evidence.
+A cell is a set of words, given by masks on symbols and states, with bounds of every ReLU that hold on it.  A
+node is a rival and phases of ReLUs; the open nodes of a cell are what is not settled there.  Data only.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 
 from ....models.automata.automaton import Automaton
+from ...bounds.multipliers import Multipliers
 from ...bounds.paths import NEVER, Paths
-from ...bounds.word_bounds import Multipliers
 
 SAFE_COUNT = 2**62  # words that 64 bits can count
 Word = tuple[int, ...]
@@ -23,7 +23,9 @@ Phases = tuple[tuple[int, int], ...]  # (ReLU, 1 or -1) in the order in which th
 
 @dataclass(frozen=True)
 class Cut:
-    """The words that pass one of the states `values` of layer `place` (have such a symbol at position `place`), and all others."""
+    """The words that pass one of the states `values` of layer `place` (have such a symbol at position
+    `place`), and all others.
+    """
 
     kind: Literal["state", "symbol"]
     place: int
@@ -32,7 +34,8 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class OpenNode:
-    """Violation row `target` where ReLUs have these phases; `upper` bounds the row there, by `multipliers` (k,) each.
+    """Violation row `target` where ReLUs have these phases; `upper` bounds the row there, by `multipliers`
+    (k,) each.
 
     `relu`: the open ReLU whose relaxation loses most, -1: none is open.
     """
@@ -46,7 +49,8 @@ class OpenNode:
 
 @dataclass(frozen=True, eq=False)
 class SettledNode:
-    """A settled node: `multipliers` prove that its row is negative; None: the cell's bounds leave no word with these phases.
+    """A leaf: `multipliers` prove that its row is negative; None: the cell's bounds leave no word with these
+    phases.
 
     `looked`: the cell has one word, and it was evaluated.
     """
@@ -59,7 +63,9 @@ class SettledNode:
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """`symbol_mask` (length, symbols), `state_mask` (length + 1, width): 0 or -inf, None: nothing cut off; bounds (k,)."""
+    """`symbol_mask` (length, symbols), `state_mask` (length + 1, width): 0 or -inf, None: nothing cut off;
+    bounds (k,).
+    """
 
     number: int
     symbol_mask: np.ndarray | None
@@ -78,30 +84,47 @@ class Cell:
             return True
         return any(self.upper[j] < 0 if phase > 0 else self.lower[j] > 0 for j, phase in phases)
 
-    def cut(self, paths: Paths, cut: Cut, numbers: Sequence[int]) -> tuple[Cell, ...]:
-        """The two parts, with these numbers; () where one of the two is certainly empty."""
-        if cut.kind == "state":
-            mask = np.zeros((paths.length + 1, paths.width)) if self.state_mask is None else self.state_mask
-            row = mask[cut.place, : paths.layer_sizes[cut.place]]
-        else:
-            mask = (
-                np.zeros((paths.length, paths.symbol_count)) if self.symbol_mask is None else self.symbol_mask
-            )
-            row = np.where(paths.present[cut.place], mask[cut.place], NEVER)
-        values = np.zeros(len(row), dtype=bool)
-        values[list(cut.values)] = True
+    def divides(self, paths: Paths, cut: Cut) -> bool:
+        """Whether a cut leaves values on both sides; where not, one side is certainly empty."""
+        row, values = self._row(paths, cut)
         allowed = np.isfinite(row)
-        if not ((allowed & values).any() and (allowed & ~values).any()):
+        return bool((allowed & values).any() and (allowed & ~values).any())
+
+    def cut(self, paths: Paths, cut: Cut, numbers: Sequence[int]) -> tuple[Cell, ...]:
+        """The words on the cut's side and all others, as cells with these numbers; () where it does not
+        divide the cell.
+        """
+        if not self.divides(paths, cut):
             return ()
+        row, values = self._row(paths, cut)
+        name = "state_mask" if cut.kind == "state" else "symbol_mask"
+        mask = getattr(self, name)
+        if mask is None:
+            shape = (
+                (paths.length + 1, paths.width) if cut.kind == "state" else (paths.length, paths.symbol_count)
+            )
+            mask = np.zeros(shape)
         inside, outside = mask.copy(), mask.copy()
         inside[cut.place, : len(row)][~values] = NEVER
         outside[cut.place, : len(row)][values] = NEVER
-        name = "state_mask" if cut.kind == "state" else "symbol_mask"
-        parts = (inside, outside)
         return tuple(
-            replace(self, number=number, nodes=(), **{name: m})
-            for number, m in zip(numbers, parts, strict=True)
-        )  # type: ignore[arg-type]
+            replace(self, number=number, nodes=(), **{name: m})  # type: ignore[arg-type]
+            for number, m in zip(numbers, (inside, outside), strict=True)
+        )
+
+    def _row(self, paths: Paths, cut: Cut) -> tuple[np.ndarray, np.ndarray]:
+        """The mask at the cut's place, and which of the values there are on its side; raises IndexError where
+        there is no such place or value.
+        """
+        if cut.kind == "state":
+            count = paths.layer_sizes[cut.place]
+            row = np.zeros(count) if self.state_mask is None else self.state_mask[cut.place, :count]
+        else:
+            row = np.zeros(paths.symbol_count) if self.symbol_mask is None else self.symbol_mask[cut.place]
+            row = np.where(paths.present[cut.place], row, NEVER)
+        values = np.zeros(len(row), dtype=bool)
+        values[list(cut.values)] = True
+        return row, values
 
     def size(self, language: Automaton) -> int:
         """How many words it has, exactly."""

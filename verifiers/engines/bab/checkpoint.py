@@ -1,4 +1,7 @@
-"""The file in which an unfinished `bab` is kept: one record per label, bound to its claim.  Nothing in it is believed (`record.py`)."""
+"""The file in which an unfinished `bab` is kept: one record per label, bound to its claim.
+
+Nothing in it is believed (`record.py`).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ MAX_BYTES = 1 << 28
 
 
 def save(path: Path, claim: WordClaim, searches: Mapping[int, LabelSearch]) -> None:
-    """All of it or, where the disk is full or the folder gone, nothing: a checkpoint is a convenience.  Labels not begun are left out."""
+    """Write the records of all searches that have started; where the disk is full or the folder gone, write
+    nothing: a checkpoint is a convenience.
+    """
     records = {str(label): write_record(search) for label, search in searches.items() if search.started}
     data = json.dumps({"format": FORMAT, "claim": claim.digest, "labels": records}, separators=(",", ":"))
     with contextlib.suppress(OSError):
@@ -27,7 +32,7 @@ def save(path: Path, claim: WordClaim, searches: Mapping[int, LabelSearch]) -> N
 
 
 def restore(path: Path, claim: WordClaim, searches: Mapping[int, LabelSearch]) -> None:
-    """Bring searches to where the file says they were; no file, an empty one: nothing to do.
+    """Bring searches to where the file says they were; without a file, or with an empty one, do nothing.
 
     Raises InputError where the file cannot be read, is about another claim, or does not hold.
     """
@@ -37,7 +42,9 @@ def restore(path: Path, claim: WordClaim, searches: Mapping[int, LabelSearch]) -
 
 
 def check_checkpoint(path: Path, claim: WordClaim) -> None:
-    """Before any work: raises InputError where the file is there and is none of this claim, or could not be written."""
+    """Raise InputError, before any work, where the file is there and is none of this claim, or could not be
+    written.
+    """
     load(path, claim)
     if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
         raise InputError(

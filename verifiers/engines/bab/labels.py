@@ -11,9 +11,10 @@ from ....common.text import number
 from ....models.claims.word_claim import WordClaim
 from ...evidence import Settled
 from ..label_bounds import BoundedLabel, bounded_labels
+from .bounding import DEFAULT, Effort, Options
 from .cells import Word
 from .checkpoint import restore, save
-from .search import DEFAULT, Effort, LabelSearch, Options
+from .search import LabelSearch
 
 FIRST_SLICE = 0.5  # seconds for one label before the next gets its turn; twice as long each round
 SAVE_SECONDS = 15.0  # between checkpoints
@@ -21,10 +22,11 @@ SAVE_SECONDS = 15.0  # between checkpoints
 
 @dataclass
 class LabelSearches:
-    """`searches[label]` of every label that bounds alone do not settle, `bounded[label]` what these say; `found`: distinct violating words.
+    """`searches[label]` of every label that bounds alone do not settle, `bounded[label]` what these say;
+    `found`: distinct violating words.
 
-    Raises InputError where the checkpoint does not hold, TimeoutError where not even the bounds are done by `deadline`,
-    Unsupported where the network's numbers do not fit float64.
+    Raises InputError where the checkpoint does not hold, TimeoutError where not even the bounds are done by
+    `deadline`, Unsupported where the network's numbers do not fit float64.
     """
 
     claim: WordClaim
@@ -41,7 +43,7 @@ class LabelSearches:
             self.bounded[bounded.label] = bounded
             if bounded.open:
                 search = LabelSearch(list(bounded.open.values()), self.options, self.seed)
-                search.deadline = self.deadline
+                search.bounding.deadline = self.deadline
                 self.searches[bounded.label] = search
         if self.checkpoint is not None:
             restore(self.checkpoint, self.claim, self.searches)
@@ -49,7 +51,10 @@ class LabelSearches:
         self.saved = time.monotonic()
 
     def run(self, deadline: float, wanted: int, progress: Callable[[str], None]) -> bool:
-        """Until everything is settled, `wanted` words are found, or `deadline`; False where time ran out.  May be called again."""
+        """Until everything is settled, `wanted` words are found, or `deadline`; False where time ran out.
+
+        May be called again.
+        """
         try:
             return self._run(deadline, wanted, progress)
         finally:
@@ -109,7 +114,7 @@ class LabelSearches:
 
     def __str__(self) -> str:
         nodes, cuts = (
-            sum(getattr(s.progress, what) for s in self.searches.values()) for what in ("nodes", "cuts")
+            sum(getattr(s.effort, what) for s in self.searches.values()) for what in ("nodes", "cuts")
         )
         relus = max((search.problem.count for search in self.searches.values()), default=0)
         return f"{number(nodes)} nodes, {number(cuts)} cuts of the words, at most {relus} open ReLUs"

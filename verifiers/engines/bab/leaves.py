@@ -1,7 +1,8 @@
-"""What `bab` has settled, cell by cell: in memory, or in a temporary file where a proof may need more evidence than fits.
+"""The leaves of a search of `bab`, by cell: in memory, or in a temporary file where a proof may need more
+evidence than fits.
 
-A search never looks at evidence again; only a record or a proof does, once.  So memory need hold no more than where it is: some 50 bytes
-per leaf, whatever the network.
+A search never looks at a leaf again; only a record or a proof does, once.  In a file a leaf takes about 50
+bytes of memory, whatever the network.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from ...bounds.word_bounds import STEP, Multipliers
+from ...bounds.multipliers import STEP, Multipliers
 from .cells import SettledNode
 
 HEAD = struct.Struct("<iiii")  # row, number of phases, kind of evidence, number of multipliers of a kind

@@ -1,8 +1,10 @@
-"""What `bab` has done, as plain data, and the way back: an interrupted search goes on, and nothing in the data is believed.
+"""What `bab` has done, as plain data, and the way back: an interrupted search goes on, and nothing in the
+data is believed.
 
-A record has the cuts, what settled each node, and what is open.  Reading it applies the cuts again, proves every bound again with the
-multipliers that it names (one evaluation instead of a search for them), and checks that closed and open nodes together leave
-no phase of any rival out.  A record that was tampered with is refused; it cannot make a false claim true.
+A record has the cuts, what settled each node, and what is open.  Reading it applies the cuts again, proves
+every bound again with the multipliers that it names (one evaluation instead of a search for them), and checks
+that closed and open nodes together leave no phase of any rival out.  A record that was tampered with is
+refused; it cannot make a false claim true.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from ....common.errors import InputError
-from ...bounds.word_bounds import STEP, Multipliers
+from ...bounds.multipliers import STEP, Multipliers
+from .bounding import BoundTask
 from .cells import Cell, Cut, OpenNode, Phases, SettledNode
-from .search import BoundTask, LabelSearch
+from .search import LabelSearch
 
 FORMAT = "relucid bab record 1"
 
@@ -32,7 +35,7 @@ def write_record(search: LabelSearch) -> dict[str, Any]:
     ]
     left = [
         [cell.number, [[n.target - k, _flat(n.phases), _plain(n.multipliers)] for n in cell.nodes]]
-        for cell in search.open_cells()
+        for cell in search.waiting.cells
     ]
     return {"cuts": cuts, "closed": closed, "open": left}
 
@@ -55,7 +58,10 @@ def _plain(multipliers: Multipliers) -> list[list[int]]:
 
 
 def read_record(search: LabelSearch, record: Any, origin: str) -> None:
-    """Bring a fresh search to where the record stands.  Raises InputError where the record does not hold for it."""
+    """Bring a fresh search to where the record stands.
+
+    Raises InputError where the record does not hold for it.
+    """
     try:
         _Reader(search, origin).read(record)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError):
@@ -91,7 +97,7 @@ class _Reader:
             self._covered(number, left.get(number, []))
         search.started = True
         jobs = [job for nodes in left.values() for job in nodes]
-        words, nodes = search.bounded(jobs, 0) if jobs else ((), [])
+        words, nodes = search.bounding.results(jobs, 0) if jobs else ((), [])
         if words:  # it was open: then it is found again by the search
             nodes = [
                 OpenNode(j.target, j.phases, j.multipliers, np.inf) for j in jobs if j.multipliers is not None
@@ -101,7 +107,9 @@ class _Reader:
             search.closed.add(number, (node for _, node in here if isinstance(node, SettledNode)))
             if still := tuple(node for _, node in here if isinstance(node, OpenNode)):
                 cell = self.cells[number]
-                search.enqueue(Cell(number, cell.symbol_mask, cell.state_mask, cell.lower, cell.upper, still))
+                search.waiting.put(
+                    [Cell(number, cell.symbol_mask, cell.state_mask, cell.lower, cell.upper, still)]
+                )
 
     def _cut(self, cuts: Sequence[Sequence[Any]]) -> None:
         search, paths = self.search, self.search.problem.paths
@@ -116,12 +124,12 @@ class _Reader:
             parts = self.cells[number].cut(paths, cut, (inside, outside))
             if not parts:
                 raise ValueError("not a cut")
-            for part in search.tightened(parts):
+            for part in search.bounding.tightened(parts):
                 self.cells[part.number] = part
                 self.parents[part.number] = number
             search.cuts[number] = (cut, inside, outside)
         for _ in range(max(self.cells) + 1):
-            next(search.cells)
+            next(search.numbers)
 
     def _phases(self, flat: Sequence[int]) -> Phases:
         if any(type(v) is not int or not 1 <= abs(v) <= self.count for v in flat):
@@ -165,7 +173,7 @@ class _Reader:
             if leaf.multipliers is not None
         ]
         if jobs:
-            words, results = self.search.bounded(jobs, 0)
+            words, results = self.search.bounding.results(jobs, 0)
             if words or not all(isinstance(result, SettledNode) for result in results):
                 raise _refused(self.origin, "has a bound that does not hold")
 

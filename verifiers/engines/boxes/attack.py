@@ -1,6 +1,8 @@
-"""A quick search for counterexamples in plain floats: corners, random points, and gradient ascent, all in batches.
+"""A quick search for counterexamples in plain floats: corners, random points, and gradient ascent, all in
+batches.
 
-First thing that `decide.py` tries; what it proposes is replayed exactly before anyone believes it.
+The first thing that `verifiers/boxes/decide.py` tries; what it proposes is replayed exactly before anyone
+believes it.
 """
 
 from __future__ import annotations
@@ -70,7 +72,9 @@ def affordable(net: FloatNetwork, points: int) -> int:
 def nudge(
     net: FloatNetwork, rows: UnsafeRows, points: np.ndarray, width: np.ndarray, steps: int = 8
 ) -> np.ndarray:
-    """Points near `points` that are closer to unsafe: a few short steps, of at most the width, within the box."""
+    """Points near `points` that are closer to unsafe: a few short steps, of at most the width, within the
+    box.
+    """
     target = rows.margin(points, net.values(points)[-1]).argmax(axis=1)
     for step in range(steps):
         up = gradient(net, rows, net.values(points), points, target)

@@ -1,6 +1,7 @@
-"""Many cases by the batch: what bounds on the whole box settle is settled before any case is looked at alone.
+"""Many cases by the batch: settle what bounds on whole boxes settle, before any case is looked at alone.
 
-Between `rows.py` and `decide.py`.  A batch shares one float network over the hull of its boxes, whose error bounds hold on each of them.
+Between `bounds/unsafe_rows.py` and `verifiers/boxes/decide.py`.  A batch shares one float network over the
+hull of its boxes, whose error bounds hold on each of them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from ....common.clock import now
 from ....common.errors import Unsupported
 from ....models.claims.property import Case
 from ....models.network.network import Network
-from ...bounds.box_bounds import BoxSubdomains, Objectives, tightened, upper_bounds
+from ...bounds.box_bounds import Objectives, upper_bounds
 from ...bounds.floats import FloatNetwork, above, below, float_network
+from ...bounds.subdomains import BoxSubdomains
+from ...bounds.tighten import tightened
 from ...bounds.unsafe_rows import UnsafeRows
 from ...evidence import How, Tiling
 from .tree import Tree

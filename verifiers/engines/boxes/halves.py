@@ -1,7 +1,8 @@
-"""The one place where a subdomain becomes two: halves that cover it, which is checked here, with a node each in the `Tree`.
+"""Halves that cover a subdomain: the one place where a subdomain of a box becomes two.
 
-After `tree.py`, for the searches.  An input's interval [a, b] is cut at a number between its ends, [a, m] and [m, b]; a ReLU that no split
-above has fixed is off in one half and on in the other.
+After `tree.py`, for the searches.  That the halves cover the subdomain is checked here, and each gets a node
+in the `Tree`.  An input's interval [a, b] is cut at a number m between its ends into [a, m] and [m, b]; a
+ReLU that no split above has fixed is off in one half and on in the other.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ...bounds.box_bounds import BoxSubdomains
-from ...bounds.subdomains import Subdomains
+from ...bounds.subdomains import BoxSubdomains, Subdomains
 from ...evidence import Lost
 from .tree import Tree
 
@@ -19,7 +19,10 @@ W = TypeVar("W", bound=Subdomains)
 
 
 def split_neurons(tree: Tree, subdomains: W, neuron: np.ndarray) -> tuple[W, W]:
-    """Every subdomain with its neuron off (phase -1), and on (1).  Raises Lost where the phase is fixed already."""
+    """Halve each subdomain: its neuron off (phase -1), and on (1); `neuron` (subdomains,).
+
+    Raises Lost where the phase is fixed already.
+    """
     at = np.arange(len(subdomains))
     off, on = subdomains[at], subdomains[at]
     if (subdomains.phase[at, neuron] != 0).any():
@@ -33,7 +36,10 @@ def split_neurons(tree: Tree, subdomains: W, neuron: np.ndarray) -> tuple[W, W]:
 def cut_inputs(
     tree: Tree, subdomains: BoxSubdomains, i: np.ndarray, where: np.ndarray
 ) -> tuple[BoxSubdomains, BoxSubdomains]:
-    """Every subdomain up to its number of its input, and from there on.  Raises Lost where that is not inside."""
+    """Halve each subdomain at value `where` of input `i`, (subdomains,) each.
+
+    Raises Lost where that is not inside.
+    """
     at = np.arange(len(subdomains))
     left, right = subdomains[at], subdomains[at]
     if not ((subdomains.low[at, i] < where) & (where < subdomains.high[at, i])).all():

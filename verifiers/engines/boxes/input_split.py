@@ -1,25 +1,28 @@
-"""Branch and bound over subdomains of the box, for networks with few inputs (ACAS Xu, control): cut an input, or split a neuron.
+"""Branch and bound over boxes, for networks with few inputs (ACAS Xu, control): cut an input, or split a
+neuron.
 
-BoxSubdomains are bounded many at a time (`box_bounds.py`) and shrunk by what the rows and splits say together (`clip.py`).  A subdomain that is
-not yet safe is divided at what has cost its weakest row most: an input's interval, or, where few neurons are still open, one
-neuron's phase.  BoxSubdomains are boxes of floats that cover the rational box and share their cuts, so nothing is lost between them.
+Subdomains are bounded many at a time (`bounds/tighten.py`) and shrunk to where all constraints can hold
+(`bounds/clip.py`).  One that is not yet safe is divided at what costs its weakest row most: an input's
+interval or, where few neurons are still open, one neuron's phase.  Subdomains are boxes of floats that cover
+the rational box and share their cuts, so nothing is lost between them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from ...bounds.box_bounds import BoxSubdomains, losses, tightened
+from ...bounds.box_bounds import losses
 from ...bounds.clip import clipped
 from ...bounds.floats import FloatNetwork
+from ...bounds.subdomains import BoxSubdomains
+from ...bounds.tighten import tightened
 from ...bounds.unsafe_rows import UnsafeRows
 from ...evidence import How
-from ..branch_and_bound import Searched, branch_and_bound
 from ..exact.ties import TIE, Ties
 from .attack import nudge
+from .depth_first import depth_first
 from .halves import cut_inputs, split_neurons
+from .request import Searched, SearchRequest
 from .tree import Tree
 
 BATCH = 512
@@ -28,40 +31,27 @@ NUDGED = 64  # likeliest points of a batch that are moved towards unsafe
 FEW_OPEN = 6  # up to so many open neurons, splitting one is worth a try
 
 
-def search(
-    net: FloatNetwork,
-    rows: UnsafeRows,
-    accept: Callable[[np.ndarray], bool],
-    deadline: float,
-    tree: Tree,
-    progress: Callable[[str], None] = lambda text: None,
-    threads: int = 1,
-    ties: Ties | None = None,
-) -> Searched:
-    """`accept` gets points (points, inputs) that look unsafe and says whether one of them is; threads may call it together.
+def search(asked: SearchRequest, *, ties: Ties | None = None) -> Searched:
+    """Search by cutting inputs; all polyhedra share one tree.
 
-    `tree` accounts for the subdomains; all polyhedra share one.  `ties` are asked about subdomains where floats do not come to an end.
+    `ties` are asked about subdomains where floats do not come to an end.
     """
+    net, rows = asked.net, asked.rows
     each = 8 * (net.count * (4 + net.sizes[0] + len(rows)) + 1)
-    return branch_and_bound(
-        BoxSubdomains.whole(net, tree.join(tree.roots)),
-        lambda subdomains: _step(net, rows, tree, subdomains, accept, ties),
+    whole = BoxSubdomains.whole(net, asked.tree.join(asked.tree.roots))
+    return depth_first(
+        asked,
+        whole,
+        lambda subdomains: _step(asked, subdomains, ties),
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
-        threads=threads,
-        deadline=deadline,
-        progress=progress,
     )
 
 
 def _step(
-    net: FloatNetwork,
-    rows: UnsafeRows,
-    tree: Tree,
-    subdomains: BoxSubdomains,
-    accept: Callable[[np.ndarray], bool],
-    ties: Ties | None,
+    asked: SearchRequest, subdomains: BoxSubdomains, ties: Ties | None
 ) -> tuple[BoxSubdomains | None, str]:
     """What is left to do of these subdomains, and a status if the search is over."""
+    net, rows, tree = asked.net, asked.rows, asked.tree
     known = tightened(net, subdomains, share=True)
     bound, found = rows.bound(net, subdomains, known.relaxations)
     safe = np.asarray(known.empty | rows.refuted(bound).all(axis=1))
@@ -69,14 +59,16 @@ def _step(
     left = np.flatnonzero(~safe)
     if not len(left):
         return None, ""
-    steep, offset, replaced = (rows.by_part(v)[left] for v in (found.inputs, found.offset, found.replaced))
+    steep, offset, replaced = (
+        rows.by_subdomain(v)[left] for v in (found.inputs, found.offset, found.replaced)
+    )
     subdomains, known, bound = subdomains[left], known[left], bound[left]
-    # once more with the lower lines y >= 0: where a neuron that is mostly off caps a row, they alone show it
+    # Once more with the lower lines y >= 0: where a neuron that is mostly off caps a row, they alone show it.
     other_bound, other = rows.bound(net, subdomains, {k: v.flat() for k, v in known.relaxations.items()})
-    forms = [(steep, offset), (rows.by_part(other.inputs), rows.by_part(other.offset))]
+    forms = [(steep, offset), (rows.by_subdomain(other.inputs), rows.by_subdomain(other.offset))]
     better = other_bound < bound
     steep = np.where(better[:, :, None], forms[1][0], steep)
-    replaced = np.where(better[:, :, None], rows.by_part(other.replaced), replaced)
+    replaced = np.where(better[:, :, None], rows.by_subdomain(other.replaced), replaced)
     bound = np.fmin(bound, other_bound)
     refuted = clipped(rows, subdomains, rows.refuted(bound), forms, known.cuts, known.cut_offsets)
     safe = np.asarray(refuted.all(axis=1))
@@ -89,7 +81,7 @@ def _step(
     steep, loss = steep[left, weakest], losses(net, replaced[left, weakest], known[left].relaxations)
     points, margin = _suspects(net, rows, subdomains, steep)
     unsafe = np.flatnonzero(margin >= 0)
-    if accept(points[unsafe[np.argsort(-margin[unsafe])]]):
+    if asked.accept(points[unsafe[np.argsort(-margin[unsafe])]]):
         return None, "found"
     share = known[left].share
     assert share is not None
@@ -106,9 +98,12 @@ def _step(
 def _last_word(
     rows: UnsafeRows, tree: Tree, subdomains: BoxSubdomains, left: np.ndarray, margin: np.ndarray, ties: Ties
 ) -> tuple[np.ndarray, str]:
-    """Those of the subdomains that are not settled by it, and a status if the search is over; `left` (subdomains, polyhedra), `margin` (subdomains,): the largest seen.
+    """Ask `ties` about likely subdomains; returns the places of those that it does not settle, and a status
+    if the search is over.
 
-    It is asked where few neurons are open; first where none is, for there floats have said all that they can, or where the margin is nearly 0.
+    `left` (subdomains, polyhedra): which are not refuted; `margin` (subdomains,): the largest that was seen.
+    Likely are subdomains with few open neurons; first those with none, where floats have said all that they
+    can, and those with a margin of nearly 0.
     """
     ties.earn(len(subdomains))
     opened = ((subdomains.lower < 0) & (subdomains.upper > 0)).sum(axis=1)
@@ -132,7 +127,9 @@ def _last_word(
 def _suspects(
     net: FloatNetwork, rows: UnsafeRows, subdomains: BoxSubdomains, steep: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Corners where the relaxed weakest row is largest, middles, and points near the likeliest of them; with their margins."""
+    """Points that may be unsafe, and their margins: corners where the relaxed weakest row is largest,
+    middles, and points near the likeliest of them.
+    """
     points = np.concatenate(
         [np.where(steep > 0, subdomains.high, subdomains.low), (subdomains.low + subdomains.high) / 2]
     )
@@ -144,7 +141,7 @@ def _suspects(
 
 
 def weakest_rows(rows: UnsafeRows, bound: np.ndarray, refuted: np.ndarray) -> np.ndarray:
-    """Per subdomain: the row that is nearest to refuting the polyhedron that is farthest from being refuted."""
+    """Per subdomain, the lowest row of the polyhedron that is farthest from being refuted."""
     lowest = np.minimum.reduceat(bound, rows.first, axis=1)
     worst = np.where(refuted, -np.inf, lowest).argmax(axis=1)
     return np.where(rows.owner == worst[:, None], bound, np.inf).argmin(axis=1)
@@ -158,10 +155,11 @@ def _divided(
     loss: np.ndarray,
     share: np.ndarray,
 ) -> BoxSubdomains | None:
-    """Two subdomains for each: cut across the input, or split at the neuron, that costs the weakest row's bound most.
+    """Divide each subdomain in two: cut the input, or split the neuron, that costs the weakest row's bound
+    most.
 
-    An input is blamed for its own term and for its share in the loss at every open neuron.  None where a subdomain has neither an
-    open neuron nor a float inside to cut at.
+    An input is blamed for its own term and for its share in the loss at every open neuron.  None where a
+    subdomain has neither an open neuron nor a float inside to cut at.
     """
     at = np.arange(len(subdomains))
     by_input, middle = blamed_inputs(subdomains, steep, loss, share)
@@ -183,7 +181,9 @@ def _divided(
 def blamed_inputs(
     subdomains: BoxSubdomains, steep: np.ndarray, loss: np.ndarray, share: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What every input's interval costs the weakest row's bound, -1 where no float lies inside; and the middles, (subdomains, inputs) each."""
+    """What every input's interval costs the weakest row's bound (-1 where no float lies inside), and the
+    middles; (subdomains, inputs) each.
+    """
     by_input = np.abs(steep) * (subdomains.high - subdomains.low) / 2 + np.einsum("pj,pji->pi", loss, share)
     middle = subdomains.low + (subdomains.high - subdomains.low) / 2
     by_input[~((subdomains.low < middle) & (middle < subdomains.high))] = -1.0

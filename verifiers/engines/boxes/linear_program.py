@@ -1,9 +1,10 @@
 """A network over a box, and its unsafe rows, as the rows of a linear program.
 
-After `presolve.py`, for `lp.py` and `milp.py`.  A neuron that may be on or off on the box, with bounds l < 0 < u of its input, has two variables, y and s from 0
-to 1, and its input is u y + l s: its output is u y if one of them is 0.  y + s <= 1 is the triangle (Ehlers 2017), y <= 0 switches the neuron off and
-s <= 0 on.  All other neurons are linear, and put in.  One more variable, the margin, is at most the value of every row.  All variables and
-all equations are scaled to about 1, so that a solver's tolerances mean the same everywhere.
+After `presolve.py`, for `lp.py` and `milp.py`.  A neuron that may be on or off on the box, with bounds l < 0
+< u of its input, has two variables y and s from 0 to 1, and its input is u y + l s.  Its output is u y if one
+of them is 0.  y + s <= 1 is the triangle (Ehlers 2017); y <= 0 switches the neuron off, s <= 0 on.  All other
+neurons are linear, and substituted.  One more variable, the margin, is at most the value of every row.  All
+variables and all equations are scaled to about 1, so that a solver's tolerances mean the same everywhere.
 
 Everything here is float64 without error bounds: what a solver says about it is a proposal.
 """
@@ -18,10 +19,10 @@ import numpy as np
 
 from ....common.errors import Unsupported
 from ....models.network.network import Relu
-from ...bounds.box_bounds import BoxSubdomains
 from ...bounds.cuts import Cuts
 from ...bounds.floats import FLOOR, FloatNetwork
 from ...bounds.matrices import SparseFloats
+from ...bounds.subdomains import BoxSubdomains
 from ...bounds.unsafe_rows import UnsafeRows
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ Form = tuple[
 class LinearProgram:
     """Variables: the inputs, from -1 to 1, y and s of the open neurons, the margin.
 
-    `matrix` (constraints, variables), `least`, `most` (constraints,): first an equation for every open neuron, in units of `unit` (open,), then the triangle of
-    each, then the `cuts`, by ReLU node, in their neurons' units, then one for every row of `rows`: its value, in units of `size`, minus the margin is at least 0.
-    `neuron` (open,): which ones are open.  Inputs are `middle` + `radius` times theirs, (inputs,) each.  `forms`: what ReLU nodes and the inputs (0) hold.
+    `matrix` (constraints, variables), `least`, `most` (constraints,): first an equation for every open
+    neuron, in units of `unit` (open,), then the triangle of each, then the `cuts`, by ReLU node, in their
+    neurons' units, then one for every row of `rows`: its value, in units of `size`, minus the margin is at
+    least 0. `neuron` (open,): which ones are open.  Inputs are `middle` + `radius` times theirs, (inputs,)
+    each.  `forms`: what ReLU nodes and the inputs (0) hold.
     """
 
     middle: np.ndarray
@@ -92,7 +95,10 @@ class LinearProgram:
 def linear_program(
     net: FloatNetwork, box: BoxSubdomains, rows: UnsafeRows, chosen: np.ndarray
 ) -> LinearProgram:
-    """`box`: one subdomain with the bounds of all neurons; `chosen`: the rows that are put in.  Raises Unsupported where that is too large."""
+    """`box`: one subdomain with the bounds of all neurons; `chosen`: the rows that are put in.
+
+    Raises Unsupported where that is too large.
+    """
     from scipy.sparse import csr_array, diags_array, hstack, vstack
 
     middle, radius = (box.low[0] + box.high[0]) / 2, (box.high[0] - box.low[0]) / 2
@@ -184,7 +190,9 @@ def _forms(
     upper: np.ndarray,
     opened: np.ndarray,
 ) -> tuple[dict[int, Form], Form, Form]:
-    """ReLU nodes and the inputs (0), the outputs, and what the open neurons read, as linear functions of the variables."""
+    """ReLU nodes and the inputs (0), the outputs, and what the open neurons read, as linear functions of the
+    variables.
+    """
     from scipy.sparse import csr_array, diags_array, vstack
 
     inputs, width = len(middle), len(middle) + 2 * len(opened)

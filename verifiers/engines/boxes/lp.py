@@ -1,7 +1,9 @@
-"""The linear solver of a network over a box, solved by HiGHS again and again with other phases of neurons.
+"""The linear relaxation of a network over a box, solved by HiGHS again and again with other phases of
+neurons.
 
-After `linear_program.py`, for `lp_split.py`.  Only bounds of variables change from one time to the next, so that the dual simplex goes on from the last
-basis.  HiGHS has tolerances: its points are candidates, its duals are multipliers that `dual_bounds.py` makes a proof of.
+After `linear_program.py`, for `lp_split.py`.  Only bounds of variables change from one time to the next, so
+that the dual simplex goes on from the last basis.  HiGHS has tolerances: its points are candidates, and its
+dual values are multipliers that `bounds/dual_bounds.py` makes a proof of.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ FEW_STEPS = 100  # of the simplex, for a look at what a split would bring
 class Solved:
     """`margin`: the largest; -inf where the phases are infeasible, inf where HiGHS does not say.
 
-    `inputs` (inputs,), `y`, `s` (open,; shares of its range), `values` (variables but the margin,): where it is attained, None where it is not.  `factors` (rows of the program,), `duals`
-    (open,), `cuts` (cuts,): how much of each row, of each neuron's equation, and of each cut adds up to that; of an infeasible program to a
-    contradiction (factors all 0).
+    `inputs` (inputs,), `y`, `s` (open,; shares of its range), `values` (variables but the margin,): where it
+    is attained, None where it is not.  `factors` (rows of the program,), `duals` (open,), `cuts` (cuts,): how
+    much of each row, of each neuron's equation, and of each cut adds up to that; of an infeasible program to
+    a contradiction (factors all 0).
     """
 
     margin: float
@@ -43,7 +46,9 @@ class LpSolver:
     def __init__(
         self, program: LinearProgram, owner: np.ndarray, cut_units: np.ndarray, seed: int = 0
     ) -> None:
-        """`owner` (rows of the program,): the polyhedron that each belongs to; `cut_units`: see `linear_program.py`."""
+        """`owner` (rows of the program,): the polyhedron that each belongs to; `cut_units`: see
+        `linear_program.py`.
+        """
         import highspy
 
         p, self._highspy = program, highspy
@@ -77,7 +82,10 @@ class LpSolver:
         self._highs.passModel(lp)
 
     def solve(self, phase: np.ndarray, polyhedron: int, deadline: float) -> Solved:
-        """`phase` (open,): 1 on, -1 off, 0 either; the rows of one polyhedron take subdomain.  `deadline` in time.monotonic's seconds."""
+        """`phase` (open,): 1 on, -1 off, 0 either; the rows of one polyhedron take subdomain.
+
+        `deadline` in time.monotonic's seconds.
+        """
         self._choose(phase, polyhedron)
         status = self._run(deadline)
         states = self._highspy.HighsModelStatus

@@ -1,35 +1,35 @@
-"""Branch and bound over the phases of ReLUs where every subdomain is a linear program: few subdomains, and each of them bounded as well as can be.
+"""Branch and bound over the phases of ReLUs where every subdomain is a linear program: few subdomains, each
+bounded as well as can be.
 
-Beside `relu_split.py`, whose bounds are rougher and come by the batch.  HiGHS proposes (`lp.py`); a subdomain counts as safe when the multipliers of its
-duals prove that (`dual_bounds.py`), and its points are replayed like anybody's.  `pseudo_costs.py` says which neuron is split.
+Beside `relu_split.py`, whose bounds are rougher and come by the batch.  HiGHS proposes (`lp.py`); a subdomain
+counts as safe when the multipliers from the program's dual values prove that (`bounds/dual_bounds.py`), and
+its points are replayed like anybody's.  `pseudo_costs.py` says which neuron is split.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from ....common.errors import Unsupported
 from ...bounds.box_bounds import losses
+from ...bounds.descend import NeuronStates, one_bound
 from ...bounds.dual_bounds import proved_bounds
-from ...bounds.floats import FloatNetwork
-from ...bounds.presolve import Presolved, fresh, presolve, presolve_leaves
-from ...bounds.refuted_leaves import OnRefuted, RefutedLeaves
-from ...bounds.slopes import one_bound
+from ...bounds.presolve import Presolved, presolve, presolve_leaves
+from ...bounds.refuted_leaves import RefutedLeaves
 from ...bounds.subdomains import Subdomains
-from ...bounds.unsafe_rows import UnsafeRows
 from ...evidence import How
-from ..branch_and_bound import Searched, branch_and_bound
 from ..exact.ties import TIE, Ties
+from .depth_first import depth_first
 from .halves import split_neurons
 from .linear_program import TOO_LARGE, LinearProgram, linear_program
 from .lp import LpSolver, Solved
 from .pseudo_costs import PseudoCosts
+from .request import Searched, SearchRequest
 from .strengthen import solver_of, strengthened
-from .tree import Tree
 
 BATCH = 8
 BROKEN = 1e-7  # of a neuron's range: the point of the program is wrong about it by more than that
@@ -37,8 +37,10 @@ MOST_ROWS = 64  # that say what neurons cost on the whole box
 
 
 @dataclass(eq=False)
-class _Nodes(Subdomains):
-    """BoxSubdomains: `phase` (subdomains, open); `parent`: the margin before the last split, of neuron `split` (-1: none), which took `share` of its range away."""
+class LpSubdomains(Subdomains):
+    """BoxSubdomains: `phase` (subdomains, open); `parent`: the margin before the last split, of neuron
+    `split` (-1: none), which took `share` of its range away.
+    """
 
     phase: np.ndarray
     polyhedron: np.ndarray
@@ -49,36 +51,30 @@ class _Nodes(Subdomains):
     share: np.ndarray
 
 
-def search(
-    net: FloatNetwork,
-    rows: UnsafeRows,
-    accept: Callable[[np.ndarray], bool],
-    deadline: float,
-    tree: Tree,
-    progress: Callable[[str], None] = lambda text: None,
-    threads: int = 1,
-    on_refuted: OnRefuted | None = None,
-    presolved: Presolved | None = None,
-    ties: Ties | None = None,
-) -> Searched:
-    """As `relu_split.search`; "stuck" with a reason where the program would be too large.  `ties` are asked where the margin is nearly 0."""
-    presolved = presolved or presolve(net, rows, deadline, progress, threads)
-    if on_refuted is not None and presolved.refuted.any():
-        on_refuted(presolve_leaves(net, rows, presolved))
+def search(asked: SearchRequest, *, presolved: Presolved | None = None, ties: Ties | None = None) -> Searched:
+    """Search by splitting ReLUs, with a tree for every polyhedron; "stuck" with a reason where the linear
+    program would be too large.
+
+    `presolved`: what is known on the whole box, where that was found already.  `ties` are asked where the
+    margin is nearly 0.
+    """
+    net, rows, tree = asked.net, asked.rows, asked.tree
+    presolved = presolved or presolve(net, rows, asked.deadline, asked.progress, asked.threads)
+    if asked.on_refuted is not None and presolved.refuted.any():
+        asked.on_refuted(presolve_leaves(net, rows, presolved))
     tree.settle(tree.roots[presolved.refuted], How.BOUNDS)
     left = np.flatnonzero(~presolved.refuted)
     if not len(left):
         return Searched("done", 1)
-    progress("writing the linear program")
+    asked.progress("writing the linear program")
     try:
         written = linear_program(net, presolved.box, rows, np.flatnonzero(np.isin(rows.owner, left)))
-        if on_refuted is None:  # the format of proofs has no such lines
-            written = strengthened(net, rows, presolved.box, written, left, deadline, progress)
+        if asked.on_refuted is None:  # the format of proofs has no cuts
+            written = strengthened(net, rows, presolved.box, written, left, asked.deadline, asked.progress)
     except (Unsupported, MemoryError):
         return Searched("stuck", 0, TOO_LARGE)
-    programs = _Programs(net, rows, presolved, written, accept, deadline, tree, on_refuted, ties)
     count = len(left)
-    first = _Nodes(
+    first = LpSubdomains(
         np.zeros((count, len(written.neuron)), dtype=np.int8),
         left,
         np.full(count, 1 / count),
@@ -87,38 +83,26 @@ def search(
         np.full(count, -1),
         np.ones(count),
     )
-    return branch_and_bound(
-        first,
-        programs.step,
-        batch=BATCH,
-        threads=threads,
-        deadline=deadline,
-        progress=progress,
-    )
+    return depth_first(asked, first, _Splitting(asked, presolved, written, ties).step, batch=BATCH)
 
 
-@dataclass(eq=False)
-class _Programs:
-    net: FloatNetwork
-    rows: UnsafeRows
-    presolved: Presolved
-    program: LinearProgram
-    accept: Callable[[np.ndarray], bool]
-    deadline: float
-    tree: Tree
-    on_refuted: OnRefuted | None
-    ties: Ties | None
-    own: threading.local = field(default_factory=threading.local)
-
-    def __post_init__(self) -> None:
-        self.costs = PseudoCosts(len(self.program.neuron))
+class _Splitting:
+    def __init__(
+        self, asked: SearchRequest, presolved: Presolved, program: LinearProgram, ties: Ties | None
+    ) -> None:
+        self.asked, self.presolved, self.program, self.ties = asked, presolved, program, ties
+        self.net, self.rows, self.tree, self.deadline = asked.net, asked.rows, asked.tree, asked.deadline
+        self.own = threading.local()
+        self.costs = PseudoCosts(len(program.neuron))
         self.usual_loss = self._usual_loss()
 
     def _usual_loss(self) -> np.ndarray:
-        """(open,): what every neuron costs on the whole box, for subdomains about which HiGHS has nothing to say."""
+        """What every open neuron costs on the whole box, (open,): for subdomains about which HiGHS has
+        nothing to say.
+        """
         some = self.program.rows[:MOST_ROWS]
-        start, functions = self.rows.start(some), fresh(self.net, self.presolved.box, len(some))
-        found, relaxations = one_bound(self.net, start, self.presolved.box, functions)
+        objectives, functions = self.rows.objectives(some), NeuronStates.fresh(self.presolved.box, len(some))
+        found, relaxations = one_bound(self.net, objectives, self.presolved.box, functions)
         return losses(self.net, found.replaced, relaxations).max(axis=0)[self.program.neuron]
 
     @property
@@ -128,7 +112,7 @@ class _Programs:
             self.own.solver = solver_of(self.net, self.rows, self.program)
         return self.own.solver
 
-    def step(self, nodes: _Nodes) -> tuple[_Nodes | None, str]:
+    def step(self, nodes: LpSubdomains) -> tuple[LpSubdomains | None, str]:
         solved = []
         if self.ties is not None:
             self.ties.earn(len(nodes))
@@ -158,9 +142,9 @@ class _Programs:
             if split is None:
                 return None, "stuck"
             halves.append(split)
-        return (_Nodes.joined(halves) if halves else None), ""
+        return (LpSubdomains.joined(halves) if halves else None), ""
 
-    def _refuted(self, nodes: _Nodes, solved: list[Solved]) -> np.ndarray:
+    def _refuted(self, nodes: LpSubdomains, solved: list[Solved]) -> np.ndarray:
         """(nodes,): which are proved to be safe."""
         factors, duals, phase = (
             np.zeros((len(nodes), size)) for size in (len(self.rows), self.net.count, self.net.count)
@@ -179,9 +163,9 @@ class _Programs:
         safe = np.asarray(found.bound < 0)
         done = np.flatnonzero(safe)
         self.tree.settle(nodes.node[done], How.BOUNDS)
-        if self.on_refuted is not None and len(done):
+        if self.asked.on_refuted is not None and len(done):
             f = functions[done]
-            self.on_refuted(
+            self.asked.on_refuted(
                 RefutedLeaves(
                     nodes.polyhedron[done],
                     self.rows.within(factors[done], nodes.polyhedron[done]),
@@ -192,8 +176,8 @@ class _Programs:
             )
         return safe
 
-    def _last_word(self, nodes: _Nodes, n: int, solved: Solved) -> str:
-        """What is said of a node where the margin is nearly 0, or where no neuron is open."""
+    def _last_word(self, nodes: LpSubdomains, n: int, solved: Solved) -> str:
+        """What `ties` say of a subdomain whose margin is nearly 0, or that has no open neuron; else ""."""
         if self.ties is None or (
             abs(solved.margin) > TIE * self.program.size and (nodes.phase[n] == 0).any()
         ):
@@ -213,9 +197,9 @@ class _Programs:
         unsafe = np.flatnonzero(margin >= 0)
         if not len(unsafe):
             return False
-        return self.accept(points[unsafe[np.argsort(-margin[unsafe])]])
+        return self.asked.accept(points[unsafe[np.argsort(-margin[unsafe])]])
 
-    def _learn(self, nodes: _Nodes, n: int, margin: float) -> None:
+    def _learn(self, nodes: LpSubdomains, n: int, margin: float) -> None:
         neuron = int(nodes.split[n])
         if neuron < 0 or not np.isfinite([margin, nodes.parent[n]]).all():
             return
@@ -228,7 +212,7 @@ class _Programs:
 
         return look
 
-    def _split(self, nodes: _Nodes, n: int, solved: Solved) -> _Nodes | None:
+    def _split(self, nodes: LpSubdomains, n: int, solved: Solved) -> LpSubdomains | None:
         """Both halves, the likelier one last; None where no neuron is open."""
         phase = nodes.phase[n]
         opened = np.flatnonzero(phase == 0)
@@ -256,7 +240,7 @@ class _Programs:
                 neuron,
                 shares[side, chosen : chosen + 1],
             )
-        return _Nodes.joined([halves[1 - first], halves[first]])
+        return LpSubdomains.joined([halves[1 - first], halves[first]])
 
 
 def _with(phase: np.ndarray, neuron: int, side: int) -> np.ndarray:

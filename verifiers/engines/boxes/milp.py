@@ -1,7 +1,8 @@
-"""The whole question as one mixed-integer program for every polyhedron, for HiGHS: `relucid verify --backend milp`, and in the race.
+"""The whole question as one mixed-integer program for every polyhedron, for HiGHS: `relucid verify --backend
+milp`, and in the race.
 
-After `linear_program.py`; beside the searches that prove.  HiGHS works with tolerances: its points are replayed like anybody's, and its "infeasible" is its
-word only, which counts at trust `float` (docs/theory/branch-and-bound.md).
+After `linear_program.py`, beside the searches that prove.  HiGHS works with tolerances: its points are
+replayed like anybody's, and its "infeasible" is its word only, which counts at trust `float`.
 """
 
 from __future__ import annotations
@@ -13,28 +14,20 @@ import numpy as np
 
 from ....common.clock import now
 from ....common.errors import Unsupported
-from ...bounds.floats import FloatNetwork
 from ...bounds.presolve import Presolved, presolve
-from ...bounds.unsafe_rows import UnsafeRows
 from ...evidence import How
-from ..branch_and_bound import Cancelled, Searched
 from .linear_program import LinearProgram, linear_program
-from .tree import Tree
+from .request import Cancelled, Searched, SearchRequest
 
 GOOD_ENOUGH = 0.5  # of the best possible margin: the first good point will do
 UNCONFIRMED = "HiGHS proposes points that no exact replay confirms"
 
 
-def search(
-    net: FloatNetwork,
-    rows: UnsafeRows,
-    accept: Callable[[np.ndarray], bool],
-    deadline: float,
-    tree: Tree,
-    progress: Callable[[str], None] = lambda text: None,
-    presolved: Presolved | None = None,
-) -> Searched:
-    """What it settles is settled by HiGHS's word, but for the polyhedra that the bounds of `presolved` refute."""
+def search(asked: SearchRequest, *, presolved: Presolved | None = None) -> Searched:
+    """Ask HiGHS about each polyhedron; what is settled so is its word, but for the polyhedra that `presolved`
+    refutes.
+    """
+    net, rows, tree, deadline, progress = asked.net, asked.rows, asked.tree, asked.deadline, asked.progress
     presolved = presolved or presolve(net, rows, deadline, progress)
     tree.settle(tree.roots[presolved.refuted], How.BOUNDS)
     left = np.flatnonzero(~presolved.refuted)
@@ -53,7 +46,7 @@ def search(
             lambda done=done: progress(f"HiGHS: {done} of {len(left)} polyhedra"),  # type: ignore[misc]
         )  # type: ignore[misc]
         if point is not None:
-            if accept(point[None]):
+            if asked.accept(point[None]):
                 return Searched("found", done + 1)
             reason = UNCONFIRMED
         elif status == "timeout":

@@ -1,7 +1,7 @@
-"""Which neuron to split: what splits of it have brought so far, and a look ahead while little is known of it.
+"""Which neuron to split: what splits of it have gained so far, and a look ahead while little is known of it.
 
-For `lp_split.py`.  Reliability branching (Achterberg, Koch and Martin 2005): the gain of a split is taken per share of the neuron's range that it takes
-away, and both sides count as their product.
+For `lp_split.py`.  Reliability branching (Achterberg, Koch and Martin 2005): the gain of a split is taken per
+share of the neuron's range that it takes away, and the gains of both sides are multiplied.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class PseudoCosts:
     ) -> int:
         """The place among `neurons` of the one that brings most on both sides; `shares` (2, neurons).
 
-        `look` gives the margin on one side of a neuron as far as it is soon told: -inf where nothing is there, inf where it is not told.
+        `look` gives the margin on one side of a neuron as far as it is soon told: -inf where nothing is
+        there, inf where it is not told.
         """
         tried = self._tried[:, neurons]
         usual = self._gained.sum(axis=1) / np.maximum(self._tried.sum(axis=1), 1)

@@ -21,7 +21,7 @@ import numpy as np
 
 from ....common.clock import now
 from ...evidence import Lost, Tiling
-from ..branch_and_bound import Cancelled, Searched
+from .request import Cancelled, Searched
 from .tree import Tree
 
 Progress = Callable[[str], None]

@@ -1,7 +1,8 @@
-"""Which searches take subdomain in the question whether a case is safe, and in what order.
+"""Which searches take part in the question whether a case is safe, and in what order.
 
-Between `decide.py` and `race.py`.  Cutting the box or splitting ReLUs begins, for what is easy is over before a program is written; the tree
-of linear programs comes soon after it, and HiGHS with the whole question as one mixed-integer program when it takes longer.
+Between `verifiers/boxes/decide.py` and `search_race.py`.  Cutting the box or splitting ReLUs begins, since
+easy cases are over before a linear program is written.  The tree of linear programs comes soon after it, and
+HiGHS with the whole question as one mixed-integer program when it takes longer.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import numpy as np
 from ...bounds.floats import FloatNetwork
 from ...bounds.presolve import Presolved, presolve
 from ...bounds.unsafe_rows import UnsafeRows
-from ..branch_and_bound import Searched
 from ..exact.ties import Ties
 from . import input_split, lp_split, milp, relu_split
+from .request import Searched, SearchRequest
 from .search_race import EndedSearch, Progress, SearchEntrant, race_searches
 from .tree import Tree
 
@@ -48,7 +49,11 @@ def searched(
     trust: str = "exact",
     ties: Ties | None = None,
 ) -> list[EndedSearch]:
-    """What `race` says; `backend`: one of `answer.BACKENDS`; `ties` are asked where floats do not come to an end.  At trust "float" HiGHS's word that there is no point decides, too."""
+    """Run the searches against each other; returns what `race_searches` does.
+
+    `backend`: one of `answer.BACKENDS`.  `ties` are asked where floats do not come to an end.  At trust
+    "float" HiGHS's word that there is no point decides, too.
+    """
     racing, word, few = backend == "race", trust == "float", few_inputs(net)
     late = few and free_inputs(net) <= FEWER_INPUTS
     for_lp = max(1, threads // 2) if racing else threads
@@ -63,24 +68,23 @@ def searched(
                 known.append(presolve(net, rows, deadline, progress, threads))
             return known[0]
 
+    def asked(progress: Progress, tree: Tree, threads: int = 1) -> SearchRequest:
+        return SearchRequest(net, rows, accept, tree, deadline, progress, threads)
+
     def split(progress: Progress, tree: Tree) -> Searched:
-        found = Searched("stuck")
+        request, found = asked(progress, tree, for_split), Searched("stuck")
         if not few:
-            found = relu_split.search(
-                net, rows, accept, deadline, tree, progress, for_split, presolved=presolved(progress)
-            )
+            found = relu_split.search(request, presolved=presolved(progress))
         if found.status == "stuck":  # with many inputs too: the last resort
             tree.reset()
-            found = input_split.search(net, rows, accept, deadline, tree, progress, for_split, ties)
+            found = input_split.search(request, ties=ties)
         return found
 
     def lp(progress: Progress, tree: Tree) -> Searched:
-        return lp_split.search(
-            net, rows, accept, deadline, tree, progress, for_lp, presolved=presolved(progress), ties=ties
-        )
+        return lp_split.search(asked(progress, tree, for_lp), presolved=presolved(progress), ties=ties)
 
     def whole(progress: Progress, tree: Tree) -> Searched:
-        return milp.search(net, rows, accept, deadline, tree, progress, presolved=presolved(progress))
+        return milp.search(asked(progress, tree), presolved=presolved(progress))
 
     there = {
         "split": SearchEntrant("split-inputs" if few else "split-relus", split),

@@ -1,4 +1,5 @@
-"""The linear program of the whole box, made tighter: cuts that its solutions violate, round by round.
+"""The linear program of the whole box, made tighter: add cutting planes that its solutions violate, round by
+round.
 
 Between `linear_program.py` and `lp_split.py`.
 """
@@ -10,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ....common.clock import now, share_of
-from ...bounds.box_bounds import BoxSubdomains
 from ...bounds.cuts import Cuts, joined, layers_of
 from ...bounds.floats import FloatNetwork
+from ...bounds.subdomains import BoxSubdomains
 from ...bounds.unsafe_rows import UnsafeRows
 from .linear_program import LinearProgram, cut_units, with_cuts
 from .lp import LpSolver
@@ -36,7 +37,10 @@ def strengthened(
     deadline: float,
     progress: Callable[[str], None],
 ) -> LinearProgram:
-    """With cuts, as long as they bring something; `left`: the polyhedra that are not refuted.  Raises Unsupported where that is too large."""
+    """With cuts, as long as they bring something; `left`: the polyhedra that are not refuted.
+
+    Raises Unsupported where that is too large.
+    """
     relaxations = layers_of(net, box)
     columns = dict(zip(net.relus, net.columns, strict=True))
     none = np.zeros(len(written.neuron), dtype=np.int8)

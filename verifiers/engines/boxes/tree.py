@@ -1,8 +1,10 @@
 """Accounts for the subdomains of a case's box: which were split, which are settled, and which are open.
 
-After `evidence.py`, beneath the searches and the race.  A `Tree` is made outside of the engine, which can do three things with a subdomain: split it in two
-(`halves.py`, the only place that does, makes halves that cover it), settle it, or leave it open.  What an engine says of itself ("done") is
-nothing; `Tree.tiling` gives evidence when no subdomain is open, and nothing else does.  A byte for every subdomain that there ever was.
+After `verifiers/evidence.py`, beneath the searches and the race.  A `Tree` is made outside of the search,
+which can do three things with a subdomain: split it in two (`halves.py`, the only place that does, makes
+halves that cover it), settle it, or leave it open.  What a search says of itself ("done") counts for nothing;
+`Tree.tiling` gives evidence when no subdomain is open, and nothing else does.  It takes a byte for every
+subdomain that there ever was.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""A network on a part of the box, exactly: what it holds as linear functions of the inputs and of the ReLUs that may still be on or off.
+"""A network on a subdomain of a box, exactly: its values as linear functions of the inputs and of the ReLUs
+that may still be on or off.
 
-After `lp.py`, for `last_word.py`.  ReLUs whose phase is known are put in, those that are multiples of each other or of each other's negation are one, and
-all others are variables of their own, with an exact range.  Everything is in integers: of nodes as `Network.scales` has them, of ranges over one scale.
+After `lp.py`, for `last_word.py`.  ReLUs whose phase is known are substituted; those that are multiples of
+each other, or of each other's negation, share one variable; all others have a variable of their own, with an
+exact range.  Everything is in integers: of nodes as `Network.scales` has them, of ranges over one scale.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from ....models.claims.property import Polyhedron
 from ....models.network.integers import exact_matmul, exact_product, integer_array
 from ....models.network.network import Affine, Network, Relu
-from .lp import Budget, System, TooMuch, largest
+from .lp import System, TooMuch, Work, largest
 
 PLACES = 64  # of proved bounds: rounded outwards to so many places behind the point
 PER_LAYER = 64  # numbers of a tableau that writing a layer takes as long as, however small it is
@@ -27,8 +29,12 @@ LARGEST = 2.0**300  # no value is beyond it (`floats.HOPELESS`)
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """A part of a box, and what is proved of its ReLUs: `phase` (neurons,) to which splits restrict it, bounds `lower` and `upper` (neurons,; floats)."""
+class ExactSubdomain:
+    """The box low <= x <= high, restricted by splits to phases, and bounds of its ReLUs' inputs that hold on
+    it.
+
+    `phase` (neurons,): 1, -1, or 0 where no split says; `lower`, `upper` (neurons,): floats.
+    """
 
     low: tuple[Fraction, ...]
     high: tuple[Fraction, ...]
@@ -45,7 +51,8 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Argument:
-    """What neuron `neuron` reads, by `factor` / `scale`: row . variables + constant, from `low` to `high` (times the forms' scale).
+    """What neuron `neuron` reads, by `factor` / `scale`: row . variables + constant, from `low` to `high`
+    (times the forms' scale).
 
     `variable`: its output, by the same factor; None where a split says which phase it has (`phase`).
     """
@@ -67,14 +74,16 @@ _Stop = tuple[
 
 
 class Forms:
-    """Of a network on a part.  Raises TooMuch.
+    """Of a network on a subdomain.  Raises TooMuch.
 
-    `low`, `high` (variables,), times `scale`: ranges of the inputs, then of the open ReLUs.  `plain`: every ReLU of which
-    the part does not say its phase is a variable of its own, as in proof files.  ReLUs of nodes before `first` are variables with the range that is proved of them, and nothing else is known of them (large networks).
+    `low`, `high` (variables,), times `scale`: ranges of the inputs, then of the open ReLUs.  `plain`: every
+    ReLU of which the subdomain does not say its phase is a variable of its own, as in proof files.  ReLUs of
+    nodes before `first` are variables with the range that is proved of them, and nothing else is known of
+    them (large networks).
     """
 
     def __init__(
-        self, network: Network, part: Part, budget: Budget, *, plain: bool = False, first: int = 0
+        self, network: Network, part: ExactSubdomain, budget: Work, *, plain: bool = False, first: int = 0
     ) -> None:
         self.network, self.part, self._budget, self._plain = network, part, budget, plain
         common = math.lcm(1 << PLACES, *(v.denominator for v in (*part.low, *part.high)))
@@ -183,7 +192,9 @@ class Forms:
     def carried(
         self, functions: dict[int, np.ndarray], constant: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Sums of integer functions (functions, size) of nodes' numerators, over the variables there are: (functions, variables), (functions,)."""
+        """Sums of integer functions (functions, size) of nodes' numerators, over the variables there are:
+        (functions, variables), (functions,).
+        """
         network, waiting = self.network, dict(functions)
         count = len(constant)
         total = constant.astype(object)
@@ -230,7 +241,9 @@ class Forms:
         return self._integer[k]
 
     def rows(self, polyhedron: Polyhedron) -> tuple[np.ndarray, np.ndarray]:
-        """The polyhedron's rows over the variables, times its least common denominator and the scale of the outputs: (rows, variables), (rows,)."""
+        """The polyhedron's rows over the variables, times its least common denominator and the scale of the
+        outputs: (rows, variables), (rows,).
+        """
         network, last = self.network, self.network.scale
         common = math.lcm(1, *(f.denominator for r in polyhedron for _, f in (*r.x, *r.y, (0, r.constant))))
         outputs, inputs = (
@@ -248,7 +261,9 @@ class Forms:
         return found, total
 
     def system(self, rows: np.ndarray, constant: np.ndarray, strict: Sequence[bool]) -> System:
-        """These rows, then what holds for the arguments: a row of each split, three of each open ReLU but for y >= 0."""
+        """These rows, then what holds for the arguments: a row of each split, three of each open ReLU but for
+        y >= 0.
+        """
         width = len(self.low)
         added: list[tuple[np.ndarray, int]] = []
         for a in self.arguments:
@@ -282,7 +297,9 @@ class Forms:
 
 
 def _read_from(network: Network, first: int) -> set[int]:
-    """ReLU nodes that the outputs, or ReLU nodes from `first` on, read through affine nodes alone; and those nodes."""
+    """ReLU nodes that the outputs, or ReLU nodes from `first` on, read through affine nodes alone; and those
+    nodes.
+    """
     found: set[int] = set()
     waiting = {len(network.nodes)}
     for k in range(len(network.nodes), 0, -1):
@@ -303,6 +320,6 @@ def _wide(rows: np.ndarray, width: int) -> np.ndarray:
 
 
 def _key(row: np.ndarray, constant: int) -> tuple[int, ...]:
-    """The constant, then the coefficients without what is 0 at their end: the same form among more variables."""
+    """The constant, then the coefficients without trailing zeros: the same form among more variables."""
     last = np.flatnonzero(row)[-1] + 1 if row.any() else 0
     return (constant, *map(int, row[:last]))

@@ -1,7 +1,9 @@
-"""The last word on a part of the box where floats cannot have it: exact linear programs, split at ReLUs until each is settled.
+"""Decide a subdomain of a box exactly, where floats cannot: linear programs in rational arithmetic, split at
+ReLUs until each is settled.
 
-After `forms.py`, for `decide.py` and the searches, which ask about whole boxes of small networks and about parts on which something is an exact tie.
-A polyhedron that is empty comes with the leaves that show it; a point at which it is not is exact.
+After `forms.py`, for `verifiers/boxes/decide.py` and the searches, which ask about whole boxes of small
+networks and about subdomains on which something is an exact tie.  A polyhedron that is empty comes with the
+leaves that show it; a point at which it is not is exact.
 """
 
 from __future__ import annotations
@@ -18,21 +20,23 @@ from ....models.network.network import Network
 from ...bounds.floats import FloatNetwork
 from ...proof.region import Phases
 from ...proof.tree import covers
-from .forms import Forms, Part
-from .lp import Budget, Empty, Point, System, TooMuch, solve
+from .forms import ExactSubdomain, Forms
+from .lp import Empty, Point, System, TooMuch, Work, solve
 
-LEAVES, WORK = 256, 1 << 17  # that a part may take, see `Budget`
+LEAVES, WORK = 256, 1 << 17  # that a subdomain may take, see `Work`
 FEW_LEAVES, LITTLE_WORK = (
     48,
     1 << 14,
 )  # a whole box, before anything else is tried: a quarter of a second at most
-FEW_OPEN = 24  # ReLUs of a whole box up to which all of the network is written down; above that, so many of its last layers
+# ReLUs of a whole box up to which all of the network is written down; above that, so many of its last layers
+FEW_OPEN = 24
 
 
 @dataclass(frozen=True, eq=False)
 class ExactLeaf:
-    """Where ReLUs have these phases, on top of the part's, polyhedron `polyhedron` is empty: a sum of the system's rows (those of the
-    polyhedron, `unsafe`, come first) by `factors` shows it."""
+    """Where ReLUs have these phases, on top of the subdomain's, polyhedron `polyhedron` is empty: a sum of
+    the system's rows (those of the polyhedron, `unsafe`, come first) by `factors` shows it.
+    """
 
     polyhedron: int
     unsafe: Polyhedron
@@ -49,14 +53,14 @@ class ExactLeaf:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """All polyhedra that were asked about are empty on the part: their leaves, which cover it."""
+    """All polyhedra that were asked about are empty on the subdomain: their leaves, which cover it."""
 
     leaves: tuple[ExactLeaf, ...]
 
 
 @dataclass(frozen=True)
 class Unsafe:
-    """A point of the part that is unsafe, exactly."""
+    """A point of the subdomain that is unsafe, exactly."""
 
     inputs: tuple[Fraction, ...]
 
@@ -65,7 +69,8 @@ class Unsafe:
 class LastWord:
     """About the unsafe polyhedra of one case of a network.
 
-    `plain`: see `Forms`; `fits`: a neuron to split where a leaf is not what it has to be, or None.  `tick` is called for every program, and may raise.
+    `plain`: see `Forms`; `fits`: a neuron to split where a leaf is not what it has to be, or None.  `tick` is
+    called for every program, and may raise.
     """
 
     network: Network
@@ -75,10 +80,19 @@ class LastWord:
     tick: Callable[[], None] = lambda: None
 
     def about(
-        self, part: Part, polyhedra: Sequence[int], *, leaves: int = LEAVES, work: int = WORK, first: int = 0
+        self,
+        part: ExactSubdomain,
+        polyhedra: Sequence[int],
+        *,
+        leaves: int = LEAVES,
+        work: int = WORK,
+        first: int = 0,
     ) -> Shown | Unsafe | None:
-        """Whether one of these polyhedra has a point in the part; None where that would take too long.  `first`: see `Forms`."""
-        budget, shown = Budget(work), list[ExactLeaf]()
+        """Whether one of these polyhedra has a point in the subdomain; None where that would take too long.
+
+        `first`: see `Forms`.
+        """
+        budget, shown = Work(work), list[ExactLeaf]()
         try:
             for p in polyhedra:
                 waiting: list[Phases] = [()]
@@ -96,11 +110,11 @@ class LastWord:
         except TooMuch:
             return None
         if not all(covers(leaf.phases for leaf in shown if leaf.polyhedron == p) for p in polyhedra):
-            raise AssertionError("the leaves of a part do not cover it")
+            raise AssertionError("the leaves of a subdomain do not cover it")
         return Shown(tuple(shown))
 
     def _one(
-        self, part: Part, phases: Phases, p: int, budget: Budget, first: int
+        self, part: ExactSubdomain, phases: Phases, p: int, budget: Work, first: int
     ) -> ExactLeaf | Unsafe | tuple[Phases, Phases]:
         """A leaf, a point, or both halves of what has to be split."""
         phase = part.phase.copy()
@@ -121,7 +135,7 @@ class LastWord:
         wrong = _most_wrong(forms, found)
         if wrong is None:
             if not first:
-                raise AssertionError("an affine part has a point that is none of the network's")
+                raise AssertionError("an affine subdomain has a point that is none of the network's")
             raise TooMuch
         return (*phases, (wrong, -1)), (*phases, (wrong, 1))
 
@@ -134,8 +148,10 @@ def as_point(found: Unsafe) -> np.ndarray:
 
 
 def whole_box(network: Network, case: Case, net: FloatNetwork) -> Shown | Unsafe | None:
-    """The last word about a case's whole box, where it is cheap: all of a small network, or the last layers of a large one."""
-    part = Part(case.lower, case.upper, np.zeros(net.count, dtype=np.int8), net.lower, net.upper)
+    """The last word about a case's whole box, where it is cheap: all of a small network, or the last layers
+    of a large one.
+    """
+    part = ExactSubdomain(case.lower, case.upper, np.zeros(net.count, dtype=np.int8), net.lower, net.upper)
     word = LastWord(network, case.unsafe)
     found = None
     if int((part.decided == 0).sum()) <= FEW_OPEN:

@@ -1,8 +1,10 @@
-"""Do all rows of a linear system hold somewhere in a box?  Decided in integers, with a reason either way that is verified once more.
+"""Do all rows of a linear system hold somewhere in a box?
 
-Beneath `forms.py` and `last_word.py`.  The simplex method for feasibility (Dutertre and de Moura 2006): a strict row is one that
-exceeds 0 by an infinitely small amount, and Bland's rule ends what would go round in circles.  Where no point is left, a non-negative sum of rows is at most 0 on
-the whole box (Farkas, Motzkin).
+Decided in integers, with a reason either way that is verified once more.
+
+Beneath `forms.py` and `last_word.py`.  The simplex method for feasibility (Dutertre and de Moura 2006): a
+strict row is one that exceeds 0 by an infinitely small amount, and Bland's rule ends what would go round in
+circles.  Where no point is left, a non-negative sum of rows is at most 0 on the whole box (Farkas, Motzkin).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ class TooMuch(Exception):
 
 
 @dataclass(eq=False)
-class Budget:
+class Work:
     """Work that may still be done, in numbers that are computed; each takes one to five microseconds."""
 
     left: int
@@ -34,7 +36,9 @@ class Budget:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """matrix . x + constant >= 0, > 0 where `strict`; low <= scale * x <= high.  All of them integers, Python's own or int64.
+    """matrix . x + constant >= 0, > 0 where `strict`; low <= scale * x <= high.
+
+    All of them integers, Python's own or int64.
 
     `matrix` (rows, variables), `constant`, `strict` (rows,), `low`, `high` (variables,).
     """
@@ -55,7 +59,9 @@ class System:
         )
 
     def refuted_by(self, factors: np.ndarray) -> bool:
-        """Whether this sum of the rows is negative on the whole box, or 0 at most although it would have to be positive."""
+        """Whether this sum of the rows is negative on the whole box, or 0 at most although it would have to
+        be positive.
+        """
         if not len(factors) or (factors < 0).any():
             return False
         most = self.most(factors)
@@ -95,7 +101,7 @@ def largest(
     return (matrix * ends).sum(axis=1) + constant * scale
 
 
-def solve(system: System, budget: Budget) -> Empty | Point:
+def solve(system: System, budget: Work) -> Empty | Point:
     """Raises TooMuch."""
     count, width = system.matrix.shape
     budget.spend(count * width)
@@ -115,7 +121,8 @@ def solve(system: System, budget: Budget) -> Empty | Point:
 class _Simplex:
     """Variables, then one more for the value of each row without its constant; these have no bound above.
 
-    `size[i]` * basic variable i = table[i] . the others, which all stand at a bound: `at` + an infinitesimal times `beyond`, over `scale`.
+    `size[i]` * basic variable i = table[i] . the others, which all stand at a bound: `at` + an infinitesimal
+    times `beyond`, over `scale`.
     """
 
     def __init__(self, system: System) -> None:
@@ -132,7 +139,7 @@ class _Simplex:
         self.at = np.array(self.low[:width], dtype=object)
         self.beyond = np.array([0] * width, dtype=object)
 
-    def run(self, budget: Budget) -> Empty | Point:
+    def run(self, budget: Work) -> Empty | Point:
         pivots = 0
         while True:
             budget.spend(self.table.size)

@@ -1,7 +1,9 @@
-"""Parts that floats will never settle, because something is exactly equal there: they are asked about exactly, but only now and then.
+"""Subdomains that floats will never settle, because two values are exactly equal there: they are decided
+exactly, but only now and then.
 
-After `last_word.py`, for `input_split.py` and `lp_split.py`.  A question costs as much as a hundred parts or more, and most parts that look like a tie are none: so
-questions are rationed, and ties that are found earn new ones.
+After `last_word.py`, for `engines/boxes/input_split.py` and `lp_split.py`.  A question costs as much as a
+hundred subdomains or more, and most subdomains that look like a tie are none.  So questions are rationed, and
+ties that are found earn new ones.
 """
 
 from __future__ import annotations
@@ -14,25 +16,29 @@ import numpy as np
 
 from ....models.claims.property import Case
 from ....models.network.network import Network
-from .forms import Part
+from .forms import ExactSubdomain
 from .last_word import LastWord, Shown, as_point
 
 FIRST, MOST = 2.0, 16.0  # questions at the start, and that may be saved
-PER_PART, PER_TIE = (
+PER_SUBDOMAIN, PER_TIE = (
     1 / 2048,
     4.0,
-)  # questions that are earned by a part that is searched, and by a tie that is found
+)  # questions that are earned by a subdomain that is searched, and by a tie that is found
 LEAVES, WORK = 48, 1 << 15  # for a question
 LEAST_OPEN, MOST_OPEN = (
     6,
     24,
-)  # open neurons of parts that are asked about: more when answers come, fewer when none does
+)  # open neurons of subdomains that are asked about: more when answers come, fewer when none does
 TIE = 2.0**-20  # of a row's size: how near to 0 its value comes where it may be a tie
 
 
 @dataclass(eq=False)
 class Ties:
-    """Of one case.  `accept`: as searches have it, also for exact numbers.  Threads may share it: at worst a question too many is asked."""
+    """Of one case.
+
+    `accept`: as searches have it, also for exact numbers.  Threads may share it: at worst a question too many
+    is asked.
+    """
 
     network: Network
     case: Case
@@ -44,9 +50,9 @@ class Ties:
     def __post_init__(self) -> None:
         self.word = LastWord(self.network, self.case.unsafe)
 
-    def earn(self, parts: int) -> None:
-        """So many parts were searched."""
-        self.left = min(self.left + parts * PER_PART, MOST)
+    def earn(self, subdomains: int) -> None:
+        """Count so many subdomains that were searched."""
+        self.left = min(self.left + subdomains * PER_SUBDOMAIN, MOST)
 
     @property
     def may_ask(self) -> bool:
@@ -58,9 +64,10 @@ class Ties:
         known: tuple[np.ndarray, np.ndarray, np.ndarray],
         polyhedra: Sequence[int],
     ) -> str:
-        """ "safe" where all these polyhedra are empty on a part of the box (None: all of it), "found" where a point was accepted, else "".
+        """ "safe" where all these polyhedra are empty on a subdomain of the box (None: all of it), "found"
+        where a point was accepted, else "".
 
-        `known`: phases and bounds of its neurons, as `Part` has them.
+        `known`: phases and bounds of its neurons, as `ExactSubdomain` has them.
         """
         if not self.may_ask:
             return ""
@@ -71,7 +78,7 @@ class Ties:
             high = tuple(min(a, Fraction(float(v))) for a, v in zip(high, box[1], strict=True))
         if any(a > b for a, b in zip(low, high, strict=True)):
             return ""
-        said = self.word.about(Part(low, high, *known), polyhedra, leaves=LEAVES, work=WORK)
+        said = self.word.about(ExactSubdomain(low, high, *known), polyhedra, leaves=LEAVES, work=WORK)
         tie = isinstance(said, Shown) and any(leaf.tight for leaf in said.leaves)
         if tie:
             self.left = min(self.left + PER_TIE, MOST)

@@ -7,8 +7,14 @@ A ReLU y = max(0, x) with coefficient a is replaced by w * x plus a constant, wh
     active         a y <= w x                                  for w >= a, as x >= 0
     inactive       a y <= w x                                  for w <= 0, as x <= 0
 
-Every integer w in range will do: rounding loses nothing but tightness.  (CROWN, Zhang et al. 2018; with multipliers that are
-improved: Xu et al. 2021; for split ReLUs: Wang et al. 2021.)  The maximum over the words is left to the caller.
+Every integer w in range will do: rounding loses nothing but tightness.  (CROWN, Zhang et al. 2018; with
+multipliers that are improved: Xu et al. 2021; for split ReLUs: Wang et al. 2021.)  The maximum over the
+words is left to the caller.
+
+The step itself is `bounds/relaxation.py`'s in another arithmetic, and stays here: w is an integer, not a
+product with a slope, and where a row has two rounded copies, a copy's beta may only push to its side.  What
+is not a bound (the forward pass of the relaxed network, better multipliers, branching) is floating point, and
+taken from there.
 """
 
 from __future__ import annotations
@@ -18,13 +24,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...bounds.multipliers import Multipliers, moved, subgradient
+from ...bounds.relaxation import ReluRelaxation, first_lower_slopes
+
 
 @dataclass(frozen=True, eq=False)
 class Functions:
-    """Upper bounds asked for: scale[f] * row[f] + offset[f], where ReLU i's argument is in low[f, i] .. high[f, i] and has phase[f, i].
+    """Upper bounds asked for: scale[f] * row[f] + offset[f], where ReLU i's argument is in low[f, i] ..
+    high[f, i] and has phase[f, i].
 
-    `phase`: 1 active, -1 inactive, 0 open.  Multipliers in floating point, rounded when they are used: slopes `above` and `below`
-    in 0 .. 1, and `beta` >= 0 for split ReLUs.
+    `phase`: 1 active, -1 inactive, 0 open.  Multipliers in floating point, rounded when they are used: slopes
+    `above` and `below` in 0 .. 1, and `beta` >= 0 for split ReLUs.
     """
 
     row: np.ndarray
@@ -54,6 +64,15 @@ class Functions:
             self.beta,
         )
 
+    @property
+    def multipliers(self) -> Multipliers:
+        return Multipliers(self.below, self.above, self.beta)
+
+    @property
+    def relaxation(self) -> ReluRelaxation:
+        """In floating point: for steps and for branching, not for bounds."""
+        return self.multipliers.relaxation(self.low, self.high, self.phase)
+
     def take(self, chosen: np.ndarray) -> Functions:
         return Functions(*(array[chosen] for array in self.arrays))
 
@@ -69,13 +88,15 @@ def functions(
     """With the usual first multipliers: the triangle's upper edge, and the lower line that loses less area."""
     above = np.clip(high / np.maximum(high - low, 1), 0.0, 1.0)
     return Functions(
-        row, scale, offset, low, high, phase, above, (high > -low).astype(np.float64), np.zeros(low.shape)
+        row, scale, offset, low, high, phase, above, first_lower_slopes(low, high), np.zeros(low.shape)
     )
 
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """Per function, factors (functions, rows) of the rows' own sums and a constant; `outputs` are the coefficients that were replaced."""
+    """Per function, factors (functions, rows) of the rows' own sums and a constant; `outputs` are the
+    coefficients that were replaced.
+    """
 
     factors: np.ndarray
     constant: np.ndarray
@@ -90,7 +111,9 @@ class Lines:
 
 
 class Shape:
-    """What `lines` needs to know of a network: weights (rows, ReLUs), times 2**shift, and the columns of each level."""
+    """What `lines` needs to know of a network: weights (rows, ReLUs), times 2**shift, and the columns of each
+    level.
+    """
 
     def __init__(
         self, weights: np.ndarray, levels: Sequence[np.ndarray], sign: np.ndarray, shift: int
@@ -132,15 +155,10 @@ class Shape:
 
     def relaxed(self, asked: Functions, outputs: np.ndarray, own: np.ndarray) -> np.ndarray:
         """The ReLUs' arguments (functions, ReLUs) in the relaxed network, where the rows' own sums are `own`."""
+        relaxation = asked.relaxation
         x = own[:, : self.weights.shape[1]].copy()
         for columns in self.levels:
-            here, a = x[:, columns], outputs[:, columns]
-            lift = np.maximum(
-                -asked.above[:, columns] * asked.low[:, columns],
-                (1 - asked.above[:, columns]) * asked.high[:, columns],
-            )
-            opened = np.where(a > 0, asked.above[:, columns] * here + lift, asked.below[:, columns] * here)
-            y = np.where(asked.phase[:, columns] == 0, opened, np.where(asked.phase[:, columns] > 0, here, 0))
+            y = relaxation.columns(columns).forward(outputs[:, columns], x[:, columns])
             x += y @ self.real[: x.shape[1], columns].T
         return x
 
@@ -153,43 +171,27 @@ class Shape:
         most: np.ndarray,
         before: np.ndarray | None,
     ) -> tuple[Functions, np.ndarray]:
-        """Multipliers after a subgradient step (Polyak's, for bounds that are to fall by `gap`), where `own` are sums on the maximal words.
+        """Multipliers after a subgradient step, for bounds that are to fall by `gap`, and the direction taken
+        (see `moved` in `bounds/multipliers.py`).
 
-        Directions that turn back on the one `before` are deflected (Camerini, Fratta, Maffioli 1975); with the direction taken.
+        `own` are the rows' own sums on the words that attain the bounds; `most` (ReLUs,) limits each beta.
         """
         x = self.relaxed(asked, outputs, own)
-        opened, up = asked.phase == 0, outputs > 0
-        side = np.where(-asked.above * asked.low >= (1 - asked.above) * asked.high, -asked.low, -asked.high)
-        gradient = np.stack(
-            [
-                np.where(opened & up, outputs * (x + side), 0.0),
-                np.where(opened & ~up, outputs * x, 0.0),
-                np.where(opened, 0.0, asked.phase * x * most),
-            ],
-            axis=1,
-        )
-        point = np.stack([asked.above, asked.below, asked.beta / most], axis=1)
-        gradient[((point <= 0) & (gradient > 0)) | ((point >= 1) & (gradient < 0))] = 0
-        if before is not None:
-            back = (gradient * before).sum(axis=(1, 2)) / np.maximum((before**2).sum(axis=(1, 2)), 1e-300)
-            gradient += np.maximum(0, -1.5 * back)[:, None, None] * before
-        norm = (gradient**2).sum(axis=(1, 2))
-        step = np.where(norm > 0, gap / np.maximum(norm, 1e-300), 0)
-        point = np.clip(point - step[:, None, None] * gradient, 0, 1)
-        return replace(asked, above=point[:, 0], below=point[:, 1], beta=point[:, 2] * most), gradient
+        slope = subgradient(asked.multipliers, (asked.low, asked.high, asked.phase), outputs, x)
+        found, direction = moved(asked.multipliers, slope, most, gap, before, 1.0)
+        return replace(asked, above=found.above, below=found.below, beta=found.beta), direction
 
     def loss(self, asked: Functions, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Per function and ReLU, by how much the line is above the truth where the ReLUs' arguments are `x`."""
-        lift = np.maximum(-asked.above * asked.low, (1 - asked.above) * asked.high)
-        opened = np.where(outputs > 0, outputs * (asked.above * x + lift), outputs * asked.below * x)
-        line = np.where(
-            asked.phase == 0, opened, np.where(asked.phase > 0, outputs + asked.beta, -asked.beta) * x
-        )
-        return line - outputs * np.maximum(x, 0)
+        """Per function and ReLU, by how much the relaxation is above the truth where the ReLUs' arguments are
+        `x`.
+        """
+        return asked.relaxation.excess(outputs, x)
 
 
 def split(values: np.ndarray, parts: int) -> tuple[np.ndarray, int]:
-    """Ids of up to `parts` groups of rows, by halving the largest group along its widest column; and how many there are."""
+    """Ids of up to `parts` groups of rows, by halving the largest group along its widest column; and how many
+    there are.
+    """
     ids = np.zeros(len(values), dtype=np.int64)
     groups = [np.arange(len(values))]
     closed: list[np.ndarray] = []

@@ -15,7 +15,7 @@ import numpy as np
 from ....models.network.integers import integer_array
 from ....models.network.network import Network
 from ...bounds.floats import above, below
-from ...engines.exact.forms import Part
+from ...engines.exact.forms import ExactSubdomain
 from ...engines.exact.last_word import ExactLeaf, LastWord, Shown
 from ...engines.exact.lp import TooMuch
 from ..lines import BITS
@@ -36,7 +36,7 @@ def exact_leaves(
     """Leaves that the checker accepts, and that cover these polyhedra on the region; None where there are none, or it would take too long."""
     lower = np.array([below(Fraction(int(v), 1 << SCALE)) for v in region.lower])
     upper = np.array([above(Fraction(int(v), 1 << SCALE)) for v in region.upper])
-    part = Part(*region.ends, np.zeros(len(lower), dtype=np.int8), lower, upper)
+    part = ExactSubdomain(*region.ends, np.zeros(len(lower), dtype=np.int8), lower, upper)
     written: dict[int, ProofLeaf] = {}
 
     def fits(leaf: ExactLeaf) -> int | None:

@@ -19,19 +19,21 @@ from ....common.errors import Unsupported
 from ....models.claims.property import Case, Property
 from ....models.network.integers import integer_array
 from ....models.network.network import Network
-from ...bounds import box_bounds as bounds
-from ...bounds.box_bounds import BoxSubdomains, Tightened, losses
+from ...bounds import tighten as bounds
+from ...bounds.box_bounds import losses
 from ...bounds.clip import promising_factors
 from ...bounds.floats import FloatNetwork, float_network
 from ...bounds.presolve import presolve
 from ...bounds.refuted_leaves import RefutedLeaves
+from ...bounds.subdomains import BoxSubdomains
+from ...bounds.tighten import Tightened
 from ...bounds.unsafe_rows import UnsafeRows
 from ...engines.boxes import lp_split, relu_split
 from ...engines.boxes.input_split import FEW_OPEN, blamed_inputs, weakest_rows
+from ...engines.boxes.request import Searched, SearchRequest
 from ...engines.boxes.search_race import SearchEntrant, decided, race_searches
 from ...engines.boxes.searches import LP_AFTER, few_inputs
 from ...engines.boxes.tree import Tree
-from ...engines.branch_and_bound import Searched
 from ..format import BOXES
 from ..region import Phases
 from ..tree import ProofLeaf
@@ -306,17 +308,10 @@ class _Case:
 
             def run(progress: Progress, tree: Tree) -> Searched:
                 each = max(1, self.threads // len(SEARCHES))
-                return search(
-                    net,
-                    rows,
-                    lambda points: False,
-                    deadline,
-                    tree,
-                    progress,
-                    each,
-                    on_refuted=leaves[name].append,
-                    presolved=presolved,
+                asked = SearchRequest(
+                    net, rows, lambda points: False, tree, deadline, progress, each, leaves[name].append
                 )
+                return search(asked, presolved=presolved)
 
             return SearchEntrant(name, run, after)
 

@@ -25,13 +25,16 @@ from ....common.files import read_file
 from ....models.claims.property import Case, Polyhedron, Property, Row
 from ....models.claims.vnnlib import read_vnnlib
 from ....models.network.network import Network, Relu
-from ...bounds.box_bounds import BoxSubdomains, tightened
+from ...bounds.descend import NeuronStates, descend
 from ...bounds.floats import FloatNetwork, float_network
 from ...bounds.presolve import optimise_neurons
 from ...bounds.refuted_leaves import RefutedLeaves
-from ...bounds.slopes import NeuronStates, descend, usual_slopes
+from ...bounds.relaxation import first_lower_slopes
+from ...bounds.subdomains import BoxSubdomains
+from ...bounds.tighten import tightened
 from ...bounds.unsafe_rows import UnsafeRows
 from ...engines.boxes import relu_split
+from ...engines.boxes.request import SearchRequest
 from ...engines.boxes.tree import Tree
 from ...verdict import Attempt
 from ..format import LimitReached, Rejected
@@ -133,9 +136,8 @@ def _tree(
         return False  # points in floats prove nothing; the property was proved before
 
     tree = Tree(1)
-    result = relu_split.search(
-        net, UnsafeRows.of(net, [closed]), refuted, deadline, tree, progress, threads, settled
-    )
+    rows = UnsafeRows.of(net, [closed])
+    result = relu_split.search(SearchRequest(net, rows, refuted, tree, deadline, progress, threads, settled))
     if result.status == "timeout":
         raise TimeoutError("out of time while splitting ReLUs")
     if tree.tiling() is None:
@@ -309,8 +311,8 @@ def _shown(net: FloatNetwork, box: BoxSubdomains, rows: UnsafeRows, leaves: Sequ
         if not len(open_):
             return
         l, u = lower[open_], upper[open_]
-        functions = NeuronStates(l, u, phase[open_], usual_slopes(l, u), np.zeros(l.shape))
-        found, _ = descend(net, rows.start(np.full(len(open_), r)), box, functions, STEPS)
+        functions = NeuronStates(l, u, phase[open_], first_lower_slopes(l, u), np.zeros(l.shape))
+        found, _ = descend(net, rows.objectives(np.full(len(open_), r)), box, functions, STEPS)
         open_ = open_[~(found.bound < 0)]
     if len(open_):
         raise LimitReached(f"bounds alone do not show the leaf {_pattern_text(leaves[int(open_[0])])}")

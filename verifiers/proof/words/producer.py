@@ -20,10 +20,11 @@ from ....models.claims.word_claim import WordClaim
 from ....models.network.float32 import exact_in_float32
 from ....models.network.integers import integer_array
 from ....models.network.network import Relu
-from ...bounds.word_bounds import STEP, Multipliers
+from ...bounds.multipliers import STEP, Multipliers
+from ...engines.bab.bounding import Options
 from ...engines.bab.cells import SettledNode
 from ...engines.bab.leaves import Spooled
-from ...engines.bab.search import LabelSearch, Options
+from ...engines.bab.search import LabelSearch
 from ..format import WORDS, Rejected, TooMuch
 from ..tree import RUN, ProofLeaf
 from ..writing import END, Line, changes, header, in_short_lines, leaf_entry, node

@@ -17,9 +17,10 @@ from relucid.encoders.dense import Dense, dense
 from relucid.encoders.presolve import reduced
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
+from relucid.verifiers.engines.bab.bounding import Bounding, Options
 from relucid.verifiers.engines.bab.cells import Cell
 from relucid.verifiers.engines.bab.record import covers, read_record, write_record
-from relucid.verifiers.engines.bab.search import LabelSearch, Options
+from relucid.verifiers.engines.bab.search import LabelSearch
 
 SMALL_STEPS = Options(attack=False, optimise=False, cell_nodes=0, functions=4, presolve_iterations=0)
 VARIANTS = {
@@ -82,6 +83,13 @@ def test_right_whatever_is_switched_off(variant: str) -> None:
             assert not outcome.words and outcome.proved and search.proved_inputs() == len(words)
 
 
+def one_step(search: LabelSearch) -> tuple:
+    """What the loop of branch and bound does; returns violating words."""
+    left, _ = search._step(search.waiting.take())
+    search.waiting.put(left or [])
+    return search.words
+
+
 def cell_words(search: LabelSearch, cell: Cell) -> set[tuple[int, ...]]:
     language = search.language
     runs = [((), (s,)) for s in range(language.layer_sizes[0])]
@@ -99,14 +107,14 @@ def test_open_cells_share_no_word_and_hold_every_violation() -> None:
     looked = 0
     for asked, words, wrong in CASES:
         search = LabelSearch(asked, SMALL_STEPS)
-        words_found = search._start()
-        while not words_found and search.heap:
-            parts = [cell_words(search, cell) for cell in search.open_cells()]
+        search._start()
+        while not search.words and search.waiting:
+            parts = [cell_words(search, cell) for cell in search.waiting.cells]
             assert sum(map(len, parts)) == len(set().union(*parts)) and wrong <= set().union(*parts)
-            assert [len(p) for p in parts] == [cell.size(search.language) for cell in search.open_cells()]
+            assert [len(p) for p in parts] == [cell.size(search.language) for cell in search.waiting.cells]
             assert search.proved_inputs() == len(words) - sum(map(len, parts))
             looked += len(parts) > 1
-            words_found = search._step()
+            one_step(search)
     assert looked > 10
 
 
@@ -127,7 +135,7 @@ def records() -> list[tuple[list[Dense], set[tuple[int, ...]], dict]]:
         search = LabelSearch(asked, SMALL_STEPS)
         search._start()
         for _ in range(number % 4):
-            if search.started and search.heap and search._step():
+            if search.started and search.waiting and one_step(search):
                 break
         if search.started:
             out.append((asked, wrong, json.loads(json.dumps(write_record(search)))))
@@ -261,7 +269,7 @@ def test_the_same_seed_does_the_same() -> None:
     for _ in range(2):
         search = LabelSearch(CASES[3][0], SMALL_STEPS, seed=5)
         outcome = search.run(soon())
-        runs.append((outcome.words, search.progress, write_record(search) if search.started else None))
+        runs.append((outcome.words, search.effort, write_record(search) if search.started else None))
     assert runs[0] == runs[1]
 
 
@@ -281,14 +289,14 @@ def test_an_interrupt_loses_nothing(monkeypatch: pytest.MonkeyPatch, words: bool
             ),
         )
         search._start()
-        if not search.heap or asked[0].count > 6:
+        if not search.waiting or asked[0].count > 6:
             continue
-        before = {cell.number for cell in search.open_cells()}
+        before = {cell.number for cell in search.waiting.cells}
         with monkeypatch.context() as patch:
-            patch.setattr(LabelSearch, "_minimised", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(Bounding, "minimised", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
-                search._step()
+                one_step(search)
         interrupted += 1
-        assert {cell.number for cell in search.open_cells()} == before
+        assert {cell.number for cell in search.waiting.cells} == before
         assert bool(search.run(soon()).words) == bool(wrong)
     assert interrupted > 5

@@ -13,9 +13,9 @@ from relucid.common.errors import InputError
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.backends.bab import BACKEND
+from relucid.verifiers.engines.bab.bounding import Options
 from relucid.verifiers.engines.bab.checkpoint import save
 from relucid.verifiers.engines.bab.labels import LabelSearches
-from relucid.verifiers.engines.bab.search import Options
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.request import ProofRequest
@@ -36,8 +36,10 @@ def begun(claim: WordClaim, steps: int) -> LabelSearches:
     for search in whole.searches.values():
         search._start()
         for _ in range(steps):
-            if search.heap:
-                assert not search._step()
+            if search.waiting:
+                left, status = search._step(search.waiting.take())
+                search.waiting.put(left or [])
+                assert not status
     return whole
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relucid.verifiers.bounds.word_bounds import STEP, Multipliers
+from relucid.verifiers.bounds.multipliers import STEP, Multipliers
 from relucid.verifiers.engines.bab.cells import SettledNode
 from relucid.verifiers.engines.bab.leaves import Leaves, Spooled
 

@@ -25,9 +25,9 @@ from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.boxes.process import verify_files
-from relucid.verifiers.engines.exact.forms import Part
+from relucid.verifiers.engines.exact.forms import ExactSubdomain
 from relucid.verifiers.engines.exact.last_word import LastWord, Shown, Unsafe, whole_box
-from relucid.verifiers.engines.exact.lp import Budget, Empty, Point, System, TooMuch, solve
+from relucid.verifiers.engines.exact.lp import Empty, Point, System, TooMuch, Work, solve
 from relucid.verifiers.proof.boxes.producer import proof_lines
 from relucid.verifiers.report import vnncomp_word
 from tie_cases import CASES, NAMES, just_true, not_strict, tie_network, tie_property
@@ -45,9 +45,9 @@ def answer(network: Network, stated: Property, seconds: float = 60.0, **options)
     return decide(network, stated, deadline=time.monotonic() + seconds, **options)
 
 
-def whole(network: Network, case: Case) -> Part:
+def whole(network: Network, case: Case) -> ExactSubdomain:
     count = network.relu_count
-    return Part(
+    return ExactSubdomain(
         case.lower,
         case.upper,
         np.zeros(count, dtype=np.int8),
@@ -99,7 +99,7 @@ def test_systems_against_cutting_polygons(seed: int) -> None:
             high.astype(object),
             scale,
         )
-        found = solve(system, Budget(10**6))
+        found = solve(system, Work(10**6))
         seen[type(found)] += 1
         assert isinstance(found, Point) == there
         assert system.holds(found.values) if isinstance(found, Point) else system.refuted_by(found.factors)
@@ -121,7 +121,7 @@ def test_work_is_counted() -> None:
     matrix, low = rng.integers(-99, 99, (30, 20)).astype(object), np.array([-1] * 20, dtype=object)
     system = System(matrix, np.array([-1] * 30, dtype=object), np.array([True] * 30), low, -low, 1)
     with pytest.raises(TooMuch):
-        solve(system, Budget(2000))
+        solve(system, Work(2000))
 
 
 def test_a_part_is_interrupted() -> None:
@@ -158,11 +158,13 @@ def test_a_part_says_what_it_is_about() -> None:
     """|x| on [-1, 1] is 1 at both ends: on the half with phase x <= 0 the other end is not asked about."""
     network = floats(([[1], [-1]], [0, 0]), ([[1, 1]], [0]))
     stated = (over(0, 1, strict=False), Row(((0, ONE),), ()))  # |x| >= 1 and x >= 0
-    part = Part((-ONE,), (ONE,), np.array([-1, 0], dtype=np.int8), np.full(2, -np.inf), np.full(2, np.inf))
+    part = ExactSubdomain(
+        (-ONE,), (ONE,), np.array([-1, 0], dtype=np.int8), np.full(2, -np.inf), np.full(2, np.inf)
+    )
     word = LastWord(network, [stated])
     assert isinstance(word.about(part, [0]), Shown)
     assert word.about(
-        Part((-ONE,), (ONE,), np.zeros(2, dtype=np.int8), part.lower, part.upper), [0]
+        ExactSubdomain((-ONE,), (ONE,), np.zeros(2, dtype=np.int8), part.lower, part.upper), [0]
     ) == Unsafe((ONE,))
     assert word.about(part, [0], work=1) is None
 

@@ -25,7 +25,7 @@ from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
-from relucid.verifiers.engines.bab.search import Options
+from relucid.verifiers.engines.bab.bounding import Options
 from relucid.verifiers.proof import tree
 from relucid.verifiers.proof.format import LimitReached, Rejected, read_lines
 from relucid.verifiers.proof.tree import covers

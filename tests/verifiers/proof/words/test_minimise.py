@@ -10,7 +10,7 @@ from claim_mutants import told_by_its_network
 from proof_cases import Lines
 from random_claims import random_claim
 from relucid.models.claims.word_claim import WordClaim
-from relucid.verifiers.engines.bab.search import Options
+from relucid.verifiers.engines.bab.bounding import Options
 from relucid.verifiers.proof.words import producer
 from relucid.verifiers.proof.words.checker import check_proof
 from relucid.verifiers.proof.words.producer import proof_lines

@@ -1,8 +1,14 @@
-"""Better multipliers: gradient descent on the bound over lower slopes (alpha), split multipliers (beta) and row weights.
+"""Better multipliers for bounds over a box: gradient descent on lower slopes (alpha) and split multipliers
+(beta), many functions at once.
 
-After `box_bounds.py`, for `relu_split.py`.  The bound is a function of its multipliers whose subgradient is the relaxed network
-run forwards on the corner of the box that attains it (Xu et al. 2021, Wang et al. 2021).  Steps may be as rough as they like: each
-bound that comes out is proved by `box_bounds.py` for the multipliers it was computed with, and the best one is kept.
+After `box_bounds.py`, for `presolve.py` and `engines/boxes/relu_split.py`.  The bound is a function of its
+multipliers whose subgradient is the relaxed network run forwards on the corner of the box that attains it (Xu
+et al. 2021, Wang et al. 2021).  Steps may be as rough as they like: each bound that comes out is proved by
+`box_bounds.py` for the multipliers it was computed with, and the best one is kept.
+
+Its twin for words is `minimise.py`.  They stay two because they do not do the same: here floats take Adam's
+steps (Kingma and Ba 2015), often without a goal, and upper slopes stay those of the triangle; there Polyak's
+steps aim at a bound just below 0, move upper slopes too, and land on a grid.
 """
 
 from __future__ import annotations
@@ -14,9 +20,10 @@ import numpy as np
 
 from ...common.clock import now
 from ...models.network.network import Relu
-from .box_bounds import BoxSubdomains, LinearBounds, Objectives, ReluRelaxation, relax, upper_bounds
+from .box_bounds import LinearBounds, Objectives, upper_bounds
 from .floats import FloatNetwork
-from .subdomains import Arrays
+from .relaxation import ReluRelaxation, first_lower_slopes, triangle
+from .subdomains import Arrays, BoxSubdomains
 
 RATE = 0.1
 DECAY = 0.97
@@ -25,7 +32,9 @@ MOMENTUM, SECOND = 0.9, 0.99
 
 @dataclass(eq=False)
 class NeuronStates(Arrays):
-    """NeuronStates with what is known for each: neuron bounds, phases of splits, and multipliers; (functions, neurons) all."""
+    """What is known of all neurons, for each of many functions: bounds, phases of splits, and multipliers;
+    (functions, neurons) all.
+    """
 
     lower: np.ndarray
     upper: np.ndarray
@@ -33,34 +42,37 @@ class NeuronStates(Arrays):
     below: np.ndarray
     beta: np.ndarray
 
+    @classmethod
+    def fresh(cls, box: BoxSubdomains, count: int) -> NeuronStates:
+        """For `count` functions on the one box, with the first multipliers and no split."""
+        lower, upper = (np.repeat(v, count, axis=0) for v in (box.lower, box.upper))
+        phase = np.zeros(lower.shape, dtype=np.int8)
+        return cls(lower, upper, phase, first_lower_slopes(lower, upper), np.zeros(lower.shape))
+
     def relaxations(self, net: FloatNetwork, before: int) -> dict[int, ReluRelaxation]:
-        """ReluRelaxation of the ReLU nodes before a node."""
+        """Of the ReLU nodes before a node."""
         out = {}
         for k, c in zip(net.relus, net.columns, strict=True):
             if k > before:
                 break
-            found = relax(self.lower[:, c], self.upper[:, c], self.below[:, c])
-            split = self.phase[:, c]
-            signed_beta = split * self.beta[:, c] if split.any() else None
-            out[k] = ReluRelaxation(found.above, found.below, found.lift, found.gap, signed_beta)
+            beta = self.phase[:, c] * self.beta[:, c] if self.phase[:, c].any() else None
+            out[k] = triangle(self.lower[:, c], self.upper[:, c], self.below[:, c], beta)
         return out
 
 
-def usual_slopes(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    return (upper > -lower).astype(np.float64)
-
-
 def one_bound(
-    net: FloatNetwork, start: Objectives, box: BoxSubdomains, functions: NeuronStates
+    net: FloatNetwork, objectives: Objectives, box: BoxSubdomains, functions: NeuronStates
 ) -> tuple[LinearBounds, dict[int, ReluRelaxation]]:
-    """With the multipliers as they are; `start.subdomain` is 0 throughout: all functions live on the one box."""
-    relaxations = functions.relaxations(net, start.node)
-    return upper_bounds(net, start, box, relaxations, trace=True, own_relaxations=True), relaxations
+    """Bounds with the multipliers as they are, and the relaxations; all functions live on the one box, so
+    `objectives.subdomain` is 0 throughout.
+    """
+    relaxations = functions.relaxations(net, objectives.node)
+    return upper_bounds(net, objectives, box, relaxations, trace=True, own_relaxations=True), relaxations
 
 
 def descend(
     net: FloatNetwork,
-    start: Objectives,
+    objectives: Objectives,
     box: BoxSubdomains,
     functions: NeuronStates,
     steps: int,
@@ -69,9 +81,11 @@ def descend(
     rate: float = RATE,
     until: float = math.inf,
 ) -> tuple[LinearBounds, np.ndarray]:
-    """Improve the multipliers in `functions` (in place, to the best seen); the best bounds, and the corners of the last step.
+    """Improve the multipliers in `functions` in place, to the best seen; returns the best bounds, and the
+    corners (functions, inputs) of the last step.
 
-    NeuronStates whose bound is below `goal` are left alone; None: all go on to the end.  `until`: time.monotonic's seconds.
+    Functions whose bound is below `goal` are left alone; None: all take every step.  Stops at `until`
+    (time.monotonic).
     """
     count = len(functions)
     active = np.arange(count)
@@ -81,15 +95,14 @@ def descend(
     best: LinearBounds | None = None
     corners = np.zeros((count, net.sizes[0]))
     for step in range(steps + 1):
-        subdomain = NeuronStates(
+        some = NeuronStates(
             functions.lower[active],
             functions.upper[active],
             functions.phase[active],
             current_below[active],
             current_beta[active],
         )
-        here = _some(start, active)
-        found, relaxations = one_bound(net, here, box, subdomain)
+        found, relaxations = one_bound(net, objectives[active], box, some)
         corner = np.where(found.inputs > 0, box.high, box.low)
         corners[active] = corner
         if best is None:
@@ -102,7 +115,7 @@ def descend(
             functions.below[to], functions.beta[to] = current_below[to], current_beta[to]
         if step == steps or now() > until:
             break
-        slope_below, slope_beta = _gradient(net, start.node, subdomain, relaxations, found, corner)
+        slope_below, slope_beta = _gradient(net, some, relaxations, found, corner)
         scale = np.abs(found.replaced).mean(axis=1, keepdims=True) + 1e-30
         going = np.arange(len(active)) if goal is None else np.flatnonzero(~(best.bound[active] < goal))
         if not len(going):
@@ -128,41 +141,30 @@ def descend(
     return best, corners
 
 
-def _some(start: Objectives, rows: np.ndarray) -> Objectives:
-    return Objectives(
-        start.node,
-        start.coefficients[rows],
-        start.subdomain[rows],
-        start.constant[rows],
-        None if start.inputs is None else start.inputs[rows],
-        None if start.error is None else start.error[rows],
-    )
-
-
 def _gradient(
     net: FloatNetwork,
-    node: int,
     functions: NeuronStates,
     relaxations: dict[int, ReluRelaxation],
     found: LinearBounds,
     corner: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of the bound, by lower slopes and by betas: the relaxed network, run forwards on the corners."""
+    """Of the bound by lower slopes and by betas, (functions, neurons) each: the relaxed network, run forwards
+    on the corners.
+    """
     by_below, by_beta = np.zeros_like(functions.below), np.zeros_like(functions.below)
-    values: list[np.ndarray | None] = [corner]
+    values: list[np.ndarray] = [corner]
     columns = dict(zip(net.relus, net.columns, strict=True))
-    for k, step in enumerate(net.nodes[:node], start=1):
-        if isinstance(step, Relu):
-            c, line = columns[k], relaxations[k]
-            x, a = values[step.source], found.replaced[:, c]
-            assert x is not None
-            values.append(np.where(a >= 0, line.above * x + line.lift, line.below * x))
-            is_open = line.lift > 0
-            by_below[:, c] = np.where(is_open & (a < 0), a * x, 0)
+    last = max(relaxations, default=0)
+    for k, node in enumerate(net.nodes[:last], start=1):
+        if isinstance(node, Relu):
+            c, here = columns[k], relaxations[k]
+            x, a = values[node.source], found.replaced[:, c]
+            values.append(here.forward(a, x))
+            by_below[:, c] = np.where((here.lift > 0) & (a < 0), a * x, 0)
             by_beta[:, c] = functions.phase[:, c] * x
         else:
-            total = np.broadcast_to(step.bias, (len(corner), len(step.bias)))
-            for s, w in zip(step.sources, step.weights, strict=True):
-                total = total + values[s] @ w.T  # type: ignore[operator]
+            total = np.broadcast_to(node.bias, (len(corner), len(node.bias)))
+            for s, w in zip(node.sources, node.weights, strict=True):
+                total = total + values[s] @ w.T
             values.append(total)
     return by_below, by_beta
