@@ -78,7 +78,7 @@ class Dense:
         not suffice.
         """
         words = np.asarray(words, dtype=np.int64)
-        if words.ndim != 2:  # one word; (n, 0) stays: n empty words
+        if words.ndim != 2:  # one word; (n, 0) are n empty words
             words = words.reshape(-1, self.language.length)
         dtype = np.int64 if self.largest < 2**62 else object
         out = np.zeros((len(words), self.count + 1), dtype=dtype)

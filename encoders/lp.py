@@ -28,7 +28,7 @@ class Lp:
     upper: list[int] = field(default_factory=list)
     rows: list[tuple[dict[int, int], bool, int]] = field(
         default_factory=list
-    )  # terms, whether ==, right-hand side
+    )  # coefficients by variable, whether ==, right-hand side
     multipliers: list[int] = field(default_factory=list)  # of the last maximum, times GRID
     _solver: Any = None
 

@@ -37,9 +37,8 @@ class SplitRelaxation:
         one = self.lp.variable(1)
         self.lp.add([(one, 1)], True, 1)
         self.place = self._copy(one, count)
-        self.links: dict[
-            int, tuple[dict[int, int], int]
-        ] = {}  # per split ReLU: the rows of its links by variable, and the last row
+        # Per split ReLU, the rows that link its copy, by variable, and the row of its output.
+        self.links: dict[int, tuple[dict[int, int], int]] = {}
         for j, relu in enumerate(formula.relus[:count]):
             if j in split and relu.lower < 0 < relu.upper:
                 self._split(j, relu)

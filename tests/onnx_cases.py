@@ -250,7 +250,7 @@ MORE_REFUSED = {
         {},
         "its lower limit is above its upper limit",
     ),
-    "limit of the input": ("y = Clip(x, a)", {"a": quarters(6)}, {}, "its limit min is no scalar"),
+    "limit of the input": ("y = Clip(x, a)", {"a": quarters(6)}, {}, "its limit min is not a scalar"),
     "window too large": ("y = Conv(x, w)", {"w": quarters(1, 2, 9, 2)}, IMAGE, "does not fit an axis of 5"),
     "groups": ("y = Conv<group=3>(x, w)", {"w": quarters(3, 1, 2, 2)}, IMAGE, "3 groups do not fit"),
     "channels": ("y = Conv(x, w)", {"w": quarters(3, 1, 2, 2)}, IMAGE, "do not fit [1, 2, 5, 4]"),

@@ -254,12 +254,14 @@ def trimmed(
         for row in rows:
             row.sort()
             place.append(keys.setdefault(tuple(row), len(keys)) if row else None)
-        new_edges.append(tuple([(p, s, n) for key, p in keys.items() for s, n in key]))  # sorted as it is
+        new_edges.append(
+            tuple([(p, s, n) for key, p in keys.items() for s, n in key])
+        )  # this is sorted already
         new_sizes.append(len(keys))
     reached = all(
         len({n for _, _, n in layer}) == size for layer, size in zip(new_edges, new_sizes, strict=False)
     )
-    if reached:  # each state has a way in, so there is nothing to drop from the front
+    if reached:  # every state can be reached, so there is nothing to drop
         return Automaton(symbol_count, tuple(new_sizes[::-1]), tuple(new_edges[::-1]), tuple(distinct))
     return _forward_trim(symbol_count, new_sizes[::-1], new_edges[::-1], tuple(distinct))
 

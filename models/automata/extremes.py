@@ -32,7 +32,7 @@ def maxima(automaton: Automaton, weights: np.ndarray) -> np.ndarray:
             source, symbol, target = layers[t].T
             first = np.searchsorted(
                 source, np.arange(automaton.layer_sizes[t])
-            )  # edges are sorted, every state has one
+            )  # edges are sorted, and every state has one
             best = np.maximum.reduceat(part[:, t, symbol] + best[:, target], first, axis=1)
         out[start : start + step] = best.max(axis=1)
     return out

@@ -123,7 +123,7 @@ def _drawn(
     share = np.where(total[owner] > 0, value / np.where(total[owner] > 0, total[owner], 1), 1.0)
     first = np.searchsorted(owner, np.arange(size + 1))
     sums = np.concatenate([[0.0], np.cumsum(share)])
-    within = sums[1:] - sums[first[owner]]  # per owner from 0 to 1
+    within = sums[1:] - sums[first[owner]]  # rises from 0 to 1 for each owner
     edge = np.searchsorted(
         owner + np.minimum(within, 1 - 1e-12), states + rng.random(len(states)) * (1 - 1e-9), side="right"
     )

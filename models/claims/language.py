@@ -15,7 +15,7 @@ from ...common.errors import InputError
 from ..automata.automaton import Automaton, trimmed
 from ..program.passes import NeedsLength, NotAPass, Outcome
 from ..program.program import Program
-from ..program.runner import Effort, TooManyStates
+from ..program.runner import SweepEffort, TooManyStates
 from ..program.sweep import Sweep
 from ..program.values import ProgramFault
 
@@ -42,7 +42,7 @@ def build_language(
         for n in range(domain.min_length, min(domain.max_length, domain.min_length + 64) + 1)
     )
     few = count <= word_limit and domain.max_length <= 64
-    effort = Effort(min(state_limit, 10_000 + count // 2) if few else state_limit, {})
+    effort = SweepEffort(min(state_limit, 10_000 + count // 2) if few else state_limit, {})
     builder = _Builder(domain, program, labels, effort)
     try:
         parts = builder.parts()
@@ -71,7 +71,7 @@ def _too_large(program: Program | None, line: int, what: str, count: int, limit:
 
 class _Builder:
     def __init__(
-        self, domain: Domain, program: Program | None, labels: Sequence[Any] | None, effort: Effort
+        self, domain: Domain, program: Program | None, labels: Sequence[Any] | None, effort: SweepEffort
     ) -> None:
         self.domain, self.program, self.labels, self.effort = domain, program, _numbered(labels or ()), effort
         self.running: Program | None = None  # whose fault it is when building stops

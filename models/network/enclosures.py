@@ -9,9 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-GUARD = 64  # more bits than are asked for
-HALVINGS = 16  # of an exponent before its series
-SMALLEST = 10**6  # exponents below minus this are only known to give something between 0 and 2^-SMALLEST
+GUARD = 64  # extra bits of the computation
+HALVINGS = 16  # an exponent is divided by 2**HALVINGS before its series
+SMALLEST = 10**6  # for exponents below -SMALLEST, the enclosure is [0, 2^-SMALLEST]
 
 Enclosure = tuple[Fraction, Fraction]
 
@@ -55,7 +55,7 @@ def _twice_atanh(s: Fraction, work: int) -> tuple[int, int]:
     k = 1
     while most:
         low, high = low + least // k, high - (-most // k)
-        if most <= 1:  # what is left is below most * s^2 / (1 - s^2) <= most / 8
+        if most <= 1:  # the remaining terms are below most * s^2 / (1 - s^2) <= most / 8
             high += 1
             break
         least, most = (least * least_square) >> work, _up(most * most_square, work)

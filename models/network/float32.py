@@ -18,7 +18,7 @@ import numpy as np
 from .integers import integer_array
 from .network import Affine, Network, Node
 
-# precision in bits, exponent of the smallest positive value, values are below 2**this
+# Precision in bits, exponent of the smallest positive value, exponent that no value reaches.
 FORMATS = {
     "float32": (24, -149, 128),
     "float64": (53, -1074, 1024),
@@ -26,7 +26,7 @@ FORMATS = {
     "bfloat16": (8, -133, 128),
 }
 PRECISION, SMALLEST_NORMAL, OVERFLOW = 24, -126, 128
-ZERO = 10**9  # "multiple of 2**ZERO" stands for: always zero
+ZERO = 10**9  # "a multiple of 2**ZERO" means: always zero
 
 
 def low_bits(numerators: np.ndarray) -> np.ndarray:
@@ -169,7 +169,7 @@ class _Float32Walk:
                     None,
                     k,
                     at[0],
-                    f"node {k}, neuron {at[0]}: the parameter {_short(value)} is no normal float32",
+                    f"node {k}, neuron {at[0]}: the parameter {_short(value)} is not a normal float32",
                 )
         weights, bias = self.network.integer_form(k)
         low = bias.astype(object)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-ZERO = -1  # in a group: not an output of the network, but the number 0
+ZERO = -1  # in a group: the number 0 instead of an output of the network
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def integer_array(values: object) -> np.ndarray:
         out = np.asarray(out, dtype=object).reshape(array.shape)
     if out.dtype != object or all(-INT64_LIMIT <= v <= INT64_LIMIT for v in out.flat):
         out = out.astype(np.int64)
-        if out.size and out.min() < -INT64_LIMIT:  # -2**63 has no absolute value in int64
+        if out.size and out.min() < -INT64_LIMIT:  # the absolute value of -2**63 does not fit int64
             out = out.astype(object)
     out.setflags(write=False)
     return out
@@ -50,7 +50,7 @@ def magnitude(array: np.ndarray) -> int:
 def exact_matmul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the integer product a @ b."""
     bound = magnitude(a) * magnitude(b) * max(a.shape[1], 1)
-    if not bound:  # the other factor may be beyond float64
+    if not bound:  # one factor is zero, and the other may exceed float64
         return np.zeros((a.shape[0], b.shape[1]), dtype=np.int64)
     if bound < FLOAT64_EXACT:
         return (a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
@@ -102,7 +102,7 @@ def dyadic(values: np.ndarray) -> tuple[np.ndarray, int]:
         if short is not None:
             return short
     pairs = []
-    for v in array.flat:  # each scalar knows its exact ratio; long doubles must not pass through float
+    for v in array.flat:  # as_integer_ratio is exact, also for long doubles
         if not isinstance(v, (int, Fraction)) and not np.isfinite(v):
             raise ValueError("parameters must be finite")
         pairs.append((v if hasattr(v, "as_integer_ratio") else float(v)).as_integer_ratio())

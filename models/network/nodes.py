@@ -12,7 +12,7 @@ import numpy as np
 
 from ...common.errors import TooLarge
 
-MAX_DENSE = 2**26  # entries of sparse matrices that may be written out
+MAX_DENSE = 2**26  # how many entries of sparse matrices may be written out as dense ones
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-BITS = 160  # of the root, far beyond float64's 53
+BITS = 160  # of the root; float64 has 53
 
 
 def nearest_root(square: Fraction) -> Fraction:

@@ -51,9 +51,9 @@ class Session:
             import onnxruntime
         except LIMITS:
             raise
-        except Exception as error:  # a broken installation raises whatever it likes
+        except Exception as error:  # a broken installation may raise anything
             raise RuntimeUnavailable(f"onnxruntime cannot be imported ({_first_line(error)})") from None
-        onnxruntime.set_default_logger_severity(4)  # its complaints come as exceptions, not on stderr
+        onnxruntime.set_default_logger_severity(4)  # errors arrive as exceptions anyway
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.intra_op_num_threads = options.inter_op_num_threads = 1

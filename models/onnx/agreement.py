@@ -58,7 +58,7 @@ def compare(reading: OnnxReading, inputs: np.ndarray, deadline: float = math.inf
             if start and time.monotonic() > deadline:
                 break
             some = inputs[start : start + batch]
-            _Walk(reading, some.astype(np.float64), shown.values(some)).check()
+            _Comparison(reading, some.astype(np.float64), shown.values(some)).check()
         if reading.network.head is not None:
             _same_results(reading.network, reading.network.head, inputs[:RESULTS])
     except RuntimeUnavailable as error:
@@ -84,7 +84,7 @@ def _same_results(network: Network, head: Head, inputs: np.ndarray) -> None:
                     else (0.0, 1.0)
                 )
                 if best - last <= COARSE * (1 + abs(best)):
-                    continue  # rounding may choose another one
+                    continue  # rounding may choose another class
             if not abs(got[k] - expected) <= COARSE * (1 + abs(expected)):
                 operators, result_number = " and ".join(head.operators), k + 1
                 what = (
@@ -105,7 +105,7 @@ class _Shown:
         model = onnx.ModelProto.FromString(reading.network.source)
         del model.graph.value_info[:], model.graph.output[:]
         for value in model.graph.input:
-            if value.name == self.input:  # a batch of several is read as one
+            if value.name == self.input:  # several inputs at once: the reader takes one
                 del value.type.tensor_type.shape.dim[:]
                 for d in self.entry.shape:
                     value.type.tensor_type.shape.dim.add().dim_value = d
@@ -123,7 +123,7 @@ class _Shown:
 
 
 @dataclass(eq=False)
-class _Walk:
+class _Comparison:
     """One batch of inputs on its way through all nodes.
 
     `values` and `errors`, (batch, scalars): onnxruntime's values (ours if it shows none), and how far off

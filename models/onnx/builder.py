@@ -54,13 +54,13 @@ class Builder:
     opset: int
     sparse: bool = False
     nodes: list[Node] = field(default_factory=list)
-    rounding: list[str] = field(default_factory=list)  # see Network.rounding
+    rounding: list[str] = field(default_factory=list)  # see `Network.rounding`
     label: str = ""  # the ONNX node that is being read, for notes
 
     def __post_init__(self) -> None:
         self.offsets, self.sizes = [0], [self.input_size]
         self._relus: dict[int, int] = {}
-        self.hidden: dict[str, np.ndarray] = {}  # by label, see onnx_reading.Step
+        self.hidden: dict[str, np.ndarray] = {}  # by label, see `reading.OnnxStep`
         self._weights = 0
 
     def note(self, what: str) -> None:

@@ -23,7 +23,7 @@ from ...common.files import open_file, read_file
 if TYPE_CHECKING:
     import onnx
 
-MAX_BYTES = 2**31 - 1  # protobuf's own limit
+MAX_BYTES = 2**31 - 1  # the limit of protobuf
 GZIP = b"\x1f\x8b"
 
 
@@ -60,9 +60,9 @@ def parsed(data: bytes, origin: str) -> onnx.ModelProto:
     try:
         model = onnx.ModelProto.FromString(data)
     except DecodeError:
-        raise InputError(origin, "is no ONNX file, or is truncated", "export it again") from None
+        raise InputError(origin, "is not an ONNX file, or is truncated", "export it again") from None
     if not model.HasField("graph"):
-        raise InputError(origin, "is no ONNX file: it holds no graph", "export it again")
+        raise InputError(origin, "is not an ONNX file: it holds no graph", "export it again")
     return model
 
 
@@ -136,7 +136,7 @@ class _Beside:
         return InputError(
             self.origin,
             f"tensor {t.name!r}: {what}",
-            "save the model anew, with its weights inside or beside it",
+            "save the model again, with its weights inside or beside it",
         )
 
     def read(self, t: onnx.TensorProto) -> bytes:
@@ -190,7 +190,7 @@ class _Beside:
     def _number(self, t: onnx.TensorProto, entries: dict[str, str], key: str, default: int) -> int:
         text = entries.get(key, str(default))
         if not (text.isascii() and text.isdigit() and len(text) < 20):
-            raise self._error(t, f"its {key} {text[:40]!r} is no number")
+            raise self._error(t, f"its {key} {text[:40]!r} is not a number")
         return int(text)
 
     def _path(self, t: onnx.TensorProto, location: str) -> Path:

@@ -23,7 +23,7 @@ from .tensors import FLOATS, INTEGER_RANGES, MAX_ELEMENTS, Refused, Tensor, Valu
 if TYPE_CHECKING:
     import onnx
 
-OLDEST_OPSET = 7  # before that, broadcasting had other rules
+OLDEST_OPSET = 7  # older opsets broadcast by other rules
 LISTED = 12  # names that are listed in a message
 
 
@@ -196,7 +196,7 @@ class OnnxGraph:
             [(positions * alphabet,), (positions, alphabet)] if positions and alphabet else [],
         )
         if real_size is not None and len(shape) > 1 and shape[0] > 1 and math.prod(shape[1:]) == real_size:
-            shape = (1, *shape[1:])  # a batch of several inputs: the question is about one
+            shape = (1, *shape[1:])  # a batch of several inputs: read it for one
         size = math.prod(shape)
         self._fits(size)
         if positions and alphabet and size == positions * alphabet:
@@ -244,7 +244,7 @@ class OnnxGraph:
         model = ModelProto()
         model.CopyFrom(self.model)
         del model.graph.node[:]
-        model.graph.node.extend(node for _, node in self._sorted())  # onnxruntime sorts too
+        model.graph.node.extend(node for _, node in self._sorted())  # the checker wants them sorted
         del model.graph.value_info[:]
         for value in model.graph.output:
             if not value.type.HasField("tensor_type"):
@@ -257,7 +257,7 @@ class OnnxGraph:
             raise
         except Exception as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise self.error(f"is no valid ONNX model ({reason})") from None
+            raise self.error(f"is not a valid ONNX model ({reason})") from None
 
     def check_node(self, node: onnx.NodeProto, domain: str) -> None:
         """Check a node against its operator's schema: number of inputs, names and types of attributes.
@@ -284,7 +284,7 @@ class OnnxGraph:
 
 def title(i: int, node: onnx.NodeProto) -> str:
     """Return a node's name for messages: its number, name and operator."""
-    name = f"{node.name} " if node.name else ""  # bytes where a damaged file holds no UTF-8
+    name = f"{node.name} " if node.name else ""  # it may be bytes, in a damaged file
     return f"node {i} {name}({node.op_type})"
 
 

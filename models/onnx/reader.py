@@ -104,7 +104,7 @@ def trace_onnx(
     graph = OnnxGraph(data, origin, wanted)
     encoding, start, input_size = graph.entry(positions, alphabet, real_size)
     build = Builder(input_size, graph.opset, sparse=real_size is not None)
-    walk = _Walk(graph, start, build)
+    walk = _GraphWalk(graph, start, build)
     output, head = walk.run(), None
     try:
         if isinstance(output, HeadValues):
@@ -129,7 +129,7 @@ def trace_onnx(
     return OnnxReading(network, start, tuple(walk.steps), *places)
 
 
-class _Walk:
+class _GraphWalk:
     """The nodes of a graph, evaluated one after the other.
 
     - `values`: the tensors so far by name, None for those that could not be computed.
@@ -220,7 +220,7 @@ class _Walk:
         attributes = {a.name: self.stored.attribute(a) for a in node.attribute}
         if any(isinstance(x, HeadValues) for x in inputs):
             if operator not in REGISTRY.after_heads:
-                raise Refused(f"it takes what {self.ending[-1]} gives, which is not piecewise linear")
+                raise Refused(f"it reads the result of {self.ending[-1]}, which is not piecewise linear")
             function = REGISTRY.after_heads[operator]
         else:
             function = self._known[operator]

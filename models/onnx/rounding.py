@@ -19,11 +19,11 @@ import numpy as np
 from ..network.float32 import FORMATS
 from ..network.network import Affine, SparseMatrix
 
-FURTHER = 16  # roundings of an operator beside those of a sum: scales, shifts, divisions, a root
+FURTHER = 16  # roundings of an operator besides those of a sum: scales, shifts, divisions, a root
 OURS = 2.0**-53
-BLOCK = 1 << 22  # entries of a matrix that become floats at a time
+BLOCK = 1 << 22  # entries of a matrix that are converted to floats at a time
 Given = tuple[np.ndarray, np.ndarray]  # (batch, size): values, and how far off they may be
-Times = Callable[[np.ndarray, bool], np.ndarray]  # with the entries, or with their sizes
+Times = Callable[[np.ndarray, bool], np.ndarray]  # multiplies a batch with the entries, or with their sizes
 
 
 @dataclass(frozen=True)

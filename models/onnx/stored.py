@@ -65,7 +65,7 @@ class StoredTensors:
             ) from None
         if dtype in INTEGER_RANGES:
             return constant(array, 1, dtype)
-        with np.errstate(invalid="ignore"):  # what a cast of NaN would warn of is what is being asked
+        with np.errstate(invalid="ignore"):  # NaN is what we look for, so its warning is not needed
             finite = np.isfinite(array.astype(np.float64)).all()
         if not finite:
             raise self._error(f"tensor {t.name!r} holds NaN or infinity", "retrain or repair the weights")

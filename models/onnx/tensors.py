@@ -118,7 +118,7 @@ class HeadValues:
         return self.elements.shape
 
     def rearranged(self, move: Callable[[np.ndarray], np.ndarray]) -> HeadValues:
-        # A single element is no array: asarray makes one of it.
+        # If a single element is left, it is not an array: asarray makes one.
         """Return the elements moved: `move` takes and returns an array."""
         return replace(self, elements=np.asarray(move(self.elements), dtype=object))
 

@@ -46,7 +46,7 @@ def from_torch(
     if example_input is None:
         if positions is None or alphabet is None:
             raise InputError(
-                where, "is no plain stack of layers", "give example_input=, or export it to ONNX yourself"
+                where, "is not a plain stack of layers", "give example_input=, or export it to ONNX yourself"
             )
         import torch
 
@@ -209,7 +209,7 @@ def _exported(where: str, module: Any, example: Any) -> bytes:
         module.eval()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # A branch on values would be frozen into the file as the example took it.
+            # A branch that depends on values would be recorded as the example took it: refuse it.
             warnings.simplefilter("error", torch.jit.TracerWarning)
             options: dict[str, Any] = {
                 "input_names": ["input"],

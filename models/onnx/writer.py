@@ -58,7 +58,7 @@ def write_onnx(network: Network, *, positions: int | None = None, alphabet: int 
         )
         bias = _float32(network, k, node.bias, node.denominator)
         source = names[node.sources[0]] if node.sources else names[0]
-        if matrix is None:  # a constant: nothing of the input enters
+        if matrix is None:  # a constant, which does not read the input
             matrix = np.zeros((node.size, network.input_size), dtype=np.float32)
         if len(node.sources) > 1:
             source = f"joined{k}"
@@ -93,7 +93,7 @@ def _float32(network: Network, k: int, numerators: np.ndarray, denominator: int)
         shown = str(worst) if len(str(worst)) < 40 else "a rational of many digits"
         raise InputError(
             network.name,
-            f"node {k} has the parameter {shown}, which is no float32",
+            f"node {k} has the parameter {shown}, which is not a float32",
             "round the network's parameters first",
         )
     if (

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .values import Unknown, Value, freeze
+from .values import UnknownTokens, Value, freeze
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +21,7 @@ class TokenItems:
     `tokens` is the value that holds them.
     """
 
-    tokens: Unknown
+    tokens: UnknownTokens
     positions: range
 
     @property

@@ -41,7 +41,7 @@ def _gather(function: Any, found: dict[str, tuple[object, str]]) -> None:
     """Add the function to `found`, then the plain functions and constants that it refers to, by name."""
     name = getattr(function, "__name__", "function")
     if not inspect.isfunction(function):
-        raise InputError(name, "its source is not at hand", "pass the source text, or file.py:function")
+        raise InputError(name, "its source cannot be found", "pass the source text, or file.py:function")
     if name == "<lambda>":
         raise InputError("program", "a lambda stands in the middle of other source", "write it with def")
     try:
@@ -49,7 +49,7 @@ def _gather(function: Any, found: dict[str, tuple[object, str]]) -> None:
         known = {**function.__globals__, **inspect.getclosurevars(function).nonlocals}
     except (OSError, TypeError, ValueError):
         raise InputError(
-            name, "its source is not at hand", "pass the source text, or file.py:function"
+            name, "its source cannot be found", "pass the source text, or file.py:function"
         ) from None
     tree = parse(text, f"<function {name}>")
     if not _runs(tree, function):
@@ -57,7 +57,7 @@ def _gather(function: Any, found: dict[str, tuple[object, str]]) -> None:
             "its source is not what it runs"
             " (the file has changed since, it is wrapped, or a string loses its margin)"
         )
-        raise InputError(name, what, "import it anew, or pass the source text, or file.py:function")
+        raise InputError(name, what, "import it again, or pass the source text, or file.py:function")
     found[name] = (function, text)
     read = names_read(tree)
     for other in sorted(read & set(known)):

@@ -1,8 +1,8 @@
 """A program: one function of a Python file, from a tuple of tokens to a label.
 
 What claims hold, and the way into this folder from outside.  Programs and `where` predicates are text from
-anywhere: they are parsed, checked against the subset (docs/reference/program-subset.md) and interpreted, but never
-executed by Python.
+anywhere: they are parsed, checked against the subset (docs/reference/program-subset.md) and interpreted, but
+never executed by Python.
 """
 
 from __future__ import annotations

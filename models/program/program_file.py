@@ -1,4 +1,5 @@
-"""A file of the readable subset of Python: its functions and constants (grammar in docs/reference/program-subset.md).
+"""A file of the readable subset of Python: its functions and constants (grammar in
+docs/reference/program-subset.md).
 
 `syntax.py` parses the text.  This file finds the functions and constants, refuses everything else, and
 compiles a function when it is first used (`statements.py`).

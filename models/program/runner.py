@@ -32,7 +32,7 @@ class TooManyStates(Exception):
 
 
 @dataclass
-class Effort:
+class SweepEffort:
     """How many states may still be made for one language, and the steps that were computed so far.
 
     `memo` maps a state and an item to what a step gives: the same for the same pair, in whatever pass it
@@ -73,7 +73,7 @@ class Setting:
 
     tokens: tuple[str, ...]
     context: Context
-    effort: Effort
+    effort: SweepEffort
 
     @property
     def length(self) -> int:

@@ -18,7 +18,7 @@ from ...common.deadline import check
 from ..automata.automaton import Automaton, trimmed
 from .compiled import CompiledFunction
 from .passes import NotAPass, Outcome, Pass, outcome_key
-from .runner import Effort, Missing, Runner, Setting, answering
+from .runner import Missing, Runner, Setting, SweepEffort, answering
 from .tokens import Context
 from .values import Execution, ProgramFault
 
@@ -53,7 +53,7 @@ class Sweep:
     Words shorter than `longest` end in pads.  A pad is the symbol after those of the tokens.
     """
 
-    def __init__(self, tokens: tuple[str, ...], shortest: int, longest: int, effort: Effort) -> None:
+    def __init__(self, tokens: tuple[str, ...], shortest: int, longest: int, effort: SweepEffort) -> None:
         self.setting = Setting(tokens, Context(shortest, longest), effort)
 
     @property

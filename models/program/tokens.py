@@ -12,7 +12,7 @@ from typing import Any
 from .items import Items, Known, TokenItems, Zipped
 from .operations import NOTHING, Fold
 from .passes import FoldQuery, NeedsLength, NotAPass, fold_over
-from .values import Execution, Unknown, Value
+from .values import Execution, UnknownTokens, Value
 
 
 class Context:
@@ -34,7 +34,7 @@ def _refusing(what: str) -> Callable[..., Any]:
     return refuse
 
 
-class Tokens(Unknown):
+class Tokens(UnknownTokens):
     """The tokens at some positions of an unknown word.
 
     Behaves as the tuple that it stands for, or raises NotAPass.

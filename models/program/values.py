@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-Value = Any  # bool | int | str | None | tuple of values (and, while automata are built, `Unknown`)
+Value = Any  # bool | int | str | None | tuple of values (and, while automata are built, `UnknownTokens`)
 
 STEP_LIMIT = 200_000  # statements, iterations and calls in one run
 BIT_LIMIT = 4096  # bits of an integer
@@ -75,7 +75,7 @@ class Return:
 BREAK, CONTINUE = "break", "continue"  # the signals of these two statements
 
 
-class Unknown:
+class UnknownTokens:
     """A value that stands for tokens that are not known yet.  `tokens.Tokens` is the only kind."""
 
     __slots__ = ()
@@ -88,7 +88,7 @@ class Unknown:
 
 def has_unknown(value: Value) -> bool:
     """Return whether the value is, or contains, an unknown one."""
-    return isinstance(value, Unknown) or (type(value) is tuple and any(map(has_unknown, value)))
+    return isinstance(value, UnknownTokens) or (type(value) is tuple and any(map(has_unknown, value)))
 
 
 def checked(value: Value, m: Execution) -> Value:

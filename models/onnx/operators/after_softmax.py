@@ -32,7 +32,7 @@ def _squashed(call: Call) -> HeadValues:
     """Return the first input, which must be `HeadValues`.  Raises Refused."""
     x = call.input(0)
     if not isinstance(x, HeadValues):
-        raise Refused("it reads what Softmax or the like gives in an unexpected place")
+        raise Refused("it reads the result of Softmax or the like in an unexpected place")
     return x
 
 
@@ -54,7 +54,7 @@ def concat(call: Call) -> Any:
     """Return the operands joined along an axis."""
     parts: list[Any] = [call.input(i) for i in range(len(call.inputs))]
     if not all(isinstance(p, HeadValues) and p.dtype == parts[0].dtype for p in parts):
-        raise Refused("it joins what Softmax or the like gives with other values")
+        raise Refused("it joins the result of Softmax or the like with other values")
     axis = axis_of(call.required("axis"), len(parts[0].shape))
     try:
         return HeadValues(
@@ -73,7 +73,7 @@ def _affine(
     """
     a, b = call.input(0), call.input(1)
     if not first and not isinstance(a, HeadValues):
-        raise Refused("it divides by what Softmax or the like gives")
+        raise Refused("it divides by the result of Softmax or the like")
     x, c = (a, b) if isinstance(a, HeadValues) else (b, a)
     if (
         not isinstance(x, HeadValues)
@@ -81,7 +81,7 @@ def _affine(
         or x.dtype != c.dtype
         or x.dtype not in FLOATS
     ):
-        raise Refused("it combines what Softmax or the like gives with other values")
+        raise Refused("it combines the result of Softmax or the like with other values")
     shape = common_shape(x.shape, c.shape)
     elements, numbers = np.broadcast_to(x.elements, shape), np.broadcast_to(c.numerators, shape)
     return HeadValues(
@@ -99,7 +99,7 @@ def _affine(
 def _scaled(element: Element, factor: Fraction, offset: Fraction) -> Element:
     """Return factor * element + offset."""
     if not isinstance(element, SoftmaxShare):
-        raise Refused("it computes with what LogSoftmax or ArgMax gives")
+        raise Refused("it computes with the result of LogSoftmax or ArgMax")
     if factor == 0:
         raise Refused("it multiplies by 0")
     if (
@@ -108,7 +108,7 @@ def _scaled(element: Element, factor: Fraction, offset: Fraction) -> Element:
         and (element.factor, element.offset) == (1, 0)
         and len(element.group) == 2
     ):
-        return replace(element, member=1 - element.member)  # 1 - p is the other share
+        return replace(element, member=1 - element.member)  # 1 - p is the other share of two
     return replace(element, factor=factor * element.factor, offset=factor * element.offset + offset)
 
 

@@ -162,7 +162,7 @@ def _weighted(
         lengths[n] = max(lengths[n], length)
     full = tuple(lengths[n] for n in order)
     check_size(math.prod(full))
-    if summed and len(np.unique(x.refs)) < x.refs.size:  # a value twice in one sum: keep both products apart
+    if summed and len(np.unique(x.refs)) < x.refs.size:  # a value occurs twice in one sum: keep both
         x = call.build.copied(x)
     refs = np.broadcast_to(_aligned(x.refs, own, order), full)
     rows = np.broadcast_to(np.arange(math.prod(shape)).reshape(*shape, *(1,) * len(summed)), full)

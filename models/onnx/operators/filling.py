@@ -35,7 +35,7 @@ def constant_of_shape(call: Call) -> Tensor:
     check_size(max(1, math.prod(shape)))
     value = call.attributes.get("value", Const(np.zeros(1, dtype=np.int64), 1, "float32"))
     if value.numerators.size != 1:
-        raise Refused("its value is no single number")
+        raise Refused("its value is not a single number")
     return Const(np.broadcast_to(value.numerators.reshape(-1)[0], shape), value.denominator, value.dtype)
 
 
@@ -130,5 +130,5 @@ def _fill(call: Call, x: Tensor) -> Const:
         return Const(np.zeros(1, dtype=np.int64), 1, x.dtype)
     found = call.known(2, "the value")
     if found.numerators.size != 1 or found.dtype != x.dtype:
-        raise Refused("its value is no single number of the input's type")
+        raise Refused("its value is not a single number of the input's type")
     return found

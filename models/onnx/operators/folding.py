@@ -29,7 +29,7 @@ def _known(call: Call, i: int) -> Const:
     """Return input i, which must be constant.  Raises Refused."""
     x = call.input(i)
     if not isinstance(x, Const):
-        raise Refused("it is taken on constants only, and its operand depends on the input")
+        raise Refused("it is supported for constants only, and its operand depends on the input")
     return x
 
 
@@ -80,7 +80,7 @@ def power(call: Call) -> Tensor:
     values, exact = [], True
     for x, y in pairs:
         if abs(y) > 64 or y.denominator not in (1, 2) or (x == 0 and y < 0) or (x < 0 and y.denominator == 2):
-            raise Refused(f"{_told(x)} to the power of {_told(y)} is not taken")
+            raise Refused(f"{_told(x)} to the power of {_told(y)} is not supported")
         whole = x ** math.floor(y)
         root = nearest_root(x) if y.denominator == 2 else Fraction(1)
         exact &= y in (0, 1)
@@ -192,7 +192,7 @@ def negation(call: Call) -> Tensor:
     return constant(x.numerators == 0, 1, "bool")
 
 
-# Sums of several, root last
+# Reductions
 
 
 def _over_axes(call: Call, since: int, combine: Callable[[Entries], Fraction]) -> Tensor:

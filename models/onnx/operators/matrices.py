@@ -48,9 +48,7 @@ def product(
     x, c = (left, right) if isinstance(left, Values) else (right, left)
     assert isinstance(x, Values) and isinstance(c, Const)
     in_order = np.sort(x.refs, axis=-2)
-    if (
-        in_order[..., 1:, :] == in_order[..., :-1, :]
-    ).any():  # a value twice in one sum: keep both products apart
+    if (in_order[..., 1:, :] == in_order[..., :-1, :]).any():  # a value occurs twice in one sum: keep both
         x = build.copied(x)
     rows = np.broadcast_to(np.arange(math.prod(shape)).reshape(*batch, m, 1, n), full).reshape(-1)
     refs = np.broadcast_to(x.refs, full).reshape(-1)

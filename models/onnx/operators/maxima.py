@@ -130,13 +130,11 @@ def _limit(call: Call, i: int, name: str) -> Fraction | None:
     if call.opset < 11:
         value = call.attributes.get(name)
         largest_float = float(np.finfo(np.float32).max)
-        none = (
-            -largest_float if name == "min" else largest_float
-        )  # what the operator says where nothing is given
+        none = -largest_float if name == "min" else largest_float  # the default of the operator
         return None if value is None or value == none else Fraction(value)
     if call.optional(i) is None:
         return None
     limit = call.known(i, f"the limit {name}")
     if limit.numerators.size != 1:
-        raise Refused(f"its limit {name} is no scalar")
+        raise Refused(f"its limit {name} is not a scalar")
     return Fraction(int(limit.numerators.reshape(-1)[0]), limit.denominator)

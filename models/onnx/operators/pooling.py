@@ -38,7 +38,7 @@ def max_pool(call: Call) -> Tensor:
     first = np.take_along_axis(seen, (seen != OUTSIDE).argmax(axis=-1)[..., None], axis=-1)
     if (first == OUTSIDE).any():
         raise Refused("a window lies outside of the input")
-    filled = np.where(seen == OUTSIDE, first, seen)  # a value twice changes no maximum
+    filled = np.where(seen == OUTSIDE, first, seen)  # repeating a value changes no maximum
     return largest(call.build, Values(filled, x.dtype))
 
 

@@ -61,7 +61,7 @@ def _total(call: Call, since: int, *, mean: bool) -> Tensor:
         )
     assert isinstance(front, Values)
     refs = front.refs
-    if (np.diff(np.sort(refs, axis=-1), axis=-1) == 0).any():  # a value twice in one sum: keep both apart
+    if (np.diff(np.sort(refs, axis=-1), axis=-1) == 0).any():  # a value occurs twice in one sum: keep both
         refs = call.build.copied(front).refs
     if count & (count - 1):
         call.build.note("divides, and may round")

@@ -73,7 +73,7 @@ def after_head(*names: str) -> Enter:
 def _of_first_input(function: Function) -> Function:
     def moved(call: Call) -> Result:
         if any(isinstance(x, HeadValues) for x in call.inputs[1:]):
-            raise Refused("it takes places from what Softmax or the like gives")
+            raise Refused("it takes places from the result of Softmax or the like")
         return function(call)
 
     return moved

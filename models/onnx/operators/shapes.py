@@ -13,7 +13,7 @@ from ..tensors import Refused, Tensor, check_size
 from .call import Call, axis_of
 from .registry import operator
 
-FOR_THE_END = (2**31 - 1, 2**63 - 1)  # ends of a Slice that mean the axis's own, forwards
+FOR_THE_END = (2**31 - 1, 2**63 - 1)  # ends of a Slice that mean the end of the axis, for positive steps
 
 
 @operator("Identity", rearranges=True)

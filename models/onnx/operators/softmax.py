@@ -109,7 +109,7 @@ def _ordered(element: Element) -> SoftmaxShare | LogSoftmaxShare:
         isinstance(element, SoftmaxShare) and element.factor == 1 and element.offset == 0
     ):
         return element
-    raise Refused("it chooses among what is no softmax")
+    raise Refused("it chooses among values that are not a softmax")
 
 
 def _one_softmax(row: np.ndarray) -> list[int]:

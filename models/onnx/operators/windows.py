@@ -41,7 +41,9 @@ class Window:
         if room < 0:
             raise Refused(f"its window of {self.reach(d)} does not fit an axis of {length} with pads")
         count = (-(-room // self.strides[d]) if ceil else room // self.strides[d]) + 1
-        if ceil and (count - 1) * self.strides[d] >= length + self.before[d]:  # it would start behind the end
+        if (
+            ceil and (count - 1) * self.strides[d] >= length + self.before[d]
+        ):  # the last window would start behind the end
             count -= 1
         return count
 

@@ -150,7 +150,7 @@ def test_onnx_that_does_not_fit(folder):
     onnx_file(folder / "f.onnx", kind=TensorProto.FLOAT)
     assert "onnxruntime cannot load it" in refusal(lambda: load_circuit(folder / "f.onnx"))
     (folder / "g.onnx").write_bytes(b"garbage")
-    assert "is no ONNX file" in refusal(lambda: load_circuit(folder / "g.onnx"))
+    assert "is not an ONNX file" in refusal(lambda: load_circuit(folder / "g.onnx"))
 
 
 def test_files_of_no_known_format(folder):

@@ -150,15 +150,15 @@ def test_random_softmaxes_equal_onnxruntime():
 
 
 REFUSED = {
-    "a hidden sigmoid": (LAYER + "s = Sigmoid(z)\ny = Relu(s)", W, {}, "node 3 (Relu): it takes what Sigmoid gives, which is not piecewise linear"),
-    "attention": ("s = Softmax(x)\ny = MatMul(s, w)", {"w": quarters(6, 3)}, {}, "(MatMul): it takes what Softmax gives"),
-    "two in a row": ("s = Softmax(x)\ny = Softmax(s)", {}, {}, "(Softmax): it takes what Softmax gives"),
+    "a hidden sigmoid": (LAYER + "s = Sigmoid(z)\ny = Relu(s)", W, {}, "node 3 (Relu): it reads the result of Sigmoid, which is not piecewise linear"),
+    "attention": ("s = Softmax(x)\ny = MatMul(s, w)", {"w": quarters(6, 3)}, {}, "(MatMul): it reads the result of Softmax"),
+    "two in a row": ("s = Softmax(x)\ny = Softmax(s)", {}, {}, "(Softmax): it reads the result of Softmax"),
     "a constant": ("s = Sigmoid(k)\ny = Add(x, s)", {"k": quarters(6)}, {}, "it takes floats that depend on the input"),
-    "a sum of both": ("s = Softmax(x)\ny = Add(s, x)", {}, {}, "it combines what Softmax or the like gives with other values"),
-    "one beside the other": ("s = Softmax(x)\ny = Concat<axis=1>(s, x)", {}, {}, "it joins what Softmax or the like gives"),
-    "an inverse": ("s = Sigmoid(x)\ny = Div(k, s)", {"k": quarters(6)}, {}, "it divides by what Softmax or the like gives"),
+    "a sum of both": ("s = Softmax(x)\ny = Add(s, x)", {}, {}, "it combines the result of Softmax or the like with other values"),
+    "one beside the other": ("s = Softmax(x)\ny = Concat<axis=1>(s, x)", {}, {}, "it joins the result of Softmax or the like"),
+    "an inverse": ("s = Sigmoid(x)\ny = Div(k, s)", {"k": quarters(6)}, {}, "it divides by the result of Softmax or the like"),
     "nothing": ("s = Sigmoid(x)\ny = Mul(s, k)", {"k": np.float32(0)}, {}, "it multiplies by 0"),
-    "logarithms that are scaled": ("s = LogSoftmax(x)\ny = Mul(s, k)", {"k": np.float32(2)}, {}, "it computes with what LogSoftmax or ArgMax gives"),
+    "logarithms that are scaled": ("s = LogSoftmax(x)\ny = Mul(s, k)", {"k": np.float32(2)}, {}, "it computes with the result of LogSoftmax or ArgMax"),
     "several softmaxes": ("s = Softmax<axis=0>(x)\nl = ArgMax<axis=1>(s)\ny = Cast<to=1>(l)", {}, {"shape": (2, 3)}, "among shares of several softmaxes"),
     "the last of the largest": ("l = ArgMax<axis=1, select_last_index=1>(x)\ny = Cast<to=1>(l)", {}, {}, "select_last_index"),
     "a narrow cast": ("l = ArgMax<axis=1>(x)\ny = Cast<to=9>(l)", {}, {"outputs": ("y",)}, "does not hold all of its values"),

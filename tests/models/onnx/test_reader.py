@@ -260,16 +260,16 @@ DAMAGED = {
     "empty": (b"", "n.onnx: the file is empty; give an ONNX file"),
     "garbage": (
         b"\xff\xfe garbage, not protobuf",
-        "n.onnx: is no ONNX file, or is truncated; export it again",
+        "n.onnx: is not an ONNX file, or is truncated; export it again",
     ),
-    "text": (b"hello world\n", "n.onnx: is no ONNX file, or is truncated; export it again"),
+    "text": (b"hello world\n", "n.onnx: is not an ONNX file, or is truncated; export it again"),
     "truncated": (
         gemm().SerializeToString()[:-20],
-        "n.onnx: is no ONNX file, or is truncated; export it again",
+        "n.onnx: is not an ONNX file, or is truncated; export it again",
     ),
     "no graph": (
         onnx.ModelProto(ir_version=8).SerializeToString(),
-        "n.onnx: is no ONNX file: it holds no graph; export it again",
+        "n.onnx: is not an ONNX file: it holds no graph; export it again",
     ),
     "no opset": (
         changed(lambda m: m.ClearField("opset_import")),
@@ -380,7 +380,7 @@ DAMAGED = {
     ),
     "output of another type than declared": (
         changed(lambda m: m.graph.output[0].type.tensor_type.ClearField("elem_type")),
-        "n.onnx: is no valid ONNX model (Field 'elem_type' of 'type' is required but missing.)",
+        "n.onnx: is not a valid ONNX model (Field 'elem_type' of 'type' is required but missing.)",
     ),
     "integer output": (
         gemm((1, 3), TensorProto.INT64, body="y = Identity(x)", tensors={}).SerializeToString(),

@@ -110,7 +110,7 @@ def test_hooks_are_not_lost():
         (
             Residual,
             {},
-            "Residual: is no plain stack of layers; give example_input=, or export it to ONNX yourself",
+            "Residual: is not a plain stack of layers; give example_input=, or export it to ONNX yourself",
         ),
         (Branching, {"example_input": torch.zeros(1, 12)}, "Branching: torch cannot export it"),
         (lambda: nn.Embedding(3, 2), {}, "Embedding: the number of positions is open; give positions="),

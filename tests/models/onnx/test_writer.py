@@ -101,7 +101,7 @@ def test_what_no_float32_holds_is_refused(value):
     )
     with pytest.raises(
         InputError,
-        match=r"^wide: node 1 has the parameter .* which is no float32; round the network's parameters first$",
+        match=r"^wide: node 1 has the parameter .* which is not a float32; round the network's parameters first$",
     ):
         write_onnx(net)
 

@@ -331,7 +331,7 @@ def test_a_wrapper_is_not_what_it_wraps():
         type("C", (), {"m": says_yes})().m,
         InputError,
     ):
-        with pytest.raises(InputError, match="its source is not at hand"):
+        with pytest.raises(InputError, match="its source cannot be found"):
             Program.from_function(other)
     changed = type(says_yes)((lambda tokens: "no").__code__, {}, "says_yes")
     with pytest.raises(InputError):
