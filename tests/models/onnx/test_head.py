@@ -166,7 +166,7 @@ REFUSED = {
     "classes in disorder": (
         "s = Softmax(x)\nmaps = ai.onnx.ml.ZipMap<classlabels_int64s=[5,1,7]>(s)", {}, {"shape": (1, 3), "outputs": ("maps",)}, "are not in ascending order",
     ),
-    "an embedding by a choice": ("l = ArgMax<axis=1>(x)\ny = Gather(w, l)", {"w": quarters(6, 2)}, {}, "it takes places from what Softmax"),
+    "an embedding by a choice": ("l = ArgMax<axis=1>(x)\ny = Gather(w, l)", {"w": quarters(6, 2)}, {}, "it takes places from the result of Softmax"),
 }  # fmt: skip
 
 
