@@ -19,7 +19,7 @@ import numpy as np
 from ..models.automata.automaton import Automaton
 from ..models.network.integers import dyadic, integer_array
 from ..models.network.network import Affine, Network, Node, Relu
-from .training import hinge, margins, on_grid, one_thread
+from .learning import hinge, margins, on_grid, one_thread
 
 BITS = 4  # after the point, of all but A and B
 CELLS = 48  # trained side by side

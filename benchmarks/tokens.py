@@ -41,7 +41,8 @@ from ..models.onnx.writer import write_onnx
 from ..models.program.program import Program
 from .cells import FittedCell, Prefixes, fit_cell
 from .families import TIED_LENGTHS, VERSION, Spec, specs
-from .training import ENOUGH, Fitted, Recipe, TrainingProblem, fit, fit_carelessly
+from .learning import Fitted, Recipe, TrainingProblem
+from .training import ENOUGH, fit, fit_carelessly
 from .words import Walks
 
 Seeds = Literal["tune", "report"]

@@ -23,8 +23,9 @@ from relucid.benchmarks.families import (
     make,
     specs,
 )
+from relucid.benchmarks.learning import Recipe, TrainingProblem
 from relucid.benchmarks.tokens import recipe_digest, seed_of, train_spec, write_suite
-from relucid.benchmarks.training import Recipe, TrainingProblem, fit
+from relucid.benchmarks.training import fit
 from relucid.benchmarks.words import Walks
 from relucid.cli.main import main
 from relucid.common.errors import InputError
@@ -113,7 +114,8 @@ def test_float64_labels_of_random_tests_are_the_exact_ones(tmp_path: Path) -> No
 
 def test_the_attack_finds_what_random_words_miss() -> None:
     """A network that is right but on two of 2^18 words: counting a, with one weight that is too large where all others are not a."""
-    from relucid.benchmarks.training import Attack, Perceptron, one_thread
+    from relucid.benchmarks.attack import Attack
+    from relucid.benchmarks.learning import Perceptron, one_thread
 
     spec = make("count", 18, 2, (1,), at_least(1))
     problem = TrainingProblem(build_language(spec.domain(), spec.taught, spec.labels), 2, True)
