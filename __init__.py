@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from .models.claims.domain import Domain
     from .models.program.program import Program
     from .pipeline.distillation import distill
+    from .verifiers.proof.format import LimitReached, Rejected
     from .verifiers.prove import prove
     from .verifiers.race.backend import Budget
     from .verifiers.race.request import ProofRequest
     from .verifiers.verdict import Proved, Refuted, Unknown
+    from .verifiers.verify import check, verify
 
 __all__ = [
     "Budget",
@@ -31,16 +33,20 @@ __all__ = [
     "Decision",
     "Domain",
     "InputError",
+    "LimitReached",
     "Program",
     "ProofRequest",
     "Proved",
     "Refuted",
+    "Rejected",
     "Unknown",
     "__version__",
+    "check",
     "distill",
     "load_claim",
     "make_claim",
     "prove",
+    "verify",
 ]
 
 _HOME = {
@@ -49,15 +55,19 @@ _HOME = {
     "Decision": "models.claims.decision",
     "Domain": "models.claims.domain",
     "InputError": "common.errors",
+    "LimitReached": "verifiers.proof.format",
     "Program": "models.program.program",
     "ProofRequest": "verifiers.race.request",
     "Proved": "verifiers.verdict",
     "Refuted": "verifiers.verdict",
+    "Rejected": "verifiers.proof.format",
     "Unknown": "verifiers.verdict",
+    "check": "verifiers.verify",
     "distill": "pipeline.distillation",
     "load_claim": "models.claims.claim_file",
     "make_claim": "models.claims.at_hand",
     "prove": "verifiers.prove",
+    "verify": "verifiers.verify",
 }
 
 

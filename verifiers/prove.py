@@ -1,7 +1,7 @@
 """`relucid.prove`: the Python way from a claim to a verdict.
 
 States the claim if it is not stated yet (`models/claims/at_hand.py`), brings it into the form that engines take, and hands it to
-the race.
+the race; or to `verify.py` where it is about boxes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..common.deadline import OutOfTime, until
 from ..common.errors import InputError
@@ -16,10 +17,12 @@ from ..models.claims.at_hand import DomainLike, NetworkLike, ProgramLike, make_c
 from ..models.claims.claim import Claim
 from ..models.claims.decision import Decision, Label
 from ..models.claims.reduce import word_claim
+from ..models.claims.words import Words
 from .race.backend import Budget
 from .race.race import Progress, prove_claim
 from .race.request import ProofRequest, check_limits
 from .verdict import Unknown, Verdict
+from .verify import verify_claim
 
 
 def prove(
@@ -55,6 +58,9 @@ def prove(
     try:
         with until(started + budget.seconds):
             stated = _stated(claim, program, domain, labels)
+            if not isinstance(stated.input_set, Words):
+                left = replace(budget, seconds=max(0.01, started + budget.seconds - time.monotonic()))
+                return verify_claim(stated, left, request, progress)
             return prove_claim(word_claim(stated), budget=budget, request=request, progress=progress)
     except OutOfTime:
         reason = f"time: the limit of {budget.seconds:g} s was reached while the claim was prepared; give a larger budget"

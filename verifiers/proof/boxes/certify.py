@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from ....common.clock import now
 from ....common.deadline import LIMITS
@@ -52,6 +53,11 @@ class Checked:
     seconds: float
     parts: int | None = None
     counterexample: bool = False
+
+    @property
+    def shows(self) -> Literal["proved", "refuted"]:
+        """What the file shows of the claim."""
+        return "refuted" if self.counterexample else "proved"
 
 
 def digests(network: Network, spec: str) -> dict[str, str]:

@@ -1,0 +1,181 @@
+"""`relucid.verify` and `relucid.check`: properties of networks with real inputs from Python, and proof files of every kind.
+
+What the user has at hand becomes files (`models/claims/box_at_hand.py`), because a child process within limits decides.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from ..common.errors import InputError
+from ..common.scratch import scratch
+from ..models.claims.at_hand import NetworkLike
+from ..models.claims.box_at_hand import PropertyLike, box_files_of, box_files_of_claim
+from ..models.claims.box_files import BoxFiles
+from ..models.claims.claim import Claim
+from ..models.claims.reduce import word_claim
+from ..models.claims.words import Words
+from .boxes.process import verify_files
+from .boxes.verdicts import BACKENDS
+from .proof.boxes.certify import Checked, check_files
+from .proof.certify import Certificate, check_file, check_place
+from .race.backend import Budget
+from .race.request import ProofRequest, check_limits
+from .verdict import Proved, Verdict
+
+NO_PROOFS_OF_TWO = "there are no proofs about two networks over a box"
+Progress = Callable[[str], None]
+
+
+def verify(
+    network: NetworkLike,
+    stated: PropertyLike,
+    *,
+    network_b: NetworkLike | None = None,
+    epsilon: Fraction | int | str | None = None,
+    budget: Budget | None = None,
+    request: ProofRequest | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Decide whether a network with real inputs can give an output that a property calls unsafe.
+
+        relucid.verify("net.onnx", "property.vnnlib")
+        relucid.verify("net.onnx", "property.vnnlib", network_b="quantised.onnx", epsilon="0.01")
+
+    Arguments:
+        network: a path to an ONNX file, its bytes, a torch module that takes [1, inputs], or a `Network`.
+        stated: a path to a VNN-LIB file (.gz read in place), or a `Property`.
+        network_b: a second network.  The question is then whether both agree on the boxes of the property; what it says
+            of outputs is not looked at.  They agree where the same output is the largest, ties go to the first.
+        epsilon: of two networks: all outputs, not the labels, are compared, and may differ by so much.
+        budget: seconds for all of it, megabytes and threads (`workers`) of the process that decides, and the seed.  None: 60
+            seconds and every core.
+        request: how far a proof must be trusted, where the proof is written, and one of the backends race, split, lp and milp.
+        progress: called with a line of text now and then.
+
+    Returns `Proved` (nothing unsafe comes out), `Refuted` with a point that was replayed exactly, or `Unknown` with the reason.
+    Raises InputError for what cannot be read or does not fit, and Contradiction where the checker rejects a proof: a bug.
+    """
+    with scratch() as folder:
+        files = box_files_of(network, stated, network_b, epsilon, folder)
+        return verify_box_files(files, budget, request, progress)
+
+
+def verify_claim(
+    claim: Claim,
+    budget: Budget | None = None,
+    request: ProofRequest | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Decide a claim about boxes; see `verify`."""
+    with scratch() as folder:
+        return verify_box_files(box_files_of_claim(claim, folder), budget, request, progress)
+
+
+def verify_box_files(
+    files: BoxFiles,
+    budget: Budget | None = None,
+    request: ProofRequest | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Decide the claim that files about boxes state; see `verify`."""
+    budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()
+    check_limits(budget)
+    two = files.network_b is not None
+    backend = _backend(budget, request, two)
+    if request.place is not None:
+        check_place(request.place)
+    verdict = verify_files(
+        files.network,
+        files.stated,
+        timeout=budget.seconds,
+        memory_mb=budget.memory_mb,
+        seed=budget.seed,
+        threads=budget.workers,
+        proof=request.place,
+        proof_format=request.form,
+        progress=progress,
+        against=files.network_b,
+        epsilon=files.epsilon,
+        same_label=two and files.epsilon is None,
+        backend=backend,
+        trust=request.trust,
+    )
+    if two and request.trust is None and isinstance(verdict, Proved):
+        return replace(verdict, certificate=f"not checked: {NO_PROOFS_OF_TWO}")
+    return verdict
+
+
+def _backend(budget: Budget, request: ProofRequest, two: bool) -> str:
+    """The backend that is asked for.  Raises InputError for a request that claims about boxes do not have."""
+    names = request.backends
+    if isinstance(names, str):
+        names = [name.strip() for name in names.split(",") if name.strip()]
+    names = BACKENDS[:1] if names is None else names
+    if len(names) != 1 or names[0] not in BACKENDS:
+        what = f"a claim about a box is decided by one of {', '.join(BACKENDS)}"
+        raise InputError("backends", what, "name one of them, or leave it out")
+    if names[0] != BACKENDS[0] and (two or request.path is not None):
+        raise InputError("backends", f"{names[0]} writes no proofs and compares no networks", "leave it out")
+    if two and request.certify:
+        raise InputError("path" if request.path is not None else "trust", NO_PROOFS_OF_TWO, "leave it out")
+    if request.form not in ("relucid", "aptp"):
+        raise InputError(
+            "form", f"there is no proof format {request.form!r} for boxes", "use relucid or aptp"
+        )
+    only_words = {
+        "count": request.count,
+        "checkpoint": budget.checkpoint is not None,
+        "counterexamples": budget.counterexamples != 1,
+    }
+    for name, asked in only_words.items():
+        if asked:
+            raise InputError(name, "is for claims about tokens, and this one is about a box", "leave it out")
+    return names[0]
+
+
+def check(
+    claim: Claim | NetworkLike,
+    proof: str | os.PathLike[str],
+    stated: PropertyLike | None = None,
+    *,
+    seconds: float = math.inf,
+    progress: Progress | None = None,
+) -> Certificate | Checked:
+    """Check a proof, or the witness of a refutation, without any solver and without rounding.
+
+        relucid.check(relucid.load_claim("claim.toml"), "claim.proof")
+        relucid.check("net.onnx", "net.proof", "property.vnnlib")
+
+    Arguments:
+        claim: what the proof is about: a `Claim`; or a network, as `verify` takes it, with the property in `stated`.
+        proof: the file that `prove` or `verify` has written.
+        stated: the property, if `claim` is a network.
+        seconds: after so many the check is given up.
+        progress: called with a line of text now and then.
+
+    Returns what the file shows.  Raises Rejected where it does not show what it says, LimitReached where the check would take too
+    long, and InputError for what cannot be read.
+    """
+    said = progress or (lambda text: None)
+    if isinstance(claim, Claim) == (stated is not None):
+        what = (
+            "a claim says its property itself" if isinstance(claim, Claim) else "a network needs a property"
+        )
+        raise InputError("stated", what, "check a claim, or a network and a property")
+    if isinstance(claim, Claim) and isinstance(claim.input_set, Words):
+        return check_file(word_claim(claim), Path(proof), seconds, said)
+    with scratch() as folder:
+        if isinstance(claim, Claim):
+            files = box_files_of_claim(claim, folder)
+        else:
+            assert stated is not None
+            files = box_files_of(claim, stated, None, None, folder)
+        if files.network_b is not None:
+            raise InputError(str(proof), NO_PROOFS_OF_TWO, "check claims about one")
+        return check_files(files.network, files.stated, Path(proof), seconds, said)
