@@ -42,7 +42,7 @@ WIDTH = 140
 
 
 @dataclass(frozen=True)
-class Row:
+class ProofRow:
     """`outcome`: checked, or what stood in the way; seconds of proving, of making the proof, of checking it."""
 
     claim: str
@@ -57,30 +57,32 @@ class Row:
     run: int = 0
 
 
-def measured(claim_file: Path, seconds: float, place: Path) -> Row:
+def measured(claim_file: Path, seconds: float, place: Path) -> ProofRow:
     """Measure one claim; `place`: where its proof is written."""
     claim, name = load_word_claim(claim_file), claim_file.parent.name
     verdict = prove_claim(claim, budget=Budget(seconds), request=ProofRequest("exact"))
     if not isinstance(verdict, Proved):
-        return Row(name, claim.domain_size, type(verdict).__name__.lower(), verdict.seconds)
+        return ProofRow(name, claim.domain_size, type(verdict).__name__.lower(), verdict.seconds)
     started = time.monotonic()
     try:
         write_lines(place, proof_lines(claim, seconds))
     except (TimeoutError, Unsupported) as error:
-        return Row(name, claim.domain_size, f"no proof: {error}", verdict.seconds, time.monotonic() - started)
+        return ProofRow(
+            name, claim.domain_size, f"no proof: {error}", verdict.seconds, time.monotonic() - started
+        )
     except Unproved as error:
-        return Row(
+        return ProofRow(
             name, claim.domain_size, f"contradiction: {error}", verdict.seconds, time.monotonic() - started
         )
     making = time.monotonic() - started
     try:
         certificate = check_file(claim, place)
     except Rejected as why:
-        return Row(name, claim.domain_size, f"rejected: {why}", verdict.seconds, making)
+        return ProofRow(name, claim.domain_size, f"rejected: {why}", verdict.seconds, making)
     found = certificate.accepted
     assert found is not None
     counts = (found.parts, found.leaves, found.run)
-    return Row(
+    return ProofRow(
         name,
         claim.domain_size,
         "checked",
@@ -92,7 +94,7 @@ def measured(claim_file: Path, seconds: float, place: Path) -> Row:
     )
 
 
-def rows(folder: Path, seconds: float, keep: Path | None) -> Iterator[Row]:
+def rows(folder: Path, seconds: float, keep: Path | None) -> Iterator[ProofRow]:
     files = sorted(folder.glob("*/claim.toml"))
     if not files:
         raise InputError(
@@ -103,7 +105,7 @@ def rows(folder: Path, seconds: float, keep: Path | None) -> Iterator[Row]:
             yield measured(file, seconds, (keep or Path(scratch)) / f"{file.parent.name}.proof")
 
 
-def table(found: list[Row]) -> Table:
+def table(found: list[ProofRow]) -> Table:
     from rich.table import Table
 
     out = Table(
@@ -137,7 +139,7 @@ def table(found: list[Row]) -> Table:
     return out
 
 
-def summary(found: list[Row]) -> str:
+def summary(found: list[ProofRow]) -> str:
     """Return one paragraph: how many, and medians."""
     checked = [row for row in found if row.outcome == "checked"]
     proved = [row for row in found if row.outcome not in ("refuted", "unknown")]
@@ -170,7 +172,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.keep is not None:
         given.keep.mkdir(parents=True, exist_ok=True)
-    found: list[Row] = []
+    found: list[ProofRow] = []
     try:
         with suppress(KeyboardInterrupt):
             for row in rows(given.folder, given.timeout, given.keep):

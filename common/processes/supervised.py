@@ -28,7 +28,7 @@ from ..interrupts import interrupts_held
 from ..scratch import scratch
 from .lifeline import tie
 from .limits import Ended, Limits
-from .tree import ProcessInfo, Tree, end, how_ended, snapshot
+from .tree import ProcessInfo, ProcessTree, end, how_ended, snapshot
 
 LOOK_SECONDS = 0.05  # between looks at the memory
 READS = 16  # of PIECE bytes from each pipe at one look: a child that writes for ever must not keep us
@@ -84,7 +84,7 @@ class Supervised:
         except BaseException:
             self._cleared.close()
             raise
-        self.tree = Tree(self.process.pid)
+        self.tree = ProcessTree(self.process.pid)
 
     def _start(
         self,

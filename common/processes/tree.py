@@ -84,7 +84,7 @@ def below(pids: Iterable[int], table: Mapping[int, ProcessInfo]) -> set[int]:
 
 
 @dataclass
-class Tree:
+class ProcessTree:
     """The leader's processes: its group, their descendants, and whoever was one of them at an earlier look."""
 
     leader: int
@@ -116,7 +116,7 @@ class Tree:
         return bool(members)
 
 
-def end(trees: Iterable[Tree]) -> None:
+def end(trees: Iterable[ProcessTree]) -> None:
     """End trees: SIGTERM, a short grace, then SIGKILL until nobody is left."""
     left = list(trees)
     table = snapshot()

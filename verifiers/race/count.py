@@ -20,7 +20,7 @@ REACH_SHARE = 0.6  # of the time, where there is a second way
 
 
 @dataclass(frozen=True)
-class Count:
+class DisagreementCount:
     """How many inputs agree, how many disagree, and how many are open (out of time).  They add up to the
     domain's size.
     """
@@ -36,8 +36,8 @@ class Count:
 
 def count_disagreeing(
     claim: WordClaim, budget: Budget, progress: Callable[[str], None] = lambda text: None
-) -> Count:
-    """Count as far as the budget's seconds go."""
+) -> DisagreementCount:
+    """DisagreementCount as far as the budget's seconds go."""
     deadline = time.monotonic() + budget.seconds
     found = _enumerated(claim, budget, progress)
     if found is None:
@@ -47,28 +47,32 @@ def count_disagreeing(
     return found
 
 
-def _enumerated(claim: WordClaim, budget: Budget, progress: Callable[[str], None]) -> Count | None:
+def _enumerated(
+    claim: WordClaim, budget: Budget, progress: Callable[[str], None]
+) -> DisagreementCount | None:
     from ..backends.exhaustive import BACKEND
 
     if BACKEND.unfit(claim) is not None:
         return None
     wrong = BACKEND.count(claim, budget, progress)
-    return None if wrong is None else Count(claim.domain_size - wrong, wrong, 0)
+    return None if wrong is None else DisagreementCount(claim.domain_size - wrong, wrong, 0)
 
 
-def _reached(claim: WordClaim, budget: Budget, deadline: float, progress: Callable[[str], None]) -> Count:
+def _reached(
+    claim: WordClaim, budget: Budget, deadline: float, progress: Callable[[str], None]
+) -> DisagreementCount:
     from ..engines.reach.reach import count_disagreeing as reached
 
     try:
         found = reached(claim, (deadline - time.monotonic()) * REACH_SHARE, progress)
     except (TimeoutError, Unsupported):
-        return Count(0, 0, claim.domain_size)
-    return Count(found.right, found.wrong, found.undecided)
+        return DisagreementCount(0, 0, claim.domain_size)
+    return DisagreementCount(found.right, found.wrong, found.undecided)
 
 
 def _listed(
     claim: WordClaim, budget: Budget, deadline: float, progress: Callable[[str], None]
-) -> Count | None:
+) -> DisagreementCount | None:
     """List the disagreeing words; None where they are too many, or time is up."""
     from ..engines.bab.labels import LabelSearches
 
@@ -78,4 +82,4 @@ def _listed(
     except (TimeoutError, Unsupported):
         return None
     wrong = len(search.found)
-    return Count(claim.domain_size - wrong, wrong, 0) if done and wrong < FEW else None
+    return DisagreementCount(claim.domain_size - wrong, wrong, 0) if done and wrong < FEW else None

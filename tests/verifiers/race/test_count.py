@@ -15,7 +15,7 @@ from relucid.models.program.program import Program
 from relucid.verifiers.engines.reach.reach import count_disagreeing as reached
 from relucid.verifiers.race import count
 from relucid.verifiers.race.backend import Budget
-from relucid.verifiers.race.count import Count, count_disagreeing
+from relucid.verifiers.race.count import DisagreementCount, count_disagreeing
 from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Proved, Refuted
@@ -29,7 +29,7 @@ def test_every_way_counts_what_brute_force_counts() -> None:
     counted = 0
     for claim in map(random_claim, range(40)):
         expected, budget = wrong(claim), Budget(seconds=60)
-        whole = Count(claim.domain_size - expected, expected, 0)
+        whole = DisagreementCount(claim.domain_size - expected, expected, 0)
         assert count._enumerated(claim, budget, print) == whole
         found = reached(claim, 60)
         assert (found.right, found.wrong, found.undecided) == (whole.right, whole.wrong, 0)
@@ -70,15 +70,15 @@ def test_a_single_wrong_input_among_many_is_counted_by_listing() -> None:
     program = Program("def f(tokens):\n    return False\n", "f")
     claim = WordClaim(network, program, Domain(("a", "b"), length, length), Decision("sign", (False, True)))
     found = count._listed(claim, Budget(seconds=60), time.monotonic() + 60, print)
-    assert found == Count(2**length - 1, 1, 0)
+    assert found == DisagreementCount(2**length - 1, 1, 0)
 
 
 def test_a_count_that_does_not_end_says_between_what_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     claim = balanced(12, 1.0)
     monkeypatch.setattr(count, "_enumerated", lambda *_: None)
-    monkeypatch.setattr(count, "_reached", lambda *_: Count(4000, 90, 6))
+    monkeypatch.setattr(count, "_reached", lambda *_: DisagreementCount(4000, 90, 6))
     monkeypatch.setattr(count, "_listed", lambda *_: None)
-    assert count_disagreeing(claim, Budget(seconds=60)) == Count(4000, 90, 6)
+    assert count_disagreeing(claim, Budget(seconds=60)) == DisagreementCount(4000, 90, 6)
     verdict = prove_claim(claim, budget=Budget(seconds=60), request=ProofRequest(count=True))
     assert isinstance(verdict, Refuted) and verdict.disagreeing is None
     assert (
