@@ -218,9 +218,10 @@ def check(
         return check_box(box, proof, timeout, quiet, as_json)
 
     from ..models.claims.claim_file import load_word_claim
-    from ..verifiers.proof.certify import check_file
+    from ..verifiers.proof.certificate import check_file
     from ..verifiers.proof.export.export import export
     from ..verifiers.proof.format import LimitReached, Rejected
+    from ..verifiers.proof.words.subject import WordSubject
     from ..verifiers.report import certificate_json
 
     stated = load_word_claim(claim)
@@ -229,7 +230,7 @@ def check(
         with status_line(quiet) as progress:
             if folder is not None:
                 export(stated, proof, folder, timeout, progress)
-            certificate = check_file(stated, proof, timeout, progress)
+            certificate = check_file(WordSubject(stated), proof, timeout, progress)
     except Rejected as error:
         why, status = str(error), REJECTED
     except LimitReached as error:

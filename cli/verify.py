@@ -260,7 +260,7 @@ def _epsilon(text: str | None, against: Path | None) -> Any:
 
 def _check(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
     """`--check`: 0 accepted, 1 rejected, 3 limits reached."""
-    from ..verifiers.proof.boxes.certify import check_files
+    from ..verifiers.proof.boxes.subject import check_files
     from ..verifiers.proof.format import LimitReached, Rejected
 
     why, status, found = "", 0, None

@@ -19,9 +19,9 @@ from ..common.errors import Unsupported
 from ..models.claims.vnnlib import load_text, read_vnnlib
 from ..models.onnx.reader import load_onnx
 from ..verifiers.boxes.decide import decide
-from ..verifiers.proof.boxes.certify import digests
 from ..verifiers.proof.boxes.checker import check_box_proof
 from ..verifiers.proof.boxes.producer import proof_lines
+from ..verifiers.proof.boxes.subject import BoxSubject
 from ..verifiers.proof.format import read_lines
 from ..verifiers.proof.writing import write_lines
 from ..verifiers.verdict import Proved
@@ -37,7 +37,7 @@ def measured(network_file: Path, spec_file: Path, seconds: float, place: Path) -
     answer = decide(network, stated, deadline=time.monotonic() + DECIDING)
     if not isinstance(answer, Proved):
         return None
-    names, started = digests(network, spec), time.monotonic()
+    names, started = BoxSubject(network, stated, spec).digests, time.monotonic()
     try:
         size = write_lines(
             place, proof_lines(network, stated, names, started + seconds, decided_by=answer.backend)

@@ -26,9 +26,10 @@ from ..common.errors import InputError, Unsupported
 from ..common.files import write
 from ..common.text import number
 from ..models.claims.claim_file import load_word_claim
-from ..verifiers.proof.certify import check_file
+from ..verifiers.proof.certificate import check_file
 from ..verifiers.proof.format import Rejected
 from ..verifiers.proof.words.producer import Unproved, proof_lines
+from ..verifiers.proof.words.subject import WordSubject
 from ..verifiers.proof.writing import write_lines
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.race import prove_claim
@@ -76,7 +77,7 @@ def measured(claim_file: Path, seconds: float, place: Path) -> ProofRow:
         )
     making = time.monotonic() - started
     try:
-        certificate = check_file(claim, place)
+        certificate = check_file(WordSubject(claim), place)
     except Rejected as why:
         return ProofRow(name, claim.domain_size, f"rejected: {why}", verdict.seconds, making)
     found = certificate.accepted

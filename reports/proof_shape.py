@@ -14,9 +14,10 @@ from typing import Any
 from ..common.errors import Unsupported
 from ..common.scratch import scratch
 from ..models.claims.word_claim import WordClaim
-from ..verifiers.proof.certify import check_file
+from ..verifiers.proof.certificate import check_file
 from ..verifiers.proof.format import LimitReached, Rejected, read_lines
 from ..verifiers.proof.words.producer import Unproved, proof_lines
+from ..verifiers.proof.words.subject import WordSubject
 from ..verifiers.proof.writing import write_lines
 from ..verifiers.verdict import Contradiction
 from .run import Run
@@ -112,7 +113,7 @@ def _checked(
 ) -> Proof:
     progress("checking the proof")
     try:
-        certificate = check_file(claim, path, seconds, progress)
+        certificate = check_file(WordSubject(claim), path, seconds, progress)
     except Rejected as error:
         return Proof("rejected", f"{path.name}: {error}", made)
     except LimitReached as error:

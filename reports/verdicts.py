@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from ..verifiers.proof.boxes.certify import Checked
-    from ..verifiers.proof.certify import Certificate
+    from ..verifiers.proof.certificate import Certificate
     from ..verifiers.verdict import Attempt
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
@@ -254,10 +253,8 @@ def witness_text(point: PointCounterexample) -> str:
     return "(" + "\n ".join([*pairs, *(f"(Y_{j} {v})" for j, v in enumerate(outputs))]) + ")"
 
 
-def box_check_line(checked: Checked | None, why: str, late: bool) -> str:
+def box_check_line(certificate: Certificate | None, why: str, late: bool) -> str:
     """Return what the checker says about a proof of a claim about boxes; see `print_certificate`."""
-    if checked is None:
+    if certificate is None:
         return f"{'unknown' if late else 'rejected'}: {why}"
-    parts = f"{checked.parts} parts, " if checked.parts is not None else ""
-    shown = "a counterexample" if checked.counterexample else f"{parts}{checked.leaves} leaves"
-    return f"accepted: {shown} ({checked.seconds:.2f} s)"
+    return f"accepted: {certificate.counted} ({certificate.seconds:.2f} s)"

@@ -195,7 +195,7 @@ def test_every_way_in_refuses_what_was_read_wrong(way, clipped, capsys, monkeypa
 
 def test_verify_and_its_proofs_refuse_it_too(clipped, capsys, monkeypatch):
     from relucid.verifiers.boxes.worker import _answer
-    from relucid.verifiers.proof.boxes.certify import check_files
+    from relucid.verifiers.proof.boxes.subject import check_files
 
     job = {
         "network": str(clipped / "net.onnx"),

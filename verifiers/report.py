@@ -24,8 +24,7 @@ from .verdict import (
 )
 
 if TYPE_CHECKING:
-    from .proof.boxes.certify import Checked
-    from .proof.certify import Certificate
+    from .proof.certificate import Certificate
 
 VNNCOMP_WORDS = {"proved": "unsat", "refuted": "sat", "unknown": "unknown"}
 
@@ -188,10 +187,11 @@ def unchecked_json(reason: str, seconds: float | None = None) -> dict[str, Any]:
     return found | {"domain_size": None, "seconds": None if seconds is None else round(seconds, 3)}
 
 
-def box_certificate_json(checked: Checked | None, why: str) -> dict[str, Any]:
+def box_certificate_json(certificate: Certificate | None, why: str) -> dict[str, Any]:
     """Return what `check --json` prints for a claim about boxes; `why`: the reason if it was not accepted."""
+    found = certificate.accepted if certificate else None
     return {
-        "accepted": checked is not None,
-        "reason": None if checked is not None else why,
-        "leaves": None if checked is None else checked.leaves,
+        "accepted": certificate is not None,
+        "reason": None if certificate is not None else why,
+        "leaves": None if certificate is None else found.leaves if found else 0,
     }

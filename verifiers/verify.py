@@ -22,8 +22,10 @@ from ..models.claims.reduce import word_claim
 from ..models.claims.words import Words
 from .boxes.process import verify_files
 from .boxes.verdicts import BACKENDS
-from .proof.boxes.certify import Checked, check_files
-from .proof.certify import Certificate, check_file, check_place
+from .proof.boxes.subject import check_files
+from .proof.certificate import Certificate, check_file
+from .proof.certify import check_place
+from .proof.words.subject import WordSubject
 from .race.backend import Budget
 from .race.request import ProofRequest, check_limits
 from .verdict import Proved, Verdict
@@ -146,7 +148,7 @@ def check(
     *,
     seconds: float = math.inf,
     progress: Progress | None = None,
-) -> Certificate | Checked:
+) -> Certificate:
     """Check a proof, or the witness of a refutation, without any solver and without rounding.
 
         relucid.check(relucid.load_claim("claim.toml"), "claim.proof")
@@ -169,7 +171,7 @@ def check(
         )
         raise InputError("stated", what, "check a claim, or a network and a property")
     if isinstance(claim, Claim) and isinstance(claim.input_set, Words):
-        return check_file(word_claim(claim), Path(proof), seconds, said)
+        return check_file(WordSubject(word_claim(claim)), Path(proof), seconds, said)
     with scratch() as folder:
         if isinstance(claim, Claim):
             files = box_files_of_claim(claim, folder)

@@ -19,7 +19,7 @@ from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers import prove as prove_module
-from relucid.verifiers.proof import certify
+from relucid.verifiers.proof.words import subject
 from relucid.verifiers.verdict import Contradiction
 
 NEAR_MISS = CORPUS / "count_near_miss" / "claim.toml"
@@ -163,11 +163,11 @@ def test_proofs_that_cannot_be_written_or_read(tmp_path: Path, capsys: pytest.Ca
 def test_without_a_proof_in_time_the_result_is_unknown_and_says_who_was_convinced(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def late(*_: object):
+    def late(*_: object, **__: object):
         raise TimeoutError("out of time while proving")
         yield
 
-    monkeypatch.setattr(certify, "proof_lines", late)
+    monkeypatch.setattr(subject, "proof_lines", late)
     status, told = answer(capsys, "prove", str(TRUE), "--trust", "checked", "--backends", "enumerate")
     assert (status, told["verdict"]) == (3, "unknown")
     assert told["reason"] == (

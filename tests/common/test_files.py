@@ -275,7 +275,6 @@ def test_one_place_of_the_package_writes_files(kind):
         ("cli/main.py", "NamedTemporaryFile"),  # exclusive, with a random name
         ("verifiers/race/dump.py", "rename"),  # the folder
         ("benchmarks/tokens.py", "rename"),  # the folder
-        ("verifiers/proof/certify.py", "move"),  # of what a contradiction leaves, into a new folder of its own
         ("benchmarks/results.py", "appends"), ("experiments/circuits.py", "appends"), ("experiments/rivals.py", "appends"),
         ("common/processes/inside.py", "writes"),  # /proc
         ("common/streams.py", "writes"),  # the null device

@@ -17,8 +17,9 @@ from relucid.common.files import open_file, read_file
 from relucid.models.claims import vnnlib
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.onnx import files as onnx_files
-from relucid.verifiers.proof import certify
+from relucid.verifiers.proof.certificate import check_file
 from relucid.verifiers.proof.export import export
+from relucid.verifiers.proof.words import subject
 from relucid.verifiers.race import dump
 
 PACKAGE = Path(files.__file__).parents[1]
@@ -66,9 +67,9 @@ def test_time_that_runs_out_while_checking(tmp_path: Path, monkeypatch: pytest.M
 
     claim = load_word_claim(CLAIM)
     (tmp_path / "p").write_text("{}\n", encoding="utf-8")
-    monkeypatch.setattr(certify, "check_proof", late)
+    monkeypatch.setattr(subject, "check_proof", late)
     with pytest.raises(OutOfTime):
-        certify.check_file(claim, tmp_path / "p")
+        check_file(subject.WordSubject(claim), tmp_path / "p")
     monkeypatch.setattr(export, "form_of", lambda header: object())
     monkeypatch.setattr(export, "each_section", late)
     with pytest.raises(OutOfTime):

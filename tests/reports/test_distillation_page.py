@@ -24,7 +24,8 @@ from relucid.reports import proof_shape
 from relucid.reports.distillation_page import Examined, distillation_page, examined
 from relucid.reports.run import read_run
 from relucid.reports.surrogate_view import layers
-from relucid.verifiers.proof.certify import check_file
+from relucid.verifiers.proof.certificate import check_file
+from relucid.verifiers.proof.words.subject import WordSubject
 
 NASTY = "</script><script>alert(1)</script>"
 TOKENS = ("<b>", NASTY, "\u202e{{ 7*7 }}")
@@ -254,9 +255,8 @@ def test_what_is_proved_and_what_is_not(pages: dict[str, tuple[Examined, str]]) 
 
 def test_the_drawn_tree_is_that_of_the_file(pages: dict[str, tuple[Examined, str]], folders: Path) -> None:
     found, text = pages["tree"]
-    certificate = check_file(
-        load_word_claim(folders / "tree" / "claim.toml"), folders / "tree" / "proof.jsonl"
-    )
+    subject = WordSubject(load_word_claim(folders / "tree" / "claim.toml"))
+    certificate = check_file(subject, folders / "tree" / "proof.jsonl")
     assert certificate.accepted is not None and found.proof.shape is not None
     assert (
         found.proof.shape.leaves == certificate.accepted.leaves > 1 and found.proof.size == certificate.size

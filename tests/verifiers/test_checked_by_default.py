@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import relucid
 from relucid.cli.main import main
-from relucid.verifiers.proof import certify, tree
+from relucid.verifiers.proof import tree
 from relucid.verifiers.proof.format import LimitReached, Rejected
-from relucid.verifiers.proof.words import producer
+from relucid.verifiers.proof.words import producer, subject
 from relucid.verifiers.race import race
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import LEAST_FOR_PROOF, affordable, prove_claim, reach_for_checked
@@ -79,7 +79,7 @@ def raising(error: BaseException) -> object:
 def test_where_no_proof_comes_about_the_verdict_stays_exact_and_says_why(
     error: BaseException, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(certify, "run_lines", raising(error))
+    monkeypatch.setattr(subject, "run_lines", raising(error))
     verdict = decided(backends=["enumerate"])
     assert verdict.trust == "exact" and verdict.certificate.startswith(said)
 
@@ -88,7 +88,7 @@ def test_a_check_that_does_not_end_leaves_it_exact(monkeypatch: pytest.MonkeyPat
     def late(*_: object, **__: object) -> None:
         raise LimitReached("out of time")
 
-    monkeypatch.setattr(certify, "check_proof", late)
+    monkeypatch.setattr(subject, "check_proof", late)
     verdict = decided(backends=["bab"])
     assert (
         verdict.trust == "exact"
@@ -111,7 +111,7 @@ def rejecting(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"trust": "checked"}], ids=["by default", "asked for"])
 def test_a_checker_that_rejects_is_a_contradiction(options: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(certify, "check_proof", rejecting)
+    monkeypatch.setattr(subject, "check_proof", rejecting)
     with pytest.raises(
         Contradiction,
         match="enumerate says proved, but the checker rejects its proof: line 2: a leaf's bound",
@@ -130,7 +130,7 @@ def test_a_checker_that_rejects_is_a_contradiction(options: dict, monkeypatch: p
 def test_a_checker_that_rejects_ends_with_status_4(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(certify, "check_proof", rejecting)
+    monkeypatch.setattr(subject, "check_proof", rejecting)
     proof = tmp_path / "p.proof"
     for more in ([], ["--proof", str(proof)]):
         assert main(["prove", str(TRUE), *more]) == 4
@@ -160,8 +160,8 @@ def test_as_long_again_as_deciding_took_and_at_least_two_seconds(
 
 def test_distill_checks_its_last_proof_only(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    made = certify.run_lines
-    monkeypatch.setattr(certify, "run_lines", lambda claim: asked.append(claim.program.digest) or made(claim))
+    made = subject.run_lines
+    monkeypatch.setattr(subject, "run_lines", lambda claim: asked.append(claim.program.digest) or made(claim))
     result = relucid.distill("bracket_depth")
     assert isinstance(result.verdict, Proved) and result.verdict.trust == "checked"
     assert asked == [result.claim.program.digest] and result.refuted

@@ -51,22 +51,23 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
     return decide_against(network, other, stated, epsilon, **options)
 
 
-def _certified(answer: Any, asked: Any, job: dict[str, Any], began: float, stands: Any) -> Any:
+def _certified(
+    answer: Any, subject: Any, job: dict[str, Any], began: float, stands: Any, progress: Any
+) -> Any:
     """Add the proof that was asked for, or one that is affordable; `stands` first tells the answer without it."""
     from ...common.clock import now
-    from ..proof.boxes.certify import certified, checked_where_affordable
+    from ..proof.certify import OURS, certified, checked_where_affordable
     from ..verdict import Proved
 
     if job["proof"] is not None or job["trust"] == "checked":
-        return certified(
-            answer, asked, Path(job["proof"]) if job["proof"] else None, job["format"], job["deadline"]
-        )
+        place = Path(job["proof"]) if job["proof"] else None
+        form = None if job["format"] == OURS else job["format"]
+        return certified(subject, answer, place, job["deadline"], progress, form)
     if not isinstance(answer, Proved) or not answer.certifiable:
         return answer
     stands()
-    return checked_where_affordable(
-        answer, asked, min(job["deadline"], now() + max(LEAST_SECONDS, now() - began))
-    )
+    until = min(job["deadline"], now() + max(LEAST_SECONDS, now() - began))
+    return checked_where_affordable(subject, answer, until, progress)
 
 
 def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
@@ -102,10 +103,14 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
 
             answer, about = decide_on_logits(network, stated, **options)
         if job["proof"] is not None or job["trust"] in (None, "checked"):
-            from ..proof.boxes.certify import Asked
+            from ..proof.boxes.subject import BoxSubject
 
-            asked = Asked(network, about or stated, stated.source, job["threads"], progress)
-            answer = _certified(answer, asked, job, began, lambda: send({"decided": told(answer)["answer"]}))
+            subject = BoxSubject(network, about or stated, stated.source, job["threads"])
+
+            def stands() -> None:
+                send({"decided": told(answer)["answer"]})
+
+            answer = _certified(answer, subject, job, began, stands, progress)
         return told(answer)
     except Contradiction as error:
         return {"contradiction": [str(error).split("; artefacts are in ")[0], error.artefacts]}

@@ -24,6 +24,7 @@ from ...common.text import number
 from ...models.claims.word_claim import WordClaim
 from ..engines.bab.checkpoint import check_checkpoint
 from ..proof.certify import certified, check_place, checked_where_affordable, chosen_form
+from ..proof.words.subject import WordSubject
 from ..verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Verdict
 from .artefacts import save_artefacts
 from .backend import Backend, Budget
@@ -99,7 +100,8 @@ def prove_claim(
             verdict = conclude(judge, budget, started, warnings)
         left = deadline - time.monotonic()
         if request.certify:
-            verdict = certified(claim, verdict, request.place, max(left, 1.0), progress, form)
+            until = time.monotonic() + max(left, 1.0)
+            verdict = certified(WordSubject(claim), verdict, request.place, until, progress, form)
         elif request.trust is None and isinstance(verdict, Proved):
             verdict = reach_for_checked(claim, verdict, left, progress)
         if request.count and isinstance(verdict, Refuted):
@@ -150,7 +152,8 @@ def reach_for_checked(
     if verdict.trust != "exact" or not verdict.certifiable:
         return verdict
     try:
-        return checked_where_affordable(claim, verdict, affordable(verdict.seconds, left), progress)
+        until = time.monotonic() + affordable(verdict.seconds, left)
+        return checked_where_affordable(WordSubject(claim), verdict, until, progress)
     except Contradiction as error:
         raise _saved(error, claim, verdict.attempts) from error
 

@@ -36,7 +36,6 @@ from ...bounds.unsafe_rows import UnsafeRows
 from ...engines.boxes import relu_split
 from ...engines.boxes.request import SearchRequest
 from ...engines.boxes.tree import Tree
-from ...verdict import Attempt
 from ..format import LimitReached, Rejected
 from ..writing import write_pieces
 
@@ -200,26 +199,23 @@ def _decimal(value: Fraction) -> str:
 
 def write(
     path: Path,
-    data: bytes,
     network: Network,
     stated: Property,
     deadline: float,
     threads: int,
     progress: Progress,
-) -> Attempt:
-    """Write the proof of a property that was proved, all or nothing, and read it back.  `data`: the ONNX file.
+    confirm: Callable[[Path], None],
+) -> None:
+    """Write the proof of a property that was proved, all or nothing; `confirm` gets the file before it has its name.
 
-    Raises TimeoutError, Unsupported, OSError, and LimitReached where the leaves are not shown anew in time.
+    Raises TimeoutError, Unsupported, OSError, and what `confirm` raises.
     """
     import onnx
 
-    began = now()
-    check_plain(network, [node.op_type for node in onnx.load_model_from_string(data).graph.node])
+    check_plain(network, [node.op_type for node in onnx.load_model_from_string(network.source).graph.node])
     leaves = patterns(network, stated, deadline, threads, progress)
     neurons = sum(network.sizes[node.source] for node in network.nodes if isinstance(node, Relu))
-    check(network, stated, b"".join(pieces(stated, neurons, leaves)).decode("ascii"), deadline, progress)
-    size = write_pieces(path, pieces(stated, neurons, leaves))
-    return Attempt.own("aptp", "proved", now() - began, f"{len(leaves)} leaves, {size} bytes")
+    write_pieces(path, pieces(stated, neurons, leaves), confirm)
 
 
 # -- checking ----------------------------------------------------------------------------------------------------------
