@@ -28,8 +28,9 @@ class Attack:
     labels: np.ndarray | None = None
 
     def run(self, model: Any, times: int = 1) -> float:
-        """Attack with `times` as many words as usual.  Returns the smallest margin; words of small margin are
-        remembered.
+        """Attack with `times` as many words as usual.
+
+        Returns the smallest margin; words of small margin are remembered.
         """
         whole = self.problem.whole
         if whole is not None:

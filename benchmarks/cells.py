@@ -1,5 +1,4 @@
-"""Trains a small recurrent cell and unrolls it: the same weights at every position, so that only the length
-changes.
+"""Trains a small recurrent cell and unrolls it: networks of any length that share their weights.
 
 For the tied families of the token benchmark (`tokens.py`).  Each step is h = relu(B s + U[token]) and s = A
 h, from s = 0; after the last token the outputs are V h + c.  Trained by backpropagation through time on the
@@ -154,7 +153,8 @@ class _Herd:
         self.probe = words, torch.from_numpy(labels).expand(CELLS, -1, -1)
 
     def seen(self, rounded: bool) -> list[Any]:
-        """Return the weights as the forward pass uses them: recurrent (transposed), token, readout, offset."""
+        """Return the weights as the forward pass uses them: recurrent (transposed), token, readout, offset.
+        """
         a, b, *rest = (
             on_grid(self.torch, p, (0 if k < 2 else BITS) if rounded else None)
             for k, p in enumerate(self.parameters)

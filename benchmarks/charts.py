@@ -1,5 +1,4 @@
-"""The report's plots as Vega-Lite specifications: plain data, which Vega draws as SVG in the browser
-(`page.py`).
+"""The report's plots as Vega-Lite specifications: plain data, drawn in the browser (`page.py`).
 
 Every column has a colour, a shape and a dash of its own, the same in every plot.
 """

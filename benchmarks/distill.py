@@ -1,5 +1,4 @@
-"""`relucid bench distill`: for each behaviour a trained teacher, then surrogate, program and proof; one
-result file each.
+"""`relucid bench distill`: for each behaviour a trained teacher, a surrogate, a program and a proof.
 
 Behaviours come from `distill_behaviours.py`, teachers from `distill_teacher.py`.  Results that are there
 (same behaviour, seed and limits) are not made again, so a run that was stopped goes on.
@@ -127,8 +126,9 @@ def run(plan: DistillPlan, progress: Progress = lambda text: None) -> list[Measu
 
 
 def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda text: None) -> Measured:
-    """Train a teacher and distil it.  The distillation sees the teacher only; the reference program stays
-    here.
+    """Train a teacher and distil it.
+
+    The distillation sees the teacher only; the reference program stays here.
     """
     progress(f"training a teacher of {behaviour.name}")
     started = time.monotonic()

@@ -1,5 +1,4 @@
-"""The behaviours of `relucid bench distill`, read from distill.toml: a domain, labels, and a reference
-program each.
+"""The behaviours of `relucid bench distill`: a domain, labels, and a reference program each (distill.toml).
 
 The reference labels what a teacher is trained on, and the length of a found program is compared with it.  It
 is used for nothing else.

@@ -1,5 +1,4 @@
-"""A teacher for the distillation suite: a small torch network trained on a behaviour's labels, then used as a
-callable.
+"""A teacher for the distillation suite: a small torch network, trained on a behaviour's labels.
 
 Two hidden layers over the one-hot sequence, Adam on all inputs, one thread, everything from one seed.  A
 teacher that is not exactly its reference in the end is kept: what is distilled is what the teacher does.

@@ -1,5 +1,4 @@
-"""What a benchmark's networks learn, and the torch model that learns it; `training.py` and `attack.py` use
-it.
+"""What a benchmark's networks learn, and the torch model that learns it.  For `training.py` and `attack.py`.
 
 One torch thread, float64, all randomness from one seed, no clocks: the same seed gives the same network on
 the same versions and machine.

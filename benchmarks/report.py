@@ -1,5 +1,4 @@
-"""What `relucid bench` and `compare` print: wrong answers first, then who solved how much, by size and by
-family.
+"""What `relucid bench` and `compare` print: wrong answers first, then who solved how much.
 
 From `score.py`, `portfolio.py` and `comparison.py`; `page.py` shows the same in HTML.
 """

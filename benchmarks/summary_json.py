@@ -1,6 +1,4 @@
-"""A run's numbers as the object of `summary.json`, from `score.py` and `portfolio.py`.  `--json` prints the
-same.
-"""
+"""A run's numbers as the object of `summary.json` and of `--json`, from `score.py` and `portfolio.py`."""
 
 from __future__ import annotations
 

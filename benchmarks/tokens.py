@@ -61,8 +61,9 @@ def write_suite(
     only: str = "",
     chosen: Iterable[Spec] | None = None,
 ) -> list[dict[str, Any]]:
-    """Write the claim folders that are missing, and suite.json.  Returns its entries.  `only`: a regular
-    expression for names.
+    """Write the claim folders that are missing, and suite.json.
+
+    Returns its entries.  `only`: a regular expression for names.
     """
     wanted = [spec for spec in (specs() if chosen is None else chosen) if matches(only, spec.name)]
     if not wanted:

@@ -1,5 +1,4 @@
-"""Trains a benchmark's feed-forward network: hinge loss on random words and on the words that an attack
-finds.
+"""Trains a benchmark's feed-forward network: hinge loss on random words and on those of an attack.
 
 Used by `tokens.py`.  Weights are rounded to a grid while they are still being trained (straight-through
 gradients; Bengio et al. 2013).  Nothing here decides a claim; that is left to solvers.

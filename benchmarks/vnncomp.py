@@ -1,5 +1,4 @@
-"""`relucid bench vnncomp DIR`: every instance of a VNN-COMP benchmark, each in a process of its own, timed
-from outside.
+"""`relucid bench vnncomp DIR`: every instance of a VNN-COMP benchmark, each in a process of its own.
 
 Instances come from `instances.py`, attempts are made as `attempt.py` makes them.  Results are those of every
 benchmark (`results.jsonl`, which `report` and `compare` read), and a table in the competition's format:

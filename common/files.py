@@ -76,8 +76,9 @@ class Draft:
         return self._name or Path(f"/proc/{os.getpid()}/fd/{self.file.fileno()}")
 
     def settle(self) -> int:
-        """Bring everything that was written to the disk.  Returns its size.  Raises OSError where there is no
-        room.
+        """Bring everything that was written to the disk.
+
+        Returns its size.  Raises OSError where there is no room.
         """
         if not self._settled:
             self.file.flush()

@@ -1,5 +1,4 @@
-"""Results as a folder: all files are written, or none.  The last step of `distill`, and of every run of
-`bench`.
+"""Results as a folder: all files are written, or none.  The last step of `distill` and of `bench`.
 
 Every file is first written whole, without its name, and then all get their places (`common/files.py`).  So an
 interrupt or a full disk leaves no half-written file; what was there before stays until then.

@@ -1,5 +1,4 @@
-"""Optional packages: which extra of relucid installs which package, and one line for a package that is
-missing.
+"""Optional packages: which extra installs which package, and one line for a package that is missing.
 
 Third-party packages that not everybody needs are imported inside the functions that use them.  `require` asks
 for one before long work starts; `told` turns an import that failed anyway into the same line.

@@ -1,5 +1,4 @@
-"""The standard streams as commands see them: the exit status never depends on whether a message could be
-written.
+"""The standard streams as commands see them: failing to write a message never changes the exit status.
 
 Messages go to stderr, and are lost where that cannot be written.  The result goes to stdout; if it cannot be
 written, that is an error of its own, unless its reader has gone away and wants no more of it.  Imports next

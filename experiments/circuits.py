@@ -1,5 +1,4 @@
-"""Every registered task from training to proof: train, prune, distil, prove; next to a dense model of the
-same size.
+"""Every registered task from training to proof, next to a dense model of the same size.
 
     python -m relucid.experiments.circuits [--out DIR] [--only REGEX] [--models sparse dense]
 

@@ -1,5 +1,4 @@
-"""Convolutional networks as large as VNN-COMP's, made here: how long `relucid verify` takes and how much
-memory.
+"""Time and memory of `relucid verify` on convolutional networks as large as VNN-COMP's, made here.
 
 `python -m relucid.experiments.convolutions [SECONDS]` makes the table of docs/theory/performance.md.  The
 networks are trained for a few steps (torch) on ten noisy patterns; the question is whether another label can

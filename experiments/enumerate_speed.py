@@ -130,8 +130,9 @@ def old_count(claim: WordClaim) -> int:
 
 
 class PlainKernel(Kernel):
-    """Without the ReLU in one step: add what the head and the tail give, then compare with 0.  For networks
-    without skips.
+    """Without the ReLU in one step: add what the head and the tail give, then compare with 0.
+
+    For networks without skips.
     """
 
     def wrong(self, block: Block) -> np.ndarray:

@@ -41,8 +41,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def split(limits: Limits) -> Ended | None:
-    """Fork.  Returns None in the child, which does the work; in the parent, when the child has ended, how it
-    ended.
+    """Fork.
+
+    Returns None in the child, which does the work; in the parent, when the child has ended, how it ended.
 
     To be called in the main thread, while there are no others.
     """
@@ -226,7 +227,8 @@ class _Watch:
                         self.leftovers.pop(message[1:], None)
 
     def _kill(self) -> None:
-        """Kill the child and all below it, unless it turns out to have its answer and is about to print it."""
+        """Kill the child and all below it, unless it turns out to have its answer and is about to print it.
+        """
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
         hard = time.monotonic() + STILL

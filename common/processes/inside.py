@@ -35,8 +35,9 @@ class Parent:
     _last: float = 0.0
 
     def send(self, message: Mapping[str, object]) -> None:
-        """Write one message; waits until the parent has room for it.  Raises OSError where the pipe is
-        closed.
+        """Write one message; waits until the parent has room for it.
+
+        Raises OSError where the pipe is closed.
         """
         data = json.dumps(message).encode() + b"\n"
         with self._lock:

@@ -1,5 +1,4 @@
-"""The one way to run long or untrusted work: a child process that is heard, measured, paused and ended from
-outside.
+"""The one way to run long or untrusted work: a child process that is limited from outside.
 
 The race runs its entrants this way, `relucid verify` its worker, `relucid bench` its attempts, and two
 backends their solver.  The child has a session of its own; its limits hold for all that it starts.  It dies

@@ -1,5 +1,4 @@
-"""Processes seen from outside: who belongs to a tree of them, how much memory they hold, and how they all
-end.
+"""Processes seen from outside: who belongs to a tree of them, what they hold, and how they all end.
 
 `supervised.py` and `forked.py` stand on it.  A tree's leader leads its own session.  What it starts is found
 by process group and by parentage, so that helpers which left the group are still counted and ended.  Nothing
@@ -85,7 +84,8 @@ def below(pids: Iterable[int], table: Mapping[int, ProcessInfo]) -> set[int]:
 
 @dataclass
 class ProcessTree:
-    """The leader's processes: its group, their descendants, and whoever was one of them at an earlier look."""
+    """The leader's processes: its group, their descendants, and whoever was one of them at an earlier look.
+    """
 
     leader: int
     seen: dict[int, str] = field(default_factory=dict)
@@ -102,7 +102,8 @@ class ProcessTree:
         return sorted((p for p in inside if not table[p].zombie), key=lambda p: (p != self.leader, p))
 
     def usage(self, table: Mapping[int, ProcessInfo]) -> tuple[float, float]:
-        """Return megabytes held now, and processor seconds of the living and of those whom they have reaped."""
+        """Return megabytes held now, and processor seconds of the living and of those whom they have reaped.
+        """
         members = self.members(table)
         held = sum(table[p].resident_kb for p in members) / 1024
         return held, sum(table[p].cpu_seconds for p in members)
@@ -176,7 +177,8 @@ def how_ended(pid: int) -> Ended | None:
 
 
 def keep_orphans() -> None:
-    """Make processes whose parent dies children of this one, so that they are still found below it (Linux)."""
+    """Make processes whose parent dies children of this one, so that they are still found below it (Linux).
+    """
     with contextlib.suppress(OSError, AttributeError, ImportError):
         import ctypes
 

@@ -14,8 +14,9 @@ WIDE = 2**31
 
 
 def ask(formula: Formula, seconds: float, budget: Budget) -> SolverAnswer:
-    """Put one formula to the solver.  Where numbers are large, "infeasible" counts only if it holds without
-    presolve, too.
+    """Put one formula to the solver.
+
+    Where numbers are large, "infeasible" counts only if it holds without presolve, too.
 
     OR-Tools 9.15's presolve was seen to call feasible models with coefficients near 2**41 infeasible
     (tests/test_attacks.py).  The step that did it is switched off; what else may be wrong there is not relied

@@ -1,6 +1,4 @@
-"""Backend `enumerate`: runs the network on every input of the domain, in exact arithmetic
-(`engines/enumerate/`).
-"""
+"""Backend `enumerate`: runs the network on every input, in exact arithmetic (`engines/enumerate/`)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Backend `reach`: sweeps layer by layer over partial sums, merged where equal, rounded where too many
-(exact).
-"""
+"""Backend `reach`: sweeps over partial sums, merged where equal, rounded where too many (exact)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""From a judged race to the verdict: warnings, reasons that a user can act on, and the plainest
-counterexamples.
+"""From a judged race to the verdict: warnings, reasons, and the plainest counterexamples.
 
 After `judge.py`; the last step before `prove_claim` asks for a checked proof.
 """

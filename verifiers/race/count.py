@@ -21,8 +21,9 @@ REACH_SHARE = 0.6  # of the time, where there is a second way
 
 @dataclass(frozen=True)
 class DisagreementCount:
-    """How many inputs agree, how many disagree, and how many are open (out of time).  They add up to the
-    domain's size.
+    """How many inputs agree, how many disagree, and how many are open (out of time).
+
+    They add up to the domain's size.
     """
 
     right: int

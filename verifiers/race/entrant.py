@@ -108,8 +108,9 @@ class Entrant:
 
 
 def _found(message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an answer says, as fields of an `Attempt`.  Raises ValueError, KeyError or TypeError if it
-    is none.
+    """Return what an answer says, as fields of an `Attempt`.
+
+    Raises ValueError, KeyError or TypeError if it is none.
     """
     trust: Trust | None = message.get("trust")
     if trust not in (None, *TRUST_ORDER):
@@ -131,8 +132,9 @@ def _found(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settled(entry: Sequence[Any]) -> Settled:
-    """Return one entry of a child's evidence; `evidence.py` checks its numbers.  Raises ValueError or
-    TypeError.
+    """Return one entry of a child's evidence; `evidence.py` checks its numbers.
+
+    Raises ValueError or TypeError.
     """
     label, rivals, inputs, by = entry
     return Settled(label, None if rivals is None else tuple(rivals), int(inputs, 16), one_line(str(by), 60))

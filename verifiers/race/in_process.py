@@ -1,5 +1,4 @@
-"""The race's first part: cheap backends in relucid's own process, one after the other, before any child is
-started.
+"""The race's first part: cheap backends in relucid's own process, before any child is started.
 
 Between `policy.py`, which says who and for how long, and `race.py`, which runs the others.  A backend that
 does not finish here may go on there.

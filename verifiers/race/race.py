@@ -168,7 +168,8 @@ def affordable(decided: float, left: float) -> float:
 
 
 def _matched(claim: WordClaim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:
-    """Return the backends that can take the claim, with versions; the others become "unsupported" attempts."""
+    """Return the backends that can take the claim, with versions; the others become "unsupported" attempts.
+    """
     fit = []
     for backend in backends:
         version = None
@@ -196,8 +197,9 @@ def _matched(claim: WordClaim, backends: Iterable[Backend], judge: Judge) -> lis
 
 @dataclass
 class Race:
-    """The part with child processes.  `waiting` have not started; `paused` have had a turn and wait for the
-    next.
+    """The part with child processes.
+
+    `waiting` have not started; `paused` have had a turn and wait for the next.
     """
 
     claim: WordClaim
@@ -211,8 +213,9 @@ class Race:
     looked: float = 0.0
 
     def run(self) -> None:
-        """Run until the race is decided, out of time, or everybody has finished.  However it ends, no child
-        is left.
+        """Run until the race is decided, out of time, or everybody has finished.
+
+        However it ends, no child is left.
         """
         width = self.budget.workers
         # for each; more than one where there are fewer entrants than workers

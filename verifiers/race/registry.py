@@ -1,5 +1,4 @@
-"""Finds the backends: modules in `backends/` with a `BACKEND`, and third parties' entry points
-"relucid.backends".
+"""Finds the backends: modules in `backends/` with a `BACKEND`, and third parties' entry points.
 
 Read by the race and by `relucid backends`.  Backend modules import their solvers inside functions, so listing
 is cheap.

@@ -1,5 +1,4 @@
-"""Replay of a proposed counterexample: exactly over the rationals, by running the program, and in
-onnxruntime.
+"""Replay of a proposed word: exactly over the rationals, by running the program, and in onnxruntime.
 
 Between an entrant's words and a verdict: nothing becomes `Refuted` that did not come through here.  The
 domain is checked by running its predicate.  The program's label comes from running the program, not from the

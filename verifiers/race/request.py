@@ -1,8 +1,4 @@
-"""What is asked of a race besides the claim: who may decide, how far a proof must be trusted, and what is
-kept of it.
-
-Data only.
-"""
+"""What is asked of a race besides the claim: who may decide, at which trust, and what is kept.  Data only."""
 
 from __future__ import annotations
 

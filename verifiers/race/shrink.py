@@ -117,8 +117,9 @@ class _Search:
         return out
 
     def _label(self, word: Word) -> int | None:
-        """Return the automaton's label of a word, None outside the domain.  Neighbours share most steps, so
-        steps are kept.
+        """Return the automaton's label of a word, None outside the domain.
+
+        Neighbours share most steps, so steps are kept.
         """
         language = self.claim.language
         states = frozenset(range(language.layer_sizes[0]))

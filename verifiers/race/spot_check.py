@@ -1,5 +1,4 @@
-"""A look at random inputs before a proof is believed: a solver that says "proved" of what is plainly false
-does not win.
+"""A look at random inputs before a proof is believed: what is plainly false is not proved.
 
 `race.py` runs it on the winner's proof, in exact arithmetic, and in onnxruntime on the network's own file.
 It can only find a lie, never confirm a proof, so it does not change what a verdict is trusted for.
@@ -32,7 +31,8 @@ WORK = 5 * 10**6
 
 
 def spot_check(claim: WordClaim, seed: int) -> Attempt | None:
-    """Refute by random inputs of the domain (each equally likely).  Returns None where none of them differs."""
+    """Refute by random inputs of the domain (each equally likely).  Returns None where none of them differs.
+    """
     count = _affordable(claim)
     words, labels = _random_words(claim, count, random.Random(seed))
     wrong = claim.network_labels(words) != labels
@@ -43,8 +43,9 @@ def spot_check(claim: WordClaim, seed: int) -> Attempt | None:
 
 
 def spot_check_in_onnxruntime(claim: WordClaim, replay: WordReplayer, seed: int) -> tuple[str, ...]:
-    """Run the network's own file on random inputs.  Returns warnings about a proof; none where the labels are
-    the same.
+    """Run the network's own file on random inputs.
+
+    Returns warnings about a proof; none where the labels are the same.
 
     Raises Contradiction where the file gives another label, and rounding does not explain it.
     """

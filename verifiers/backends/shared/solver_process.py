@@ -1,5 +1,4 @@
-"""A solver as a process of its own, within a time limit: text in, an answer in the solver competitions'
-format out.
+"""A solver as a process of its own, within a time limit: text in, a solver competition's answer out.
 
 For the backends exact and cadical, and for their proofs.  The programs are in `programs/`; what they print is
 read as lines and nothing else.
@@ -24,7 +23,8 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 
 class Encoded(Protocol):
-    """A formula in a solver's language; `decode` makes the word of the numbers of a model's true variables."""
+    """A formula in a solver's language; `decode` makes the word of the numbers of a model's true variables.
+    """
 
     def text(self) -> str: ...
 

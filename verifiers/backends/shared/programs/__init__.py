@@ -1,5 +1,4 @@
-"""Solvers that run as programs of their own: text on stdin, the answer lines of the solver competitions on
-stdout.
+"""Solvers that run as programs of their own: text on stdin, a solver competition's answer on stdout.
 
 `solver_process.py` runs them; the package never imports them, and they import nothing of it.
 """
