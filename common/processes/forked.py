@@ -41,7 +41,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def split(limits: Limits) -> Ended | None:
-    """Fork.
+    """Fork this process, and watch the child from the parent.
 
     Returns None in the child, which does the work; in the parent, when the child has ended, how it ended.
 
@@ -227,8 +227,7 @@ class _Watch:
                         self.leftovers.pop(message[1:], None)
 
     def _kill(self) -> None:
-        """Kill the child and all below it, unless it turns out to have its answer and is about to print it.
-        """
+        """Kill the child and all below it, unless it turns out to have its answer and is about to print it."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
         hard = time.monotonic() + STILL
