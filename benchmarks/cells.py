@@ -153,7 +153,7 @@ class _Herd:
         self.probe = words, torch.from_numpy(labels).expand(CELLS, -1, -1)
 
     def seen(self, rounded: bool) -> list[Any]:
-        """Return the weights as the forward pass uses them: recurrent (transposed), token, readout, offset."""
+        """Return the weights of the forward pass: recurrent (transposed), token, readout, offset."""
         a, b, *rest = (
             on_grid(self.torch, p, (0 if k < 2 else BITS) if rounded else None)
             for k, p in enumerate(self.parameters)

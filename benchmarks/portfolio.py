@@ -43,7 +43,7 @@ class VirtualBest:
 
 
 def virtual_best(summary: Summary) -> VirtualBest:
-    """Compute the virtual best of all columns but the race; contributions come with the most valuable first."""
+    """Compute the virtual best of all columns but the race, the most valuable contributions first."""
     names = [name for name in summary.names if name != RACE]
     claims = list(dict.fromkeys(r.claim for r in summary.results))
     limit = {claim: 0.0 for claim in claims}

@@ -84,7 +84,7 @@ class Summary:
         return result.answered and not self.is_wrong(result)
 
     def is_wrong(self, result: Result) -> bool:
-        """Whether a replayed counterexample contradicts this proof, or the known answer contradicts this one."""
+        """Whether a replayed counterexample contradicts this proof, or the known answer this result."""
         if result.known is not None and result.verdict in ("proved", "refuted"):
             return result.verdict != result.known
         wrong = next((w for w in self.wrong if w.claim == result.claim), None)

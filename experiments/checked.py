@@ -44,7 +44,7 @@ def run(claim: Path, options: tuple[str, ...]) -> MeasuredRun:
 
 
 def measured(claim: Path, repeat: int) -> tuple[MeasuredRun, MeasuredRun]:
-    """MeasuredRun with and without the check, in turns; return of each the run with the median processor time."""
+    """Run with and without the check, in turns; return of each the run with the median processor time."""
     runs = [(run(claim, PLAIN), run(claim, ())) for _ in range(repeat)]
     plain, checked = (
         sorted((pair[side] for pair in runs), key=lambda r: r.cpu)[repeat // 2] for side in (0, 1)

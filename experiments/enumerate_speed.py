@@ -33,7 +33,14 @@ from ..verifiers.engines.enumerate.split import Sizes
 from ..verifiers.engines.enumerate.tree import search
 
 COUNTS = "def f(tokens):\n    return tokens.count('a') > 2\n"
-LATEST = "def f(tokens):\n    last = 'c'\n    for t in tokens:\n        if t != 'd':\n            last = t\n    return last\n"
+LATEST = """
+def f(tokens):
+    last = 'c'
+    for t in tokens:
+        if t != 'd':
+            last = t
+    return last
+"""
 FEW = "def w(tokens):\n    return tokens.count('b') < 3\n"
 OLD_LIMIT = 10**7
 

@@ -44,7 +44,7 @@ WIDTH = 140
 
 @dataclass(frozen=True)
 class ProofRow:
-    """`outcome`: checked, or what stood in the way; seconds of proving, of making the proof, of checking it."""
+    """`outcome`: checked, or what stood in the way; seconds of proving, making and checking the proof."""
 
     claim: str
     inputs: int

@@ -57,7 +57,7 @@ def reached(
     low: np.ndarray,
     high: np.ndarray,
 ) -> float:
-    """Return the smallest of the first `count` outputs, as large as 500 random climbs of 200 steps make it."""
+    """Return the smallest of the first `count` outputs, as large as 500 random climbs make it."""
     x = rng.uniform(low, high, (500, len(low)))
     best = outputs(layers, x)[:, :count].min(axis=1)
     for step in range(200):

@@ -227,7 +227,7 @@ class _Watch:
                         self.leftovers.pop(message[1:], None)
 
     def _kill(self) -> None:
-        """Kill the child and all below it, unless it turns out to have its answer and is about to print it."""
+        """Kill the child and all below it, unless it turns out to have its answer, which it will print."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGSTOP)
         hard = time.monotonic() + STILL

@@ -84,7 +84,7 @@ def below(pids: Iterable[int], table: Mapping[int, ProcessInfo]) -> set[int]:
 
 @dataclass
 class ProcessTree:
-    """The leader's processes: its group, their descendants, and whoever was one of them at an earlier look."""
+    """A leader's processes: its group, their descendants, and all who were among them at an earlier look."""
 
     leader: int
     seen: dict[int, str] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class ProcessTree:
         return sorted((p for p in inside if not table[p].zombie), key=lambda p: (p != self.leader, p))
 
     def usage(self, table: Mapping[int, ProcessInfo]) -> tuple[float, float]:
-        """Return megabytes held now, and processor seconds of the living and of those whom they have reaped."""
+        """Return megabytes held now, and processor seconds of the living and of their reaped children."""
         members = self.members(table)
         held = sum(table[p].resident_kb for p in members) / 1024
         return held, sum(table[p].cpu_seconds for p in members)
@@ -175,7 +175,7 @@ def how_ended(pid: int) -> Ended | None:
 
 
 def keep_orphans() -> None:
-    """Make processes whose parent dies children of this one, so that they are still found below it (Linux)."""
+    """Adopt processes whose parent dies, so that they are still found below this one (Linux)."""
     with contextlib.suppress(OSError, AttributeError, ImportError):
         import ctypes
 

@@ -1,4 +1,4 @@
-"""What is kept of a contradiction: a folder with the claim, which can be run again, and both sides' answers."""
+"""What is kept of a contradiction: a folder with the claim, to be run again, and both sides' answers."""
 
 from __future__ import annotations
 

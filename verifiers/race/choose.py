@@ -37,7 +37,7 @@ def _registered() -> Iterable[Backend]:
 
 
 def _with_options(text: str, known: Mapping[str, Backend]) -> Backend | None:
-    """Return a registered backend, with options if the text has some; None where the name is not registered."""
+    """Return a registered backend, with the text's options; None where the name is not registered."""
     if text in known:
         return known[text]
     name, *options = text.split(":")

@@ -67,7 +67,7 @@ class Judge:
         self._settle()
 
     def doubt(self, refutation: Attempt | None) -> None:
-        """Take inputs that refute a proof, found by looking rather than by a backend (None: there are none)."""
+        """Take inputs that refute a proof and that no backend has found (None: there are none)."""
         if refutation is not None:
             self.attempts.append(self._refuted(refutation))
             self._settle()

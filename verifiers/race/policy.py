@@ -24,7 +24,7 @@ Fit = tuple[Backend, str]  # with its version
 
 @dataclass(frozen=True)
 class Features:
-    """What the table looks at: the domain's inputs, ReLUs, layers of them, edges of the program's automaton."""
+    """What the table looks at: inputs of the domain, ReLUs, layers of them, edges of the automaton."""
 
     inputs: int
     relus: int

@@ -168,7 +168,7 @@ def affordable(decided: float, left: float) -> float:
 
 
 def _matched(claim: WordClaim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:
-    """Return the backends that can take the claim, with versions; the others become "unsupported" attempts."""
+    """Return the backends that fit the claim, with versions; the others become "unsupported" attempts."""
     fit = []
     for backend in backends:
         version = None

@@ -31,7 +31,7 @@ WORK = 5 * 10**6
 
 
 def spot_check(claim: WordClaim, seed: int) -> Attempt | None:
-    """Refute by random inputs of the domain (each equally likely).  Returns None where none of them differs."""
+    """Refute by random inputs of the domain, equally likely.  Returns None where none of them differs."""
     count = _affordable(claim)
     words, labels = _random_words(claim, count, random.Random(seed))
     wrong = claim.network_labels(words) != labels

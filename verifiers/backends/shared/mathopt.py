@@ -1,4 +1,4 @@
-"""One MILP, one call to a solver with tolerances through OR-Tools' MathOpt.  For the backends highs and scip."""
+"""One call to a MILP solver with tolerances, through OR-Tools' MathOpt.  For the backends highs and scip."""
 
 from __future__ import annotations
 

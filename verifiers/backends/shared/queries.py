@@ -164,7 +164,7 @@ class _Queries:
         return max(1, self.budget.counterexamples)
 
     def _ask_about(self, formula: Formula, label: int, excluded: Settled, deadline: float) -> Attempt | None:
-        """Ask until this query has no more words or enough are found.  Returns the attempt if that ends it."""
+        """Ask until this query has no more words, or enough are found.  Returns an attempt that is over."""
         self.progress(f"{formula.name}: {len(formula.relus)} open ReLUs, {sum(map(len, formula.arcs))} arcs")
         budget = replace(self.budget, workers=self.backend.workers or self.budget.workers)
         repairs = 0

@@ -23,7 +23,7 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 
 class Encoded(Protocol):
-    """A formula in a solver's language; `decode` makes the word of the numbers of a model's true variables."""
+    """A formula in a solver's language; `decode` turns the numbers of true variables into a word."""
 
     def text(self) -> str: ...
 
