@@ -47,8 +47,8 @@ def measured(network_file: Path, spec_file: Path, seconds: float, place: Path) -
     written = time.monotonic()
     found = check_box_proof(network, stated, names, read_lines(place))
     checked = time.monotonic() - written
-    seconds = f"{answer.seconds:8.2f} {written - started:8.2f} {checked:8.2f}"
-    return f"{seconds} {found.parts:8} {found.leaves:8} {size:10}"
+    times = f"{answer.seconds:8.2f} {written - started:8.2f} {checked:8.2f}"
+    return f"{times} {found.parts:8} {found.leaves:8} {size:10}"
 
 
 def main() -> None:
