@@ -1,1 +1,1 @@
-"""Reports for the browser: the frame and the plots that all share, and the report on a distillation."""
+"""Answers for people: text for the terminal, and HTML reports."""

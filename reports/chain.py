@@ -1,6 +1,6 @@
-"""What a distillation guarantees, link by link: how each is known, on how many inputs, and what one still has to trust.
+"""The chain of guarantees of a distillation: how each link is known, on how many inputs, on what it rests.
 
-For the page and the terminal; the words are those of the README's "What is guaranteed".
+The HTML page and the terminal show it.  Its words are those of the README's "What is guaranteed".
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from .proof_shape import Proof
 from .run import Run
 
 WORD = {
-    "checked": "a certificate was accepted by the checker",
-    "exact": "the word of a backend that computes exactly",
-    "float": "the word of a solver with tolerances",
+    "checked": "the checker accepted a proof",
+    "exact": "a backend that computes exactly; no proof was checked",
+    "float": "a solver with tolerances",
 }
 
 
 @dataclass(frozen=True)
 class Link:
-    """`inputs`: on how many of the domain's it is known, as text."""
+    """One equality: what it says, how it is known, on how many inputs of the domain, and on what it rests."""
 
     what: str
     how: str
@@ -30,26 +30,33 @@ class Link:
 
 
 def chain(run: Run, proof: Proof) -> tuple[Link, ...]:
-    """Two links, and what follows from them."""
+    """Return the two links of a distillation, and what follows from them."""
     first, second = _executed(run), _proved(run, proof)
     executed, size = number(run.executed), number(run.claim.domain_size)
     if not second.holds:
         return first, second, Link("circuit = program", "not shown: a link is missing", "none", "", False)
     if run.everywhere:
         return first, second, Link("circuit = program", "by both", f"all {size}", "both links")
-    where = "by both where the circuit was run; of the other inputs only the second link says something, and nothing about the circuit"
+    where = "by both links where the circuit was run; nothing about the circuit is known on the other inputs"
     return first, second, Link("circuit = program", where, f"{executed} of {size}", "both links")
 
 
 def _executed(run: Run) -> Link:
     executed, size = number(run.executed), number(run.claim.domain_size)
     margin = run.facts["smallest_margin"]
-    trusted = f"float32 on the machine that ran the circuit (smallest logit margin {margin:.3g}), numpy and onnxruntime"
+    trusted = (
+        f"float32 on the machine that ran the circuit (smallest logit margin {margin:.3g}), "
+        "numpy and onnxruntime"
+    )
     if run.everywhere:
-        how = "executed on every input: the surrogate gives the same label, in exact arithmetic and in onnxruntime"
+        how = "executed on every input: the same label, in exact arithmetic and in onnxruntime"
         return Link("circuit = surrogate", how, f"all {executed}", trusted)
     sampling = run.facts["sampling"] or {}
-    how = f"executed on a sample and on every counterexample: the same label, in exact arithmetic (in onnxruntime on {number(int(sampling.get('in_onnxruntime', 0)))})"
+    also = number(int(sampling.get("in_onnxruntime", 0)))
+    how = (
+        "executed on a sample and on every counterexample: the same label, in exact arithmetic "
+        f"(in onnxruntime on {also})"
+    )
     return Link("circuit = surrogate", how, f"{executed} of {size}", trusted)
 
 
@@ -69,7 +76,10 @@ def _proved(run: Run, proof: Proof) -> Link:
         f"proved by {backend} {versions[0] if versions else ''}".rstrip()
         + f" (trust {verdict['trust']}: {WORD.get(verdict['trust'], '')})"
     )
-    checker = "relucid's reader of claims and its proof checker (docs/reference/proof-format.md, 8), Python, numpy, onnx's parser; no solver"
+    checker = (
+        "relucid's reader of claims and its proof checker (docs/reference/proof-format.md, 8), Python, "
+        "numpy, onnx's parser; no solver"
+    )
     code = f"relucid's reader, interpreter and encoder, {backend}, Python and numpy"
     if proof.state == "rejected":
         return Link(

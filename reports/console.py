@@ -1,6 +1,7 @@
-"""What people see in the terminal: verdicts, certificates, the race, the table of backends; `reports/console_show.py` has the rest.
+"""Text for the terminal: the table of backends, the conformance report, and what all such text shares.
 
-Called by `cli/main.py`; all text is built here, all facts come from the objects.
+`verdicts.py` prints answers and `console_show.py` restates claims and circuits.  The command line calls all
+three.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from textwrap import indent
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -21,18 +21,15 @@ from ..models.claims.decision import Label
 from ..models.claims.domain import Domain
 from ..models.program.source import shown
 
-if TYPE_CHECKING:
-    pass
-
 
 class _Screen(Console):
     def on_broken_pipe(self) -> None:
-        """A reader that has gone away is no error: the command line sees to it (rich would end with status 1)."""
+        """Leave a closed pipe to the command line, which counts it as no error; rich would exit with 1."""
         raise BrokenPipeError
 
 
 def console() -> Console:
-    """Plain when piped, colours off with NO_COLOR (rich looks at both); wide enough that pipes see whole lines."""
+    """Return a console that is plain in a pipe or with NO_COLOR, and wide enough there for whole lines."""
     screen = _Screen(highlight=False)
     return screen if screen.is_terminal else _Screen(highlight=False, width=120)
 
@@ -66,7 +63,7 @@ def domain_lines(domain: Domain, size: int) -> list[str]:
 
 
 def backends_table(as_json: bool) -> None:
-    """Every backend: its version or why it is missing, how far its "proved" is trusted, what it does."""
+    """Print every backend: its version or why it is missing, its trust, what it does; and its options."""
     from ..verifiers.race.registry import describe
 
     rows = describe()
@@ -96,7 +93,7 @@ def backends_table(as_json: bool) -> None:
 
 
 def conformance_report(name: str, as_json: bool) -> bool:
-    """The checks as they end; whether all were met."""
+    """Print each conformance check as it ends, and return whether the backend passed all."""
     from ..verifiers.race.choose import choose
     from ..verifiers.race.conformance import checked
 
@@ -122,7 +119,7 @@ def heading(text: str) -> Text:
 
 
 def code(screen: Console, text: str) -> None:
-    """Python in colours where there are colours, plain and without trailing blanks elsewhere."""
+    """Print Python in colours on a terminal; elsewhere plain, without trailing blanks."""
     text = shown(text)
     if screen.is_terminal:
         screen.print(Syntax(text, "python", theme="ansi_dark", background_color="default", padding=(0, 2)))

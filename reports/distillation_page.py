@@ -1,7 +1,7 @@
-"""The report on a distillation as one HTML file: `relucid distill ... --html FILE`, `relucid report OUTDIR --html FILE`.
+"""The report on a distillation as one HTML file (`distill --html FILE`, `report OUTDIR --html FILE`).
 
-Everything on it comes from the folder (`run.py`); the proof and the surrogate's margins are made from the claim in it.  Its text is
-`distillation.html`, in the frame of all reports (`html.py`).
+Everything on it comes from the folder (`run.py`).  The proof and the surrogate's margins are computed from
+the claim in it.  The template is `distillation.html`, in the frame of all reports (`html.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class Examined:
-    """A run with what was worked out for the report."""
+    """A run, with what was computed for the report."""
 
     run: Run
     proof: Proof
@@ -41,23 +41,24 @@ class Examined:
 
 
 def examined(run: Run, progress: Progress = lambda text: None) -> Examined:
+    """Check or make the proof, run the surrogate, and return all that the report shows."""
     proof = proof_of(run, progress)
     progress("running the surrogate")
     return Examined(run, proof, margins(run.claim), chain(run, proof))
 
 
 def write_report(path: Path, folder: Path, progress: Progress = lambda text: None) -> None:
-    """On the folder that `distill` has just written."""
+    """Write the report on the folder that `distill` has just written.  Raises InputError."""
     write_distillation(path, examined(read_run(folder), progress))
 
 
 def write_distillation(path: Path, found: Examined) -> None:
-    """All or nothing.  Raises InputError."""
+    """Write the page, all of it or nothing.  Raises InputError."""
     write_html(path, distillation_page(found))
 
 
 def distillation_page(found: Examined) -> str:
-    """The HTML text."""
+    """Return the page's HTML."""
     run, claim = found.run, found.run.claim
     labels = [_label(y) for y in claim.decision.labels]
     given = weights(claim)
@@ -108,7 +109,7 @@ def _words(tokens: list[str]) -> str:
 
 
 def _code(text: str) -> Any:
-    """Python in colours; what does not print is spelled out first."""
+    """Return Python as coloured HTML; characters that do not print are spelled out first."""
     from markupsafe import Markup
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
@@ -128,19 +129,20 @@ def _styles() -> Any:
 
 
 def _named(svg: str, graph: CircuitGraph) -> Any:
-    """With a role and a name for screen readers."""
+    """Return the drawing with a role and a name for screen readers."""
     from markupsafe import Markup, escape
 
     name = escape(
         visible(
-            f"The circuit {graph.title}: {len(graph.nodes)} nodes in {len(graph.rows)} rows, {len(graph.edges)} edges"
+            f"The circuit {graph.title}: {len(graph.nodes)} nodes in {len(graph.rows)} rows, "
+            f"{len(graph.edges)} edges"
         )
     )
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1))
 
 
 def _rows(found: Histogram) -> list[tuple[str, tuple[int, ...]]]:
-    """Bins that hold something, as text."""
+    """Return the bins that are not empty, as text, with their counts."""
     return [
         (f"{b.low:g}" if b.low == b.high else f"{b.low:.4g} to {b.high:.4g}", b.counts)
         for b in found.bins

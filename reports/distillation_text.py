@@ -1,4 +1,4 @@
-"""The report on a distillation in the terminal and as JSON: what `distillation_page.py` shows in the browser, without the pictures."""
+"""The report on a distillation in the terminal and as JSON: that of `distillation_page.py` without pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .distillation_page import Examined
 
 
 def report_json(found: Examined) -> dict[str, Any]:
-    """`result.json`, and under `report` what was worked out from it."""
+    """Return the object of `result.json`, and under `report` what was computed from it."""
     proof, margins = found.proof, found.margins
     shape = None
     if proof.shape is not None:
@@ -42,7 +42,7 @@ def report_json(found: Examined) -> dict[str, Any]:
 
 
 def print_report(found: Examined, html: str | None, quiet: bool) -> None:
-    """The chain first; `quiet`: nothing else."""
+    """Print the chain of guarantees, and unless `quiet` the program, the proof and the refutations."""
     from rich.table import Table
     from rich.text import Text
 
@@ -92,10 +92,16 @@ def _proof_line(found: Examined) -> str:
     if not s.leaves and not s.total("run"):
         how = "bounds alone settle it"
     else:
-        how = f"{s.total('symbol_cuts')} cuts by token, {s.total('state_cuts')} by state, {s.total('relu_splits')} ReLU splits, {s.total('run')} parts run"
+        how = (
+            f"{s.total('symbol_cuts')} cuts by token, {s.total('state_cuts')} by state, "
+            f"{s.total('relu_splits')} ReLU splits, {s.total('run')} parts run"
+        )
     kept = (
         f"made now and not kept; to have it: relucid prove {claim} --proof FILE"
         if proof.made
         else "the file in the folder"
     )
-    return f"accepted by the checker: {number(s.leaves)} leaves, {s.depth} deep; {how}; {number(proof.size)} bytes ({kept})"
+    return (
+        f"accepted by the checker: {number(s.leaves)} leaves, {s.depth} deep; {how}; "
+        f"{number(proof.size)} bytes ({kept})"
+    )

@@ -1,7 +1,7 @@
-"""The frame of every HTML report: one file that needs nothing else.
+"""The frame of every HTML report: one file that needs no network.
 
-Every number stands in a table that a template makes; the plots are specifications which Vega, carried inside the file, draws as SVG.  The
-templates of `benchmarks/page.py` and `distillation_page.py` fill the blocks of `base.html`.
+Templates make tables of all numbers.  Plots are specifications that Vega, which is part of the file, draws as
+SVG. The templates of `benchmarks/page.py` and `distillation_page.py` fill the blocks of `base.html`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..version import __version__
 
 
 def check_page(path: Path) -> None:
-    """Fail before the work starts: raises InputError where the page could not be made or written."""
+    """Fail before the work starts: raise InputError if the page could not be made or written."""
     for package in ("jinja2", "vl_convert"):
         require(package, "--html")
     if path.is_dir():
@@ -28,7 +28,7 @@ def check_page(path: Path) -> None:
 
 
 def write_html(path: Path, text: str) -> None:
-    """All or nothing.  Raises InputError."""
+    """Write the page, all of it or nothing.  Raises InputError."""
     check_page(path)
     write_files(path.parent, {path.name: text})
 
@@ -36,7 +36,7 @@ def write_html(path: Path, text: str) -> None:
 def rendered(
     template: Path, data: Mapping[str, Any], filters: Mapping[str, Callable[..., Any]], **facts: Any
 ) -> str:
-    """The page: `data` is what its scripts read (`charts`: by name), `facts` what its template shows."""
+    """Return the page.  Its scripts read `data` (`charts` by name); its template shows `facts`."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader([template.parent, Path(__file__).parent])
@@ -50,15 +50,16 @@ def rendered(
 
 
 def _drawing() -> str:
-    """Vega, Vega-Lite and vega-embed as one script, which comes with vl-convert: nothing is fetched."""
+    """Return Vega, Vega-Lite and vega-embed as one script.  vl-convert brings it, so nothing is fetched."""
     import vl_convert
 
-    script: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]  # its stub is wrong: None is the default
+    # The stub of vl-convert is wrong: None is the default.
+    script: str = vl_convert.javascript_bundle(None)  # type: ignore[arg-type]
     return script.replace("</script", "<\\/script")
 
 
 def _embedded(value: object) -> str:
-    """JSON that may stand inside a script element, whatever names the data hold."""
+    """Return JSON that is safe inside a script element, whatever names the data contain."""
     from markupsafe import Markup
 
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))

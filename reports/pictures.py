@@ -1,4 +1,4 @@
-"""The pictures of the report on a distillation as plain data: margins, weights, the tree of the proof (Vega), the circuit (SVG)."""
+"""The pictures of the report on a distillation: margins, weights and proof tree (Vega), circuit (SVG)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .surrogate_view import Weight
 from .vega import COLOURS, CONFIG, TEXT, Spec, spec
 
 MOST_ROWS, MOST_COLUMNS = 60, 80  # of a matrix that is drawn
-NAMED = 60  # nodes of a tree up to which each has its text beside it; hovering tells it always
+NAMED = 60  # up to so many nodes of a tree, each has its text beside it; hovering always shows it
 KINDS = {
     "claim": TEXT,
     "label": TEXT,
@@ -36,7 +36,7 @@ SHAPES = {
 
 
 def margin_bars(found: Histogram, labels: Sequence[str], whose: str, unit: str) -> Spec:
-    """Bars by label, one on the other."""
+    """Return a histogram of margins with stacked bars, one colour per label."""
     single = all(b.low == b.high for b in found.bins)
     lows = sorted({b.low for b in found.bins})
     width = 0.4 * min((b - a for a, b in itertools.pairwise(lows)), default=0.25) if single else 0.0
@@ -54,7 +54,8 @@ def margin_bars(found: Histogram, labels: Sequence[str], whose: str, unit: str) 
         if n
     ]
     return spec(
-        f"Histogram: the margins of the {whose} over {found.inputs} inputs, by label. The numbers are in the table below.",
+        f"Histogram: the margins of the {whose} over {found.inputs} inputs, by label. "
+        "The numbers are in the table below.",
         values,
         height=220,
         mark={"type": "bar", "aria": False, "stroke": None, "minBandSize": 2},
@@ -89,7 +90,10 @@ def _cycled(count: int) -> list[str]:
 
 
 def weight_maps(weights: Sequence[Weight]) -> dict[str, Spec]:
-    """A matrix per pair of node and source that is small enough: what reads the input by position and token."""
+    """Return a matrix for each pair of node and source that is small enough, by name.
+
+    Weights on the input are shown by position and token.
+    """
     groups: dict[tuple[int, int], list[Weight]] = defaultdict(list)
     for w in weights:
         groups[w.node, w.reads].append(w)
@@ -97,18 +101,23 @@ def weight_maps(weights: Sequence[Weight]) -> dict[str, Spec]:
     for (node, reads), entries in groups.items():
         values: list[dict[str, Any]] = [
             {
-                "row": f"unit {w.unit}" + ("" if w.token is None else f", {w.token!r}"), "unit": w.unit, "token": "" if w.token is None else w.token,
-                "column": w.source if w.position is None else w.position, "weight": w.value, "exactly": w.exact,
+                "row": f"unit {w.unit}" + ("" if w.token is None else f", {w.token!r}"),
+                "unit": w.unit,
+                "token": "" if w.token is None else w.token,
+                "column": w.source if w.position is None else w.position,
+                "weight": w.value,
+                "exactly": w.exact,
             }
             for w in entries
-        ]  # fmt: skip
+        ]
         rows, columns = list(dict.fromkeys(v["row"] for v in values)), sorted({v["column"] for v in values})
         if len(rows) > MOST_ROWS or len(columns) > MOST_COLUMNS:
             continue
         most = max(abs(w.value) for w in entries)
         source = "positions of the input" if reads == 0 else f"units of node {reads}"
         out[f"weights-{node}-{reads}"] = spec(
-            f"Weights from {source} to node {node}: blue is negative, orange positive. The numbers are in the table below.",
+            f"Weights from {source} to node {node}: blue is negative, orange positive. "
+            "The numbers are in the table below.",
             values,
             height=16 * len(rows),
             mark={"type": "rect", "aria": False, "stroke": "#88888855"},
@@ -127,7 +136,7 @@ def weight_maps(weights: Sequence[Weight]) -> dict[str, Spec]:
 
 
 def proof_tree(shape: Shape) -> Spec | None:
-    """From left to right, a line per leaf; nothing where the proof has a single leaf or less."""
+    """Return the tree from left to right, with a line per leaf; None if it has fewer than three nodes."""
     if len(shape.nodes) < 3:
         return None
     parents = {n.parent for n in shape.nodes}
@@ -142,7 +151,8 @@ def proof_tree(shape: Shape) -> Spec | None:
     tip = {"signal": "{'kind': datum.kind, 'what': datum.text, 'depth': datum.depth}"}
     return {
         "usermeta": {"embedOptions": {"mode": "vega"}},
-        "description": f"Tree of the proof: {shape.leaves} leaves, {shape.depth} cuts and splits deep. The numbers are in the table beside it.",
+        "description": f"Tree of the proof: {shape.leaves} leaves, {shape.depth} cuts and splits deep. "
+        "The numbers are in the table beside it.",
         "autosize": {"type": "fit-x", "contains": "padding"},
         "height": height,
         "config": CONFIG,
@@ -150,34 +160,83 @@ def proof_tree(shape: Shape) -> Spec | None:
         "data": [
             {
                 "name": "source_0",
-                "values": [{"id": n.id, "parent": n.parent, "kind": n.kind, "text": n.text} for n in shape.nodes],
+                "values": [
+                    {"id": n.id, "parent": n.parent, "kind": n.kind, "text": n.text} for n in shape.nodes
+                ],
                 "transform": [
                     {"type": "stratify", "key": "id", "parentKey": "parent"},
-                    {"type": "tree", "method": "tidy", "size": [{"signal": "height"}, {"signal": f"width - {200 if named else 10}"}], "as": ["y", "x", "depth", "children"]},
+                    {
+                        "type": "tree",
+                        "method": "tidy",
+                        "size": [{"signal": "height"}, {"signal": f"width - {200 if named else 10}"}],
+                        "as": ["y", "x", "depth", "children"],
+                    },
                 ],
             },
-            {"name": "links", "source": "source_0", "transform": [{"type": "treelinks"}, {"type": "linkpath", "orient": "horizontal", "shape": "diagonal"}]},
+            {
+                "name": "links",
+                "source": "source_0",
+                "transform": [
+                    {"type": "treelinks"},
+                    {"type": "linkpath", "orient": "horizontal", "shape": "diagonal"},
+                ],
+            },
         ],
         "scales": scales,
         "legends": [{"fill": "colour", "shape": "shape", "orient": "top", "direction": "horizontal"}],
         "marks": [
-            {"type": "path", "aria": False, "from": {"data": "links"}, "encode": {"update": {"path": {"field": "path"}, "stroke": {"value": "#888888"}}}},
             {
-                "type": "symbol", "name": "nodes", "aria": False, "from": {"data": "source_0"},
-                "encode": {"enter": {"size": {"value": 60}, "tooltip": tip, "fill": {"scale": "colour", "field": "kind"}, "shape": {"scale": "shape", "field": "kind"}},
-                           "update": {"x": {"field": "x"}, "y": {"field": "y"}}},
+                "type": "path",
+                "aria": False,
+                "from": {"data": "links"},
+                "encode": {"update": {"path": {"field": "path"}, "stroke": {"value": "#888888"}}},
             },
-            *([] if not named else [{
-                "type": "text", "aria": False, "interactive": False, "from": {"data": "source_0"},
-                "encode": {"enter": {"text": {"field": "text"}, "fontSize": {"value": 10}, "baseline": {"value": "middle"}, "fill": {"value": TEXT}, "limit": {"value": 190}},
-                           "update": {"x": {"field": "x", "offset": 7}, "y": {"field": "y", "offset": {"signal": "datum.children ? -7 : 0"}}}},
-            }]),
+            {
+                "type": "symbol",
+                "name": "nodes",
+                "aria": False,
+                "from": {"data": "source_0"},
+                "encode": {
+                    "enter": {
+                        "size": {"value": 60},
+                        "tooltip": tip,
+                        "fill": {"scale": "colour", "field": "kind"},
+                        "shape": {"scale": "shape", "field": "kind"},
+                    },
+                    "update": {"x": {"field": "x"}, "y": {"field": "y"}},
+                },
+            },
+            *(
+                []
+                if not named
+                else [
+                    {
+                        "type": "text",
+                        "aria": False,
+                        "interactive": False,
+                        "from": {"data": "source_0"},
+                        "encode": {
+                            "enter": {
+                                "text": {"field": "text"},
+                                "fontSize": {"value": 10},
+                                "baseline": {"value": "middle"},
+                                "fill": {"value": TEXT},
+                                "limit": {"value": 190},
+                            },
+                            "update": {
+                                "x": {"field": "x", "offset": 7},
+                                "y": {"field": "y", "offset": {"signal": "datum.children ? -7 : 0"}},
+                            },
+                        },
+                    }
+                ]
+            ),
         ],
-    }  # fmt: skip
+    }
 
 
 def circuit_svg(graph: CircuitGraph) -> tuple[str, str]:
-    """The drawing as an SVG element, or the reason why there is none."""
+    """Return the drawing as an SVG element, and the reason if there is none."""
     from ..common.errors import InputError
     from ..models.circuits.picture.drawing import draw
 

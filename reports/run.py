@@ -1,6 +1,6 @@
-"""What `relucid distill` left in a folder, read back without trusting it: the claim, and how it came about (`result.json`).
+"""A folder that `relucid distill` wrote, read back without trusting it: the claim, and `result.json`.
 
-First in the flow of the report on a distillation: `distillation_page.py` and `distillation_text.py` show it.
+The report on a distillation starts here; `distillation_page.py` and `distillation_text.py` show it.
 """
 
 from __future__ import annotations
@@ -37,25 +37,64 @@ _RACE = {
     "detail": str,
     "spans": [[_NUMBER]],
 }
+_CIRCUIT = {
+    "name": str,
+    "layers": int,
+    "nodes_kept": int,
+    "nodes_total": int,
+    "edges_kept": int,
+    "edges_total": int,
+    "weights_nonzero": int,
+    "weights_total": int,
+    "origin": str,
+    "kind": str,
+}
 _FACTS = {
-    "circuit": {"name": str, "layers": int, "nodes_kept": int, "nodes_total": int, "edges_kept": int, "edges_total": int,
-                "weights_nonzero": int, "weights_total": int, "origin": str, "kind": str},
-    "inputs_executed": int, "executed_everywhere": bool, "sampling": (dict, _NONE), "smallest_margin": _NUMBER,
-    "surrogate": {"family": str, "hidden": [int], "neurons": int, "unstable": (int, _NONE), "weight_bits": int, "fractional_bits": int,
-                  "nonzeros": int, "corrections": int},
-    "program": str, "found_by": str, "template": str, "description_length": int, "claim_digest": str, "seconds": _NUMBER, "version": str,
-    "refutations": [{"against": str, "program": str, "backend": (str, _NONE), "found": int, "counterexamples": [_FOUND]}],
-    "margins": (dict, _NONE), "graph": (dict, _NONE),
-}  # fmt: skip
+    "circuit": _CIRCUIT,
+    "inputs_executed": int,
+    "executed_everywhere": bool,
+    "sampling": (dict, _NONE),
+    "smallest_margin": _NUMBER,
+    "surrogate": {
+        "family": str,
+        "hidden": [int],
+        "neurons": int,
+        "unstable": (int, _NONE),
+        "weight_bits": int,
+        "fractional_bits": int,
+        "nonzeros": int,
+        "corrections": int,
+    },
+    "program": str,
+    "found_by": str,
+    "template": str,
+    "description_length": int,
+    "claim_digest": str,
+    "seconds": _NUMBER,
+    "version": str,
+    "refutations": [
+        {"against": str, "program": str, "backend": (str, _NONE), "found": int, "counterexamples": [_FOUND]}
+    ],
+    "margins": (dict, _NONE),
+    "graph": (dict, _NONE),
+}
 _SHAPE = {
-    "verdict": str, "trust": (str, _NONE), "reason": (str, _NONE), "backend": (str, _NONE), "seconds": _NUMBER, "domain_size": str,
-    "attempts": [_RACE], "warnings": [str], "exact_in_float32": (bool, _NONE), "distillation": _FACTS,
-}  # fmt: skip
+    "verdict": str,
+    "trust": (str, _NONE),
+    "reason": (str, _NONE),
+    "backend": (str, _NONE),
+    "seconds": _NUMBER,
+    "domain_size": str,
+    "attempts": [_RACE],
+    "warnings": [str],
+    "exact_in_float32": (bool, _NONE),
+    "distillation": _FACTS,
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """`verdict`: the object of `result.json`; `facts`: what stands under `distillation` there."""
+    """A distillation: `verdict` is the object of `result.json`, `facts` its part under `distillation`."""
 
     folder: Path
     claim: WordClaim
@@ -71,7 +110,7 @@ class Run:
 
     @property
     def everywhere(self) -> bool:
-        """The circuit was run on every input of the domain."""
+        """Whether the circuit was run on every input of the domain."""
         return bool(self.facts["executed_everywhere"])
 
     @property
@@ -80,12 +119,12 @@ class Run:
 
 
 def is_run(path: Path) -> bool:
-    """Whether this is the folder of a distillation, and not one of a benchmark."""
+    """Return whether this is the folder of a distillation, and not one of a benchmark."""
     return (path / RESULT).is_file() and (path / CLAIM).is_file()
 
 
 def read_run(folder: Path) -> Run:
-    """Raises InputError for what is no such folder, and where claim and result are not about the same."""
+    """Read the folder.  Raises InputError if it is no such folder, or its files do not belong together."""
     path = folder / RESULT
     try:
         verdict = parsed_json(decoded(read_file(path, LARGEST)), parse_constant=_no_number)
@@ -103,10 +142,14 @@ def read_run(folder: Path) -> Run:
         )
     labels = len(claim.decision.labels)
     return Run(
-        folder, claim, verdict, facts, CircuitSummary(**{key: facts["circuit"][key] for key in _FACTS["circuit"]}),  # type: ignore[attr-defined]
+        folder,
+        claim,
+        verdict,
+        facts,
+        CircuitSummary(**{key: facts["circuit"][key] for key in _CIRCUIT}),
         None if facts["graph"] is None else read_graph(facts["graph"], f"{path}: graph"),
         read_histogram(facts["margins"], labels, f"{path}: margins"),
-    )  # fmt: skip
+    )
 
 
 def _no_number(text: str) -> float:
@@ -116,7 +159,10 @@ def _no_number(text: str) -> float:
 
 
 def _misfit(value: Any, shape: Any, where: str) -> str | None:
-    """The first place where the data are not of this shape: keys with shapes, a list's one shape, or types."""
+    """Return the first place where `value` is not of `shape`, or None.
+
+    A shape is a dict of keys with shapes, a list with the shape of its entries, or one or several types.
+    """
     if isinstance(shape, dict):
         if not isinstance(value, dict):
             return where

@@ -1,6 +1,7 @@
-"""What `relucid show --json` prints: claims, networks and circuits restated as plain data.
+"""What `relucid show --json` prints: claims, networks and circuits as plain data.
 
-The same facts as in `reports/console_show.py`, for scripts.  Numbers without bound (sizes of domains) are decimal strings, as in `verdict_json`.
+These are the facts of `reports/console_show.py`, for scripts (docs/reference/json.md).  Sizes of domains are
+decimal strings, because they have no bound.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def claim_json(path: Path, samples: int) -> dict[str, Any]:
-    """A claim file: its parts with digests, how many inputs have each label, what to be careful about, and sample inputs."""
+    """Return a claim file as data: its parts with digests, inputs per label, warnings, and sample inputs."""
     from ..verifiers.race.conclude import vacuity
 
     claim = load_word_claim(path)
@@ -74,7 +75,7 @@ def _said(claim: WordClaim, word: Any) -> dict[str, Any]:
 
 
 def network_json(path: Path) -> dict[str, Any]:
-    """An ONNX file that can be read without a domain, and whether float32 computes it exactly."""
+    """Return an ONNX file as data, and whether float32 computes it exactly.  It is read without a domain."""
     from ..models.network.float32 import exact_in_float32
     from ..models.network.head import Wanted
     from ..models.onnx.reader import load_onnx
@@ -167,13 +168,14 @@ def view_circuit(
 
 
 def circuit_graph(circuit: Any, task: Task | None = None) -> CircuitGraph | None:
-    """What there is to draw of a circuit, with the words of its task; None where nothing is known of its inside."""
+    """Return the graph to draw, with the words of the task; None if nothing is known of the inside."""
     if not hasattr(circuit, "graph"):
         return None
     if task is None:
         return circuit.graph()  # type: ignore[no-any-return]
     domain = task.domain
-    return circuit.graph((*domain.tokens, *domain.prefix, *domain.suffix), task.decision.labels)  # type: ignore[no-any-return]
+    words = (*domain.tokens, *domain.prefix, *domain.suffix)
+    return circuit.graph(words, task.decision.labels)  # type: ignore[no-any-return]
 
 
 def _draw(where: str, graph: CircuitGraph | None, path: Path, kind: str) -> None:
@@ -186,7 +188,7 @@ def _draw(where: str, graph: CircuitGraph | None, path: Path, kind: str) -> None
 
 
 def circuit_json(view: CircuitView) -> dict[str, Any]:
-    """A circuit's size and origin (`CircuitSummary`), its vocabulary, and how faithful it is where it was run."""
+    """Return a circuit's size and origin, its vocabulary, and how faithful it is if it was run."""
     if view.circuit is None:
         assert view.graph is not None
         return {"kind": "attribution graph", **asdict(view.graph)}
@@ -206,7 +208,7 @@ def trained_json(result: TrainingResult) -> dict[str, Any]:
 
 
 def pruned_json(result: PruningResult, other: PruningResult | None = None) -> dict[str, Any]:
-    """What `relucid prune` tells, `compared` with another model that was pruned too; the mask itself is in the file."""
+    """Return what `relucid prune` found, `compared` with another model that was pruned too."""
     return {
         "kind": "pruned",
         "task": result.task,
@@ -234,7 +236,7 @@ def _program(program: Program) -> dict[str, Any]:
 
 
 def sample_words(claim: WordClaim, count: int) -> list[Any]:
-    """The first words of the language of each label in turn: few, plain, and every label that occurs is among them."""
+    """Return sample words: the first ones of each label in turn, so that every label that occurs is shown."""
     streams = []
     for label in range(len(claim.decision.labels)):
         part = claim.language.restricted(label)

@@ -1,4 +1,4 @@
-"""What there is to see of a surrogate: its layers, its weights where they are few, and how far its decisions are from the next label."""
+"""What the report shows of a surrogate: its layers, its weights if they are few, and its margins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class Layer:
 
 @dataclass(frozen=True)
 class Weight:
-    """From input `token` at `position`, or from unit `source` of node `reads` (0 is the input), to `unit` of node `node`."""
+    """A weight of `unit` of node `node`.
+
+    It stands at unit `source` of node `reads`; of the input, which is node 0, that is `token` at `position`.
+    """
 
     node: int
     unit: int
@@ -48,7 +51,10 @@ class Weight:
 
 @dataclass(frozen=True)
 class Margins:
-    """Of the surrogate, exactly, in units of its outputs: on all inputs of the domain, or on `drawn` of them (uniformly, with repetition)."""
+    """The surrogate's exact margins, in units of its outputs.
+
+    They are those of all inputs of the domain, or of inputs `drawn` uniformly with repetition.
+    """
 
     found: Histogram | None
     inputs: int
@@ -69,7 +75,7 @@ def layers(network: Network) -> tuple[Layer, ...]:
 
 
 def weights(claim: WordClaim) -> tuple[Weight, ...]:
-    """Every nonzero weight, where there are at most MOST_WEIGHTS; else none."""
+    """Return every nonzero weight if there are at most MOST_WEIGHTS, else none."""
     network, alphabet = claim.network, claim.domain.alphabet
     if sum(layer.nonzero for layer in layers(network)) > MOST_WEIGHTS:
         return ()
@@ -90,7 +96,10 @@ def weights(claim: WordClaim) -> tuple[Weight, ...]:
 
 
 def margins(claim: WordClaim) -> Margins:
-    """The output of the decided label less the best other one; the output's distance from 0 where its sign decides."""
+    """Return by how much the decided label leads the best other one, on many inputs.
+
+    If the output's sign decides, the margin is its distance from 0.
+    """
     domain, network, decision = claim.domain, claim.network, claim.decision
     everything = claim.domain_size <= EVERY
     words = (

@@ -1,7 +1,8 @@
-"""What all plots share: Vega-Lite specifications, plain data, drawn as SVG by Vega in the browser (`html.py`); and the race as a timeline.
+"""What all plots share: Vega-Lite specifications as plain data, and the race as a timeline.
 
-Colours are Okabe and Ito's, which the colour-blind can tell apart.  What has no colour of its own takes that of the text (`currentColor`), so that
-the same drawing fits light, dark and paper.
+Vega draws them as SVG in the browser (`html.py`).  Colours are Okabe and Ito's, which colour-blind people can
+tell apart.  Everything else takes the colour of the text (`currentColor`), so that a drawing fits light, dark
+and paper.
 """
 
 from __future__ import annotations
@@ -13,10 +14,17 @@ Spec = dict[str, Any]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1")
 OUTCOMES = {
-    "proved": "#0072B2", "refuted": "#E69F00", "cancelled": "#999999", "timeout": "#56B4E9", "memory": "#CC79A7", "unknown": "#8C6BB1",
-    "crashed": "#D55E00", "rejected": "#D55E00", "unsupported": "#999999",
-}  # fmt: skip
-SHORTEST = 1e-3  # seconds of a bar that is to be seen
+    "proved": "#0072B2",
+    "refuted": "#E69F00",
+    "cancelled": "#999999",
+    "timeout": "#56B4E9",
+    "memory": "#CC79A7",
+    "unknown": "#8C6BB1",
+    "crashed": "#D55E00",
+    "rejected": "#D55E00",
+    "unsupported": "#999999",
+}
+SHORTEST = 1e-3  # seconds; a shorter bar would not be visible
 TEXT = "currentColor"
 CONFIG: Spec = {
     "background": None,
@@ -36,6 +44,7 @@ CONFIG: Spec = {
 
 
 def spec(description: str, values: Sequence[Mapping[str, Any]], **more: Any) -> Spec:
+    """Return a specification with the look that all plots share.  `description` is read by screen readers."""
     return {
         "description": description,
         "width": "container",
@@ -47,12 +56,18 @@ def spec(description: str, values: Sequence[Mapping[str, Any]], **more: Any) -> 
 
 
 def timeline(claim: str, attempts: Sequence[Mapping[str, Any]]) -> Spec | None:
-    """The race on one claim: who ran from when to when, and how it ended."""
+    """Return the race on one claim: when each backend ran, and how it ended; None if nobody ran."""
     values = [
-        {"backend": a.get("backend"), "from": span[0], "to": max(span[1], span[0] + SHORTEST), "outcome": a.get("outcome"), "why": a.get("detail")}
+        {
+            "backend": a.get("backend"),
+            "from": span[0],
+            "to": max(span[1], span[0] + SHORTEST),
+            "outcome": a.get("outcome"),
+            "why": a.get("detail"),
+        }
         for a in attempts
         for span in a.get("spans") or ()
-    ]  # fmt: skip
+    ]
     if not values:
         return None
     order = list(dict.fromkeys(v["backend"] for v in values))
