@@ -89,7 +89,7 @@ def _proof_line(found: Examined) -> str:
     if proof.shape is None:
         return f"{proof.state}: {proof.said}"
     s = proof.shape
-    if not s.leaves and not s.total("run"):
+    if not any(map(s.total, ("symbol_cuts", "state_cuts", "relu_splits", "run"))):
         how = "bounds alone settle it"
     else:
         how = (
