@@ -243,7 +243,7 @@ def check_box(claim: Any, proof: Path, timeout: float, quiet: bool, as_json: boo
 
 
 def _epsilon(text: str | None, against: Path | None) -> Any:
-    from ..models.claims.vnnlib import exact_number
+    from ..models.claims.vnnlib_terms import exact_number
 
     if text is None:
         return None

@@ -17,7 +17,7 @@ from math import prod
 from ...common.errors import Unsupported
 from ..network.enclosures import exp, log
 from ..network.head import ZERO, Element, LogSoftmaxShare, Plain, SoftmaxShare
-from .formula import Linear
+from .condition import Linear
 from .property import Row
 
 BITS = 128  # of logarithms in rows

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from relucid.common.errors import InputError, Unsupported
-from relucid.models.claims.formula import Linear
+from relucid.models.claims.condition import Linear
 from relucid.models.claims.property import Case, Property, Row
-from relucid.models.claims.vnnlib import exact_number, load_vnnlib, read_vnnlib
+from relucid.models.claims.vnnlib import load_vnnlib, read_vnnlib
+from relucid.models.claims.vnnlib_terms import exact_number
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 FILES = sorted(DATA.glob("*/vnnlib/*.vnnlib.gz"))

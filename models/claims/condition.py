@@ -57,34 +57,34 @@ class Atom:
 
 
 @dataclass(frozen=True)
-class All:
-    parts: tuple[Formula, ...]
+class Conjunction:
+    parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True)
-class Any:
-    parts: tuple[Formula, ...]
+class Disjunction:
+    parts: tuple[Condition, ...]
 
 
-Formula = Atom | All | Any
+Condition = Atom | Conjunction | Disjunction
 
 
-def comparison(operator: str, left: Linear, right: Linear, line: int = 0) -> Formula:
+def comparison(operator: str, left: Linear, right: Linear, line: int = 0) -> Condition:
     """Raises KeyError on an unknown operator."""
     difference, reverse = left.plus(right, Fraction(-1)), right.plus(left, Fraction(-1))
-    made: dict[str, Callable[[], Formula]] = {
+    made: dict[str, Callable[[], Condition]] = {
         "<=": lambda: Atom(reverse, False, line),
         ">=": lambda: Atom(difference, False, line),
         "<": lambda: Atom(reverse, True, line),
         ">": lambda: Atom(difference, True, line),
-        "=": lambda: All((Atom(difference, False, line), Atom(reverse, False, line))),
-        "==": lambda: All((Atom(difference, False, line), Atom(reverse, False, line))),
-        "!=": lambda: Any((Atom(difference, True, line), Atom(reverse, True, line))),
+        "=": lambda: Conjunction((Atom(difference, False, line), Atom(reverse, False, line))),
+        "==": lambda: Conjunction((Atom(difference, False, line), Atom(reverse, False, line))),
+        "!=": lambda: Disjunction((Atom(difference, True, line), Atom(reverse, True, line))),
     }
     return made[operator]()
 
 
-def to_property(asserted: Sequence[Formula], inputs: int, outputs: int) -> Property:
+def to_property(asserted: Sequence[Condition], inputs: int, outputs: int) -> Property:
     """Raises Unbounded, and Unsupported where it multiplies out to too many regions."""
     common, choices = _split(asserted)
     if prod(len(c) for c in choices) > MOST_REGIONS:
@@ -168,7 +168,7 @@ def _number(value: Fraction) -> str:
     return near if near and Fraction(near) == value else rational(value)
 
 
-def _split(asserted: Iterable[Formula]) -> tuple[list[Atom], list[list[list[Atom]]]]:
+def _split(asserted: Iterable[Condition]) -> tuple[list[Atom], list[list[list[Atom]]]]:
     """The atoms that hold in every region, and the alternatives to choose from: one of each."""
     common: list[Atom] = []
     choices: list[list[list[Atom]]] = []
@@ -177,17 +177,17 @@ def _split(asserted: Iterable[Formula]) -> tuple[list[Atom], list[list[list[Atom
         part = waiting.pop()
         if isinstance(part, Atom):
             common.append(part)
-        elif isinstance(part, All):
+        elif isinstance(part, Conjunction):
             waiting.extend(part.parts[::-1])
         else:
             choices.append(_regions(part))
     return common, choices
 
 
-def _regions(part: Formula) -> list[list[Atom]]:
+def _regions(part: Condition) -> list[list[Atom]]:
     if isinstance(part, Atom):
         return [[part]]
-    if isinstance(part, Any):
+    if isinstance(part, Disjunction):
         found: list[list[Atom]] = []
         for p in part.parts:
             found += _regions(p)
