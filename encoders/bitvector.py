@@ -1,9 +1,9 @@
-"""A formula as SMT-LIB 2.6 text in QF_BV: a two's-complement word per neuron, as wide as its bounds need.
+"""A formula as SMT-LIB 2.6 text in QF_BV: each neuron is a bit-vector as wide as its bounds need.
 
-The last step before a bit-vector solver; z3 and bitwuzla read the same text.  Sums and products are modulo
-2**width, so partial sums may wrap.  It is enough that the exact value lies in the signed range, and the
-proved bounds say that it does on every word.  Operands of other widths are cut, or extended by zeros because
-outputs are never negative.
+The last step before a bit-vector solver; z3 and bitwuzla read the same text.  Numbers are in two's
+complement.  Sums and products are modulo 2**width, so partial sums may wrap.  It is enough that the exact
+value lies in the signed range, and the proved bounds say that it does on every word of the language.
+Operands of other widths are cut, or extended by zeros because outputs are never negative.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def bitvector(formula: Formula) -> SmtScript:
 
 
 def _range(name: str, width: int, lower: int, upper: int) -> list[str]:
-    """Return a neuron's proved bounds as constraints, unless the width implies them: they save the solver
-    work.
+    """Return a neuron's proved bounds as constraints, unless the width implies them.
+
+    They follow from the rest, but save the solver work.
     """
     low, high = lower > -(1 << (width - 1)), upper < (1 << (width - 1)) - 1
     return [f"(assert (bvsle {_constant(lower, width)} {name}))"] * low + [
@@ -56,7 +57,7 @@ def _constant(value: int, width: int) -> str:
 
 
 def _fitted(name: str, have: int, want: int) -> str:
-    """Return an unsigned word, cut or extended to the wanted width."""
+    """Return an unsigned bit-vector, cut or extended to the wanted width."""
     if have == want:
         return name
     return f"((_ zero_extend {want - have}) {name})" if have < want else f"((_ extract {want - 1} 0) {name})"

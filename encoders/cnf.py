@@ -93,10 +93,9 @@ def _value(
 
 
 def _digits(value: int) -> list[tuple[int, int]]:
-    """Return signed binary digits (shift, sign), no two adjacent: a product with a constant by the fewest
-    additions.
+    """Return signed binary digits (shift, sign), no two of them adjacent.
 
-    This is the non-adjacent form (Reitwiesner 1960).
+    A product with a constant then takes the fewest additions: the non-adjacent form (Reitwiesner 1960).
     """
     out, k = [], 0
     while value:
@@ -109,8 +108,9 @@ def _digits(value: int) -> list[tuple[int, int]]:
 
 
 def _at_most(gates: GateClauses, number: Bits, limit: int) -> None:
-    """Require number <= limit: where the limit has a 0 bit, the number's bit is 0 or the number is smaller
-    above.
+    """Require number <= limit.
+
+    Where the limit has a 0 bit, the number's bit is 0, or the number is smaller above it.
     """
     smaller: list[int] = []
     for k in reversed(range(len(number))):
@@ -121,8 +121,9 @@ def _at_most(gates: GateClauses, number: Bits, limit: int) -> None:
 
 
 def _language(gates: GateClauses, formula: Formula, indicators: dict[int, int]) -> None:
-    """Require one symbol per position, at most one state per layer, and that states follow the automaton both
-    ways.
+    """Require one symbol per position, at most one state per layer, and states that follow the automaton.
+
+    States imply their successors and their predecessors.
     """
     language = formula.language
     states = [[gates.variable() for _ in range(size)] for size in language.layer_sizes]

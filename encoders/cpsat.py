@@ -1,4 +1,4 @@
-"""A formula as a CP-SAT model: exact integers throughout, and the program as a flow of Boolean arcs.
+"""A formula as a CP-SAT model: exact integers throughout, and the automaton as a flow of Boolean arcs.
 
 The last step before CP-SAT.  Its arithmetic is 64-bit, so the encoder proves for every constraint that no
 partial sum exceeds 2**60, and raises `Unsupported` otherwise.  A claim that is too large is never answered
@@ -18,8 +18,9 @@ LIMIT = 2**60  # of every partial sum
 
 @dataclass(frozen=True, eq=False)
 class CpSat:
-    """A `cp_model.CpModel` that is feasible iff the formula is satisfiable.  `variables` are the formula's,
-    in order.
+    """A `cp_model.CpModel` that is feasible iff the formula is satisfiable.
+
+    `variables` are the formula's, in order.
     """
 
     formula: Formula

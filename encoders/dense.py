@@ -56,9 +56,7 @@ class Dense:
 
     @cached_property
     def largest(self) -> int:
-        """Return a bound on every partial sum of a row, in any order, if the ReLUs keep to their upper
-        bounds.
-        """
+        """Return a bound on every partial sum of a row, in any order, if ReLUs keep to their upper bounds."""
         outputs = [max(0, int(v)) for v in self.upper[: self.count]]
         sums = [
             abs(int(c)) + sum(abs(int(w)) * y for w, y in zip(row, outputs, strict=True) if w)
@@ -95,9 +93,7 @@ class Dense:
 
 
 def dense(reduced: Reduced, rival: Rival) -> Dense:
-    """Return the query for one rival, on the language that the network was reduced on (the words of its
-    label).
-    """
+    """Return the query for one rival, on the language that the network was reduced on."""
     language, relus = reduced.language, reduced.relus
     count, shape = len(relus), (language.length, language.symbol_count)
     row = reduced.lead(rival)

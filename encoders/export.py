@@ -30,7 +30,7 @@ def smt_real(formula: Formula) -> Mapping[str, str]:
 
 
 def mixed_integer(formula: Formula) -> Mapping[str, str]:
-    """Return the same program in LP and in MPS format, with every number as an exact decimal."""
+    """Return the same MILP in LP and in MPS format, with every number as an exact decimal."""
     encoded = milp(formula)
     return {"lp": encoded.lp_text(), "mps": encoded.mps_text()}
 

@@ -109,9 +109,7 @@ class GateClauses:
         return out
 
     def at_most_one(self, literals: list[int]) -> None:
-        """Require that at most one is true: pairwise for up to six, else in groups of four with a variable
-        each.
-        """
+        """Require that at most one is true: pairwise for up to six, else by groups of four."""
         while len(literals) > 6:
             groups = [literals[i : i + 4] for i in range(0, len(literals), 4)]
             for group in groups:

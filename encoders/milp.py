@@ -1,4 +1,4 @@
-"""A formula as a mixed-integer linear program: big-M ReLUs from proved bounds, the program as a flow.
+"""A formula as a mixed-integer linear program: big-M ReLUs from proved bounds, the automaton as a flow.
 
 The last step before a MILP solver.  Only the indicators and one phase per ReLU are integer: with integral
 indicators, the flow of an unambiguous automaton is one path.  ReLU outputs are scaled by powers of two, which
@@ -43,11 +43,9 @@ class MilpRow:
 
 @dataclass(frozen=True, eq=False)
 class Milp:
-    """A program that is feasible iff the formula is satisfiable.  Its first variables are the formula's, in
-    order.
+    """A MILP that is feasible iff the formula is satisfiable.  Its first variables are the formula's.
 
-    If `inexact` is not "", it is the reason why a solver with float64 cannot tell whether the program is
-    infeasible.
+    If `inexact` is not "", it says why a solver with float64 cannot tell whether the MILP is infeasible.
     """
 
     formula: Formula
@@ -60,7 +58,7 @@ class Milp:
         return self.formula.decode(assignment)
 
     def mps_text(self) -> str:
-        """Return the program in free MPS format, for any MILP solver."""
+        """Return the MILP in free MPS format, for any solver."""
         columns: list[list[tuple[str, Fraction]]] = [[] for _ in self.variables]
         rows, rhs = [" N obj"], []
         for row in self.rows:
@@ -93,7 +91,7 @@ class Milp:
         )
 
     def lp_text(self) -> str:
-        """Return the program in CPLEX's LP format, which people can read, for any MILP solver."""
+        """Return the MILP in CPLEX's LP format, which people can read, for any solver."""
         # "1 e5" would be read as a number, so arcs get another name.
         names = [f"arc{v.name[1:]}" if v.name.startswith("e") else v.name for v in self.variables]
         lines = [
@@ -134,9 +132,7 @@ def _decimal(value: Fraction) -> str:
 
 
 def milp(formula: Formula) -> Milp:
-    """Encode a formula.  The program is exact in its fractions; `Milp.inexact` says what float64 makes of
-    them.
-    """
+    """Encode a formula.  The MILP is exact in its fractions; `Milp.inexact` says what float64 makes of it."""
     outputs = {relu.output for relu in formula.relus}
     indicators = {x for here in formula.indicators for x in here.values()}
     variables: list[MilpVariable] = []

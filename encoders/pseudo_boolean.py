@@ -1,7 +1,7 @@
 """A formula as pseudo-Boolean constraints: 0/1 variables, integer weights, ReLU outputs in binary.
 
 The last step before a pseudo-Boolean solver.  Each output has as many bits as its own bound needs, and a
-phase.  The program is the formula's flow.  All numbers are integers of any size: nothing is rounded.
+phase.  The automaton is the formula's flow.  All numbers are integers of any size: nothing is rounded.
 """
 
 from __future__ import annotations

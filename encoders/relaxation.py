@@ -3,7 +3,7 @@
 Used by `tighten.py`; docs/theory/encodings.md §5 has the proof.  Each unstable ReLU has its own copy of the
 flow and of the outputs that it reads, scaled by its phase z.  The copy's indicators and outputs are at most
 the common ones, and its output is at most its argument on the copy.  No word is lost: the copy is the word if
-the ReLU is on, and zero if it is off.  The program is much tighter than the triangle relaxation.
+the ReLU is on, and zero if it is off.  This relaxation is much tighter than the triangle relaxation.
 """
 
 from __future__ import annotations
@@ -26,9 +26,7 @@ def readers(formula: Formula) -> frozenset[int]:
 
 
 class SplitRelaxation:
-    """The linear program over the first `count` ReLUs of a formula.  The ReLUs in `split` have their own
-    copy.
-    """
+    """The linear program over the first `count` ReLUs of a formula.  ReLUs in `split` have their own copy."""
 
     def __init__(self, formula: Formula, count: int, split: frozenset[int] = frozenset()) -> None:
         self.formula, self.lp = formula, Lp()
@@ -44,8 +42,9 @@ class SplitRelaxation:
                 self._split(j, relu)
 
     def maximum(self, linear: LinearSum, deadline: float) -> int:
-        """Return a proved upper bound of a linear function of the formula's variables.  `deadline`: of
-        time.monotonic.
+        """Return a proved upper bound of a linear function of the formula's variables.
+
+        `deadline`: of time.monotonic, in seconds.
         """
         objective: dict[int, int] = {}
         for v, c in linear.terms:
@@ -53,8 +52,9 @@ class SplitRelaxation:
         return self.lp.maximum(objective, deadline - time.monotonic()) + linear.constant
 
     def allowances(self, deadline: float) -> tuple[Allowance, ...]:
-        """Return the allowances that the multipliers of the last maximum give, rounded up, with newly proved
-        rests.
+        """Return the allowances that the multipliers of the last maximum give.
+
+        Their coefficients are rounded up, and their rests are proved anew by linear programs.
         """
         out = []
         for j, (links, active) in self.links.items():
@@ -75,7 +75,7 @@ class SplitRelaxation:
         return tuple(out)
 
     def _copy(self, scale: int, count: int) -> dict[int, int]:
-        """Add the flow and `count` ReLUs between the sides of their triangles, all scaled by the variable
+        """Add the flow and `count` ReLUs between the sides of their triangles, scaled by the variable
         `scale`.
         """
         variables = [*self.edges, *(x for here in self.formula.indicators for x in here.values())]

@@ -43,9 +43,9 @@ def tightened(formula: Formula, deadline: float) -> Formula:
 def _violation(
     formula: Formula, split: frozenset[int], deadline: float
 ) -> tuple[Formula, SplitRelaxation | None]:
-    """Return the formula with a better bound of the violation, and the program that gave it.
+    """Return the formula with a better bound of the violation, and the linear program that gave it.
 
-    The program is None if it would be too large.
+    The latter is None if it would be too large.
     """
     copy = sum(map(len, formula.edges)) + sum(map(len, formula.indicators)) + len(formula.relus)
     if copy * (1 + len(split)) > MOST_VARIABLES:
@@ -64,7 +64,7 @@ def _relus(formula: Formula, deep: list[int], deadline: float) -> Formula:
     for j in deep:
         argument = relus[j].argument
         needed = max(numbers[v] + 1 for v, _ in argument.terms if v in numbers)
-        if needed > known:  # the ReLUs of a layer share a program
+        if needed > known:  # the ReLUs of a layer share a linear program
             known = j
             relaxation = SplitRelaxation(replace(formula, relus=tuple(relus)), known, frozenset(range(known)))
         upper = min(relus[j].upper, relaxation.maximum(argument, deadline))

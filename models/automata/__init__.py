@@ -1,3 +1,1 @@
-"""Automata: finite languages of words with labels, as layered graphs; counting, sampling and maximising over
-them.
-"""
+"""Automata: finite languages of words with labels, as layered graphs."""

@@ -72,11 +72,10 @@ class Automaton:
         )
 
     def canonical(self) -> tuple[tuple[int, ...], ...]:
-        """Return per layer the states in the order in which they are met: by the state before in that order,
-        then by symbol.
+        """Return per layer the states in the order in which they are met.
 
-        For a trimmed deterministic automaton, so that the k-th state of a layer means the same in every
-        implementation.
+        That is by the state before, in that order, then by symbol.  For a trimmed deterministic automaton, so
+        that the k-th state of a layer means the same in every implementation.
         """
         order = [tuple(range(self.layer_sizes[0]))]
         for t, layer in enumerate(self.edges):
@@ -176,8 +175,9 @@ class Automaton:
         return trimmed(self.symbol_count, tuple(sizes), tuple(edges), labels)
 
     def words(self, batch: int = 1 << 14) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield all words in batches: symbols (n, length) int16 and label indices (n,) int64; depth-first, in
-        edge order.
+        """Yield all words in batches, depth-first, in edge order.
+
+        Each batch has symbols, (n, length) int16, and label indices, (n,) int64.
         """
         outgoing = [_by_source(layer, n) for layer, n in zip(self.edges, self.layer_sizes, strict=False)]
         completions = self.completions()
@@ -232,12 +232,11 @@ def trimmed(
     edges: tuple[tuple[tuple[int, int, int], ...], ...],
     labels: tuple[int | None, ...],
 ) -> Automaton:
-    """Return the automaton without what lies on no path to a labelled final state, and with equivalent states
-    merged.
+    """Return the automaton without useless states, and with equivalent states merged.
 
-    A final state with label None accepts nothing.  Two states of a layer are merged if their outgoing edges
-    agree, from the last layer backwards.  For deterministic automata that gives the smallest layered one
-    (Revuz 1992).
+    A state is useless if it is on no path to a labelled final state; a final state with label None accepts
+    nothing.  Two states of a layer are merged if their outgoing edges agree, from the last layer backwards.
+    For deterministic automata that gives the smallest layered one (Revuz 1992).
     """
     distinct = sorted({y for y in labels if y is not None})
     rank = {y: i for i, y in enumerate(distinct)}

@@ -9,9 +9,9 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """`words`: padded symbol indices of the domain, (n, max_length) int16.  `labels`: label indices, (n,)
-    int64.
+    """Words with labels.
 
+    `words`: padded symbol indices of the domain, (n, max_length) int16.  `labels`: label indices, (n,) int64.
     Raises ValueError if the shapes do not fit.
     """
 

@@ -27,13 +27,13 @@ class Sampler:
         self._layers = [np.array(layer, dtype=np.int64).reshape(-1, 3).T for layer in language.edges]
 
     def words(self, count: int, rng: np.random.Generator, weights: np.ndarray | None = None) -> np.ndarray:
-        """Return (count, length) symbols."""
+        """Return random words: (count, length) symbols."""
         ahead = self._ahead(weights)
         states = rng.choice(len(ahead[0]), count, p=ahead[0] / ahead[0].sum())
         return self._walked(0, states, ahead, rng, weights)
 
     def tails(self, t: int, state: int, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Return (count, length - t) symbols that lead from a state of layer t to the end; half of them
+        """Return random ends of words, from a state of layer t on: (count, length - t) symbols; half of them
         tilted.
         """
         parts = []

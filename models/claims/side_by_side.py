@@ -1,5 +1,4 @@
-"""What is asked of two networks on boxes, as properties of the network that stacks both
-(`network/stacked.py`).
+"""What is asked of two networks on boxes, as properties of the stacked network (`network/stacked.py`).
 
 Whatever decides properties can then decide whether two networks agree.
 """
@@ -18,25 +17,23 @@ def boxes(stated: Property) -> Iterator[tuple[tuple[Fraction, ...], tuple[Fracti
 
 
 def wins(label: int, rival: int, first: int = 0) -> Row:
-    """Return the row that says that output `label` is preferred to output `rival`.  Ties go to the lower
-    number.
+    """Return the row that says that output `label` is preferred to output `rival`.
 
-    Outputs are counted from `first`.
+    Ties go to the lower number.  Outputs are counted from `first`.
     """
     one = Fraction(1)
     return Row((), ((first + label, one), (first + rival, -one)), strict=rival < label)
 
 
 def disagreement(label: int, rival: int, outputs: int) -> Polyhedron:
-    """Return the polyhedron on which the first network decides `label` and the second one prefers `rival` to
-    it.
-    """
+    """Return the polyhedron on which the first network decides `label` and the second prefers `rival`."""
     return (*(wins(label, k) for k in range(outputs) if k != label), wins(rival, label, outputs))
 
 
 def farther_than(stated: Property, outputs: int, epsilon: Fraction) -> Property:
-    """Return the property that, on the boxes of a property, some output of the two differs by more than
-    `epsilon`.
+    """Return the property that some output of the two networks differs by more than `epsilon`.
+
+    It is stated on the boxes of a given property.
     """
     one = Fraction(1)
     apart = [

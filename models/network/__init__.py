@@ -1,3 +1,1 @@
-"""Networks: the exact form that everything is proved about, and running it exactly, in float32 bounds, or in
-onnxruntime.
-"""
+"""Networks: the exact form that everything is proved about, and running it in float32 and onnxruntime."""

@@ -41,8 +41,9 @@ def exact_outputs(network: Network, inputs: Sequence[Fraction]) -> tuple[Fractio
 
 
 def _product(matrix: np.ndarray | SparseMatrix, vector: np.ndarray) -> np.ndarray:
-    """Return matrix @ vector, in pieces: large convolutions have millions of products, which are Python
-    integers.
+    """Return matrix @ vector, computed in pieces.
+
+    Large convolutions have millions of products, which are Python integers.
     """
     if isinstance(matrix, SparseMatrix):
         rows, columns, numerators = matrix.rows, matrix.columns, matrix.numerators

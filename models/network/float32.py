@@ -1,10 +1,9 @@
-"""exact_in_float32: does every float32 run of a network give exactly the rational result, in any order of
-summation?
+"""exact_in_float32: does every float32 run of a network give exactly the rational result?
 
-After `onnx/reader.py`; replay, surrogates and certificates ask it.  Everything is decided in integers.  Per
-neuron, all products and the bias are multiples of 2**e, and sum |w| * max|x| + |b| <= 2**(24 + e), so every
-partial sum is a float32.  No value is subnormal or overflows, and every parameter is itself a float32
-(docs/reference/semantics.md).
+That is, in any order of summation.  After `onnx/reader.py`; replay, surrogates and certificates ask it.
+Everything is decided in integers.  Per neuron, all products and the bias are multiples of 2**e, and sum |w| *
+max|x| + |b| <= 2**(24 + e), so every partial sum is a float32.  No value is subnormal or overflows, and every
+parameter is itself a float32 (docs/reference/semantics.md).
 """
 
 from __future__ import annotations
@@ -139,8 +138,10 @@ def _in_lowest_terms(network: Network) -> Network:
 
 
 class _Float32Walk:
-    """Per node: an interval of each neuron (integers over the node's scale), and the power of two that
-    divides it.
+    """Per node, what float32 has to hold.
+
+    That is an interval of each neuron (integers over the node's scale), and the power of two that divides its
+    values.
     """
 
     def __init__(self, network: Network, positions: int | None) -> None:

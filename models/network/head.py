@@ -1,5 +1,4 @@
-"""What a file computes from its network's last values: softmax, logarithms, sigmoids, and the choice of the
-largest.
+"""What a file computes from its network's last values: softmax, logarithms, sigmoids, the largest.
 
 Beside `network.py`, which ends before that.  `onnx/heads.py` reads a head, and `claims/head_rows.py` turns
 statements about its results into statements about the network's own outputs, the logits.  A sigmoid is a
@@ -69,8 +68,9 @@ class Head:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which output of a file is meant: that of the name, else number `place` of `count`, else the only one of
-    floats.
+    """Which output of a file is meant.
+
+    It is that of the name, else number `place` of `count`, else the only one of floats.
     """
 
     name: str = ""

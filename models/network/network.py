@@ -223,8 +223,9 @@ class Network:
 
 
 def _used_rows(matrix: np.ndarray) -> _Used:
-    """Leave out rows that are zero.  Unrolled networks read one position of many per node, so this saves most
-    of the work.
+    """Leave out rows that are zero.
+
+    Unrolled networks read one position of many per node, so this saves most of the work.
     """
     used = np.flatnonzero(matrix.any(axis=1))
     if 2 * len(used) > len(matrix):
@@ -235,8 +236,10 @@ def _used_rows(matrix: np.ndarray) -> _Used:
 def feed_forward(
     layers: Sequence[tuple[np.ndarray, np.ndarray]], *, encoding: Encoding = "one_hot", name: str = "network"
 ) -> Network:
-    """Return a multi-layer perceptron with ReLUs between its layers, each a pair of floats (weight (out, in),
-    bias (out,)).
+    """Return a multi-layer perceptron with ReLUs between its layers.
+
+    `layers`: for each layer its floats, weight (out, in) and bias (out,).  Raises ValueError if there are
+    none, or on NaN and infinities.
     """
     if not layers:
         raise ValueError("a network has at least one layer")

@@ -13,8 +13,9 @@ BITS = 160  # of the root; float64 has 53
 
 
 def nearest_root(square: Fraction) -> Fraction:
-    """Return the root itself if it is rational, else the float64 nearest to it.  `square` must not be
-    negative.
+    """Return the root itself if it is rational, else the float64 nearest to it.
+
+    `square` must not be negative.
     """
     exact = Fraction(math.isqrt(square.numerator), math.isqrt(square.denominator))
     if exact * exact == square:

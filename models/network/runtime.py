@@ -97,10 +97,10 @@ class OnnxRuntime:
         return np.dtype(self._dtype)
 
     def run(self, inputs: np.ndarray) -> np.ndarray:
-        """Return the outputs for rows in the file's form, one-hot vectors or ids: (batch, outputs), float32
-        as they came.
+        """Return the outputs for rows in the file's form, one-hot vectors or ids.
 
-        Raises ValueError if the inputs do not fit, RuntimeUnavailable, and RuntimeMismatch.
+        They are float32 as they came: (batch, outputs).  Raises ValueError if the inputs do not fit,
+        RuntimeUnavailable, and RuntimeMismatch.
         """
         inputs = np.asarray(inputs)
         if inputs.ndim != 2:

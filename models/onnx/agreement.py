@@ -1,5 +1,4 @@
-"""Is the network that was read the one that runs?  An ONNX file in onnxruntime, node by node, next to its
-reading.
+"""Is the network that was read the one that runs?  A file in onnxruntime, compared node by node.
 
 After `reader.py`, before a proof about the network is believed.  Every inner value of the file becomes an
 output of a copy.  Each node is judged on the numbers that onnxruntime itself fed into it.  So the rounding of
@@ -30,7 +29,10 @@ MOST_VALUES = 1 << 22  # of all nodes together, on one batch
 LARGEST = 1 << 27  # values of all nodes together, on one input; larger networks are refused
 SHOWN = 8  # numbers of an input that are shown in a message
 RESULTS, COARSE = 4, 1e-3  # inputs on which a head's results are compared, and the relative tolerance
-MEND = "write it with other operators; if onnxruntime follows the ONNX text here, the reader is wrong: please report it"
+MEND = (
+    "write it with other operators; if onnxruntime follows the ONNX text here,"
+    " the reader is wrong: please report it"
+)
 
 
 def compare(reading: OnnxReading, inputs: np.ndarray, deadline: float = math.inf) -> str:

@@ -139,10 +139,9 @@ class Builder:
         return self._append(node, size)
 
     def hides(self, amounts: np.ndarray) -> None:
-        """Say that a run of the operator adds and takes away amounts that its nodes do not show, and rounds
-        them.
+        """Say that a run of the operator adds and takes away amounts that its nodes do not show.
 
-        `amounts`: their sizes, in the shape of the operator's output.
+        It rounds them as well.  `amounts`: their sizes, in the shape of the operator's output.
         """
         self.hidden[self.label] = amounts
 

@@ -215,8 +215,9 @@ class _Beside:
 
 
 def _part(path: Path, start: int, length: int) -> tuple[bytes, int]:
-    """Return up to `length` bytes of a regular file from `start` on, and the size of the whole file.  Raises
-    OSError.
+    """Return up to `length` bytes of a regular file from `start` on, and the size of the whole file.
+
+    Raises OSError.
     """
     with open_file(path) as file:
         whole = os.fstat(file.fileno()).st_size

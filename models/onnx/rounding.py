@@ -1,10 +1,9 @@
-"""How far a run in floating point may be from one node of the network: the bound that `agreement.py` judges
-by.
+"""How far a run in floating point may be from one node of the network.
 
-A sum of n products with k further roundings, in any order, fused or not, is within (1 + u)^(n + k) - 1 of the
-sum of the products' sizes, where u is half the spacing of the type (Higham, Accuracy and Stability of
-Numerical Algorithms, chapter 3).  Each underflow adds at most the smallest number.  Our own side is computed
-in float64 and rounds as well: its u is added.
+This is the bound that `agreement.py` judges by.  A sum of n products with k further roundings, in any order,
+fused or not, is within (1 + u)^(n + k) - 1 of the sum of the products' sizes, where u is half the spacing of
+the type (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3).  Each underflow adds at most the
+smallest number.  Our own side is computed in float64 and rounds as well: its u is added.
 """
 
 from __future__ import annotations
@@ -28,8 +27,9 @@ Times = Callable[[np.ndarray, bool], np.ndarray]  # multiplies a batch with the 
 
 @dataclass(frozen=True)
 class Rounding:
-    """A run of one operator in the type `kind`.  Its constants are off by the share `lost`, and it scales by
-    at most `factor`.
+    """A run of one operator in the type `kind`.
+
+    Its constants are off by the share `lost`, and it scales by at most `factor`.
     """
 
     kind: str
@@ -70,9 +70,7 @@ def affine(node: Affine, given: Sequence[Given], rounding: Rounding) -> Given:
 
 
 def _parts(matrix: np.ndarray | SparseMatrix, denominator: int) -> Iterator[tuple[slice, Times, np.ndarray]]:
-    """Yield rows of a matrix, a function that multiplies them (or their sizes) with a batch, and their
-    nonzero counts.
-    """
+    """Yield rows of a matrix, a function that multiplies them with a batch, and their nonzero counts."""
     if isinstance(matrix, SparseMatrix):
         starts = np.flatnonzero(np.diff(matrix.rows, prepend=-1))
         filled, entries = matrix.rows[starts], numbers(matrix.numerators, denominator)

@@ -94,8 +94,9 @@ class StoredTensors:
         return Const(dense.reshape(shape), entries.denominator, entries.dtype)
 
     def attribute(self, a: onnx.AttributeProto) -> Any:
-        """Return an attribute as a Python value, tensors as constants.  Raises Refused, and InputError as
-        `constant` does.
+        """Return an attribute as a Python value, tensors as constants.
+
+        Raises Refused, and InputError as `constant` does.
         """
         from onnx import AttributeProto, helper
 

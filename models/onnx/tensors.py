@@ -49,8 +49,9 @@ class Const:
         return replace(self, numerators=move(self.numerators))
 
     def integers(self) -> list[int]:
-        """Return the elements as a flat list, for shapes and axes.  Raises Refused if the type is no index
-        type.
+        """Return the elements as a flat list, for shapes and axes.
+
+        Raises Refused if the type is no index type.
         """
         if self.dtype not in ("int64", "int32"):
             raise Refused(f"a shape, axis or index must be int64, not {self.dtype}")

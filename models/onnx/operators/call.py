@@ -14,11 +14,10 @@ from ..tensors import Const, Refused, Tensor
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One node of the graph: its inputs (None for an optional one that is left out), its attributes, and the
-    builder.
+    """One node of the graph: its inputs (None for an optional one that is left out) and attributes.
 
-    `outputs` is how many outputs the file names.  Inputs are tensors; only functions that are registered for
-    it get `HeadValues`.
+    `build` is the builder of the network, and `outputs` is how many outputs the file names.  Inputs are
+    tensors; only functions that are registered for it get `HeadValues`.
     """
 
     inputs: tuple[Any, ...]
@@ -56,17 +55,16 @@ class Call:
         return found
 
     def axes(self, i: int, since: int) -> list[int] | None:
-        """Return axes that are an attribute before opset `since`, and input i from there on; None if there
-        are none.
-        """
+        """Return axes: an attribute before opset `since`, and input i from there on; None if there are none."""
         if self.opset < since:
             return list(self.attributes["axes"]) if "axes" in self.attributes else None
         return None if self.optional(i) is None else self.known(i, "axes").integers()
 
 
 def axis_of(axis: int, rank: int) -> int:
-    """Return an axis that may be counted from the end as one counted from 0.  Raises Refused if it does not
-    exist.
+    """Return an axis, which may be counted from the end, as counted from 0.
+
+    Raises Refused if it does not exist.
     """
     if not -rank <= axis < rank:
         raise Refused(f"axis {axis} is outside a tensor of {rank} axes")

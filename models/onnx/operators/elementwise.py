@@ -17,8 +17,9 @@ from .registry import operator
 
 
 def _on_integers(a: Tensor, b: Tensor, compute: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Lookup:
-    """Compute on integers where one operand depends on an id, and the other is constant or depends on the
-    same id.
+    """Compute on integers of which one operand depends on an id.
+
+    The other one is constant, or depends on the same id.
     """
     dtype, shape = same_type(a, b), common_shape(a.shape, b.shape)
     sides = [x for x in (a, b) if isinstance(x, Lookup)]

@@ -1,8 +1,7 @@
-"""ONNX operators that are taken of constants only: what exporters leave of shapes, weight norms and quantised
-weights.
+"""ONNX operators that are supported for constants only.
 
-Results are exact if they are rational.  A root is the float64 nearest to it, fixed when the file is read and
-part of the network's digest.
+Exporters leave them in shape computations, weight norms and quantised weights.  Results are exact if they are
+rational.  A root is the float64 nearest to it, fixed when the file is read and part of the network's digest.
 """
 
 from __future__ import annotations
@@ -60,8 +59,9 @@ def _pairs(call: Call) -> tuple[Const, Const, list[tuple[Fraction, Fraction]], t
 
 @operator("Mod")
 def mod(call: Call) -> Tensor:
-    """Return the remainder, with the sign of the divisor; with `fmod`, that of the dividend (required for
-    floats).
+    """Return the remainder, with the sign of the divisor.
+
+    With the attribute fmod, which floats require, it has the sign of the dividend.
     """
     a, b, pairs, shape = _pairs(call)
     towards_zero = bool(call.attributes.get("fmod", 0))
@@ -196,8 +196,9 @@ def negation(call: Call) -> Tensor:
 
 
 def _over_axes(call: Call, since: int, combine: Callable[[Entries], Fraction]) -> Tensor:
-    """Return what `combine` makes of the elements along the reduced axes.  `since`: the opset from which axes
-    are an input.
+    """Return what `combine` makes of the elements along the reduced axes.
+
+    `since`: the opset from which axes are an input.
     """
     _known(call, 0)
     asked = reduced(call, since)
@@ -240,8 +241,9 @@ def reduce_prod(call: Call) -> Tensor:
 
 @operator("DequantizeLinear")
 def dequantize_linear(call: Call) -> Tensor:
-    """Return (x - zero point) * scale, with one scale per tensor, per place of an axis, or per block of an
-    axis.
+    """Return (x - zero point) * scale.
+
+    There is one scale per tensor, per place of an axis, or per block of an axis.
     """
     x, scale = _known(call, 0), _known(call, 1)
     zero = None if call.optional(2) is None else _known(call, 2)

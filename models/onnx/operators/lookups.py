@@ -118,8 +118,9 @@ def _cast_constant(x: Const, to: str) -> Const:
 def _looked_up(
     build: Builder, position: np.ndarray, table: np.ndarray, denominator: int, dtype: str
 ) -> Values:
-    """Return values whose element e is table[e, id at position[e]] / denominator: linear in the one-hot
-    input.
+    """Return values whose element e is table[e, id at position[e]] / denominator.
+
+    They are linear in the one-hot input.
     """
     alphabet = table.shape[-1]
     check_size(table.size)

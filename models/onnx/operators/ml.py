@@ -1,6 +1,4 @@
-"""Operators of the domain ai.onnx.ml that are affine: Scaler and LinearRegressor, as scikit-learn exports
-them.
-"""
+"""The operators of ai.onnx.ml that are affine: Scaler and LinearRegressor, as scikit-learn exports them."""
 
 from __future__ import annotations
 

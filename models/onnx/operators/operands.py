@@ -62,9 +62,7 @@ def term(x: Values, factor: int = 1) -> AffineTerm:
 
 
 def of_one_shape(call: Call) -> tuple[list[Tensor], tuple[int, ...]]:
-    """Return the operands of an operator that takes any number of them, and the shape that they are broadcast
-    to.
-    """
+    """Return the operands of an operator that takes any number of them, and their common shape."""
     inputs = [call.input(i) for i in range(len(call.inputs))]
     if any(x.dtype != inputs[0].dtype for x in inputs):
         raise Refused("its operands have several types")

@@ -16,8 +16,9 @@ from .windows import OUTSIDE, Window, images, text, window_of, windows
 
 
 def _pooled(call: Call) -> tuple[Values, np.ndarray, Window, bool]:
-    """Return the input, its windows with the elements of each in the last axis, the window, and whether
-    places round up.
+    """Return the input, its windows, the window itself, and whether places round up.
+
+    The elements of a window are in the last axis.
     """
     x = images(call)
     window = window_of(call, x.shape[2:], call.required("kernel_shape"))

@@ -14,10 +14,9 @@ from .registry import operator
 
 
 def reduced(call: Call, since: int) -> tuple[Tensor, list[int], bool] | None:
-    """Return the input, the axes that are reduced (sorted), and whether they stay as 1; None if nothing is
-    reduced.
+    """Return the input, the axes that are reduced (sorted), and whether they stay as 1.
 
-    `since`: the opset from which axes are an input.
+    Returns None if nothing is reduced.  `since`: the opset from which axes are an input.
     """
     x, axes = call.input(0), call.axes(1, since=since)
     if not axes:

@@ -1,5 +1,6 @@
-"""The ONNX operators that only move elements: Reshape, Transpose, Slice, Split and others.  They make no
-nodes.
+"""The ONNX operators that only move elements: Reshape, Transpose, Slice, Split and others.
+
+They make no nodes.
 """
 
 from __future__ import annotations

@@ -129,8 +129,9 @@ def _one_softmax(row: np.ndarray) -> list[int]:
 
 @head_operator("ai.onnx.ml.LinearClassifier")
 def linear_classifier(call: Call) -> Any:
-    """Return the class of the largest score, and the scores, their softmax or their sigmoids; one row per
-    class.
+    """Return the class of the largest score, and the scores, their softmax or their sigmoids.
+
+    There is one row per class.
     """
     classes = call.attributes.get("classlabels_ints")
     if not classes or len(classes) < 2 or list(classes) != sorted(set(classes)):

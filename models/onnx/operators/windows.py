@@ -19,8 +19,9 @@ OUTSIDE = -1
 
 @dataclass(frozen=True)
 class Window:
-    """A kernel of `size` that moves over the spatial axes.  `before` and `after`: how much each axis is
-    padded.
+    """A kernel of `size` that moves over the spatial axes.
+
+    `before` and `after`: by how much each axis is padded.
     """
 
     size: tuple[int, ...]
@@ -34,8 +35,9 @@ class Window:
         return (self.size[d] - 1) * self.dilations[d] + 1
 
     def places(self, d: int, length: int, ceil: bool) -> int:
-        """Return how many places the window has along axis d, whose length is given.  Raises Refused if there
-        is none.
+        """Return how many places the window has along axis d of the given length.
+
+        Raises Refused if there is none.
         """
         room = length + self.before[d] + self.after[d] - self.reach(d)
         if room < 0:
