@@ -1,1 +1,1 @@
-"""Surrogates: small ReLU networks that give the teacher's label, exactly.  `fit.py` is the way in; docs/theory/surrogates.md tells it."""
+"""Surrogates: small ReLU networks that give the circuit's label, exactly (docs/theory/surrogates.md)."""

@@ -1,9 +1,10 @@
 """Recurrent cells: a state machine as one integer that a few ReLUs move on, the same ones at every position.
 
-After `machine.py`.  The states are put in some order on the number line.  A symbol then moves s to a piecewise linear function of
-s, and one cell has them all: s' = slope * s + add[symbol] + sum over j of jumps[j] * relu(s - at[j, symbol]).  Slope and jumps
-are shared by the symbols, only where a ReLU sets in depends on the symbol.  Toggles, counters modulo any number, clamped
-counters, flags and "the last of these" need one ReLU.  All orders are tried (up to 8 states).
+After `machine.py`.  The states are put in some order on the number line.  A symbol then moves s by a
+piecewise linear function, and one cell has them all: s' = slope * s + add[symbol] + sum over j of jumps[j] *
+relu(s - at[j, symbol]).  Slope and jumps are shared by the symbols; only where a ReLU sets in depends on the
+symbol.  Toggles, counters modulo any number, clamped counters, flags and "the last of these" need one ReLU.
+All orders are tried, for up to 8 states.
 """
 
 from __future__ import annotations
@@ -24,25 +25,35 @@ ORDERS = 300  # orders that are looked at closely, those with few kinks first
 
 @dataclass(frozen=True, eq=False)
 class RecurrentCell:
-    """`place[state]`: where the machine's state is on the line, 0 .. states - 1; the rest as in the module's text."""
+    """The cell; the module's text has the formula.
+
+    Args:
+        place: where each of the machine's states is on the line, 0 .. states - 1.
+        slope: of the state.
+        add: for each symbol.
+        jumps: for each ReLU.
+        at: where each ReLU sets in, (ReLUs, symbols).
+    """
 
     place: np.ndarray
     slope: int
     add: np.ndarray
     jumps: np.ndarray
-    at: np.ndarray  # (ReLUs, symbols)
+    at: np.ndarray
 
     @property
     def width(self) -> int:
+        """How many ReLUs there are at each position."""
         return len(self.jumps)
 
     def step(self, s: np.ndarray, symbol: int) -> np.ndarray:
+        """Return the places after a symbol, for places (n,)."""
         over = np.maximum(s[None, :] - self.at[:, symbol, None], 0)
         return self.slope * s + self.add[symbol] + self.jumps @ over
 
 
 def smallest_cell(machine: LabelMachine) -> RecurrentCell | None:
-    """The cell with the fewest ReLUs in all, or None where no order of the states makes do with MOST."""
+    """Return the cell with the fewest ReLUs; None if every order of the states needs more than MOST."""
     n = machine.states
     if n == 1:
         return None
@@ -78,19 +89,25 @@ def smallest_cell(machine: LabelMachine) -> RecurrentCell | None:
 
 
 def _readout_kinks(outputs: np.ndarray) -> list[int]:
-    """Places, in order along the line, where the labels' scores need a kink: none if every label has one interval."""
+    """Return the places where the labels' scores need a kink: none if every label has one interval."""
     known = [int(y) for y in outputs if y >= 0]
     runs = [y for i, y in enumerate(known) if i == 0 or y != known[i - 1]]
     return [] if len(runs) == len(set(runs)) else list(range(1, len(outputs) - 1))
 
 
 def _shared(slopes: np.ndarray, most: int) -> tuple[int, tuple[int, ...]] | None:
-    """Slope and jumps that serve every symbol, with no ReLU or one more than the symbol with most kinks has; slopes (gaps, symbols)."""
+    """Find a slope and jumps that serve every symbol.
+
+    There are as many ReLUs as the symbol with most kinks has, or one more.
+
+    Args:
+        slopes: what the slope has to be, (gaps between places, symbols).
+        most: ReLUs.
+    """
     changes = np.diff(slopes, axis=0)
     bent = (changes != 0).sum(axis=0)
-    hardest = [
-        int(v) for v in changes[:, bent.argmax()] if v
-    ]  # with as many ReLUs as it has kinks, its kinks are the jumps
+    # with as many ReLUs as the hardest symbol has kinks, its kinks are the jumps
+    hardest = [int(v) for v in changes[:, bent.argmax()] if v]
     firsts = {int(v) for v in slopes[0]}
     values = sorted(
         {int(v) for v in changes.flat if v} | {a - b for a in firsts for b in firsts if a != b},
@@ -113,10 +130,9 @@ def _shared(slopes: np.ndarray, most: int) -> tuple[int, tuple[int, ...]] | None
 
 
 def _slope(slopes: np.ndarray, jumps: tuple[int, ...]) -> int | None:
-    """The slope that, with these jumps, serves every symbol: 1 (the state is kept) if that does, else the smallest."""
-    starts: dict[
-        tuple[int, ...], set[int]
-    ] = {}  # for changes from gap to gap: what ReLUs may add from the first place on
+    """Return the slope that serves every symbol with these jumps: 1 if possible, else the smallest."""
+    # for changes from gap to gap: what ReLUs may add from the first place on
+    starts: dict[tuple[int, ...], set[int]] = {}
     gaps = len(slopes)
     for places in product(range(gaps + 1), repeat=len(jumps)):
         have = [0] * (gaps + 1)
@@ -132,7 +148,7 @@ def _slope(slopes: np.ndarray, jumps: tuple[int, ...]) -> int | None:
 
 
 def _placed(slopes: np.ndarray, slope: int, jumps: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Where each ReLU sets in so that these are the slopes: gap 0 is from the first place on, len(slopes) is never."""
+    """Return the gap in which each ReLU sets in so that these are the slopes; len(slopes) is never."""
     gaps = len(slopes)
     wanted = np.diff(slopes, prepend=slope)
     for places in product((gaps, *range(gaps)), repeat=len(jumps)):
@@ -160,12 +176,17 @@ def _cell(machine: LabelMachine, place: np.ndarray, slope: int, jumps: tuple[int
 
 
 def cell_network(machine: LabelMachine, cell: RecurrentCell, domain: Domain, columns: np.ndarray) -> Network:
-    """Unrolled over the domain's positions, with outputs columns[:, label]; `columns` are integers (outputs, labels)."""
+    """Unroll a cell over the domain's positions.
+
+    Args:
+        machine: what the cell runs.
+        cell: the cell.
+        domain: how words enter the network.
+        columns: the network's outputs for each label, integers (outputs, labels).
+    """
     net = Unroller(domain)
     top = np.array([machine.states - 1])
-    first = cell.place[
-        machine.step[0]
-    ]  # the state is known before, so the first symbol alone says where it leads
+    first = cell.place[machine.step[0]]  # the state before is known: the first symbol says where it leads
     state = net.affine({0: net.reads(0, first[None, :])}, np.zeros(1))
     one = np.ones((1, 1), dtype=np.int64)
     for t in range(1, domain.max_length):
@@ -185,7 +206,7 @@ def cell_network(machine: LabelMachine, cell: RecurrentCell, domain: Domain, col
 
 
 def _read_out(net: Unroller, state: int, outputs: np.ndarray, columns: np.ndarray) -> None:
-    """Scores of the labels from the place on the line: lines whose upper envelope changes where the label does, or kinks."""
+    """Score the labels by the place: by lines whose upper envelope changes with the label, or by kinks."""
     kinks = _readout_kinks(outputs)
     if kinks or len(outputs) == 1:
         wanted = columns[:, np.maximum(outputs, 0)]  # (outputs, places)

@@ -1,8 +1,9 @@
-"""Corrections by construction: neurons that fire on a box of inputs and fix their label.
+"""Correct a network by construction: neurons that fire on a box of inputs and fix their label.
 
-Last step of `fit.py`.  On one-hot inputs, relu(sum of the chosen words at P positions - (P - 1)) is 1 where every
-one of the P positions holds a chosen word and 0 elsewhere.  A box that holds words of the domain with one label only may
-push that label as hard as needed without harm; growing boxes lets one neuron correct many inputs.
+Last step of `fit.py`.  On one-hot inputs, relu(sum of the chosen symbols at P positions - (P - 1)) is 1 if
+each of the P positions holds a chosen symbol, and 0 otherwise.  A box that holds words of the domain with one
+label only may push that label as hard as needed without harm.  Growing boxes lets one neuron correct many
+inputs.
 """
 
 from __future__ import annotations
@@ -12,24 +13,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..automata.labelled import Labelled
+from .layers import Layers
 from .quantise import outputs_of
-from .train import Layers
 
-TRIED = 64  # boxes after which hopeless cases are left: 4 times what these hold on average must do
+TRIED = 64  # boxes after which hopeless cases are given up: four times their average size must suffice
 
 
 @dataclass(frozen=True, eq=False)
 class WordBox:
-    """allowed[p, s]: symbol s may stand at sequence position p; a position where all may stand does not count."""
+    """A set of words: those with allowed symbols at every position.
+
+    Args:
+        label: the index of the label of all words of the domain in it.
+        allowed: allowed[p, s] tells whether symbol s may stand at position p of the sequence.
+    """
 
     label: int
     allowed: np.ndarray
 
     @property
     def positions(self) -> list[int]:
+        """The positions that the box restricts."""
         return [p for p, row in enumerate(self.allowed) if not row.all()]
 
     def contains(self, words: np.ndarray) -> np.ndarray:
+        """Tell which padded words (n, positions) are in the box: bools (n,)."""
         inside = np.ones(len(words), dtype=bool)
         for p in self.positions:
             inside &= self.allowed[p][words[:, p]]
@@ -39,7 +48,17 @@ class WordBox:
 def boxes_for(
     wrong: np.ndarray, words: np.ndarray, labels: np.ndarray, symbols: int, limit: int
 ) -> list[WordBox] | None:
-    """Boxes that together hold every row of `wrong`, each with words of one label only; None when `limit` do not suffice."""
+    """Cover wrong inputs by boxes that hold words of one label only.
+
+    Args:
+        wrong: rows of `words`.
+        words: all padded words, (n, positions).
+        labels: their label indices, (n,).
+        symbols: how many symbols there are.
+        limit: boxes at most.
+
+    Returns: the boxes; None if `limit` do not suffice.
+    """
     rest = np.array(wrong, dtype=np.int64)
     others = {int(c): words[labels != c] for c in np.unique(labels[rest])}
     boxes: list[WordBox] = []
@@ -64,7 +83,7 @@ def boxes_for(
 
 
 def _grown(word: np.ndarray, label: int, others: np.ndarray, symbols: int, order: Sequence[int]) -> WordBox:
-    """The word's own box, grown position by position while it keeps out every word of `others`."""
+    """Grow a box around a word, position by position, while it keeps out every word of `others`."""
     outside = others != word
     reasons = outside.sum(axis=1)  # how many positions keep each word out
     allowed = np.zeros((len(word), symbols), dtype=bool)
@@ -88,14 +107,17 @@ def _grown(word: np.ndarray, label: int, others: np.ndarray, symbols: int, order
 
 
 def corrected(
-    layers: Layers,
-    boxes: Sequence[WordBox],
-    words: np.ndarray,
-    labels: np.ndarray,
-    ids: np.ndarray,
-    prefix: int,
+    layers: Layers, boxes: Sequence[WordBox], labelled: Labelled, ids: np.ndarray, prefix: int
 ) -> Layers:
-    """The network with one neuron per box (and its copy in each later hidden layer); `ids` are the words at all positions."""
+    """Add one neuron for each box, and a copy of it to each later hidden layer.
+
+    Args:
+        layers: the network.
+        boxes: what to correct.
+        labelled: all words.
+        ids: their alphabet indices, (n, positions of the network).
+        prefix: positions before the sequence.
+    """
     if not boxes:
         return layers
     outputs = outputs_of(layers, ids)
@@ -109,7 +131,7 @@ def corrected(
         for p in box.positions:
             added[i, prefix + p, : box.allowed.shape[1]] = box.allowed[p]
         offsets[i] = 1 - len(box.positions)
-        inside = box.contains(words)
+        inside = box.contains(labelled.words)
         rivals = outputs[inside].copy()
         right = rivals[:, box.label].copy()
         rivals[:, box.label] = -np.inf

@@ -1,8 +1,9 @@
-"""Linear surrogates: no neurons at all, where scores that add up over the positions decide.
+"""Linear surrogates: no neurons at all, if scores that add up over the positions decide.
 
-First family of `fit.py`.  A linear program (GLOP) looks for the weights of least sum that give every input its label by a margin of 1;
-it sees few inputs, and those that its answer gets wrong are added.  First with one weight per symbol, whatever its place
-(counts: few columns, and right beyond what was seen), then with one per symbol and position.  Weights are then scaled to integers.
+First family of `fit.py`.  A linear program (solved by GLOP) looks for the weights of least sum that give
+every input its label by a margin of 1.  It sees few inputs; those that its answer gets wrong are added.
+First there is one weight for each symbol, wherever it stands: such counts are right beyond what was seen.
+Then there is one for each symbol and position.  The weights are scaled to integers.
 """
 
 from __future__ import annotations
@@ -12,22 +13,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .layers import Layers
 from .quantise import decide
-from .train import Layers
 
-FIRST, MORE = 64, 64  # inputs that the program sees at first, and more after each answer
+FIRST, MORE = 64, 64  # inputs that the linear program sees at first, and more after each answer
 ROUNDS = 100
 SCALES = (*range(1, 25), 30, 32, 36, 48, 60, 64, 128, 256, 1024, 4096)
-SECONDS = 5.0  # of one call: a guard, not a knob
+SECONDS = 5.0  # of one call: a guard
 
 
 def linear_layers(
     ids: np.ndarray, labels: np.ndarray, outputs: int, used: np.ndarray, seed: int, inputs_per_weight: int = 0
 ) -> Layers | None:
-    """One affine layer with the label of every input, or None where there is none with weights that are short enough.
+    """Find one affine layer that gives the label of every input.
 
-    `used` (positions, alphabet): which symbols occur where; the others get weight 0.  `inputs_per_weight`: with fewer, an
-    answer says little about other inputs, and none is looked for.
+    Args:
+        ids: alphabet indices (n, positions).
+        labels: label indices (n,).
+        outputs: how many labels there are.
+        used: bools (positions, alphabet): which symbols occur where; the others get weight 0.
+        seed: of the choice of inputs.
+        inputs_per_weight: with fewer inputs, an answer says little about others, and none is looked for.
+
+    Returns: the layer; None if there is none whose weights are short enough.
     """
     positions, alphabet = used.shape
     flat = ids + np.arange(positions) * alphabet
@@ -52,8 +60,8 @@ def linear_layers(
 def _separated(
     flat: np.ndarray, labels: np.ndarray, outputs: int, groups: np.ndarray, live: np.ndarray, seed: int
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Weights (outputs, groups) and bias with a margin of 1 on all rows, column 0 being 0; None where there are none."""
-    program = _Program(outputs, live)
+    """Find weights (outputs, groups) and a bias with a margin of 1 on all rows; output 0 is 0."""
+    model = _LinearModel(outputs, live)
     size = int(groups.max()) + 1
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(flat))[:FIRST]
@@ -63,9 +71,9 @@ def _separated(
     seen = np.zeros(len(flat), dtype=bool)
     for _ in range(ROUNDS):
         for row in chosen:
-            program.add(groups[flat[row]], int(labels[row]))
+            model.add(groups[flat[row]], int(labels[row]))
         seen[chosen] = True
-        found = program.solved(size)
+        found = model.solved(size)
         if found is None:
             return None
         weights, bias = found
@@ -79,7 +87,7 @@ def _separated(
 
 
 def _gaps(weights: np.ndarray, bias: np.ndarray, flat: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """By how much each row's label leads."""
+    """Return by how much each row's label leads, (n,)."""
     scores = np.tile(bias, (len(flat), 1))
     for column in flat.T:
         scores += weights.T[column]
@@ -89,8 +97,8 @@ def _gaps(weights: np.ndarray, bias: np.ndarray, flat: np.ndarray, labels: np.nd
     return right - scores.max(axis=1)
 
 
-class _Program:
-    """The linear program, which grows; one variable pair (plus, minus) per live weight of every output but the first."""
+class _LinearModel:
+    """The growing linear program: variables plus and minus for each live weight of every output but the first."""
 
     def __init__(self, outputs: int, live: Sequence[int] | np.ndarray) -> None:
         from ortools.linear_solver import pywraplp
@@ -112,6 +120,7 @@ class _Program:
         goal.SetMinimization()
 
     def add(self, groups: np.ndarray, label: int) -> None:
+        """Ask for a margin on one input, whose weights are those of `groups`."""
         counts: dict[int, int] = {}
         for g in groups:
             counts[int(g)] = counts.get(int(g), 0) + 1

@@ -1,9 +1,13 @@
-"""The smallest state machine that gives labelled words their labels, found by CP-SAT: what recurrent cells are built from.
+"""The smallest state machine that gives labelled words their labels, found by CP-SAT.
 
-A step of `fit.py`.  Padding leaves the state alone, so that one machine serves every length.  The words enter as their layered
-automaton (`models/automata/layered.py`): a state of it is reached in some states of the machine, and its final states say the label.
-States of one layer that some continuation tells apart are pinned to different states of the machine, which leaves little to
-search.  One thread, a seed and deterministic time: runs repeat.
+A step of `fit.py`; recurrent cells are built from it.  Padding leaves the state alone, so that one machine
+serves every length.  The words enter as their layered automaton (`models/automata/layered.py`): each of its
+states is reached in some states of the machine, and its final states give the labels.  States of one layer
+that some continuation tells apart are pinned to different states of the machine, which leaves little to
+search.  One thread, a seed and deterministic time make runs repeatable.
+
+Source: Heule and Verwer, "Exact DFA Identification Using SAT Solvers" (2010), for the encoding and for
+    pinning a clique.
 """
 
 from __future__ import annotations
@@ -24,32 +28,47 @@ EFFORT = 5.0  # deterministic seconds in all: a few seconds of one core each
 
 @dataclass(frozen=True, eq=False)
 class LabelMachine:
-    """`step[state, symbol]`: the next state; state 0 begins; `outputs[state]`: the label index after it, -1 where no word ends."""
+    """A deterministic machine over symbols, padding included.  State 0 begins.
+
+    Args:
+        step: step[state, symbol] is the next state.
+        outputs: the label index of each state, -1 if no word ends there.
+    """
 
     step: np.ndarray
     outputs: np.ndarray
 
     @property
     def states(self) -> int:
+        """How many states there are."""
         return len(self.step)
 
     def run(self, words: np.ndarray) -> np.ndarray:
-        """The state after each padded word."""
+        """Return the state after each padded word (n, positions)."""
         state = np.zeros(len(words), dtype=np.int64)
         for t in range(words.shape[1]):
             state = self.step[state, words[:, t]]
         return state
 
     def labels(self, words: np.ndarray) -> np.ndarray:
+        """Return the label index of each padded word."""
         return self.outputs[self.run(words)]
 
 
 def smallest_machine(
     layered: Layered, symbols: int, pad: int | None, seed: int, largest: int = MAX_STATES
 ) -> LabelMachine | None:
-    """The machine with the fewest states, at most `largest`, that gives every word its label; None where none was found.
+    """Find the machine with the fewest states that gives every word its label.
 
-    `pad`: the symbol that leaves the state alone.  Fewest: unless CP-SAT gave up on a smaller number.
+    Args:
+        layered: the words and their labels.
+        symbols: how many symbols there are.
+        pad: the symbol that leaves the state alone; None if there is no padding.
+        seed: of the solver.
+        largest: states at most.
+
+    Returns: the machine; None if none was found.  A smaller one may exist if the solver gave up on a number
+        of states.
     """
     if sum(int((table >= 0).sum()) for table in layered.tables) > EDGES:
         return None
@@ -63,9 +82,9 @@ def smallest_machine(
 
 
 def _distinguished(layered: Layered) -> tuple[int, list[int]]:
-    """States of one layer that some continuation tells apart, pairwise, as many as are found: every machine needs as many.
+    """Find many states of one layer that are told apart in pairs by continuations: a machine needs as many.
 
-    The layer, and the states.
+    Returns: the layer, and the states.
     """
     apart = layered.finals[:, None] != layered.finals[None, :]
     layer, best = len(layered.tables), _clique(apart)
@@ -85,7 +104,7 @@ def _distinguished(layered: Layered) -> tuple[int, list[int]]:
 
 
 def _clique(apart: np.ndarray) -> list[int]:
-    """Greedily, from the state that is told apart from most."""
+    """Find a clique greedily, from the state that is told apart from most."""
     left = np.ones(len(apart), dtype=bool)
     degree = apart.sum(axis=1)
     found = []
@@ -98,7 +117,7 @@ def _clique(apart: np.ndarray) -> list[int]:
 def _solved(
     layered: Layered, states: int, symbols: int, pad: int | None, seed: int, effort: float
 ) -> tuple[LabelMachine | None, float]:
-    """A machine with that many states, or None: there is none, or none was found with the effort; and the effort it took."""
+    """Look for a machine with that many states; return it (or None) and the effort that it took."""
     from ortools.sat.python import cp_model
 
     model = cp_model.CpModel()
@@ -154,9 +173,8 @@ def _solved(
     model.clear_hints()
     for variable in step.values():
         model.add_hint(variable, solver.value(variable))
-    model.maximize(
-        sum(step[q, a, q] for q in every for a in range(symbols) if a != pad)
-    )  # plainer: fewer steps that move
+    staying = [step[q, a, q] for q in every for a in range(symbols) if a != pad]
+    model.maximize(sum(staying))  # a machine is plainer if fewer steps move
     plainer = cp_model.CpSolver()
     plainer.parameters.copy_from(solver.parameters)
     plainer.parameters.max_deterministic_time = EFFORT / 8
@@ -171,7 +189,7 @@ def _solved(
 
 
 def _pin(model: Any, here: dict[tuple[int, int], Any], apart: list[int], states: int) -> None:
-    """States that are told apart are in different states of the machine, and which is which does not matter."""
+    """Put states that are told apart into different states of the machine; which is which does not matter."""
     for i, v in enumerate(apart):
         for q in range(states):
             if q == i:
@@ -181,7 +199,7 @@ def _pin(model: Any, here: dict[tuple[int, int], Any], apart: list[int], states:
 
 
 def _tidy(step: np.ndarray, begin: int, layered: Layered) -> LabelMachine:
-    """Steps that no word takes stay where they are; states get their labels from the words, and unreached ones go."""
+    """Let steps that no word takes stay, label states by the words, and drop states that are not reached."""
     states = len(step)
     taken = np.zeros(step.shape, dtype=bool)
     here = np.zeros((1, states), dtype=bool)

@@ -1,7 +1,8 @@
-"""One-hot networks: a layered automaton run by ReLUs, one layer per position.  Always exact, whatever the labels.
+"""One-hot networks: a layered automaton run by ReLUs, one layer for each position.
 
-For behaviours that small networks do not learn and no cell has (`cell.py`).  A state is a value that is 1 where the automaton is in
-it and 0 elsewhere; relu(state + symbols - 1) is 1 where the automaton is in that state and reads one of these symbols.
+They are exact, whatever the labels.  For behaviours that small networks do not learn and that no cell has (`cell.py`).  A state is a value that is
+1 if the automaton is in it and 0 otherwise; relu(state + symbols - 1) is 1 if the automaton is in that state
+and reads one of these symbols.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from .unroll import Unroller
 
 
 def layered_of(machine: LabelMachine, layers: int) -> Layered:
-    """A machine's states position by position, those that can be reached."""
+    """Unroll a machine: its reachable states, position by position."""
     tables = []
     states = np.zeros(1, dtype=np.int64)
     for _ in range(layers):
@@ -30,8 +31,16 @@ def layered_of(machine: LabelMachine, layers: int) -> Layered:
 
 @dataclass(frozen=True, eq=False)
 class _Arrows:
-    """One layer's neurons, arrow i from `sources[i]` on the symbols `reads[i]` (all: no symbol needs to be read), and what the next
-    states are: `kept` @ states + `added` @ arrows.  A state's commonest step has no neuron: it is what the others leave over."""
+    """One layer's neurons.  The next states are kept @ states + added @ arrows.
+
+    A state's commonest step has no neuron: it is what the others leave over.
+
+    Args:
+        sources: for each arrow, the state that it comes from.
+        reads: for each arrow, the symbols that it reads, 0 or 1: (arrows, symbols).
+        kept: (next states, states).
+        added: (next states, arrows).
+    """
 
     sources: list[int]
     reads: np.ndarray
@@ -60,15 +69,18 @@ def _arrows(table: np.ndarray) -> _Arrows:
 
 
 def neurons_of(layered: Layered) -> int:
-    """ReLUs of `one_hot_network`, but for what keeps its numbers small."""
+    """Count the ReLUs of `one_hot_network`, without those that keep its numbers small."""
     tables = [t for t in layered.tables if len(t) > 1]
     return sum(len(np.unique(row[row >= 0])) - 1 for table in tables for row in table)
 
 
 def one_hot_network(layered: Layered, domain: Domain, columns: np.ndarray) -> Network:
-    """The network with outputs columns[:, label] for each word; `columns` are integers, (outputs, labels).
+    """Build the network.
 
-    state[q] is 1 where the automaton is in q, else 0; while there is one state only, none is needed.
+    Args:
+        layered: the automaton.
+        domain: how words enter the network.
+        columns: the network's outputs for each label, integers (outputs, labels).
     """
     net = Unroller(domain)
     state: int | None = None

@@ -1,8 +1,9 @@
-"""From float layers to small dyadic ones, and their exact evaluation on padded words.
+"""Round float layers to small dyadics, and evaluate them exactly on words.
 
-Second step of `fit.py`.  A ReLU network does not change when a neuron's weights are scaled up and what reads it
-is scaled down, nor its decision when all outputs are scaled; so each neuron is scaled to a few integer levels.
-On one-hot inputs a constant over all words of one position is a bias; moving it there makes weights sparse.
+Second step of `fit.py`.  A ReLU network does not change if a neuron's weights are scaled up and what reads it
+is scaled down, nor does its decision if all outputs are scaled.  So each neuron is scaled to a few integer
+levels.  On one-hot inputs a constant over all symbols of one position is a bias; moving it there makes
+weights sparse.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .train import Layers
+from .layers import Layers
 
 LEVELS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128)
 BATCH = 1 << 15
 
 
 def outputs_of(layers: Layers, ids: np.ndarray) -> np.ndarray:
-    """Outputs (n, columns) float64 for alphabet indices (n, positions); exact while all sums of the dyadics fit in 53 bits."""
+    """Evaluate layers: float64 (n, outputs) for alphabet indices (n, positions).
+
+    Exact as long as all sums of the dyadics fit in 53 bits.
+    """
     weight, bias = layers[0]
     table = np.ascontiguousarray(weight.T).reshape(ids.shape[1], weight.shape[1] // ids.shape[1], len(bias))
     parts = []
@@ -35,14 +39,22 @@ def outputs_of(layers: Layers, ids: np.ndarray) -> np.ndarray:
 
 
 def decide(layers: Layers, ids: np.ndarray) -> np.ndarray:
-    """Label indices by argmax, ties to the lowest index."""
+    """Return label indices (n,) by argmax, ties to the lowest index, for alphabet indices (n, positions)."""
     return outputs_of(layers, ids).argmax(axis=1)
 
 
 def quantised(
     layers: Layers, used: np.ndarray, ids: np.ndarray, labels: np.ndarray, levels: tuple[int, ...] = LEVELS
 ) -> Iterator[Layers]:
-    """Rounded networks, coarse to fine; `ids` and `labels` place the threshold between two labels."""
+    """Yield rounded networks, coarse to fine.
+
+    Args:
+        layers: in floats.
+        used: bools (positions, alphabet): which symbols occur where.
+        ids: alphabet indices (n, positions) of inputs by which the threshold between two labels is placed.
+        labels: their label indices, (n,).
+        levels: how many integer steps the largest weight has, one rounding after the other.
+    """
     plain = _canonical(layers, used)
     for level in levels:
         for bias_grain in (1, 4):
@@ -50,7 +62,7 @@ def quantised(
 
 
 def _canonical(layers: Layers, used: np.ndarray) -> Layers:
-    """Per neuron and position, subtract the median weight of the words that occur; column 0 of the outputs becomes 0."""
+    """Subtract each neuron's median weight at each position, over symbols that occur; output 0 becomes 0."""
     weight, bias = layers[0]
     table = weight.reshape(len(bias), *used.shape).copy()
     bias = bias.copy()
@@ -78,14 +90,14 @@ def _rounded(layers: Layers, levels: int, bias_grain: int) -> Layers:
 
 
 def _threshold(layers: Layers, ids: np.ndarray, labels: np.ndarray) -> Layers:
-    """With two outputs only their difference counts: put its bias where it separates the labels best."""
+    """Put the bias of two outputs, whose difference alone counts, where it separates the labels best."""
     weight, bias = layers[-1]
     if len(bias) != 2:
         return layers
     flat = [*layers[:-1], (weight, np.zeros(2))]
     scores = np.diff(outputs_of(flat, ids), axis=1)[:, 0]
     values, place = np.unique(scores, return_inverse=True)
-    # errors when exactly the scores above values[k] count as label 1
+    # errors if exactly the scores above values[k] count as label 1
     ones = np.bincount(place, labels, len(values))
     zeros = np.bincount(place, 1 - labels, len(values))
     errors = np.concatenate([[zeros.sum()], np.cumsum(ones) + zeros.sum() - np.cumsum(zeros)])
@@ -96,7 +108,7 @@ def _threshold(layers: Layers, ids: np.ndarray, labels: np.ndarray) -> Layers:
 
 
 def pruned(layers: Layers) -> Layers:
-    """Without the hidden neurons that nothing reads or that are constant."""
+    """Remove hidden neurons that nothing reads or that are constant."""
     layers = [(w.copy(), b.copy()) for w, b in layers]
     for k in reversed(range(len(layers) - 1)):
         weight, bias = layers[k]

@@ -1,7 +1,7 @@
-"""Pruning: fewer neurons and weights, shorter weights, with the label of every input kept.
+"""Prune a trained network: fewer neurons and weights, shorter weights, the same label on every input.
 
-Last step for a trained network in `fit.py`.  Nothing is taken away on trust: a change stays only if every input keeps its label, counted
-on a few inputs first.
+Last step for a trained network in `fit.py`.  A change stays only if every input keeps its label, counted on a
+few inputs first.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from math import gcd
 
 import numpy as np
 
+from .layers import Layers
 from .quantise import decide, pruned
-from .train import Layers
 
 FEW = 1024  # inputs that a change is tried on first
-TRIES = 400  # changes that are tried: counted, not timed, so that runs repeat
+TRIES = 400  # changes that are tried: counted, not timed, so that runs are repeatable
 
 
 class Keeper:
-    """Says whether layers have the label of every input; inputs on which something failed are asked first."""
+    """Tells whether layers give the label of every input; inputs on which others failed are asked first."""
 
     def __init__(self, ids: np.ndarray, labels: np.ndarray, seed: int) -> None:
         self.ids, self.labels = ids, labels
         self.first = np.random.default_rng(seed).permutation(len(ids))[:FEW]
 
     def right(self, layers: Layers) -> bool:
+        """Tell whether these layers do."""
         if (decide(layers, self.ids[self.first]) != self.labels[self.first]).any():
             return False
         if len(self.first) == len(self.ids):
@@ -37,7 +38,7 @@ class Keeper:
 
 
 def slim(layers: Layers, right: Callable[[Layers], bool]) -> Layers:
-    """Greedily: whole neurons, then weights from the smallest on, in chunks that are halved where they fail; then common factors."""
+    """Remove neurons, then weights from the smallest on, in chunks that are halved if they fail; then shorten."""
     layers, tries = pruned(layers), TRIES
     for k in reversed(range(len(layers) - 1)):
         for neuron in np.argsort(np.abs(layers[k + 1][0]).sum(axis=0), kind="stable"):
@@ -75,7 +76,7 @@ def _without(layers: Layers, k: int, places: list[tuple[int, int]]) -> Layers:
 
 
 def _shortened(layers: Layers) -> Layers:
-    """Each neuron divided by its common factor, which goes into what reads it; all outputs by theirs."""
+    """Divide each neuron by its common factor, which goes into what reads it, and all outputs by theirs."""
     layers = [(w.copy(), b.copy()) for w, b in layers]
     for k, (weight, bias) in enumerate(layers):
         if k + 1 == len(layers):

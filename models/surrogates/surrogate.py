@@ -1,6 +1,7 @@
-"""What a surrogate is, and what is checked on it once it is there: its decisions in exact arithmetic and in onnxruntime.
+"""What a surrogate is, and how a finished one is checked: in exact arithmetic and in onnxruntime.
 
-`fit.py` makes them.  The last word has the exact integer evaluation of the finished `Network`, never the float one.
+`fit.py` makes them.  The exact integer evaluation of the finished `Network` decides whether it is right,
+never the float one.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ Family = Literal["constant", "linear", "dense", "cell", "one-hot"]
 
 
 class NoSurrogate(Exception):
-    """No exact network was found within the limits: nothing is wrong with the input, but nothing can be said either."""
+    """No exact network was found within the limits.  Nothing is wrong with the input."""
 
 
 @dataclass(frozen=True, eq=False)
 class SurrogatePlan:
     """A network that should be exact, and how it came to be.
 
-    `corrections`: neurons of its first hidden layer that were built, not trained.  `cell`: ReLUs per position, of a cell.
+    Args:
+        network: the network.
+        family: see `Surrogate`.
+        corrections: neurons of its first hidden layer that were built, not trained.
+        cell: ReLUs at each position, for a cell.
     """
 
     network: Network
@@ -41,23 +46,33 @@ class SurrogatePlan:
 
     @property
     def neurons(self) -> int:
+        """How many ReLUs there are."""
         return self.network.relu_count
 
     @property
     def cost(self) -> tuple[int, int, int]:
-        """What is better: fewer neurons, which is what provers branch on, corrections counted twice; fewer weights; shorter ones."""
+        """What is to be small: neurons (corrections count twice), which provers branch on; weights; their length."""
         numbers = _numbers(self.network)
         return self.neurons + self.corrections, sum(map(np.count_nonzero, numbers)), _bits(numbers)
 
 
 @dataclass(frozen=True, eq=False)
 class Surrogate:
-    """An exact stand-in for the teacher on the inputs that it was fitted to.
+    """An exact stand-in for the circuit on the inputs that it was fitted to.
 
-    `family`: "linear" has no neurons, "dense" one or two hidden layers, "cell" the same few ReLUs (`cell` of them) at each
-    position, "one-hot" a state machine with a value per state.  `hidden`: neurons per layer of ReLUs, corrections included.
-    `corrections`: how many neurons were built to correct training.  Every weight is an integer of `weight_bits` bits over
-    2**`fractional_bits`.  `inputs`: on how many inputs (all that were given) it was found right.
+    Every weight is an integer of `weight_bits` bits over 2**fractional_bits.
+
+    Args:
+        network: as its ONNX file has it.
+        family: "constant", "linear" (no neurons), "dense" (one or two hidden layers), "cell" (the same few
+            ReLUs at each position) or "one-hot" (a state machine with a value for each state).
+        hidden: neurons of each layer of ReLUs, corrections included.
+        cell: ReLUs at each position, for a cell.
+        fractional_bits, weight_bits: see above.
+        nonzeros: weights and biases that are not zero.
+        corrections: neurons that were built to correct training.
+        inputs: on how many inputs (all that were given) it was found right.
+        seconds: that fitting took.
     """
 
     network: Network
@@ -73,14 +88,16 @@ class Surrogate:
 
     @property
     def neurons(self) -> int:
+        """How many ReLUs there are."""
         return sum(self.hidden)
 
     def to_onnx(self) -> bytes:
-        """The ONNX file: the bytes that `network` carries, and the same function."""
+        """Return the ONNX file: the bytes that `network` was read from."""
         return self.network.source
 
 
 def described(network: Network, plan: SurrogatePlan, inputs: int, seconds: float) -> Surrogate:
+    """Measure a network; `inputs` is the number of inputs on which it is right."""
     affine = [node for node in network.nodes if isinstance(node, Affine)]
     numbers = _numbers(network)
     return Surrogate(
@@ -112,7 +129,7 @@ def _bits(numbers: list[np.ndarray]) -> int:
 
 
 def wrong_rows(network: Network, labelled: Labelled, domain: Domain, decision: Decision) -> np.ndarray:
-    """The rows on which the network's exact decision is not the label."""
+    """Return the rows on which the network's exact decision is not the label."""
     wrong = []
     for start in range(0, len(labelled), CHECK_BATCH):
         words = labelled.words[start : start + CHECK_BATCH]
@@ -122,9 +139,13 @@ def wrong_rows(network: Network, labelled: Labelled, domain: Domain, decision: D
 
 
 def check_in_onnxruntime(surrogate: Surrogate, labelled: Labelled, domain: Domain, decision: Decision) -> int:
-    """Run the exported file on every input; the number of inputs, or InputError where onnxruntime decides otherwise.
+    """Run the exported file on every labelled word.
 
-    Raises RuntimeUnavailable where onnxruntime cannot run it.
+    Returns: the number of words.
+
+    Raises:
+        InputError: onnxruntime decides otherwise than the label.
+        RuntimeUnavailable: onnxruntime cannot run the file.
     """
     from ..network.runtime import OnnxRuntime
 

@@ -1,8 +1,9 @@
-"""Unrolling: networks that read one position after the other, as feed-forward nodes whose numbers stay small.
+"""Unroll networks that read one position after the other into feed-forward nodes whose numbers stay small.
 
-Used by `cell.py` and `layered.py`.  Float32 must be exact by interval arithmetic (`models/network/float32.py`), which does not know that a
-state stays in its range: the intervals of a state that is added up in each step grow from step to step.  Where they get
-too wide, two ReLUs per value that change nothing (`clamped`) cut them back.
+For `cell.py` and `one_hot.py`.  Interval arithmetic (`models/network/float32.py`) has to show that float32 is
+exact.  It does not know that a state stays in its range, so that the intervals of a state that is added up
+grow from step to step.  If they get too wide, two ReLUs for each value, which change nothing (`clamped`), cut
+them back.
 """
 
 from __future__ import annotations
@@ -13,13 +14,11 @@ from ..claims.domain import Domain
 from ..network.integers import integer_array
 from ..network.network import Affine, Network, Node, Relu
 
-WIDE = (
-    1 << 14
-)  # intervals up to which a state may grow before it is clamped: leaves room for the sums that read it
+WIDE = 1 << 14  # the interval that a state may grow to before it is clamped; sums that read it need room
 
 
 class Unroller:
-    """Builds a network node by node; node 0 is the input.  Knows an interval of every value."""
+    """Builds a network node by node, and knows an interval of every value.  Node 0 is the input."""
 
     def __init__(self, domain: Domain) -> None:
         self.domain = domain
@@ -28,13 +27,13 @@ class Unroller:
         self._high: list[np.ndarray] = [np.ones(domain.input_size, dtype=object)]
 
     def reads(self, position: int, values: np.ndarray) -> np.ndarray:
-        """Weights of the input: row i has values[i, symbol] at that position of the sequence."""
+        """Return input weights: row i has values[i, symbol] at that position of the sequence."""
         out = np.zeros((len(values), self.domain.positions, len(self.domain.alphabet)), dtype=np.int64)
         out[:, len(self.domain.prefix) + position, : values.shape[1]] = values
         return out.reshape(len(values), -1)
 
     def affine(self, parts: dict[int, np.ndarray], bias: np.ndarray) -> int:
-        """weights @ value(node), summed over the parts (node: weights), plus bias; parts of zeros are left out."""
+        """Add a node for the sum of weights @ value(node) over the parts, plus bias."""
         used = {node: np.asarray(w, dtype=np.int64) for node, w in parts.items() if np.any(w)}
         low, high = bias.astype(object), bias.astype(object)
         for node, w in used.items():
@@ -51,23 +50,25 @@ class Unroller:
         return self._added(low, high)
 
     def relu(self, node: int) -> int:
+        """Add a ReLU of a node."""
         self.nodes.append(Relu(node))
         return self._added(np.maximum(self._low[node], 0), np.maximum(self._high[node], 0))
 
     def wide(self, node: int) -> bool:
-        """Time to clamp."""
+        """Tell whether it is time to clamp."""
         return bool(
             max(np.abs(self._low[node]).max(initial=0), np.abs(self._high[node]).max(initial=0)) > WIDE
         )
 
     def clamped(self, node: int, low: np.ndarray, high: np.ndarray) -> int:
-        """The same values, which are known to lie in low..high, with these bounds for everyone to see."""
+        """Add nodes with the same values, which are known to lie in low..high, so that intervals show it."""
         size = len(low)
         over = self.relu(self.affine({node: -np.eye(size, dtype=np.int64)}, high))
         under = self.relu(self.affine({over: -np.eye(size, dtype=np.int64)}, high - low))
         return self.affine({under: np.eye(size, dtype=np.int64)}, low)
 
     def network(self) -> Network:
+        """Return what was built."""
         return Network(self.domain.input_size, tuple(self.nodes), name="surrogate")
 
     def _added(self, low: np.ndarray, high: np.ndarray) -> int:

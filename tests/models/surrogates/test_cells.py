@@ -17,12 +17,13 @@ from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.network.float32 import exact_in_float32
 from relucid.models.surrogates.cell import RecurrentCell, cell_network, smallest_cell
+from relucid.models.surrogates.layers import TrainingSet
 from relucid.models.surrogates.linear import linear_layers
 from relucid.models.surrogates.machine import LabelMachine, smallest_machine
 from relucid.models.surrogates.one_hot import layered_of, neurons_of, one_hot_network
 from relucid.models.surrogates.quantise import decide
 from relucid.models.surrogates.slim import Keeper, slim
-from relucid.models.surrogates.train import tuned
+from relucid.models.surrogates.tune import tuned
 
 
 def every_word(symbols: int, length: int) -> np.ndarray:
@@ -115,7 +116,7 @@ def test_nothing_that_is_fitted_sees_a_program() -> None:
     for path in [
         *(models / "surrogates").glob("*.py"),
         models / "automata" / "layered.py",
-        models / "circuits" / "learn.py",
+        models / "circuits" / "learner.py",
     ]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom):
@@ -231,5 +232,5 @@ def test_tuning_trains_for_the_rounding() -> None:
             (np.array([[0.0, 0.0], [1.0, -2.0]]), np.array([0.0, -0.5])),
         ]
         before.append(errors(layers))
-        after.append(errors(tuned(layers, one_hot, labels, levels=4)))
+        after.append(errors(tuned(layers, TrainingSet(one_hot, labels, 2, used), levels=4)))
     assert min(before) > 0 and max(after) == 0

@@ -41,7 +41,7 @@ def test_corrections_fix_the_wrong_inputs_and_no_others(seed: int) -> None:
     for box in boxes:
         assert (labels[box.contains(words)] == box.label).all()
     assert (np.any([box.contains(words) for box in boxes], axis=0)[wrong]).all()
-    assert (decide(corrected(layers, boxes, words, labels, ids, 1), ids) == labels).all()
+    assert (decide(corrected(layers, boxes, Labelled(words, labels), ids, 1), ids) == labels).all()
 
 
 def test_one_box_corrects_many_inputs_that_share_places() -> None:
