@@ -42,6 +42,10 @@ def test_the_python_of_the_guide_runs(tmp_path: Path) -> None:
     (tmp_path / "surrogate.onnx").write_bytes(
         write_onnx(feed_forward([(rows, np.zeros(2)), (np.eye(2), np.zeros(2))]))
     )
+    networks = (DOCS / "guide/networks.md").read_text(encoding="utf-8")
+    stated = re.search(r"```\n(\(declare-const.*?)```", networks, re.DOTALL)
+    assert stated is not None
+    (tmp_path / "property.vnnlib").write_text(stated[1], encoding="utf-8")
     printed = run(python_of(DOCS / "guide/python.md"), tmp_path)
     assert "equal on all 16 inputs; trust: checked" in printed
     assert "def quote_closing(tokens):" in printed
