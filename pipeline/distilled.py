@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
+from ..common.displayed import Displayed
 from ..common.text import number
 from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import CircuitGraph
@@ -79,7 +79,7 @@ class ProvedChain:
 
 
 @dataclass(frozen=True, eq=False)
-class Distillation:
+class Distillation(Displayed):
     """What came out: circuit = surrogate (executed) = program (the verdict).
 
     If `sampling` is None, the circuit was run on every input of the domain.  Otherwise circuit = surrogate is
@@ -118,10 +118,6 @@ class Distillation:
 
     def __repr__(self) -> str:
         return f"<Distillation of {self.circuit.name}: {self.claim.program.name}, {self.verdict!r}>"
-
-    def _repr_html_(self) -> str:
-        """Show the chain and the program in a notebook."""
-        return f"<pre>{escape(str(self))}</pre>"
 
     def _executed(self) -> str:
         n = f"{len(self.teaching.labelled):,}"

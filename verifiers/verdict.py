@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
 
+from ..common.displayed import Displayed
 from ..common.text import number, rational
 from ..version import __version__
 from .evidence import Coverage, Evidence, Settled, Tiling
@@ -197,7 +198,7 @@ class BoxDetails:
 
 
 @dataclass(frozen=True, repr=False)
-class _Verdict:
+class _Verdict(Displayed):
     """What every verdict has.
 
     backend: who decided; None if nobody did.

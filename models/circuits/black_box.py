@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ...common.errors import InputError
-from .circuit import CircuitSummary
+from .circuit import CircuitSummary, DisplayedCircuit
 
 
-@dataclass(frozen=True, eq=False)
-class BlackBox:
+@dataclass(frozen=True, eq=False, repr=False)
+class BlackBox(DisplayedCircuit):
     """A circuit that is a function.
 
     Args:

@@ -13,14 +13,16 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from ...common.displayed import Displayed
 from ...common.errors import InputError
+from ...common.text import visible
 from .picture.graph import CircuitGraph
 
 _MEMBERS = ("name", "vocabulary", "logits", "summary")
 
 
 @dataclass(frozen=True)
-class CircuitSummary:
+class CircuitSummary(Displayed):
     """The sizes of a circuit.  All of them are zero for a circuit that is only executed.
 
     An edge is a nonzero weight between two nodes.  It is kept if both of its nodes are.
@@ -66,6 +68,19 @@ class Circuit(Protocol):
         ...
 
     def summary(self) -> CircuitSummary: ...
+
+
+class DisplayedCircuit(Displayed):
+    """A circuit that shows its name and sizes, in a line and as HTML.  What implements `Circuit` may derive from it."""
+
+    def summary(self) -> CircuitSummary:
+        """Return the circuit's sizes."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        found = self.summary()
+        kept = f", {found.nodes_kept:,} of {found.nodes_total:,} nodes" if found.layers else ""
+        return visible(f"<Circuit {found.name}: {found.kind}{kept}>")
 
 
 @runtime_checkable

@@ -39,6 +39,12 @@ class Domain:
     prefix: tuple[str, ...] = ()
     suffix: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        shown = " ".join(map(repr, self.tokens[:8])) + (" ..." if len(self.tokens) > 8 else "")
+        length = str(self.min_length) + (f" to {self.max_length}" * (self.min_length != self.max_length))
+        where = "" if self.where is None else f" where {self.where.name}"
+        return f"<Domain: {length} tokens out of {shown}{where}>"
+
     def __post_init__(self) -> None:
         words = (*self.tokens, *self.prefix, *self.suffix, *(() if self.pad is None else (self.pad,)))
         if not self.tokens:

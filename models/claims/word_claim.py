@@ -42,6 +42,9 @@ class WordClaim:
     comparison: EqualsNetwork | None = None
     known_language: InitVar[Automaton | None] = None
 
+    def __repr__(self) -> str:
+        return f"<WordClaim {self.name}: {self.network.name} gives the label of {self.program.name} on {self.domain!r}>"
+
     def __post_init__(self, known_language: Automaton | None) -> None:
         check_inputs(self.network, self.domain)
         check_outputs(self.network, self.decision)

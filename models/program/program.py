@@ -18,6 +18,7 @@ from typing import Any
 
 from ...common.errors import InputError
 from ...common.files import read_file
+from ...common.text import visible
 from .compiled import CompiledFunction
 from .live import source_of
 from .program_file import ProgramFile
@@ -49,6 +50,9 @@ class Program:
             takes = len(self.function.parameters)
             where = f"{self.origin}:{self.function.node.lineno}"
             raise ProgramError(where, f"{self.name!r} takes {takes} arguments", "take one: the tokens")
+
+    def __repr__(self) -> str:
+        return visible(f"<Program {self.name} ({self.origin}, {self.source.count(chr(10))} lines)>")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"source": self.source, "name": self.name, "origin": self.origin}

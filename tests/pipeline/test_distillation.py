@@ -165,6 +165,12 @@ def test_any_callable_from_python(majority: Distillation) -> None:
         assert result.claim.program_label(sequence) == label
 
 
+def test_what_a_notebook_shows(majority: Distillation) -> None:
+    page = majority._repr_html_()
+    assert "surrogate = program" in page and f"def {majority.claim.program.name}(" in page
+    assert "\n" not in repr(majority) and "Proved" in repr(majority)
+
+
 def test_what_is_guaranteed_is_what_was_run(majority: Distillation) -> None:
     """Circuit = surrogate on every input, counted here anew; refuted candidates really are wrong there."""
     words, labels = majority.teaching.labelled.words, majority.teaching.labelled.labels

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..circuit import CircuitSummary, checked_ids
+from ..circuit import CircuitSummary, DisplayedCircuit, checked_ids
 from ..picture.graph import CircuitGraph
 from ..vocabulary import VOCABULARY_FILE, read_vocabulary
 from .checkpoint import WEIGHTS_FILE, read_weights
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 BATCH = 4096  # inputs that are run at once
 
 
-@dataclass(frozen=True, eq=False)
-class SparseGpt:
+@dataclass(frozen=True, eq=False, repr=False)
+class SparseGpt(DisplayedCircuit):
     """A weight-sparse GPT, whole or with a node mask.
 
     Args:

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..circuit import CircuitSummary, checked_ids
+from ..circuit import CircuitSummary, DisplayedCircuit, checked_ids
 from ..picture.graph import CircuitGraph, GraphEdge, GraphNode
 from .attention_rules import RuleAttention
 from .norms import band_norm, sparsemax
@@ -65,8 +65,8 @@ def _head(node: str) -> int:
     return int(node.split("_")[3])
 
 
-@dataclass(frozen=True, eq=False)
-class VerifiableTransformer:
+@dataclass(frozen=True, eq=False, repr=False)
+class VerifiableTransformer(DisplayedCircuit):
     """The model with the edges that are kept.
 
     Args:

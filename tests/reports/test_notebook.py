@@ -1,0 +1,53 @@
+"""What a notebook shows of verdicts, circuits and distillations: one useful line, and HTML in which everything is escaped."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from relucid.models.circuits.black_box import BlackBox
+from relucid.models.claims.domain import Domain
+from relucid.models.program.program import Program
+from relucid.verifiers.boxes import verdicts
+from relucid.verifiers.evidence import How, Tiling
+from relucid.verifiers.verdict import Attempt, PointCounterexample, Refuted, Unknown, WordCounterexample
+
+EVIL = "<script>alert('\u202e')</script>"
+POINT = PointCounterexample((Fraction(1, 3),), (Fraction(2),), ("0.33333334",), ("2.0",), Fraction(1, 10**9))
+FOUND = WordCounterexample((EVIL, "b"), EVIL, True, (Fraction(-1, 2),))
+VERDICTS = {
+    "proved": verdicts.proved("lp", Tiling.at_roots(1, 1, How.BOUNDS), 0.5, (Attempt.own("lp", "proved"),)),
+    "refuted on words": Refuted(EVIL, 0.5, 7, (Attempt(EVIL, "refuted", detail=EVIL),), (EVIL,), (FOUND,)),
+    "refuted at a point": verdicts.refuted("attack", POINT),
+    "unknown": Unknown(None, 0.5, 7, (), (EVIL,), f"time: {EVIL}"),
+}
+
+
+def circuit() -> BlackBox:
+    return BlackBox(EVIL, ("a", "b"), lambda ids: np.zeros((len(ids), 2)), "a function", EVIL)
+
+
+@pytest.mark.parametrize(
+    "shown", [*VERDICTS.values(), circuit(), circuit().summary()], ids=lambda v: type(v).__name__
+)
+def test_html_is_escaped(shown: object) -> None:
+    page = shown._repr_html_()  # type: ignore[attr-defined]
+    assert page.startswith("<div>") and "<script" not in page and "\u202e" not in page
+
+
+def test_what_html_says() -> None:
+    assert '<b style="color:#1a7f37">Proved</b>' in VERDICTS["proved"]._repr_html_()
+    assert "<td>1/3</td><td>2</td>" in VERDICTS["refuted at a point"]._repr_html_()
+    assert "<th>program</th>" in VERDICTS["refuted on words"]._repr_html_()
+
+
+def test_every_repr_is_one_line() -> None:
+    program = Program("def f(tokens):\n    return len(tokens) > 2\n", "f")
+    domain = Domain(tuple("abcdefghij"), 1, 4, pad="_", where=program)
+    shown = [*VERDICTS.values(), circuit(), program, domain]
+    assert all("\n" not in repr(value) for value in shown)
+    assert repr(program) == "<Program f (<program>, 2 lines)>"
+    assert repr(domain) == "<Domain: 1 to 4 tokens out of 'a' 'b' 'c' 'd' 'e' 'f' 'g' 'h' ... where f>"
+    assert repr(VERDICTS["proved"]) == "Proved: the claim holds on the whole box (lp, 0.50 s, trust: exact)"
+    assert "Refuted: the claim is false at input [1/3], output [2]" in repr(VERDICTS["refuted at a point"])
