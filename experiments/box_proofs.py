@@ -19,6 +19,7 @@ from ..common.errors import Unsupported
 from ..models.claims.vnnlib import load_text, read_vnnlib
 from ..models.onnx.reader import load_onnx
 from ..verifiers.boxes.decide import decide
+from ..verifiers.boxes.options import BoxOptions
 from ..verifiers.proof.boxes.checker import check_box_proof
 from ..verifiers.proof.boxes.producer import proof_lines
 from ..verifiers.proof.boxes.subject import BoxSubject
@@ -34,7 +35,7 @@ def measured(network_file: Path, spec_file: Path, seconds: float, place: Path) -
     spec = load_text(spec_file)
     stated = read_vnnlib(spec, origin=str(spec_file))
     network = load_onnx(network_file, real_size=stated.inputs)
-    answer = decide(network, stated, deadline=time.monotonic() + DECIDING)
+    answer = decide(network, stated, BoxOptions(deadline=time.monotonic() + DECIDING))
     if not isinstance(answer, Proved):
         return None
     names, started = BoxSubject(network, stated, spec).digests, time.monotonic()

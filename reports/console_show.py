@@ -1,6 +1,6 @@
-"""What people see of claims, networks, circuits and distillations: `show`, `train`, `prune`, `distill`.  `reports/console.py` has answers and the basics.
+"""Claims, networks, circuits and distillations as text for the terminal: `show`, `train`, `prune`, `distill`.
 
-Called by `cli/main.py` and `cli/circuits.py`; all text is built here, all facts come from the objects.
+`cli/circuits.py` and `cli/distilling.py` call this; all facts come from the objects.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def claimed(claim: WordClaim) -> str:
 
 
 def print_lines(lines: Sequence[Any]) -> None:
-    """What `claim_lines` or `network_lines` has found: finding may take long, and printing must not."""
+    """Print what `claim_lines` or `network_lines` found.  Finding may take long, and printing must not."""
     screen = console()
     for line in lines:
         if callable(line):
@@ -51,7 +51,10 @@ def print_lines(lines: Sequence[Any]) -> None:
 
 
 def claim_lines(path: Path, samples: int, quiet: bool = False) -> list[Any]:
-    """The claim in plain words, the program, and sample inputs with both labels; `quiet`: only the first."""
+    """Return a claim in plain words, its program, and sample inputs with both labels.
+
+    quiet: only the claim.
+    """
     claim = load_word_claim(path)
     decision = claim.decision if claim.comparison is None else claim.comparison.decision
     labels = ", ".join(label_text(y) for y in decision.labels) if decision else "none"
@@ -119,7 +122,9 @@ def claim_lines(path: Path, samples: int, quiet: bool = False) -> list[Any]:
 
 
 def program_code(screen: Console, program: Program) -> None:
-    """The program with all that it needs; where that is long, its own function and how much there is besides."""
+    """Print a program with all that it needs; if that is long, only its own function, and how much else there
+    is.
+    """
     used = program.used_text
     if used.count("\n") < TABLES:
         code(screen, f"{used}\n\n\n{program.text}" if used else program.text)
@@ -146,7 +151,10 @@ def network_line(network: Any) -> str:
 
 
 def network_lines(path: Path, quiet: bool = False) -> list[Any]:
-    """Sizes and digest, and whether float32 computes it exactly; `quiet`: only the first."""
+    """Return the sizes and the digest of a network, and whether float32 computes it exactly.
+
+    quiet: only the sizes.
+    """
     from ..models.network.float32 import exact_in_float32
     from ..models.network.head import Wanted
     from ..models.onnx.reader import load_onnx
@@ -162,7 +170,12 @@ def network_lines(path: Path, quiet: bool = False) -> list[Any]:
 
 
 def show_circuit(view: CircuitView, quiet: bool = False) -> None:
-    """Size and origin of a circuit, its vocabulary, and how faithful it is; or what an attribution graph says.  `quiet`: the first facts of each."""
+    """Print the size and origin of a circuit, its vocabulary, and how faithful it is.
+
+    Of an attribution graph, print what it says.
+
+    quiet: only the first facts of each.
+    """
     screen = console()
     if view.circuit is None:
         assert view.graph is not None
@@ -184,7 +197,7 @@ def show_circuit(view: CircuitView, quiet: bool = False) -> None:
 
 
 def print_trained(result: TrainingResult) -> None:
-    """A model that was trained, and what to do with it."""
+    """Print what came of training a model, and what to do with it."""
     screen = console()
     screen.print(heading(f"trained on {result.task}"))
     lines = (
@@ -197,7 +210,7 @@ def print_trained(result: TrainingResult) -> None:
 
 
 def print_pruned(result: PruningResult, other: PruningResult | None = None) -> None:
-    """A circuit that was cut out of a model, next to the model, to a control, and to what was cut out of another model."""
+    """Print a circuit next to its model, to a control, and to the circuit of another model if there is one."""
     screen, pruning = console(), result.pruning
     screen.print(heading(f"pruned to {result.task}"))
     lines = (
@@ -218,7 +231,7 @@ def _compared(other: PruningResult) -> str:
 
 
 def surrogate_lines(result: Distillation) -> list[str]:
-    """Family, size, and on what it was compared with the circuit."""
+    """Return the family and size of the surrogate, and on what it was compared with the circuit."""
     surrogate, network, n = result.surrogate, result.claim.network, number(len(result.teaching.labelled))
     neurons = plural(surrogate.neurons, "ReLU neuron")
     if result.unstable is not None and surrogate.neurons:
@@ -250,7 +263,7 @@ def surrogate_lines(result: Distillation) -> list[str]:
 
 
 def print_distillation(result: Distillation) -> None:
-    """The story in the order of the README: circuit, surrogate, program, race, verdict, and what exactly is guaranteed."""
+    """Print the story of a distillation: circuit, surrogate, program, race, verdict, and what is guaranteed."""
     from ..pipeline.result_files import result_files
 
     screen = console()

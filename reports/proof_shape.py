@@ -1,7 +1,8 @@
-"""The shape of a proof: its tree of cuts and splits, how many leaves and how deep.  For people; `verifiers/proof/` checks what it says.
+"""The shape of a proof for people: its tree of cuts and splits, how many leaves it has, and how deep they
+are.
 
-A proof is there already (`proof.jsonl` in the folder of a distillation), or is made and checked while the report is made.  Either way
-its lines come here only after the checker has accepted them.
+The proof is in the folder of a distillation (`proof.jsonl`), or is made for the report.  Either way its lines
+come here only after the checker in `verifiers/proof/` has accepted them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ LISTED = 6  # symbols that a cut's text names
 
 @dataclass(frozen=True)
 class Node:
-    """`kind`: claim, label, cut, split (inner nodes), leaf, run or settled (by bounds, or on a part around it)."""
+    """One node of the tree.
+
+    kind: claim, label, cut, split (these have children), leaf, run, or settled (by bounds, or on a region
+        around it).
+    """
 
     id: int
     parent: int | None
@@ -41,7 +46,11 @@ class Node:
 
 @dataclass
 class LabelShape:
-    """The part of the proof about one label; `depth`: cuts and splits above its deepest leaf, `relu_splits`: different ones, in whatever parts."""
+    """The part of a proof about one label.
+
+    depth: cuts and splits above its deepest leaf.
+    relu_splits: how many different ReLUs are split.
+    """
 
     label: str
     parts: int = 0
@@ -55,7 +64,11 @@ class LabelShape:
 
 @dataclass(frozen=True)
 class Shape:
-    """`nodes`: the first ones of the tree, in the order of the proof; `size`: how many there are."""
+    """The shape of a whole proof.
+
+    nodes: the first nodes of the tree, in the order of the proof.
+    size: how many nodes there are.
+    """
 
     labels: tuple[LabelShape, ...]
     nodes: tuple[Node, ...]
@@ -66,6 +79,7 @@ class Shape:
 
     @property
     def leaves(self) -> int:
+        """Add the leaves of one region below its node, those of one rival as a tree of phases."""
         return self.total("leaves")
 
     @property
@@ -75,7 +89,12 @@ class Shape:
 
 @dataclass(frozen=True)
 class Proof:
-    """`state`: accepted, rejected, or none; `said`: in words; `made`: for this report, so that there is no file of it."""
+    """A proof and what the checker says about it.
+
+    state: accepted, rejected, or none.
+    said: the same in words.
+    made: it was made for this report, so that there is no file of it.
+    """
 
     state: str
     said: str
@@ -87,7 +106,7 @@ class Proof:
 def proof_of(
     run: Run, progress: Callable[[str], None] = lambda text: None, seconds: float = SECONDS
 ) -> Proof:
-    """The proof in the folder, or else one that is made now, after the checker has had its say."""
+    """Return the proof in the folder, or one that is made now; the checker reads it first."""
     there = next((run.folder / name for name in NAMES if (run.folder / name).is_file()), None)
     if there is not None:
         return _checked(run.claim, there, False, progress, seconds)
@@ -130,7 +149,7 @@ def _checked(
 
 
 def shape_of(claim: WordClaim, lines: Iterable[dict[str, Any]]) -> Shape:
-    """Of a proof in our own format, line by line."""
+    """Return the shape of a proof in our own format, line by line."""
     return _Reader(claim, iter(lines)).read()
 
 
@@ -206,7 +225,7 @@ class _Reader:
         return f"tokens[{place}] in {' '.join(words[:LISTED])}{' ...' * (len(words) > LISTED)}"
 
     def leaves(self, shape: LabelShape, here: int, label: int, depth: int, given: list[Any]) -> bool:
-        """The leaves of one subdomain below its node, those of one rival as a tree of phases."""
+        """Add the leaves of one region below its node, those of one rival as a tree of phases."""
         places: dict[tuple[int, ...], int] = {(): here}
         for rival, phases, evidence in given:
             shape.leaves += 1

@@ -14,6 +14,7 @@ from relucid.models.claims.vnnlib import load_vnnlib
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.onnx.reader import load_onnx
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 
 SIZES = (12, 6, 5, 3)
 
@@ -44,4 +45,4 @@ def test_network_and_property_are_what_was_made(small: Path) -> None:
         point = [float(a) for a in case.lower]
         exact = exact_outputs(network, [Fraction(v) for v in point])
         assert wide.outputs(layers, np.array([point]))[0].tolist() == [float(v) for v in exact]
-        assert decide(network, stated, deadline=later()).outcome != "unknown"
+        assert decide(network, stated, BoxOptions(deadline=later())).outcome != "unknown"

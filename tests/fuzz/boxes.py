@@ -15,6 +15,7 @@ from unittest.mock import patch
 from relucid.models.network.exact_point import exact_outputs
 from relucid.verifiers.boxes import decide as deciding
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.engines.boxes import searches
 
 from . import claims, nets, polygons
@@ -117,9 +118,11 @@ def problem(case: Case, counts: Counts) -> str | None:
                 found = decide(
                     network,
                     stated,
-                    deadline=time.monotonic() + case["seconds"],
-                    threads=case["threads"],
-                    backend=ENGINES[engine],
+                    BoxOptions(
+                        deadline=time.monotonic() + case["seconds"],
+                        threads=case["threads"],
+                        backend=ENGINES[engine],
+                    ),
                 )
         except Fired:
             counts[row, "raised"] += 1

@@ -18,6 +18,7 @@ from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Network
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.request import ProofRequest
@@ -238,9 +239,9 @@ def on_a_box(case: Case, counts: Counts) -> str | None:
         with kept_by(case):
             deadline = time.monotonic() + case["seconds"]
             if within is None:
-                found = decide_same_label(a, b, asked, deadline=deadline)
+                found = decide_same_label(a, b, asked, BoxOptions(deadline=deadline))
             else:
-                found = decide_against(a, b, asked, Fraction(within), deadline=deadline)
+                found = decide_against(a, b, asked, Fraction(within), BoxOptions(deadline=deadline))
     except Fired:
         counts[row, "raised"] += 1
         return None

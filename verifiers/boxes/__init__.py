@@ -1,1 +1,1 @@
-"""Networks with real inputs over boxes: is there an input of the box whose outputs are unsafe?  `relucid verify`."""
+"""Deciding questions about boxes: is there an input of the box whose outputs are unsafe?"""

@@ -1,12 +1,12 @@
-"""`relucid verify --against`: how far a second network's outputs can be from the first's, as an `Answer`.
+"""Decide how far the outputs of two networks can be apart: `relucid verify --against`.
 
-After `difference.py`.  With an epsilon it is a question with the usual verdicts; without one the answer is the proved bound, and the
-largest difference that was seen.
+`compare.py` bounds the difference.  With an epsilon, this is a question with the usual verdicts; what the
+bounds leave open goes to `decide.py`.  Without one, the answer is the proved bound, and the largest
+difference that was seen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -30,10 +30,10 @@ from ..verdict import Attempt, BoxDetails, Difference, Outcome, PointCounterexam
 from . import verdicts
 from .compare import compare
 from .decide import decide
+from .options import BoxOptions
 
 PAIRED_SHARE, APART_SHARE = 0.6, 0.1  # of the time, for the difference, where it has an epsilon to stay below
 UNCONFIRMED = "exact arithmetic finds a larger difference that onnxruntime does not confirm"
-Progress = Callable[[str], None]
 
 
 def decide_against(
@@ -41,16 +41,15 @@ def decide_against(
     b: Network,
     stated: Property,
     epsilon: Fraction | None,
-    *,
-    deadline: float,
-    seed: int = 0,
-    threads: int = 1,
-    progress: Progress = lambda text: None,
+    options: BoxOptions,
 ) -> Verdict:
-    """Do all outputs of the two stay within `epsilon` of each other on the boxes of the property?  None: how far apart are they?
+    """Decide whether all outputs of two networks stay close to each other on the boxes of a property.
 
-    With an epsilon, what bounds on the difference leave open is searched like any other property, in what is left of the time.
+    epsilon: how far apart they may be.  What bounds on the difference leave open is searched like any other
+        property, in what is left of the time.  None asks how far apart they are, which
+        `BoxDetails.difference` answers.
     """
+    deadline = options.deadline
     if epsilon is not None and same_nodes(a, b):
         return identical(stated).with_(difference=Difference(0.0, Fraction(0)))
     began = now()
@@ -73,7 +72,7 @@ def decide_against(
                     goal=goal,
                     ratio=1.05 if epsilon is None else 0.0,
                     stop_above=epsilon,
-                    progress=progress,
+                    progress=options.progress,
                 )
                 bound, shown[number] = max(bound, found.bound), found.evidence
                 here = _shown(a, b, case, found.point)
@@ -105,10 +104,7 @@ def decide_against(
     searched = decide(
         side_by_side(a, b),
         farther_than(stated, a.output_size, epsilon),
-        deadline=deadline,
-        seed=seed,
-        threads=threads,
-        progress=progress,
+        options,
         files=(a, b),
     )
     if isinstance(searched, Proved):
@@ -125,7 +121,10 @@ def decide_against(
 
 
 def _exactly_within(a: Network, b: Network, stated: Property, epsilon: Fraction) -> bool:
-    """Whether exact programs will show it: then bounds that are never quite good enough are not worth the time."""
+    """Return whether exact arithmetic shows it.
+
+    Then bounds, which are never quite good enough, are not worth the time.
+    """
     both, apart = side_by_side(a, b), farther_than(stated, a.output_size, epsilon)
     try:
         return all(
@@ -138,7 +137,7 @@ def _exactly_within(a: Network, b: Network, stated: Property, epsilon: Fraction)
 
 
 def identical(stated: Property) -> Verdict:
-    """Of two networks that are one, number by number."""
+    """Return the proof that two networks agree that are the same, number by number."""
     attempt = Attempt.own("identical", "proved", detail="the same numbers throughout")
     count = len(stated.cases)
     return verdicts.proved("identical", Tiling.at_roots(count, count, How.EXACT), attempts=(attempt,))
@@ -147,7 +146,11 @@ def identical(stated: Property) -> Verdict:
 def _shown(
     a: Network, b: Network, case: Case, point: tuple[Fraction, ...]
 ) -> tuple[Fraction, PointCounterexample | None, bool]:
-    """The exact difference at (the file's own numbers next to) a point, and whether onnxruntime sees it too (nine tenths of it: it rounds)."""
+    """Compare two networks at the numbers of the files' input type next to a point.
+
+    Returns the exact difference, the point, and whether onnxruntime sees nine tenths of the difference,
+    because it rounds.
+    """
     near = np.array([float(x) for x in point])
     typed, rows = inside(case, near, near.dtype), list[np.ndarray]()
     where = clamped(case, [Fraction(v) for v in typed.tolist()])

@@ -1,14 +1,16 @@
-"""`relucid verify --against --same-label`: do two networks always give the same label (the number of the largest output)?
+"""Decide whether two networks always give the same label: `relucid verify --against --same-label`.
 
-After `stacked.py`, before `decide.py`, which gets one polyhedron for every label of the first and rival in the second that bounds of
-each alone do not rule out.  Before its own attack and search come two short cuts: from a point of one label to one of another, the
-place where the first network changes its mind is bisected, and if the second changes its mind anywhere else, they disagree between;
-and where the layers pair up, a bound on the difference makes it a question about the first network alone.
+The label is the number of the largest output.  `models/network/stacked.py` puts both networks side by side.
+`decide.py` gets one unsafe polyhedron for every label of the first network and every rival in the second that
+bounds on each network alone do not rule out.  Two short cuts come before its own attack and search.  One
+walks from a point of one label to a point of another, and bisects for the place where the first network
+changes its label: if the second one changes elsewhere, they disagree in between.  The other bounds the
+difference of networks whose layers pair up, which makes it a question about the first alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -35,21 +37,19 @@ from . import verdicts
 from .against import identical
 from .compare import compare
 from .decide import Accept, Prelude, decide
+from .options import BoxOptions
 
-Progress = Callable[[str], None]
 Pairs = set[tuple[int, int]]  # a label, and a rival of it
 MOST_LABELS = 256
-DIFFERENCE_SHARE, SEARCH_SHARE = (
-    0.1,
-    0.4,
-)  # of the time: for a bound on the difference, and for what it makes of the question
+# of the time: for a bound on the difference, and for what it makes of the question
+DIFFERENCE_SHARE, SEARCH_SHARE = 0.1, 0.4
 HALVINGS, CENTRINGS = 48, 16
 SEGMENTS = 128
 POINTS = 1000
 
 
 def check_labels(a: Network, origin: str) -> None:
-    """Raises InputError where there is no label to compare, or there are too many."""
+    """Raise InputError if there is no label to compare, or if there are too many."""
     if not 2 <= a.output_size <= MOST_LABELS:
         raise InputError(
             origin,
@@ -62,13 +62,12 @@ def decide_same_label(
     a: Network,
     b: Network,
     stated: Property,
-    *,
-    deadline: float,
-    seed: int = 0,
-    threads: int = 1,
-    progress: Progress = lambda text: None,
+    options: BoxOptions,
 ) -> Verdict:
-    """Is there an input in the boxes of the property for which the labels differ?  Ties go to the lowest number."""
+    """Decide whether the labels differ for an input in the boxes of the property.
+
+    Ties go to the lowest number.
+    """
     began = now()
     if same_nodes(a, b):
         return identical(stated)
@@ -78,7 +77,7 @@ def decide_same_label(
     try:
         with one_blas_thread(), np.errstate(all="ignore"):
             for lower, upper in boxes(stated):
-                progress("bounding both networks")
+                options.progress("bounding both networks")
                 pairs = [(c, j) for c in range(outputs) for j in range(outputs) if c != j]
                 gone = _impossible(a, b, lower, upper)
                 left = [pair for pair in pairs if pair not in gone]
@@ -91,16 +90,13 @@ def decide_same_label(
         seconds = now() - began
         attempt = Attempt.own("bounds", "proved", seconds)
         return verdicts.proved("bounds", _of_all(ruled, outputs), seconds, (attempt,))
-    preludes: dict[str, Prelude] = {"bisect": _Bisect(outputs, deadline, seed)}
+    preludes: dict[str, Prelude] = {"bisect": _Bisect(outputs, options.deadline, options.seed)}
     if paired(a, b):
-        preludes["difference"] = _Difference(a, b, deadline, threads, progress)
+        preludes["difference"] = _Difference(a, b, options)
     answer = decide(
         side_by_side(a, b),
         Property(stated.inputs, 2 * outputs, tuple(cases)),
-        deadline=deadline,
-        seed=seed,
-        threads=threads,
-        progress=progress,
+        options,
         files=(a, b),
         preludes=preludes,
     )
@@ -110,7 +106,11 @@ def decide_same_label(
 
 
 def _of_all(some: Sequence[Tiling], outputs: int, count: int | None = None) -> Tiling:
-    """Of the pairs that bounds ruled out and of those that were searched, in so many boxes."""
+    """Add up the evidence about the pairs of labels that bounds ruled out, and about those that were
+    searched.
+
+    count: in how many boxes.  Raises Lost if a pair is missing.
+    """
     evidence, count = Tiling.added(some), len(some) if count is None else count
     if (evidence.cases, evidence.polyhedra) != (count, count * outputs * (outputs - 1)):
         raise Lost("a pair of labels is not accounted for")
@@ -118,7 +118,10 @@ def _of_all(some: Sequence[Tiling], outputs: int, count: int | None = None) -> T
 
 
 def _impossible(a: Network, b: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Pairs:
-    """(label, rival) for which bounds on the whole box show that a never decides the label, or that b never prefers the rival."""
+    """Return pairs (label, rival) that bounds on the whole box rule out.
+
+    Either the first network never gives the label, or the second one never prefers the rival.
+    """
     labels = range(a.output_size)
     first, second = _never(a, lower, upper), _never(b, lower, upper)
     never = {c for c, _ in first}
@@ -126,7 +129,7 @@ def _impossible(a: Network, b: Network, lower: tuple[Fraction, ...], upper: tupl
 
 
 def _never(network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction, ...]) -> Pairs:
-    """(label, rival) for which the label is nowhere on the box preferred to the rival."""
+    """Return pairs (label, rival) for which the label is nowhere on the box preferred to the rival."""
     net = float_network(network, lower, upper)
     pairs = [(c, j) for c in range(network.output_size) for j in range(network.output_size) if c != j]
     rows = UnsafeRows.of(net, [(wins(c, j),) for c, j in pairs])
@@ -138,7 +141,7 @@ def _never(network: Network, lower: tuple[Fraction, ...], upper: tuple[Fraction,
 
 @dataclass(frozen=True)
 class _Bisect:
-    """The prelude that walks from label to label."""
+    """A prelude that walks from a point of one label to points of other labels."""
 
     outputs: int
     deadline: float
@@ -184,7 +187,7 @@ class _Bisect:
     def _others(
         self, rng: np.random.Generator, points: np.ndarray, labels: np.ndarray, label: int
     ) -> np.ndarray:
-        """Points of other labels, all labels alike; any points where there are none."""
+        """Return points of other labels, each label as often as the others; any points if there are none."""
         chosen = [rng.choice(np.flatnonzero(labels == k), SEGMENTS) for k in np.unique(labels) if k != label]
         if not chosen:
             return points[:SEGMENTS]
@@ -197,7 +200,14 @@ class _Bisect:
         return outputs[:, : self.outputs].argmax(axis=1), outputs[:, self.outputs :].argmax(axis=1)
 
     def _walk(self, net: FloatNetwork, start: np.ndarray, end: np.ndarray, accept: Accept) -> bool:
-        """Between starts where both give one label and ends where they give another: points where they disagree, in the middle of such places."""
+        """Bisect between points of different labels, and try points where the networks disagree.
+
+        start, end: points (count, inputs); both networks give one label at the start, and another one at the
+            end.
+
+        Returns whether one of the points that were found, each in the middle of its stretch, is a
+        counterexample.
+        """
         count = min(affordable(net, SEGMENTS), len(end), len(start))
         start, end = start[:count], end[:count]
         at_start, at_end = self._labels(net, start), self._labels(net, end)
@@ -236,19 +246,18 @@ class _Bisect:
 
 @dataclass(frozen=True)
 class _Difference:
-    """The prelude about the first network alone: it would have to be undecided within the proved bound on the difference.
+    """A prelude that asks the first network alone, given a proved bound on the difference.
 
-    A polyhedron is settled for both networks where it is for the first alone (`close`).
+    An unsafe polyhedron is empty for both networks if the one that is wider by the bound (`close`) is empty
+    for the first network.
     """
 
     a: Network
     b: Network
-    deadline: float
-    threads: int
-    progress: Progress
+    options: BoxOptions
 
     def __call__(self, net: FloatNetwork, case: Case, accept: Accept) -> Tiling | None:
-        until = share_of(self.deadline, DIFFERENCE_SHARE)
+        until = share_of(self.options.deadline, DIFFERENCE_SHARE)
         bound = compare(self.a, self.b, case.lower, case.upper, deadline=until).bound
         if not np.isfinite(bound):
             return None
@@ -258,22 +267,30 @@ class _Difference:
         )
 
         def look(points: np.ndarray) -> bool:
-            """A point that is that close ends this search, whether the labels differ there or not."""
+            """End this search at a point that is so close, whether the labels differ there or not."""
             accept(points)
             return True
 
-        until = share_of(self.deadline, SEARCH_SHARE)
+        until = share_of(self.options.deadline, SEARCH_SHARE)
         if attack(alone, rows, look, until, 0, steps=10):
             return None
         ended = searched(
-            alone, rows, look, until, lambda text: self.progress(f"difference: {text}"), self.threads
+            alone,
+            rows,
+            look,
+            until,
+            lambda text: self.options.progress(f"difference: {text}"),
+            self.options.threads,
         )
         found = decided(ended)
         return None if found is None else found.evidence
 
 
 def close(polyhedron: Polyhedron, outputs: int, bound: Fraction) -> Polyhedron:
-    """`disagreement` for the first network alone, where no output differs by more than the bound: the rival is at most twice that behind."""
+    """Return the polyhedron of `disagreement` for the first network alone.
+
+    bound: no output of the two networks differs by more, so that the rival is at most twice that behind.
+    """
     *decided, preferred = polyhedron
     terms = tuple((i - outputs, factor) for i, factor in preferred.y)
     return (*decided, Row((), terms, 2 * bound))

@@ -1,7 +1,7 @@
-"""How far the outputs of two networks are apart on a box: the box is cut where the bound is worst.
+"""Bound how far the outputs of two networks are apart on a box, and cut the box where the bound is worst.
 
-After `difference.py`, which bounds the difference where the layers pair up; where they do not, it is bounded like any other network's
-output.  What `against.py` and `agreement.py` ask.
+`against.py` and `agreement.py` ask this.  `bounds/difference.py` bounds the difference if the layers pair up;
+if not, it is bounded like the output of any other network.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ ROWS = 1 << 14  # neurons that are bounded at once
 
 @dataclass(frozen=True, eq=False)
 class Apart:
-    """Two networks whose layers do not pair up: `both` is their difference as one network, bounded like any other."""
+    """Two networks whose layers do not pair up.
+
+    both: their difference as one network, bounded like any other.
+    """
 
     a: FloatNetwork
     b: FloatNetwork
@@ -61,7 +64,12 @@ class Apart:
 
 @dataclass(frozen=True)
 class Compared:
-    """`bound`: no output differs by more anywhere on the box, proved; `seen`: so much it differs at `point`, exactly."""
+    """What is known about a difference.
+
+    bound: no output differs by more anywhere on the box, proved.
+    seen: so much it differs at `point`, exactly.
+    evidence: subdomains of the box on each of which the bound holds.
+    """
 
     bound: float
     seen: Fraction
@@ -85,16 +93,18 @@ def compare(
     stop_above: Fraction | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Compared:
-    """Cuts the worst parts until the bound is at most `goal`, or at most `ratio` times what was seen, or time is over.
+    """Cut the worst subdomains until the bound is good enough, or time is over.
 
-    `stop_above`: a difference seen above this answers the question, and nothing is cut.
+    goal: a bound of at most this is good enough.
+    ratio: a bound of at most so many times the seen difference is good enough.
+    stop_above: a difference seen above this answers the question, and nothing is cut.
     """
     both = pair(a, b, lower, upper) if paired(a, b) else Apart.of(a, b, lower, upper)
     net = both.a
     tree, top = Tree(1), 0.0
 
     def settle(parts: BoxSubdomains, at_most: np.ndarray) -> None:
-        """The parts need no better bounds than these."""
+        """Note that these subdomains need no better bounds."""
         nonlocal top
         tree.settle(parts.node, How.BOUNDS)
         top = max(top, float(at_most.max(initial=0.0)))
@@ -134,7 +144,10 @@ def compare(
 
 
 def _bounded(both: Pair | Apart, parts: BoxSubdomains) -> tuple[np.ndarray, np.ndarray]:
-    """The largest of the outputs' bounds on each part, infinite where there is none; and how much each input matters."""
+    """Return the largest bound of each subdomain over its outputs, and how much each input matters.
+
+    A bound is infinite if there is none.
+    """
     bound, steep = both.bounds(parts)
     worst = bound.max(axis=1)
     return np.where(np.isnan(worst), np.inf, worst), steep
@@ -153,7 +166,7 @@ def _halved(tree: Tree, parts: BoxSubdomains, steep: np.ndarray) -> BoxSubdomain
 def _sampled(
     a: Network, b: Network, both: Pair | Apart, lower: Sequence[Fraction], upper: Sequence[Fraction]
 ) -> tuple[Fraction, tuple[Fraction, ...]]:
-    """The largest difference on random points and corners, exactly at the best one."""
+    """Return the largest difference on random points and corners, exact at the best one, and that point."""
     rng = np.random.default_rng(0)
     low, high = both.a.start_lower, both.a.start_upper
     points = np.concatenate(

@@ -1,7 +1,8 @@
-"""Decide one property of one network: bounds of all its cases, then of each that is left alone an attack, and branch and bound.
+"""Decide a property of a network: bounds for all cases, then, case by case, an attack and branch and bound.
 
-The order of `relucid verify`: `floats.py` makes the numbers, `first_bounds.py` settles what is easy, `attack.py` looks for a counterexample, the searches (`searches.py`)
-prove that there is none or meet one on the way, `replay_points.py` has the last word on it.
+`worker.py` calls this for `relucid verify`.  `bounds/floats.py` makes the numbers, and `first_bounds.py`
+settles what is easy.  `attack.py` looks for a counterexample.  The searches (`searches.py`) prove that there
+is none, or meet one on the way.  `race/replay_points.py` decides whether a point is a counterexample.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ from ..evidence import How, Tiling
 from ..race.replay_points import PointReplayer
 from ..verdict import Attempt, BoxDetails, Outcome, PointCounterexample, Verdict
 from . import verdicts
+from .options import BoxOptions
 
-Progress = Callable[[str], None]
 Accept = Callable[[np.ndarray], bool]
-Prelude = Callable[
-    [FloatNetwork, Case, Accept], Tiling | None
-]  # None: it does not show that the case is safe
+# A prelude has a try at every case before anything else.  It returns None if it does not show that the case
+# is safe.
+Prelude = Callable[[FloatNetwork, Case, Accept], Tiling | None]
 ATTACK_SHARE, BOUNDS_SHARE = 0.2, 0.2  # of the time
 NO_PROOF = "HiGHS finds no counterexample, within its tolerances; --trust float takes its word"
 OUT_OF_TIME = "the time limit was reached"
@@ -45,15 +46,12 @@ STUCK = "a part of the box is too small to cut and its bounds are still not good
 
 @dataclass(eq=False)
 class _Run:
+    """One call of `decide`: its arguments, and what has been found so far."""
+
     network: Network
-    deadline: float
-    seed: int
-    threads: int
-    progress: Progress
+    options: BoxOptions
     files: tuple[Network, ...]
     preludes: Mapping[str, Prelude]
-    backend: str
-    trust: str
     about: HeadProperty | None
     attempts: list[Attempt] = field(default_factory=list)
     found: PointCounterexample | None = None
@@ -63,6 +61,8 @@ class _Run:
         self.replayer = PointReplayer(self.network, self.files, self.about)
 
     def accept(self, case: Case) -> Accept:
+        """Return a function that says whether there is a counterexample now; searches call it with points."""
+
         def look(points: np.ndarray) -> bool:
             with self.alone:
                 if len(points) and self.found is None:
@@ -75,25 +75,22 @@ class _Run:
 def decide(
     network: Network,
     stated: Property,
+    options: BoxOptions,
     *,
-    deadline: float,
-    seed: int = 0,
-    threads: int = 1,
-    progress: Progress = lambda text: None,
     files: tuple[Network, ...] = (),
     preludes: Mapping[str, Prelude] = MappingProxyType({}),
-    backend: str = "race",
-    trust: str = "exact",
     about: HeadProperty | None = None,
 ) -> Verdict:
-    """Is there a counterexample?  `deadline` in time.monotonic's seconds.  Never raises for lack of time or of precision.
+    """Decide whether the property has a counterexample.  Never raises for lack of time or of precision.
 
-    `files`: where the network is several side by side, those; `preludes` have a try at every case before anything else.
-    `about`: what is asked, where `stated` is that in terms of logits (`heads.py`); raises NearMiss then.
-    `backend`: one of `verdicts.BACKENDS`.  HiGHS's word that there is none counts at trust "float" only.
+    files: the networks whose files onnxruntime runs, if `network` is several side by side.
+    preludes: by name, what has a try at every case first.
+    about: the property that is really asked, if `stated` is that in terms of logits (`heads.py`).
+
+    Raises NearMiss if `about` is given and a point meets `stated`, but is no counterexample.
     """
     started = now()
-    run = _Run(network, deadline, seed, threads, progress, files, preludes, backend, trust, about)
+    run = _Run(network, options, files, preludes, about)
     reason, decided_by = None, "bounds"
     shown: dict[int, Tiling] = {}
     with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
@@ -103,7 +100,7 @@ def decide(
             for number, case in enumerate(stated.cases):
                 if number in shown:
                     continue
-                if now() > deadline:
+                if now() > options.deadline:
                     reason = reason or OUT_OF_TIME
                     break
                 found = _case(
@@ -124,9 +121,8 @@ def decide(
     attempts = tuple(run.attempts) if len(stated.cases) < 2 else _summed(run.attempts)
     if run.found is not None:
         return verdicts.refuted(decided_by, run.found, seconds, attempts, warnings)
-    if (
-        run.replayer.disagreement is not None
-    ):  # an exact counterexample that onnxruntime does not share: never a proof
+    # an exact counterexample that onnxruntime does not share: never a proof
+    if run.replayer.disagreement is not None:
         point, complaint = run.replayer.disagreement
         reason = (
             "exact arithmetic finds a counterexample that onnxruntime, which rounds, does not confirm"
@@ -141,10 +137,14 @@ def decide(
 
 
 def _first(run: _Run, stated: Property) -> dict[int, Tiling]:
-    """What bounds settle of all cases."""
+    """Return what bounds on the whole box settle, by the number of the case."""
     began = now()
     found = first_bounds(
-        run.network, stated.cases, share_of(run.deadline, BOUNDS_SHARE), run.progress, run.threads
+        run.network,
+        stated.cases,
+        share_of(run.options.deadline, BOUNDS_SHARE),
+        run.options.progress,
+        run.options.threads,
     )
     _step(
         run,
@@ -170,18 +170,21 @@ def _summed(attempts: Sequence[Attempt]) -> tuple[Attempt, ...]:
 
 
 def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
-    """What shows that the case is safe, or why it is not decided; where `run.found` was set that means nothing."""
+    """Return what shows that the case is safe, or why it is not decided.
+
+    If `run.found` is set afterwards, the case is refuted, and the result means nothing.
+    """
     accept = run.accept(case)
     net = float_network(run.network, case.lower, case.upper)
     if any(not rows for rows in case.unsafe):  # every input is unsafe
         accept(np.array([(net.start_lower + net.start_upper) / 2]))
         return "every input is unsafe, but no point could be confirmed"
-    exact = _exactly(run, case, net, shown) if run.backend == "race" else None
+    exact = _exactly(run, case, net, shown) if run.options.backend == "race" else None
     if isinstance(exact, Shown):
         return Tiling.at_roots(1, len(case.unsafe), How.EXACT)
     for name, prelude in run.preludes.items():
         began = now()
-        run.progress(f"{shown}{name}")
+        run.options.progress(f"{shown}{name}")
         found = prelude(net, case, accept)
         _step(
             run,
@@ -193,8 +196,8 @@ def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
             return found or ""
     rows = UnsafeRows.of(net, case.unsafe)
     began = now()
-    run.progress(f"{shown}attack")
-    if attack(net, rows, accept, share_of(run.deadline, ATTACK_SHARE), run.seed):
+    run.options.progress(f"{shown}attack")
+    if attack(net, rows, accept, share_of(run.options.deadline, ATTACK_SHARE), run.options.seed):
         _step(run, "attack", "refuted", began)
         return ""
     _step(run, "attack", "unknown", began, "no counterexample")
@@ -205,15 +208,15 @@ def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
         net,
         rows,
         accept,
-        run.deadline,
-        lambda text: run.progress(shown + text),
-        run.threads,
-        backend=run.backend,
-        trust=run.trust,
+        run.options.deadline,
+        lambda text: run.options.progress(shown + text),
+        run.options.threads,
+        backend=run.options.backend,
+        trust=run.options.trust,
         ties=Ties(run.network, case, accept),
     )
     for e in ended:
-        run.attempts.append(_attempt_of(e, run.deadline))
+        run.attempts.append(_attempt_of(e, run.options.deadline))
     last = decided(ended)
     if last is not None:
         if last.evidence is None and run.found is None:
@@ -228,9 +231,9 @@ def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
 
 
 def _exactly(run: _Run, case: Case, net: FloatNetwork, shown: str) -> Shown | Unsafe | None:
-    """The last word first, where the network is small or its last layers say enough."""
+    """Try exact arithmetic on the whole box, which decides if the network or its last layers are small."""
     began = now()
-    run.progress(f"{shown}exact programs")
+    run.options.progress(f"{shown}exact programs")
     found = whole_box(run.network, case, net)
     if isinstance(found, Shown):
         _step(run, "exact", "proved", began, f"{len(found.leaves)} linear programs")

@@ -1,12 +1,12 @@
-"""Properties of files that end in Softmax, Sigmoid, Tanh or ArgMax, decided on the logits: the loop around `decide.py`.
+"""Decide properties of networks that end in Softmax, Sigmoid, Tanh or ArgMax, on their logits.
 
-The property in terms of logits (`models/claims/head_property.py`) holds wherever the property does, so that "safe" carries over.  A point that meets
-only the former is cut off, and the search begins anew: Kelley's cutting planes, with exact arithmetic in place of tolerances.
+This is the loop around `decide.py`.  What is unsafe in terms of logits (`models/claims/head_property.py`)
+contains what is really unsafe, so that "safe" carries over.  A point that is unsafe only in terms of logits
+is cut off, and the search begins anew: Kelley's cutting planes (1960), with exact arithmetic in place of
+tolerances.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from ...common.clock import now
 from ...common.errors import Unsupported
@@ -17,24 +17,28 @@ from ..race.replay_points import NearMiss
 from ..verdict import Attempt, Verdict
 from . import verdicts
 from .decide import OUT_OF_TIME, decide
+from .options import BoxOptions
 
 MOST_ROUNDS = 200
 TOO_CLOSE = "a threshold is so close to what the network can give that no more cuts tell them apart"
 
 
 def decide_on_logits(
-    network: Network, stated: Property, *, deadline: float, **options: Any
+    network: Network, stated: Property, options: BoxOptions
 ) -> tuple[Verdict, HeadProperty | None]:
-    """`decide` for a network with a head; with the property as it was decided, where it was."""
+    """Decide a property of a network with a head.
+
+    Returns the verdict, and the property as it was decided, if it was.
+    """
     began = now()
     assert network.head is not None
     try:
         about = HeadProperty(stated, network.head, network.output_size)
         for rounds in range(MOST_ROUNDS):
             try:
-                answer = decide(network, about.outer(), deadline=deadline, about=about, **options)
+                answer = decide(network, about.outer(), options, about=about)
             except NearMiss as missed:
-                if now() > deadline:
+                if now() > options.deadline:
                     return verdicts.late(OUT_OF_TIME), None
                 if not about.refine(missed.inputs, missed.logits):
                     break

@@ -2,8 +2,8 @@
 parent.
 
 What arrives in the parent is checked as it is read: the evidence is added up again, and a `Proved` cannot be
-built without it.  Integers travel in hexadecimal, because they have no upper limit.  Nothing heavy is imported
-here.
+built without it.  Integers travel in hexadecimal, because they have no upper limit.  Nothing heavy is
+imported here.
 """
 
 from __future__ import annotations

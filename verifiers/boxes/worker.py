@@ -37,18 +37,14 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
 
     from .against import decide_against
     from .agreement import check_labels, decide_same_label
+    from .options import BoxOptions
 
-    options = {
-        "deadline": job["deadline"],
-        "seed": job["seed"],
-        "threads": job["threads"],
-        "progress": progress,
-    }
+    options = BoxOptions(job["deadline"], job["seed"], job["threads"], progress=progress)
     if job["same_label"]:
         check_labels(network, job["network"])
-        return decide_same_label(network, other, stated, **options)
+        return decide_same_label(network, other, stated, options)
     epsilon = None if job["epsilon"] is None else Fraction(job["epsilon"])
-    return decide_against(network, other, stated, epsilon, **options)
+    return decide_against(network, other, stated, epsilon, options)
 
 
 def _certified(
@@ -77,6 +73,7 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from ..verdict import Contradiction
     from . import verdicts
     from .decide import decide
+    from .options import BoxOptions
 
     began = now()
     try:
@@ -92,16 +89,16 @@ def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
 
         if other is not None:
             return told(_of_two(network, reading.networks[1], stated, job, progress))
-        options = {"deadline": job["deadline"], "seed": job["seed"], "threads": job["threads"]}
         trust = "float" if job["trust"] == "float" else "exact"
-        options |= {"progress": progress, "backend": job["backend"], "trust": trust}
+        limits = job["deadline"], job["seed"], job["threads"]
+        options = BoxOptions(*limits, job["backend"], trust, progress)
         about = None
         if network.head is None:
-            answer = decide(network, stated, **options)
+            answer = decide(network, stated, options)
         else:
             from .heads import decide_on_logits
 
-            answer, about = decide_on_logits(network, stated, **options)
+            answer, about = decide_on_logits(network, stated, options)
         if job["proof"] is not None or job["trust"] in (None, "checked"):
             from ..proof.boxes.subject import BoxSubject
 

@@ -29,6 +29,7 @@ from relucid.verifiers.bounds.tighten import tightened
 from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.boxes.compare import compare
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 
 
 def sparse(matrix: np.ndarray) -> SparseMatrix:
@@ -77,7 +78,7 @@ def test_verdicts_are_those_of_the_dense_network(monkeypatch, engine, seed):
         dense = random_network(rng, 2)
         stated = random_property(rng, dense)
         verdicts = {
-            decide(n, stated, deadline=time.monotonic() + 2, backend=backend).outcome
+            decide(n, stated, BoxOptions(deadline=time.monotonic() + 2, backend=backend)).outcome
             for n in (dense, sparsified(dense))
         }
         assert len(verdicts) == 1

@@ -29,6 +29,7 @@ from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import close, decide_same_label
 from relucid.verifiers.boxes.compare import compare
+from relucid.verifiers.boxes.options import BoxOptions
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ def box(*bounds: tuple[object, object]) -> Property:
 
 
 def same(a: Network, b: Network, stated: Property, seconds: float = 5.0, **options):
-    return decide_same_label(a, b, stated, deadline=time.monotonic() + seconds, **options)
+    return decide_same_label(a, b, stated, BoxOptions(deadline=time.monotonic() + seconds, **options))
 
 
 def critical(network: Network, low: Fraction, high: Fraction) -> set[Fraction]:
@@ -270,7 +271,7 @@ def test_epsilon_of_networks_of_different_shapes(seed):
     assert free.seen <= Fraction(free.bound) and (free.bound < 1e-9 or free.bound <= 1.1 * float(free.seen))
     for factor, verdict in ((1.2, "proved"), (0.8, "refuted")):
         epsilon = Fraction(free.bound) * Fraction(factor)
-        found = decide_against(a, b, stated, epsilon, deadline=time.monotonic() + 3)
+        found = decide_against(a, b, stated, epsilon, BoxOptions(deadline=time.monotonic() + 3))
         assert found.outcome == verdict or free.bound < 1e-9
     for _ in range(30):
         point = [Fraction(int(v), 16) for v in rng.integers(-16, 17, 2)]
@@ -295,10 +296,12 @@ def test_exactly_epsilon_is_within():
     b = with_source(
         floats(([[1.0], [0.0]], [2.0, 1.0]), ([[1.0, 0.0]], [-1.0]))
     )  # one more, on [0, 1], by another way
-    found = decide_against(a, b, box((0, 1)), Fraction(1), deadline=time.monotonic() + 1)
+    found = decide_against(a, b, box((0, 1)), Fraction(1), BoxOptions(deadline=time.monotonic() + 1))
     assert found.outcome != "refuted"
     assert (
-        decide_against(a, b, box((0, 1)), Fraction(99, 100), deadline=time.monotonic() + 5).outcome
+        decide_against(
+            a, b, box((0, 1)), Fraction(99, 100), BoxOptions(deadline=time.monotonic() + 5)
+        ).outcome
         == "refuted"
     )
 
@@ -317,16 +320,17 @@ def test_epsilon_of_many_inputs_is_searched(monkeypatch):
     assert (
         compare(a, b, stated.cases[0].lower, stated.cases[0].upper, deadline=time.monotonic() + 2).bound > 0.6
     )
-    found = decide_against(a, b, stated, Fraction(1, 100), deadline=time.monotonic() + 10)
+    found = decide_against(a, b, stated, Fraction(1, 100), BoxOptions(deadline=time.monotonic() + 10))
     assert (found.outcome, found.backend) == ("proved", "exact")
     monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
-    found = decide_against(a, b, stated, Fraction(1, 100), deadline=time.monotonic() + 10)
+    found = decide_against(a, b, stated, Fraction(1, 100), BoxOptions(deadline=time.monotonic() + 10))
     assert (found.outcome, found.backend) == ("proved", "split-relus")
     moved = with_source(
         Network(20, (b.nodes[0], Relu(1), Affine((0, 2), part.weights, integer_array([1]), 16)), "real")
     )
     assert (
-        decide_against(a, moved, stated, Fraction(1, 20), deadline=time.monotonic() + 10).outcome == "refuted"
+        decide_against(a, moved, stated, Fraction(1, 20), BoxOptions(deadline=time.monotonic() + 10)).outcome
+        == "refuted"
     )
 
 

@@ -12,6 +12,7 @@ from relucid.models.claims.vnnlib import read_vnnlib
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.engines.boxes import first_bounds as first_bounds_module
 
 CASES = Path(__file__).parents[4] / "shared" / "cases"
@@ -94,7 +95,7 @@ def test_the_work_grows_with_the_number_of_cases(
         lambda net, start, *more: bounded.append(len(start.subdomain)) or honest(net, start, *more),
     )
     stated = read_vnnlib(text_of(boxes, outputs))
-    found = decide(load_onnx(net), stated, deadline=1e9, threads=1)
+    found = decide(load_onnx(net), stated, BoxOptions(deadline=1e9, threads=1))
     assert found.outcome == "proved" and [s.backend for s in found.attempts] == ["bounds"]
     assert found.evidence is not None and found.evidence.polyhedra == sum(bounded) == boxes * outputs
     assert len(bounded) == -(-len(stated.cases) // first_bounds_module.BATCH)

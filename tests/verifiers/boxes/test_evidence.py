@@ -17,6 +17,7 @@ from relucid.verifiers.bounds.subdomains import BoxSubdomains
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.engines.boxes import first_bounds as first_bounds_module
 from relucid.verifiers.engines.boxes.halves import cut_inputs, split_neurons
 from relucid.verifiers.engines.boxes.tree import Tree
@@ -160,13 +161,13 @@ def test_bounds_of_all_cases_come_first(monkeypatch):
     """Each box has a limit just above what is reached there; in one of them it is just below."""
     monkeypatch.setattr(first_bounds_module, "BATCH", 7)
     limits = [Fraction(min(k + 1, 200 - k), 100) + Fraction(1, 1000) for k in range(150)]
-    found = decide(TENT, boxes(limits), deadline=1e9, threads=1)
+    found = decide(TENT, boxes(limits), BoxOptions(deadline=1e9, threads=1))
     assert found.outcome == "proved" and found.evidence == Tiling.at_roots(150, 150, How.BOUNDS)
     assert [(s.backend, s.outcome, s.detail) for s in found.attempts] == [
         ("bounds", "proved", "150 of 150 cases")
     ]
     limits[120] -= Fraction(1, 500)
-    found = decide(TENT, boxes(limits), deadline=1e9, threads=1)
+    found = decide(TENT, boxes(limits), BoxOptions(deadline=1e9, threads=1))
     assert found.outcome == "refuted" and Fraction(found.counterexample.input[0]) <= Fraction(21, 100)
     assert [(s.backend, s.outcome, s.detail) for s in found.attempts] == [
         ("bounds", "unknown", "149 of 150 cases"),
@@ -177,11 +178,11 @@ def test_bounds_of_all_cases_come_first(monkeypatch):
 def test_what_is_done_for_many_cases_is_one_line_each(monkeypatch):
     """Boxes around the top, where bounds on the whole box are too rough."""
     cases = [above(1 + Fraction(1, 100 + k), low=-1, high=1).cases[0] for k in range(20)]
-    found = decide(TENT, Property(1, 1, tuple(cases)), deadline=1e9, threads=1)
+    found = decide(TENT, Property(1, 1, tuple(cases)), BoxOptions(deadline=1e9, threads=1))
     assert found.outcome == "proved" and found.evidence == Tiling.at_roots(20, 20, How.EXACT)
     monkeypatch.setattr(decide_module, "whole_box", lambda *a: None)
     monkeypatch.setattr(decide_module, "Ties", lambda *a: None)
-    found = decide(TENT, Property(1, 1, tuple(cases)), deadline=1e9, threads=1)
+    found = decide(TENT, Property(1, 1, tuple(cases)), BoxOptions(deadline=1e9, threads=1))
     assert found.outcome == "proved" and found.evidence.cases == 20 and found.evidence.parts > 20
     assert [(s.backend, s.outcome, s.detail) for s in found.attempts] == [
         ("bounds", "unknown", "0 of 20 cases"),
@@ -194,4 +195,7 @@ def test_one_case_beyond_float64_does_not_keep_others_from_being_proved():
     far = above(2, low=0, high=Fraction(2) ** 400).cases[0]
     found = first_bounds_module.first_bounds(TENT, [*boxes([2, 2]).cases, far], 1e9)
     assert not found  # of one batch
-    assert decide(TENT, Property(1, 1, (*boxes([2, 2]).cases, far)), deadline=1e9).outcome == "unknown"
+    assert (
+        decide(TENT, Property(1, 1, (*boxes([2, 2]).cases, far)), BoxOptions(deadline=1e9)).outcome
+        == "unknown"
+    )

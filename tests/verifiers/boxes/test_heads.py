@@ -20,6 +20,7 @@ from relucid.models.network.runtime import OnnxRuntime
 from relucid.models.onnx.reader import read_onnx
 from relucid.verifiers.boxes import heads
 from relucid.verifiers.boxes.heads import TOO_CLOSE, decide_on_logits
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.proof.boxes.checker import check_box_proof
 from relucid.verifiers.proof.boxes.producer import proof_lines
 from relucid.verifiers.proof.format import Rejected
@@ -79,7 +80,7 @@ def row(y, constant, strict=False):
 
 
 def decided(net, asked, seconds=20.0):
-    return decide_on_logits(net, asked, deadline=time.monotonic() + seconds)
+    return decide_on_logits(net, asked, BoxOptions(deadline=time.monotonic() + seconds))
 
 
 def margins(asked, values):

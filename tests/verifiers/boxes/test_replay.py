@@ -19,6 +19,7 @@ from relucid.reports.verdicts import witness_text
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.race.replay_points import PointReplayer, clamped, inside
 
 TYPES = {np.float16: TensorProto.FLOAT16, np.float32: TensorProto.FLOAT, np.float64: TensorProto.DOUBLE}
@@ -109,7 +110,7 @@ def test_boxes_beyond_the_type_are_decided(dtype, low, row):
     stated = read_vnnlib(text.format(**numbers), origin="p")
     reading = read(dtype)
     assert compare_on_boxes(reading, stated.cases, time.monotonic() + 60) == ""
-    answer = decide(reading.network, stated, deadline=time.monotonic() + 20)
+    answer = decide(reading.network, stated, BoxOptions(deadline=time.monotonic() + 20))
     holds = row not in ("(> Y_0 {beyond})", "(< Y_1 0)") and (row != "(<= Y_0 -1)" or low == "-{top}")
     assert answer.outcome == ("refuted" if holds else "proved"), answer
     if holds:
@@ -135,12 +136,12 @@ def test_two_networks_beyond_the_smaller_type(first, second, low):
     a, b = copies(first), copies(second, -float(top / 4))
     asked = Property(1, 2, (Case((low * top,), (3 * top,), ()),))
     for epsilon, verdict in ((None, "proved"), (top / 8, "refuted")):
-        found = decide_against(a, b, asked, epsilon, deadline=time.monotonic() + 10)
+        found = decide_against(a, b, asked, epsilon, BoxOptions(deadline=time.monotonic() + 10))
         assert found.outcome == verdict, (epsilon, found)
         point = found.boxes.point if verdict == "proved" else found.counterexample
         assert all(np.isfinite(float(v)) for v in point.runtime_input)
         assert low < 2 or point.runtime_output is None
-    labels = decide_same_label(a, b, asked, deadline=time.monotonic() + 2)
+    labels = decide_same_label(a, b, asked, BoxOptions(deadline=time.monotonic() + 2))
     assert labels.outcome in (("refuted",) if low < 0 else ("proved", "unknown")), labels
 
 
@@ -151,7 +152,11 @@ def test_two_networks_beyond_the_smaller_type(first, second, low):
 def test_an_epsilon_beyond_floats_is_told(epsilon, verdict):
     asked = Property(1, 2, (Case((-ONE,), (ONE,), ()),))
     found = decide_against(
-        copies(np.float32), copies(np.float32, 1.0), asked, epsilon, deadline=time.monotonic() + 10
+        copies(np.float32),
+        copies(np.float32, 1.0),
+        asked,
+        epsilon,
+        BoxOptions(deadline=time.monotonic() + 10),
     )
     assert found.outcome == verdict and (
         verdict == "refuted" or found.reason == "a number of the property is far beyond float64"

@@ -26,6 +26,7 @@ from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.engines.boxes import relu_split
 from relucid.verifiers.engines.boxes.request import Cancelled
 from relucid.verifiers.race.replay_points import PointReplayer
@@ -91,7 +92,9 @@ LABELS = tuple(
 def one_network(
     backend: str, trust: str = "exact", threads: int = 1, stated: Property = FALSE
 ) -> Callable[[], Verdict]:
-    return lambda: decide(NET, stated, deadline=SECONDS, threads=threads, backend=backend, trust=trust)
+    return lambda: decide(
+        NET, stated, BoxOptions(deadline=SECONDS, threads=threads, backend=backend, trust=trust)
+    )
 
 
 RUNS: dict[str, Callable[[], Verdict]] = {
@@ -108,10 +111,14 @@ RUNS: dict[str, Callable[[], Verdict]] = {
     "lp, two threads": one_network("lp", threads=2),
     "milp": one_network("milp", "float"),
     "attack": one_network("race"),
-    "difference": lambda: decide_against(NET, OTHER, ANYTHING, Fraction(1, 1000), deadline=SECONDS),
-    "difference, searched": lambda: decide_against(NET, OTHER, ANYTHING, Fraction(1, 1000), deadline=SECONDS),
-    "same label": lambda: decide_same_label(*LABELS, ANYTHING, deadline=SECONDS),
-    "same label, searched": lambda: decide_same_label(*LABELS, ANYTHING, deadline=SECONDS),
+    "difference": lambda: decide_against(
+        NET, OTHER, ANYTHING, Fraction(1, 1000), BoxOptions(deadline=SECONDS)
+    ),
+    "difference, searched": lambda: decide_against(
+        NET, OTHER, ANYTHING, Fraction(1, 1000), BoxOptions(deadline=SECONDS)
+    ),
+    "same label": lambda: decide_same_label(*LABELS, ANYTHING, BoxOptions(deadline=SECONDS)),
+    "same label, searched": lambda: decide_same_label(*LABELS, ANYTHING, BoxOptions(deadline=SECONDS)),
 }
 
 

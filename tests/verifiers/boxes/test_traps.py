@@ -21,6 +21,7 @@ from relucid.verifiers.bounds.tighten import tightened
 from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 
 TINY, HUGE = Fraction(2.0**-149), Fraction(2.0**127)  # the smallest and (nearly) the largest float32
 HALF = Fraction(1, 2)
@@ -131,7 +132,7 @@ def test_never_proved(monkeypatch, name, helped, engine):
     backend = alone(monkeypatch, engine)
     if not helped:
         monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
-    found = decide(network, stated, deadline=time.monotonic() + 2, backend=backend)
+    found = decide(network, stated, BoxOptions(deadline=time.monotonic() + 2, backend=backend))
     assert found.outcome != "proved"
     if found.outcome == "refuted":
         where = [Fraction(v) for v in found.counterexample.input]
@@ -175,7 +176,9 @@ def test_what_floats_can_tell_is_proved(monkeypatch, name, engine):
     """The error bounds are not so wide that nothing could be proved near a trap."""
     network, stated = SAFE[name]
     assert (
-        decide(network, stated, deadline=time.monotonic() + 5, backend=alone(monkeypatch, engine)).outcome
+        decide(
+            network, stated, BoxOptions(deadline=time.monotonic() + 5, backend=alone(monkeypatch, engine))
+        ).outcome
         == "proved"
     )
 
@@ -187,7 +190,9 @@ def test_a_positive_value_below_all_floats_is_not_zero(monkeypatch, engine):
     monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     network = chain(Fraction(1, 2**600), Fraction(1, 2**600))
     assert (
-        decide(network, above(0, strict=True), deadline=time.monotonic() + 2, backend=backend).outcome
+        decide(
+            network, above(0, strict=True), BoxOptions(deadline=time.monotonic() + 2, backend=backend)
+        ).outcome
         != "proved"
     )
 

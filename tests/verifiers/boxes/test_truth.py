@@ -15,11 +15,12 @@ from relucid.cli.status import exit_status
 from relucid.models.network.exact_point import exact_outputs
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.report import vnncomp_word
 
 
 def answer(network, stated, seconds=10.0, **options):
-    return decide(network, stated, deadline=time.monotonic() + seconds, **options)
+    return decide(network, stated, BoxOptions(deadline=time.monotonic() + seconds, **options))
 
 
 def rational(text):

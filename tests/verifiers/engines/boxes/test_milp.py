@@ -14,6 +14,7 @@ from box_truth import above, floats, random_network, random_property, unsafe_poi
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import NO_PROOF, decide
+from relucid.verifiers.boxes.options import BoxOptions
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -25,7 +26,9 @@ def test_agrees_with_polygon_cutting(monkeypatch, seed):
         network = random_network(rng, 2)
         stated = random_property(rng, network)
         truth = unsafe_point(network, stated.cases[0])
-        found = decide(network, stated, deadline=time.monotonic() + 5, backend="milp", trust="float")
+        found = decide(
+            network, stated, BoxOptions(deadline=time.monotonic() + 5, backend="milp", trust="float")
+        )
         seen[found.outcome] += 1
         if found.outcome == "refuted":
             assert truth is not None
@@ -38,7 +41,9 @@ def test_its_word_is_no_proof_unless_asked_for(tmp_path):
     network = floats(([[1.0], [1.0]], [1.0, 0.0]), ([[1.0, -2.0]], [0.0]))  # a tent of height 1
     for trust, verdict, reason in (("exact", "unknown", NO_PROOF), ("float", "proved", None)):
         found = decide(
-            network, above(1.5, low=-1), deadline=time.monotonic() + 5, backend="milp", trust=trust
+            network,
+            above(1.5, low=-1),
+            BoxOptions(deadline=time.monotonic() + 5, backend="milp", trust=trust),
         )
         assert (found.outcome, getattr(found, "reason", None)) == (verdict, reason)
     (tmp_path / "net.onnx").write_bytes(write_onnx(network))

@@ -25,6 +25,7 @@ from relucid.verifiers.bounds.presolve import presolve
 from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.engines.boxes import linear_program as program
 from relucid.verifiers.engines.boxes import lp, searches, strengthen
 from relucid.verifiers.engines.boxes.lp import LpSolver, Solved
@@ -241,8 +242,8 @@ def test_what_is_only_just_true_is_proved_and_what_is_only_just_false_refuted(mo
     monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     seen = Counter()
     for network, true, _, false in proved_and_false():
-        proved = decide(network, true, deadline=soon(), backend="lp")
-        refuted = decide(network, false, deadline=soon(), backend="lp")
+        proved = decide(network, true, BoxOptions(deadline=soon(), backend="lp"))
+        refuted = decide(network, false, BoxOptions(deadline=soon(), backend="lp"))
         assert (
             proved.outcome == "proved" and refuted.outcome != "proved"
         )  # few are so nearly true that no float shows it
@@ -254,10 +255,12 @@ def test_what_is_only_just_true_is_proved_and_what_is_only_just_false_refuted(mo
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_wide_box_that_bounds_do_not_split(threads):
     network, stated = wide(1)
-    seen = decide(network, lowered(stated, 4), deadline=soon(), backend="lp", threads=threads)
+    seen = decide(network, lowered(stated, 4), BoxOptions(deadline=soon(), backend="lp", threads=threads))
     assert seen.outcome == "proved" and int(seen.attempts[-1].detail.split()[0]) > 20
     assert (
-        decide(network, lowered(stated, 4), deadline=soon(), backend="milp", trust="float").outcome
+        decide(
+            network, lowered(stated, 4), BoxOptions(deadline=soon(), backend="milp", trust="float")
+        ).outcome
         == "proved"
     )
 
@@ -272,7 +275,9 @@ def test_several_polyhedra_and_rows_about_inputs():
             Row((), ((0, Fraction(1)),), Fraction(-3, 2)),
             Row(((0, Fraction(-1)),), (), Fraction(3, 4) - far),
         )
-        found = decide(network, Property(2, 1, (Case(*box, (first, second)),)), deadline=soon(), backend="lp")
+        found = decide(
+            network, Property(2, 1, (Case(*box, (first, second)),)), BoxOptions(deadline=soon(), backend="lp")
+        )
         assert found.outcome == verdict, far
 
 
@@ -282,10 +287,12 @@ def test_inputs_that_are_fixed_and_networks_without_relus():
     value = exact_outputs(network, point)[0]
     for shift, verdict in ((Fraction(1, 10**6), "proved"), (Fraction(0), "refuted")):
         stated = Property(2, 1, (Case(point, point, ((Row((), ((0, Fraction(1)),), -value - shift),),)),))
-        assert decide(network, stated, deadline=soon(), backend="lp").outcome == verdict
+        assert decide(network, stated, BoxOptions(deadline=soon(), backend="lp")).outcome == verdict
     for limit, verdict in ((3.5, "proved"), (2.5, "refuted")):
         assert (
-            decide(floats(([[1, 2]], [0])), above(limit, inputs=2), deadline=soon(), backend="lp").outcome
+            decide(
+                floats(([[1, 2]], [0])), above(limit, inputs=2), BoxOptions(deadline=soon(), backend="lp")
+            ).outcome
             == verdict
         )
 
@@ -329,17 +336,23 @@ def test_what_highs_says_is_never_believed(monkeypatch, broken):
     monkeypatch.setattr(strengthen, "LpSolver", broken)
     monkeypatch.setattr(decide_module, "attack", lambda *a, **k: False)
     for network, _, _, false in proved_and_false()[:12]:
-        assert decide(network, false, deadline=time.monotonic() + 2, backend="lp").outcome != "proved"
+        assert (
+            decide(network, false, BoxOptions(deadline=time.monotonic() + 2, backend="lp")).outcome
+            != "proved"
+        )
 
 
 def test_too_large_a_program_is_not_written(monkeypatch):
     monkeypatch.setattr(program, "MOST_ENTRIES", 10)
     network, stated = wide(1)
-    found = decide(network, lowered(stated, 4), deadline=soon(), backend="lp")
+    found = decide(network, lowered(stated, 4), BoxOptions(deadline=soon(), backend="lp"))
     assert (found.outcome, found.reason) == ("unknown", program.TOO_LARGE)
     monkeypatch.setattr(searches, "LP_AFTER", 0.0)
     network, stated = random_network(np.random.default_rng(3), 2), above(1000, inputs=2)
-    assert decide(network, replace(stated, outputs=network.output_size), deadline=soon()).outcome == "proved"
+    assert (
+        decide(network, replace(stated, outputs=network.output_size), BoxOptions(deadline=soon())).outcome
+        == "proved"
+    )
 
 
 def test_the_deadline_is_kept(monkeypatch):
@@ -347,5 +360,5 @@ def test_the_deadline_is_kept(monkeypatch):
     network, stated = wide(0, inputs=40, hidden=(60, 60), rows=1)
     with ticking(0.01) as clock:
         began = clock.now
-        found = decide(network, lowered(stated, 16), deadline=began + 2, backend="lp")
+        found = decide(network, lowered(stated, 16), BoxOptions(deadline=began + 2, backend="lp"))
     assert vnncomp_word(found) == "timeout" and clock.now < began + 4

@@ -24,6 +24,7 @@ from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.boxes.process import verify_files
 from relucid.verifiers.engines.exact.forms import ExactSubdomain
 from relucid.verifiers.engines.exact.last_word import LastWord, Shown, Unsafe, whole_box
@@ -42,7 +43,7 @@ def read(name: str) -> tuple[Network, Property]:
 
 
 def answer(network: Network, stated: Property, seconds: float = 60.0, **options):
-    return decide(network, stated, deadline=time.monotonic() + seconds, **options)
+    return decide(network, stated, BoxOptions(deadline=time.monotonic() + seconds, **options))
 
 
 def whole(network: Network, case: Case) -> ExactSubdomain:
@@ -288,12 +289,12 @@ def test_two_networks_that_are_one_function() -> None:
     a, b = scaled()
     boxes = Property(1, 2, (Case((-ONE,), (ONE,), ((),)),))
     deadline = time.monotonic() + 60
-    assert decide_same_label(a, b, boxes, deadline=deadline).outcome == "proved"
-    assert decide_against(a, b, boxes, Fraction(0), deadline=deadline).outcome == "proved"
+    assert decide_same_label(a, b, boxes, BoxOptions(deadline=deadline)).outcome == "proved"
+    assert decide_against(a, b, boxes, Fraction(0), BoxOptions(deadline=deadline)).outcome == "proved"
     shifted = Network(1, (*b.nodes[:2], Affine((2,), b.nodes[2].matrices, integer_array([0, 4]), 6)), "real")  # type: ignore[union-attr]
     for epsilon, verdict in ((Fraction(1, 6), "proved"), (Fraction(1, 6) - Fraction(1, 2**40), "refuted")):
-        assert decide_against(a, shifted, boxes, epsilon, deadline=deadline).outcome == verdict
-    assert decide_same_label(a, shifted, boxes, deadline=deadline).outcome == "refuted"
+        assert decide_against(a, shifted, boxes, epsilon, BoxOptions(deadline=deadline)).outcome == verdict
+    assert decide_same_label(a, shifted, boxes, BoxOptions(deadline=deadline)).outcome == "refuted"
 
 
 def test_ties_go_to_the_lowest_label(tmp_path: Path) -> None:
@@ -305,9 +306,12 @@ def test_ties_go_to_the_lowest_label(tmp_path: Path) -> None:
     )  # (1, relu(x)): label 0 up to x = 1, there too
     boxes = Property(1, 2, (Case((Fraction(-1),), (ONE,), ((),)),))
     for a, b in ((tied, first), (first, tied), (tied, second)):
-        assert decide_same_label(a, b, boxes, deadline=time.monotonic() + 60).outcome == "proved"
+        assert decide_same_label(a, b, boxes, BoxOptions(deadline=time.monotonic() + 60)).outcome == "proved"
     further = Property(1, 2, (Case((Fraction(-1),), (Fraction(9, 8),), ((),)),))
-    assert decide_same_label(tied, second, further, deadline=time.monotonic() + 60).outcome == "refuted"
+    assert (
+        decide_same_label(tied, second, further, BoxOptions(deadline=time.monotonic() + 60)).outcome
+        == "refuted"
+    )
     write_onnx(tied)
 
 

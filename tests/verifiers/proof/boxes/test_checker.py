@@ -29,6 +29,7 @@ from relucid.models.network.network import Affine, Network
 from relucid.models.onnx.writer import with_source
 from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.boxes.decide import decide
+from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.engines.boxes import searches
 from relucid.verifiers.evidence import How, Tiling
 from relucid.verifiers.proof import certify, tree, writing
@@ -158,7 +159,7 @@ def test_few_inputs_that_cutting_does_not_show(tmp_path: Path) -> None:
         )
     )
     stated = above(Fraction(3, 2), inputs=12, low=-1)
-    decided = decide(network, stated, deadline=later(), backend="lp")
+    decided = decide(network, stated, BoxOptions(deadline=later(), backend="lp"))
     lines = list(proof_lines(network, stated, DIGESTS, later(), decided_by=decided.backend))
     lines = json.loads(json.dumps(lines))
     assert decided.outcome == "proved" and accepted(network, stated, lines)
