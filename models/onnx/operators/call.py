@@ -55,7 +55,7 @@ class Call:
         return found
 
     def axes(self, i: int, since: int) -> list[int] | None:
-        """Return axes: an attribute before opset `since`, and input i from there on; None if there are none."""
+        """Return axes: an attribute before opset `since`, input i from there on; None if there are none."""
         if self.opset < since:
             return list(self.attributes["axes"]) if "axes" in self.attributes else None
         return None if self.optional(i) is None else self.known(i, "axes").integers()
