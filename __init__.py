@@ -1,13 +1,15 @@
 """relucid: distil a neural circuit into a short Python program and prove that they are equal.
 
-These names are the public Python API (docs/guide/python.md).  They are imported on first use, so that `import relucid` stays quick.
+These names are the public Python API (docs/guide/python.md).  They are imported on first use, so that `import
+relucid` stays quick.
 """
 
 from __future__ import annotations
 
 from .version import __version__
 
-# The name that type checkers know.  `typing` is not imported, because `__main__.py` has to catch interrupts first.
+# The name that type checkers know.  `typing` is not imported, because `__main__.py` has to catch interrupts
+# first.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

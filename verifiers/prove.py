@@ -1,7 +1,7 @@
 """`relucid.prove`: the Python way from a claim to a verdict.
 
-States the claim if it is not stated yet (`models/claims/at_hand.py`), brings it into the form that engines take, and hands it to
-the race; or to `verify.py` where it is about boxes.
+States the claim if it is not stated yet (`models/claims/at_hand.py`), brings it into the form that engines
+take, and hands it to the race; or to `verify.py` where it is about boxes.
 """
 
 from __future__ import annotations
@@ -41,16 +41,18 @@ def prove(
         relucid.prove(relucid.load_claim("claim.toml"), budget=relucid.Budget(seconds=600))
 
     Arguments:
-        claim: a `Claim` from `relucid.load_claim` or `relucid.make_claim`; then nothing is said about program, domain and labels.
-            Or a network, as `make_claim` takes it: is it equal to `program` on every word of `domain`?
+        claim: a `Claim` from `relucid.load_claim` or `relucid.make_claim`; then nothing is said about
+            program, domain and labels.  Or a network, as `make_claim` takes it: is it equal to `program` on
+            every word of `domain`?
         program, domain, labels: as `make_claim` takes them.
-        budget: seconds for all of it, reading included, megabytes for each solver, how many solvers run side by side, and
-            the seed.  None: 60 seconds and one solver for each core.
+        budget: seconds for all of it, reading included, megabytes for each solver, how many solvers run side
+            by side, and the seed.  None: 60 seconds and one solver for each core.
         request: how far a proof must be trusted, who may decide, and where the proof is written.
         progress: called with a line of text now and then.
 
     Returns `Proved`, `Refuted` with counterexamples that were replayed exactly, or `Unknown` with the reason.
-    Raises InputError for what cannot be read or does not fit, and Contradiction where two backends disagree: a bug.
+    Raises InputError for what cannot be read or does not fit, and Contradiction where two backends disagree:
+    a bug.
     """
     budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()
     check_limits(budget)
@@ -63,7 +65,8 @@ def prove(
                 return verify_claim(stated, left, request, progress)
             return prove_claim(word_claim(stated), budget=budget, request=request, progress=progress)
     except OutOfTime:
-        reason = f"time: the limit of {budget.seconds:g} s was reached while the claim was prepared; give a larger budget"
+        limit = f"the limit of {budget.seconds:g} s was reached while the claim was prepared"
+        reason = f"time: {limit}; give a larger budget"
         return Unknown(None, time.monotonic() - started, None, (), (), reason)
 
 

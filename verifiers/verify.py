@@ -1,6 +1,8 @@
-"""`relucid.verify` and `relucid.check`: properties of networks with real inputs from Python, and proof files of every kind.
+"""`relucid.verify` and `relucid.check`: properties of networks with real inputs from Python, and proof files
+of every kind.
 
-What the user has at hand becomes files (`models/claims/box_at_hand.py`), because a child process within limits decides.
+What the user has at hand becomes files (`models/claims/box_at_hand.py`), because a child process within
+limits decides.
 """
 
 from __future__ import annotations
@@ -52,16 +54,20 @@ def verify(
     Arguments:
         network: a path to an ONNX file, its bytes, a torch module that takes [1, inputs], or a `Network`.
         stated: a path to a VNN-LIB file (.gz read in place), or a `Property`.
-        network_b: a second network.  The question is then whether both agree on the boxes of the property; what it says
-            of outputs is not looked at.  They agree where the same output is the largest, ties go to the first.
+        network_b: a second network.  The question is then whether both agree on the boxes of the property;
+            what it says of outputs is not looked at.  They agree where the same output is the largest, ties
+            go to the first.
         epsilon: of two networks: all outputs, not the labels, are compared, and may differ by so much.
-        budget: seconds for all of it, megabytes and threads (`workers`) of the process that decides, and the seed.  None: 60
-            seconds and every core.
-        request: how far a proof must be trusted, where the proof is written, and one of the backends race, split, lp and milp.
+        budget: seconds for all of it, megabytes and threads (`workers`) of the process that decides, and the
+            seed.  None: 60 seconds and every core.
+        request: how far a proof must be trusted, where the proof is written, and one of the backends race,
+            split, lp and milp.
         progress: called with a line of text now and then.
 
-    Returns `Proved` (nothing unsafe comes out), `Refuted` with a point that was replayed exactly, or `Unknown` with the reason.
-    Raises InputError for what cannot be read or does not fit, and Contradiction where the checker rejects a proof: a bug.
+    Returns `Proved` (nothing unsafe comes out), `Refuted` with a point that was replayed exactly, or
+    `Unknown` with the reason.
+    Raises InputError for what cannot be read or does not fit, and Contradiction where the checker rejects a
+    proof: a bug.
     """
     with scratch() as folder:
         files = box_files_of(network, stated, network_b, epsilon, folder)
@@ -155,14 +161,15 @@ def check(
         relucid.check("net.onnx", "net.proof", "property.vnnlib")
 
     Arguments:
-        claim: what the proof is about: a `Claim`; or a network, as `verify` takes it, with the property in `stated`.
+        claim: what the proof is about: a `Claim`; or a network, as `verify` takes it, with the property in
+            `stated`.
         proof: the file that `prove` or `verify` has written.
         stated: the property, if `claim` is a network.
         seconds: after so many the check is given up.
         progress: called with a line of text now and then.
 
-    Returns what the file shows.  Raises Rejected where it does not show what it says, LimitReached where the check would take too
-    long, and InputError for what cannot be read.
+    Returns what the file shows.  Raises Rejected where it does not show what it says, LimitReached where the
+    check would take too long, and InputError for what cannot be read.
     """
     said = progress or (lambda text: None)
     if isinstance(claim, Claim) == (stated is not None):

@@ -1,1 +1,1 @@
-"""Claims: questions about networks, the inputs that they are asked on, and the files that state them (README.md)."""
+"""Claims: questions about networks, the inputs they are asked on, and the files that state them."""

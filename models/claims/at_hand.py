@@ -1,6 +1,7 @@
-"""Claims from what a Python user has at hand: paths, ONNX bytes, torch modules, functions, and domains as plain mappings.
+"""Claims from what a Python user has: paths, ONNX bytes, torch modules, functions, and plain mappings.
 
-`relucid.prove`, `relucid.verify` and `relucid.distill` take all of these.  Claim files are read by `claim_file.py` instead.
+`relucid.prove`, `relucid.verify` and `relucid.distill` take all of these.  Claim files are read by
+`claim_file.py` instead.
 """
 
 from __future__ import annotations
@@ -48,17 +49,17 @@ def make_claim(
             [1, positions * alphabet] or ids [1, positions].
         program: a Python function of the readable subset, its source text, "file.py:function" or a `Program`;
             None where `network_b` is given.
-        domain: a `Domain`, or a mapping with `tokens`, `length` (a number or a pair) and optionally `pad`, `where`
-            (a program), `prefix` and `suffix`.
-        labels: what the output columns mean, in order: one for each, or two for one column, of which the first is
-            for outputs <= 0.  They may be left out if they are False and True, or 0, 1, 2 ...  A `Decision` also says
-            how outputs become labels.
+        domain: a `Domain`, or a mapping with `tokens`, `length` (a number or a pair) and optionally `pad`,
+            `where` (a program), `prefix` and `suffix`.
+        labels: what the output columns mean, in order: one for each, or two for one column, of which the
+            first is for outputs <= 0.  They may be left out if they are False and True, or 0, 1, 2 ...  A
+            `Decision` also says how outputs become labels.
         encoding: what a torch module takes: "one_hot" or "ids".  Files say it themselves.
         network_b: the second network, if the claim is about two.
         within: of two networks: their outputs, and not their labels, are compared, and may differ by so much.
 
-    The networks are run in onnxruntime on some words.  Raises InputError for what cannot be read or does not fit, and for a
-    network that onnxruntime computes otherwise.
+    The networks are run in onnxruntime on some words.  Raises InputError for what cannot be read or does not
+    fit, and for a network that onnxruntime computes otherwise.
     """
     if (program is None) == (network_b is None):
         raise InputError(
@@ -85,7 +86,7 @@ def make_claim(
 
 
 def exact(place: str, value: Fraction | int | str) -> Fraction:
-    """The number, exactly.  Raises InputError, which names the place, for what is no number."""
+    """Return the number, exactly.  Raises InputError, which names the place, for what is no number."""
     try:
         return Fraction(value)
     except (ValueError, ZeroDivisionError, TypeError):
@@ -95,7 +96,7 @@ def exact(place: str, value: Fraction | int | str) -> Fraction:
 
 
 def _guessed(network: Network, labels: Sequence[Label] | Decision | None) -> list[Decision]:
-    """The decisions that are meant, the likeliest first: one where the labels are given."""
+    """Return the decisions that may be meant, the likeliest first: one where the labels are given."""
     if isinstance(labels, Decision):
         return [labels]
     one = network.output_size == 1
@@ -110,7 +111,7 @@ def _guessed(network: Network, labels: Sequence[Label] | Decision | None) -> lis
 def _about_program(
     network: Network, program: Program, domain: Domain, labels: Sequence[Label] | Decision | None
 ) -> Claim:
-    """The claim with the first decision that fits what the program returns.  Raises InputError."""
+    """Return the claim with the first decision that fits what the program returns.  Raises InputError."""
     for decision in _guessed(network, labels):
         try:
             return equals_program(network, program, domain, decision)
@@ -123,7 +124,7 @@ def _about_program(
 
 
 def domain_of(domain: DomainLike) -> Domain:
-    """A domain from a mapping as `make_claim` takes it.  Raises InputError."""
+    """Return the domain of a mapping as `make_claim` takes it.  Raises InputError."""
     if isinstance(domain, Domain):
         return domain
     if not isinstance(domain, Mapping):
@@ -166,7 +167,10 @@ def _words(domain: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def program_of(program: ProgramLike, place: str = "program") -> Program:
-    """A program from a function, its source text or "file.py:function".  Raises InputError, which names the place."""
+    """Return the program of a function, its source text or "file.py:function".
+
+    Raises InputError, which names the place.
+    """
     if isinstance(program, Program):
         return program
     if callable(program):
@@ -183,7 +187,10 @@ def program_of(program: ProgramLike, place: str = "program") -> Program:
 
 
 def _network(network: NetworkLike, domain: Domain, encoding: str, readings: list[OnnxReading]) -> Network:
-    """The network that reads words of the domain; `readings` gets how it was read, or how the file that came with it is."""
+    """Return the network that reads words of the domain.
+
+    Appends to `readings` how its ONNX form was read, if it has one.
+    """
     size: dict[str, Any] = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
     if isinstance(network, Network):
         if network.source and network.input_size == domain.input_size:
@@ -206,7 +213,7 @@ def _network(network: NetworkLike, domain: Domain, encoding: str, readings: list
 
 
 def as_bytes(network: Any) -> bytes:
-    """ONNX bytes that were given as such.  Raises InputError for whatever is no network."""
+    """Return ONNX bytes that were given as such.  Raises InputError for whatever is no network."""
     if isinstance(network, bytes | bytearray | memoryview):
         return bytes(network)
     what = f"{type(network).__name__} is not a network"
@@ -214,12 +221,12 @@ def as_bytes(network: Any) -> bytes:
 
 
 def is_module(network: Any) -> bool:
-    """Whether this is a torch module, without importing torch."""
+    """Return whether this is a torch module, without importing torch."""
     return hasattr(network, "named_parameters") and callable(network)
 
 
 def _exported(module: Any, domain: Domain, encoding: str) -> bytes:
-    """A torch module as ONNX bytes, in evaluation mode."""
+    """Return a torch module as ONNX bytes, in evaluation mode."""
     import torch
 
     from ..onnx.torch_import import from_torch

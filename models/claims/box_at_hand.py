@@ -1,7 +1,7 @@
-"""Claims about boxes from what a Python user has at hand, as files: an ONNX file for each network, VNN-LIB for the property.
+"""Claims about boxes from what a Python user has, as files: ONNX for networks, VNN-LIB for the property.
 
-`relucid verify` decides in a child process, which reads files.  Paths are handed on as they are; everything else is written to a
-folder.
+`relucid verify` decides in a child process, which reads files.  Paths are handed on as they are; everything
+else is written to a folder.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def box_files_of(
 
 
 def box_files_of_claim(claim: Claim, folder: Path) -> BoxFiles:
-    """Return the files of a claim about boxes, written to `folder`.  Raises InputError where it is about words."""
+    """Return the files of a claim about boxes, written to `folder`.
+
+    Raises InputError where it is about words.
+    """
     match claim.question, claim.input_set:
         case HasProperty(network, stated), Boxes():
             return box_files_of(network, stated, None, None, folder)
@@ -87,7 +90,7 @@ def _network(network: NetworkLike, stated: Path, place: Path) -> Path:
 
 
 def _exported(module: Any, stated: Path) -> bytes:
-    """A torch module as ONNX bytes, in evaluation mode; it takes the property's inputs as [1, inputs]."""
+    """Return a torch module as ONNX bytes, in evaluation mode, for inputs of [1, property's inputs]."""
     import torch
 
     from ..onnx.torch_import import from_torch

@@ -1,7 +1,9 @@
-"""Claims about boxes from their files: ONNX for networks, VNN-LIB for the boxes and for what must not come out.
+"""Claims about boxes, read from ONNX and VNN-LIB files.
 
-With one network the claim is that the property of the file holds.  With two it is that they agree on the boxes of the file: the same
-label, or outputs within epsilon; what the file says about outputs is then not looked at.
+With one network, the claim is that the property in the VNN-LIB file holds.  With two, it is that both agree
+on
+the boxes in that file: they give the same label, or outputs within epsilon.  What the file says about outputs
+is then ignored.
 """
 
 from __future__ import annotations
@@ -23,8 +25,10 @@ from .property import Property
 class BoxFiles:
     """Where the parts of a claim about boxes are.
 
-    `network_b`: a second network that is compared.  `epsilon`: how far apart outputs may be; None with two networks: labels are
-    compared, and the label is the number of the largest output.
+    network, network_b: ONNX files; the second is None if the claim is about one network.
+    stated: a VNN-LIB file.
+    epsilon: how far apart the outputs of two networks may be.  None: labels are compared, and the label is
+        the number of the largest output.
     """
 
     network: Path
@@ -54,8 +58,8 @@ class BoxReading:
 def read_box_files(files: BoxFiles, deadline: float = math.inf) -> BoxReading:
     """Read the files of a claim about boxes.
 
-    Networks are run in onnxruntime on points of the boxes, and refused where that computes something else; no such run is begun
-    after `deadline` (by `time.monotonic`).  Raises InputError, TooLarge and Unsupported.
+    Networks are run in onnxruntime on points of the boxes, and refused where that computes something else; no
+    such run is begun after `deadline` (by `time.monotonic`).  Raises InputError, TooLarge and Unsupported.
     """
     from ..onnx.reader import load_traced
     from .onnx_inputs import compare_on_boxes
@@ -76,7 +80,7 @@ def read_box_files(files: BoxFiles, deadline: float = math.inf) -> BoxReading:
 
 
 def box_claim(files: BoxFiles, deadline: float = math.inf, name: str = "claim") -> Claim:
-    """The claim that the files state.  Raises what `read_box_files` raises."""
+    """Return the claim that the files state.  Raises what `read_box_files` raises."""
     read = read_box_files(files, deadline)
     if files.network_b is None:
         return has_property(read.networks[0], read.stated, name, read.warnings)

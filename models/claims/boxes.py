@@ -1,4 +1,4 @@
-"""Boxes of real numbers: the inputs that a property, or a claim about two networks with real inputs, is about."""
+"""Boxes of real numbers, as the inputs that a claim is about."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class Box:
 
 @dataclass(frozen=True)
 class Boxes:
-    """Closed boxes of `inputs` real numbers each; the claim is about every point of each box.  No box: about nothing."""
+    """Closed boxes of `inputs` real numbers each.
+
+    The claim is about every point of each box; without a box it is about nothing, and true.
+    """
 
     inputs: int
     boxes: tuple[Box, ...]

@@ -23,9 +23,10 @@ from .words import Words
 def equals_program(
     network: Network, program: Program, domain: Domain, decision: Decision, name: str = "claim"
 ) -> Claim:
-    """The claim that a network gives the program's label on every word of a domain.
+    """Return the claim that a network gives the program's label on every word of a domain.
 
-    Raises InputError where the parts do not fit, the domain is empty, or the program fails or gives no label on some word.
+    Raises InputError where the parts do not fit, the domain is empty, or the program fails or gives no label
+    on some word.
     """
     question = EqualsProgram(network, program, decision)
     check_inputs(network, domain)  # before the automaton is built, which may take long
@@ -41,7 +42,9 @@ def equals_network(
     name: str = "claim",
     warnings: tuple[str, ...] = (),
 ) -> Claim:
-    """The claim that two networks give the same label on every input, or (`decision` None) outputs within epsilon.
+    """Return the claim that two networks agree on every input.
+
+    They agree if they give the same label by the decision, or, if that is None, outputs within epsilon.
 
     Raises InputError where the parts do not fit, or the domain is empty.
     """
@@ -55,5 +58,8 @@ def equals_network(
 def has_property(
     network: Network, stated: Property, name: str = "claim", warnings: tuple[str, ...] = ()
 ) -> Claim:
-    """The claim that nothing unsafe comes out for any input of the property's boxes.  Raises InputError where it does not fit."""
+    """Return the claim that nothing unsafe comes out for any input of the property's boxes.
+
+    Raises InputError where it does not fit.
+    """
     return Claim(HasProperty(network, stated), stated.boxes, name, warnings)

@@ -1,7 +1,8 @@
-"""A claim: a question about a network, and the inputs that it is asked on.  What every command takes and every verdict is about.
+"""A claim: a question about a network, and the inputs that it is asked on.
 
-The types of questions are in `question.py`, those of input sets in `words.py` and `boxes.py`.  `build.py` makes claims, and
-`reduce.py` brings them into the forms that engines take.
+Every command takes a claim, and every verdict is about one.  The types of questions are in `question.py`,
+those of input sets in `words.py` and `boxes.py`.  `build.py` makes claims, and `reduce.py` brings them into
+the forms that engines take.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ InputSet = Words | Boxes
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """The question is answered with yes on every input of the set.
+    """The statement that the answer to the question is yes on every input of the set.
 
-    A program is compared on words, a property is asked of boxes, and a second network on either.
-    `warnings`: what was noticed when the claim was read, in words.  Raises InputError where the parts do not fit.
+    question: is the network equal to a program (on words) or to another network (on words or boxes), or does
+        a property hold of it (on boxes)?
+    input_set: the inputs.
+    warnings: what was noticed when the claim was read, for people.
+
+    Raises InputError where the parts do not fit.
     """
 
     question: Question
@@ -61,5 +66,6 @@ class Claim:
             case HasProperty(network):
                 said = f"{network.name} gives no unsafe output"
         count = len(self.input_set.boxes) if isinstance(self.input_set, Boxes) else self.input_set.size
-        kind = "box" if isinstance(self.input_set, Boxes) else "word"
-        return f"<Claim {self.name}: {said} on {number(count)} {kind}{'' if count == 1 else 'es' if kind == 'box' else 's'}>"
+        one, many = ("box", "boxes") if isinstance(self.input_set, Boxes) else ("word", "words")
+        kind = one if count == 1 else many
+        return f"<Claim {self.name}: {said} on {number(count)} {kind}>"

@@ -1,7 +1,7 @@
 """Claim files: the TOML that every command takes (docs/reference/claim-files.md).
 
-`load_claim` reads all of them.  The table `[domain]` tells which kind it is: `box` names a VNN-LIB file, else it states sequences of
-tokens.  Paths are relative to the file.
+`load_claim` reads all of them.  The table `[domain]` tells which kind it is: `box` names a VNN-LIB file, else
+it states sequences of tokens.  Paths are relative to the file.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _BOX_EXAMPLE = {"network": "original.onnx", "network_b": "quantised.onnx", "box"
 def load_claim(path: str | Path, deadline: float = math.inf) -> Claim:
     """Read the claim that a file states: about tokens or boxes, a program, a second network or a property.
 
-    Its networks are run in onnxruntime on some inputs, and refused where that computes something else.  No such run is begun after
-    `deadline` (by `time.monotonic`).  Raises InputError for anything that does not fit, naming the file, the place and the mend.
+    Its networks are run in onnxruntime on some inputs, and refused where that computes something else.  No
+    such run is begun after `deadline` (by `time.monotonic`).  Raises InputError for anything that does not
+    fit, naming the file, the place and the mend.
     """
     path = Path(path)
     table = read_table(path)
@@ -44,7 +45,10 @@ def load_claim(path: str | Path, deadline: float = math.inf) -> Claim:
 
 
 def load_word_claim(path: str | Path) -> WordClaim:
-    """Read a claim about words, in the form that engines take.  Raises InputError, also where it is about boxes."""
+    """Read a claim about words, in the form that engines take.
+
+    Raises InputError, also where it is about boxes.
+    """
     path = Path(path)
     table = read_table(path)
     if _box_files(path, table) is not None:
@@ -53,7 +57,10 @@ def load_word_claim(path: str | Path) -> WordClaim:
 
 
 def load_box_files(path: str | Path) -> BoxFiles | None:
-    """Which files a claim about boxes names, without reading them; None where the claim is about tokens.  Raises InputError."""
+    """Return the files that a claim about boxes names, without reading them; None if it is about tokens.
+
+    The files are read where the claim is decided, in a process with limits.  Raises InputError.
+    """
     path = Path(path)
     return _box_files(path, read_table(path))
 
@@ -97,7 +104,10 @@ def _about_words(path: Path, table: Mapping[str, Any]) -> Claim:
 
 
 def _read(path: Path, table: Mapping[str, Any], key: str, domain: Domain, encoding: Encoding) -> OnnxReading:
-    """The ONNX file that a key names.  Raises InputError where it takes its input in another form than the claim says."""
+    """Read the ONNX file that a key names.
+
+    Raises InputError where it takes its input in another form than the claim says.
+    """
     from ..onnx.reader import load_traced
 
     found = load_traced(path.parent / table[key], positions=domain.positions, alphabet=len(domain.alphabet))
@@ -110,7 +120,10 @@ def _read(path: Path, table: Mapping[str, Any], key: str, domain: Domain, encodi
 
 
 def _epsilon(path: Path, table: Mapping[str, Any]) -> Fraction | None:
-    """The epsilon of a decision of kind "within"; None where the decision gives labels.  Raises InputError."""
+    """Return the epsilon of a decision of kind "within"; None where the decision gives labels.
+
+    Raises InputError.
+    """
     decision = table.get("decision")
     if not isinstance(decision, dict) or decision.get("kind") != "within":
         return None
@@ -158,7 +171,10 @@ def _box_files(path: Path, table: Mapping[str, Any]) -> BoxFiles | None:
 
 
 def _box_epsilon(path: Path, table: Mapping[str, Any], two: bool) -> Fraction | None:
-    """The epsilon of a claim about boxes; None where labels are compared, or there is one network.  Raises InputError."""
+    """Return the epsilon of a claim about boxes; None where labels are compared, or there is one network.
+
+    Raises InputError.
+    """
     if "decision" in table and not two:
         raise InputError(
             f"{path}: [decision]",

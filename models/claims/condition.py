@@ -1,7 +1,8 @@
-"""And, or and linear comparisons over the inputs and outputs of a network, and their way to a `Property`.
+"""Conditions on the inputs and outputs of a network: linear comparisons, joined by "and" and "or".
 
-Between the readers of VNN-LIB 1.0 and 2.0 and `property`.  An expression is a linear form, a formula is in negation normal
-form; `to_property` multiplies it out: one conjunction per counterexample region, grouped by the box of inputs it allows.
+The readers of VNN-LIB make them, and `to_property` turns them into a `Property`: it brings them into
+disjunctive normal form, which gives one conjunction for each region of counterexamples, and groups the
+regions by their boxes of inputs.
 """
 
 from __future__ import annotations

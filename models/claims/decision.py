@@ -1,6 +1,6 @@
-"""How a network's outputs become a label, and every way in which they can be wrong (docs/reference/semantics.md).
+"""How a network's outputs become a label, and every way to err (docs/reference/semantics.md).
 
-A `Decision` is part of every claim about labels.  It holds no network and no inputs, so that everything may import it.
+A `Decision` is part of every claim about labels.  It knows no network and no inputs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def same_label(a: object, b: object) -> bool:
 
 @dataclass(frozen=True)
 class Rival:
-    """A way to err on words of one label: the network errs iff coefficients . outputs >= threshold, over integers.
+    """A way to err on words of one label: the network errs iff coefficients . outputs >= threshold.
 
     `outputs` are the network's output numerators (over `Network.scale`), so strictness is exact: > 0 is >= 1.
     """
@@ -36,7 +36,13 @@ class Rival:
 
 @dataclass(frozen=True)
 class Decision:
-    """argmax: column i means labels[i], ties go to the lowest index.  sign: labels[0] iff y <= 0, else labels[1]."""
+    """How outputs become a label.
+
+    kind: "argmax": the largest output wins, ties go to the lowest index, and output i means labels[i].
+        "sign": the only output means labels[0] if it is <= 0, else labels[1].
+
+    Raises InputError for labels that are no labels, are listed twice, or are too few.
+    """
 
     kind: Literal["argmax", "sign"]
     labels: tuple[Label, ...]
@@ -63,11 +69,11 @@ class Decision:
 
     @property
     def outputs(self) -> int:
-        """Columns that the network must have."""
+        """How many outputs the network must have."""
         return 1 if self.kind == "sign" else len(self.labels)
 
     def index(self, value: object) -> int | None:
-        """Which label a value is, or None."""
+        """Return the index of the label that a value is, or None."""
         return self._numbers.get((type(value), value)) if isinstance(value, str | int) else None
 
     @cached_property
@@ -75,7 +81,7 @@ class Decision:
         return {(type(y), y): i for i, y in enumerate(self.labels)}
 
     def decide(self, outputs: np.ndarray) -> np.ndarray:
-        """Label indices (batch,) from exact output numerators (batch, outputs)."""
+        """Return label indices (batch,) for exact output numerators (batch, outputs)."""
         if self.kind == "sign":
             return (outputs[:, 0] > 0).astype(np.int64)
         best = np.zeros(len(outputs), dtype=np.int64)
@@ -85,11 +91,13 @@ class Decision:
         return best
 
     def rival_count(self, label: int) -> int:
-        """How many `rivals` it has."""
+        """Return how many `rivals` a label has."""
         return 1 if self.kind == "sign" else len(self.labels) - 1
 
     def rivals(self, label: int) -> tuple[Rival, ...]:
-        """Every way to err on a word whose right label is `label`; the network errs iff one of them holds."""
+        """Return every way to err on a word whose right label is `label`; the network errs iff one of them
+        holds.
+        """
         if self.kind == "sign":
             return (Rival(0, (1,), 1),) if label == 0 else (Rival(1, (-1,), 0),)
         out = []

@@ -105,7 +105,7 @@ class Domain:
         return {word: i for i, word in enumerate(self.alphabet)}
 
     def padded(self, sequence: Sequence[str]) -> tuple[int, ...]:
-        """The sequence as `max_length` symbol indices, padding included."""
+        """Return the sequence as `max_length` symbol indices, padding included.  Raises InputError."""
         unknown = next(
             (t for t in sequence if self._index.get(t, len(self.tokens)) >= len(self.tokens)), None
         )
@@ -126,11 +126,14 @@ class Domain:
         )
 
     def unpadded(self, symbols: Iterable[SupportsInt]) -> tuple[str, ...]:
-        """The way back from `padded`."""
+        """Return the tokens of padded symbols: the inverse of `padded`."""
         return tuple(self.tokens[int(s)] for s in symbols if int(s) < len(self.tokens))
 
     def ids(self, words: np.ndarray) -> np.ndarray:
-        """Alphabet indices at every network position, (batch, positions) int64, from padded symbols (batch, max_length)."""
+        """Return the alphabet index at every network position, (batch, positions) int64.
+
+        words: padded symbols, (batch, max_length).
+        """
         words = np.asarray(words, dtype=np.int64)
         if words.ndim != 2:  # one word; (n, 0) stays: n empty words
             words = words.reshape(-1, self.max_length)
@@ -143,7 +146,7 @@ class Domain:
         )
 
     def one_hot(self, words: np.ndarray) -> np.ndarray:
-        """The network's input vector, (batch, positions * alphabet) int8, position-major."""
+        """Return the network's input vectors, (batch, positions * alphabet) int8, position-major."""
         ids = self.ids(words)
         out = np.zeros((len(ids), self.positions, len(self.alphabet)), dtype=np.int8)
         np.put_along_axis(out, ids[:, :, None], 1, axis=2)

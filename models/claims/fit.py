@@ -1,4 +1,4 @@
-"""Whether the parts of a claim fit together: how many inputs and outputs a network has, and how many the other parts need.
+"""Do the parts of a claim fit together?  Numbers of inputs and outputs are compared.
 
 Used by the types of this folder when they are built.  Every check raises InputError with what to change.
 """

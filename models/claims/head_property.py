@@ -1,7 +1,9 @@
-"""A property of a file whose network has a head, as a property of the network: the reduction, and the way back.
+"""The reduction of a property of softmax (or sigmoid, tanh, argmax) results to one of the logits before them.
 
-After `head_rows`, for `relucid verify`.  A property speaks of the file's results; `HeadProperty.outer` speaks of the logits and holds at least wherever
-the other does, so that a proof of the one is a proof of the other, and `witnesses` says exactly whether a point is a counterexample.
+The stated property speaks of the results of a head.  `HeadProperty.outer` speaks of the logits, and its
+unsafe regions contain those of the stated property, so that a proof of the one is a proof of the other.  The
+way back:  `witnesses` says exactly whether a point is a counterexample to the stated property, and `refine`
+cuts off a point that is not.
 """
 
 from __future__ import annotations
@@ -20,14 +22,21 @@ from .property import Case, Polyhedron, Property, Row
 
 MOST_POLYHEDRA = 5000
 
-Mixed = tuple[
-    Row | Exponentials, ...
-]  # a polyhedron over the logits, but for rows that are sums of exponentials
+# A polyhedron over the logits, except that some rows are sums of exponentials.
+Mixed = tuple[Row | Exponentials, ...]
 
 
 @dataclass(eq=False)
 class HeadProperty:
-    """`stated` speaks of the results of `head`, on a network with so many outputs.  Raises Unsupported where it is no question about logits."""
+    """A property of the results of a head, and what it is in terms of the logits.
+
+    stated: the property.
+    head: what comes after the network.
+    logits: how many outputs the network has.
+    cuts: by row, what makes the regions of `outer` smaller.
+
+    Raises Unsupported where the property is no question about logits.
+    """
 
     stated: Property
     head: Head
@@ -40,7 +49,7 @@ class HeadProperty:
         ]
 
     def outer(self) -> Property:
-        """Over the logits, with the cuts that there are."""
+        """Return the property of the logits, with the cuts that there are."""
         cases = [(c, self._outwards(m)) for c, m in zip(self.stated.cases, self._mixed, strict=True)]
         return Property(
             self.stated.inputs,
@@ -61,14 +70,17 @@ class HeadProperty:
         return tuple(out)
 
     def witnesses(self, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> bool:
-        """Whether this point is a counterexample, exactly."""
+        """Return whether this point is a counterexample, exactly."""
         return any(
             case.contains(inputs) and any(all(r.holds(inputs, logits) for r in rows) for rows in mixed)
             for case, mixed in zip(self.stated.cases, self._mixed, strict=True)
         )
 
     def refine(self, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> bool:
-        """Cut off a point that is no counterexample, and lies in `outer`.  False where no cut does."""
+        """Cut off a point that lies in `outer` and is no counterexample.
+
+        Returns whether a new cut does so.
+        """
         new = False
         for row in (
             r for mixed in self._mixed for rows in mixed for r in rows if isinstance(r, Exponentials)
@@ -81,7 +93,7 @@ class HeadProperty:
         return new
 
     def results(self, logits: Sequence[Fraction]) -> tuple[Fraction, ...]:
-        """What the file gives, irrational numbers rounded to 20 decimals."""
+        """Return the results for these logits; irrational numbers are rounded to 20 decimals."""
         return tuple(result(e, logits) for e in self.head.elements)
 
 
@@ -90,7 +102,7 @@ def _key(row: Exponentials) -> tuple[object, ...]:
 
 
 def _without_truths(rows: Sequence[Row]) -> list[Row] | None:
-    """Without rows of numbers only; None where one of these is false."""
+    """Return the rows without those that always hold; None if one of them never does."""
     kept = []
     for row in rows:
         if row.x or row.y:
@@ -101,7 +113,7 @@ def _without_truths(rows: Sequence[Row]) -> list[Row] | None:
 
 
 def _chosen(rows: Polyhedron, head: Head) -> Iterator[Mixed]:
-    """One polyhedron for each way in which the choices that the rows speak of can turn out."""
+    """Yield one polyhedron for each outcome of the argmaxes that the rows speak of."""
     spoken = {j for row in rows for j, _ in row.y}
     groups = list(dict.fromkeys(e.group for j in sorted(spoken) if isinstance(e := head.elements[j], Choice)))
     if prod(map(len, groups)) > MOST_POLYHEDRA:
@@ -124,7 +136,7 @@ def _chosen(rows: Polyhedron, head: Head) -> Iterator[Mixed]:
 
 
 def _largest(group: tuple[int, ...], k: int) -> Iterator[Row]:
-    """The first place of the largest value is k."""
+    """Yield the rows that say that k is the first place of the largest value."""
     for other in range(len(group)):
         if other != k:
             yield plain_row(logit(group[k]).plus(logit(group[other]), Fraction(-1)), other < k)

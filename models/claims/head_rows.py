@@ -1,9 +1,15 @@
-"""Comparisons of a head's results as comparisons of its logits: exactly where that can be, else outwards and as closely as wanted.
+"""Comparisons of softmax results, as comparisons of the logits before them.
 
-After `head`, for `head_property`.  Multiplied by the sums of its softmaxes, a linear row over shares says that sum_k c_k e^(f_k) >= 0 with rational c_k
-and linear forms f_k of the logits (`Exponentials`).  With P the terms with c > 0 and N those with c < 0, and v and w positive numbers of sum 1 on P
-and N, it implies that for some p in P:  f_p + ln(c_p / v_p) >= sum_n w_n (f_n + ln(|c_n| / w_n))  (one p has at least its part v_p of what N sums up to,
-and the logarithm of a mean is at least the mean of logarithms).  With one term on either side this is the row itself.
+`head_property` uses this.  A linear row over the results, multiplied by the denominators of its softmaxes,
+says that sum_k c_k e^(f_k) >= 0, with rational c_k and linear forms f_k of the logits (`Exponentials`).  Let
+P be the terms with c > 0 and N those with c < 0, and let v on P and w on N be positive numbers of sum 1.
+Then the row implies that for some p in P
+
+    f_p + ln(c_p / v_p) >= sum_n w_n (f_n + ln(|c_n| / w_n)),
+
+because some p has at least the share v_p of the sum over N, and the logarithm of a mean is at least the mean
+of the logarithms.  If there is one term on either side, this is the row itself.  If not, it is an outer
+approximation, which better v and w (`Cut`) bring as close as wanted.
 """
 
 from __future__ import annotations
@@ -39,7 +45,10 @@ class Exponentials:
     strict: bool
 
     def holds(self, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> bool:
-        """Exactly: a sum of e^q with distinct rational q and factors that are not 0 is not 0 (Lindemann and Weierstrass), so that some precision tells.
+        """Return whether it holds, exactly.
+
+        A sum of e^q with distinct rational q and rational factors other than 0 is never 0 (the theorem of
+        Lindemann and Weierstrass).  So the precision is doubled until the sign is certain.
 
         Raises Unsupported where that would take more than MOST_BITS.
         """
@@ -76,7 +85,10 @@ def value(form: Linear, inputs: Sequence[Fraction], logits: Sequence[Fraction]) 
 
 
 def translated(row: Row, elements: Sequence[Element]) -> Row | Exponentials:
-    """A row over results (none of which is a choice) as one over the inputs and the logits.  Raises Unsupported."""
+    """Return a row over results, none of which is an argmax, as one over inputs and logits.
+
+    Raises Unsupported.
+    """
     linear = Linear({("X", i): c for i, c in row.x}, row.constant)
     shares: dict[tuple[int, ...], dict[int, Fraction]] = {}
     logs: dict[tuple[int, ...], Fraction] = {}
@@ -100,7 +112,8 @@ def translated(row: Row, elements: Sequence[Element]) -> Row | Exponentials:
     if not shares and len(logs) == 1:
         return _of_logs(*next(iter(logs.items())), linear, row.strict)
     raise Unsupported(
-        "a row of the property adds what Softmax, Sigmoid or Tanh gives to inputs or to other values, which is no comparison of logits"
+        "a row of the property adds what Softmax, Sigmoid or Tanh gives to inputs or to other values, "
+        "which is no comparison of logits"
     )
 
 
@@ -120,7 +133,8 @@ def _of_shares(
     groups = list(shares)
     if prod(map(len, groups)) > MOST_TERMS:
         raise Unsupported(
-            f"a row of the property relates softmaxes of {' x '.join(str(len(g)) for g in groups)} values, over {MOST_TERMS}"
+            f"a row of the property relates softmaxes of {' x '.join(str(len(g)) for g in groups)} values, "
+            f"over {MOST_TERMS}"
         )
     terms = []
     for members in product(*(range(len(g)) for g in groups)):
@@ -141,7 +155,10 @@ def _of_logs(group: tuple[int, ...], factor: Fraction, linear: Linear, strict: b
 
 
 def _merged(terms: Sequence[tuple[Fraction, Linear]], strict: bool) -> Exponentials:
-    """Equal forms added up, and divided by the size of one factor: where all are the same in size, their logarithms are exactly 0."""
+    """Add up the terms of equal forms, and divide all by the size of one factor.
+
+    If all factors are the same in size, their logarithms are then exactly 0.
+    """
     found: dict[tuple[Key, Fraction], tuple[Fraction, Linear]] = {}
     for factor, form in terms:
         key = tuple(sorted(form.terms.items())), form.constant
@@ -153,14 +170,17 @@ def _merged(terms: Sequence[tuple[Fraction, Linear]], strict: bool) -> Exponenti
 
 @dataclass(frozen=True)
 class Cut:
-    """Parts of P (`positive`) and of N (`negative`), each positive and of sum 1."""
+    """Shares of the terms in P (`positive`, the v) and in N (`negative`, the w); each sums to 1."""
 
     positive: Weights
     negative: Weights
 
 
 def outwards(row: Exponentials, cuts: Sequence[Cut] = ()) -> list[list[Row]]:
-    """Conjunctions one of which holds wherever the row does; none where it never does.  Exact where it has one term on either side."""
+    """Return conjunctions of linear rows, one of which holds wherever the row does.
+
+    There is none if the row never holds.  Exact if the row has one term on either side.
+    """
     above, below = row.sides
     if not above:
         return [[]] if not below and not row.strict else []
@@ -181,7 +201,10 @@ def _evenly(count: int) -> Weights:
 
 
 def _parts(positive: Sequence[Weights], count: int) -> list[Weights]:
-    """For each way to choose one p of every v: how large a part p has to have, 0 where it was not chosen.  The strongest demands imply the others."""
+    """Return, for each way to choose one term p from every v, the share that each term must have.
+
+    The share is 0 for a term that was not chosen.  Ways that another way implies are left out.
+    """
     found: list[Weights] = [(Fraction(0),) * count]
     for v in dict.fromkeys(positive):
         more = {

@@ -1,7 +1,8 @@
-"""Domain + program -> the automaton of the domain's words, each with the label that the program gives.
+"""The automaton of a domain's words, each with the label that a program gives.
 
-Per length: all words, cut down by `where`, labelled by the program (`sweep.py`); then padded and united.  Programs
-that are no chain of passes are run on every word instead, where the words are few enough.
+For each length: start with all words, keep those for which `where` holds, label them with the program, pad
+them, and unite them with the other lengths.  Symbolic execution of passes does this (`program/sweep.py`).
+Programs that are no sequence of passes are run on every word instead, if the words are few enough.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ def build_language(
     word_limit: int = WORD_LIMIT,
     state_limit: int = STATE_LIMIT,
 ) -> Automaton:
-    """One path per word of the domain; label index 0 everywhere where there is no program.
+    """Return an automaton with one path for each word; without a program every label index is 0.
 
-    Raises InputError where `where` fails on some sequence, or the program fails or gives no label on a sequence of the domain.
+    Raises InputError where `where` fails on some sequence, or the program fails or gives no label on a
+    sequence of the domain.
     """
     count = sum(
         len(domain.tokens) ** n
@@ -77,7 +79,10 @@ class _Builder:
         self.running: Program | None = None  # whose fault it is when building stops
 
     def parts(self) -> list[Automaton]:
-        """Automata of the padded words, labelled: all lengths together where no program uses the length, else one by one."""
+        """Return automata of the padded words, labelled.
+
+        All lengths are built together if no program uses the length, else one after the other.
+        """
         shortest, longest = self.domain.min_length, self.domain.max_length
         if shortest < longest:
             states = self.effort.states_left
@@ -231,7 +236,7 @@ def _everything(symbols: int, tokens: int, shortest: int, longest: int) -> Autom
 
 
 def _first_word(automaton: Automaton) -> tuple[int, ...]:
-    """The smallest word: every state leads to the end, so the smallest symbol of each layer is always right."""
+    """Return the smallest word: every state leads to the end, so the smallest symbol is always right."""
     states, word = set(range(automaton.layer_sizes[0])), []
     for layer in automaton.edges:
         symbol = min(s for p, s, _ in layer if p in states)

@@ -1,12 +1,14 @@
 """The reduction of a claim about two networks and words to one about a single network and a program.
 
-`comparing_network` builds a network that has a positive output exactly where the two disagree.  The claim is then that it equals
-the program that always says True, so that every backend, every proof and both checkers take it as it is.  The reduced claim keeps
-the question that it stands for, and `EqualsNetwork.outputs_on` reads a counterexample back.
+`comparing_network` builds a network that has a positive output exactly where the two disagree.  The claim is
+then that it equals the program that always says True, so that every backend, every proof and both checkers
+take it as it is.  The reduced claim keeps the question that it stands for, and `EqualsNetwork.outputs_on`
+reads a counterexample back.
 
-The network is built with exact integers: nothing is rounded, and ties go as the decision has them.  Where labels are compared, the
-networks disagree iff for some label the first decides for it and in the second some rival wins.  Minima and maxima are ReLUs:
-max(x, y) = x + max(0, y - x).  Within epsilon, they disagree iff some |a_i - b_i| - epsilon is positive.
+The network is built with exact integers: nothing is rounded, and ties go as the decision has them.  Where
+labels are compared, the networks disagree iff for some label the first decides for it and in the second some
+rival wins.  Minima and maxima are ReLUs: max(x, y) = x + max(0, y - x).  Within epsilon, they disagree iff
+some |a_i - b_i| - epsilon is positive.
 """
 
 from __future__ import annotations
@@ -59,8 +61,8 @@ Term = tuple[int, np.ndarray]  # a node, and integer factors (rows, elements) of
 class _Builder:
     """Nodes of both networks, then whatever is added to compare them.
 
-    Every node holds its network's numerators, so all factors are integers and one unit is 1.  Networks of the same build are put into
-    the same nodes, side by side, so that together they are no deeper than each alone.
+    Every node holds its network's numerators, so all factors are integers and one unit is 1.  Networks of the
+    same build are put into the same nodes, side by side, so that together they are no deeper than each alone.
     """
 
     def __init__(self, a: Network, b: Network) -> None:
@@ -85,7 +87,9 @@ class _Builder:
         return len(self.nodes)
 
     def _together(self, a: Network, b: Network) -> set[int]:
-        """Returns the nodes that are the same in both and therefore there once: the input, and ReLUs of it."""
+        """Add both networks side by side; return the nodes that are the same in both and therefore there
+        once: the input, and ReLUs of it.
+        """
         shared = {0}
         for k, node in enumerate(a.nodes, start=1):
             if isinstance(node, Relu):
@@ -156,7 +160,10 @@ class _Builder:
         )
 
     def disagreements(self, decision: Decision) -> None:
-        """Outputs 0 and, for every label, min(1 - first, second): at least 1 iff the first network decides it and the second does not."""
+        """Add the outputs: 0, and for every label min(1 - first, second).
+
+        That is at least 1 iff the first network decides for the label and the second does not.
+        """
         one, found = np.ones((1, 1), dtype=np.int64), []
         count = len(decision.labels)
         if count < 2:  # one label: they always agree
@@ -174,7 +181,9 @@ class _Builder:
         self.affine(terms, [0] * (count + 1))
 
     def differences(self, epsilon: Fraction, scales: tuple[int, int]) -> None:
-        """Outputs 0 and, for every output both ways, the difference less epsilon, times a positive integer."""
+        """Add the outputs: 0, and for every output both ways the difference less epsilon, times a positive
+        integer.
+        """
         common = math.lcm(*scales, epsilon.denominator)
         eye = np.eye(self.width, dtype=object)
         both = np.concatenate([0 * eye[:1], eye, -eye])

@@ -1,8 +1,9 @@
 """A property of a network with real inputs: boxes of inputs, and what must not come out.
 
-What `vnnlib` reads from files, beside `network`; `verifiers/boxes` decides it.  All numbers are exact rationals.  The
-question is always whether a counterexample exists: an input of some case's box for which all rows of one of the case's
-polyhedra hold.
+`vnnlib.py` reads properties from files, and `verifiers/boxes` decides them.  All numbers are exact rationals.
+The
+question is whether a counterexample exists: an input in the box of some case, for which all rows of one of
+that case's polyhedra hold.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from .boxes import Box, Boxes
 
 @dataclass(frozen=True)
 class Row:
-    """sum of x[i] * input i + sum of y[j] * output j + constant >= 0 (> 0 where `strict`); no input or output twice."""
+    """A linear constraint: the sum of x[i] * input i and y[j] * output j and `constant` is >= 0.
+
+    It is > 0 if `strict`.  No input and no output occurs twice.
+    """
 
     x: tuple[tuple[int, Fraction], ...]
     y: tuple[tuple[int, Fraction], ...]
@@ -83,7 +87,7 @@ class Property:
         return Boxes(self.inputs, tuple(dict.fromkeys(Box(c.lower, c.upper) for c in self.cases)))
 
     def witnesses(self, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> bool:
-        """Whether this point is a counterexample, exactly."""
+        """Return whether this point is a counterexample, exactly."""
         return any(
             case.contains(inputs) and any(all(r.holds(inputs, outputs) for r in rows) for rows in case.unsafe)
             for case in self.cases

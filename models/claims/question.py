@@ -37,7 +37,7 @@ class EqualsProgram:
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """What one network gives on an input: its outputs, and the label that they mean where labels are compared."""
+    """What one network gives on an input: its outputs, and their label if labels are compared."""
 
     label: Label | None
     outputs: tuple[Fraction, ...]
@@ -47,8 +47,9 @@ class NetworkOutput:
 class EqualsNetwork:
     """The two networks give the same label, or outputs that differ by at most `epsilon`.
 
-    `decision` says how outputs become labels; it is None where outputs are compared, and `epsilon` is None where labels are.
-    Raises InputError where the networks do not fit each other or the decision, or epsilon is negative.
+    `decision` says how outputs become labels; it is None where outputs are compared, and `epsilon` is None
+    where labels are.  Raises InputError where the networks do not fit each other or the decision, or epsilon
+    is negative.
     """
 
     network: Network
@@ -65,7 +66,8 @@ class EqualsNetwork:
         if self.decision is not None and self.network.output_size != self.decision.outputs:
             raise InputError(
                 self.network.name,
-                f"the network has {self.network.output_size} outputs, the decision needs {self.decision.outputs}",
+                f"the network has {self.network.output_size} outputs, "
+                f"the decision needs {self.decision.outputs}",
                 "list one label per output",
             )
 
@@ -105,7 +107,10 @@ class EqualsNetwork:
 
 @dataclass(frozen=True, eq=False)
 class HasProperty:
-    """None of the unsafe outputs that the property names comes out.  Raises InputError where it does not fit the network."""
+    """No output comes out that the property calls unsafe.
+
+    Raises InputError where the property does not fit the network.
+    """
 
     network: Network
     property: Property

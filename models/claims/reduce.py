@@ -1,6 +1,7 @@
 """Claims in the form that engines take: about words a `WordClaim`, about boxes a network and a `Property`.
 
-Claims about a program and about a property are in that form already; those about two networks are reduced to it by `pair.py`.
+Claims about a program and about a property are in that form already; those about two networks are reduced to
+it by `pair.py`.
 """
 
 from __future__ import annotations

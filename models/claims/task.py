@@ -1,4 +1,4 @@
-"""Tasks: the part of a claim file that does not speak of network and program, which is what `distill` starts from.
+"""Tasks: the part of a claim file that `distill` starts from, without network and program.
 
 A task says which inputs there are, how one enters the network, and which label an output means.
 """
@@ -31,7 +31,10 @@ class Task:
 
 
 def load_task(path: str | Path) -> Task:
-    """Read a claim file that has no network and no program.  Raises InputError for anything that does not fit."""
+    """Read a claim file that has no network and no program.
+
+    Raises InputError for anything that does not fit.
+    """
     path = Path(path)
     table = read_table(path)
     for key in ("network", "program", "network_b"):
@@ -103,8 +106,8 @@ def _lengths(path: Path, stated: Mapping[str, Any]) -> tuple[int, int]:
 def claim_toml(task: Task, network: str | None, program: str | None, where: str | None) -> str:
     """The text of a claim file, which `load_claim` reads back.
 
-    `network`, `program` and `where` are written as given: relative to the folder where the file will lie.  Without network and
-    program it is what `load_task` reads.
+    `network`, `program` and `where` are written as given: relative to the folder where the file will lie.
+    Without network and program it is what `load_task` reads.
     """
     import tomli_w
 

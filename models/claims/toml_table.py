@@ -1,4 +1,7 @@
-"""The TOML of claim files, read strictly: a key that nobody knows is an error, so that a typing error cannot weaken a claim."""
+"""The TOML of claim files, read strictly.
+
+A key that nobody knows is an error, so that a typing error cannot weaken a claim.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ MAX_CLAIM_BYTES = 1 << 20
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """The TOML of a claim file.  Raises InputError for whatever is not TOML, and for what no claim file needs."""
+    """Return the table of a claim file.
+
+    Raises InputError for what is not TOML, and for what is no claim file: too large, or nested too deeply.
+    """
     try:
         data = read_file(path, MAX_CLAIM_BYTES)
     except (OSError, ValueError) as error:
@@ -47,7 +53,10 @@ def _beyond_64_bits(value: object) -> bool:
 
 
 def known(path: Path, table: Mapping[str, Any], keys: Iterable[str], place: str) -> None:
-    """Raises InputError for a key of the table that is not among `keys`; `place` is put before it in the message."""
+    """Raise InputError for a key of the table that is not among `keys`.
+
+    place: what the message says before the key, such as "[domain] ".
+    """
     keys = tuple(keys)
     for key in table:
         if key not in keys:
@@ -55,7 +64,7 @@ def known(path: Path, table: Mapping[str, Any], keys: Iterable[str], place: str)
 
 
 def subtable(path: Path, table: Mapping[str, Any], name: str, keys: Iterable[str]) -> Mapping[str, Any]:
-    """The section of this name, which has no other keys.  Raises InputError where it is missing."""
+    """Return the section of this name, which has no other keys.  Raises InputError where it is missing."""
     found = table.get(name)
     if not isinstance(found, dict):
         raise InputError(

@@ -1,6 +1,7 @@
 """Properties from VNN-LIB files, of version 1.0 and 2.0.
 
-The first step of `relucid verify`, beside the reader of ONNX files.  Numbers are taken exactly, as their decimal text says.
+The first step of `relucid verify`, beside the reader of ONNX files.  Numbers are taken exactly, as their
+decimal text says.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ def load_text(path: str | Path) -> str:
 
 
 def read_vnnlib(text: str, *, origin: str = "property") -> Property:
-    """Return the property that a text states.  Raises what `load_vnnlib` raises; `origin` names the file in messages."""
+    """Return the property that a text states.
+
+    Raises what `load_vnnlib` raises; `origin` names the file in messages.
+    """
     bare = re.sub(r";[^\n]*", "", text)
     reader = read_second_version if SECOND_VERSION.search(bare) else read_first_version
     found = reader(text, origin)

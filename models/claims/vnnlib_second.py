@@ -1,6 +1,7 @@
-"""VNN-LIB 2.0, which declares networks and tensors: from the syntax tree of the format's own parser to conditions.
+"""VNN-LIB 2.0, which declares networks and tensors: from the parser's syntax tree to conditions.
 
-The package `vnnlib` is that parser.  It keeps the text of every number, so that numbers stay exact.
+The parser is the format's own, the package `vnnlib`.  It keeps the text of every number, so that numbers stay
+exact.
 """
 
 from __future__ import annotations
@@ -103,7 +104,8 @@ class _Walk:
                 len(node.indices) == 0 and all(d == 1 for d in node.shape)
             ):
                 raise NotUnderstood(
-                    f"{node} has {len(node.indices)} indices, its shape {list(node.shape)} needs {len(node.shape)}"
+                    f"{node} has {len(node.indices)} indices, "
+                    f"its shape {list(node.shape)} needs {len(node.shape)}"
                 )
             if node.name == self.input:
                 return Linear({("X", flat): Fraction(1)})

@@ -1,4 +1,4 @@
-"""What both versions of VNN-LIB share: exact numbers, arithmetic on linear forms, and what a reader finds in a file."""
+"""What the readers of both versions of VNN-LIB share: exact numbers, and arithmetic on linear forms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ LONGEST_NUMBER, LARGEST_EXPONENT = 4000, 4000
 
 @dataclass(frozen=True)
 class Asserted:
-    """What a file asserts, for a network with so many inputs and outputs; `wanted`: which output of the network they are."""
+    """What a file asserts of a network with so many inputs and outputs.
+
+    wanted: which output of the network the file means, if there are several.
+    """
 
     conditions: list[Condition]
     inputs: int

@@ -1,6 +1,7 @@
 """Properties as VNN-LIB 1.0 text, exactly: what `vnnlib.py` reads back is the same property.
 
-So a property that was made in Python can be given to whatever reads files: a child process, the proof checker, other verifiers.
+So a property that was made in Python can be given to whatever reads files: a child process, the proof
+checker, other verifiers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from .property import Case, Polyhedron, Property, Row
 
 
 def write_vnnlib(stated: Property) -> str:
-    """Return the text of a property: its variables, and one conjunction for each region of counterexamples."""
+    """Return the text of a property: its variables, and a conjunction for each region of counterexamples."""
     lines = [f"(declare-const X_{i} Real)" for i in range(stated.inputs)]
     lines += [f"(declare-const Y_{j} Real)" for j in range(stated.outputs)]
     if len(stated.cases) == 1 and all(stated.cases[0].unsafe) and stated.cases[0].unsafe:
@@ -60,5 +61,5 @@ def _term(kind: str, i: int, factor: Fraction) -> str:
 
 
 def _number(value: Fraction) -> str:
-    """A number of the format: an integer, or the quotient of two."""
+    """Return a number of the format: an integer, or the quotient of two."""
     return str(value.numerator) if value.denominator == 1 else f"(/ {value.numerator} {value.denominator})"

@@ -1,4 +1,4 @@
-"""Claims about words in the form that every engine takes: network and program give the same label on all words of a domain.
+"""Claims about words in the form that every engine takes: a network equals a program on a domain.
 
 Other claims about words (`claim.py`) are reduced to this form first.
 """
@@ -28,10 +28,11 @@ from .words import Words
 class WordClaim:
     """The network gives the program's label on every word of the domain.
 
-    `comparison`: the question about two networks that this claim stands for, None where it is about a program from the start.
-    `known_language`: what `language` would build, where the caller has built it already.
-    Raises InputError where the parts do not fit, the domain is empty, or the program raises or returns something that is not a
-    label on some input of the domain.
+    comparison: the question about two networks that this claim stands for; None if it was about a program.
+    known_language: what `language` would build, if the caller has built it already.
+
+    Raises InputError where the parts do not fit, the domain is empty, or the program raises or returns
+    something that is not a label on some input of the domain.
     """
 
     network: Network

@@ -13,8 +13,9 @@ from .domain import Domain
 class Words:
     """The words of a domain, as an automaton with one path for each.
 
-    The automaton's labels say which label is expected of the network: an index into the labels of the claim's decision, and 0
-    everywhere where the claim is about two networks.  Raises InputError where there is no word.
+    The automaton's labels say which label is expected of the network: an index into the labels of the claim's
+    decision, and 0 everywhere where the claim is about two networks.  Raises InputError where there is no
+    word.
     """
 
     domain: Domain
