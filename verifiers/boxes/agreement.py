@@ -29,6 +29,7 @@ from ..bounds.subdomains import BoxSubdomains
 from ..bounds.tighten import tightened
 from ..bounds.unsafe_rows import UnsafeRows
 from ..engines.boxes.attack import affordable, attack
+from ..engines.boxes.request import SearchRequest
 from ..engines.boxes.search_race import decided
 from ..engines.boxes.searches import searched
 from ..evidence import How, Lost, Tiling
@@ -274,14 +275,11 @@ class _Difference:
         until = share_of(self.options.deadline, SEARCH_SHARE)
         if attack(alone, rows, look, until, 0, steps=10):
             return None
-        ended = searched(
-            alone,
-            rows,
-            look,
-            until,
-            lambda text: self.options.progress(f"difference: {text}"),
-            self.options.threads,
-        )
+
+        def progress(text: str) -> None:
+            self.options.progress(f"difference: {text}")
+
+        ended = searched(SearchRequest(alone, rows, look, until, progress, self.options.threads))
         found = decided(ended)
         return None if found is None else found.evidence
 

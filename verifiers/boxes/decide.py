@@ -24,6 +24,7 @@ from ..bounds.floats import FloatNetwork, float_network
 from ..bounds.unsafe_rows import UnsafeRows
 from ..engines.boxes.attack import attack
 from ..engines.boxes.first_bounds import first_bounds
+from ..engines.boxes.request import SearchRequest
 from ..engines.boxes.search_race import EndedSearch, decided
 from ..engines.boxes.searches import searched
 from ..engines.exact.last_word import Shown, Unsafe, as_point, whole_box
@@ -204,15 +205,15 @@ def _case(run: _Run, case: Case, shown: str) -> Tiling | str:
     if isinstance(exact, Unsafe) and accept(as_point(exact)):
         _step(run, "exact", "refuted", began)
         return ""
+    options = run.options
+
+    def progress(text: str) -> None:
+        options.progress(shown + text)
+
     ended = searched(
-        net,
-        rows,
-        accept,
-        run.options.deadline,
-        lambda text: run.options.progress(shown + text),
-        run.options.threads,
-        backend=run.options.backend,
-        trust=run.options.trust,
+        SearchRequest(net, rows, accept, options.deadline, progress, options.threads),
+        backend=options.backend,
+        trust=options.trust,
         ties=Ties(run.network, case, accept),
     )
     for e in ended:

@@ -126,7 +126,7 @@ class _Numbers(Subdomains):
 
 def asked(threads: int) -> SearchRequest:
     """Of a search that needs no network."""
-    return SearchRequest(None, None, None, None, float("inf"), threads=threads)  # type: ignore[arg-type]
+    return SearchRequest(None, None, None, float("inf"), threads=threads)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -11,7 +11,7 @@ from box_truth import above, floats
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.bounds.unsafe_rows import UnsafeRows
 from relucid.verifiers.engines.boxes import searches
-from relucid.verifiers.engines.boxes.request import Cancelled, Searched
+from relucid.verifiers.engines.boxes.request import Cancelled, Searched, SearchRequest
 from relucid.verifiers.engines.boxes.search_race import SearchEntrant, decided, race_searches
 from relucid.verifiers.evidence import How, Lost, Tiling
 
@@ -207,13 +207,6 @@ def test_who_takes_part_and_when(monkeypatch, inputs, threads, options, expected
     network, stated = floats((np.ones((1, inputs)), [0])), above(1, inputs=inputs)
     case = stated.cases[0]
     net = float_network(network, case.lower, case.upper)
-    searches.searched(
-        net,
-        UnsafeRows.of(net, case.unsafe),
-        lambda points: False,
-        soon(),
-        lambda text: None,
-        threads,
-        **options,
-    )
+    rows = UnsafeRows.of(net, case.unsafe)
+    searches.searched(SearchRequest(net, rows, lambda points: False, soon(), threads=threads), **options)
     assert seen == expected

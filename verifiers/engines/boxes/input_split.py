@@ -31,27 +31,27 @@ NUDGED = 64  # likeliest points of a batch that are moved towards unsafe
 FEW_OPEN = 6  # up to so many open neurons, splitting one is worth a try
 
 
-def search(asked: SearchRequest, *, ties: Ties | None = None) -> Searched:
-    """Search by cutting inputs; all polyhedra share one tree.
+def search(asked: SearchRequest, tree: Tree, *, ties: Ties | None = None) -> Searched:
+    """Search by cutting inputs.  `tree` accounts for the subdomains; all polyhedra share one root.
 
     `ties` are asked about subdomains where floats do not come to an end.
     """
     net, rows = asked.net, asked.rows
     each = 8 * (net.count * (4 + net.sizes[0] + len(rows)) + 1)
-    whole = BoxSubdomains.whole(net, asked.tree.join(asked.tree.roots))
+    whole = BoxSubdomains.whole(net, tree.join(tree.roots))
     return depth_first(
         asked,
         whole,
-        lambda subdomains: _step(asked, subdomains, ties),
+        lambda subdomains: _step(asked, tree, subdomains, ties),
         batch=max(1, min(BATCH, BATCH_BYTES // each)),
     )
 
 
 def _step(
-    asked: SearchRequest, subdomains: BoxSubdomains, ties: Ties | None
+    asked: SearchRequest, tree: Tree, subdomains: BoxSubdomains, ties: Ties | None
 ) -> tuple[BoxSubdomains | None, str]:
     """What is left to do of these subdomains, and a status if the search is over."""
-    net, rows, tree = asked.net, asked.rows, asked.tree
+    net, rows = asked.net, asked.rows
     known = tightened(net, subdomains, share=True)
     bound, found = rows.bound(net, subdomains, known.relaxations)
     safe = np.asarray(known.empty | rows.refuted(bound).all(axis=1))

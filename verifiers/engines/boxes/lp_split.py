@@ -30,6 +30,7 @@ from .lp import LpSolver, Solved
 from .pseudo_costs import PseudoCosts
 from .request import Searched, SearchRequest
 from .strengthen import solver_of, strengthened
+from .tree import Tree
 
 BATCH = 8
 BROKEN = 1e-7  # of a neuron's range: the point of the program is wrong about it by more than that
@@ -51,14 +52,16 @@ class LpSubdomains(Subdomains):
     share: np.ndarray
 
 
-def search(asked: SearchRequest, *, presolved: Presolved | None = None, ties: Ties | None = None) -> Searched:
+def search(
+    asked: SearchRequest, tree: Tree, *, presolved: Presolved | None = None, ties: Ties | None = None
+) -> Searched:
     """Search by splitting ReLUs, with a tree for every polyhedron; "stuck" with a reason where the linear
     program would be too large.
 
     `presolved`: what is known on the whole box, where that was found already.  `ties` are asked where the
     margin is nearly 0.
     """
-    net, rows, tree = asked.net, asked.rows, asked.tree
+    net, rows = asked.net, asked.rows
     presolved = presolved or presolve(net, rows, asked.deadline, asked.progress, asked.threads)
     if asked.on_refuted is not None and presolved.refuted.any():
         asked.on_refuted(presolve_leaves(net, rows, presolved))
@@ -83,15 +86,20 @@ def search(asked: SearchRequest, *, presolved: Presolved | None = None, ties: Ti
         np.full(count, -1),
         np.ones(count),
     )
-    return depth_first(asked, first, _Splitting(asked, presolved, written, ties).step, batch=BATCH)
+    return depth_first(asked, first, _Splitting(asked, tree, presolved, written, ties).step, batch=BATCH)
 
 
 class _Splitting:
     def __init__(
-        self, asked: SearchRequest, presolved: Presolved, program: LinearProgram, ties: Ties | None
+        self,
+        asked: SearchRequest,
+        tree: Tree,
+        presolved: Presolved,
+        program: LinearProgram,
+        ties: Ties | None,
     ) -> None:
         self.asked, self.presolved, self.program, self.ties = asked, presolved, program, ties
-        self.net, self.rows, self.tree, self.deadline = asked.net, asked.rows, asked.tree, asked.deadline
+        self.net, self.rows, self.tree, self.deadline = asked.net, asked.rows, tree, asked.deadline
         self.own = threading.local()
         self.costs = PseudoCosts(len(program.neuron))
         self.usual_loss = self._usual_loss()

@@ -18,16 +18,17 @@ from ...bounds.presolve import Presolved, presolve
 from ...evidence import How
 from .linear_program import LinearProgram, linear_program
 from .request import Cancelled, Searched, SearchRequest
+from .tree import Tree
 
 GOOD_ENOUGH = 0.5  # of the best possible margin: the first good point will do
 UNCONFIRMED = "HiGHS proposes points that no exact replay confirms"
 
 
-def search(asked: SearchRequest, *, presolved: Presolved | None = None) -> Searched:
+def search(asked: SearchRequest, tree: Tree, *, presolved: Presolved | None = None) -> Searched:
     """Ask HiGHS about each polyhedron; what is settled so is its word, but for the polyhedra that `presolved`
     refutes.
     """
-    net, rows, tree, deadline, progress = asked.net, asked.rows, asked.tree, asked.deadline, asked.progress
+    net, rows, deadline, progress = asked.net, asked.rows, asked.deadline, asked.progress
     presolved = presolved or presolve(net, rows, deadline, progress)
     tree.settle(tree.roots[presolved.refuted], How.BOUNDS)
     left = np.flatnonzero(~presolved.refuted)

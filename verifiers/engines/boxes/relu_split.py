@@ -23,6 +23,7 @@ from ...evidence import How
 from .depth_first import depth_first
 from .halves import split_neurons
 from .request import Searched, SearchRequest
+from .tree import Tree
 
 BATCH = 64
 BATCH_BYTES = 1 << 26
@@ -52,12 +53,12 @@ class PhaseSubdomains(Subdomains):
         return NeuronStates(self.lower, self.upper, self.phase, self.below, self.beta)
 
 
-def search(asked: SearchRequest, *, presolved: Presolved | None = None) -> Searched:
-    """Search by splitting ReLUs, with a tree for every polyhedron.
+def search(asked: SearchRequest, tree: Tree, *, presolved: Presolved | None = None) -> Searched:
+    """Search by splitting ReLUs.  `tree` accounts for the subdomains, from a root for every polyhedron.
 
     `presolved`: what is known on the whole box, where that was found already.
     """
-    net, rows, tree = asked.net, asked.rows, asked.tree
+    net, rows = asked.net, asked.rows
     presolved = presolved or presolve(net, rows, asked.deadline, asked.progress, asked.threads)
     if asked.on_refuted is not None and presolved.refuted.any():
         asked.on_refuted(presolve_leaves(net, rows, presolved))
@@ -66,7 +67,7 @@ def search(asked: SearchRequest, *, presolved: Presolved | None = None) -> Searc
         return Searched("done", 1)
     if not net.count:
         return Searched("stuck", 1)
-    splitting = _Splitting(asked, presolved)
+    splitting = _Splitting(asked, tree, presolved)
     first = splitting.first(share_of(asked.deadline, NEURON_SHARE))
     if first is None:
         return Searched("done", 1)
@@ -81,9 +82,9 @@ def search(asked: SearchRequest, *, presolved: Presolved | None = None) -> Searc
 
 
 class _Splitting:
-    def __init__(self, asked: SearchRequest, presolved: Presolved) -> None:
+    def __init__(self, asked: SearchRequest, tree: Tree, presolved: Presolved) -> None:
         self.asked, self.presolved, self.box = asked, presolved, presolved.box
-        self.net, self.rows, self.tree = asked.net, asked.rows, asked.tree
+        self.net, self.rows, self.tree = asked.net, asked.rows, tree
 
     def first(self, until: float) -> PhaseSubdomains | None:
         """One subdomain for each polyhedron that is not refuted on the whole box, with its most promising

@@ -14,26 +14,22 @@ import numpy as np
 from ...bounds.floats import FloatNetwork
 from ...bounds.refuted_leaves import OnRefuted
 from ...bounds.unsafe_rows import UnsafeRows
-from .tree import Tree
 
 Accept = Callable[[np.ndarray], bool]
 
 
 @dataclass(frozen=True, eq=False)
 class SearchRequest:
-    """Are all polyhedra of `rows` empty on the box of `net`?
-
-    Threads may call `accept` and `on_refuted` together.
+    """Are all polyhedra of `rows` empty on the box of `net`?  Threads may call the functions together.
 
     `accept` gets points (points, inputs) that look unsafe, likeliest first, and says whether one of them is.
-    `tree` accounts for the subdomains.  `deadline`: in `now`'s seconds.  `progress` may raise `Cancelled`.
-    `on_refuted`, where given, gets the leaves of phase splits.
+    `deadline`: in `now`'s seconds.  `progress` may raise `Cancelled`.  `on_refuted`, where given, gets the
+    leaves of phase splits.
     """
 
     net: FloatNetwork
     rows: UnsafeRows
     accept: Accept
-    tree: Tree
     deadline: float
     progress: Callable[[str], None] = lambda text: None
     threads: int = 1

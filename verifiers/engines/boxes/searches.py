@@ -8,13 +8,10 @@ HiGHS with the whole question as one mixed-integer program when it takes longer.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-
-import numpy as np
+from dataclasses import replace
 
 from ...bounds.floats import FloatNetwork
 from ...bounds.presolve import Presolved, presolve
-from ...bounds.unsafe_rows import UnsafeRows
 from ..exact.ties import Ties
 from . import input_split, lp_split, milp, relu_split
 from .request import Searched, SearchRequest
@@ -38,22 +35,14 @@ def free_inputs(net: FloatNetwork) -> int:
 
 
 def searched(
-    net: FloatNetwork,
-    rows: UnsafeRows,
-    accept: Callable[[np.ndarray], bool],
-    deadline: float,
-    progress: Progress,
-    threads: int,
-    *,
-    backend: str = "race",
-    trust: str = "exact",
-    ties: Ties | None = None,
+    asked: SearchRequest, *, backend: str = "race", trust: str = "exact", ties: Ties | None = None
 ) -> list[EndedSearch]:
     """Run the searches against each other; returns what `race_searches` does.
 
     `backend`: one of `answer.BACKENDS`.  `ties` are asked where floats do not come to an end.  At trust
     "float" HiGHS's word that there is no point decides, too.
     """
+    net, rows, threads = asked.net, asked.rows, asked.threads
     racing, word, few = backend == "race", trust == "float", few_inputs(net)
     late = few and free_inputs(net) <= FEWER_INPUTS
     for_lp = max(1, threads // 2) if racing else threads
@@ -65,26 +54,24 @@ def searched(
         """Once for all."""
         with alone:
             if not known:
-                known.append(presolve(net, rows, deadline, progress, threads))
+                known.append(presolve(net, rows, asked.deadline, progress, threads))
             return known[0]
 
-    def asked(progress: Progress, tree: Tree, threads: int = 1) -> SearchRequest:
-        return SearchRequest(net, rows, accept, tree, deadline, progress, threads)
-
     def split(progress: Progress, tree: Tree) -> Searched:
-        request, found = asked(progress, tree, for_split), Searched("stuck")
+        here, found = replace(asked, progress=progress, threads=for_split), Searched("stuck")
         if not few:
-            found = relu_split.search(request, presolved=presolved(progress))
+            found = relu_split.search(here, tree, presolved=presolved(progress))
         if found.status == "stuck":  # with many inputs too: the last resort
             tree.reset()
-            found = input_split.search(request, ties=ties)
+            found = input_split.search(here, tree, ties=ties)
         return found
 
     def lp(progress: Progress, tree: Tree) -> Searched:
-        return lp_split.search(asked(progress, tree, for_lp), presolved=presolved(progress), ties=ties)
+        here = replace(asked, progress=progress, threads=for_lp)
+        return lp_split.search(here, tree, presolved=presolved(progress), ties=ties)
 
     def whole(progress: Progress, tree: Tree) -> Searched:
-        return milp.search(asked(progress, tree), presolved=presolved(progress))
+        return milp.search(replace(asked, progress=progress), tree, presolved=presolved(progress))
 
     there = {
         "split": SearchEntrant("split-inputs" if few else "split-relus", split),
@@ -92,6 +79,6 @@ def searched(
         "milp": SearchEntrant("milp", whole, after=MILP_AFTER if racing else 0.0),
     }
     if not racing:
-        return race_searches([there[backend]], rows.polyhedra, deadline, progress, word=word)
+        return race_searches([there[backend]], rows.polyhedra, asked.deadline, asked.progress, word=word)
     taking_part = [e for name, e in there.items() if name != "milp" or word or threads >= MILP_THREADS]
-    return race_searches(taking_part, rows.polyhedra, deadline, progress, word=word)
+    return race_searches(taking_part, rows.polyhedra, asked.deadline, asked.progress, word=word)

@@ -308,10 +308,9 @@ class _Case:
 
             def run(progress: Progress, tree: Tree) -> Searched:
                 each = max(1, self.threads // len(SEARCHES))
-                asked = SearchRequest(
-                    net, rows, lambda points: False, tree, deadline, progress, each, leaves[name].append
-                )
-                return search(asked, presolved=presolved)
+                record = leaves[name].append
+                asked = SearchRequest(net, rows, lambda points: False, deadline, progress, each, record)
+                return search(asked, tree, presolved=presolved)
 
             return SearchEntrant(name, run, after)
 

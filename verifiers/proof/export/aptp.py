@@ -136,7 +136,7 @@ def _tree(
 
     tree = Tree(1)
     rows = UnsafeRows.of(net, [closed])
-    result = relu_split.search(SearchRequest(net, rows, refuted, tree, deadline, progress, threads, settled))
+    result = relu_split.search(SearchRequest(net, rows, refuted, deadline, progress, threads, settled), tree)
     if result.status == "timeout":
         raise TimeoutError("out of time while splitting ReLUs")
     if tree.tiling() is None:
