@@ -266,7 +266,7 @@ def test_faults_name_place_and_a_shortest_input(body, where, message, way):
         if way == "passes":
             build_language(domain, program(body), (0, 1))
         else:
-            language._Builder(domain, program(body), (0, 1), language.Effort(0, {})).one_by_one()
+            language._Builder(domain, program(body), (0, 1), language.SweepEffort(0, {})).one_by_one()
     assert message in str(error.value)
 
 
