@@ -1,6 +1,7 @@
 """Histograms of margins: how far decisions are from the next label, over many inputs, by label.
 
-They are for pictures; nothing is decided by them.  `result_files.py` stores the circuit's, `reports/` shows it.
+They are for pictures; nothing is decided by them.  `result_files.py` stores the circuit's, `reports/` shows
+it.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ class _Sampled:
             self.search.refine(everything.take(self.rng.permutation(wrong)[:AT_ONCE]))
 
     def _fresh(self, claim: WordClaim) -> np.ndarray:
-        """Draw inputs for the end: over every step of the program's automaton, varied ones, some of each label."""
+        """Draw inputs for the end: over every step of the program's automaton, varied ones, each label."""
         self.job.say("trying fresh inputs on the circuit")
         parts = [
             Sampler(claim.language).through_every_edge(self.rng)[:FRESH],

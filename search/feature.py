@@ -1,7 +1,8 @@
 """What templates yield: families of features.
 
-A feature is a number, a residue, a flag or a token read off a sequence.  A family holds many features of one form, which are evaluated together on arrays of words.  `reading.py` finds
-out from the examples which value means which label, so that templates never mention labels.
+A feature is a number, a residue, a flag or a token read off a sequence.  A family holds many features of one
+form, which are evaluated together on arrays of words.  `reading.py` finds out from the examples which value
+means which label, so that templates never mention labels.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class SearchProblem:
         return out
 
     def differences(self, pairs: Sequence[tuple[TokenSet, TokenSet]]) -> np.ndarray:
-        """Return int16 (pairs, tokens + 1): 1 for symbols of the first set, -1 for the second, 0 for padding."""
+        """Return int16 (pairs, tokens + 1): 1 for symbols of the first set, -1 for the second, else 0."""
         return self.matrix([up for up, _ in pairs]) - self.matrix([down for _, down in pairs])
 
 

@@ -6,7 +6,7 @@ import ast
 from functools import lru_cache
 
 # A remainder often holds by an accident of the lengths: with eight tokens, the parity of one is that of all
-# others.  So it costs as much more as a second count does.  A step of a loop that wraps around is no accident.
+# others.  So it costs as much more as a second count does.  A step of a loop that wraps around is different.
 REMAINDER = 4
 
 

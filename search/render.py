@@ -65,7 +65,7 @@ def parenthesised(condition: str, joiner: str) -> str:
 
 
 def docstring(text: str) -> str:
-    """Write the literal of a docstring, one line for each paragraph; quotes end several in a line of their own."""
+    """Write the literal of a docstring, a line for each paragraph; several end with a line of quotes."""
     paragraphs = [part.replace("\n", " ").strip() for part in text.split("\n\n")]
     flat = "\n\n".join(visible(part.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')) for part in paragraphs)
     if len(paragraphs) > 1:

@@ -129,7 +129,7 @@ class CircuitDecisions:
         self.tokens = ids(domain.tokens, "[domain] tokens")
 
     def __call__(self, words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return label indices (n,) and margins (n,), infinite for one label, for padded words (n, max_length)."""
+        """Return label indices and margins (infinite for one label), (n,), for padded words."""
         best, gaps = np.zeros(len(words), dtype=np.int64), np.full(len(words), np.inf)
         for rows, ids in self.ids(words):
             chosen = self._logits(ids)[:, self.columns]

@@ -98,7 +98,7 @@ def _gaps(weights: np.ndarray, bias: np.ndarray, flat: np.ndarray, labels: np.nd
 
 
 class _LinearModel:
-    """The growing linear program: variables plus and minus for each live weight of every output but the first."""
+    """The growing linear program: variables plus and minus for each live weight of outputs but the first."""
 
     def __init__(self, outputs: int, live: Sequence[int] | np.ndarray) -> None:
         from ortools.linear_solver import pywraplp

@@ -1,8 +1,8 @@
 """One-hot networks: a layered automaton run by ReLUs, one layer for each position.
 
-They are exact, whatever the labels.  For behaviours that small networks do not learn and that no cell has (`cell.py`).  A state is a value that is
-1 if the automaton is in it and 0 otherwise; relu(state + symbols - 1) is 1 if the automaton is in that state
-and reads one of these symbols.
+They are exact, whatever the labels.  For behaviours that small networks do not learn and that no cell has
+(`cell.py`).  A state is a value that is 1 if the automaton is in it and 0 otherwise; relu(state + symbols -
+1) is 1 if the automaton is in that state and reads one of these symbols.
 """
 
 from __future__ import annotations

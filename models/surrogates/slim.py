@@ -38,7 +38,7 @@ class Keeper:
 
 
 def slim(layers: Layers, right: Callable[[Layers], bool]) -> Layers:
-    """Remove neurons, then weights from the smallest on, in chunks that are halved if they fail; then shorten."""
+    """Remove neurons, then weights from the smallest on, in chunks, halved if they fail; then shorten."""
     layers, tries = pruned(layers), TRIES
     for k in reversed(range(len(layers) - 1)):
         for neuron in np.argsort(np.abs(layers[k + 1][0]).sum(axis=0), kind="stable"):

@@ -51,7 +51,7 @@ class SurrogatePlan:
 
     @property
     def cost(self) -> tuple[int, int, int]:
-        """What is to be small: neurons (corrections count twice), which provers branch on; weights; their length."""
+        """What is to be small: neurons, which provers branch on; weights; their length."""
         numbers = _numbers(self.network)
         return self.neurons + self.corrections, sum(map(np.count_nonzero, numbers)), _bits(numbers)
 

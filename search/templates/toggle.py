@@ -1,4 +1,4 @@
-"""Inside or outside: a token toggles a flag and another resets it; quotes of several kinds that hide others."""
+"""Inside or outside: a token toggles a flag and another resets it; quotes that hide other quotes."""
 
 from __future__ import annotations
 

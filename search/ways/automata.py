@@ -122,7 +122,7 @@ def _from(start: int) -> str:
 
 
 def _constant(name: str, parts: list[str]) -> list[str]:
-    """Write an assignment of a tuple, as many parts on a line as fit; formatters are asked to leave it alone."""
+    """Write an assignment of a tuple, as many parts on a line as fit; formatters leave it alone."""
     comma = "," if len(parts) == 1 else ""
     line = f"{name} = ({', '.join(parts)}{comma})"
     if len(line) <= WIDTH:

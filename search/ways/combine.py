@@ -1,7 +1,8 @@
 """Two features in one program.
 
-They are joined by `and`, `or` or `!=`, or one settles some inputs and another the rest.  For behaviours that no single template explains.  Every feature gives yes-no questions (`questions.py`).
-Which two of them answer all examples is found on bit vectors over a sample, and then checked on everything.
+They are joined by `and`, `or` or `!=`, or one settles some inputs and another the rest.  For behaviours that
+no single template explains.  Every feature gives yes-no questions (`questions.py`).  Which two of them answer
+all examples is found on bit vectors over a sample, and then checked on everything.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class _Enumeration:
                 yield StepLoop(self.problem, both, False)
 
     def _ways(self, bank: Bank) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield terms whose integer stays on the grid and goes its own way, with its value after each token."""
+        """Yield terms whose integer stays on the grid and goes its own way, with its values."""
         seen: set[bytes] = set()
         some = self.tokens[:, : STAGES[1]]
         for i, table in enumerate(bank.tables("int")):

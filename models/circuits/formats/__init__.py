@@ -1,1 +1,1 @@
-"""The file formats of circuits, one file each: a module here has a `FORMAT` (`source.py`) and is found by it."""
+"""The file formats of circuits, one file each, found by their `FORMAT` (`source.py`)."""

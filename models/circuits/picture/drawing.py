@@ -1,6 +1,8 @@
-"""A circuit's graph as SVG or PNG, drawn with matplotlib; `layout.py` and `layout_prompt.py` say where everything stands.
+"""Draw a circuit's graph as SVG or PNG, with matplotlib.
 
-The sign of a weight is its colour (blue and vermilion, which the colour-blind tell apart) and its line (whole, dashed).  The same graph gives the same bytes.
+`layout.py` and `layout_prompt.py` say where everything stands.  The sign of a weight is its colour (blue and
+vermilion, which colour-blind people tell apart) and its line (whole, dashed).  The same graph gives the same
+bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +37,17 @@ _STYLE: Any = {
 
 
 def draw(graph: CircuitGraph, kind: str) -> bytes:
-    """The picture's file; `kind` is svg or png."""
+    """Draw a graph.
+
+    Args:
+        graph: what to draw.
+        kind: "svg" or "png".
+
+    Returns: the picture's file.
+
+    Raises:
+        InputError: the kind is unknown, or matplotlib is missing.
+    """
     if kind not in FORMATS:
         raise InputError(
             "--draw", f"{kind!r} is no kind of picture", f"the file's name ends in .{' or .'.join(FORMATS)}"
@@ -51,7 +63,7 @@ def draw(graph: CircuitGraph, kind: str) -> bytes:
         scene.width, 0.4 + 0.056 * len("; ".join(scene.caption)), 0.4 + 0.095 * len(scene.title[:120])
     )
     with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a word may have a character that the font lacks
+        warnings.simplefilter("ignore")  # a token may have a character that the font lacks
         figure = Figure(figsize=(scene.width, scene.height))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_xlim(0, scene.width)
@@ -70,7 +82,7 @@ def draw(graph: CircuitGraph, kind: str) -> bytes:
 
 
 def _dpi(scene: Scene) -> float:
-    """Fewer dots for a picture of very many layers, which would not fit memory."""
+    """Return the dots per inch: fewer for a very large picture, which would not fit memory."""
     return min(
         DPI,
         MOST_DOTS / max(scene.width, scene.height),
@@ -79,7 +91,10 @@ def _dpi(scene: Scene) -> float:
 
 
 def svg_text(graph: CircuitGraph) -> str:
-    """The `<svg>` element alone, to be put into a page: with a name for who cannot see it, and without a style that would reach the rest of the page."""
+    """Draw a graph as an `<svg>` element, to be put into a page.
+
+    It has a name for screen readers, and no style that would reach the rest of the page.
+    """
     text = draw(graph, "svg").decode("utf-8")
     text = re.sub(r"\s*<(metadata|style)\b.*?</\1>", "", text[text.index("<svg") :], flags=re.DOTALL)
     name = quoteattr(f"the circuit {visible(graph.title)}")
@@ -89,6 +104,7 @@ def svg_text(graph: CircuitGraph) -> str:
 
 
 def _paint(axes: Axes, scene: Scene) -> None:
+    """Paint a scene, from the back to the front."""
     from matplotlib.patches import FancyBboxPatch
 
     for x0, x1, y in scene.lanes:
@@ -149,7 +165,7 @@ def _paint(axes: Axes, scene: Scene) -> None:
 
 
 def _paint_key(axes: Axes, scene: Scene) -> None:
-    """Under the picture: what colours and lines mean, and what is not shown."""
+    """Write under the picture what colours and lines mean, and what is not shown."""
     x, y = 0.2, 0.42
     signs = {e.weight < 0 for e, _, _ in scene.edges}
     for negative, text in ((False, "positive"), (True, "negative")):
@@ -187,11 +203,11 @@ def _paint_edge(axes: Axes, points: list[Point], negative: bool, width: float, u
     )
 
 
-def _word(word: str) -> str:
-    """A token, with blanks at its ends to be seen."""
-    inner = word.strip(" ")
-    left = len(word) - len(word.lstrip(" "))
-    shown = "␣" * left + visible(inner) + "␣" * (len(word) - len(inner) - left)
+def _token(token: str) -> str:
+    """Write a token so that blanks at its ends can be seen."""
+    inner = token.strip(" ")
+    left = len(token) - len(token.lstrip(" "))
+    shown = "␣" * left + visible(inner) + "␣" * (len(token) - len(inner) - left)
     return shown or "''"
 
 
@@ -199,7 +215,7 @@ def _paint_node(axes: Axes, node: GraphNode, point: Point, scene: Scene) -> None
     from matplotlib.patches import Circle, FancyBboxPatch
 
     (x, y), r = point, scene.radius
-    text = _word(node.text) if node.kind == "word" else visible(node.text or node.name)
+    text = _token(node.text) if node.kind == "word" else visible(node.text or node.name)
     text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     if node.kind != "word" and len(text) <= IN_CIRCLE:
         axes.add_patch(

@@ -1,7 +1,7 @@
 """A circuit as a picture's data: nodes in rows from the input to the output, edges with weights.
 
-Every circuit whose inside is known gives one (`circuit.Drawable`); `drawing.py` draws it and `pipeline/distilled.py` stores it.
-Nothing is computed from it.
+Every circuit whose inside is known gives one (`circuit.Drawable`); `drawing.py` draws it and
+`pipeline/distilled.py` stores it.  Nothing is computed from it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Where the nodes of a circuit's picture stand: rows of the graph from left to right, channels of the residual stream as level lanes.
+"""Where the nodes of a circuit's picture stand: the graph's rows from left to right, channels as level lanes.
 
-Between graph and `drawing.py`.  All lengths are inches.  Large graphs keep their strongest edges; what was left out is counted.
+Between the graph and `drawing.py`.  All lengths are inches.  Large graphs keep their strongest edges; what is
+left out is counted.
 """
 
 from __future__ import annotations
@@ -13,33 +14,48 @@ from dataclasses import dataclass, field, replace
 from .graph import CircuitGraph, GraphEdge, GraphNode
 
 MOST_EDGES = 240
-LONGEST, IN_CIRCLE = 26, 3  # characters of a node's text: at most, and up to which it stands in a circle
-PLAIN = 0.25  # the width of edges that have no weight
+LONGEST, IN_CIRCLE = 26, 3  # characters of a node's text: at most, and at most in a circle
+PLAIN = 0.25  # the width of edges without a weight
 ROUNDS = 12  # of moving nodes towards their neighbours
 Point = tuple[float, float]
 
 
 @dataclass
 class Scene:
-    """What is to be painted: nodes at points, edges along points, boxes (x, y, width, height, text), texts, level lanes (x0, x1, y), thin rules (x0, y0, x1, y1)."""
+    """What is to be painted; lengths are inches.
+
+    Args:
+        width, height: of the picture.
+        title: above it.
+        nodes: at points.
+        edges: along points, with their widths from 0 to 1.
+        boxes: x, y, width, height, text.
+        lanes: level lines: x0, x1, y.
+        rules: thin lines: x0, y0, x1, y1.
+        texts: x, y, text, style.
+        caption: what the key says beside the colours.
+        upright: edges leave upwards, not to the right.
+        radius: of a node.
+        size: of the nodes' text, in points.
+    """
 
     width: float
     height: float
     title: str
     nodes: list[tuple[GraphNode, Point]] = field(default_factory=list)
-    edges: list[tuple[GraphEdge, list[Point], float]] = field(default_factory=list)  # with the width, 0 to 1
+    edges: list[tuple[GraphEdge, list[Point], float]] = field(default_factory=list)
     boxes: list[tuple[float, float, float, float, str]] = field(default_factory=list)
     lanes: list[tuple[float, float, float]] = field(default_factory=list)
     rules: list[tuple[float, float, float, float]] = field(default_factory=list)
-    texts: list[tuple[float, float, str, str]] = field(default_factory=list)  # x, y, text, style
+    texts: list[tuple[float, float, str, str]] = field(default_factory=list)
     caption: list[str] = field(default_factory=list)
-    upright: bool = False  # edges leave upwards, not to the right
+    upright: bool = False
     radius: float = 0.13
-    size: float = 8.0  # points of the nodes' text
+    size: float = 8.0
 
 
 def strongest(edges: Sequence[GraphEdge], most: int) -> tuple[GraphEdge, ...]:
-    """At most so many, the strongest, in their order."""
+    """Keep at most so many edges, the strongest, in their order."""
     if len(edges) <= most:
         return tuple(edges)
     chosen = set(sorted(range(len(edges)), key=lambda i: (-edges[i].size, i))[:most])
@@ -47,16 +63,15 @@ def strongest(edges: Sequence[GraphEdge], most: int) -> tuple[GraphEdge, ...]:
 
 
 def left_out(shown: CircuitGraph, whole: CircuitGraph) -> list[str]:
-    """What the picture does not show, for its caption."""
+    """Say for the caption what the picture does not show."""
     if len(shown.edges) == len(whole.edges) and len(shown.nodes) == len(whole.nodes):
         return []
-    return [
-        f"drawn: {len(shown.edges):,} of {len(whole.edges):,} edges, the strongest, and {len(shown.nodes):,} of {len(whole.nodes):,} nodes"
-    ]
+    edges = f"{len(shown.edges):,} of {len(whole.edges):,} edges, the strongest"
+    return [f"drawn: {edges}, and {len(shown.nodes):,} of {len(whole.nodes):,} nodes"]
 
 
 def cut(graph: CircuitGraph) -> CircuitGraph:
-    """The strongest edges between nodes, then of the words those on lanes that are still there, each the strongest for its kind."""
+    """Keep the strongest edges between nodes, then of each other kind the strongest on lanes still there."""
     inner = strongest([e for e in graph.edges if not e.kind], MOST_EDGES)
     nodes = {n.name: n for n in graph.nodes}
     alive = {nodes[end].lane for e in inner for end in (e.source, e.target)} - {""}
@@ -75,7 +90,7 @@ def cut(graph: CircuitGraph) -> CircuitGraph:
 
 
 def arrange(whole: CircuitGraph) -> Scene:
-    """The scene of a circuit."""
+    """Arrange a circuit's graph."""
     graph = cut(whole) if any(e.kind for e in whole.edges) or len(whole.edges) > MOST_EDGES else whole
     items, paths = _items(graph)
     rows = sorted({item.row for item in items})
@@ -116,6 +131,7 @@ def arrange(whole: CircuitGraph) -> Scene:
 
 
 def _legend(graph: CircuitGraph) -> list[str]:
+    """Say what widths and lanes mean."""
     said = [graph.widths] if graph.edges and graph.widths else []
     return (
         [*said, "grey: a channel of the residual stream, by its number"]
@@ -135,7 +151,7 @@ class _Item:
 
 
 def _items(graph: CircuitGraph) -> tuple[list[_Item], list[list[str]]]:
-    """Nodes and the passing places of edges that skip used rows, and the way of each edge."""
+    """List nodes and the places that edges pass through in rows between; and the way of each edge."""
     nodes = {n.name: n for n in graph.nodes}
     used = sorted({n.row for n in graph.nodes})
     items = [_Item(n.name, n.row, n.lane, n.group) for n in graph.nodes]
@@ -149,7 +165,10 @@ def _items(graph: CircuitGraph) -> tuple[list[_Item], list[list[str]]]:
 
 
 def _heights(items: list[_Item], graph: CircuitGraph, paths: list[list[str]], gap: float) -> dict[str, float]:
-    """From the top: every lane level, every other node near its neighbours, nobody closer than `gap` within a row."""
+    """Return heights from the top.
+
+    Every lane is level, every other node near its neighbours, and no two of a row are closer than `gap`.
+    """
     key = {i.name: f"lane {i.lane}" if i.lane else i.name for i in items}  # lanes move as one
     near: dict[str, list[tuple[str, float]]] = defaultdict(list)
     largest = max((e.size for e in graph.edges), default=0.0) or 1.0
@@ -182,7 +201,10 @@ def _heights(items: list[_Item], graph: CircuitGraph, paths: list[list[str]], ga
 
 
 def _apart(wishes: list[tuple[str, float, str]], gap: float, tall: float) -> dict[str, float]:
-    """Heights near the wished ones, in their order (groups stay together), at least `gap` apart and within the picture where they fit."""
+    """Return heights near the wished ones, in their order.
+
+    Groups stay together.  Heights are at least `gap` apart, and within the picture if they fit.
+    """
     middle: dict[str, list[float]] = defaultdict(list)
     for _, wish, group in wishes:
         middle[group].append(wish)
@@ -206,7 +228,7 @@ def _apart(wishes: list[tuple[str, float, str]], gap: float, tall: float) -> dic
 
 
 def _headings(scene: Scene, graph: CircuitGraph, rows: list[int], across: dict[int, float], y: float) -> None:
-    """What each row is; a layer's name once, over all of its rows."""
+    """Write what each row is, and a layer's name once over all of its rows."""
     spans: dict[str, list[float]] = defaultdict(list)
     for row in rows:
         layer, _, text = graph.rows[row].rpartition("|")
@@ -219,7 +241,7 @@ def _headings(scene: Scene, graph: CircuitGraph, rows: list[int], across: dict[i
 
 
 def _group_boxes(scene: Scene, gap: float) -> None:
-    """Around nodes of one group and row, which stand together."""
+    """Draw boxes around nodes of one group and row, which stand together."""
     found: dict[tuple[int, str], list[Point]] = defaultdict(list)
     for node, point in scene.nodes:
         if node.group:

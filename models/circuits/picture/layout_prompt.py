@@ -1,6 +1,7 @@
-"""Where the nodes of an attribution graph stand: over the token of the prompt that they are about, layers from the bottom.
+"""Where the nodes of an attribution graph stand: over their tokens of the prompt, layers from the bottom.
 
-Between graph and `drawing.py`, as `layout.py`.  Of large graphs the edges that matter most are drawn; nodes that nothing drawn touches are not.
+Between the graph and `drawing.py`, as `layout.py`.  Of large graphs the edges that matter most are drawn,
+without nodes that no drawn edge touches.
 """
 
 from __future__ import annotations
@@ -14,17 +15,13 @@ from .layout import IN_CIRCLE, LONGEST, Scene, left_out, strongest
 
 MOST_EDGES = 90
 MOST_COLUMNS = 40  # tokens of a prompt that are drawn whether an edge touches them or not
-LINE, PAD, LEAST = (
-    0.34,
-    0.12,
-    0.42,
-)  # inches: height of a line of nodes, space between two nodes, width of a column
-LETTER = 0.066
+LINE, PAD, LEAST = 0.34, 0.12, 0.42  # inches: height of a line of nodes, space between two, width of a column
+LETTER = 0.066  # inches
 ACROSS = 5  # nodes side by side in one cell
 
 
 def merged(graph: CircuitGraph) -> CircuitGraph:
-    """Each group as one node, where most of it stands; the edges between the same two are one."""
+    """Merge each group into one node, where most of it stands; edges between the same two become one."""
     members: dict[str, list[GraphNode]] = defaultdict(list)
     for node in graph.nodes:
         members[node.group].append(node)
@@ -52,7 +49,10 @@ def merged(graph: CircuitGraph) -> CircuitGraph:
 
 
 def cut(graph: CircuitGraph) -> CircuitGraph:
-    """What is drawn: from outputs and supernodes down, always the strongest edge next, so that all of it leads to them; words of a short prompt too."""
+    """Choose what is drawn: from outputs and supernodes down, always the strongest edge next.
+
+    So everything leads to them.  The tokens of a short prompt are drawn too.
+    """
     edges = _downwards(graph) or strongest(graph.edges, MOST_EDGES)
     used = {end for e in edges for end in (e.source, e.target)}
     always = ("super", "word") if len(graph.columns) <= MOST_COLUMNS else ("super",)
@@ -62,6 +62,7 @@ def cut(graph: CircuitGraph) -> CircuitGraph:
 
 
 def _downwards(graph: CircuitGraph) -> tuple[GraphEdge, ...]:
+    """Follow the strongest edges down from outputs and supernodes."""
     into: dict[str, list[int]] = defaultdict(list)
     for i, edge in enumerate(graph.edges):
         into[edge.target].append(i)
@@ -82,7 +83,7 @@ def _downwards(graph: CircuitGraph) -> tuple[GraphEdge, ...]:
 
 
 def arrange_prompt(whole: CircuitGraph) -> Scene:
-    """The scene of an attribution graph."""
+    """Arrange an attribution graph."""
     whole = merged(whole)
     graph = cut(whole)
     cells: dict[tuple[int, int], list[list[GraphNode]]] = defaultdict(lambda: [[]])
@@ -130,7 +131,7 @@ def arrange_prompt(whole: CircuitGraph) -> Scene:
 
 
 def _starts(first: float, sizes: list[float]) -> list[float]:
-    """Where each of the intervals begins."""
+    """Return where each of some adjacent intervals begins."""
     found = [first]
     for size in sizes[:-1]:
         found.append(found[-1] + size)

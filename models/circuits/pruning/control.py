@@ -1,7 +1,7 @@
 """The result of a control: what a pruning method makes of random labels.
 
-A method that fits random labels would fit anything.  The same method is run on the model's own labels, so that two numbers can be compared.  `random_labels.py`
-runs it.
+A method that fits random labels would fit anything.  The same method is run on the model's own labels, so
+that two numbers can be compared.  `random_labels.py` runs it.
 """
 
 from __future__ import annotations

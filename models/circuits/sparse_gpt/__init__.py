@@ -1,1 +1,1 @@
-"""The weight-sparse GPT of OpenAI's circuit_sparsity release: configuration, weights, masks and forward pass."""
+"""The weight-sparse GPT of the circuit_sparsity release: configuration, weights, masks and forward pass."""

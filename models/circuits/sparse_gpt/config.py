@@ -118,7 +118,7 @@ class GptConfig:
 
     @property
     def d_model_in(self) -> int:
-        """The width of what attention and MLP read: the residual stream and a concatenated position embedding."""
+        """The width of what attention and MLP read: residual stream and concatenated position embedding."""
         return self.d_model + (self.d_pos_emb or 0)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""with_as: `as` comes after the expression of a `with`, a colon after that of an `if`; the last one counts."""
+"""with_as: `as` comes after the expression of a `with`, a colon after that of an `if`; the last counts."""
 
 from ..training.task import TrainingTask
 

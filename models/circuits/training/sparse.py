@@ -32,7 +32,7 @@ def initial_weights(config: GptConfig, generator: Generator) -> dict[str, Tensor
 
 
 def density_at(done: float, final: float) -> float:
-    """Return the share of weights kept after a share `done` of the steps: 1 at first, evenly down to `final`."""
+    """Return the share of weights kept after a share `done` of the steps: from 1 evenly down to `final`."""
     return 1 - (1 - final) * min(1.0, done / ANNEAL)
 
 
