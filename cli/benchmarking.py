@@ -1,4 +1,4 @@
-"""The commands that compare solvers: `bench`, `report`, `compare`.  Registered by `cli/main.py`; thin, and nothing heavy at the top."""
+"""The commands that compare solvers: `bench`, `report` and `compare`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,12 @@ from .options import html_option, json_option, names_in, print_json, quiet_optio
 @click.option(
     "--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver."
 )
-@click.option("--workers", type=click.IntRange(1), default=None, help="As of prove [default: one per core].")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=None,
+    help="Solvers side by side in the race, and threads of each solver [default: one per core].",
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the solvers.")
 @click.option(
     "--jobs",
@@ -53,9 +58,9 @@ from .options import html_option, json_option, names_in, print_json, quiet_optio
     type=click.IntRange(1, 1000),
     default=1,
     show_default=True,
-    help="Make each attempt so often; medians count.",
+    help="Make each attempt N times; medians count.",
 )
-@click.option("--again", is_flag=True, help="Make attempts again that have a result already.")
+@click.option("--again", is_flag=True, help="Make attempts again that have a result.")
 @click.option(
     "--dump",
     type=click.Path(path_type=Path),
@@ -81,11 +86,17 @@ def bench(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Run solvers on every claim of SUITE, each alone, and the race; compare them.
+    """Run each solver alone, and the race, on every claim of SUITE, and compare them
+    (docs/reference/benchmark.md).
 
-    SUITE is `tokens`, a claim file, or a folder of claim files; `distill` instead takes trained networks of known behaviours down the whole
-    road: surrogate, program, proof; `vnncomp` with a DIRECTORY (or that folder alone) that has an instances.csv: `relucid verify` on every
-    instance (docs/reference/benchmark.md).  What has a result in --out already is not run again: a run that was stopped goes on.
+    \b
+    SUITE is one of
+      tokens              claims with trained networks, made from seeds
+      a claim file, or a folder of claim files
+      distill             50 known behaviours, from circuit to proof
+      vnncomp DIRECTORY   `relucid verify` on every instance of an instances.csv (or that folder alone)
+
+    Attempts that have a result in --out are not made again, so a run that was stopped goes on.
     """
     if suite is not None and directory is None and (Path(suite) / "instances.csv").is_file():
         suite, directory = "vnncomp", Path(suite)
@@ -116,7 +127,7 @@ def bench(
 
 
 def _no_columns(suite: str, jobs: int, repeat: int, dump: Path | None, html: Path | None) -> None:
-    """Raises InputError for options that only a suite of claims has."""
+    """Raise InputError for options that only a suite of claims has."""
     for option, given in (("--jobs", jobs > 1), ("--repeat", repeat > 1)):
         if given:
             raise InputError(option, f"the suite {suite} runs one behaviour at a time", "leave it out")
@@ -156,7 +167,7 @@ def _bench_distill(
     seeds: str,
     **options: Any,
 ) -> int:
-    """The suite of behaviours; it has no columns, and one behaviour at a time."""
+    """Run the suite of behaviours.  It has no columns, and runs one behaviour at a time."""
     from ..benchmarks.distill import DistillPlan, print_summary, run, summary_json
 
     _no_columns("distill", jobs, repeat, dump, html)
@@ -183,7 +194,10 @@ def _bench_distill(
 def report_command(
     results: Path, only: str, html: Path | None, quiet: bool, as_json: bool, **limits: Any
 ) -> int:
-    """Report on RESULTS: a results.jsonl of `bench` or its folder, or the folder that `distill` wrote; changes nothing there."""
+    """Report on RESULTS, and change nothing there.
+
+    RESULTS is a results.jsonl of `bench` or its folder, or the folder that `distill` wrote.
+    """
     from ..benchmarks.bench import summary_of
     from ..benchmarks.results import results_path
     from ..reports.run import is_run
@@ -202,7 +216,7 @@ def report_command(
 
 
 def _distillation(folder: Path, only: str, html: Path | None, quiet: bool, as_json: bool) -> int:
-    """The page on a distillation, where one is wanted, then text or JSON."""
+    """Write the page on a distillation if one is wanted, then print text or JSON."""
     from ..reports.distillation_page import examined, write_distillation
     from ..reports.distillation_text import print_report, report_json
     from ..reports.run import read_run
@@ -222,7 +236,7 @@ def _distillation(folder: Path, only: str, html: Path | None, quiet: bool, as_js
 
 
 def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_json: bool) -> int:
-    """The page, where one is wanted, then tables or JSON."""
+    """Write the page if one is wanted, then print tables or JSON."""
     if html is not None:
         from ..benchmarks.page import write_page
 
@@ -247,7 +261,7 @@ def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_js
     type=click.FloatRange(0),
     default=0.1,
     show_default=True,
-    help="Times that differ by less than this part are equal.",
+    help="Times that differ by less than this share are equal.",
 )
 @click.option(
     "--alpha",
@@ -263,9 +277,10 @@ def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_js
 def compare(
     before: Path, after: Path, tolerance: float, alpha: float, quiet: bool, as_json: bool, **limits: Any
 ) -> int:
-    """What changed from BEFORE to AFTER, two results.jsonl of `bench` or their folders.
+    """Say what changed from BEFORE to AFTER, two results.jsonl of `bench` or their folders.
 
-    Exit status: 0 nothing is worse, 1 something is (newly lost or wrong, or slower by the paired test), 2 bad input.
+    Exit status: 0 nothing is worse, 1 something is (newly lost or wrong, or slower by the paired test),
+    2 bad input.
     """
     from ..benchmarks.comparison import compared, comparison_json
     from ..benchmarks.results import read_file, results_path

@@ -1,4 +1,4 @@
-"""The commands about circuits: `show` (also of claims and networks), `train`, `prune`.  Registered by `cli/main.py`; nothing heavy at the top."""
+"""The commands about circuits: `show` (also of claims and networks), `train` and `prune`."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ from .status import UNKNOWN
 )
 @click.option("--mask", type=click.Path(path_type=Path), default=None, help="Node mask, for a circuit.")
 @click.option(
-    "--domain", type=click.Path(path_type=Path), default=None,
-    help="Of a circuit: how faithful it is on this domain (a claim file) [default: its own, where it brings one].",
-)  # fmt: skip
-@click.option("--no-run", is_flag=True, help="Of a circuit: only read it; say nothing of how faithful it is.")
+    "--domain",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Of a circuit: how faithful it is on this domain (a claim file) [default: its own, if it has one].",
+)
+@click.option("--no-run", is_flag=True, help="Of a circuit: only read it, and do not run it.")
 @ablation_option
 @run_code_option
 @click.option(
     "--draw",
     type=click.Path(path_type=Path),
     default=None,
-    help="Of a circuit or attribution graph: a picture, .svg or .png.",
+    help="Draw the circuit or attribution graph to this file, .svg or .png.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the trials.")
 @timeout_option(600.0)
@@ -61,7 +63,8 @@ def show(
 ) -> int:
     """Restate a claim file, a circuit or an ONNX network in plain words.
 
-    A circuit is run on its whole domain, to see how faithful it is: about ten times as long as one run, seconds for those that ship.
+    A circuit is run on its whole domain, to see how faithful it is.  That takes about ten times as long as
+    running it once, and seconds for the circuits that ship.
     """
     from ..reports.shown import circuit_json, claim_json, network_json, view_circuit
 
@@ -105,14 +108,14 @@ def show(
     type=click.FloatRange(0, 1, min_open=True),
     default=0.12,
     show_default=True,
-    help="Share of weights kept; 1: dense.",
+    help="Share of weights that are kept; 1: dense.",
 )
 @click.option(
     "--attempts",
     type=click.IntRange(1, 1000),
     default=3,
     show_default=True,
-    help="Trainings, seed after seed, until every input is right.",
+    help="Seeds to try until every input is right.",
 )
 @click.option(
     "--layers", type=click.IntRange(1, 64), default=2, show_default=True, help="Layers of the transformer."
@@ -129,7 +132,7 @@ def show(
     type=click.Choice(["auto", "cpu", "cuda"]),
     default="auto",
     show_default=True,
-    help="auto: the GPU if there is one.",
+    help="auto: a GPU if there is one.",
 )
 @click.option(
     "--seed",
@@ -144,9 +147,9 @@ def show(
 def train(
     task: str, out: Path | None, device: str, as_json: bool, timeout: float, memory: int, **recipe: Any
 ) -> int:
-    """Train a weight-sparse transformer on TASK (see docs/reference/circuits.md); what was stopped goes on.
+    """Train a weight-sparse transformer on TASK (docs/reference/circuits.md).  A stopped training goes on.
 
-    Exit status: 0 right on every input of the task, 3 not.
+    Exit status: 0 if it is right on every input of the task, else 3.
     """
     from ..models.circuits.load import load_circuit
     from ..models.circuits.training.recipe import TrainingRecipe
@@ -189,7 +192,7 @@ def train(
     "--compare",
     default=None,
     metavar="MODEL",
-    help="Prune this model too, the same way: say, the dense one of `train --density 1`.",
+    help="Prune this model in the same way, for comparison: a dense one of `train --density 1`, say.",
 )
 @click.option(
     "--target-loss",
@@ -203,7 +206,7 @@ def train(
     type=click.Choice(["mean", "zero"]),
     default="mean",
     show_default=True,
-    help="What stands in for a pruned node.",
+    help="What replaces a pruned node.",
 )
 @click.option(
     "--steps",
@@ -235,7 +238,10 @@ def prune(
     memory: int,
     **settings: Any,
 ) -> int:
-    """Cut the circuit of TASK (a registered name, or a claim file without network and program) out of MODEL; what was stopped goes on."""
+    """Cut the circuit of TASK out of MODEL.  A stopped pruning goes on.
+
+    TASK is a registered name, or a claim file without network and program.
+    """
     from ..models.circuits.pruning.settings import PruningSettings
     from ..pipeline.pruning import PruningRequest, prepare_pruning
 

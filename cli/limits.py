@@ -1,8 +1,9 @@
-"""What holds for every command: it runs in a child process within its limits, and a limit that is reached is an honest answer.
+"""Limits of commands: each runs in a child process within `--timeout` and `--memory`, and reaching one is an
+answer.
 
-`--timeout` and `--memory`, where a command has them, are for the whole of it, from reading to printing.  In a process of its own (`entry`) they are kept from
-outside (`common/processes/forked.py`); where `main` is called in Python, the work looks at the clock itself (`common/deadline.py`).  Under `cli/main.py` and
-its parts; nothing heavy is imported before the fork, nor in the parent after it.
+The limits hold for the whole command, from reading to printing.  From the shell they are enforced from
+outside (`common/processes/forked.py`).  If `main` is called in Python, the work looks at the clock itself
+(`common/deadline.py`).  Nothing heavy is imported before the fork, nor in the parent after it.
 """
 
 from __future__ import annotations
@@ -23,13 +24,12 @@ from ..verifiers.report import unchecked_json, undecided_json
 from .options import fail, print_json, writing
 from .status import INTERNAL, INTERRUPTED, UNKNOWN
 
-Told = Callable[
-    [str, dict[str, Any], float], None
-]  # an unknown: why, the command's options, and seconds that it took
+# Prints an unknown answer: the reason, the command's options, and how many seconds it took.
+Told = Callable[[str, dict[str, Any], float], None]
 
 
 class Seconds(click.ParamType):
-    """How long something may take: more than nothing, and at most what clocks and solvers can count."""
+    """A time limit: more than 0 seconds, and at most what clocks and solvers can count."""
 
     name = "seconds"
 
@@ -48,18 +48,21 @@ class Seconds(click.ParamType):
 
 
 def timeout_option(default: float, help: str = "Seconds for the whole command.") -> Callable[[Any], Any]:
+    """Return the option `--timeout`."""
     return click.option("--timeout", type=Seconds(), default=default, show_default=True, help=help)
 
 
 def memory_option(default: int, help: str = "Megabytes of relucid's process.") -> Callable[[Any], Any]:
+    """Return the option `--memory`."""
     return click.option("--memory", type=click.IntRange(64), default=default, show_default=True, help=help)
 
 
 class Limited(click.Command):
     """A command whose options `timeout` and `memory` limit all that it does.
 
-    `unknown` tells that a limit was reached, where the command has words or a JSON object for it; else that is one line on stderr.
-    `each`: its limits are for each of several pieces of work, which see to them themselves.
+    `unknown` prints that a limit was reached, if the command has an answer for that; by default it is one
+    line on stderr.  With `each`, the limits are for each of several pieces of work, which enforce them
+    themselves.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class Limited(click.Command):
             raise click.exceptions.Exit(self._told(Ended("memory"), ctx.params, started)) from None
 
     def _told(self, ended: Ended, options: dict[str, Any], started: float) -> int:
-        """Say how the child ended, where it could not say so itself; the exit status."""
+        """Say how the child ended if it could not say so itself, and return the exit status."""
         if ended.how == "exited" and ended.number != INTERRUPTED:
             return ended.number
         if ended.how in ("exited", "interrupted"):
@@ -105,14 +108,14 @@ class Limited(click.Command):
         return UNKNOWN
 
 
-ALONE = object()  # the root context's object where relucid has this process for itself
+ALONE = object()  # the root context's object if relucid has this process for itself
 
 
 def _reason(ended: Ended, options: dict[str, Any]) -> str:
     if ended.how == "timeout":
         return f"time: the limit of {options['timeout']:g} s was reached; raise it with --timeout"
     if ended.how == "killed":
-        return "memory: the process was killed from outside; most often that is the system, where memory runs out"
+        return "memory: the process was killed from outside, most often because the system ran out of memory"
     if "memory" not in options:
         return "memory: there is no more of it"
     return (
@@ -128,7 +131,7 @@ def _end_by(number: int) -> None:
 
 
 def undecided(why: str, options: dict[str, Any], seconds: float) -> None:
-    """Of `prove`."""
+    """Print that `prove` reached a limit."""
     if options["as_json"]:
         print_json(undecided_json(why, seconds))
     else:
@@ -136,19 +139,19 @@ def undecided(why: str, options: dict[str, Any], seconds: float) -> None:
 
 
 def stopped(why: str, options: dict[str, Any], seconds: float) -> None:
-    """Of `train` and `prune`, which keep what they have."""
+    """Print that `train` or `prune` reached a limit; both keep what they have."""
     fail(f"unknown: {why}; the same command goes on from where it stopped", UNKNOWN)
 
 
 def undistilled(why: str, options: dict[str, Any], seconds: float) -> None:
-    """Of `distill`, which says on stderr that there is no program."""
+    """Print that `distill` reached a limit: there is no program, which stderr says."""
     if options["as_json"]:
         print_json(undecided_json(why, seconds))
     fail(f"unknown: {why}", UNKNOWN)
 
 
 def unchecked(why: str, options: dict[str, Any], seconds: float) -> None:
-    """Of `check`."""
+    """Print that `check` reached a limit."""
     if options["as_json"]:
         print_json(unchecked_json(why, seconds))
     else:

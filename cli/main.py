@@ -1,4 +1,4 @@
-"""The command line: parse, call, print.  Thin on purpose, and nothing heavy is imported at the top.
+"""The command line: commands parse, call and print.  They are thin, and import nothing heavy at the top.
 
 Exit status (docs/reference/command-line.md): 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error or
 contradiction, 130 interrupted.
@@ -65,21 +65,40 @@ def app() -> None:
 
 
 def _limits(timeout: float, memory: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options that prove and distill share, with the defaults of the limits."""
+    """Return the options that `prove` and `distill` share, with these defaults of the limits."""
     options = (
         quiet_option,
         json_option,
-        click.option("--counterexamples", type=click.IntRange(1, 10_000), default=1, show_default=True, help="How many to look for."),
-        click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."),
-        click.option("--workers", type=click.IntRange(1), default=None, help="Solvers that run side by side [default: one per core]."),
+        click.option(
+            "--counterexamples",
+            type=click.IntRange(1, 10_000),
+            default=1,
+            show_default=True,
+            help="How many distinct counterexamples to look for.",
+        ),
+        click.option(
+            "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of everything random."
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(1),
+            default=None,
+            help="Solvers side by side [default: one per core].",
+        ),
         memory_option(memory, "Megabytes of relucid's process, and of each solver."),
         timeout_option(timeout),
-        click.option("--backends", default=None, help="Only these, by commas; name:option for variants (see `relucid backends`)."),
         click.option(
-            "--trust", type=click.Choice(["checked", "exact", "float"]), default=None,
-            help="How far a proof must be trusted [default: checked where a proof is affordable, else exact].",
+            "--backends",
+            default=None,
+            help="Only these, separated by commas; name:option for variants (see `relucid backends`).",
         ),
-    )  # fmt: skip
+        click.option(
+            "--trust",
+            type=click.Choice(["checked", "exact", "float"]),
+            default=None,
+            help="Trust that a proof must reach [default: checked where a proof is affordable, else exact].",
+        ),
+    )
 
     def with_options(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in options:
@@ -101,21 +120,23 @@ def _budget(timeout: float, memory: int, workers: int | None, seed: int, counter
     "--checkpoint",
     type=click.Path(path_type=Path),
     default=None,
-    help="Go on from FILE if it is there; keep in it what is not finished.",
+    help="Keep unfinished work in this file, and go on from it if it is there.",
 )
 @click.option(
     "--proof",
     type=click.Path(path_type=Path),
     default=None,
-    help="Write a checked proof (or the witness of a refutation) to FILE.",
+    help="Write a checked proof, or the witness of a refutation, to this file.",
 )
 @click.option(
-    "--format", "proof_format", type=click.Choice(["relucid", "veripb", "drat"]), default="relucid", show_default=True,
-    help="Of the proof: our own, or that of the solver exact (veripb) or CaDiCaL (drat).",
-)  # fmt: skip
-@click.option(
-    "--count", is_flag=True, help="Where it is refuted: count the inputs on which they differ, exactly."
+    "--format",
+    "proof_format",
+    type=click.Choice(["relucid", "veripb", "drat"]),
+    default="relucid",
+    show_default=True,
+    help="Format of the proof: our own, or that of the solver exact (veripb) or CaDiCaL (drat).",
 )
+@click.option("--count", is_flag=True, help="If refuted: count the inputs on which they differ, exactly.")
 @click.option(
     "--dump",
     type=click.Path(path_type=Path),
@@ -136,7 +157,10 @@ def prove(
     backends: str | None,
     **limits: Any,
 ) -> int:
-    """Is network = program on every input of CLAIM's domain?  Proved, refuted with a counterexample, or unknown."""
+    """Decide a claim file: is network = program (or = network) on every input of the domain?
+
+    The answer is proved, refuted with a counterexample, or unknown.
+    """
     from ..models.apart import check_apart, claim_files
     from ..models.claims.claim_file import load_box_files
 
@@ -195,15 +219,19 @@ def prove(
 @timeout_option(3600.0)
 @memory_option(4096)
 @click.option(
-    "--export", "folder", type=click.Path(path_type=Path), default=None,
-    help="Of a veripb or drat proof: write formulas and proofs to a folder, as other checkers read them.",
-)  # fmt: skip
+    "--export",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Of a veripb or drat proof: write formulas and proofs to this folder, as other checkers read them.",
+)
 @quiet_option
 @json_option
 def check(
     claim: Path, proof: Path, timeout: float, memory: int, folder: Path | None, quiet: bool, as_json: bool
 ) -> int:
-    """Does PROOF, written by `prove --proof`, show what it says about CLAIM?  No solver, no rounding.
+    """Check that PROOF, which `prove --proof` wrote, shows what it says about CLAIM, without any solver or
+    rounding.
 
     Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time or memory.
     """
@@ -263,8 +291,15 @@ def check(
 )
 @ablation_option
 @run_code_option
-@click.option("--enumerate", "enumerate_up_to", type=click.IntRange(0, 10**7), default=10**7, show_default=True, help="Inputs up to which "
-              "the circuit is run on every one; on larger domains on samples and counterexamples.")  # fmt: skip
+@click.option(
+    "--enumerate",
+    "enumerate_up_to",
+    type=click.IntRange(0, 10**7),
+    default=10**7,
+    show_default=True,
+    help="Run the circuit on every input of domains of "
+    "up to so many inputs, and on samples and counterexamples of larger ones.",
+)
 @html_option
 @_limits(600.0, 8192)
 def distill(
@@ -280,9 +315,10 @@ def distill(
     backends: str | None,
     **limits: Any,
 ) -> int:
-    """Distil CIRCUIT (a folder, or a shipped name such as quote_closing) into a program, and prove it.
+    """Distil CIRCUIT into a short Python program, and prove that the two agree.
 
-    CIRCUIT is a folder in circuit_sparsity's format; shipped circuits bring their own domain and mask.
+    CIRCUIT is a folder or file (docs/reference/circuits.md), file.py:function, or a shipped name such as
+    quote_closing. Shipped circuits bring their own domain and mask.
     """
     from ..pipeline.distillation import NoProgram
     from ..pipeline.distillation import distill as run
@@ -336,13 +372,13 @@ def distill(
     "--check",
     "name",
     default=None,
-    help="Put this backend to the conformance checks (docs/reference/add-a-backend.md).",
+    help="Run the conformance checks on this backend (docs/reference/add-a-backend.md).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_backends(name: str | None, as_json: bool) -> int:
-    """Which solvers are there, at which version, and how far their word goes.
+    """List the installed solvers with version, trust and options.
 
-    With --check, exit status 0: it conforms, 1: it does not.
+    With --check, the exit status is 0 if the backend conforms, else 1.
     """
     if name is not None:
         from ..reports.console import conformance_report
@@ -360,7 +396,10 @@ for _command in (*bench_commands, *circuit_commands, verify):
 
 
 def main(arguments: list[str] | None = None, *, alone: bool = False) -> int:
-    """Run the command line; returns the exit status and never shows a traceback.  `alone`: in a child, with limits that are kept from outside."""
+    """Run the command line and return the exit status.  A traceback is never shown.
+
+    With `alone`, the command runs in a child process whose limits are enforced from outside.
+    """
     with standard_streams():
         return _status(list(sys.argv[1:] if arguments is None else arguments), alone)
 
@@ -383,7 +422,7 @@ def _status(arguments: list[str], alone: bool) -> int:
         command = error.ctx.command_path if error.ctx else "relucid"
         return fail(f"{error.format_message()} See `{command} --help`.", BAD_INPUT)
     except (KeyboardInterrupt, click.Abort):
-        if in_child():  # whoever watches it says so
+        if in_child():  # the parent says so
             return INTERRUPTED
         return fail("interrupted", INTERRUPTED)
     except Unwritable as error:
@@ -391,9 +430,8 @@ def _status(arguments: list[str], alone: bool) -> int:
     except MemoryError:
         return fail("unknown: memory: there is no more of it", UNKNOWN)
     except OSError as error:
-        if (
-            error.errno in (errno.ENAMETOOLONG, errno.EACCES) and error.filename
-        ):  # even to ask whether there is such a file
+        # The system refuses even to say whether there is such a file.
+        if error.errno in (errno.ENAMETOOLONG, errno.EACCES) and error.filename:
             return fail(f"{error.filename}: {error.strerror}; check the path", BAD_INPUT)
         return _internal(error, arguments)
     except ModuleNotFoundError as error:
@@ -404,7 +442,7 @@ def _status(arguments: list[str], alone: bool) -> int:
 
 
 def _internal(error: Exception, arguments: list[str]) -> int:
-    """Status 4: keep what is needed to mend it, and say where."""
+    """Save what is needed to mend an internal error, say where, and return status 4."""
     if getattr(error, "artefacts", ""):
         return fail(str(error), INTERNAL)
     what = f"internal error ({type(error).__name__}: {error}); please report it"

@@ -1,6 +1,6 @@
-"""What commands share: options, lists of names, JSON, and messages and a status line on stderr.
+"""What commands share: options, lists of names, JSON, messages and a status line on stderr.
 
-Under `cli/main.py` and its parts; imports nothing heavy at the top.
+All commands import this, so it imports nothing heavy at the top.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..common.processes.forked import answering
 LONGEST_WORD, LONGEST_LINE = 400, 2000  # characters of a message
 
 quiet_option = click.option(
-    "--quiet", "-q", is_flag=True, help="No progress, and of the result only the first lines."
+    "--quiet", "-q", is_flag=True, help="Show no progress, and print the answer only."
 )
 html_option = click.option(
     "--html",
@@ -29,17 +29,21 @@ html_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 
 ablation_option = click.option(
-    "--ablation", type=click.Choice(["mean", "zero"]), default=None,
-    help="What stands in for nodes that the mask does not keep, taken over the domain [default: what the mask says].",
-)  # fmt: skip
+    "--ablation",
+    type=click.Choice(["mean", "zero"]),
+    default=None,
+    help="What replaces nodes that the mask does not keep, over the domain [default: what the mask says].",
+)
 
 run_code_option = click.option(
-    "--run-code", is_flag=True, help="A TorchScript CIRCUIT (.pt) is a program: run it, with your rights."
+    "--run-code",
+    is_flag=True,
+    help="Run a TorchScript circuit (.pt).  It is a program, and runs with your rights.",
 )
 
 
 def names_in(backends: str | None) -> tuple[str, ...] | None:
-    """The names in a list with commas."""
+    """Return the names in a list with commas; None stays None.  Raises InputError for an empty list."""
     if backends is None:
         return None
     found = tuple(name.strip() for name in backends.split(",") if name.strip())
@@ -49,6 +53,7 @@ def names_in(backends: str | None) -> tuple[str, ...] | None:
 
 
 def print_json(value: object) -> None:
+    """Print a result as one line of JSON."""
     from ..common.text import json_text
 
     text = json_text(value)
@@ -58,14 +63,17 @@ def print_json(value: object) -> None:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Around the printing of a result: no limit holds any more, and all of it is written (`common/streams.py` says what happens where it cannot be)."""
+    """Surround the printing of a result: no limit holds any more, and all of it is written.
+
+    `common/streams.py` says what happens if it cannot be written.
+    """
     answering()
     yield
     sys.stdout.flush()
 
 
 def fail(message: str, status: int) -> int:
-    """Say in one line on stderr what went wrong; the exit status."""
+    """Say in one line on stderr what went wrong, and return the exit status."""
     from ..common.text import shortened, visible
 
     answering()
@@ -75,13 +83,13 @@ def fail(message: str, status: int) -> int:
 
 
 def say(text: str) -> None:
-    """A message on stderr."""
+    """Print a message to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def status_line(quiet: bool = False) -> Iterator[Callable[[str], None]]:
-    """A status line on stderr where somebody watches; silence where not."""
+    """Yield a function that shows a status line on stderr; it does nothing if stderr is no terminal."""
     if quiet or not sys.stderr.isatty():
         yield lambda message: None
         return

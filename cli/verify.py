@@ -1,4 +1,4 @@
-"""`relucid verify`: an ONNX network and a VNN-LIB property.  Registered in `cli/main.py`; imports nothing heavy."""
+"""`relucid verify` of an ONNX network and a VNN-LIB property, and what `prove` and `check` do with boxes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .status import REJECTED, UNKNOWN, exit_status
 
 
 def _undecided(why: str, options: dict[str, Any], seconds: float) -> None:
-    """Of `verify`, where a limit was reached that its own child did not keep."""
+    """Print that `verify` reached a limit that its own child did not keep."""
     from ..reports.verdicts import print_verdict
     from ..verifiers.boxes import verdicts
     from ..verifiers.report import verdict_json
@@ -50,45 +50,46 @@ def _undecided(why: str, options: dict[str, Any], seconds: float) -> None:
     help="A second network: how far are its outputs from NETWORK's?",
 )
 @click.option(
-    "--epsilon", default=None, help="With --against: may they be farther apart than this (a decimal)?"
+    "--epsilon", default=None, help="With --against: may the outputs differ by more than this (a decimal)?"
 )
 @click.option(
     "--same-label",
     is_flag=True,
-    help="With --against: may their largest outputs be different ones?  Ties go to the first.",
+    help="With --against: may the largest output be another one?  Ties go to the first.",
 )
 @click.option(
     "--backend",
     type=click.Choice(BACKENDS),
     default=BACKENDS[0],
     show_default=True,
-    help="race: all; split: bounds alone; lp: linear programs, whose multipliers are proved; milp: HiGHS's tree, which has tolerances.",
+    help="race: all; split: bounds only; lp: linear programs, whose dual bounds are proved; "
+    "milp: HiGHS's tree, which has tolerances.",
 )
 @click.option(
     "--trust",
     type=click.Choice(["exact", "float"]),
     default="exact",
     show_default=True,
-    help="float: take HiGHS's word for unsat.",
+    help="float: accept unsat from HiGHS, which has tolerances.",
 )
 @click.option(
     "--proof",
     type=click.Path(path_type=Path),
     default=None,
-    help="Where a proof (unsat) or a witness (sat) is written.",
+    help="Write a proof (unsat) or a witness (sat) to this file.",
 )
 @click.option(
     "--format",
     "proof_format",
     type=click.Choice(["relucid", "aptp"]),
     default=None,
-    help="Of the proof [default: relucid].",
+    help="Format of the proof [default: relucid].",
 )
 @click.option(
     "--check",
     type=click.Path(path_type=Path),
     default=None,
-    help="Decide nothing: is this file a proof of it, or a witness?",
+    help="Decide nothing; check this proof or witness.",
 )
 @quiet_option
 @json_option
@@ -110,9 +111,9 @@ def verify(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """Can NETWORK (.onnx) give what SPEC (.vnnlib) calls unsafe, for an input of SPEC's box?  Both may be .gz.
+    """Decide whether NETWORK (.onnx) can give an output that SPEC (.vnnlib) calls unsafe.  Both may be .gz.
 
-    The first line is the competition's word: unsat (it cannot, proved), sat (with the input), unknown or timeout.
+    The first line is VNN-COMP's word: unsat (it cannot, proved), sat (with the input), unknown or timeout.
     Exit status: 0 unsat, 1 sat, 2 bad input, 3 unknown, 130 interrupted.
     """
     from ..verifiers.boxes.process import verify_files
@@ -173,7 +174,7 @@ def prove_box(
     quiet: bool,
     as_json: bool,
 ) -> int:
-    """`relucid prove` of a claim about a box: the same as `verify` of its parts."""
+    """Decide a claim about a box for `relucid prove`, as `verify` does, and return the exit status."""
     from ..verifiers.boxes.process import verify_files
 
     two = claim.network_b is not None
@@ -219,7 +220,7 @@ def prove_box(
 
 
 def _told(verdict: Verdict, bare: bool, quiet: bool, as_json: bool) -> int:
-    """Print the verdict; its exit status."""
+    """Print the verdict, and return its exit status."""
     from ..reports.verdicts import print_verdict
     from ..verifiers.report import verdict_json
 
@@ -234,7 +235,7 @@ def _told(verdict: Verdict, bare: bool, quiet: bool, as_json: bool) -> int:
 
 
 def check_box(claim: Any, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
-    """`relucid check` of a claim about a box."""
+    """Check a proof of a claim about a box for `relucid check`, and return the exit status."""
     if claim.network_b is not None:
         raise InputError(
             str(proof), "there are no proofs about two networks over a box", "check claims about one"
@@ -259,7 +260,7 @@ def _epsilon(text: str | None, against: Path | None) -> Any:
 
 
 def _check(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
-    """`--check`: 0 accepted, 1 rejected, 3 limits reached."""
+    """Check a proof; return 0 if it is accepted, 1 if rejected, 3 if limits were reached."""
     from ..verifiers.proof.boxes.subject import check_files
     from ..verifiers.proof.format import LimitReached, Rejected
 
@@ -277,7 +278,7 @@ def _check(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, 
 
 
 def _print_check(found: Any, why: str, late: bool, as_json: bool) -> None:
-    """`found`: None where it was not accepted, for a reason."""
+    """Print what the checker `found`; None if it did not accept the file, and `why` says the reason."""
     from ..reports.verdicts import box_check_line
     from ..verifiers.report import box_certificate_json
 
@@ -290,7 +291,7 @@ def _print_check(found: Any, why: str, late: bool, as_json: bool) -> None:
 def bench_vnncomp(
     suite: str | None, directory: Path | None, html: Path | None, quiet: bool, as_json: bool, **options: Any
 ) -> int:
-    """`relucid bench vnncomp DIRECTORY`: all instances, their results in --out, a table, and a page where one is wanted."""
+    """Run `relucid bench vnncomp DIRECTORY`: results in --out, a table, and a page if one is wanted."""
     from ..benchmarks.vnncomp import RESULTS, TABLE, VnncompPlan, column, run, summary, word
     from ..common.text import visible
 
@@ -330,7 +331,8 @@ def bench_vnncomp(
             detail = f"  {visible(r.detail)}" if r.detail else ""
             who = f"{r.backend:13} " if len(backends) > 1 else ""
             click.echo(
-                f"{word(r):8} {r.seconds:8.2f}  {who}{visible(Path(r.file).name)}  {visible(Path(r.spec).name)}{detail}"
+                f"{word(r):8} {r.seconds:8.2f}  {who}{visible(Path(r.file).name)}  "
+                f"{visible(Path(r.spec).name)}{detail}"
             )
         for name, counts in found.items():
             shown = ", ".join(
