@@ -29,7 +29,7 @@ from ..models.network.network import feed_forward
 from ..models.program.program import Program
 from ..verifiers.engines.enumerate import precision, tree
 from ..verifiers.engines.enumerate.blocks import Block, Kernel
-from ..verifiers.engines.enumerate.split import Sizes
+from ..verifiers.engines.enumerate.split import SplitSizes
 from ..verifiers.engines.enumerate.tree import search
 
 COUNTS = "def f(tokens):\n    return tokens.count('a') > 2\n"
@@ -157,13 +157,16 @@ class PlainKernel(Kernel):
         return (here[:, 0] > 0) != block.labels
 
 
-IDEAS: dict[str, tuple[dict[str, object], Sizes]] = {
-    "nothing": ({}, Sizes()),
-    "the ReLU in one step": ({f"{tree.__name__}.Kernel": PlainKernel}, Sizes()),
-    "the narrowest arithmetic (float64)": ({f"{precision.__name__}.EXACT": precision.EXACT[1:]}, Sizes()),
-    "blocks that fit the cache (16 times larger)": ({}, Sizes(cells=1 << 22)),
-    "many heads side by side (32)": ({}, Sizes(across=32)),
-    "BLAS in one thread": ({f"{tree.__name__}.one_blas_thread": nullcontext}, Sizes()),
+IDEAS: dict[str, tuple[dict[str, object], SplitSizes]] = {
+    "nothing": ({}, SplitSizes()),
+    "the ReLU in one step": ({f"{tree.__name__}.Kernel": PlainKernel}, SplitSizes()),
+    "the narrowest arithmetic (float64)": (
+        {f"{precision.__name__}.EXACT": precision.EXACT[1:]},
+        SplitSizes(),
+    ),
+    "blocks that fit the cache (16 times larger)": ({}, SplitSizes(cells=1 << 22)),
+    "many heads side by side (32)": ({}, SplitSizes(across=32)),
+    "BLAS in one thread": ({f"{tree.__name__}.one_blas_thread": nullcontext}, SplitSizes()),
 }
 OF_IDEAS = (
     SpeedCase(10, 4, (8,)),

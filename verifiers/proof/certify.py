@@ -21,7 +21,7 @@ from ..verdict import Contradiction, Proved, Refuted, Unknown, Verdict
 from .certificate import Certificate, Progress, Subject, check_file
 from .export.solver_proofs import check_installed
 from .export.third_party import FORMS
-from .format import LimitReached, Rejected, TooMuch
+from .format import LimitReached, ProofTooLarge, Rejected
 from .words.producer import Unproved
 from .writing import Line, write_lines
 
@@ -186,8 +186,8 @@ def _accepted(
     """What the checker says about a proof that was just written."""
     try:
         return check_file(subject, part, seconds, progress)
-    except (TooMuch, LimitReached) as error:
-        kind = TooLong if isinstance(error, TooMuch) else Unreached
+    except (ProofTooLarge, LimitReached) as error:
+        kind = TooLong if isinstance(error, ProofTooLarge) else Unreached
         raise kind(
             f"the proof that was written could not be checked within the limits ({error})", late=True
         ) from None

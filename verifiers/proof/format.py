@@ -27,7 +27,7 @@ class Rejected(Exception):
     """The file does not prove the claim; one line that says why and where."""
 
 
-class TooMuch(Rejected):
+class ProofTooLarge(Rejected):
     """It is longer, or leaves more to be run, than a checker goes along with."""
 
 
@@ -52,7 +52,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 return
             total += len(line)
             if len(line) > LINE_LIMIT or total > FILE_LIMIT:
-                raise TooMuch(f"line {number}: the file is larger than any proof")
+                raise ProofTooLarge(f"line {number}: the file is larger than any proof")
             yield _object(line, number)
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from .format import FORMAT, TooMuch
+from .format import FORMAT, ProofTooLarge
 from .lines import BITS, Lines
 from .region import Phases, Region
 
@@ -98,7 +98,7 @@ def read_proof(
             raise lines.no(f"it is a proof about another {name}")
     if digests and header["exact_in_float32"] is not exact_in_float32:
         raise lines.no(f"exact_in_float32 is {exact_in_float32}, not what the proof says")
-    reader = _Reader(lines, progress)
+    reader = _TreeReader(lines, progress)
     for number, arithmetic in roots:
         reader.root(number, arithmetic)
     lines.end()
@@ -106,7 +106,7 @@ def read_proof(
 
 
 @dataclass(eq=False)
-class _Reader:
+class _TreeReader:
     lines: Lines
     progress: Callable[[str], None]
     regions: int = 0
@@ -135,7 +135,7 @@ class _Reader:
             split = line["split"]
             self.regions += split != "again"
             if self.lines.number > LINES or depth > DEPTH:
-                raise self.lines.no("the tree is too large", TooMuch)
+                raise self.lines.no("the tree is too large", ProofTooLarge)
             if self.lines.number % 100 == 0:
                 self.progress(f"{self.regions} subdomains, {self.leaves} leaves checked")
             if type(line["tighten"]) is not bool:

@@ -21,9 +21,9 @@ from itertools import pairwise
 import numpy as np
 
 from ....models.claims.word_claim import WordClaim
-from .composed import Layer, composed
+from .composed import ComposedLayer, composed
 from .precision import precision, reads
-from .split import Heads, Sizes, Split, Tails
+from .split import Heads, Split, SplitSizes, Tails
 from .tables import Tables
 
 SMALL_PRODUCT = 10**6  # OpenBLAS has a faster way to multiply matrices whose three sizes multiply to less
@@ -33,7 +33,7 @@ FEW_CELLS = (
 SETTLED_AT_ONCE = 256  # words decided in exact integers between two looks at the clock
 
 
-class OutOfTime(Exception):
+class BlocksOutOfTime(Exception):
     """In the middle of a block."""
 
 
@@ -74,7 +74,7 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
-class _Step:
+class _BlockStep:
     """A layer in floating point.  `rows`: its part of the tables; where it has none, it has a constant (rows, 1)."""
 
     size: int
@@ -87,7 +87,7 @@ class _Step:
 class Blocks:
     """A claim made ready.  Iterating gives all its words in blocks, always in the same order."""
 
-    def __init__(self, claim: WordClaim, sizes: Sizes, deadline: float) -> None:
+    def __init__(self, claim: WordClaim, sizes: SplitSizes, deadline: float) -> None:
         self.claim, self.sizes, self.deadline = claim, sizes, deadline
         layers = composed(claim)
         self.rows = max(1, *map(len, layers))
@@ -153,10 +153,10 @@ class Blocks:
         return _Chunk(heads, kind, inner, [-b for b in inner], columns[:1] if same else columns)
 
 
-def _steps(layers: tuple[Layer, ...], dtype: np.dtype) -> tuple[_Step, ...]:
+def _steps(layers: tuple[ComposedLayer, ...], dtype: np.dtype) -> tuple[_BlockStep, ...]:
     """With buffers given out so that a layer's is used again once nothing reads it any more: few of them stay in the cache."""
     last_use = {g: i for i, layer in enumerate(layers) for g in layer.relus}
-    steps: list[_Step] = []
+    steps: list[_BlockStep] = []
     row = 0
     for i, layer in enumerate(layers):
         taken = {steps[g].buffer for g in range(i) if last_use[g] >= i}
@@ -166,7 +166,7 @@ def _steps(layers: tuple[Layer, ...], dtype: np.dtype) -> tuple[_Step, ...]:
         constant = (
             np.zeros((len(layer), 1), dtype) if rows is not None else layer.constant.astype(dtype)[:, None]
         )
-        steps.append(_Step(len(layer), relus, rows, constant, buffer))
+        steps.append(_BlockStep(len(layer), relus, rows, constant, buffer))
     return tuple(steps)
 
 
@@ -210,7 +210,7 @@ class Kernel:
             values.append(here)
         return values[-1]
 
-    def _buffer(self, step: _Step, shape: tuple[int, int]) -> np.ndarray:
+    def _buffer(self, step: _BlockStep, shape: tuple[int, int]) -> np.ndarray:
         tails, heads = shape
         size = tails * step.size * heads
         held = self.buffers.get(step.buffer)
@@ -241,6 +241,6 @@ class Kernel:
         """Decide some words again, in exact integers."""
         for i in range(0, len(places), SETTLED_AT_ONCE):
             if time.monotonic() > self.blocks.deadline:
-                raise OutOfTime
+                raise BlocksOutOfTime
             some = places[i : i + SETTLED_AT_ONCE]
             wrong.flat[some] = self.blocks.claim.network_labels(block.symbols(some)) != right.flat[some]

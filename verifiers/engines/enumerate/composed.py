@@ -21,7 +21,7 @@ _INPUT = -1  # a value that is the network's input itself
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class ComposedLayer:
     """Linear functions of a word: sum_t symbols[:, t, word[t]] + sum_g relus[g] @ max(0, layer g) + constant.
 
     Shapes: symbols (rows, length, symbol_count), or None where the word is not read directly; relus[g] (rows, rows of layer g).
@@ -35,20 +35,20 @@ class Layer:
         return len(self.constant)
 
 
-def composed(claim: WordClaim) -> tuple[Layer, ...]:
+def composed(claim: WordClaim) -> tuple[ComposedLayer, ...]:
     """The layers whose ReLUs the network uses, then the margins: label j > 0 is the network's answer iff margin j - 1 is
     positive, larger than every earlier margin and at least as large as every later one; label 0 iff no margin is positive."""
     network, domain = claim.network, claim.domain
-    values: list[Layer | int] = [_INPUT]  # an integer g >= 0: the ReLUs of layer g
-    layers: list[Layer] = []
+    values: list[ComposedLayer | int] = [_INPUT]  # an integer g >= 0: the ReLUs of layer g
+    layers: list[ComposedLayer] = []
     for k, node in enumerate(network.nodes, start=1):
         if isinstance(node, Affine):
             weights, bias = network.integer_form(k)
-            total = Layer(None, {}, bias)
+            total = ComposedLayer(None, {}, bias)
             for s, w in zip(node.sources, weights, strict=True):
                 total = _plus(total, _times(w, values[s], domain))
             values.append(total)
-        elif isinstance(source := values[node.source], Layer):
+        elif isinstance(source := values[node.source], ComposedLayer):
             layers.append(source)
             values.append(len(layers) - 1)
         else:
@@ -56,9 +56,9 @@ def composed(claim: WordClaim) -> tuple[Layer, ...]:
     return _used([*layers, _margins(claim.decision, values[-1], domain)])
 
 
-def _margins(decision: Decision, outputs: Layer | int, domain: Domain) -> Layer:
+def _margins(decision: Decision, outputs: ComposedLayer | int, domain: Domain) -> ComposedLayer:
     """How far each label is ahead of the first one."""
-    if isinstance(outputs, Layer):  # row by row: a matrix of labels times labels would be large
+    if isinstance(outputs, ComposedLayer):  # row by row: a matrix of labels times labels would be large
         return outputs if decision.kind == "sign" else _ahead_of_the_first(outputs)
     count = len(decision.labels)
     if decision.kind == "sign":
@@ -70,15 +70,15 @@ def _margins(decision: Decision, outputs: Layer | int, domain: Domain) -> Layer:
     )
 
 
-def _ahead_of_the_first(layer: Layer) -> Layer:
+def _ahead_of_the_first(layer: ComposedLayer) -> ComposedLayer:
     def ahead(rows: np.ndarray) -> np.ndarray:
         return exact_sum(rows[1:], -rows[:1])
 
     symbols = None if layer.symbols is None else ahead(layer.symbols)
-    return Layer(symbols, {g: ahead(w) for g, w in layer.relus.items()}, ahead(layer.constant))
+    return ComposedLayer(symbols, {g: ahead(w) for g, w in layer.relus.items()}, ahead(layer.constant))
 
 
-def _plus(a: Layer, b: Layer) -> Layer:
+def _plus(a: ComposedLayer, b: ComposedLayer) -> ComposedLayer:
     symbols = (
         exact_sum(a.symbols, b.symbols)
         if a.symbols is not None and b.symbols is not None
@@ -89,36 +89,36 @@ def _plus(a: Layer, b: Layer) -> Layer:
     relus = dict(a.relus)
     for g, w in b.relus.items():
         relus[g] = exact_sum(relus[g], w) if g in relus else w
-    return Layer(symbols, relus, exact_sum(a.constant, b.constant))
+    return ComposedLayer(symbols, relus, exact_sum(a.constant, b.constant))
 
 
-def _times(weights: np.ndarray, value: Layer | int, domain: Domain) -> Layer:
+def _times(weights: np.ndarray, value: ComposedLayer | int, domain: Domain) -> ComposedLayer:
     """weights @ value."""
     if value == _INPUT:
         return _of_input(weights, domain)
     nothing = np.zeros(len(weights), dtype=np.int64)
     if isinstance(value, int):
-        return Layer(None, {value: weights}, nothing)
+        return ComposedLayer(None, {value: weights}, nothing)
     symbols = value.symbols
     if symbols is not None:
         symbols = exact_matmul(weights, symbols.reshape(len(value), -1)).reshape(
             len(weights), *symbols.shape[1:]
         )
     relus = {g: exact_matmul(weights, w) for g, w in value.relus.items()}
-    return Layer(symbols, relus, exact_matmul(weights, value.constant[:, None])[:, 0])
+    return ComposedLayer(symbols, relus, exact_matmul(weights, value.constant[:, None])[:, 0])
 
 
-def _of_input(weights: np.ndarray, domain: Domain) -> Layer:
+def _of_input(weights: np.ndarray, domain: Domain) -> ComposedLayer:
     start, stop = len(domain.prefix), len(domain.prefix) + domain.max_length
     blocks = weights.reshape(len(weights), domain.positions, len(domain.alphabet))
     fixed = domain.ids(np.zeros((1, domain.max_length), dtype=np.int64))[0]
     constant = np.zeros(len(weights), dtype=np.int64)
     for p in [*range(start), *range(stop, domain.positions)]:
         constant = exact_sum(constant, blocks[:, p, fixed[p]])
-    return Layer(blocks[:, start:stop, : len(domain.symbols)], {}, integer_array(constant))
+    return ComposedLayer(blocks[:, start:stop, : len(domain.symbols)], {}, integer_array(constant))
 
 
-def _used(layers: list[Layer]) -> tuple[Layer, ...]:
+def _used(layers: list[ComposedLayer]) -> tuple[ComposedLayer, ...]:
     """Without the layers that the last one does not depend on."""
     wanted = {len(layers) - 1}
     for g in reversed(range(len(layers))):
@@ -126,6 +126,8 @@ def _used(layers: list[Layer]) -> tuple[Layer, ...]:
             wanted |= set(layers[g].relus)
     number = {g: i for i, g in enumerate(sorted(wanted))}
     return tuple(
-        Layer(layers[g].symbols, {number[h]: w for h, w in layers[g].relus.items()}, layers[g].constant)
+        ComposedLayer(
+            layers[g].symbols, {number[h]: w for h, w in layers[g].relus.items()}, layers[g].constant
+        )
         for g in number
     )

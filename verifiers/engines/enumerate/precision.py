@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .composed import Layer
+from .composed import ComposedLayer
 
 UNIT = 2.0**-53
 EXACT = ((np.dtype(np.float32), 2.0**24), (np.dtype(np.float64), 2.0**53))
@@ -30,7 +30,7 @@ class Precision:
     slack: float
 
 
-def precision(layers: tuple[Layer, ...], before: np.ndarray, behind: np.ndarray) -> Precision:
+def precision(layers: tuple[ComposedLayer, ...], before: np.ndarray, behind: np.ndarray) -> Precision:
     """For layers whose sums over symbols are bounded, per row, by `before` (over the head) and `behind` (tail and constant)."""
     terms = max(
         sum(w.shape[1] for w in layer.relus.values())
@@ -68,7 +68,7 @@ def precision(layers: tuple[Layer, ...], before: np.ndarray, behind: np.ndarray)
     return Precision(np.dtype(np.float64), slack if largest < LARGEST and np.isfinite(slack) else np.inf)
 
 
-def reads(layer: Layer) -> bool:
+def reads(layer: ComposedLayer) -> bool:
     """Whether the layer has sums over symbols (of zeros, where it depends on nothing at all)."""
     return layer.symbols is not None or not layer.relus
 

@@ -17,7 +17,7 @@ from ....models.automata.automaton import Automaton
 
 
 @dataclass(frozen=True)
-class Sizes:
+class SplitSizes:
     """Limits of memory and shapes of work, in numbers held at a time: `tails` and `heads` to keep, `cells` of one layer in one block,
     heads `across` one block, `labels` kept for tails and states."""
 
@@ -87,7 +87,7 @@ class Split:
     reach: tuple[np.ndarray, ...]  # per layer up to `at` and state, how many heads go on from there
 
     @classmethod
-    def of(cls, language: Automaton, sizes: Sizes, label_type: np.dtype) -> Split:
+    def of(cls, language: Automaton, sizes: SplitSizes, label_type: np.dtype) -> Split:
         """Cut where the least work is, of the layers whose tails fit the limits."""
         edges = [_Edges.of(layer, n) for layer, n in zip(language.edges, language.layer_sizes, strict=False)]
         heads: list[np.ndarray] = [np.ones(language.layer_sizes[0])]
@@ -144,7 +144,7 @@ class Split:
 
 
 def _kinds(
-    edges: list[_Edges], layer_sizes: tuple[int, ...], sizes: Sizes
+    edges: list[_Edges], layer_sizes: tuple[int, ...], sizes: SplitSizes
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
     """Layers from the last one backwards while their tails fit the limits: the layer, its states' kinds, each kind's number of tails."""
     at = len(edges)
@@ -168,7 +168,7 @@ def _kinds(
             return
 
 
-def _work(heads: np.ndarray, kind: np.ndarray, tails: np.ndarray, sizes: Sizes) -> float:
+def _work(heads: np.ndarray, kind: np.ndarray, tails: np.ndarray, sizes: SplitSizes) -> float:
     """Rough cost of a cut, in words: a kind costs as much as 8000, a group of heads 4000, each tail it meets 100 more, every head 30."""
     count = np.bincount(kind, weights=heads, minlength=len(tails))
     groups = np.maximum(np.ceil(count / sizes.across), np.minimum(count, np.ceil(count.sum() / sizes.heads)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....models.network.integers import INT64_SAFE, magnitude
-from .composed import Layer
+from .composed import ComposedLayer
 from .precision import floats, reads
 
 
@@ -25,7 +25,7 @@ class Tables:
     behind: np.ndarray
 
     @classmethod
-    def of(cls, layers: tuple[Layer, ...], present: np.ndarray, at: int) -> Tables:
+    def of(cls, layers: tuple[ComposedLayer, ...], present: np.ndarray, at: int) -> Tables:
         """`present` (length, symbol_count): which symbols some word has where.  The others get 0: their numbers must not count."""
         reading = [layer for layer in layers if reads(layer)]
         blank = [

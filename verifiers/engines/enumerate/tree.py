@@ -15,8 +15,8 @@ import numpy as np
 
 from ....models.claims.word_claim import WordClaim
 from ...bounds.blas import one_blas_thread
-from .blocks import Block, Blocks, Kernel, OutOfTime
-from .split import Sizes
+from .blocks import Block, Blocks, BlocksOutOfTime, Kernel
+from .split import SplitSizes
 
 THREADS_FROM = 1 << 21  # numbers to compute; with fewer, threads take longer to start than they save
 REPORT_SECONDS = 0.5
@@ -45,7 +45,7 @@ def search(
     *,
     workers: int = 1,
     wanted: int | None = None,
-    sizes: Sizes | None = None,
+    sizes: SplitSizes | None = None,
 ) -> Found:
     """Look at all words, until time is over or `wanted` disagreeing ones are found (None: to the end, keeping no words).
 
@@ -53,8 +53,8 @@ def search(
     """
     deadline = time.monotonic() + seconds
     with one_blas_thread():
-        blocks = Blocks(claim, sizes or Sizes(), deadline)
-        run = _Run(blocks, wanted, deadline, progress)
+        blocks = Blocks(claim, sizes or SplitSizes(), deadline)
+        run = _EnumerationRun(blocks, wanted, deadline, progress)
         big = claim.domain_size * blocks.rows >= THREADS_FROM
         others = [
             threading.Thread(target=run.work, args=(False,), daemon=True)
@@ -75,7 +75,7 @@ def search(
 
 
 @dataclass
-class _Run:
+class _EnumerationRun:
     """One search, shared by its threads.  Blocks are handed out in order and finished once begun: those that are done are the first ones."""
 
     blocks: Blocks
@@ -101,7 +101,7 @@ class _Run:
                 if reports and time.monotonic() - reported > REPORT_SECONDS:
                     reported = time.monotonic()
                     self.progress(f"{self.done} of {self.blocks.claim.domain_size} inputs")
-        except OutOfTime:
+        except BlocksOutOfTime:
             self.stop = True
         except BaseException as error:
             self.stop, self.error = True, error

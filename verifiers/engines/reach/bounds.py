@@ -1,4 +1,7 @@
-"""Bounds over a graph of words: lines for rows (`lines.py`), their best words, and better multipliers."""
+"""Bounds rows over a graph of words: finds linear bounds (`lines.py`), the words that attain them, and better multipliers.
+
+Between `graph.py` and `grouped.py`.  Bounds are integers; floats only choose multipliers, and which ReLU to split.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,13 @@ import numpy as np
 
 from ....common.errors import Unsupported
 from .graph import Graph
-from .lines import Functions, Lines, Shape, functions
-from .problem import SAFE, Problem
+from .lines import Functions, LinearBounds, RowShape, functions
+from .problem import SAFE, ReachProblem
 
 BITS, ROUNDED_BITS = 10, 24  # after the point, of coefficients; where weights are rounded, they are fractions
 
 
-class OutOfTime(Exception):
+class ReachOutOfTime(Exception):
     """In the middle of something that will have to begin again."""
 
 
@@ -43,7 +46,7 @@ class Bounded:
 
     side: np.ndarray
     asked: Functions
-    fit: Lines
+    fit: LinearBounds
     weights: np.ndarray
     tables: list[np.ndarray]
     upper: np.ndarray
@@ -77,7 +80,7 @@ class Bounded:
             return np.where(better.reshape(-1, *[1] * (a.ndim - 1)), b, a)
 
         asked = Functions(*(pick(a, b) for a, b in zip(self.asked.arrays, new.asked.arrays, strict=True)))
-        fit = Lines(*(pick(a, b) for a, b in zip(self.fit.arrays, new.fit.arrays, strict=True)))
+        fit = LinearBounds(*(pick(a, b) for a, b in zip(self.fit.arrays, new.fit.arrays, strict=True)))
         tables = [np.where(better, b, a) for a, b in zip(self.tables, new.tables, strict=True)]
         weights = np.where(better, new.weights, self.weights)
         parts = (pick(self.upper, new.upper), pick(self.words, new.words), pick(self.own, new.own))
@@ -87,10 +90,10 @@ class Bounded:
 class Bounder:
     """A problem with the sides that are asked about."""
 
-    def __init__(self, problem: Problem, sides: tuple[Side, ...]) -> None:
+    def __init__(self, problem: ReachProblem, sides: tuple[Side, ...]) -> None:
         self.problem, self.sides = problem, sides
         self.inner = problem.count
-        self.shape = Shape(problem.relus, problem.levels, problem.sign, problem.shift)
+        self.shape = RowShape(problem.relus, problem.levels, problem.sign, problem.shift)
         self.flat = problem.symbols.reshape(len(problem.constant), -1)
         self.places = np.arange(problem.symbols.shape[1]) * problem.symbols.shape[2]
         self.bits = min(
@@ -125,7 +128,7 @@ class Bounder:
         words = graph.best(weights, tables, np.arange(len(asked)))
         return Bounded(side, asked, fit, weights, tables, tables[0].max(axis=0), words, self.own(words))
 
-    def weights(self, fit: Lines) -> np.ndarray:
+    def weights(self, fit: LinearBounds) -> np.ndarray:
         """What symbols add to the lines: (positions, symbols, functions)."""
         return np.ascontiguousarray((fit.factors @ self.flat).T).reshape(*self.problem.symbols.shape[1:], -1)
 
@@ -201,7 +204,7 @@ class Bounder:
             if not rows:
                 continue
             if time.monotonic() > until:
-                raise OutOfTime
+                raise ReachOutOfTime
             bound = self._unscaled(self._ends(graph, rows, least, most))
             for (j, sign), column in zip(rows, bound.T, strict=True):
                 same = np.flatnonzero(self.pairs == self.pairs[j])

@@ -1,7 +1,7 @@
 """Decides or counts all words of a claim by sweeps over the unrolled network: for recurrent and other deep networks.
 
-One exact sweep settles everything as long as the distinct sums are few.  Where they become too many, the prefixes are taken in
-chunks, depth first: a relaxed sweep settles what it can of a chunk, and the rest is split and swept further.
+After `sweep.py`; `reach.py` runs it.  One exact sweep settles everything as long as there are few distinct sums.  If there are too many,
+the prefixes are taken in chunks, depth first: a relaxed sweep settles what it can of a chunk, and the rest is split and swept further.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ....models.claims.word_claim import WordClaim
-from .bounds import OutOfTime
+from .bounds import ReachOutOfTime
 from .lines import split
-from .sweep import Entries, Step, Unrolled, merged, relaxed
+from .sweep import Entries, SweepStep, Unrolled, merged, relaxed
 
 Word = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Limits:
+class SweepLimits:
     """`entries` of an exact sweep, `width` of a relaxed one, `pieces` that a chunk is split into."""
 
     entries: int = 100_000
@@ -28,7 +28,7 @@ class Limits:
     pieces: int = 8
 
 
-DEFAULT = Limits()
+DEFAULT = SweepLimits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Chunks:
     claim: WordClaim
     network: Unrolled
     counting: bool = False
-    limits: Limits = DEFAULT
+    limits: SweepLimits = DEFAULT
     words: dict[Word, None] = field(default_factory=dict)
     right: int = 0
     wrong: int = 0
@@ -70,7 +70,7 @@ class Chunks:
             more: list[Chunk] = []
             try:
                 self._sweep(chunk, until, more, alone)
-            except OutOfTime:
+            except ReachOutOfTime:
                 self.right, self.wrong = before
                 more = [chunk]
             self.stack += more
@@ -78,7 +78,7 @@ class Chunks:
 
     def _sweep(self, chunk: Chunk, until: float, more: list[Chunk], alone: bool) -> None:
         entries = chunk.entries
-        trail: list[Step] = []
+        trail: list[SweepStep] = []
         length = self.network.language.length
         while entries.t < length:
             if time.monotonic() > until:
@@ -104,7 +104,7 @@ class Chunks:
         entries = chunk.entries
         result = relaxed(self.network, entries, self.limits.width, until)
         if result is None:
-            raise OutOfTime
+            raise ReachOutOfTime
         counts = entries.weight * self.network.completions[entries.t][entries.state]
         self.right += int(counts[~result.maybe_wrong].sum())
         self.wrong += int(counts[~result.maybe_right].sum())
@@ -129,7 +129,7 @@ class Chunks:
         self.words.update(dict.fromkeys(tuple(map(int, word)) for word in words))
 
 
-def _prefixes(prefix: np.ndarray, trail: list[Step], chosen: np.ndarray | None = None) -> np.ndarray:
+def _prefixes(prefix: np.ndarray, trail: list[SweepStep], chosen: np.ndarray | None = None) -> np.ndarray:
     """The prefixes of the last step's entries, or of the chosen ones."""
     here = chosen
     if here is None:

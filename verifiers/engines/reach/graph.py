@@ -1,7 +1,7 @@
-"""Languages as layered graphs in arrays, for `reach`: one path per word, refined by rounded sums, cut down edge by edge.
+"""Sets of words as layered graphs in arrays: one path per word, refined by rounded sums, cut down edge by edge.
 
-The same as an automaton (`models/automata/automaton.py`), but large: 10^6 edges are usual.  A refinement by a functional remembers at
-every node the functional's rounded sum so far, so that words that end at different sums end at different nodes.
+The same as an automaton (`models/automata/automaton.py`), but large: 10^6 edges are usual.  `bounds.py` maximizes over it.  A refinement
+by a linear function remembers at every node the function's rounded sum so far, so that words with different sums end at different nodes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DENSE = 1 << 22  # keys that are looked up in a table instead of sorted
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class GraphLayer:
     """Edges from one layer to the next, sorted by source; every source has at least one, every target, too."""
 
     source: np.ndarray
@@ -53,7 +53,7 @@ class Graph:
     """A non-empty language.  Every node lies on a path from the first layer to the last."""
 
     sizes: tuple[int, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[GraphLayer, ...]
 
     @property
     def length(self) -> int:
@@ -143,7 +143,7 @@ class Graph:
             alive = np.zeros(self.sizes[t + 1], dtype=bool)
             alive[target] = True
             number = np.cumsum(alive) - 1
-            layers.append(Layer(source, layer.symbol[mask], number[target]))
+            layers.append(GraphLayer(source, layer.symbol[mask], number[target]))
             sizes.append(int(alive.sum()))
         return Graph(tuple(sizes), tuple(layers))
 
@@ -167,7 +167,7 @@ class Graph:
                 layer.target[edge] * width + (reached - lowest), self.sizes[t + 1] * width
             )
             state, total = keys // width, keys % width + lowest
-            layers.append(Layer(source, symbol, target))
+            layers.append(GraphLayer(source, symbol, target))
             sizes.append(len(keys))
         return Graph(tuple(sizes), tuple(layers))
 
@@ -219,5 +219,7 @@ def _numbered(keys: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_automaton(language: Automaton) -> Graph:
-    layers = [Layer(*np.array(edges, dtype=np.int64).reshape(-1, 3).T.copy()) for edges in language.edges]
+    layers = [
+        GraphLayer(*np.array(edges, dtype=np.int64).reshape(-1, 3).T.copy()) for edges in language.edges
+    ]
     return Graph(language.layer_sizes, tuple(layers))

@@ -93,7 +93,7 @@ def functions(
 
 
 @dataclass(frozen=True, eq=False)
-class Lines:
+class LinearBounds:
     """Per function, factors (functions, rows) of the rows' own sums and a constant; `outputs` are the
     coefficients that were replaced.
     """
@@ -106,11 +106,11 @@ class Lines:
     def arrays(self) -> tuple[np.ndarray, ...]:
         return self.factors, self.constant, self.outputs
 
-    def take(self, chosen: np.ndarray) -> Lines:
-        return Lines(*(array[chosen] for array in self.arrays))
+    def take(self, chosen: np.ndarray) -> LinearBounds:
+        return LinearBounds(*(array[chosen] for array in self.arrays))
 
 
-class Shape:
+class RowShape:
     """What `lines` needs to know of a network: weights (rows, ReLUs), times 2**shift, and the columns of each
     level.
     """
@@ -127,7 +127,7 @@ class Shape:
             return product
         return np.where(self.sign[rows] > 0, -(-product >> self.shift), product >> self.shift)
 
-    def lines(self, asked: Functions) -> Lines:
+    def lines(self, asked: Functions) -> LinearBounds:
         count = len(asked)
         factors = np.zeros((count, len(self.weights)), dtype=np.int64)
         factors[np.arange(count), asked.row] = asked.scale
@@ -151,7 +151,7 @@ class Shape:
             constant += np.where((phase == 0) & (a > 0), np.maximum(-w * low, (a - w) * high), 0).sum(axis=1)
             factors[:, columns] += w
             outputs -= (-(w @ self.weights[columns])) >> self.shift
-        return Lines(factors, constant, outputs)
+        return LinearBounds(factors, constant, outputs)
 
     def relaxed(self, asked: Functions, outputs: np.ndarray, own: np.ndarray) -> np.ndarray:
         """The ReLUs' arguments (functions, ReLUs) in the relaxed network, where the rows' own sums are `own`."""

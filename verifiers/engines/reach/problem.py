@@ -1,8 +1,8 @@
-"""What `reach` bounds: rows of sums along a word, ReLUs of rows, and goals that have to stay negative; as 64-bit integers.
+"""States what `reach` has to bound: rows of sums along a word, ReLUs of rows, and goals that have to stay negative, in 64-bit integers.
 
-Two forms of the same question.  `joined` is exact.  Where its numbers are too wide, `unfolded` has two copies of every row, one
-rounded up and one rounded down: the row lies between them.  A row reads whichever copy makes an upper copy larger and a lower
-copy smaller.
+The first step of `grouped.py`.  There are two forms of the same question.  `joined` is exact.  If its numbers are too wide, `unfolded` has
+two copies of every row, one rounded up and one rounded down, and the row lies between them.  A row reads whichever copy makes an upper
+copy larger and a lower copy smaller.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MARGIN = 4  # multipliers move a ReLU's weight by at most so many times what it 
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class ReachProblem:
     """Is there a word on which some goal is >= 0?  Rows 0 .. k - 1 are arguments of ReLUs in topological order, then come the goals.
 
         row_j(word) = sum_t symbols[j, t, word[t]] + sum_i relus[j, i] / 2**shift * max(0, row_i(word)) + constant[j]
@@ -134,7 +134,7 @@ def negated(query: Dense) -> Dense:
     )
 
 
-def joined(queries: Sequence[Dense]) -> Problem | None:
+def joined(queries: Sequence[Dense]) -> ReachProblem | None:
     """The exact problem of one or more queries about the same ReLUs; None where 64 bits might not do."""
     symbols, relus, constant, lower, upper = _stacked(queries)
     rows = _needed(relus, queries[0].count)
@@ -149,12 +149,12 @@ def joined(queries: Sequence[Dense]) -> Problem | None:
 
 def _problem(
     arrays: tuple[np.ndarray, ...], rows: Sequence[int], signs: np.ndarray, units: np.ndarray, shift: int
-) -> Problem:
+) -> ReachProblem:
     symbols, relus, constant, lower, upper = (a.astype(np.int64) for a in arrays)
-    return Problem(symbols, relus, constant, lower, upper, np.array(rows), signs, units, shift)
+    return ReachProblem(symbols, relus, constant, lower, upper, np.array(rows), signs, units, shift)
 
 
-def unfolded(query: Dense) -> Problem:
+def unfolded(query: Dense) -> ReachProblem:
     """Two copies of every ReLU and an upper copy of the goal, rounded where 64 bits would not do.  Raises Unsupported where that fails."""
     symbols, relus, constant, lower, upper = _stacked([query])
     count = query.count

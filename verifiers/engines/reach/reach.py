@@ -1,7 +1,7 @@
-"""`reach` on a whole claim: sweeps where exact sums are few, words grouped by rounded sums where they are many.
+"""Runs `reach` on a whole claim: sweeps if there are few exact sums, words grouped by rounded sums if there are many.
 
-Deciding and counting are the same work; a count also keeps what is settled apart into right and wrong inputs.  Everything can
-be stopped at any time and says exactly how many inputs are settled.
+The room's entry: `backends/reach.py` and `race/count.py` call it.  Deciding and counting are the same work; a count also tells right inputs
+from wrong ones.  Everything can be stopped at any time, and then says exactly how many inputs are settled.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from ....models.network.network import Relu
 from ...evidence import Settled
 from ..label_bounds import BoundedLabel, bounded_labels
 from .chunks import DEFAULT as MANY
-from .chunks import Chunks, Limits
-from .parts import DEFAULT, Options, Parts
+from .chunks import Chunks, SweepLimits
+from .grouped import GroupedSearch
+from .refine import DEFAULT, Options
 from .sweep import Unrolled
 
 Word = tuple[int, ...]
 Report = Callable[[str], None]
 DEEP = 4  # layers of ReLUs beyond which sweeps come first: words grouped by sums need bounds of every layer
-FEW = Limits(entries=20_000)  # of a sweep before a count: where it is enough, it counts at once
+FEW = SweepLimits(entries=20_000)  # of a sweep before a count: where it is enough, it counts at once
 SHARE = 0.5  # of the time, for the sweeps of a deep network
 FIRST_SLICE = 0.3  # seconds for one label before the next has its turn; longer each round
 
@@ -69,7 +70,7 @@ class Reach:
     def __post_init__(self) -> None:
         self.deep = sum(isinstance(node, Relu) for node in self.claim.network.nodes) > DEEP
         self.chunks: Chunks | None = None
-        self.parts: list[Parts] | None = None
+        self.parts: list[GroupedSearch] | None = None
         self.bounded: list[BoundedLabel] = []  # every label, with what bounds alone say
 
     def run(self, deadline: float, wanted: int = 1, report: Report = lambda text: None) -> bool:
@@ -170,7 +171,9 @@ class Reach:
             self.words.update(parts.words)
         return True
 
-    def _begun(self, deadline: float) -> list[Parts]:
+    def _begun(self, deadline: float) -> list[GroupedSearch]:
         """One for each label that bounds alone do not settle.  Raises Unsupported, and TimeoutError after `deadline`."""
         self.bounded = list(bounded_labels(self.claim, deadline))
-        return [Parts(list(b.open.values()), self.counting, self.options) for b in self.bounded if b.open]
+        return [
+            GroupedSearch(list(b.open.values()), self.counting, self.options) for b in self.bounded if b.open
+        ]

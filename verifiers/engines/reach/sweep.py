@@ -1,7 +1,7 @@
-"""Sweeps over an unrolled network: all prefixes of one length as distinct (automaton state, sums), and how they move by one symbol.
+"""Sweeps over an unrolled network: keeps all prefixes of one length as distinct (automaton state, sums), and moves them by one symbol.
 
-Equal entries are merged, so that a recurrent network needs as many entries as its cell has states.  A relaxed sweep also
-merges entries that are close: an entry is then a box, low to high in every sum, that holds all prefixes it stands for.
+After `unrolled.py`; `chunks.py` drives it.  Equal entries are merged, so a recurrent network needs as many entries as its cell has states.
+A relaxed sweep also merges entries that are close: an entry is then a box, low to high in every sum, that holds all prefixes it stands for.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ class Entries:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class SweepStep:
     """Where entries came from: the index in the ones before, and the symbol that was read."""
 
     parent: np.ndarray
     symbol: np.ndarray
 
-    def take(self, chosen: np.ndarray) -> Step:
-        return Step(self.parent[chosen], self.symbol[chosen])
+    def take(self, chosen: np.ndarray) -> SweepStep:
+        return SweepStep(self.parent[chosen], self.symbol[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ class Unrolled:
         low, high = self._moved(0, nothing, nothing, np.zeros(states, dtype=np.int64))
         return Entries(0, np.arange(states), low, high, np.ones(states, dtype=np.int64))
 
-    def advanced(self, entries: Entries) -> tuple[Entries, Step]:
+    def advanced(self, entries: Entries) -> tuple[Entries, SweepStep]:
         """Every entry by every symbol."""
         edges = self.layers[entries.t]
         degree = edges.degree[entries.state]
@@ -121,7 +121,7 @@ class Unrolled:
         low = entries.low[parent]
         high = low if entries.high is entries.low else entries.high[parent]
         low, high = self._moved(entries.t + 1, low, high, symbol)
-        return Entries(entries.t + 1, edges.target[edge], low, high, weight), Step(parent, symbol)
+        return Entries(entries.t + 1, edges.target[edge], low, high, weight), SweepStep(parent, symbol)
 
     def _moved(
         self, t: int, low: np.ndarray, high: np.ndarray, symbol: np.ndarray
@@ -179,7 +179,7 @@ def _fits(bound: int) -> None:
         raise Unsupported("the sums of the unrolled network do not fit 64 bits")
 
 
-def merged(entries: Entries, step: Step) -> tuple[Entries, Step]:
+def merged(entries: Entries, step: SweepStep) -> tuple[Entries, SweepStep]:
     """Equal entries (points) become one."""
     if len(entries) < 2:
         return entries, step
@@ -229,7 +229,7 @@ def relaxed(
     here = entries
     if here.high is here.low:
         here = Entries(here.t, here.state, here.low, here.low.copy(), here.weight)
-    trail: list[Step] = []
+    trail: list[SweepStep] = []
     cells: list[tuple[np.ndarray, np.ndarray]] = []
     size = 0.0
     while here.t < network.language.length:

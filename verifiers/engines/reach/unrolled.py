@@ -1,7 +1,7 @@
-"""An unrolled network as rows with a place in time: when each sum begins, and after which symbol it is complete.
+"""Turns an unrolled network into rows with a place in time: when each sum begins, and after which symbol it is complete.
 
-What `sweep.py` runs on.  Nothing is bounded, folded or told apart by label here: the rows are those of the network, all of
-them, each divided by its common factor, so that the same cell at another position has the same numbers.
+`sweep.py` runs on these rows.  They are all rows of the network, not bounded and not told apart by label.  Each is divided by its common
+factor, so that the same cell at another position has the same numbers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WIDEST = 2**62
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class UnrolledRow:
     """sum_t symbols[t, word[t]] + sum_i weights[i] * max(0, row inputs[i]) + constant; `end`: symbols after which it is complete."""
 
     symbols: np.ndarray
@@ -50,9 +50,9 @@ class Moment:
     kept: np.ndarray
 
 
-def rows_of(claim: WordClaim) -> tuple[tuple[Row, ...], int]:
+def rows_of(claim: WordClaim) -> tuple[tuple[UnrolledRow, ...], int]:
     """The rows in topological order, margins last (`composed.py` says what they decide); and the number of margins."""
-    rows: list[Row] = []
+    rows: list[UnrolledRow] = []
     factors: list[int] = []
     begins: list[int] = []  # of each layer
     layers = composed(claim)
@@ -83,17 +83,19 @@ def rows_of(claim: WordClaim) -> tuple[tuple[Row, ...], int]:
     return tuple(rows), len(layers[-1])
 
 
-def _row(rows: list[Row], own: np.ndarray, inputs: list[int], weights: list[int], constant: int) -> Row:
+def _row(
+    rows: list[UnrolledRow], own: np.ndarray, inputs: list[int], weights: list[int], constant: int
+) -> UnrolledRow:
     if max(abs(constant), *map(abs, weights), *(abs(int(v)) for v in own.flat), 0) >= WIDEST:
         raise Unsupported("a number of the network does not fit 64 bits")
     places = np.flatnonzero((own != 0).any(axis=1))
     ends = [rows[i].end for i in inputs]
     end = max(int(places[-1]) + 1 if len(places) else 0, *ends, 0)
     begin = min([int(places[0]) + 1 if len(places) else end, *ends])
-    return Row(own.astype(np.int64), tuple(inputs), tuple(weights), constant, begin, end)
+    return UnrolledRow(own.astype(np.int64), tuple(inputs), tuple(weights), constant, begin, end)
 
 
-def levels(rows: tuple[Row, ...]) -> int:
+def levels(rows: tuple[UnrolledRow, ...]) -> int:
     """The longest chain of ReLUs."""
     level: list[int] = []
     for row in rows:
@@ -101,7 +103,7 @@ def levels(rows: tuple[Row, ...]) -> int:
     return max(level) - 1
 
 
-def moments(rows: tuple[Row, ...], margins: int, length: int) -> tuple[Moment, ...]:
+def moments(rows: tuple[UnrolledRow, ...], margins: int, length: int) -> tuple[Moment, ...]:
     """One moment per number of symbols read, 0 to length; after the last one the columns are the margins, in order."""
     live: list[int] = []
     out = []
@@ -133,7 +135,7 @@ def moments(rows: tuple[Row, ...], margins: int, length: int) -> tuple[Moment, .
     return tuple(out)
 
 
-def _together(rows: tuple[Row, ...], done: list[int]) -> list[list[int]]:
+def _together(rows: tuple[UnrolledRow, ...], done: list[int]) -> list[list[int]]:
     """The rows in groups that do not read each other, in order."""
     groups: list[list[int]] = []
     for j in done:
@@ -144,7 +146,7 @@ def _together(rows: tuple[Row, ...], done: list[int]) -> list[list[int]]:
     return groups
 
 
-def _completion(rows: tuple[Row, ...], place: dict[int, int], group: list[int]) -> Completion:
+def _completion(rows: tuple[UnrolledRow, ...], place: dict[int, int], group: list[int]) -> Completion:
     among = {j: c for c, j in enumerate(group)}
     readers: dict[int, list[int]] = {}
     for j, column in place.items():

@@ -46,7 +46,7 @@ class Matrix:
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class AffineStep:
     """out = sum of weights[k] @ value(sources[k]) + bias; `bias` has one column."""
 
     sources: tuple[int, ...]
@@ -59,7 +59,7 @@ class BoxNetwork:
     """Nodes as in `network`.  `columns[k]`: the places of ReLU node k in a row of all ReLUs; `bits`: of a coefficient."""
 
     network: Network
-    nodes: tuple[Step | Relu, ...]
+    nodes: tuple[AffineStep | Relu, ...]
     sizes: tuple[int, ...]
     columns: Mapping[int, slice]
     bits: int
@@ -99,13 +99,13 @@ class BoxFunctions:
 
 
 def box_network(network: Network) -> BoxNetwork:
-    nodes: list[Step | Relu] = []
+    nodes: list[AffineStep | Relu] = []
     for node in network.nodes:
         if isinstance(node, Relu):
             nodes.append(node)
         else:
             weights = tuple(_matrix(w, node.denominator) for w in node.weights)
-            nodes.append(Step(node.sources, weights, _matrix(node.bias[:, None], node.denominator)))
+            nodes.append(AffineStep(node.sources, weights, _matrix(node.bias[:, None], node.denominator)))
     relus = [k for k, node in enumerate(nodes, start=1) if isinstance(node, Relu)]
     edges = np.cumsum([0, *(network.sizes[k] for k in relus)])
     columns = {k: slice(int(a), int(b)) for k, (a, b) in zip(relus, pairwise(edges), strict=True)}
@@ -340,7 +340,7 @@ class _Walk:
             passed = exact_sum(passed, _raised(exact_product(phase, beta) + np.zeros_like(numbers), places))
         self.add(source, passed, places + GRID)
 
-    def affine(self, node: Step, numbers: np.ndarray, places: np.ndarray) -> None:
+    def affine(self, node: AffineStep, numbers: np.ndarray, places: np.ndarray) -> None:
         size = np.abs(numbers).astype(object).sum(axis=1)
         ones = integer_array([1 << SCALE])
         self.gain(exact_matmul(numbers, node.bias.numbers)[:, 0], places + (node.bias.places - SCALE))

@@ -31,7 +31,7 @@ from .sections import Sections
 Tick = Callable[[], None]
 
 
-class Problem(Protocol):
+class EncodedQuery(Protocol):
     """A query in a format's language; it has a solution iff there is a word on which the rival wins."""
 
     @property
@@ -106,7 +106,7 @@ class Form:
     header: str
     formula_suffix: str
     proof_suffix: str
-    problem: Callable[[Formula], Problem]
+    problem: Callable[[Formula], EncodedQuery]
 
 
 VERIPB = Form(
@@ -128,7 +128,7 @@ class Query:
     label: int
     rival: int
     formula: Formula
-    problem: Problem
+    problem: EncodedQuery
 
     @property
     def name(self) -> str:

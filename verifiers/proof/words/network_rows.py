@@ -144,7 +144,7 @@ class Built:
 
 def build(claim: WordClaim, label: int, language: Automaton) -> Built:
     """From the claim, on the (non-empty) words of one label."""
-    builder, rivals = _Builder(claim, language), claim.decision.rivals(label)
+    builder, rivals = _RowBuilder(claim, language), claim.decision.rivals(label)
     outputs = builder.outputs()
     leads, _ = builder.divided(
         builder.combined(integer_array([list(r.coefficients) for r in rivals]), outputs)
@@ -154,7 +154,7 @@ def build(claim: WordClaim, label: int, language: Automaton) -> Built:
     return Built(builder.stacked(leads), integer_array(builder.lower), integer_array(builder.upper))
 
 
-class _Builder:
+class _RowBuilder:
     def __init__(self, claim: WordClaim, language: Automaton) -> None:
         self.claim, self.language = claim, language
         self.unstable: list[NetworkRows] = []  # one row each

@@ -25,7 +25,7 @@ from ...engines.bab.bounding import Options
 from ...engines.bab.cells import SettledNode
 from ...engines.bab.leaves import Spooled
 from ...engines.bab.search import LabelSearch
-from ..format import WORDS, Rejected, TooMuch
+from ..format import WORDS, ProofTooLarge, Rejected
 from ..tree import RUN, ProofLeaf
 from ..writing import END, Line, changes, header, in_short_lines, leaf_entry, node
 from .checker import WordArithmetic, WordRegion, digests_of, labels_to_prove
@@ -135,7 +135,7 @@ class _Label:
             self.followed = run_words(
                 self.claim, self.label, self.language, min(most, self.left), self._in_time
             )
-        except TooMuch:
+        except ProofTooLarge:
             return False
         except Rejected as why:
             raise Unproved(f"{why}, of label {self.claim.decision.labels[self.label]!r}") from None

@@ -15,13 +15,13 @@ import numpy as np
 from ....models.automata.automaton import Automaton
 from ....models.claims.word_claim import WordClaim
 from ....models.network.network import Affine
-from ..format import Rejected, TooMuch
+from ..format import ProofTooLarge, Rejected
 
 CELLS = 1 << 26  # numbers held at once
 
 
 @dataclass(frozen=True, eq=False)
-class _Step:
+class _SweepStep:
     """What happens when the t-th symbol has been read, to the columns (one per unit) that have begun and are still needed."""
 
     begun: np.ndarray  # biases of the columns that are appended
@@ -51,7 +51,7 @@ def run_words(
             sums = sums[parent]
         followed += len(state)
         if followed > most or step.added.shape[1] * len(state) > CELLS:
-            raise TooMuch("it leaves too much to be run")
+            raise ProofTooLarge("it leaves too much to be run")
         sums = np.concatenate([sums, np.tile(step.begun, (len(state), 1))], axis=1) + step.added[symbol]
         for columns, through, readers, weights in step.passes:
             sums[:, readers] += (np.maximum(sums[:, columns], 0) if through else sums[:, columns]) @ weights.T
@@ -85,7 +85,7 @@ def _merged(state: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return state[kept], sums[kept]
 
 
-def _steps(claim: WordClaim, language: Automaton) -> tuple[list[_Step], bool]:
+def _steps(claim: WordClaim, language: Automaton) -> tuple[list[_SweepStep], bool]:
     """One step per number of symbols read, 0 to length; after the last, the columns are the output's, and whether a ReLU comes after them."""
     network, domain, length = claim.network, claim.domain, language.length
     dtype = np.dtype(object if network.arithmetic.kind == "O" else np.int64)
@@ -102,7 +102,7 @@ def _steps(claim: WordClaim, language: Automaton) -> tuple[list[_Step], bool]:
         seen.append((base, base != k and base != 0))  # the input's indicators are never negative
     last, rectified = seen[-1]
     if last == 0:
-        raise TooMuch("a network without weights is not run")
+        raise ProofTooLarge("a network without weights is not run")
 
     symbols, bias = (
         np.zeros((length, language.symbol_count, count), dtype=dtype),
@@ -155,8 +155,8 @@ def _steps(claim: WordClaim, language: Automaton) -> tuple[list[_Step], bool]:
                 )
         added = symbols[t - 1][:, live] if t else np.zeros((language.symbol_count, len(live)), dtype=dtype)
         needed = (ends[live] > t) | np.isin(live, units[last])
-        steps.append(_Step(bias[new], added, tuple(passes), np.flatnonzero(needed)))
+        steps.append(_SweepStep(bias[new], added, tuple(passes), np.flatnonzero(needed)))
         live = live[needed]
     order = np.argsort(live)  # columns in the order of the outputs
-    steps[-1] = _Step(steps[-1].begun, steps[-1].added, steps[-1].passes, steps[-1].kept[order])
+    steps[-1] = _SweepStep(steps[-1].begun, steps[-1].added, steps[-1].passes, steps[-1].kept[order])
     return steps, rectified

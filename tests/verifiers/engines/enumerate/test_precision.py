@@ -7,19 +7,19 @@ import itertools
 import numpy as np
 import pytest
 from relucid.models.network.integers import integer_array
-from relucid.verifiers.engines.enumerate.composed import Layer
+from relucid.verifiers.engines.enumerate.composed import ComposedLayer
 from relucid.verifiers.engines.enumerate.precision import precision
 from relucid.verifiers.engines.enumerate.tables import Tables
 
 NOTHING = np.zeros(1)
 
 
-def read(rows: int = 1) -> Layer:
-    return Layer(np.zeros((rows, 1, 1), dtype=np.int64), {}, np.zeros(rows, dtype=np.int64))
+def read(rows: int = 1) -> ComposedLayer:
+    return ComposedLayer(np.zeros((rows, 1, 1), dtype=np.int64), {}, np.zeros(rows, dtype=np.int64))
 
 
-def after(weight: int, constant: int = 0) -> Layer:
-    return Layer(None, {0: integer_array([[weight]])}, integer_array([constant]))
+def after(weight: int, constant: int = 0) -> ComposedLayer:
+    return ComposedLayer(None, {0: integer_array([[weight]])}, integer_array([constant]))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,9 @@ def test_every_number_counts(power: int, dtype: str, exact: bool) -> None:
             (
                 read(),
                 after(1),
-                Layer(None, {1: integer_array([[1]]), 0: integer_array([[2**power]])}, integer_array([0])),
+                ComposedLayer(
+                    None, {1: integer_array([[1]]), 0: integer_array([[2**power]])}, integer_array([0])
+                ),
             ),
             one,
             NOTHING,
@@ -62,7 +64,7 @@ def test_below_the_limit_everything_may_add_up_to_it() -> None:
     apart = (
         np.array([0.6, 0.0]) * 2**24
     )  # one ReLU takes its largest value from the head, the other from the tail
-    both = Layer(None, {0: integer_array([[1, 1]])}, integer_array([0]))
+    both = ComposedLayer(None, {0: integer_array([[1, 1]])}, integer_array([0]))
     assert str(precision((read(2), both), apart, apart[::-1]).dtype) == "float64"
 
 
@@ -86,8 +88,8 @@ def test_tables_are_exact(power: int, at: int) -> None:
     constant = [int(v) * (2**power - 1) // 9 for v in numbers.integers(-9, 10, size=4)]
     present = np.array([[True, True], [True, False], [True, True]])
     layers = (
-        Layer(integer_array(whole[:3]), {}, integer_array(constant[:3])),
-        Layer(integer_array(whole[3:]), {}, integer_array(constant[3:])),
+        ComposedLayer(integer_array(whole[:3]), {}, integer_array(constant[:3])),
+        ComposedLayer(integer_array(whole[3:]), {}, integer_array(constant[3:])),
     )
     tables = Tables.of(layers, present, at)
     for word in itertools.product((0, 1), (0,), (0, 1)):
@@ -106,7 +108,7 @@ def test_tables_are_exact(power: int, at: int) -> None:
 
 
 def test_symbols_that_no_word_has_do_not_count() -> None:
-    layer = Layer(integer_array([[[1, 2**2000], [2**2000, 1]]]), {}, integer_array([0]))
+    layer = ComposedLayer(integer_array([[[1, 2**2000], [2**2000, 1]]]), {}, integer_array([0]))
     tables = Tables.of((layer,), np.array([[True, False], [False, True]]), 1)
     assert tables.before.tolist() == [0.0] and tables.behind.tolist() == [2.0]
     assert tables.symbols.astype(np.float32).tolist() == [[[0.0, 0.0], [0.0, 1.0]]]

@@ -24,15 +24,15 @@ from relucid.verifiers.backends.exhaustive import BACKEND
 from relucid.verifiers.engines.enumerate import blocks, tree
 from relucid.verifiers.engines.enumerate.blocks import Blocks, Kernel
 from relucid.verifiers.engines.enumerate.composed import composed
-from relucid.verifiers.engines.enumerate.split import Sizes, Split
+from relucid.verifiers.engines.enumerate.split import Split, SplitSizes
 from relucid.verifiers.engines.enumerate.tree import search
 from relucid.verifiers.race.backend import Budget
 
 TINY = (
-    Sizes(),
-    Sizes(1, 1, 1, 1, 1),
-    Sizes(tails=4, heads=3, cells=20, across=2),
-    Sizes(tails=100, heads=2, cells=1, across=7, labels=9),
+    SplitSizes(),
+    SplitSizes(1, 1, 1, 1, 1),
+    SplitSizes(tails=4, heads=3, cells=20, across=2),
+    SplitSizes(tails=100, heads=2, cells=1, across=7, labels=9),
 )
 OVER_AB = Domain(("a", "b"), 3, 3)
 PLENTY = Program("def f(tokens):\n    return tokens.count('a') > 1\n", "f")
@@ -86,12 +86,12 @@ def disagreeing(claim: WordClaim) -> set[tuple[int, ...]]:
 
 
 def run(
-    claim: WordClaim, wanted: int | None = None, workers: int = 1, sizes: Sizes | None = None
+    claim: WordClaim, wanted: int | None = None, workers: int = 1, sizes: SplitSizes | None = None
 ) -> tree.Found:
     return search(claim, 60.0, lambda text: None, workers=workers, wanted=wanted, sizes=sizes)
 
 
-def agrees(claim: WordClaim, sizes: Sizes | None = None) -> int:
+def agrees(claim: WordClaim, sizes: SplitSizes | None = None) -> int:
     """Asserts that count and words are those of plain loops; returns the count."""
     wrong = disagreeing(claim)
     counted, listed = run(claim, sizes=sizes), run(claim, wanted=10**6, sizes=sizes)
@@ -102,7 +102,7 @@ def agrees(claim: WordClaim, sizes: Sizes | None = None) -> int:
 
 
 @pytest.mark.parametrize("sizes", TINY)
-def test_counts_and_words_of_random_claims(sizes: Sizes) -> None:
+def test_counts_and_words_of_random_claims(sizes: SplitSizes) -> None:
     counts = [agrees(random_claim(seed), sizes) for seed in range(100)]
     assert 0 in counts and max(counts) > 10
 
@@ -135,7 +135,7 @@ def _affine(rng: random.Random, numbers: np.random.Generator, sizes: list[int], 
 
 
 @pytest.mark.parametrize("sizes", TINY[::2])
-def test_any_graph(sizes: Sizes) -> None:
+def test_any_graph(sizes: SplitSizes) -> None:
     counts = []
     for seed in range(150):
         claim = random_claim(seed)
@@ -192,7 +192,7 @@ def test_ties_go_to_the_first_label(labels: int) -> None:
         ]
         agrees(
             WordClaim(feed_forward(layers), program, Domain(("a", "b", "c", "d"), 5, 5), decision),
-            Sizes(tails=16, cells=4000),
+            SplitSizes(tails=16, cells=4000),
         )
 
 
@@ -228,7 +228,7 @@ def test_floating_point_is_exact_or_as_near_as_promised() -> None:
     seen = set()
     for power, seed in itertools.product([0, 10, 20, 23, 30, 48, 51, 60, 200], range(15)):
         claim = scaled_claim(seed, power) if seed % 2 else replace(random_claim(seed), name="plain")
-        made = Blocks(claim, Sizes(tails=8, cells=50, across=5), np.inf)
+        made = Blocks(claim, SplitSizes(tails=8, cells=50, across=5), np.inf)
         kernel, last = Kernel(made), composed(claim)[-1]
         seen.add((str(made.dtype), made.slack > 0))
         for block in made:
@@ -245,14 +245,14 @@ def test_floating_point_is_exact_or_as_near_as_promised() -> None:
 
 def test_what_is_beyond_floating_point_is_decided_in_integers() -> None:
     claim = scaled_claim(3, 1100)
-    assert not Blocks(claim, Sizes(), np.inf).steps
-    assert agrees(claim, Sizes(tails=4, heads=3, cells=7, across=2)) == len(disagreeing(claim))
+    assert not Blocks(claim, SplitSizes(), np.inf).steps
+    assert agrees(claim, SplitSizes(tails=4, heads=3, cells=7, across=2)) == len(disagreeing(claim))
 
 
 # Languages
 
 
-def split_words(language: Automaton, sizes: Sizes) -> list[tuple[tuple[int, ...], int]]:
+def split_words(language: Automaton, sizes: SplitSizes) -> list[tuple[tuple[int, ...], int]]:
     split = Split.of(language, sizes, np.dtype(np.int64))
     out = []
     for heads in split.heads(np.zeros((language.length, language.symbol_count, 0)), sizes.heads):
@@ -267,7 +267,7 @@ def split_words(language: Automaton, sizes: Sizes) -> list[tuple[tuple[int, ...]
 
 
 @pytest.mark.parametrize("sizes", TINY)
-def test_heads_and_tails_are_the_words(sizes: Sizes) -> None:
+def test_heads_and_tails_are_the_words(sizes: SplitSizes) -> None:
     for seed in range(100):
         language = random_claim(seed).language
         words = split_words(language, sizes)
@@ -300,7 +300,7 @@ def test_languages_with_several_first_states_and_the_same_symbol_twice() -> None
     ],
 )
 @pytest.mark.parametrize("sizes", TINY[::2])
-def test_domains_that_are_no_product(where: str, sizes: Sizes) -> None:
+def test_domains_that_are_no_product(where: str, sizes: SplitSizes) -> None:
     numbers = np.random.default_rng(5)
     domain = Domain(("a", "b"), 8, 8, where=Program(f"def w(tokens):\n    {where}\n", "w"))
     network = feed_forward(
@@ -324,7 +324,7 @@ def test_an_alphabet_larger_than_any_limit() -> None:
         int(np.count_nonzero(claim.network_labels(words) != labels))
         for words, labels in claim.language.words()
     )
-    for sizes in (Sizes(), Sizes(tails=10, heads=20, cells=1, across=30)):
+    for sizes in (SplitSizes(), SplitSizes(tails=10, heads=20, cells=1, across=30)):
         assert run(claim, sizes=sizes).wrong == expected
 
 
@@ -341,7 +341,7 @@ FALSE = WordClaim(
     Domain(("a", "b", "c"), 8, 8),
     SIGN,
 )
-MANY = Sizes(tails=27, heads=50, cells=600, across=20)
+MANY = SplitSizes(tails=27, heads=50, cells=600, across=20)
 
 
 def test_the_claim_of_these_tests_is_decided_in_floating_point() -> None:

@@ -11,9 +11,9 @@ import pytest
 from reach_cases import Case, cases, rows_of
 from relucid.common.errors import Unsupported
 from relucid.verifiers.engines.reach import problem as reach_problem
-from relucid.verifiers.engines.reach.bounds import Bounder, OutOfTime, Side
+from relucid.verifiers.engines.reach.bounds import Bounder, ReachOutOfTime, Side
 from relucid.verifiers.engines.reach.graph import Graph, of_automaton
-from relucid.verifiers.engines.reach.problem import Problem, joined, negated, unfolded
+from relucid.verifiers.engines.reach.problem import ReachProblem, joined, negated, unfolded
 
 CASES = cases(25)
 COARSE = {"as they are": (60, 34, 24), "coarse": (14, 8, 3), "coarser": (14, 5, 5), "coarsest": (14, 6, 2)}
@@ -28,7 +28,7 @@ def coarse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
-def exact_rows(problem: Problem, word: tuple[int, ...]) -> list[Fraction]:
+def exact_rows(problem: ReachProblem, word: tuple[int, ...]) -> list[Fraction]:
     """The problem's own rows, in fractions."""
     out: list[Fraction] = []
     for j in range(len(problem.constant)):
@@ -45,9 +45,9 @@ def exact_rows(problem: Problem, word: tuple[int, ...]) -> list[Fraction]:
     return out
 
 
-def problems(case: Case) -> list[tuple[Problem, tuple[Side, ...]]]:
+def problems(case: Case) -> list[tuple[ReachProblem, tuple[Side, ...]]]:
     """Exact and rounded, of every query and its negation."""
-    out: list[tuple[Problem, tuple[Side, ...]]] = []
+    out: list[tuple[ReachProblem, tuple[Side, ...]]] = []
     exact = joined(case.queries)
     if exact is not None:
         rows = range(exact.count, exact.count + len(case.queries))
@@ -168,10 +168,10 @@ def test_boxes_hold_at_every_final_node() -> None:
                         side_value(case, side, tuple(map(int, word))), 2 ** int(problem.unit[side.row])
                     )
                     assert true * 2**bounder.bits <= uppers[end, s]
-            with pytest.raises(OutOfTime):
+            with pytest.raises(ReachOutOfTime):
                 if bounder.inner:
                     bounder.boxes(finer, *bounder.whole(), time.monotonic() - 1)
-                raise OutOfTime
+                raise ReachOutOfTime
 
 
 def _ends(graph: Graph, words: np.ndarray) -> np.ndarray:

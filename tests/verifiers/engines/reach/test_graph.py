@@ -130,6 +130,6 @@ def test_what_is_cut_is_gone_and_nothing_else(seed: int) -> None:
 
 
 def test_counts_beyond_64_bits() -> None:
-    one = reach_graph.Layer(np.zeros(10, dtype=np.int64), np.arange(10), np.zeros(10, dtype=np.int64))
+    one = reach_graph.GraphLayer(np.zeros(10, dtype=np.int64), np.arange(10), np.zeros(10, dtype=np.int64))
     graph = Graph((1,) * 41, (one,) * 40)
     assert graph.size == 10**40 and int(graph.arrivals[0]) == 10**40

@@ -19,8 +19,8 @@ from relucid.models.program.program import Program
 from relucid.verifiers.backends.reach import BACKEND
 from relucid.verifiers.engines.reach import reach
 from relucid.verifiers.engines.reach.chunks import Chunks
-from relucid.verifiers.engines.reach.parts import Options
 from relucid.verifiers.engines.reach.reach import Count, Reach, count_disagreeing
+from relucid.verifiers.engines.reach.refine import Options
 from relucid.verifiers.race.backend import Budget
 
 
@@ -153,7 +153,7 @@ def test_what_neither_way_can_do_is_unsupported(monkeypatch: pytest.MonkeyPatch)
     def wide(*_: object) -> None:
         raise Unsupported("too wide")
 
-    monkeypatch.setattr(reach, "Parts", wide)
+    monkeypatch.setattr(reach, "GroupedSearch", wide)
     assert BACKEND.solve(claim, Budget(seconds=60), lambda text: None).outcome == "refuted"  # by sweeps
     monkeypatch.setattr(reach, "Unrolled", wide)
     attempt = BACKEND.solve(claim, Budget(seconds=60), lambda text: None)

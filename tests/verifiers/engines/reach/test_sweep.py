@@ -16,7 +16,7 @@ from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import Affine, Network, Node, Relu
 from relucid.models.program.program import Program
 from relucid.verifiers.engines.reach import sweep as reach_sweep
-from relucid.verifiers.engines.reach.chunks import Chunks, Limits
+from relucid.verifiers.engines.reach.chunks import Chunks, SweepLimits
 from relucid.verifiers.engines.reach.sweep import Unrolled, merged, relaxed, runs
 
 
@@ -58,10 +58,11 @@ def counter(length: int, threshold: int, states: int) -> WordClaim:
 
 
 @pytest.mark.parametrize(
-    "limits", [Limits(), Limits(entries=3, width=2, pieces=2), Limits(entries=1, width=1, pieces=3)]
+    "limits",
+    [SweepLimits(), SweepLimits(entries=3, width=2, pieces=2), SweepLimits(entries=1, width=1, pieces=3)],
 )
 @pytest.mark.parametrize("counting", [False, True])
-def test_decided_and_counted_as_by_brute_force(limits: Limits, counting: bool) -> None:
+def test_decided_and_counted_as_by_brute_force(limits: SweepLimits, counting: bool) -> None:
     outcomes = set()
     for claim in claims(30):
         wrong = wrong_words(claim)
@@ -162,9 +163,9 @@ def test_relaxed_sweeps_settle_what_exact_sets_cannot_hold() -> None:
         Domain(("a", "b"), 24, 24),
         Decision("sign", (False, True)),
     )
-    chunks = Chunks(claim, Unrolled(claim), counting=True, limits=Limits(entries=200, width=100))
+    chunks = Chunks(claim, Unrolled(claim), counting=True, limits=SweepLimits(entries=200, width=100))
     assert chunks.run(soon()) and chunks.right == 2**24 and chunks.crowded
-    alone = Chunks(claim, Unrolled(claim), limits=Limits(entries=200, width=100))
+    alone = Chunks(claim, Unrolled(claim), limits=SweepLimits(entries=200, width=100))
     assert not alone.run(soon(), alone=False)  # one sweep is not enough
     assert alone.run(soon())
 

@@ -15,7 +15,7 @@ from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network, Relu, feed_forward
 from relucid.models.program.program import Program
-from relucid.verifiers.proof.format import Rejected, TooMuch
+from relucid.verifiers.proof.format import ProofTooLarge, Rejected
 from relucid.verifiers.proof.words.sweep import run_words
 
 
@@ -96,7 +96,7 @@ def test_one_word_among_many_that_is_wrong_is_seen() -> None:
 
 def test_more_than_it_may_follow() -> None:
     claim = parity(64)
-    with pytest.raises(TooMuch, match="too much to be run"):
+    with pytest.raises(ProofTooLarge, match="too much to be run"):
         run_words(claim, 0, claim.language.restricted(0), 60)
 
 
@@ -120,7 +120,7 @@ def test_a_network_without_weights_is_left_alone() -> None:
         domain,
         Decision("argmax", ("a", "b")),
     )
-    with pytest.raises(TooMuch, match="without weights"):
+    with pytest.raises(ProofTooLarge, match="without weights"):
         run_words(claim, 0, claim.language.restricted(0), 10)
 
 

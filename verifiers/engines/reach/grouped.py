@@ -1,9 +1,8 @@
-"""Decides or counts the words of one label by words grouped by rounded sums: for networks of few levels.
+"""Decides or counts the words of one label by grouping words by rounded sums: for networks of few levels.
 
-A part is a set of words as a graph, with bounds of the ReLUs' arguments on it.  Rivals are shown to lose (or to win) on all of
-its words by linear bounds with a few ReLUs split; edges that lie on no word for which that is open go.  Where the bounds
-are too weak, the row that loses most is remembered in finer steps (`Graph.refined`), and words that end with different sums
-become parts of their own.  Few words are simply tried.
+After `bounds.py`; `reach.py` runs one of these searches per label.  A subdomain is a set of words as a graph, with bounds of the ReLUs'
+arguments on it.  Linear bounds with a few ReLUs split show that rivals lose (or win) on all of its words.  Edges go that lie on no word
+for which that is open.  If the bounds are too weak, `refine.py` makes smaller subdomains.  Few words are simply tried.
 """
 
 from __future__ import annotations
@@ -16,59 +15,16 @@ import numpy as np
 
 from ....encoders.dense import Dense
 from ....models.network.integers import exact_matmul
-from .bounds import Bounded, Bounder, OutOfTime, Side
+from .bounds import Bounded, Bounder, ReachOutOfTime, Side
 from .graph import Graph, of_automaton
-from .lines import split
 from .problem import joined, negated, unfolded
+from .refine import DEFAULT, Box, GraphSubdomain, Options, Refiner
 
 Word = tuple[int, ...]
-Box = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Options:
-    """How parts are worked on.
-
-    `few`: words that are tried one by one.  `edges`: of a graph, before it is halved.  `growth`: by one refinement, at most, or to
-    `grown` edges.  `steps`: of rounding, per position.  `clusters`: parts that one refinement makes.  `nodes`: bounds of a part with
-    ReLUs split.  `rounds`: of improving multipliers.  `progress`: the share of edges that is left after a round worth another one
-    like it.  `attacks`: words to start from, with `steps_of_attack` the first time.  `waiting`: edges of all parts before memory counts.
-    """
-
-    few: int = 50_000
-    edges: int = 50_000
-    growth: int = 12
-    grown: int = 20_000
-    steps: int = 2
-    clusters: int = 6
-    nodes: int = 64
-    rounds: int = 6
-    progress: float = 0.7
-    attacks: int = 32
-    steps_of_attack: int = 4
-    waiting: int = 4_000_000
-
-
-DEFAULT = Options()
-COUNTING = 4  # times as many steps: words on both sides of the goal are told apart by its sum
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Words of which it is not known whether they are right; `boxes`: per bounder, bounds of the ReLUs' arguments there.
-
-    `worst`: how far a rival may be ahead, roughly: the worst parts come first.
-    """
-
-    graph: Graph
-    boxes: tuple[Box, ...]
-    rivals: frozenset[int]
-    worst: float = 0.0
-    depth: int = 0
 
 
 @dataclass(eq=False)
-class Parts:
+class GroupedSearch:
     """The words of one label: on which of them does a rival win?  `queries`: one per rival that is not excluded already.
 
     Deciding, only `words` matter: those found, checked exactly.  Counting, `right` and `wrong` words are counted, too.
@@ -99,52 +55,53 @@ class Parts:
         self.tables = [
             np.ascontiguousarray(bounder.problem.symbols.transpose(1, 2, 0)) for bounder in self.bounders
         ]
+        self.refiner = Refiner(self.bounders, self.options, self.counting)
         language = self.queries[0].language
         self.size = language.size
         whole = tuple(bounder.whole() for bounder in self.bounders)
-        self.stack = [Part(of_automaton(language), whole, frozenset(range(len(self.queries))))]
+        self.stack = [GraphSubdomain(of_automaton(language), whole, frozenset(range(len(self.queries))))]
 
     @property
     def open(self) -> int:
         """Words that are not settled."""
-        return sum(part.graph.size for part in self.stack)
+        return sum(subdomain.graph.size for subdomain in self.stack)
 
     def run(self, until: float, wanted: int = 1) -> bool:
         """Go on until all is settled, or deciding, `wanted` words are found (True), or until that time (False)."""
         while self.stack and (self.counting or len(self.words) < wanted):
             if time.monotonic() > until:
                 return False
-            part = self.stack.pop(self._next())
+            subdomain = self.stack.pop(self._next())
             settled = (self.right, self.wrong)
-            children: list[Part] = []
+            children: list[GraphSubdomain] = []
             try:
-                self._work(part, until, children)
-            except OutOfTime:
+                self._work(subdomain, until, children)
+            except ReachOutOfTime:
                 self.right, self.wrong = settled
-                self.stack.append(part)
+                self.stack.append(subdomain)
                 return False
             self.stack += children
         return True
 
     def _next(self) -> int:
-        """The worst part, counting the largest; the latest, where memory is short."""
-        if sum(part.graph.edges for part in self.stack) > self.options.waiting:
+        """The worst subdomain, counting the largest; the latest, where memory is short."""
+        if sum(subdomain.graph.edges for subdomain in self.stack) > self.options.waiting:
             return -1
         return max(
             range(len(self.stack)),
             key=lambda k: self.stack[k].graph.size if self.counting else self.stack[k].worst,
         )
 
-    # -- one part
+    # -- one subdomain
 
-    def _work(self, part: Part, until: float, children: list[Part]) -> None:
+    def _work(self, subdomain: GraphSubdomain, until: float, children: list[GraphSubdomain]) -> None:
         self.worked += 1
-        if part.graph.size <= self.options.few:
-            return self._tried(part.graph)
-        graph, rivals = part.graph, part.rivals
+        if subdomain.graph.size <= self.options.few:
+            return self._tried(subdomain.graph)
+        graph, rivals = subdomain.graph, subdomain.rivals
         found = len(self.words)
         losing = [
-            self._best(b, graph, part.boxes[b], False, rivals, until) for b in range(len(self.bounders))
+            self._best(b, graph, subdomain.boxes[b], False, rivals, until) for b in range(len(self.bounders))
         ]
         rivals = (
             frozenset(self.bounders[b].sides[s].rival for b, best in enumerate(losing) for s in best.side)
@@ -161,7 +118,7 @@ class Parts:
         if self.counting and smaller is not None and len(self.words) > found:
             for rival in sorted(rivals):
                 here = [
-                    self._best(b, smaller, part.boxes[b], True, frozenset([rival]), until)
+                    self._best(b, smaller, subdomain.boxes[b], True, frozenset([rival]), until)
                     for b in range(len(self.bounders))
                 ]
                 if not any(len(best) for best in here):
@@ -177,12 +134,19 @@ class Parts:
             return None
         if smaller.edges <= self.options.progress * graph.edges or 2 * smaller.size < graph.size:
             boxes = [
-                b.boxes(smaller, *box, until)[:2] for b, box in zip(self.bounders, part.boxes, strict=True)
+                b.boxes(smaller, *box, until)[:2]
+                for b, box in zip(self.bounders, subdomain.boxes, strict=True)
             ]
             tight = tuple((lows.min(axis=0), highs.max(axis=0)) for lows, highs in boxes)
-            children.append(Part(smaller, tight, rivals, part.worst, part.depth))
+            children.append(GraphSubdomain(smaller, tight, rivals, subdomain.worst, subdomain.depth))
             return None
-        return self._refined(replace(part, graph=smaller, rivals=rivals), losing, winning, until, children)
+        right, wrong, finer = self.refiner.refined(
+            replace(subdomain, graph=smaller, rivals=rivals), losing, winning, until
+        )
+        self.right += right
+        self.wrong += wrong
+        children += finer
+        return None
 
     def _best(
         self, b: int, graph: Graph, box: Box, wins: bool, rivals: frozenset[int], until: float
@@ -210,7 +174,7 @@ class Parts:
         now, direction = best, None
         for _ in range(self.options.rounds):
             if time.monotonic() > until:
-                raise OutOfTime
+                raise ReachOutOfTime
             self._look(bounder, now)
             ahead = np.flatnonzero(best.upper >= 0)
             if not len(ahead):
@@ -245,133 +209,6 @@ class Parts:
                 more = bounder.through(graph, best)
                 masks = more if masks is None else [a | b for a, b in zip(masks, more, strict=True)]
         return None if masks is None else graph.kept(masks, np.ones(graph.sizes[-1], dtype=bool))
-
-    # -- finer parts
-
-    def _refined(
-        self,
-        part: Part,
-        losing: Sequence[Bounded],
-        winning: Sequence[Bounded],
-        until: float,
-        children: list[Part],
-    ) -> None:
-        graph = part.graph
-        finer = None
-        if graph.edges <= self.options.edges:
-            b, row = self._row(losing, winning)
-            finer = self._remembering(graph, self.bounders[b].direction(row, *part.boxes[b]))
-        if finer is None:
-            return self._halved(part, until, children)
-        boxes = [
-            bounder.boxes(finer, *box, until) for bounder, box in zip(self.bounders, part.boxes, strict=True)
-        ]
-        uppers = {
-            (s.rival, s.wins): sides[:, k]
-            for b, (_, _, sides) in zip(self.bounders, boxes, strict=True)
-            for k, s in enumerate(b.sides)
-        }
-        right = np.logical_and.reduce([uppers[r, False] < 0 for r in part.rivals])
-        wrong = (
-            np.logical_or.reduce([uppers[r, True] < 0 for r in part.rivals])
-            if self.counting
-            else np.zeros_like(right)
-        )
-        counts = finer.arrivals
-        self.right += int(counts[right].sum())
-        self.wrong += int(counts[wrong & ~right].sum())
-        left = np.flatnonzero(~right & ~wrong)
-        if not len(left):
-            return None
-        kinds = (False, True) if self.counting else (False,)
-        goals = np.stack(
-            [
-                uppers[r, wins][left] / 2.0 ** self.bounders[0].bits
-                for r in sorted(part.rivals)
-                for wins in kinds
-            ],
-            axis=1,
-        )
-        where = [
-            (lows + highs)[left] * b.problem.gain
-            for b, (lows, highs, _) in zip(self.bounders, boxes, strict=True)
-        ]
-        ids, count = split(np.concatenate([*where, goals], axis=1), self.options.clusters)
-        full = finer.full
-        for k in range(count):
-            ends = np.zeros(finer.sizes[-1], dtype=bool)
-            ends[left[ids == k]] = True
-            smaller = finer.kept(full, ends)
-            if smaller is not None:
-                tight = tuple((lows[ends].min(axis=0), highs[ends].max(axis=0)) for lows, highs, _ in boxes)
-                children.append(
-                    Part(smaller, tight, part.rivals, float(goals[ids == k].max()), part.depth + 1)
-                )
-        return None
-
-    def _row(self, losing: Sequence[Bounded], winning: Sequence[Bounded]) -> tuple[int, int]:
-        """The bounder and row to remember: the ReLU that loses most, or if the bounds are nearly tight, the goal itself."""
-        bounds = [
-            (b, best)
-            for group in (losing, winning)
-            for k, best in enumerate(group)
-            if len(best)
-            for b in [k % len(self.bounders)]
-        ]
-        totals = [self.bounders[b].loss(best) for b, best in bounds]
-        b, best = max(bounds, key=lambda item: float(item[1].upper.max()))
-        if winning:
-            slack = min(float(best.upper.min()) / 2.0 ** self.bounders[b].bits for b, best in bounds)
-            if max(float(total.sum(axis=1).max(initial=0)) for total in totals) < slack / 2:
-                return b, self.bounders[b].sides[int(best.side[0])].row
-        loss = [total.sum(axis=0) for total in totals]
-        k = max(range(len(bounds)), key=lambda i: float(loss[i].max(initial=0)))
-        if not loss[k].size or loss[k].max() <= 0:
-            return b, self.bounders[b].sides[int(best.side[0])].row
-        return bounds[k][0], int(loss[k].argmax())
-
-    def _remembering(self, graph: Graph, direction: np.ndarray) -> Graph | None:
-        """A refinement by rounded sums, as fine as may be; None where none tells words apart."""
-        *_, ends = graph.forward(np.stack([direction, -direction], axis=2))
-        spread = float(ends.max(axis=0).sum())
-        if not spread:
-            return None
-        whole = float(np.gcd.reduce(direction.reshape(-1)))
-        direction = direction - direction.min(axis=1, keepdims=True)
-        steps = self.options.steps * (COUNTING if self.counting else 1) * graph.length
-        unit = max(whole, spread / steps)  # finer than exact would only cost
-        most = min(4 * self.options.edges, max(self.options.grown, self.options.growth * graph.edges))
-        while unit <= spread:
-            finer = graph.refined(np.rint(direction / unit).astype(np.int64), most)
-            if finer is not None:
-                return finer if finer.edges > graph.edges or finer.sizes[-1] > graph.sizes[-1] else None
-            unit *= 2
-        return None
-
-    def _halved(self, part: Part, until: float, children: list[Part]) -> None:
-        """By where words end, or by the edge that they take at some place."""
-        graph, full = part.graph, part.graph.full
-        every = np.ones(graph.sizes[-1], dtype=bool)
-        t = max(range(graph.length), key=lambda k: len(full[k]), default=0)
-        count = graph.sizes[-1] if graph.sizes[-1] > 1 else len(full[t])
-        half = np.arange(count) < count // 2
-        for side in (half, ~half):
-            if graph.sizes[-1] > 1:
-                smaller = graph.kept(full, side)
-            else:
-                smaller = graph.kept([*full[:t], side, *full[t + 1 :]], every)
-            if smaller is not None:
-                boxes = [
-                    b.boxes(smaller, *box, until)[:2]
-                    for b, box in zip(self.bounders, part.boxes, strict=True)
-                ]
-                children.append(
-                    replace(
-                        part,
-                        graph=smaller,
-                        boxes=tuple((lows.min(axis=0), highs.max(axis=0)) for lows, highs in boxes),
-                    )
-                )
 
     # -- exact
 

@@ -7,9 +7,10 @@ import time
 import pytest
 from reach_cases import cases
 from relucid.common.errors import Unsupported
-from relucid.verifiers.engines.reach import parts as reach_parts
+from relucid.verifiers.engines.reach import grouped as reach_grouped
 from relucid.verifiers.engines.reach import problem as reach_problem
-from relucid.verifiers.engines.reach.parts import Options, Parts
+from relucid.verifiers.engines.reach.grouped import GroupedSearch
+from relucid.verifiers.engines.reach.refine import Options
 
 VARIANTS = {
     "as it is": Options(),
@@ -35,12 +36,12 @@ DAILY = ("as it is", "one bound, no attack", "halves only")
 def test_decided_and_counted_as_by_brute_force(variant: str) -> None:
     outcomes = set()
     for case in cases(25):
-        deciding = Parts(case.queries, options=VARIANTS[variant])
+        deciding = GroupedSearch(case.queries, options=VARIANTS[variant])
         assert deciding.run(soon(), wanted=10**6)
         assert set(deciding.words) == case.wrong
-        first = Parts(case.queries, options=VARIANTS[variant])
+        first = GroupedSearch(case.queries, options=VARIANTS[variant])
         assert first.run(soon()) and bool(first.words) == bool(case.wrong) and set(first.words) <= case.wrong
-        counting = Parts(case.queries, counting=True, options=VARIANTS[variant])
+        counting = GroupedSearch(case.queries, counting=True, options=VARIANTS[variant])
         assert counting.run(soon())
         assert (counting.right, counting.wrong, counting.open) == (
             len(case.words) - len(case.wrong),
@@ -55,15 +56,17 @@ def test_decided_and_counted_as_by_brute_force(variant: str) -> None:
 def test_rounded_numbers_give_the_same_answers(
     width: int, fraction: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reach_parts, "joined", lambda queries: None)
+    monkeypatch.setattr(reach_grouped, "joined", lambda queries: None)
     for name, setting in (("SAFE", 2**14), ("WIDTH", width), ("FRACTION", fraction)):
         monkeypatch.setattr(reach_problem, name, setting)
     rounded = 0
     for case in cases(25):
         for few in (1, 50_000) if len(case.words) <= 20 else (50_000,):
             try:
-                counting = Parts(case.queries, counting=True, options=Options(few=few, nodes=4, rounds=2))
-                deciding = Parts(case.queries, options=Options(few=few, nodes=4, rounds=2))
+                counting = GroupedSearch(
+                    case.queries, counting=True, options=Options(few=few, nodes=4, rounds=2)
+                )
+                deciding = GroupedSearch(case.queries, options=Options(few=few, nodes=4, rounds=2))
             except Unsupported:
                 continue
             rounded += any(bounder.problem.shift for bounder in counting.bounders)
@@ -78,7 +81,7 @@ def test_it_can_be_stopped_at_any_time_and_always_knows_what_is_open() -> None:
     for case in cases(25):
         if len(case.words) < 10:
             continue
-        parts = Parts(case.queries, counting=True, options=Options(few=1, nodes=2, rounds=1))
+        parts = GroupedSearch(case.queries, counting=True, options=Options(few=1, nodes=2, rounds=1))
         assert not parts.run(time.monotonic() - 1) and parts.open == len(case.words)
         seconds = 0.001
         while not parts.run(time.monotonic() + seconds):
@@ -92,19 +95,22 @@ def test_it_can_be_stopped_at_any_time_and_always_knows_what_is_open() -> None:
     assert stopped > 20
 
 
-def test_a_part_that_runs_out_of_time_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_subdomain_that_runs_out_of_time_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
     case = max(cases(25), key=lambda c: len(c.words))
-    parts = Parts(case.queries, counting=True, options=Options(few=1))
-    work, turns = Parts._work, iter(range(10**6))
+    parts = GroupedSearch(case.queries, counting=True, options=Options(few=1))
+    work, turns = GroupedSearch._work, iter(range(10**6))
 
     def interrupted(
-        self: Parts, part: reach_parts.Part, until: float, children: list[reach_parts.Part]
+        self: GroupedSearch,
+        part: reach_grouped.GraphSubdomain,
+        until: float,
+        children: list[reach_grouped.GraphSubdomain],
     ) -> None:
         work(self, part, until, children)
         if next(turns) % 2 == 0:
-            raise reach_parts.OutOfTime
+            raise reach_grouped.ReachOutOfTime
 
-    monkeypatch.setattr(Parts, "_work", interrupted)
+    monkeypatch.setattr(GroupedSearch, "_work", interrupted)
     while not parts.run(soon()):
         assert parts.right + parts.wrong + parts.open == len(case.words)
     assert (parts.right, parts.wrong) == (len(case.words) - len(case.wrong), len(case.wrong))
