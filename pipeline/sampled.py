@@ -81,6 +81,7 @@ class _Sampled:
         self.surrogate_wrong = self.program_wrong = 0
 
     def run(self) -> ProvedChain:
+        """Compare, ask the circuit who is wrong, and mend, until nothing differs."""
         job, surrogate = self.job, None
         check_repeatable(job.teacher, self.ask.teaching(), job.task.domain, job.task.decision.labels)
         for rounds in range(1, ROUNDS + 1):

@@ -56,7 +56,9 @@ class Circuit(Protocol):
     """A function from a token sequence to the logits of the next token."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What people call it."""
+        ...
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -67,7 +69,9 @@ class Circuit(Protocol):
         """Run the circuit on int64 ids (batch, positions): float (batch, vocabulary) at the last position."""
         ...
 
-    def summary(self) -> CircuitSummary: ...
+    def summary(self) -> CircuitSummary:
+        """Return its sizes."""
+        ...
 
 
 class DisplayedCircuit(Displayed):

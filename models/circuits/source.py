@@ -49,7 +49,7 @@ class Source:
         return "" if self.function or self.path.is_dir() else self.path.suffix.lower()
 
     def folder_has(self, name: str) -> bool:
-        """Whether it is a folder with a file of this name."""
+        """Tell whether it is a folder with a file of this name."""
         return not self.function and self.path.is_dir() and (self.path / name).exists()
 
     @cached_property

@@ -107,6 +107,7 @@ class _Fit:
         self.closest: tuple[np.ndarray, Layers] | None = None  # fewest wrong rows, and their layers
 
     def best(self, automaton: Callable[[], Layered | None] | None) -> SurrogatePlan:
+        """Try the families in order; see the module's text.  Raises NoSurrogate."""
         data = self.data
         counts = np.bincount(data.labels, minlength=data.outputs)
         scores = (np.arange(data.outputs) == counts.argmax()).astype(float)

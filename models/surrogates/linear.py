@@ -136,6 +136,7 @@ class _LinearModel:
                                 row.SetCoefficient(self.minus[column, g], -sign * n)
 
     def solved(self, size: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return weights (outputs, size) and bias; None if there are none."""
         if self.solver.Solve() != self.solver.OPTIMAL:
             return None
         weights, bias = np.zeros((self.outputs, size)), np.zeros(self.outputs)

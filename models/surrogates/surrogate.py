@@ -17,6 +17,7 @@ from ..automata.labelled import Labelled
 from ..claims.decision import Decision
 from ..claims.domain import Domain
 from ..network.network import Affine, Network, Relu
+from ..network.runtime import OnnxRuntime
 
 CHECK_BATCH = 1 << 14
 
@@ -147,8 +148,6 @@ def check_in_onnxruntime(surrogate: Surrogate, labelled: Labelled, domain: Domai
         InputError: onnxruntime decides otherwise than the label.
         RuntimeUnavailable: onnxruntime cannot run the file.
     """
-    from ..network.runtime import OnnxRuntime
-
     runtime = OnnxRuntime(surrogate.network)
     for start in range(0, len(labelled), CHECK_BATCH):
         words = labelled.words[start : start + CHECK_BATCH]

@@ -25,12 +25,14 @@ class _Partition:
         self.labels = list(graph.labels)
 
     def copy(self) -> _Partition:
+        """Return an independent copy."""
         other = object.__new__(_Partition)
         other.parent, other.labels = list(self.parent), list(self.labels)
         other.edges = [dict(out) for out in self.edges]
         return other
 
     def find(self, state: int) -> int:
+        """Return the state that stands for a state's block."""
         while self.parent[state] != state:
             self.parent[state] = state = self.parent[self.parent[state]]
         return state

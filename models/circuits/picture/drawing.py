@@ -19,6 +19,7 @@ from ....common.optional import require
 from ....common.text import visible
 from .graph import CircuitGraph, GraphNode
 from .layout import IN_CIRCLE, LONGEST, Point, Scene, arrange
+from .layout_prompt import arrange_prompt
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,8 +56,6 @@ def draw(graph: CircuitGraph, kind: str) -> bytes:
     require("matplotlib", "--draw")
     import matplotlib
     from matplotlib.figure import Figure
-
-    from .layout_prompt import arrange_prompt
 
     scene = arrange_prompt(graph) if graph.columns else arrange(graph)
     scene.width = max(

@@ -57,6 +57,7 @@ class GraphEdge:
 
     @property
     def size(self) -> float:
+        """The strength or, if there is none, the size of the weight."""
         return abs(self.weight) if self.strength is None else self.strength
 
 

@@ -112,6 +112,7 @@ class _Greedy:
         self.order = sorted(effects, key=lambda node: (effects[node], node))
 
     def mask(self) -> NodeMask:
+        """Return the mask so far."""
         kept = {p: k.copy() for p, k in self.kept.items()}
         return mask_of(self.model, kept, self.means, origin=self.settings.origin)
 
@@ -121,6 +122,7 @@ class _Greedy:
         return rows[gaps < self.settings.margin]
 
     def run(self, say: Callable[[str], None]) -> NodeMask:
+        """Go over the nodes until one pass removes nothing."""
         while True:
             before = count_kept(self.kept)
             self._pass()

@@ -55,10 +55,12 @@ class NodeMask:
 
     @property
     def nodes_kept(self) -> int:
+        """How many nodes are kept."""
         return count_kept(self.kept)
 
     @property
     def nodes_total(self) -> int:
+        """How many nodes there are."""
         return sum(k.size for k in self.kept.values())
 
     @cached_property

@@ -66,6 +66,7 @@ class Trainer:
 
     @property
     def seed(self) -> int:
+        """The seed of this attempt."""
         return self.recipe.seed + self.attempt
 
     def advance(self) -> None:

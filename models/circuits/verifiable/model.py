@@ -37,6 +37,7 @@ class TransformerSizes:
 
     @property
     def head_width(self) -> int:
+        """The width of one head."""
         return self.d_model // self.n_heads
 
     def nodes(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Trains the model, prunes it to one circuit per task and writes the files of this folder.
+"""Train the model, prune it to one circuit for each task, and write the files of this folder.
 
     python -m relucid.models.zoo.quotes_and_brackets.train [--out DIR] [--seed N]
 
@@ -29,6 +29,7 @@ from ...circuits.pruning.random_labels import by_trained_masks
 from ...circuits.sparse_gpt.config import GptConfig
 from ...circuits.sparse_gpt.forward import forward
 from ...circuits.sparse_gpt.model import SparseGpt, read_sparse_gpt
+from ...circuits.training.sparse import initial_weights
 from .domains import exactly_one_quote, open_and_at_most_three_deep
 
 SEED = 0
@@ -57,10 +58,12 @@ class NamedExamples:
 
 
 def quote_label(body: tuple[str, ...]) -> str:
+    """Return the quote that closes the one that is open."""
     return "'" if "'" in body else '"'
 
 
 def depth_label(body: tuple[str, ...]) -> str:
+    """Return `]` at depth 1, and `]]` below."""
     return "]" if body.count("[") - body.count("]") == 1 else "]]"
 
 
@@ -80,20 +83,6 @@ def tasks() -> tuple[NamedExamples, NamedExamples]:
     )
 
 
-def initial_weights(generator: torch.Generator) -> dict[str, torch.Tensor]:
-    weights = {}
-    for name, shape in CONFIG.shapes().items():
-        if len(shape) == 2 and name != "bigram_table":
-            weights[name] = torch.randn(shape, generator=generator) / math.sqrt(shape[1])
-        else:
-            weights[name] = (
-                torch.ones(shape)
-                if name.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight"))
-                else torch.zeros(shape)
-            )
-    return weights
-
-
 def keep_largest(weights: dict[str, torch.Tensor], progress: float) -> None:
     """Set all but the largest magnitudes of each matrix to zero.
 
@@ -109,8 +98,9 @@ def keep_largest(weights: dict[str, torch.Tensor], progress: float) -> None:
 
 
 def train(data: tuple[NamedExamples, ...], seed: int) -> dict[str, torch.Tensor]:
+    """Train one model on all tasks; return its weights."""
     generator = torch.Generator().manual_seed(seed)
-    weights = initial_weights(generator)
+    weights = initial_weights(CONFIG, generator)
     fixed = ("final_logits_bias",)
     parameters = {name: w.requires_grad_() for name, w in weights.items() if name not in fixed}
     optimizer = torch.optim.AdamW(parameters.values(), lr=RATE, betas=(0.9, 0.95), weight_decay=0.02)
@@ -146,6 +136,7 @@ def train(data: tuple[NamedExamples, ...], seed: int) -> dict[str, torch.Tensor]
 
 
 def write_model(out: Path, weights: dict[str, torch.Tensor], seed: int) -> None:
+    """Write the model's folder."""
     config = {name: getattr(CONFIG, name) for name in CONFIG.__dataclass_fields__ if name != "where"}
     out.mkdir(parents=True, exist_ok=True)
     write(out / "beeg_config.json", json.dumps(config, indent=1) + "\n")
