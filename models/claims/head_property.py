@@ -17,7 +17,7 @@ from math import prod
 from ...common.errors import Unsupported
 from ..network.head import Choice, Head
 from ..network.head_result import result
-from .head_rows import Cut, Exponentials, cut_at, logit, outwards, plain_row, translated
+from .head_rows import Exponentials, ShareCut, cut_at, logit, outwards, plain_row, translated
 from .property import Case, Polyhedron, Property, Row
 
 MOST_POLYHEDRA = 5000
@@ -41,7 +41,7 @@ class HeadProperty:
     stated: Property
     head: Head
     logits: int
-    cuts: dict[tuple[object, ...], list[Cut]] = field(default_factory=dict)
+    cuts: dict[tuple[object, ...], list[ShareCut]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._mixed: list[list[Mixed]] = [

@@ -9,7 +9,7 @@ Then the row implies that for some p in P
 
 because some p has at least the share v_p of the sum over N, and the logarithm of a mean is at least the mean
 of the logarithms.  If there is one term on either side, this is the row itself.  If not, it is an outer
-approximation, which better v and w (`Cut`) bring as close as wanted.
+approximation, which better v and w (`ShareCut`) bring as close as wanted.
 """
 
 from __future__ import annotations
@@ -169,14 +169,14 @@ def _merged(terms: Sequence[tuple[Fraction, Linear]], strict: bool) -> Exponenti
 
 
 @dataclass(frozen=True)
-class Cut:
+class ShareCut:
     """Shares of the terms in P (`positive`, the v) and in N (`negative`, the w); each sums to 1."""
 
     positive: Weights
     negative: Weights
 
 
-def outwards(row: Exponentials, cuts: Sequence[Cut] = ()) -> list[list[Row]]:
+def outwards(row: Exponentials, cuts: Sequence[ShareCut] = ()) -> list[list[Row]]:
     """Return conjunctions of linear rows, one of which holds wherever the row does.
 
     There is none if the row never holds.  Exact if the row has one term on either side.
@@ -239,7 +239,7 @@ def _implied(row: Exponentials, p: int, part: Fraction, w: Weights) -> Row:
     return plain_row(form.plus(Linear({}, constant)), row.strict and exact and single)
 
 
-def cut_at(row: Exponentials, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> Cut:
+def cut_at(row: Exponentials, inputs: Sequence[Fraction], logits: Sequence[Fraction]) -> ShareCut:
     """The cut that is tight at a point."""
     parts = []
     for side in row.sides:
@@ -249,4 +249,4 @@ def cut_at(row: Exponentials, inputs: Sequence[Fraction], logits: Sequence[Fract
         ]
         rounded = [max(1, round(s / sum(sizes) * (1 << 20))) for s in sizes]
         parts.append(tuple(Fraction(r, sum(rounded)) for r in rounded))
-    return Cut(*parts)
+    return ShareCut(*parts)

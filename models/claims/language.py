@@ -45,7 +45,7 @@ def build_language(
     )
     few = count <= word_limit and domain.max_length <= 64
     effort = SweepEffort(min(state_limit, 10_000 + count // 2) if few else state_limit, {})
-    builder = _Builder(domain, program, labels, effort)
+    builder = _LanguageBuilder(domain, program, labels, effort)
     try:
         parts = builder.parts()
     except NotAPass as e:
@@ -71,7 +71,7 @@ def _too_large(program: Program | None, line: int, what: str, count: int, limit:
     )
 
 
-class _Builder:
+class _LanguageBuilder:
     def __init__(
         self, domain: Domain, program: Program | None, labels: Sequence[Any] | None, effort: SweepEffort
     ) -> None:

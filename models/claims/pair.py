@@ -32,7 +32,7 @@ AGREE = "def agree(tokens):\n    return True\n"
 def comparing_network(question: EqualsNetwork) -> Network:
     """A network whose output 0 is 0, and another output is positive iff the two networks disagree."""
     a, b = question.networks
-    builder = _Builder(a, b)
+    builder = _PairBuilder(a, b)
     if question.epsilon is not None:
         builder.differences(question.epsilon, (a.scale, b.scale))
     else:
@@ -58,7 +58,7 @@ def compared_on_words(question: EqualsNetwork, words: Words, name: str = "claim"
 Term = tuple[int, np.ndarray]  # a node, and integer factors (rows, elements) of its elements
 
 
-class _Builder:
+class _PairBuilder:
     """Nodes of both networks, then whatever is added to compare them.
 
     Every node holds its network's numerators, so all factors are integers and one unit is 1.  Networks of the

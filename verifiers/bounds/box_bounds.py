@@ -20,7 +20,7 @@ from ...models.network.network import Relu
 from .floats import ABSOLUTE, SAFE, UNIT, FloatNetwork
 from .relaxation import Index, ReluRelaxation
 from .subdomains import Arrays, BoxSubdomains
-from .support import Boxes
+from .support import BoxSupport
 
 CHUNK = 1 << 18  # coefficients that are carried at once: they stay in the cache
 
@@ -151,7 +151,7 @@ def _backward(
     if left is None:
         left = np.zeros((count, net.sizes[0]))
     error += np.abs(left) @ net.slack[0]
-    most = Boxes.between(subdomains.low, subdomains.high, objectives.subdomain).support(left)
+    most = BoxSupport.between(subdomains.low, subdomains.high, objectives.subdomain).support(left)
     rounding = (64 + 4 * len(net.nodes)) * UNIT * (size + most.size + error)
     offset = constant + (error * SAFE + rounding) * SAFE + ABSOLUTE
     return LinearBounds(most.value + offset, left, offset, replaced)

@@ -36,7 +36,7 @@ from .floats import (
 from .matrices import Matrix, SparseFloats, magnitudes
 from .relaxation import ReluRelaxation, lift_of, triangle
 from .subdomains import BoxSubdomains
-from .support import Boxes
+from .support import BoxSupport
 from .tighten import tightened
 
 ROWS = 4096  # functions that are carried at once
@@ -214,7 +214,7 @@ class _Pass:
             size += np.abs(added)
         left = on_b.get(0, np.zeros((count, len(self.both.largest[0]))))  # at the inputs d is 0
         error += np.abs(left) @ self.both.b.slack[0]
-        most = Boxes.between(self.subdomains.low, self.subdomains.high, which).support(left)
+        most = BoxSupport.between(self.subdomains.low, self.subdomains.high, which).support(left)
         rounding = (64 + 8 * len(self.both.a.nodes)) * UNIT * (size + most.size + error)
         return most.value + constant + (error * SAFE + rounding) * SAFE + ABSOLUTE, left
 

@@ -1,8 +1,8 @@
 """What a backward pass asks of an input set: the largest value of linear functions on it.
 
 The only place where bounds depend on what the inputs are, as in auto_LiRPA, whose one backward pass ends in
-`concretize` (Xu et al. 2020).  Two input sets answer: parts of a language (`Words` in `word_bounds.py`, by a
-dynamic program over the automaton) and boxes (`Boxes`, by an interval for each input).
+`concretize` (Xu et al. 2020).  Two input sets answer: parts of a language (`WordSupport` in `word_bounds.py`, by a
+dynamic program over the automaton) and boxes (`BoxSupport`, by an interval for each input).
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class InputSet(Protocol[At]):
 
 
 @dataclass(frozen=True, eq=False)
-class Boxes:
+class BoxSupport:
     """One box for each function: all inputs within `radius` of `middle`, (functions, inputs) each."""
 
     middle: np.ndarray
     radius: np.ndarray
 
     @classmethod
-    def between(cls, low: np.ndarray, high: np.ndarray, which: np.ndarray | None = None) -> Boxes:
+    def between(cls, low: np.ndarray, high: np.ndarray, which: np.ndarray | None = None) -> BoxSupport:
         """The boxes low <= x <= high, (boxes, inputs); function f has box which[f] (without `which`: f)."""
         middle, radius = middle_and_radius(low, high)
         if which is None:

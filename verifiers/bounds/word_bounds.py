@@ -25,7 +25,7 @@ from .word_queries import EXACT, FloatQueries
 
 
 @dataclass(frozen=True, eq=False)
-class Words:
+class WordSupport:
     """Subsets of a language, one for each function.
 
     `symbol_mask` (length, symbols, functions) and `state_mask` (length + 1, width, functions) are 0 or -inf;
@@ -36,9 +36,9 @@ class Words:
     symbol_mask: np.ndarray | None = None
     state_mask: np.ndarray | None = None
 
-    def __getitem__(self, rows: np.ndarray) -> Words:
+    def __getitem__(self, rows: np.ndarray) -> WordSupport:
         masks = (None if m is None else m[..., rows] for m in (self.symbol_mask, self.state_mask))
-        return Words(self.problem, *masks)
+        return WordSupport(self.problem, *masks)
 
     def support(
         self, coefficients: np.ndarray, *, trace: bool = True
@@ -71,7 +71,7 @@ class RowObjectives:
     lower: np.ndarray
     upper: np.ndarray
     phase: np.ndarray
-    words: Words
+    words: WordSupport
 
     def __len__(self) -> int:
         return len(self.target)

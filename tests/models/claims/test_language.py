@@ -47,7 +47,7 @@ def no_fallback(monkeypatch):
     def fail(self):
         raise AssertionError("not read as passes")
 
-    monkeypatch.setattr(language._Builder, "one_by_one", fail)
+    monkeypatch.setattr(language._LanguageBuilder, "one_by_one", fail)
 
 
 COUNT_A = "n = 0\nfor t in tokens:\n    if t == 'a':\n        n += 1\n"
@@ -266,7 +266,7 @@ def test_faults_name_place_and_a_shortest_input(body, where, message, way):
         if way == "passes":
             build_language(domain, program(body), (0, 1))
         else:
-            language._Builder(domain, program(body), (0, 1), language.SweepEffort(0, {})).one_by_one()
+            language._LanguageBuilder(domain, program(body), (0, 1), language.SweepEffort(0, {})).one_by_one()
     assert message in str(error.value)
 
 
@@ -296,13 +296,13 @@ def long_words():
 
 
 def one_sweep(monkeypatch):
-    lengths = language._Builder.lengths
+    lengths = language._LanguageBuilder.lengths
 
     def only_together(self, shortest, longest):
         assert shortest < longest, "lengths are read one by one"
         return lengths(self, shortest, longest)
 
-    monkeypatch.setattr(language._Builder, "lengths", only_together)
+    monkeypatch.setattr(language._LanguageBuilder, "lengths", only_together)
 
 
 TOGETHER = ["toggle", "count", "early return", "break and else", "two counts side by side", "neighbours by zip", "looking back",

@@ -14,7 +14,7 @@ from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.verifiers.bounds.minimise import minimise
 from relucid.verifiers.bounds.multipliers import STEP, Multipliers
-from relucid.verifiers.bounds.word_bounds import RowObjectives, Words, bounds, derivative
+from relucid.verifiers.bounds.word_bounds import RowObjectives, WordSupport, bounds, derivative
 from relucid.verifiers.bounds.word_queries import FloatQueries
 
 SEEDS = range(40)
@@ -56,7 +56,7 @@ def some_batch(
         np.tile(problem.lower, (count, 1)),
         np.tile(problem.upper, (count, 1)),
         phase,
-        Words(problem),
+        WordSupport(problem),
     )
     below, above = rng.integers(0, 257, size=(2, count, k)) * STEP
     return batch, Multipliers(below, above, rng.integers(0, 2000, size=(count, k)) * STEP)
@@ -181,7 +181,7 @@ def test_minimising_never_loosens_and_often_tightens() -> None:
                 problem.lower[None],
                 problem.upper[None],
                 np.zeros((1, k), dtype=np.int8),
-                Words(problem),
+                WordSupport(problem),
             )
             start = Multipliers.first(batch.lower, batch.upper)
             before = bounds(problem, batch, start).upper[0]

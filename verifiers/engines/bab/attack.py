@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...bounds.multipliers import Multipliers
-from ...bounds.word_bounds import RowObjectives, Words, bounds
+from ...bounds.word_bounds import RowObjectives, WordSupport, bounds
 from ...bounds.word_queries import FloatQueries
 from .cells import Word
 
@@ -55,7 +55,9 @@ def _from_many_words(problem: FloatQueries, seed: int, in_time: Callable[[], Non
         phase = np.where(rows[:, :k] > 0, 1, -1).astype(np.int8)
         words = bounds(
             problem,
-            RowObjectives(target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase, Words(problem)),
+            RowObjectives(
+                target, np.ones(len(target)), rows[:, :k], rows[:, :k], phase, WordSupport(problem)
+            ),
             none,
         ).words
     return ()

@@ -15,7 +15,7 @@ import numpy as np
 from ....common.clock import now
 from ...bounds.minimise import Minimised, minimise
 from ...bounds.multipliers import Multipliers
-from ...bounds.word_bounds import RowObjectives, Words, bounds
+from ...bounds.word_bounds import RowObjectives, WordSupport, bounds
 from ...bounds.word_queries import FloatQueries
 from .cells import Cell, OpenNode, Phases, SettledNode, Word, masks, phase_array
 
@@ -126,7 +126,7 @@ class Bounding:
         """Functions on cells; ReLUs that a cell's bounds settle have their phase."""
         lower, upper = np.stack([c.lower for c in cells]), np.stack([c.upper for c in cells])
         phase = np.where(phase != 0, phase, np.where(lower >= 0, 1, np.where(upper <= 0, -1, 0)))
-        words = Words(self.problem, *masks(cells, self.problem.paths))
+        words = WordSupport(self.problem, *masks(cells, self.problem.paths))
         return RowObjectives(target, np.full(len(target), sign), lower, upper, phase, words)
 
     def _nodes(
