@@ -1,4 +1,4 @@
-"""Import the modules of a folder, for registries in which adding a file is all that it takes to add an entry."""
+"""Imports the modules of a folder, for registries in which one new file is one new entry."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise, product
 from unittest import mock
 
@@ -228,9 +229,8 @@ def main() -> None:
         old, one, many = list[float](), list[float](), list[float]()
         for i in range(options.repeat):
             for workers, times in ((1, one), (options.workers, many)):
-                seconds, wrong = _timed(
-                    lambda c=claim, w=workers: search(c, 1e6, lambda text: None, workers=w).wrong  # type: ignore[misc]
-                )  # type: ignore[misc]
+                find = partial(search, claim, 1e6, lambda text: None, workers=workers)
+                seconds, wrong = _timed(lambda find=find: find().wrong)  # type: ignore[misc]
                 times.append(seconds)
             if size <= OLD_LIMIT and (i == 0 or size < 10**6):
                 seconds, right = _timed(lambda c=claim: old_count(c))  # type: ignore[misc]

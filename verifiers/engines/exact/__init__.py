@@ -1,1 +1,1 @@
-"""TODO"""
+"""Exact linear programs, for questions that floats leave open: ties."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Proofs about boxes: their checker and witness, and what produces them."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Proofs in other tools' formats: VeriPB, DRAT, APTP."""

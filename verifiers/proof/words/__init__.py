@@ -1,1 +1,1 @@
-"""TODO"""
+"""Proofs about words: their checker and witness, and what produces them."""
