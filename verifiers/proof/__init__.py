@@ -1,1 +1,3 @@
-"""Proofs: what is written (`format.py`), who writes it (`producer.py`), who believes nothing of it (`network_rows.py`, `checker.py`)."""
+"""Proofs: what is written (`format.py`), who writes it (`producer.py`), who believes nothing of it
+(`network_rows.py`, `checker.py`).
+"""

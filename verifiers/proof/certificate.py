@@ -1,7 +1,8 @@
 """Certificates: what a file shows that the checker has accepted, and how files are checked.
 
-Before `certify.py`, which writes the files.  A file is about a subject: a claim about words (`words/subject.py`) or about boxes
-(`boxes/subject.py`), which knows how its own proofs and witnesses are made and checked.
+Before `certify.py`, which writes the files.  A file is about a subject: a claim about words
+(`words/subject.py`) or about boxes (`boxes/subject.py`), which knows how its own proofs and witnesses are
+made and checked.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ class Subject(Protocol):
     def write_form(
         self, form: str, place: Path, deadline: float, progress: Progress, confirm: Callable[[Path], None]
     ) -> None:
-        """Write a proof in another format; `confirm` gets the file before it has its name.  Raises as `lines` does."""
+        """Write a proof in another format; `confirm` gets the file before it has its name.  Raises as `lines`
+        does.
+        """
         ...
 
     def witness(self, verdict: Refuted) -> Line: ...

@@ -1,7 +1,8 @@
-"""From a verdict to a certificate: makes a proof or a witness, has the checker accept it, and says so in the verdict.
+"""From a verdict to a certificate: makes a proof or a witness, has the checker accept it, and says so in the
+verdict.
 
-After the race and the searches.  Whoever decided the claim, nothing counts as `checked` that a checker of ours has not read from the very
-file that the user gets.  The file gets its name only then.
+After the race and the searches.  Whoever decided the claim, nothing counts as `checked` that a checker of
+ours has not read from the very file that the user gets.  The file gets its name only then.
 """
 
 from __future__ import annotations
@@ -76,10 +77,11 @@ def certified(
     progress: Progress = lambda text: None,
     form: str | None = None,
 ) -> Verdict:
-    """Return the verdict with its certificate in `path` (None: it is thrown away), or Unknown where none comes about in time.
+    """Return the verdict with its certificate in `path` (None: it is thrown away), or Unknown where none
+    comes about in time.
 
-    deadline: of time.monotonic().  form: another format than our own.
-    Raises InputError where the file cannot be written, and Contradiction where the claim turns out to be false or the checker rejects.
+    deadline: of time.monotonic().  form: another format than our own. Raises InputError where the file cannot
+    be written, and Contradiction where the claim turns out to be false or the checker rejects.
     """
     if isinstance(verdict, Unknown):
         return verdict
@@ -109,7 +111,8 @@ def certified(
 def checked_where_affordable(
     subject: Subject, verdict: Proved, deadline: float, progress: Progress = lambda text: None
 ) -> Proved:
-    """Return the verdict at trust "checked" if a proof is made and accepted before the deadline, else as it is, with the reason.
+    """Return the verdict at trust "checked" if a proof is made and accepted before the deadline, else as it
+    is, with the reason.
 
     The proof is thrown away.  Raises Contradiction as `certified` does.
     """
@@ -131,7 +134,7 @@ def checked_where_affordable(
 def _thrown_away(
     subject: Subject, verdict: Proved, place: Path, deadline: float, progress: Progress
 ) -> Certificate:
-    """A proof that nobody keeps: if there is one that takes nothing to make, the checker alone does the work."""
+    """A proof that nobody keeps: if there is one that takes nothing to make, only the checker works."""
     if (lines := subject.quick_lines()) is not None:
         with suppress(TooLong):
             return _proof(subject, verdict, place, deadline, progress, lines)
@@ -152,8 +155,8 @@ def _proof(
 ) -> Certificate:
     """Make a proof in `place` and have it accepted, all before the deadline; otherwise there is no file.
 
-    lines: those of the proof (None: of one to keep).  form: another format.
-    Raises Unreached where there is none, TooLong where it is larger than what a checker reads, Contradiction where there cannot be one.
+    lines: those of the proof (None: of one to keep).  form: another format. Raises Unreached where there is
+    none, TooLong where it is larger than what a checker reads, Contradiction where there cannot be one.
     """
     started, found = now(), []
 

@@ -1,7 +1,7 @@
 """Reads a proof file as a stream of JSON objects, one per line, without trusting it (`writing.py` writes it).
 
-The first step of every check; `lines.py` and `tree.py` follow.  A file may be gzipped.  It is read in bounded memory: lines, numbers and
-nesting have limits, and so has what a compressed file may expand to.
+The first step of every check; `lines.py` and `tree.py` follow.  A file may be gzipped.  It is read in bounded
+memory: lines, numbers and nesting have limits, and so has what a compressed file may expand to.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LimitReached(Exception):
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines as objects.  Raises Rejected where the file is none of ours, OSError where it cannot be read."""
+    """Read the lines as objects.  Raises Rejected if the file is not ours, OSError if it cannot be read."""
     with open_file(path) as raw:
         start = raw.read(2)
         raw.seek(0)

@@ -22,7 +22,9 @@ BITS = 128  # of a multiplier
 
 @dataclass(eq=False)
 class Lines:
-    """The lines of a proof, one after the other.  `deadline`: of time.monotonic(); `number`: of the line that was read last."""
+    """The lines of a proof, one after the other.  `deadline`: of time.monotonic(); `number`: of the line that
+    was read last.
+    """
 
     lines: Iterator[dict[str, Any]]
     deadline: float = math.inf
@@ -62,7 +64,9 @@ class Lines:
         return list(value)
 
     def multipliers(self, value: Any, default: np.ndarray, most: int) -> np.ndarray:
-        """[place, multiplier, place, multiplier, ...] where they are not the default; a multiplier is in 0 .. `most`."""
+        """[place, multiplier, place, multiplier, ...] where they are not the default; a multiplier is in 0 ..
+        `most`.
+        """
         pairs = self.a_list(value)
         places = self.integers(pairs[::2], 0, len(default) - 1, "a multiplier's place")
         given = self.integers(pairs[1::2], 0, most, "a multiplier")

@@ -1,7 +1,7 @@
 """Regions: subdomains with proved bounds of ReLUs, as words and boxes have them in common.
 
-Part of the trusted base, below `tree.py`.  What the format says about bounds in general is here: the phases that they prove, the phases
-that they exclude, and the multipliers that hold where a proof names none.
+Part of the trusted base, below `tree.py`.  What the format says about bounds in general is here: the phases
+that they prove, the phases that they exclude, and the multipliers that hold where a proof names none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ Phases = tuple[tuple[int, int], ...]  # (ReLU, 1 or -1), in the order in which t
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A subdomain on which the arguments of all ReLUs lie in `lower` .. `upper`, (ReLUs,).  `one`: slopes are integers over this."""
+    """A subdomain on which the arguments of all ReLUs lie in `lower` .. `upper`, (ReLUs,).  `one`: slopes are
+    integers over this.
+    """
 
     one = 1
     lower: np.ndarray
@@ -36,7 +38,9 @@ class Region:
 
     @property
     def defaults(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(below, above, beta) where a proof names none: the lower line that loses less, and u / (u - l) to the nearest."""
+        """(below, above, beta) where a proof names none: the lower line that loses less, and u / (u - l) to
+        the nearest.
+        """
         width = np.maximum(exact_sum(self.upper, exact_product(self.lower, -1)), 1)
         above = exact_sum(exact_product(self.upper, 2 * self.one), width) // exact_product(width, 2)
         below = np.where(exact_sum(self.upper, self.lower) > 0, self.one, 0)

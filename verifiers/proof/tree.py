@@ -1,9 +1,10 @@
 """The tree reader: reads a proof's header and trees, and makes sure that the leaves cover every root.
 
-Part of the trusted base, after `lines.py` and `region.py`.  A proof has a tree for each of its roots: the words of a label, or a box.  Inner nodes
-split a subdomain in two.  Leaves say why a target (a rival, or an unsafe polyhedron) cannot be reached under some phases of ReLUs.  This
-module only sees to it that subdomains and phases leave nothing out.  How a subdomain is split, and when a leaf holds, is up to the
-arithmetic of the kind of proof: `words/checker.py` or `boxes/checker.py`.  docs/reference/proof-format.md is the specification.
+Part of the trusted base, after `lines.py` and `region.py`.  A proof has a tree for each of its roots: the
+words of a label, or a box.  Inner nodes split a subdomain in two.  Leaves say why a target (a rival, or an
+unsafe polyhedron) cannot be reached under some phases of ReLUs.  This module only sees to it that subdomains
+and phases leave nothing out.  How a subdomain is split, and when a leaf holds, is up to the arithmetic of the
+kind of proof: `words/checker.py` or `boxes/checker.py`.  docs/reference/proof-format.md is the specification.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ Settled = tuple[frozenset[Phases], ...]  # per target: the phases under which it
 class Accepted:
     """What was checked: subdomains, leaves in them, and prefixes of words that were run.
 
-    `exact_in_float32`: whether float32 arithmetic computes this network exactly; None for networks with real inputs.
+    `exact_in_float32`: whether float32 arithmetic computes this network exactly; None for networks with real
+    inputs.
     """
 
     parts: int
@@ -42,7 +44,8 @@ class Accepted:
 class ProofLeaf:
     """A claim of the proof: under these phases, the target is not reached anywhere in the subdomain.
 
-    It holds if the bound is negative that these multipliers give: `below`, `above`, `beta` (ReLUs,) and, of the target's rows, `factors` (rows,).
+    It holds if the bound is negative that these multipliers give: `below`, `above`, `beta` (ReLUs,) and, of
+    the target's rows, `factors` (rows,).
     """
 
     target: int
@@ -59,10 +62,11 @@ R = TypeVar("R", bound=Region)
 class Arithmetic(Protocol[R]):
     """What one kind of proof knows about one root: how its regions are made, and when a leaf holds.
 
-    `rows`: how many rows each target has.  `root` is the whole root.  `tightened` proves bounds of all open ReLUs anew, by default
-    multipliers.  `bounded` improves one ReLU's upper (sign 1) or lower (-1) bound by these slopes.  `holds` says which leaves do, on a
-    region that is not empty.  `split` gives two regions that cover one.  `run` runs the network on a region (None: the root), on at most
-    so many prefixes, and gives their number.  The last two raise Rejected where that is not possible, or the network errs.
+    `rows`: how many rows each target has.  `root` is the whole root.  `tightened` proves bounds of all open
+    ReLUs anew, by default multipliers.  `bounded` improves one ReLU's upper (sign 1) or lower (-1) bound by
+    these slopes.  `holds` says which leaves do, on a region that is not empty.  `split` gives two regions
+    that cover one.  `run` runs the network on a region (None: the root), on at most so many prefixes, and
+    gives their number.  The last two raise Rejected where that is not possible, or the network errs.
     """
 
     rows: Sequence[int]
@@ -85,8 +89,9 @@ def read_proof(
 ) -> Accepted:
     """Check that the lines are a proof of this kind, and that they settle every root.
 
-    `digests`: what it has to be about; tests leave them out, so that digests are not all that stands between a mutant and a false
-    proof.  `roots`: their numbers, in order, and their arithmetic.  Raises Rejected, or LimitReached where time is over.
+    `digests`: what it has to be about; tests leave them out, so that digests are not all that stands between
+    a mutant and a false proof.  `roots`: their numbers, in order, and their arithmetic.  Raises Rejected, or
+    LimitReached where time is over.
     """
     header = lines.line("the first line", {"format", "kind", "digests", "exact_in_float32"})
     if header["format"] != FORMAT:

@@ -1,7 +1,8 @@
 """The witness of a refutation: one input and what the network gives on it, in one form for words and boxes.
 
-Part of the trusted base.  Written after replay (`writing.py`).  This module checks the form of the line and what it is about; then
-`words/witness.py` or `boxes/witness.py` runs the network once more, exactly, and without any solver.
+Part of the trusted base.  Written after replay (`writing.py`).  This module checks the form of the line and
+what it is about; then `words/witness.py` or `boxes/witness.py` runs the network once more, exactly, and
+without any solver.
 """
 
 from __future__ import annotations

@@ -72,7 +72,8 @@ def leaf_entry(
     region: Region | None = None,
     named: np.ndarray | bool = False,
 ) -> list[Any]:
-    """A leaf as a node lists it; `leaf` and its region are left out where the region has no inputs with the phases.
+    """A leaf as a node lists it; `leaf` and its region are left out where the region has no inputs with the
+    phases.
 
     `named` (ReLUs,): those whose slopes are said even where they are the default ones.
     """
@@ -96,8 +97,8 @@ def witness_line(
 ) -> dict[str, Any]:
     """Return the line of a witness.
 
-    `inputs`: tokens, or rationals as text.  `outputs`: exact.  `labels`: what network and program say, None for boxes.  `runtime`: what
-    onnxruntime took and gave (None where it did not run), for the reader only.
+    `inputs`: tokens, or rationals as text.  `outputs`: exact.  `labels`: what network and program say, None
+    for boxes.  `runtime`: what onnxruntime took and gave (None where it did not run), for the reader only.
     """
     took, gave = runtime or (inputs, None)
     return {
@@ -123,7 +124,9 @@ def _packed(raw: IO[bytes], path: Path) -> AbstractContextManager[IO[bytes]]:
 def write_lines(
     path: Path, lines: Iterable[dict[str, Any]], confirm: Callable[[Path], None] = lambda path: None
 ) -> int:
-    """Write lines of JSON; returns the size in bytes.  Raises OSError, and what `confirm` raises: then there is no file."""
+    """Write lines of JSON; returns the size in bytes.  Raises OSError, and what `confirm` raises: then there
+    is no file.
+    """
     return write_pieces(
         path, (json.dumps(line, separators=(",", ":")).encode("ascii") + b"\n" for line in lines), confirm
     )

@@ -1,14 +1,15 @@
 """A claim's words in blocks, and the network on one block: the arithmetic of `tree`.
 
-Words are heads times tails (`split.py`).  What a layer reads from the word itself is a sum over the head's symbols plus a sum
-over the tail's, so it is never multiplied out.  Every value is kept as D + b, or a + b where nothing but the word has been read:
-D differs from word to word, a depends on the tail only and is computed once, b on the head only and is computed once per head.
-Then a ReLU is one maximum and no addition,
+Words are heads times tails (`split.py`).  What a layer reads from the word itself is a sum over the head's
+symbols plus a sum over the tail's, so it is never multiplied out.  Every value is kept as D + b, or a + b
+where nothing but the word has been read: D differs from word to word, a depends on the tail only and is
+computed once, b on the head only and is computed once per head. Then a ReLU is one maximum and no addition,
 
     max(0, D + a + b) = max(D + a, -b) + b,
 
-and the first layer is the outer maximum of a table of tails and a table of heads.  A block is some tails times many heads, few
-enough for the cache; deeper layers are matrix products.  `precision.py` says in which arithmetic.
+and the first layer is the outer maximum of a table of tails and a table of heads.  A block is some tails
+times many heads, few enough for the cache; deeper layers are matrix products.  `precision.py` says in which
+arithmetic.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class BlocksOutOfTime(Exception):
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """Heads that lead to states of one kind; b of every layer (rows, heads), its negative, and the columns of the tails' labels that
-    are right for each head (one, if it is the same for all)."""
+    """Heads that lead to states of one kind; b of every layer (rows, heads), its negative, and the columns of
+    the tails' labels that are right for each head (one, if it is the same for all).
+    """
 
     heads: Heads
     kind: int
@@ -75,7 +77,9 @@ class Block:
 
 @dataclass(frozen=True, eq=False)
 class _BlockStep:
-    """A layer in floating point.  `rows`: its part of the tables; where it has none, it has a constant (rows, 1)."""
+    """A layer in floating point.  `rows`: its part of the tables; where it has none, it has a constant (rows,
+    1).
+    """
 
     size: int
     relus: tuple[tuple[int, np.ndarray], ...]
@@ -154,7 +158,9 @@ class Blocks:
 
 
 def _steps(layers: tuple[ComposedLayer, ...], dtype: np.dtype) -> tuple[_BlockStep, ...]:
-    """With buffers given out so that a layer's is used again once nothing reads it any more: few of them stay in the cache."""
+    """With buffers given out so that a layer's is used again once nothing reads it any more: few of them stay
+    in the cache.
+    """
     last_use = {g: i for i, layer in enumerate(layers) for g in layer.relus}
     steps: list[_BlockStep] = []
     row = 0

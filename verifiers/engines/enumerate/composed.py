@@ -1,7 +1,9 @@
-"""A network with everything linear composed: ReLU layers over sums of one row per position.  What `tree` evaluates.
+"""A network with everything linear composed: ReLU layers over sums of one row per position.  What `tree`
+evaluates.
 
-A linear part of the input is never multiplied: a word has one symbol per position, so its value is a sum of table rows, and
-the context around the word is part of the constant.  Exact integers throughout; nothing is approximated or left out.
+A linear part of the input is never multiplied: a word has one symbol per position, so its value is a sum of
+table rows, and the context around the word is part of the constant.  Exact integers throughout; nothing is
+approximated or left out.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _INPUT = -1  # a value that is the network's input itself
 class ComposedLayer:
     """Linear functions of a word: sum_t symbols[:, t, word[t]] + sum_g relus[g] @ max(0, layer g) + constant.
 
-    Shapes: symbols (rows, length, symbol_count), or None where the word is not read directly; relus[g] (rows, rows of layer g).
+    Shapes: symbols (rows, length, symbol_count), or None where the word is not read directly; relus[g] (rows,
+    rows of layer g).
     """
 
     symbols: np.ndarray | None
@@ -36,8 +39,10 @@ class ComposedLayer:
 
 
 def composed(claim: WordClaim) -> tuple[ComposedLayer, ...]:
-    """The layers whose ReLUs the network uses, then the margins: label j > 0 is the network's answer iff margin j - 1 is
-    positive, larger than every earlier margin and at least as large as every later one; label 0 iff no margin is positive."""
+    """The layers whose ReLUs the network uses, then the margins: label j > 0 is the network's answer iff
+    margin j - 1 is positive, larger than every earlier margin and at least as large as every later one; label
+    0 iff no margin is positive.
+    """
     network, domain = claim.network, claim.domain
     values: list[ComposedLayer | int] = [_INPUT]  # an integer g >= 0: the ReLUs of layer g
     layers: list[ComposedLayer] = []

@@ -1,11 +1,14 @@
-"""In which floating point a composed network may be evaluated block by block, and how far off the margins can be.
+"""In which floating point a composed network may be evaluated block by block, and how far off the margins can
+be.
 
-Everything that `blocks` computes for a word is a sum of products in some order, a maximum, or a comparison.  Where all numbers
-and all partial sums are integers within the type's exact range, nothing is ever rounded: `slack` is 0.  Otherwise float64 is
-used with the classic a priori bound: every operation is off by a relative 2**-53 at most, so a sum of n products in any order,
-fused or not, is off by at most n * 2**-53 / (1 - n * 2**-53) of the sum of absolute values (Higham, Accuracy and Stability of
-Numerical Algorithms, section 3.1).  Every number is a whole one, rounded or not, so nothing underflows; overflow is excluded by
-`LARGEST`.  Margins within `slack` of 0 or of each other are decided again in exact integers: the answer is exact in any case.
+Everything that `blocks` computes for a word is a sum of products in some order, a maximum, or a comparison.
+Where all numbers and all partial sums are integers within the type's exact range, nothing is ever rounded:
+`slack` is 0.  Otherwise float64 is used with the classic a priori bound: every operation is off by a relative
+2**-53 at most, so a sum of n products in any order, fused or not, is off by at most n * 2**-53 / (1 - n *
+2**-53) of the sum of absolute values (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1).
+Every number is a whole one, rounded or not, so nothing underflows; overflow is excluded by `LARGEST`.
+Margins within `slack` of 0 or of each other are decided again in exact integers: the answer is exact in any
+case.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ class Precision:
 
 
 def precision(layers: tuple[ComposedLayer, ...], before: np.ndarray, behind: np.ndarray) -> Precision:
-    """For layers whose sums over symbols are bounded, per row, by `before` (over the head) and `behind` (tail and constant)."""
+    """For layers whose sums over symbols are bounded, per row, by `before` (over the head) and `behind` (tail
+    and constant).
+    """
     terms = max(
         sum(w.shape[1] for w in layer.relus.values())
         + (0 if layer.symbols is None else layer.symbols.shape[1])

@@ -1,8 +1,9 @@
 """The words of a language as heads times tails, cut at one layer of its automaton.  For `tree`.
 
-A state of that layer joins all heads that reach it with all tails that leave it.  States with the same tails (whatever labels
-they lead to) are of one kind, so that blocks do not get small where a program has many states: most languages have one kind,
-padded ones two.  Tails are few and kept; heads are streamed, with what is summed along them, each common beginning once.
+A state of that layer joins all heads that reach it with all tails that leave it.  States with the same tails
+(whatever labels they lead to) are of one kind, so that blocks do not get small where a program has many
+states: most languages have one kind, padded ones two.  Tails are few and kept; heads are streamed, with what
+is summed along them, each common beginning once.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from ....models.automata.automaton import Automaton
 
 @dataclass(frozen=True)
 class SplitSizes:
-    """Limits of memory and shapes of work, in numbers held at a time: `tails` and `heads` to keep, `cells` of one layer in one block,
-    heads `across` one block, `labels` kept for tails and states."""
+    """Limits of memory and shapes of work, in numbers held at a time: `tails` and `heads` to keep, `cells` of
+    one layer in one block, heads `across` one block, `labels` kept for tails and states.
+    """
 
     tails: int = 1 << 12
     heads: int = 1 << 13
@@ -30,7 +32,9 @@ class SplitSizes:
 
 @dataclass(frozen=True, eq=False)
 class Heads:
-    """Beginnings of words up to one layer: states (n,), symbols (n, layer), sums (n, width) over the symbols' rows."""
+    """Beginnings of words up to one layer: states (n,), symbols (n, layer), sums (n, width) over the symbols'
+    rows.
+    """
 
     states: np.ndarray
     words: np.ndarray
@@ -45,7 +49,9 @@ class Heads:
 
 @dataclass(frozen=True, eq=False)
 class Tails:
-    """The ends of words of one kind of state: symbols (tails, length - layer); label indices (tails, states of this kind)."""
+    """The ends of words of one kind of state: symbols (tails, length - layer); label indices (tails, states
+    of this kind).
+    """
 
     words: np.ndarray
     labels: np.ndarray
@@ -76,7 +82,9 @@ class _Edges:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A language cut at layer `at`: its states' kinds, their columns in their kind's labels, and each kind's tails."""
+    """A language cut at layer `at`: its states' kinds, their columns in their kind's labels, and each kind's
+    tails.
+    """
 
     at: int
     edges: tuple[_Edges, ...]
@@ -122,7 +130,9 @@ class Split:
         return out
 
     def heads(self, tables: np.ndarray, limit: int) -> Iterator[Heads]:
-        """All heads in dictionary order, at most `limit` at a time.  tables (length, symbols, width): what symbols add to the sums."""
+        """All heads in dictionary order, at most `limit` at a time.  tables (length, symbols, width): what
+        symbols add to the sums.
+        """
         nothing = np.zeros((self.initial, tables.shape[2]), dtype=tables.dtype)
         stack = [(0, Heads(np.arange(self.initial), np.zeros((self.initial, 0), dtype=np.int16), nothing))]
         while stack:
@@ -146,7 +156,9 @@ class Split:
 def _kinds(
     edges: list[_Edges], layer_sizes: tuple[int, ...], sizes: SplitSizes
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Layers from the last one backwards while their tails fit the limits: the layer, its states' kinds, each kind's number of tails."""
+    """Layers from the last one backwards while their tails fit the limits: the layer, its states' kinds, each
+    kind's number of tails.
+    """
     at = len(edges)
     kind, tails = np.zeros(layer_sizes[-1], dtype=np.int64), np.ones(1, dtype=np.int64)
     while True:
@@ -169,7 +181,9 @@ def _kinds(
 
 
 def _work(heads: np.ndarray, kind: np.ndarray, tails: np.ndarray, sizes: SplitSizes) -> float:
-    """Rough cost of a cut, in words: a kind costs as much as 8000, a group of heads 4000, each tail it meets 100 more, every head 30."""
+    """Rough cost of a cut, in words: a kind costs as much as 8000, a group of heads 4000, each tail it meets
+    100 more, every head 30.
+    """
     count = np.bincount(kind, weights=heads, minlength=len(tails))
     groups = np.maximum(np.ceil(count / sizes.across), np.minimum(count, np.ceil(count.sum() / sizes.heads)))
     return float((tails * (count + 100 * groups + 100) + 4000 * groups + 8000).sum() + 30 * count.sum())

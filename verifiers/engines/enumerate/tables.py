@@ -1,4 +1,6 @@
-"""What each symbol adds to the layers that read the word: exact tables, and bounds of the sums on both sides of a cut.  For `blocks`."""
+"""What each symbol adds to the layers that read the word: exact tables, and bounds of the sums on both sides
+of a cut.  For `blocks`.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,12 @@ from .precision import floats, reads
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """The rows of all layers that read the word, one after the other: sum_t symbols[:, t, word[t]] + constant, exact integers.
+    """The rows of all layers that read the word, one after the other: sum_t symbols[:, t, word[t]] +
+    constant, exact integers.
 
-    Before the cut, each position's numbers are shifted to have their middle at 0: sums over heads stay small.  `before` and
-    `behind` bound, per row and as floats, all partial sums over positions before the cut, and over the others with the constant.
+    Before the cut, each position's numbers are shifted to have their middle at 0: sums over heads stay small.
+    `before` and `behind` bound, per row and as floats, all partial sums over positions before the cut, and
+    over the others with the constant.
     """
 
     symbols: np.ndarray  # (rows, length, symbol_count)
@@ -26,7 +30,9 @@ class Tables:
 
     @classmethod
     def of(cls, layers: tuple[ComposedLayer, ...], present: np.ndarray, at: int) -> Tables:
-        """`present` (length, symbol_count): which symbols some word has where.  The others get 0: their numbers must not count."""
+        """`present` (length, symbol_count): which symbols some word has where.  The others get 0: their
+        numbers must not count.
+        """
         reading = [layer for layer in layers if reads(layer)]
         blank = [
             np.zeros((len(layer), *present.shape), dtype=np.int64) if layer.symbols is None else layer.symbols

@@ -1,7 +1,9 @@
-"""Every word of a claim, decided exactly, on several cores: what `enumerate` and the count of disagreeing inputs stand on.
+"""Every word of a claim, decided exactly, on several cores: what `enumerate` and the count of disagreeing
+inputs stand on.
 
-`blocks.py` says how a block of words is decided; here blocks are handed out to threads (numpy lets them run side by side), in
-order, so that the words that are found do not depend on how many threads there are or which of them was faster.
+`blocks.py` says how a block of words is decided; here blocks are handed out to threads (numpy lets them run
+side by side), in order, so that the words that are found do not depend on how many threads there are or which
+of them was faster.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Found:
-    """`done` of `total` words have been looked at, on `wrong` of them the network differs; `words`: the first such ones, as many as wanted."""
+    """`done` of `total` words have been looked at, on `wrong` of them the network differs; `words`: the first
+    such ones, as many as wanted.
+    """
 
     done: int
     total: int
@@ -47,7 +51,8 @@ def search(
     wanted: int | None = None,
     sizes: SplitSizes | None = None,
 ) -> Found:
-    """Look at all words, until time is over or `wanted` disagreeing ones are found (None: to the end, keeping no words).
+    """Look at all words, until time is over or `wanted` disagreeing ones are found (None: to the end, keeping
+    no words).
 
     The domain must have fewer than 2**53 words.
     """
@@ -76,7 +81,9 @@ def search(
 
 @dataclass
 class _EnumerationRun:
-    """One search, shared by its threads.  Blocks are handed out in order and finished once begun: those that are done are the first ones."""
+    """One search, shared by its threads.  Blocks are handed out in order and finished once begun: those that
+    are done are the first ones.
+    """
 
     blocks: Blocks
     wanted: int | None
@@ -93,7 +100,9 @@ class _EnumerationRun:
         self.waiting = enumerate(self.blocks)
 
     def work(self, reports: bool) -> None:
-        """Block after block, until there is nothing left to do.  Only the caller's thread reports, only it raises."""
+        """Block after block, until there is nothing left to do.  Only the caller's thread reports, only it
+        raises.
+        """
         kernel, reported = Kernel(self.blocks), time.monotonic()
         try:
             while (task := self._next()) is not None:

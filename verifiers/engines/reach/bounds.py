@@ -1,6 +1,8 @@
-"""Bounds rows over a graph of words: finds linear bounds (`lines.py`), the words that attain them, and better multipliers.
+"""Bounds rows over a graph of words: finds linear bounds (`lines.py`), the words that attain them, and better
+multipliers.
 
-Between `graph.py` and `grouped.py`.  Bounds are integers; floats only choose multipliers, and which ReLU to split.
+Between `graph.py` and `grouped.py`.  Bounds are integers; floats only choose multipliers, and which ReLU to
+split.
 """
 
 from __future__ import annotations
@@ -172,11 +174,13 @@ class Bounder:
         )
 
     def loss(self, best: Bounded) -> np.ndarray:
-        """Per function and ReLU, by how much the line is above the truth on the word that attains the bound."""
+        """Per function and ReLU, what the relaxation loses on the word that attains the bound."""
         return self.shape.loss(best.asked, best.fit.outputs, self.arguments(best.own)) / 2.0**self.bits
 
     def halves(self, best: Bounded) -> tuple[Functions, np.ndarray] | None:
-        """Every function twice, with the open ReLU that loses most active and inactive, and their sides; None where none is open."""
+        """Every function twice, with the open ReLU that loses most active and inactive, and their sides; None
+        where none is open.
+        """
         loss = np.where(best.asked.phase == 0, self.loss(best), -np.inf)
         if not self.inner or not np.isfinite(loss.max(axis=1)).all():
             return None
@@ -194,7 +198,9 @@ class Bounder:
     def boxes(
         self, graph: Graph, low: np.ndarray, high: np.ndarray, until: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Per final node: bounds of the ReLUs' arguments (ends, ReLUs) on the words that end there, and upper bounds of the sides."""
+        """Per final node: bounds of the ReLUs' arguments (ends, ReLUs) on the words that end there, and upper
+        bounds of the sides.
+        """
         ends = graph.sizes[-1]
         lows, highs = np.repeat(low[None], ends, axis=0), np.repeat(high[None], ends, axis=0)
         for columns in self.shape.levels:
@@ -231,7 +237,9 @@ class Bounder:
         return last + (fit.constant + fit.factors @ self.problem.constant)
 
     def _unscaled(self, bounds: np.ndarray) -> np.ndarray:
-        """Without the coefficients' bits: rounded down where rows are integers, up where they are in coarser units."""
+        """Without the coefficients' bits: rounded down where rows are integers, up where they are in coarser
+        units.
+        """
         return -(-bounds >> self.bits) if self.problem.shift else bounds >> self.bits
 
     def plain(self, rows: list[tuple[int, int]], low: np.ndarray, high: np.ndarray) -> Functions:

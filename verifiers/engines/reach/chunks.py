@@ -1,7 +1,9 @@
-"""Decides or counts all words of a claim by sweeps over the unrolled network: for recurrent and other deep networks.
+"""Decides or counts all words of a claim by sweeps over the unrolled network: for recurrent and other deep
+networks.
 
-After `sweep.py`; `reach.py` runs it.  One exact sweep settles everything as long as there are few distinct sums.  If there are too many,
-the prefixes are taken in chunks, depth first: a relaxed sweep settles what it can of a chunk, and the rest is split and swept further.
+After `sweep.py`; `reach.py` runs it.  One exact sweep settles everything as long as there are few distinct
+sums.  If there are too many, the prefixes are taken in chunks, depth first: a relaxed sweep settles what it
+can of a chunk, and the rest is split and swept further.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ class Chunks:
         self.stack = [Chunk(first, np.zeros((len(first), 0), dtype=np.int16))]
 
     def run(self, until: float, wanted: int = 1, alone: bool = True) -> bool:
-        """Go on until all is settled, or deciding, `wanted` words are found (True), or until that time (False).
+        """Go on until all is settled, or deciding, `wanted` words are found (True), or until that time
+        (False).
 
         Not `alone`: give up (False) as soon as one sweep is not enough.
         """

@@ -1,7 +1,9 @@
-"""Sets of words as layered graphs in arrays: one path per word, refined by rounded sums, cut down edge by edge.
+"""Sets of words as layered graphs in arrays: one path per word, refined by rounded sums, cut down edge by
+edge.
 
-The same as an automaton (`models/automata/automaton.py`), but large: 10^6 edges are usual.  `bounds.py` maximizes over it.  A refinement
-by a linear function remembers at every node the function's rounded sum so far, so that words with different sums end at different nodes.
+The same as an automaton (`models/automata/automaton.py`), but large: 10^6 edges are usual.  `bounds.py`
+maximizes over it.  A refinement by a linear function remembers at every node the function's rounded sum so
+far, so that words with different sums end at different nodes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ DENSE = 1 << 22  # keys that are looked up in a table instead of sorted
 
 @dataclass(frozen=True, eq=False)
 class GraphLayer:
-    """Edges from one layer to the next, sorted by source; every source has at least one, every target, too."""
+    """Edges from one layer to the next, sorted by source; every source and every target has at least one."""
 
     source: np.ndarray
     symbol: np.ndarray
@@ -75,7 +77,7 @@ class Graph:
 
     @cached_property
     def completions(self) -> list[np.ndarray]:
-        """Per layer and node, the number of words from there on; Python integers where 64 bits might not do."""
+        """Per layer and node, the number of words from there on; Python integers if 64 bits might not do."""
         tables = [np.ones(self.sizes[-1], dtype=np.int64)]
         for layer in reversed(self.layers):
             counts = tables[-1][layer.target]
@@ -85,7 +87,9 @@ class Graph:
         return tables[::-1]
 
     def forward(self, weights: np.ndarray) -> Iterator[np.ndarray]:
-        """Per layer (nodes, functions): the most that a word adds up to there; weights (positions, symbols, functions)."""
+        """Per layer (nodes, functions): the most that a word adds up to there; weights (positions, symbols,
+        functions).
+        """
         table = np.zeros((self.sizes[0], weights.shape[2]), dtype=weights.dtype)
         yield table
         for t, layer in enumerate(self.layers):
@@ -94,7 +98,9 @@ class Graph:
             yield table
 
     def backward(self, weights: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
-        """Per layer (nodes, functions): the most that a word adds from there on, `end` (nodes, functions) included."""
+        """Per layer (nodes, functions): the most that a word adds from there on, `end` (nodes, functions)
+        included.
+        """
         tables = [end]
         for t in reversed(range(self.length)):
             layer = self.layers[t]
@@ -148,7 +154,9 @@ class Graph:
         return Graph(tuple(sizes), tuple(layers))
 
     def refined(self, sums: np.ndarray, most: int) -> Graph | None:
-        """The same words, each node split by the sum so far of sums[t, symbol] (integers); None beyond `most` edges."""
+        """The same words, each node split by the sum so far of sums[t, symbol] (integers); None beyond `most`
+        edges.
+        """
         state, total = np.arange(self.sizes[0]), np.zeros(self.sizes[0], dtype=np.int64)
         sizes, layers, edges = [len(state)], [], 0
         for t, layer in enumerate(self.layers):
@@ -184,7 +192,7 @@ class Graph:
         return counts
 
     def every(self, table: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-        """All words: the sums (words, rows) of table[t, symbol] (rows,), and for `spelled`, the way to each."""
+        """For all words: the sums (words, rows) of table[t, symbol] (rows,), and what `spelled` needs."""
         node, sums = np.arange(self.sizes[0]), np.zeros((self.sizes[0], table.shape[2]), dtype=table.dtype)
         ways = []
         for t, layer in enumerate(self.layers):

@@ -1,8 +1,9 @@
 """Decides or counts the words of one label by grouping words by rounded sums: for networks of few levels.
 
-After `bounds.py`; `reach.py` runs one of these searches per label.  A subdomain is a set of words as a graph, with bounds of the ReLUs'
-arguments on it.  Linear bounds with a few ReLUs split show that rivals lose (or win) on all of its words.  Edges go that lie on no word
-for which that is open.  If the bounds are too weak, `refine.py` makes smaller subdomains.  Few words are simply tried.
+After `bounds.py`; `reach.py` runs one of these searches per label.  A subdomain is a set of words as a graph,
+with bounds of the ReLUs' arguments on it.  Linear bounds with a few ReLUs split show that rivals lose (or
+win) on all of its words.  Edges go that lie on no word for which that is open.  If the bounds are too weak,
+`refine.py` makes smaller subdomains.  Few words are simply tried.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ Word = tuple[int, ...]
 
 @dataclass(eq=False)
 class GroupedSearch:
-    """The words of one label: on which of them does a rival win?  `queries`: one per rival that is not excluded already.
+    """The words of one label: on which of them does a rival win?  `queries`: one per rival that is not
+    excluded already.
 
-    Deciding, only `words` matter: those found, checked exactly.  Counting, `right` and `wrong` words are counted, too.
+    Deciding, only `words` matter: those found, checked exactly.  Counting, `right` and `wrong` words are
+    counted, too.
     """
 
     queries: Sequence[Dense]
@@ -67,7 +70,9 @@ class GroupedSearch:
         return sum(subdomain.graph.size for subdomain in self.stack)
 
     def run(self, until: float, wanted: int = 1) -> bool:
-        """Go on until all is settled, or deciding, `wanted` words are found (True), or until that time (False)."""
+        """Go on until all is settled, or deciding, `wanted` words are found (True), or until that time
+        (False).
+        """
         while self.stack and (self.counting or len(self.words) < wanted):
             if time.monotonic() > until:
                 return False
@@ -213,7 +218,7 @@ class GroupedSearch:
     # -- exact
 
     def _look(self, bounder: Bounder, bounds: Bounded) -> None:
-        """Keep the words that attain bounds and err: floats tell which to look at, integers which they are."""
+        """Keep the words that attain bounds and err: floats choose candidates, and integers decide."""
         likely = np.flatnonzero(bounder.likely(bounds))
         if len(likely):
             words = bounds.words[likely]
@@ -223,7 +228,9 @@ class GroupedSearch:
             self.words.update(dict.fromkeys(tuple(map(int, word)) for word in words[wrong]))
 
     def _tried(self, graph: Graph) -> None:
-        """All words of a small graph, one by one: in exact integers, or where numbers are rounded, those that these leave open."""
+        """All words of a small graph, one by one: in exact integers, or where numbers are rounded, those that
+        these leave open.
+        """
         wrong = np.zeros(graph.size, dtype=bool)
         ways: list[tuple[np.ndarray, np.ndarray]] = []
         for bounder, table in zip(self.bounders, self.tables, strict=True):

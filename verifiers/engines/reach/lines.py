@@ -85,7 +85,7 @@ def functions(
     high: np.ndarray,
     phase: np.ndarray,
 ) -> Functions:
-    """With the usual first multipliers: the triangle's upper edge, and the lower line that loses less area."""
+    """Take the usual first multipliers: the triangle's upper edge, and the lower line of less area."""
     above = np.clip(high / np.maximum(high - low, 1), 0.0, 1.0)
     return Functions(
         row, scale, offset, low, high, phase, above, first_lower_slopes(low, high), np.zeros(low.shape)
@@ -154,7 +154,7 @@ class RowShape:
         return LinearBounds(factors, constant, outputs)
 
     def relaxed(self, asked: Functions, outputs: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """The ReLUs' arguments (functions, ReLUs) in the relaxed network, where the rows' own sums are `own`."""
+        """The ReLUs' arguments (functions, ReLUs) in the relaxed network, if the rows' own sums are `own`."""
         relaxation = asked.relaxation
         x = own[:, : self.weights.shape[1]].copy()
         for columns in self.levels:

@@ -1,8 +1,9 @@
-"""States what `reach` has to bound: rows of sums along a word, ReLUs of rows, and goals that have to stay negative, in 64-bit integers.
+"""States what `reach` has to bound: rows of sums along a word, ReLUs of rows, and goals that have to stay
+negative, in 64-bit integers.
 
-The first step of `grouped.py`.  There are two forms of the same question.  `joined` is exact.  If its numbers are too wide, `unfolded` has
-two copies of every row, one rounded up and one rounded down, and the row lies between them.  A row reads whichever copy makes an upper
-copy larger and a lower copy smaller.
+The first step of `grouped.py`.  There are two forms of the same question.  `joined` is exact.  If its numbers
+are too wide, `unfolded` has two copies of every row, one rounded up and one rounded down, and the row lies
+between them.  A row reads whichever copy makes an upper copy larger and a lower copy smaller.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ MARGIN = 4  # multipliers move a ReLU's weight by at most so many times what it 
 
 @dataclass(frozen=True, eq=False)
 class ReachProblem:
-    """Is there a word on which some goal is >= 0?  Rows 0 .. k - 1 are arguments of ReLUs in topological order, then come the goals.
+    """Is there a word on which some goal is >= 0?  Rows 0 .. k - 1 are arguments of ReLUs in topological
+    order, then come the goals.
 
-        row_j(word) = sum_t symbols[j, t, word[t]] + sum_i relus[j, i] / 2**shift * max(0, row_i(word)) + constant[j]
+        row_j(word) = sum_t symbols[j, t, word[t]] + sum_i relus[j, i] / 2**shift * max(0, row_i(word)) +
+        constant[j]
 
-    origin[j]: the row of the query that row j is (a copy of).  sign[j]: 0 where row j is what it is, 1 for an upper copy, -1 for a
-    lower copy.  lower and upper are proved for the real row; numbers of row j are in units of 2**unit[j].
+    origin[j]: the row of the query that row j is (a copy of).  sign[j]: 0 where row j is what it is, 1 for an
+    upper copy, -1 for a lower copy.  lower and upper are proved for the real row; numbers of row j are in
+    units of 2**unit[j].
     """
 
     symbols: np.ndarray
@@ -64,7 +68,9 @@ class ReachProblem:
 
     @cached_property
     def steepest(self) -> int:
-        """A bound on every coefficient that a ReLU's output gets on the way back from a goal, times 2**shift, likewise."""
+        """A bound on every coefficient that a ReLU's output gets on the way back from a goal, times 2**shift,
+        likewise.
+        """
         coefficients = [0] * self.count + [1] * (len(self.constant) - self.count)
         most = 0
         for i in reversed(range(self.count)):
@@ -106,7 +112,9 @@ def _needed(relus: np.ndarray, count: int) -> list[int]:
 
 
 def _stacked(queries: Sequence[Dense]) -> tuple[np.ndarray, ...]:
-    """symbols, relus, constant, lower, upper of queries about the same ReLUs: the ReLUs once, then every query's violation."""
+    """symbols, relus, constant, lower, upper of queries about the same ReLUs: the ReLUs once, then every
+    query's violation.
+    """
     first, others = queries[0], queries[1:]
     names = ("symbols", "relus", "constant", "lower", "upper")
     return tuple(
@@ -155,7 +163,9 @@ def _problem(
 
 
 def unfolded(query: Dense) -> ReachProblem:
-    """Two copies of every ReLU and an upper copy of the goal, rounded where 64 bits would not do.  Raises Unsupported where that fails."""
+    """Two copies of every ReLU and an upper copy of the goal, rounded where 64 bits would not do.  Raises
+    Unsupported where that fails.
+    """
     symbols, relus, constant, lower, upper = _stacked([query])
     count = query.count
     order = [(j, sign) for j in _needed(relus, count) for sign in ((-1, 1) if j < count else (1,))]
@@ -182,7 +192,9 @@ def unfolded(query: Dense) -> ReachProblem:
 def _rounded(
     arrays: tuple[np.ndarray, ...], signs: np.ndarray, units: Sequence[int]
 ) -> tuple[np.ndarray, ...]:
-    """Every row in units of its own power of two, each number rounded to the row's side, ReLU weights with FRACTION bits."""
+    """Every row in units of its own power of two, each number rounded to the row's side, ReLU weights with
+    FRACTION bits.
+    """
     symbols, relus, constant, lower, upper = arrays
 
     def scaled(values: np.ndarray, power: int, up: bool) -> np.ndarray:

@@ -1,7 +1,9 @@
-"""Runs `reach` on a whole claim: sweeps if there are few exact sums, words grouped by rounded sums if there are many.
+"""Runs `reach` on a whole claim: sweeps if there are few exact sums, words grouped by rounded sums if there
+are many.
 
-The room's entry: `backends/reach.py` and `race/count.py` call it.  Deciding and counting are the same work; a count also tells right inputs
-from wrong ones.  Everything can be stopped at any time, and then says exactly how many inputs are settled.
+The room's entry: `backends/reach.py` and `race/count.py` call it.  Deciding and counting are the same work; a
+count also tells right inputs from wrong ones.  Everything can be stopped at any time, and then says exactly
+how many inputs are settled.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ class Count:
 
 
 def count_disagreeing(claim: WordClaim, seconds: float, progress: Report = lambda text: None) -> Count:
-    """How many inputs are wrong, as far as the time goes.  Raises Unsupported where the numbers are too wide for the engine."""
+    """How many inputs are wrong, as far as the time goes.  Raises Unsupported where the numbers are too wide
+    for the engine.
+    """
     search = Reach(claim, counting=True)
     with suppress(TimeoutError):  # not even the bounds are done
         search.run(time.monotonic() + seconds, report=progress)
@@ -56,7 +60,8 @@ def count_disagreeing(claim: WordClaim, seconds: float, progress: Report = lambd
 
 @dataclass(eq=False)
 class Reach:
-    """The search on a claim.  `words`: distinct words that err; at most as many as are asked for are looked for.
+    """The search on a claim.  `words`: distinct words that err; at most as many as are asked for are looked
+    for.
 
     `reason`: why something will not be settled however long it takes.
     """
@@ -74,7 +79,9 @@ class Reach:
         self.bounded: list[BoundedLabel] = []  # every label, with what bounds alone say
 
     def run(self, deadline: float, wanted: int = 1, report: Report = lambda text: None) -> bool:
-        """Until everything is settled, or deciding, `wanted` words are found (True), or until `deadline` (False)."""
+        """Until everything is settled, or deciding, `wanted` words are found (True), or until `deadline`
+        (False).
+        """
         if time.monotonic() > deadline:
             return False
         done = self._run(deadline, wanted, report)
@@ -172,7 +179,9 @@ class Reach:
         return True
 
     def _begun(self, deadline: float) -> list[GroupedSearch]:
-        """One for each label that bounds alone do not settle.  Raises Unsupported, and TimeoutError after `deadline`."""
+        """One for each label that bounds alone do not settle.  Raises Unsupported, and TimeoutError after
+        `deadline`.
+        """
         self.bounded = list(bounded_labels(self.claim, deadline))
         return [
             GroupedSearch(list(b.open.values()), self.counting, self.options) for b in self.bounded if b.open

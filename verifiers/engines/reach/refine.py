@@ -1,7 +1,8 @@
 """Makes smaller subdomains where bounds are too weak: words are told apart by rounded sums.
 
-Between `graph.py` and `grouped.py`.  The row that loses most is remembered in finer steps (`Graph.refined`), so that words with different
-sums of it end at different nodes.  Ends whose bounds lie close together become a subdomain of their own.
+Between `graph.py` and `grouped.py`.  The row that loses most is remembered in finer steps (`Graph.refined`),
+so that words with different sums of it end at different nodes.  Ends whose bounds lie close together become a
+subdomain of their own.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ class Refiner:
         winning: Sequence[Bounded],
         until: float,
     ) -> tuple[int, int, list[GraphSubdomain]]:
-        """Make smaller subdomains of one; return how many words are settled as right and as wrong, and the subdomains that are left.
+        """Make smaller subdomains of one; return how many words are settled as right and as wrong, and the
+        subdomains that are left.
 
         losing, winning: the bounds that are left open on it.  until: of time.monotonic(); raises OutOfTime.
         """
@@ -142,7 +144,9 @@ class Refiner:
         return *settled, children
 
     def _row(self, losing: Sequence[Bounded], winning: Sequence[Bounded]) -> tuple[int, int]:
-        """The bounder and row to remember: the ReLU that loses most, or if the bounds are nearly tight, the goal itself."""
+        """The bounder and row to remember: the ReLU that loses most, or if the bounds are nearly tight, the
+        goal itself.
+        """
         bounds = [
             (b, best)
             for group in (losing, winning)

@@ -1,7 +1,9 @@
-"""Sweeps over an unrolled network: keeps all prefixes of one length as distinct (automaton state, sums), and moves them by one symbol.
+"""Sweeps over an unrolled network: keeps all prefixes of one length as distinct (automaton state, sums), and
+moves them by one symbol.
 
-After `unrolled.py`; `chunks.py` drives it.  Equal entries are merged, so a recurrent network needs as many entries as its cell has states.
-A relaxed sweep also merges entries that are close: an entry is then a box, low to high in every sum, that holds all prefixes it stands for.
+After `unrolled.py`; `chunks.py` drives it.  Equal entries are merged, so a recurrent network needs as many
+entries as its cell has states. A relaxed sweep also merges entries that are close: an entry is then a box,
+low to high in every sum, that holds all prefixes it stands for.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ SAFE_COUNT = 2**62
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """After `t` symbols: states, the boxes low .. high (n, columns) of the sums (the same array where they are points).
+    """After `t` symbols: states, the boxes low .. high (n, columns) of the sums (the same array where they
+    are points).
 
     `weight`: how many prefixes each stands for (Python integers where 64 bits might not do).
     """
@@ -153,10 +156,11 @@ class Unrolled:
         return low, low if points else high[:, moment.kept]
 
     def decided(self, entries: Entries) -> tuple[np.ndarray, np.ndarray]:
-        """Of whole words: which entries can only have the program's label, and which can only have another."""
+        """For whole words: which entries can only have the program's label, and which only another one."""
         label, low, high = self.labels[entries.state], entries.low, entries.high
         n = len(entries)
-        # margins of label 0 are 0; a label is given iff its margin beats all earlier ones and no later one beats it
+        # margins of label 0 are 0; a label is given iff its margin beats all earlier ones and no later one
+        # beats it
         low = np.concatenate([np.zeros((n, 1), dtype=np.int64), low], axis=1)
         high = np.concatenate([np.zeros((n, 1), dtype=np.int64), high], axis=1)
         here = np.arange(n)
@@ -214,7 +218,9 @@ def runs(keys: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Relaxed:
-    """Per entry that went in: may some word that begins like it be wrong, and may some be right?  `words`: ways to bad ends."""
+    """Per entry that went in: may some word that begins like it be wrong, and may some be right?  `words`:
+    ways to bad ends.
+    """
 
     maybe_wrong: np.ndarray
     maybe_right: np.ndarray
@@ -255,7 +261,9 @@ def relaxed(
 
 
 def _boxed(entries: Entries, width: int, size: float) -> tuple[np.ndarray, np.ndarray, Entries, float]:
-    """Each entry's box, a leader per box, the boxes, and the size of the cells that it took to have at most about `width`."""
+    """Each entry's box, a leader per box, the boxes, and the size of the cells that it took to have at most
+    about `width`.
+    """
     middle = (entries.low + entries.high).astype(np.float64)
     middle -= middle.min(axis=0)
     spread = float(middle.max(initial=0))

@@ -1,7 +1,8 @@
-"""Turns an unrolled network into rows with a place in time: when each sum begins, and after which symbol it is complete.
+"""Turns an unrolled network into rows with a place in time: when each sum begins, and after which symbol it
+is complete.
 
-`sweep.py` runs on these rows.  They are all rows of the network, not bounded and not told apart by label.  Each is divided by its common
-factor, so that the same cell at another position has the same numbers.
+`sweep.py` runs on these rows.  They are all rows of the network, not bounded and not told apart by label.
+Each is divided by its common factor, so that the same cell at another position has the same numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ WIDEST = 2**62
 
 @dataclass(frozen=True, eq=False)
 class UnrolledRow:
-    """sum_t symbols[t, word[t]] + sum_i weights[i] * max(0, row inputs[i]) + constant; `end`: symbols after which it is complete."""
+    """sum_t symbols[t, word[t]] + sum_i weights[i] * max(0, row inputs[i]) + constant; `end`: symbols after
+    which it is complete.
+    """
 
     symbols: np.ndarray
     inputs: tuple[int, ...]
@@ -32,7 +35,9 @@ class UnrolledRow:
 
 @dataclass(frozen=True, eq=False)
 class Completion:
-    """ReLUs that are complete at once: their columns, and what they add to the columns `readers`: weights (readers, columns)."""
+    """ReLUs that are complete at once: their columns, and what they add to the columns `readers`: weights
+    (readers, columns).
+    """
 
     columns: np.ndarray
     readers: np.ndarray
@@ -41,8 +46,10 @@ class Completion:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """What happens after the t-th symbol: columns get `step[symbol]`, then columns `fresh` (constants) are appended, with what the
-    symbol adds to them; then completions, one after the other; then only the columns `kept` go on."""
+    """What happens after the t-th symbol: columns get `step[symbol]`, then columns `fresh` (constants) are
+    appended, with what the symbol adds to them; then completions, one after the other; then only the columns
+    `kept` go on.
+    """
 
     step: np.ndarray
     fresh: np.ndarray
@@ -51,7 +58,9 @@ class Moment:
 
 
 def rows_of(claim: WordClaim) -> tuple[tuple[UnrolledRow, ...], int]:
-    """The rows in topological order, margins last (`composed.py` says what they decide); and the number of margins."""
+    """The rows in topological order, margins last (`composed.py` says what they decide); and the number of
+    margins.
+    """
     rows: list[UnrolledRow] = []
     factors: list[int] = []
     begins: list[int] = []  # of each layer
@@ -104,7 +113,9 @@ def levels(rows: tuple[UnrolledRow, ...]) -> int:
 
 
 def moments(rows: tuple[UnrolledRow, ...], margins: int, length: int) -> tuple[Moment, ...]:
-    """One moment per number of symbols read, 0 to length; after the last one the columns are the margins, in order."""
+    """One moment per number of symbols read, 0 to length; after the last one the columns are the margins, in
+    order.
+    """
     live: list[int] = []
     out = []
     relus, symbols = len(rows) - margins, rows[0].symbols.shape[1]

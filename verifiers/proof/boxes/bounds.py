@@ -1,9 +1,10 @@
 """Upper bounds of linear functions of a network's values over a box, in integers that are rounded outwards.
 
-Part of the trusted base of proofs about real inputs; `checker.py` asks.  Numbers are integers over powers of two.  Coefficients
-are carried backwards as in `network_rows.py`, and whenever they grow beyond some bits they are rounded to the nearest; what that can
-cost, half a unit times the largest magnitudes of the values they stand at, is added to the bound.  So are the places that a weight
-has beyond WEIGHT bits.  Nothing here is floating point but products of integers that `models/network/integers.py` proves exact.
+Part of the trusted base of proofs about real inputs; `checker.py` asks.  Numbers are integers over powers of
+two.  Coefficients are carried backwards as in `network_rows.py`, and whenever they grow beyond some bits they
+are rounded to the nearest; what that can cost, half a unit times the largest magnitudes of the values they
+stand at, is added to the bound.  So are the places that a weight has beyond WEIGHT bits.  Nothing here is
+floating point but products of integers that `models/network/integers.py` proves exact.
 docs/reference/proof-format.md, §10, is the specification.
 """
 
@@ -56,7 +57,9 @@ class AffineStep:
 
 @dataclass(frozen=True, eq=False)
 class BoxNetwork:
-    """Nodes as in `network`.  `columns[k]`: the places of ReLU node k in a row of all ReLUs; `bits`: of a coefficient."""
+    """Nodes as in `network`.  `columns[k]`: the places of ReLU node k in a row of all ReLUs; `bits`: of a
+    coefficient.
+    """
 
     network: Network
     nodes: tuple[AffineStep | Relu, ...]
@@ -75,7 +78,9 @@ Ends = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]
 
 @dataclass(frozen=True, eq=False)
 class BoxRegion(Region):
-    """A box: `ends` exactly, `low` and `high` (inputs,) over 2**BOX and rounded outwards.  Bounds of ReLUs are over 2**SCALE."""
+    """A box: `ends` exactly, `low` and `high` (inputs,) over 2**BOX and rounded outwards.  Bounds of ReLUs
+    are over 2**SCALE.
+    """
 
     one = ONE
     ends: Ends
@@ -85,9 +90,11 @@ class BoxRegion(Region):
 
 @dataclass(frozen=True, eq=False)
 class BoxFunctions:
-    """Functions to bound from above: `coefficients` of nodes (functions, size) and constants (functions,), integers over 1.
+    """Functions to bound from above: `coefficients` of nodes (functions, size) and constants (functions,),
+    integers over 1.
 
-    Multipliers in units of 2**-GRID and phases, (functions, ReLUs) or (1, ReLUs) for all: below and above in 0 .. ONE, beta >= 0.
+    Multipliers in units of 2**-GRID and phases, (functions, ReLUs) or (1, ReLUs) for all: below and above in
+    0 .. ONE, beta >= 0.
     """
 
     coefficients: Mapping[int, np.ndarray]
@@ -216,7 +223,9 @@ def total(values: np.ndarray) -> int:
 
 
 def tightened(net: BoxNetwork, region: BoxRegion) -> BoxRegion:
-    """By the default rule: layer by layer, every open ReLU's bounds by default multipliers, where these are better."""
+    """By the default rule: layer by layer, every open ReLU's bounds by default multipliers, where these are
+    better.
+    """
     for k, columns in net.columns.items():
         lower, upper = region.lower[columns], region.upper[columns]
         chosen = np.flatnonzero((lower < 0) & (upper > 0))
@@ -237,7 +246,9 @@ def tightened(net: BoxNetwork, region: BoxRegion) -> BoxRegion:
 
 
 def upper_bounds(net: BoxNetwork, region: BoxRegion, asked: BoxFunctions) -> np.ndarray:
-    """Per function, an integer: over 2**SCALE, it is at least the function at every point of the region that has the phases."""
+    """Per function, an integer: over 2**SCALE, it is at least the function at every point of the region that
+    has the phases.
+    """
     return bounds_and_losses(net, region, asked)[0]
 
 
@@ -266,7 +277,9 @@ def bounds_and_losses(
 
 
 class _Walk:
-    """Coefficients on their way backwards, numbers (functions, size) / 2**places (functions,), and the constants that were gained."""
+    """Coefficients on their way backwards, numbers (functions, size) / 2**places (functions,), and the
+    constants that were gained.
+    """
 
     def __init__(self, net: BoxNetwork, sizes: list[np.ndarray], count: int) -> None:
         self.net, self.sizes = net, sizes

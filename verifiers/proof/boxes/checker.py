@@ -1,7 +1,8 @@
 """Checks proofs about boxes: the arithmetic of one box, and the cases of a property as the roots of a proof.
 
-The trusted base of proofs about boxes is this file with `bounds.py` and `exact_bounds.py`, the tree reader (`tree.py`, `lines.py`,
-`format.py`), and the part of `models` that reads networks and properties.  No solver and no floating point in any decision.
+The trusted base of proofs about boxes is this file with `bounds.py` and `exact_bounds.py`, the tree reader
+(`tree.py`, `lines.py`, `format.py`), and the part of `models` that reads networks and properties.  No solver
+and no floating point in any decision.
 """
 
 from __future__ import annotations
@@ -48,9 +49,11 @@ def check_box_proof(
     *,
     deadline: float = math.inf,
 ) -> Accepted:
-    """Raise Rejected, with one line that says why, unless the lines prove the property; LimitReached after `deadline`.
+    """Raise Rejected, with one line that says why, unless the lines prove the property; LimitReached after
+    `deadline`.
 
-    `digests`: of "network" and "property", none in tests, so that digests are not all that stands between a mutant and a false proof.
+    `digests`: of "network" and "property", none in tests, so that digests are not all that stands between a
+    mutant and a false proof.
     """
     net = box_network(network)
     roots = ((n, BoxArithmetic(net, case)) for n, case in enumerate(stated.cases) if case.unsafe)

@@ -1,6 +1,8 @@
-"""The same bound as `bounds.py`, in rational numbers that are never rounded: for leaves that hold with nothing to spare.
+"""The same bound as `bounds.py`, in rational numbers that are never rounded: for leaves that hold with
+nothing to spare.
 
-Part of the trusted base of proofs about real inputs; `checker.py` asks where rounding could be what a leaf fails by.
+Part of the trusted base of proofs about real inputs; `checker.py` asks where rounding could be what a leaf
+fails by.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ from .bounds import GRID, ONE, SCALE, BoxFunctions, BoxNetwork, BoxRegion
 
 
 def exact_bound(net: BoxNetwork, region: BoxRegion, asked: BoxFunctions, f: int) -> Fraction:
-    """At least function `f` at every point of the region that has the phases; exactly what the multipliers say."""
+    """At least function `f` at every point of the region that has the phases; exactly what the multipliers
+    say.
+    """
     bound = Fraction(int(asked.constant[f]))
     carried: dict[int, tuple[np.ndarray, int]] = {}  # numbers (size,) over a denominator
 

@@ -1,7 +1,8 @@
 """Leaves of proof files from exact linear programs: what shows a part on which floats could not say anything.
 
-Between `last_word.py` and `producer.py`.  A leaf of a proof can say anything that an exact program does once all ReLUs that matter in it have been
-split: sums of rows and of the phases of splits, by integers.  Where some that matter are open, they are split.
+Between `last_word.py` and `producer.py`.  A leaf of a proof can say anything that an exact program does once
+all ReLUs that matter in it have been split: sums of rows and of the phases of splits, by integers.  Where
+some that matter are open, they are split.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def exact_leaves(
     polyhedra: Sequence[int],
     tick: Callable[[], None],
 ) -> list[ProofLeaf] | None:
-    """Leaves that the checker accepts, and that cover these polyhedra on the region; None where there are none, or it would take too long."""
+    """Leaves that the checker accepts, and that cover these polyhedra on the region; None where there are
+    none, or it would take too long.
+    """
     lower = np.array([below(Fraction(int(v), 1 << SCALE)) for v in region.lower])
     upper = np.array([above(Fraction(int(v), 1 << SCALE)) for v in region.upper])
     part = ExactSubdomain(*region.ends, np.zeros(len(lower), dtype=np.int8), lower, upper)
@@ -63,7 +66,9 @@ def _open(leaf: ExactLeaf) -> int | None:
 
 
 def _leaf(leaf: ExactLeaf, region: BoxRegion, network: Network) -> ProofLeaf | None:
-    """With the slopes of open ReLUs to the nearest that the format has; None where other numbers are too large for it."""
+    """With the slopes of open ReLUs to the nearest that the format has; None where other numbers are too
+    large for it.
+    """
     system, given, arguments = leaf.system, leaf.factors, leaf.forms.arguments
     places = np.cumsum([0, *(1 if a.variable is None else 2 for a in arguments)]) + len(leaf.unsafe)
     below, above, beta = region.defaults

@@ -1,8 +1,10 @@
-"""Writes the proof of a property that was proved, in the order in which `verifiers/proof/boxes/checker.py` reads it (docs/reference/proof-format.md, §10).
+"""Writes the proof of a property that was proved, in the order in which `verifiers/proof/boxes/checker.py`
+reads it (docs/reference/proof-format.md, §10).
 
-After `decide.py`.  Nothing here is trusted: floats propose cuts and multipliers as in the searches, and every leaf is tried in the checker's
-own arithmetic before it is written.  With few inputs the box is cut, depth first; with many, or where that decided it, the leaves of `relu_split.py` or `lp_split.py`,
-whichever is first, are written down, with the multipliers that showed them.
+After `decide.py`.  Nothing here is trusted: floats propose cuts and multipliers as in the searches, and every
+leaf is tried in the checker's own arithmetic before it is written.  With few inputs the box is cut, depth
+first; with many, or where that decided it, the leaves of `relu_split.py` or `lp_split.py`, whichever is
+first, are written down, with the multipliers that showed them.
 """
 
 from __future__ import annotations
@@ -68,9 +70,11 @@ def proof_lines(
     decided_by: str | None = None,
     ties: bool = False,
 ) -> Iterator[Line]:
-    """Raises TimeoutError after `deadline` (time.monotonic), Unsupported where the bounds of the checker do not show the property.
+    """Raises TimeoutError after `deadline` (time.monotonic), Unsupported where the bounds of the checker do
+    not show the property.
 
-    `decided_by`: the backend that did; one of SEARCHES goes before cutting inputs here, too.  `ties`: exact programs settled some of it, so that they have to here.
+    `decided_by`: the backend that did; one of SEARCHES goes before cutting inputs here, too.  `ties`: exact
+    programs settled some of it, so that they have to here.
     """
     yield header(BOXES, digests, None)
     exact = box_network(network)
@@ -88,7 +92,9 @@ def proof_lines(
 
 @dataclass(eq=False)
 class _Open:
-    """A part that has to be written: `parts`, the same in floats; `done`: polyhedra that are shown to be empty around it."""
+    """A part that has to be written: `parts`, the same in floats; `done`: polyhedra that are shown to be
+    empty around it.
+    """
 
     region: BoxRegion
     parts: BoxSubdomains
@@ -139,7 +145,8 @@ class _Case:
         leaves = exact_leaves(self.network, self.arithmetic, region, going, self.in_time)
         return None if leaves is None else [_entry(leaf, region, region.phase == 0) for leaf in leaves]
 
-    # -- cutting inputs -------------------------------------------------------------------------------------------
+    # -- cutting inputs
+    # -------------------------------------------------------------------------------------------
 
     def _by_inputs(self, region: BoxRegion) -> Iterator[Line]:
         stack = [_Open(region, BoxSubdomains.whole(self.net), frozenset(), 0)]
@@ -209,7 +216,9 @@ class _Case:
     def _candidates(
         self, parts: BoxSubdomains, p: int, forms: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
     ) -> list[tuple[np.ndarray, bool]]:
-        """(factors, whether lower lines are flat) of what is negative as far as floats tell; the lowest first."""
+        """(factors, whether lower lines are flat) of what is negative as far as floats tell; the lowest
+        first.
+        """
         a, b = int(self.rows.first[p]), int(self.ends[p])
         nearly = NEARLY * self.rows.error[a:b]  # the checker decides what is exactly 0
         out: list[tuple[float, np.ndarray, bool]] = []
@@ -255,7 +264,8 @@ class _Case:
         low, high = (Fraction(int(end[i]), 1 << 64) for end in (region.low, region.high))
         return (i, value) if by_input[0, i] >= 0 and low < Fraction(value) < high else None
 
-    # -- phases of ReLUs --------------------------------------------------------------------------------------------
+    # -- phases of ReLUs
+    # --------------------------------------------------------------------------------------------
 
     def _phases_of(self, region: BoxRegion, parts: BoxSubdomains, done: frozenset[int]) -> list[Any] | None:
         """Leaves of one part, where splitting its ReLUs shows it soon."""
@@ -268,7 +278,9 @@ class _Case:
     def _by_phases(
         self, region: BoxRegion, net: FloatNetwork, deadline: float, done: frozenset[int]
     ) -> tuple[list[Any], list[Any]] | None:
-        """Bounds and leaves that show the region, on which the checker has bounded all ReLUs; None where they do not."""
+        """Bounds and leaves that show the region, on which the checker has bounded all ReLUs; None where they
+        do not.
+        """
         going = [p for p in range(len(self.unsafe)) if p not in done]
         rows = UnsafeRows.of(net, [self.case.unsafe[p] for p in going])
         parts = BoxSubdomains.whole(net)
@@ -322,7 +334,9 @@ class _Case:
         return entries, leaves[ended[-1].entrant.name]
 
     def _slopes(self, region: BoxRegion, below: np.ndarray) -> np.ndarray:
-        """Lower slopes in the checker's units; where a ReLU is not open it does not matter, and the default stands."""
+        """Lower slopes in the checker's units; where a ReLU is not open it does not matter, and the default
+        stands.
+        """
         return np.where(region.phase == 0, np.rint(below * ONE).astype(np.int64), region.defaults[0])
 
     def _leaves(self, region: BoxRegion, going: Sequence[int], some: RefutedLeaves) -> Iterator[ProofLeaf]:
@@ -339,7 +353,7 @@ class _Case:
 
 
 def _ordered(leaves: Sequence[ProofLeaf]) -> list[ProofLeaf]:
-    """Leaves with their phases in the order of a tree of splits: the root of a tree is in all of its leaves."""
+    """Order the phases of leaves as a tree of splits does: the ReLU at its root is in all of its leaves."""
     out: list[ProofLeaf] = []
     for p in sorted({leaf.target for leaf in leaves}):
         stack: list[tuple[Phases, list[tuple[ProofLeaf, dict[int, int]]]]] = [

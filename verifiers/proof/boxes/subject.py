@@ -1,7 +1,8 @@
-"""Properties of a network over boxes as the subject of certificates: how their proofs and witnesses are made and checked.
+"""Properties of a network over boxes as the subject of certificates: how their proofs and witnesses are made
+and checked.
 
-Between `certify.py` and the producer and checker of boxes.  Proofs come from `producer.py`, or in APTP from `export/aptp.py`; a
-refutation has the same witness in every format.
+Between `certify.py` and the producer and checker of boxes.  Proofs come from `producer.py`, or in APTP from
+`export/aptp.py`; a refutation has the same witness in every format.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ from .witness import check_box_witness
 
 @dataclass(frozen=True)
 class BoxSubject:
-    """A network and its property, whose text is `spec`; see `Subject`.  `threads`: for searches that make a proof."""
+    """A network and its property, whose text is `spec`; see `Subject`.  `threads`: for searches that make a
+    proof.
+    """
 
     network: Network
     stated: Property | HeadProperty
@@ -92,7 +95,9 @@ class BoxSubject:
         return Certificate("proved", accepted=Accepted(0, found.leaves))
 
     def told(self, verdict: Proved, certificate: Certificate, form: str | None) -> Proved:
-        """With the proof as an attempt of its own.  APTP stays at trust "exact": its checker's bounds are those of the searches."""
+        """With the proof as an attempt of its own.  APTP stays at trust "exact": its checker's bounds are
+        those of the searches.
+        """
         seconds = certificate.seconds + (certificate.written or 0.0)
         found = f"{certificate.counted}, {certificate.size} bytes"
         own = Attempt.own(form or "proof", "proved", seconds, found)
@@ -124,7 +129,8 @@ def _for_aptp(stated: Property | HeadProperty) -> Property:
 def check_files(
     network: Path, spec: Path, proof: Path, timeout: float, progress: Progress = lambda text: None
 ) -> Certificate:
-    """Check a proof, a witness or an APTP file about an ONNX file and a VNN-LIB file, within `timeout` seconds.
+    """Check a proof, a witness or an APTP file about an ONNX file and a VNN-LIB file, within `timeout`
+    seconds.
 
     Raises Rejected where the file does not show it, LimitReached, and InputError for what cannot be read.
     """

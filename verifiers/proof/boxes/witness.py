@@ -19,7 +19,9 @@ RATIONAL = re.compile(r"-?\d{1,2000}(/\d{1,2000})?")
 
 
 class Stated(Protocol):
-    """What can be refuted by one input: a `Property`, or one about the results of a head (`HeadProperty`; then `outputs` are the logits)."""
+    """What can be refuted by one input: a `Property`, or one about the results of a head (`HeadProperty`;
+    then `outputs` are the logits).
+    """
 
     def witnesses(self, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> bool: ...
 
@@ -27,7 +29,9 @@ class Stated(Protocol):
 def check_box_witness(
     network: Network, stated: Stated, digests: Mapping[str, str], line: Mapping[str, Any]
 ) -> tuple[Fraction, ...]:
-    """Return the input, where it refutes the property; raise Rejected otherwise.  What onnxruntime said is not looked at."""
+    """Return the input, where it refutes the property; raise Rejected otherwise.  What onnxruntime said is
+    not looked at.
+    """
     check_form(line, BOXES, digests)
     inputs, told = (
         _rationals(line["input"], network.input_size, "input"),

@@ -1,8 +1,10 @@
-"""Activation Pattern Tree Proofs ("Generating and Checking DNN Verification Proofs"): written for what `relu_split.py` proves, and checked.
+"""Activation Pattern Tree Proofs ("Generating and Checking DNN Verification Proofs"): written for what
+`relu_split.py` proves, and checked.
 
-The verifier-independent proof format of github.com/dynaroars/aptpchecker: the property in VNN-LIB 1.0, the network's ReLUs as N_1, N_2,
-... in the order of the layers, and the leaves of a tree of their phases.  It names no multipliers, so whoever checks a file
-bounds every leaf anew: the project's own checker by mixed-integer programs (Gurobi), ours by `box_bounds.py`.
+The verifier-independent proof format of github.com/dynaroars/aptpchecker: the property in VNN-LIB 1.0, the
+network's ReLUs as N_1, N_2, ... in the order of the layers, and the leaves of a tree of their phases.  It
+names no multipliers, so whoever checks a file bounds every leaf anew: the project's own checker by
+mixed-integer programs (Gurobi), ours by `box_bounds.py`.
 """
 
 from __future__ import annotations
@@ -74,11 +76,14 @@ class Checked:
     seconds: float
 
 
-# -- writing -----------------------------------------------------------------------------------------------------------
+# -- writing
+# -----------------------------------------------------------------------------------------------------------
 
 
 def check_plain(network: Network, operators: Iterable[str]) -> None:
-    """Raises Unsupported where the file's ReLUs are not the network's: the format numbers those of plain ReLU networks."""
+    """Raises Unsupported where the file's ReLUs are not the network's: the format numbers those of plain ReLU
+    networks.
+    """
     names = list(operators)
     relus = sum(isinstance(node, Relu) for node in network.nodes)
     if others := sorted(OTHERS & set(names)):
@@ -206,7 +211,8 @@ def write(
     progress: Progress,
     confirm: Callable[[Path], None],
 ) -> None:
-    """Write the proof of a property that was proved, all or nothing; `confirm` gets the file before it has its name.
+    """Write the proof of a property that was proved, all or nothing; `confirm` gets the file before it has
+    its name.
 
     Raises TimeoutError, Unsupported, OSError, and what `confirm` raises.
     """
@@ -218,13 +224,15 @@ def write(
     write_pieces(path, pieces(stated, neurons, leaves), confirm)
 
 
-# -- checking ----------------------------------------------------------------------------------------------------------
+# -- checking
+# ----------------------------------------------------------------------------------------------------------
 
 
 def check(
     network: Network, stated: Property, text: str, deadline: float, progress: Progress = lambda text: None
 ) -> Checked:
-    """Accept a file that proves the property.  Raises Rejected, or LimitReached where bounds do not show a leaf or time is up.
+    """Accept a file that proves the property.  Raises Rejected, or LimitReached where bounds do not show a
+    leaf or time is up.
 
     LimitReached is no rejection: an LP or MILP might still show the leaf.
     """
@@ -280,7 +288,7 @@ def _normal(stated: Property) -> Property:
 
 
 def _closed(case: Case) -> Case:
-    """Without strictness, which the format cannot say, every row scaled so that its first factor is 1 or -1."""
+    """Drop strictness, which the format cannot say; scale every row so that its first factor is 1 or -1."""
     return Case(case.lower, case.upper, tuple(tuple(map(_scaled, polyhedron)) for polyhedron in case.unsafe))
 
 

@@ -1,7 +1,9 @@
-"""Checks proofs in the DRAT format's RUP part (additions and deletions of clauses, as text) against clauses that are handed in.
+"""Checks proofs in the DRAT format's RUP part (additions and deletions of clauses, as text) against clauses
+that are handed in.
 
-Every added clause has to follow by unit propagation from those that are there; the proof ends with the empty one.  Additions that
-only keep satisfiability (RAT) are rejected: CaDiCaL, as it is called here, writes none.  Part of what is trusted.
+Every added clause has to follow by unit propagation from those that are there; the proof ends with the empty
+one.  Additions that only keep satisfiability (RAT) are rejected: CaDiCaL, as it is called here, writes none.
+Part of what is trusted.
 """
 
 from __future__ import annotations
@@ -100,7 +102,9 @@ class Clausal:
             here[:] = [other for other in here if other is not watched]
 
     def _follows(self, clause: Clause) -> bool:
-        """Whether propagation from the clause's negation ends in a contradiction.  Changes nothing but watches."""
+        """Whether propagation from the clause's negation ends in a contradiction.  Changes nothing but
+        watches.
+        """
         if self.contradiction or any(self.true[literal] or -literal in clause for literal in clause):
             return True
         trail: list[int] = []

@@ -1,7 +1,9 @@
-"""Checks proofs in the VeriPB language (version 1.1), as far as `exact` writes it, against constraints that are handed in.
+"""Checks proofs in the VeriPB language (version 1.1), as far as `exact` writes it, against constraints that
+are handed in.
 
-Every step derives a constraint that all 0/1 solutions satisfy: by cutting planes (`pol`) or by propagation (`rup`).  The end, `c`,
-names a constraint that nothing satisfies.  Part of what is trusted; docs/reference/proof-format.md says what the steps mean.
+Every step derives a constraint that all 0/1 solutions satisfy: by cutting planes (`pol`) or by propagation
+(`rup`).  The end, `c`, names a constraint that nothing satisfies.  Part of what is trusted;
+docs/reference/proof-format.md says what the steps mean.
 """
 
 from __future__ import annotations
@@ -35,8 +37,8 @@ class _Known:
 class CuttingPlanes:
     """The constraints derived so far, by number; `count` is the number of variables.
 
-    Propagation is tried on the formula and on what it gave before, then on everything: the first is a tenth of the second,
-    and mostly enough.
+    Propagation is tried on the formula and on what it gave before, then on everything: the first is a tenth
+    of the second, and mostly enough.
     """
 
     def __init__(
@@ -133,7 +135,9 @@ class CuttingPlanes:
         return self.all
 
     def _pol(self, tokens: list[str]) -> Inequality:
-        """In reverse Polish notation: constraints by number, literals, + of two, * and d with a number, s for saturation."""
+        """In reverse Polish notation: constraints by number, literals, + of two, * and d with a number, s for
+        saturation.
+        """
         stack: list[Part] = []
         size = 0
 

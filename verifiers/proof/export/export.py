@@ -1,7 +1,8 @@
-"""Splits a proof in another format into the files that its own tools read: a formula and a proof for each query.
+"""Splits a proof in another format into the files that its own tools read: a formula and a proof for each
+query.
 
-The formulas are made from the claim, as when the proof is checked.  Whoever checks the files with another program has to believe only
-that they say what the claim says (docs/reference/proof-format.md, §9).
+The formulas are made from the claim, as when the proof is checked.  Whoever checks the files with another
+program has to believe only that they say what the claim says (docs/reference/proof-format.md, §9).
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def export(
     seconds: float = math.inf,
     progress: Callable[[str], None] = lambda text: None,
 ) -> list[Exported]:
-    """Write the files, each all or nothing; those that are there are overwritten.  Raises Rejected, LimitReached and InputError."""
+    """Write the files, each all or nothing; those that are there are overwritten.  Raises Rejected,
+    LimitReached and InputError.
+    """
     deadline = time.monotonic() + seconds
     try:
         with opened(path) as sections:

@@ -1,7 +1,8 @@
-"""Linear constraints over 0/1 variables, and unit propagation on them.  Used by `cutting_planes.py`; part of what is trusted.
+"""Linear constraints over 0/1 variables, and unit propagation on them.  Used by `cutting_planes.py`; part of
+what is trusted.
 
-A constraint is `sum of coefficient * variable >= bound`: a dict without zeros, and an int.  All integers of any size.  A literal is
-a variable's number, from 1, or minus that for its complement.
+A constraint is `sum of coefficient * variable >= bound`: a dict without zeros, and an int.  All integers of
+any size.  A literal is a variable's number, from 1, or minus that for its complement.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ class Inequality:
 
 @dataclass(eq=False)
 class Counted:
-    """A constraint as propagation sees it: literals with their weights, the heaviest first, and the slack under the assignment."""
+    """A constraint as propagation sees it: literals with their weights, the heaviest first, and the slack
+    under the assignment.
+    """
 
     literals: list[tuple[int, int]]  # weight, literal
     slack: int
@@ -43,7 +46,8 @@ class Counted:
 class Propagation:
     """What follows from constraints, looking at one of them at a time.
 
-    Literals that follow without assumptions stay true when the constraint that forced them goes: they were proved.
+    Literals that follow without assumptions stay true when the constraint that forced them goes: they were
+    proved.
     """
 
     tick: Callable[[], None] = lambda: None  # called now and then; may raise

@@ -1,7 +1,9 @@
-"""The file that holds proofs in other people's formats: lines of their text, under one line of ours for each query.
+"""The file that holds proofs in other people's formats: lines of their text, under one line of ours for each
+query.
 
-A line of ours is a JSON object, and no line of theirs begins with {.  Read as a stream, without trusting it: lines and the file have
-limits, after decompression too.  docs/reference/proof-format.md says what the lines of ours mean.
+A line of ours is a JSON object, and no line of theirs begins with {.  Read as a stream, without trusting it:
+lines and the file have limits, after decompression too.  docs/reference/proof-format.md says what the lines
+of ours mean.
 """
 
 from __future__ import annotations

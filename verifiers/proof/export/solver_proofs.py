@@ -1,4 +1,5 @@
-"""Writes a claim's proof in another format: every query to a solver that logs what it does, its log into one file.
+"""Writes a claim's proof in another format: every query to a solver that logs what it does, its log into one
+file.
 
 Nothing here is trusted: `third_party.py` makes the formulas once more from the claim and checks every step.
 """
@@ -28,7 +29,9 @@ PIECE = 1 << 20  # bytes that are copied at a time
 
 @dataclass(frozen=True)
 class Logger:
-    """The solver that writes a format: its program in `programs/`, what has to be installed, and the extra that brings it."""
+    """The solver that writes a format: its program in `programs/`, what has to be installed, and the extra
+    that brings it.
+    """
 
     program: str
     package: str

@@ -1,7 +1,9 @@
-"""Proofs in other people's formats: what a claim's queries are as 0/1 constraints or clauses, and which checker reads the proof.
+"""Proofs in other people's formats: what a claim's queries are as 0/1 constraints or clauses, and which
+checker reads the proof.
 
-A claim holds iff none of its queries (a label and a rival) has a solution.  The formulas are made from the claim, here, and never
-read from a file.  Part of what is trusted, with the encoders that it calls; docs/reference/proof-format.md has the list.
+A claim holds iff none of its queries (a label and a rival) has a solution.  The formulas are made from the
+claim, here, and never read from a file.  Part of what is trusted, with the encoders that it calls;
+docs/reference/proof-format.md has the list.
 """
 
 from __future__ import annotations
@@ -100,7 +102,9 @@ class CnfProblem:
 
 @dataclass(frozen=True)
 class Form:
-    """A format: its name in --format, what the first line of a file says, names of exported files, and how a query is written in it."""
+    """A format: its name in --format, what the first line of a file says, names of exported files, and how a
+    query is written in it.
+    """
 
     name: str
     header: str
@@ -153,7 +157,9 @@ END = {"end": True}
 
 
 def queries(claim: WordClaim, form: Form, deadline: float) -> Iterator[Query]:
-    """Every query that bounds leave open: the claim holds iff none has a solution.  Raises TimeoutError, or Unsupported."""
+    """Every query that bounds leave open: the claim holds iff none has a solution.  Raises TimeoutError, or
+    Unsupported.
+    """
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
         rivals = claim.decision.rivals(label)
@@ -185,9 +191,11 @@ class Convinced:
 def each_section(
     claim: WordClaim, form: Form, sections: Sections, deadline: float = math.inf, digests: bool = True
 ) -> Iterator[tuple[Query, Iterator[str]]]:
-    """Every query with the lines of its proof, which are to be read to their end before the next.  Raises Rejected, or LimitReached.
+    """Every query with the lines of its proof, which are to be read to their end before the next.  Raises
+    Rejected, or LimitReached.
 
-    `digests` is off in tests only, so that a digest is not all that stands between a mutant and a false proof.
+    `digests` is off in tests only, so that a digest is not all that stands between a mutant and a false
+    proof.
     """
     _expect(sections, first_header(claim, form), digests, "it is a proof about another claim")
     try:
@@ -212,7 +220,9 @@ def check_sections(
     deadline: float = math.inf,
     digests: bool = True,
 ) -> Convinced:
-    """Raises Rejected, with one line that says why, where the sections do not prove the claim; LimitReached after `deadline`."""
+    """Raises Rejected, with one line that says why, where the sections do not prove the claim; LimitReached
+    after `deadline`.
+    """
     found = steps = ticks = 0
 
     def tick() -> None:

@@ -1,8 +1,10 @@
-"""Checks proofs about words: the arithmetic of one label's words, and the labels of a claim as the roots of a proof.
+"""Checks proofs about words: the arithmetic of one label's words, and the labels of a claim as the roots of a
+proof.
 
-The trusted base of proofs about words is this file with `network_rows.py` and `sweep.py`, the tree reader (`tree.py`, `region.py`,
-`lines.py`, `format.py`), and the torch-free part of `models`.  Everything is rebuilt from the claim.  Multipliers of the proof are
-believed only as far as exact integers go: no solver, no torch, and no floating point in any decision.
+The trusted base of proofs about words is this file with `network_rows.py` and `sweep.py`, the tree reader
+(`tree.py`, `region.py`, `lines.py`, `format.py`), and the torch-free part of `models`.  Everything is rebuilt
+from the claim.  Multipliers of the proof are believed only as far as exact integers go: no solver, no torch,
+and no floating point in any decision.
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ def check_proof(
     deadline: float = math.inf,
     digests: bool = True,
 ) -> Accepted:
-    """Raise Rejected, with one line that says why, unless the lines prove the claim; LimitReached after `deadline`.
+    """Raise Rejected, with one line that says why, unless the lines prove the claim; LimitReached after
+    `deadline`.
 
-    `deadline`: of time.monotonic().  `digests`: off in tests only, so that digests are not all that stands between a mutant and a false
-    proof.
+    `deadline`: of time.monotonic().  `digests`: off in tests only, so that digests are not all that stands
+    between a mutant and a false proof.
     """
     exact = exact_in_float32(claim.network, claim.domain.positions).ok
     roots = ((label, WordArithmetic(claim, label, language)) for label, language in labels_to_prove(claim))
@@ -80,7 +83,9 @@ class WordRegion(RowRegion):
 
 
 class WordArithmetic:
-    """One label's words.  Its targets are the rivals, of one row each: the rival's lead, which is to be negative."""
+    """One label's words.  Its targets are the rivals, of one row each: the rival's lead, which is to be
+    negative.
+    """
 
     def __init__(self, claim: WordClaim, label: int, language: Automaton) -> None:
         self.claim, self.label, self.language = claim, label, language
@@ -131,7 +136,9 @@ class WordArithmetic:
     def _evaluated(
         self, region: WordRegion, rows: Sequence[int], leaves: Sequence[ProofLeaf]
     ) -> list[tuple[int, int]]:
-        """Bound each row, times its leaf's factor, on all words of the region that have the leaf's phases; (n, e) for n / 2**e."""
+        """Bound each row, times its leaf's factor, on all words of the region that have the leaf's phases;
+        (n, e) for n / 2**e.
+        """
         phase = np.tile(region.phase, (len(leaves), 1))
         for f, leaf in enumerate(leaves):
             for j, p in leaf.phases:
@@ -160,7 +167,9 @@ class WordArithmetic:
     def halves(
         self, region: WordRegion, kind: str, place: int, chosen: Sequence[int]
     ) -> tuple[WordRegion, WordRegion]:
-        """Split in two: the words that pass one of these states (or have one of these symbols there), and the others."""
+        """Split in two: the words that pass one of these states (or have one of these symbols there), and the
+        others.
+        """
         symbols, states = region.symbols, region.states
         here = np.zeros(len(states[place]) if kind == "state" else symbols.shape[1], dtype=bool)
         here[list(chosen)] = True

@@ -1,7 +1,9 @@
-"""Makes the evidence of one subdomain smaller: fewer leaves, fewer multipliers.  Untrusted: every change is tried out first.
+"""Makes the evidence of one subdomain smaller: fewer leaves, fewer multipliers.  Untrusted: every change is
+tried out first.
 
-`producer.py` calls it for proofs that are kept.  Siblings are merged where their parent holds with the multipliers of one of them.  Then
-multipliers go back to their defaults, which a proof does not mention: all of a leaf's, and then block by block, each half as large.
+`producer.py` calls it for proofs that are kept.  Siblings are merged where their parent holds with the
+multipliers of one of them.  Then multipliers go back to their defaults, which a proof does not mention: all
+of a leaf's, and then block by block, each half as large.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class SettledPhases:
 def minimised(
     arithmetic: WordArithmetic, region: WordRegion, settled: Sequence[SettledPhases], until: float
 ) -> list[SettledPhases]:
-    """Return the same or less evidence for at least the same targets; stop at `until` (of time.monotonic())."""
+    """Return the same or less evidence for at least the same targets; stop at `until` (time.monotonic())."""
     if region.empty:
         return []
     return _Minimiser(arithmetic, region, until).run(settled)

@@ -1,10 +1,11 @@
-"""The network as the checker sees it on one label's words: linear rows over symbols and ReLUs that can go both ways.
+"""The network as the checker sees it on one label's words: linear rows over symbols and ReLUs that can go
+both ways.
 
-Part of the trusted base.  Everything is an exact integer.  A row is  symbols . x + relus . y + constant,  where x are the symbol
-indicators of a word and y the outputs of earlier unstable ReLUs; values are numerators over the node's scale, divided by the
-greatest common divisor of the row where it becomes a ReLU's argument or a rival's lead.  A ReLU that is never positive is 0, one
-that is never negative is its argument; ReLUs of a layer with equal or opposite arguments are one.  docs/reference/proof-format.md, 3, is
-the specification.
+Part of the trusted base.  Everything is an exact integer.  A row is  symbols . x + relus . y + constant,
+where x are the symbol indicators of a word and y the outputs of earlier unstable ReLUs; values are numerators
+over the node's scale, divided by the greatest common divisor of the row where it becomes a ReLU's argument or
+a rival's lead.  A ReLU that is never positive is 0, one that is never negative is its argument; ReLUs of a
+layer with equal or opposite arguments are one.  docs/reference/proof-format.md, 3, is the specification.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ ONE = 1 << GRID
 
 @dataclass(eq=False)
 class NetworkRows:
-    """k ReLU rows, then other rows.  symbols (rows, length * symbols), relus (rows, k), constant (rows,); `layer` (k,) numbers ReLU nodes."""
+    """k ReLU rows, then other rows.  symbols (rows, length * symbols), relus (rows, k), constant (rows,);
+    `layer` (k,) numbers ReLU nodes.
+    """
 
     symbols: np.ndarray
     relus: np.ndarray
@@ -49,7 +52,8 @@ class RowRegion(Region):
 
 @dataclass(eq=False)
 class RowFunctions:
-    """Functions to bound from above: rows[f] times factor[f], where ReLUs have these phases and lie in the region's bounds.
+    """Functions to bound from above: rows[f] times factor[f], where ReLUs have these phases and lie in the
+    region's bounds.
 
     Multipliers in units of 2**-GRID and phases: (functions, k), or (1, k) for all.
     """
@@ -64,9 +68,11 @@ class RowFunctions:
 
 
 def upper_bounds(language: Automaton, rows: NetworkRows, asked: RowFunctions) -> list[tuple[int, int]]:
-    """Per function (n, e): on every word of the (non-empty) language with these phases it is at most n / 2**e.
+    """Per function (n, e): on every word of the (non-empty) language with these phases it is at most n /
+    2**e.
 
-    Multipliers must lie in their ranges: below and above in [0, 2**GRID], beta >= 0; lower <= upper must hold for the rows.
+    Multipliers must lie in their ranges: below and above in [0, 2**GRID], beta >= 0; lower <= upper must hold
+    for the rows.
     """
     factor = integer_array(asked.factor)[:, None]
     relus = exact_product(rows.relus[asked.rows], factor)
@@ -114,7 +120,9 @@ def proved_upper(
     *,
     intervals: bool = True,
 ) -> list[int]:
-    """Upper bounds of sign * row, for chosen rows, as integers: by default multipliers, or by intervals where these are better."""
+    """Upper bounds of sign * row, for chosen rows, as integers: by default multipliers, or by intervals where
+    these are better.
+    """
     places, signs = np.array(chosen, dtype=np.int64), np.full(len(chosen), sign, dtype=np.int64)
     below, above, beta = (m[None] for m in region.defaults)
     asked = RowFunctions(places, signs, below, above, beta, region.phase[None], region)
@@ -135,7 +143,9 @@ def proved_upper(
 
 @dataclass(eq=False)
 class Built:
-    """One label's rows: the k unstable ReLUs, then one per rival; bounds (k,) of the ReLUs on the whole language."""
+    """One label's rows: the k unstable ReLUs, then one per rival; bounds (k,) of the ReLUs on the whole
+    language.
+    """
 
     rows: NetworkRows
     lower: np.ndarray
@@ -200,7 +210,7 @@ class _RowBuilder:
         return values[-1]
 
     def _input(self) -> NetworkRows:
-        """The network's input vector: indicators of the word's symbols, constants for the context around it."""
+        """The network's input vector: indicators of the word's symbols, and constants for its context."""
         domain, language = self.claim.domain, self.language
         width, before = len(domain.alphabet), len(domain.prefix)
         symbols = np.zeros((domain.input_size, language.length * language.symbol_count), dtype=np.int64)
@@ -265,7 +275,9 @@ class _RowBuilder:
         )
 
     def divided(self, rows: NetworkRows) -> tuple[NetworkRows, list[int]]:
-        """Each position's commonest weight moved into the constant, then each row divided by its greatest common divisor."""
+        """Each position's commonest weight moved into the constant, then each row divided by its greatest
+        common divisor.
+        """
         length, width = self.language.length, self.language.symbol_count
         symbols = rows.symbols.astype(object).reshape(len(rows.constant), length, width).copy()
         constant, relus = rows.constant.astype(object).copy(), self.wide(rows).astype(object).copy()

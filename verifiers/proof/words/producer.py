@@ -1,7 +1,9 @@
-"""Writes what branch and bound has settled as a proof about words, in the order in which the checker reads it.
+"""Writes what branch and bound has settled as a proof about words, in the order in which the checker reads
+it.
 
-Untrusted: the checker accepts or rejects what comes out.  Labels with few enough words (or prefixes that the network cannot tell apart)
-are left to be run; for the others a search is started, and its subdomains and leaves are written down.
+Untrusted: the checker accepts or rejects what comes out.  Labels with few enough words (or prefixes that the
+network cannot tell apart) are left to be run; for the others a search is started, and its subdomains and
+leaves are written down.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ def proof_lines(
     run: bool = True,
     kept: bool = True,
 ) -> Iterator[Line]:
-    """The lines of a proof, label by label; `run`: words may be left to be run; not `kept`: nobody will look at its size.
+    """The lines of a proof, label by label; `run`: words may be left to be run; not `kept`: nobody will look
+    at its size.
 
     Raises TimeoutError where the search does not end in time, Unproved where the claim is false.
     """
@@ -70,7 +73,9 @@ def proof_lines(
 
 
 def run_lines(claim: WordClaim) -> Iterator[Line] | None:
-    """The lines of a proof that leaves every word to be run; None where that looks like too much.  Nothing was run to make it."""
+    """The lines of a proof that leaves every word to be run; None where that looks like too much.  Nothing
+    was run to make it.
+    """
     if not deep(claim) and claim.domain_size > FEW:
         return None
     return itertools.chain([_header(claim)], ({"run": label} for label, _ in labels_to_prove(claim)), [END])
@@ -162,7 +167,9 @@ class _Label:
     def _written(
         self, search: LabelSearch, arithmetic: WordArithmetic, rivals: list[int], until: float
     ) -> Iterator[Line]:
-        """Subdomain by subdomain, as the checker will go through them, with its bounds.  `rivals`: what the search's targets are."""
+        """Subdomain by subdomain, as the checker will go through them, with its bounds.  `rivals`: what the
+        search's targets are.
+        """
         root, bounds = arithmetic.root(), []
         for row, sign, multipliers in search.presolve_bounds:
             below, above, _ = _integers(multipliers)

@@ -1,7 +1,7 @@
 """Claims about words as the subject of certificates: how their proofs and witnesses are made and checked.
 
-Between `certify.py` and the producer and checker of words.  Proofs come from branch and bound or from running every word, or in another
-format from the solver that writes it (`export/solver_proofs.py`).
+Between `certify.py` and the producer and checker of words.  Proofs come from branch and bound or from running
+every word, or in another format from the solver that writes it (`export/solver_proofs.py`).
 """
 
 from __future__ import annotations

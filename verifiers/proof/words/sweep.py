@@ -1,8 +1,10 @@
-"""Runs the network, exactly, on every word of a language, prefix by prefix; prefixes that the rest cannot tell apart are one.
+"""Runs the network, exactly, on every word of a language, prefix by prefix; prefixes that the rest cannot
+tell apart are one.
 
-Part of the trusted base: how the words that a proof leaves to be run are run.  A unit of an affine node is complete when every symbol
-that it depends on has been read; until then, the sum of what has arrived is all that matters of a prefix.  Prefixes with the same
-state of the automaton and the same sums are followed once: an unrolled recurrent cell takes as many as it has states, at any length.
+Part of the trusted base: how the words that a proof leaves to be run are run.  A unit of an affine node is
+complete when every symbol that it depends on has been read; until then, the sum of what has arrived is all
+that matters of a prefix.  Prefixes with the same state of the automaton and the same sums are followed once:
+an unrolled recurrent cell takes as many as it has states, at any length.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ CELLS = 1 << 26  # numbers held at once
 
 @dataclass(frozen=True, eq=False)
 class _SweepStep:
-    """What happens when the t-th symbol has been read, to the columns (one per unit) that have begun and are still needed."""
+    """What happens when the t-th symbol has been read, to the columns (one per unit) that have begun and are
+    still needed.
+    """
 
     begun: np.ndarray  # biases of the columns that are appended
     added: np.ndarray  # (symbols, columns): what the symbol adds
@@ -35,7 +39,8 @@ class _SweepStep:
 def run_words(
     claim: WordClaim, label: int, language: Automaton, most: int, tick: Callable[[], None] = lambda: None
 ) -> int:
-    """Raises Rejected unless the network gives the label on every word of the (non-empty) language, TooMuch beyond `most` prefixes.
+    """Raises Rejected unless the network gives the label on every word of the (non-empty) language, TooMuch
+    beyond `most` prefixes.
 
     Returns how many were followed.  `tick` is called once per position.
     """
@@ -86,7 +91,9 @@ def _merged(state: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _steps(claim: WordClaim, language: Automaton) -> tuple[list[_SweepStep], bool]:
-    """One step per number of symbols read, 0 to length; after the last, the columns are the output's, and whether a ReLU comes after them."""
+    """One step per number of symbols read, 0 to length; after the last, the columns are the output's, and
+    whether a ReLU comes after them.
+    """
     network, domain, length = claim.network, claim.domain, language.length
     dtype = np.dtype(object if network.arithmetic.kind == "O" else np.int64)
     seen: list[tuple[int, bool]] = [

@@ -1,4 +1,5 @@
-"""Checks the witness of a refuted claim about words: runs network and program once more, exactly, on its input.
+"""Checks the witness of a refuted claim about words: runs network and program once more, exactly, on its
+input.
 
 Part of the trusted base, after `verifiers/proof/witness.py`.
 """
@@ -19,7 +20,9 @@ from ..witness import check_form
 
 
 def check_witness(claim: WordClaim, digests: Mapping[str, str], line: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the input, where it refutes the claim; raise Rejected otherwise.  What onnxruntime said is not looked at."""
+    """Return the input, where it refutes the claim; raise Rejected otherwise.  What onnxruntime said is not
+    looked at.
+    """
     check_form(line, WORDS, digests)
     tokens, domain = line["input"], claim.domain
     if not isinstance(tokens, list) or any(type(t) is not str or t not in domain.tokens for t in tokens):
