@@ -41,7 +41,7 @@ from .options import (
     status_line,
     writing,
 )
-from .verify import check_box, prove_box, verify
+from .verify import check_box, check_property, prove_box, verify
 
 if TYPE_CHECKING:
     from ..verifiers.verdict import Trust
@@ -213,9 +213,19 @@ def prove(
     return exit_status(verdict)
 
 
+def _two(files: tuple[Path, ...]) -> tuple[Path, Path]:
+    """Return claim and proof.  Raises UsageError if there are more or fewer files."""
+    if len(files) > 3:
+        raise click.UsageError(f"Got unexpected extra argument ({files[3]})")
+    if len(files) < 2:
+        raise click.UsageError(f"Missing argument '{('CLAIM', 'PROOF')[len(files)]}'.")
+    return files[0], files[1]
+
+
 @app.command(cls=Limited, unknown=unchecked)
-@click.argument("claim", type=click.Path(path_type=Path))
-@click.argument("proof", type=click.Path(path_type=Path))
+@click.argument(
+    "files", type=click.Path(path_type=Path), nargs=-1, metavar="CLAIM PROOF | NETWORK SPEC PROOF"
+)
 @timeout_option(3600.0)
 @memory_option(4096)
 @click.option(
@@ -228,16 +238,22 @@ def prove(
 @quiet_option
 @json_option
 def check(
-    claim: Path, proof: Path, timeout: float, memory: int, folder: Path | None, quiet: bool, as_json: bool
+    files: tuple[Path, ...], timeout: float, memory: int, folder: Path | None, quiet: bool, as_json: bool
 ) -> int:
-    """Check that PROOF, which `prove --proof` wrote, shows what it says about CLAIM, without any solver or
-    rounding.
+    """Check that PROOF shows what it says, without any solver or rounding.
 
+    It is about a claim file CLAIM (`prove --proof`), or about a NETWORK (.onnx) and a SPEC (.vnnlib; `verify --proof`).
     Exit status: 0 accepted, 1 rejected, 2 bad input, 3 out of time or memory.
     """
     del memory  # kept from outside
     from ..models.claims.claim_file import load_box_files
 
+    if len(files) == 3:
+        network, spec, proof = files
+        if folder is not None:
+            raise InputError("--export", "is for claims about tokens, not for properties", "leave it out")
+        return check_property(network, spec, proof, timeout, quiet, as_json)
+    claim, proof = _two(files)
     if (box := load_box_files(claim)) is not None:
         if folder is not None:
             raise InputError(

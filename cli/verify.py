@@ -58,7 +58,9 @@ def _undecided(why: str, options: dict[str, Any], seconds: float) -> None:
     help="With --against: may the largest output be another one?  Ties go to the first.",
 )
 @click.option(
+    "--backends",
     "--backend",
+    "backend",
     type=click.Choice(BACKENDS),
     default=BACKENDS[0],
     show_default=True,
@@ -119,7 +121,7 @@ def verify(
     from ..verifiers.boxes.process import verify_files
 
     if check is not None:
-        return _check(network, spec, check, timeout, quiet, as_json)
+        return check_property(network, spec, check, timeout, quiet, as_json)
     if proof is None and proof_format is not None:
         raise InputError(
             "--format", "it says how a proof is written, and none is asked for", "add --proof FILE"
@@ -132,7 +134,7 @@ def verify(
             "give the second one with --against" if against is None else "ask one of them",
         )
     if backend != BACKENDS[0] and (proof is not None or against is not None):
-        raise InputError(f"--backend {backend}", "writes no proofs and compares no networks", "leave it out")
+        raise InputError(f"--backends {backend}", "writes no proofs and compares no networks", "leave it out")
     if proof is not None and against is not None:
         raise InputError("--proof", "there are no proofs about two networks over a box", "leave it out")
     if proof is not None:
@@ -240,7 +242,7 @@ def check_box(claim: Any, proof: Path, timeout: float, quiet: bool, as_json: boo
         raise InputError(
             str(proof), "there are no proofs about two networks over a box", "check claims about one"
         )
-    return _check(claim.network, claim.stated, proof, timeout, quiet, as_json)
+    return check_property(claim.network, claim.stated, proof, timeout, quiet, as_json)
 
 
 def _epsilon(text: str | None, against: Path | None) -> Any:
@@ -259,7 +261,7 @@ def _epsilon(text: str | None, against: Path | None) -> Any:
     return value
 
 
-def _check(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
+def check_property(network: Path, spec: Path, proof: Path, timeout: float, quiet: bool, as_json: bool) -> int:
     """Check a proof; return 0 if it is accepted, 1 if rejected, 3 if limits were reached."""
     from ..verifiers.proof.boxes.subject import check_files
     from ..verifiers.proof.format import LimitReached, Rejected

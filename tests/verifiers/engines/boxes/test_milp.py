@@ -52,7 +52,7 @@ def test_its_word_is_no_proof_unless_asked_for(tmp_path):
     (tmp_path / "yes.vnnlib").write_text(text.format("0.75"))
     command = [sys.executable, "-P", "-m", "relucid", "verify", "net.onnx"]
     for words, status, word, trusted in (
-        (["no.vnnlib", "--backend", "milp"], 3, "unknown", None),
+        (["no.vnnlib", "--backends", "milp"], 3, "unknown", None),
         (["no.vnnlib", "--backend", "milp", "--trust", "float"], 0, "unsat", "float"),
         (["yes.vnnlib", "--backend", "milp"], 1, "sat", None),
     ):
@@ -74,5 +74,5 @@ def test_its_word_is_no_proof_unless_asked_for(tmp_path):
         cwd=tmp_path,
     )
     assert (
-        wrong.returncode == 2 and "--backend milp: writes no proofs and compares no networks" in wrong.stderr
+        wrong.returncode == 2 and "--backends milp: writes no proofs and compares no networks" in wrong.stderr
     )
