@@ -22,7 +22,7 @@ from ..models.claims.box_files import BoxFiles
 from ..models.claims.claim import Claim
 from ..models.claims.reduce import word_claim
 from ..models.claims.words import Words
-from .boxes.process import verify_files
+from .boxes.process import decide_box_files
 from .boxes.verdicts import BACKENDS
 from .proof.boxes.subject import check_files
 from .proof.certificate import Certificate, check_file
@@ -95,25 +95,10 @@ def verify_box_files(
     budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()
     check_limits(budget)
     two = files.network_b is not None
-    backend = _backend(budget, request, two)
+    request = replace(request, backends=(_backend(budget, request, two),))
     if request.place is not None:
         check_place(request.place)
-    verdict = verify_files(
-        files.network,
-        files.stated,
-        timeout=budget.seconds,
-        memory_mb=budget.memory_mb,
-        seed=budget.seed,
-        threads=budget.workers,
-        proof=request.place,
-        proof_format=request.form,
-        progress=progress,
-        against=files.network_b,
-        epsilon=files.epsilon,
-        same_label=two and files.epsilon is None,
-        backend=backend,
-        trust=request.trust,
-    )
+    verdict = decide_box_files(files, budget, request, progress)
     if two and request.trust is None and isinstance(verdict, Proved):
         return replace(verdict, certificate=f"not checked: {NO_PROOFS_OF_TWO}")
     return verdict

@@ -10,31 +10,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
-from pathlib import Path
 
 from ..network.network import Network
+from .box_paths import BoxFiles
 from .build import equals_network, has_property
 from .claim import Claim
 from .decision import Decision
 from .fit import check_property
 from .property import Property
-
-
-@dataclass(frozen=True)
-class BoxFiles:
-    """Where the parts of a claim about boxes are.
-
-    network, network_b: ONNX files; the second is None if the claim is about one network.
-    stated: a VNN-LIB file.
-    epsilon: how far apart the outputs of two networks may be.  None: labels are compared, and the label is
-        the number of the largest output.
-    """
-
-    network: Path
-    stated: Path
-    network_b: Path | None = None
-    epsilon: Fraction | None = None
 
 
 @dataclass(frozen=True, eq=False)

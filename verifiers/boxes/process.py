@@ -17,7 +17,10 @@ from typing import Any
 from ...common.errors import InputError
 from ...common.processes.limits import Ended, Limits
 from ...common.processes.supervised import Module, Supervised, supervised
-from ..verdict import BoxDetails, Verdict
+from ...models.claims.box_paths import BoxFiles
+from ..race.backend import Budget
+from ..race.request import ProofRequest
+from ..verdict import BoxDetails, Trust, Verdict
 from . import verdicts
 
 GRACE_SECONDS = 0.5  # after the limit: a child that knows its deadline says how far it came
@@ -28,48 +31,46 @@ class Crashed(Exception):
     """The child died without an answer: an internal error."""
 
 
-def verify_files(
-    network: str | Path,
-    stated: str | Path,
-    *,
-    timeout: float = 60.0,
-    memory_mb: int = 4096,
-    seed: int = 0,
-    threads: int | None = None,
-    proof: Path | None = None,
-    proof_format: str = "relucid",
+def decide_box_files(
+    files: BoxFiles,
+    budget: Budget,
+    request: ProofRequest,
     progress: Callable[[str], None] | None = None,
-    against: str | Path | None = None,
-    epsilon: Fraction | None = None,
-    same_label: bool = False,
-    backend: str = "race",
-    trust: str | None = "exact",
+    measure: bool = False,
 ) -> Verdict:
-    """Decide the property of a VNN-LIB file for an ONNX file, in a child process within limits.
+    """Decide what files about boxes claim, in a child process within limits.
 
-    `proof`: where one is written, in the format "relucid" or "aptp".  `trust`:  "float" takes a solver's
-    word, "checked" wants a proof that the checker accepts, None has one made and checked where that is
-    affordable.  Raises InputError, Crashed, and Contradiction where the checker rejects what was proved.
+    Arguments:
+        files: an ONNX file or two, and a VNN-LIB file.
+        budget: seconds for all of it, megabytes and threads (`workers`) of the child, and the seed.
+        request: the trust that is asked for, one backend (None: "race"), and where a proof is written, in the
+            format "relucid" or "aptp".
+        progress: is told in a line what is going on.
+        measure: of two networks: the question is how far their outputs are apart, and not whether they agree.
+
+    Raises InputError, Crashed, and Contradiction where the checker rejects what was proved.
     """
     started = time.monotonic()
+    two = files.network_b is not None
+    names = request.backends or ("race",)
     job = {
-        "network": str(network),
-        "property": str(stated),
-        "deadline": started + timeout,
-        "seed": seed,
-        "threads": threads or os.cpu_count() or 1,
-        "proof": None if proof is None else str(proof),
-        "format": proof_format,
+        "network": str(files.network),
+        "property": str(files.stated),
+        "deadline": started + budget.seconds,
+        "seed": budget.seed,
+        "threads": budget.workers,
+        "proof": None if request.place is None else str(request.place),
+        "format": request.form,
         "progress": progress is not None,
-        "against": None if against is None else str(against),
-        "epsilon": None if epsilon is None else str(epsilon),
-        "same_label": same_label,
-        "backend": backend,
-        "trust": trust,
+        "against": None if files.network_b is None else str(files.network_b),
+        "epsilon": None if files.epsilon is None else str(files.epsilon),
+        "same_label": two and files.epsilon is None and not measure,
+        "backend": names if isinstance(names, str) else names[0],
+        "trust": request.trust,
     }
     decided: dict[str, Any] | None = None  # a verdict that stands, whatever becomes of its proof
     found: dict[str, Any] | None = None
-    limits = Limits(started + timeout + GRACE_SECONDS, memory_mb)
+    limits = Limits(started + budget.seconds + GRACE_SECONDS, budget.memory_mb)
     threads_of_libraries = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     with supervised(Module(WORKER), json.dumps(job).encode(), threads_of_libraries) as child:
         for line in child.messages(limits):
@@ -91,12 +92,38 @@ def verify_files(
     peak_mb = round(child.peak_mb, 1)
     seconds = time.monotonic() - started
     if found is None:
-        reason = _why(child, memory_mb)
+        reason = _why(child, budget.memory_mb)
         if decided is None:
             details = BoxDetails(timeout=child.ended == Ended("timeout"), peak_mb=peak_mb)
             return verdicts.unknown(reason, seconds, details=details)
         found = {**decided, "certificate": f"not checked: {reason}"}
     return verdicts.from_plain({**found, "seconds": seconds, "peak_mb": peak_mb})
+
+
+def verify_files(
+    network: str | Path,
+    stated: str | Path,
+    *,
+    timeout: float = 60.0,
+    memory_mb: int = 4096,
+    seed: int = 0,
+    threads: int | None = None,
+    proof: Path | None = None,
+    proof_format: str = "relucid",
+    progress: Callable[[str], None] | None = None,
+    against: str | Path | None = None,
+    epsilon: Fraction | None = None,
+    same_label: bool = False,
+    backend: str = "race",
+    trust: Trust | None = "exact",
+) -> Verdict:
+    """`decide_box_files` with its options one by one."""
+    second = None if against is None else Path(against)
+    files = BoxFiles(Path(network), Path(stated), second, epsilon)
+    budget = Budget(timeout, memory_mb, threads or os.cpu_count() or 1, seed)
+    request = ProofRequest(trust, proof, proof_format, backends=(backend,))
+    measure = second is not None and epsilon is None and not same_label
+    return decide_box_files(files, budget, request, progress, measure)
 
 
 def _why(child: Supervised, memory_mb: int) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ...common.errors import InputError
-from ...models.claims.word_claim import WordClaim
 from ..verdict import Attempt, Trust
+
+if TYPE_CHECKING:  # so that limits can be stated without numpy
+    from ...models.claims.word_claim import WordClaim
 
 
 @dataclass(frozen=True)
