@@ -33,6 +33,7 @@ LOOK_SECONDS = 0.05  # between looks at the memory
 READS = 16  # of PIECE bytes from each pipe at one look: a child that writes for ever must not keep us
 PIECE = 1 << 16
 KEPT = 1 << 16  # last bytes of what it prints
+LONGEST = 1 << 28  # bytes of a line without an end: a child that writes for ever must not fill our memory
 REAP_SECONDS = 5.0
 BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -199,6 +200,8 @@ class Supervised:
                 ended = Ended("interrupted")
             elif time.monotonic() >= limits.end:
                 ended = Ended("timeout")
+            elif self.unfinished_bytes > LONGEST:
+                ended = Ended("memory")
             elif measured and time.monotonic() - looked >= LOOK_SECONDS:
                 looked = time.monotonic()
                 self.look(snapshot())

@@ -77,6 +77,12 @@ def test_long_lines_are_whole() -> None:
         assert [len(line) for line in child.messages(limits())] == [10**7, 1]
 
 
+def test_a_line_without_end_is_over_the_memory_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relucid.common.processes.supervised.LONGEST", 1 << 20)
+    with supervised(python("while True: os.write(1, b'x' * 65536)")) as child:
+        assert list(child.messages(limits())) == [] and child.ended == Ended("memory")
+
+
 def test_a_request_that_nobody_reads_blocks_nobody() -> None:
     with supervised(python("print('done')"), b"x" * (4 << 20)) as child:
         assert list(child.messages(limits())) == [b"done"]
