@@ -18,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from relucid.common.errors import InputError, Unsupported
-from relucid.verifiers.engines.bab.bounding import Options
+from relucid.verifiers.engines.bab.bounding import BabOptions
 from relucid.verifiers.engines.boxes import searches
 from relucid.verifiers.proof.boxes.checker import check_box_proof
 from relucid.verifiers.proof.boxes.producer import proof_lines as box_proof_lines
@@ -87,15 +87,15 @@ def whole(line: str) -> bool:
 @contextmanager
 def much_to_show() -> Iterator[None]:
     """Proofs as the search found them, from a search that may not think long: so that there is evidence to change."""
-    before = producer.Options, producer.MINIMISING
-    producer.Options, producer.MINIMISING = (
-        (lambda **given: Options(**given, cell_nodes=1, presolve_iterations=3, iterations=2)),
+    before = producer.BabOptions, producer.MINIMISING
+    producer.BabOptions, producer.MINIMISING = (
+        (lambda **given: BabOptions(**given, cell_nodes=1, presolve_iterations=3, iterations=2)),
         -1.0,
     )  # type: ignore[assignment]
     try:
         yield
     finally:
-        producer.Options, producer.MINIMISING = before  # type: ignore[misc]
+        producer.BabOptions, producer.MINIMISING = before  # type: ignore[misc]
 
 
 def proved_claim(rng: random.Random, form: str) -> tuple[claims.Plain, Lines]:

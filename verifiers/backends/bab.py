@@ -10,7 +10,7 @@ from pathlib import Path
 from ...common.errors import Unsupported
 from ...models.claims.word_claim import WordClaim
 from ...version import __version__
-from ..engines.bab.bounding import DEFAULT, Options
+from ..engines.bab.bounding import DEFAULT, BabOptions
 from ..engines.bab.labels import LabelSearches
 from ..race.backend import Budget, Capabilities, UnknownOption
 from ..verdict import Attempt, Outcome
@@ -29,7 +29,7 @@ SWITCHES = {
 class Bab:
     """The engine with its settings; options switch single ideas off, for comparison."""
 
-    settings: Options = DEFAULT
+    settings: BabOptions = DEFAULT
     name: str = "bab"
     capabilities = Capabilities(
         "exact",

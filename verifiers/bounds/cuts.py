@@ -51,7 +51,7 @@ class Cuts:
         return CutPlanes(self.source, self.owner, self.slopes, self.offset, self.error, np.maximum(weight, 0))
 
 
-class Layer:
+class CutLayer:
     """One ReLU node that reads a plain matrix of one node's values."""
 
     def __init__(self, net: FloatNetwork, box: BoxSubdomains, k: int) -> None:
@@ -121,7 +121,7 @@ class Layer:
         return np.array(found, dtype=np.int64), np.array(slopes).reshape(len(found), self.weights.shape[1])
 
 
-def layers_of(net: FloatNetwork, box: BoxSubdomains) -> dict[int, Layer]:
+def layers_of(net: FloatNetwork, box: BoxSubdomains) -> dict[int, CutLayer]:
     """The ReLU nodes whose neurons can be cut."""
     out = {}
     for k in net.relus:
@@ -134,7 +134,7 @@ def layers_of(net: FloatNetwork, box: BoxSubdomains) -> dict[int, Layer]:
         ):
             continue
         if affine.sources[0] == 0 or affine.sources[0] in net.relus:
-            out[k] = Layer(net, box, k)
+            out[k] = CutLayer(net, box, k)
     return out
 
 

@@ -78,7 +78,6 @@ def descend(
     steps: int,
     *,
     goal: float | None = 0.0,
-    rate: float = RATE,
     until: float = math.inf,
 ) -> tuple[LinearBounds, np.ndarray]:
     """Improve the multipliers in `functions` in place, to the best seen; returns the best bounds, and the
@@ -131,7 +130,7 @@ def descend(
             / (1 - MOMENTUM ** (step + 1))
             / (np.sqrt(second[:, rows] / (1 - SECOND ** (step + 1))) + 1e-8)
         )
-        pace = rate * DECAY**step
+        pace = RATE * DECAY**step
         current_below[rows] = np.clip(current_below[rows] - pace * move[0], 0, 1)
         current_beta[rows] = np.maximum(current_beta[rows] - pace * move[1] * scale[going], 0) * (
             functions.phase[rows] != 0

@@ -175,10 +175,10 @@ class Paths:
             best = np.full(count, NEVER)
             symbol, target = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
             for group, targets in zip(step.groups, step.targets, strict=True):
-                part = weights[t][group]
-                chosen = part.argmax(axis=0)
+                here = weights[t][group]
+                chosen = here.argmax(axis=0)
                 to = targets[state]
-                value = part[chosen, functions] + following[to, functions]
+                value = here[chosen, functions] + following[to, functions]
                 better = value > best
                 best = np.where(better, value, best)
                 symbol = np.where(better, group[chosen], symbol)

@@ -58,7 +58,7 @@ class FloatQueries:
         first, k = queries[0], queries[0].count
         shared = (first.symbols[:k], first.relus[:k], first.constant[:k], first.lower[:k], first.upper[:k])
         violations = [(q.symbols[k:], q.relus[k:], q.constant[k:]) for q in queries]
-        largest = max(_largest(a) for part in (shared, *violations) for a in part)
+        largest = max(_largest(a) for rows in (shared, *violations) for a in rows)
         if largest >= HOPELESS:
             raise Unsupported("a number of the network is far beyond float64")
         exact = largest < int(EXACT)

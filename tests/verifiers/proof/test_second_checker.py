@@ -231,10 +231,10 @@ def test_a_large_claim(tmp_path: Path) -> None:
 def cut_up() -> list[tuple[Known, Lines]]:
     """Proofs with parts, split ReLUs and betas, from a search that may not think long."""
     with pytest.MonkeyPatch.context() as patch:
-        options = producer.Options
+        options = producer.BabOptions
         patch.setattr(
             producer,
-            "Options",
+            "BabOptions",
             lambda **given: options(**given, cell_nodes=1, presolve_iterations=3, iterations=2),
         )
         chosen = [

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ....models.automata.automaton import Automaton
 from ...bounds.paths import Paths
-from .cells import Cell, Cut, Phases, SettledNode, sizes
+from .cells import Cell, Phases, SettledNode, WordCut, sizes
 from .leaves import Leaves
 
 AT_ONCE = 256  # cells whose words are counted together
@@ -43,7 +43,7 @@ class Accounting:
     paths: Paths
     first: int
     rivals: int
-    cuts: Mapping[int, tuple[Cut, int, int]]
+    cuts: Mapping[int, tuple[WordCut, int, int]]
     closed: Leaves
     ends: list[tuple[Cell, list[bool]]] = field(default_factory=list)
 
@@ -55,9 +55,9 @@ class Accounting:
             cell, open_nodes = stack.pop()
             left = self._left(open_nodes, self.closed.of(cell.number))
             cut = self.cuts.get(cell.number)
-            parts = () if cut is None else cell.cut(self.paths, cut[0], cut[1:])
-            stack += [(part, left) for part in parts]
-            if not parts:
+            halves = () if cut is None else cell.cut(self.paths, cut[0], cut[1:])
+            stack += [(half, left) for half in halves]
+            if not halves:
                 self.ends.append((cell, [not nodes for nodes in left]))
             if len(self.ends) >= AT_ONCE or not stack:
                 for (_, done), size in zip(

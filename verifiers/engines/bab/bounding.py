@@ -25,7 +25,7 @@ MODEST = 0.3  # bounds of ReLUs seldom reach 0, so steps aim at less
 
 
 @dataclass(frozen=True)
-class Options:
+class BabOptions:
     """How the search goes; each idea can be switched off for the benchmark.
 
     `functions`: how many bounds are worked on at once.  `iterations`: steps for a node's multipliers; before
@@ -45,7 +45,7 @@ class Options:
     attack: bool = True
 
 
-DEFAULT = Options()
+DEFAULT = BabOptions()
 
 
 @dataclass
@@ -75,7 +75,7 @@ class Bounding:
     `presolve_bounds`: (ReLU, 1 or -1, multipliers) of bounds of deeper ReLUs on all words, layer by layer.
     """
 
-    def __init__(self, problem: FloatQueries, options: Options, effort: Effort) -> None:
+    def __init__(self, problem: FloatQueries, options: BabOptions, effort: Effort) -> None:
         self.problem, self.options, self.effort = problem, options, effort
         self.deadline = math.inf
         self.presolve_bounds: list[tuple[int, int, Multipliers]] = []

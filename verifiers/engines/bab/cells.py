@@ -22,7 +22,7 @@ Phases = tuple[tuple[int, int], ...]  # (ReLU, 1 or -1) in the order in which th
 
 
 @dataclass(frozen=True)
-class Cut:
+class WordCut:
     """The words that pass one of the states `values` of layer `place` (have such a symbol at position
     `place`), and all others.
     """
@@ -84,13 +84,13 @@ class Cell:
             return True
         return any(self.upper[j] < 0 if phase > 0 else self.lower[j] > 0 for j, phase in phases)
 
-    def divides(self, paths: Paths, cut: Cut) -> bool:
+    def divides(self, paths: Paths, cut: WordCut) -> bool:
         """Whether a cut leaves values on both sides; where not, one side is certainly empty."""
         row, values = self._row(paths, cut)
         allowed = np.isfinite(row)
         return bool((allowed & values).any() and (allowed & ~values).any())
 
-    def cut(self, paths: Paths, cut: Cut, numbers: Sequence[int]) -> tuple[Cell, ...]:
+    def cut(self, paths: Paths, cut: WordCut, numbers: Sequence[int]) -> tuple[Cell, ...]:
         """The words on the cut's side and all others, as cells with these numbers; () where it does not
         divide the cell.
         """
@@ -112,7 +112,7 @@ class Cell:
             for number, m in zip(numbers, (inside, outside), strict=True)
         )
 
-    def _row(self, paths: Paths, cut: Cut) -> tuple[np.ndarray, np.ndarray]:
+    def _row(self, paths: Paths, cut: WordCut) -> tuple[np.ndarray, np.ndarray]:
         """The mask at the cut's place, and which of the values there are on its side; raises IndexError where
         there is no such place or value.
         """

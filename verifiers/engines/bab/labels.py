@@ -11,7 +11,7 @@ from ....common.text import number
 from ....models.claims.word_claim import WordClaim
 from ...evidence import Settled
 from ..label_bounds import BoundedLabel, bounded_labels
-from .bounding import DEFAULT, Effort, Options
+from .bounding import DEFAULT, BabOptions, Effort
 from .cells import Word
 from .checkpoint import restore, save
 from .search import LabelSearch
@@ -31,7 +31,7 @@ class LabelSearches:
 
     claim: WordClaim
     deadline: float  # time.monotonic
-    options: Options = DEFAULT
+    options: BabOptions = DEFAULT
     seed: int = 0
     checkpoint: Path | None = None
     found: list[Word] = field(default_factory=list)
@@ -71,7 +71,7 @@ class LabelSearches:
 
                 def report(said: Effort, cells: int, label: int = label) -> None:
                     progress(
-                        f"label {self.claim.decision.labels[label]!r}: {said.nodes} nodes, {said.cuts} cuts, {cells} parts open"
+                        f"label {self.claim.decision.labels[label]!r}: {said.nodes} nodes, {said.cuts} cuts, {cells} cells open"
                     )
 
                 outcome = search.run(min(deadline, time.monotonic() + seconds), report)

@@ -17,7 +17,7 @@ import numpy as np
 from ....common.errors import InputError
 from ...bounds.multipliers import STEP, Multipliers
 from .bounding import BoundTask
-from .cells import Cell, Cut, OpenNode, Phases, SettledNode
+from .cells import Cell, OpenNode, Phases, SettledNode, WordCut
 from .search import LabelSearch
 
 FORMAT = "relucid bab record 1"
@@ -27,8 +27,8 @@ def write_record(search: LabelSearch) -> dict[str, Any]:
     """Plain data for JSON; of a search that has started."""
     k = search.problem.count
     cuts = [
-        [number, cut.kind, cut.place, list(cut.values), *parts]
-        for number, (cut, *parts) in sorted(search.cuts.items())
+        [number, cut.kind, cut.place, list(cut.values), *halves]
+        for number, (cut, *halves) in sorted(search.cuts.items())
     ]
     closed = [
         [number, [_leaf(leaf, k) for leaf in search.closed.of(number)]] for number in search.closed.cells()
@@ -118,15 +118,15 @@ class _Reader:
                 type(n) is not int or n < 0 for n in (number, place, *values, inside, outside)
             ):
                 raise ValueError("not a cut")
-            cut = Cut(kind, place, tuple(values))
+            cut = WordCut(kind, place, tuple(values))
             if {inside, outside} & set(self.cells) or inside == outside or number in search.cuts:
                 raise _refused(self.origin, "uses a number twice")
-            parts = self.cells[number].cut(paths, cut, (inside, outside))
-            if not parts:
+            halves = self.cells[number].cut(paths, cut, (inside, outside))
+            if not halves:
                 raise ValueError("not a cut")
-            for part in search.bounding.tightened(parts):
-                self.cells[part.number] = part
-                self.parents[part.number] = number
+            for half in search.bounding.tightened(halves):
+                self.cells[half.number] = half
+                self.parents[half.number] = number
             search.cuts[number] = (cut, inside, outside)
         for _ in range(max(self.cells) + 1):
             next(search.numbers)

@@ -25,8 +25,8 @@ from ...bounds.word_queries import FloatQueries
 from ..branch_and_bound import branch_and_bound
 from .account import Account, Accounting
 from .attack import attack
-from .bounding import DEFAULT, Bounding, BoundTask, Effort, Options
-from .cells import Cell, Cut, OpenNode, SettledNode, Word, masks
+from .bounding import DEFAULT, BabOptions, Bounding, BoundTask, Effort
+from .cells import Cell, OpenNode, SettledNode, Word, WordCut, masks
 from .leaves import Leaves
 from .word_cuts import WordCuts
 
@@ -86,10 +86,10 @@ class LabelSearch:
     """
 
     queries: Sequence[Dense]
-    options: Options = DEFAULT
+    options: BabOptions = DEFAULT
     seed: int = 0
     effort: Effort = field(default_factory=Effort)
-    cuts: dict[int, tuple[Cut, int, int]] = field(default_factory=dict)
+    cuts: dict[int, tuple[WordCut, int, int]] = field(default_factory=dict)
     closed: Leaves = field(default_factory=Leaves)
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...bounds.minimise import Minimised
 from ...bounds.word_queries import FloatQueries
-from .cells import Cell, Cut
+from .cells import Cell, WordCut
 
 
 class WordCuts:
@@ -26,7 +26,7 @@ class WordCuts:
         self.problem, self.paths = problem, problem.paths
         self.candidates, self.states = candidates, states
 
-    def likely(self, cell: Cell, done: Minimised) -> list[Cut]:
+    def likely(self, cell: Cell, done: Minimised) -> list[WordCut]:
         """Cuts of a cell, both sides of which may have words, from the words that attained its nodes' bounds;
         none where it has one path only.
 
@@ -37,7 +37,7 @@ class WordCuts:
         words = np.concatenate([w for _, w, _ in done.seen])
         states = np.concatenate([s for _, _, s in done.seen])
         length = self.paths.length
-        found: dict[tuple[str, int], Cut] = {}  # one for each stretch of the length
+        found: dict[tuple[str, int], WordCut] = {}  # one for each stretch of the length
         for _, cut in sorted(self._rated(words, states), key=lambda o: (-o[0], o[1].kind, o[1].place)):
             spread = self.candidates if cut.kind == "state" else max(1, self.candidates // 2)
             stretch = (cut.kind, cut.place * spread // (length + 1))
@@ -48,22 +48,22 @@ class WordCuts:
         # there was one word only to look at: whatever can be cut
         return [cut for cut in [next(self._all(cell), None)] if cut is not None]
 
-    def _rated(self, words: np.ndarray, states: np.ndarray) -> list[tuple[float, Cut]]:
+    def _rated(self, words: np.ndarray, states: np.ndarray) -> list[tuple[float, WordCut]]:
         """Cuts with what they say about the words' two groups."""
         row, group = self._two_groups(words)
         if not group.any() or group.all():
             return []
-        rated: list[tuple[float, Cut]] = []
+        rated: list[tuple[float, WordCut]] = []
         for t in range(1, self.paths.length + 1 if self.states else 1):
             order = self._averages[t][:, row]
             middle = (order[states[group, t]].mean() + order[states[~group, t]].mean()) / 2
             gain = _gain((order[states[:, t]] > middle).astype(np.int64), group)
-            rated.append((gain, Cut("state", t, tuple(np.flatnonzero(order > middle).tolist()))))
+            rated.append((gain, WordCut("state", t, tuple(np.flatnonzero(order > middle).tolist()))))
         for t in range(self.paths.length):
             values, place = np.unique(words[:, t], return_inverse=True)
             speaks = np.array([group[words[:, t] == v].mean() > group.mean() for v in values])
             gain = _gain(place.reshape(-1), group)
-            rated.append((gain, Cut("symbol", t, tuple(values[speaks].tolist()))))
+            rated.append((gain, WordCut("symbol", t, tuple(values[speaks].tolist()))))
         return rated
 
     def _two_groups(self, words: np.ndarray) -> tuple[int, np.ndarray]:
@@ -79,18 +79,18 @@ class WordCuts:
     def _averages(self) -> list[np.ndarray]:
         return self.paths.averages(self.problem.symbols.transpose(1, 2, 0))
 
-    def _all(self, cell: Cell) -> Iterator[Cut]:
+    def _all(self, cell: Cell) -> Iterator[WordCut]:
         """Each symbol, each state alone, of those that the cell has, where that divides it."""
         for t in range(self.paths.length):
             for symbol in np.flatnonzero(self.paths.present[t]).tolist():
                 if cell.symbol_mask is None or cell.symbol_mask[t, symbol] == 0:
-                    cut = Cut("symbol", t, (symbol,))
+                    cut = WordCut("symbol", t, (symbol,))
                     if cell.divides(self.paths, cut):
                         yield cut
         for t in range(self.paths.length + 1 if self.states else 0):
             for state in range(self.paths.layer_sizes[t]):
                 if cell.state_mask is None or cell.state_mask[t, state] == 0:
-                    cut = Cut("state", t, (state,))
+                    cut = WordCut("state", t, (state,))
                     if cell.divides(self.paths, cut):
                         yield cut
 

@@ -86,10 +86,10 @@ def search(
         np.full(count, -1),
         np.ones(count),
     )
-    return depth_first(asked, first, _Splitting(asked, tree, presolved, written, ties).step, batch=BATCH)
+    return depth_first(asked, first, _LpSplitting(asked, tree, presolved, written, ties).step, batch=BATCH)
 
 
-class _Splitting:
+class _LpSplitting:
     def __init__(
         self,
         asked: SearchRequest,

@@ -67,7 +67,7 @@ def search(asked: SearchRequest, tree: Tree, *, presolved: Presolved | None = No
         return Searched("done", 1)
     if not net.count:
         return Searched("stuck", 1)
-    splitting = _Splitting(asked, tree, presolved)
+    splitting = _PhaseSplitting(asked, tree, presolved)
     first = splitting.first(share_of(asked.deadline, NEURON_SHARE))
     if first is None:
         return Searched("done", 1)
@@ -81,7 +81,7 @@ def search(asked: SearchRequest, tree: Tree, *, presolved: Presolved | None = No
     )
 
 
-class _Splitting:
+class _PhaseSplitting:
     def __init__(self, asked: SearchRequest, tree: Tree, presolved: Presolved) -> None:
         self.asked, self.presolved, self.box = asked, presolved, presolved.box
         self.net, self.rows, self.tree = asked.net, asked.rows, tree

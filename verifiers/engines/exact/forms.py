@@ -18,7 +18,7 @@ import numpy as np
 from ....models.claims.property import Polyhedron
 from ....models.network.integers import exact_matmul, exact_product, integer_array
 from ....models.network.network import Affine, Network, Relu
-from .lp import System, TooMuch, Work, largest
+from .lp import System, TooMuchWork, Work, largest
 
 PLACES = 64  # of proved bounds: rounded outwards to so many places behind the point
 PER_LAYER = 64  # numbers of a tableau that writing a layer takes as long as, however small it is
@@ -74,7 +74,7 @@ _Stop = tuple[
 
 
 class Forms:
-    """Of a network on a subdomain.  Raises TooMuch.
+    """Of a network on a subdomain.  Raises TooMuchWork.
 
     `low`, `high` (variables,), times `scale`: ranges of the inputs, then of the open ReLUs.  `plain`: every
     ReLU of which the subdomain does not say its phase is a variable of its own, as in proof files.  ReLUs of
@@ -83,20 +83,26 @@ class Forms:
     """
 
     def __init__(
-        self, network: Network, part: ExactSubdomain, budget: Work, *, plain: bool = False, first: int = 0
+        self,
+        network: Network,
+        subdomain: ExactSubdomain,
+        budget: Work,
+        *,
+        plain: bool = False,
+        first: int = 0,
     ) -> None:
-        self.network, self.part, self._budget, self._plain = network, part, budget, plain
-        common = math.lcm(1 << PLACES, *(v.denominator for v in (*part.low, *part.high)))
+        self.network, self.subdomain, self._budget, self._plain = network, subdomain, budget, plain
+        common = math.lcm(1 << PLACES, *(v.denominator for v in (*subdomain.low, *subdomain.high)))
         self.scale = common
-        self.low = [int(v * common) for v in part.low]
-        self.high = [int(v * common) for v in part.high]
+        self.low = [int(v * common) for v in subdomain.low]
+        self.high = [int(v * common) for v in subdomain.high]
         self.arguments: list[Argument] = []
         self._seen: dict[tuple[int, ...], Argument] = {}
         self._held: dict[
             int, tuple[np.ndarray, list[_Stop]]
         ] = {}  # by ReLU nodes: where their arguments pass, and what the others are
         self._integer: dict[int, tuple[list[np.ndarray], np.ndarray]] = {}
-        read, decided, begin = _read_from(network, first), part.decided, 0
+        read, decided, begin = _read_from(network, first), subdomain.decided, 0
         for k, node in enumerate(network.nodes, start=1):
             if isinstance(node, Relu):
                 places = slice(begin, begin + network.sizes[k])
@@ -104,7 +110,7 @@ class Forms:
                 if k in read:
                     new = int((decided[places] == 0).sum()) if k >= first else network.sizes[k]
                     if new + len(self.low) > MOST_VARIABLES:
-                        raise TooMuch
+                        raise TooMuchWork
                     if k < first:
                         self._as_given(k, places)
                     else:
@@ -118,7 +124,9 @@ class Forms:
     def _as_given(self, k: int, places: slice) -> None:
         """ReLU node k as variables with the ranges that are proved."""
         scale, stops = self.network.scales[k], list[_Stop]()
-        for place, ends in enumerate(zip(self.part.lower[places], self.part.upper[places], strict=True)):
+        for place, ends in enumerate(
+            zip(self.subdomain.lower[places], self.subdomain.upper[places], strict=True)
+        ):
             low, high = (min(max(float(v), 0.0), LARGEST) for v in ends)
             stops.append((place, [(len(self.low), 1)], 0))
             self.low.append(int(Fraction(low) * scale * self.scale))
@@ -128,10 +136,10 @@ class Forms:
     def _layer(self, k: int, first: int, decided: np.ndarray) -> None:
         """What ReLU node k reads where that is not known, and what stands for what it holds."""
         self._budget.spend(PER_LAYER)
-        network, part = self.network, self.part
+        network, subdomain = self.network, self.subdomain
         source = network.nodes[k - 1].source  # type: ignore[union-attr]
         passes = np.where(decided > 0, 1, 0)
-        needed = np.flatnonzero((decided == 0) | (part.phase[first : first + len(decided)] != 0))
+        needed = np.flatnonzero((decided == 0) | (subdomain.phase[first : first + len(decided)] != 0))
         stops: list[_Stop] = []
         if len(needed):
             chosen = np.zeros((len(needed), network.sizes[source]), dtype=np.int64)
@@ -144,7 +152,7 @@ class Forms:
             for n, place in enumerate(needed.tolist()):
                 j, scale = first + place, network.scales[source]
                 ends = self._ends(j, int(bottoms[n]), int(tops[n]), scale)
-                phase = int(part.phase[j])
+                phase = int(subdomain.phase[j])
                 if phase == 0 and not self._plain and (ends[0] >= 0 or ends[1] <= 0):
                     passes[place] = int(ends[0] >= 0)
                     continue
@@ -180,7 +188,7 @@ class Forms:
 
     def _ends(self, j: int, low: int, high: int, scale: int) -> tuple[int, int]:
         """The range of a neuron's argument, by its form and by what is proved of it."""
-        below, above = float(self.part.lower[j]), float(self.part.upper[j])
+        below, above = float(self.subdomain.lower[j]), float(self.subdomain.upper[j])
         if math.isfinite(below):
             numerator, denominator = below.as_integer_ratio()
             low = max(low, numerator * scale * self.scale // denominator)
@@ -231,7 +239,7 @@ class Forms:
         """As `Network.integer_form`, of this node alone."""
         if k not in self._integer:
             if sum(m.shape[0] * m.shape[1] for m in node.matrices) > MOST_ENTRIES:
-                raise TooMuch
+                raise TooMuchWork
             scales = self.network.scales
             common = scales[k] // node.denominator
             weights = [

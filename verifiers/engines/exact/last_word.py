@@ -21,7 +21,7 @@ from ...bounds.floats import FloatNetwork
 from ...proof.region import Phases
 from ...proof.tree import covers
 from .forms import ExactSubdomain, Forms
-from .lp import Empty, Point, System, TooMuch, Work, solve
+from .lp import Empty, Point, System, TooMuchWork, Work, solve
 
 LEAVES, WORK = 256, 1 << 17  # that a subdomain may take, see `Work`
 FEW_LEAVES, LITTLE_WORK = (
@@ -81,7 +81,7 @@ class LastWord:
 
     def about(
         self,
-        part: ExactSubdomain,
+        subdomain: ExactSubdomain,
         polyhedra: Sequence[int],
         *,
         leaves: int = LEAVES,
@@ -98,7 +98,7 @@ class LastWord:
                 waiting: list[Phases] = [()]
                 while waiting:
                     self.tick()
-                    found = self._one(part, waiting.pop(), p, budget, first)
+                    found = self._one(subdomain, waiting.pop(), p, budget, first)
                     if isinstance(found, Unsafe):
                         return found
                     if isinstance(found, ExactLeaf):
@@ -107,20 +107,20 @@ class LastWord:
                         waiting += found
                     if len(shown) + len(waiting) > leaves:
                         return None
-        except TooMuch:
+        except TooMuchWork:
             return None
         if not all(covers(leaf.phases for leaf in shown if leaf.polyhedron == p) for p in polyhedra):
             raise AssertionError("the leaves of a subdomain do not cover it")
         return Shown(tuple(shown))
 
     def _one(
-        self, part: ExactSubdomain, phases: Phases, p: int, budget: Work, first: int
+        self, subdomain: ExactSubdomain, phases: Phases, p: int, budget: Work, first: int
     ) -> ExactLeaf | Unsafe | tuple[Phases, Phases]:
         """A leaf, a point, or both halves of what has to be split."""
-        phase = part.phase.copy()
+        phase = subdomain.phase.copy()
         for neuron, sign in phases:
             phase[neuron] = sign
-        forms = Forms(self.network, replace(part, phase=phase), budget, plain=self.plain, first=first)
+        forms = Forms(self.network, replace(subdomain, phase=phase), budget, plain=self.plain, first=first)
         rows, constant = forms.rows(self.unsafe[p])
         system = forms.system(rows, constant, [r.strict for r in self.unsafe[p]])
         found = solve(system, budget)
@@ -136,7 +136,7 @@ class LastWord:
         if wrong is None:
             if not first:
                 raise AssertionError("an affine subdomain has a point that is none of the network's")
-            raise TooMuch
+            raise TooMuchWork
         return (*phases, (wrong, -1)), (*phases, (wrong, 1))
 
 
@@ -151,17 +151,19 @@ def whole_box(network: Network, case: Case, net: FloatNetwork) -> Shown | Unsafe
     """The last word about a case's whole box, where it is cheap: all of a small network, or the last layers
     of a large one.
     """
-    part = ExactSubdomain(case.lower, case.upper, np.zeros(net.count, dtype=np.int8), net.lower, net.upper)
+    subdomain = ExactSubdomain(
+        case.lower, case.upper, np.zeros(net.count, dtype=np.int8), net.lower, net.upper
+    )
     word = LastWord(network, case.unsafe)
     found = None
-    if int((part.decided == 0).sum()) <= FEW_OPEN:
-        found = word.about(part, range(len(case.unsafe)), leaves=FEW_LEAVES, work=2 * LITTLE_WORK)
+    if int((subdomain.decided == 0).sum()) <= FEW_OPEN:
+        found = word.about(subdomain, range(len(case.unsafe)), leaves=FEW_LEAVES, work=2 * LITTLE_WORK)
     if found is None:
         first, there = len(net.nodes) + 1, 0
         for k in reversed(net.relus):
             there += net.sizes[k]
             first = k if there <= FEW_OPEN else first
-        found = word.about(part, range(len(case.unsafe)), work=LITTLE_WORK, first=first)
+        found = word.about(subdomain, range(len(case.unsafe)), work=LITTLE_WORK, first=first)
     return found
 
 

@@ -17,7 +17,7 @@ import numpy as np
 BLAND_AFTER = 50  # pivots
 
 
-class TooMuch(Exception):
+class TooMuchWork(Exception):
     """It would take more work than there is for it."""
 
 
@@ -28,10 +28,10 @@ class Work:
     left: int
 
     def spend(self, numbers: int) -> None:
-        """Raises TooMuch where there is not so much left."""
+        """Raises TooMuchWork where there is not so much left."""
         self.left -= numbers
         if self.left < 0:
-            raise TooMuch
+            raise TooMuchWork
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def largest(
 
 
 def solve(system: System, budget: Work) -> Empty | Point:
-    """Raises TooMuch."""
+    """Raises TooMuchWork."""
     count, width = system.matrix.shape
     budget.spend(count * width)
     most = largest(system.matrix, system.constant, system.low, system.high, system.scale)
@@ -143,10 +143,10 @@ class _Simplex:
         pivots = 0
         while True:
             budget.spend(self.table.size)
-            values, parts = self.table @ self.at, self.table @ self.beyond
-            broken = self._broken(values, parts)
+            values, beyond = self.table @ self.at, self.table @ self.beyond
+            broken = self._broken(values, beyond)
             if not broken:
-                return self._point(values, parts)
+                return self._point(values, beyond)
             if pivots < BLAND_AFTER:
                 row, up = max(broken, key=lambda b: self._by(b, values))
             else:
@@ -157,14 +157,14 @@ class _Simplex:
             self._pivot(row, column, up)
             pivots += 1
 
-    def _broken(self, values: np.ndarray, parts: np.ndarray) -> list[tuple[int, bool]]:
+    def _broken(self, values: np.ndarray, beyond: np.ndarray) -> list[tuple[int, bool]]:
         """Basic variables out of bounds, and whether they have to go up."""
         out = []
         for i, v in enumerate(self.basic):
             size, high = self.size[i], self.high[v]
-            if (values[i], parts[i]) < (self.low[v] * size, self.just[v] * size):
+            if (values[i], beyond[i]) < (self.low[v] * size, self.just[v] * size):
                 out.append((i, True))
-            elif high is not None and (values[i], parts[i]) > (high * size, 0):
+            elif high is not None and (values[i], beyond[i]) > (high * size, 0):
                 out.append((i, False))
         return out
 
@@ -216,13 +216,13 @@ class _Simplex:
             factors[self.basic[row] - width] = self.size[row]
         return Empty(factors // max(1, int(np.gcd.reduce(factors))))
 
-    def _point(self, values: np.ndarray, parts: np.ndarray) -> Point:
+    def _point(self, values: np.ndarray, beyond: np.ndarray) -> Point:
         """With a number for the infinitesimal that is small enough for every bound."""
         scale = self.system.scale
         small = Fraction(scale)
         found: dict[int, tuple[Fraction, Fraction]] = {}
         for i, v in enumerate(self.basic):
-            a, b = Fraction(values[i], self.size[i]), Fraction(parts[i], self.size[i])
+            a, b = Fraction(values[i], self.size[i]), Fraction(beyond[i], self.size[i])
             found[v] = a, b
             if b < self.just[v]:
                 small = min(small, (a - self.low[v]) / (self.just[v] - b))

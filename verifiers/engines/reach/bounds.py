@@ -15,7 +15,7 @@ import numpy as np
 
 from ....common.errors import Unsupported
 from .graph import Graph
-from .lines import Functions, LinearBounds, RowShape, functions
+from .lines import Functions, LinearForms, RowShape, functions
 from .problem import SAFE, ReachProblem
 
 BITS, ROUNDED_BITS = 10, 24  # after the point, of coefficients; where weights are rounded, they are fractions
@@ -48,7 +48,7 @@ class Bounded:
 
     side: np.ndarray
     asked: Functions
-    fit: LinearBounds
+    fit: LinearForms
     weights: np.ndarray
     tables: list[np.ndarray]
     upper: np.ndarray
@@ -82,7 +82,7 @@ class Bounded:
             return np.where(better.reshape(-1, *[1] * (a.ndim - 1)), b, a)
 
         asked = Functions(*(pick(a, b) for a, b in zip(self.asked.arrays, new.asked.arrays, strict=True)))
-        fit = LinearBounds(*(pick(a, b) for a, b in zip(self.fit.arrays, new.fit.arrays, strict=True)))
+        fit = LinearForms(*(pick(a, b) for a, b in zip(self.fit.arrays, new.fit.arrays, strict=True)))
         tables = [np.where(better, b, a) for a, b in zip(self.tables, new.tables, strict=True)]
         weights = np.where(better, new.weights, self.weights)
         parts = (pick(self.upper, new.upper), pick(self.words, new.words), pick(self.own, new.own))
@@ -130,7 +130,7 @@ class Bounder:
         words = graph.best(weights, tables, np.arange(len(asked)))
         return Bounded(side, asked, fit, weights, tables, tables[0].max(axis=0), words, self.own(words))
 
-    def weights(self, fit: LinearBounds) -> np.ndarray:
+    def weights(self, fit: LinearForms) -> np.ndarray:
         """What symbols add to the lines: (positions, symbols, functions)."""
         return np.ascontiguousarray((fit.factors @ self.flat).T).reshape(*self.problem.symbols.shape[1:], -1)
 

@@ -93,7 +93,7 @@ def functions(
 
 
 @dataclass(frozen=True, eq=False)
-class LinearBounds:
+class LinearForms:
     """Per function, factors (functions, rows) of the rows' own sums and a constant; `outputs` are the
     coefficients that were replaced.
     """
@@ -106,8 +106,8 @@ class LinearBounds:
     def arrays(self) -> tuple[np.ndarray, ...]:
         return self.factors, self.constant, self.outputs
 
-    def take(self, chosen: np.ndarray) -> LinearBounds:
-        return LinearBounds(*(array[chosen] for array in self.arrays))
+    def take(self, chosen: np.ndarray) -> LinearForms:
+        return LinearForms(*(array[chosen] for array in self.arrays))
 
 
 class RowShape:
@@ -127,7 +127,7 @@ class RowShape:
             return product
         return np.where(self.sign[rows] > 0, -(-product >> self.shift), product >> self.shift)
 
-    def lines(self, asked: Functions) -> LinearBounds:
+    def lines(self, asked: Functions) -> LinearForms:
         count = len(asked)
         factors = np.zeros((count, len(self.weights)), dtype=np.int64)
         factors[np.arange(count), asked.row] = asked.scale
@@ -151,7 +151,7 @@ class RowShape:
             constant += np.where((phase == 0) & (a > 0), np.maximum(-w * low, (a - w) * high), 0).sum(axis=1)
             factors[:, columns] += w
             outputs -= (-(w @ self.weights[columns])) >> self.shift
-        return LinearBounds(factors, constant, outputs)
+        return LinearForms(factors, constant, outputs)
 
     def relaxed(self, asked: Functions, outputs: np.ndarray, own: np.ndarray) -> np.ndarray:
         """The ReLUs' arguments (functions, ReLUs) in the relaxed network, if the rows' own sums are `own`."""

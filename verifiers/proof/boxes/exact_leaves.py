@@ -18,7 +18,7 @@ from ....models.network.network import Network
 from ...bounds.floats import above, below
 from ...engines.exact.forms import ExactSubdomain
 from ...engines.exact.last_word import ExactLeaf, LastWord, Shown
-from ...engines.exact.lp import TooMuch
+from ...engines.exact.lp import TooMuchWork
 from ..lines import BITS
 from ..tree import ProofLeaf
 from .bounds import ONE, SCALE, BoxRegion
@@ -49,7 +49,7 @@ def exact_leaves(
             return None
         neuron = _open(leaf)
         if neuron is None:
-            raise TooMuch
+            raise TooMuchWork
         return neuron
 
     said = LastWord(network, arithmetic.case.unsafe, True, fits, tick).about(

@@ -23,7 +23,7 @@ from ....models.network.float32 import exact_in_float32
 from ....models.network.integers import integer_array
 from ....models.network.network import Relu
 from ...bounds.multipliers import STEP, Multipliers
-from ...engines.bab.bounding import Options
+from ...engines.bab.bounding import BabOptions
 from ...engines.bab.cells import SettledNode
 from ...engines.bab.leaves import Spooled
 from ...engines.bab.search import LabelSearch
@@ -118,7 +118,7 @@ class _Label:
             return
         search = LabelSearch(
             _queries(arithmetic, left),
-            Options(cut_states=self.language.deterministic, attack=False),
+            BabOptions(cut_states=self.language.deterministic, attack=False),
             closed=Spooled(),
         )
         if not self._searched(search, min(self.deadline, time.monotonic() + PATIENCE)):

@@ -17,19 +17,19 @@ from relucid.encoders.dense import Dense, dense
 from relucid.encoders.presolve import reduced
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
-from relucid.verifiers.engines.bab.bounding import Bounding, Options
+from relucid.verifiers.engines.bab.bounding import BabOptions, Bounding
 from relucid.verifiers.engines.bab.cells import Cell
 from relucid.verifiers.engines.bab.record import covers, read_record, write_record
 from relucid.verifiers.engines.bab.search import LabelSearch
 
-SMALL_STEPS = Options(attack=False, optimise=False, cell_nodes=0, functions=4, presolve_iterations=0)
+SMALL_STEPS = BabOptions(attack=False, optimise=False, cell_nodes=0, functions=4, presolve_iterations=0)
 VARIANTS = {
-    "default": Options(),
+    "default": BabOptions(),
     "words at once": SMALL_STEPS,
-    "no attack, no iterations": Options(attack=False, iterations=0, presolve_iterations=0, functions=2),
-    "ReLUs only until they run out": Options(attack=False, split_words=False),
-    "words only": Options(attack=False, split_relus=False),
-    "one candidate": Options(attack=False, candidates=1, cell_nodes=1),
+    "no attack, no iterations": BabOptions(attack=False, iterations=0, presolve_iterations=0, functions=2),
+    "ReLUs only until they run out": BabOptions(attack=False, split_words=False),
+    "words only": BabOptions(attack=False, split_relus=False),
+    "one candidate": BabOptions(attack=False, candidates=1, cell_nodes=1),
 }
 
 
@@ -280,7 +280,7 @@ def test_an_interrupt_loses_nothing(monkeypatch: pytest.MonkeyPatch, words: bool
     for asked, _, wrong in CASES:
         search = LabelSearch(
             asked,
-            Options(
+            BabOptions(
                 attack=False,
                 optimise=False,
                 cell_nodes=0 if words else 99,

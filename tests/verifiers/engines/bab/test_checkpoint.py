@@ -13,7 +13,7 @@ from relucid.common.errors import InputError
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
 from relucid.verifiers.backends.bab import BACKEND
-from relucid.verifiers.engines.bab.bounding import Options
+from relucid.verifiers.engines.bab.bounding import BabOptions
 from relucid.verifiers.engines.bab.checkpoint import save
 from relucid.verifiers.engines.bab.labels import LabelSearches
 from relucid.verifiers.race.backend import Budget
@@ -22,7 +22,7 @@ from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.verdict import Proved, Refuted
 
 HARD = CORPUS / "clamped_6" / "claim.toml"
-SMALL_STEPS = Options(attack=False, optimise=False, functions=2, cell_nodes=0, presolve_iterations=0)
+SMALL_STEPS = BabOptions(attack=False, optimise=False, functions=2, cell_nodes=0, presolve_iterations=0)
 
 
 @pytest.fixture

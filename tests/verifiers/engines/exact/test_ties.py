@@ -28,7 +28,7 @@ from relucid.verifiers.boxes.options import BoxOptions
 from relucid.verifiers.boxes.process import verify_files
 from relucid.verifiers.engines.exact.forms import ExactSubdomain
 from relucid.verifiers.engines.exact.last_word import LastWord, Shown, Unsafe, whole_box
-from relucid.verifiers.engines.exact.lp import Empty, Point, System, TooMuch, Work, solve
+from relucid.verifiers.engines.exact.lp import Empty, Point, System, TooMuchWork, Work, solve
 from relucid.verifiers.proof.boxes.producer import proof_lines
 from relucid.verifiers.report import vnncomp_word
 from tie_cases import CASES, NAMES, just_true, not_strict, tie_network, tie_property
@@ -121,7 +121,7 @@ def test_work_is_counted() -> None:
     rng = np.random.default_rng(3)
     matrix, low = rng.integers(-99, 99, (30, 20)).astype(object), np.array([-1] * 20, dtype=object)
     system = System(matrix, np.array([-1] * 30, dtype=object), np.array([True] * 30), low, -low, 1)
-    with pytest.raises(TooMuch):
+    with pytest.raises(TooMuchWork):
         solve(system, Work(2000))
 
 

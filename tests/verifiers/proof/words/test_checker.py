@@ -25,7 +25,7 @@ from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
-from relucid.verifiers.engines.bab.bounding import Options
+from relucid.verifiers.engines.bab.bounding import BabOptions
 from relucid.verifiers.proof import tree
 from relucid.verifiers.proof.format import LimitReached, Rejected, read_lines
 from relucid.verifiers.proof.tree import covers
@@ -40,9 +40,11 @@ from relucid.verifiers.proof.writing import node, write_lines
 def proved() -> tuple[tuple[WordClaim, Lines], ...]:
     """True claims with proofs by parts, as they come out of a file."""
     found = []
-    options, minimising = producer.Options, producer.MINIMISING
+    options, minimising = producer.BabOptions, producer.MINIMISING
     producer.MINIMISING = -1.0  # evidence as the search found it, so that there is something to change
-    producer.Options = lambda **given: Options(**given, cell_nodes=1, presolve_iterations=3, iterations=2)
+    producer.BabOptions = lambda **given: BabOptions(
+        **given, cell_nodes=1, presolve_iterations=3, iterations=2
+    )
     try:
         small = [
             load_word_claim(k.claim_file) for k in (*corpus(), *golden()) if k.expected["verdict"] == "proved"
@@ -54,7 +56,7 @@ def proved() -> tuple[tuple[WordClaim, Lines], ...]:
         ]:
             found.append((claim, json.loads(json.dumps(list(proof_lines(claim, 60, run=False))))))
     finally:
-        producer.Options, producer.MINIMISING = options, minimising
+        producer.BabOptions, producer.MINIMISING = options, minimising
     found.sort(
         key=lambda f: -sum(len(line.get("leaves", ())) > 0 for line in f[1])
     )  # those with most evidence first

@@ -10,7 +10,7 @@ from claim_mutants import told_by_its_network
 from proof_cases import Lines
 from random_claims import random_claim
 from relucid.models.claims.word_claim import WordClaim
-from relucid.verifiers.engines.bab.bounding import Options
+from relucid.verifiers.engines.bab.bounding import BabOptions
 from relucid.verifiers.proof.words import producer
 from relucid.verifiers.proof.words.checker import check_proof
 from relucid.verifiers.proof.words.producer import proof_lines
@@ -18,11 +18,11 @@ from relucid.verifiers.proof.words.producer import proof_lines
 
 def proofs(patch: pytest.MonkeyPatch, seconds: float) -> list[tuple[WordClaim, Lines]]:
     """Of small true claims, by a search that may not think long, with so much time for minimising."""
-    options = Options
+    options = BabOptions
     patch.setattr(producer, "MINIMISING", seconds)
     patch.setattr(
         producer,
-        "Options",
+        "BabOptions",
         lambda **given: options(**given, cell_nodes=1, presolve_iterations=3, iterations=2),
     )
     found = []
