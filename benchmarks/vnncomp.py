@@ -215,7 +215,7 @@ def _attempt(plan: VnncompPlan, task: _Task, stop: threading.Event) -> dict[str,
     ]
     command += ["--memory", str(limits.memory_mb), "--seed", str(limits.seed)]
     command += [] if limits.workers is None else ["--workers", str(limits.workers)]
-    command += [] if backend == BACKENDS[0] else ["--backend", backend]
+    command += [] if backend == BACKENDS[0] else ["--backends", backend]
     command += ["--trust", "float"] if backend == "milp" else []  # no proof of its would show otherwise
     ran = run_command(command, limits.seconds, limits.memory_mb, stop)
     how = ran.ended.how

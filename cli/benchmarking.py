@@ -1,4 +1,7 @@
-"""The commands that compare solvers: `bench`, `report` and `compare`."""
+"""The commands that compare solvers: `bench`, `report`, `compare`.
+
+Registered by `cli/main.py`; nothing heavy is imported at the top.
+"""
 
 from __future__ import annotations
 
@@ -9,88 +12,62 @@ import click
 
 from ..common.errors import InputError
 from .limits import Limited, memory_option, timeout_option
-from .options import html_option, json_option, names_in, print_json, quiet_option, status_line, writing
+from .options import (
+    Output,
+    choice_option,
+    count_option,
+    html_option,
+    names_in,
+    output_options,
+    path_option,
+    refuse,
+)
+from .printing import status_line
+
+ONLY_HELP = "Only claims whose name matches this regular expression."
 
 
 @click.command(cls=Limited, each=True)
 @click.argument("suite", required=False)
 @click.argument("directory", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("out/bench"),
-    show_default=True,
-    help="Folder for claims and results.",
-)
+@path_option("--out", "Folder for claims and results.", default=Path("out/bench"), show_default=True)
 @click.option(
     "--backends",
     default=None,
     help="Only these columns, separated by commas [default: all; of vnncomp: race].",
 )
-@click.option(
-    "--seeds",
-    type=click.Choice(["tune", "report"]),
-    default="tune",
-    show_default=True,
-    help="Seeds of the suite `tokens`.",
+@choice_option(
+    "--seeds", ("tune", "report"), "Seeds of the suite `tokens`.", default="tune", show_default=True
 )
-@click.option("--only", default="", help="Only claims whose name matches this regular expression.")
+@click.option("--only", default="", help=ONLY_HELP)
 @timeout_option(60.0, "Seconds for each attempt.")
-@click.option(
-    "--memory", type=click.IntRange(64), default=4096, show_default=True, help="Megabytes per solver."
-)
+@memory_option(4096, "Megabytes per solver.")
 @click.option(
     "--workers",
     type=click.IntRange(1),
     default=None,
     help="Solvers side by side in the race, and threads of each solver [default: one per core].",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the solvers.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Attempts side by side; more than 1 blurs the times.",
-)
-@click.option(
-    "--repeat",
-    type=click.IntRange(1, 1000),
-    default=1,
-    show_default=True,
-    help="Make each attempt N times; medians count.",
-)
+@count_option("--seed", 0, None, 0, "Seed of the solvers.")
+@count_option("--jobs", 1, None, 1, "Attempts side by side; more than 1 blurs the times.")
+@count_option("--repeat", 1, 1000, 1, "Make each attempt N times; medians count.")
 @click.option("--again", is_flag=True, help="Make attempts again that have a result.")
-@click.option(
-    "--dump",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Write every column's formulas to this new folder first.",
-)
-@click.option(
-    "--report",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=None,
-    help="Only report on the results in FOLDER.",
-)
+@path_option("--dump", "Write every column's formulas to this new folder first.")
+@path_option("--report", "Only report on the results in FOLDER.", metavar="FOLDER")
 @html_option
-@quiet_option
-@json_option
+@output_options
 def bench(
     suite: str | None,
     directory: Path | None,
-    folder: Path | None,
+    report: Path | None,
     html: Path | None,
-    quiet: bool,
-    as_json: bool,
+    output: Output,
     **options: Any,
 ) -> int:
-    """Run each solver alone, and the race, on every claim of SUITE, and compare them
-    (docs/reference/benchmark.md).
+    """Run each solver alone, and the race, on every claim of SUITE, and compare them.
 
     \b
-    SUITE is one of
+    SUITE is one of (docs/reference/benchmark.md)
       tokens              claims with trained networks, made from seeds
       a claim file, or a folder of claim files
       distill             50 known behaviours, from circuit to proof
@@ -101,99 +78,125 @@ def bench(
     if suite is not None and directory is None and (Path(suite) / "instances.csv").is_file():
         suite, directory = "vnncomp", Path(suite)
     if suite == "vnncomp" or directory is not None:
-        return _bench_vnncomp(suite, directory, html, quiet, as_json, **options)
-    if suite == "distill" and folder is None:
-        return _bench_distill(html, quiet, as_json, **options)
-    from ..benchmarks.bench import plan_of, read_files, report, run, written_files
+        return _bench_vnncomp(suite, directory, html, output, **options)
+    if suite == "distill" and report is None:
+        return _bench_distill(html, output, **options)
+    from ..benchmarks import bench as benchmark
     from ..benchmarks.watch import watching
 
     if html is not None:
-        from ..models.apart import check_apart
-        from ..reports.html import check_page
-
-        check_page(html)
-        written = written_files(folder or options["out"])
-        check_apart(
-            [*(("--out", p) for p in written), ("--html", html)],
-            read_files(suite) if folder is None and suite else (),
-        )
-    with watching(quiet) as watch:
-        if folder is not None:
-            summary, out = report(folder, options["only"]), folder
+        written = benchmark.written_files(report or options["out"])
+        _check_page(html, written, benchmark.read_files(suite) if report is None and suite else ())
+    with watching(output.quiet) as watch:
+        if report is not None:
+            summary, out = benchmark.report(report, options["only"]), report
         else:
-            plan = plan_of(suite, backends=names_in(options.pop("backends")), **options)
-            summary, out = run(plan, watch), plan.out
-    return _shown(summary, out, html, quiet, as_json)
+            plan = benchmark.plan_of(suite, backends=names_in(options.pop("backends")), **options)
+            summary, out = benchmark.run(plan, watch), plan.out
+    return _shown(summary, out, html, output)
 
 
-def _no_columns(suite: str, jobs: int, repeat: int, dump: Path | None, html: Path | None) -> None:
+def _check_page(html: Path, written: Any, read: Any) -> None:
+    """Raise InputError if the page could not be written, or would replace a file that is read or written."""
+    from ..models.apart import check_apart
+    from ..reports.html import check_page
+
+    check_page(html)
+    check_apart([*(("--out", p) for p in written), ("--html", html)], read)
+
+
+def _refuse_columns(suite: str, jobs: int, repeat: int, dump: Path | None, html: Path | None) -> None:
     """Raise InputError for options that only a suite of claims has."""
-    for option, given in (("--jobs", jobs > 1), ("--repeat", repeat > 1)):
-        if given:
-            raise InputError(option, f"the suite {suite} runs one behaviour at a time", "leave it out")
-    for option, file in (("--dump", dump), ("--html", html)):
-        if file is not None:
-            raise InputError(option, f"the suite {suite} has no columns to compare", "leave it out")
-
-
-def _bench_vnncomp(
-    suite: str | None,
-    directory: Path | None,
-    html: Path | None,
-    quiet: bool,
-    as_json: bool,
-    *,
-    jobs: int,
-    repeat: int,
-    dump: Path | None,
-    **options: Any,
-) -> int:
-    from .verify import bench_vnncomp
-
-    if suite == "vnncomp":
-        _no_columns(suite, 1, 1, dump, None)
-    return bench_vnncomp(suite, directory, html, quiet, as_json, jobs=jobs, repeat=repeat, **options)
+    many = {"--jobs": jobs if jobs > 1 else None, "--repeat": repeat if repeat > 1 else None}
+    refuse(many, f"the suite {suite} runs one behaviour at a time")
+    refuse({"--dump": dump, "--html": html}, f"the suite {suite} has no columns to compare")
 
 
 def _bench_distill(
-    html: Path | None,
-    quiet: bool,
-    as_json: bool,
-    *,
-    jobs: int,
-    repeat: int,
-    dump: Path | None,
-    backends: str | None,
-    seeds: str,
-    **options: Any,
+    html: Path | None, output: Output, *, jobs: int, repeat: int, dump: Path | None, **options: Any
 ) -> int:
-    """Run the suite of behaviours.  It has no columns, and runs one behaviour at a time."""
+    """Run the suite of behaviours, which has no columns, and one behaviour at a time."""
     from ..benchmarks.distill import DistillPlan, print_summary, run, summary_json
 
-    _no_columns("distill", jobs, repeat, dump, html)
-    del seeds
-    plan = DistillPlan(backends=names_in(backends), **options)
-    with status_line(quiet) as say:
+    _refuse_columns("distill", jobs, repeat, dump, html)
+    del options["seeds"]
+    plan = DistillPlan(backends=names_in(options.pop("backends")), **options)
+    with status_line(output.quiet) as say:
         found = run(plan, say)
-    with writing():
-        if as_json:
-            print_json(summary_json(found))
-        else:
-            print_summary(found, plan.out)
+    output.show(lambda: summary_json(found), lambda: print_summary(found, plan.out))
     return 0
+
+
+def _bench_vnncomp(
+    suite: str | None, directory: Path | None, html: Path | None, output: Output, **options: Any
+) -> int:
+    """Run all instances of a VNN-COMP folder: results and a table in --out, and a page if one is wanted."""
+    from ..benchmarks import instances, vnncomp
+    from ..verifiers.boxes.verdicts import BACKENDS
+
+    if suite == "vnncomp":
+        _refuse_columns(suite, 1, 1, options["dump"], None)
+    if suite != "vnncomp":
+        raise click.UsageError(f"{suite} takes no directory.")
+    if directory is None:
+        raise InputError("bench vnncomp", "names no directory", "give a folder with an instances.csv")
+    source = click.get_current_context().get_parameter_source("timeout")
+    own_limits = source is None or source.name == "DEFAULT"
+    chosen = {k: options[k] for k in ("out", "workers", "again", "seed", "repeat", "only", "jobs")}
+    backends, out = tuple(names_in(options["backends"]) or BACKENDS[:1]), options["out"]
+    timeout = None if own_limits else options["timeout"]
+    plan = vnncomp.VnncompPlan(
+        directory, timeout=timeout, memory_mb=options["memory"], backends=backends, **chosen
+    )
+    if html is not None:
+        _check_page(html, vnncomp.written_files(out), instances.read_files(directory))
+    with status_line(output.quiet) as progress:
+        results = vnncomp.run(plan, progress)
+    if html is not None:
+        from ..benchmarks.page import write_page
+        from ..benchmarks.score import summarise
+
+        write_page(html, summarise(results))
+    found = {
+        name: vnncomp.summary([r for r in results if r.backend == vnncomp.column(name)]) for name in backends
+    }
+    output.show(
+        lambda: found[backends[0]] | ({"backends": found} if len(backends) > 1 else {}),
+        lambda: click.echo("\n".join(_vnncomp_lines(results, found, out, html, output.quiet))),
+    )
+    return 0
+
+
+def _vnncomp_lines(
+    results: Any, found: dict[str, Any], out: Path, html: Path | None, quiet: bool
+) -> list[str]:
+    """Return a line for each instance, one for each backend, and one for the files that were written."""
+    from ..benchmarks.vnncomp import RESULTS, TABLE, word
+    from ..common.text import visible
+
+    lines, several = [], len(found) > 1
+    for r in results if not quiet else ():
+        files = f"{visible(Path(r.file).name)}  {visible(Path(r.spec).name)}"
+        detail = f"  {visible(r.detail)}" if r.detail else ""
+        lines.append(f"{word(r):8} {r.seconds:8.2f}  {f'{r.backend:13} ' if several else ''}{files}{detail}")
+    for name, counts in found.items():
+        shown = ", ".join(
+            f"{v} {k}" if k not in ("seconds", "slowest") else f"{k} {v}" for k, v in counts.items()
+        )
+        lines.append(f"{name}: {shown}" if several else shown)
+    if not quiet:
+        lines.append(f"written: {out / TABLE} {out / RESULTS}{f' {html}' if html else ''}")
+    return lines
 
 
 @click.command(name="report", cls=Limited)
 @click.argument("results", type=click.Path(path_type=Path))
-@click.option("--only", default="", help="Only claims whose name matches this regular expression.")
+@click.option("--only", default="", help=ONLY_HELP)
 @html_option
 @timeout_option(600.0)
 @memory_option(8192)
-@quiet_option
-@json_option
-def report_command(
-    results: Path, only: str, html: Path | None, quiet: bool, as_json: bool, **limits: Any
-) -> int:
+@output_options
+def report_command(results: Path, only: str, html: Path | None, output: Output, **limits: Any) -> int:
     """Report on RESULTS, and change nothing there.
 
     RESULTS is a results.jsonl of `bench` or its folder, or the folder that `distill` wrote.
@@ -204,18 +207,16 @@ def report_command(
 
     path = results_path(results)
     if html is not None:
-        from ..models.apart import check_apart, claim_files
-        from ..reports.html import check_page
+        from ..models.apart import claim_files
         from ..reports.run import CLAIM, RESULT
 
-        check_page(html)
-        check_apart([("--html", html)], (path, results / RESULT, *claim_files(results / CLAIM)))
+        _check_page(html, (), (path, results / RESULT, *claim_files(results / CLAIM)))
     if not path.exists() and is_run(results):
-        return _distillation(results, only, html, quiet, as_json)
-    return _shown(summary_of(path, only), None, html, quiet, as_json)
+        return _distillation(results, only, html, output)
+    return _shown(summary_of(path, only), None, html, output)
 
 
-def _distillation(folder: Path, only: str, html: Path | None, quiet: bool, as_json: bool) -> int:
+def _distillation(folder: Path, only: str, html: Path | None, output: Output) -> int:
     """Write the page on a distillation if one is wanted, then print text or JSON."""
     from ..reports.distillation_page import examined, write_distillation
     from ..reports.distillation_text import print_report, report_json
@@ -223,33 +224,25 @@ def _distillation(folder: Path, only: str, html: Path | None, quiet: bool, as_js
 
     if only:
         raise InputError("--only", "a distillation is about one claim", "leave it out")
-    with status_line(quiet) as progress:
+    with status_line(output.quiet) as progress:
         found = examined(read_run(folder), progress)
     if html is not None:
         write_distillation(html, found)
-    with writing():
-        if as_json:
-            print_json(report_json(found))
-        else:
-            print_report(found, None if html is None else str(html), quiet)
+    page = None if html is None else str(html)
+    output.show(lambda: report_json(found), lambda: print_report(found, page, output.quiet))
     return 0
 
 
-def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_json: bool) -> int:
+def _shown(summary: Any, out: Path | None, html: Path | None, output: Output) -> int:
     """Write the page if one is wanted, then print tables or JSON."""
+    from ..benchmarks.report import print_report
+    from ..benchmarks.summary_json import summary_json
+
     if html is not None:
         from ..benchmarks.page import write_page
 
         write_page(html, summary)
-    with writing():
-        if as_json:
-            from ..benchmarks.summary_json import summary_json
-
-            print_json(summary_json(summary))
-        else:
-            from ..benchmarks.report import print_report
-
-            print_report(summary, out, html, quiet)
+    output.show(lambda: summary_json(summary), lambda: print_report(summary, out, html, output.quiet))
     return 0
 
 
@@ -272,28 +265,20 @@ def _shown(summary: Any, out: Path | None, html: Path | None, quiet: bool, as_js
 )
 @timeout_option(600.0)
 @memory_option(8192)
-@quiet_option
-@json_option
-def compare(
-    before: Path, after: Path, tolerance: float, alpha: float, quiet: bool, as_json: bool, **limits: Any
-) -> int:
+@output_options
+def compare(before: Path, after: Path, tolerance: float, alpha: float, output: Output, **limits: Any) -> int:
     """Say what changed from BEFORE to AFTER, two results.jsonl of `bench` or their folders.
 
-    Exit status: 0 nothing is worse, 1 something is (newly lost or wrong, or slower by the paired test),
-    2 bad input.
+    Exit status: 0 nothing is worse, 1 something is (newly lost or wrong, or slower by the paired test), 2 bad
+    input.
     """
     from ..benchmarks.comparison import compared, comparison_json
+    from ..benchmarks.report import print_comparison
     from ..benchmarks.results import read_file, results_path
 
     first, second = (read_file(results_path(path)) for path in (before, after))
     found = compared(first, second, tolerance, alpha)
-    with writing():
-        if as_json:
-            print_json(comparison_json(found))
-        else:
-            from ..benchmarks.report import print_comparison
-
-            print_comparison(found, quiet)
+    output.show(lambda: comparison_json(found), lambda: print_comparison(found, output.quiet))
     return int(found.worse)
 
 

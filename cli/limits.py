@@ -1,8 +1,8 @@
-"""Limits of commands: each runs in a child process within `--timeout` and `--memory`, and reaching one is an
-answer.
+"""Limits, which hold for every command: it runs in a child process, and reaching a limit is an honest answer.
 
-The limits hold for the whole command, from reading to printing.  From the shell they are enforced from
-outside (`common/processes/forked.py`).  If `main` is called in Python, the work looks at the clock itself
+`--timeout` and `--memory`, if a command has them, are for all that it does, from reading to printing.  If
+relucid has the process for itself (`__main__.entry`), the limits are kept from outside
+(`common/processes/forked.py`).  If `main` is called from Python, the work looks at the clock itself
 (`common/deadline.py`).  Nothing heavy is imported before the fork, nor in the parent after it.
 """
 
@@ -20,16 +20,16 @@ import click
 from ..common.deadline import MOST_SECONDS, OutOfTime, until
 from ..common.processes.forked import answering, split
 from ..common.processes.limits import Ended, Limits
-from ..verifiers.report import unchecked_json, undecided_json
-from .options import fail, print_json, writing
+from .printing import fail, writing
 from .status import INTERNAL, INTERRUPTED, UNKNOWN
 
-# Prints an unknown answer: the reason, the command's options, and how many seconds it took.
-Told = Callable[[str, dict[str, Any], float], None]
+Told = Callable[
+    [str, dict[str, Any], float], None
+]  # gets the reason, the command's options, and the seconds it took
 
 
 class Seconds(click.ParamType):
-    """A time limit: more than 0 seconds, and at most what clocks and solvers can count."""
+    """A time limit: more than nothing, and at most what clocks and solvers can count."""
 
     name = "seconds"
 
@@ -60,9 +60,9 @@ def memory_option(default: int, help: str = "Megabytes of relucid's process.") -
 class Limited(click.Command):
     """A command whose options `timeout` and `memory` limit all that it does.
 
-    `unknown` prints that a limit was reached, if the command has an answer for that; by default it is one
-    line on stderr.  With `each`, the limits are for each of several pieces of work, which enforce them
-    themselves.
+    unknown: says that a limit was reached, if the command has words or a JSON object for it.  If not, that is
+        one line on stderr.
+    each: the limits are for each of several pieces of work, and the command sees to them itself.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Limited(click.Command):
             raise click.exceptions.Exit(self._told(Ended("memory"), ctx.params, started)) from None
 
     def _told(self, ended: Ended, options: dict[str, Any], started: float) -> int:
-        """Say how the child ended if it could not say so itself, and return the exit status."""
+        """Say how the child ended, if it could not say so itself; return the exit status."""
         if ended.how == "exited" and ended.number != INTERRUPTED:
             return ended.number
         if ended.how in ("exited", "interrupted"):
@@ -115,7 +115,8 @@ def _reason(ended: Ended, options: dict[str, Any]) -> str:
     if ended.how == "timeout":
         return f"time: the limit of {options['timeout']:g} s was reached; raise it with --timeout"
     if ended.how == "killed":
-        return "memory: the process was killed from outside, most often because the system ran out of memory"
+        killed = "the process was killed from outside"
+        return f"memory: {killed}; most often that is the system, where memory runs out"
     if "memory" not in options:
         return "memory: there is no more of it"
     return (
@@ -124,35 +125,12 @@ def _reason(ended: Ended, options: dict[str, Any]) -> str:
 
 
 def _end_by(number: int) -> None:
-    """End as this signal ends a process, so that whoever sent it sees that."""
+    """End as this signal ends a process, so that its sender sees that."""
     signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     os.kill(os.getpid(), number)
 
 
-def undecided(why: str, options: dict[str, Any], seconds: float) -> None:
-    """Print that `prove` reached a limit."""
-    if options["as_json"]:
-        print_json(undecided_json(why, seconds))
-    else:
-        click.echo(f"unknown: {why} ({seconds:.2f} s)")
-
-
 def stopped(why: str, options: dict[str, Any], seconds: float) -> None:
-    """Print that `train` or `prune` reached a limit; both keep what they have."""
+    """Say that `train` or `prune` reached a limit; they keep what they have."""
     fail(f"unknown: {why}; the same command goes on from where it stopped", UNKNOWN)
-
-
-def undistilled(why: str, options: dict[str, Any], seconds: float) -> None:
-    """Print that `distill` reached a limit: there is no program, which stderr says."""
-    if options["as_json"]:
-        print_json(undecided_json(why, seconds))
-    fail(f"unknown: {why}", UNKNOWN)
-
-
-def unchecked(why: str, options: dict[str, Any], seconds: float) -> None:
-    """Print that `check` reached a limit."""
-    if options["as_json"]:
-        print_json(unchecked_json(why, seconds))
-    else:
-        click.echo(f"not checked: {why}")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.cli.main import main
+from relucid.cli.options import Limits, Output, ProofFile
 from relucid.cli.verify import prove_box
 from relucid.models.claims.claim_file import load_box_files
 from relucid.models.network.network import feed_forward
@@ -93,11 +94,9 @@ def reached(
 ) -> dict[str, object]:
     """What `prove --json` says at this trust; None: nothing was said about it."""
     box = load_box_files(claim(folder, text))
-    assert prove_box(box, trust=trust, backends=backends, as_json=True, **LIMITS) == 0
+    limits = Limits(60.0, 4096, 1, 0, trust, backends)
+    assert prove_box(box, limits, ProofFile(), Output(quiet=True, as_json=True)) == 0
     return json.loads(capsys.readouterr().out)
-
-
-LIMITS = {"proof": None, "timeout": 60.0, "memory": 4096, "workers": 1, "seed": 0, "quiet": True}
 
 
 @pytest.mark.parametrize("backends", [None, "split", "lp"])
@@ -110,7 +109,7 @@ def test_checked_by_default(
     assert (
         (found["certificate"] is None)
         if got == "exact"
-        else str(found["certificate"]).startswith("proof: 1 parts, 1 leaves")
+        else ", 1 parts, 1 leaves; " in str(found["certificate"])
     )
     assert sorted(p.name for p in folder.iterdir()) == [
         "claim.toml",
@@ -122,9 +121,27 @@ def test_checked_by_default(
     ]
 
 
+def test_check_takes_files_as_verify_does(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    proof = str(folder / "proof")
+    net, spec, false = (str(folder / name) for name in ("net.onnx", "spec.vnnlib", "false.vnnlib"))
+    assert main(["verify", net, spec, "--proof", proof, "--backends", "race", "--quiet"]) == 0
+    assert capsys.readouterr().out == "unsat\n"
+    for command in (["check", net, spec, proof], ["verify", net, spec, "--check", proof]):
+        assert main(command) == 0
+        assert capsys.readouterr().out.startswith("accepted: 1 parts, 1 leaves (")
+    assert main(["check", net, false, proof]) == 1
+    assert capsys.readouterr().out == "rejected: line 1: it is a proof about another property\n"
+    assert main(["check", net, spec, proof, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"accepted": True, "reason": None, "leaves": 1}
+    assert main(["check", net, spec, proof, "--export", "out"]) == 2
+    assert main(["check", proof]) == 2
+    assert "Missing argument 'PROOF'." in capsys.readouterr().err
+
+
 def test_the_trust_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prove", claim(folder, ONE), "--trust", "checked"]) == 0
-    assert "\ntrust checked: proof: 1 parts, 1 leaves, " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "\ntrust checked: proof: " in out and ", 1 parts, 1 leaves; " in out
 
 
 def test_what_cannot_be_checked_is_exact_and_says_why(

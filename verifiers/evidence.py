@@ -30,9 +30,9 @@ class Uncovered(Exception):
 
 @dataclass(frozen=True)
 class Settled:
-    """One entry of evidence over words: on `inputs` inputs whose right label is `label`, none of the `rivals`
-    wins.
+    """One entry of evidence over words: on so many inputs of a label, none of these rivals wins.
 
+    inputs: the number of inputs.
     label: a label's index, or None for inputs of every label.
     rivals: places in `Decision.rivals(label)`, or None for all of them.
     by: what showed it.
@@ -54,9 +54,9 @@ class Share:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Complete evidence over words: every rival of every label is excluded on exactly as many inputs as the
-    label has.
+    """Complete evidence over words.
 
+    Every rival of every label is excluded on exactly as many inputs as the label has.
     Raises Uncovered if it is not complete.
     """
 

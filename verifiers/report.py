@@ -125,9 +125,7 @@ def counterexample_json(found: Counterexample) -> dict[str, Any]:
 
 
 def _attempt(attempt: Attempt, words: bool) -> dict[str, Any]:
-    """Return an attempt; engines over boxes run in threads of one process, and have neither spans nor
-    formulas.
-    """
+    """Return an attempt.  Engines over boxes share a process, and have neither spans nor formulas."""
     found: dict[str, Any] = {
         "backend": attempt.backend,
         "version": attempt.version,
@@ -143,9 +141,7 @@ def _attempt(attempt: Attempt, words: bool) -> dict[str, Any]:
 
 
 def undecided_json(reason: str, seconds: float | None = None) -> dict[str, Any]:
-    """Return the object of `verdict_json` for a claim about words that could not even be read, or not in
-    time.
-    """
+    """Return the object of `verdict_json` for a claim about words that could not be read in time."""
     found = verdict_json(Unknown(None, seconds or 0.0, None, (), (), reason))
     return found if seconds is not None else found | {"seconds": None}
 

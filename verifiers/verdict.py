@@ -172,8 +172,10 @@ def _short(value: Fraction) -> str:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far the outputs of two networks are apart on the boxes: at most `bound`, which is proved; `seen`
-    somewhere, exactly.
+    """How far the outputs of two networks are apart on the boxes.
+
+    bound: they are nowhere farther apart, proved.
+    seen: they are exactly so far apart somewhere.
     """
 
     bound: float
@@ -345,8 +347,9 @@ Verdict = Proved | Refuted | Unknown
 
 
 class Contradiction(Exception):
-    """Backends contradict each other, or a proof and a replayed input do: a bug in relucid or in a solver,
-    never an answer.
+    """Backends contradict each other, or a proof and a replayed input do.
+
+    That is a bug in relucid or in a solver, and never an answer.
 
     artefacts: the folder in which both sides' files were saved.
     """

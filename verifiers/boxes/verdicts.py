@@ -1,5 +1,4 @@
-"""Verdicts about boxes: how the deciders build them, and how they travel from the child process to its
-parent.
+"""Verdicts about boxes: how the deciders build them, and how they travel between processes.
 
 What arrives in the parent is checked as it is read: the evidence is added up again, and a `Proved` cannot be
 built without it.  Integers travel in hexadecimal, because they have no upper limit.  Nothing heavy is
@@ -43,8 +42,9 @@ def proved(
     warnings: Sequence[str] = (),
     details: BoxDetails | None = None,
 ) -> Proved:
-    """Return a proof at the trust that its evidence carries: "float" if some of it is the word of a solver
-    with tolerances.
+    """Return a proof at the trust that its evidence carries.
+
+    That is "float" if some of it is the word of a solver with tolerances, else "exact".
     """
     trust: Trust = "float" if evidence.by_word else "exact"
     details = details or BoxDetails()

@@ -74,5 +74,5 @@ def test_its_word_is_no_proof_unless_asked_for(tmp_path):
         cwd=tmp_path,
     )
     assert (
-        wrong.returncode == 2 and "--backends milp: writes no proofs and compares no networks" in wrong.stderr
+        wrong.returncode == 2 and "--backends: milp writes no proofs and compares no networks" in wrong.stderr
     )
