@@ -62,6 +62,13 @@ def test_every_page_that_is_named_exists() -> None:
             assert (ROOT / name).is_file(), f"{path.relative_to(ROOT)} names {name}"
 
 
+def test_the_map_has_every_page() -> None:
+    linked = {
+        (ROOT / "docs" / link).resolve() for link, _ in LINK.findall((ROOT / "docs/README.md").read_text())
+    }
+    assert {p for p in PAGES if (ROOT / "docs") in p.parents and p.name != "README.md"} <= linked
+
+
 def test_links_that_lead_nowhere_are_found() -> None:
     """The two tests above can fail."""
     assert LINK.findall(without_code("[a](b.md#c) `[d](e.md)`")) == [("b.md", "c")]
