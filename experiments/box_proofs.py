@@ -21,7 +21,7 @@ from ..models.onnx.reader import load_onnx
 from ..verifiers.boxes.decide import decide
 from ..verifiers.boxes.options import BoxOptions
 from ..verifiers.proof.boxes.checker import check_box_proof
-from ..verifiers.proof.boxes.producer import proof_lines
+from ..verifiers.proof.boxes.producer import HowProved, proof_lines
 from ..verifiers.proof.boxes.subject import BoxSubject
 from ..verifiers.proof.format import read_lines
 from ..verifiers.proof.writing import write_lines
@@ -41,7 +41,7 @@ def measured(network_file: Path, spec_file: Path, seconds: float, place: Path) -
     names, started = BoxSubject(network, stated, spec).digests, time.monotonic()
     try:
         size = write_lines(
-            place, proof_lines(network, stated, names, started + seconds, decided_by=answer.backend)
+            place, proof_lines(network, stated, names, started + seconds, how=HowProved(answer.backend))
         )
     except (TimeoutError, Unsupported) as error:
         return f"{answer.seconds:8.2f} {time.monotonic() - started:8.2f}  no proof: {error}"

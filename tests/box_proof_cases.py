@@ -20,7 +20,7 @@ from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network, Relu
 from relucid.models.onnx.writer import with_source
 from relucid.verifiers.engines.boxes import searches
-from relucid.verifiers.proof.boxes import producer as certificate
+from relucid.verifiers.proof.boxes import phase_leaves
 from relucid.verifiers.proof.boxes.checker import check_box_proof
 from relucid.verifiers.proof.boxes.producer import proof_lines
 from relucid.verifiers.proof.format import Rejected
@@ -131,7 +131,7 @@ OTHERS = (31, 32, 41, 44, 89, 103, 0)
 def proved_and_false() -> list[tuple[Network, Property, Lines, Property]]:
     """Properties of small networks that are only just true, with their proofs, and the nearest false ones."""
     out: list[tuple[Network, Property, Lines, Property]] = []
-    few, both = searches.FEW_INPUTS, dict(certificate.SEARCHES)
+    few, both = searches.FEW_INPUTS, dict(phase_leaves.SEARCHES)
     for seed in (*CUT, *PHASES, *OTHERS):
         rng = np.random.default_rng(seed)
         network = larger_network(rng, 1 + seed % 2)
@@ -141,11 +141,11 @@ def proved_and_false() -> list[tuple[Network, Property, Lines, Property]]:
         true = shifted(stated, between[0] - Fraction(1, 64))
         try:
             searches.FEW_INPUTS = -1 if seed % 3 else few
-            certificate.SEARCHES.pop("split-relus" if seed in PROGRAMS else "split-lp")
+            phase_leaves.SEARCHES.pop("split-relus" if seed in PROGRAMS else "split-lp")
             out.append((network, true, proof_of(network, true), shifted(stated, between[1])))
         finally:
             searches.FEW_INPUTS = few
-            certificate.SEARCHES.update(both)
+            phase_leaves.SEARCHES.update(both)
     return out
 
 

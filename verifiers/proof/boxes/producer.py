@@ -10,54 +10,53 @@ first, are written down, with the multipliers that showed them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from ....common.clock import now
 from ....common.errors import Unsupported
 from ....models.claims.property import Case, Property
-from ....models.network.integers import integer_array
 from ....models.network.network import Network
 from ...bounds import tighten as bounds
 from ...bounds.box_bounds import losses
 from ...bounds.clip import promising_factors
 from ...bounds.floats import FloatNetwork, float_network
-from ...bounds.presolve import presolve
-from ...bounds.refuted_leaves import RefutedLeaves
 from ...bounds.subdomains import BoxSubdomains
 from ...bounds.tighten import Tightened
 from ...bounds.unsafe_rows import UnsafeRows
-from ...engines.boxes import lp_split, relu_split
 from ...engines.boxes.input_split import FEW_OPEN, blamed_inputs, weakest_rows
-from ...engines.boxes.request import Searched, SearchRequest
-from ...engines.boxes.search_race import SearchEntrant, decided, race_searches
-from ...engines.boxes.searches import LP_AFTER, few_inputs
-from ...engines.boxes.tree import Tree
+from ...engines.boxes.searches import few_inputs
 from ..format import BOXES
-from ..region import Phases
 from ..tree import ProofLeaf
-from ..writing import END, Line, changes, header, in_short_lines, leaf_entry, node
-from .bounds import ONE, BoxNetwork, BoxRegion, box_network
+from ..writing import END, Line, header, in_short_lines, leaf_entry, node
+from .bounds import BoxNetwork, BoxRegion, box_network
 from .checker import BoxArithmetic, split
 from .exact_leaves import exact_leaves
+from .phase_leaves import SEARCHES, PhaseLeaves, in_time
 
 REST = 3  # the checker bounds all ReLUs anew on every so manieth level of cuts, and where a part may be shown
-FACTORS, FINE_FACTORS = 1 << 12, 1 << 30
-PATIENCE = 5.0  # seconds for the phases of one part
-MARGINS = (2.0**-20, 2.0**-10)  # of a row's bound on the whole region, by which floats have to do better
+FACTORS = 1 << 12
 NEARLY = (
     2.0**16
 )  # of what a row's own numbers may be off by: bounds up to there may be negative in exact arithmetic
 
-SEARCHES: dict[str, tuple[Callable[..., Searched], float]] = {  # and when they begin, in seconds
-    "split-relus": (relu_split.search, 0.0),
-    "split-lp": (lp_split.search, LP_AFTER),
-}
-
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class HowProved:
+    """What a producer makes use of.
+
+    decided_by: the backend that decided; if it splits ReLUs, so does the proof, before inputs are cut.
+    ties: exact linear programs settled some of it, so they have to here, too.
+    threads: for searches.
+    """
+
+    decided_by: str | None = None
+    ties: bool = False
+    threads: int = 1
 
 
 def proof_lines(
@@ -65,16 +64,12 @@ def proof_lines(
     stated: Property,
     digests: Mapping[str, str],
     deadline: float,
-    threads: int = 1,
     progress: Progress = lambda text: None,
-    decided_by: str | None = None,
-    ties: bool = False,
+    how: HowProved = HowProved(),
 ) -> Iterator[Line]:
-    """Raises TimeoutError after `deadline` (time.monotonic), Unsupported where the bounds of the checker do
-    not show the property.
+    """Yield the lines of a proof of the property.
 
-    `decided_by`: the backend that did; one of SEARCHES goes before cutting inputs here, too.  `ties`: exact
-    programs settled some of it, so that they have to here.
+    deadline: of time.monotonic(); raises TimeoutError after it, and Unsupported if the checker's bounds do not show the property.
     """
     yield header(BOXES, digests, None)
     exact = box_network(network)
@@ -84,9 +79,7 @@ def proof_lines(
                 raise Unsupported("every input is unsafe")
             yield {"tree": number}
             with np.errstate(all="ignore"):
-                yield from _Case(
-                    network, exact, case, deadline, threads, progress, decided_by in SEARCHES, ties
-                ).lines()
+                yield from _Case(network, exact, case, deadline, progress, how).lines()
     yield END
 
 
@@ -108,32 +101,34 @@ class _Case:
     exact: BoxNetwork
     case: Case
     deadline: float
-    threads: int
     progress: Progress
-    phases: bool
-    ties: bool
+    how: HowProved
 
     def __post_init__(self) -> None:
         self.net: FloatNetwork = float_network(self.network, self.case.lower, self.case.upper)
         self.rows = UnsafeRows.of(self.net, self.case.unsafe)
         self.arithmetic = BoxArithmetic(self.exact, self.case)
         self.unsafe = self.arithmetic.unsafe
+        self.by_phases = PhaseLeaves(
+            self.network, self.arithmetic, self.deadline, self.how.threads, self.progress
+        )
         self.ends = [*self.rows.first[1:], len(self.rows)]
         self.written, self.over = 0, 0.0
 
     def in_time(self) -> None:
-        if now() > self.deadline:
-            raise TimeoutError("out of time while proving")
+        in_time(self.deadline)
 
     def lines(self) -> Iterator[Line]:
         region = self.arithmetic.root()
-        if self.ties:
+        if self.how.ties:
             leaves = self._exactly(self.arithmetic.tightened(region), frozenset())
             if leaves is not None:
                 yield from in_short_lines(node(tighten=True, leaves=leaves))
                 return
-        if self.phases or not few_inputs(self.net):
-            found = self._by_phases(self.arithmetic.tightened(region), self.net, self.deadline, frozenset())
+        if self.how.decided_by in SEARCHES or not few_inputs(self.net):
+            found = self.by_phases.shown(
+                self.arithmetic.tightened(region), self.net, self.deadline, frozenset()
+            )
             if found is not None:
                 yield from in_short_lines(node(tighten=True, bounds=found[0], leaves=found[1]))
                 return
@@ -194,7 +189,7 @@ class _Case:
         if place is None or int((region.phase == 0).sum()) <= FEW_OPEN:
             if not tighten:
                 region, line["tighten"] = self.arithmetic.tightened(region), True
-            leaves = (self._exactly(region, done) if self.ties else None) or self._phases_of(
+            leaves = (self._exactly(region, done) if self.how.ties else None) or self.by_phases.soon(
                 region, parts, done
             )
             if leaves is not None:
@@ -263,121 +258,6 @@ class _Case:
         value = float(middle[0, i])
         low, high = (Fraction(int(end[i]), 1 << 64) for end in (region.low, region.high))
         return (i, value) if by_input[0, i] >= 0 and low < Fraction(value) < high else None
-
-    # -- phases of ReLUs
-    # --------------------------------------------------------------------------------------------
-
-    def _phases_of(self, region: BoxRegion, parts: BoxSubdomains, done: frozenset[int]) -> list[Any] | None:
-        """Leaves of one part, where splitting its ReLUs shows it soon."""
-        net = float_network(
-            self.network, *([Fraction(float(v)) for v in ends[0]] for ends in (parts.low, parts.high))
-        )
-        found = self._by_phases(region, net, min(self.deadline, now() + PATIENCE), done)
-        return None if found is None or found[0] else found[1]
-
-    def _by_phases(
-        self, region: BoxRegion, net: FloatNetwork, deadline: float, done: frozenset[int]
-    ) -> tuple[list[Any], list[Any]] | None:
-        """Bounds and leaves that show the region, on which the checker has bounded all ReLUs; None where they
-        do not.
-        """
-        going = [p for p in range(len(self.unsafe)) if p not in done]
-        rows = UnsafeRows.of(net, [self.case.unsafe[p] for p in going])
-        parts = BoxSubdomains.whole(net)
-        usual, _ = rows.bound(net, parts, bounds.tightened(net, parts).relaxations)
-        for share in MARGINS:  # the checker rounds more coarsely than floats do
-            asked = replace(rows, constant=rows.constant + share * np.abs(usual[0]))
-            found = self._phases_once(net, asked, deadline)
-            if found is None:
-                return None
-            entries, settled = found
-            kept = []
-            for j, sign, slopes in entries:
-                self.in_time()
-                below = self._slopes(region, slopes)
-                better = self.arithmetic.bounded(region, j, sign, below, region.defaults[1])
-                if (better.lower[j], better.upper[j]) != (region.lower[j], region.upper[j]):
-                    kept.append([j, sign, changes(below, region.defaults[0]), []])
-                    region = better
-            leaves = [leaf for some in settled for leaf in self._leaves(region, going, some)]
-            if all(self.arithmetic.holds(region, leaves)):
-                return kept, [_entry(leaf, region) for leaf in _ordered(leaves)]
-        return None
-
-    def _phases_once(
-        self, net: FloatNetwork, rows: UnsafeRows, deadline: float
-    ) -> tuple[list[tuple[int, int, np.ndarray]], list[RefutedLeaves]] | None:
-        entries: list[tuple[int, int, np.ndarray]] = []
-
-        def optimised(neurons: np.ndarray, sign: int, below: np.ndarray) -> None:
-            entries.extend((int(j), sign, b) for j, b in zip(neurons, below, strict=True))
-
-        presolved = presolve(net, rows, deadline, self.progress, self.threads, optimised)
-        leaves: dict[str, list[RefutedLeaves]] = {name: [] for name in SEARCHES}
-
-        def entrant(name: str) -> SearchEntrant:
-            search, after = SEARCHES[name]
-
-            def run(progress: Progress, tree: Tree) -> Searched:
-                each = max(1, self.threads // len(SEARCHES))
-                record = leaves[name].append
-                asked = SearchRequest(net, rows, lambda points: False, deadline, progress, each, record)
-                return search(asked, tree, presolved=presolved)
-
-            return SearchEntrant(name, run, after)
-
-        ended = race_searches([entrant(name) for name in SEARCHES], rows.polyhedra, deadline, self.progress)
-        if decided(ended) is None:
-            if now() > self.deadline:
-                raise TimeoutError("out of time while proving")
-            return None
-        return entries, leaves[ended[-1].entrant.name]
-
-    def _slopes(self, region: BoxRegion, below: np.ndarray) -> np.ndarray:
-        """Lower slopes in the checker's units; where a ReLU is not open it does not matter, and the default
-        stands.
-        """
-        return np.where(region.phase == 0, np.rint(below * ONE).astype(np.int64), region.defaults[0])
-
-    def _leaves(self, region: BoxRegion, going: Sequence[int], some: RefutedLeaves) -> Iterator[ProofLeaf]:
-        for f in range(len(some)):
-            p = going[int(some.polyhedron[f])]
-            own = self.unsafe[p]
-            given = some.factors[f, : len(own.strict)]
-            share = 1 if (given == given.astype(np.int64)).all() and given.any() else FINE_FACTORS
-            factors = np.rint(given * share).astype(np.int64)
-            phases = tuple((int(j), int(some.phase[f, j])) for j in np.flatnonzero(some.phase[f]))
-            times = own.scale * ONE * share
-            beta = integer_array([round(Fraction(float(b)) * times) for b in some.beta[f]])
-            yield ProofLeaf(p, phases, factors, self._slopes(region, some.below[f]), region.defaults[1], beta)
-
-
-def _ordered(leaves: Sequence[ProofLeaf]) -> list[ProofLeaf]:
-    """Order the phases of leaves as a tree of splits does: the ReLU at its root is in all of its leaves."""
-    out: list[ProofLeaf] = []
-    for p in sorted({leaf.target for leaf in leaves}):
-        stack: list[tuple[Phases, list[tuple[ProofLeaf, dict[int, int]]]]] = [
-            ((), [(n, dict(n.phases)) for n in leaves if n.target == p])
-        ]
-        while stack:
-            before, here = stack.pop()
-            if len(here) == 1 and not here[0][1]:
-                out.append(replace(here[0][0], phases=before))
-                continue
-            counts: dict[int, int] = {}
-            for _, left in here:
-                for j in left:
-                    counts[j] = counts.get(j, 0) + 1
-            split = max(counts, key=lambda j: counts[j])
-            for sign in (-1, 1):
-                half = [
-                    (leaf, {j: q for j, q in left.items() if j != split})
-                    for leaf, left in here
-                    if left.get(split) == sign
-                ]
-                if half:
-                    stack.append(((*before, (split, sign)), half))
-    return out
 
 
 def _entry(leaf: ProofLeaf, region: BoxRegion, named: np.ndarray | bool = False) -> list[Any]:

@@ -32,7 +32,7 @@ from ..format import BOXES
 from ..tree import Accepted
 from ..writing import Line, witness_line
 from .checker import check_box_proof
-from .producer import proof_lines
+from .producer import HowProved, proof_lines
 from .witness import check_box_witness
 
 
@@ -57,11 +57,9 @@ class BoxSubject:
 
     def lines(self, verdict: Proved, deadline: float, progress: Progress, *, kept: bool) -> Iterator[Line]:
         ties = isinstance(verdict.evidence, Tiling) and verdict.evidence.by_ties
-        stated = _without_head(self.stated)
+        stated, how = _without_head(self.stated), HowProved(verdict.backend, ties, self.threads)
         with one_blas_thread():
-            yield from proof_lines(
-                self.network, stated, self.digests, deadline, self.threads, progress, verdict.backend, ties
-            )
+            yield from proof_lines(self.network, stated, self.digests, deadline, progress, how)
 
     def quick_lines(self) -> Iterator[Line] | None:
         return None

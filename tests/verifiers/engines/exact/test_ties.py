@@ -29,7 +29,7 @@ from relucid.verifiers.boxes.process import verify_files
 from relucid.verifiers.engines.exact.forms import ExactSubdomain
 from relucid.verifiers.engines.exact.last_word import LastWord, Shown, Unsafe, whole_box
 from relucid.verifiers.engines.exact.lp import Empty, Point, System, TooMuchWork, Work, solve
-from relucid.verifiers.proof.boxes.producer import proof_lines
+from relucid.verifiers.proof.boxes.producer import HowProved, proof_lines
 from relucid.verifiers.report import vnncomp_word
 from tie_cases import CASES, NAMES, just_true, not_strict, tie_network, tie_property
 
@@ -320,7 +320,9 @@ def test_ties_go_to_the_lowest_label(tmp_path: Path) -> None:
 
 def proof_of_tie(network: Network, stated: Property) -> list[dict]:
     return json.loads(
-        json.dumps(list(proof_lines(network, stated, DIGESTS, time.monotonic() + 60, ties=True)))
+        json.dumps(
+            list(proof_lines(network, stated, DIGESTS, time.monotonic() + 60, how=HowProved(ties=True)))
+        )
     )
 
 

@@ -35,7 +35,7 @@ from relucid.verifiers.evidence import How, Tiling
 from relucid.verifiers.proof import certify, tree, writing
 from relucid.verifiers.proof.boxes import subject
 from relucid.verifiers.proof.boxes.checker import check_box_proof
-from relucid.verifiers.proof.boxes.producer import proof_lines
+from relucid.verifiers.proof.boxes.producer import HowProved, proof_lines
 from relucid.verifiers.proof.boxes.witness import check_box_witness
 from relucid.verifiers.proof.format import LimitReached, Rejected
 from relucid.verifiers.proof.writing import header, node, witness_line
@@ -160,7 +160,7 @@ def test_few_inputs_that_cutting_does_not_show(tmp_path: Path) -> None:
     )
     stated = above(Fraction(3, 2), inputs=12, low=-1)
     decided = decide(network, stated, BoxOptions(deadline=later(), backend="lp"))
-    lines = list(proof_lines(network, stated, DIGESTS, later(), decided_by=decided.backend))
+    lines = list(proof_lines(network, stated, DIGESTS, later(), how=HowProved(decided.backend)))
     lines = json.loads(json.dumps(lines))
     assert decided.outcome == "proved" and accepted(network, stated, lines)
     assert all(p["split"] in (None, "again") for p in parts(lines))
