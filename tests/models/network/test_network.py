@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relucid.models.network.head import Head, LogSoftmaxShare, Plain, SoftmaxShare
 from relucid.models.network.integers import FLOAT64_EXACT, INT64_LIMIT, dyadic, integer_array
 from relucid.models.network.network import Affine, Network, Relu, feed_forward
 
@@ -254,3 +255,11 @@ def test_constant_node_without_sources():
 def test_malformed_networks_raise(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+def test_digests_of_heads_do_not_depend_on_names_of_classes():
+    """Proof files hold digests: what a head contributes to them stays the same text."""
+    one = "factor=Fraction(1, 1), offset=Fraction(0, 1)"
+    head = Head((SoftmaxShare((0, 1), 0), LogSoftmaxShare((0, 1), 1), Plain(1)))
+    shares = f"Share(group=(0, 1), member=0, {one}), LogShare(group=(0, 1), member=1)"
+    assert head.canonical() == f"({shares}, Plain(index=1))"
