@@ -1,8 +1,8 @@
-"""BLAS in one thread: matrices of a few dozen rows are multiplied faster without its threads, which also wait
-for each other.
+"""BLAS in one thread.
 
-Only OpenBLAS as numpy's wheels bring it is known here; with any other library nothing happens, at the price
-of time only.
+Matrices of a few dozen rows are multiplied faster without its threads, which also wait for each other.  Only
+OpenBLAS as numpy's wheels bring it is known here; with any other library nothing happens, at the price of
+time only.
 """
 
 from __future__ import annotations

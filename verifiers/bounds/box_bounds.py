@@ -1,5 +1,4 @@
-"""Proved upper bounds of linear functions of a network over many boxes at once: CROWN, batched, safe against
-rounding.
+"""Proved upper bounds of linear functions of a network over many boxes at once (CROWN).
 
 The backward pass of the searches over boxes, beside `floats.py`, which bounds the rounding.  A function is
 carried backwards from node to node as coefficients.  A ReLU is replaced by its relaxation (`relaxation.py`);

@@ -1,11 +1,11 @@
-"""Shrink each subdomain to where all constraints of an unsafe polyhedron can hold; drop it if nothing
-remains.
+"""Shrink each subdomain to where all constraints of an unsafe polyhedron can hold.
 
-After `box_bounds.py`, which gives each row a linear upper bound a . x + b on the subdomain.  An unsafe point
-satisfies a . x + b >= 0 for every row of its polyhedron.  With U the largest value of a . x + b on the
-subdomain, that means x_i >= high_i - U / a_i where a_i > 0, and x_i <= low_i + U / -a_i where a_i < 0.  Where
-a sum of rows with non-negative factors is negative on the whole subdomain, no point satisfies them all
-(Farkas).  Both are sound for every choice of factors, and rounded outwards.
+A subdomain of which nothing remains is dropped.  After `box_bounds.py`, which gives each row a linear upper
+bound a . x + b on the subdomain.  An unsafe point satisfies a . x + b >= 0 for every row of its polyhedron.
+With U the largest value of a . x + b on the subdomain, that means x_i >= high_i - U / a_i where a_i > 0, and
+x_i <= low_i + U / -a_i where a_i < 0.  Where a sum of rows with non-negative factors is negative on the whole
+subdomain, no point satisfies them all (Farkas).  Both are sound for every choice of factors, and rounded
+outwards.
 """
 
 from __future__ import annotations

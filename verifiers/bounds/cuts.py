@@ -1,11 +1,11 @@
-"""Cutting planes: upper planes of ReLUs in terms of what their layer reads, tighter than the triangle, which
-knows the sum alone.
+"""Cutting planes: upper planes of ReLUs in terms of what their layer reads.
 
-Beside `box_bounds.py`, for `engines/boxes/lp_split.py`.  Of y = max(0, w . h + b) with h in a box, the
-triangle uses the bounds of w . h + b only.  The convex hull has a facet for many a subset of h's elements,
-and the one that a point violates most is found by sorting (Tjandraatmadja et al. 2020, "The convex
-relaxation barrier, revisited", after Anderson et al. 2020).  Any slopes are sound here: the offset is chosen
-so that the plane is above 0 and above w . h + b on the whole box, rounding included.
+They are tighter than the triangle, which knows the sum alone.  Beside `box_bounds.py`, for
+`engines/boxes/lp_split.py`.  Of y = max(0, w . h + b) with h in a box, the triangle uses the bounds of w . h
++ b only.  The convex hull has a facet for many a subset of h's elements, and the one that a point violates
+most is found by sorting (Tjandraatmadja et al. 2020, "The convex relaxation barrier, revisited", after
+Anderson et al. 2020).  Any slopes are sound here: the offset is chosen so that the plane is above 0 and above
+w . h + b on the whole box, rounding included.
 """
 
 from __future__ import annotations

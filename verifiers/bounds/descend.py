@@ -1,5 +1,4 @@
-"""Better multipliers for bounds over a box: gradient descent on lower slopes (alpha) and split multipliers
-(beta), many functions at once.
+"""Better multipliers for bounds over a box: gradient descent on slopes (alpha) and betas.
 
 After `box_bounds.py`, for `presolve.py` and `engines/boxes/relu_split.py`.  The bound is a function of its
 multipliers whose subgradient is the relaxed network run forwards on the corner of the box that attains it (Xu

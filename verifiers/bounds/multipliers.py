@@ -1,5 +1,4 @@
-"""Multipliers of a linear bound (slopes and betas), the grid they are rounded to, and one step towards better
-ones.
+"""Multipliers of a linear bound (slopes and betas), their grid, and one step towards better ones.
 
 Beside `relaxation.py`, for bounds over words: `word_bounds.py`, which proves the bound of any multipliers on
 the grid, and `engines/reach`, which rounds them in integers.  A bound is a convex function of its betas, and

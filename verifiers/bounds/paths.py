@@ -1,10 +1,9 @@
-"""Maximal paths through a layered automaton, for many linear functions at once: the support of a language,
-and the inner loop of `bab`.
+"""Maximal paths through a layered automaton: the support of a language, for many functions at once.
 
-The maximum of sum_t weights[t, word[t]] over the words of a language is a dynamic program over its layers.
-Here the functions stand side by side in the last axis, so that every step is a few operations on contiguous
-rows, and symbols that lead every state of a layer to the same place are merged into one group before the
-states are looked at.
+The inner loop of `bab`.  The maximum of sum_t weights[t, word[t]] over the words of a language is a dynamic
+program over its layers.  Here the functions stand side by side in the last axis, so that every step is a few
+operations on contiguous rows, and symbols that lead every state of a layer to the same place are merged into
+one group before the states are looked at.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""The linear relaxation of a ReLU: what a backward pass multiplies by, and what a forward pass of the relaxed
-network does.
+"""The linear relaxation of a ReLU, for backward passes and for forward passes of the relaxed network.
 
 Every pass that bounds a network uses this one step: words (`word_bounds.py`), boxes (`box_bounds.py`,
 `descend.py`), the difference of two networks (`difference.py`), and the floating-point half of

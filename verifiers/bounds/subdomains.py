@@ -1,5 +1,4 @@
-"""Many subdomains at once, as a dataclass of arrays: what a search keeps of them, divides, and puts together
-again.
+"""Many subdomains at once, as arrays: what a search keeps, divides, and puts together again.
 
 Data only, beneath `box_bounds.py` and `engines/branch_and_bound.py`.
 """

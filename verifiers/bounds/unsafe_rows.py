@@ -1,5 +1,4 @@
-"""The unsafe polyhedra of one case in float64: rows to bound from above, with what their own rounding may
-hide.
+"""The unsafe polyhedra of one case in float64: rows to bound from above, with their own rounding.
 
 Between `models/claims/property.py` and the searches.  A polyhedron is refuted on a subdomain as soon as one
 of its rows is negative everywhere, or a sum of its rows with non-negative factors is.  A subdomain is safe

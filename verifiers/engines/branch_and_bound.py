@@ -1,7 +1,7 @@
-"""Branch and bound as such: take some of what waits, bound and divide it, put back what is left, until
-nothing waits or somebody ends it.
+"""Branch and bound as such: the one loop, with its queue, threads and deadline.
 
-The one loop for words (`bab/search.py`) and boxes (`boxes/input_split.py`, `boxes/relu_split.py`,
+Take some of what waits, bound and divide it, and put back what is left, until nothing waits or somebody ends
+it.  The one loop for words (`bab/search.py`) and boxes (`boxes/input_split.py`, `boxes/relu_split.py`,
 `boxes/lp_split.py`).  Each says what waits and in what order it is taken (a `Waiting`:
 `boxes/depth_first.py`, or the heap of `bab/search.py`), and what a step does: how to bound, and the rule by
 which it splits (a ReLU's phase, an input's interval, a group of tokens, automaton states).  Nothing here says

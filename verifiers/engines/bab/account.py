@@ -1,5 +1,4 @@
-"""What a search of `bab` has settled, added up from its leaves: for each rival, on how many words they
-exclude it.
+"""What a search of `bab` has settled, counted: on how many words its leaves exclude each rival.
 
 The count starts from nothing.  Cells come from the cuts, phases from the leaves; where a leaf is missing, for
 whatever reason, the words below it are not counted.  What the search believes to be open or done is not

@@ -1,7 +1,7 @@
-"""Look for counterexamples before anything is bounded: words that are extreme for some neuron, and
-linearisations at many words.
+"""Look for counterexamples before anything is bounded.
 
-Most false claims end here.  What is found is checked in integers; what is not found says nothing.
+Tried are words that are extreme for some neuron, and linearisations at many words.  Most false claims end
+here.  What is found is checked in integers; what is not found says nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""The leaves of a search of `bab`, by cell: in memory, or in a temporary file where a proof may need more
-evidence than fits.
+"""The leaves of a search of `bab`, by cell, in memory or in a temporary file.
 
-A search never looks at a leaf again; only a record or a proof does, once.  In a file a leaf takes about 50
-bytes of memory, whatever the network.
+A file is for proofs, which may need more evidence than fits.  A search never looks at a leaf again; only a
+record or a proof does, once.  In a file a leaf takes about 50 bytes of memory, whatever the network.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""What `bab` has done, as plain data, and the way back: an interrupted search goes on, and nothing in the
-data is believed.
+"""What `bab` has done, as plain data, and the way back: an interrupted search goes on.
 
-A record has the cuts, what settled each node, and what is open.  Reading it applies the cuts again, proves
-every bound again with the multipliers that it names (one evaluation instead of a search for them), and checks
-that closed and open nodes together leave no phase of any rival out.  A record that was tampered with is
-refused; it cannot make a false claim true.
+Nothing in the data is believed.  A record has the cuts, what settled each node, and what is open.  Reading it
+applies the cuts again, proves every bound again with the multipliers that it names (one evaluation instead of
+a search for them), and checks that closed and open nodes together leave no phase of any rival out.  A record
+that was tampered with is refused; it cannot make a false claim true.
 """
 
 from __future__ import annotations

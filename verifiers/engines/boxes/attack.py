@@ -1,5 +1,4 @@
-"""A quick search for counterexamples in plain floats: corners, random points, and gradient ascent, all in
-batches.
+"""A quick search for counterexamples in plain floats: corners, random points, gradient ascent.
 
 The first thing that `verifiers/boxes/decide.py` tries; what it proposes is replayed exactly before anyone
 believes it.

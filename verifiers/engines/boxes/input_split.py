@@ -1,10 +1,9 @@
-"""Branch and bound over boxes, for networks with few inputs (ACAS Xu, control): cut an input, or split a
-neuron.
+"""Branch and bound over boxes, for networks with few inputs: cut an input, or split a neuron.
 
-Subdomains are bounded many at a time (`bounds/tighten.py`) and shrunk to where all constraints can hold
-(`bounds/clip.py`).  One that is not yet safe is divided at what costs its weakest row most: an input's
-interval or, where few neurons are still open, one neuron's phase.  Subdomains are boxes of floats that cover
-the rational box and share their cuts, so nothing is lost between them.
+Examples are ACAS Xu and controllers.  Subdomains are bounded many at a time (`bounds/tighten.py`) and shrunk
+to where all constraints can hold (`bounds/clip.py`).  One that is not yet safe is divided at what costs its
+weakest row most: an input's interval or, where few neurons are still open, one neuron's phase.  Subdomains
+are boxes of floats that cover the rational box and share their cuts, so nothing is lost between them.
 """
 
 from __future__ import annotations

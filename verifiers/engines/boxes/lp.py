@@ -1,5 +1,4 @@
-"""The linear relaxation of a network over a box, solved by HiGHS again and again with other phases of
-neurons.
+"""The linear relaxation of a network over a box, solved by HiGHS with one choice of phases after another.
 
 After `linear_program.py`, for `lp_split.py`.  Only bounds of variables change from one time to the next, so
 that the dual simplex goes on from the last basis.  HiGHS has tolerances: its points are candidates, and its

@@ -1,9 +1,9 @@
-"""Branch and bound over the phases of ReLUs where every subdomain is a linear program: few subdomains, each
-bounded as well as can be.
+"""Branch and bound over the phases of ReLUs where every subdomain is a linear program.
 
-Beside `relu_split.py`, whose bounds are rougher and come by the batch.  HiGHS proposes (`lp.py`); a subdomain
-counts as safe when the multipliers from the program's dual values prove that (`bounds/dual_bounds.py`), and
-its points are replayed like anybody's.  `pseudo_costs.py` says which neuron is split.
+There are few subdomains, each bounded as well as can be.  Beside `relu_split.py`, whose bounds are rougher
+and come by the batch.  HiGHS proposes (`lp.py`); a subdomain counts as safe when the multipliers from the
+program's dual values prove that (`bounds/dual_bounds.py`), and its points are replayed like anybody's.
+`pseudo_costs.py` says which neuron is split.
 """
 
 from __future__ import annotations

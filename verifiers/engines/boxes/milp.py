@@ -1,8 +1,8 @@
-"""The whole question as one mixed-integer program for every polyhedron, for HiGHS: `relucid verify --backend
-milp`, and in the race.
+"""The whole question as one mixed-integer program for every polyhedron, for HiGHS.
 
-After `linear_program.py`, beside the searches that prove.  HiGHS works with tolerances: its points are
-replayed like anybody's, and its "infeasible" is its word only, which counts at trust `float`.
+It is `relucid verify --backend milp`, and takes part in the race.  After `linear_program.py`, beside the
+searches that prove.  HiGHS works with tolerances: its points are replayed like anybody's, and its
+"infeasible" is its word only, which counts at trust `float`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several searches at once for one question about a box, in threads: the first to decide it ends the others.
+"""Several searches at once for one question about a box: the first to decide it ends the others.
 
 Between `decide.py` (or the proofs' `producer.py`) and the searches.  Threads and not processes: searches are
 our own code, share the network, and stop when they are told.  numpy and HiGHS release Python's lock while

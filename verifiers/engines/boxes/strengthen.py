@@ -1,5 +1,4 @@
-"""The linear program of the whole box, made tighter: add cutting planes that its solutions violate, round by
-round.
+"""The linear program of the whole box, made tighter by cutting planes, round by round.
 
 Between `linear_program.py` and `lp_split.py`.
 """

@@ -1,5 +1,4 @@
-"""A network on a subdomain of a box, exactly: its values as linear functions of the inputs and of the ReLUs
-that may still be on or off.
+"""A network on a subdomain of a box, exactly: linear functions of inputs and open ReLUs.
 
 After `lp.py`, for `last_word.py`.  ReLUs whose phase is known are substituted; those that are multiples of
 each other, or of each other's negation, share one variable; all others have a variable of their own, with an

@@ -1,9 +1,9 @@
-"""Decide a subdomain of a box exactly, where floats cannot: linear programs in rational arithmetic, split at
-ReLUs until each is settled.
+"""Decide a subdomain of a box exactly, where floats cannot.
 
-After `forms.py`, for `verifiers/boxes/decide.py` and the searches, which ask about whole boxes of small
-networks and about subdomains on which something is an exact tie.  A polyhedron that is empty comes with the
-leaves that show it; a point at which it is not is exact.
+Linear programs in rational arithmetic are split at ReLUs until each is settled.  After `forms.py`, for
+`verifiers/boxes/decide.py` and the searches, which ask about whole boxes of small networks and about
+subdomains on which something is an exact tie.  A polyhedron that is empty comes with the leaves that show it;
+a point at which it is not is exact.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Subdomains that floats will never settle, because two values are exactly equal there: they are decided
-exactly, but only now and then.
+"""Subdomains that floats will never settle, because two values are exactly equal there.
 
-After `last_word.py`, for `engines/boxes/input_split.py` and `lp_split.py`.  A question costs as much as a
-hundred subdomains or more, and most subdomains that look like a tie are none.  So questions are rationed, and
-ties that are found earn new ones.
+They are decided exactly, but only now and then.  After `last_word.py`, for `engines/boxes/input_split.py` and
+`lp_split.py`.  A question costs as much as a hundred subdomains or more, and most subdomains that look like a
+tie are none.  So questions are rationed, and ties that are found earn new ones.
 """
 
 from __future__ import annotations
