@@ -13,7 +13,7 @@ import click
 from ..verifiers.report import undecided_json
 from .limits import Limited
 from .options import (
-    Limits,
+    ClaimLimits,
     Output,
     ablation_option,
     counterexamples_option,
@@ -54,7 +54,9 @@ def _undistilled(why: str, options: dict[str, Any], seconds: float | None = None
 @html_option
 @limit_options(600.0, 8192, counterexamples_option)
 @output_options
-def distill(circuit: str, out: Path, html: Path | None, limits: Limits, output: Output, **model: Any) -> int:
+def distill(
+    circuit: str, out: Path, html: Path | None, limits: ClaimLimits, output: Output, **model: Any
+) -> int:
     """Distil CIRCUIT into a short Python program, and prove that the two agree.
 
     CIRCUIT is a folder or file (docs/reference/circuits.md), file.py:function, or a shipped name such as

@@ -118,7 +118,7 @@ output_options = bundled("output", Output, quiet_option, json_option)
 
 
 @dataclass(frozen=True)
-class Limits:
+class ClaimLimits:
     """What a claim's proof may cost, how far it must be trusted, and who may work on it."""
 
     timeout: float
@@ -148,10 +148,10 @@ class Limits:
 
 
 def limit_options(timeout: float, memory: int, *others: Decorator) -> Decorator:
-    """Return the options of `Limits`, with these defaults in seconds and megabytes."""
+    """Return the options of `ClaimLimits`, with these defaults in seconds and megabytes."""
     memory_help = "Megabytes of relucid's process, and of each solver."
     shared = timeout_option(timeout), memory_option(memory, memory_help), workers_option, seed_option
-    return bundled("limits", Limits, trust_option, backends_option, *shared, *others)
+    return bundled("limits", ClaimLimits, trust_option, backends_option, *shared, *others)
 
 
 @dataclass(frozen=True)

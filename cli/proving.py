@@ -14,7 +14,7 @@ import click
 from ..verifiers.report import unchecked_json, undecided_json
 from .limits import Limited, memory_option, timeout_option
 from .options import (
-    Limits,
+    ClaimLimits,
     Output,
     ProofFile,
     counterexamples_option,
@@ -63,7 +63,7 @@ def _unchecked(why: str, options: dict[str, Any], seconds: float) -> None:
 def prove(
     claim: Path,
     proof: ProofFile,
-    limits: Limits,
+    limits: ClaimLimits,
     output: Output,
     checkpoint: Path | None,
     count: bool,

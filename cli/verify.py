@@ -16,7 +16,7 @@ from ..common.errors import InputError
 from ..verifiers.boxes.verdicts import BACKENDS
 from .limits import Limited, memory_option, timeout_option
 from .options import (
-    Limits,
+    ClaimLimits,
     Output,
     ProofFile,
     bundled,
@@ -33,7 +33,7 @@ from .status import REJECTED, UNKNOWN, exit_status
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from ..models.claims.claim_file import BoxFiles
+    from ..models.claims.box_paths import BoxFiles
 
 ONE_NETWORK_ONLY = "there are no proofs about two networks over a box"
 NOT_CHECKED = f"not checked: {ONE_NETWORK_ONLY}"
@@ -66,7 +66,7 @@ def _undecided(why: str, options: dict[str, Any], seconds: float) -> None:
 @click.argument("spec", type=click.Path(path_type=Path))
 @bundled(
     "limits",
-    Limits,
+    ClaimLimits,
     timeout_option(60.0),
     memory_option(4096),
     seed_option,
@@ -96,7 +96,7 @@ def _undecided(why: str, options: dict[str, Any], seconds: float) -> None:
 def verify(
     network: Path,
     spec: Path,
-    limits: Limits,
+    limits: ClaimLimits,
     proof: ProofFile,
     output: Output,
     check: Path | None,
@@ -107,6 +107,8 @@ def verify(
     The first line is VNN-COMP's word: unsat (it cannot, proved), sat (with the input), unknown or timeout.
     Exit status: 0 unsat, 1 sat, 2 bad input, 3 unknown, 130 interrupted.
     """
+    from ..models.claims.box_paths import BoxFiles
+
     if check is not None:
         return check_box_files(network, spec, check, limits.timeout, output)
     if (backend := question.pop("backend")) is not None:
@@ -120,40 +122,30 @@ def verify(
         )
     epsilon = _epsilon(question["epsilon"], against)
     measured = against is not None and epsilon is None and not same_label
-    asked = {
-        "network": network,
-        "stated": spec,
-        "against": against,
-        "epsilon": epsilon,
-        "same_label": same_label,
-    }
-    return _decide(asked, limits, proof, output, measured)
+    files = BoxFiles(network, spec, against, epsilon)
+    return _decide(files, limits, proof, output, measured)
 
 
-def prove_box(claim: BoxFiles, limits: Limits, proof: ProofFile, output: Output) -> int:
+def prove_box(claim: BoxFiles, limits: ClaimLimits, proof: ProofFile, output: Output) -> int:
     """Decide a claim file about a box, as `verify` decides its parts; return the exit status."""
-    two = claim.network_b is not None
-    asked = {
-        "network": claim.network,
-        "stated": claim.stated,
-        "against": claim.network_b,
-        "epsilon": claim.epsilon,
-    }
-    return _decide({**asked, "same_label": two and claim.epsilon is None}, limits, proof, output, False)
+    return _decide(claim, limits, proof, output)
 
 
-def _decide(asked: dict[str, Any], limits: Limits, proof: ProofFile, output: Output, measured: bool) -> int:
-    """Decide the question `asked` (arguments of `verify_files`), and print the verdict.
+def _decide(
+    files: BoxFiles, limits: ClaimLimits, proof: ProofFile, output: Output, measure: bool = False
+) -> int:
+    """Decide what the files claim, and print the verdict; return the exit status.
 
-    measured: the question is how far two networks are apart, to which no word is an answer.
+    measure: the question is how far two networks are apart, to which no word is an answer.
     """
     from ..models.apart import network_files
     from ..reports.verdicts import print_verdict
-    from ..verifiers.boxes.process import verify_files
+    from ..verifiers.boxes.process import decide_box_files
+    from ..verifiers.race.request import ProofRequest
     from ..verifiers.report import verdict_json
     from ..verifiers.verdict import Proved
 
-    two, names = asked["against"] is not None, limits.names or BACKENDS[:1]
+    two, names = files.network_b is not None, limits.names or BACKENDS[:1]
     if len(names) != 1 or names[0] not in BACKENDS:
         what = f"a claim about a box is decided by one of {', '.join(BACKENDS)}"
         raise InputError("--backends", what, "name one of them, or leave it out")
@@ -163,25 +155,15 @@ def _decide(asked: dict[str, Any], limits: Limits, proof: ProofFile, output: Out
     if two and (proof.proof is not None or limits.trust == "checked"):
         option = "--proof" if proof.proof is not None else "--trust checked"
         raise InputError(option, ONE_NETWORK_ONLY, "leave it out")
-    proof.check((*network_files(asked["network"]), asked["stated"]))
+    proof.check((*network_files(files.network), files.stated))
     with status_line(output.quiet) as progress:
-        verdict = verify_files(
-            **asked,
-            timeout=limits.timeout,
-            memory_mb=limits.memory,
-            seed=limits.seed,
-            threads=limits.workers,
-            proof=proof.proof,
-            proof_format=proof.proof_format or "relucid",
-            backend=names[0],
-            trust=limits.trust,
-            progress=progress,
-        )
+        request = ProofRequest(limits.trust, proof.proof, proof.proof_format or "relucid", backends=names)
+        verdict = decide_box_files(files, limits.budget(), request, progress, measure)
     if two and limits.trust is None and isinstance(verdict, Proved):
         verdict = replace(verdict, certificate=NOT_CHECKED)
 
     def text() -> None:
-        print_verdict(verdict, bare=measured, quiet=output.quiet)
+        print_verdict(verdict, bare=measure, quiet=output.quiet)
         for warning in verdict.warnings:
             say(f"warning: {warning}")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.cli.main import main
-from relucid.cli.options import Limits, Output, ProofFile
+from relucid.cli.options import ClaimLimits, Output, ProofFile
 from relucid.cli.verify import prove_box
 from relucid.models.claims.claim_file import load_box_files
 from relucid.models.network.network import feed_forward
@@ -94,7 +94,7 @@ def reached(
 ) -> dict[str, object]:
     """What `prove --json` says at this trust; None: nothing was said about it."""
     box = load_box_files(claim(folder, text))
-    limits = Limits(60.0, 4096, 1, 0, trust, backends)
+    limits = ClaimLimits(60.0, 4096, 1, 0, trust, backends)
     assert prove_box(box, limits, ProofFile(), Output(quiet=True, as_json=True)) == 0
     return json.loads(capsys.readouterr().out)
 

@@ -7,11 +7,8 @@ file of gigabytes, a solver that hangs), the limits are kept.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
-from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from ...common.errors import InputError
@@ -20,7 +17,7 @@ from ...common.processes.supervised import Module, Supervised, supervised
 from ...models.claims.box_paths import BoxFiles
 from ..race.backend import Budget
 from ..race.request import ProofRequest
-from ..verdict import BoxDetails, Trust, Verdict
+from ..verdict import BoxDetails, Verdict
 from . import verdicts
 
 GRACE_SECONDS = 0.5  # after the limit: a child that knows its deadline says how far it came
@@ -98,32 +95,6 @@ def decide_box_files(
             return verdicts.unknown(reason, seconds, details=details)
         found = {**decided, "certificate": f"not checked: {reason}"}
     return verdicts.from_plain({**found, "seconds": seconds, "peak_mb": peak_mb})
-
-
-def verify_files(
-    network: str | Path,
-    stated: str | Path,
-    *,
-    timeout: float = 60.0,
-    memory_mb: int = 4096,
-    seed: int = 0,
-    threads: int | None = None,
-    proof: Path | None = None,
-    proof_format: str = "relucid",
-    progress: Callable[[str], None] | None = None,
-    against: str | Path | None = None,
-    epsilon: Fraction | None = None,
-    same_label: bool = False,
-    backend: str = "race",
-    trust: Trust | None = "exact",
-) -> Verdict:
-    """`decide_box_files` with its options one by one."""
-    second = None if against is None else Path(against)
-    files = BoxFiles(Path(network), Path(stated), second, epsilon)
-    budget = Budget(timeout, memory_mb, threads or os.cpu_count() or 1, seed)
-    request = ProofRequest(trust, proof, proof_format, backends=(backend,))
-    measure = second is not None and epsilon is None and not same_label
-    return decide_box_files(files, budget, request, progress, measure)
 
 
 def _why(child: Supervised, memory_mb: int) -> str:

@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 from relucid.cli.main import main
 from relucid.common.processes import supervised
+from relucid.models.claims.box_paths import BoxFiles
 from relucid.verifiers.boxes import verdicts
-from relucid.verifiers.boxes.process import Crashed, verify_files
+from relucid.verifiers.boxes.process import Crashed, decide_box_files
 from relucid.verifiers.evidence import How, Tiling
+from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.report import vnncomp_word
 from relucid.verifiers.verdict import Contradiction
 
+FILES = BoxFiles(Path("n"), Path("s"))
 PROVED = verdicts.to_plain(verdicts.proved("split-inputs", Tiling.at_roots(1, 1, How.BOUNDS)))
 
 
@@ -25,14 +29,14 @@ def child_says(monkeypatch: pytest.MonkeyPatch, *messages: object, then: str = "
 
 def test_an_answer_stands_whatever_becomes_of_its_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     child_says(monkeypatch, {"decided": PROVED}, then="time.sleep(60)")
-    found = verify_files("n", "s", timeout=0.5, trust=None)
+    found = decide_box_files(FILES, Budget(0.5), ProofRequest(None))
     assert (found.outcome, found.trust, found.certificate) == (
         "proved",
         "exact",
         "not checked: the time limit was reached",
     )
     child_says(monkeypatch, {"decided": PROVED}, then="ballast = bytearray(2 * 10**8); time.sleep(60)")
-    found = verify_files("n", "s", timeout=50, memory_mb=100, trust=None)
+    found = decide_box_files(FILES, Budget(50, 100), ProofRequest(None))
     assert found.outcome == "proved" and found.certificate.startswith("not checked: it needs more memory")
 
 
@@ -44,18 +48,18 @@ def test_proved_without_evidence_that_adds_up_is_no_answer(
 ) -> None:
     child_says(monkeypatch, {"answer": {**PROVED, "evidence": evidence}})
     with pytest.raises(ValueError, match=r"needs evidence|do not tile"):
-        verify_files("n", "s", timeout=50)
+        decide_box_files(FILES, Budget(50), ProofRequest("exact"))
     child_says(monkeypatch, {"decided": {**PROVED, "evidence": evidence}}, then="time.sleep(60)")
     with pytest.raises(ValueError, match=r"needs evidence|do not tile"):
-        verify_files("n", "s", timeout=0.5)
+        decide_box_files(FILES, Budget(0.5), ProofRequest("exact"))
 
 
 def test_silence_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     child_says(monkeypatch)
     with pytest.raises(Crashed):
-        verify_files("n", "s", timeout=50)
+        decide_box_files(FILES, Budget(50), ProofRequest("exact"))
     child_says(monkeypatch, then="time.sleep(60)")
-    assert vnncomp_word(verify_files("n", "s", timeout=0.2)) == "timeout"
+    assert vnncomp_word(decide_box_files(FILES, Budget(0.2), ProofRequest("exact"))) == "timeout"
 
 
 def test_a_contradiction_is_status_4(
@@ -65,7 +69,7 @@ def test_a_contradiction_is_status_4(
         monkeypatch, {"decided": PROVED}, {"contradiction": ["the checker rejects its proof", str(tmp_path)]}
     )
     with pytest.raises(Contradiction) as raised:
-        verify_files("n", "s", timeout=50)
+        decide_box_files(FILES, Budget(50), ProofRequest("exact"))
     assert raised.value.artefacts == str(tmp_path)
     (tmp_path / "claim.toml").write_text('network = "n.onnx"\n[domain]\nbox = "s.vnnlib"\n')
     assert main(["prove", str(tmp_path / "claim.toml")]) == 4

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from box_proof_cases import DIGESTS, accepted, both_say
 from box_truth import ENGINES, alone, cut, floats, rectangle, unsafe_point, value
+from relucid.models.claims.box_paths import BoxFiles
 from relucid.models.claims.property import Case, Property, Row
 from relucid.models.claims.vnnlib import load_text, read_vnnlib
 from relucid.models.network.integers import integer_array
@@ -25,11 +26,13 @@ from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import decide_same_label
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.boxes.options import BoxOptions
-from relucid.verifiers.boxes.process import verify_files
+from relucid.verifiers.boxes.process import decide_box_files
 from relucid.verifiers.engines.exact.forms import ExactSubdomain
 from relucid.verifiers.engines.exact.last_word import LastWord, Shown, Unsafe, whole_box
 from relucid.verifiers.engines.exact.lp import Empty, Point, System, TooMuchWork, Work, solve
 from relucid.verifiers.proof.boxes.producer import HowProved, proof_lines
+from relucid.verifiers.race.backend import Budget
+from relucid.verifiers.race.request import ProofRequest
 from relucid.verifiers.report import vnncomp_word
 from tie_cases import CASES, NAMES, just_true, not_strict, tie_network, tie_property
 
@@ -40,6 +43,10 @@ ONE = Fraction(1)
 def read(name: str) -> tuple[Network, Property]:
     stated = read_vnnlib(load_text(CASES / f"{name}.vnnlib"), origin=name)
     return load_onnx(CASES / f"{name}.onnx", real_size=stated.inputs), stated
+
+
+def case_files(name: str) -> BoxFiles:
+    return BoxFiles(CASES / f"{name}.onnx", CASES / f"{name}.vnnlib")
 
 
 def answer(network: Network, stated: Property, seconds: float = 60.0, **options):
@@ -224,7 +231,7 @@ def test_a_tie_on_a_plane_through_the_box() -> None:
 @needs_cases
 @pytest.mark.parametrize("name", NAMES)
 def test_six_properties_of_an_equality(name: str) -> None:
-    found = verify_files(CASES / f"{name}.onnx", CASES / f"{name}.vnnlib", timeout=60)
+    found = decide_box_files(case_files(name), Budget(60.0), ProofRequest("exact"))
     assert (vnncomp_word(found), found.trust, [s.backend for s in found.attempts]) == (
         "unsat",
         "exact",
@@ -331,7 +338,7 @@ def proof_of_tie(network: Network, stated: Property) -> list[dict]:
 def test_proofs_of_the_six(name: str, tmp_path: Path) -> None:
     network, stated = read(name)
     proof = tmp_path / "proof"
-    found = verify_files(CASES / f"{name}.onnx", CASES / f"{name}.vnnlib", timeout=60, proof=proof)
+    found = decide_box_files(case_files(name), Budget(60.0), ProofRequest("exact", proof))
     assert (vnncomp_word(found), found.trust) == ("unsat", "checked")
     lines = [json.loads(line) for line in proof.read_text().splitlines()]
     assert accepted(network, stated, lines)
