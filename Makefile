@@ -69,5 +69,5 @@ clean:
 # The checker's own tests reach every branch of what has to be trusted.
 coverage: $(READY)
 	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage run --rcfile=tests/verifiers/proof/coverage.ini -m pytest -q \
-		tests/verifiers/proof/words tests/verifiers/proof/boxes
+		tests/verifiers/proof/test_tree.py tests/verifiers/proof/words tests/verifiers/proof/boxes
 	@COVERAGE_FILE=.venv/coverage $(BIN)/python -m coverage report --rcfile=tests/verifiers/proof/coverage.ini
