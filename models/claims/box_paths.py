@@ -1,4 +1,7 @@
-"""Where the files of a claim about boxes are.  Nothing heavy is imported here: the files are read elsewhere."""
+"""Where the files of a claim about boxes are: paths only, which are read elsewhere.
+
+Nothing heavy is imported here.
+"""
 
 from __future__ import annotations
 

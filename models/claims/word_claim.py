@@ -44,7 +44,8 @@ class WordClaim:
     known_language: InitVar[Automaton | None] = None
 
     def __repr__(self) -> str:
-        return f"<WordClaim {self.name}: {self.network.name} gives the label of {self.program.name} on {self.domain!r}>"
+        said = f"{self.network.name} gives the label of {self.program.name}"
+        return f"<WordClaim {self.name}: {said} on {self.domain!r}>"
 
     def __post_init__(self, known_language: Automaton | None) -> None:
         check_inputs(self.network, self.domain)
