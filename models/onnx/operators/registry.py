@@ -10,11 +10,11 @@ Used by `reader.py` through `all_operators`.  There are three kinds of operators
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ....common.modules import modules_in
+from .. import operators
 from ..tensors import HeadValues, Refused, Tensor
 from .call import Call
 
@@ -81,7 +81,5 @@ def _of_first_input(function: Function) -> Function:
 
 def all_operators() -> Registry:
     """Import all files of this folder and return the registry."""
-    package = __name__.rpartition(".")[0]
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        importlib.import_module(f"{package}.{module.name}")
+    modules_in(operators)
     return REGISTRY
