@@ -7,11 +7,11 @@ proves the bound of whatever multipliers come out, rounded to the grid, and the 
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from ...common.clock import now
 from .multipliers import Multipliers, moved
 from .word_bounds import RowObjectives, WordBounds, bounds, derivative
 from .word_queries import FloatQueries
@@ -59,7 +59,7 @@ def minimise(
     direction: np.ndarray | None = None
     aim = AIM * np.maximum(np.abs(best.upper), 1.0)
     for _ in range(iterations):
-        if violations or time.monotonic() > deadline:
+        if violations or now() > deadline:
             break
         ahead = (found.upper >= 0) & np.isfinite(found.upper)
         if not ahead.all():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ....common.clock import now
 from ....common.text import number
 from ....models.claims.word_claim import WordClaim
 from ...evidence import Settled
@@ -48,7 +48,7 @@ class LabelSearches:
         if self.checkpoint is not None:
             restore(self.checkpoint, self.claim, self.searches)
         self.open = list(self.searches)
-        self.saved = time.monotonic()
+        self.saved = now()
 
     def run(self, deadline: float, wanted: int, progress: Callable[[str], None]) -> bool:
         """Until everything is settled, `wanted` words are found, or `deadline`; False where time ran out.
@@ -65,7 +65,7 @@ class LabelSearches:
         seconds = FIRST_SLICE
         while self.open:
             for label in list(self.open):
-                if time.monotonic() >= deadline:
+                if now() >= deadline:
                     return False
                 search = self.searches[label]
 
@@ -74,7 +74,7 @@ class LabelSearches:
                         f"label {self.claim.decision.labels[label]!r}: {said.nodes} nodes, {said.cuts} cuts, {cells} cells open"
                     )
 
-                outcome = search.run(min(deadline, time.monotonic() + seconds), report)
+                outcome = search.run(min(deadline, now() + seconds), report)
                 new = [word for word in outcome.words if word not in self.found][: wanted - len(self.found)]
                 self.found += new
                 if len(self.found) >= wanted:
@@ -83,7 +83,7 @@ class LabelSearches:
                     self.searches[label] = search.without(new)
                 elif outcome.proved:
                     self.open.remove(label)
-                if time.monotonic() - self.saved > SAVE_SECONDS:
+                if now() - self.saved > SAVE_SECONDS:
                     self._save()
             seconds *= 2
         return True
@@ -91,7 +91,7 @@ class LabelSearches:
     def _save(self) -> None:
         if self.checkpoint is not None and not self.found:
             save(self.checkpoint, self.claim, self.searches)
-        self.saved = time.monotonic()
+        self.saved = now()
 
     def evidence(self) -> tuple[Settled, ...]:
         """What bounds and leaves have settled, label by label and rival by rival."""
