@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .models.claims.decision import Decision
     from .models.claims.domain import Domain
     from .models.program.program import Program
-    from .pipeline.distillation import distill
+    from .pipeline.distillation import CircuitRequest, distill
     from .verifiers.proof.format import LimitReached, Rejected
     from .verifiers.prove import prove
     from .verifiers.race.backend import Budget
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Budget",
+    "CircuitRequest",
     "Claim",
     "Decision",
     "Domain",
@@ -53,6 +54,7 @@ __all__ = [
 
 _HOME = {
     "Budget": "verifiers.race.backend",
+    "CircuitRequest": "pipeline.distillation",
     "Claim": "models.claims.claim",
     "Decision": "models.claims.decision",
     "Domain": "models.claims.domain",

@@ -7,6 +7,7 @@ Behaviours come from `distill_behaviours.py`, teachers from `distill_teacher.py`
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from ..models.program.program import Program
 from ..pipeline.distillation import NoProgram, distill
 from ..pipeline.result_files import distillation_json
 from ..search.rank import description_length
+from ..verifiers.race.backend import Budget
+from ..verifiers.race.request import ProofRequest
 from ..version import __version__
 from .distill_behaviours import Behaviour, behaviours
 from .distill_teacher import train_teacher
@@ -149,12 +152,14 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
             teacher,
             Task(behaviour.domain, "one_hot", Decision("argmax", behaviour.labels), behaviour.name),
             out=plan.out / behaviour.name,
-            timeout=plan.timeout,
-            memory=plan.memory,
-            workers=plan.workers,
-            seed=plan.seed,
-            backends=plan.backends,
             progress=lambda text: progress(f"{behaviour.name}: {text}"),
+            budget=Budget(
+                seconds=plan.timeout,
+                memory_mb=plan.memory,
+                workers=plan.workers or os.cpu_count() or 1,
+                seed=plan.seed,
+            ),
+            request=ProofRequest(backends=plan.backends),
         )
     except NoProgram as error:
         nothing: dict[str, Any] = dict.fromkeys(

@@ -62,11 +62,11 @@ def distill(
     CIRCUIT is a folder or file (docs/reference/circuits.md), file.py:function, or a shipped name such as
     quote_closing.  Shipped circuits bring their own domain and mask.
     """
-    from ..pipeline.distillation import NoProgram
+    from ..pipeline.distillation import CircuitRequest, NoProgram
     from ..pipeline.distillation import distill as run
     from ..pipeline.result_files import FILES, distillation_json
+    from ..verifiers.race.request import ProofRequest
 
-    names = limits.names
     if html is not None:
         from ..models.apart import check_apart, circuit_files
         from ..reports.html import check_page
@@ -76,18 +76,14 @@ def distill(
         check_apart([*written, ("--html", html)], circuit_files(circuit, model["mask"], model["domain"]))
     try:
         with status_line(output.quiet) as progress:
+            domain = model.pop("domain")
             result = run(
-                circuit,
+                CircuitRequest(circuit, **model),
+                domain,
                 out=out,
-                backends=names,
+                budget=limits.budget(),
+                request=ProofRequest(limits.trust, backends=limits.names),
                 progress=progress,
-                timeout=limits.timeout,
-                memory=limits.memory,
-                workers=limits.workers,
-                seed=limits.seed,
-                trust=limits.trust,
-                counterexamples=limits.counterexamples,
-                **model,
             )
             if html is not None:
                 from ..reports.distillation_page import write_report

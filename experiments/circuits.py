@@ -20,7 +20,7 @@ from typing import Any
 from ..models.circuits.pruning.settings import PruningSettings
 from ..models.circuits.training.recipe import TrainingRecipe
 from ..models.circuits.training.registry import NAMES
-from ..pipeline.distillation import NoProgram, distill
+from ..pipeline.distillation import CircuitRequest, NoProgram, distill
 from ..pipeline.pruning import PruningRequest, prune_model
 from ..pipeline.trained import PruningResult
 from ..pipeline.training import train_task
@@ -46,7 +46,9 @@ def road(name: str, out: Path) -> dict[str, Any]:
     row |= {"settings": asdict(PruningSettings()), **_sizes(pruned)}
     try:
         result = distill(
-            out / name, out / name / f"{name}.toml", mask=pruned.out, out=out / name / "distilled"
+            CircuitRequest(out / name, mask=pruned.out),
+            out / name / f"{name}.toml",
+            out=out / name / "distilled",
         )
         row |= {
             "verdict": "proved" if isinstance(result.verdict, Proved) else "unknown",

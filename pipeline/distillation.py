@@ -31,21 +31,22 @@ from ..models.claims.task import Task, load_task
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.choose import choose
 from ..verifiers.race.request import ProofRequest, check_limits
-from ..verifiers.verdict import Trust
 from .distilled import Distillation
 from .exhaustive import on_every_input
 from .result_files import FILES, documented, result_files
 from .sampled import on_samples
 from .steps import DistillationJob, NoProgram, Progress, unstable
 
-__all__ = ["NoProgram", "distill"]
+__all__ = ["CircuitRequest", "NoProgram", "distill"]
+
+SECONDS = 600.0  # the time limit, if there is no other
 
 TaskLike = str | Path | Task | Domain | Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class CircuitRequest:
-    """Which circuit is to be distilled.
+    """Which circuit is to be distilled, and how it is run.
 
     Args:
         circuit: a path, `file.py:function`, a shipped name, or an object with the members of `Circuit`.
@@ -53,24 +54,39 @@ class CircuitRequest:
         ablation: "mean" or "zero", what stands in for nodes that the mask does not keep; None for the mask's
             own.
         run_code: allow a TorchScript file, which contains code, to run.
+        enumerate_up_to: on larger domains the circuit is run on samples and counterexamples, not on every
+            input, and the result says so (`sampling`).
+
+    Raises InputError if `enumerate_up_to` does not fit memory.
     """
 
     circuit: str | Path | Circuit
-    mask: Path | None = None
+    mask: str | Path | None = None
     ablation: str | None = None
     run_code: bool = False
+    enumerate_up_to: int = LARGEST_DOMAIN
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.enumerate_up_to <= LARGEST_DOMAIN:
+            what = f"{self.enumerate_up_to} is not from 0 to {LARGEST_DOMAIN}"
+            raise InputError("--enumerate", what, "a larger domain does not fit memory")
+
+    @property
+    def mask_file(self) -> Path | None:
+        """The mask's path, or None."""
+        return Path(self.mask) if self.mask else None
 
     def read(self) -> Circuit:
         """Read the circuit.  Raises InputError if that is not possible."""
         if isinstance(self.circuit, str | Path):
-            return load_circuit(self.circuit, self.mask, self.run_code)
+            return load_circuit(self.circuit, self.mask_file, self.run_code)
         return self.circuit
 
     def own_task(self, teacher: Circuit) -> Task:
         """Return the task that the circuit brings.  Raises InputError if it brings none."""
         found = None
         if isinstance(self.circuit, str | Path):
-            found = own_task(str(self.circuit), self.mask, teacher.vocabulary)
+            found = own_task(str(self.circuit), self.mask_file, teacher.vocabulary)
         if found is None:
             what, mend = (
                 f"{self.circuit} brings no domain of its own",
@@ -81,46 +97,27 @@ class CircuitRequest:
 
 
 def distill(
-    circuit: str | Path | Circuit,
+    circuit: str | Path | Circuit | CircuitRequest,
     domain: TaskLike | None = None,
     *,
     labels: Sequence[str] | None = None,
-    mask: str | Path | None = None,
-    ablation: str | None = None,
     out: str | Path | None = None,
-    timeout: float = 600.0,
-    memory: int = 4096,
-    workers: int | None = None,
-    backends: Sequence[str] | None = None,
-    trust: Trust | None = None,
-    seed: int = 0,
-    counterexamples: int = 1,
-    enumerate_up_to: int = LARGEST_DOMAIN,
-    run_code: bool = False,
+    budget: Budget | None = None,
+    request: ProofRequest | None = None,
     progress: Progress | None = None,
 ) -> Distillation:
     """Distil a circuit into a program on a finite domain, and prove it.
 
     Args:
         circuit: a path, `file.py:function`, a shipped name, or any object with the members of
-            `models.circuits.circuit.Circuit`.
+            `models.circuits.circuit.Circuit`.  A `CircuitRequest` says more: mask, ablation, sampling.
         domain: a claim file without network and program, or what `relucid.prove` takes, then with `labels`.
             Circuits that ship, or that have such a file beside them, bring their own.
         labels: the tokens that the circuit chooses from, if `domain` does not state them.
-        mask: the file that says which part of a model is the circuit.
-        ablation: "mean" or "zero": what stands in for nodes that the mask does not keep, taken anew over the
-            domain.
         out: a folder for surrogate.onnx, program.py, claim.toml and result.json; None writes nothing.
-        timeout: seconds for all of it.
-        memory: megabytes for each solver.
-        workers: solvers side by side; None for one for each core.
-        backends: the solvers that may decide; None for all.
-        trust: how far the proof must be trusted; None as for `relucid.prove`.
-        seed: of everything random.
-        counterexamples: how many each race looks for.
-        enumerate_up_to: on larger domains the circuit is run on samples and counterexamples, not on every
-            input, and the result says so (`sampling`).
-        run_code: allow a TorchScript circuit, which contains code, to run.
+        budget: seconds for all of it, megabytes for each solver, how many solvers run side by side, and the
+            seed of everything random.  None: 600 seconds and one solver for each core.
+        request: how far the proof must be trusted, and who may decide; as for `relucid.prove`.
         progress: is told what is going on, a line at a time.
 
     Raises:
@@ -128,25 +125,22 @@ def distill(
         NoProgram: there is no surrogate or no program, or the time is over.
     """
     started = time.monotonic()
-    budget = Budget(timeout, memory, workers or os.cpu_count() or 1, seed, counterexamples)
+    budget = budget or Budget(SECONDS, workers=os.cpu_count() or 1)
     check_limits(budget)
-    request = ProofRequest(trust, backends=backends)
-    choose(backends)
-    if not 0 <= enumerate_up_to <= LARGEST_DOMAIN:
-        what = f"{enumerate_up_to} is not from 0 to {LARGEST_DOMAIN}"
-        raise InputError("--enumerate", what, "a larger domain does not fit memory")
-    if seed < 0:
-        raise InputError("seed", f"{seed} is negative", "give 0 or more")
-    asked = CircuitRequest(circuit, Path(mask) if mask else None, ablation, run_code)
+    request = request or ProofRequest()
+    choose(request.backends)
+    if budget.seed < 0:
+        raise InputError("seed", f"{budget.seed} is negative", "give 0 or more")
+    asked = circuit if isinstance(circuit, CircuitRequest) else CircuitRequest(circuit)
     folder = None if out is None else Path(out)
     if folder is not None:
         _check_out(folder, asked, domain)
-    with _within(timeout):
+    with _within(budget.seconds):
         stated = None if domain is None else _task(domain, labels)  # before the circuit, which may take long
         teacher = asked.read()
         task = stated or _task(asked.own_task(teacher), labels)
-        if ablation is not None:
-            teacher = ablated(teacher, task.domain, ablation)
+        if asked.ablation is not None:
+            teacher = ablated(teacher, task.domain, asked.ablation)
         check_circuit(teacher)
         summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
         job = DistillationJob(teacher, task, budget, request, _watching_the_clock(progress))
@@ -154,7 +148,7 @@ def distill(
         if language.empty:
             what = "the domain is empty: `where` keeps no sequence"
             raise InputError("[domain]", what, "loosen the predicate or the length")
-        chain = on_samples(job, language) if language.size > enumerate_up_to else on_every_input(job)
+        chain = on_samples(job, language) if language.size > asked.enumerate_up_to else on_every_input(job)
         chain = job.checked(chain)
         program = documented(chain.candidate, chain.claim, summary.name, chain.verdict)
         result = Distillation(
@@ -184,7 +178,7 @@ def _check_out(folder: Path, asked: CircuitRequest, domain: TaskLike | None) -> 
     stated = domain if isinstance(domain, str | Path) else None
     read: list[Path] = []
     if isinstance(asked.circuit, str | Path):
-        read = list(circuit_files(str(asked.circuit), asked.mask, stated))
+        read = list(circuit_files(str(asked.circuit), asked.mask_file, stated))
     elif stated:
         read = list(claim_files(Path(stated)))
     check_apart([("--out", folder / name) for name in FILES], read)

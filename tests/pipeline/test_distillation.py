@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -276,7 +278,13 @@ def test_a_refuted_candidate_is_shown(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_a_domain_as_prove_takes_it() -> None:
     domain = {"tokens": ["a", "b", "."], "length": (1, 4), "pad": "_", "prefix": ["<s>"]}
-    result = relucid.distill(Majority(), domain, labels=["a", "b"], backends=["enumerate"], timeout=30)
+    result = relucid.distill(
+        Majority(),
+        domain,
+        labels=["a", "b"],
+        budget=relucid.Budget(seconds=30),
+        request=relucid.ProofRequest(backends=["enumerate"]),
+    )
     assert isinstance(result.verdict, relucid.Proved) and result.verdict.domain_size == 3 + 9 + 27 + 81
     assert "executed on all 120 inputs" in str(result) and "def program(tokens):" in str(result)
     assert repr(result).startswith("<Distillation of ") and "\n" not in repr(result)
@@ -291,7 +299,9 @@ def test_a_domain_as_prove_takes_it() -> None:
 def test_any_task_name_will_do(name: str, tmp_path: Path) -> None:
     domain = Domain(("a", "b", "."), 1, 3, pad="_", prefix=("<s>",))
     task = Task(domain, "one_hot", Decision("argmax", ("a", "b")), name)
-    result = relucid.distill(Majority(), task, backends=["enumerate"], out=tmp_path)
+    result = relucid.distill(
+        Majority(), task, out=tmp_path, request=relucid.ProofRequest(backends=["enumerate"])
+    )
     assert isinstance(result.verdict, relucid.Proved)
     assert load_word_claim(tmp_path / "claim.toml").digest == result.claim.digest
 
@@ -356,22 +366,22 @@ def test_a_circuit_that_no_surrogate_fits(
 @pytest.mark.parametrize(
     "options",
     [
-        {"seed": -1},
-        {"timeout": -1},
-        {"timeout": float("nan")},
-        {"memory": 0},
-        {"backends": ["nope"]},
-        {"trust": "very"},
+        lambda: {"budget": relucid.Budget(seed=-1)},
+        lambda: {"budget": relucid.Budget(seconds=-1)},
+        lambda: {"budget": relucid.Budget(seconds=float("nan"))},
+        lambda: {"budget": relucid.Budget(memory_mb=0)},
+        lambda: {"request": relucid.ProofRequest(backends=["nope"])},
+        lambda: {"request": relucid.ProofRequest(trust="very")},
     ],
-    ids=str,
+    ids=["seed", "time", "no time", "memory", "backend", "trust"],
 )
-def test_options_are_looked_at_before_the_work(options: dict) -> None:
+def test_options_are_looked_at_before_the_work(options: Callable[[], dict[str, Any]]) -> None:
     class Untouched(Majority):
         def logits(self, ids: np.ndarray) -> np.ndarray:
             raise AssertionError("the circuit was run")
 
     with pytest.raises(relucid.InputError):
-        relucid.distill(Untouched(), {"tokens": ["a", "b"], "length": 2}, labels=["a", "b"], **options)
+        relucid.distill(Untouched(), {"tokens": ["a", "b"], "length": 2}, labels=["a", "b"], **options())
 
 
 def test_labels_go_with_a_bare_domain_only() -> None:

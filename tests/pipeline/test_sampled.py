@@ -106,7 +106,7 @@ def test_what_sampling_finds_is_the_truth(case: str, monkeypatch: pytest.MonkeyP
     rule, tokens, labels, length = RULES[case]
     teacher = Teacher(rule, tokens, labels)
     domain = Domain(tokens, length, length)
-    result = relucid.distill(teacher, domain, labels=labels, enumerate_up_to=0)
+    result = relucid.distill(relucid.CircuitRequest(teacher, enumerate_up_to=0), domain, labels=labels)
     assert isinstance(result.verdict, relucid.Proved) and result.sampling is not None
     executed = set(teacher.inputs)
     for words, _ in build_language(domain, None, None).words():
@@ -122,7 +122,9 @@ def test_lengths_and_a_predicate(monkeypatch: pytest.MonkeyPatch) -> None:
     where = Program.from_source('def some(tokens):\n    return tokens.count("b") >= 1\n')
     domain = Domain(("a", "b", "c"), 1, 7, pad="_", where=where)
     teacher = Teacher(lambda x: (x == 0).sum(1) % 2, ("a", "b", "c"), ("even", "odd"))
-    result = relucid.distill(teacher, domain, labels=("even", "odd"), enumerate_up_to=100)
+    result = relucid.distill(
+        relucid.CircuitRequest(teacher, enumerate_up_to=100), domain, labels=("even", "odd")
+    )
     assert isinstance(result.verdict, relucid.Proved) and result.sampling is not None
     for words, _ in build_language(domain, None, None).words():
         assert (result.claim.network_labels(words) == (words == 0).sum(axis=1) % 2).all()
@@ -135,7 +137,9 @@ def test_the_circuit_says_who_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LayeredLearner, "learn", lambda self, known: None)
     teacher = Teacher(lambda x: ((x == 0).sum(1) >= 3).astype(int), ("a", "b", "c"), ("n", "y"))
     result = relucid.distill(
-        teacher, {"tokens": ["a", "b", "c"], "length": 6}, labels=("n", "y"), enumerate_up_to=0
+        relucid.CircuitRequest(teacher, enumerate_up_to=0),
+        {"tokens": ["a", "b", "c"], "length": 6},
+        labels=("n", "y"),
     )
     assert isinstance(result.verdict, relucid.Proved) and result.sampling is not None
     assert result.sampling.rounds > 1 and result.sampling.surrogate_wrong + result.sampling.program_wrong > 0
@@ -199,7 +203,11 @@ def test_a_circuit_that_changes_its_mind_is_refused() -> None:
     chance = np.random.default_rng(0)
     teacher = Teacher(lambda x: chance.integers(0, 2, len(x)), ("a", "b"), ("n", "y"))
     with pytest.raises(relucid.InputError, match="different logits for the same inputs"):
-        relucid.distill(teacher, {"tokens": ["a", "b"], "length": 8}, labels=("n", "y"), enumerate_up_to=0)
+        relucid.distill(
+            relucid.CircuitRequest(teacher, enumerate_up_to=0),
+            {"tokens": ["a", "b"], "length": 8},
+            labels=("n", "y"),
+        )
 
 
 def test_same_seed_same_everything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,11 +217,10 @@ def test_same_seed_same_everything(monkeypatch: pytest.MonkeyPatch) -> None:
         teacher = Teacher(depth, BRACKETS, ("shallow", "deep"))
         results.append(
             relucid.distill(
-                teacher,
+                relucid.CircuitRequest(teacher, enumerate_up_to=0),
                 {"tokens": BRACKETS, "length": 5},
                 labels=("shallow", "deep"),
-                enumerate_up_to=0,
-                seed=5,
+                budget=relucid.Budget(seed=5),
             )
         )
     assert results[0].claim.digest == results[1].claim.digest and results[0].sampling == results[1].sampling
@@ -223,10 +230,9 @@ def test_same_seed_same_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_limit_is_looked_at() -> None:
     with pytest.raises(relucid.InputError, match="--enumerate: 100000000 is not from 0 to 10000000"):
         relucid.distill(
-            Teacher(depth, BRACKETS, ("n", "y")),
+            relucid.CircuitRequest(Teacher(depth, BRACKETS, ("n", "y")), enumerate_up_to=10**8),
             {"tokens": BRACKETS, "length": 5},
             labels=("n", "y"),
-            enumerate_up_to=10**8,
         )
 
 

@@ -64,9 +64,11 @@ class Hostile:
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`hostile`: run everywhere; `sampled`: on a sample only; `unknown`: no answer; `tree`: a network with ReLUs and a proof on file."""
     root = tmp_path_factory.mktemp("runs")
-    options: dict[str, Any] = {"labels": LABELS, "backends": ["enumerate"]}
+    request = relucid.ProofRequest(backends=["enumerate"])
+    options: dict[str, Any] = {"labels": LABELS, "request": request}
     relucid.distill(Hostile(), DOMAIN, out=root / "hostile", **options)
-    relucid.distill(Hostile(), DOMAIN, out=root / "sampled", enumerate_up_to=20, **options)
+    sampled = relucid.CircuitRequest(Hostile(), enumerate_up_to=20)
+    relucid.distill(sampled, DOMAIN, out=root / "sampled", **options)
     shutil.copytree(root / "hostile", root / "unknown")
     change(root / "unknown", verdict="unknown", trust=None, backend=None, reason=f"out of time {NASTY}")
     shutil.copytree(CORPUS / "first_mark_four_tokens", root / "tree")
@@ -468,7 +470,7 @@ def test_only_is_for_benchmarks(folders: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_shipped_circuit_is_drawn(tmp_path: Path) -> None:
-    relucid.distill("bracket_depth", out=tmp_path, backends=["enumerate"])
+    relucid.distill("bracket_depth", out=tmp_path, request=relucid.ProofRequest(backends=["enumerate"]))
     found = examined(read_run(tmp_path))
     assert found.run.graph is not None
     between_nodes = [

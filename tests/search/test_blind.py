@@ -45,7 +45,7 @@ class Teacher:
     def summary(self):
         return CircuitSummary("callable", 1, 1, 1, 1, 1, 1, 1, "a test", "a function")
 
-result = relucid.distill(Teacher(), {"tokens": ["a", "b"], "length": 4}, labels=["even", "odd"], backends=["enumerate"])
+result = relucid.distill(Teacher(), {"tokens": ["a", "b"], "length": 4}, labels=["even", "odd"], request=relucid.ProofRequest(backends=["enumerate"]))
 assert isinstance(result.verdict, relucid.Proved)
 assert not [name for name in sys.modules if name.startswith("relucid.benchmarks")]
 print(result.claim.program.source)

@@ -167,7 +167,10 @@ def test_distill_checks_its_last_proof_only(monkeypatch: pytest.MonkeyPatch) -> 
     assert asked == [result.claim.program.digest] and result.refuted
     assert "trust: checked" in result.claim.program.text
     asked.clear()
-    assert relucid.distill("bracket_depth", trust="exact").verdict.trust == "exact" and not asked  # type: ignore[union-attr]
+    assert (
+        relucid.distill("bracket_depth", request=relucid.ProofRequest(trust="exact")).verdict.trust == "exact"
+        and not asked
+    )  # type: ignore[union-attr]
 
 
 def test_reaching_for_it_twice_changes_nothing() -> None:

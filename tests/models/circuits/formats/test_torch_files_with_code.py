@@ -14,7 +14,7 @@ from relucid.cli.main import main
 from relucid.common.errors import InputError
 from relucid.models.circuits.load import load_circuit
 from relucid.models.zoo.shipped import shipped
-from relucid.pipeline.distillation import distill
+from relucid.pipeline.distillation import CircuitRequest, distill
 
 PACKAGE = Path(__file__).parents[4]
 DOMAIN = '[domain]\ntokens = ["a", "b"]\nlength = 3\n[decision]\nlabels = ["a", "b"]\n'
@@ -181,7 +181,9 @@ def test_nothing_is_loaded_without_the_word(name, climbs, folder, monkeypatch, c
         with pytest.raises(InputError, match="contains code"):
             distill(path, folder / "t.toml")
         with pytest.raises(InputError, match="contains code"):
-            distill(path, folder / "t.toml", run_code=1)  # the word itself, nothing that is merely true
+            distill(
+                CircuitRequest(path, run_code=1), folder / "t.toml"
+            )  # the word itself, nothing that is merely true
     for command in commands(str(folder / "m.pt"), folder):
         assert main(command) == 2, command
         said = capsys.readouterr()
@@ -265,7 +267,7 @@ def test_with_the_word_it_runs(climbs, folder, capsys):
         == 0
     )
     assert "proved: network = program on all 8 inputs" in capsys.readouterr().out
-    assert distill(folder / "m.pt", folder / "t.toml", run_code=True).claim.domain_size == 8
+    assert distill(CircuitRequest(folder / "m.pt", run_code=True), folder / "t.toml").claim.domain_size == 8
     target.unlink()
 
 
