@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -154,3 +155,28 @@ def test_properties_are_written_exactly(seed: int) -> None:
             y = [Fraction(int(v), 2) for v in rng.integers(-9, 10, 3)]
             assert stated.witnesses(x, y) == again.witnesses(x, y)
     assert read_vnnlib(write_boxes(stated.boxes, 3)).boxes == stated.boxes or not stated.cases
+
+
+def test_a_changed_property_is_not_taken_for_the_text_that_it_was_read_from() -> None:
+    """Its text says that the inputs end at 1, so that output 0 cannot reach 5; it says 10 itself."""
+    read = read_vnnlib(write_vnnlib(at_least(5)))
+    wider = replace(read, cases=(replace(read.cases[0], upper=(Fraction(10),) * 2),))
+    with pytest.raises(relucid.InputError, match="text is that of another property"):
+        relucid.verify(sum_of_two(), wider)
+    assert isinstance(relucid.verify(sum_of_two(), replace(wider, source=""), request=EXACT), relucid.Refuted)
+
+
+def test_a_changed_network_is_not_taken_for_the_bytes_that_it_was_read_from(folder: Path) -> None:
+    other = replace(sum_of_two(2.0), source=(folder / "net.onnx").read_bytes())
+    with pytest.raises(relucid.InputError, match="bytes are those of another network"):
+        relucid.verify(other, folder / "spec.vnnlib")
+    with pytest.raises(relucid.InputError, match="bytes are those of another network"):
+        relucid.verify(folder / "net.onnx", folder / "spec.vnnlib", network_b=other, epsilon=0)
+    refuted = relucid.verify(replace(other, source=b""), folder / "spec.vnnlib", request=EXACT)
+    assert isinstance(refuted, relucid.Refuted)
+
+
+def test_a_claim_about_a_property_is_about_all_of_its_boxes_and_no_others() -> None:
+    claim = has_property(sum_of_two(), at_least("3/2"))
+    with pytest.raises(relucid.InputError, match="not those of the property"):
+        replace(claim, input_set=Boxes(2, (Box((Fraction(0),) * 2, (Fraction(9),) * 2),)))

@@ -12,13 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from ...common.errors import InputError
+from ..network.head import Wanted
 from ..network.network import Network
+from ..network.stacked import same_nodes
+from ..onnx.reader import trace_onnx
 from .at_hand import NetworkLike, as_bytes, exact, is_module
 from .box_files import BoxFiles
 from .boxes import Boxes
 from .claim import Claim
 from .property import Property
 from .question import EqualsNetwork, HasProperty
+from .vnnlib import load_vnnlib, read_vnnlib
 from .vnnlib_writer import write_boxes, write_vnnlib
 
 PropertyLike = Property | str | os.PathLike[str]
@@ -38,11 +42,12 @@ def box_files_of(
     if epsilon is not None and network_b is None:
         raise InputError("epsilon", "is about two networks", "give the second one as network_b")
     place = _property(stated, folder)
-    second = None if network_b is None else _network(network_b, place, folder / "network_b.onnx")
+    two = network_b is not None
+    second = _network(network_b, place, folder / "network_b.onnx", two) if two else None
     most = None if epsilon is None else exact("epsilon", epsilon)
     if most is not None and most < 0:
         raise InputError("epsilon", f"{most} is negative", "give 0 or more")
-    return BoxFiles(_network(network, place, folder / "network.onnx"), place, second, most)
+    return BoxFiles(_network(network, place, folder / "network.onnx", two), place, second, most)
 
 
 def box_files_of_claim(claim: Claim, folder: Path) -> BoxFiles:
@@ -70,17 +75,18 @@ def _property(stated: PropertyLike, folder: Path) -> Path:
     if stated.wanted.name and not stated.source:
         raise InputError("property", "speaks of one of several outputs", "give it as a VNN-LIB file")
     place = folder / "property.vnnlib"
+    # the text of another property, where this one was changed after it was read
+    if stated.source and read_vnnlib(stated.source) != stated:
+        raise InputError("property", "its text is that of another property", "leave the text out: source=''")
     place.write_text(stated.source or write_vnnlib(stated), encoding="utf-8")
     return place
 
 
-def _network(network: NetworkLike, stated: Path, place: Path) -> Path:
+def _network(network: NetworkLike, stated: Path, place: Path, two: bool) -> Path:
     if isinstance(network, str | os.PathLike):
         return Path(network)
     if isinstance(network, Network):
-        from ..onnx.writer import write_onnx
-
-        data = network.source or write_onnx(network)
+        data = _written(network, None if two else load_vnnlib(stated).wanted)
     elif is_module(network):
         data = _exported(network, stated)
     else:
@@ -89,12 +95,27 @@ def _network(network: NetworkLike, stated: Path, place: Path) -> Path:
     return place
 
 
+def _written(network: Network, wanted: Wanted | None) -> bytes:
+    """Return a network as ONNX bytes.  Raises InputError where the file that it came from says another one."""
+    from ..onnx.writer import write_onnx
+
+    if not network.source:
+        if network.head is not None:
+            raise InputError(network.name, "has a head, and no ONNX bytes", "give it as an ONNX file")
+        return write_onnx(network)
+    read = trace_onnx(network.source, origin=network.name, real_size=network.input_size, wanted=wanted)
+    if not same_nodes(read.network, network):
+        raise InputError(
+            network.name, "its ONNX bytes are those of another network", "read it again, or leave them out"
+        )
+    return network.source
+
+
 def _exported(module: Any, stated: Path) -> bytes:
     """Return a torch module as ONNX bytes, in evaluation mode, for inputs of [1, property's inputs]."""
     import torch
 
     from ..onnx.torch_import import from_torch
-    from .vnnlib import load_vnnlib
 
     like = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(1))
     example = torch.zeros(1, load_vnnlib(stated).inputs, dtype=like.dtype, device=like.device)

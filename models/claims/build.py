@@ -1,6 +1,6 @@
 """Claims from their parts: a network and a program, two networks, or a network and a property.
 
-What takes long, the automaton of a domain's words, is built here and not in the types.
+The automaton of a domain's words, which takes long, is built as `Words` are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from .claim import Claim
 from .decision import Decision
 from .domain import Domain
 from .fit import check_inputs
-from .language import build_language
 from .property import Property
 from .question import EqualsNetwork, EqualsProgram, HasProperty
 from .words import Words
@@ -30,7 +29,7 @@ def equals_program(
     """
     question = EqualsProgram(network, program, decision)
     check_inputs(network, domain)  # before the automaton is built, which may take long
-    return Claim(question, Words(domain, build_language(domain, program, decision.labels)), name)
+    return Claim(question, Words(domain, program, decision.labels), name)
 
 
 def equals_network(
@@ -52,7 +51,7 @@ def equals_network(
     if isinstance(inputs, Boxes):
         return Claim(question, inputs, name, warnings)
     check_inputs(network, inputs)
-    return Claim(question, Words(inputs, build_language(inputs, None, None)), name, warnings)
+    return Claim(question, Words(inputs), name, warnings)
 
 
 def has_property(

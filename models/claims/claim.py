@@ -8,6 +8,7 @@ the forms that engines take.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ...common.errors import InputError
 from ...common.text import number
@@ -39,8 +40,16 @@ class Claim:
     def __post_init__(self) -> None:
         network = self.question.network
         match self.question, self.input_set:
-            case ((EqualsProgram() | EqualsNetwork()), Words(domain)):
+            case ((EqualsProgram() | EqualsNetwork()) as question, Words(domain)):
                 check_inputs(network, domain)
+                by: tuple[Any, ...] = (None,)
+                if isinstance(question, EqualsProgram):
+                    by = (question.program, question.decision.labels)
+                if not self.input_set.labelled_by(*by):
+                    what = "the words are not labelled as the question has it"
+                    raise InputError("claim", what, "give Words of the same program and labels, or none")
+            case HasProperty(_, stated), Boxes() if self.input_set != stated.boxes:
+                raise InputError("claim", "the boxes are not those of the property", "give property.boxes")
             case ((EqualsNetwork() | HasProperty()), Boxes(inputs)):
                 if network.input_size != inputs:
                     what = f"takes {network.input_size} inputs, the box has {inputs}"

@@ -52,7 +52,7 @@ def compared_on_words(question: EqualsNetwork, words: Words, name: str = "claim"
     labels: tuple[Label, ...] = (True, *ways)  # they agree, or the number of a way to disagree
     program = Program(AGREE, "agree", "the claim")
     decision = Decision("argmax", labels)
-    return WordClaim(network, program, words.domain, decision, name, question, words.language)
+    return WordClaim(network, program, words.domain, decision, name, question, words)
 
 
 Term = tuple[int, np.ndarray]  # a node, and integer factors (rows, elements) of its elements

@@ -27,5 +27,5 @@ def word_claim(claim: Claim) -> WordClaim:
         words.domain,
         question.decision,
         claim.name,
-        known_language=words.language,
+        words=words,
     )

@@ -19,7 +19,6 @@ from ..program.program import Program
 from .decision import Decision, Label
 from .domain import Domain
 from .fit import check_inputs, check_outputs
-from .language import build_language
 from .question import EqualsNetwork
 from .words import Words
 
@@ -29,7 +28,8 @@ class WordClaim:
     """The network gives the program's label on every word of the domain.
 
     comparison: the question about two networks that this claim stands for; None if it was about a program.
-    known_language: what `language` would build, if the caller has built it already.
+    words: the domain's words, if the caller has them already; labelled by the program, or, of two networks, not
+        at all.
 
     Raises InputError where the parts do not fit, the domain is empty, or the program raises or returns
     something that is not a label on some input of the domain.
@@ -41,23 +41,27 @@ class WordClaim:
     decision: Decision
     name: str = "claim"
     comparison: EqualsNetwork | None = None
-    known_language: InitVar[Automaton | None] = None
+    words: InitVar[Words | None] = None
 
     def __repr__(self) -> str:
         said = f"{self.network.name} gives the label of {self.program.name}"
         return f"<WordClaim {self.name}: {said} on {self.domain!r}>"
 
-    def __post_init__(self, known_language: Automaton | None) -> None:
+    def __post_init__(self, words: Words | None) -> None:
         check_inputs(self.network, self.domain)
         check_outputs(self.network, self.decision)
-        if known_language is not None:
-            vars(self)["language"] = known_language
-        Words(self.domain, self.language)
+        if words is None:
+            words = Words(self.domain, self.program, self.decision.labels)
+        by = (self.program, self.decision.labels)
+        right = words.labelled_by(*by) or (self.comparison is not None and words.labelled_by(None))
+        if not right or words.domain is not self.domain:
+            raise ValueError("the words are those of another domain, or labelled by another program")
+        vars(self)["language"] = words.language
 
     @cached_property
     def language(self) -> Automaton:
         """The domain's words, each with the label that the program gives."""
-        return build_language(self.domain, self.program, self.decision.labels)
+        return Words(self.domain, self.program, self.decision.labels).language
 
     @property
     def domain_size(self) -> int:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ...common.errors import InputError
 from ..automata.automaton import Automaton
+from ..program.program import Program
+from .decision import Label, same_label
 from .domain import Domain
+from .language import build_language
 
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """The words of a domain, as an automaton with one path for each.
+    """The words of a domain, each with the label that a program gives; without a program, they are not labelled.
 
-    The automaton's labels say which label is expected of the network: an index into the labels of the claim's
-    decision, and 0 everywhere where the claim is about two networks.  Raises InputError where there is no
-    word.
+    The automaton is always built here, from domain, program and labels: one that was handed in could be about
+    other words, and everything that is proved rests on it.
+
+    Raises InputError where there is no word, or the program fails or gives no label on some word.
     """
 
     domain: Domain
-    language: Automaton
+    program: Program | None = None
+    labels: tuple[Label, ...] = ()
 
     def __post_init__(self) -> None:
         if self.language.empty:
@@ -29,7 +35,20 @@ class Words:
                 "loosen the predicate or the length",
             )
 
+    @cached_property
+    def language(self) -> Automaton:
+        """One path for each word.  Its labels are indices into `labels`, and 0 everywhere without a program."""
+        return build_language(self.domain, self.program, None if self.program is None else self.labels)
+
     @property
     def size(self) -> int:
         """How many words there are."""
         return self.language.size
+
+    def labelled_by(self, program: Program | None, labels: tuple[Label, ...] = ()) -> bool:
+        """Return whether the labels are those that this program gives; None: whether there are none."""
+        if self.program is not program:
+            return False
+        return program is None or (
+            len(labels) == len(self.labels) and all(map(same_label, labels, self.labels))
+        )

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from known_claims import corpus
 from relucid.common.errors import InputError
+from relucid.models.claims.build import equals_network, equals_program
+from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.decision import Decision, same_label
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.task import claim_toml, load_task
 from relucid.models.claims.word_claim import WordClaim
+from relucid.models.claims.words import Words
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
 
@@ -139,3 +142,27 @@ def test_claim_files_there_and_back(known, tmp_path: Path) -> None:
         claim_toml(task, "net.onnx", f"program.py:{claim.program.name}", where), encoding="utf-8"
     )
     assert load_word_claim(tmp_path / "again.toml").digest == claim.digest
+
+
+ZERO, ONE = (Program(f"def p(tokens):\n    return {n}\n", "p") for n in (0, 1))
+
+
+def test_words_with_the_labels_of_another_program_make_no_claim() -> None:
+    """The labels of the words are what a network is held against: with others, a false claim would be proved."""
+    domain, decision = Domain(("a", "b"), 3, 3), Decision("argmax", (0, 1))
+    network = feed_forward([(np.zeros((2, 6)), np.array([0.0, 1.0]))])  # 1 everywhere
+    right, wrong = (equals_program(network, p, domain, decision) for p in (ONE, ZERO))
+    alike = equals_network(network, network, domain, decision)
+    for question, words in [
+        (wrong.question, right.input_set),
+        (wrong.question, alike.input_set),
+        (alike.question, right.input_set),
+        (right.question, Words(domain, ONE, (1, 0))),
+        (right.question, Words(domain, ONE, (False, 1))),
+    ]:
+        with pytest.raises(InputError, match="not labelled as the question has it"):
+            Claim(question, words)
+    for words in (right.input_set, alike.input_set, Words(Domain(("a",), 3, 3), ZERO, (0, 1))):
+        with pytest.raises(ValueError, match="another"):
+            WordClaim(network, ZERO, domain, decision, words=words)  # type: ignore[arg-type]
+    assert replace(WordClaim(network, ONE, domain, decision), program=ZERO).language.labels == (0,)
