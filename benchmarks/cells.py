@@ -110,7 +110,8 @@ class Prefixes:
         state = np.zeros(len(words), dtype=np.int64)
         for t, table in enumerate(self.tables[n - 1]):
             state = table[state, words[:, t]]
-        return self.finals[n - 1][state]
+        result: np.ndarray = self.finals[n - 1][state]
+        return result
 
 
 def fit_cell(

@@ -29,7 +29,7 @@ from ..verifiers.race.request import ProofRequest
 from ..version import __version__
 from .distill_behaviours import Behaviour, behaviours
 from .distill_teacher import train_teacher
-from .suite import matches
+from .tokens import matches
 
 NEAR = 1.3  # times the reference's description length
 SUMMARY = "distill.json"
@@ -114,7 +114,7 @@ def run(plan: DistillPlan, progress: Progress = lambda text: None) -> list[Measu
                     behaviour,
                     plan,
                     lambda text, k=k: progress(f"{k + 1} of {len(wanted)}: {text}"),  # type: ignore[misc]
-                )  # type: ignore[misc]
+                )
                 write_files(
                     plan.out / behaviour.name,
                     {RESULT: json.dumps(asdict(known), indent=1, ensure_ascii=False) + "\n"},

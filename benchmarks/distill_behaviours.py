@@ -12,6 +12,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def behaviours() -> tuple[Behaviour, ...]:
     )
 
 
-def _behaviour(name: str, row: dict) -> Behaviour:
+def _behaviour(name: str, row: dict[str, Any]) -> Behaviour:
     shortest, longest = row["length"] if isinstance(row["length"], list) else (row["length"], row["length"])
     domain = Domain(tuple(row["tokens"]), shortest, longest, pad="<pad>" if shortest < longest else None)
     return Behaviour(

@@ -116,7 +116,8 @@ class Walks:
 def _chosen(cumulated: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw one index at random per row of cumulated chances."""
     draws = rng.random((len(cumulated), 1))
-    return np.minimum((cumulated < draws).sum(axis=1), cumulated.shape[1] - 1)
+    result: np.ndarray = np.minimum((cumulated < draws).sum(axis=1), cumulated.shape[1] - 1)
+    return result
 
 
 def border(automaton: Automaton, label: int) -> Automaton:

@@ -171,7 +171,8 @@ def _vnncomp_lines(
     results: Any, found: dict[str, Any], out: Path, html: Path | None, quiet: bool
 ) -> list[str]:
     """Return a line for each instance, one for each backend, and one for the files that were written."""
-    from ..benchmarks.vnncomp import RESULTS, TABLE, word
+    from ..benchmarks.results import RESULTS
+    from ..benchmarks.vnncomp import TABLE, word
     from ..common.text import visible
 
     lines, several = [], len(found) > 1

@@ -28,7 +28,7 @@ Told = Callable[
 ]  # gets the reason, the command's options, and the seconds it took
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType[float]):
     """A time limit: more than nothing, and at most what clocks and solvers can count."""
 
     name = "seconds"

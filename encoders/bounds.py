@@ -105,7 +105,8 @@ def upper_bounds(language: Automaton, relus: Sequence[UnstableRelu], rows: Affin
     rest = exact_matmul(np.maximum(current.relus, 0), left)[:, 0]
     symbol_part = maxima(language, current.symbols.reshape(len(rows), language.length, language.symbol_count))
     substituted = integer_array([int(v) >> shift for v in exact_sum(symbol_part, rest, current.constant)])
-    return np.minimum(interval, substituted)
+    result: np.ndarray = np.minimum(interval, substituted)
+    return result
 
 
 def _substituted(rows: AffineRows, group: Sequence[UnstableRelu], first: int) -> AffineRows:

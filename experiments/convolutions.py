@@ -54,7 +54,7 @@ def trained(
     for _ in range(steps):
         images, labels = batch()
         optimiser.zero_grad()
-        nn.functional.cross_entropy(network(images), labels).backward()
+        nn.functional.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     images, labels = batch()
     right = int((network(images).argmax(1) == labels).nonzero()[0])

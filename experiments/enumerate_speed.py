@@ -94,7 +94,10 @@ class SpeedCase:
 
     def _weights(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         values = rng.normal(size=shape) / np.sqrt(shape[-1])
-        return values.astype(np.float32) if self.unit is None else np.rint(values * 4 * self.unit) / self.unit
+        result: np.ndarray = (
+            values.astype(np.float32) if self.unit is None else np.rint(values * 4 * self.unit) / self.unit
+        )
+        return result
 
 
 CASES = (
@@ -155,7 +158,8 @@ class PlainKernel(Kernel):
             np.add(here, step.constant, out=here)
             if step is not steps[-1]:
                 np.maximum(here, 0, out=here)
-        return (here[:, 0] > 0) != block.labels
+        result: np.ndarray = (here[:, 0] > 0) != block.labels
+        return result
 
 
 IDEAS: dict[str, tuple[dict[str, object], SplitSizes]] = {

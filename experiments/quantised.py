@@ -31,7 +31,8 @@ def quantised(source: bytes, bits: int) -> bytes:
             tensor.CopyFrom(
                 numpy_helper.from_array((np.rint(weights / step) * step).astype(np.float32), tensor.name)
             )
-    return model.SerializeToString()
+    result: bytes = model.SerializeToString()
+    return result
 
 
 def main(folder: Path, number: int, bits: int = 8, seconds: float = 15.0) -> None:

@@ -47,7 +47,8 @@ def layers_of(rng: np.random.Generator, sizes: tuple[int, ...]) -> list[tuple[np
 def outputs(layers: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray) -> np.ndarray:
     for weight, bias in layers[:-1]:
         x = np.maximum(x @ weight.T + bias, 0)
-    return x @ layers[-1][0].T + layers[-1][1]
+    result: np.ndarray = x @ layers[-1][0].T + layers[-1][1]
+    return result
 
 
 def reached(

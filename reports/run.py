@@ -106,7 +106,8 @@ class Run:
 
     @property
     def proved(self) -> bool:
-        return self.verdict["verdict"] == "proved"
+        result: bool = self.verdict["verdict"] == "proved"
+        return result
 
     @property
     def everywhere(self) -> bool:

@@ -46,7 +46,8 @@ def consistent(values: np.ndarray, labels: np.ndarray, label_count: int) -> np.n
         return np.zeros(len(values), dtype=bool)
     seen = np.zeros((len(values), width, label_count), dtype=bool)
     seen[np.arange(len(values))[:, None], shifted, labels[None, :]] = True
-    return (seen.sum(axis=2) <= 1).all(axis=1)
+    result: np.ndarray = (seen.sum(axis=2) <= 1).all(axis=1)
+    return result
 
 
 def sieve(survivors: Survivors, examples: Labelled, label_count: int) -> Survivors:

@@ -83,12 +83,14 @@ class SearchProblem:
 
     def differences(self, pairs: Sequence[tuple[TokenSet, TokenSet]]) -> np.ndarray:
         """Return int16 (pairs, tokens + 1): 1 for symbols of the first set, -1 for the second, else 0."""
-        return self.matrix([up for up, _ in pairs]) - self.matrix([down for _, down in pairs])
+        result: np.ndarray = self.matrix([up for up, _ in pairs]) - self.matrix([down for _, down in pairs])
+        return result
 
 
 def lengths(words: np.ndarray, size: int) -> np.ndarray:
     """Return the number of tokens of each padded word, (n,); `size` is the symbol of padding."""
-    return (words < size).sum(axis=1)
+    result: np.ndarray = (words < size).sum(axis=1)
+    return result
 
 
 def counts(words: np.ndarray, size: int) -> np.ndarray:

@@ -12,9 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..common.text import literal
 from .feature import Body, Family
 from .problem import SearchProblem
-from .render import indent, literal, nothing, one_of, tuple_of
+from .render import indent, nothing, one_of, tuple_of
 
 MAX_RUNS = 12  # intervals of a number that a program may tell apart
 

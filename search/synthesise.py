@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from ..common.errors import InputError
+from ..common.text import literal
 from ..models.automata.labelled import Labelled
 from ..models.automata.layered import Layered
 from .candidate import Candidate, read_feature
@@ -23,7 +24,6 @@ from .feature import Family
 from .filter import Survivors, mixed, sieve
 from .problem import SearchProblem
 from .reading import LabelReading, readings
-from .render import literal
 from .ways.automata import learnt
 from .ways.combine import combined
 from .ways.stepwise import enumerated

@@ -19,7 +19,8 @@ from ..models.claims.decision import Decision, Label
 from ..models.claims.reduce import word_claim
 from ..models.claims.words import Words
 from .race.backend import Budget
-from .race.race import Progress, prove_claim
+from .race.in_process import Progress
+from .race.race import prove_claim
 from .race.request import ProofRequest, check_limits
 from .verdict import Unknown, Verdict
 from .verify import verify_claim
@@ -78,7 +79,7 @@ def _stated(
 ) -> Claim:
     """The claim that the arguments of `prove` state.  Raises InputError."""
     if isinstance(claim, Claim):
-        if not (program is domain is labels is None):
+        if program is not None or domain is not None or labels is not None:
             raise InputError("prove", "the claim says program, domain and labels itself", "leave them out")
         return claim
     if domain is None:

@@ -18,7 +18,7 @@ from ..common.errors import InputError
 from ..common.scratch import scratch
 from ..models.claims.at_hand import NetworkLike
 from ..models.claims.box_at_hand import PropertyLike, box_files_of, box_files_of_claim
-from ..models.claims.box_files import BoxFiles
+from ..models.claims.box_paths import BoxFiles
 from ..models.claims.claim import Claim
 from ..models.claims.reduce import word_claim
 from ..models.claims.words import Words

@@ -17,7 +17,7 @@ from ..network.network import Network
 from ..network.stacked import same_nodes
 from ..onnx.reader import trace_onnx
 from .at_hand import NetworkLike, as_bytes, exact, is_module
-from .box_files import BoxFiles
+from .box_paths import BoxFiles
 from .boxes import Boxes
 from .claim import Claim
 from .property import Property

@@ -16,7 +16,8 @@ from ...common.errors import InputError
 from ..network.network import Network
 from ..onnx.reading import OnnxReading
 from ..program.program import Program
-from .box_files import BoxFiles, box_claim
+from .box_files import box_claim
+from .box_paths import BoxFiles
 from .build import equals_network, equals_program
 from .claim import Claim
 from .domain import Domain

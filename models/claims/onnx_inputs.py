@@ -107,7 +107,10 @@ def _floats(values: Sequence[Fraction]) -> np.ndarray:
         except OverflowError:
             return math.inf if v > 0 else -math.inf
 
-    return np.clip(np.array([near(v) for v in values]), -np.finfo(np.float64).max, np.finfo(np.float64).max)
+    result: np.ndarray = np.clip(
+        np.array([near(v) for v in values]), -np.finfo(np.float64).max, np.finfo(np.float64).max
+    )
+    return result
 
 
 def _affordable(reading: OnnxReading) -> int:

@@ -83,4 +83,5 @@ class WordClaim:
 
     def program_label(self, sequence: Sequence[str]) -> Label:
         """The program's label for one sequence, by running it."""
-        return self.program.answer(tuple(sequence))  # type: ignore[return-value]
+        result: Label = self.program.answer(tuple(sequence))
+        return result

@@ -59,9 +59,10 @@ def representable(
         return np.array(flat, dtype=bool).reshape(numerators.shape)
     shift = denominator.bit_length() - 1
     low, high = low_bits(numerators), high_bits(numerators)
-    return (low == ZERO) | (
+    result: np.ndarray = (low == ZERO) | (
         (high - low <= precision) & (low - shift >= smallest) & (high - shift <= overflow)
     )
+    return result
 
 
 def _one_representable(f: Fraction, precision: int, smallest: int, overflow: int) -> bool:

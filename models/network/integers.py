@@ -36,7 +36,7 @@ def integer_array(values: object) -> np.ndarray:
 
 
 def _exact_int(value: object) -> int:
-    whole = int(value)  # type: ignore[call-overload]
+    whole: int = int(value)  # type: ignore[call-overload]
     if whole != value:
         raise ValueError(f"{value!r} is not an integer")
     return whole
@@ -70,7 +70,8 @@ def exact_product(a: np.ndarray, b: np.ndarray | int) -> np.ndarray:
     """Return the elementwise product, after broadcasting."""
     b = integer_array(b)
     if magnitude(a) * magnitude(b) < INT64_SAFE:
-        return a * b
+        result: np.ndarray = a * b
+        return result
     return integer_array(a.astype(object) * b.astype(object))
 
 

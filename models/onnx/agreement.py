@@ -191,7 +191,8 @@ class _Comparison:
         alphabet = tensor.table.shape[-1]
         ids = self.inputs.reshape(len(self.inputs), -1, alphabet).argmax(axis=-1)
         flat = tensor.table.reshape(-1, alphabet)
-        return flat[np.arange(len(flat)), ids[:, tensor.position.reshape(-1)]]
+        result: np.ndarray = flat[np.arange(len(flat)), ids[:, tensor.position.reshape(-1)]]
+        return result
 
     def _constant(
         self, step: OnnxStep, name: str, tensor: Const, got: np.ndarray, rounding: Rounding

@@ -58,7 +58,7 @@ def parsed(data: bytes, origin: str) -> onnx.ModelProto:
     if not data:
         raise InputError(origin, "the file is empty", "give an ONNX file")
     try:
-        model = onnx.ModelProto.FromString(data)
+        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError:
         raise InputError(origin, "is not an ONNX file, or is truncated", "export it again") from None
     if not model.HasField("graph"):
@@ -178,7 +178,7 @@ class _Beside:
         bits = {4: ("INT4", "UINT4", "FLOAT4E2M1"), 2: ("INT2", "UINT2")}
         name = TensorProto.DataType.Name(t.data_type)
         packed = next((b for b, names in bits.items() if name in names), None)
-        size = (
+        size: int = (
             -(-count * packed // 8)
             if packed
             else count * helper.tensor_dtype_to_np_dtype(t.data_type).itemsize

@@ -93,7 +93,8 @@ def _parts(matrix: np.ndarray | SparseMatrix, denominator: int) -> Iterator[tupl
 
 
 def _product(w: np.ndarray, x: np.ndarray, size: bool) -> np.ndarray:
-    return x @ (np.abs(w) if size else w).T
+    result: np.ndarray = x @ (np.abs(w) if size else w).T
+    return result
 
 
 def numbers(numerators: np.ndarray, denominator: int) -> np.ndarray:

@@ -25,8 +25,9 @@ def type_name(code: int) -> str:
 
     if code not in TensorProto.DataType.values():
         return f"type {code}"
-    name = TensorProto.DataType.Name(code).lower()  # type: ignore[arg-type]
-    return {"float": "float32", "double": "float64"}.get(name, name)
+    name = TensorProto.DataType.Name(code).lower()
+    result: str = {"float": "float32", "double": "float64"}.get(name, name)
+    return result
 
 
 class StoredTensors:

@@ -210,7 +210,7 @@ def _exported(where: str, module: Any, example: Any) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # A branch that depends on values would be recorded as the example took it: refuse it.
-            warnings.simplefilter("error", torch.jit.TracerWarning)
+            warnings.simplefilter("error", torch.jit.TracerWarning)  # type: ignore[attr-defined]
             options: dict[str, Any] = {
                 "input_names": ["input"],
                 "output_names": ["output"],

@@ -45,7 +45,8 @@ class Expressions:
         method = getattr(self, f"expr_{type(node).__name__}", None)
         if method is None:
             raise self.outside(node)
-        return method(node, depth + 1)
+        result: Run = method(node, depth + 1)
+        return result
 
     def expr_Constant(self, node: ast.Constant, depth: int) -> Run:
         value = node.value

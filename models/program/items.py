@@ -113,9 +113,10 @@ class Peeking:
         while isinstance(first, Zipped):
             first = first.parts[0]
         i = first.value(k, {})
-        return self.inner.reads(k) + tuple(
+        result: tuple[int, ...] = self.inner.reads(k) + tuple(
             view.positions[i + d] for view, d in self.views if 0 <= i + d < len(view.positions)
         )
+        return result
 
     def looks_ahead(self) -> bool:
         """Return whether some item reads behind its own tokens, so that a word may end between the two."""

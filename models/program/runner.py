@@ -222,7 +222,8 @@ class Runner:
         looks = tuple(sorted(visible.items())) if query.sees_tokens(payload) or has_unknown(value) else None
         key = (query.kind, query.payload_key(payload), freeze(value), looks)
         if key in memo:
-            return memo[key]
+            value_: tuple[Any, Outcome | None] = memo[key]
+            return value_
         check()
         asked = False
 

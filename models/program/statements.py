@@ -91,7 +91,8 @@ class Statements(Calls):
         method = getattr(self, f"stmt_{type(node).__name__}", None)
         if method is None:
             raise self.outside(node)
-        return method(node, depth)
+        result: Run | None = method(node, depth)
+        return result
 
     def stmt_Return(self, node: ast.Return, depth: int) -> Run:
         line = node.lineno

@@ -95,13 +95,17 @@ class Tokens(UnknownTokens):
         return self._ask(first, None, range(position, position + 1), NOTHING)
 
     def __contains__(self, value: Value) -> bool:
-        return self._ask(
+        result: bool = self._ask(
             Fold("in", lambda acc, v, m: (True, True) if v == value else (False, False), bool), value
         )
+        return result
 
     def count(self, value: Value) -> int:
         """Return how many tokens equal the value."""
-        return self._ask(Fold("count", lambda acc, v, m: (acc + (v == value), False), int), value, start=0)
+        result: int = self._ask(
+            Fold("count", lambda acc, v, m: (acc + (v == value), False), int), value, start=0
+        )
+        return result
 
     def index(self, value: Value) -> int:
         """Return the first index of the value.  The program raises ValueError if there is none."""
@@ -112,7 +116,8 @@ class Tokens(UnknownTokens):
         def step(acc: tuple[int, bool], v: Value, m: Execution) -> tuple[tuple[int, bool], bool]:
             return ((acc[0], True), True) if v == value else ((acc[0] + 1, False), False)
 
-        return self._ask(Fold("index", step, finish), value, start=(0, False))
+        result: int = self._ask(Fold("index", step, finish), value, start=(0, False))
+        return result
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Tokens):

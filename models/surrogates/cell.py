@@ -49,7 +49,8 @@ class RecurrentCell:
     def step(self, s: np.ndarray, symbol: int) -> np.ndarray:
         """Return the places after a symbol, for places (n,)."""
         over = np.maximum(s[None, :] - self.at[:, symbol, None], 0)
-        return self.slope * s + self.add[symbol] + self.jumps @ over
+        result: np.ndarray = self.slope * s + self.add[symbol] + self.jumps @ over
+        return result
 
 
 def smallest_cell(machine: LabelMachine) -> RecurrentCell | None:

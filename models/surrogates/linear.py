@@ -94,7 +94,8 @@ def _gaps(weights: np.ndarray, bias: np.ndarray, flat: np.ndarray, labels: np.nd
     rows = np.arange(len(flat))
     right = scores[rows, labels].copy()
     scores[rows, labels] = -np.inf
-    return right - scores.max(axis=1)
+    result: np.ndarray = right - scores.max(axis=1)
+    return result
 
 
 class _LinearModel:

@@ -52,7 +52,8 @@ class LabelMachine:
 
     def labels(self, words: np.ndarray) -> np.ndarray:
         """Return the label index of each padded word."""
-        return self.outputs[self.run(words)]
+        result: np.ndarray = self.outputs[self.run(words)]
+        return result
 
 
 def smallest_machine(
@@ -170,7 +171,7 @@ def _solved(
     check()
     if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
         return None, solver.response_proto.deterministic_time
-    model.clear_hints()
+    model.clear_hints()  # type: ignore[no-untyped-call]
     for variable in step.values():
         model.add_hint(variable, solver.value(variable))
     staying = [step[q, a, q] for q in every for a in range(symbols) if a != pad]

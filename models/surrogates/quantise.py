@@ -40,7 +40,8 @@ def outputs_of(layers: Layers, ids: np.ndarray) -> np.ndarray:
 
 def decide(layers: Layers, ids: np.ndarray) -> np.ndarray:
     """Return label indices (n,) by argmax, ties to the lowest index, for alphabet indices (n, positions)."""
-    return outputs_of(layers, ids).argmax(axis=1)
+    result: np.ndarray = outputs_of(layers, ids).argmax(axis=1)
+    return result
 
 
 def quantised(

@@ -27,10 +27,12 @@ def families(problem: SearchProblem) -> Iterator[Family]:
         """Tell for each pair of neighbours whether the relation holds; it never does next to padding."""
         values = place[words]
         before, after = values[:, :-1], values[:, 1:]
-        return ((before == after, before < after, before > after)[row % 3]) & (after >= 0)
+        result: np.ndarray = ((before == after, before < after, before > after)[row % 3]) & (after >= 0)
+        return result
 
     def opposite(words: np.ndarray, row: int) -> np.ndarray:
-        return ~holds(words, row) & (place[words[:, 1:]] >= 0)
+        result: np.ndarray = ~holds(words, row) & (place[words[:, 1:]] >= 0)
+        return result
 
     def how_often(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.stack([(holds if r < 3 else opposite)(words, r).sum(axis=1) for r in rows]).astype(np.int16)

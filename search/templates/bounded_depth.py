@@ -45,7 +45,8 @@ def _balanced(problem: SearchProblem, pairs: list[tuple[TokenSet, TokenSet]], ce
         for step in steps(weights[rows], words):
             depth = depth + step
             good &= (depth >= 0) & (depth <= (ceiling or depth))
-        return (good & (depth == 0)).astype(np.int16)
+        result: np.ndarray = (good & (depth == 0)).astype(np.int16)
+        return result
 
     def body(row: int) -> Body:
         within = f"0 <= depth <= {ceiling}" if ceiling else "depth >= 0"

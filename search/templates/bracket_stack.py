@@ -7,9 +7,10 @@ from itertools import islice, permutations
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Family
 from ..problem import SearchProblem
-from ..render import literal, nothing, tuple_of
+from ..render import nothing, tuple_of
 
 EXAMPLE = """
 def innermost(tokens):
@@ -50,7 +51,8 @@ def _matched(problem: SearchProblem, kinds: Sequence[tuple[int, ...]]) -> Family
                 stack = np.where(
                     opens, stack * 3 + digit, np.where(closes & (stack % 3 == digit), stack // 3, stack)
                 )
-        return good & (stack == 0)
+        result: np.ndarray = good & (stack == 0)
+        return result
 
     def body(row: int) -> Body:
         a, b, c, d = (problem.tokens[s] for s in kinds[row])

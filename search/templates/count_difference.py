@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Family
 from ..problem import SearchProblem, counts
-from ..render import depth_loop, literal
+from ..render import depth_loop
 
 EXAMPLE = """
 def deeper(tokens):
@@ -35,7 +36,8 @@ def families(problem: SearchProblem) -> Iterator[Family]:
     weights = problem.differences(pairs)
 
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return weights[rows] @ counts(words, problem.size)
+        result: np.ndarray = weights[rows] @ counts(words, problem.size)
+        return result
 
     def body(row: int) -> Body:
         up, down = pairs[row]

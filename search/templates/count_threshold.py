@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Family
 from ..problem import SearchProblem, counts, lengths
-from ..render import is_in, literal
+from ..render import is_in
 
 EXAMPLE = """
 def many_a(tokens):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Family
 from ..problem import SearchProblem
-from ..render import literal
 
 EXAMPLE = """
 def where_is_b(tokens):

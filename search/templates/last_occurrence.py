@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Evaluate, Family
 from ..problem import SearchProblem
-from ..render import is_in, literal, nothing
+from ..render import is_in, nothing
 
 EXAMPLE = """
 def last_mark(tokens):

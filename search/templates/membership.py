@@ -7,9 +7,10 @@ from itertools import islice, permutations
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Family
 from ..problem import SearchProblem, counts
-from ..render import is_in, literal, nothing, tuple_of
+from ..render import is_in, nothing, tuple_of
 
 EXAMPLE = """
 def has_b(tokens):
@@ -25,7 +26,8 @@ def families(problem: SearchProblem) -> Iterator[Family]:
     weights = problem.matrix(sets)
 
     def occurs(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return (weights[rows] @ counts(words, problem.size) > 0).astype(np.int16)
+        result: np.ndarray = (weights[rows] @ counts(words, problem.size) > 0).astype(np.int16)
+        return result
 
     def body(row: int) -> Body:
         members = sets[row]

@@ -7,9 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Family
 from ..problem import SearchProblem, TokenSet, counts
-from ..render import is_in, literal
+from ..render import is_in
 
 EXAMPLE = """
 def odd(tokens):
@@ -33,7 +34,8 @@ def families(problem: SearchProblem) -> Iterator[Family]:
 
 def _modulo(problem: SearchProblem, body: partial[Body], weights: np.ndarray, modulus: int) -> Family:
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        return weights[rows] @ counts(words, problem.size) % modulus
+        result: np.ndarray = weights[rows] @ counts(words, problem.size) % modulus
+        return result
 
     return Family("modular_count", "residue", len(weights), evaluate, body, bound=modulus)
 

@@ -7,9 +7,10 @@ from itertools import islice, permutations
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Family
 from ..problem import SearchProblem, counts
-from ..render import literal, tuple_of
+from ..render import tuple_of
 
 EXAMPLE = """
 def most_frequent(tokens):

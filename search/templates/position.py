@@ -26,7 +26,8 @@ def families(problem: SearchProblem) -> Iterator[Family]:
 
     def token_at(words: np.ndarray, place: int) -> np.ndarray:
         index = np.full(len(words), place) if place >= 0 else lengths(words, problem.size) + place
-        return words[np.arange(len(words)), index]
+        result: np.ndarray = words[np.arange(len(words)), index]
+        return result
 
     def tokens_at(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         return np.stack([token_at(words, places[r]) for r in rows])

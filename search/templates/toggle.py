@@ -7,9 +7,10 @@ from itertools import combinations
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Family
 from ..problem import SearchProblem, TokenSet, steps
-from ..render import is_in, literal, nothing, tuple_of
+from ..render import is_in, nothing, tuple_of
 
 EXAMPLE = """
 def open_quote(tokens):

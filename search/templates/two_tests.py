@@ -7,9 +7,9 @@ from itertools import combinations
 
 import numpy as np
 
+from ...common.text import literal
 from ..feature import Body, Family
 from ..problem import SearchProblem, counts, lengths
-from ..render import literal
 
 EXAMPLE = """
 def a_without_b(tokens):
@@ -45,7 +45,10 @@ def families(problem: SearchProblem) -> Iterator[Family]:
         def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
             table = atoms(words)
             left, right = np.array(pairs).T
-            return ((table[left[rows]] == first) & (table[right[rows]] == second)).astype(np.int16)
+            result: np.ndarray = ((table[left[rows]] == first) & (table[right[rows]] == second)).astype(
+                np.int16
+            )
+            return result
 
         def body(row: int) -> Body:
             a, b = texts[pairs[row][0]], texts[pairs[row][1]]
@@ -57,7 +60,8 @@ def families(problem: SearchProblem) -> Iterator[Family]:
     def unequal(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         table = atoms(words)
         left, right = np.array(pairs).T
-        return (table[left[rows]] != table[right[rows]]).astype(np.int16)
+        result: np.ndarray = (table[left[rows]] != table[right[rows]]).astype(np.int16)
+        return result
 
     def unequal_body(row: int) -> Body:
         a, b = (texts[i][0] for i in pairs[row])

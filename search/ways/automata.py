@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...common.text import literal
 from ...models.automata.labelled import Labelled
 from ...models.automata.layered import Layered
 from ..candidate import Candidate
 from ..problem import SearchProblem
-from ..render import literal, tuple_of
+from ..render import tuple_of
 from .layers import acyclic
 from .learn import learn_machines
 from .machine import PartialAutomaton, TokenMachine

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ...common.deadline import check
+from ...common.text import literal
 from ...models.automata.labelled import Labelled
 from ..candidate import Candidate, read_feature
 from ..feature import Family
@@ -19,7 +20,7 @@ from ..filter import CELLS, Survivors, sieve
 from ..problem import SearchProblem
 from ..rank import description_length
 from ..reading import choose, readings
-from ..render import function, indent, literal, parenthesised
+from ..render import function, indent, parenthesised
 from .fuse import fused
 from .questions import Question, Text, questions_of
 

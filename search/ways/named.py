@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ...common.text import literal
 from ..candidate import Candidate
-from ..render import indent, literal
+from ..render import indent
 from .view import NEVER, StateForm, View, alike, chain, read
 
 

@@ -13,8 +13,9 @@ from math import factorial
 
 import numpy as np
 
+from ...common.text import literal
 from ..candidate import Candidate
-from ..render import indent, literal
+from ..render import indent
 from .actions import OUTSIDE, all_actions, cost_of, effects, moves
 from .view import NEVER, StateForm, View, alike, chain, read
 
@@ -98,9 +99,10 @@ def _breaks(view: View, numberings: np.ndarray) -> np.ndarray:
     """Return what thresholds will cost for each numbering: how often the label changes along the numbers."""
     labels = view.labels[view.states]
     ordered = labels[np.argsort(numberings, axis=1)]
-    return 8 * (
+    result: np.ndarray = 8 * (
         (ordered[:, 1:] != ordered[:, :-1]) & (ordered[:, 1:] != NEVER) & (ordered[:, :-1] != NEVER)
     ).sum(axis=1)
+    return result
 
 
 def _statement(view: View, after: tuple[int, ...]) -> tuple[str, ...]:

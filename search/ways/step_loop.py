@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...common.text import literal
 from ...models.automata.labelled import Labelled
 from ..candidate import Candidate
 from ..feature import Body, Family
 from ..feature import Kind as FeatureKind
 from ..problem import SearchProblem
 from ..reading import LabelReading, readings
-from ..render import indent, literal, nothing
+from ..render import indent, nothing
 from .terms import Kind, StepTerm
 
 FAR = 1 << 40  # a program whose integers reach this is dropped

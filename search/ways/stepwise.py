@@ -16,11 +16,12 @@ from itertools import product
 
 import numpy as np
 
+from ...common.text import literal
 from ...models.automata.labelled import Labelled
 from ..candidate import Candidate
 from ..filter import consistent
 from ..problem import SearchProblem
-from ..render import is_in, literal
+from ..render import is_in
 from .step_loop import FAR, LoopLocal, StepLoop, read_loop
 from .terms import ATOM, COMPARE, PRODUCT, Bank, Kind, StepTerm, TermBudget
 
@@ -210,7 +211,7 @@ class _Enumeration:
                         good &= [
                             bool(ok) and not (e.tobytes() in seen or seen.add(e.tobytes()))  # type: ignore[func-returns-value]
                             for ok, e in zip(good, ends, strict=True)
-                        ]  # type: ignore[func-returns-value]
+                        ]
                     kept.append(part[good])
             rows = np.concatenate(kept) if kept else rows[:0]
         yield from (int(i) for i in rows[:WRITTEN])

@@ -143,7 +143,7 @@ class Bank:
                             kind,
                             np.broadcast_to(leaf.apply(grid), self.size)[None],
                             lambda row, leaf=leaf: leaf,  # type: ignore[misc]
-                        )  # type: ignore[misc]
+                        )
             self._grow(weight)
             for kind in KINDS:
                 self._ends[kind, weight] = len(self.terms[kind])

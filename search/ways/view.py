@@ -11,11 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from ...common.text import literal
 from ..candidate import Candidate
 from ..feature import Body, Family
 from ..problem import SearchProblem
 from ..reading import LabelReading, groups, readings
-from ..render import indent, is_in, literal
+from ..render import indent, is_in
 from .machine import TokenMachine
 
 NEVER = -1  # the label of a state in which no example ends

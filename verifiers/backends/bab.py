@@ -71,12 +71,12 @@ class Bab:
                 __version__,
                 seconds=time.monotonic() - start,
                 detail=str(error),
-            )  # type: ignore[arg-type]
+            )
         done = search.run(deadline, max(1, budget.counterexamples), progress)
         outcome = "refuted" if search.found else "proved" if done else "timeout"
         return Attempt(
             self.name,
-            outcome,  # type: ignore[arg-type]
+            outcome,
             __version__,
             "exact" if outcome == "proved" else None,
             time.monotonic() - start,

@@ -81,7 +81,8 @@ def _largest(subdomain: _Boxes, slope: np.ndarray, constant: np.ndarray) -> np.n
     own = np.einsum("prn,pn->pr", slope, middle)
     spread = np.einsum("prn,pn->pr", np.abs(slope), radius)
     size = np.einsum("prn,pn->pr", np.abs(slope), np.abs(middle)) + spread + np.abs(constant)
-    return own + spread + constant + 4 * (slope.shape[2] + 8) * UNIT * size + ABSOLUTE
+    result: np.ndarray = own + spread + constant + 4 * (slope.shape[2] + 8) * UNIT * size + ABSOLUTE
+    return result
 
 
 def _clip(subdomain: _Boxes, slope: np.ndarray, largest: np.ndarray, strict: np.ndarray) -> np.ndarray:
@@ -166,4 +167,7 @@ def _combined(subdomain: _Boxes, slope: np.ndarray, constant: np.ndarray, factor
         "pr,pr->p", factors, np.abs(constant)
     )
     error = 4 * (slope.shape[1] + 8) * UNIT * size + ABSOLUTE
-    return _largest(subdomain, total[:, None, :], (offset + error)[:, None])[:, 0] + UNIT * 4 * size
+    result: np.ndarray = (
+        _largest(subdomain, total[:, None, :], (offset + error)[:, None])[:, 0] + UNIT * 4 * size
+    )
+    return result

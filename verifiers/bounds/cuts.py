@@ -44,7 +44,8 @@ class Cuts:
     @cached_property
     def owner(self) -> np.ndarray:
         """(cuts, neurons of the layer): 1 where the cut is the neuron's."""
-        return np.eye(self.size)[self.place]
+        result: np.ndarray = np.eye(self.size)[self.place]
+        return result
 
     def weighed(self, weight: np.ndarray) -> CutPlanes:
         """`weight` (functions, cuts): how much of a neuron's coefficient each is to take."""

@@ -38,7 +38,8 @@ class SparseFloats:
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self._forward.shape
+        result: tuple[int, int] = self._forward.shape
+        return result
 
     @property
     def size(self) -> int:
@@ -53,12 +54,14 @@ class SparseFloats:
         return SparseFloats(abs(self._forward), abs(self._backward))
 
     def __getitem__(self, rows: np.ndarray) -> np.ndarray:
-        return self._forward[rows].toarray()
+        result: np.ndarray = self._forward[rows].toarray()
+        return result
 
     def first_columns(self) -> np.ndarray:
         """Per row: the first column that is not zero (any, where there is none)."""
         found = np.append(self._forward.indices, 0)
-        return found[np.minimum(self._forward.indptr[:-1], len(found) - 1)]
+        result: np.ndarray = found[np.minimum(self._forward.indptr[:-1], len(found) - 1)]
+        return result
 
     def entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Rows, columns and values of what is not zero."""
@@ -66,7 +69,8 @@ class SparseFloats:
         return found.row, found.col, found.data
 
     def __matmul__(self, x: np.ndarray) -> np.ndarray:
-        return self._forward @ x
+        result: np.ndarray = self._forward @ x
+        return result
 
     def __rmatmul__(self, a: np.ndarray) -> np.ndarray:
         """a @ self for rows a: what is carried backwards from a few neurons of a convolution has mostly

@@ -97,7 +97,8 @@ def _beta_scale(problem: FloatQueries, batch: RowObjectives) -> np.ndarray:
     most = np.abs(problem.relus[batch.target])
     for group in reversed(problem.groups):
         most[:, : group.start] += most[:, group] @ np.abs(problem.relus[group, : group.start])
-    return np.maximum(most, 1.0)
+    result: np.ndarray = np.maximum(most, 1.0)
+    return result
 
 
 def _violations(

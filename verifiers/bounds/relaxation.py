@@ -116,7 +116,7 @@ class ReluRelaxation:
 
         The constant to add is the sum of plus * lift.
         """
-        passed = plus * self.above
+        passed: np.ndarray = plus * self.above
         passed += minus * self.below
         if self.signed_beta is not None:
             passed += self.signed_beta
@@ -124,23 +124,27 @@ class ReluRelaxation:
 
     def forward(self, a: np.ndarray, x: np.ndarray) -> np.ndarray:
         """The relaxed y for arguments x, on the line that coefficients a of y chose."""
-        return np.where(a >= 0, self.above * x + self.lift, self.below * x)
+        result: np.ndarray = np.where(a >= 0, self.above * x + self.lift, self.below * x)
+        return result
 
     def excess(self, a: np.ndarray, x: np.ndarray) -> np.ndarray:
         """By how much coefficients a times the relaxed y exceed a times the true one for arguments x, betas
         included.  For branching only.
         """
         beta = 0.0 if self.signed_beta is None else self.signed_beta * x
-        return a * (self.forward(a, x) - np.maximum(x, 0)) + beta
+        result: np.ndarray = a * (self.forward(a, x) - np.maximum(x, 0)) + beta
+        return result
 
     def losses(self, a: np.ndarray) -> np.ndarray:
         """What replacing y with coefficients a may have cost at worst.  For branching only; needs `gap`."""
-        return np.maximum(a, 0) * self.lift + np.maximum(-a, 0) * self.gap
+        result: np.ndarray = np.maximum(a, 0) * self.lift + np.maximum(-a, 0) * self.gap
+        return result
 
 
 def lift_of(above: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """The constant of the upper line with slope `above` of an open neuron."""
-    return np.maximum(-above * lower, (1 - above) * upper)
+    result: np.ndarray = np.maximum(-above * lower, (1 - above) * upper)
+    return result
 
 
 def first_lower_slopes(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

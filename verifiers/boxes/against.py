@@ -51,7 +51,8 @@ def decide_against(
     """
     deadline = options.deadline
     if epsilon is not None and same_nodes(a, b):
-        return identical(stated).with_(difference=Difference(0.0, Fraction(0)))
+        result: Verdict = identical(stated).with_(difference=Difference(0.0, Fraction(0)))
+        return result
     began = now()
     share = 1.0 if epsilon is None else PAIRED_SHARE if paired(a, b) else APART_SHARE
     if epsilon is not None and _exactly_within(a, b, stated, epsilon):

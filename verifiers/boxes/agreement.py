@@ -103,7 +103,8 @@ def decide_same_label(
     )
     if not isinstance(answer, Proved) or not isinstance(answer.evidence, Tiling):
         return answer
-    return answer.with_(evidence=_of_all([*ruled, answer.evidence], outputs, len(ruled)))
+    result: Verdict = answer.with_(evidence=_of_all([*ruled, answer.evidence], outputs, len(ruled)))
+    return result
 
 
 def _of_all(some: Sequence[Tiling], outputs: int, count: int | None = None) -> Tiling:
@@ -192,9 +193,10 @@ class _Bisect:
         chosen = [rng.choice(np.flatnonzero(labels == k), SEGMENTS) for k in np.unique(labels) if k != label]
         if not chosen:
             return points[:SEGMENTS]
-        return points[
+        result: np.ndarray = points[
             rng.permuted(np.stack(chosen), axis=0)[np.arange(SEGMENTS) % len(chosen), np.arange(SEGMENTS)]
         ]
+        return result
 
     def _labels(self, net: FloatNetwork, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         outputs = net.values(points)[-1]

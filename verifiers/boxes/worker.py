@@ -69,7 +69,8 @@ def _certified(
 def _answer(job: dict[str, Any], progress: Any, send: Any) -> dict[str, Any]:
     from ...common.clock import now
     from ...common.errors import InputError, TooLarge, Unsupported
-    from ...models.claims.box_files import BoxFiles, read_box_files
+    from ...models.claims.box_files import read_box_files
+    from ...models.claims.box_paths import BoxFiles
     from ..verdict import Contradiction
     from . import verdicts
     from .decide import decide

@@ -59,7 +59,7 @@ def _imported(name: str, known: Mapping[str, Backend], registered: bool) -> Back
             return get(name)  # raises, and knows whether the name is unknown or its package is broken
         raise InputError("backends", f"there is no backend {name!r}", f"known are {', '.join(known)}")
     try:
-        backend = getattr(importlib.import_module(module), attribute)
+        backend: Backend = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             "backends", f"cannot load {name!r} ({error})", "write module:attribute of something importable"

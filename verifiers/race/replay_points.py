@@ -158,7 +158,7 @@ def inside(case: Case, point: np.ndarray, dtype: np.dtype) -> np.ndarray:
     Where none does, the nearest at all, so the largest for what is larger.
     """
     with np.errstate(over="ignore"):
-        typed = np.clip(point.astype(dtype), -np.finfo(dtype).max, np.finfo(dtype).max)
+        typed: np.ndarray = np.clip(point.astype(dtype), -np.finfo(dtype).max, np.finfo(dtype).max)
         for i, (low, high) in enumerate(zip(case.lower, case.upper, strict=True)):
             value = Fraction(float(typed[i]))
             if not low <= value <= high:

@@ -180,7 +180,7 @@ def _nodes(
 def _edge(where: str, link: object, entries: dict[str, Entry]) -> GraphEdge:
     ends = [link.get("source"), link.get("target")] if isinstance(link, dict) else [None, None]
     weight = link.get("weight") if isinstance(link, dict) else None
-    if type(weight) not in (int, float) or not abs(weight) <= LARGEST_WEIGHT:  # type: ignore[arg-type,operator]
+    if not isinstance(weight, int | float) or type(weight) is bool or not abs(weight) <= LARGEST_WEIGHT:
         raise InputError(where, f"{link!r:.80} is no link", "a link has source, target and a finite weight")
     for end in ends:
         if not isinstance(end, str) or end not in entries:

@@ -45,7 +45,7 @@ def read_torchscript(path: Path, run_code: bool) -> BlackBox:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            script = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()
+            script = torch.jit.load(io.BytesIO(data), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except LIMITS:
         raise
     except Exception as error:

@@ -82,11 +82,12 @@ def draw(graph: CircuitGraph, kind: str) -> bytes:
 
 def _dpi(scene: Scene) -> float:
     """Return the dots per inch: fewer for a very large picture, which would not fit memory."""
-    return min(
+    result: float = min(
         DPI,
         MOST_DOTS / max(scene.width, scene.height),
         (MOST_DOTS * 1000 / (scene.width * scene.height)) ** 0.5,
     )
+    return result
 
 
 def svg_text(graph: CircuitGraph) -> str:

@@ -65,7 +65,7 @@ def importance(model: SparseGpt, examples: Examples, means: Means) -> dict[GptNo
     logits = forward(model.config, model.weights, torch.from_numpy(examples.ids), record)[:, -1][:, columns]
     own = torch.nn.functional.one_hot(right, len(columns)).bool()
     others = logits.masked_fill(own, -torch.inf).max(dim=1).values
-    (logits[torch.arange(len(right)), right] - others).sum().backward()
+    (logits[torch.arange(len(right)), right] - others).sum().backward()  # type: ignore[no-untyped-call]
     out: dict[GptNode, float] = {}
     for (layer, location), x in seen.items():
         gradient = torch.zeros_like(x) if x.grad is None else x.grad

@@ -16,7 +16,8 @@ from ..examples import Examples
 from ..sparse_gpt.model import SparseGpt
 from .control import Control, reported
 from .judge import Runs, decisions
-from .node_masks import PruningSettings, trained_mask
+from .node_masks import trained_mask
+from .settings import PruningSettings
 
 Say = Callable[[str], None]
 Prune = Callable[

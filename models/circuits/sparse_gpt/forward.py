@@ -91,7 +91,7 @@ def forward(
         name = f"transformer.h.{i}."
         only = last_only and i == config.n_layer - 1
         heads = linear(name + "attn.c_attn", sparse(i, "attn_in", read(name + "ln_1", name + "ln_p1", x)))
-        query, key, value = heads.split(config.d_heads, dim=-1)
+        query, key, value = heads.split(config.d_heads, dim=-1)  # type: ignore[no-untyped-call]
         if only:
             query, x, future = query[:, -1:], x[:, -1:], future[-1:]
         key = split_heads(sparse(i, "attn_k", key))

@@ -176,7 +176,7 @@ def _read_cut(where: str, raw: object, config: GptConfig) -> frozenset[GptEdge]:
             what, mend = f"edges_cut has {entry!r:.60}, no edge of this model", "[layer, matrix, row, column]"
             raise InputError(where, what, f'an edge is {mend}, such as [0, "mlp.c_fc", 3, 5]')
         cut.add((layer, matrix, *at))
-    return frozenset(cut)  # type: ignore[arg-type]
+    return frozenset(cut)
 
 
 def _read_report(where: str, raw: object) -> dict[str, float]:

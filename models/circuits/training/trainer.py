@@ -84,7 +84,7 @@ class Trainer:
         logits = forward(self.config, self.weights, ids, last_only=True)[:, 0]
         loss = torch.nn.functional.cross_entropy(logits, targets)
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         _clip(self.trained)
         self.optimizer.step()
         self.step += 1

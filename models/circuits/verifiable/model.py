@@ -121,7 +121,8 @@ class VerifiableTransformer(DisplayedCircuit):
                 hidden = np.where(hidden >= 0, hidden, SLOPE * hidden)
                 outputs[node] = hidden @ weights[f"{node}_W_down"].T + weights[f"{node}_b_down"]
         last = self._norm("final", self._read("logits", {n: x[:, -1] for n, x in outputs.items()}))
-        return last @ weights["lm_head"].T + weights["lm_head_bias"]
+        result: np.ndarray = last @ weights["lm_head"].T + weights["lm_head_bias"]
+        return result
 
     def _read(self, child: str, outputs: dict[str, np.ndarray]) -> np.ndarray:
         """Sum what has an edge to `child`, in the order of the nodes, so that it is the same on every run."""
@@ -150,16 +151,19 @@ class VerifiableTransformer(DisplayedCircuit):
             for k in "qkv"
         )
         if node in self.rules:
-            return self.rules[node].attention(ids) @ value
+            ruled: np.ndarray = self.rules[node].attention(ids) @ value
+            return ruled
         scores = query @ key.transpose(0, 2, 1) / np.sqrt(width)
         scores[:, np.triu(np.ones(scores.shape[1:], dtype=bool), 1)] = -np.inf
-        return sparsemax(scores) @ value
+        result: np.ndarray = sparsemax(scores) @ value
+        return result
 
     def _norm(self, place: str, x: np.ndarray) -> np.ndarray:
         if self.band is None:
             return x
         gamma, beta = self.weights[f"{place}_norm_gamma"], self.weights[f"{place}_norm_beta"]
-        return band_norm(x, *self.band) * gamma + beta
+        result: np.ndarray = band_norm(x, *self.band) * gamma + beta
+        return result
 
     def summary(self) -> CircuitSummary:
         """Return the circuit's sizes."""

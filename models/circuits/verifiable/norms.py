@@ -15,7 +15,8 @@ def sparsemax(scores: np.ndarray) -> np.ndarray:
     sums = ordered.cumsum(axis=-1)
     count = (1 + np.arange(1, z.shape[-1] + 1) * ordered > sums).sum(axis=-1, keepdims=True)
     threshold = (np.take_along_axis(sums, count - 1, axis=-1) - 1.0) / count
-    return np.maximum(z - threshold, 0.0)
+    result: np.ndarray = np.maximum(z - threshold, 0.0)
+    return result
 
 
 def band_norm(x: np.ndarray, half_low: float, half_high: float) -> np.ndarray:
@@ -30,7 +31,8 @@ def band_norm(x: np.ndarray, half_low: float, half_high: float) -> np.ndarray:
         for sign, spare in ((1, even), (-1, 1 - even))
     ]
     z = halves[0] - halves[1]
-    return z - z.mean(axis=-1, keepdims=True)
+    result: np.ndarray = z - z.mean(axis=-1, keepdims=True)
+    return result
 
 
 def _into_band(y: np.ndarray, low: float, high: float, spare: np.ndarray) -> np.ndarray:

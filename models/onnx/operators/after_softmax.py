@@ -105,7 +105,8 @@ def _scaled(element: Element, factor: Fraction, offset: Fraction) -> Element:
     if (
         factor == -1
         and offset == 1
-        and (element.factor, element.offset) == (1, 0)
+        and element.factor == 1
+        and element.offset == 0
         and len(element.group) == 2
     ):
         return replace(element, member=1 - element.member)  # 1 - p is the other share of two

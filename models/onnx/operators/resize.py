@@ -87,12 +87,14 @@ WHERE: dict[str, Callable[[Number, _Axis, Number], Number]] = {
 
 def _below_half(x: Number) -> int:
     down = math.floor(x)
-    return down if x - down <= type(x)(0.5) else down + 1
+    result: int = down if x - down <= type(x)(0.5) else down + 1
+    return result
 
 
 def _above_half(x: Number) -> int:
     down = math.floor(x)
-    return down if x - down < type(x)(0.5) else down + 1
+    result: int = down if x - down < type(x)(0.5) else down + 1
+    return result
 
 
 NEAREST: dict[str, Callable[[Number], int]] = {
@@ -215,7 +217,7 @@ def _resized(
                 raise Refused(
                     "onnxruntime makes an axis as long as if nothing were cropped, the ONNX text does not"
                 )
-        if scale == 1 and (start, end) != (0, 1):
+        if scale == 1 and (start != 0 or end != 1):
             raise Refused(
                 "onnxruntime ignores the region of an axis that stays as long, the ONNX text does not"
             )

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,12 @@ def depth_label(body: tuple[str, ...]) -> str:
 
 
 def task(
-    name: str, tokens: str, cue: str, where: Callable, label: Callable, labels: tuple[str, ...]
+    name: str,
+    tokens: str,
+    cue: str,
+    where: Callable[..., Any],
+    label: Callable[..., Any],
+    labels: tuple[str, ...],
 ) -> NamedExamples:
     bodies = [body for body in itertools.product(tokens, repeat=LENGTH) if where(body)]
     ids = np.array([[TOKENS.index(t) for t in ("<bos>", *body, cue)] for body in bodies], dtype=np.int64)
@@ -125,7 +131,7 @@ def train(data: tuple[NamedExamples, ...], seed: int) -> dict[str, torch.Tensor]
             forward(CONFIG, weights, batch, last_only=True)[:, 0], targets
         )
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
         optimizer.step()
         with torch.no_grad():

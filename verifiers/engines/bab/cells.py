@@ -108,7 +108,7 @@ class Cell:
         inside[cut.place, : len(row)][~values] = NEVER
         outside[cut.place, : len(row)][values] = NEVER
         return tuple(
-            replace(self, number=number, nodes=(), **{name: m})  # type: ignore[arg-type]
+            replace(self, number=number, nodes=(), **{name: m})
             for number, m in zip(numbers, (inside, outside), strict=True)
         )
 

@@ -105,4 +105,5 @@ def _gain(values: np.ndarray, group: np.ndarray) -> float:
     for side, share in ((inside, expected), (total - inside, 1 - expected)):
         positive = side > 0
         gain += float((side[positive] * np.log(side[positive] / (total[positive] * share))).sum())
-    return gain / len(values) - ((total > 0).sum() - 1) / (2 * len(values))
+    result: float = gain / len(values) - ((total > 0).sum() - 1) / (2 * len(values))
+    return result

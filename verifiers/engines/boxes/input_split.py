@@ -143,7 +143,8 @@ def weakest_rows(rows: UnsafeRows, bound: np.ndarray, refuted: np.ndarray) -> np
     """Per subdomain, the lowest row of the polyhedron that is farthest from being refuted."""
     lowest = np.minimum.reduceat(bound, rows.first, axis=1)
     worst = np.where(refuted, -np.inf, lowest).argmax(axis=1)
-    return np.where(rows.owner == worst[:, None], bound, np.inf).argmin(axis=1)
+    result: np.ndarray = np.where(rows.owner == worst[:, None], bound, np.inf).argmin(axis=1)
+    return result
 
 
 def _divided(

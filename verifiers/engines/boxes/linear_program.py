@@ -85,7 +85,8 @@ class LinearProgram:
 
     def inputs(self, values: np.ndarray) -> np.ndarray:
         """The point of the box that the values of all variables stand for."""
-        return self.middle + self.radius * np.clip(values[: len(self.middle)], -1, 1)
+        result: np.ndarray = self.middle + self.radius * np.clip(values[: len(self.middle)], -1, 1)
+        return result
 
     @property
     def margin(self) -> int:

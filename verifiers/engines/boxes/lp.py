@@ -68,7 +68,7 @@ class LpSolver:
             p.matrix.indices,
             p.matrix.data,
         )
-        self._highs: Any = highspy.Highs()
+        self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         self._highs.silent()
         self._highs.setOptionValue("objective_bound", ENOUGH)
         for option, value in (

@@ -111,14 +111,16 @@ class _LpSplitting:
         some = self.program.rows[:MOST_ROWS]
         objectives, functions = self.rows.objectives(some), NeuronStates.fresh(self.presolved.box, len(some))
         found, relaxations = one_bound(self.net, objectives, self.presolved.box, functions)
-        return losses(self.net, found.replaced, relaxations).max(axis=0)[self.program.neuron]
+        result: np.ndarray = losses(self.net, found.replaced, relaxations).max(axis=0)[self.program.neuron]
+        return result
 
     @property
     def solver(self) -> LpSolver:
         """The thread's own."""
         if not hasattr(self.own, "solver"):
             self.own.solver = solver_of(self.net, self.rows, self.program)
-        return self.own.solver
+        result: LpSolver = self.own.solver
+        return result
 
     def step(self, nodes: LpSubdomains) -> tuple[LpSubdomains | None, str]:
         solved = []

@@ -45,7 +45,7 @@ def search(asked: SearchRequest, tree: Tree, *, presolved: Presolved | None = No
             written,
             deadline,
             lambda done=done: progress(f"HiGHS: {done} of {len(left)} polyhedra"),  # type: ignore[misc]
-        )  # type: ignore[misc]
+        )
         if point is not None:
             if asked.accept(point[None]):
                 return Searched("found", done + 1)
@@ -90,7 +90,7 @@ def _solve(p: LinearProgram, deadline: float, look: Callable[[], None]) -> tuple
     ] * count
     lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
-    highs: Any = highspy.Highs()
+    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     highs.silent()
     for option, value in (
         ("threads", 1),

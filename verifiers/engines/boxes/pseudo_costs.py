@@ -48,7 +48,7 @@ class PseudoCosts:
             for side, gain in enumerate(gains):
                 self.learn(neuron, side, gain, float(shares[side, j]))
             if min(gains) > margin:  # both halves are over then
-                return j
+                return int(j)
             looked[j] = max(gains[0], LEAST) * max(gains[1], LEAST)
         for j, value in looked.items():
             score[j] = value

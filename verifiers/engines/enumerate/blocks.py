@@ -188,7 +188,7 @@ class Kernel:
         right = block.labels
         if self.blocks.steps:
             answers, doubtful = self._decided(self._margins(block), block.chunk)
-            wrong = answers != right
+            wrong: np.ndarray = answers != right
         else:
             wrong, doubtful = np.zeros(block.shape, dtype=bool), np.ones(block.shape, dtype=bool)
         if doubtful is not None:

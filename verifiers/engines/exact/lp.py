@@ -98,7 +98,8 @@ def largest(
 ) -> np.ndarray:
     """(rows,): `scale` times the largest value of each row in the box."""
     ends = np.where(matrix > 0, high, low) if matrix.size else matrix
-    return (matrix * ends).sum(axis=1) + constant * scale
+    result: np.ndarray = (matrix * ends).sum(axis=1) + constant * scale
+    return result
 
 
 def solve(system: System, budget: Work) -> Empty | Point:

@@ -136,7 +136,10 @@ class Bounder:
 
     def own(self, words: np.ndarray) -> np.ndarray:
         """The rows' own sums on words (words, rows), in floating point: to choose by."""
-        return self.flat.T[words + self.places].sum(axis=1).astype(np.float64) + self.problem.constant
+        result: np.ndarray = (
+            self.flat.T[words + self.places].sum(axis=1).astype(np.float64) + self.problem.constant
+        )
+        return result
 
     def arguments(self, own: np.ndarray) -> np.ndarray:
         """The ReLUs' arguments (words, ReLUs), in floating point."""
@@ -152,7 +155,8 @@ class Bounder:
             return np.zeros(len(bounds), dtype=bool)
         x = self.arguments(bounds.own)
         value = bounds.own[:, goals] + np.maximum(x, 0) @ self.shape.real[goals].T
-        return (value >= -1e-6 * (1 + np.abs(bounds.own[:, goals]))).any(axis=1)
+        result: np.ndarray = (value >= -1e-6 * (1 + np.abs(bounds.own[:, goals]))).any(axis=1)
+        return result
 
     def attack(self, graph: Graph, words: np.ndarray, steps: int) -> Iterator[Bounded]:
         """From each word: linearise the network there, take the best word for some goal, and again."""
@@ -234,7 +238,8 @@ class Bounder:
         asked = self.plain(rows, low, high)
         fit = self.shape.lines(asked)
         *_, last = graph.forward(self.weights(fit))
-        return last + (fit.constant + fit.factors @ self.problem.constant)
+        result: np.ndarray = last + (fit.constant + fit.factors @ self.problem.constant)
+        return result
 
     def _unscaled(self, bounds: np.ndarray) -> np.ndarray:
         """Without the coefficients' bits: rounded down where rows are integers, up where they are in coarser

@@ -161,7 +161,7 @@ def start(net: BoxNetwork, ends: Ends) -> BoxRegion:
     ones = integer_array([1 << SCALE])
     for node in net.nodes:
         if isinstance(node, Relu):
-            found.append(tuple(np.maximum(side, 0) for side in found[node.source]))  # type: ignore[arg-type]
+            found.append(tuple(np.maximum(side, 0) for side in found[node.source]))
             continue
         pieces = [
             _interval(node.bias, ones, ones),

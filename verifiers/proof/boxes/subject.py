@@ -18,7 +18,8 @@ from ....common.clock import now
 from ....common.errors import Unsupported
 from ....common.files import open_file, write
 from ....common.text import rational
-from ....models.claims.box_files import BoxFiles, read_box_files
+from ....models.claims.box_files import read_box_files
+from ....models.claims.box_paths import BoxFiles
 from ....models.claims.head_property import HeadProperty
 from ....models.claims.property import Property
 from ....models.network.exact_point import exact_outputs
