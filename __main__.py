@@ -1,6 +1,7 @@
 """`python -m relucid`, and the console script.
 
-Nothing is imported before interrupts are caught, and whatever happens has a status of its own: Python's own, 1, says refuted.
+Nothing is imported before interrupts are caught, and whatever happens has a status of its own: Python's own,
+1, says refuted.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import sys
 
 
 def entry() -> None:
-    """Each command runs in a child process, which this one watches.  Ends the process at once: what is left of threads, solvers and the interpreter has nothing to do any more."""
+    """Each command runs in a child process, which this one watches.  Ends the process at once: what is left
+    of threads, solvers and the interpreter has nothing to do any more.
+    """
     status, said = 4, ""
     try:
         from .common.streams import open_closed

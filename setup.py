@@ -1,4 +1,6 @@
-"""The list of packages, found: the repository's root is the package `relucid` (everything else is in pyproject.toml)."""
+"""The list of packages, found: the repository's root is the package `relucid` (everything else is in
+pyproject.toml).
+"""
 
 from setuptools import find_namespace_packages, setup
 

@@ -1,1 +1,3 @@
-"""What a claim is about: networks, domains, programs, automata, circuits.  Imports nothing else of relucid."""
+"""What a claim is about: networks, domains, programs, automata, circuits.  Imports nothing else
+of relucid.
+"""

@@ -1,7 +1,7 @@
 """What a command writes stays apart from what it reads, and its results from each other.
 
-`check_apart` is asked before any work; the other functions list the files that an input consists of.  They believe nothing that they read, and pass
-over what cannot be read: whoever needs it says so.
+`check_apart` is asked before any work; the other functions list the files that an input consists of.  They
+believe nothing that they read, and pass over what cannot be read: whoever needs it says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from ..common.errors import InputError
 
 
 def check_apart(outputs: Sequence[tuple[str, Path | None]], inputs: Iterable[Path]) -> None:
-    """Raises InputError where one of the outputs, each with the option that names it, is one of the inputs, or another output."""
+    """Raises InputError where one of the outputs, each with the option that names it, is one of the inputs,
+    or another output.
+    """
     places = [(option, place) for option, place in outputs if place is not None]
     for k, (option, place) in enumerate(places):
         for other, earlier in places[:k]:

@@ -1,4 +1,6 @@
-"""The report on a distillation in the terminal and as JSON: that of `distillation_page.py` without pictures."""
+"""The report on a distillation in the terminal and as JSON: that of `distillation_page.py`
+without pictures.
+"""
 
 from __future__ import annotations
 

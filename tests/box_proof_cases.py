@@ -1,4 +1,6 @@
-"""Properties of small networks that are only just true, with proofs, and the nearest false ones: for the tests of proofs about boxes."""
+"""Properties of small networks that are only just true, with proofs, and the nearest false ones: for the
+tests of proofs about boxes.
+"""
 
 from __future__ import annotations
 

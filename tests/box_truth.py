@@ -1,7 +1,9 @@
-"""The exact truth about tiny networks over boxes of one or two inputs, by cutting polygons; uses nothing of relucid's engines.  And tiny networks.
+"""The exact truth about tiny networks over boxes of one or two inputs, by cutting polygons; uses nothing of
+relucid's engines.  And tiny networks.
 
-A polygon (a list of rational corners; a segment or a point where it is flat) is cut at every neuron's zero line; on each piece the
-network is affine, so that its outputs are affine too, and the piece is cut by the unsafe rows.  What is left is unsafe.
+A polygon (a list of rational corners; a segment or a point where it is flat) is cut at every neuron's zero
+line; on each piece the network is affine, so that its outputs are affine too, and the piece is cut by the
+unsafe rows.  What is left is unsafe.
 """
 
 from __future__ import annotations
@@ -109,7 +111,9 @@ def unsafe_point(network: Network, case: Case) -> tuple[Fraction, ...] | None:
                 form = (tuple(coefficients), constant)
                 left = cut(left, form) if left else left
                 strict += [form] if row.strict else []
-            if left:  # among the corners every row is >= 0, so that at their middle it is > 0 where it is at one of them
+            # among the corners every row is >= 0, so that at their middle it is > 0 where it is at one of
+            # them
+            if left:
                 middle = tuple(sum(xs, Fraction(0)) / len(left) for xs in zip(*left, strict=True))
                 if all(value(form, middle) > 0 for form in strict):
                     return left[0] if not strict else middle

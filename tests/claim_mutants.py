@@ -1,4 +1,6 @@
-"""Claims that are a little different from a given one, and what brute force says about them.  Used by the tests of the proof checkers."""
+"""Claims that are a little different from a given one, and what brute force says about them.  Used by the
+tests of the proof checkers.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def brute_force(claim: WordClaim) -> bool:
 
 
 def told_by_its_network(claim: WordClaim) -> WordClaim | None:
-    """A true claim about the same network: the program is the table of what the network says.  None where it says one thing only."""
+    """A true claim about the same network: the program is the table of what the network says.  None where it
+    says one thing only.
+    """
     sequences: dict[int, list[tuple[str, ...]]] = {}
     for words, _ in claim.language.words():
         for word, label in zip(words, claim.network_labels(words), strict=True):
@@ -127,7 +131,9 @@ CLAIM_MUTANTS: dict[str, Callable[[WordClaim, random.Random], WordClaim]] = {
 
 
 def spoilt(claim: WordClaim, word: tuple[int, ...]) -> WordClaim | None:
-    """The same network but for one word, where the bias of the last node is overcome by a new ReLU: max(0, matches - length + 1)."""
+    """The same network but for one word, where the bias of the last node is overcome by a new ReLU: max(0,
+    matches - length + 1).
+    """
     network, domain = claim.network, claim.domain
     last = network.nodes[-1]
     if not isinstance(last, Affine) or not word:

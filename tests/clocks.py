@@ -1,10 +1,12 @@
 """Deadlines that no machine reaches, clocks that a test moves, and work that is counted.
 
-Tests share their machine with others, so no test may fail because something took long.  What ends by itself gets the deadline
-`later()`.  What has to end by the clock gets a `Ticking` clock, which goes on whenever somebody looks at it, or a `Clock`,
-which stands still until its k-th call and then jumps or raises.  "Quick" means few calls (`calls`), not few seconds.
+Tests share their machine with others, so no test may fail because something took long.  What ends by itself
+gets the deadline `later()`.  What has to end by the clock gets a `Ticking` clock, which goes on whenever
+somebody looks at it, or a `Clock`, which stands still until its k-th call and then jumps or raises.  "Quick"
+means few calls (`calls`), not few seconds.
 
-`time.monotonic` is what every engine, backend and the race ask.  The scripted clocks replace it for a while, in this process.
+`time.monotonic` is what every engine, backend and the race ask.  The scripted clocks replace it for a while,
+in this process.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ def later() -> float:
 
 
 class Ticking:
-    """A clock in the place of `time.monotonic`: it goes on by `tick` seconds whenever somebody looks at it, and by nothing else."""
+    """A clock in the place of `time.monotonic`: it goes on by `tick` seconds whenever somebody looks at it,
+    and by nothing else.
+    """
 
     def __init__(self, tick: float) -> None:
         self.now, self.tick, self.looks = 1000.0, tick, 0
@@ -68,7 +72,9 @@ class Fired(Exception):
 
 
 class Clock:
-    """Stands still; from call number `fires` on it is `jump` seconds later, or at that call (`jump` None) it raises Fired."""
+    """Stands still; from call number `fires` on it is `jump` seconds later, or at that call (`jump` None) it
+    raises Fired.
+    """
 
     def __init__(self, fires: int, jump: float | None) -> None:
         self.fires, self.jump = fires, jump
@@ -98,7 +104,8 @@ def scripted(clock: Clock) -> Iterator[Clock]:
 
 
 def at_every_call(run: Callable[[], object], jump: float | None, most: int = 40) -> Iterator[object]:
-    """What a run comes to if the clock fires at its first call, at its second, and so on until a run ends without; Fired if it raised.
+    """What a run comes to if the clock fires at its first call, at its second, and so on until a run ends
+    without; Fired if it raised.
 
     Beyond `most` calls only every so many are tried, so that the number of runs stays bounded.
     """

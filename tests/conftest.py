@@ -1,6 +1,8 @@
-"""Hypothesis: the same examples on every CI run, so that a change is judged by itself; new ones on every run at home.
+"""Hypothesis: the same examples on every CI run, so that a change is judged by itself; new ones on every run
+at home.
 
-Neither is judged by speed: these machines are shared.  And the browser in which reports are tested, where there is one.
+Neither is judged by speed: these machines are shared.  And the browser in which reports are tested, where
+there is one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What tests of every HTML report share: reading the file as a parser does, and opening it in a headless Chromium, offline.
+"""What tests of every HTML report share: reading the file as a parser does, and opening it in a headless
+Chromium, offline.
 
-The browser is $RELUCID_CHROMIUM, a Chromium or Chrome on the path, or the one that `playwright install chromium` has fetched; .ci/run
-installs Debian's where it can.
+The browser is $RELUCID_CHROMIUM, a Chromium or Chrome on the path, or the one that `playwright install
+chromium` has fetched; .ci/run installs Debian's where it can.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ DRAWN = "Object.keys(window.views || {}).length === document.querySelectorAll('[
 
 
 class Reader(HTMLParser):
-    """Elements, those that point elsewhere, the text outside scripts, and cells: what stands in elements with `data-what`, by table and row."""
+    """Elements, those that point elsewhere, the text outside scripts, and cells: what stands in elements with
+    `data-what`, by table and row.
+    """
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -70,7 +73,9 @@ class Reader(HTMLParser):
 
 
 def check_frame(text: str) -> Reader:
-    """What holds of every page: nothing is fetched, headings in order, tables and pictures have names, anchors lead somewhere."""
+    """What holds of every page: nothing is fetched, headings in order, tables and pictures have names,
+    anchors lead somewhere.
+    """
     reader = Reader(text)
     assert reader.outside == [] and "@import" not in text.split("</style>")[0]
     assert not [tag for tag, _ in reader.tags if tag in ("link", "iframe", "object", "embed", "form")][
@@ -110,7 +115,9 @@ def chromium(driver: Any) -> str | None:
 
 @contextmanager
 def offline(browser: Any) -> Iterator[Callable[[Path], Any]]:
-    """Opens files without a network; at the end, whatever the console said or the page asked for fails the test."""
+    """Opens files without a network; at the end, whatever the console said or the page asked for fails the
+    test.
+    """
     said: list[str] = []
     context = browser.new_context(offline=True, color_scheme="dark", viewport={"width": 1200, "height": 900})
 

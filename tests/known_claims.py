@@ -1,4 +1,6 @@
-"""Claims with known answers: the corpus beside this file and, where it is there, ../shared/golden.  Used by several tests."""
+"""Claims with known answers: the corpus beside this file and, where it is there, ../shared/golden.  Used by
+several tests.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""False claims that differ on one word: a neuron that fires on nothing else, behind sums that always cancel and spoil every bound."""
+"""False claims that differ on one word: a neuron that fires on nothing else, behind sums that always cancel
+and spoil every bound.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from relucid.models.program.program import Program
 
 
 def hidden(rng: np.random.Generator, length: int, triples: int, needle: np.ndarray) -> WordClaim:
-    """Says "yes" on the needle alone; `triples` of random sums L0, L1, L2 add +-(max(L0, min(L1, L2)) - ...), a long way to write 0."""
+    """Says "yes" on the needle alone; `triples` of random sums L0, L1, L2 add +-(max(L0, min(L1, L2)) - ...),
+    a long way to write 0.
+    """
     size = 2 * length
     sums = rng.integers(-3, 4, (3 * triples, size))
     matches = np.zeros(size, dtype=np.int64)

@@ -1,4 +1,6 @@
-"""Cases of the operators over windows, of pieces and of shapes for `test_onnx_ops.py`: graph in text form, constants, options."""
+"""Cases of the operators over windows, of pieces and of shapes for `test_onnx_ops.py`: graph in text form,
+constants, options.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Cases of Resize, Einsum, HardSigmoid and of operators on constants for `test_onnx_ops.py`: graph in text form, constants, options."""
+"""Cases of Resize, Einsum, HardSigmoid and of operators on constants for `test_onnx_ops.py`: graph in text
+form, constants, options.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Scripted backends for the race's tests: each misbehaves in one way.  Importable in a child, synchronised by files and pipes."""
+"""Scripted backends for the race's tests: each misbehaves in one way.  Importable in a child, synchronised by
+files and pipes.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +91,9 @@ def refute(fake, claim, budget, progress):
 
 
 def answer(fake, claim, budget, progress):
-    """Reports its process, then answers as `arguments` says; waits for the file that the third of them names."""
+    """Reports its process, then answers as `arguments` says; waits for the file that the third of
+    them names.
+    """
     outcome, words, *gate = fake.arguments
     for name in gate:
         wait_for(fake.file(name))
@@ -124,7 +128,9 @@ def hang(fake, claim, budget, progress):
 
 
 def hang_with_grandchildren(fake, claim, budget, progress):
-    """One in its group, one in a session of its own, one a daemon whose parent is gone; all ignore SIGTERM."""
+    """One in its group, one in a session of its own, one a daemon whose parent is gone; all
+    ignore SIGTERM.
+    """
     stay = "signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); signal.pause()"
     daemon = f"if os.fork(): os._exit(0)\nos.setsid()\n{stay}"
     pids = []
@@ -205,7 +211,9 @@ def show_budget(fake, claim, budget, progress):
 def many_claim(
     length: int = 3, more_than: float = 1.5, *, shortest: int | None = None, where: str | None = None
 ) -> WordClaim:
-    """At least two of the tokens are "a"; the network says more than `more_than` are: they agree for 1 <= more_than < 2."""
+    """At least two of the tokens are "a"; the network says more than `more_than` are: they agree for 1 <=
+    more_than < 2.
+    """
     shortest = length if shortest is None else shortest
     pad = None if shortest == length else "<pad>"
     domain = Domain(("a", "b"), shortest, length, pad, program(where) if where else None)

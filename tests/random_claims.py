@@ -1,4 +1,6 @@
-"""Small random claims for the tests of encoders and backends (made by `relucid.verifiers.race.conformance`), and their formulas."""
+"""Small random claims for the tests of encoders and backends (made by `relucid.verifiers.race.conformance`),
+and their formulas.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Random programs of the readable subset, and what CPython, our interpreter and plain enumeration make of them."""
+"""Random programs of the readable subset, and what CPython, our interpreter and plain enumeration make of
+them.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,10 @@ TOKENS = ("a", "b", "(")
 
 
 class Writer:
-    """Writes random source; `passes` leaves out what no chain of passes can follow, so that automata are really built,
-    `sized=False` most of what depends on the word's length, so that they are built for all lengths together."""
+    """Writes random source; `passes` leaves out what no chain of passes can follow, so that automata are
+    really built, `sized=False` most of what depends on the word's length, so that they are built for all
+    lengths together.
+    """
 
     mismatch = 0.07  # how often a target does not fit what the loop walks over
     updates = ("+=", "-=", "*=", "+=", "//=", "%=", "**=", "&=", "|=", "^=")
@@ -351,7 +355,9 @@ def language(automaton):
 
 
 def every_value(program, domain):
-    """All values that the program gives on the domain's sequences, as labels; faults are turned into a value by `wrapped`."""
+    """All values that the program gives on the domain's sequences, as labels; faults are turned into a value
+    by `wrapped`.
+    """
     values = {}
     for n in range(domain.min_length, domain.max_length + 1):
         for tokens in itertools.product(domain.tokens, repeat=n):

@@ -18,7 +18,9 @@ Word = tuple[int, ...]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Queries about one label that bounds leave open; its words, and those on which some query's violation is >= 0."""
+    """Queries about one label that bounds leave open; its words, and those on which some query's violation is
+    >= 0.
+    """
 
     queries: tuple[Dense, ...]
     words: tuple[Word, ...]

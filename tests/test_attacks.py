@@ -1,4 +1,6 @@
-"""What broke relucid once: claims, files and surroundings that made it wrong, crash or hang.  Smallest forms, one test each."""
+"""What broke relucid once: claims, files and surroundings that made it wrong, crash or hang.  Smallest forms,
+one test each.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,9 @@ def test_numbers_that_a_float_solver_refuses_are_unknown_or_answered_rightly(
     wrong = {
         (0, 0),
         (0, 1),
-    }  # where the program's True is not the network's: folding may leave so little that it is solved after all
+        # where the program's True is not the network's: folding may leave so little that it is solved after
+        # all
+    }
     assert set(attempt.words) <= wrong
     assert (attempt.outcome == "unknown" and "does not take the numbers" in attempt.detail) or (
         attempt.outcome == "refuted" and attempt.words

@@ -104,7 +104,9 @@ SPEC = """
 def test_the_json_page_has_every_key(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every key that a command prints stands on the page; `show` has keys of its own below those at the top."""
+    """Every key that a command prints stands on the page; `show` has keys of its own below those
+    at the top.
+    """
     claim, proof = str(ROOT / "tests/corpus/parity_6_two_layers/claim.toml"), str(tmp_path / "proof.jsonl")
     network, property_file = tmp_path / "net.onnx", tmp_path / "spec.vnnlib"
     network.write_bytes(write_onnx(feed_forward([(np.eye(2), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))])))

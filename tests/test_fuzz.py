@@ -1,4 +1,6 @@
-"""The hunt for wrong answers finds them: an engine, a checker or a command is spoilt, and the case is found, made small, saved and replayed."""
+"""The hunt for wrong answers finds them: an engine, a checker or a command is spoilt, and the case is found,
+made small, saved and replayed.
+"""
 
 from __future__ import annotations
 

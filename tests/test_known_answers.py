@@ -1,4 +1,6 @@
-"""Every claim with a known answer, by the race and by each backend alone: the right answer, or an honest "cannot"."""
+"""Every claim with a known answer, by the race and by each backend alone: the right answer, or an honest
+"cannot".
+"""
 
 from __future__ import annotations
 

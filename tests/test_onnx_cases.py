@@ -1,4 +1,6 @@
-"""Networks that were read as others than those that run, from the command line: `../shared/cases`, and small ones made here."""
+"""Networks that were read as others than those that run, from the command line: `../shared/cases`, and small
+ones made here.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Random small networks, programs and domains: every backend gives the answer of brute force, or says that it cannot.
+"""Random small networks, programs and domains: every backend gives the answer of brute force, or says that it
+cannot.
 
-Brute force here uses nothing of relucid but the claim's parts: CPython runs the program, Python integers the network.
+Brute force here uses nothing of relucid but the claim's parts: CPython runs the program, Python integers the
+network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""../shared/cases of files that were refused although they are piecewise linear up to their last operator: read, decided, and as onnxruntime says."""
+"""../shared/cases of files that were refused although they are piecewise linear up to their last operator:
+read, decided, and as onnxruntime says.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def spec(path, inputs, outputs, unsafe):
 
 
 def as_onnxruntime_has_it(capsys, network, place, output=None):
-    """Of the first and the last output: a threshold below what onnxruntime gives is refuted, one far above it is proved."""
+    """Of the first and the last output: a threshold below what onnxruntime gives is refuted, one far above it
+    is proved.
+    """
     points, values = sampled(network, output)
     for j in sorted({0, values.shape[1] - 1}):
         high, spread = values[:, j].max(), np.ptp(values[:, j])

@@ -1,4 +1,6 @@
-"""The Python of the README and of the guide runs as it stands, and the guide's session is what the command prints."""
+"""The Python of the README and of the guide runs as it stands, and the guide's session is what the command
+prints.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ def test_the_python_of_the_guide_runs(tmp_path: Path) -> None:
 
 
 def plain(text: str) -> list[str]:
-    """Without times, which differ from run to run, and without the trained weights, which may differ from processor to processor."""
+    """Without times, which differ from run to run, and without the trained weights, which may differ from
+    processor to processor.
+    """
     text = re.sub(r"  layers .*|  \d+ nonzero weights .*|(?<='\]')  .*", "", text)
     return [
         re.sub(r"\d+\.\d+( s|\b)", "#", re.sub(r"\s+", " ", line)).strip()

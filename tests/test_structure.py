@@ -1,4 +1,6 @@
-"""The architecture as a test: imports run one way, every module imports alone, heavy packages stay out of the fast paths."""
+"""The architecture as a test: imports run one way, every module imports alone, heavy packages stay out of the
+fast paths.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ def parsed(path: Path) -> ast.Module:
 def imports(
     path: Path, *, top_level_only: bool = False, but_for_types: bool = False
 ) -> list[tuple[str, int]]:
-    """Absolute names of everything a module imports, with lines; `but_for_types`: not what only type checkers read."""
+    """Absolute names of everything a module imports, with lines; `but_for_types`: not what only type checkers
+    read.
+    """
     tree = parsed(path)
     if but_for_types:
         told = [
@@ -147,7 +151,9 @@ def test_circles_are_found() -> None:
 
 
 def test_no_modules_import_each_other() -> None:
-    """Nor through others, nor inside functions: what needs each other is one subject, or has a third one in common."""
+    """Nor through others, nor inside functions: what needs each other is one subject, or has a third one in
+    common.
+    """
     known = "relucid.models.circuits.circuit"  # being taken apart
     assert not [circle for circle in circles(imported_modules()) if known not in circle]
 
@@ -232,7 +238,9 @@ EVERYTHING_TRUSTED = set().union(*TRUSTED.values())
 
 @pytest.mark.parametrize("checker", TRUSTED)
 def test_the_checkers_stand_on_models_numpy_and_the_standard_library_only(checker: str) -> None:
-    """What has to be trusted for a proof (docs/reference/proof-format.md, 8 and 10), by the imports of the modules that are loaded with the checker."""
+    """What has to be trusted for a proof (docs/reference/proof-format.md, 8 and 10), by the imports of the
+    modules that are loaded with the checker.
+    """
     command = f"import sys, relucid.verifiers.proof.{checker}\nprint(*(m for m in sys.modules if m.startswith('relucid.') and sys.modules[m].__file__))"
     loaded = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, check=True

@@ -55,7 +55,9 @@ def third_party_queries(claim: WordClaim, form: Form):
 
 
 def fewer(problem, gone: int):
-    """The problem without one of its constraints, which says nothing in its place, so that the others keep their numbers."""
+    """The problem without one of its constraints, which says nothing in its place, so that the others keep
+    their numbers.
+    """
     from dataclasses import replace
 
     from relucid.verifiers.proof.export.inequalities import Inequality

@@ -1,4 +1,6 @@
-"""Networks and properties where something is exactly equal, for the tests of exact programs, and what they may be proved with."""
+"""Networks and properties where something is exactly equal, for the tests of exact programs, and what they
+may be proved with.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ def tie_network(rng: np.random.Generator, *, odd: bool = False) -> Network:
 
 
 def tie_property(rng: np.random.Generator, network: Network) -> Property:
-    """One box and one or two polyhedra with small integers, so that many rows hold with equality somewhere and nowhere with more."""
+    """One box and one or two polyhedra with small integers, so that many rows hold with equality somewhere
+    and nowhere with more.
+    """
     low = [Fraction(int(v)) for v in rng.integers(-2, 1, network.input_size)]
     high = [a + int(v) for a, v in zip(low, rng.integers(0, 4, network.input_size), strict=True)]
     unsafe = []
@@ -72,7 +76,9 @@ def tie_property(rng: np.random.Generator, network: Network) -> Property:
 
 
 def just_true(rng: np.random.Generator, network: Network) -> Property:
-    """An output, or a sum of them, is nowhere more than its largest value on the box, which it has somewhere."""
+    """An output, or a sum of them, is nowhere more than its largest value on the box, which it
+    has somewhere.
+    """
     stated = tie_property(rng, network)
     (case,) = stated.cases
     y = tuple((j, Fraction(int(c))) for j, c in enumerate(rng.integers(-2, 3, network.output_size)) if c) or (

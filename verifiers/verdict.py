@@ -100,7 +100,9 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Counterexample:
-    """An input on which the claim is false: replayed exactly, and in onnxruntime if that can run the network."""
+    """An input on which the claim is false: replayed exactly, and in onnxruntime if that can run
+    the network.
+    """
 
 
 @dataclass(frozen=True, repr=False)

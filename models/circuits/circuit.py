@@ -75,7 +75,9 @@ class Circuit(Protocol):
 
 
 class DisplayedCircuit(Displayed):
-    """A circuit that shows its name and sizes, in a line and as HTML.  What implements `Circuit` may derive from it."""
+    """A circuit that shows its name and sizes, in a line and as HTML.  What implements `Circuit` may derive
+    from it.
+    """
 
     def summary(self) -> CircuitSummary:
         """Return the circuit's sizes."""

@@ -96,7 +96,9 @@ def _network(network: NetworkLike, stated: Path, place: Path, two: bool) -> Path
 
 
 def _written(network: Network, wanted: Wanted | None) -> bytes:
-    """Return a network as ONNX bytes.  Raises InputError where the file that it came from says another one."""
+    """Return a network as ONNX bytes.  Raises InputError where the file that it came from says
+    another one.
+    """
     from ..onnx.writer import write_onnx
 
     if not network.source:

@@ -28,7 +28,8 @@ class WordClaim:
     """The network gives the program's label on every word of the domain.
 
     comparison: the question about two networks that this claim stands for; None if it was about a program.
-    words: the domain's words, if the caller has them already; labelled by the program, or, of two networks, not
+    words: the domain's words, if the caller has them already; labelled by the program, or, of two networks,
+    not
         at all.
 
     Raises InputError where the parts do not fit, the domain is empty, or the program raises or returns

@@ -15,7 +15,8 @@ from .language import build_language
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """The words of a domain, each with the label that a program gives; without a program, they are not labelled.
+    """The words of a domain, each with the label that a program gives; without a program, they are not
+    labelled.
 
     The automaton is always built here, from domain, program and labels: one that was handed in could be about
     other words, and everything that is proved rests on it.
@@ -37,7 +38,9 @@ class Words:
 
     @cached_property
     def language(self) -> Automaton:
-        """One path for each word.  Its labels are indices into `labels`, and 0 everywhere without a program."""
+        """One path for each word.  Its labels are indices into `labels`, and 0 everywhere without
+        a program.
+        """
         return build_language(self.domain, self.program, None if self.program is None else self.labels)
 
     @property

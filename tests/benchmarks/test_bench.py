@@ -88,7 +88,9 @@ def test_options_sizes_and_the_races_spans_are_recorded(suite: Path) -> None:
 def test_processor_time_is_that_of_the_whole_tree(
     tmp_path: Path, one: tuple[object, Column], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A child that is reaped, and a grandchild that nobody reaps, which is there until somebody has looked at it: both count."""
+    """A child that is reaped, and a grandchild that nobody reaps, which is there until somebody has looked at
+    it: both count.
+    """
     burnt, seen = tmp_path / "burnt", tmp_path / "seen"
     burn = "import time; end = time.process_time() + 0.6\nwhile time.process_time() < end: pass"
     stay = f"{burn}\nopen({str(burnt)!r}, 'w').close()\ntime.sleep(3600)"
@@ -300,7 +302,9 @@ def test_ctrl_c_ends_the_solver_too(suite: Path) -> None:
 
 
 def test_an_interrupt_that_another_thread_was_given_is_seen() -> None:
-    """The kernel may give a signal to any thread: then nothing wakes the main one, which has to look up by itself."""
+    """The kernel may give a signal to any thread: then nothing wakes the main one, which has to look up by
+    itself.
+    """
     stopped: list[bool] = []
 
     def run(item: int, stop: threading.Event) -> None:
@@ -314,7 +318,9 @@ def test_an_interrupt_that_another_thread_was_given_is_seen() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help")
 def test_kill_9_ends_the_solver_too(suite: Path) -> None:
-    """Nobody is left to end it but the kernel; what would go on would disturb the run that goes on from here."""
+    """Nobody is left to end it but the kernel; what would go on would disturb the run that goes
+    on from here.
+    """
     process, children = started(suite)
     process.kill()
     process.communicate(timeout=3600)

@@ -1,4 +1,6 @@
-"""`python -m relucid.experiments.circuits`: goes on where it was, and its table.  The road itself is in models/circuits/test_training.py (slow)."""
+"""`python -m relucid.experiments.circuits`: goes on where it was, and its table.  The road itself is in
+models/circuits/test_training.py (slow).
+"""
 
 import json
 import sys

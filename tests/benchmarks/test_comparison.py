@@ -1,4 +1,6 @@
-"""`relucid compare`: what changed between two runs that were written by hand, and the exit status that CI looks at."""
+"""`relucid compare`: what changed between two runs that were written by hand, and the exit status that CI
+looks at.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The suite of behaviours: its data, its teachers, and a run over two tiny ones: what is recorded, that it goes on, bad input."""
+"""The suite of behaviours: its data, its teachers, and a run over two tiny ones: what is recorded, that it
+goes on, bad input.
+"""
 
 from __future__ import annotations
 

@@ -207,7 +207,9 @@ def test_what_is_not_solved_lies_above_the_limit(pages: Path) -> None:
 
 
 def test_numbers_by_hand(pages: Path) -> None:
-    """PAR-2 of `fast`: 0.5 and 2 seconds, and a wrong proof for twice the limit; the virtual best solves `two` not at all."""
+    """PAR-2 of `fast`: 0.5 and 2 seconds, and a wrong proof for twice the limit; the virtual best solves
+    `two` not at all.
+    """
     found = expected(summary_of(pages / "small" / RESULTS))
     assert found["overview", "fast", "par2"] == seconds_text((0.5 + 2 + 120) / 3)
     assert found["contributing", "fast", "best"] == "2" and found["contributing", "fast", "alone"] == "1"
@@ -322,7 +324,9 @@ def test_dark_light_and_paper(opened: Any) -> None:
 
 
 def test_two_thousand_attempts_open_within_two_seconds(browser: Any, pages: Path) -> None:
-    """Of the renderer's own time: the machine is shared with other tests.  On a quiet machine by the clock, too.  The best of three."""
+    """Of the renderer's own time: the machine is shared with other tests.  On a quiet machine by the clock,
+    too.  The best of three.
+    """
     clock, own = [], []
     with offline(browser) as open_page:
         for _ in range(3):

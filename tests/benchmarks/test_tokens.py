@@ -1,4 +1,6 @@
-"""The generator on small specs with little training: what it writes, that it writes the same again, and that it goes on."""
+"""The generator on small specs with little training: what it writes, that it writes the same again, and that
+it goes on.
+"""
 
 from __future__ import annotations
 
@@ -113,7 +115,9 @@ def test_float64_labels_of_random_tests_are_the_exact_ones(tmp_path: Path) -> No
 
 
 def test_the_attack_finds_what_random_words_miss() -> None:
-    """A network that is right but on two of 2^18 words: counting a, with one weight that is too large where all others are not a."""
+    """A network that is right but on two of 2^18 words: counting a, with one weight that is too large where
+    all others are not a.
+    """
     from relucid.benchmarks.attack import Attack
     from relucid.benchmarks.learning import Perceptron, one_thread
 

@@ -1,4 +1,6 @@
-"""`relucid bench` on a folder with an instances.csv: a real run over instances made here, its results, its page, and `compare`."""
+"""`relucid bench` on a folder with an instances.csv: a real run over instances made here, its results, its
+page, and `compare`.
+"""
 
 from __future__ import annotations
 

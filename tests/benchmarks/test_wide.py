@@ -1,4 +1,6 @@
-"""The folder of small networks on wide boxes: the same each time, exact in every file, and what it says is what is climbed to."""
+"""The folder of small networks on wide boxes: the same each time, exact in every file, and what it says is
+what is climbed to.
+"""
 
 from __future__ import annotations
 

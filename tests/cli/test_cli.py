@@ -1,4 +1,6 @@
-"""The command line as scripts and people meet it: JSON keys, exit statuses, warnings, limits, Ctrl-C, pipes, plain text."""
+"""The command line as scripts and people meet it: JSON keys, exit statuses, warnings, limits, Ctrl-C, pipes,
+plain text.
+"""
 
 from __future__ import annotations
 
@@ -381,7 +383,9 @@ def test_show_circuit_and_network(what: str, capsys: pytest.CaptureFixture[str])
 
 
 def test_show_claim_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    """Two samples of a claim that is false on four inputs, one of each label; sizes as brute force counted them."""
+    """Two samples of a claim that is false on four inputs, one of each label; sizes as brute force counted
+    them.
+    """
     status, told = answer(capsys, "show", str(NEAR_MISS), "--samples", "2")
     claim = load_word_claim(NEAR_MISS)
     assert status == 0 and told["kind"] == "claim"

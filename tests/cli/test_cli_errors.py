@@ -1,5 +1,6 @@
-"""Bad input, whatever it is: one line on stderr that says what, where and how to mend it, exit status 2, nothing on stdout,
-nothing written.  The texts are golden: who changes a message changes it here."""
+"""Bad input, whatever it is: one line on stderr that says what, where and how to mend it, exit status 2,
+nothing on stdout, nothing written.  The texts are golden: who changes a message changes it here.
+"""
 
 from __future__ import annotations
 

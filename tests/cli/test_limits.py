@@ -1,7 +1,7 @@
 """The commands within their limits: hostile inputs, every kind of end, every command interrupted.
 
-Real processes.  What is here would run for minutes or for ever; that it ends at all is what is tested, so that nothing depends on how fast the machine
-is.  How limits are kept is tested in `common/`.
+Real processes.  What is here would run for minutes or for ever; that it ends at all is what is tested, so
+that nothing depends on how fast the machine is.  How limits are kept is tested in `common/`.
 """
 
 from __future__ import annotations
@@ -332,7 +332,9 @@ MANY = 40_000
 
 @pytest.mark.parametrize(("labels", "wrong"), [("numbers", 0), ("words", 1)])
 def test_forty_thousand_labels(labels: str, wrong: int, tmp_path: Path) -> None:
-    """Each is compared with few others: both answers come, in less memory than a table of labels by labels would take."""
+    """Each is compared with few others: both answers come, in less memory than a table of labels by labels
+    would take.
+    """
     names = [i if labels == "numbers" else f"w{i}" for i in range(MANY)]
     weights = np.zeros((MANY, 4))
     weights[7, 0] = wrong
@@ -415,7 +417,9 @@ def numbers(value: object, place: tuple[object, ...]) -> list[tuple[object, ...]
 
 
 def test_a_proof_whose_numbers_grow_without_end(tmp_path: Path) -> None:
-    """A few kB that unpack to many: each step multiplies a bound, and there is no coefficient that would be too large."""
+    """A few kB that unpack to many: each step multiplies a bound, and there is no coefficient that would be
+    too large.
+    """
     claim = CORPUS / "palindrome" / "claim.toml"
     status, _, err = relucid(
         tmp_path, "prove", str(claim), "--proof", "good", "--format", "veripb", "--timeout", "60"

@@ -1,4 +1,6 @@
-"""No command writes over what it reads, nor one of its results over another: that is bad input, before any work is done."""
+"""No command writes over what it reads, nor one of its results over another: that is bad input, before any
+work is done.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The exit status is an answer: it never depends on whether a message could be written, or on which of the standard streams are there."""
+"""The exit status is an answer: it never depends on whether a message could be written, or on which of the
+standard streams are there.
+"""
 
 from __future__ import annotations
 

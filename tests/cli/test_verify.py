@@ -1,4 +1,6 @@
-"""`relucid verify` and `relucid bench vnncomp` as scripts and people see them: words, witnesses, JSON, exit status, limits."""
+"""`relucid verify` and `relucid bench vnncomp` as scripts and people see them: words, witnesses, JSON, exit
+status, limits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""One time limit for everything below: it ends what looks at the clock, and a limit within a limit makes it no longer."""
+"""One time limit for everything below: it ends what looks at the clock, and a limit within a limit makes it
+no longer.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Files are written whole or not at all, under names that nobody can guess, never through a link; and in one place of the package."""
+"""Files are written whole or not at all, under names that nobody can guess, never through a link; and in one
+place of the package.
+"""
 
 import ast
 import errno

@@ -128,7 +128,9 @@ def test_a_deadline_is_kept() -> None:
 
 
 def test_bounds_are_rounded_to_the_multiples_that_a_neuron_can_take() -> None:
-    """Second-layer rows are multiples of 64, their bounds need not be: no open ReLU may have a bound of 0 in its own units."""
+    """Second-layer rows are multiples of 64, their bounds need not be: no open ReLU may have a bound of 0 in
+    its own units.
+    """
     settled = 0
     for seed in range(150):
         rng = np.random.default_rng(seed)
@@ -141,7 +143,9 @@ def test_bounds_are_rounded_to_the_multiples_that_a_neuron_can_take() -> None:
 
 
 def test_slopes_are_the_tight_ones() -> None:
-    """relu(s) + relu(-s), s from -2 to 2: the lines s/2 + 1 and -s/2 + 1 add up to 2; intervals and steeper lines give 4."""
+    """relu(s) + relu(-s), s from -2 to 2: the lines s/2 + 1 and -s/2 + 1 add up to 2; intervals and steeper
+    lines give 4.
+    """
     s = np.array([1.0, -1, 1, -1])
     small = reduced(
         feed_forward([(np.array([s, -s]), np.zeros(2)), (np.ones((1, 2)), np.zeros(1))]), AB, EVERYTHING

@@ -29,7 +29,9 @@ def parsed(text: str) -> list:
 
 
 class Machine:
-    """Evaluates the bit-vector terms that the encoder writes, under truth values of the indicators; words are (value, width)."""
+    """Evaluates the bit-vector terms that the encoder writes, under truth values of the indicators; words are
+    (value, width).
+    """
 
     def __init__(self, script: SmtScript, truth: dict[str, object]) -> None:
         self.env: dict[str, object] = {

@@ -1,4 +1,6 @@
-"""Linear programs over the language: what they prove holds on every word, whatever multipliers they are given."""
+"""Linear programs over the language: what they prove holds on every word, whatever multipliers they are
+given.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def test_a_tightened_formula_is_the_same_query_within_its_bounds(seed: int) -> N
 
 
 def test_it_is_worth_it() -> None:
-    """Over many claims, some queries are settled, ReLUs folded and allowances found that nothing else gives."""
+    """Over many claims, some queries are settled, ReLUs folded and allowances found that nothing
+    else gives.
+    """
     settled = folded = found = 0
     for seed in range(100):
         for _, formula in formulas(random_claim(seed)):
@@ -118,7 +122,9 @@ def test_no_time_means_no_better_bound_and_no_harm() -> None:
 
 
 def test_duality_by_hand() -> None:
-    """x + y at most 3, x at most 2, y at most 2: 2x + 3y is at most 8, and 12 says the multiplier 1 + 1/2 of the row."""
+    """x + y at most 3, x at most 2, y at most 2: 2x + 3y is at most 8, and 12 says the multiplier 1 + 1/2 of
+    the row.
+    """
     lp = Lp()
     x, y = lp.variable(2), lp.variable(2)
     lp.add([(x, 1), (y, 1)], False, 3)

@@ -2,7 +2,7 @@
 
     python -m tests.fuzz KIND [--minutes N | --count N] [--seed S] [--json FILE]    look for wrong answers
     python -m tests.fuzz replay FILE                                                once more what failed
-    python -m tests.fuzz table FILES                                                docs/theory/reliability.md's tables
+    python -m tests.fuzz table FILES                                docs/theory/reliability.md's tables
 
 Runs from the checkout's root.  Exit status: 0 nothing was found, 1 something was, 2 bad usage.
 """

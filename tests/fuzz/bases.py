@@ -1,4 +1,6 @@
-"""Good inputs of every kind, each a folder that the hunt with hostile files damages: made once, in a temporary folder."""
+"""Good inputs of every kind, each a folder that the hunt with hostile files damages: made once, in a
+temporary folder.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ ZOO = HERE.parent / "models" / "zoo" / "quotes_and_brackets"
 
 @dataclass(frozen=True)
 class Base:
-    """`commands` are run in the folder, each with the files that it reads; OUT is a file or folder that it may write."""
+    """`commands` are run in the folder, each with the files that it reads; OUT is a file or folder that it
+    may write.
+    """
 
     folder: Path
     commands: dict[str, tuple[str, ...]]

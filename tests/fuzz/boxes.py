@@ -1,4 +1,5 @@
-"""Claims about real inputs: small networks on boxes of one or two inputs, every way to decide them, against exact polygons.
+"""Claims about real inputs: small networks on boxes of one or two inputs, every way to decide them, against
+exact polygons.
 
 Many rows touch zero exactly, or miss it by a hair: that is where floats go wrong.
 """

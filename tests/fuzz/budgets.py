@@ -1,4 +1,6 @@
-"""Starved budgets: time limits from 0 upward, or a scripted clock that leaps, or raises, at one of its calls."""
+"""Starved budgets: time limits from 0 upward, or a scripted clock that leaps, or raises, at one
+of its calls.
+"""
 
 from __future__ import annotations
 

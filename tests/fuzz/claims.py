@@ -1,6 +1,8 @@
-"""Small claims about tokens as plain data, with the truth about them: CPython runs the programs, `nets.outputs` the network.
+"""Small claims about tokens as plain data, with the truth about them: CPython runs the programs,
+`nets.outputs` the network.
 
-{"question": {...}, "nodes": [...]}: many networks share a question (program, domain, decision), whose automaton is then built once.
+{"question": {...}, "nodes": [...]}: many networks share a question (program, domain, decision), whose
+automaton is then built once.
 """
 
 from __future__ import annotations
@@ -184,7 +186,8 @@ def _claim(claim: Plain) -> WordClaim:
 built = recent(_claim)
 
 
-# -- networks that are right, or nearly ------------------------------------------------------------------------------------
+# -- networks that are right, or nearly
+# ------------------------------------------------------------
 
 
 def random_nodes(rng: random.Random, question: Plain) -> nets.Plain:
@@ -198,7 +201,9 @@ def random_nodes(rng: random.Random, question: Plain) -> nets.Plain:
 
 
 def fitted(rng: random.Random, known: Truth, question: Plain, outputs: int) -> nets.Plain:
-    """A random hidden layer, and an output layer that a perceptron learns until it is right; now and then it stops before."""
+    """A random hidden layer, and an output layer that a perceptron learns until it is right; now and then it
+    stops before.
+    """
     size = rng.choice((2, 3, 4, 6, 8))
     inputs = known.domain.input_size
     nodes = [["affine", [0], [nets.matrix(rng, size, inputs, 3)], nets.numbers(rng, size, 3), 1], ["relu", 1]]

@@ -1,4 +1,6 @@
-"""Random ONNX graphs with odd attributes, opset 7 and newer: our reader against onnxruntime and against onnx's reference evaluator."""
+"""Random ONNX graphs with odd attributes, opset 7 and newer: our reader against onnxruntime and against
+onnx's reference evaluator.
+"""
 
 from __future__ import annotations
 

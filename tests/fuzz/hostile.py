@@ -1,7 +1,8 @@
-"""Damaged and hostile files: whatever a file holds, every command ends in time, with a documented exit status and at most one line of error.
+"""Damaged and hostile files: whatever a file holds, every command ends in time, with a documented exit status
+and at most one line of error.
 
-Status 2 comes with exactly one line on stderr, nothing on stdout and nothing written; status 4 and tracebacks are findings.  Most commands
-run in this process, some in one of their own.
+Status 2 comes with exactly one line on stderr, nothing on stdout and nothing written; status 4 and tracebacks
+are findings.  Most commands run in this process, some in one of their own.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def root() -> Path:
 
 @contextlib.contextmanager
 def bounded() -> Iterator[None]:
-    """So much more than it has may this process map, for a while: beyond, threads of others could not start."""
+    """So much more than it has may this process map, for a while: beyond, threads of others could
+    not start.
+    """
     before = resource.getrlimit(resource.RLIMIT_AS)
     mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + ADDRESSES, before[1]))

@@ -1,4 +1,6 @@
-"""Changes to data that anybody may send: JSON values, lines of text, bytes.  What kind they are of is not known here."""
+"""Changes to data that anybody may send: JSON values, lines of text, bytes.  What kind they are of is not
+known here.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def at(value: Any, path: Sequence[Any]) -> Any:
 
 
 def other_json(value: Any, rng: random.Random, donors: Sequence[Any] = ()) -> Any:
-    """One change somewhere inside: another number, a list's entries in other numbers or order, a value of another kind or place."""
+    """One change somewhere inside: another number, a list's entries in other numbers or order, a value of
+    another kind or place.
+    """
     out = copy.deepcopy(value)
     paths = list(places(out))
     if not paths:
@@ -87,7 +91,9 @@ def other_json(value: Any, rng: random.Random, donors: Sequence[Any] = ()) -> An
 
 
 def other_lines(lines: Sequence[str], rng: random.Random, donors: Sequence[str] = ()) -> list[str]:
-    """Lines dropped, doubled, swapped, moved, taken from another file; a number, a sign or a word in one of them."""
+    """Lines dropped, doubled, swapped, moved, taken from another file; a number, a sign or a word in one of
+    them.
+    """
     out = list(lines)
     if not out:
         return out

@@ -1,4 +1,5 @@
-"""Networks as plain data: a list of nodes, ["relu", source] or ["affine", sources, matrices, bias, denominator]; node 0 is the input.
+"""Networks as plain data: a list of nodes, ["relu", source] or ["affine", sources, matrices, bias,
+denominator]; node 0 is the input.
 
 Made at random, evaluated without relucid, and made smaller.
 """
@@ -119,7 +120,9 @@ def layers(rng: random.Random, inputs: int, outputs: int) -> Plain:
 
 
 def graph(rng: random.Random, inputs: int, outputs: int) -> Plain:
-    """Any graph: skips, shared and unused nodes, ReLUs of the input and of ReLUs, no sources at all, a ReLU at the end."""
+    """Any graph: skips, shared and unused nodes, ReLUs of the input and of ReLUs, no sources at all, a ReLU
+    at the end.
+    """
     nodes: Plain = []
     for k in range(rng.randint(0, 6)):
         if rng.random() < 0.45:

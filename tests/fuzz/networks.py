@@ -1,4 +1,6 @@
-"""Two networks: claims with `network_b` on tokens against brute force, the same label and outputs within epsilon on boxes against exact polygons."""
+"""Two networks: claims with `network_b` on tokens against brute force, the same label and outputs within
+epsilon on boxes against exact polygons.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +121,8 @@ def built_box(box: polygons.Plain) -> tuple[Network, Network, Box]:
     return a, b, polygons.case_of(box)
 
 
-# -- the truth -------------------------------------------------------------------------------------------------------------
+# -- the truth
+# ------------------------------------------------------------
 
 
 def _wrong_words(pair: claims.Plain) -> frozenset[claims.Word]:
@@ -169,7 +172,8 @@ def apart_at(box: polygons.Plain, within: str | None) -> polygons.Point | None:
     return None
 
 
-# -- what relucid says -----------------------------------------------------------------------------------------------------
+# -- what relucid says
+# ------------------------------------------------------------
 
 
 def problem(case: Case, counts: Counts) -> str | None:

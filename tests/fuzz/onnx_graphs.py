@@ -1,7 +1,9 @@
-"""Random ONNX graphs with odd attributes: our reader against onnxruntime and against onnx's reference evaluator.
+"""Random ONNX graphs with odd attributes: our reader against onnxruntime and against onnx's reference
+evaluator.
 
-`random_model` builds a graph node by node and runs each node in onnxruntime at once, on one input, so that the next node fits the shape of
-what really came out.  Nothing here asks our reader.  `differences` asks all three, and says where ours reads what onnxruntime does not run.
+`random_model` builds a graph node by node and runs each node in onnxruntime at once, on one input, so that
+the next node fits the shape of what really came out.  Nothing here asks our reader.  `differences` asks all
+three, and says where ours reads what onnxruntime does not run.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ MOST_NODES = 6
 TRIES, RETRIES = (
     6,
     4,
-)  # operators that find no place, and attributes of one that onnxruntime refuses, before the graph ends as it is
+    # operators that find no place, and attributes of one that onnxruntime refuses, before the graph ends as
+    # it is
+)
 ODD = (
     "AveragePool",
     "Clip",
@@ -52,7 +56,8 @@ KEPT_BROKEN = 0.05  # of the nodes that onnxruntime refuses, how many stay in th
 OLDEST_OPSET = 7
 SAMPLES = 5
 TOLERANCE = 1e-4  # for rounding, of the largest value; all weights are small multiples of 1/4
-# By the reference evaluator of onnx 1.23: axes, windows, groups' bias, an epsilon of 0, corners, starts of slices before the axis
+# By the reference evaluator of onnx 1.23: axes, windows, groups' bias, an epsilon of 0, corners, starts of
+# slices before the axis
 MISREAD = {
     "AveragePool",
     "BatchNormalization",
@@ -68,7 +73,9 @@ IR_VERSION = 8
 
 
 def random_model(rng: np.random.Generator) -> onnx.ModelProto:
-    """A graph of one input and one output, of 1 to `MOST_NODES` nodes; metadata "alphabet" says how many words an id may be."""
+    """A graph of one input and one output, of 1 to `MOST_NODES` nodes; metadata "alphabet" says how many
+    words an id may be.
+    """
     g = Sketch(rng, int(rng.integers(OLDEST_OPSET, onnx_opset_version() + 1)))
     kind = g.pick([np.float32] * 8 + [np.float64] + [np.int64] * 2)
     alphabet = int(rng.integers(2, 5))
@@ -121,7 +128,9 @@ def _from_ids(g: Sketch, x: str, alphabet: int) -> Node:
 
 
 def _add(g: Sketch, proposed: Node, operator: str = "") -> None:
-    """The node, where onnxruntime runs it, or now and then, as the last, where it does not.  Raises Unfit where it is not taken."""
+    """The node, where onnxruntime runs it, or now and then, as the last, where it does not.  Raises Unfit
+    where it is not taken.
+    """
     names = [g.new() for _ in range(proposed.outputs)]
     node = helper.make_node(proposed.operator or operator, list(proposed.inputs), names)
     for name, value in proposed.attributes.items():

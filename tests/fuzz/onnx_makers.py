@@ -1,4 +1,5 @@
-"""Random nodes of operators that compute or move element by element, make constants, or reduce: with odd attributes now and then.
+"""Random nodes of operators that compute or move element by element, make constants, or reduce: with odd
+attributes now and then.
 
 Beside `windows.py`.  A maker proposes inputs and attributes; whether that is a node at all, onnxruntime says.
 """

@@ -1,6 +1,8 @@
-"""A random ONNX graph while it grows: its nodes, its constants, and the value that every tensor has on one input.
+"""A random ONNX graph while it grows: its nodes, its constants, and the value that every tensor has on one
+input.
 
-Under the makers of nodes (`onnx_makers.py`, `windows.py`), which enter themselves here, and `onnx_graphs.py`, which draws them.
+Under the makers of nodes (`onnx_makers.py`, `windows.py`), which enter themselves here, and `onnx_graphs.py`,
+which draws them.
 """
 
 from __future__ import annotations
@@ -69,7 +71,9 @@ class Sketch:
         return self.constant(self.quarters(*shape, dtype=self.values[name].dtype))
 
     def floats(self, lowest: int = 0, highest: int = 5) -> str:
-        """A float tensor of so many axes: one that depends on the input, the latest most likely, or now and then a constant."""
+        """A float tensor of so many axes: one that depends on the input, the latest most likely, or now and
+        then a constant.
+        """
         found = [n for n, v in self.values.items() if v.dtype.kind == "f" and lowest <= v.ndim <= highest]
         if self.chance(0.1):
             fixed = [n for n in found if n not in self.varying]
@@ -121,7 +125,9 @@ class Sketch:
         return tuple([1] * int(self.chance(0.1)) + wide)
 
     def listed(self, operator: str, name: str, values: Sequence[int], since: dict[str, Any]) -> list[str]:
-        """`values` as an attribute or as an input, as the opset has it: `since` gets the attribute, the result is the input."""
+        """`values` as an attribute or as an input, as the opset has it: `since` gets the attribute, the
+        result is the input.
+        """
         if self.takes(operator, name):
             since[name] = list(values)
             return []

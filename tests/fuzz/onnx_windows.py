@@ -1,4 +1,6 @@
-"""Random nodes of operators over windows and channels: strides beyond the kernel, dilations, pads of all kinds."""
+"""Random nodes of operators over windows and channels: strides beyond the kernel, dilations, pads of all
+kinds.
+"""
 
 from __future__ import annotations
 

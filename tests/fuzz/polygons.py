@@ -1,4 +1,6 @@
-"""The exact truth about boxes of one or two inputs, strict rows included: on the polygons of `box_truth` networks are affine."""
+"""The exact truth about boxes of one or two inputs, strict rows included: on the polygons of `box_truth`
+networks are affine.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ def inside(polygon: Polygon, rows: Sequence[tuple[Form, bool]]) -> Point | None:
             return None
     if any(strict and all(value(form, corner) <= 0 for corner in polygon) for form, strict in rows):
         return None
-    # every strict form is positive at some corner and negative at none, so that it is positive in the middle of all corners
+    # every strict form is positive at some corner and negative at none, so that it is positive in the middle
+    # of all corners
     return tuple(sum(c) / len(polygon) for c in zip(*polygon, strict=True))
 
 
@@ -61,7 +64,8 @@ def apart(a: Network, b: Network, case: Case) -> Iterator[tuple[Polygon, list[Fo
             yield part, first, second
 
 
-# -- plain data ------------------------------------------------------------------------------------------------------------
+# -- plain data
+# ------------------------------------------------------------
 
 
 def case_of(plain: Plain) -> Case:

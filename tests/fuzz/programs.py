@@ -1,4 +1,6 @@
-"""Random programs of the readable subset: values and errors against CPython's, automata against running the program on every word."""
+"""Random programs of the readable subset: values and errors against CPython's, automata against running the
+program on every word.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Proofs and mutants of proofs, in every format, shown for false claims: a checker that accepts one is wrong.
 
-A true claim is proved; the proof, changed or not, is then shown for claims that differ a little and are false: by one word, a weight, a label,
-the program, the predicate, a box's side, a row.  Digests are switched off, or they would be all that stands in between.
+A true claim is proved; the proof, changed or not, is then shown for claims that differ a little and are
+false: by one word, a weight, a label, the program, the predicate, a box's side, a row.  Digests are switched
+off, or they would be all that stands in between.
 """
 
 from __future__ import annotations
@@ -81,12 +82,15 @@ def whole(line: str) -> bool:
     return True
 
 
-# -- claims about tokens ---------------------------------------------------------------------------------------------------
+# -- claims about tokens
+# ------------------------------------------------------------
 
 
 @contextmanager
 def much_to_show() -> Iterator[None]:
-    """Proofs as the search found them, from a search that may not think long: so that there is evidence to change."""
+    """Proofs as the search found them, from a search that may not think long: so that there is evidence to
+    change.
+    """
     before = producer.BabOptions, producer.MINIMISING
     producer.BabOptions, producer.MINIMISING = (
         (lambda **given: BabOptions(**given, cell_nodes=1, presolve_iterations=3, iterations=2)),
@@ -162,7 +166,9 @@ def other_program(rng: random.Random, plain: claims.Plain) -> claims.Plain:
 
 
 def spoilt(rng: random.Random, plain: claims.Plain) -> claims.Plain | None:
-    """The network with a new ReLU that sees one word only and turns its label: max(0, matches - length + 1)."""
+    """The network with a new ReLU that sees one word only and turns its label: max(0, matches -
+    length + 1).
+    """
     known, nodes = claims.truth(plain["question"]), plain["nodes"]
     last = nodes[-1]
     i = rng.randrange(len(known.words))
@@ -195,7 +201,8 @@ CLAIM_CHANGES: tuple[Callable[[random.Random, claims.Plain], claims.Plain | None
 )
 
 
-# -- claims about boxes ----------------------------------------------------------------------------------------------------
+# -- claims about boxes
+# ------------------------------------------------------------
 
 
 def proved_box(rng: random.Random) -> tuple[polygons.Plain, Lines]:
@@ -261,7 +268,8 @@ def false_box(rng: random.Random, box: polygons.Plain) -> Iterator[polygons.Plai
                 return
 
 
-# -- the checkers ----------------------------------------------------------------------------------------------------------
+# -- the checkers
+# ------------------------------------------------------------
 
 
 def problem(case: Case, counts: Counts) -> str | None:
@@ -279,7 +287,9 @@ wrong_words = claims.recent(claims.wrong_words)
 
 
 def once(function: Callable[..., Any], kept: int = 64) -> Callable[..., Any]:
-    """The same answer for the same claim or network and the same next argument: many mutants are shown for one claim."""
+    """The same answer for the same claim or network and the same next argument: many mutants are shown for
+    one claim.
+    """
     made: dict[tuple[Any, ...], Any] = {}
 
     def ask(about: Any, which: Any, *rest: Any) -> Any:

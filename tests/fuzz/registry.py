@@ -1,9 +1,10 @@
 """The kinds of hunt, one module each.
 
-A kind's module has three functions.  `cases(rng)` yields cases without end: plain data that JSON can hold, made from `rng` alone, so that
-a seed and a number name a case.  `problem(case, counts)` says in one line what is wrong with relucid's answer, or None; it adds to
-`counts`, by row and column of the kind's table.  `smaller(case)` yields simpler cases that may fail as well, the simplest first.
-`SECONDS`, where there is one, is how long a case may take before it counts as hanging.
+A kind's module has three functions.  `cases(rng)` yields cases without end: plain data that JSON can hold,
+made from `rng` alone, so that a seed and a number name a case.  `problem(case, counts)` says in one line what
+is wrong with relucid's answer, or None; it adds to `counts`, by row and column of the kind's table.
+`smaller(case)` yields simpler cases that may fail as well, the simplest first.  `SECONDS`, where there is
+one, is how long a case may take before it counts as hanging.
 """
 
 from __future__ import annotations

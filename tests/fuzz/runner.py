@@ -1,6 +1,7 @@
 """Runs one kind: case after case until the time is over or something is found, which is made small and saved.
 
-A case that hangs, or that ends the process, is a finding too: the number of the case at work is always in a file.
+A case that hangs, or that ends the process, is a finding too: the number of the case at work is always in a
+file.
 """
 
 from __future__ import annotations

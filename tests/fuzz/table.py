@@ -1,4 +1,6 @@
-"""The counts of several runs as the tables of docs/theory/reliability.md, which hold what was decided between two marks."""
+"""The counts of several runs as the tables of docs/theory/reliability.md, which hold what was decided between
+two marks.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def summed(counts: Counter[tuple[str, str]], columns: Sequence[str], rows: str =
 
 
 def totals(runs: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
-    """What the page begins with: a line each, how often.  A claim that several engines decide counts once for each."""
+    """What the page begins with: a line each, how often.  A claim that several engines decide counts once for
+    each.
+    """
     words, networks, boxes = (counts_of(runs, kind) for kind in ("words", "networks", "boxes"))
     tokens = words + Counter({key: n for key, n in networks.items() if key[0].startswith("tokens, ")})
     of_boxes = boxes + Counter({key: n for key, n in networks.items() if key[0].startswith("boxes, ")})

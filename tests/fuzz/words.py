@@ -1,7 +1,9 @@
-"""Claims about tokens: every engine and solver alone, and `prove_claim` as a whole, with ample and with starved budgets, against brute force.
+"""Claims about tokens: every engine and solver alone, and `prove_claim` as a whole, with ample and with
+starved budgets, against brute force.
 
-A claim is decided in a millisecond or a few; nearly all networks meet `enumerate`, every seventh `reach` and `bab`, and a few each solver.
-A starved budget is a time limit from 0 upward, or a clock that leaps at one of its calls: any answer but a wrong one is right then.
+A claim is decided in a millisecond or a few; nearly all networks meet `enumerate`, every seventh `reach` and
+`bab`, and a few each solver. A starved budget is a time limit from 0 upward, or a clock that leaps at one of
+its calls: any answer but a wrong one is right then.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The whole road: shipped circuits and the one in ../shared/data, by the command line, and a callable of one's own."""
+"""The whole road: shipped circuits and the one in ../shared/data, by the command line, and a callable of
+one's own.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def nested(tokens):
 
 
 def written(out: Path, capsys: pytest.CaptureFixture[str], inputs: int) -> dict:
-    """What every proved distillation must have left: a claim that proves again, a program that runs under CPython, the facts."""
+    """What every proved distillation must have left: a claim that proves again, a program that runs under
+    CPython, the facts.
+    """
     result = json.loads((out / "result.json").read_text(encoding="utf-8"))
     assert (
         result["verdict"] == "proved"

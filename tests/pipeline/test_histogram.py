@@ -1,4 +1,6 @@
-"""Histograms of margins: every value is counted once, in the bin that holds it; what is read back is what was written."""
+"""Histograms of margins: every value is counted once, in the bin that holds it; what is read back is what was
+written.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Domains too large to run the circuit on each input: circuit, surrogate and program keep each other in check."""
+"""Domains too large to run the circuit on each input: circuit, surrogate and program keep each other in
+check.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ LETTERS = ("n", "y")
 
 
 class Teacher:
-    """A circuit from a function of token ids to label numbers; counts what it is asked, and distinct inputs."""
+    """A circuit from a function of token ids to label numbers; counts what it is asked, and
+    distinct inputs.
+    """
 
     def __init__(self, rule: Rule, tokens: tuple[str, ...], labels: tuple[str, ...]) -> None:
         self.rule, self.labels, self.asked = rule, labels, 0
@@ -74,7 +78,9 @@ def rule_label(rule: Rule, vocabulary: tuple[str, ...], tokens: tuple[str, ...])
 
 
 def test_quotes_at_32_positions() -> None:
-    """10^24 inputs: the program is right on words that nobody executed, and the result says what was executed and what was proved."""
+    """10^24 inputs: the program is right on words that nobody executed, and the result says what was executed
+    and what was proved.
+    """
     teacher = Teacher(open_quote, QUOTES, LABELS)
     result = relucid.distill(teacher, {"tokens": QUOTES, "length": 32}, labels=LABELS)
     assert isinstance(result.verdict, relucid.Proved) and result.verdict.domain_size == 6**32
@@ -132,7 +138,9 @@ def test_lengths_and_a_predicate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_circuit_says_who_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program and a surrogate that are wrong at first are both put right by counterexamples of the prover, not by luck."""
+    """A program and a surrogate that are wrong at first are both put right by counterexamples of the prover,
+    not by luck.
+    """
     monkeypatch.setattr(sampled, "SAMPLE", 6)
     monkeypatch.setattr(LayeredLearner, "learn", lambda self, known: None)
     teacher = Teacher(lambda x: ((x == 0).sum(1) >= 3).astype(int), ("a", "b", "c"), ("n", "y"))
@@ -167,7 +175,9 @@ def rare(ids: np.ndarray) -> np.ndarray:
 def test_an_error_on_an_input_that_was_not_executed_is_not_denied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Proved is surrogate = program; of the circuit, the text says on how many inputs it was executed, and no more."""
+    """Proved is surrogate = program; of the circuit, the text says on how many inputs it was executed, and no
+    more.
+    """
     teacher = Teacher(rare, ("a", "b", "c"), ("n", "y"))
     task = tmp_path / "task.toml"
     task.write_text(

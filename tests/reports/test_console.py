@@ -1,4 +1,6 @@
-"""What commands print where: colours on a terminal, none with NO_COLOR or in a pipe; `--quiet` and `--json` on every command."""
+"""What commands print where: colours on a terminal, none with NO_COLOR or in a pipe; `--quiet` and `--json`
+on every command.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The report on a distillation: its text, its JSON, what a terminal shows, and how the page behaves in a real browser, offline."""
+"""The report on a distillation: its text, its JSON, what a terminal shows, and how the page behaves in a real
+browser, offline.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ class Hostile:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`hostile`: run everywhere; `sampled`: on a sample only; `unknown`: no answer; `tree`: a network with ReLUs and a proof on file."""
+    """`hostile`: run everywhere; `sampled`: on a sample only; `unknown`: no answer; `tree`: a network with
+    ReLUs and a proof on file.
+    """
     root = tmp_path_factory.mktemp("runs")
     request = relucid.ProofRequest(backends=["enumerate"])
     options: dict[str, Any] = {"labels": LABELS, "request": request}
@@ -183,7 +187,9 @@ def test_the_text_says_what_the_data_say(
 
 
 def test_numbers_by_hand(folders: Path) -> None:
-    """3 + 9 + 27 + 81 inputs; the margin is |#<b> - #script - 1/4|, so that the smallest is 1/4, where there are as many of both."""
+    """3 + 9 + 27 + 81 inputs; the margin is |#<b> - #script - 1/4|, so that the smallest is 1/4, where there
+    are as many of both.
+    """
     claim = load_word_claim(folders / "hostile" / "claim.toml")
     data = result(folders / "hostile")["distillation"]
     assert claim.domain_size == data["inputs_executed"] == data["margins"]["inputs"] == 120
@@ -198,7 +204,9 @@ def test_numbers_by_hand(folders: Path) -> None:
 
 @pytest.mark.parametrize("name", ["hostile", "sampled"])
 def test_counterexamples_are_told_with_the_labels_of_all_three(folders: Path, name: str) -> None:
-    """The circuit's and the program's word, said again here; where the circuit was run everywhere, the surrogate says what it says."""
+    """The circuit's and the program's word, said again here; where the circuit was run everywhere, the
+    surrogate says what it says.
+    """
     data = result(folders / name)["distillation"]
     assert data["refuted_programs"] == [
         r["program"] for r in data["refutations"] if r["against"] == "program"
@@ -344,7 +352,8 @@ def test_dark_light_and_paper(opened: Any) -> None:
     assert not page.is_visible("nav") and page.is_visible("#chain") and len(page.pdf()) > 20_000
 
 
-# -- the command line -----------------------------------------------------------------------------------------
+# -- the command line
+# ------------------------------------------------------------
 
 
 def test_report_prints_and_changes_nothing(
@@ -487,7 +496,9 @@ def test_what_is_no_run() -> None:
 
 
 def test_a_result_that_somebody_has_edited_steers_nothing(folders: Path, tmp_path: Path) -> None:
-    """The program in result.json is text like any other: it is shown, and what does not print is spelled out."""
+    """The program in result.json is text like any other: it is shown, and what does not print is
+    spelled out.
+    """
     shutil.copytree(folders / "hostile", tmp_path / "run")
     facts(
         tmp_path / "run", program="def f(tokens):\n\treturn '\u202e\x1b[31m</pre><script>alert(1)</script>'\n"

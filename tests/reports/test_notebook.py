@@ -1,4 +1,6 @@
-"""What a notebook shows of verdicts, circuits and distillations: one useful line, and HTML in which everything is escaped."""
+"""What a notebook shows of verdicts, circuits and distillations: one useful line, and HTML in which
+everything is escaped.
+"""
 
 from __future__ import annotations
 

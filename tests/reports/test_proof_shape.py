@@ -1,4 +1,6 @@
-"""The shape of proofs: by hand, and counted anew from the lines of real ones that the checker has accepted."""
+"""The shape of proofs: by hand, and counted anew from the lines of real ones that the checker has
+accepted.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ BOUND = [[], [], [], []]
 
 
 def test_by_hand(claim: WordClaim) -> None:
-    """One label is run; the other is cut twice, with a split of ReLU 2 in one half that the other half repeats."""
+    """One label is run; the other is cut twice, with a split of ReLU 2 in one half that the other half
+    repeats.
+    """
     lines = [
         HEAD,
         {"run": 0},
@@ -134,7 +138,9 @@ def test_of_real_proofs(name: str, run: bool) -> None:
 
 
 def check_tree(shape: Shape) -> None:
-    """Every node but the first hangs on one before it, and leaves carry nothing; the depth is that of the deepest leaf's splits."""
+    """Every node but the first hangs on one before it, and leaves carry nothing; the depth is that of the
+    deepest leaf's splits.
+    """
     kinds = {n.id: n.kind for n in shape.nodes}
     depth: dict[int, int] = {}
     for n in shape.nodes:

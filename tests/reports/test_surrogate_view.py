@@ -1,4 +1,6 @@
-"""Layers, weights and margins of surrogates: against the network put together again, and against brute force in rationals."""
+"""Layers, weights and margins of surrogates: against the network put together again, and against brute force
+in rationals.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Search and surrogates work from the callable alone: nothing in them can see the suite's reference programs."""
+"""Search and surrogates work from the callable alone: nothing in them can see the suite's
+reference programs.
+"""
 
 from __future__ import annotations
 

@@ -147,7 +147,9 @@ def test_a_refutation_must_refute() -> None:
 
 
 def test_programs_always_return_labels() -> None:
-    """Few examples suggest `return tokens.count("a")`; with other counts around that is no label, so it is not offered."""
+    """Few examples suggest `return tokens.count("a")`; with other counts around that is no label, so it is
+    not offered.
+    """
     domain, labels = Domain(("a", "b"), 4, 4), (1, 2)
     truth = everything(domain, lambda t: 1 if t.count("a") <= 1 else 2, labels)
     for seed in range(5):

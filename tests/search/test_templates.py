@@ -1,4 +1,6 @@
-"""Every template, by the registry: it finds its own example from labels alone, and its Python is its arrays."""
+"""Every template, by the registry: it finds its own example from labels alone, and its Python is
+its arrays.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,9 @@ def test_a_template_is_needed_for_its_example(name: str) -> None:
 @pytest.mark.parametrize("where", DOMAINS)
 @pytest.mark.parametrize("name", all_templates())
 def test_python_and_arrays_agree(name: str, where: str) -> None:
-    """Every family of every template, random features, labels of every type given to random values of the feature."""
+    """Every family of every template, random features, labels of every type given to random values of the
+    feature.
+    """
     domain = DOMAINS[where]
     rng = np.random.default_rng(len(name) * 31 + len(where))
     words = words_of(domain)

@@ -2,8 +2,8 @@
 
     check_box(network, specification, proof) -> None, or raises Rejected; Unsupported where it cannot say
 
-Specifications: VNN-LIB 1.0, one conjunction of comparisons of inputs with numbers, and of outputs linearly with each other, `or` of `and`
-at the top for outputs.
+Specifications: VNN-LIB 1.0, one conjunction of comparisons of inputs with numbers, and of outputs linearly
+with each other, `or` of `and` at the top for outputs.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class RealReader(onnx_file.Reader):
         return True
 
 
-# -- VNN-LIB -----------------------------------------------------------------------------------------------------------
+# -- VNN-LIB
+# ------------------------------------------------------------
 
 
 def read_specification(text: str) -> Specification:
@@ -152,7 +153,8 @@ def linear(term: Any) -> Linear:
     raise Unsupported(f"{operator} in a specification")
 
 
-# -- the tree ----------------------------------------------------------------------------------------------------------
+# -- the tree
+# ------------------------------------------------------------
 
 
 @dataclass
@@ -175,7 +177,9 @@ class Boxes:
         self.rows = [[self.row(r) for r, _ in polyhedron] for polyhedron in spec.unsafe]
 
     def row(self, row: Linear) -> Form:
-        """Over inputs and ReLUs; times the least number that makes all the polyhedron's rows integers is not needed: only signs count."""
+        """Over inputs and ReLUs; times the least number that makes all the polyhedron's rows integers is not
+        needed: only signs count.
+        """
         out = Form(fmpq(0))
         for v, factor in row.items():
             c = fmpq(factor.numerator, factor.denominator)

@@ -46,7 +46,9 @@ class Claim:
         raise Rejected(f"the program returns {value!r}, which is no label")
 
     def rivals(self, c: int) -> list[tuple[dict[int, int], int]]:
-        """Combinations of output columns and thresholds: the rival wins iff combination >= threshold, over integers."""
+        """Combinations of output columns and thresholds: the rival wins iff combination >= threshold, over
+        integers.
+        """
         if self.kind == "sign":
             return [({0: 1}, 1) if c == 0 else ({0: -1}, 0)]
         return [({j: 1, c: -1}, 1 if j > c else 0) for j in range(len(self.labels)) if j != c]

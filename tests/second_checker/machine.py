@@ -1,8 +1,9 @@
 """Programs as machines that read a word symbol by symbol.  The pieces of the program are run by CPython.
 
-A function is cut at its one `for` over the tokens.  Everything else that looks at them (`tokens.count("a")`, `"a" in tokens`,
-`len(tokens)`, `tokens[2]`, `any(... for t in tokens)`) is replaced by a call that asks a small tracker.  The machine's state is
-the trackers' states and the loop's locals.  What does not fit is run on whole words.
+A function is cut at its one `for` over the tokens.  Everything else that looks at them (`tokens.count("a")`,
+`"a" in tokens`, `len(tokens)`, `tokens[2]`, `any(... for t in tokens)`) is replaced by a call that asks a
+small tracker.  The machine's state is the trackers' states and the loop's locals.  What does not fit is run
+on whole words.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""ONNX files as linear forms: every number in the graph is a constant or a sum of inputs and ReLU outputs with exact factors.
+"""ONNX files as linear forms: every number in the graph is a constant or a sum of inputs and ReLU outputs
+with exact factors.
 
-The graph is run once, on forms instead of numbers.  A form's variables are the one-hot inputs 0 .. n-1 and, after them, the
-elements of the ReLU nodes in the order of the file.  An id is the form sum_s s * [symbol = s], so that looking it up in
-a table is a form again.
+The graph is run once, on forms instead of numbers.  A form's variables are the one-hot inputs 0 .. n-1 and,
+after them, the elements of the ReLU nodes in the order of the file.  An id is the form sum_s s * [symbol =
+s], so that looking it up in a table is a form again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Rows of a label (docs/reference/proof-format.md, 3) and their bounds (5), walked backwards one at a time over rationals."""
+"""Rows of a label (docs/reference/proof-format.md, 3) and their bounds (5), walked backwards one at a time
+over rationals.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ OPEN, ACTIVE, INACTIVE = "open", "active", "inactive"
 
 @dataclass
 class Row:
-    """sum S[t, s] [word[t] = s] + sum R[j] y_j + C; rational while rows are combined, integers in normal form."""
+    """sum S[t, s] [word[t] = s] + sum R[j] y_j + C; rational while rows are combined, integers in normal
+    form.
+    """
 
     symbols: dict[tuple[int, int], fmpq] = field(default_factory=dict)
     relus: dict[int, fmpq] = field(default_factory=dict)

@@ -1,6 +1,8 @@
-"""Words that are run (docs/reference/proof-format.md, 7): prefixes in the same state, with the same unfinished sums, are run once.
+"""Words that are run (docs/reference/proof-format.md, 7): prefixes in the same state, with the same
+unfinished sums, are run once.
 
-A value is finished when the last symbol that it depends on is read; then it is added to everything that reads it.
+A value is finished when the last symbol that it depends on is read; then it is added to everything that reads
+it.
 """
 
 from __future__ import annotations

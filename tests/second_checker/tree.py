@@ -71,7 +71,8 @@ def multipliers(changes: Any, default: list[int], limit: int) -> list[int]:
 
 
 def walk(lines: Lines, root: Any, subdomain: Any, settled: list[set[Phases]]) -> None:
-    """One node and all below it.  `root` knows the arithmetic; a subdomain has `bounds` [(l, u), ...] and `empty`.
+    """One node and all below it.  `root` knows the arithmetic; a subdomain has `bounds` [(l, u), ...] and
+    `empty`.
 
     `settled`: per target, lists of phases under which it is known to be out of reach here.
     """

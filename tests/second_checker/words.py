@@ -1,4 +1,6 @@
-"""The words of each label: minimal layered automata (docs/reference/proof-format.md, 4), and parts of them."""
+"""The words of each label: minimal layered automata (docs/reference/proof-format.md, 4), and
+parts of them.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,18 @@ WHOLE_WORDS = 200_000
 
 @dataclass(frozen=True)
 class Language:
-    """layers[t][q]: the symbols that lead on from state q, each with the next state; the last layer has one state, or none."""
+    """layers[t][q]: the symbols that lead on from state q, each with the next state; the last layer has one
+    state, or none.
+    """
 
     layers: list[list[dict[int, int]]]
     length: int
 
 
 def languages(claim: Claim, *, whole_words: bool | None = None) -> list[Language]:
-    """Per label, its words.  whole_words: by trying every word (True), by machines only (False), or as fits (None)."""
+    """Per label, its words.  whole_words: by trying every word (True), by machines only (False), or as fits
+    (None).
+    """
     if whole_words is None:
         try:
             return languages(claim, whole_words=False)
@@ -103,7 +109,9 @@ def _minimal(
 
 
 class Part:
-    """Some words of a language: those that use only these edges (position, state, symbol, next state), all of them useful."""
+    """Some words of a language: those that use only these edges (position, state, symbol, next state), all of
+    them useful.
+    """
 
     def __init__(self, edges: list[list[tuple[int, int, int]]], states: list[int]) -> None:
         self.edges = edges

@@ -1,4 +1,6 @@
-"""What one of our engines proves is put to the proof checker, unless another trust was asked for; what the checker says counts."""
+"""What one of our engines proves is put to the proof checker, unless another trust was asked for; what the
+checker says counts.
+"""
 
 from __future__ import annotations
 

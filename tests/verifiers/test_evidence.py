@@ -1,4 +1,6 @@
-"""Evidence that does not account for every input, rival by rival, exactly once makes no `Proved`, whoever hands it in."""
+"""Evidence that does not account for every input, rival by rival, exactly once makes no `Proved`, whoever
+hands it in.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""False claims that differ on one word of many: a neuron that fires on nothing else, behind sums that always cancel and spoil every bound."""
+"""False claims that differ on one word of many: a neuron that fires on nothing else, behind sums that always
+cancel and spoil every bound.
+"""
 
 from __future__ import annotations
 

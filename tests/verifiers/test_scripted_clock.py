@@ -1,7 +1,9 @@
-"""No clock makes a false claim proved: it fires at each of its calls in turn, for every engine, every backend and the race.
+"""No clock makes a false claim proved: it fires at each of its calls in turn, for every engine, every backend
+and the race.
 
-The claims are false and small.  Whatever fires (a turn that is over, a limit that is passed, an exception), what comes out may be a
-refutation or no answer.  It is never "proved", and never the crash of an engine that has lost count of what is open.
+The claims are false and small.  Whatever fires (a turn that is over, a limit that is passed, an exception),
+what comes out may be a refutation or no answer.  It is never "proved", and never the crash of an engine that
+has lost count of what is open.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ def quiet(text: str) -> None:
 
 @cache
 def false_claims() -> dict[str, WordClaim]:
-    """Small ones on which network and program differ: known ones, the case that was once proved, random ones."""
+    """Small ones on which network and program differ: known ones, the case that was once proved,
+    random ones.
+    """
     known = [
         k
         for k in (*corpus(), *golden())
@@ -161,7 +165,9 @@ def test_race_where_bab_has_the_first_word(jump: float | None, monkeypatch: pyte
 
 
 def old_run(search: LabelSearch, deadline: float, report: object = None) -> SearchOutcome:
-    """`LabelSearch.run` as it was when it called a false claim proved: nothing in the heap counted as nothing open."""
+    """`LabelSearch.run` as it was when it called a false claim proved: nothing in the heap counted as nothing
+    open.
+    """
     search.bounding.deadline = deadline
     search.words = ()
     try:
@@ -176,7 +182,9 @@ def old_run(search: LabelSearch, deadline: float, report: object = None) -> Sear
 
 
 def test_the_old_search_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the old `LabelSearch.run` in its place, the test above fails; and nobody believes it, because its leaves do not add up."""
+    """With the old `LabelSearch.run` in its place, the test above fails; and nobody believes it, because its
+    leaves do not add up.
+    """
     monkeypatch.setattr(bab.LabelSearch, "run", old_run)
     lies = 0
     for claim in smallest(12).values():

@@ -1,8 +1,8 @@
 """What a backward pass asks of an input set: the largest value of linear functions on it.
 
 The only place where bounds depend on what the inputs are, as in auto_LiRPA, whose one backward pass ends in
-`concretize` (Xu et al. 2020).  Two input sets answer: parts of a language (`WordSupport` in `word_bounds.py`, by a
-dynamic program over the automaton) and boxes (`BoxSupport`, by an interval for each input).
+`concretize` (Xu et al. 2020).  Two input sets answer: parts of a language (`WordSupport` in `word_bounds.py`,
+by a dynamic program over the automaton) and boxes (`BoxSupport`, by an interval for each input).
 """
 
 from __future__ import annotations

@@ -50,7 +50,9 @@ def _of_two(network: Any, other: Any, stated: Any, job: dict[str, Any], progress
 def _certified(
     answer: Any, subject: Any, job: dict[str, Any], began: float, stands: Any, progress: Any
 ) -> Any:
-    """Add the proof that was asked for, or one that is affordable; `stands` first tells the answer without it."""
+    """Add the proof that was asked for, or one that is affordable; `stands` first tells the answer without
+    it.
+    """
     from ...common.clock import now
     from ..proof.certify import OURS, certified, checked_where_affordable
     from ..verdict import Proved

@@ -1,7 +1,7 @@
 """What bounds on the network settle before any search: label by label, for the engines `bab` and `reach`.
 
-After the encoders' presolve, which reduces the network to what a label's words can reach.  The backends that ask solvers
-do the same formula by formula (`backends/shared/queries.py`).
+After the encoders' presolve, which reduces the network to what a label's words can reach.  The backends that
+ask solvers do the same formula by formula (`backends/shared/queries.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ..evidence import Settled
 class BoundedLabel:
     """One label, and what bounds alone say of its rivals.
 
-    `excluded`: places of rivals that never win on a word of this label.  `open`: the queries about the others, by place.
+    `excluded`: places of rivals that never win on a word of this label.  `open`: the queries about the
+    others, by place.
     """
 
     label: int

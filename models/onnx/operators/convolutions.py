@@ -85,7 +85,9 @@ def _joined(terms: Sequence[AffineTerm]) -> AffineTerm:
 
 @dataclass(frozen=True)
 class _Scatter:
-    """Where a transposed convolution adds to, per spatial axis: `places` of them, after `before` are cut off."""
+    """Where a transposed convolution adds to, per spatial axis: `places` of them, after `before`
+    are cut off.
+    """
 
     strides: list[int]
     dilations: list[int]
@@ -93,7 +95,9 @@ class _Scatter:
     places: list[int]
 
     def targets(self, d: int, length: int, size: int) -> np.ndarray:
-        """Return where element i and kernel entry k add to along axis d: (length, size); it may lie outside."""
+        """Return where element i and kernel entry k add to along axis d: (length, size); it may
+        lie outside.
+        """
         starts = np.arange(length)[:, None] * self.strides[d]
         return starts + np.arange(size) * self.dilations[d] - self.before[d]
 

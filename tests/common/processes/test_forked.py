@@ -1,6 +1,7 @@
 """Work in a child process: whatever it is in, limits and interrupts end it, and nothing is left of it.
 
-Real processes.  Nothing here depends on how fast they are: a child that would not end by itself has ended, or the outer limit passes.
+Real processes.  Nothing here depends on how fast they are: a child that would not end by itself has ended, or
+the outer limit passes.
 """
 
 from __future__ import annotations
@@ -131,7 +132,9 @@ def test_who_is_interrupted_may_keep_what_it_has(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_of_the_terminal_reaches_the_child_once(tmp_path: Path) -> None:
-    """A terminal interrupts parent and child, and the parent passes its own on: the clearing up is not disturbed by a second one."""
+    """A terminal interrupts parent and child, and the parent passes its own on: the clearing up is not
+    disturbed by a second one.
+    """
     body = """
 try:
     say('ready')

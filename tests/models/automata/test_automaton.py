@@ -1,4 +1,6 @@
-"""Automata against their words one by one: sizes, batches, restriction, and how small `trimmed` makes them."""
+"""Automata against their words one by one: sizes, batches, restriction, and how small `trimmed`
+makes them.
+"""
 
 import itertools
 import random

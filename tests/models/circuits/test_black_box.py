@@ -1,4 +1,6 @@
-"""Circuits that are only executed: Python functions, TorchScript, ONNX.  `test_torch_files_with_code.py`: files that would do more than compute."""
+"""Circuits that are only executed: Python functions, TorchScript, ONNX.  `test_torch_files_with_code.py`:
+files that would do more than compute.
+"""
 
 import json
 

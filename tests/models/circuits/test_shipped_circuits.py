@@ -1,4 +1,6 @@
-"""The circuits that ship: masked circuit = whole model = the task's definition in plain Python, on every input."""
+"""The circuits that ship: masked circuit = whole model = the task's definition in plain Python, on every
+input.
+"""
 
 import ast
 import json

@@ -1,4 +1,6 @@
-"""Labelling a domain: what the circuit is shown, how ties go, what is refused.  And pruning on a model small enough to check."""
+"""Labelling a domain: what the circuit is shown, how ties go, what is refused.  And pruning on a model small
+enough to check.
+"""
 
 import numpy as np
 import pytest

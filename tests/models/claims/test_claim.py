@@ -1,4 +1,6 @@
-"""Decisions, rivals and claims: ties, strictness, labels with their types, parts that do not fit; claim files there and back."""
+"""Decisions, rivals and claims: ties, strictness, labels with their types, parts that do not fit; claim files
+there and back.
+"""
 
 from __future__ import annotations
 
@@ -148,7 +150,9 @@ ZERO, ONE = (Program(f"def p(tokens):\n    return {n}\n", "p") for n in (0, 1))
 
 
 def test_words_with_the_labels_of_another_program_make_no_claim() -> None:
-    """The labels of the words are what a network is held against: with others, a false claim would be proved."""
+    """The labels of the words are what a network is held against: with others, a false claim
+    would be proved.
+    """
     domain, decision = Domain(("a", "b"), 3, 3), Decision("argmax", (0, 1))
     network = feed_forward([(np.zeros((2, 6)), np.array([0.0, 1.0]))])  # 1 everywhere
     right, wrong = (equals_program(network, p, domain, decision) for p in (ONE, ZERO))

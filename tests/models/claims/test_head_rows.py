@@ -1,4 +1,6 @@
-"""Rows over shares of softmaxes as rows over logits: implied wherever they hold, exact where they can be, decided exactly at points."""
+"""Rows over shares of softmaxes as rows over logits: implied wherever they hold, exact where they can be,
+decided exactly at points.
+"""
 
 import random
 from fractions import Fraction
@@ -204,7 +206,9 @@ def test_results_are_rounded_to_twenty_decimals():
 
 @pytest.mark.parametrize("bits", [64, 128, 256, 512])
 def test_what_is_next_to_a_power_of_two_is_decided(bits):
-    """2 e^-c + e^-(4 bits) >= 1, with c so close to ln 2 on either side that only more than so many bits tell them apart."""
+    """2 e^-c + e^-(4 bits) >= 1, with c so close to ln 2 on either side that only more than so many bits tell
+    them apart.
+    """
     found = Exponentials(((F(2), logit(0)), (F(1), logit(1)), (F(-1), logit(ZERO))), False)
     with flint.ctx.extraprec(20 * bits):
         for c in log(F(2), bits + 64):
@@ -216,7 +220,9 @@ def test_what_is_next_to_a_power_of_two_is_decided(bits):
 
 
 def test_a_tie_beyond_all_bits_is_left_open():
-    """Of e^z and a number that has its first bits, and of numbers that are both too small to tell apart from 0."""
+    """Of e^z and a number that has its first bits, and of numbers that are both too small to tell apart from
+    0.
+    """
     low, high = exp(F(1), 2 * MOST_BITS)
     almost = Exponentials(((F(1), logit(0)), (-(low + high) / 2, logit(ZERO))), False)
     tiny = Exponentials(((F(1, 2 ** (SMALLEST + 10)), logit(ZERO)), (F(-1), logit(0))), False)

@@ -1,4 +1,6 @@
-"""Domain + program -> automaton: known sizes, lengths and padding, faults, several passes, and what cannot be a chain of passes."""
+"""Domain + program -> automaton: known sizes, lengths and padding, faults, several passes, and what cannot be
+a chain of passes.
+"""
 
 import itertools
 from dataclasses import replace

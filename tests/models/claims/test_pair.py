@@ -1,4 +1,6 @@
-"""Claims about two networks: the network that compares them says exactly when they disagree, and everything else follows from it."""
+"""Claims about two networks: the network that compares them says exactly when they disagree, and everything
+else follows from it.
+"""
 
 from __future__ import annotations
 

@@ -261,7 +261,9 @@ def test_an_empty_region_is_told_with_its_lines(text):
 
 @given(st.integers(0, 2**31))
 def test_what_is_called_empty_holds_no_input(seed):
-    """Of random boxes and rows: a point that satisfies all of them, and a file that asserts them, which is not called empty."""
+    """Of random boxes and rows: a point that satisfies all of them, and a file that asserts them, which is
+    not called empty.
+    """
     import random
 
     rng = random.Random(seed)

@@ -52,7 +52,9 @@ def test_exponentials_lie_between_and_the_ends_are_close(bits):
 @pytest.mark.parametrize("bits", [8, 64, 300])
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_exponentials_lie_between_where_the_power_of_two_is_in_doubt(bits, sign):
-    """Around multiples of ln 2, within what is known of it: what is left of the exponent there is nothing, or nearly so, on either side."""
+    """Around multiples of ln 2, within what is known of it: what is left of the exponent there is nothing, or
+    nearly so, on either side.
+    """
     ends = log(Fraction(2), bits + 64)
     between = (3 * ends[0] + ends[1]) / 4, (ends[0] + ends[1]) / 2, (ends[0] + 3 * ends[1]) / 4
     width = ends[1] - ends[0]

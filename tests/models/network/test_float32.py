@@ -1,4 +1,6 @@
-"""exact_in_float32: sound (float32 in any order agrees where it says so), exact at its edges, and clear about why not."""
+"""exact_in_float32: sound (float32 in any order agrees where it says so), exact at its edges, and clear about
+why not.
+"""
 
 from dataclasses import replace
 from fractions import Fraction

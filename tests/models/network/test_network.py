@@ -1,4 +1,6 @@
-"""Exact evaluation against Fractions, at the edges of float64 and int64 too; digests; what `Network` refuses."""
+"""Exact evaluation against Fractions, at the edges of float64 and int64 too; digests; what
+`Network` refuses.
+"""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -86,7 +88,9 @@ def test_values_equal_fractions(net, data):
 @pytest.mark.parametrize("delta", [-2, -1, 0, 1, 2])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_sums_at_the_edges(edge, delta, sign):
-    """Sums that reach the edge exactly: 1 + (edge + delta - 1), and their difference, which a rounded sum would lose."""
+    """Sums that reach the edge exactly: 1 + (edge + delta - 1), and their difference, which a rounded sum
+    would lose.
+    """
     big = sign * (edge + delta - 1)
     first = Affine((0,), (integer_array([[big, sign], [big, -sign]]),), integer_array([0, 0]))
     second = Affine((1,), (integer_array([[1, -1]]),), integer_array([0]))
@@ -194,7 +198,8 @@ def test_feed_forward():
 
 def test_digest_is_stable():
     assert two_layers().digest == two_layers().digest
-    # Written down once: a change of the digest's definition breaks stored certificates and must be deliberate.
+    # Written down once: a change of the digest's definition breaks stored certificates and must be
+    # deliberate.
     assert two_layers().digest == "9e370c89535384293929a571a375bb3acfbfa27e1519c1c48f9ce73c2fc593a7"
 
 

@@ -1,4 +1,6 @@
-"""The network that is read is the one that runs: whatever the reader gets wrong, onnxruntime shows, and rounding is no alarm."""
+"""The network that is read is the one that runs: whatever the reader gets wrong, onnxruntime shows, and
+rounding is no alarm.
+"""
 
 import dataclasses
 

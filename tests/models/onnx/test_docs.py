@@ -1,4 +1,6 @@
-"""The table of operators in docs/reference/semantics.md is the registry, and the recipe's example works as printed."""
+"""The table of operators in docs/reference/semantics.md is the registry, and the recipe's example works as
+printed.
+"""
 
 import re
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""Files that end in Softmax, Sigmoid, Tanh, ArgMax and what scikit-learn puts after them: read as a network and a head, against onnxruntime."""
+"""Files that end in Softmax, Sigmoid, Tanh, ArgMax and what scikit-learn puts after them: read as a network
+and a head, against onnxruntime.
+"""
 
 from __future__ import annotations
 

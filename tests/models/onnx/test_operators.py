@@ -1,4 +1,6 @@
-"""Every ONNX operator against onnxruntime, on random inputs with dyadic weights, and the values that onnxruntime cannot tell."""
+"""Every ONNX operator against onnxruntime, on random inputs with dyadic weights, and the values that
+onnxruntime cannot tell.
+"""
 
 from fractions import Fraction
 

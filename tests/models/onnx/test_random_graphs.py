@@ -1,4 +1,6 @@
-"""Random graphs with odd attributes: our reader against onnxruntime and the reference evaluator (`fuzz/onnx_graphs.py`)."""
+"""Random graphs with odd attributes: our reader against onnxruntime and the reference evaluator
+(`fuzz/onnx_graphs.py`).
+"""
 
 from collections import Counter
 

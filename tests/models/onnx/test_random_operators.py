@@ -1,4 +1,6 @@
-"""Operators with random attributes, odd ones among them, against onnxruntime: what is read is what it computes; it may be refused, with a reason."""
+"""Operators with random attributes, odd ones among them, against onnxruntime: what is read is what it
+computes; it may be refused, with a reason.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whole files: real ones from outside, the golden claims, input shapes, and every kind of damage with its message."""
+"""Whole files: real ones from outside, the golden claims, input shapes, and every kind of damage with its
+message.
+"""
 
 import gzip
 import json
@@ -64,7 +66,9 @@ def test_zoo(path):
 
 @needs_data
 def test_tiny_taxi_net_in_float64():
-    """onnxruntime is up to 1.3e-5 off on it, whose sums cancel: that is float32's rounding, and without it no difference is left."""
+    """onnxruntime is up to 1.3e-5 off on it, whose sums cancel: that is float32's rounding, and without it no
+    difference is left.
+    """
     path = SHARED / "data" / "onnx_zoo" / "KJ_TinyTaxiNet.onnx"
     net, model = load_onnx(path), onnx.load(path)
     for tensor in model.graph.initializer:

@@ -1,4 +1,6 @@
-"""torch modules and the networks that they become: the same outputs, and one clear line where that cannot be."""
+"""torch modules and the networks that they become: the same outputs, and one clear line where
+that cannot be.
+"""
 
 import numpy as np
 import pytest

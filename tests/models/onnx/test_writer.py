@@ -1,4 +1,6 @@
-"""Writing and reading back gives the same function and digest, onnxruntime agrees, and what no float32 holds is refused."""
+"""Writing and reading back gives the same function and digest, onnxruntime agrees, and what no float32 holds
+is refused.
+"""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -63,7 +65,9 @@ def test_round_trip(make):
 
 
 def test_round_trip_of_odd_networks():
-    """Forms that reading simplifies: an identity, a constant, a ReLU last, sources out of order or twice, 3/3."""
+    """Forms that reading simplifies: an identity, a constant, a ReLU last, sources out of order or twice,
+    3/3.
+    """
     eye = integer_array(np.eye(3, dtype=np.int64))
     odd = [
         Network(3, (Affine((0,), (eye,), integer_array([0, 0, 0])),)),
@@ -125,7 +129,9 @@ def test_ids_need_the_alphabet():
 
 @pytest.mark.parametrize("encoding", ["one_hot", "ids"])
 def test_runtime_on_words(encoding):
-    """With exact_in_float32, onnxruntime's outputs are the exact ones, on words of a domain with padding and context."""
+    """With exact_in_float32, onnxruntime's outputs are the exact ones, on words of a domain with padding and
+    context.
+    """
     domain = Domain(("a",), 0, 2, pad="_", prefix=("p",), suffix=("p",))
     net = with_source(deep(encoding), positions=4, alphabet=3)
     assert exact_in_float32(net, 4).ok

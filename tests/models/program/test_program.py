@@ -317,7 +317,9 @@ def test_digest_is_of_the_meaning_not_of_the_layout():
 
 
 def test_an_answer_over_a_limit_is_bad_input():
-    """An automaton counts steps pass by pass, so a claim may be built from a program that one run cannot finish."""
+    """An automaton counts steps pass by pass, so a claim may be built from a program that one run cannot
+    finish.
+    """
     source = "def f(tokens):\n    for t in tokens:\n        for i in range(6000):\n            if t == 'z':\n                return 1\n    return 0\n"
     program = Program(source, "f", "p.py")
     domain = Domain(("a", "b"), 40, 40)

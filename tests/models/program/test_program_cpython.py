@@ -1,4 +1,6 @@
-"""The interpreter beside CPython, construct by construct: the same value with the same types, or the same exception."""
+"""The interpreter beside CPython, construct by construct: the same value with the same types, or the same
+exception.
+"""
 
 import pytest
 from relucid.models.program.program import Program, ProgramError, ProgramFault

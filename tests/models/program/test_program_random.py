@@ -1,4 +1,6 @@
-"""Random programs of the subset: the interpreter against CPython, automata against running the program on every word."""
+"""Random programs of the subset: the interpreter against CPython, automata against running the program on
+every word.
+"""
 
 import random
 

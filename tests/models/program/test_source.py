@@ -1,4 +1,6 @@
-"""One text for all who read a program: what is shown and written is what is proved, whatever its characters, line ends and coding lines."""
+"""One text for all who read a program: what is shown and written is what is proved, whatever its characters,
+line ends and coding lines.
+"""
 
 import ast
 import functools
@@ -29,8 +31,9 @@ CASES = Path(__file__).parents[4] / "shared" / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="../shared/cases is not here")
 CORPUS = Path(__file__).parents[2] / "corpus"
 
-# NUL, backspace, tab's neighbours, CR, form feed, file separators, C1 controls, other spaces, separators, directions, no width,
-# fillers, variation selectors, private use, not assigned, no character, a lone surrogate
+# NUL, backspace, tab's neighbours, CR, form feed, file separators, C1 controls, other spaces, separators,
+# directions, no width, fillers, variation selectors, private use, not assigned, no character, a lone
+# surrogate
 STRANGE = [
     0x00, 0x07, 0x08, 0x0B, 0x0C, 0x0D, 0x1A, 0x1B, 0x1C, 0x1D, 0x1E, 0x1F, 0x7F, 0x80, 0x85, 0x9B, 0xA0, 0xAD, 0x034F, 0x061C, 0x115F, 0x1680, 0x17B4,
     0x180E, 0x2000, 0x2007, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2028, 0x2029, 0x202A, 0x202B, 0x202C, 0x202D, 0x202E, 0x2060, 0x2061, 0x2066,
@@ -209,7 +212,8 @@ def test_what_we_accept_cpython_reads_alike(pieces, mark):
 
 def test_tabs():
     """In the margin as CPython counts them; in a string they would look like spaces."""
-    wide = "def f(tokens):\n\tif tokens:\n\t      \tx = 1\n   \t   \treturn x\n\treturn 0\n"  # CPython: both of the deep lines at 16
+    # CPython: both of the deep lines at 16
+    wide = "def f(tokens):\n\tif tokens:\n\t      \tx = 1\n   \t   \treturn x\n\treturn 0\n"
     program = Program(wide, "f")
     exec(wide, space := {})
     assert program(("a",)) == space["f"](("a",)) == 1 and [
@@ -402,7 +406,9 @@ class Circuit:
 
 @pytest.mark.parametrize("start", range(0, len(TOKENS), 4))
 def test_hostile_words_in_a_distilled_program(start, tmp_path, capsys):
-    """The file holds only characters that show, reads back as the program that was proved, and its docstring says the words themselves."""
+    """The file holds only characters that show, reads back as the program that was proved, and its docstring
+    says the words themselves.
+    """
     words = tuple(TOKENS[start : start + 4])
     number = {w: i for i, w in enumerate(TOKENS)}
     yes, no = words[0], words[1]

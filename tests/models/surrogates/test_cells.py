@@ -1,4 +1,6 @@
-"""What surrogates are built from: machines found from labels, cells that move as machines do, linear weights, pruning."""
+"""What surrogates are built from: machines found from labels, cells that move as machines do, linear weights,
+pruning.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +113,9 @@ def test_a_cell_moves_as_its_machine_does(case: str, length: int) -> None:
 
 
 def test_nothing_that_is_fitted_sees_a_program() -> None:
-    """Surrogates and the automaton that they are built from come from labelled inputs and the circuit, never from a program."""
+    """Surrogates and the automaton that they are built from come from labelled inputs and the circuit, never
+    from a program.
+    """
     models = Path(relucid.__file__).resolve().parent / "models"
     for path in [
         *(models / "surrogates").glob("*.py"),
@@ -212,7 +216,9 @@ def test_pruning_keeps_every_label_and_takes_what_is_not_needed() -> None:
 
 
 def test_tuning_trains_for_the_rounding() -> None:
-    """Weights that one level rounds to the wrong function; trained on with that level in view they are right."""
+    """Weights that one level rounds to the wrong function; trained on with that level in view
+    they are right.
+    """
     from relucid.models.surrogates.quantise import quantised
 
     words = every_word(2, 6)

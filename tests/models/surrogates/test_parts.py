@@ -1,4 +1,6 @@
-"""The steps of fitting: corrections hit only their inputs, rounding keeps the function it says, built networks run the automaton."""
+"""The steps of fitting: corrections hit only their inputs, rounding keeps the function it says, built
+networks run the automaton.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,9 @@ def test_built_networks_run_their_automaton(seed: int) -> None:
 
 
 def test_hopeless_corrections_are_left_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Labels drawn by chance on 2**14 inputs: not worth a thousand boxes, which take the better part of a minute on 2**17."""
+    """Labels drawn by chance on 2**14 inputs: not worth a thousand boxes, which take the better part of a
+    minute on 2**17.
+    """
     words = every_word(2, 14)
     labels = np.random.default_rng(0).integers(0, 2, len(words))
     grown = []

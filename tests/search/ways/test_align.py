@@ -1,4 +1,6 @@
-"""Folding by alignment: the machine behind a layered automaton is found where its middle layers are copies of it."""
+"""Folding by alignment: the machine behind a layered automaton is found where its middle layers are copies of
+it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def truth_of(step: np.ndarray, labels: np.ndarray, length: int) -> Labelled:
 
 @pytest.mark.parametrize("states", [5, 7, 9])
 def test_machines_too_large_for_backtracking_are_found(states: int) -> None:
-    """Up, reset and jump on a ring, from the labels of the last states alone; as few states as there are, right on every word."""
+    """Up, reset and jump on a ring, from the labels of the last states alone; as few states as there are,
+    right on every word.
+    """
     ring = np.arange(states)
     step = np.stack([(ring + 1) % states, np.where(ring > 2, 0, ring), (states - 1 - ring)], axis=1)
     labels = (ring == 0) + 2 * (ring == 3)

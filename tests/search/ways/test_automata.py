@@ -1,4 +1,6 @@
-"""Automata: a program always comes out and is exact; what is written is what the machine does, on every word."""
+"""Automata: a program always comes out and is exact; what is written is what the machine does, on
+every word.
+"""
 
 from __future__ import annotations
 

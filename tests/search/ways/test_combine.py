@@ -1,4 +1,6 @@
-"""Two features in one program: and, or, different, one after the other; found from labels alone, and the text is the arrays."""
+"""Two features in one program: and, or, different, one after the other; found from labels alone, and the text
+is the arrays.
+"""
 
 from __future__ import annotations
 

@@ -97,7 +97,9 @@ def test_known_behaviours_are_found_and_right_everywhere(name: str) -> None:
 
 
 def test_arrays_and_text_agree_where_nothing_was_learnt() -> None:
-    """Candidates from few examples, on all words: the same labels as their Python, -1 for what is no label."""
+    """Candidates from few examples, on all words: the same labels as their Python, -1 for what is
+    no label.
+    """
     domain, labels, truth, _ = taught("carry")
     few = truth.take(np.random.default_rng(0).choice(len(truth), 5, replace=False))
     found = enumerated(SearchProblem.of(few, domain, labels), few, 60, SILENT)

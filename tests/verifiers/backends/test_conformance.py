@@ -1,4 +1,6 @@
-"""Every registered backend, third parties' too, meets `verifiers/race/conformance.py`; and what its checks catch."""
+"""Every registered backend, third parties' too, meets `verifiers/race/conformance.py`; and what its checks
+catch.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def test_the_claims_are_of_both_kinds() -> None:
 
 
 class Bent:
-    """`enumerate`, with something wrong: what it says goes through `bend`, or `budget` is changed on the way in; or it `lies`."""
+    """`enumerate`, with something wrong: what it says goes through `bend`, or `budget` is changed on the way
+    in; or it `lies`.
+    """
 
     def __init__(
         self, bend: Callable[[Attempt], object] = lambda a: a, lies: bool = False, **changes: object

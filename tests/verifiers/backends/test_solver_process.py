@@ -1,4 +1,6 @@
-"""Solvers in processes of their own: answers, time, failures; and that the package itself stays clear of them."""
+"""Solvers in processes of their own: answers, time, failures; and that the package itself stays clear of
+them.
+"""
 
 from __future__ import annotations
 

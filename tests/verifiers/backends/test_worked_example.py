@@ -1,4 +1,6 @@
-"""The worked example of docs/reference/add-a-backend.md: installed as a third party's package would be, it is found, conforms, proves and is dumped."""
+"""The worked example of docs/reference/add-a-backend.md: installed as a third party's package would be, it is
+found, conforms, proves and is dumped.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "add-a-backe
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What pip would leave: the module, and the metadata with the entry point from the page's pyproject.toml."""
+    """What pip would leave: the module, and the metadata with the entry point from the page's
+    pyproject.toml.
+    """
     blocks = re.findall(r"```(\w*)\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.S)
     code = next(text for language, text in blocks if language == "python")
     project = tomllib.loads(next(text for language, text in blocks if language == "toml"))

@@ -1,4 +1,6 @@
-"""Every bound against exact arithmetic: on networks of any scale, any slopes, any split, at many rational points."""
+"""Every bound against exact arithmetic: on networks of any scale, any slopes, any split, at many rational
+points.
+"""
 
 from __future__ import annotations
 

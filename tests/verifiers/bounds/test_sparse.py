@@ -1,4 +1,6 @@
-"""Sparse matrices (large convolutions): the same network, the same bounds, the same verdicts as with dense ones; and large files."""
+"""Sparse matrices (large convolutions): the same network, the same bounds, the same verdicts as with dense
+ones; and large files.
+"""
 
 from __future__ import annotations
 

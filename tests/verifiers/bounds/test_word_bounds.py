@@ -137,7 +137,9 @@ def by_hand(
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_derivatives_agree_with_differences(seed: int) -> None:
-    """Where one small step does not change the maximal word, the bound is a polynomial in each multiplier: linear but for `above`'s kink."""
+    """Where one small step does not change the maximal word, the bound is a polynomial in each multiplier:
+    linear but for `above`'s kink.
+    """
     rng, checked = np.random.default_rng(seed), 0
     for asked, _ in queries(random_claim(seed)):
         problem = FloatQueries.of(asked)

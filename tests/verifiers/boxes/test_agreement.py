@@ -1,4 +1,6 @@
-"""Same label, and networks of different shapes: against exact cutting at every place where anything changes; and the command line."""
+"""Same label, and networks of different shapes: against exact cutting at every place where anything changes;
+and the command line.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ from relucid.verifiers.boxes.options import BoxOptions
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch):
-    """Two thousand looks are a second: searches end after so much work, however many others share the machine."""
+    """Two thousand looks are a second: searches end after so much work, however many others share the
+    machine.
+    """
     monkeypatch.setattr(time, "monotonic", Ticking(0.0005))
 
 
@@ -179,7 +183,8 @@ def test_disagreement_is_that_the_labels_differ_ties_included():
             assert all(c == a.index(max(a)) for c, _ in told)
 
 
-TIES = {  # what the two give on [0, 1], and the verdicts that are right; float bounds cannot tell a tie from nearly one
+# what the two give on [0, 1], and the verdicts that are right; float bounds cannot tell a tie from nearly one
+TIES = {
     "tied throughout, both": (
         ([[0.0], [0.0]], [1.0, 1.0]),
         ([[1.0], [1.0]], [0.0, 0.0]),
@@ -281,7 +286,9 @@ def test_epsilon_of_networks_of_different_shapes(seed):
 
 
 def test_whoever_disagrees_is_close_in_the_first_network():
-    """The question about the first network alone holds wherever the labels differ and no output differs by more than the bound."""
+    """The question about the first network alone holds wherever the labels differ and no output differs by
+    more than the bound.
+    """
     for a in product(range(3), repeat=3):
         for b in product(range(3), repeat=3):
             bound = Fraction(max(abs(x - y) for x, y in zip(a, b, strict=True)))
@@ -307,7 +314,9 @@ def test_exactly_epsilon_is_within():
 
 
 def test_epsilon_of_many_inputs_is_searched(monkeypatch):
-    """|s| as relu(s) + relu(-s) and as 2 relu(s) - s: bounds on the whole box do not see that they are one, splitting ReLUs does."""
+    """|s| as relu(s) + relu(-s) and as 2 relu(s) - s: bounds on the whole box do not see that they are one,
+    splitting ReLUs does.
+    """
     total = np.full((1, 20), 2.0**-4)
     a = with_source(floats((np.concatenate([total, -total]), [0.0, 0.0]), ([[1.0, 1.0]], [0.0])))
     part = Affine((0, 2), (integer_array([[-1] * 20]), integer_array([[32]])), integer_array([0]), 16)

@@ -65,7 +65,9 @@ def test_the_many_cases_are_one_line(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def text_of(boxes: int, outputs: int = 1) -> str:
-    """Small boxes side by side from -1 to 1, each with its own limits, of which one is an output disjunction's."""
+    """Small boxes side by side from -1 to 1, each with its own limits, of which one is an output
+    disjunction's.
+    """
     head = "(declare-const X_0 Real)\n(declare-const Y_0 Real)\n"
     regions = []
     for k in range(boxes):

@@ -1,4 +1,6 @@
-"""Nothing is lost where parts are divided or refuted together: halves cover the whole, and no combination refutes a point that is there."""
+"""Nothing is lost where parts are divided or refuted together: halves cover the whole, and no combination
+refutes a point that is there.
+"""
 
 from __future__ import annotations
 

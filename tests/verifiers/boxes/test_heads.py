@@ -1,4 +1,6 @@
-"""Files that end in Softmax, Sigmoid, Tanh or ArgMax: verdicts against dense sampling, thresholds at the edge, witnesses and proofs."""
+"""Files that end in Softmax, Sigmoid, Tanh or ArgMax: verdicts against dense sampling, thresholds at the
+edge, witnesses and proofs.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +135,9 @@ def test_verdicts_agree_with_sampling(end):
 @pytest.mark.parametrize("end", ["softmax", "softmax of two", "sigmoids", "tanh", "log softmax"])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_thresholds_close_to_what_is_reached(end, sign):
-    """The largest value, by sampling where the search says so: just above it is proved, just below it is refuted."""
+    """The largest value, by sampling where the search says so: just above it is proved, just below it is
+    refuted.
+    """
     net = network(end, np.random.default_rng(8))
     outputs = ENDS[end][1]
     found = float(sign * (sign * samples(net)[:, 0]).max())
@@ -179,7 +183,9 @@ def test_time_is_kept():
 
 
 def test_proofs_are_about_the_threshold_that_is_asked():
-    """A proof that Y_0 stays below one threshold is none that it stays below a lower one, whatever the digests say."""
+    """A proof that Y_0 stays below one threshold is none that it stays below a lower one, whatever the
+    digests say.
+    """
     net = network("sigmoids", np.random.default_rng(8))
     high = float(samples(net)[:, 0].max())
     names = {"network": "n", "property": "p"}

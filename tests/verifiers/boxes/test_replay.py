@@ -1,4 +1,6 @@
-"""Points that are replayed lie in the box as it is written, in the file's own numbers where it holds any, and nothing infinite is among them."""
+"""Points that are replayed lie in the box as it is written, in the file's own numbers where it holds any, and
+nothing infinite is among them.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +102,9 @@ def copies(dtype, bias=0.0):
     ["(>= Y_0 {more})", "(>= Y_1 {beyond})", "(>= Y_0 1)", "(<= Y_0 -1)", "(> Y_0 {beyond})", "(< Y_1 0)"],
 )
 def test_boxes_beyond_the_type_are_decided(dtype, low, row):
-    """From somewhere to three times the largest number of the type: the verdict is the true one, and what onnxruntime was given is said."""
+    """From somewhere to three times the largest number of the type: the verdict is the true one, and what
+    onnxruntime was given is said.
+    """
     top = Fraction(float(np.finfo(dtype).max))
     numbers = {"top": int(top), "more": int(2 * top), "beyond": int(3 * top)}
     box = f"(assert (>= X_0 {low}))(assert (<= X_0 {{beyond}}))"
@@ -131,7 +135,9 @@ def test_boxes_beyond_the_type_are_decided(dtype, low, row):
 )
 @pytest.mark.parametrize("low", [-3, 1, 2])
 def test_two_networks_beyond_the_smaller_type(first, second, low):
-    """They differ by a quarter of its largest number, and no point of some of these boxes is a number of both types."""
+    """They differ by a quarter of its largest number, and no point of some of these boxes is a number of both
+    types.
+    """
     top = Fraction(float(np.finfo(second).max))
     a, b = copies(first), copies(second, -float(top / 4))
     asked = Property(1, 2, (Case((low * top,), (3 * top,), ()),))

@@ -1,6 +1,8 @@
-"""A clock that follows a script, bounds that fail, threads that are cancelled: at every single call in turn, and no false property is ever proved.
+"""A clock that follows a script, bounds that fail, threads that are cancelled: at every single call in turn,
+and no false property is ever proved.
 
-Runs are the same but for the call at which it goes wrong; they go on until one of them comes to its end untouched.
+Runs are the same but for the call at which it goes wrong; they go on until one of them comes to its end
+untouched.
 """
 
 from __future__ import annotations
@@ -63,11 +65,14 @@ def raises(error: type[Exception]) -> Callable[[], None]:
     return fail
 
 
-# -- false properties --------------------------------------------------------------------------------------------------
+# -- false properties
+# ------------------------------------------------------------
 
 
 def saw(*slopes: int, last: tuple[object, object] = ([[1], [-1]], [0, 0])) -> Network:
-    """Of one input from 0 to 1 and another that is 0: its slope changes at 0, 1/4, 1/2 and 3/4; `last` makes two outputs of it."""
+    """Of one input from 0 to 1 and another that is 0: its slope changes at 0, 1/4, 1/2 and 3/4; `last` makes
+    two outputs of it.
+    """
     places = [Fraction(k, len(slopes)) for k in range(len(slopes))]
     return with_source(floats(([[1, 0]] * len(slopes), [-p for p in places]), ([slopes], [0]), last))
 
@@ -165,7 +170,8 @@ def test_the_property_is_false(monkeypatch: pytest.MonkeyPatch, name: str) -> No
     assert RUNS[name]().outcome == "refuted"
 
 
-# -- what goes wrong ---------------------------------------------------------------------------------------------------
+# -- what goes wrong
+# ------------------------------------------------------------
 
 
 def until_untouched(name: str, install: Callable[[Script], None], then: Callable[[], object]) -> None:

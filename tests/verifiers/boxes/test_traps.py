@@ -1,7 +1,8 @@
-"""Networks built so that float64 arithmetic, taken at its word, proves something false.  None of it may be proved.
+"""Networks built so that float64 arithmetic, taken at its word, proves something false.  None of it may be
+proved.
 
-Each trap has a point that is unsafe over the rationals (checked exactly here) although a plain float64 run of the network, or
-of interval arithmetic without error bounds, stays on the safe side everywhere.
+Each trap has a point that is unsafe over the rationals (checked exactly here) although a plain float64 run of
+the network, or of interval arithmetic without error bounds, stays on the safe side everywhere.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def cancelled(big):
 
 
 def spread(count):
-    """sum over k of relu(x + 2**k) - 2**k, minus the same twice: large terms that cancel in pairs, x is left once."""
+    """sum over k of relu(x + 2**k) - 2**k, minus the same twice: large terms that cancel in pairs, x is left
+    once.
+    """
     weights, biases = [[1]], [0]
     last = [1]
     for k in range(count):
@@ -198,7 +201,9 @@ def test_a_positive_value_below_all_floats_is_not_zero(monkeypatch, engine):
 
 
 def test_cancellation_inside_a_neuron_is_in_the_bound():
-    """-1.5 times a neuron that is 1, the difference of two of 2**52: a product of weights rounds it to -2, and no later layer sees numbers as large."""
+    """-1.5 times a neuron that is 1, the difference of two of 2**52: a product of weights rounds it to -2,
+    and no later layer sees numbers as large.
+    """
     big, ulp = 2**52, Fraction(1, 2**52)
     network = floats(([[0], [0]], [big, big]), ([[1 + ulp, -1]], [0]), ([[Fraction(-3, 2)]], [0]))
     assert exact_outputs(network, [Fraction(0)]) == (Fraction(-3, 2),)
@@ -211,7 +216,9 @@ def test_cancellation_inside_a_neuron_is_in_the_bound():
 
 
 def test_affine_nodes_that_no_relu_reads_have_slack_too():
-    """x * 31/43 * 43/21 * 21/31 ... - x is 0, and less in float64: every affine node between affine nodes loses some of it."""
+    """x * 31/43 * 43/21 * 21/31 ... - x is 0, and less in float64: every affine node between affine nodes
+    loses some of it.
+    """
     rounds = 13
     factors = ((31, 43), (43, 21), (21, 31)) * rounds
     chain = [Affine((k,), (integer_array([[a]]),), integer_array([0]), b) for k, (a, b) in enumerate(factors)]

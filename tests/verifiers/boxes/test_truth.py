@@ -1,4 +1,6 @@
-"""Every verdict on tiny networks against exact polygon cutting, by every engine; and what an answer has to be."""
+"""Every verdict on tiny networks against exact polygon cutting, by every engine; and what an answer has to
+be.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Two checkers that share no code say the same about proofs and mutants; the second one is in tests/second_checker."""
+"""Two checkers that share no code say the same about proofs and mutants; the second one is in
+tests/second_checker.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,8 @@ def second_accepts(claim_file: Path, proof: Path) -> bool:
     return True
 
 
-# -- another program ---------------------------------------------------------------------------------------------------
+# -- another program
+# ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("*.py")), ids=lambda p: p.stem)
@@ -79,7 +82,8 @@ def known(claims: list[Known]) -> Any:
     return pytest.mark.parametrize("claim", claims, ids=[k.folder.name for k in claims])
 
 
-# -- its own reading of claims -----------------------------------------------------------------------------------------
+# -- its own reading of claims
+# ------------------------------------------------------------
 
 
 def test_machines_cover_the_claims_and_agree_with_running_every_word() -> None:
@@ -126,7 +130,8 @@ def test_rows_are_the_same() -> None:
                 assert int(row.const) == int(theirs.rows.constant[i])
 
 
-# -- both accept what was proved ---------------------------------------------------------------------------------------
+# -- both accept what was proved
+# ------------------------------------------------------------
 
 
 @known(PROVED)
@@ -193,7 +198,9 @@ def inside(tokens):
 
 
 def large(folder: Path) -> Path:
-    """Over 10^17 words of 48 symbols: relu(depth - 1) - relu(depth - 2) > 1/2, in two layers, with noise in all weights."""
+    """Over 10^17 words of 48 symbols: relu(depth - 1) - relu(depth - 2) > 1/2, in two layers, with noise in
+    all weights.
+    """
     rng = np.random.default_rng(5)
     length = 48
     shape = np.outer([1, 1, 1, -1, -1, -1, 1, -1], np.tile([1.0, -1.0, 0.0], length))
@@ -224,7 +231,8 @@ def test_a_large_claim(tmp_path: Path) -> None:
     )
 
 
-# -- both reject the same ----------------------------------------------------------------------------------------------
+# -- both reject the same
+# ------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -349,7 +357,9 @@ def test_neither_accepts_a_proof_for_another_claim(name: str, tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_every_proved_claim_of_the_token_benchmark_has_a_proof_that_both_accept(tmp_path: Path) -> None:
-    """Makes the benchmark (minutes), then proves what is true of it, writes proofs and has both checkers read them."""
+    """Makes the benchmark (minutes), then proves what is true of it, writes proofs and has both checkers read
+    them.
+    """
     from relucid.benchmarks import tokens
     from relucid.experiments import proofs
 

@@ -1,4 +1,6 @@
-"""The race against scripted backends that die, hang, lie and eat: none wins, none is left, each is reported."""
+"""The race against scripted backends that die, hang, lie and eat: none wins, none is left, each
+is reported.
+"""
 
 from __future__ import annotations
 

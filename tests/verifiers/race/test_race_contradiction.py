@@ -1,4 +1,6 @@
-"""A proof beside a replayed counterexample is a bug of somebody's: it is raised, with what is needed to find it."""
+"""A proof beside a replayed counterexample is a bug of somebody's: it is raised, with what is needed to find
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Replay: nothing is a counterexample that exact arithmetic, the program itself and onnxruntime do not confirm."""
+"""Replay: nothing is a counterexample that exact arithmetic, the program itself and onnxruntime do not
+confirm.
+"""
 
 from __future__ import annotations
 

@@ -71,7 +71,8 @@ class LabelSearches:
 
                 def report(said: Effort, cells: int, label: int = label) -> None:
                     progress(
-                        f"label {self.claim.decision.labels[label]!r}: {said.nodes} nodes, {said.cuts} cuts, {cells} cells open"
+                        f"label {self.claim.decision.labels[label]!r}: {said.nodes} nodes, {said.cuts} cuts,"
+                        f" {cells} cells open"
                     )
 
                 outcome = search.run(min(deadline, now() + seconds), report)

@@ -1,7 +1,8 @@
 """Leaves of proofs about boxes from splitting ReLUs: what the searches refute, in the checker's units.
 
-Between the searches (`engines/boxes/`) and `producer.py`.  Untrusted.  The searches run once more, on bounds that are a little worse, since
-the checker rounds more coarsely than floats do.  Their leaves are written down with the multipliers that showed them.
+Between the searches (`engines/boxes/`) and `producer.py`.  Untrusted.  The searches run once more, on bounds
+that are a little worse, since the checker rounds more coarsely than floats do.  Their leaves are written down
+with the multipliers that showed them.
 """
 
 from __future__ import annotations

@@ -69,7 +69,8 @@ def proof_lines(
 ) -> Iterator[Line]:
     """Yield the lines of a proof of the property.
 
-    deadline: of time.monotonic(); raises TimeoutError after it, and Unsupported if the checker's bounds do not show the property.
+    deadline: of time.monotonic(); raises TimeoutError after it, and Unsupported if the checker's bounds do
+    not show the property.
     """
     yield header(BOXES, digests, None)
     exact = box_network(network)

@@ -54,7 +54,8 @@ class Clausal:
             clause = self._clause(tokens)
             if not self._follows(clause):
                 raise Rejected(
-                    "a clause does not follow by unit propagation (steps that only keep satisfiability are not taken)"
+                    "a clause does not follow by unit propagation"
+                    " (steps that only keep satisfiability are not taken)"
                 )
             self._add(clause)
             ended = not clause

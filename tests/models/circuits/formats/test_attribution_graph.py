@@ -16,7 +16,9 @@ CASE = Path(__file__).parents[5] / "shared" / "cases" / "no_logit.json"
 
 
 def node(name, layer, place, kind, **other):
-    """Every key that circuit-tracer's `GraphNode` has (circuit_tracer/frontend/graph_models.py, schema_version 1)."""
+    """Every key that circuit-tracer's `GraphNode` has (circuit_tracer/frontend/graph_models.py,
+    schema_version 1).
+    """
     rest = {
         "token_prob": 0.0,
         "is_target_logit": False,
@@ -89,7 +91,9 @@ def test_nodes_edges_and_supernodes_are_read(path):
 
 
 def test_how_much_of_the_outputs_comes_through_each_edge(path):
-    """By hand: the output takes in 1 + 3, feature 20/7 takes in 0.5 + 1.5 of the quarter that goes through it."""
+    """By hand: the output takes in 1 + 3, feature 20/7 takes in 0.5 + 1.5 of the quarter that goes through
+    it.
+    """
     strengths = [e.strength for e in read_attribution_graph(path).graph.edges]
     assert strengths == pytest.approx([0.0625, 0.0625, 0.1875, 0.25, 0.75])
 
@@ -171,7 +175,9 @@ def test_neuronpedia_writes_layers_as_numbers_and_features_as_null(path):
 
 
 def test_large_graphs_are_drawn_from_the_outputs_down():
-    """4,000 features in a fan under one output and 4,000 that lead nowhere: only what leads to the output is drawn, the strongest of it."""
+    """4,000 features in a fan under one output and 4,000 that lead nowhere: only what leads to the output is
+    drawn, the strongest of it.
+    """
     nodes = [
         GraphNode("out", 2, "x", kind="word"),
         *(GraphNode(f"f{i}", 1) for i in range(4000)),

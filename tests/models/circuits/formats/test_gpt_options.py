@@ -1,4 +1,6 @@
-"""Every option of the format against a second implementation: float64, one position and one head at a time."""
+"""Every option of the format against a second implementation: float64, one position and one head
+at a time.
+"""
 
 import math
 

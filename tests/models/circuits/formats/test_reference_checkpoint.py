@@ -1,4 +1,6 @@
-"""A checkpoint that the release's own code made and ran (../shared/data/circuit_sparsity): same logits, right on every input."""
+"""A checkpoint that the release's own code made and ran (../shared/data/circuit_sparsity): same logits, right
+on every input.
+"""
 
 from itertools import product
 from pathlib import Path

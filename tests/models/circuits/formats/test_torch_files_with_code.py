@@ -1,4 +1,6 @@
-"""A torch file with code in it contains code: nothing of it is loaded, on any command, unless --run-code says so; and weights are read without code."""
+"""A torch file with code in it contains code: nothing of it is loaded, on any command, unless --run-code says
+so; and weights are read without code.
+"""
 
 import ast
 import io
@@ -221,7 +223,9 @@ def test_nothing_is_even_read(folder, capsys):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_weights_are_read_without_code(name, climbs, checkpoint, folder, capsys):
-    """As a model's weights, as a mask, as a stopped training: the role says how a file is read, and these roles never run code."""
+    """As a model's weights, as a mask, as a stopped training: the role says how a file is read, and these
+    roles never run code.
+    """
     data, target = climbs[0][name], climbs[1]
     model, *_ = checkpoint()
     (folder / "viz_data.pt").write_bytes(data)

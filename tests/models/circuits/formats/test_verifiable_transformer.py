@@ -1,4 +1,6 @@
-"""verifiable-transformers: the author's own numbers, on a small random model and on the published one (../shared/data)."""
+"""verifiable-transformers: the author's own numbers, on a small random model and on the published one
+(../shared/data).
+"""
 
 import itertools
 import json
@@ -74,7 +76,8 @@ def write(folder, values):
     return folder
 
 
-# (norm, programs, pruned) -> logits of tokens 0 to 2: what the author's scripts/smt/trace.py computes for `weights`
+# (norm, programs, pruned) -> logits of tokens 0 to 2: what the author's scripts/smt/trace.py computes for
+# `weights`
 AUTHOR = {
     ("none", False, True): [[2.557847, 2.502816, 5.90355], [-11.446217, -11.135657, 64.533689], [-8.910489, -9.367187, 47.855292]],
     ("none", False, False): [[28.925711, -121.005255, 143.362008], [166.791021, -307.338092, 436.964132], [140.136582, -252.310493, 366.384421]],
@@ -199,7 +202,9 @@ TASKS = {"quote_close": ("<TASK_QUOTE>", "'\"", "'\""), "bracket_type": ("<TASK_
 @pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"{PUBLISHED} is absent: no published circuits")
 @pytest.mark.parametrize("task", TASKS)
 def test_the_published_circuits_have_the_published_properties(task):
-    """results_*.json: 128 of 128 inputs right, the answer invariant in the content, all 4 edges necessary, robust to 0.01."""
+    """results_*.json: 128 of 128 inputs right, the answer invariant in the content, all 4 edges necessary,
+    robust to 0.01.
+    """
     results = {
         r["property"]: r for r in json.loads((PUBLISHED / f"results_{task}.json").read_text())["properties"]
     }

@@ -1,4 +1,6 @@
-"""Pictures of circuits: where nodes stand, what edges look like, what large ones leave out, and that every kind of circuit has one."""
+"""Pictures of circuits: where nodes stand, what edges look like, what large ones leave out, and that every
+kind of circuit has one.
+"""
 
 import itertools
 import re
@@ -47,7 +49,9 @@ def test_the_graph_has_every_kept_edge_with_its_weight(circuit, graph):
 
 
 def test_words_of_the_task_that_write_most_on_a_channel_that_is_read(circuit, graph):
-    """By hand from the embedding: at most three words of the domain, none under a fifth of the largest; labels on the other side."""
+    """By hand from the embedding: at most three words of the domain, none under a fifth of the largest;
+    labels on the other side.
+    """
     task_words, labels = ["'", '"', "a", "b", "=", "<bos>", "<q>"], ["'", '"']
     number = {w: i for i, w in enumerate(circuit.vocabulary)}
     for kind, table, words, channels in (
@@ -228,7 +232,9 @@ def test_an_empty_graph_says_so():
 
 
 def test_words_from_anybody_are_text_and_nothing_else():
-    """Markup, maths, control characters and other scripts in names: the file stays well-formed, and nothing is read as TeX."""
+    """Markup, maths, control characters and other scripts in names: the file stays well-formed, and nothing
+    is read as TeX.
+    """
     words = ["<script>alert(1)</script>", "$\\frac{a}{b}$", "a\x00b\n", "&amp;", " in ", "漢字", "\ud800"]
     nodes = tuple(GraphNode(f"n{i}", 0, w, kind="word") for i, w in enumerate(words))
     svg = svg_text(CircuitGraph("]]>&<", ("x",), nodes, ()))

@@ -1,4 +1,6 @@
-"""`--ablation`: what stands in for nodes that a mask does not keep, taken over a domain, against means by hand."""
+"""`--ablation`: what stands in for nodes that a mask does not keep, taken over a domain, against means by
+hand.
+"""
 
 import json
 

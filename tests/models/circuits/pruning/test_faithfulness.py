@@ -1,4 +1,6 @@
-"""How far pruned circuits can be believed: `relucid show` finds their domain, names the inputs where they differ, and has a control."""
+"""How far pruned circuits can be believed: `relucid show` finds their domain, names the inputs where they
+differ, and has a control.
+"""
 
 import json
 import subprocess
@@ -42,7 +44,9 @@ def short():
 
 @pytest.fixture
 def folder(checkpoint):
-    """A random model, a mask that keeps a random half of its nodes with means of zero, and a domain named as the mask."""
+    """A random model, a mask that keeps a random half of its nodes with means of zero, and a domain named as
+    the mask.
+    """
     path, _, _ = checkpoint()
     model, rng = read_sparse_gpt(path), np.random.default_rng(5)
     kept = {(i, at): rng.random(n) < 0.5 for i in range(2) for at, n in node_widths(model.config).items()}
@@ -79,7 +83,9 @@ def test_a_whole_model_has_nothing_to_be_compared_with(short):
 
 
 def test_trials_are_held_against_the_model_not_against_the_circuit(short):
-    """Everything of a circuit that keeps nothing is put back: then it is the model, though the circuit is not."""
+    """Everything of a circuit that keeps nothing is put back: then it is the model, though the circuit is
+    not.
+    """
 
     class Restored(type(load_circuit("quote_closing"))):
         def partly_restored(self, rng):
@@ -142,7 +148,9 @@ def test_percentages_are_never_rounded_up_to_all():
 
 
 def test_the_control_prunes_to_the_same_labels_in_another_order(short):
-    """First to shuffled labels, then to the model's own; both shares are of the labels that were asked for."""
+    """First to shuffled labels, then to the model's own; both shares are of the labels that were
+    asked for.
+    """
     circuit, asked = load_circuit("quote_closing"), []
     ids = np.arange(40).reshape(40, 1) % 3 + 1
     right = np.repeat([0, 1], [10, 30])
@@ -191,7 +199,9 @@ def test_what_the_mask_remembers_is_not_run_again(short, monkeypatch):
 
 
 def test_edges_go_where_no_label_is_lost(monkeypatch):
-    """Edges 0 to 5; the label is right only with edges 1 and 4: on the model's own labels those are left, on random ones hardly any share is gained."""
+    """Edges 0 to 5; the label is right only with edges 1 and 4: on the model's own labels those are left, on
+    random ones hardly any share is gained.
+    """
 
     class Edges:
         def __init__(self, kept):

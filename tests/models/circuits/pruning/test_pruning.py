@@ -1,4 +1,6 @@
-"""`relucid prune` and what is under it: what a mask promises, against brute force; going on after a stop; starting from a mask."""
+"""`relucid prune` and what is under it: what a mask promises, against brute force; going on after a stop;
+starting from a mask.
+"""
 
 import json
 import os
@@ -89,7 +91,9 @@ def test_no_single_edge_can_go_any_more_and_idle_nodes_went(model, pruning):
 
 
 def test_an_edge_goes_from_what_its_column_reads_to_what_its_row_writes(model):
-    """Known answers, at width 8 with 16 neurons; and an edge is listed if and only if both its ends are kept."""
+    """Known answers, at width 8 with 16 neurons; and an edge is listed if and only if both its
+    ends are kept.
+    """
     known = {
         (0, "attn.c_attn", 3, 5): ((0, "attn_in", 5), (0, "attn_q", 3)),
         (0, "attn.c_attn", 11, 0): ((0, "attn_in", 0), (0, "attn_k", 3)),
@@ -182,7 +186,9 @@ def test_more_expensive_gates_are_fewer(model):
 
 
 def test_bisection_closes_in_on_the_largest_k_that_does(model, monkeypatch):
-    """Masks are good up to k = 2: four rounds leave a sixteenth of the range, with 2 in it, and a second sweep starts within what is left."""
+    """Masks are good up to k = 2: four rounds leave a sixteenth of the range, with 2 in it, and a second
+    sweep starts within what is left.
+    """
     asked, tried = job(model, replace(QUICK, bisections=4, sweeps=3)), []
 
     def train(self, k, right, steps):

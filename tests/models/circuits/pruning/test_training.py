@@ -1,4 +1,6 @@
-"""`relucid train` and `relucid prune`: sparsity, seeds, going on after a stop, masks with cut edges, and what is refused."""
+"""`relucid train` and `relucid prune`: sparsity, seeds, going on after a stop, masks with cut edges, and what
+is refused.
+"""
 
 import json
 import os
@@ -141,7 +143,9 @@ def test_a_killed_command_goes_on(tmp_path):
 
 
 def test_the_next_seed_is_tried_where_an_input_is_wrong(tmp_path):
-    """Twelve steps teach nothing: the second attempt is the training with the second seed, a stop in it included."""
+    """Twelve steps teach nothing: the second attempt is the training with the second seed, a stop in it
+    included.
+    """
     two = train_task("for_while", tmp_path / "two", replace(SMALL, attempts=2))
     one = train_task("for_while", tmp_path / "one", replace(SMALL, seed=1, attempts=1))
     assert two.right < two.inputs and (two.seed, one.seed) == (1, 1)

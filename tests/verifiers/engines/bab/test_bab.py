@@ -1,4 +1,6 @@
-"""Branch and bound against brute force; what is counted as settled; the record, and what becomes of records that lie."""
+"""Branch and bound against brute force; what is counted as settled; the record, and what becomes of records
+that lie.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Checkpoints from `prove_claim` and from the command line: what is kept, what is refused, and that it goes on."""
+"""Checkpoints from `prove_claim` and from the command line: what is kept, what is refused, and that it goes
+on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""HiGHS beside branch and bound: its points are replayed, and its "infeasible" is taken at trust float only."""
+"""HiGHS beside branch and bound: its points are replayed, and its "infeasible" is taken at trust
+float only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Linear programs: HiGHS's duals give bounds as good as its own, bounds hold whatever the duals are, and the tree decides what is close."""
+"""Linear programs: HiGHS's duals give bounds as good as its own, bounds hold whatever the duals are, and the
+tree decides what is close.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,9 @@ def bound_of(net, rows, root, written, solved, phase):
 @pytest.mark.parametrize("made", [parts_of, cut_parts])
 @pytest.mark.parametrize("seed", range(4))
 def test_prices_prove_what_the_program_says(monkeypatch, made, seed):
-    """Duality: the bound of the multipliers is the program's optimum, and a ray of an infeasible program is a contradiction."""
+    """Duality: the bound of the multipliers is the program's optimum, and a ray of an infeasible program is a
+    contradiction.
+    """
     monkeypatch.setattr(lp, "ENOUGH", np.inf)  # to the optimum
     net, rows, root, written, relaxation = made(*wide(seed))
     assert (len(written.cuts) > 0) == (made is cut_parts)
@@ -134,7 +138,9 @@ def test_cuts_say_more_than_triangles(seed):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("made", [parts_of, cut_parts])
 def test_the_program_is_a_relaxation(made, seed):
-    """No input does better than the program that knows its phases, nor than the one that knows none of them."""
+    """No input does better than the program that knows its phases, nor than the one that knows
+    none of them.
+    """
     network, stated = wide(seed, hidden=(8, 6))
     net, rows, _, written, relaxation = made(network, stated)
     points = np.random.default_rng(seed).uniform(-1, 1, (30, 14))
@@ -209,7 +215,9 @@ def test_bounds_hold_whatever_the_prices_are(seed):
 
 
 def test_sums_of_rows_that_cancel_are_bounded_too():
-    """Hundreds of rows that are nearly each other's opposites: what is left is below the rounding of the sum."""
+    """Hundreds of rows that are nearly each other's opposites: what is left is below the rounding
+    of the sum.
+    """
     network = floats(([[1]], [0]))
     for seed in range(20):
         rng = np.random.default_rng(seed)

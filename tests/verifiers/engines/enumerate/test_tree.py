@@ -1,4 +1,6 @@
-"""`tree` against plain loops: every count and every word, at block sizes where each limit bites, with one thread and with two."""
+"""`tree` against plain loops: every count and every word, at block sizes where each limit bites, with one
+thread and with two.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +110,9 @@ def test_counts_and_words_of_random_claims(sizes: SplitSizes) -> None:
 
 
 def random_network(seed: int, inputs: int, outputs: int) -> Network:
-    """Any graph of affine and ReLU nodes: skips, shared and unused nodes, ReLUs of the input and of ReLUs, denominators, no sources at all."""
+    """Any graph of affine and ReLU nodes: skips, shared and unused nodes, ReLUs of the input and of ReLUs,
+    denominators, no sources at all.
+    """
     rng, numbers = random.Random(seed), np.random.default_rng(seed)
     sizes, nodes = [inputs], []
     for k in range(rng.randint(0, 8)):
@@ -179,7 +183,9 @@ def test_empty_sequences_and_one_label() -> None:
 
 @pytest.mark.parametrize("labels", [2, 3, 300])
 def test_ties_go_to_the_first_label(labels: int) -> None:
-    """Outputs of 0 and 1 only, so that nearly every decision is a tie; more labels than a byte can tell apart."""
+    """Outputs of 0 and 1 only, so that nearly every decision is a tie; more labels than a byte can tell
+    apart.
+    """
     numbers = np.random.default_rng(labels)
     decision = Decision("argmax", tuple(range(labels)))
     program = Program(
@@ -200,7 +206,9 @@ def test_ties_go_to_the_first_label(labels: int) -> None:
 
 
 def scaled_claim(seed: int, power: int) -> WordClaim:
-    """A random claim whose first layer holds numbers up to 2**power: sums of large ones that cancel, so that small ones decide."""
+    """A random claim whose first layer holds numbers up to 2**power: sums of large ones that cancel, so that
+    small ones decide.
+    """
     claim, numbers = random_claim(seed), np.random.default_rng(seed)
     size = claim.domain.input_size
     large = [[(int(v) << power) + int(w) for v, w in zip(row, small, strict=True)] for row, small in

@@ -1,4 +1,6 @@
-"""What holds by an exact equality: linear programs, verdicts and proofs against exact polygon cutting; and six such properties that were unknown once."""
+"""What holds by an exact equality: linear programs, verdicts and proofs against exact polygon cutting; and
+six such properties that were unknown once.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,8 @@ def under(j: int, limit: object, *, strict: bool = True) -> Row:
     return Row((), ((j, -ONE),), Fraction(limit), strict)  # type: ignore[arg-type]
 
 
-# -- linear programs ---------------------------------------------------------------------------------------------------
+# -- linear programs
+# ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -142,13 +145,16 @@ def test_a_part_is_interrupted() -> None:
         LastWord(network, case.unsafe, tick=tick).about(whole(network, case), [0])
 
 
-# -- parts -------------------------------------------------------------------------------------------------------------
+# -- parts
+# ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("odd", [False, True])
 @pytest.mark.parametrize("seed", range(10))
 def test_the_last_word_is_the_truth(seed: int, odd: bool) -> None:
-    """With strict rows and others, on faces where they are equal; with neurons that are one, and with none."""
+    """With strict rows and others, on faces where they are equal; with neurons that are one, and
+    with none.
+    """
     seen = Counter[type]()
     for k in range(40):
         rng = np.random.default_rng([seed, k, odd])
@@ -211,7 +217,9 @@ def test_the_last_layers_of_large_networks(monkeypatch: pytest.MonkeyPatch, last
 
 
 def test_a_tie_on_a_plane_through_the_box() -> None:
-    """Max of two sums that are equal on a plane through a box of five inputs: unsafe is more than either; cut by inputs, then exactly."""
+    """Max of two sums that are equal on a plane through a box of five inputs: unsafe is more than either; cut
+    by inputs, then exactly.
+    """
     rng = np.random.default_rng(1)
     one, other = rng.integers(-4, 5, (2, 5))
     network = floats(
@@ -225,7 +233,8 @@ def test_a_tie_on_a_plane_through_the_box() -> None:
         assert found.evidence is not None and found.evidence.by_ties
 
 
-# -- verdicts ----------------------------------------------------------------------------------------------------------
+# -- verdicts
+# ------------------------------------------------------------
 
 
 @needs_cases
@@ -256,7 +265,9 @@ def test_six_properties_by_every_engine_alone(
 
 @pytest.mark.parametrize("seed", range(10))
 def test_verdicts_are_exact(seed: int) -> None:
-    """Counterexamples that lie on a face and nowhere else are found; onnxruntime computes small integers exactly."""
+    """Counterexamples that lie on a face and nowhere else are found; onnxruntime computes small integers
+    exactly.
+    """
     for k in range(6):
         rng = np.random.default_rng([77, seed, k])
         network = tie_network(rng)
@@ -273,7 +284,9 @@ def test_verdicts_are_exact(seed: int) -> None:
 
 @pytest.mark.parametrize(("times", "word"), [(2, "sat"), (41, "unknown")])
 def test_one_point_is_unsafe(times: int, word: str) -> None:
-    """|times x - 1| <= 0 at 1/times alone: where no float is there, onnxruntime finds something else at the nearest."""
+    """|times x - 1| <= 0 at 1/times alone: where no float is there, onnxruntime finds something else at the
+    nearest.
+    """
     network = with_source(floats(([[times], [-times]], [-1, 1]), ([[1, 1]], [0])))
     found = answer(network, unsafe(under(0, 0, strict=False)))
     point = found.counterexample if word == "sat" else found.boxes.point
@@ -284,7 +297,9 @@ def test_one_point_is_unsafe(times: int, word: str) -> None:
 
 
 def scaled() -> tuple[Network, Network]:
-    """relu(x - 1/3), 1/2 - relu(x), and the same by neurons of other sizes: equal everywhere, but not number by number."""
+    """relu(x - 1/3), 1/2 - relu(x), and the same by neurons of other sizes: equal everywhere, but not number
+    by number.
+    """
     one = Network(1, (Affine((0,), (integer_array([[3], [3]]),), integer_array([-1, 0]), 3), Relu(1),
                       Affine((2,), (integer_array([[2, 0], [0, -2]]),), integer_array([0, 1]), 2)), "real")  # fmt: skip
     other = Network(1, (Affine((0,), (integer_array([[3], [6]]),), integer_array([-1, 0])), Relu(1),
@@ -305,7 +320,9 @@ def test_two_networks_that_are_one_function() -> None:
 
 
 def test_ties_go_to_the_lowest_label(tmp_path: Path) -> None:
-    """Both outputs are equal everywhere: label 0, as for a network that always prefers it; one that prefers the other by nothing at one point."""
+    """Both outputs are equal everywhere: label 0, as for a network that always prefers it; one that prefers
+    the other by nothing at one point.
+    """
     tied = with_source(floats(([[1]], [0]), ([[1], [1]], [0, 0])))
     first = with_source(floats(([[1]], [0]), ([[1], [1]], [1, 0])))
     second = with_source(
@@ -322,7 +339,8 @@ def test_ties_go_to_the_lowest_label(tmp_path: Path) -> None:
     write_onnx(tied)
 
 
-# -- proofs ------------------------------------------------------------------------------------------------------------
+# -- proofs
+# ------------------------------------------------------------
 
 
 def proof_of_tie(network: Network, stated: Property) -> list[dict]:
@@ -367,7 +385,9 @@ def test_both_checkers_accept_ties_and_no_more(seed: int, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("seed", range(4))
 def test_proofs_where_nothing_is_dyadic(seed: int) -> None:
-    """Weights are thirds: rounded bounds never show an equality; the checker has to look at those leaves once more."""
+    """Weights are thirds: rounded bounds never show an equality; the checker has to look at those leaves once
+    more.
+    """
     made = 0
     for k in range(24):
         rng = np.random.default_rng([6, seed, k])

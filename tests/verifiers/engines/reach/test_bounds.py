@@ -1,4 +1,6 @@
-"""Bounds of `reach` hold on every word, whatever the multipliers; rounded problems lie on the safe side of the exact ones."""
+"""Bounds of `reach` hold on every word, whatever the multipliers; rounded problems lie on the safe side of
+the exact ones.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""`reach` on whole claims: answers, exact counts by enumeration and by formula, time, and what it says when time is up."""
+"""`reach` on whole claims: answers, exact counts by enumeration and by formula, time, and what it says when
+time is up.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Ticking:
 def noisy_counting(
     length: int, asked: int, learnt: int, tokens: str = "abcd", noise: int = 3, seed: int = 0
 ) -> WordClaim:
-    """At least `asked` times a, against relu(x - learnt + 1) - relu(x - learnt) where x is the number of a with noise at every position.
+    """At least `asked` times a, against relu(x - learnt + 1) - relu(x - learnt) where x is the number of a
+    with noise at every position.
 
-    The noise of a whole word stays below 1/4, so the network says exactly whether there are at least `learnt`.
+    The noise of a whole word stays below 1/4, so the network says exactly whether there are at least
+    `learnt`.
     """
     rng, size = np.random.default_rng(seed), len(tokens)
     unit = 8 * noise * length

@@ -1,4 +1,6 @@
-"""Sweeps over unrolled networks against brute force: exact, relaxed, in chunks; recurrent networks of a hundred steps."""
+"""Sweeps over unrolled networks against brute force: exact, relaxed, in chunks; recurrent networks of a
+hundred steps.
+"""
 
 from __future__ import annotations
 

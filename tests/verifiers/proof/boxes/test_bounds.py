@@ -28,7 +28,9 @@ from relucid.verifiers.proof.tree import ProofLeaf
 
 
 def wild_network(rng: np.random.Generator, inputs: int) -> Network:
-    """Weights of any size, thirds and denominators that are no powers of two among them; a sum of two branches."""
+    """Weights of any size, thirds and denominators that are no powers of two among them; a sum of two
+    branches.
+    """
 
     def matrix(*shape: int) -> np.ndarray:
         values = np.frompyfunc(lambda m, e: int(m * 2**40) << int(e), 2, 1)(
@@ -125,7 +127,9 @@ def test_bounds_hold_for_every_multiplier(seed: int, wild: bool) -> None:
 
 
 def test_only_what_is_close_is_bounded_without_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """x / 3 on [0, 1 / 7] is at most 1 / 21, strictly more is refuted; a limit well below that is not looked at again."""
+    """x / 3 on [0, 1 / 7] is at most 1 / 21, strictly more is refuted; a limit well below that is not looked
+    at again.
+    """
     network = Network(1, (Affine((0,), (integer_array([[1]]),), integer_array([0]), 3),), "real")
     net, asked = box_network(network), []
     monkeypatch.setattr(box_checker, "exact_bound", lambda *a: asked.append(a) or exact_bound(*a))
@@ -146,7 +150,9 @@ def test_only_what_is_close_is_bounded_without_rounding(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("bits", range(80))
 def test_ties_of_all_sizes_are_bounded_without_rounding(bits: int) -> None:
-    """x / 3 on [0, 2^bits / 7] is not above 2^bits / 21, however much rounding loses there; and it is at least that."""
+    """x / 3 on [0, 2^bits / 7] is not above 2^bits / 21, however much rounding loses there; and it is at
+    least that.
+    """
     network = Network(1, (Affine((0,), (integer_array([[1]]),), integer_array([0]), 3),), "real")
     net, size = box_network(network), Fraction(2) ** bits
     for strict in (True, False):
@@ -168,7 +174,9 @@ EDGES = [2**k + d for k in (31, 52, 53, 61, 62, 63, 64, 65, 127) for d in (-1, 0
 @pytest.mark.parametrize("size", EDGES)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_coefficients_at_the_edge_of_64_bits_are_bounded(size: int, sign: int) -> None:
-    """size * x on [0, 1] reaches its size, whether the property or the network brings it; a proof that it stays below a half of that is none."""
+    """size * x on [0, 1] reaches its size, whether the property or the network brings it; a proof that it
+    stays below a half of that is none.
+    """
     leaf = ProofLeaf(
         0, (), integer_array([1]), *(integer_array(np.zeros(0, dtype=np.int64)) for _ in range(3))
     )
@@ -188,7 +196,9 @@ def test_coefficients_at_the_edge_of_64_bits_are_bounded(size: int, sign: int) -
 
 
 def test_small_numbers_are_not_rounded() -> None:
-    """Integers and short fractions of two come out exactly, so that a property that holds with equality can be shown."""
+    """Integers and short fractions of two come out exactly, so that a property that holds with equality can
+    be shown.
+    """
     network = floats(([[1.0], [-1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0]))  # |x|
     net = box_network(network)
     region = tightened(net, start(net, ((Fraction(-1),), (Fraction(3),))))

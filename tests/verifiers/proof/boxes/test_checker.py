@@ -1,4 +1,6 @@
-"""Proofs about boxes: true properties have one that both checkers accept, false ones have none; limits, files and the command line."""
+"""Proofs about boxes: true properties have one that both checkers accept, false ones have none; limits, files
+and the command line.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +135,8 @@ def test_a_witness_is_a_line() -> None:
     assert line["onnxruntime"] == {"input": ["0.75"], "output": None}
 
 
-# -- limits -----------------------------------------------------------------------------------------------------------------
+# -- limits
+# ------------------------------------------------------------
 
 
 def test_too_many_parts_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +150,9 @@ def test_too_many_parts_and_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_few_inputs_that_cutting_does_not_show(tmp_path: Path) -> None:
-    """Where linear programs decided it, their leaves are the proof; the same with all cut inputs would take tens of thousands of parts."""
+    """Where linear programs decided it, their leaves are the proof; the same with all cut inputs would take
+    tens of thousands of parts.
+    """
     rng = np.random.default_rng(1)
     sizes = (12, 16, 12, 1)
     network = with_source(
@@ -181,7 +186,8 @@ def test_lines_are_of_bounded_length(monkeypatch: pytest.MonkeyPatch) -> None:
     assert split >= 3
 
 
-# -- the command ------------------------------------------------------------------------------------------------------------
+# -- the command
+# ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -285,7 +291,9 @@ def test_what_cannot_be_written(
 def test_a_rejected_proof_is_a_contradiction(
     files: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the producer writes: what the checker does not accept is no answer; there is no file where one was wanted, and all that is needed elsewhere."""
+    """Whatever the producer writes: what the checker does not accept is no answer; there is no file where one
+    was wanted, and all that is needed elsewhere.
+    """
     network, stated = certified_pair(*files)
     answer = verdicts.proved("split", Tiling.at_roots(1, 1, How.BOUNDS))
     monkeypatch.setattr(subject, "proof_lines", lambda *args: iter(proof_of(network, stated)[:-1]))

@@ -1,4 +1,6 @@
-"""Mutants of claims about boxes and of their proofs: nothing false is accepted, and both checkers say the same."""
+"""Mutants of claims about boxes and of their proofs: nothing false is accepted, and both checkers say the
+same.
+"""
 
 from __future__ import annotations
 
@@ -161,7 +163,9 @@ def exchanged(lines: Lines, a: int, b: int) -> Lines:
 
 @pytest.mark.parametrize("kind", EVIDENCE_MUTANTS)
 def test_mutants_of_the_evidence(kind: str, tmp_path: Path) -> None:
-    """Shown for the property they may be accepted (it is true), and both checkers say the same; shown for a false neighbour never."""
+    """Shown for the property they may be accepted (it is true), and both checkers say the same; shown for a
+    false neighbour never.
+    """
     rng, made = random.Random(kind), 0
     for network, stated, lines in false_neighbours():
         mutant = copy.deepcopy(lines)

@@ -1,4 +1,6 @@
-"""The checker of clausal proofs, on formulas small enough for brute force: every clause is implied, and what follows is accepted."""
+"""The checker of clausal proofs, on formulas small enough for brute force: every clause is implied, and what
+follows is accepted.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The checker of pseudo-Boolean proofs, on formulas small enough for brute force: every step is implied, and what is needed is accepted."""
+"""The checker of pseudo-Boolean proofs, on formulas small enough for brute force: every step is implied, and
+what is needed is accepted.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +69,9 @@ def test_pigeons_do_not_fit(holes: int) -> None:
 
 
 def test_pairwise_pigeons_by_propagation_and_division() -> None:
-    """At most one as pairs: three pairs add to a bound on three, divided by two; small enough for propagation alone, too."""
+    """At most one as pairs: three pairs add to a bound on three, divided by two; small enough for propagation
+    alone, too.
+    """
     count = 6
     clauses = [f"+1 x{2 * p + 1} +1 x{2 * p + 2} >= 1 ;" for p in range(3)]
     clauses += [
@@ -157,7 +161,9 @@ def test_order_and_end() -> None:
 
 
 def test_known_values_of_the_operations() -> None:
-    """Division and saturation round as the literature says: in the form in which every coefficient is positive."""
+    """Division and saturation round as the literature says: in the form in which every coefficient is
+    positive.
+    """
     cases = {
         "pol 1 2 d": "+1 x1 +2 ~x2 >= 2 ;",  # (2 x1 + 3 ~x2 >= 4) / 2
         "pol 1 3 *": "+6 x1 +9 ~x2 >= 12 ;",
@@ -216,7 +222,9 @@ def some_step(rng: random.Random, count: int, last: int) -> str:
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 10**9))
 def test_everything_that_is_derived_is_implied(seed: int) -> None:
-    """Whatever steps are tried: all that is kept holds in every solution, so that no satisfiable formula is ever refuted."""
+    """Whatever steps are tried: all that is kept holds in every solution, so that no satisfiable formula is
+    ever refuted.
+    """
     rng = random.Random(seed)
     count = rng.randint(1, 5)
     axioms = [parsed(some_constraint(rng, count), count) for _ in range(rng.randint(1, 6))]

@@ -1,4 +1,6 @@
-"""Claims proved in others' formats: what solvers write is accepted, and nothing that is false, with digests on and off."""
+"""Claims proved in others' formats: what solvers write is accepted, and nothing that is false, with digests
+on and off.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,8 @@ def test_false_claims_have_no_proofs(form: Form) -> None:
     assert tried >= 10
 
 
-# -- mutants of the claim --------------------------------------------------------------------------------------------------
+# -- mutants of the claim
+# ------------------------------------------------------------
 
 
 @forms
@@ -86,7 +89,8 @@ def test_proofs_of_other_claims_and_networks_that_differ_on_one_input(form: Form
     assert turned >= 6
 
 
-# -- mutants of the proof --------------------------------------------------------------------------------------------------
+# -- mutants of the proof
+# ------------------------------------------------------------
 
 Lines = list[str]
 
@@ -193,7 +197,9 @@ def with_section_twice(lines: Lines, rng: random.Random) -> Lines:
 @forms
 @pytest.mark.parametrize("kind", MUTANTS)
 def test_mutants_of_the_proof(form: Form, kind: str) -> None:
-    """Shown for the claim they may be accepted (it is true); shown for a false neighbour never; some are no proofs of anything."""
+    """Shown for the claim they may be accepted (it is true); shown for a false neighbour never; some are no
+    proofs of anything.
+    """
     rng, made = random.Random(kind), 0
     for claim, data in proved(form)[:6]:
         for turn in range(2):

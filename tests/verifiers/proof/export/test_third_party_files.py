@@ -36,7 +36,8 @@ from third_party_proofs import (
     written,
 )
 
-# -- files -------------------------------------------------------------------------------------------------------------------
+# -- files
+# ------------------------------------------------------------
 
 
 @pytest.fixture(params=FORMS)
@@ -137,7 +138,8 @@ def test_time_runs_out(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("not checked: ")
 
 
-# -- the command line --------------------------------------------------------------------------------------------------------
+# -- the command line
+# ------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["proof", "proof.gz"])
@@ -288,7 +290,8 @@ def test_interrupted_writing_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-# -- export ------------------------------------------------------------------------------------------------------------------
+# -- export
+# ------------------------------------------------------------
 
 
 def test_export(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

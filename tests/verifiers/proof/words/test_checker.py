@@ -92,7 +92,8 @@ def test_running_every_word_is_accepted_where_the_claim_is_true_and_only_there()
     assert verdicts == {True, False}
 
 
-# -- mutants of the claim: a proof of one claim shown for another, digests off -----------------------------------------
+# -- mutants of the claim: a proof of one claim shown for another, digests off
+# -----------------------------------------
 
 
 @pytest.mark.parametrize("kind", CLAIM_MUTANTS)
@@ -122,7 +123,9 @@ def test_a_proof_of_one_claim_shown_for_another() -> None:
 
 
 def test_networks_that_differ_on_one_single_input() -> None:
-    """A neuron that sees one word only is added to the network, strong enough to turn its label: true neighbours' proofs must not do."""
+    """A neuron that sees one word only is added to the network, strong enough to turn its label: true
+    neighbours' proofs must not do.
+    """
     turned = 0
     for claim, lines in proved()[:60]:
         rng = random.Random(claim.digest)
@@ -135,7 +138,8 @@ def test_networks_that_differ_on_one_single_input() -> None:
     assert turned > 60
 
 
-# -- mutants of the evidence: whatever they are, they must not prove what is false ---------------------------------------
+# -- mutants of the evidence: whatever they are, they must not prove what is false
+# ---------------------------------------
 
 
 def places(lines: Lines, key: str) -> list[int]:
@@ -297,7 +301,9 @@ def rows_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("rows_are_kept")
 @pytest.mark.parametrize("kind", EVIDENCE_MUTANTS)
 def test_mutants_of_the_evidence(kind: str) -> None:
-    """Shown for the claim they may be accepted (it is true); shown for a false neighbour never; some are no proofs of anything."""
+    """Shown for the claim they may be accepted (it is true); shown for a false neighbour never; some are no
+    proofs of anything.
+    """
     rng, made = random.Random(kind), 0
     for claim, lines in proved():
         mutant = copy.deepcopy(lines)
@@ -327,7 +333,8 @@ def test_every_kind_of_mutant_was_made_from_enough_proofs() -> None:
     assert len(CLAIM_MUTANTS) + len(EVIDENCE_MUTANTS) >= 20
 
 
-# -- files ----------------------------------------------------------------------------------------------------------------
+# -- files
+# ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -434,7 +441,9 @@ def test_a_key_that_is_there_twice(file: Path) -> None:
 
 
 def test_states_are_cut_of_deterministic_automata_only() -> None:
-    """This program's automaton guesses the last two tokens: it is unambiguous, but its states are no functions of prefixes."""
+    """This program's automaton guesses the last two tokens: it is unambiguous, but its states are no
+    functions of prefixes.
+    """
     source = """def f(tokens):
     k = 0
     for t in tokens:
