@@ -86,16 +86,28 @@ def random_question(rng: random.Random) -> Plain:
         if sum(len(tokens) ** n for n in range(shortest, longest + 1)) > MOST_WORDS:
             continue
         context = rng.choice((([], []), ([], []), (["<s>"], []), (["<s>"], ["<e>", "a"])))
-        fill = {"x": rng.choice(tokens), "y": rng.choice(tokens), "k": rng.randint(-1, 2), "start": rng.random() < 0.5,
-                "reset": rng.random() < 0.5}  # fmt: skip
+        fill = {
+            "x": rng.choice(tokens),
+            "y": rng.choice(tokens),
+            "k": rng.randint(-1, 2),
+            "start": rng.random() < 0.5,
+            "reset": rng.random() < 0.5,
+        }
         kind, labels = rng.choice(DECISIONS)
         if longest + sum(map(len, context)) == 0:
             continue
         return {
-            "tokens": tokens, "low": shortest, "high": longest, "pad": "_" if shortest < longest or rng.random() < 0.2 else None,
-            "prefix": context[0], "suffix": context[1], "where": rng.choice(WHERE) if rng.random() < 0.25 else None,
-            "program": rng.choice(PROGRAMS).format(**fill), "kind": kind, "labels": labels,
-        }  # fmt: skip
+            "tokens": tokens,
+            "low": shortest,
+            "high": longest,
+            "pad": "_" if shortest < longest or rng.random() < 0.2 else None,
+            "prefix": context[0],
+            "suffix": context[1],
+            "where": rng.choice(WHERE) if rng.random() < 0.25 else None,
+            "program": rng.choice(PROGRAMS).format(**fill),
+            "kind": kind,
+            "labels": labels,
+        }
 
 
 def domain_of(question: Plain) -> Domain:
@@ -136,8 +148,14 @@ def _truth(question: Plain) -> Truth:
             )
             seen = [*domain.prefix, *tokens, *[domain.pad] * padding, *domain.suffix]
             inputs.append([int(letter == place) for place in seen for letter in alphabet])
-    return Truth(tuple(words), np.array(labels, dtype=np.int64), np.array(inputs, dtype=np.int64).reshape(len(words), domain.input_size),
-                 domain, Program(question["program"], "f"), decision)  # fmt: skip
+    return Truth(
+        tuple(words),
+        np.array(labels, dtype=np.int64),
+        np.array(inputs, dtype=np.int64).reshape(len(words), domain.input_size),
+        domain,
+        Program(question["program"], "f"),
+        decision,
+    )
 
 
 truth = recent(_truth)
@@ -235,8 +253,13 @@ def fitted(rng: random.Random, known: Truth, question: Plain, outputs: int) -> n
 
 def smaller(claim: Plain) -> Iterator[Plain]:
     question = claim["question"]
-    for change in ({"where": None}, {"high": question["high"] - 1, "low": min(question["low"], question["high"] - 1)}, {"low": question["high"]},
-                   {"program": PROGRAMS[-1].format(start=True)}, {"program": PROGRAMS[-1].format(start=False)}):  # fmt: skip
+    for change in (
+        {"where": None},
+        {"high": question["high"] - 1, "low": min(question["low"], question["high"] - 1)},
+        {"low": question["high"]},
+        {"program": PROGRAMS[-1].format(start=True)},
+        {"program": PROGRAMS[-1].format(start=False)},
+    ):
         if any(question[k] != v for k, v in change.items()) and change.get("high", 1) >= 1:
             other = {**question, **change}
             nodes = _fewer_positions(claim["nodes"], question) if "high" in change else claim["nodes"]

@@ -74,8 +74,15 @@ def two_networks(rng: random.Random, inputs: int, outputs: int) -> tuple[nets.Pl
     """The second is another one, or nearly the first, or the first in another form."""
     make = rng.choice((nets.layers, nets.layers, nets.graph))
     first = make(rng, inputs, outputs)
-    second = rng.choice((lambda: make(rng, inputs, outputs), lambda: nets.nudged(rng, first), lambda: nets.nudged(rng, first),
-                         lambda: doubled(first), lambda: nets.nudged(rng, doubled(first))))()  # fmt: skip
+    second = rng.choice(
+        (
+            lambda: make(rng, inputs, outputs),
+            lambda: nets.nudged(rng, first),
+            lambda: nets.nudged(rng, first),
+            lambda: doubled(first),
+            lambda: nets.nudged(rng, doubled(first)),
+        )
+    )()
     return first, second
 
 

@@ -52,8 +52,10 @@ def unsafe_point(network: Network, case: Case) -> Point | None:
 
 def largest(network: Network, case: Case, row: Row) -> Fraction:
     """The row's exact maximum on the box."""
-    corners = ((value(form_of(row, outputs, network.input_size), corner) for corner in polygon) for polygon, outputs in
-               pieces(network, rectangle(case.lower, case.upper)))  # fmt: skip
+    corners = (
+        (value(form_of(row, outputs, network.input_size), corner) for corner in polygon)
+        for polygon, outputs in pieces(network, rectangle(case.lower, case.upper))
+    )
     return max(v for values in corners for v in values)
 
 

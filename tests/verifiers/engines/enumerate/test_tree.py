@@ -211,8 +211,12 @@ def scaled_claim(seed: int, power: int) -> WordClaim:
     """
     claim, numbers = random_claim(seed), np.random.default_rng(seed)
     size = claim.domain.input_size
-    large = [[(int(v) << power) + int(w) for v, w in zip(row, small, strict=True)] for row, small in
-             zip(numbers.integers(-2, 3, size=(4, size)), numbers.integers(-2, 3, size=(4, size)), strict=True)]  # fmt: skip
+    large = [
+        [(int(v) << power) + int(w) for v, w in zip(row, small, strict=True)]
+        for row, small in zip(
+            numbers.integers(-2, 3, size=(4, size)), numbers.integers(-2, 3, size=(4, size)), strict=True
+        )
+    ]
     first = Affine((0,), (integer_array(large),), integer_array(numbers.integers(-3, 4, size=4)))
     # rows and their negatives meet again in the second layer
     second = numbers.integers(-1, 2, size=(claim.decision.outputs, 4))

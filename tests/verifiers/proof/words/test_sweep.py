@@ -148,9 +148,12 @@ def test_numbers_beyond_64_bits() -> None:
 def test_random_cells(seed: int, length: int, width: int) -> None:
     rng = np.random.default_rng(seed)
     cell = (
-        rng.integers(-2, 3, (width, width)), rng.integers(-2, 3, (width, 2)), rng.integers(-2, 3, width), rng.integers(-2, 3, (1, width)),
+        rng.integers(-2, 3, (width, width)),
+        rng.integers(-2, 3, (width, 2)),
+        rng.integers(-2, 3, width),
+        rng.integers(-2, 3, (1, width)),
         int(rng.integers(-2, 3)),
-    )  # fmt: skip
+    )
     claim = parity(length, cell)
     for label in (0, 1):
         language = claim.language.restricted(label)
