@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from relucid.models.claims import word_claim as claim_module
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
-from relucid.models.claims.language import build_language
 from relucid.models.claims.word_claim import WordClaim
+from relucid.models.claims.words import Words
 from relucid.models.program.program import Program
 
 from . import nets
@@ -175,30 +174,27 @@ def wrong_words(claim: Plain) -> frozenset[Word]:
     return frozenset(known.words[i] for i in np.flatnonzero(answers != known.labels))
 
 
-_shared: dict[tuple[Any, ...], Any] = {}
+_shared: dict[tuple[Any, ...], Words] = {}
 
 
-def _shared_language(domain: Domain, program: Program, labels: Any) -> Any:
-    """One automaton for all claims of a question, whose parts are the same objects."""
+def _shared_words(domain: Domain, program: Program, labels: Any) -> Words:
+    """One automaton for all claims of a question, whose parts are the same objects: Words keep them alive."""
     key = (id(domain), id(program), tuple(map(repr, labels)))
     found = _shared.get(key)
     if found is None:
         if len(_shared) >= 16:
             _shared.pop(next(iter(_shared)))
-        found = _shared[key] = (domain, program, build_language(domain, program, labels))
-    return found[2]
+        found = _shared[key] = Words(domain, program, labels)
+    return found
 
 
 def _claim(claim: Plain) -> WordClaim:
     known = truth(claim["question"])
     network = nets.built(claim["nodes"], known.domain.input_size)
-    before, claim_module.build_language = claim_module.build_language, _shared_language
-    try:
-        made = WordClaim(network, known.program, known.domain, known.decision)
-        assert made.domain_size == len(known.words)
-        return made
-    finally:
-        claim_module.build_language = before
+    words = _shared_words(known.domain, known.program, known.decision.labels)
+    made = WordClaim(network, known.program, known.domain, known.decision, words=words)
+    assert made.domain_size == len(known.words)
+    return made
 
 
 built = recent(_claim)
