@@ -7,6 +7,7 @@ the top.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +156,7 @@ def _decide(
     if two and (proof.proof is not None or limits.trust == "checked"):
         option = "--proof" if proof.proof is not None else "--trust checked"
         raise InputError(option, ONE_NETWORK_ONLY, "leave it out")
-    proof.check((*network_files(files.network), files.stated))
+    proof.check(chain(network_files(files.network), [files.stated]))  # read only if a proof is asked for
     with status_line(output.quiet) as progress:
         request = ProofRequest(limits.trust, proof.proof, proof.proof_format or "relucid", backends=names)
         verdict = decide_box_files(files, limits.budget(), request, progress, measure)
