@@ -21,7 +21,7 @@ from ..common.files import read_file as read_bytes
 from ..common.files import write
 from ..common.interrupts import interrupts_held
 from ..common.text import parsed_json
-from ..verifiers.verdict import Sizes
+from ..verifiers.attempts import Sizes
 from ..version import __version__
 from .attempt import AttemptLimits, finite
 from .suite import BenchClaim, Column
@@ -63,7 +63,7 @@ class Result:
     repeat: int = 0
     options: tuple[str, ...] = ()
     cpu_seconds: float | None = None
-    sizes: dict[str, int] | None = None  # bounds and formula (`verdict.Sizes`), of a backend with formulas
+    sizes: dict[str, int] | None = None  # bounds and formula (`attempts.Sizes`), of a backend with formulas
     attempts: tuple[dict[str, Any], ...] = ()  # as `prove --json` tells them
     counterexample: dict[str, Any] | None = None
     known: str | None = None  # the answer that came with the claim

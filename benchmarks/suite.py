@@ -12,9 +12,9 @@ from pathlib import Path
 from ..common.errors import InputError
 from ..common.text import decimal, parsed_json
 from ..models.claims.claim_file import load_word_claim
+from ..verifiers.attempts import Trust
 from ..verifiers.race.choose import choose
 from ..verifiers.race.registry import all_backends
-from ..verifiers.verdict import Trust
 from .families import specs
 from .tokens import Seeds, matches, write_suite
 

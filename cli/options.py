@@ -19,8 +19,8 @@ from .limits import memory_option, timeout_option
 from .printing import print_json, writing
 
 if TYPE_CHECKING:
+    from ..verifiers.attempts import Trust
     from ..verifiers.race.backend import Budget
-    from ..verifiers.verdict import Trust
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -14,7 +14,8 @@ from ..common.text import rational, visible
 from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import CircuitGraph
 from ..pipeline.distilled import Distillation
-from ..verifiers.verdict import PointCounterexample, Proved, Refuted, Unknown, Verdict, WordCounterexample
+from ..verifiers.counterexamples import PointCounterexample, WordCounterexample
+from ..verifiers.verdict import Proved, Refuted, Unknown, Verdict
 
 COLOURS = {"proved": "#1a7f37", "refuted": "#cf222e", "unknown": "#9a6700"}
 MOST_ROWS = 10  # counterexamples that are shown

@@ -10,23 +10,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..common.text import number, rational, share, visible
+from ..verifiers.counterexamples import PointCounterexample, WordCounterexample
 from ..verifiers.report import vnncomp_word
-from ..verifiers.verdict import (
-    BoxDetails,
-    PointCounterexample,
-    Proved,
-    Refuted,
-    Unknown,
-    Verdict,
-    WordCounterexample,
-)
+from ..verifiers.verdict import BoxDetails, Proved, Refuted, Unknown, Verdict
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from ..verifiers.attempts import Attempt
     from ..verifiers.proof.certificate import Certificate
-    from ..verifiers.verdict import Attempt
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
 

@@ -21,9 +21,9 @@ from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
+from relucid.verifiers.attempts import Attempt
 from relucid.verifiers.evidence import Settled
 from relucid.verifiers.race.backend import Capabilities
-from relucid.verifiers.verdict import Attempt
 
 
 @dataclass(frozen=True)

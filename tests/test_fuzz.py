@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from fuzz import boxes, budgets, hostile, mutation, networks, programs, proofs, runner, table, words
 from fuzz.registry import KINDS, kind
+from relucid.verifiers.attempts import Attempt
 from relucid.verifiers.backends.exhaustive import Enumerate
 from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.evidence import How, Tiling
-from relucid.verifiers.verdict import Attempt, Proved
+from relucid.verifiers.verdict import Proved
 
 
 def hunt(name: str, folder: Path, **changes: object) -> int:

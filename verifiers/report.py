@@ -10,18 +10,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..common.text import decimal, rational
+from .attempts import Attempt
+from .counterexamples import Counterexample, PointCounterexample, WordCounterexample
 from .evidence import Tiling
-from .verdict import (
-    Attempt,
-    BoxDetails,
-    Counterexample,
-    PointCounterexample,
-    Proved,
-    Refuted,
-    Unknown,
-    Verdict,
-    WordCounterexample,
-)
+from .verdict import BoxDetails, Proved, Refuted, Unknown, Verdict
 
 if TYPE_CHECKING:
     from .proof.certificate import Certificate

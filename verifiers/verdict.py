@@ -1,8 +1,9 @@
-"""The verdicts about a claim, and what they are made of: attempts, counterexamples, trust.
+"""The verdicts about a claim: proved, refuted or unknown.
 
 These types come last in the flow: the race and the box deciders build them, and everything that reports reads
-them.  There are three verdicts, for claims about words and about boxes alike.  A `Proved` can only be built
-from complete evidence (`evidence.py`), and a verdict is never a bool: `if prove(...)` raises, so that Unknown
+them.  There are three verdicts, for claims about words and about boxes alike.  They list what every backend
+did (`attempts.py`); a `Refuted` has counterexamples (`counterexamples.py`), and a `Proved` can only be built
+from complete evidence (`evidence.py`).  A verdict is never a bool: `if prove(...)` raises, so that Unknown
 cannot pass for Refuted.  Nothing heavy is imported here.
 """
 
@@ -10,166 +11,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn
+from typing import Any, ClassVar, Literal, NoReturn
 
 from ..common.displayed import Displayed
-from ..common.text import number, rational
-from ..version import __version__
-from .evidence import Coverage, Evidence, Settled, Tiling
-
-if TYPE_CHECKING:
-    from ..models.claims.decision import Label
-    from ..models.claims.question import NetworkOutput
-
-Trust = Literal["checked", "exact", "float"]
-TRUST_ORDER: tuple[Trust, ...] = ("float", "exact", "checked")
-Outcome = Literal[
-    "proved",  # the backend says: there is no counterexample
-    "refuted",  # the backend gave counterexamples
-    "timeout",  # over the time limit: it gave up, or was killed from outside
-    "memory",  # over the memory limit
-    "crashed",  # died, raised, or wrote nonsense
-    "unsupported",  # cannot take this claim, or is not installed
-    "unknown",  # answered that it does not know
-    "rejected",  # its counterexample did not survive the exact replay
-    "cancelled",  # another entrant won, or the run was interrupted
-]
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How large the questions were that a solver was asked, summed over the labels.
-
-    queries: pairs of a label and a rival; settled: those that bounds answer without the solver.
-    dead, active: ReLUs that have one sign on all inputs of a label; unstable: those that have not.
-    variables, constraints, arcs: of the neutral formulas (arcs: of the automaton).
-    """
-
-    queries: int = 0
-    settled: int = 0
-    dead: int = 0
-    active: int = 0
-    unstable: int = 0
-    variables: int = 0
-    constraints: int = 0
-    arcs: int = 0
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """One backend's run on one claim.
-
-    trust: how far its "proved" is trusted.
-    seconds, peak_mb: wall time and memory (None: not measured).
-    words: proposed counterexamples (padded symbol indices) that are not replayed yet.
-    proved_inputs: on how many inputs it has shown that the claim holds, if it did not finish.
-    sizes: what its solver was asked; None for engines without formulas.
-    spans: from when to when it ran, because it may be paused in between.  Seconds of the monotonic clock; in
-        a verdict, seconds since the race began.
-    evidence: what it has settled.  "proved" counts only if this adds up to the whole domain.
-    """
-
-    backend: str
-    outcome: Outcome
-    version: str = ""
-    trust: Trust | None = None
-    seconds: float = 0.0
-    peak_mb: float | None = None
-    detail: str = ""
-    words: tuple[tuple[int, ...], ...] = ()
-    proved_inputs: int | None = None
-    sizes: Sizes | None = None
-    spans: tuple[tuple[float, float], ...] = ()
-    evidence: tuple[Settled, ...] = ()
-
-    @classmethod
-    def own(cls, backend: str, outcome: Outcome, seconds: float = 0.0, detail: str = "") -> Attempt:
-        """Return the attempt of an engine of relucid that ran in-process."""
-        return cls(backend, outcome, __version__, seconds=round(seconds, 3), detail=detail)
-
-    def with_(self, **changes: object) -> Attempt:
-        """Return a copy with these fields changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
-
-    def __str__(self) -> str:
-        peak = f", {self.peak_mb:.0f} MB" if self.peak_mb is not None else ""
-        return f"{self.backend}: {self.outcome} in {self.seconds:.2f} s{peak}" + (
-            f" ({self.detail})" if self.detail else ""
-        )
-
-
-@dataclass(frozen=True)
-class Counterexample:
-    """An input on which the claim is false: replayed exactly, and in onnxruntime if that can run
-    the network.
-    """
-
-
-@dataclass(frozen=True, repr=False)
-class WordCounterexample(Counterexample):
-    """A sequence of tokens on which network and program (or two networks) differ.
-
-    outputs: the network's exact outputs.
-    both: what each network says, if the claim is about two.
-    """
-
-    tokens: tuple[str, ...]
-    network_label: Label
-    program_label: Label
-    outputs: tuple[Fraction, ...]
-    both: tuple[NetworkOutput, NetworkOutput] | None = None
-
-    def __str__(self) -> str:
-        if self.both is not None:
-            one, other = (
-                repr(t.label) if t.label is not None else ", ".join(map(rational, t.outputs))
-                for t in self.both
-            )
-            return f"{list(self.tokens)}: network {one}, network_b {other}"
-        return f"{list(self.tokens)}: network {self.network_label!r}, program {self.program_label!r}"
-
-    def __repr__(self) -> str:
-        return f"WordCounterexample({self})"
-
-
-@dataclass(frozen=True, repr=False)
-class PointCounterexample(Counterexample):
-    """A point of a box at which the outputs are unsafe.
-
-    input, output: the point, which lies in the box, and the network's exact outputs there.
-    runtime_input: the numbers of the file's own input type next to the point, as the shortest text that gives
-        them back.  If the point is larger than all numbers of that type, these are float64 numbers, and
-        nothing is run.
-    runtime_output: what onnxruntime gives for them; None if it cannot run the file.
-    distance: the largest |input - runtime_input|.
-    """
-
-    input: tuple[Fraction, ...]
-    output: tuple[Fraction, ...]
-    runtime_input: tuple[str, ...]
-    runtime_output: tuple[str, ...] | None
-    distance: Fraction
-
-    def __str__(self) -> str:
-        return f"input {_listed(self.input)}, output {_listed(self.output)}"
-
-    def __repr__(self) -> str:
-        return f"PointCounterexample({self})"
-
-
-def _listed(values: tuple[Fraction, ...], most: int = 8) -> str:
-    return f"[{', '.join([*map(_short, values[:most]), *(['...'] if len(values) > most else [])])}]"
-
-
-def _short(value: Fraction) -> str:
-    """Return the exact number if that is short, and six digits or the order of magnitude if not."""
-    exact = rational(value)
-    if len(exact) <= 12:
-        return exact
-    try:
-        return f"{float(value):.6g}"
-    except OverflowError:
-        return number(int(value))
+from ..common.text import number
+from .attempts import Attempt, Trust
+from .counterexamples import PointCounterexample, WordCounterexample
+from .evidence import Coverage, Evidence, Tiling
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from functools import cache
 
 from relucid.common.errors import InputError
 from relucid.models.claims.word_claim import WordClaim
+from relucid.verifiers.attempts import Attempt
 from relucid.verifiers.evidence import Coverage, Uncovered
 from relucid.verifiers.race.backend import Backend, Budget
 from relucid.verifiers.race.choose import choose
 from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.request import ProofRequest
-from relucid.verifiers.verdict import Attempt, Proved, Refuted
+from relucid.verifiers.verdict import Proved, Refuted
 
 from . import claims
 from .budgets import Fired, ample, is_starved, kept_by, starved

@@ -11,9 +11,11 @@ import pytest
 from relucid.models.circuits.black_box import BlackBox
 from relucid.models.claims.domain import Domain
 from relucid.models.program.program import Program
+from relucid.verifiers.attempts import Attempt
 from relucid.verifiers.boxes import verdicts
+from relucid.verifiers.counterexamples import PointCounterexample, WordCounterexample
 from relucid.verifiers.evidence import How, Tiling
-from relucid.verifiers.verdict import Attempt, PointCounterexample, Refuted, Unknown, WordCounterexample
+from relucid.verifiers.verdict import Refuted, Unknown
 
 EVIL = "<script>alert('\u202e')</script>"
 POINT = PointCounterexample((Fraction(1, 3),), (Fraction(2),), ("0.33333334",), ("2.0",), Fraction(1, 10**9))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import relucid
 from relucid.cli.main import main
+from relucid.verifiers.attempts import Trust
 from relucid.verifiers.proof import tree
 from relucid.verifiers.proof.format import LimitReached, Rejected
 from relucid.verifiers.proof.words import producer, subject
@@ -19,7 +20,7 @@ from relucid.verifiers.race import race
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import LEAST_FOR_PROOF, affordable, prove_claim, reach_for_checked
 from relucid.verifiers.race.request import ProofRequest
-from relucid.verifiers.verdict import Contradiction, Proved, Trust
+from relucid.verifiers.verdict import Contradiction, Proved
 
 sys.path.insert(0, str(Path(__file__).parent))
 from known_claims import CORPUS

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from relucid.models.claims.claim_file import load_word_claim
+from relucid.verifiers.attempts import Attempt
 from relucid.verifiers.engines.bab.cells import SettledNode
 from relucid.verifiers.engines.bab.leaves import Leaves
 from relucid.verifiers.evidence import Coverage, Settled, Share, Uncovered
@@ -21,7 +22,7 @@ from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.registry import all_backends
 from relucid.verifiers.race.replay import WordReplayer
 from relucid.verifiers.race.request import ProofRequest
-from relucid.verifiers.verdict import Attempt, Proved, Unknown
+from relucid.verifiers.verdict import Proved, Unknown
 
 sys.path.insert(0, str(Path(__file__).parent))
 from known_claims import corpus

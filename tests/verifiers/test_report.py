@@ -7,9 +7,11 @@ from fractions import Fraction
 
 import pytest
 from relucid.cli.status import exit_status
+from relucid.verifiers.attempts import Attempt, Sizes
+from relucid.verifiers.counterexamples import WordCounterexample
 from relucid.verifiers.evidence import Coverage, Settled, Share
 from relucid.verifiers.report import verdict_json
-from relucid.verifiers.verdict import Attempt, Proved, Refuted, Sizes, Unknown, WordCounterexample
+from relucid.verifiers.verdict import Proved, Refuted, Unknown
 
 SIZES = Sizes(queries=2, settled=1, unstable=3)
 ATTEMPT = Attempt(

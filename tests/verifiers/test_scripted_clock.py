@@ -20,16 +20,18 @@ from needles import hidden
 from random_claims import random_claim
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
+from relucid.verifiers.attempts import Attempt
 from relucid.verifiers.engines.bab import search as bab
 from relucid.verifiers.engines.bab.search import LabelSearch, SearchOutcome
 from relucid.verifiers.race.backend import Backend, Budget
 from relucid.verifiers.race.choose import choose
 from relucid.verifiers.race.judge import Judge
-from relucid.verifiers.race.race import Race, prove_claim
+from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.registry import all_backends
 from relucid.verifiers.race.replay import WordReplayer
 from relucid.verifiers.race.request import ProofRequest
-from relucid.verifiers.verdict import Attempt, Contradiction
+from relucid.verifiers.race.turns import Race
+from relucid.verifiers.verdict import Contradiction
 
 CASES = SHARED / "cases"
 SECONDS = 60.0

@@ -12,9 +12,11 @@ from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
+from relucid.verifiers.attempts import Attempt
+from relucid.verifiers.counterexamples import WordCounterexample
 from relucid.verifiers.evidence import Coverage, Settled, Share
 from relucid.verifiers.race.conclude import empty_lengths, vacuity
-from relucid.verifiers.verdict import Attempt, Proved, Refuted, Unknown, WordCounterexample
+from relucid.verifiers.verdict import Proved, Refuted, Unknown
 
 sys.path.insert(0, str(Path(__file__).parent))
 from race_fakes import many_claim, program

@@ -10,10 +10,10 @@ from pathlib import Path
 from ...common.errors import Unsupported
 from ...models.claims.word_claim import WordClaim
 from ...version import __version__
+from ..attempts import Attempt, Outcome
 from ..engines.bab.bounding import DEFAULT, BabOptions
 from ..engines.bab.labels import LabelSearches
 from ..race.backend import Budget, Capabilities, UnknownOption
-from ..verdict import Attempt, Outcome
 from .shared.queries import too_big
 
 SWITCHES = {

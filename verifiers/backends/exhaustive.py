@@ -8,10 +8,10 @@ from collections.abc import Callable
 from ...common.text import number
 from ...models.claims.word_claim import WordClaim
 from ...version import __version__
+from ..attempts import Attempt
 from ..engines.enumerate.tree import search
 from ..evidence import Settled
 from ..race.backend import Budget, Capabilities
-from ..verdict import Attempt
 
 MAX_INPUTS = 10**9
 

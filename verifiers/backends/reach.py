@@ -8,9 +8,9 @@ from itertools import islice
 
 from ...models.claims.word_claim import WordClaim
 from ...version import __version__
+from ..attempts import Attempt, Outcome
 from ..engines.reach.reach import Reach
 from ..race.backend import Budget, Capabilities
-from ..verdict import Attempt, Outcome
 from .shared.queries import too_big
 
 

@@ -20,13 +20,15 @@ from ...models.network.exact_point import exact_outputs
 from ...models.network.network import Network
 from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from ...models.network.stacked import same_nodes, side_by_side
+from ..attempts import Attempt, Outcome
 from ..bounds.blas import one_blas_thread
 from ..bounds.difference import paired
 from ..bounds.floats import above, below, float_network
+from ..counterexamples import PointCounterexample
 from ..engines.exact.last_word import Shown, whole_box
 from ..evidence import How, Lost, Tiling
 from ..race.replay_points import beyond, clamped, inside, narrowest, shortest
-from ..verdict import Attempt, BoxDetails, Difference, Outcome, PointCounterexample, Proved, Unknown, Verdict
+from ..verdict import BoxDetails, Difference, Proved, Unknown, Verdict
 from . import verdicts
 from .compare import compare
 from .decide import decide

@@ -22,6 +22,7 @@ from ...models.claims.property import Case, Polyhedron, Property, Row
 from ...models.claims.side_by_side import boxes, disagreement, wins
 from ...models.network.network import Network
 from ...models.network.stacked import same_nodes, side_by_side
+from ..attempts import Attempt
 from ..bounds.blas import one_blas_thread
 from ..bounds.difference import paired
 from ..bounds.floats import FloatNetwork, float_network
@@ -33,7 +34,7 @@ from ..engines.boxes.request import SearchRequest
 from ..engines.boxes.search_race import decided
 from ..engines.boxes.searches import searched
 from ..evidence import How, Lost, Tiling
-from ..verdict import Attempt, Proved, Verdict
+from ..verdict import Proved, Verdict
 from . import verdicts
 from .against import identical
 from .compare import compare

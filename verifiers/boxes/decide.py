@@ -19,9 +19,11 @@ from ...common.errors import Unsupported
 from ...models.claims.head_property import HeadProperty
 from ...models.claims.property import Case, Property
 from ...models.network.network import Network
+from ..attempts import Attempt, Outcome
 from ..bounds.blas import one_blas_thread
 from ..bounds.floats import FloatNetwork, float_network
 from ..bounds.unsafe_rows import UnsafeRows
+from ..counterexamples import PointCounterexample
 from ..engines.boxes.attack import attack
 from ..engines.boxes.first_bounds import first_bounds
 from ..engines.boxes.request import SearchRequest
@@ -31,7 +33,7 @@ from ..engines.exact.last_word import Shown, Unsafe, as_point, whole_box
 from ..engines.exact.ties import Ties
 from ..evidence import How, Tiling
 from ..race.replay_points import PointReplayer
-from ..verdict import Attempt, BoxDetails, Outcome, PointCounterexample, Verdict
+from ..verdict import BoxDetails, Verdict
 from . import verdicts
 from .options import BoxOptions
 

@@ -13,8 +13,9 @@ from ...common.errors import Unsupported
 from ...models.claims.head_property import HeadProperty
 from ...models.claims.property import Property
 from ...models.network.network import Network
+from ..attempts import Attempt
 from ..race.replay_points import NearMiss
-from ..verdict import Attempt, Verdict
+from ..verdict import Verdict
 from . import verdicts
 from .decide import OUT_OF_TIME, decide
 from .options import BoxOptions

@@ -12,19 +12,10 @@ from dataclasses import asdict
 from fractions import Fraction
 from typing import Any, get_args
 
+from ..attempts import Attempt, Outcome, Trust
+from ..counterexamples import PointCounterexample
 from ..evidence import Tiling
-from ..verdict import (
-    Attempt,
-    BoxDetails,
-    Difference,
-    Outcome,
-    PointCounterexample,
-    Proved,
-    Refuted,
-    Trust,
-    Unknown,
-    Verdict,
-)
+from ..verdict import BoxDetails, Difference, Proved, Refuted, Unknown, Verdict
 
 BACKENDS = (
     "race",

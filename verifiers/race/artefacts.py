@@ -11,7 +11,7 @@ from ...common.scratch import lasting
 from ...common.text import decimal
 from ...models.claims.word_claim import WordClaim
 from ...version import __version__
-from ..verdict import Attempt
+from ..attempts import Attempt
 
 
 def save_artefacts(claim: WordClaim, attempts: Iterable[Attempt], message: str, begun: str = "") -> str:

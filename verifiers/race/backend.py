@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Protocol
 
 from ...common.errors import InputError
-from ..verdict import Attempt, Trust
+from ..attempts import Attempt, Trust
 
 if TYPE_CHECKING:  # so that limits can be stated without numpy
     from ...models.claims.word_claim import WordClaim

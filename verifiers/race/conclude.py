@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from ...models.claims.word_claim import WordClaim
+from ..attempts import Attempt, Outcome
+from ..counterexamples import WordCounterexample
 from ..evidence import Coverage
-from ..verdict import Attempt, Outcome, Proved, Refuted, Unknown, Verdict, WordCounterexample
+from ..verdict import Proved, Refuted, Unknown, Verdict
 from .backend import Budget
 from .judge import Judge, reaches
 from .shrink import plainest

@@ -21,8 +21,8 @@ from ...models.claims.domain import Domain
 from ...models.claims.word_claim import WordClaim
 from ...models.network.network import feed_forward
 from ...models.program.program import Program
+from ..attempts import TRUST_ORDER, Attempt
 from ..evidence import Coverage, Uncovered
-from ..verdict import TRUST_ORDER, Attempt
 from .backend import Backend, Budget, options_of
 from .choose import choose
 

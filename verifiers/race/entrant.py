@@ -1,6 +1,6 @@
 """One entrant of the race: a backend in a supervised child process.
 
-`race.py` starts entrants and gives them turns.  This module turns whatever the child does (answer, die, hang,
+`turns.py` starts entrants and gives them turns.  This module turns whatever the child does (answer, die, hang,
 eat memory, write nonsense) into one `Attempt`.  Nothing that comes back is unpickled or believed: it is JSON,
 limited in length and checked field by field, and its words are replayed later.
 """
@@ -17,8 +17,8 @@ from typing import Any
 from ...common.processes.supervised import Module, Supervised
 from ...common.processes.tree import ProcessInfo, how_ended
 from ...models.claims.word_claim import WordClaim
+from ..attempts import TRUST_ORDER, Attempt, Outcome, Sizes, Trust
 from ..evidence import Settled
-from ..verdict import TRUST_ORDER, Attempt, Outcome, Sizes, Trust
 from .backend import Backend, Budget
 from .worker import EntrantTask
 

@@ -1,6 +1,6 @@
 """The race's first part: cheap backends in relucid's own process, before any child is started.
 
-Between `policy.py`, which says who and for how long, and `race.py`, which runs the others.  A backend that
+Between `policy.py`, which says who and for how long, and `turns.py`, which runs the others.  A backend that
 does not finish here may go on there.
 """
 
@@ -15,7 +15,7 @@ from ...common.deadline import OutOfTime
 from ...common.errors import Unsupported
 from ...common.scratch import scratch
 from ...models.claims.word_claim import WordClaim
-from ..verdict import Attempt
+from ..attempts import Attempt
 from .backend import Backend, Budget
 from .entrant import SAYABLE, one_line
 from .judge import Judge

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ...models.claims.word_claim import WordClaim
+from ..attempts import TRUST_ORDER, Attempt, Trust
 from ..evidence import Coverage, Uncovered
-from ..verdict import TRUST_ORDER, Attempt, Contradiction, Trust
+from ..verdict import Contradiction
 from .backend import Backend
 from .replay import Replayed, WordReplayer
 

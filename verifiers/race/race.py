@@ -2,9 +2,8 @@
 
 `prove_claim` is what the Python API and the command line call.  Capabilities are matched first, and
 `policy.py` orders the backends that fit.  Cheap ones run in this process (`in_process.py`), then the others
-as child processes (`entrant.py`), `budget.workers` at a time and in turns: a paused entrant keeps its memory
-and goes on later.  `judge.py` decides what their answers are worth, `conclude.py` makes the verdict.
-docs/theory/the-race.md is the user's view of all this.
+as child processes in turns (`turns.py`).  `judge.py` decides what their answers are worth, `conclude.py`
+makes the verdict.  docs/theory/the-race.md is the user's view of all this.
 """
 
 from __future__ import annotations
@@ -13,36 +12,32 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ...common.deadline import ends, unlimited
-from ...common.interrupts import interrupts_held
-from ...common.processes.supervised import close, wait_for
-from ...common.processes.tree import snapshot
 from ...common.text import number
 from ...models.claims.word_claim import WordClaim
+from ..attempts import Attempt, Outcome
 from ..engines.bab.checkpoint import check_checkpoint
 from ..proof.certify import certified, check_place, checked_where_affordable, chosen_form
 from ..proof.words.subject import WordSubject
-from ..verdict import Attempt, Contradiction, Outcome, Proved, Refuted, Verdict
+from ..verdict import Contradiction, Proved, Refuted, Verdict
 from .artefacts import save_artefacts
 from .backend import Backend, Budget
 from .choose import choose
 from .conclude import conclude, vacuity
 from .count import count_disagreeing
-from .entrant import Entrant, one_line
-from .in_process import USELESS, Progress, run_here, working_checkpoint
+from .entrant import one_line
+from .in_process import Progress, run_here, working_checkpoint
 from .judge import Judge
 from .policy import plan
 from .replay import WordReplayer
 from .request import ProofRequest, check_limits
 from .spot_check import spot_check, spot_check_in_onnxruntime
+from .turns import Race
 
-TICK_SECONDS = 0.05  # how often memory and life of the entrants are looked at
-# seconds, where more fit than may run at once; each later turn of an entrant is twice as long
-FIRST_TURN = 2.0
-LEAST_FOR_PROOF = 2.0  # seconds
+LEAST_FOR_PROOF = 2.0  # seconds that a proof may take though nobody has asked for one
 
 
 def prove_claim(
@@ -114,20 +109,15 @@ def prove_claim(
 def _saved(error: Contradiction, claim: WordClaim, attempts: Sequence[Attempt]) -> Contradiction:
     """Return the contradiction with its artefacts, which are saved unless they are there already."""
     message = str(error.args[0])
-    complete = error.artefacts and (Path(error.artefacts) / "attempts.json").exists()
-    return (
-        error
-        if complete
-        else Contradiction(message, save_artefacts(claim, attempts, message, error.artefacts))
-    )
+    if error.artefacts and (Path(error.artefacts) / "attempts.json").exists():
+        return error
+    return Contradiction(message, save_artefacts(claim, attempts, message, error.artefacts))
 
 
 def _counted(
     claim: WordClaim, verdict: Refuted, budget: Budget, started: float, progress: Progress
 ) -> Refuted:
-    """Return the verdict with the exact number of disagreeing inputs, or a warning that says how far the
-    count came.
-    """
+    """Return the verdict with the number of disagreeing inputs, or a warning if time was too short."""
     left = budget.seconds - (time.monotonic() - started)
     found = count_disagreeing(
         claim, replace(budget, seconds=max(left, 0.01)), lambda text: progress(f"counting: {text}")
@@ -168,156 +158,18 @@ def affordable(decided: float, left: float) -> float:
 
 
 def _matched(claim: WordClaim, backends: Iterable[Backend], judge: Judge) -> list[tuple[Backend, str]]:
-    """Return the backends that fit the claim, with versions; the others become "unsupported" attempts."""
+    """Return the backends that fit the claim, with versions; the others become attempts that say why not."""
     fit = []
     for backend in backends:
-        version = None
+        version: str | None = None
+        outcome: Outcome = "unsupported"
         try:
             version = backend.available()
             why = "not installed" if version is None else backend.unfit(claim)
         except Exception as error:
-            judge.attempts.append(
-                Attempt(
-                    backend.name,
-                    "crashed",
-                    version or "",
-                    detail=one_line(f"{type(error).__name__}: {error}", 400),
-                )
-            )
-            continue
+            outcome, why = "crashed", f"{type(error).__name__}: {error}"
         if why is None:
             fit.append((backend, version or ""))
         else:
-            judge.attempts.append(
-                Attempt(backend.name, "unsupported", version or "", detail=one_line(why, 400))
-            )
+            judge.attempts.append(Attempt(backend.name, outcome, version or "", detail=one_line(why, 400)))
     return fit
-
-
-@dataclass
-class Race:
-    """The part with child processes.
-
-    `waiting` have not started; `paused` have had a turn and wait for the next.
-    """
-
-    claim: WordClaim
-    waiting: deque[tuple[Backend, str]]
-    budget: Budget
-    deadline: float
-    judge: Judge
-    progress: Progress
-    running: list[Entrant] = field(default_factory=list)
-    paused: deque[Entrant] = field(default_factory=deque)
-    looked: float = 0.0
-
-    def run(self) -> None:
-        """Run until the race is decided, out of time, or everybody has finished.
-
-        However it ends, no child is left.
-        """
-        width = self.budget.workers
-        # for each; more than one where there are fewer entrants than workers
-        threads = max(1, width // len(self.waiting))
-        try:
-            while self.waiting or self.running or self.paused:
-                self._fill(width, threads)
-                self._wait()
-                self._look()
-                self._judge()
-                if self.judge.decided:
-                    return self._stop_all("cancelled", "another answer decided the race")
-                if time.monotonic() >= self.deadline:
-                    return self._stop_all("timeout", f"over the limit of {self.budget.seconds:g} s")
-                self._take_turns()
-        finally:
-            close([e.child for e in self._everyone()])
-
-    def _fill(self, width: int, threads: int) -> None:
-        before = len(self.running)
-        while len(self.running) < width and (self.waiting or self.paused):
-            if not self.waiting:
-                entrant = self.paused.popleft()
-                entrant.child.resume(snapshot())
-                self.running.append(entrant)
-                continue
-            backend, version = self.waiting.popleft()
-            seconds = max(0.1, self.deadline - time.monotonic())
-            budget = replace(self.budget, seconds=seconds, workers=threads)
-            try:
-                with interrupts_held():
-                    self.running.append(Entrant(backend, version, self.claim, budget, self.progress))
-            except Exception as error:  # it cannot be sent to a process, or no process can be had
-                attempt = Attempt(
-                    backend.name, "crashed", version, detail=f"cannot start: {type(error).__name__}: {error}"
-                )
-                self.judge.consider([(backend, attempt)])
-        if len(self.running) != before:
-            self.progress(f"racing: {', '.join(e.backend.name for e in self.running)}")
-
-    def _wait(self) -> None:
-        """Wait until somebody writes, at most a tick."""
-        seconds = min(TICK_SECONDS, max(0.0, self.deadline - time.monotonic()))
-        wait_for((e.child for e in self.running), seconds)
-
-    def _look(self) -> None:
-        everyone = [*self.running, *self.paused]
-        for entrant in everyone:
-            entrant.read()
-        if time.monotonic() - self.looked >= TICK_SECONDS or any(e.child.silent for e in everyone):
-            self.looked = time.monotonic()
-            table = snapshot()
-            for entrant in everyone:
-                entrant.look(table, self.budget.memory_mb)
-
-    def _judge(self) -> None:
-        done = [e for e in self._everyone() if e.attempt is not None]
-        if not done:
-            return
-        self._retire(done)
-        useless = [e for e in self._everyone() if not self.judge.useful(e.backend)]
-        if not self.judge.decided:
-            self._stop(useless, "cancelled", USELESS)
-            for backend, version in [w for w in self.waiting if not self.judge.useful(w[0])]:
-                self.waiting.remove((backend, version))
-                self.judge.attempts.append(Attempt(backend.name, "cancelled", version, detail=USELESS))
-
-    def _take_turns(self) -> None:
-        """Pause whoever has had its turn, to make place for the next; the leader stays, if others have a
-        place too.
-        """
-        if not (self.waiting or self.paused):
-            return
-        table = snapshot()
-        running = self.running if self.budget.workers == 1 else self.running[1:]
-        for entrant in [e for e in running if e.child.turn_seconds >= FIRST_TURN * 2**e.child.turns]:
-            entrant.child.pause(table)
-            self.running.remove(entrant)
-            self.paused.append(entrant)
-
-    def _stop_all(self, outcome: Outcome, detail: str) -> None:
-        self._stop(self._everyone(), outcome, detail)
-        for backend, version in self.waiting:
-            self.judge.attempts.append(
-                Attempt(backend.name, outcome, version, detail=f"{detail}; it never got a turn")
-            )
-        self.waiting.clear()
-
-    def _stop(self, entrants: list[Entrant], outcome: Outcome, detail: str) -> None:
-        if not entrants:
-            return
-        for entrant in entrants:
-            entrant.read()  # an answer that has arrived counts, even now: it may contradict the winner
-            if entrant.attempt is None:
-                entrant.finish(outcome, detail)
-        self._retire(entrants)
-
-    def _retire(self, entrants: list[Entrant]) -> None:
-        """End and reap finished entrants, and have them judged together."""
-        self.running = [e for e in self.running if e not in entrants]
-        self.paused = deque(e for e in self.paused if e not in entrants)
-        close([e.child for e in entrants])
-        self.judge.consider((e.backend, e.attempt) for e in entrants if e.attempt is not None)
-
-    def _everyone(self) -> list[Entrant]:
-        return [*self.running, *self.paused]

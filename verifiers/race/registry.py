@@ -14,7 +14,7 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from ...common.errors import InputError
-from ..verdict import Trust
+from ..attempts import Trust
 from .backend import Backend, options_of
 
 ENTRY_POINTS = "relucid.backends"

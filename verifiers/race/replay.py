@@ -23,7 +23,8 @@ from ...models.claims.word_claim import WordClaim
 from ...models.network.integers import dyadic
 from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
 from ...models.onnx.writer import with_source
-from ..verdict import Contradiction, WordCounterexample
+from ..counterexamples import WordCounterexample
+from ..verdict import Contradiction
 
 NOT_REPLAYED = "counterexamples are replayed exactly, but not in onnxruntime"
 Status = Literal[

@@ -19,7 +19,7 @@ from ...models.claims.property import Case
 from ...models.network.exact_point import exact_outputs
 from ...models.network.network import Network
 from ...models.network.runtime import OnnxRuntime, RuntimeMismatch, RuntimeUnavailable
-from ..verdict import PointCounterexample
+from ..counterexamples import PointCounterexample
 
 MOST_TRIED = 8  # points of one call
 MOST_DISAGREEING = 40

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...common.deadline import MOST_SECONDS
 from ...common.errors import InputError
-from ..verdict import TRUST_ORDER, Trust
+from ..attempts import TRUST_ORDER, Trust
 from .backend import Budget
 
 

@@ -21,7 +21,8 @@ from ...models.network.runtime import RuntimeMismatch
 from ...models.network.stacked import same_nodes
 from ...models.onnx.agreement import compare
 from ...models.onnx.reader import trace_onnx
-from ..verdict import Attempt, Contradiction
+from ..attempts import Attempt
+from ..verdict import Contradiction
 from .replay import NOT_REPLAYED, WordReplayer
 
 NAME = "spot check"

@@ -16,7 +16,7 @@ from typing import IO
 from ...common.errors import Unsupported
 from ...common.processes.inside import Parent
 from ...models.claims.word_claim import WordClaim
-from ..verdict import Attempt
+from ..attempts import Attempt
 from .backend import Backend, Budget
 
 # The share of the time until the race's limit, from LEAST to MOST seconds, for keeping and telling how far it

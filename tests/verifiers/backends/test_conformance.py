@@ -15,6 +15,7 @@ from known_claims import GOLDEN, golden
 from relucid.cli.main import main
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.word_claim import WordClaim
+from relucid.verifiers.attempts import Attempt
 from relucid.verifiers.evidence import Settled
 from relucid.verifiers.race import conformance
 from relucid.verifiers.race.backend import Backend, Budget
@@ -30,7 +31,6 @@ from relucid.verifiers.race.conformance import (
     variants,
 )
 from relucid.verifiers.race.registry import all_backends
-from relucid.verifiers.verdict import Attempt
 
 installed = [b for b in all_backends().values() if b.available()]
 backends = pytest.mark.parametrize("backend", installed, ids=lambda b: b.name)

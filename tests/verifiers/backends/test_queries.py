@@ -11,11 +11,11 @@ from relucid.common.errors import Unsupported
 from relucid.encoders.formula import Formula
 from relucid.encoders.milp import milp
 from relucid.models.claims.word_claim import WordClaim
+from relucid.verifiers.attempts import Attempt, Trust
 from relucid.verifiers.backends.shared import queries
 from relucid.verifiers.backends.shared.mathopt import solve_milp
 from relucid.verifiers.backends.shared.queries import QueryBackend, SolverAnswer, too_big
 from relucid.verifiers.race.backend import Budget, Capabilities
-from relucid.verifiers.verdict import Attempt, Trust
 
 
 def wrong_words(claim: WordClaim) -> list[tuple[int, ...]]:

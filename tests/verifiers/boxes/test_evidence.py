@@ -12,17 +12,19 @@ from box_truth import above, floats, random_network
 from hypothesis import given
 from hypothesis import strategies as st
 from relucid.models.claims.property import Property
+from relucid.verifiers.attempts import Attempt
 from relucid.verifiers.bounds.floats import float_network
 from relucid.verifiers.bounds.subdomains import BoxSubdomains
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes import verdicts
 from relucid.verifiers.boxes.decide import decide
 from relucid.verifiers.boxes.options import BoxOptions
+from relucid.verifiers.counterexamples import PointCounterexample
 from relucid.verifiers.engines.boxes import first_bounds as first_bounds_module
 from relucid.verifiers.engines.boxes.halves import cut_inputs, split_neurons
 from relucid.verifiers.engines.boxes.tree import Tree
 from relucid.verifiers.evidence import Coverage, How, Lost, Settled, Share, Tiling
-from relucid.verifiers.verdict import Attempt, BoxDetails, Difference, PointCounterexample, Proved
+from relucid.verifiers.verdict import BoxDetails, Difference, Proved
 
 
 def grown(rng: np.random.Generator, polyhedra: int, splits: int) -> tuple[Tree, list[int]]:

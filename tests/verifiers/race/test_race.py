@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from relucid.common.errors import InputError, Unsupported
-from relucid.verifiers.race import policy, race
+from relucid.verifiers.attempts import Attempt, Sizes
+from relucid.verifiers.race import policy, turns
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.request import ProofRequest
-from relucid.verifiers.verdict import Attempt, Proved, Refuted, Sizes, Unknown
+from relucid.verifiers.verdict import Proved, Refuted, Unknown
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the children import the fakes by name
 import race_fakes
@@ -28,7 +29,7 @@ HONEST = Fake("honest", "prove")
 @pytest.fixture(autouse=True)
 def nobody_is_left(monkeypatch):
     """And no turns: with one worker, one after the other in order, however slow the machine is."""
-    monkeypatch.setattr(race, "FIRST_TURN", 1000.0)
+    monkeypatch.setattr(turns, "FIRST_TURN", 1000.0)
     yield
     assert children() == []
 
@@ -111,7 +112,7 @@ def test_answers_that_are_none():
 
 def test_attempts_tell_when_they_ran_and_what_was_asked(tmp_path, monkeypatch):
     """As seconds since the race began; a backend with pauses has a span for each turn."""
-    monkeypatch.setattr(race, "FIRST_TURN", 0.5)
+    monkeypatch.setattr(turns, "FIRST_TURN", 0.5)
     verdict = run(
         *(Fake(name, "hang", folder=str(tmp_path)) for name in ("slow", "late")), workers=1, seconds=4.0
     )
@@ -203,7 +204,7 @@ def test_the_memory_limit_is_enforced_from_outside(script):
 
 def test_turns_are_taken_and_the_paused_go_on(tmp_path, monkeypatch):
     """With one worker: the first waits for what the second does, so it must be paused and resumed."""
-    monkeypatch.setattr(race, "FIRST_TURN", 0.3)
+    monkeypatch.setattr(turns, "FIRST_TURN", 0.3)
     verdict = run(
         Fake("first", "prove_after", ("second.pid",), str(tmp_path)),
         Fake("second", "hang", folder=str(tmp_path)),
@@ -247,7 +248,7 @@ def test_what_cannot_be_sent_to_a_process_is_a_crash():
 
 
 def test_cheap_backends_answer_here_and_nobody_is_started(monkeypatch):
-    monkeypatch.setattr(race, "Entrant", None)  # starting a process would fail
+    monkeypatch.setattr(turns, "Entrant", None)  # starting a process would fail
     verdict = run(HONEST, Fake("cheap", "prove", in_process=True))
     assert isinstance(verdict, Proved)
     assert [a.backend for a in verdict.attempts] == ["cheap"]

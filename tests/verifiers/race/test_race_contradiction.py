@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from relucid.common.processes.tree import how_ended
-from relucid.verifiers.race import race
+from relucid.verifiers.race import turns
 from relucid.verifiers.race.backend import Budget
 from relucid.verifiers.race.race import prove_claim
 from relucid.verifiers.race.request import ProofRequest
@@ -60,7 +60,7 @@ def test_answers_that_arrive_together(tmp_path, order):
 
 def test_an_answer_that_arrives_while_the_winner_is_put_away(tmp_path, monkeypatch):
     """The finder answers only once the liar has won; it counts all the same."""
-    close = race.close
+    close = turns.close
 
     def close_and_let_the_other_answer(children):
         close(children)
@@ -70,7 +70,7 @@ def test_an_answer_that_arrives_while_the_winner_is_put_away(tmp_path, monkeypat
             while not (file.exists() and how_ended(int(file.read_text()))):
                 time.sleep(0.005)
 
-    monkeypatch.setattr(race, "close", close_and_let_the_other_answer)
+    monkeypatch.setattr(turns, "close", close_and_let_the_other_answer)
     finder = Fake("finder", "answer", ("refuted", DIFFERS, "go"), str(tmp_path))
     with pytest.raises(Contradiction, match="liar says proved, but finder has a counterexample"):
         prove_claim(

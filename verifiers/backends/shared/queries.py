@@ -22,9 +22,9 @@ from ....encoders.formula import Formula, Word, build_formula
 from ....encoders.presolve import reduced
 from ....encoders.tighten import tightened
 from ....models.claims.word_claim import WordClaim
+from ...attempts import Attempt, Outcome, Sizes
 from ...evidence import Settled
 from ...race.backend import Budget, Capabilities, UnknownOption, installed_version
-from ...verdict import Attempt, Outcome, Sizes
 
 MAX_EDGES = 200_000
 MAX_RELUS = 5_000

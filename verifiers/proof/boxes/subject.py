@@ -24,9 +24,10 @@ from ....models.claims.head_property import HeadProperty
 from ....models.claims.property import Property
 from ....models.network.exact_point import exact_outputs
 from ....models.network.network import Network
+from ...attempts import Attempt
 from ...bounds.blas import one_blas_thread
 from ...evidence import Tiling
-from ...verdict import Attempt, Proved, Refuted
+from ...verdict import Proved, Refuted
 from ..certificate import Certificate, Progress, check_file
 from ..export import aptp
 from ..format import BOXES
