@@ -1,16 +1,16 @@
 """`relucid bench distill`: for each behaviour a trained teacher, a surrogate, a program and a proof.
 
-Behaviours come from `distill_behaviours.py`, teachers from `distill_teacher.py`.  Results that are there
-(same behaviour, seed and limits) are not made again, so a run that was stopped goes on.
+Behaviours come from `distill_behaviours.py`, teachers from `distill_teacher.py`; `distill_results.py` says
+what is measured.  Results that are there (same behaviour, seed and limits) are not made again, so a run that
+was stopped goes on.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,55 +26,15 @@ from ..pipeline.result_files import distillation_json
 from ..search.rank import description_length
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.request import ProofRequest
-from ..version import __version__
 from .distill_behaviours import Behaviour, behaviours
+from .distill_results import Measured, summary_json
 from .distill_teacher import train_teacher
 from .tokens import matches
 
-NEAR = 1.3  # times the reference's description length
 SUMMARY = "distill.json"
 RESULT = "measured.json"
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What came of one behaviour.
-
-    Fields are None where the distillation did not come that far; seconds are those of the distillation.
-    """
-
-    name: str
-    key: str
-    inputs: int
-    agreement: float
-    teacher_seconds: float
-    exact_surrogate: bool
-    hidden: tuple[int, ...] | None
-    nonzeros: int | None
-    weight_bits: int | None
-    corrections: int | None
-    found_by: str | None
-    template: str | None
-    lines: int | None
-    length: int | None
-    reference_lines: int
-    reference_length: int
-    verdict: str
-    trust: str | None
-    reason: str | None
-    program: str | None
-    seconds: float
-    version: str = __version__
-
-    @property
-    def near(self) -> bool:
-        return (
-            self.verdict == "proved"
-            and self.length is not None
-            and self.length <= NEAR * self.reference_length
-        )
 
 
 @dataclass(frozen=True)
@@ -211,96 +171,13 @@ def code_lines(program: Program) -> int:
     return sum(bool(line.strip()) for line in ast.unparse(tree).splitlines())
 
 
-def summary_json(found: Sequence[Measured]) -> dict[str, Any]:
-    """Return everything measured, and the totals that the suite is judged by."""
-    ways: dict[str, int] = {}
-    for m in found:
-        ways[m.found_by or "none"] = ways.get(m.found_by or "none", 0) + 1
-    totals = {
-        "behaviours": len(found),
-        "exact_surrogates": sum(m.exact_surrogate for m in found),
-        "proved": sum(m.verdict == "proved" for m in found),
-        f"within_{NEAR}_of_reference": sum(m.near for m in found),
-        "teachers_equal_to_reference": sum(m.agreement == 1 for m in found),
-        "found_by": ways,
-        "median_seconds": statistics.median(m.seconds for m in found),
-        "slowest_seconds": max(m.seconds for m in found),
-        "seconds": round(sum(m.seconds for m in found), 1),
-    }
-    return {"behaviours": [asdict(m) for m in found], "totals": totals}
-
-
-def print_summary(found: Sequence[Measured], out: Path) -> None:
-    """Print a row per behaviour, then the totals."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from ..reports.console import console
-
-    screen = console()
-    if not screen.is_terminal:
-        screen.width = 200  # one row of the table
-    table = Table(box=None, pad_edge=False)
-    for heading in (
-        "behaviour",
-        "inputs",
-        "teacher",
-        "surrogate",
-        "found by",
-        "lines",
-        "length",
-        "reference",
-        "verdict",
-        "seconds",
-    ):
-        table.add_column(
-            heading,
-            justify="left" if heading in ("behaviour", "surrogate", "found by", "verdict") else "right",
-        )
-    for m in found:
-        surrogate = (
-            "none"
-            if m.hidden is None
-            else f"{'x'.join(map(str, m.hidden)) or 'linear'}, {m.nonzeros} nonzero, {m.weight_bits} bits"
-        )
-        how = f"{m.found_by}: {m.template}" if m.found_by else "-"
-        shown = "proved" if m.verdict == "proved" else f"{m.verdict}: {m.reason}"
-        table.add_row(
-            m.name,
-            f"{m.inputs:,}",
-            f"{m.agreement:.2%}",
-            surrogate,
-            how,
-            str(m.lines or "-"),
-            str(m.length or "-"),
-            f"{m.reference_lines}, {m.reference_length}",
-            Text(shown, "green" if m.near else "yellow" if m.verdict == "proved" else "red"),
-            f"{m.seconds:.1f}",
-        )
-    screen.print(table)
-    totals = summary_json(found)["totals"]
-    screen.print(
-        f"{totals['proved']} of {totals['behaviours']} proved, {totals[f'within_{NEAR}_of_reference']} of "
-        f"them within {NEAR} times the "
-        f"reference's length; exact surrogates: {totals['exact_surrogates']}; found by "
-        + ", ".join(f"{way} {count}" for way, count in totals["found_by"].items())
-        + f"; seconds: median {totals['median_seconds']:.1f}, slowest {totals['slowest_seconds']:.1f}, "
-        f"{totals['seconds']:.0f} in all",
-        soft_wrap=True,
-        markup=False,
-    )
-    screen.print(f"programs, claims and results are in {out}", soft_wrap=True, markup=False)
-
-
 def _key(behaviour: Behaviour, plan: DistillPlan) -> str:
     backends = ",".join(plan.backends or ()) or "all"
     return f"{behaviour.digest[:16]} seed {plan.seed} timeout {plan.timeout:g} backends {backends}"
 
 
 def _kept(folder: Path, key: str) -> Measured | None:
-    """Return an earlier run's result, if it is of this behaviour under these options and can be read; else
-    None.
-    """
+    """Return an earlier run's result; None if there is none for this key, or it cannot be read."""
     try:
         row = parsed_json((folder / RESULT).read_text(encoding="utf-8"))
         row["hidden"] = None if row["hidden"] is None else tuple(row["hidden"])

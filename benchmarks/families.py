@@ -1,7 +1,8 @@
-"""The families of the token benchmark: what each program says, and every claim of the suite as one line.
+"""The families of the token benchmark: every claim of the suite as one line.
 
-A spec is data; `tokens.py` trains its network and writes its claim folder.  Once results have been published
-for a version of the suite, specs do not change any more: raise VERSION instead.
+A spec is data; its program comes from `family_programs.py`.  `tokens.py` trains its network and writes its
+claim folder.  Once results have been published for a version of the suite, specs do not change any more:
+raise VERSION instead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,27 @@ from typing import Literal
 from ..models.claims.decision import Decision, Label
 from ..models.claims.domain import Domain
 from ..models.program.program import Program
+from .family_programs import (
+    ADJACENT,
+    CLAMPED,
+    DEPTH,
+    FLAG,
+    LAST_MARK,
+    LOOKUP,
+    MAJORITY,
+    MOD3,
+    MOD4,
+    MORE,
+    NO_FEWER,
+    ORDER,
+    PARITY,
+    QUOTE,
+    at_least,
+    band,
+    position,
+    two_sets,
+    weighted,
+)
 
 VERSION = 1
 PAD = "<pad>"
@@ -24,10 +46,12 @@ BOOLEANS: tuple[Label, ...] = (False, True)
 class Spec:
     """One claim of the suite.
 
-    `source` defines `label` and, where there is a predicate, `inside`.  `flaw` "early": the network is
-    trained on random words only, until random tests find nothing.  `flaw` "program": the network is trained
-    for `source`, and the claim states `stated`.  `bits`: after the binary point of every weight; None for raw
-    float32.  `cell`, `states`: width of a recurrent cell that is unrolled, and how many numbers it hands on.
+    source: a program that defines `label` and, if the domain has a predicate, `inside`.
+    bits: places of every weight after the binary point; None for raw float32.
+    flaw: "early": the network is trained on random words only, until random tests find nothing.  "program":
+        the network is trained for `source`, and the claim states `stated`.
+    cell: the width of a recurrent cell that is unrolled; 0 for none.
+    states: how many numbers the cell hands on.
     """
 
     name: str
@@ -71,132 +95,6 @@ class Spec:
 
 def letters(count: int) -> tuple[str, ...]:
     return tuple("abcdefghijkl"[:count])
-
-
-QUOTE = '''
-def label(tokens):
-    """The quote that is open."""
-    return "'" if "'" in tokens else '"'
-
-
-def inside(tokens):
-    return tokens.count("'") + tokens.count('"') == 1
-'''
-
-DEPTH = '''
-def label(tokens):
-    """Two brackets or more are open at the end."""
-    return tokens.count("[") - tokens.count("]") >= 2
-
-
-def inside(tokens):
-    depth = 0
-    for t in tokens:
-        if t == "[":
-            depth += 1
-        elif t == "]":
-            depth -= 1
-        if depth < 0 or depth > DEEPEST:
-            return False
-    return True
-'''
-
-MAJORITY = '''
-def label(tokens):
-    """The commonest of three; the first one where they tie."""
-    a = tokens.count("a")
-    b = tokens.count("b")
-    c = tokens.count("c")
-    if a >= b and a >= c:
-        return "a"
-    return "b" if b >= c else "c"
-'''
-
-LAST_MARK = '''
-def label(tokens):
-    """The last mark was an a."""
-    mark = "b"
-    for t in tokens:
-        if t == "a" or t == "b":
-            mark = t
-    return mark == "a"
-'''
-
-CLAMPED = '''
-def label(tokens):
-    """The depth, kept between 0 and 3, ends at 2 or more."""
-    depth = 0
-    for t in tokens:
-        if t == "(":
-            depth = min(depth + 1, 3)
-        elif t == ")":
-            depth = max(depth - 1, 0)
-    return depth >= 2
-'''
-
-ORDER = '''
-def label(tokens):
-    """An a occurs and, later, a b."""
-    seen = 0
-    for t in tokens:
-        if t == "a" and seen == 0:
-            seen = 1
-        elif t == "b" and seen == 1:
-            seen = 2
-    return seen == 2
-'''
-
-ADJACENT = '''
-def label(tokens):
-    """Somewhere an a is followed by a b."""
-    before = ""
-    for t in tokens:
-        if before == "a" and t == "b":
-            return True
-        before = t
-    return False
-'''
-
-
-def returns(expression: str, doc: str) -> str:
-    """Make a program of one line."""
-    return f'\ndef label(tokens):\n    """{doc}"""\n    return {expression}\n'
-
-
-def at_least(k: int) -> str:
-    return returns(f'tokens.count("a") >= {k}', f"At least {k} times a.")
-
-
-def weighted(k: int) -> str:
-    return returns(
-        f'2 * tokens.count("a") + tokens.count("b") >= {k}', f"The weights of a (2) and b (1) reach {k}."
-    )
-
-
-def two_sets(k: int) -> str:
-    return returns(
-        f'tokens.count("a") + tokens.count("b") - tokens.count("c") > {k}', "Enough a and b, against c."
-    )
-
-
-def band(low: int, high: int) -> str:
-    return returns(f'{low} <= tokens.count("a") <= {high}', f"From {low} to {high} times a.")
-
-
-MORE = returns('tokens.count("a") > tokens.count("b")', "More a than b.")
-NO_FEWER = returns('tokens.count("a") >= tokens.count("b")', "No fewer a than b.")
-FLAG = returns('"a" in tokens and "b" in tokens', "Both a and b occur.")
-EITHER = returns('"a" in tokens or "b" in tokens', "One of a and b occurs.")
-PARITY = returns('tokens.count("a") % 2 == 1', "An odd number of a.")
-MOD3 = returns('tokens.count("a") % 3', "The number of a, modulo 3.")
-MOD4 = MOD3.replace("% 3", "% 4 % 3")
-
-
-def position(index: int) -> str:
-    return returns(f'tokens[{index}] == "a" or tokens[{index}] == "b"', f"What stands at place {index}.")
-
-
-LOOKUP = returns('tokens[0] == "a" and tokens[3] == "b" or tokens[0] == "b"', "A rule about two places.")
 
 
 def make(

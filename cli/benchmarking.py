@@ -116,7 +116,8 @@ def _bench_distill(
     html: Path | None, output: Output, *, jobs: int, repeat: int, dump: Path | None, **options: Any
 ) -> int:
     """Run the suite of behaviours, which has no columns, and one behaviour at a time."""
-    from ..benchmarks.distill import DistillPlan, print_summary, run, summary_json
+    from ..benchmarks.distill import DistillPlan, run
+    from ..benchmarks.distill_results import print_summary, summary_json
 
     _refuse_columns("distill", jobs, repeat, dump, html)
     del options["seeds"]

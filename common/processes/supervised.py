@@ -30,10 +30,10 @@ from .limits import Ended, Limits
 from .tree import ProcessInfo, ProcessTree, end, how_ended, snapshot
 
 LOOK_SECONDS = 0.05  # between looks at the memory
-READS = 16  # of PIECE bytes from each pipe at one look: a child that writes for ever must not keep us
-PIECE = 1 << 16
-KEPT = 1 << 16  # last bytes of what it prints
-LONGEST = 1 << 28  # bytes of a line without an end: a child that writes for ever must not fill our memory
+READS = 16  # pieces from each pipe at one look: a child that writes without end must not keep us
+PIECE = 1 << 16  # bytes
+KEPT = 1 << 16  # bytes: the end of what it prints
+LONGEST = 1 << 28  # bytes of an unfinished line: a child that writes without end must not fill our memory
 REAP_SECONDS = 5.0
 BOOT = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -99,15 +99,14 @@ class Supervised:
             lifeline_end, lifeline = os.pipe()
             theirs.callback(os.close, lifeline_end)
             self._cleared.callback(os.close, lifeline)  # kills whoever of the group is still there
-            # of a pipe that nobody reads we would wait
+            # a file: writing to a pipe would block if the child does not read
             stdin = theirs.enter_context(tempfile.TemporaryFile())
             stdin.write(request)
             stdin.seek(0)
             if isinstance(command, Module):
                 own = str(self._cleared.enter_context(scratch()))
                 path = json.dumps([str(p) for p in sys.path])
-                arguments = ["-P", "-c", BOOT, path, command.name, str(lifeline_end), own]
-                command = [sys.executable, *arguments]
+                command = [sys.executable, "-P", "-c", BOOT, path, command.name, str(lifeline_end), own]
             self.process = subprocess.Popen(
                 command,
                 stdin=stdin,

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from relucid.benchmarks import distill
-from relucid.benchmarks.distill import DistillPlan, Measured, code_lines, run
+from relucid.benchmarks.distill import DistillPlan, code_lines, run
 from relucid.benchmarks.distill_behaviours import Behaviour, behaviours
+from relucid.benchmarks.distill_results import Measured
 from relucid.benchmarks.distill_teacher import train_teacher
 from relucid.cli.main import main
 from relucid.common.errors import InputError

@@ -13,18 +13,8 @@ import numpy as np
 import pytest
 from relucid.benchmarks import tokens as module
 from relucid.benchmarks.cells import FittedCell, Prefixes, fit_cell
-from relucid.benchmarks.families import (
-    ADJACENT,
-    CLAMPED,
-    MORE,
-    PAD,
-    QUOTE,
-    QUOTES,
-    Spec,
-    at_least,
-    make,
-    specs,
-)
+from relucid.benchmarks.families import PAD, QUOTES, Spec, make, specs
+from relucid.benchmarks.family_programs import ADJACENT, CLAMPED, MORE, QUOTE, at_least
 from relucid.benchmarks.learning import Recipe, TrainingProblem
 from relucid.benchmarks.tokens import recipe_digest, seed_of, train_spec, write_suite
 from relucid.benchmarks.training import fit
