@@ -1,8 +1,8 @@
-"""Bounds rows over a graph of words: finds linear bounds (`lines.py`), the words that attain them, and better
-multipliers.
+"""Bounds rows over a graph of words, in 64-bit integers.
 
-Between `graph.py` and `grouped.py`.  Bounds are integers; floats only choose multipliers, and which ReLU to
-split.
+Stands between `graph.py` and `grouped.py`.  For every function it finds a linear upper bound (`lines.py`),
+its maximum over the graph, and a word that attains the maximum.  It also improves the multipliers and chooses
+the ReLU to split.  Bounds are integers.  Floating point only chooses multipliers and splits.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ from .graph import Graph
 from .lines import Functions, LinearForms, RowShape, functions
 from .problem import SAFE, ReachProblem
 
-BITS, ROUNDED_BITS = 10, 24  # after the point, of coefficients; where weights are rounded, they are fractions
+# Bits after the point in the coefficients of bounds; more where weights are rounded, and thus fractions.
+BITS, ROUNDED_BITS = 10, 24
 
 
 class ReachOutOfTime(Exception):
-    """In the middle of something that will have to begin again."""
+    """The time is up in the middle of a step; the step has to begin again."""
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """What is to be shown negative, in units of the row: sign * row + offset.
+    """A function to be shown negative: sign * row + offset, in units of the row.
 
-    A rival loses where its goal is negative (`wins` False), and wins where -1 - goal is.
+    rival: the rival's place among the queries.
+    wins: False if a negative value shows that the rival loses (the function is its goal), True if a negative
+        value shows that it wins (the function is -1 - goal).
+    row: the goal's row in the problem.
     """
 
     rival: int
@@ -41,9 +45,16 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Bounded:
-    """Functions on a graph: `upper` bounds, the words that attain them, and the rows' own sums there.
+    """Upper bounds of functions on a graph, and the words that attain them.
 
-    `side`: which of the sides asked about each function belongs to.
+    side (functions,): the index of each function's `Side` in `Bounder.sides`.
+    asked: the functions, with their multipliers.
+    fit: their linear upper bounds.
+    weights (positions, symbols, functions): what a symbol adds to a linear bound.
+    tables: per layer (nodes, functions), the most that is added from a node on.
+    upper (functions,): the maximum of each linear bound, times 2**bits.
+    words (functions, positions): a word that attains it.
+    own (functions, rows): the rows' own sums on that word, in floating point.
     """
 
     side: np.ndarray
@@ -59,6 +70,7 @@ class Bounded:
         return len(self.upper)
 
     def take(self, rows: np.ndarray) -> Bounded:
+        """Select some functions."""
         tables = [table[:, rows] for table in self.tables]
         parts = (self.upper[rows], self.words[rows], self.own[rows])
         return Bounded(
@@ -71,7 +83,7 @@ class Bounded:
         )
 
     def improved(self, new: Bounded) -> Bounded:
-        """Each function as it is in `new` where that is better."""
+        """Replace each function by its version in `new` where that has a smaller upper bound."""
         better = new.upper < self.upper
         if not better.any():
             return self
@@ -90,7 +102,10 @@ class Bounded:
 
 
 class Bounder:
-    """A problem with the sides that are asked about."""
+    """Bounds the functions of a problem that `sides` asks about.
+
+    Raises Unsupported if the numbers are too wide for multipliers of 64 bits.
+    """
 
     def __init__(self, problem: ReachProblem, sides: tuple[Side, ...]) -> None:
         self.problem, self.sides = problem, sides
@@ -108,11 +123,14 @@ class Bounder:
         self.pairs = problem.origin[: self.inner]
 
     def whole(self) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds of the ReLUs' arguments on all words."""
+        """Return bounds (low, high), each (ReLUs,), of the ReLUs' arguments on all words."""
         return self.problem.lower[: self.inner], self.problem.upper[: self.inner]
 
     def asking(self, sides: np.ndarray, low: np.ndarray, high: np.ndarray) -> Functions:
-        """One function per side, on words whose ReLUs' arguments are in low .. high."""
+        """Make one function per index in `sides`, with the first multipliers.
+
+        The ReLUs' arguments are in low .. high (ReLUs,) on the words that are meant.
+        """
         rows = np.array([self.sides[s].row for s in sides], dtype=np.int64)
         scale = np.array([self.sides[s].sign << self.bits for s in sides], dtype=np.int64)
         offset = np.array([self.sides[s].offset << self.bits for s in sides], dtype=np.int64)
@@ -123,6 +141,10 @@ class Bounder:
         return functions(rows, scale, offset, *repeated)
 
     def bounded(self, graph: Graph, asked: Functions, side: np.ndarray) -> Bounded:
+        """Bound the functions `asked` on the words of a graph.
+
+        side (functions,): the indices of their sides.
+        """
         fit = self.shape.lines(asked)
         weights = self.weights(fit)
         constant = fit.constant + fit.factors @ self.problem.constant
@@ -131,25 +153,25 @@ class Bounder:
         return Bounded(side, asked, fit, weights, tables, tables[0].max(axis=0), words, self.own(words))
 
     def weights(self, fit: LinearForms) -> np.ndarray:
-        """What symbols add to the lines: (positions, symbols, functions)."""
+        """Return what each symbol adds to the linear bounds: (positions, symbols, functions)."""
         return np.ascontiguousarray((fit.factors @ self.flat).T).reshape(*self.problem.symbols.shape[1:], -1)
 
     def own(self, words: np.ndarray) -> np.ndarray:
-        """The rows' own sums on words (words, rows), in floating point: to choose by."""
+        """Return the rows' own sums (words, rows), in floating point; only choices rest on them."""
         result: np.ndarray = (
             self.flat.T[words + self.places].sum(axis=1).astype(np.float64) + self.problem.constant
         )
         return result
 
     def arguments(self, own: np.ndarray) -> np.ndarray:
-        """The ReLUs' arguments (words, ReLUs), in floating point."""
+        """Return the ReLUs' arguments (words, ReLUs), in floating point, from the rows' own sums."""
         x = own[:, : self.inner].copy()
         for columns in self.shape.levels:
             x += np.maximum(x[:, columns], 0) @ self.shape.real[: self.inner, columns].T
         return x
 
     def likely(self, bounds: Bounded) -> np.ndarray:
-        """Whether some goal seems to be >= 0 on the words that attain the bounds."""
+        """Return, per bound, whether some goal seems to be >= 0 on the word that attains it."""
         goals = [side.row for side in self.sides if not side.wins]
         if not goals:
             return np.zeros(len(bounds), dtype=bool)
@@ -159,7 +181,11 @@ class Bounder:
         return result
 
     def attack(self, graph: Graph, words: np.ndarray, steps: int) -> Iterator[Bounded]:
-        """From each word: linearise the network there, take the best word for some goal, and again."""
+        """Look for words that err, starting from `words`, for some steps; yield the bounds of each step.
+
+        A step fixes each ReLU's phase as it is on the word, and goes to the word that is best for a goal of
+        the network so linearised.
+        """
         goals = [s for s, side in enumerate(self.sides) if not side.wins]
         which = np.resize(goals, len(words))
         for _ in range(steps):
@@ -171,19 +197,26 @@ class Bounder:
             words = found.words
 
     def moved(self, now: Bounded, before: np.ndarray | None) -> tuple[Functions, np.ndarray]:
-        """Better multipliers, for bounds that are to fall just below 0, and the direction of the step."""
+        """Take a subgradient step that aims at bounds just below 0.
+
+        before: the direction of the previous step, or None.
+
+        Returns the functions with their new multipliers, and the direction of the step.
+        """
         scale = 2.0**-self.bits
         return self.shape.moved(
             now.asked, now.fit.outputs * scale, now.own, 1.05 * now.upper * scale + 1, self.most, before
         )
 
     def loss(self, best: Bounded) -> np.ndarray:
-        """Per function and ReLU, what the relaxation loses on the word that attains the bound."""
+        """Return, per function and ReLU, what the relaxation loses on the word that attains the bound."""
         return self.shape.loss(best.asked, best.fit.outputs, self.arguments(best.own)) / 2.0**self.bits
 
     def halves(self, best: Bounded) -> tuple[Functions, np.ndarray] | None:
-        """Every function twice, with the open ReLU that loses most active and inactive, and their sides; None
-        where none is open.
+        """Split every function by the phase of its open ReLU that loses most.
+
+        Returns the functions with that ReLU active, then those with it inactive, and the sides' indices.
+        Returns None if some function has no open ReLU.
         """
         loss = np.where(best.asked.phase == 0, self.loss(best), -np.inf)
         if not self.inner or not np.isfinite(loss.max(axis=1)).all():
@@ -193,7 +226,7 @@ class Bounder:
         a = np.tile(best.fit.outputs, (2, 1))
         same = self.pairs[None] == self.pairs[relu][:, None]
         phase = np.concatenate([np.where(same, value, best.asked.phase) for value in (1, -1)]).astype(np.int8)
-        # multipliers that leave the bound as it was, or better
+        # With these multipliers the bound stays as it was, or improves.
         beta = np.where(a < 0, -a * np.where(phase > 0, 1 - both.below, both.below), 0.0)
         return replace(both, phase=phase, beta=np.where(phase == both.phase, both.beta, beta)), np.tile(
             best.side, 2
@@ -202,8 +235,10 @@ class Bounder:
     def boxes(
         self, graph: Graph, low: np.ndarray, high: np.ndarray, until: float
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Per final node: bounds of the ReLUs' arguments (ends, ReLUs) on the words that end there, and upper
-        bounds of the sides.
+        """Bound the ReLUs' arguments and the sides on the words that end at each final node.
+
+        Returns low and high (final nodes, ReLUs), and upper bounds (final nodes, sides) times 2**bits.
+        Raises ReachOutOfTime after `until`, a time of `time.monotonic()`.
         """
         ends = graph.sizes[-1]
         lows, highs = np.repeat(low[None], ends, axis=0), np.repeat(high[None], ends, axis=0)
@@ -234,7 +269,7 @@ class Bounder:
     def _ends(
         self, graph: Graph, rows: list[tuple[int, int]], low: np.ndarray, high: np.ndarray
     ) -> np.ndarray:
-        """Upper bounds of sign * row, times 2**bits, per final node."""
+        """Return upper bounds (final nodes, rows) of sign * row, times 2**bits."""
         asked = self.plain(rows, low, high)
         fit = self.shape.lines(asked)
         *_, last = graph.forward(self.weights(fit))
@@ -242,13 +277,11 @@ class Bounder:
         return result
 
     def _unscaled(self, bounds: np.ndarray) -> np.ndarray:
-        """Without the coefficients' bits: rounded down where rows are integers, up where they are in coarser
-        units.
-        """
+        """Divide bounds by 2**bits: rounded down where rows are integers, up where units are coarser."""
         return -(-bounds >> self.bits) if self.problem.shift else bounds >> self.bits
 
     def plain(self, rows: list[tuple[int, int]], low: np.ndarray, high: np.ndarray) -> Functions:
-        """Functions sign * row with the usual multipliers."""
+        """Make the functions sign * row for pairs (row, sign), with the first multipliers."""
         phase = np.where(low >= 0, 1, np.where(high <= 0, -1, 0)).astype(np.int8)
         repeated = (
             np.repeat(a[None], len(rows), axis=0) for a in (np.minimum(low, 0), np.maximum(high, 0), phase)
@@ -257,11 +290,11 @@ class Bounder:
         return functions(np.array([j for j, _ in rows]), scale, np.zeros_like(scale), *repeated)
 
     def direction(self, row: int, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """What symbols add to a row (positions, symbols), in the linear bound of it."""
+        """Return what each symbol adds to the linear bound of a row: (positions, symbols)."""
         return self.weights(self.shape.lines(self.plain([(row, 1)], low, high)))[:, :, 0]
 
     def through(self, graph: Graph, best: Bounded) -> list[np.ndarray]:
-        """Per layer, which edges lie on a word with a bound >= 0."""
+        """Return one mask per layer: the edges that lie on a word for which some bound is >= 0."""
         masks = []
         for t, (layer, before) in enumerate(zip(graph.layers, graph.forward(best.weights), strict=False)):
             value = before[layer.source] + best.weights[t, layer.symbol] + best.tables[t + 1][layer.target]

@@ -1,9 +1,9 @@
-"""Decides or counts all words of a claim by sweeps over the unrolled network: for recurrent and other deep
-networks.
+"""Decides or counts all words of a claim by sweeps over the unrolled network.
 
-After `sweep.py`; `reach.py` runs it.  One exact sweep settles everything as long as there are few distinct
-sums.  If there are too many, the prefixes are taken in chunks, depth first: a relaxed sweep settles what it
-can of a chunk, and the rest is split and swept further.
+Comes after `sweep.py`; `reach.py` runs it.  It is meant for recurrent and other deep networks.  One exact
+sweep settles everything as long as there are few distinct sums.  If there are too many, the prefixes are
+taken in chunks, depth first.  A relaxed sweep settles what it can of a chunk.  The rest is split and swept
+further.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ Word = tuple[int, ...]
 
 @dataclass(frozen=True)
 class SweepLimits:
-    """`entries` of an exact sweep, `width` of a relaxed one, `pieces` that a chunk is split into."""
+    """Limits of sweeps.
+
+    entries: the most entries of an exact sweep.
+    width: the most boxes per layer of a relaxed sweep, roughly.
+    pieces: the number of chunks that the rest of a chunk is split into.
+    """
 
     entries: int = 100_000
     width: int = 4_000
@@ -35,7 +40,7 @@ DEFAULT = SweepLimits()
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Entries, with the prefix (n, t) that each was reached by."""
+    """Entries of a sweep, and the prefix (entries, symbols read) that leads to each."""
 
     entries: Entries
     prefix: np.ndarray
@@ -43,7 +48,13 @@ class Chunk:
 
 @dataclass(eq=False)
 class Chunks:
-    """`words` that err, at most one for each way into a wrong end; `right` and `wrong` words so far."""
+    """The sweeps over one claim, and what they have settled so far.
+
+    words: words that err; at most one for each way into a wrong end.
+    right, wrong: the numbers of words that are settled as right and as wrong.
+    most: the most entries of a layer.
+    crowded: how many chunks had too many entries for an exact sweep.
+    """
 
     claim: WordClaim
     network: Unrolled
@@ -52,18 +63,18 @@ class Chunks:
     words: dict[Word, None] = field(default_factory=dict)
     right: int = 0
     wrong: int = 0
-    most: int = 0  # entries at once
-    crowded: int = 0  # chunks that had too many
+    most: int = 0
+    crowded: int = 0
 
     def __post_init__(self) -> None:
         first = self.network.start()
         self.stack = [Chunk(first, np.zeros((len(first), 0), dtype=np.int16))]
 
     def run(self, until: float, wanted: int = 1, alone: bool = True) -> bool:
-        """Go on until all is settled, or deciding, `wanted` words are found (True), or until that time
-        (False).
+        """Sweep until everything is settled; return False if `until` (of `time.monotonic()`) comes first.
 
-        Not `alone`: give up (False) as soon as one sweep is not enough.
+        Unless all words are counted, it also stops, and returns True, when `wanted` words are found.  If not
+        `alone`, it gives up and returns False as soon as one sweep is not enough.
         """
         while self.stack and (self.counting or len(self.words) < wanted):
             if time.monotonic() > until or (self.crowded and not alone):
@@ -80,6 +91,7 @@ class Chunks:
         return True
 
     def _sweep(self, chunk: Chunk, until: float, more: list[Chunk], alone: bool) -> None:
+        """Sweep a chunk exactly; append to `more` what cannot be settled within the limits."""
         entries = chunk.entries
         trail: list[SweepStep] = []
         length = self.network.language.length
@@ -93,7 +105,7 @@ class Chunks:
                 more += self._thinned(here, until) if alone else [here]
                 return
             entries, step = self.network.advanced(entries)
-            if entries.t < length:  # at the end, every way is worth a word
+            if entries.t < length:  # not at the end: there each entry gives a word of its own
                 entries, step = merged(entries, step)
             self.most = max(self.most, len(entries))
             trail.append(step)
@@ -103,7 +115,7 @@ class Chunks:
         self._keep(_prefixes(chunk.prefix, trail, np.flatnonzero(wrong)[:1000]))
 
     def _thinned(self, chunk: Chunk, until: float) -> list[Chunk]:
-        """What a relaxed sweep leaves of a chunk, in pieces."""
+        """Settle what a relaxed sweep can settle of a chunk, and return the rest in pieces."""
         entries = chunk.entries
         result = relaxed(self.network, entries, self.limits.width, until)
         if result is None:
@@ -124,7 +136,7 @@ class Chunks:
         if len(rest) <= self.limits.entries // 2:
             return [Chunk(rest, prefix)] if len(rest) else []
         ids, count = split(rest.low.astype(np.float64), self.limits.pieces)
-        if count == 1:  # they differ in their states only
+        if count == 1:  # the sums are all equal: only the states differ
             ids, count = np.arange(len(rest)) % self.limits.pieces, self.limits.pieces
         return [Chunk(rest.take(ids == k), prefix[ids == k]) for k in range(count)]
 
@@ -133,7 +145,7 @@ class Chunks:
 
 
 def _prefixes(prefix: np.ndarray, trail: list[SweepStep], chosen: np.ndarray | None = None) -> np.ndarray:
-    """The prefixes of the last step's entries, or of the chosen ones."""
+    """Return the prefixes of the last step's entries, or of those in `chosen`: (entries, symbols read)."""
     here = chosen
     if here is None:
         here = np.arange(len(trail[-1].parent) if trail else len(prefix))

@@ -1,9 +1,8 @@
-"""Sets of words as layered graphs in arrays: one path per word, refined by rounded sums, cut down edge by
-edge.
+"""Sets of words as layered graphs in arrays, with one path per word.
 
-The same as an automaton (`models/automata/automaton.py`), but large: 10^6 edges are usual.  `bounds.py`
-maximizes over it.  A refinement by a linear function remembers at every node the function's rounded sum so
-far, so that words with different sums end at different nodes.
+The same as an automaton (`models/automata/automaton.py`), but for graphs of 10^6 edges and more.  `bounds.py`
+maximizes linear functions over them.  A refinement by a linear function stores at every node the function's
+rounded sum so far, so that words with different sums end at different nodes.  Edges can be removed.
 """
 
 from __future__ import annotations
@@ -17,12 +16,15 @@ import numpy as np
 from ....models.automata.automaton import Automaton
 from .problem import SAFE
 
-DENSE = 1 << 22  # keys that are looked up in a table instead of sorted
+DENSE = 1 << 22  # up to this many possible keys, a table numbers them; beyond, sorting
 
 
 @dataclass(frozen=True, eq=False)
 class GraphLayer:
-    """Edges from one layer to the next, sorted by source; every source and every target has at least one."""
+    """The edges from one layer to the next, sorted by source.  Every source and target has an edge.
+
+    source, symbol, target: arrays (edges,).
+    """
 
     source: np.ndarray
     symbol: np.ndarray
@@ -30,17 +32,17 @@ class GraphLayer:
 
     @cached_property
     def first(self) -> np.ndarray:
-        """Where each source's edges begin."""
+        """Return the index of each source's first edge."""
         return np.flatnonzero(np.concatenate([[True], self.source[1:] != self.source[:-1]]))
 
     @cached_property
     def degree(self) -> np.ndarray:
-        """How many edges each source has."""
+        """Return the number of edges of each source."""
         return np.diff(np.append(self.first, len(self.source)))
 
     @cached_property
     def incoming(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Sources and symbols of the edges ordered by target, and where each target's begin."""
+        """Return the edges' sources and symbols ordered by target, and each target's first place there."""
         order = np.argsort(self.target, kind="stable")
         target = self.target[order]
         return (
@@ -52,32 +54,41 @@ class GraphLayer:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A non-empty language.  Every node lies on a path from the first layer to the last."""
+    """A language that is not empty.  Every node lies on a path from the first layer to the last.
+
+    sizes: the number of nodes of each layer.
+    layers: the edges, one layer per position.
+    """
 
     sizes: tuple[int, ...]
     layers: tuple[GraphLayer, ...]
 
     @property
     def length(self) -> int:
+        """Return the number of positions."""
         return len(self.layers)
 
     @cached_property
     def edges(self) -> int:
+        """Return the number of edges."""
         return sum(len(layer.source) for layer in self.layers)
 
     @property
     def full(self) -> list[np.ndarray]:
-        """Per layer, all edges, as masks for `kept`."""
+        """Return masks for `kept` that keep all edges: one per layer."""
         return [np.ones(len(layer.source), dtype=bool) for layer in self.layers]
 
     @cached_property
     def size(self) -> int:
-        """The number of words."""
+        """Return the number of words."""
         return int(self.completions[0].sum())
 
     @cached_property
     def completions(self) -> list[np.ndarray]:
-        """Per layer and node, the number of words from there on; Python integers if 64 bits might not do."""
+        """Return, per layer and node, the number of words from there on.
+
+        Counts are Python integers where 64 bits might not do.
+        """
         tables = [np.ones(self.sizes[-1], dtype=np.int64)]
         for layer in reversed(self.layers):
             counts = tables[-1][layer.target]
@@ -87,8 +98,9 @@ class Graph:
         return tables[::-1]
 
     def forward(self, weights: np.ndarray) -> Iterator[np.ndarray]:
-        """Per layer (nodes, functions): the most that a word adds up to there; weights (positions, symbols,
-        functions).
+        """Yield, per layer (nodes, functions), the largest sum of a word's symbols up to a node.
+
+        weights (positions, symbols, functions): what each symbol adds.
         """
         table = np.zeros((self.sizes[0], weights.shape[2]), dtype=weights.dtype)
         yield table
@@ -98,8 +110,10 @@ class Graph:
             yield table
 
     def backward(self, weights: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
-        """Per layer (nodes, functions): the most that a word adds from there on, `end` (nodes, functions)
-        included.
+        """Return, per layer (nodes, functions), the largest sum of a word's symbols from a node on.
+
+        weights (positions, symbols, functions): what each symbol adds.
+        end (final nodes, functions): what is added at the end.
         """
         tables = [end]
         for t in reversed(range(self.length)):
@@ -110,7 +124,11 @@ class Graph:
         return tables[::-1]
 
     def best(self, weights: np.ndarray, tables: list[np.ndarray], functions: np.ndarray) -> np.ndarray:
-        """Per function, the word that attains the most in tables[0] (of `backward`)."""
+        """Return a word (functions, positions) that attains the maximum of each function.
+
+        tables: what `backward` returned for `weights`.
+        functions: the indices of the functions.
+        """
         node = tables[0][:, functions].argmax(axis=0)
         words = np.zeros((len(functions), self.length), dtype=np.int64)
         for t, layer in enumerate(self.layers):
@@ -126,13 +144,17 @@ class Graph:
         return words
 
     def sampled(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Words (count, length) that are best for random functions."""
+        """Return words (count, positions) that are best for random linear functions."""
         symbols = 1 + max((int(layer.symbol.max()) for layer in self.layers), default=0)
         weights = rng.normal(size=(self.length, symbols, count))
         return self.best(weights, self.backward(weights, np.zeros((self.sizes[-1], count))), np.arange(count))
 
     def kept(self, masks: list[np.ndarray], ends: np.ndarray) -> Graph | None:
-        """The words all of whose edges are in `masks` and that end in `ends`; None where there are none."""
+        """Return the words whose edges are all in `masks` and that end in `ends`; None if there are none.
+
+        masks: per layer, a bool per edge.
+        ends: a bool per final node.
+        """
         alive = ends
         masks = list(masks)
         for t in reversed(range(self.length)):
@@ -154,8 +176,9 @@ class Graph:
         return Graph(tuple(sizes), tuple(layers))
 
     def refined(self, sums: np.ndarray, most: int) -> Graph | None:
-        """The same words, each node split by the sum so far of sums[t, symbol] (integers); None beyond `most`
-        edges.
+        """Split each node by the sum so far of sums[t, symbol] (integers); the words stay the same.
+
+        Returns None if this takes more than `most` edges.
         """
         state, total = np.arange(self.sizes[0]), np.zeros(self.sizes[0], dtype=np.int64)
         sizes, layers, edges = [len(state)], [], 0
@@ -181,7 +204,7 @@ class Graph:
 
     @cached_property
     def arrivals(self) -> np.ndarray:
-        """Per final node, the number of words that end there."""
+        """Return, per final node, the number of words that end there."""
         counts = np.ones(self.sizes[0], dtype=np.int64)
         for layer in self.layers:
             source, _, first = layer.incoming
@@ -192,7 +215,10 @@ class Graph:
         return counts
 
     def every(self, table: np.ndarray) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-        """For all words: the sums (words, rows) of table[t, symbol] (rows,), and what `spelled` needs."""
+        """Sum table[t, symbol] (positions, symbols, rows) over each word of the graph.
+
+        Returns the sums (words, rows), and the steps from which `spelled` makes words.
+        """
         node, sums = np.arange(self.sizes[0]), np.zeros((self.sizes[0], table.shape[2]), dtype=table.dtype)
         ways = []
         for t, layer in enumerate(self.layers):
@@ -208,7 +234,7 @@ class Graph:
 
     @staticmethod
     def spelled(ways: list[tuple[np.ndarray, np.ndarray]], chosen: np.ndarray) -> np.ndarray:
-        """The chosen words (words, length)."""
+        """Return the chosen words (chosen, positions), from the steps that `every` returned."""
         out = np.zeros((len(chosen), len(ways)), dtype=np.int64)
         for t in reversed(range(len(ways))):
             parent, symbol = ways[t]
@@ -217,7 +243,7 @@ class Graph:
 
 
 def _numbered(keys: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct keys (below `limit`) in order, and each key's place among them."""
+    """Return the distinct keys (below `limit`) in order, and each key's place among them."""
     if limit > DENSE:
         distinct, place = np.unique(keys, return_inverse=True)
         return distinct, place.reshape(-1)
@@ -227,6 +253,7 @@ def _numbered(keys: np.ndarray, limit: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def of_automaton(language: Automaton) -> Graph:
+    """Make the graph of an automaton's language."""
     layers = [
         GraphLayer(*np.array(edges, dtype=np.int64).reshape(-1, 3).T.copy()) for edges in language.edges
     ]

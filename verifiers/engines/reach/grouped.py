@@ -1,9 +1,10 @@
-"""Decides or counts the words of one label by grouping words by rounded sums: for networks of few levels.
+"""Decides or counts the words of one label by grouping words by rounded sums.
 
-After `bounds.py`; `reach.py` runs one of these searches per label.  A subdomain is a set of words as a graph,
-with bounds of the ReLUs' arguments on it.  Linear bounds with a few ReLUs split show that rivals lose (or
-win) on all of its words.  Edges go that lie on no word for which that is open.  If the bounds are too weak,
-`refine.py` makes smaller subdomains.  Few words are simply tried.
+Comes after `bounds.py`; `reach.py` runs one such search per label.  It is meant for networks of few levels.
+A subdomain is a set of words as a graph, with bounds of the ReLUs' arguments on it.  Linear bounds, with a
+few ReLUs split, show that rivals lose (or win) on all of its words.  Edges that lie on no undecided word are
+removed.  If the bounds are too weak, `refine.py` makes smaller subdomains.  Words of small subdomains are
+tried one by one.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ Word = tuple[int, ...]
 
 @dataclass(eq=False)
 class GroupedSearch:
-    """The words of one label: on which of them does a rival win?  `queries`: one per rival that is not
-    excluded already.
+    """The search for words of one label on which a rival wins.
 
-    Deciding, only `words` matter: those found, checked exactly.  Counting, `right` and `wrong` words are
-    counted, too.
+    queries: one per rival that is not excluded yet.
+    counting: whether all words have to be settled as right or wrong.  Otherwise only `words` matter.
+    words: the words found that err, checked in exact integers.
+    right, wrong: the numbers of words settled so far, if counting.
+    worked: the number of subdomains that were worked on.
     """
 
     queries: Sequence[Dense]
@@ -66,12 +69,13 @@ class GroupedSearch:
 
     @property
     def open(self) -> int:
-        """Words that are not settled."""
+        """Return the number of words that are not settled."""
         return sum(subdomain.graph.size for subdomain in self.stack)
 
     def run(self, until: float, wanted: int = 1) -> bool:
-        """Go on until all is settled, or deciding, `wanted` words are found (True), or until that time
-        (False).
+        """Search until everything is settled; return False if `until` (of `time.monotonic()`) comes first.
+
+        Unless all words are counted, it also stops, and returns True, when `wanted` words are found.
         """
         while self.stack and (self.counting or len(self.words) < wanted):
             if time.monotonic() > until:
@@ -89,7 +93,11 @@ class GroupedSearch:
         return True
 
     def _next(self) -> int:
-        """The worst subdomain, counting the largest; the latest, where memory is short."""
+        """Return the index of the next subdomain in the stack.
+
+        Deciding, that is the one with the largest bound; counting, the one with most words.  If memory is
+        short, it is the newest.
+        """
         if sum(subdomain.graph.edges for subdomain in self.stack) > self.options.waiting:
             return -1
         return max(
@@ -100,6 +108,7 @@ class GroupedSearch:
     # -- one subdomain
 
     def _work(self, subdomain: GraphSubdomain, until: float, children: list[GraphSubdomain]) -> None:
+        """Settle what can be settled of a subdomain; append what is left to `children`."""
         self.worked += 1
         if subdomain.graph.size <= self.options.few:
             return self._tried(subdomain.graph)
@@ -156,7 +165,7 @@ class GroupedSearch:
     def _best(
         self, b: int, graph: Graph, box: Box, wins: bool, rivals: frozenset[int], until: float
     ) -> Bounded:
-        """Bounds of the sides that stay >= 0, after splitting a few ReLUs."""
+        """Bound the sides of some rivals after splitting a few ReLUs; return the bounds that stay >= 0."""
         bounder = self.bounders[b]
         sides = np.array(
             [s for s, side in enumerate(bounder.sides) if side.wins == wins and side.rival in rivals],
@@ -175,7 +184,7 @@ class GroupedSearch:
         return best
 
     def _tightened(self, bounder: Bounder, graph: Graph, best: Bounded, until: float) -> Bounded:
-        """With better multipliers; functions that are negative are left out."""
+        """Improve the multipliers for some rounds; return the bounds that stay >= 0."""
         now, direction = best, None
         for _ in range(self.options.rounds):
             if time.monotonic() > until:
@@ -194,7 +203,7 @@ class GroupedSearch:
         return best.take(np.flatnonzero(best.upper >= 0))
 
     def _attack(self, graph: Graph, losing: Sequence[Bounded]) -> None:
-        """Look for words that err: from random ones the first time, and from those that attain bounds."""
+        """Look for words that err, from those that attain bounds; the first time also from random ones."""
         first = self.worked == 1
         for bounder, best in zip(self.bounders, losing, strict=True):
             if not len(best):
@@ -207,7 +216,7 @@ class GroupedSearch:
                 self._look(bounder, found)
 
     def _without(self, graph: Graph, bounds: Sequence[Bounded]) -> Graph | None:
-        """The graph without edges that lie on no word with a bound >= 0."""
+        """Remove the edges that lie on no word with a bound >= 0; None if no word is left."""
         masks: list[np.ndarray] | None = None
         for bounder, best in zip(self.bounders, bounds, strict=True):
             if len(best):
@@ -218,7 +227,7 @@ class GroupedSearch:
     # -- exact
 
     def _look(self, bounder: Bounder, bounds: Bounded) -> None:
-        """Keep the words that attain bounds and err: floats choose candidates, and integers decide."""
+        """Keep the words that attain bounds and err: floats choose candidates, integers decide."""
         likely = np.flatnonzero(bounder.likely(bounds))
         if len(likely):
             words = bounds.words[likely]
@@ -228,8 +237,10 @@ class GroupedSearch:
             self.words.update(dict.fromkeys(tuple(map(int, word)) for word in words[wrong]))
 
     def _tried(self, graph: Graph) -> None:
-        """All words of a small graph, one by one: in exact integers, or where numbers are rounded, those that
-        these leave open.
+        """Try all words of a small graph one by one.
+
+        Integers decide.  Where numbers are rounded, they settle most words, and the exact query decides the
+        others.
         """
         wrong = np.zeros(graph.size, dtype=bool)
         ways: list[tuple[np.ndarray, np.ndarray]] = []
@@ -262,6 +273,7 @@ class GroupedSearch:
 
 
 def _nothing(bounder: Bounder) -> Bounded:
+    """Make bounds of no function at all."""
     none = np.zeros(0, dtype=np.int64)
     asked = bounder.asking(none, *bounder.whole())
     fit = bounder.shape.lines(asked)

@@ -7,14 +7,14 @@ A ReLU y = max(0, x) with coefficient a is replaced by w * x plus a constant, wh
     active         a y <= w x                                  for w >= a, as x >= 0
     inactive       a y <= w x                                  for w <= 0, as x <= 0
 
-Every integer w in range will do: rounding loses nothing but tightness.  (CROWN, Zhang et al. 2018; with
-multipliers that are improved: Xu et al. 2021; for split ReLUs: Wang et al. 2021.)  The maximum over the
-words is left to the caller.
+Every integer w in range is sound: rounding w costs tightness only.  The rule is CROWN's (Zhang et al. 2018,
+theorem 3.2), with improved multipliers (alpha-CROWN: Xu et al. 2021) and split ReLUs (beta-CROWN: Wang et al.
+2021, theorem 3.1).  The caller maximizes the linear bound over the words.
 
-The step itself is `bounds/relaxation.py`'s in another arithmetic, and stays here: w is an integer, not a
-product with a slope, and where a row has two rounded copies, a copy's beta may only push to its side.  What
-is not a bound (the forward pass of the relaxed network, better multipliers, branching) is floating point, and
-taken from there.
+`bounds/relaxation.py` takes the same step in floating point.  This one is separate for two reasons.  Here w
+is an integer, not a product with a slope.  And where a row has two rounded copies, the beta of a copy may
+change w only in the direction that is sound for that copy.  What is not a bound (the forward pass of the
+relaxed network, better multipliers, branching) is in floating point and is taken from there.
 """
 
 from __future__ import annotations
@@ -30,11 +30,15 @@ from ...bounds.relaxation import ReluRelaxation, first_lower_slopes
 
 @dataclass(frozen=True, eq=False)
 class Functions:
-    """Upper bounds asked for: scale[f] * row[f] + offset[f], where ReLU i's argument is in low[f, i] ..
-    high[f, i] and has phase[f, i].
+    """Functions to bound: scale[f] * row[f] + offset[f], with bounds of the ReLUs and multipliers.
 
-    `phase`: 1 active, -1 inactive, 0 open.  Multipliers in floating point, rounded when they are used: slopes
-    `above` and `below` in 0 .. 1, and `beta` >= 0 for split ReLUs.
+    row, scale, offset: arrays (functions,).
+    low, high (functions, ReLUs): bounds of the ReLUs' arguments.
+    phase (functions, ReLUs): 1 active, -1 inactive, 0 open.
+    above, below (functions, ReLUs): slopes in 0 .. 1 of the upper and the lower line, in floating point.
+    beta (functions, ReLUs): multipliers >= 0 of split ReLUs, in floating point.
+
+    `RowShape.lines` rounds the products of multipliers and coefficients to integers.
     """
 
     row: np.ndarray
@@ -52,6 +56,7 @@ class Functions:
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
+        """Return all arrays, in the order of the fields."""
         return (
             self.row,
             self.scale,
@@ -66,14 +71,16 @@ class Functions:
 
     @property
     def multipliers(self) -> Multipliers:
+        """Return the slopes and betas."""
         return Multipliers(self.below, self.above, self.beta)
 
     @property
     def relaxation(self) -> ReluRelaxation:
-        """In floating point: for steps and for branching, not for bounds."""
+        """Return the relaxation in floating point: for steps and branching, not for bounds."""
         return self.multipliers.relaxation(self.low, self.high, self.phase)
 
     def take(self, chosen: np.ndarray) -> Functions:
+        """Select some functions."""
         return Functions(*(array[chosen] for array in self.arrays))
 
 
@@ -85,7 +92,10 @@ def functions(
     high: np.ndarray,
     phase: np.ndarray,
 ) -> Functions:
-    """Take the usual first multipliers: the triangle's upper edge, and the lower line of less area."""
+    """Make functions with the first multipliers: the triangle's upper edge and the lower line of less area.
+
+    The arguments are the fields of `Functions` with the same names.
+    """
     above = np.clip(high / np.maximum(high - low, 1), 0.0, 1.0)
     return Functions(
         row, scale, offset, low, high, phase, above, first_lower_slopes(low, high), np.zeros(low.shape)
@@ -94,8 +104,11 @@ def functions(
 
 @dataclass(frozen=True, eq=False)
 class LinearForms:
-    """Per function, factors (functions, rows) of the rows' own sums and a constant; `outputs` are the
-    coefficients that were replaced.
+    """Linear upper bounds of functions: factors . (the rows' own sums) + constant.
+
+    factors: (functions, rows).
+    constant: (functions,).
+    outputs (functions, ReLUs): the coefficients of the ReLUs' outputs that were replaced.
     """
 
     factors: np.ndarray
@@ -104,15 +117,21 @@ class LinearForms:
 
     @property
     def arrays(self) -> tuple[np.ndarray, ...]:
+        """Return all arrays, in the order of the fields."""
         return self.factors, self.constant, self.outputs
 
     def take(self, chosen: np.ndarray) -> LinearForms:
+        """Select some functions."""
         return LinearForms(*(array[chosen] for array in self.arrays))
 
 
 class RowShape:
-    """What `lines` needs to know of a network: weights (rows, ReLUs), times 2**shift, and the columns of each
-    level.
+    """The parts of a network that `lines` reads.
+
+    weights (rows, ReLUs): what a row reads of the ReLUs, times 2**shift.
+    levels: the ReLUs' indices by level; each level reads only those before.
+    sign (rows,): 0 for an exact row, 1 for a copy rounded up, -1 for a copy rounded down.
+    shift: bits after the point in `weights`.
     """
 
     def __init__(
@@ -122,12 +141,13 @@ class RowShape:
         self.real = weights / 2.0**shift
 
     def rounded(self, product: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """product / 2**shift, rounded to the side of each row (last axis)."""
+        """Divide by 2**shift, rounding each row (last axis) to its side."""
         if not self.shift:
             return product
         return np.where(self.sign[rows] > 0, -(-product >> self.shift), product >> self.shift)
 
     def lines(self, asked: Functions) -> LinearForms:
+        """Bound the functions by linear forms of the rows' own sums: backward substitution, in integers."""
         count = len(asked)
         factors = np.zeros((count, len(self.weights)), dtype=np.int64)
         factors[np.arange(count), asked.row] = asked.scale
@@ -141,7 +161,9 @@ class RowShape:
             )
             slope = np.where(a > 0, asked.above[:, columns], asked.below[:, columns])
             w = np.clip(np.rint(a * slope).astype(np.int64), np.minimum(a, 0), np.maximum(a, 0))
-            if phase.any():  # where a copy is not the row itself, its multiplier may only push the safe way
+            if (
+                phase.any()
+            ):  # the row lies beyond a rounded copy on one side only, so beta has one sound direction
                 sign = self.sign[columns]
                 w = np.where(
                     phase > 0,
@@ -154,7 +176,11 @@ class RowShape:
         return LinearForms(factors, constant, outputs)
 
     def relaxed(self, asked: Functions, outputs: np.ndarray, own: np.ndarray) -> np.ndarray:
-        """The ReLUs' arguments (functions, ReLUs) in the relaxed network, if the rows' own sums are `own`."""
+        """Return the ReLUs' arguments (functions, ReLUs) in the relaxed network, in floating point.
+
+        outputs: the coefficients in `LinearForms`.
+        own (functions, rows): the rows' own sums.
+        """
         relaxation = asked.relaxation
         x = own[:, : self.weights.shape[1]].copy()
         for columns in self.levels:
@@ -171,10 +197,13 @@ class RowShape:
         most: np.ndarray,
         before: np.ndarray | None,
     ) -> tuple[Functions, np.ndarray]:
-        """Multipliers after a subgradient step, for bounds that are to fall by `gap`, and the direction taken
-        (see `moved` in `bounds/multipliers.py`).
+        """Take a subgradient step for the multipliers; return the functions and the direction taken.
 
-        `own` are the rows' own sums on the words that attain the bounds; `most` (ReLUs,) limits each beta.
+        outputs: the coefficients in `LinearForms`.
+        own (functions, rows): the rows' own sums on the words that attain the bounds.
+        gap (functions,): by how much the bounds are to fall.
+        most (ReLUs,): the largest beta of each ReLU.
+        before: the direction of the previous step, or None (see `moved` in `bounds/multipliers.py`).
         """
         x = self.relaxed(asked, outputs, own)
         slope = subgradient(asked.multipliers, (asked.low, asked.high, asked.phase), outputs, x)
@@ -182,15 +211,14 @@ class RowShape:
         return replace(asked, above=found.above, below=found.below, beta=found.beta), direction
 
     def loss(self, asked: Functions, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Per function and ReLU, by how much the relaxation is above the truth where the ReLUs' arguments are
-        `x`.
-        """
+        """Return, per function and ReLU, by how much the relaxation exceeds the truth at arguments `x`."""
         return asked.relaxation.excess(outputs, x)
 
 
 def split(values: np.ndarray, parts: int) -> tuple[np.ndarray, int]:
-    """Ids of up to `parts` groups of rows, by halving the largest group along its widest column; and how many
-    there are.
+    """Divide the rows of `values` into up to `parts` groups by halving along the widest column.
+
+    The largest group is halved first.  Returns each row's group, and the number of groups.
     """
     ids = np.zeros(len(values), dtype=np.int64)
     groups = [np.arange(len(values))]
@@ -202,7 +230,7 @@ def split(values: np.ndarray, parts: int) -> tuple[np.ndarray, int]:
         spread = here.max(axis=0) - here.min(axis=0)
         column = here[:, int(spread.argmax())]
         left = column < np.median(column)
-        if not left.any():  # more than half are equal to the smallest
+        if not left.any():  # more than half of the values equal the smallest one
             left = column == column.min()
         if left.all():
             closed.append(largest)

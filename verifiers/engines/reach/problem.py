@@ -1,9 +1,9 @@
-"""States what `reach` has to bound: rows of sums along a word, ReLUs of rows, and goals that have to stay
-negative, in 64-bit integers.
+"""The question that `reach` bounds: can a goal be >= 0 on some word?  In 64-bit integers.
 
-The first step of `grouped.py`.  There are two forms of the same question.  `joined` is exact.  If its numbers
-are too wide, `unfolded` has two copies of every row, one rounded up and one rounded down, and the row lies
-between them.  A row reads whichever copy makes an upper copy larger and a lower copy smaller.
+The first step of `grouped.py`.  Rows are sums along a word and of ReLUs of other rows; goals are the last
+rows.  There are two forms of the same question.  `joined` is exact.  If its numbers are too wide, `unfolded`
+has two copies of every row, one rounded up and one rounded down, and the row lies between them.  Where a row
+reads a ReLU, an upper copy takes the copy of it that makes the sum larger, and a lower copy takes the other.
 """
 
 from __future__ import annotations
@@ -18,23 +18,29 @@ from ....common.errors import Unsupported
 from ....encoders.dense import Dense
 from ....models.network.integers import integer_array
 
-SAFE = 2**60  # every sum stays below
+SAFE = 2**60  # every sum stays below this
 WIDTH = 34  # bits of a row's values after rounding
-FRACTION = 24  # bits after the point of ReLU weights, where numbers are rounded
-MARGIN = 4  # multipliers move a ReLU's weight by at most so many times what it was
+FRACTION = 24  # bits after the point of ReLU weights where numbers are rounded
+MARGIN = 4  # multipliers change a ReLU's weight to at most this many times what it was
 
 
 @dataclass(frozen=True, eq=False)
 class ReachProblem:
-    """Is there a word on which some goal is >= 0?  Rows 0 .. k - 1 are arguments of ReLUs in topological
-    order, then come the goals.
+    """Is there a word on which some goal is >= 0?
 
-        row_j(word) = sum_t symbols[j, t, word[t]] + sum_i relus[j, i] / 2**shift * max(0, row_i(word)) +
-        constant[j]
+    Rows 0 .. k - 1 are arguments of ReLUs in topological order; the goals follow.
 
-    origin[j]: the row of the query that row j is (a copy of).  sign[j]: 0 where row j is what it is, 1 for an
-    upper copy, -1 for a lower copy.  lower and upper are proved for the real row; numbers of row j are in
-    units of 2**unit[j].
+        row_j(word) = sum_t symbols[j, t, word[t]] + constant[j]
+                      + sum_i relus[j, i] / 2**shift * max(0, row_i(word))
+
+    symbols: (rows, positions, symbols).
+    relus: (rows, k).
+    constant: (rows,).
+    lower, upper (rows,): proved bounds of the real row.
+    origin (rows,): the row of the query that row j is, or is a copy of.
+    sign (rows,): 0 for an exact row, 1 for an upper copy, -1 for a lower copy.
+    unit (rows,): the numbers of row j are in units of 2**unit[j].
+    shift: bits after the point in `relus`.
     """
 
     symbols: np.ndarray
@@ -49,12 +55,12 @@ class ReachProblem:
 
     @property
     def count(self) -> int:
-        """k, the number of ReLUs."""
+        """Return k, the number of ReLUs."""
         return int(self.relus.shape[1])
 
     @cached_property
     def levels(self) -> tuple[np.ndarray, ...]:
-        """The ReLUs by level: each reads only ReLUs of levels before."""
+        """Return the ReLUs' indices by level; each level reads only those before."""
         level = np.zeros(self.count, dtype=np.int64)
         for j in range(self.count):
             inputs = np.flatnonzero(self.relus[j])
@@ -63,13 +69,14 @@ class ReachProblem:
 
     @cached_property
     def largest(self) -> int:
-        """A bound on every sum of a row's terms, with multipliers as they may be."""
+        """Bound every sum of a row's terms, whatever the multipliers are."""
         return max(_reach((self.symbols, self.relus, self.constant), self.shift))
 
     @cached_property
     def steepest(self) -> int:
-        """A bound on every coefficient that a ReLU's output gets on the way back from a goal, times 2**shift,
-        likewise.
+        """Bound the coefficient, times 2**shift, that a ReLU's output can get in a bound of a goal.
+
+        The bound holds whatever the multipliers are.
         """
         coefficients = [0] * self.count + [1] * (len(self.constant) - self.count)
         most = 0
@@ -81,7 +88,10 @@ class ReachProblem:
 
     @cached_property
     def gain(self) -> np.ndarray:
-        """Per ReLU, how much its argument can change a goal at most, per unit: floats, to choose by."""
+        """Return, per ReLU, by how much a goal can change per unit of its argument; in floating point.
+
+        Only choices rest on it.
+        """
         gain = np.ones(len(self.constant))
         gain[: self.count] = 0
         weights = np.abs(self.relus) / 2.0**self.shift
@@ -91,7 +101,7 @@ class ReachProblem:
 
 
 def _reach(arrays: Sequence[np.ndarray], shift: int) -> tuple[int, ...]:
-    """Per row, a bound on every sum of its terms; from symbols, relus and constant."""
+    """Bound, per row, every sum of its terms; `arrays` begins with symbols, relus and constant."""
     symbols, relus, constant = arrays[:3]
     out: list[int] = []
     sums = np.abs(symbols).max(axis=2, initial=0).sum(axis=1, dtype=object)
@@ -102,7 +112,7 @@ def _reach(arrays: Sequence[np.ndarray], shift: int) -> tuple[int, ...]:
 
 
 def _needed(relus: np.ndarray, count: int) -> list[int]:
-    """The rows that some goal depends on, goals included."""
+    """Return the rows that some goal depends on, goals included."""
     needed = [j >= count for j in range(len(relus))]
     for j in reversed(range(len(relus))):
         if needed[j]:
@@ -112,8 +122,9 @@ def _needed(relus: np.ndarray, count: int) -> list[int]:
 
 
 def _stacked(queries: Sequence[Dense]) -> tuple[np.ndarray, ...]:
-    """symbols, relus, constant, lower, upper of queries about the same ReLUs: the ReLUs once, then every
-    query's violation.
+    """Stack queries about the same ReLUs: the ReLUs once, then the violation of every query.
+
+    Returns symbols, relus, constant, lower and upper, as Python integers.
     """
     first, others = queries[0], queries[1:]
     names = ("symbols", "relus", "constant", "lower", "upper")
@@ -126,7 +137,7 @@ def _stacked(queries: Sequence[Dense]) -> tuple[np.ndarray, ...]:
 
 
 def negated(query: Dense) -> Dense:
-    """The query whose violation is >= 0 where this one's is < 0."""
+    """Return the query whose violation is >= 0 where that of `query` is < 0."""
 
     def last(array: np.ndarray, change: int = 0) -> np.ndarray:
         return integer_array(np.concatenate([array[:-1].astype(object), -array[-1:].astype(object) - change]))
@@ -143,7 +154,7 @@ def negated(query: Dense) -> Dense:
 
 
 def joined(queries: Sequence[Dense]) -> ReachProblem | None:
-    """The exact problem of one or more queries about the same ReLUs; None where 64 bits might not do."""
+    """Make the exact problem of queries about the same ReLUs; None where 64 bits might not do."""
     symbols, relus, constant, lower, upper = _stacked(queries)
     rows = _needed(relus, queries[0].count)
     inner = [j for j in rows if j < queries[0].count]
@@ -163,8 +174,9 @@ def _problem(
 
 
 def unfolded(query: Dense) -> ReachProblem:
-    """Two copies of every ReLU and an upper copy of the goal, rounded where 64 bits would not do.  Raises
-    Unsupported where that fails.
+    """Make a problem with two copies of every ReLU and an upper copy of the goal.
+
+    Numbers are rounded where 64 bits would not do.  Raises Unsupported if they are too wide for that.
     """
     symbols, relus, constant, lower, upper = _stacked([query])
     count = query.count
@@ -192,13 +204,14 @@ def unfolded(query: Dense) -> ReachProblem:
 def _rounded(
     arrays: tuple[np.ndarray, ...], signs: np.ndarray, units: Sequence[int]
 ) -> tuple[np.ndarray, ...]:
-    """Every row in units of its own power of two, each number rounded to the row's side, ReLU weights with
-    FRACTION bits.
+    """Express every row in units of its own power of two, each number rounded to the row's side.
+
+    ReLU weights have FRACTION bits after the point.
     """
     symbols, relus, constant, lower, upper = arrays
 
     def scaled(values: np.ndarray, power: int, up: bool) -> np.ndarray:
-        """values * 2**power, rounded up or down."""
+        """Return values * 2**power, rounded up or down."""
         if power >= 0:
             return values << power
         return -(-values >> -power) if up else values >> -power

@@ -1,9 +1,8 @@
-"""Runs `reach` on a whole claim: sweeps if there are few exact sums, words grouped by rounded sums if there
-are many.
+"""Runs `reach` on a whole claim: sweeps if there are few exact sums, else words grouped by rounded sums.
 
-The room's entry: `backends/reach.py` and `race/count.py` call it.  Deciding and counting are the same work; a
-count also tells right inputs from wrong ones.  Everything can be stopped at any time, and then says exactly
-how many inputs are settled.
+The room's entry: `backends/reach.py` and `race/count.py` call it.  Deciding and counting are the same work;
+counting also tells right inputs from wrong ones.  The search can be stopped at any time, and then says
+exactly how many inputs are settled.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from .sweep import Unrolled
 
 Word = tuple[int, ...]
 Report = Callable[[str], None]
-DEEP = 4  # layers of ReLUs beyond which sweeps come first: words grouped by sums need bounds of every layer
-FEW = SweepLimits(entries=20_000)  # of a sweep before a count: where it is enough, it counts at once
-SHARE = 0.5  # of the time, for the sweeps of a deep network
-FIRST_SLICE = 0.3  # seconds for one label before the next has its turn; longer each round
+DEEP = 4  # with more layers of ReLUs, sweeps come first: grouping words needs bounds of every layer
+FEW = SweepLimits(entries=20_000)  # of the sweep that is tried first; if it is enough, the count is done
+SHARE = 0.5  # the share of the time for the sweeps of a deep network
+FIRST_SLICE = 0.3  # seconds for a label before the next one has its turn; later turns are longer
 
 
 @dataclass(frozen=True)
 class Count:
-    """Inputs shown to be right, shown to be wrong, and neither."""
+    """How many inputs are shown to be right, shown to be wrong, and neither."""
 
     right: int = 0
     wrong: int = 0
@@ -43,15 +42,20 @@ class Count:
 
     @property
     def settled(self) -> int:
+        """Return how many inputs are shown to be right or wrong."""
         return self.right + self.wrong
 
 
 def count_disagreeing(claim: WordClaim, seconds: float, progress: Report = lambda text: None) -> Count:
-    """How many inputs are wrong, as far as the time goes.  Raises Unsupported where the numbers are too wide
-    for the engine.
+    """Count the inputs on which network and program disagree, as far as the time goes.
+
+    seconds: the time limit.
+    progress: receives one line of text now and then.
+
+    Raises Unsupported if the numbers are too wide for the engine.
     """
     search = Reach(claim, counting=True)
-    with suppress(TimeoutError):  # not even the bounds are done
+    with suppress(TimeoutError):  # the time was too short for the first bounds
         search.run(time.monotonic() + seconds, report=progress)
     if search.reason and not search.settled.settled:
         raise Unsupported(search.reason)
@@ -60,10 +64,11 @@ def count_disagreeing(claim: WordClaim, seconds: float, progress: Report = lambd
 
 @dataclass(eq=False)
 class Reach:
-    """The search on a claim.  `words`: distinct words that err; at most as many as are asked for are looked
-    for.
+    """The search on one claim.
 
-    `reason`: why something will not be settled however long it takes.
+    words: distinct words that err, as far as they were asked for.
+    reason: why some inputs cannot be settled, however long the search takes; empty if there is no such
+        reason.
     """
 
     claim: WordClaim
@@ -76,11 +81,13 @@ class Reach:
         self.deep = sum(isinstance(node, Relu) for node in self.claim.network.nodes) > DEEP
         self.chunks: Chunks | None = None
         self.parts: list[GroupedSearch] | None = None
-        self.bounded: list[BoundedLabel] = []  # every label, with what bounds alone say
+        self.bounded: list[BoundedLabel] = []  # every label, with what bounds alone settle
 
     def run(self, deadline: float, wanted: int = 1, report: Report = lambda text: None) -> bool:
-        """Until everything is settled, or deciding, `wanted` words are found (True), or until `deadline`
-        (False).
+        """Search until everything is settled; return False if `deadline` (of `time.monotonic()`) comes first.
+
+        Unless all words are counted, it also stops, and returns True, when `wanted` words are found.  Raises
+        RuntimeError if the search ends and its counts do not add up: the engine is wrong.
         """
         if time.monotonic() > deadline:
             return False
@@ -104,7 +111,10 @@ class Reach:
 
     @property
     def settled(self) -> Count:
-        """So far; what sweeps and groups have settled cannot be added up, so the larger of both."""
+        """Return what is settled so far: the larger count of sweeps and groups.
+
+        The two cannot be added, because they may have settled the same words.
+        """
         size, swept, grouped = self.claim.domain_size, (0, 0), (0, 0)
         if self.chunks is not None:
             swept = self.chunks.right, self.chunks.wrong
@@ -118,7 +128,7 @@ class Reach:
         return Count(right, wrong, size - right - wrong)
 
     def evidence(self) -> tuple[Settled, ...]:
-        """What is settled as right: by the sweeps, where they settled everything, else label by label."""
+        """Return what is settled as right: by the sweeps if they settled everything, else label by label."""
         if self.chunks is not None and self.chunks.right == self.claim.domain_size:
             return (Settled(None, None, self.chunks.right, "sweeps"),)
         out = [settled for bounded in self.bounded for settled in bounded.settled]
@@ -127,14 +137,14 @@ class Reach:
         return tuple(out)
 
     def __str__(self) -> str:
-        """What was done, for an attempt's detail."""
+        """Say what was done, for an attempt's detail."""
         told = [] if self.chunks is None else [f"sweeps of at most {number(self.chunks.most)} distinct sums"]
         if self.parts:
             told.append(f"{number(sum(p.worked for p in self.parts))} parts")
         return ", ".join([*told, self.reason] if self.reason else told) or "settled by bounds"
 
     def _swept(self, deadline: float, wanted: int, report: Report, share: float) -> bool:
-        """By sweeps: a single one, and where that is not enough, more within a share of the time."""
+        """Sweep once; if that is not enough, sweep on in chunks within a share of the time."""
         report(f"sweep over {self.claim.language.length} positions")
         try:
             if self.chunks is None:
@@ -148,9 +158,8 @@ class Reach:
             return False
         self.words.update(self.chunks.words)
         while done and not self.counting and self.words and len(self.words) < wanted:
-            rest = self.claim.language.without(
-                self.words
-            )  # one way into each wrong end is known: are there others?
+            # Only one word is known for each way into a wrong end: look among the others.
+            rest = self.claim.language.without(self.words)
             if rest.empty:
                 break
             again = Chunks(self.claim, Unrolled(self.claim, rest))
@@ -162,7 +171,7 @@ class Reach:
         return done
 
     def _grouped(self, deadline: float, wanted: int, report: Report) -> bool:
-        """By words grouped by rounded sums, the labels in turns."""
+        """Search the words grouped by rounded sums; the labels take turns."""
         if self.parts is None:
             self.parts = self._begun(deadline)
         waiting, seconds = [parts for parts in self.parts if parts.stack], FIRST_SLICE
@@ -179,8 +188,9 @@ class Reach:
         return True
 
     def _begun(self, deadline: float) -> list[GroupedSearch]:
-        """One for each label that bounds alone do not settle.  Raises Unsupported, and TimeoutError after
-        `deadline`.
+        """Start one search for each label that bounds alone do not settle.
+
+        Raises Unsupported, and TimeoutError after `deadline`.
         """
         self.bounded = list(bounded_labels(self.claim, deadline))
         return [

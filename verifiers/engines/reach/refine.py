@@ -1,8 +1,8 @@
 """Makes smaller subdomains where bounds are too weak: words are told apart by rounded sums.
 
-Between `graph.py` and `grouped.py`.  The row that loses most is remembered in finer steps (`Graph.refined`),
-so that words with different sums of it end at different nodes.  Ends whose bounds lie close together become a
-subdomain of their own.
+Stands between `graph.py` and `grouped.py`.  The row whose relaxation loses most is stored in the graph's
+nodes, rounded (`Graph.refined`), so that words with different sums of it end at different nodes.  Final nodes
+whose bounds lie close together become a subdomain of their own.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ Box = tuple[np.ndarray, np.ndarray]
 class Options:
     """How subdomains are worked on.
 
-    few: words that are tried one by one.
-    edges: a graph with more is halved, not refined.
-    growth, grown: a refinement may multiply edges by `growth`, or make `grown` of them.
-    steps: of rounding, per position.
-    clusters: subdomains that one refinement makes.
-    nodes: bounds of a subdomain with ReLUs split, at most.
-    rounds: of improving multipliers.
-    progress: if a round leaves at most this share of the edges, another one of the same kind follows.
+    few: up to this many words are tried one by one.
+    edges: a graph with more edges is halved, not refined.
+    growth, grown: a refinement may multiply the edges by `growth`, or have `grown` of them.
+    steps: rounding steps per position; more make finer sums.
+    clusters: the most subdomains that one refinement makes.
+    nodes: the most bounds of a subdomain with ReLUs split.
+    rounds: rounds of improving multipliers.
+    progress: if a pass leaves at most this share of the edges, another pass follows without refinement.
     attacks, steps_of_attack: words that an attack starts from, and its steps the first time.
-    waiting: with more edges in all subdomains together, memory counts: the newest come first.
+    waiting: if all waiting subdomains have more edges than this, memory is short and the newest come first.
     """
 
     few: int = 50_000
@@ -50,15 +50,18 @@ class Options:
 
 
 DEFAULT = Options()
-COUNTING = 4  # times as many steps: words on both sides of the goal are told apart by its sum
+# A count takes this many times the steps, because right and wrong words are told apart by the goal's sum.
+COUNTING = 4
 
 
 @dataclass(frozen=True, eq=False)
 class GraphSubdomain:
     """Words of which it is not known whether they are right.
 
-    boxes: per bounder, bounds of the ReLUs' arguments on them.
-    worst: how far a rival may be ahead, roughly: the worst subdomains come first.
+    boxes: per bounder, bounds (low, high) of the ReLUs' arguments on them.
+    rivals: the rivals that are not excluded on them.
+    worst: a rough bound on a rival's lead; subdomains with the largest one come first.
+    depth: the number of refinements so far.
     """
 
     graph: Graph
@@ -70,7 +73,10 @@ class GraphSubdomain:
 
 @dataclass(frozen=True, eq=False)
 class Refiner:
-    """Refines the subdomains of one search.  `counting`: words that are wrong are settled, too."""
+    """Refines the subdomains of one search.
+
+    counting: whether words are settled as wrong, too.
+    """
 
     bounders: Sequence[Bounder]
     options: Options
@@ -83,10 +89,13 @@ class Refiner:
         winning: Sequence[Bounded],
         until: float,
     ) -> tuple[int, int, list[GraphSubdomain]]:
-        """Make smaller subdomains of one; return how many words are settled as right and as wrong, and the
-        subdomains that are left.
+        """Make smaller subdomains of one.
 
-        losing, winning: the bounds that are left open on it.  until: of time.monotonic(); raises OutOfTime.
+        losing, winning: the bounds that stay >= 0 on it, of sides that show rivals to lose or to win.
+        until: a time of `time.monotonic()`.
+
+        Returns how many words are settled as right and as wrong, and the subdomains that are left.  Raises
+        ReachOutOfTime after `until`.
         """
         graph, children = subdomain.graph, []
         finer = None
@@ -144,8 +153,9 @@ class Refiner:
         return *settled, children
 
     def _row(self, losing: Sequence[Bounded], winning: Sequence[Bounded]) -> tuple[int, int]:
-        """The bounder and row to remember: the ReLU that loses most, or if the bounds are nearly tight, the
-        goal itself.
+        """Choose the bounder and the row to refine by: the ReLU that loses most.
+
+        If the bounds are nearly tight, the row is the goal itself.
         """
         bounds = [
             (b, best)
@@ -167,7 +177,7 @@ class Refiner:
         return bounds[k][0], int(loss[k].argmax())
 
     def _remembering(self, graph: Graph, direction: np.ndarray) -> Graph | None:
-        """A refinement by rounded sums, as fine as may be; None where none tells words apart."""
+        """Refine by rounded sums, as finely as the limits allow; None if no rounding tells words apart."""
         *_, ends = graph.forward(np.stack([direction, -direction], axis=2))
         spread = float(ends.max(axis=0).sum())
         if not spread:
@@ -175,7 +185,7 @@ class Refiner:
         whole = float(np.gcd.reduce(direction.reshape(-1)))
         direction = direction - direction.min(axis=1, keepdims=True)
         steps = self.options.steps * (COUNTING if self.counting else 1) * graph.length
-        unit = max(whole, spread / steps)  # finer than exact would only cost
+        unit = max(whole, spread / steps)  # the sums are multiples of `whole`: a smaller unit gains nothing
         most = min(4 * self.options.edges, max(self.options.grown, self.options.growth * graph.edges))
         while unit <= spread:
             finer = graph.refined(np.rint(direction / unit).astype(np.int64), most)
@@ -185,7 +195,7 @@ class Refiner:
         return None
 
     def _halved(self, subdomain: GraphSubdomain, until: float) -> list[GraphSubdomain]:
-        """Halve it by where words end, or by the edge that they take at some place."""
+        """Halve a subdomain by final nodes, or if there is one only, by the edges of its widest layer."""
         children = []
         graph, full = subdomain.graph, subdomain.graph.full
         every = np.ones(graph.sizes[-1], dtype=bool)

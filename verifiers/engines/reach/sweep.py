@@ -1,9 +1,9 @@
-"""Sweeps over an unrolled network: keeps all prefixes of one length as distinct (automaton state, sums), and
-moves them by one symbol.
+"""Sweeps over an unrolled network: moves all prefixes of one length forward by one symbol.
 
-After `unrolled.py`; `chunks.py` drives it.  Equal entries are merged, so a recurrent network needs as many
-entries as its cell has states. A relaxed sweep also merges entries that are close: an entry is then a box,
-low to high in every sum, that holds all prefixes it stands for.
+Comes after `unrolled.py`; `chunks.py` drives it.  Prefixes are kept as distinct pairs of an automaton state
+and the network's sums.  Equal entries are merged, so a recurrent network needs as many entries as its cell
+has states.  A relaxed sweep also merges entries that are close.  An entry is then a box, low to high in every
+sum, that contains all prefixes it stands for.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from ....models.automata.automaton import Automaton
 from ....models.claims.word_claim import WordClaim
 from .unrolled import WIDEST, Moment, moments, rows_of
 
-MULTIPLIERS = (
-    np.random.default_rng(20261).integers(-(2**62), 2**62, size=4096) | 1
-)  # hashing only speeds up: equality is checked
-GROW, SHRINK = 1.5, 0.5  # of the cells: until few enough, and before trying again at the next symbol
+# For hashes, which only speed up: equality is checked.
+MULTIPLIERS = np.random.default_rng(20261).integers(-(2**62), 2**62, size=4096) | 1
+# Cells of a relaxed sweep grow by this factor until there are few enough, and shrink before the next symbol.
+GROW, SHRINK = 1.5, 0.5
 SAFE_COUNT = 2**62
 
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """After `t` symbols: states, the boxes low .. high (n, columns) of the sums (the same array where they
-    are points).
+    """Prefixes after `t` symbols, those with equal state and sums together.
 
-    `weight`: how many prefixes each stands for (Python integers where 64 bits might not do).
+    state (entries,): the state of the automaton.
+    low, high (entries, columns): boxes of the sums; the same array where the boxes are points.
+    weight (entries,): how many prefixes each entry stands for; Python integers where 64 bits might not do.
     """
 
     t: int
@@ -44,6 +45,7 @@ class Entries:
         return len(self.state)
 
     def take(self, chosen: np.ndarray) -> Entries:
+        """Select some entries."""
         low = self.low[chosen]
         return Entries(
             self.t,
@@ -56,12 +58,13 @@ class Entries:
 
 @dataclass(frozen=True, eq=False)
 class SweepStep:
-    """Where entries came from: the index in the ones before, and the symbol that was read."""
+    """Where entries came from: the index of the entry before, and the symbol that was read."""
 
     parent: np.ndarray
     symbol: np.ndarray
 
     def take(self, chosen: np.ndarray) -> SweepStep:
+        """Select the steps to some entries."""
         return SweepStep(self.parent[chosen], self.symbol[chosen])
 
 
@@ -76,6 +79,7 @@ class Edges:
 
     @classmethod
     def of(cls, language: Automaton) -> tuple[Edges, ...]:
+        """Make the layers of an automaton."""
         out = []
         for edges, states in zip(language.edges, language.layer_sizes, strict=False):
             source, symbol, target = np.array(edges, dtype=np.int64).reshape(-1, 3).T.copy()
@@ -85,7 +89,10 @@ class Edges:
 
 
 class Unrolled:
-    """A claim's network, and its words or some of them, ready to be swept."""
+    """A claim's network, with all words of the claim or those of `language`, ready to be swept.
+
+    Raises Unsupported if a number of the network does not fit 64 bits.
+    """
 
     def __init__(self, claim: WordClaim, language: Automaton | None = None) -> None:
         self.language = claim.language if language is None else language
@@ -96,18 +103,22 @@ class Unrolled:
 
     @cached_property
     def completions(self) -> tuple[np.ndarray, ...]:
-        """Per layer and state the number of words from there on."""
+        """Return, per layer and state, the number of words from there on."""
         dtype = np.int64 if self.language.size < SAFE_COUNT else object
         return tuple(np.array(counts, dtype=dtype) for counts in self.language.completions())
 
     def start(self) -> Entries:
+        """Return the entries before the first symbol."""
         states = self.language.layer_sizes[0]
         nothing = np.zeros((states, 0), dtype=np.int64)
         low, high = self._moved(0, nothing, nothing, np.zeros(states, dtype=np.int64))
         return Entries(0, np.arange(states), low, high, np.ones(states, dtype=np.int64))
 
     def advanced(self, entries: Entries) -> tuple[Entries, SweepStep]:
-        """Every entry by every symbol."""
+        """Move every entry by every symbol; return the new entries and where they came from.
+
+        Raises Unsupported if the sums do not fit 64 bits.
+        """
         edges = self.layers[entries.t]
         degree = edges.degree[entries.state]
         parent = np.repeat(np.arange(len(entries)), degree)
@@ -129,7 +140,7 @@ class Unrolled:
     def _moved(
         self, t: int, low: np.ndarray, high: np.ndarray, symbol: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The sums after the t-th symbol (`low` and `high` are overwritten)."""
+        """Return the sums after the t-th symbol; `low` and `high` are overwritten."""
         moment, points = self.moments[t], high is low
         _fits(_largest(low, high) + _largest(moment.step, moment.fresh))
         out = []
@@ -156,11 +167,11 @@ class Unrolled:
         return low, low if points else high[:, moment.kept]
 
     def decided(self, entries: Entries) -> tuple[np.ndarray, np.ndarray]:
-        """For whole words: which entries can only have the program's label, and which only another one."""
+        """Find the entries of whole words with only the program's label, and those that never have it."""
         label, low, high = self.labels[entries.state], entries.low, entries.high
         n = len(entries)
-        # margins of label 0 are 0; a label is given iff its margin beats all earlier ones and no later one
-        # beats it
+        # The margin of label 0 is 0.  The network gives a label iff its margin is larger than all earlier
+        # ones, and no later one is larger.
         low = np.concatenate([np.zeros((n, 1), dtype=np.int64), low], axis=1)
         high = np.concatenate([np.zeros((n, 1), dtype=np.int64), high], axis=1)
         here = np.arange(n)
@@ -184,7 +195,7 @@ def _fits(bound: int) -> None:
 
 
 def merged(entries: Entries, step: SweepStep) -> tuple[Entries, SweepStep]:
-    """Equal entries (points) become one."""
+    """Merge equal entries, whose boxes have to be points."""
     if len(entries) < 2:
         return entries, step
     order, first = runs(entries.low, entries.state)
@@ -198,7 +209,7 @@ def merged(entries: Entries, step: SweepStep) -> tuple[Entries, SweepStep]:
 
 
 def runs(keys: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An order in which equal (state, key) stand together, and where each run begins in it."""
+    """Return an order in which equal pairs (state, key) are adjacent, and where each run of them begins."""
     with np.errstate(over="ignore"):
         mixed = keys @ MULTIPLIERS[: keys.shape[1]] + state * MULTIPLIERS[-1]
         mixed ^= mixed >> 29
@@ -209,7 +220,7 @@ def runs(keys: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     left, right = order[pairs], order[pairs + 1]
     if not (
         (keys[left] == keys[right]).all() and (state[left] == state[right]).all()
-    ):  # a collision: sort by everything
+    ):  # two different pairs have the same hash: sort by everything
         order = np.lexsort([*keys.T, state])
         same = (keys[order[1:]] == keys[order[:-1]]).all(axis=1) & (state[order[1:]] == state[order[:-1]])
         return order, np.flatnonzero(np.concatenate([[True], ~same]))
@@ -218,8 +229,11 @@ def runs(keys: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Relaxed:
-    """Per entry that went in: may some word that begins like it be wrong, and may some be right?  `words`:
-    ways to bad ends.
+    """What a relaxed sweep says about the entries that went in.
+
+    maybe_wrong, maybe_right (entries,): whether some word that begins with the entry may be wrong, or right.
+    leads, tails: some ways to ends that may be wrong: the entry (ways,) and the symbols after it (ways,
+        symbols).
     """
 
     maybe_wrong: np.ndarray
@@ -231,7 +245,11 @@ class Relaxed:
 def relaxed(
     network: Unrolled, entries: Entries, width: int, deadline: float, most: int = 64
 ) -> Relaxed | None:
-    """A sweep to the end with at most about `width` boxes per layer; None when time is up."""
+    """Sweep to the end with about `width` boxes per layer at most; None if the time is up.
+
+    deadline: a time of `time.monotonic()`.
+    most: the largest number of ways to return.
+    """
     here = entries
     if here.high is here.low:
         here = Entries(here.t, here.state, here.low, here.low.copy(), here.weight)
@@ -261,8 +279,11 @@ def relaxed(
 
 
 def _boxed(entries: Entries, width: int, size: float) -> tuple[np.ndarray, np.ndarray, Entries, float]:
-    """Each entry's box, a leader per box, the boxes, and the size of the cells that it took to have at most
-    about `width`.
+    """Join entries that are close into about `width` boxes at most.
+
+    size: the size of the cells that served at the symbol before.
+
+    Returns each entry's box, the leading entry of each box, the boxes, and the size of the cells used.
     """
     middle = (entries.low + entries.high).astype(np.float64)
     middle -= middle.min(axis=0)

@@ -1,8 +1,8 @@
-"""Turns an unrolled network into rows with a place in time: when each sum begins, and after which symbol it
-is complete.
+"""Turns an unrolled network into rows with a place in time, which `sweep.py` runs on.
 
-`sweep.py` runs on these rows.  They are all rows of the network, not bounded and not told apart by label.
-Each is divided by its common factor, so that the same cell at another position has the same numbers.
+Each row says after which symbol its sum begins, and after which it is complete.  These are all rows of the
+network: they are not bounded, and do not depend on the label.  Each is divided by the common factor of its
+numbers, so that the same cell of a recurrent network has the same numbers at every position.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ WIDEST = 2**62
 
 @dataclass(frozen=True, eq=False)
 class UnrolledRow:
-    """sum_t symbols[t, word[t]] + sum_i weights[i] * max(0, row inputs[i]) + constant; `end`: symbols after
-    which it is complete.
+    """One sum: sum_t symbols[t, word[t]] + sum_i weights[i] * max(0, row inputs[i]) + constant.
+
+    symbols: (positions, symbols).
+    inputs, weights: the rows whose ReLUs it reads, and their coefficients.
+    begin, end: the numbers of symbols after which the sum begins and is complete.
     """
 
     symbols: np.ndarray
@@ -35,8 +38,11 @@ class UnrolledRow:
 
 @dataclass(frozen=True, eq=False)
 class Completion:
-    """ReLUs that are complete at once: their columns, and what they add to the columns `readers`: weights
-    (readers, columns).
+    """ReLUs that are complete at the same time, and what they add to other columns.
+
+    columns: the ReLUs' columns.
+    readers: the columns that read them.
+    weights: (readers, columns).
     """
 
     columns: np.ndarray
@@ -46,9 +52,12 @@ class Completion:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """What happens after the t-th symbol: columns get `step[symbol]`, then columns `fresh` (constants) are
-    appended, with what the symbol adds to them; then completions, one after the other; then only the columns
-    `kept` go on.
+    """What happens after the t-th symbol, in this order.
+
+    step (symbols, columns): what the symbol adds to each column.
+    fresh (symbols, new columns): columns that are appended, with what the symbol adds to their constants.
+    completions: ReLUs that are complete now, one group after the other.
+    kept: the columns that are still needed.
     """
 
     step: np.ndarray
@@ -58,12 +67,13 @@ class Moment:
 
 
 def rows_of(claim: WordClaim) -> tuple[tuple[UnrolledRow, ...], int]:
-    """The rows in topological order, margins last (`composed.py` says what they decide); and the number of
-    margins.
+    """Return the claim's rows in topological order, margins last, and the number of margins.
+
+    `composed.py` says what the margins decide.  Raises Unsupported if a number does not fit 64 bits.
     """
     rows: list[UnrolledRow] = []
     factors: list[int] = []
-    begins: list[int] = []  # of each layer
+    begins: list[int] = []  # the index of each layer's first row
     layers = composed(claim)
     for layer in layers:
         begins.append(len(rows))
@@ -84,7 +94,7 @@ def rows_of(claim: WordClaim) -> tuple[tuple[UnrolledRow, ...], int]:
         common = [
             math.gcd(constant, *weights, *map(int, own.flat)) or 1 for own, _, weights, constant in parts
         ]
-        if layer is layers[-1]:  # margins are compared with each other
+        if layer is layers[-1]:  # margins are compared with each other, so they keep one common factor
             common = [math.gcd(*common)] * len(common)
         for (own, indices, weights, constant), g in zip(parts, common, strict=True):
             rows.append(_row(rows, own // g, indices, [w // g for w in weights], constant // g))
@@ -95,6 +105,7 @@ def rows_of(claim: WordClaim) -> tuple[tuple[UnrolledRow, ...], int]:
 def _row(
     rows: list[UnrolledRow], own: np.ndarray, inputs: list[int], weights: list[int], constant: int
 ) -> UnrolledRow:
+    """Make a row; raise Unsupported if a number does not fit 64 bits."""
     if max(abs(constant), *map(abs, weights), *(abs(int(v)) for v in own.flat), 0) >= WIDEST:
         raise Unsupported("a number of the network does not fit 64 bits")
     places = np.flatnonzero((own != 0).any(axis=1))
@@ -105,7 +116,7 @@ def _row(
 
 
 def levels(rows: tuple[UnrolledRow, ...]) -> int:
-    """The longest chain of ReLUs."""
+    """Return the length of the longest chain of ReLUs."""
     level: list[int] = []
     for row in rows:
         level.append(1 + max((level[i] for i in row.inputs), default=0))
@@ -113,15 +124,16 @@ def levels(rows: tuple[UnrolledRow, ...]) -> int:
 
 
 def moments(rows: tuple[UnrolledRow, ...], margins: int, length: int) -> tuple[Moment, ...]:
-    """One moment per number of symbols read, 0 to length; after the last one the columns are the margins, in
-    order.
+    """Return one moment for each number of symbols read, from 0 to `length`.
+
+    After the last one, the columns are the margins, in order.
     """
     live: list[int] = []
     out = []
     relus, symbols = len(rows) - margins, rows[0].symbols.shape[1]
 
     def added(wanted: list[int], t: int) -> np.ndarray:
-        """What the symbol before t adds to rows (symbols, rows)."""
+        """Return what the t-th symbol adds to rows (symbols, rows)."""
         nothing = np.zeros((symbols, len(wanted)), dtype=np.int64)
         return np.stack([rows[j].symbols[t - 1] for j in wanted], axis=1) if t and wanted else nothing
 
@@ -147,7 +159,7 @@ def moments(rows: tuple[UnrolledRow, ...], margins: int, length: int) -> tuple[M
 
 
 def _together(rows: tuple[UnrolledRow, ...], done: list[int]) -> list[list[int]]:
-    """The rows in groups that do not read each other, in order."""
+    """Divide the rows into groups whose members do not read each other, in order."""
     groups: list[list[int]] = []
     for j in done:
         if groups and not set(rows[j].inputs) & set(groups[-1]):
@@ -158,6 +170,7 @@ def _together(rows: tuple[UnrolledRow, ...], done: list[int]) -> list[list[int]]
 
 
 def _completion(rows: tuple[UnrolledRow, ...], place: dict[int, int], group: list[int]) -> Completion:
+    """Make the completion of a group of rows; `place` is each live row's column."""
     among = {j: c for c, j in enumerate(group)}
     readers: dict[int, list[int]] = {}
     for j, column in place.items():
