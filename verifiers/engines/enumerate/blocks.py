@@ -1,14 +1,14 @@
-"""A claim's words in blocks, and the network on one block: the arithmetic of `tree`.
+"""Divides a claim's words into blocks, and runs the network on one block: the arithmetic of `tree.py`.
 
 Words are heads times tails (`split.py`).  What a layer reads from the word itself is a sum over the head's
-symbols plus a sum over the tail's, so it is never multiplied out.  Every value is kept as D + b, or a + b
-where nothing but the word has been read: D differs from word to word, a depends on the tail only and is
-computed once, b on the head only and is computed once per head. Then a ReLU is one maximum and no addition,
+symbols plus a sum over the tail's, so it is never multiplied out.  Every value is kept as D + b, or as a + b
+where only the word has been read.  D differs from word to word.  a depends on the tail only and is computed
+once.  b depends on the head only and is computed once per head.  Then a ReLU is one maximum and no addition,
 
     max(0, D + a + b) = max(D + a, -b) + b,
 
 and the first layer is the outer maximum of a table of tails and a table of heads.  A block is some tails
-times many heads, few enough for the cache; deeper layers are matrix products.  `precision.py` says in which
+times many heads, few enough for the cache.  Deeper layers are matrix products.  `precision.py` says in which
 arithmetic.
 """
 
@@ -27,21 +27,23 @@ from .precision import precision, reads
 from .split import Heads, Split, SplitSizes, Tails
 from .tables import Tables
 
-SMALL_PRODUCT = 10**6  # OpenBLAS has a faster way to multiply matrices whose three sizes multiply to less
-FEW_CELLS = (
-    1 << 15
-)  # no block is smaller for the sake of having many: for small domains, new memory is what costs
-SETTLED_AT_ONCE = 256  # words decided in exact integers between two looks at the clock
+SMALL_PRODUCT = 10**6  # OpenBLAS is faster on matrices whose three sizes have a smaller product
+# Blocks are not made smaller than this to have more of them: on small domains, new memory is the cost.
+FEW_CELLS = 1 << 15
+SETTLED_AT_ONCE = 256  # words decided in exact integers between two checks of the deadline
 
 
 class BlocksOutOfTime(Exception):
-    """In the middle of a block."""
+    """The time is up in the middle of a block; the block is not counted."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Chunk:
-    """Heads that lead to states of one kind; b of every layer (rows, heads), its negative, and the columns of
-    the tails' labels that are right for each head (one, if it is the same for all).
+    """Heads that lead to states of one kind, with what depends on them only.
+
+    inner, negative: b of every layer (rows, heads), and -b.
+    columns: the column of the tails' labels that is right for each head; a single one if it is the same for
+        all.
     """
 
     heads: Heads
@@ -53,7 +55,7 @@ class _Chunk:
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """The words of a chunk's heads with some of their tails, tail by tail."""
+    """The words made of a chunk's heads and some of its tails, tail by tail."""
 
     chunk: _Chunk
     tails: Tails
@@ -61,24 +63,27 @@ class Block:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(tails, heads)"""
+        """Return the numbers (tails, heads)."""
         return self.rows.stop - self.rows.start, len(self.chunk.heads)
 
     @property
     def labels(self) -> np.ndarray:
-        """The right ones, (tails, heads) or (tails, 1)."""
+        """Return the right labels' indices, (tails, heads) or (tails, 1)."""
         return np.take(self.tails.labels[self.rows], self.chunk.columns, axis=1)
 
     def symbols(self, places: np.ndarray) -> np.ndarray:
-        """The words at some places of the flattened block, (places, length)."""
+        """Return the words (places, length) at some places of the flattened block."""
         tail, head = np.divmod(places, len(self.chunk.heads))
         return np.concatenate([self.chunk.heads.words[head], self.tails.words[self.rows][tail]], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class _BlockStep:
-    """A layer in floating point.  `rows`: its part of the tables; where it has none, it has a constant (rows,
-    1).
+    """A layer in floating point.
+
+    rows: its rows of the tables; None if it has none.
+    constant (rows, 1): added where it has no rows of the tables.
+    buffer: the number of the buffer that holds its values.
     """
 
     size: int
@@ -89,7 +94,11 @@ class _BlockStep:
 
 
 class Blocks:
-    """A claim made ready.  Iterating gives all its words in blocks, always in the same order."""
+    """A claim made ready; iteration gives all its words in blocks, always in the same order.
+
+    sizes: limits of memory.
+    deadline: a time of `time.monotonic()`.
+    """
 
     def __init__(self, claim: WordClaim, sizes: SplitSizes, deadline: float) -> None:
         self.claim, self.sizes, self.deadline = claim, sizes, deadline
@@ -102,9 +111,8 @@ class Blocks:
         tables = Tables.of(layers, self.split.present(claim.language.symbol_count), self.split.at)
         found = precision(layers, tables.before, tables.behind)
         self.dtype, self.slack = found.dtype, found.slack
-        self.steps = (
-            _steps(layers, self.dtype) if np.isfinite(self.slack) else ()
-        )  # none: every word in exact integers
+        # Without steps, every word is decided in exact integers.
+        self.steps = _steps(layers, self.dtype) if np.isfinite(self.slack) else ()
         used = tables.symbols if self.steps else tables.symbols[:0]
         self.table = np.ascontiguousarray(
             used.transpose(1, 2, 0).astype(self.dtype)
@@ -115,7 +123,7 @@ class Blocks:
         self.cells = min(sizes.cells, max(FEW_CELLS, claim.domain_size * self.rows >> 5))
 
     def _outer(self, tables: Tables, tails: Tails) -> list[np.ndarray | None]:
-        """a of every layer, (tails, rows, 1)."""
+        """Return a of every layer, (tails, rows, 1); None where a layer does not read the word."""
         if not self.steps:
             return []
         sums = tables.sums(tails.words, self.split.at).astype(self.dtype)
@@ -129,7 +137,7 @@ class Blocks:
         for heads in self.split.heads(self.table, limit):
             if (
                 len(self.split.kind) > 1
-            ):  # those of one kind together, and of one state, so that few chunks have several
+            ):  # sort by kind, then by state, so that few chunks have several states
                 heads = heads[np.lexsort((heads.states, self.split.kind[heads.states]))]
             ends = np.cumsum(np.bincount(self.split.kind[heads.states])).tolist()
             for kind, (start, end) in enumerate(pairwise([0, *ends])):
@@ -158,8 +166,9 @@ class Blocks:
 
 
 def _steps(layers: tuple[ComposedLayer, ...], dtype: np.dtype) -> tuple[_BlockStep, ...]:
-    """With buffers given out so that a layer's is used again once nothing reads it any more: few of them stay
-    in the cache.
+    """Make the steps of all layers, and give out their buffers.
+
+    A buffer is used again once no later layer reads it, so that few buffers stay in the cache.
     """
     last_use = {g: i for i, layer in enumerate(layers) for g in layer.relus}
     steps: list[_BlockStep] = []
@@ -177,14 +186,17 @@ def _steps(layers: tuple[ComposedLayer, ...], dtype: np.dtype) -> tuple[_BlockSt
 
 
 class Kernel:
-    """Decides blocks; holds one thread's buffers."""
+    """Decides blocks; holds the buffers of one thread."""
 
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
         self.buffers: dict[int, np.ndarray] = {}
 
     def wrong(self, block: Block) -> np.ndarray:
-        """Where the network's label is not the right one, (tails, heads)."""
+        """Return where the network's label is not the right one, (tails, heads).
+
+        Raises BlocksOutOfTime after the deadline, if words have to be decided in exact integers.
+        """
         right = block.labels
         if self.blocks.steps:
             answers, doubtful = self._decided(self._margins(block), block.chunk)
@@ -196,7 +208,7 @@ class Kernel:
         return wrong
 
     def _margins(self, block: Block) -> np.ndarray:
-        """D + a of the margins, (tails, rows, heads)."""
+        """Return D + a of the margins, (tails, rows, heads)."""
         chunk, values = block.chunk, list[np.ndarray]()
         for g, step in enumerate(self.blocks.steps):
             here = self._buffer(step, block.shape)
@@ -225,7 +237,7 @@ class Kernel:
         return held[:size].reshape(tails, step.size, heads)
 
     def _decided(self, margins: np.ndarray, chunk: _Chunk) -> tuple[np.ndarray, np.ndarray | None]:
-        """The network's label indices, and where they are doubtful, if floating point is not exact here."""
+        """Return the network's label indices, and where they are doubtful (None: nowhere)."""
         slack = self.blocks.slack
         if margins.shape[1] == 1:
             margin, limit = margins[:, 0], chunk.negative[-1][0]
@@ -240,11 +252,11 @@ class Kernel:
             np.maximum(best, margins[:, j], out=best)
         if not slack:
             return answers, None
-        close = best - 4 * slack  # more than twice, so that the rounding of this line does not matter
+        close = best - 4 * slack  # twice would do; four times covers the rounding of this line
         return answers, (margins >= close[:, None]).sum(axis=1) + (close <= 0) > 1
 
     def _settle(self, block: Block, places: np.ndarray, right: np.ndarray, wrong: np.ndarray) -> None:
-        """Decide some words again, in exact integers."""
+        """Decide the words at `places` again, in exact integers."""
         for i in range(0, len(places), SETTLED_AT_ONCE):
             if time.monotonic() > self.blocks.deadline:
                 raise BlocksOutOfTime

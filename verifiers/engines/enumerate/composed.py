@@ -1,9 +1,8 @@
-"""A network with everything linear composed: ReLU layers over sums of one row per position.  What `tree`
-evaluates.
+"""Composes everything linear in a network: ReLU layers over sums of one table row per position.
 
-A linear part of the input is never multiplied: a word has one symbol per position, so its value is a sum of
-table rows, and the context around the word is part of the constant.  Exact integers throughout; nothing is
-approximated or left out.
+`tree.py` evaluates this form.  A linear part of the input is never multiplied.  A word has one symbol per
+position, so the part's value is a sum of table rows, and the context around the word is part of the constant.
+All numbers are exact integers; nothing is approximated.
 """
 
 from __future__ import annotations
@@ -24,10 +23,13 @@ _INPUT = -1  # a value that is the network's input itself
 
 @dataclass(frozen=True, eq=False)
 class ComposedLayer:
-    """Linear functions of a word: sum_t symbols[:, t, word[t]] + sum_g relus[g] @ max(0, layer g) + constant.
+    """Linear functions of a word.
 
-    Shapes: symbols (rows, length, symbol_count), or None where the word is not read directly; relus[g] (rows,
-    rows of layer g).
+        sum_t symbols[:, t, word[t]] + sum_g relus[g] @ max(0, layer g) + constant
+
+    symbols: (rows, length, symbols), or None where the word is not read directly.
+    relus: for each layer g that is read, weights (rows, rows of layer g).
+    constant: (rows,).
     """
 
     symbols: np.ndarray | None
@@ -39,9 +41,10 @@ class ComposedLayer:
 
 
 def composed(claim: WordClaim) -> tuple[ComposedLayer, ...]:
-    """The layers whose ReLUs the network uses, then the margins: label j > 0 is the network's answer iff
-    margin j - 1 is positive, larger than every earlier margin and at least as large as every later one; label
-    0 iff no margin is positive.
+    """Return the layers whose ReLUs the network uses, then the margins.
+
+    Label j > 0 is the network's answer iff margin j - 1 is positive, larger than every earlier margin and at
+    least as large as every later one.  Label 0 is the answer iff no margin is positive.
     """
     network, domain = claim.network, claim.domain
     values: list[ComposedLayer | int] = [_INPUT]  # an integer g >= 0: the ReLUs of layer g
@@ -57,13 +60,13 @@ def composed(claim: WordClaim) -> tuple[ComposedLayer, ...]:
             layers.append(source)
             values.append(len(layers) - 1)
         else:
-            values.append(source)  # neither indicators nor ReLUs are ever negative
+            values.append(source)  # a ReLU changes nothing: indicators and ReLUs are never negative
     return _used([*layers, _margins(claim.decision, values[-1], domain)])
 
 
 def _margins(decision: Decision, outputs: ComposedLayer | int, domain: Domain) -> ComposedLayer:
-    """How far each label is ahead of the first one."""
-    if isinstance(outputs, ComposedLayer):  # row by row: a matrix of labels times labels would be large
+    """Return by how much each label leads the first one."""
+    if isinstance(outputs, ComposedLayer):  # by subtraction: a matrix (labels, labels) would be large
         return outputs if decision.kind == "sign" else _ahead_of_the_first(outputs)
     count = len(decision.labels)
     if decision.kind == "sign":
@@ -76,6 +79,8 @@ def _margins(decision: Decision, outputs: ComposedLayer | int, domain: Domain) -
 
 
 def _ahead_of_the_first(layer: ComposedLayer) -> ComposedLayer:
+    """Subtract the first row from all others."""
+
     def ahead(rows: np.ndarray) -> np.ndarray:
         return exact_sum(rows[1:], -rows[:1])
 
@@ -84,6 +89,7 @@ def _ahead_of_the_first(layer: ComposedLayer) -> ComposedLayer:
 
 
 def _plus(a: ComposedLayer, b: ComposedLayer) -> ComposedLayer:
+    """Return the sum of two layers."""
     symbols = (
         exact_sum(a.symbols, b.symbols)
         if a.symbols is not None and b.symbols is not None
@@ -98,7 +104,7 @@ def _plus(a: ComposedLayer, b: ComposedLayer) -> ComposedLayer:
 
 
 def _times(weights: np.ndarray, value: ComposedLayer | int, domain: Domain) -> ComposedLayer:
-    """weights @ value."""
+    """Return weights @ value."""
     if value == _INPUT:
         return _of_input(weights, domain)
     nothing = np.zeros(len(weights), dtype=np.int64)
@@ -114,6 +120,7 @@ def _times(weights: np.ndarray, value: ComposedLayer | int, domain: Domain) -> C
 
 
 def _of_input(weights: np.ndarray, domain: Domain) -> ComposedLayer:
+    """Return weights @ the one-hot input, with the context around the word in the constant."""
     start, stop = len(domain.prefix), len(domain.prefix) + domain.max_length
     blocks = weights.reshape(len(weights), domain.positions, len(domain.alphabet))
     fixed = domain.ids(np.zeros((1, domain.max_length), dtype=np.int64))[0]
@@ -124,7 +131,7 @@ def _of_input(weights: np.ndarray, domain: Domain) -> ComposedLayer:
 
 
 def _used(layers: list[ComposedLayer]) -> tuple[ComposedLayer, ...]:
-    """Without the layers that the last one does not depend on."""
+    """Leave out the layers that the last one does not depend on."""
     wanted = {len(layers) - 1}
     for g in reversed(range(len(layers))):
         if g in wanted:

@@ -1,14 +1,13 @@
-"""In which floating point a composed network may be evaluated block by block, and how far off the margins can
-be.
+"""Chooses the floating point type for a composed network, and bounds the rounding error of its margins.
 
-Everything that `blocks` computes for a word is a sum of products in some order, a maximum, or a comparison.
-Where all numbers and all partial sums are integers within the type's exact range, nothing is ever rounded:
-`slack` is 0.  Otherwise float64 is used with the classic a priori bound: every operation is off by a relative
-2**-53 at most, so a sum of n products in any order, fused or not, is off by at most n * 2**-53 / (1 - n *
-2**-53) of the sum of absolute values (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1).
-Every number is a whole one, rounded or not, so nothing underflows; overflow is excluded by `LARGEST`.
-Margins within `slack` of 0 or of each other are decided again in exact integers: the answer is exact in any
-case.
+Everything that `blocks.py` computes for a word is a sum of products in some order, a maximum, or a
+comparison.  If all numbers and all partial sums are integers within the type's exact range, nothing is
+rounded: `slack` is 0.  Otherwise float64 is used with the classic a priori bound.  Every operation has a
+relative error of at most 2**-53, so a sum of n products in any order, fused or not, has an error of at most n
+* 2**-53 / (1 - n * 2**-53) times the sum of absolute values (Higham, Accuracy and Stability of Numerical
+Algorithms, section 3.1).  Every number is an integer, rounded or not, so nothing underflows; `LARGEST`
+excludes overflow.  Margins within `slack` of 0 or of each other are decided again in exact integers, so the
+answer is exact in any case.
 """
 
 from __future__ import annotations
@@ -27,15 +26,19 @@ _UP = 1 + 2.0**-20  # covers the rounding of the bounds themselves
 
 @dataclass(frozen=True)
 class Precision:
-    """`slack` 0: exact.  Infinite: floating point says nothing."""
+    """The type to compute in, and the error of a margin.
+
+    slack: 0 where nothing is rounded; infinite where floating point says nothing about the margins.
+    """
 
     dtype: np.dtype
     slack: float
 
 
 def precision(layers: tuple[ComposedLayer, ...], before: np.ndarray, behind: np.ndarray) -> Precision:
-    """For layers whose sums over symbols are bounded, per row, by `before` (over the head) and `behind` (tail
-    and constant).
+    """Choose the type for layers whose sums over symbols are bounded per row.
+
+    before, behind (rows,): bounds of the sums over heads, and over tails with the constant.
     """
     terms = max(
         sum(w.shape[1] for w in layer.relus.values())
@@ -52,9 +55,8 @@ def precision(layers: tuple[ComposedLayer, ...], before: np.ndarray, behind: np.
             for g, w in layer.relus.items():
                 weights = np.abs(floats(w))
                 b, d = b.plus(inner[g].times(weights)), d.plus(outer[g].times(weights))
-                largest = np.maximum(
-                    largest, weights.max(initial=0.0)
-                )  # not a number where a bound is not: then nothing below holds
+                # If a bound is NaN, so is `largest`, and every comparison with it fails.
+                largest = np.maximum(largest, weights.max(initial=0.0))
             if reads(layer):
                 here = slice(row, row := row + len(layer))
                 b, d = b.plus(_Bound(before[here], 0 * b.error)), d.plus(_Bound(behind[here], 0 * d.error))
@@ -62,9 +64,8 @@ def precision(layers: tuple[ComposedLayer, ...], before: np.ndarray, behind: np.
                 b = b.plus(_Bound(np.abs(floats(layer.constant)), 0 * b.error))
             b, d = b.rounded(unit), d.rounded(unit)
             largest = np.maximum(largest, np.maximum(b.size, d.size).max(initial=0.0))
-            slack = (
-                float((b.error + d.error + unit * (b.size + d.size)).max(initial=0.0)) * _UP
-            )  # the last one counts
+            # The last layer, the margins, sets the final value.
+            slack = float((b.error + d.error + unit * (b.size + d.size)).max(initial=0.0)) * _UP
             inner.append(b)
             outer.append(_Bound(np.maximum(b.size, d.size), np.maximum(b.error, d.error)))
     for dtype, limit in EXACT:
@@ -74,13 +75,13 @@ def precision(layers: tuple[ComposedLayer, ...], before: np.ndarray, behind: np.
 
 
 def reads(layer: ComposedLayer) -> bool:
-    """Whether the layer has sums over symbols (of zeros, where it depends on nothing at all)."""
+    """Say whether the layer has sums over symbols (of zeros, if it depends on nothing at all)."""
     return layer.symbols is not None or not layer.relus
 
 
 @dataclass(frozen=True)
 class _Bound:
-    """Per row: no partial sum is larger than `size`, and what is computed is off by `error` at most."""
+    """Per row: no partial sum is larger than `size`, and the computed value has at most `error`."""
 
     size: np.ndarray
     error: np.ndarray
@@ -96,13 +97,13 @@ class _Bound:
         return _Bound(self.size + other.size, self.error + other.error)
 
     def rounded(self, unit: float) -> _Bound:
-        """After the sum has been computed."""
+        """Return the bound after the sum has been computed, with a relative error of `unit`."""
         computed = self.size + self.error
         return _Bound(computed * _UP, (self.error + unit * computed) * _UP)
 
 
 def floats(integers: np.ndarray) -> np.ndarray:
-    """Rounded to the nearest, infinite where they are too large."""
+    """Round integers to the nearest float64; infinite where they are too large."""
     if integers.dtype != object:
         return integers.astype(np.float64)
     out = np.empty(integers.shape)

@@ -1,9 +1,9 @@
-"""The words of a language as heads times tails, cut at one layer of its automaton.  For `tree`.
+"""The words of a language as heads times tails, cut at one layer of its automaton.  For `tree.py`.
 
 A state of that layer joins all heads that reach it with all tails that leave it.  States with the same tails
 (whatever labels they lead to) are of one kind, so that blocks do not get small where a program has many
-states: most languages have one kind, padded ones two.  Tails are few and kept; heads are streamed, with what
-is summed along them, each common beginning once.
+states.  Most languages have one kind, padded ones two.  Tails are few and are kept.  Heads are streamed with
+the sums along them; what heads have in common is summed once.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from ....models.automata.automaton import Automaton
 
 @dataclass(frozen=True)
 class SplitSizes:
-    """Limits of memory and shapes of work, in numbers held at a time: `tails` and `heads` to keep, `cells` of
-    one layer in one block, heads `across` one block, `labels` kept for tails and states.
+    """Limits of memory and shapes of work, as counts of numbers held at a time.
+
+    tails, heads: the most tails and heads in memory.
+    cells: the most values of one layer in one block.
+    across: the most heads in one block.
+    labels: the most labels kept for pairs of a tail and a state.
     """
 
     tails: int = 1 << 12
@@ -32,8 +36,11 @@ class SplitSizes:
 
 @dataclass(frozen=True, eq=False)
 class Heads:
-    """Beginnings of words up to one layer: states (n,), symbols (n, layer), sums (n, width) over the symbols'
-    rows.
+    """Beginnings of words up to one layer.
+
+    states (heads,): where each ends.
+    words (heads, layer): its symbols.
+    sums (heads, rows): the sum of its symbols' rows in the tables.
     """
 
     states: np.ndarray
@@ -49,8 +56,10 @@ class Heads:
 
 @dataclass(frozen=True, eq=False)
 class Tails:
-    """The ends of words of one kind of state: symbols (tails, length - layer); label indices (tails, states
-    of this kind).
+    """The ends of words from states of one kind.
+
+    words (tails, length - layer): the symbols.
+    labels (tails, states of the kind): the label's index, for each state that the tail may begin at.
     """
 
     words: np.ndarray
@@ -59,7 +68,7 @@ class Tails:
 
 @dataclass(frozen=True, eq=False)
 class _Edges:
-    """One layer: edges of state s are first[s] .. first[s + 1]."""
+    """One layer of edges, sorted by source: those of state s are first[s] .. first[s + 1]."""
 
     source: np.ndarray
     symbol: np.ndarray
@@ -74,7 +83,7 @@ class _Edges:
         return cls(source, symbol, target, np.searchsorted(source, np.arange(states + 1)))
 
     def following(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All edges that leave rows of states: the row and the edge of each, in order."""
+        """Return all edges that leave the states in `states`: each one's row there, and the edge."""
         degree = self.first[states + 1] - self.first[states]
         row = np.repeat(np.arange(len(states)), degree)
         return row, np.arange(len(row)) + np.repeat(self.first[states] - (np.cumsum(degree) - degree), degree)
@@ -82,8 +91,12 @@ class _Edges:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """A language cut at layer `at`: its states' kinds, their columns in their kind's labels, and each kind's
-    tails.
+    """A language cut at layer `at`.
+
+    kind (states,): each state's kind.
+    column (states,): each state's column in the labels of its kind.
+    tails: per kind.
+    reach: per layer up to `at` and state, the number of heads that go on from there.
     """
 
     at: int
@@ -92,11 +105,11 @@ class Split:
     kind: np.ndarray
     column: np.ndarray
     tails: tuple[Tails, ...]
-    reach: tuple[np.ndarray, ...]  # per layer up to `at` and state, how many heads go on from there
+    reach: tuple[np.ndarray, ...]
 
     @classmethod
     def of(cls, language: Automaton, sizes: SplitSizes, label_type: np.dtype) -> Split:
-        """Cut where the least work is, of the layers whose tails fit the limits."""
+        """Cut at the layer that makes the least work, among those whose tails fit the limits."""
         edges = [_Edges.of(layer, n) for layer, n in zip(language.edges, language.layer_sizes, strict=False)]
         heads: list[np.ndarray] = [np.ones(language.layer_sizes[0])]
         for t, e in enumerate(edges):  # exact: domains are far below 2**53
@@ -123,15 +136,16 @@ class Split:
         return cls(at, tuple(edges), language.layer_sizes[0], kind, column, tuple(parts), tuple(reach))
 
     def present(self, symbol_count: int) -> np.ndarray:
-        """Which symbols some word has where, (length, symbol_count)."""
+        """Return which symbols occur at each position, (length, symbol_count)."""
         out = np.zeros((len(self.edges), symbol_count), dtype=bool)
         for t, e in enumerate(self.edges):
             out[t, e.symbol] = True
         return out
 
     def heads(self, tables: np.ndarray, limit: int) -> Iterator[Heads]:
-        """All heads in dictionary order, at most `limit` at a time.  tables (length, symbols, width): what
-        symbols add to the sums.
+        """Yield all heads in dictionary order, at most `limit` at a time.
+
+        tables (length, symbols, rows): what symbols add to the sums.
         """
         nothing = np.zeros((self.initial, tables.shape[2]), dtype=tables.dtype)
         stack = [(0, Heads(np.arange(self.initial), np.zeros((self.initial, 0), dtype=np.int16), nothing))]
@@ -156,8 +170,9 @@ class Split:
 def _kinds(
     edges: list[_Edges], layer_sizes: tuple[int, ...], sizes: SplitSizes
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Layers from the last one backwards while their tails fit the limits: the layer, its states' kinds, each
-    kind's number of tails.
+    """Yield layers from the last one backwards while their tails fit the limits.
+
+    Yields the layer, its states' kinds, and each kind's number of tails.
     """
     at = len(edges)
     kind, tails = np.zeros(layer_sizes[-1], dtype=np.int64), np.ones(1, dtype=np.int64)
@@ -181,8 +196,10 @@ def _kinds(
 
 
 def _work(heads: np.ndarray, kind: np.ndarray, tails: np.ndarray, sizes: SplitSizes) -> float:
-    """Rough cost of a cut, in words: a kind costs as much as 8000, a group of heads 4000, each tail it meets
-    100 more, every head 30.
+    """Estimate the cost of a cut, in words.
+
+    A kind costs as much as 8000 words, a group of heads 4000, each tail that a group meets 100 more, and
+    every head 30.
     """
     count = np.bincount(kind, weights=heads, minlength=len(tails))
     groups = np.maximum(np.ceil(count / sizes.across), np.minimum(count, np.ceil(count.sum() / sizes.heads)))
@@ -190,7 +207,7 @@ def _work(heads: np.ndarray, kind: np.ndarray, tails: np.ndarray, sizes: SplitSi
 
 
 def _tails(edges: list[_Edges], at: int, states: np.ndarray, labels: np.ndarray) -> Tails:
-    """The tails of states of one kind; they come in the same order for each."""
+    """Return the tails of states of one kind; their order is the same for each state."""
     current, words = states, np.zeros((len(states), 0), dtype=np.int16)
     for e in edges[at:]:
         row, edge = e.following(current)

@@ -1,5 +1,6 @@
-"""What each symbol adds to the layers that read the word: exact tables, and bounds of the sums on both sides
-of a cut.  For `blocks`.
+"""What each symbol adds to the layers that read the word, and bounds of the sums.  For `blocks.py`.
+
+The tables are exact.  The bounds are of the sums before and behind the cut.
 """
 
 from __future__ import annotations
@@ -15,23 +16,30 @@ from .precision import floats, reads
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """The rows of all layers that read the word, one after the other: sum_t symbols[:, t, word[t]] +
-    constant, exact integers.
+    """The rows of all layers that read the word, one after the other, in exact integers.
 
-    Before the cut, each position's numbers are shifted to have their middle at 0: sums over heads stay small.
-    `before` and `behind` bound, per row and as floats, all partial sums over positions before the cut, and
-    over the others with the constant.
+        sum_t symbols[:, t, word[t]] + constant
+
+    symbols: (rows, length, symbols).
+    constant: (rows,).
+    before, behind (rows,): bounds, as floats, of all partial sums over positions before the cut, and over the
+        other positions with the constant.
+
+    Before the cut, the numbers of each position are shifted to have their middle at 0, so that sums over
+    heads stay small.
     """
 
-    symbols: np.ndarray  # (rows, length, symbol_count)
-    constant: np.ndarray  # (rows,)
+    symbols: np.ndarray
+    constant: np.ndarray
     before: np.ndarray
     behind: np.ndarray
 
     @classmethod
     def of(cls, layers: tuple[ComposedLayer, ...], present: np.ndarray, at: int) -> Tables:
-        """`present` (length, symbol_count): which symbols some word has where.  The others get 0: their
-        numbers must not count.
+        """Make the tables of composed layers for a cut at position `at`.
+
+        present (length, symbols): which symbols occur where.  The others get 0, because their numbers must
+            not count in the bounds.
         """
         reading = [layer for layer in layers if reads(layer)]
         blank = [
@@ -43,9 +51,8 @@ class Tables:
         )
         constant = np.concatenate([np.zeros(0, dtype=np.int64), *(layer.constant for layer in reading)])
         largest = magnitude(symbols)
-        if (
-            2 * (len(present) + 1) * largest + magnitude(constant) >= INT64_SAFE
-        ):  # then no sum below fits 64 bits for certain
+        # The sums below may not fit 64 bits: use Python integers.
+        if 2 * (len(present) + 1) * largest + magnitude(constant) >= INT64_SAFE:
             symbols, constant = symbols.astype(object), constant.astype(object)
         before = np.zeros(len(symbols))
         if at:
@@ -62,7 +69,7 @@ class Tables:
         return cls(symbols, constant, before, behind)
 
     def sums(self, tails: np.ndarray, at: int) -> np.ndarray:
-        """Exact sums over tails (tails, length - at), with the constant: (tails, rows)."""
+        """Return the exact sums (tails, rows) over tails (tails, length - at), with the constant."""
         rows = self.symbols[:, at:].transpose(1, 2, 0)
         total = np.broadcast_to(self.constant, (len(tails), len(self.constant)))
         for t in range(tails.shape[1]):

@@ -1,9 +1,8 @@
-"""Every word of a claim, decided exactly, on several cores: what `enumerate` and the count of disagreeing
-inputs stand on.
+"""Decides every word of a claim exactly, on several cores: the base of `enumerate` and of exact counts.
 
-`blocks.py` says how a block of words is decided; here blocks are handed out to threads (numpy lets them run
-side by side), in order, so that the words that are found do not depend on how many threads there are or which
-of them was faster.
+`blocks.py` decides one block of words.  This module hands out blocks to threads, which numpy lets run at the
+same time.  Blocks are handed out in order, so the words that are found depend neither on the number of
+threads nor on their speed.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from ...bounds.blas import one_blas_thread
 from .blocks import Block, Blocks, BlocksOutOfTime, Kernel
 from .split import SplitSizes
 
-THREADS_FROM = 1 << 21  # numbers to compute; with fewer, threads take longer to start than they save
+THREADS_FROM = 1 << 21  # with fewer numbers to compute, threads take longer to start than they save
 REPORT_SECONDS = 0.5
 Word = tuple[int, ...]
 Progress = Callable[[str], None]
@@ -28,8 +27,11 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Found:
-    """`done` of `total` words have been looked at, on `wrong` of them the network differs; `words`: the first
-    such ones, as many as wanted.
+    """The result of a search.
+
+    done, total: words that were looked at, and all words.
+    wrong: words on which network and program disagree.
+    words: the first of those, as many as were wanted.
     """
 
     done: int
@@ -39,6 +41,7 @@ class Found:
 
     @property
     def finished(self) -> bool:
+        """Say whether all words were looked at."""
         return self.done == self.total
 
 
@@ -51,10 +54,14 @@ def search(
     wanted: int | None = None,
     sizes: SplitSizes | None = None,
 ) -> Found:
-    """Look at all words, until time is over or `wanted` disagreeing ones are found (None: to the end, keeping
-    no words).
+    """Look at all words until the time is up or `wanted` disagreeing ones are found.
 
-    The domain must have fewer than 2**53 words.
+    claim: a claim with fewer than 2**53 words.
+    seconds: the time limit.
+    progress: receives one line of text now and then.
+    workers: the most threads to use.
+    wanted: None looks at all words and keeps none of them.
+    sizes: limits of memory; None takes the default.
     """
     deadline = time.monotonic() + seconds
     with one_blas_thread():
@@ -81,8 +88,9 @@ def search(
 
 @dataclass
 class _EnumerationRun:
-    """One search, shared by its threads.  Blocks are handed out in order and finished once begun: those that
-    are done are the first ones.
+    """One search, shared by its threads.
+
+    Blocks are handed out in order and are finished once begun, so those that are done are the first ones.
     """
 
     blocks: Blocks
@@ -100,8 +108,9 @@ class _EnumerationRun:
         self.waiting = enumerate(self.blocks)
 
     def work(self, reports: bool) -> None:
-        """Block after block, until there is nothing left to do.  Only the caller's thread reports, only it
-        raises.
+        """Decide block after block until none is left; only the caller's thread (`reports`) reports.
+
+        An exception is kept in `error`; the caller raises it.
         """
         kernel, reported = Kernel(self.blocks), time.monotonic()
         try:
