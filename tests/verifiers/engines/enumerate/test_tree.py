@@ -425,8 +425,8 @@ def test_an_error_in_a_thread_is_raised_and_no_thread_is_left(
 
     monkeypatch.setattr(Kernel, "wrong", wrong)
     waits = threading.Event()
-    original = tree._Run._record
-    monkeypatch.setattr(tree._Run, "_record", lambda *args: (waits.wait(0.05), original(*args)))
+    original = tree._EnumerationRun._record
+    monkeypatch.setattr(tree._EnumerationRun, "_record", lambda *args: (waits.wait(0.05), original(*args)))
     with pytest.raises(error):
         search(FALSE, 60.0, print, workers=2, sizes=MANY)
     assert threading.active_count() == 1
