@@ -2,7 +2,7 @@
 and checked.
 
 Between `certify.py` and the producer and checker of boxes.  Proofs come from `producer.py`, or in APTP from
-`export/aptp.py`; a refutation has the same witness in every format.
+`export/aptp_producer.py`; a refutation has the same witness in every format.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ...bounds.blas import one_blas_thread
 from ...evidence import Tiling
 from ...verdict import Proved, Refuted
 from ..certificate import Certificate, Progress, check_file
-from ..export import aptp
+from ..export import aptp_checker, aptp_producer
 from ..format import BOXES
 from ..tree import Accepted
 from ..writing import Line, witness_line
@@ -70,7 +70,7 @@ class BoxSubject:
         self, form: str, place: Path, deadline: float, progress: Progress, confirm: Callable[[Path], None]
     ) -> None:
         stated = _for_aptp(self.stated)
-        aptp.write(place, self.network, stated, deadline, self.threads, progress, confirm)
+        aptp_producer.write(place, self.network, stated, deadline, self.threads, progress, confirm)
 
     def witness(self, verdict: Refuted) -> Line:
         """With the outputs of the network: of one with a head, the logits."""
@@ -91,7 +91,7 @@ class BoxSubject:
     def check_form(self, path: Path, deadline: float, progress: Progress) -> Certificate | None:
         if _is_ours(path):
             return None
-        found = aptp.check_path(self.network, _for_aptp(self.stated), path, deadline, progress)
+        found = aptp_checker.check_path(self.network, _for_aptp(self.stated), path, deadline, progress)
         return Certificate("proved", accepted=Accepted(0, found.leaves))
 
     def told(self, verdict: Proved, certificate: Certificate, form: str | None) -> Proved:

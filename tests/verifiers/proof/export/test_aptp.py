@@ -18,7 +18,7 @@ from relucid.models.claims.property import Case, Property, Row
 from relucid.models.claims.vnnlib import read_vnnlib
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
-from relucid.verifiers.proof.export import aptp
+from relucid.verifiers.proof.export import aptp, aptp_checker, aptp_producer
 from relucid.verifiers.proof.format import LimitReached, Rejected
 
 SPEC = """(declare-const X_0 Real)
@@ -43,12 +43,12 @@ def network(bias: float = 0.125):
 
 
 def written(stated: Property, bias: float = 0.125) -> str:
-    leaves = aptp.patterns(network(bias), stated, time.monotonic() + 60)
+    leaves = aptp_producer.patterns(network(bias), stated, time.monotonic() + 60)
     return b"".join(aptp.pieces(stated, 4, leaves)).decode()
 
 
-def check(text: str, stated: Property, bias: float = 0.125) -> aptp.Checked:
-    return aptp.check(network(bias), stated, text, time.monotonic() + 60)
+def check(text: str, stated: Property, bias: float = 0.125) -> aptp_checker.Checked:
+    return aptp_checker.check(network(bias), stated, text, time.monotonic() + 60)
 
 
 def accepted(text: str, stated: Property, bias: float = 0.125) -> bool:
@@ -63,7 +63,7 @@ def test_what_is_proved_is_written_and_accepted() -> None:
     stated = read_vnnlib(SPEC)
     text = written(stated)
     leaves, told, neurons = aptp.parsed(text)
-    assert neurons == 4 and told == stated and aptp.covers(leaves)
+    assert neurons == 4 and told == stated and aptp_checker.covers(leaves)
     assert check(text, stated).leaves == len(leaves) >= 2
 
 
@@ -73,7 +73,7 @@ def test_a_false_property_has_no_proof() -> None:
     assert not accepted(good, stated, bias=0.0)  # at x = 0, y0 = y1
     assert not accepted(good, stated, bias=-1.0)
     with pytest.raises((Unsupported, TimeoutError)):
-        aptp.patterns(network(0.0), stated, time.monotonic() + 5)
+        aptp_producer.patterns(network(0.0), stated, time.monotonic() + 5)
 
 
 def test_a_dropped_leaf_or_a_changed_phase_is_no_proof() -> None:
@@ -149,7 +149,7 @@ def test_coverage_against_trying_every_assignment() -> None:
         ]
         assignments = itertools.product((1, -1), repeat=4)
         truth = all(any(all(a[abs(j) - 1] * j > 0 for j in leaf) for leaf in leaves) for a in assignments)
-        assert aptp.covers(leaves) == truth
+        assert aptp_checker.covers(leaves) == truth
         seen.add(truth)
     assert seen == {True, False}
 
@@ -181,7 +181,7 @@ def test_what_the_format_cannot_say() -> None:
     with pytest.raises(Unsupported, match="does more"):
         list(aptp.pieces(sums, 1, [(1,), (-1,)]))
     with pytest.raises(Unsupported, match="LeakyRelu"):
-        aptp.check_plain(network(), ["Gemm", "LeakyRelu", "Gemm"])
+        aptp_producer.check_plain(network(), ["Gemm", "LeakyRelu", "Gemm"])
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
