@@ -1,10 +1,9 @@
-"""Checks proofs about words: the arithmetic of one label's words, and the labels of a claim as the roots of a
-proof.
+"""Checks proofs about words: the arithmetic of one label's words, and a claim's labels as roots of a proof.
 
 The trusted base of proofs about words is this file with `network_rows.py` and `sweep.py`, the tree reader
 (`tree.py`, `region.py`, `lines.py`, `format.py`), and the torch-free part of `models`.  Everything is rebuilt
-from the claim.  Multipliers of the proof are believed only as far as exact integers go: no solver, no torch,
-and no floating point in any decision.
+from the claim.  A proof supplies splits and multipliers only, and exact integers compute what they show.  No
+solver and no torch is used, and no decision depends on floating point.
 """
 
 from __future__ import annotations
@@ -36,11 +35,16 @@ def check_proof(
     deadline: float = math.inf,
     digests: bool = True,
 ) -> Accepted:
-    """Raise Rejected, with one line that says why, unless the lines prove the claim; LimitReached after
-    `deadline`.
+    """Check that the lines prove the claim.
 
-    `deadline`: of time.monotonic().  `digests`: off in tests only, so that digests are not all that stands
-    between a mutant and a false proof.
+    claim: the claim.
+    lines: the proof, one object per line.
+    progress: receives one line of text now and then.
+    deadline: a time of `time.monotonic()`.
+    digests: whether the proof must name the claim's digests.  Off in tests only, so that mutants of a proof
+        are tested against the arithmetic and not only against the digests.
+
+    Raises Rejected, with one line that says why, if they do not, and LimitReached after `deadline`.
     """
     exact = exact_in_float32(claim.network, claim.domain.positions).ok
     roots = ((label, WordArithmetic(claim, label, language)) for label, language in labels_to_prove(claim))
@@ -49,7 +53,7 @@ def check_proof(
 
 
 def digests_of(claim: WordClaim) -> dict[str, str]:
-    """What a proof or a witness has to be about, by name."""
+    """Return the digests, by name, that a proof or a witness of the claim has to state."""
     return {
         "claim": claim.digest,
         "network": claim.network.digest,
@@ -59,7 +63,7 @@ def digests_of(claim: WordClaim) -> dict[str, str]:
 
 
 def labels_to_prove(claim: WordClaim) -> Iterator[tuple[int, Automaton]]:
-    """The labels that have words and rivals, with their words."""
+    """Yield the labels that have words and rivals, with the automaton of their words."""
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
         if not language.empty and claim.decision.rival_count(label):
@@ -68,9 +72,11 @@ def labels_to_prove(claim: WordClaim) -> Iterator[tuple[int, Automaton]]:
 
 @dataclass(frozen=True, eq=False)
 class WordRegion(RowRegion):
-    """A subdomain of words: `language`, trimmed and possibly empty, and bounds of all ReLUs' arguments on it.
+    """A subdomain of words, with bounds of all ReLUs' arguments on it.
 
-    `symbols` (length, symbols) and `states` (per layer): which of them its words may pass.
+    language: its words; trimmed, possibly empty.
+    symbols (length, symbols): which symbols its words may have at each position.
+    states (per layer): which states its words may pass.
     """
 
     language: Automaton
@@ -79,12 +85,14 @@ class WordRegion(RowRegion):
 
     @property
     def empty(self) -> bool:
+        """Say whether the subdomain has no words."""
         return self.language.empty
 
 
 class WordArithmetic:
-    """One label's words.  Its targets are the rivals, of one row each: the rival's lead, which is to be
-    negative.
+    """The arithmetic of one label's words; see `Arithmetic` in `tree.py`.
+
+    Its targets are the rivals.  Each has one row, the rival's lead, which is to be shown negative.
     """
 
     def __init__(self, claim: WordClaim, label: int, language: Automaton) -> None:
@@ -93,20 +101,22 @@ class WordArithmetic:
 
     @cached_property
     def built(self) -> Built:
+        """Build the label's rows, once."""
         return build(self.claim, self.label, self.language)
 
     @cached_property
     def order(self) -> tuple[tuple[int, ...], ...]:
-        """Per layer, the states in the order in which proofs number them."""
+        """Return, per layer, the states in the order in which proofs number them."""
         return self.language.canonical() if self.language.deterministic else ()
 
     def root(self) -> WordRegion:
+        """Return the region of all words of the label."""
         symbols = np.ones((self.language.length, self.language.symbol_count), dtype=bool)
         states = tuple(np.ones(size, dtype=bool) for size in self.language.layer_sizes)
         return WordRegion(self.built.lower, self.built.upper, self.language, symbols, states)
 
     def tightened(self, region: WordRegion) -> WordRegion:
-        """Layer by layer, for all words of the region."""
+        """Tighten the bounds of all unstable ReLUs, layer by layer, by default multipliers."""
         if region.empty:
             return region
         rows = self.built.rows
@@ -123,6 +133,7 @@ class WordArithmetic:
     def bounded(
         self, region: WordRegion, relu: int, sign: int, below: np.ndarray, above: np.ndarray
     ) -> WordRegion:
+        """Bound one ReLU's argument (from above if `sign` is 1, from below if -1) by given slopes."""
         if region.empty:
             return region
         leaf = ProofLeaf(0, (), np.array([sign]), below, above, region.defaults[2])
@@ -130,14 +141,16 @@ class WordArithmetic:
         return region.better(sign, [relu], [n >> e])
 
     def holds(self, region: WordRegion, leaves: Sequence[ProofLeaf]) -> list[bool]:
+        """Say, per leaf, whether its multipliers show the rival's lead negative."""
         rows = [len(self.built.lower) + leaf.target for leaf in leaves]
         return [n < 0 for n, _ in self._evaluated(region, rows, leaves)]
 
     def _evaluated(
         self, region: WordRegion, rows: Sequence[int], leaves: Sequence[ProofLeaf]
     ) -> list[tuple[int, int]]:
-        """Bound each row, times its leaf's factor, on all words of the region that have the leaf's phases;
-        (n, e) for n / 2**e.
+        """Bound each row, times its leaf's factor, on all words of the region that have the leaf's phases.
+
+        Returns pairs (n, e); the bound is n / 2**e.
         """
         phase = np.tile(region.phase, (len(leaves), 1))
         for f, leaf in enumerate(leaves):
@@ -152,6 +165,7 @@ class WordArithmetic:
         return upper_bounds(region.language, self.built.rows, asked)
 
     def split(self, region: WordRegion, given: Any, lines: Lines) -> tuple[WordRegion, WordRegion]:
+        """Read a split from a proof and return its two regions; raise Rejected if it is malformed."""
         kind, place, values = lines.a_list(given, 3)
         if kind not in ("state", "symbol"):
             raise lines.no("a split is neither by states nor by symbols")
@@ -167,8 +181,9 @@ class WordArithmetic:
     def halves(
         self, region: WordRegion, kind: str, place: int, chosen: Sequence[int]
     ) -> tuple[WordRegion, WordRegion]:
-        """Split in two: the words that pass one of these states (or have one of these symbols there), and the
-        others.
+        """Split in two: the words that pass one of the chosen states at a place, and the others.
+
+        kind: "state", or "symbol" for words that have one of the chosen symbols there.
         """
         symbols, states = region.symbols, region.states
         here = np.zeros(len(states[place]) if kind == "state" else symbols.shape[1], dtype=bool)
@@ -194,6 +209,10 @@ class WordArithmetic:
         return trimmed(whole.symbol_count, whole.layer_sizes, edges, labels)
 
     def run(self, region: WordRegion | None, most: int, lines: Lines) -> int:
+        """Run all words of a region, or of the label (None); return how many prefixes were followed.
+
+        Raises Rejected if the network errs on one of them, or if there are more than `most` prefixes.
+        """
         language = self.language if region is None else region.language
         if language.empty:
             return 0

@@ -1,9 +1,9 @@
-"""Makes the evidence of one subdomain smaller: fewer leaves, fewer multipliers.  Untrusted: every change is
-tried out first.
+"""Makes the evidence of one subdomain smaller: fewer leaves, fewer multipliers.
 
-`producer.py` calls it for proofs that are kept.  Siblings are merged where their parent holds with the
-multipliers of one of them.  Then multipliers go back to their defaults, which a proof does not mention: all
-of a leaf's, and then block by block, each half as large.
+`producer.py` calls it for proofs that are kept.  It is not trusted, and tries every change with the checker's
+arithmetic first.  Two siblings are merged if their parent holds with the multipliers of one of them.  Then
+multipliers are reset to their defaults, which a proof need not state: first all of a leaf's, then block by
+block, with blocks half as large in each round.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from ..tree import ProofLeaf
 from .checker import WordArithmetic, WordRegion
 
 CHUNK = 512  # leaves evaluated at once
-ROUNDS = 7  # of taking multipliers back, each on blocks half as large
-ONCE = np.ones(1, dtype=np.int64)  # the factor of a rival's only row
+ROUNDS = 7  # of resetting multipliers, each on blocks half as large
+ONCE = np.ones(1, dtype=np.int64)  # the factor 1 of a rival's only row
 
 
 @dataclass(frozen=True, eq=False)
 class SettledPhases:
-    """A rival under some phases: `leaf` settles it, or (None) the region's bounds leave no word there."""
+    """A rival excluded on the words with some phases.
+
+    leaf: the multipliers that show it; None if the region's bounds exclude the phases themselves.
+    """
 
     rival: int
     phases: Phases
@@ -35,7 +38,11 @@ class SettledPhases:
 def minimised(
     arithmetic: WordArithmetic, region: WordRegion, settled: Sequence[SettledPhases], until: float
 ) -> list[SettledPhases]:
-    """Return the same or less evidence for at least the same targets; stop at `until` (time.monotonic())."""
+    """Return the same or less evidence for at least the same targets.
+
+    settled: the evidence on `region`.
+    until: a time of `time.monotonic()`, at which minimising stops.
+    """
     if region.empty:
         return []
     return _Minimiser(arithmetic, region, until).run(settled)
@@ -43,6 +50,8 @@ def minimised(
 
 @dataclass(eq=False)
 class _Minimiser:
+    """Minimises the evidence of one region."""
+
     arithmetic: WordArithmetic
     region: WordRegion
     until: float
@@ -53,6 +62,7 @@ class _Minimiser:
         return [s if s.leaf is None else replace(s, leaf=next(leaves)) for s in found]
 
     def _hold(self, leaves: Sequence[ProofLeaf]) -> list[bool]:
+        """Say, per leaf, whether the checker accepts it."""
         return [
             holds
             for start in range(0, len(leaves), CHUNK)
@@ -60,6 +70,7 @@ class _Minimiser:
         ]
 
     def _merged(self, settled: list[SettledPhases]) -> list[SettledPhases]:
+        """Merge pairs of siblings, until no pair can be merged."""
         below, above, beta = self.region.defaults
         while time.monotonic() < self.until:
             siblings: dict[tuple[int, Phases, int], list[SettledPhases]] = {}
@@ -88,8 +99,9 @@ class _Minimiser:
         return settled
 
     def _by_default(self, leaves: list[ProofLeaf]) -> list[ProofLeaf]:
+        """Reset as many multipliers to their defaults as the checker allows."""
         default = np.concatenate(self.region.defaults)
-        # blocks of multipliers that are still to be tried
+        # per leaf, the blocks of multipliers that are still to be tried
         blocks: list[list[np.ndarray]] = [[np.arange(len(default))] for _ in leaves]
         for _ in range(ROUNDS):
             if time.monotonic() > self.until:
@@ -113,10 +125,12 @@ class _Minimiser:
 
 
 def _flat(leaf: ProofLeaf) -> np.ndarray:
+    """Return all multipliers of a leaf as one array."""
     return np.concatenate([leaf.below, leaf.above, leaf.beta])
 
 
 def _taken_back(leaf: ProofLeaf, which: np.ndarray, default: np.ndarray) -> ProofLeaf:
+    """Reset some multipliers of a leaf to their defaults."""
     values = _flat(leaf).copy()
     values[which] = default[which]
     below, above, beta = np.split(values, 3)

@@ -1,11 +1,11 @@
-"""The network as the checker sees it on one label's words: linear rows over symbols and ReLUs that can go
-both ways.
+"""The network on one label's words, as the checker sees it: linear rows over symbols and unstable ReLUs.
 
-Part of the trusted base.  Everything is an exact integer.  A row is  symbols . x + relus . y + constant,
-where x are the symbol indicators of a word and y the outputs of earlier unstable ReLUs; values are numerators
-over the node's scale, divided by the greatest common divisor of the row where it becomes a ReLU's argument or
-a rival's lead.  A ReLU that is never positive is 0, one that is never negative is its argument; ReLUs of a
-layer with equal or opposite arguments are one.  docs/reference/proof-format.md, 3, is the specification.
+Part of the trusted base.  All numbers are exact integers.  A row is  symbols . x + relus . y + constant,
+where x are the symbol indicators of a word and y the outputs of earlier unstable ReLUs.  Values are
+numerators over the node's scale.  Where a row becomes a ReLU's argument or a rival's lead, it is divided by
+the greatest common divisor of its numbers.  A ReLU that is never positive is 0; one that is never negative is
+its argument.  ReLUs of a layer with equal or opposite arguments are one ReLU.  The specification is
+docs/reference/proof-format.md, section 3.
 """
 
 from __future__ import annotations
@@ -28,8 +28,12 @@ ONE = 1 << GRID
 
 @dataclass(eq=False)
 class NetworkRows:
-    """k ReLU rows, then other rows.  symbols (rows, length * symbols), relus (rows, k), constant (rows,);
-    `layer` (k,) numbers ReLU nodes.
+    """k rows of ReLUs' arguments, then other rows.
+
+    symbols: (rows, length * symbols).
+    relus: (rows, k).
+    constant: (rows,).
+    layer (k,): the number of each ReLU's node.
     """
 
     symbols: np.ndarray
@@ -38,7 +42,7 @@ class NetworkRows:
     layer: tuple[int, ...] = ()
 
     def groups(self) -> list[tuple[int, int]]:
-        """Columns of the ReLU layers, (first, last + 1), in order."""
+        """Return the columns of each ReLU layer as (first, last + 1), in order."""
         edges = [j for j in range(len(self.layer)) if j == 0 or self.layer[j] != self.layer[j - 1]]
         return list(zip(edges, [*edges[1:], len(self.layer)], strict=False))
 
@@ -52,10 +56,12 @@ class RowRegion(Region):
 
 @dataclass(eq=False)
 class RowFunctions:
-    """Functions to bound from above: rows[f] times factor[f], where ReLUs have these phases and lie in the
-    region's bounds.
+    """Functions to bound from above: rows[f] times factor[f], on a region and under some phases.
 
-    Multipliers in units of 2**-GRID and phases: (functions, k), or (1, k) for all.
+    rows, factor: (functions,).
+    below, above, beta: multipliers in units of 2**-GRID, (functions, k), or (1, k) for all functions.
+    phase: of the same shape; 1 active, -1 inactive, 0 open.
+    region: the bounds of the ReLUs' arguments.
     """
 
     rows: np.ndarray
@@ -68,11 +74,15 @@ class RowFunctions:
 
 
 def upper_bounds(language: Automaton, rows: NetworkRows, asked: RowFunctions) -> list[tuple[int, int]]:
-    """Per function (n, e): on every word of the (non-empty) language with these phases it is at most n /
-    2**e.
+    """Bound functions on all words of a language that have the given phases.
 
-    Multipliers must lie in their ranges: below and above in [0, 2**GRID], beta >= 0; lower <= upper must hold
-    for the rows.
+    language: not empty.
+    rows: the network's rows; the region has lower <= upper for its ReLUs.
+    asked: the functions, with below and above in [0, 2**GRID] and beta >= 0.
+
+    Returns pairs (n, e) of integers, one per function; the bound is n / 2**e.  The algorithm is backward
+    substitution (CROWN: Zhang et al. 2018, theorem 3.2) with betas for split ReLUs (Wang et al. 2021, theorem
+    3.1), then a maximum over the automaton.
     """
     factor = integer_array(asked.factor)[:, None]
     relus = exact_product(rows.relus[asked.rows], factor)
@@ -120,8 +130,9 @@ def proved_upper(
     *,
     intervals: bool = True,
 ) -> list[int]:
-    """Upper bounds of sign * row, for chosen rows, as integers: by default multipliers, or by intervals where
-    these are better.
+    """Bound sign * row from above by an integer, for each chosen row.
+
+    Uses default multipliers, and interval arithmetic too if `intervals` is set; takes the smaller bound.
     """
     places, signs = np.array(chosen, dtype=np.int64), np.full(len(chosen), sign, dtype=np.int64)
     below, above, beta = (m[None] for m in region.defaults)
@@ -143,8 +154,9 @@ def proved_upper(
 
 @dataclass(eq=False)
 class Built:
-    """One label's rows: the k unstable ReLUs, then one per rival; bounds (k,) of the ReLUs on the whole
-    language.
+    """One label's rows: the k unstable ReLUs, then one row per rival.
+
+    lower, upper (k,): bounds of the ReLUs' arguments on the whole language.
     """
 
     rows: NetworkRows
@@ -153,18 +165,20 @@ class Built:
 
 
 def build(claim: WordClaim, label: int, language: Automaton) -> Built:
-    """From the claim, on the (non-empty) words of one label."""
+    """Build a label's rows from the claim; `language` is the label's words and not empty."""
     builder, rivals = _RowBuilder(claim, language), claim.decision.rivals(label)
     outputs = builder.outputs()
     leads, _ = builder.divided(
         builder.combined(integer_array([list(r.coefficients) for r in rivals]), outputs)
     )
-    thresholds = integer_array([-r.threshold for r in rivals])  # 0 or 1, so that it needs no division
+    thresholds = integer_array([-r.threshold for r in rivals])  # 0 or 1, so they need no division
     leads = NetworkRows(leads.symbols, leads.relus, exact_sum(leads.constant, thresholds))
     return Built(builder.stacked(leads), integer_array(builder.lower), integer_array(builder.upper))
 
 
 class _RowBuilder:
+    """Builds the rows node by node, and collects the unstable ReLUs."""
+
     def __init__(self, claim: WordClaim, language: Automaton) -> None:
         self.claim, self.language = claim, language
         self.unstable: list[NetworkRows] = []  # one row each
@@ -173,6 +187,7 @@ class _RowBuilder:
         self.upper: list[int] = []
 
     def wide(self, rows: NetworkRows) -> np.ndarray:
+        """Return the rows' ReLU coefficients with a column for every unstable ReLU found so far."""
         missing = len(self.unstable) - rows.relus.shape[1]
         return (
             np.concatenate([rows.relus, np.zeros((len(rows.constant), missing), dtype=np.int64)], axis=1)
@@ -181,6 +196,7 @@ class _RowBuilder:
         )
 
     def combined(self, weights: np.ndarray, rows: NetworkRows) -> NetworkRows:
+        """Return weights @ rows."""
         return NetworkRows(
             exact_matmul(weights, rows.symbols),
             exact_matmul(weights, self.wide(rows)),
@@ -188,6 +204,7 @@ class _RowBuilder:
         )
 
     def outputs(self) -> NetworkRows:
+        """Return the rows of the network's outputs."""
         network, values = self.claim.network, [self._input()]
         for k, node in enumerate(network.nodes, start=1):
             if isinstance(node, Affine):
@@ -210,7 +227,7 @@ class _RowBuilder:
         return values[-1]
 
     def _input(self) -> NetworkRows:
-        """The network's input vector: indicators of the word's symbols, and constants for its context."""
+        """Return the input vector's rows: indicators of the word's symbols, constants for its context."""
         domain, language = self.claim.domain, self.language
         width, before = len(domain.alphabet), len(domain.prefix)
         symbols = np.zeros((domain.input_size, language.length * language.symbol_count), dtype=np.int64)
@@ -222,7 +239,7 @@ class _RowBuilder:
         return NetworkRows(symbols, np.zeros((domain.input_size, 0), dtype=np.int64), constant)
 
     def stacked(self, rows: NetworkRows) -> NetworkRows:
-        """The arguments of all unstable ReLUs, then these rows."""
+        """Stack the arguments of all unstable ReLUs, then these rows."""
         parts = [*self.unstable, rows]
         return NetworkRows(
             integer_array(np.concatenate([p.symbols.astype(object) for p in parts])),
@@ -232,6 +249,7 @@ class _RowBuilder:
         )
 
     def _rectified(self, rows: NetworkRows, layer: int) -> NetworkRows:
+        """Return the rows of a layer's ReLUs, and add its unstable ReLUs to those collected."""
         count, known = len(rows.constant), len(self.unstable)
         divided, common = self.divided(rows)
         everything, places = self.stacked(divided), list(range(known, known + count))
@@ -275,8 +293,10 @@ class _RowBuilder:
         )
 
     def divided(self, rows: NetworkRows) -> tuple[NetworkRows, list[int]]:
-        """Each position's commonest weight moved into the constant, then each row divided by its greatest
-        common divisor.
+        """Normalise rows; return them and the divisors.
+
+        Each position's most frequent weight moves into the constant.  Then each row is divided by the
+        greatest common divisor of its numbers.
         """
         length, width = self.language.length, self.language.symbol_count
         symbols = rows.symbols.astype(object).reshape(len(rows.constant), length, width).copy()
@@ -286,9 +306,8 @@ class _RowBuilder:
             present = sorted({s for _, s, _ in self.language.edges[t]})
             for i in range(len(constant)):
                 weights = [int(symbols[i, t, s]) for s in present]
-                usual = max(
-                    weights, key=weights.count
-                )  # of several, the one of the first symbol: so -x has the form of x, negated
+                # Of equally frequent weights, take the first symbol's: -x then has the form of x, negated.
+                usual = max(weights, key=weights.count)
                 symbols[i, t] = 0
                 symbols[i, t, present] = [w - usual for w in weights]
                 constant[i] += usual

@@ -1,9 +1,8 @@
-"""Writes what branch and bound has settled as a proof about words, in the order in which the checker reads
-it.
+"""Writes what branch and bound has settled as a proof about words, in the order in which the checker reads.
 
-Untrusted: the checker accepts or rejects what comes out.  Labels with few enough words (or prefixes that the
-network cannot tell apart) are left to be run; for the others a search is started, and its subdomains and
-leaves are written down.
+It is not trusted: the checker accepts or rejects the result.  Labels with few enough words (or few enough
+prefixes that the network can tell apart) are left to be run.  For the other labels a search is started, and
+its subdomains and leaves are written.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ from .minimise import ONCE, SettledPhases, minimised
 from .network_rows import RowRegion, proved_upper
 from .sweep import run_words
 
-FEW = 30_000  # prefixes that are run at once, without looking for anything better
-DEEP = 4  # layers of ReLUs; with more, bounds say little, and unrolled recurrent networks are among these
-MORE = 300_000  # prefixes that are run at once of a deep network
-PATIENCE = 3.0  # seconds of search before running as many as a checker runs
-WORTH = 4  # words per prefix, at most, for that to be worth trying (unless the network is deep)
-MINIMISING = 0.3  # seconds, or this share of what the search took
+FEW = 30_000  # up to this many prefixes are run without looking for anything better
+DEEP = 4  # with more layers of ReLUs, bounds say little; unrolled recurrent networks have more
+MORE = 300_000  # the same as FEW, for a deep network
+PATIENCE = 3.0  # seconds of search before as many prefixes are run as a checker allows
+WORTH = 4  # that is tried with at most this many words per allowed prefix (or if the network is deep)
+MINIMISING = 0.3  # time for minimising: this many seconds, or this share of the search's time
 
 Progress = Callable[[str], None]
 
 
 class Unproved(Exception):
-    """The claim is false on some word: somebody's "proved" was wrong."""
+    """The claim is false on some word: the verdict "proved" was wrong."""
 
 
 def proof_lines(
@@ -57,10 +56,14 @@ def proof_lines(
     run: bool = True,
     kept: bool = True,
 ) -> Iterator[Line]:
-    """The lines of a proof, label by label; `run`: words may be left to be run; not `kept`: nobody will look
-    at its size.
+    """Yield the lines of a proof, label by label.
 
-    Raises TimeoutError where the search does not end in time, Unproved where the claim is false.
+    seconds: the time limit.
+    progress: receives one line of text now and then.
+    run: whether words may be left to be run.
+    kept: whether the proof is kept, so that its size matters and it is minimised.
+
+    Raises TimeoutError if the search does not end in time, and Unproved if the claim is false.
     """
     deadline = time.monotonic() + seconds
     yield _header(claim)
@@ -73,8 +76,9 @@ def proof_lines(
 
 
 def run_lines(claim: WordClaim) -> Iterator[Line] | None:
-    """The lines of a proof that leaves every word to be run; None where that looks like too much.  Nothing
-    was run to make it.
+    """Return the lines of a proof that leaves every word to be run; None if that looks like too much.
+
+    Nothing is run here.
     """
     if not deep(claim) and claim.domain_size > FEW:
         return None
@@ -82,26 +86,35 @@ def run_lines(claim: WordClaim) -> Iterator[Line] | None:
 
 
 def deep(claim: WordClaim) -> bool:
-    """Whether the network has so many layers that bounds say little, as unrolled ones do."""
+    """Say whether the network has so many layers that bounds say little, as unrolled networks have."""
     return sum(isinstance(node, Relu) for node in claim.network.nodes) > DEEP
 
 
 def _header(claim: WordClaim) -> Line:
+    """Return the first line of a proof."""
     return header(WORDS, digests_of(claim), exact_in_float32(claim.network, claim.domain.positions).ok)
 
 
 @dataclass
 class _Label:
+    """Writes the proof of one label.
+
+    left: how many prefixes may still be left to be run.
+    kept: whether the proof is kept.
+    followed: how many prefixes are left to be run for this label.
+    """
+
     claim: WordClaim
     label: int
     language: Automaton
     deadline: float
     progress: Progress
-    left: int  # prefixes that may still be left to be run
+    left: int
     kept: bool
     followed: int = 0
 
     def lines(self) -> Iterator[Line]:
+        """Yield the label's lines: its words are run, or a tree of subdomains settles them."""
         many_layers = deep(self.claim)
         if self._run(MORE if many_layers else FEW):
             yield {"run": self.label}
@@ -130,12 +143,12 @@ class _Label:
         ended = time.monotonic()
         minimising = MINIMISING * max(1.0, ended - started) if self.kept else 0.0
         yield {"tree": self.label}
-        if settled:  # by the bounds that the root begins with, before the search's own join them
+        if settled:  # a node of its own: these leaves rest on the root's first bounds, not on the search's
             yield from in_short_lines(at_once)
         yield from self._written(search, arithmetic, left, ended + minimising)
 
     def _run(self, most: int) -> bool:
-        """Whether the label's words can be left to be run."""
+        """Say whether the label's words can be left to be run."""
         try:
             self.followed = run_words(
                 self.claim, self.label, self.language, min(most, self.left), self._in_time
@@ -147,10 +160,12 @@ class _Label:
         return True
 
     def _in_time(self) -> None:
+        """Raise TimeoutError after the deadline."""
         if time.monotonic() > self.deadline:
             raise TimeoutError("out of time while proving")
 
     def _searched(self, search: LabelSearch, deadline: float) -> bool:
+        """Run the search until `deadline`; say whether it proved the label.  Raises Unproved."""
         name = self.claim.decision.labels[self.label]
         outcome = search.run(
             deadline,
@@ -167,8 +182,10 @@ class _Label:
     def _written(
         self, search: LabelSearch, arithmetic: WordArithmetic, rivals: list[int], until: float
     ) -> Iterator[Line]:
-        """Subdomain by subdomain, as the checker will go through them, with its bounds.  `rivals`: what the
-        search's targets are.
+        """Write the search's tree, subdomain by subdomain, in the checker's order and with its bounds.
+
+        rivals: the rivals that the search's targets stand for.
+        until: a time of `time.monotonic()`, at which minimising stops.
         """
         root, bounds = arithmetic.root(), []
         for row, sign, multipliers in search.presolve_bounds:
@@ -201,10 +218,10 @@ class _Label:
 
 
 def _by_default(arithmetic: WordArithmetic, root: WordRegion) -> tuple[list[SettledPhases], list[int]]:
-    """The rivals that the root's bounds settle with slopes that need no search, and the others."""
+    """Return the rivals that the root's bounds settle by slopes that need no search, and the others."""
     settled, left = [], list(range(len(arithmetic.rows)))
     below, above, none = root.defaults
-    for slopes in ((below, above), (none, none)):  # the second ones say what interval arithmetic does
+    for slopes in ((below, above), (none, none)):  # slopes of 0 give the bounds of interval arithmetic
         leaves = [ProofLeaf(rival, (), ONCE, *slopes, none) for rival in left]
         shown = arithmetic.holds(root, leaves) if leaves else []
         settled += [
@@ -215,7 +232,7 @@ def _by_default(arithmetic: WordArithmetic, root: WordRegion) -> tuple[list[Sett
 
 
 def _queries(arithmetic: WordArithmetic, rivals: list[int]) -> list[Dense]:
-    """What the search is to decide about these rivals, in the checker's own rows."""
+    """Make one query per rival for the search, in the checker's own rows."""
     language, built = arithmetic.language, arithmetic.built
     rows, k = built.rows, len(built.lower)
     wanted = [k + rival for rival in rivals]
@@ -235,7 +252,7 @@ def _queries(arithmetic: WordArithmetic, rivals: list[int]) -> list[Dense]:
 
 
 def _settled(leaf: SettledNode, rivals: list[int], arithmetic: WordArithmetic) -> SettledPhases:
-    """What a leaf of the search has settled."""
+    """Convert a leaf of the search to the checker's units."""
     rival = rivals[leaf.target - len(arithmetic.built.lower)]
     if leaf.multipliers is None:
         return SettledPhases(rival, leaf.phases, None)
@@ -244,10 +261,11 @@ def _settled(leaf: SettledNode, rivals: list[int], arithmetic: WordArithmetic) -
 
 
 def _integers(given: Multipliers) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Multipliers in the units of proofs."""
+    """Round multipliers to the units of proofs."""
     below, above, beta = (np.rint(m / STEP).astype(np.int64) for m in (given.below, given.above, given.beta))
     return below, above, beta
 
 
 def _entry(settled: SettledPhases, region: WordRegion) -> list[Any]:
+    """Write settled phases as an entry of a proof."""
     return leaf_entry(settled.rival, settled.phases, settled.leaf, region)

@@ -1,7 +1,7 @@
 """Claims about words as the subject of certificates: how their proofs and witnesses are made and checked.
 
-Between `certify.py` and the producer and checker of words.  Proofs come from branch and bound or from running
-every word, or in another format from the solver that writes it (`export/solver_proofs.py`).
+Stands between `certify.py` and the producer and checker of words.  Proofs come from branch and bound or from
+running every word.  In another format they come from the solver that writes it (`export/solver_proofs.py`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .witness import check_witness
 
 @dataclass(frozen=True)
 class WordSubject:
-    """A claim about words; see `Subject`."""
+    """A claim about words; its methods are those of `Subject`."""
 
     claim: WordClaim
 
@@ -71,10 +71,11 @@ class WordSubject:
         return replace(verdict, trust="checked", certificate=str(certificate))
 
     def save(self, folder: Path) -> None:
-        """Nothing: the race saves the claim with its attempts."""
+        """Do nothing: the race saves the claim with its attempts."""
 
 
 def _in_onnxruntime(claim: WordClaim, verdict: Refuted) -> tuple[float, ...] | None:
+    """Return the outputs of onnxruntime on the counterexample; None where it cannot be run."""
     replayer = WordReplayer(claim)
     if replayer.runtime is None:
         return None

@@ -1,10 +1,9 @@
-"""Runs the network, exactly, on every word of a language, prefix by prefix; prefixes that the rest cannot
-tell apart are one.
+"""Runs the network exactly on every word of a language, prefix by prefix, with equal prefixes merged.
 
-Part of the trusted base: how the words that a proof leaves to be run are run.  A unit of an affine node is
-complete when every symbol that it depends on has been read; until then, the sum of what has arrived is all
-that matters of a prefix.  Prefixes with the same state of the automaton and the same sums are followed once:
-an unrolled recurrent cell takes as many as it has states, at any length.
+Part of the trusted base: this is how the words that a proof leaves to be run are run.  A unit of an affine
+node is complete when every symbol that it depends on has been read.  Until then, only the sum of what has
+arrived matters.  Prefixes with the same state of the automaton and the same sums are followed once, so an
+unrolled recurrent cell takes as many as it has states, at any length.
 """
 
 from __future__ import annotations
@@ -24,25 +23,30 @@ CELLS = 1 << 26  # numbers held at once
 
 @dataclass(frozen=True, eq=False)
 class _SweepStep:
-    """What happens when the t-th symbol has been read, to the columns (one per unit) that have begun and are
-    still needed.
+    """What happens to the columns (one per unit that is still needed) when the t-th symbol has been read.
+
+    begun: the biases of columns that are appended.
+    added (symbols, columns): what the symbol adds.
+    passes: complete columns, whether a ReLU follows, the columns that read them, and weights.
+    kept: the columns that are still needed.
     """
 
-    begun: np.ndarray  # biases of the columns that are appended
-    added: np.ndarray  # (symbols, columns): what the symbol adds
-    passes: tuple[
-        tuple[np.ndarray, bool, np.ndarray, np.ndarray], ...
-    ]  # complete columns, through ReLUs?, readers, weights
+    begun: np.ndarray
+    added: np.ndarray
+    passes: tuple[tuple[np.ndarray, bool, np.ndarray, np.ndarray], ...]
     kept: np.ndarray
 
 
 def run_words(
     claim: WordClaim, label: int, language: Automaton, most: int, tick: Callable[[], None] = lambda: None
 ) -> int:
-    """Raises Rejected unless the network gives the label on every word of the (non-empty) language, TooMuch
-    beyond `most` prefixes.
+    """Check that the network gives the label on every word of a language; return the prefixes followed.
 
-    Returns how many were followed.  `tick` is called once per position.
+    language: not empty.
+    most: the largest number of prefixes to follow.
+    tick: called once per position; it may raise.
+
+    Raises Rejected if the network gives another label, and ProofTooLarge if there are too many prefixes.
     """
     steps, rectified = _steps(claim, language)
     state = np.arange(language.layer_sizes[0])
@@ -70,7 +74,7 @@ def run_words(
 def _onward(
     edges: tuple[tuple[int, int, int], ...], state: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every prefix by every edge of its state: the prefix, the symbol, the new state."""
+    """Extend every prefix by every edge of its state: the prefix, the symbol, the new state."""
     source, symbol, target = np.array(edges, dtype=np.int64).T  # sorted by source
     first, after = (np.searchsorted(source, state, side) for side in ("left", "right"))
     parent = np.repeat(np.arange(len(state)), after - first)
@@ -80,7 +84,7 @@ def _onward(
 
 
 def _merged(state: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Without those that are there twice."""
+    """Keep one of the entries that have the same state and the same sums."""
     table = np.column_stack([state, sums])
     if table.dtype == object:
         keys: Sequence[Hashable] = list(map(tuple, table))
@@ -91,14 +95,14 @@ def _merged(state: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def _steps(claim: WordClaim, language: Automaton) -> tuple[list[_SweepStep], bool]:
-    """One step per number of symbols read, 0 to length; after the last, the columns are the output's, and
-    whether a ReLU comes after them.
+    """Make one step for each number of symbols read, from 0 to length.
+
+    After the last step the columns are the outputs'.  Also returns whether a ReLU comes after them.
     """
     network, domain, length = claim.network, claim.domain, language.length
     dtype = np.dtype(object if network.arithmetic.kind == "O" else np.int64)
-    seen: list[tuple[int, bool]] = [
-        (0, False)
-    ]  # per node: the affine node that its values come from, through a ReLU?
+    # per node: the affine node that its values come from, and whether a ReLU is between
+    seen: list[tuple[int, bool]] = [(0, False)]
     units: dict[int, np.ndarray] = {}  # per affine node, its columns
     count = 0
     for k, node in enumerate(network.nodes, start=1):
@@ -122,13 +126,16 @@ def _steps(claim: WordClaim, language: Automaton) -> tuple[list[_SweepStep], boo
     )
     inside = slice(len(domain.prefix), len(domain.prefix) + length)
     around[inside] = 0
-    links: list[tuple[int, bool, int, np.ndarray]] = []  # an affine node reads another one
+    # (source, whether a ReLU is between, reader, weights), for each affine node that reads another one
+    links: list[tuple[int, bool, int, np.ndarray]] = []
     begins, ends = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     for k, columns in units.items():
         node = network.nodes[k - 1]
         assert isinstance(node, Affine)
         weights, bias[columns] = network.integer_form(k)
-        times: list[set[int]] = [set() for _ in columns]  # when something arrives
+        times: list[set[int]] = [
+            set() for _ in columns
+        ]  # per unit, the numbers of symbols after which something arrives
         for source, w in zip(node.sources, weights, strict=True):
             base, through = seen[source]
             if base:

@@ -1,5 +1,4 @@
-"""Checks the witness of a refuted claim about words: runs network and program once more, exactly, on its
-input.
+"""Checks the witness of a refuted claim about words: runs network and program again, exactly, on its input.
 
 Part of the trusted base, after `verifiers/proof/witness.py`.
 """
@@ -20,13 +19,17 @@ from ..witness import check_form
 
 
 def check_witness(claim: WordClaim, digests: Mapping[str, str], line: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the input, where it refutes the claim; raise Rejected otherwise.  What onnxruntime said is not
-    looked at.
+    """Check that a witness refutes the claim; return its input.
+
+    digests: by name, what the witness has to be about.
+    line: the witness, as read from its file.
+
+    Raises Rejected if it does not.  The outputs of onnxruntime are not checked.
     """
     check_form(line, WORDS, digests)
     tokens, domain = line["input"], claim.domain
     if not isinstance(tokens, list) or any(type(t) is not str or t not in domain.tokens for t in tokens):
-        raise Rejected("the input has words that are no tokens of the domain")
+        raise Rejected("the input has entries that are not tokens of the domain")
     if not domain.min_length <= len(tokens) <= domain.max_length:
         raise Rejected(
             f"the input has {len(tokens)} tokens, the domain {domain.min_length} to {domain.max_length}"
