@@ -1,38 +1,37 @@
 """A network on a subdomain of a box, exactly: linear functions of inputs and open ReLUs.
 
-After `lp.py`, for `last_word.py`.  ReLUs whose phase is known are substituted; those that are multiples of
-each other, or of each other's negation, share one variable; all others have a variable of their own, with an
-exact range.  Everything is in integers: of nodes as `Network.scales` has them, of ranges over one scale.
+`systems.py` makes linear systems of them for `last_word.py`.  ReLUs whose phase is known are substituted;
+those that are multiples of each other, or of each other's negation, share one variable; all others have a
+variable of their own, with an exact range.  Everything is in integers: values of nodes over `Network.scales`,
+ranges over one scale.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from ....models.claims.property import Polyhedron
 from ....models.network.integers import exact_matmul, exact_product, integer_array
 from ....models.network.network import Affine, Network, Relu
-from .lp import System, TooMuchWork, Work, largest
+from .lp import TooMuchWork, Work, largest
 
-PLACES = 64  # of proved bounds: rounded outwards to so many places behind the point
-PER_LAYER = 64  # numbers of a tableau that writing a layer takes as long as, however small it is
-PRODUCTS = 8  # that take as long as one number of a tableau
-MOST_ENTRIES = 1 << 22  # of a layer
+PLACES = 64  # places after the binary point that proved bounds keep; they are rounded outwards
+PER_LAYER = 64  # work of any layer, in numbers of a tableau
+PRODUCTS = 8  # products that take as long as one number of a tableau
+MOST_ENTRIES = 1 << 22  # entries of a layer's matrices
 MOST_VARIABLES = 1024
 LARGEST = 2.0**300  # no value is beyond it (`floats.HOPELESS`)
 
 
 @dataclass(frozen=True, eq=False)
 class ExactSubdomain:
-    """The box low <= x <= high, restricted by splits to phases, and bounds of its ReLUs' inputs that hold on
-    it.
+    """The box low <= x <= high, restricted to phases of ReLUs.
 
-    `phase` (neurons,): 1, -1, or 0 where no split says; `lower`, `upper` (neurons,): floats.
+    phase: (neurons,), 1 or -1 if a split says so, else 0.
+    lower, upper: (neurons,), floats; proved bounds of the ReLUs' inputs on the subdomain.
     """
 
     low: tuple[Fraction, ...]
@@ -43,17 +42,18 @@ class ExactSubdomain:
 
     @property
     def decided(self) -> np.ndarray:
-        """(neurons,): 1, -1, or 0 where neither splits nor bounds say."""
+        """The phases that splits or bounds say, (neurons,): 1, -1, or 0 if neither does."""
         known = np.where(self.lower >= 0, 1, np.where(self.upper <= 0, -1, 0))
         return np.where(self.phase != 0, self.phase, known)
 
 
 @dataclass(frozen=True, eq=False)
 class Argument:
-    """What neuron `neuron` reads, by `factor` / `scale`: row . variables + constant, from `low` to `high`
-    (times the forms' scale).
+    """The input of a neuron: (row . variables + constant) * factor / scale.
 
-    `variable`: its output, by the same factor; None where a split says which phase it has (`phase`).
+    low, high: the range of row . variables + constant, times the scale of the forms.
+    phase: 1 or -1 if a split says so, else 0.
+    variable: the variable of the neuron's output, by the same factor; None if its phase is known.
     """
 
     neuron: int
@@ -67,18 +67,21 @@ class Argument:
     variable: int | None
 
 
-_Stop = tuple[
-    int, list[tuple[int, int]], int
-]  # a place in a ReLU node: what is there is a sum of (variable, factor), and a constant
+# a place in a ReLU node, and its value: a sum of (variable, factor) and a constant
+_Stop = tuple[int, list[tuple[int, int]], int]
 
 
 class Forms:
-    """Of a network on a subdomain.  Raises TooMuchWork.
+    """The variables of a network on a subdomain, and its values as linear functions of them.
 
-    `low`, `high` (variables,), times `scale`: ranges of the inputs, then of the open ReLUs.  `plain`: every
-    ReLU of which the subdomain does not say its phase is a variable of its own, as in proof files.  ReLUs of
-    nodes before `first` are variables with the range that is proved of them, and nothing else is known of
-    them (large networks).
+    Args:
+        plain: give every ReLU whose phase is not known a variable of its own, as proof files do.
+        first: treat the ReLUs of nodes before this one as variables of which only the proved range is known
+            (for large networks).
+
+    `low` and `high` (variables,) are ranges of the inputs, then of the open ReLUs, times `scale`.
+
+    Raises TooMuchWork.
     """
 
     def __init__(
@@ -97,9 +100,8 @@ class Forms:
         self.high = [int(v * common) for v in subdomain.high]
         self.arguments: list[Argument] = []
         self._seen: dict[tuple[int, ...], Argument] = {}
-        self._held: dict[
-            int, tuple[np.ndarray, list[_Stop]]
-        ] = {}  # by ReLU nodes: where their arguments pass, and what the others are
+        # for each ReLU node: the places where the argument passes, and the values at the others
+        self._held: dict[int, tuple[np.ndarray, list[_Stop]]] = {}
         self._integer: dict[int, tuple[list[np.ndarray], np.ndarray]] = {}
         read, decided, begin = _read_from(network, first), subdomain.decided, 0
         for k, node in enumerate(network.nodes, start=1):
@@ -117,11 +119,11 @@ class Forms:
 
     @property
     def open(self) -> list[Argument]:
-        """ReLUs that are variables."""
+        """The ReLUs that are variables."""
         return [a for a in self.arguments if a.variable is not None]
 
     def _as_given(self, k: int, places: slice) -> None:
-        """ReLU node k as variables with the ranges that are proved."""
+        """Make variables of ReLU node k, with the ranges that are proved."""
         scale, stops = self.network.scales[k], list[_Stop]()
         for place, ends in enumerate(
             zip(self.subdomain.lower[places], self.subdomain.upper[places], strict=True)
@@ -133,7 +135,7 @@ class Forms:
         self._held[k] = np.zeros(self.network.sizes[k], dtype=np.int64), stops
 
     def _layer(self, k: int, first: int, decided: np.ndarray) -> None:
-        """What ReLU node k reads where that is not known, and what stands for what it holds."""
+        """Find the arguments of ReLU node k, and what its outputs are: known, shared or new variables."""
         self._budget.spend(PER_LAYER)
         network, subdomain = self.network, self.subdomain
         source = network.nodes[k - 1].source  # type: ignore[union-attr]
@@ -186,7 +188,7 @@ class Forms:
         self._held[k] = passes, stops
 
     def _ends(self, j: int, low: int, high: int, scale: int) -> tuple[int, int]:
-        """The range of a neuron's argument, by its form and by what is proved of it."""
+        """Return the range of a neuron's argument, by its form and by what is proved of it."""
         below, above = float(self.subdomain.lower[j]), float(self.subdomain.upper[j])
         if math.isfinite(below):
             numerator, denominator = below.as_integer_ratio()
@@ -199,8 +201,12 @@ class Forms:
     def carried(
         self, functions: dict[int, np.ndarray], constant: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Sums of integer functions (functions, size) of nodes' numerators, over the variables there are:
-        (functions, variables), (functions,).
+        """Return sums of functions of nodes as functions of the variables.
+
+        functions: for each node, integer coefficients of its numerators, (functions, size).
+        constant: (functions,).
+
+        Returns coefficients (functions, variables) and constants (functions,).
         """
         network, waiting = self.network, dict(functions)
         count = len(constant)
@@ -235,7 +241,7 @@ class Forms:
         return found, total
 
     def _affine(self, k: int, node: Affine) -> tuple[list[np.ndarray], np.ndarray]:
-        """As `Network.integer_form`, of this node alone."""
+        """Return what `Network.integer_form` gives, for this node alone."""
         if k not in self._integer:
             if sum(m.shape[0] * m.shape[1] for m in node.matrices) > MOST_ENTRIES:
                 raise TooMuchWork
@@ -247,66 +253,9 @@ class Forms:
             self._integer[k] = weights, exact_product(node.bias, common)
         return self._integer[k]
 
-    def rows(self, polyhedron: Polyhedron) -> tuple[np.ndarray, np.ndarray]:
-        """The polyhedron's rows over the variables, times its least common denominator and the scale of the
-        outputs: (rows, variables), (rows,).
-        """
-        network, last = self.network, self.network.scale
-        common = math.lcm(1, *(f.denominator for r in polyhedron for _, f in (*r.x, *r.y, (0, r.constant))))
-        outputs, inputs = (
-            np.zeros((len(polyhedron), size), dtype=object)
-            for size in (network.output_size, network.input_size)
-        )
-        for n, row in enumerate(polyhedron):
-            for j, factor in row.y:
-                outputs[n, j] += int(factor * common)
-            for i, factor in row.x:
-                inputs[n, i] += int(factor * common * last)
-        constant = np.array([int(r.constant * common * last) for r in polyhedron], dtype=object)
-        found, total = self.carried({len(network.nodes): integer_array(outputs)}, constant)
-        found[:, : network.input_size] += inputs
-        return found, total
-
-    def system(self, rows: np.ndarray, constant: np.ndarray, strict: Sequence[bool]) -> System:
-        """These rows, then what holds for the arguments: a row of each split, three of each open ReLU but for
-        y >= 0.
-        """
-        width = len(self.low)
-        added: list[tuple[np.ndarray, int]] = []
-        for a in self.arguments:
-            row = _wide(a.row, width)
-            if a.variable is None:
-                added.append((a.phase * row, a.phase * a.constant))
-                continue
-            output = np.array([0] * width, dtype=object)
-            output[a.variable] = 1
-            added.append((output - row, -a.constant))  # y >= x
-            above = (
-                a.high * self.scale * row - (a.high - a.low) * self.scale * output
-            )  # (u - l) y <= u (x - l)
-            offset = self.scale * a.high * a.constant - a.high * a.low
-            shared = math.gcd(int(np.gcd.reduce(above)), offset) or 1
-            added.append((above // shared, offset // shared))
-        count = len(added)
-        whole = np.concatenate(
-            [_wide(rows, width), np.array([r for r, _ in added], dtype=object).reshape(count, width)]
-        )
-        constants = np.concatenate([constant, np.array([c for _, c in added], dtype=object)])
-        flags = np.array([*strict, *([False] * count)])
-        return System(
-            whole,
-            constants,
-            flags,
-            np.array(self.low, dtype=object),
-            np.array(self.high, dtype=object),
-            self.scale,
-        )
-
 
 def _read_from(network: Network, first: int) -> set[int]:
-    """ReLU nodes that the outputs, or ReLU nodes from `first` on, read through affine nodes alone; and those
-    nodes.
-    """
+    """Return the ReLU nodes that matter: those from `first` on, and those that they or the outputs read."""
     found: set[int] = set()
     waiting = {len(network.nodes)}
     for k in range(len(network.nodes), 0, -1):
@@ -318,12 +267,6 @@ def _read_from(network: Network, first: int) -> set[int]:
             else:
                 waiting |= set(node.sources)
     return found
-
-
-def _wide(rows: np.ndarray, width: int) -> np.ndarray:
-    """With zeros for more variables."""
-    more = np.zeros((*rows.shape[:-1], width - rows.shape[-1]), dtype=object)
-    return np.concatenate([rows, more], axis=-1)
 
 
 def _key(row: np.ndarray, constant: int) -> tuple[int, ...]:

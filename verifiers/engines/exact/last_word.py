@@ -22,12 +22,11 @@ from ...proof.region import Phases
 from ...proof.tree import covers
 from .forms import ExactSubdomain, Forms
 from .lp import Empty, Point, System, TooMuchWork, Work, solve
+from .systems import linear_system
 
 LEAVES, WORK = 256, 1 << 17  # that a subdomain may take, see `Work`
-FEW_LEAVES, LITTLE_WORK = (
-    48,
-    1 << 14,
-)  # a whole box, before anything else is tried: a quarter of a second at most
+# a whole box, before anything else is tried: a quarter of a second at most
+FEW_LEAVES, LITTLE_WORK = 48, 1 << 14
 # ReLUs of a whole box up to which all of the network is written down; above that, so many of its last layers
 FEW_OPEN = 24
 
@@ -121,8 +120,7 @@ class LastWord:
         for neuron, sign in phases:
             phase[neuron] = sign
         forms = Forms(self.network, replace(subdomain, phase=phase), budget, plain=self.plain, first=first)
-        rows, constant = forms.rows(self.unsafe[p])
-        system = forms.system(rows, constant, [r.strict for r in self.unsafe[p]])
+        system = linear_system(forms, self.unsafe[p])
         found = solve(system, budget)
         if isinstance(found, Empty):
             leaf = ExactLeaf(p, self.unsafe[p], phases, forms, system, found.factors)
