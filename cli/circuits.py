@@ -52,7 +52,7 @@ def show(what: str, samples: int, output: Output, **circuit: Any) -> int:
     A circuit is run on its whole domain, to see how faithful it is.  That takes about ten times as long as
     running it once, and seconds for the circuits that ship.
     """
-    from ..reports.shown import circuit_json, view_circuit
+    from ..reports.shown import ShowRequest, circuit_json, view_circuit
 
     path, mask, draw, ablation = Path(what), circuit["mask"], circuit["draw"], circuit["ablation"]
     if path.name.endswith((".toml", ".onnx", ".onnx.gz")) and circuit["domain"] is None:
@@ -61,17 +61,17 @@ def show(what: str, samples: int, output: Output, **circuit: Any) -> int:
             raise InputError(option, f"{what} is not a circuit", "leave it out")
         return _show_file(path, samples, output)
     with status_line(output.quiet) as progress:
-        view = view_circuit(
+        asked = ShowRequest(
             what,
             mask,
             circuit["domain"],
             draw,
-            circuit["seed"],
-            progress,
-            not circuit["no_run"],
             ablation,
-            circuit["run_code"],
+            run=not circuit["no_run"],
+            run_code=circuit["run_code"],
+            seed=circuit["seed"],
         )
+        view = view_circuit(asked, progress)
 
     def text() -> None:
         from ..reports.console_show import show_circuit

@@ -93,6 +93,30 @@ def network_json(path: Path) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
+class ShowRequest:
+    """What to show of a circuit.
+
+    where: a folder, file or shipped name (`models/circuits/load.py`).
+    mask: which of its nodes to keep.
+    domain: a claim file with the domain to run it on; None: its own, if it has one.
+    draw: where to write a picture.
+    ablation: what stands in for the values that the mask removes.
+    run: whether to run it; else it is only read.
+    run_code: whether Python code that comes with the circuit may run.
+    seed: of the trials that measure how faithful it is.
+    """
+
+    where: str
+    mask: Path | None = None
+    domain: Path | None = None
+    draw: Path | None = None
+    ablation: str | None = None
+    run: bool = True
+    run_code: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class CircuitView:
     """What there is to say about a circuit, or about an attribution graph, which is none."""
 
@@ -103,18 +127,11 @@ class CircuitView:
     why_not_run: str = ""
 
 
-def view_circuit(
-    where: str,
-    mask: Path | None = None,
-    domain: Path | None = None,
-    draw: Path | None = None,
-    seed: int = 0,
-    progress: Callable[[str], None] = lambda text: None,
-    run: bool = True,
-    ablation: str | None = None,
-    run_code: bool = False,
-) -> CircuitView:
-    """Load, measure (on its own domain where none is given) and draw it; the picture is written here."""
+def view_circuit(asked: ShowRequest, progress: Callable[[str], None] = lambda text: None) -> CircuitView:
+    """Load a circuit, measure how faithful it is on its domain, and draw it; the picture is written here.
+
+    Raises InputError if something that was asked for cannot be done for this circuit.
+    """
     from ..models.circuits.attribution.graph import NOT_EXECUTABLE
     from ..models.circuits.attribution.read import is_attribution_graph, read_attribution_graph
     from ..models.circuits.json_file import read_json
@@ -124,6 +141,7 @@ def view_circuit(
     from ..models.circuits.teacher import LARGEST_DOMAIN
     from ..models.claims.language import build_language
 
+    where, mask, domain, draw = asked.where, asked.mask, asked.domain, asked.draw
     path = Path(where)
     kind = "" if draw is None else draw.suffix.removeprefix(".").lower()
     if draw is not None:
@@ -139,28 +157,28 @@ def view_circuit(
         check_apart([("--draw", draw)], circuit_files(where, mask, domain))
     raw = read_json(path) if path.suffix == ".json" and path.is_file() else None
     attribution = read_attribution_graph(path, raw) if is_attribution_graph(raw) else None
-    circuit = None if attribution is not None else load_circuit(where, mask, run_code)
-    if attribution is not None and (domain or mask or ablation):
+    circuit = None if attribution is not None else load_circuit(where, mask, asked.run_code)
+    if attribution is not None and (domain or mask or asked.ablation):
         raise InputError(
             where, NOT_EXECUTABLE, f"leave out {'--domain' if domain else '--mask' if mask else '--ablation'}"
         )
     faithful, why_not, task = None, "", None
     if circuit is not None:
         task = load_task(domain) if domain is not None else own_task(where, mask, circuit.vocabulary)
-        if ablation is not None:
+        if asked.ablation is not None:
             from ..models.circuits.pruning.ablation import ablated
 
             if task is None:
                 raise InputError("--ablation", "what stands in is taken over a domain", "give --domain, too")
-            circuit = ablated(circuit, task.domain, ablation)
+            circuit = ablated(circuit, task.domain, asked.ablation)
         if task is None:
             why_not = "not run: it brings no domain of its own; --domain FILE says how faithful it is"
-        elif not run:
+        elif not asked.run:
             why_not = "not run"
         elif domain is None and (size := build_language(task.domain, None, None).size) > LARGEST_DOMAIN:
             why_not = f"not run: its domain has {number(size)} inputs, over {number(LARGEST_DOMAIN)}"
         else:
-            faithful = faithfulness(circuit, task.domain, task.decision.labels, seed, progress)
+            faithful = faithfulness(circuit, task.domain, task.decision.labels, asked.seed, progress)
     if draw is not None:
         progress("drawing")
         _draw(where, attribution.graph if attribution else circuit_graph(circuit, task), draw, kind)

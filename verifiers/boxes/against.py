@@ -30,7 +30,7 @@ from ..evidence import How, Lost, Tiling
 from ..race.replay_points import beyond, clamped, inside, narrowest, shortest
 from ..verdict import BoxDetails, Difference, Proved, Unknown, Verdict
 from . import verdicts
-from .compare import compare
+from .compare import GoodEnough, compare
 from .decide import decide
 from .options import BoxOptions
 
@@ -60,22 +60,14 @@ def decide_against(
     if epsilon is not None and _exactly_within(a, b, stated, epsilon):
         share = 0.0
     until = began + share * max(0.0, deadline - began)
+    enough = GoodEnough(ratio=1.05) if epsilon is None else GoodEnough(below(epsilon), 0.0, epsilon)
     bound, shown = 0.0, {}
     best: tuple[Fraction, PointCounterexample | None, bool] = (Fraction(0), None, True)
     try:
         with one_blas_thread(), np.errstate(all="ignore"):
             for number, case in enumerate(stated.cases):
-                goal = 0.0 if epsilon is None else below(epsilon)
                 found = compare(
-                    a,
-                    b,
-                    case.lower,
-                    case.upper,
-                    deadline=until,
-                    goal=goal,
-                    ratio=1.05 if epsilon is None else 0.0,
-                    stop_above=epsilon,
-                    progress=options.progress,
+                    a, b, case.lower, case.upper, deadline=until, enough=enough, progress=options.progress
                 )
                 bound, shown[number] = max(bound, found.bound), found.evidence
                 here = _shown(a, b, case, found.point)

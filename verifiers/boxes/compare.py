@@ -81,6 +81,20 @@ class Compared:
         return self.evidence.parts
 
 
+@dataclass(frozen=True)
+class GoodEnough:
+    """When the difference of two networks is known well enough.
+
+    bound: if the bound is at most this.
+    ratio: if the bound is at most so many times the seen difference.
+    seen_above: if a difference above this was seen; then nothing is cut.
+    """
+
+    bound: float = 0.0
+    ratio: float = 1.5
+    seen_above: Fraction | None = None
+
+
 def compare(
     a: Network,
     b: Network,
@@ -88,17 +102,15 @@ def compare(
     upper: Sequence[Fraction],
     *,
     deadline: float,
-    goal: float = 0.0,
-    ratio: float = 1.5,
-    stop_above: Fraction | None = None,
+    enough: GoodEnough | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Compared:
-    """Cut the worst subdomains until the bound is good enough, or time is over.
+    """Bound the difference of two networks on the box lower <= x <= upper.
 
-    goal: a bound of at most this is good enough.
-    ratio: a bound of at most so many times the seen difference is good enough.
-    stop_above: a difference seen above this answers the question, and nothing is cut.
+    Cuts the worst subdomains until the bound is good enough, or until `deadline` on the clock of
+    `common/clock.py`.  Raises Lost if a part of the box ends without a bound.
     """
+    enough = enough or GoodEnough()
     both = pair(a, b, lower, upper) if paired(a, b) else Apart.of(a, b, lower, upper)
     net = both.a
     tree, top = Tree(1), 0.0
@@ -115,12 +127,12 @@ def compare(
     free = int((net.start_lower < net.start_upper).sum())
     done = 1
     batch = max(1, min(64, ROWS // max(net.sizes)))
-    if stop_above is not None and seen > stop_above:
+    if enough.seen_above is not None and seen > enough.seen_above:
         free = FEW_INPUTS + 1
     while now() < deadline and len(waiting):
         highest = max(float(worst.max()), top)
         progress(f"{done} parts: at most {highest:.3g}, at least {float(seen):.3g}")
-        target = max(goal, ratio * float(seen))
+        target = max(enough.bound, enough.ratio * float(seen))
         if not highest > target or free > FEW_INPUTS:
             break
         order = np.argsort(-worst)

@@ -30,7 +30,7 @@ from relucid.models.onnx.writer import with_source, write_onnx
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.against import decide_against
 from relucid.verifiers.boxes.agreement import close, decide_same_label
-from relucid.verifiers.boxes.compare import compare
+from relucid.verifiers.boxes.compare import GoodEnough, compare
 from relucid.verifiers.boxes.options import BoxOptions
 
 
@@ -272,7 +272,7 @@ def test_epsilon_of_networks_of_different_shapes(seed):
     b = doubled(nearly(rng, a, 0.3))
     stated = box((-1, 1), (-1, 1))
     bounds = stated.cases[0].lower, stated.cases[0].upper
-    free = compare(a, b, *bounds, deadline=time.monotonic() + 1, ratio=1.05)
+    free = compare(a, b, *bounds, deadline=time.monotonic() + 1, enough=GoodEnough(ratio=1.05))
     assert free.seen <= Fraction(free.bound) and (free.bound < 1e-9 or free.bound <= 1.1 * float(free.seen))
     for factor, verdict in ((1.2, "proved"), (0.8, "refuted")):
         epsilon = Fraction(free.bound) * Fraction(factor)
