@@ -158,10 +158,11 @@ class Tiling:
 
     def __post_init__(self) -> None:
         counts = (self.cases, self.polyhedra, self.joined, self.splits, *(n for _, n in self.settled))
-        if not all(type(n) is int and n >= 0 for n in counts) or any(
-            how not in How.__members__ for how, _ in self.settled
-        ):
+        hows = [how for how, _ in self.settled]  # each once: one by the word of a solver cannot hide
+        if not all(type(n) is int and n >= 0 for n in counts) or any(h not in How.__members__ for h in hows):
             raise ValueError("evidence is counted")
+        if len(set(hows)) < len(hows):
+            raise ValueError("evidence is counted once for each way")
         if not 0 <= self.joined <= self.polyhedra - self.cases:
             raise ValueError("every case has a part")
         if self.parts != self.polyhedra - self.joined + self.splits:

@@ -183,8 +183,10 @@ def _plain(value: Fraction) -> list[str]:
 
 
 def _fraction(plain: Sequence[str]) -> Fraction:
-    numerator, denominator = plain
-    return Fraction(int(numerator, 16), int(denominator, 16))
+    numerator, denominator = (int(text, 16) for text in plain)
+    if denominator == 0:
+        raise ValueError("a denominator is 0")
+    return Fraction(numerator, denominator)
 
 
 def _text(value: Any, empty: bool = False) -> Any:

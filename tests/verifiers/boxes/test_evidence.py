@@ -114,6 +114,12 @@ def test_no_verdict_is_proved_without():
         ({"evidence": None}, "needs evidence"),
         ({"evidence": {**plain["evidence"], "splits": 1}}, "do not tile"),
         ({"trust": "exact"}, "solver with tolerances"),
+        # what comes last must not hide what comes first
+        (
+            {"trust": "exact", "evidence": {**plain["evidence"], "settled": [["WORD", 2], ["WORD", 0]]}},
+            "counted",
+        ),
+        ({"difference": ["0.1", ["0x1", "0x0"]]}, "denominator"),
         ({"trust": "sure"}, "trust"),
         ({"outcome": "certain"}, "no verdict"),
     ):
