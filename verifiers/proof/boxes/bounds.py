@@ -1,11 +1,11 @@
-"""Upper bounds of linear functions of a network's values over a box, in integers that are rounded outwards.
+"""Bounds linear functions of a network's values over a box from above, in integers rounded outwards.
 
-Part of the trusted base of proofs about real inputs; `checker.py` asks.  Numbers are integers over powers of
-two.  Coefficients are carried backwards as in `network_rows.py`, and whenever they grow beyond some bits they
-are rounded to the nearest; what that can cost, half a unit times the largest magnitudes of the values they
-stand at, is added to the bound.  So are the places that a weight has beyond WEIGHT bits.  Nothing here is
-floating point but products of integers that `models/network/integers.py` proves exact.
-docs/reference/proof-format.md, §10, is the specification.
+Part of the trusted base of proofs about real inputs; `checker.py` calls it.  Numbers are integers over powers
+of two.  Coefficients are carried backwards as in `network_rows.py`.  Coefficients with too many bits are
+rounded to the nearest.  The largest error of that, half a unit times the largest magnitudes of the values
+they multiply, is added to the bound.  So is the error of rounding a weight to WEIGHT bits.  The only floating
+point here is in products of integers that `models/network/integers.py` proves exact.  The specification is
+docs/reference/proof-format.md, section 10.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ ONE = 1 << GRID
 SCALE = 32  # bounds and magnitudes of values are integers over 2**SCALE
 BOX = 64  # ends of intervals of inputs are integers over 2**BOX
 WEIGHT = 26  # bits of a weight
-LIFT = 28  # bits of a ReLU's intercept
+LIFT = 28  # bits of the constant of a ReLU's upper line
 
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """numbers / 2**places, exactly or (not `exact`) within half of 2**-places, elementwise."""
+    """The matrix numbers / 2**places: exact, or within half of 2**-places in every entry."""
 
     numbers: np.ndarray
     places: int
@@ -48,7 +48,7 @@ class Matrix:
 
 @dataclass(frozen=True, eq=False)
 class AffineStep:
-    """out = sum of weights[k] @ value(sources[k]) + bias; `bias` has one column."""
+    """An affine node: sum of weights[k] @ value(sources[k]) + bias; `bias` has one column."""
 
     sources: tuple[int, ...]
     weights: tuple[Matrix, ...]
@@ -57,8 +57,12 @@ class AffineStep:
 
 @dataclass(frozen=True, eq=False)
 class BoxNetwork:
-    """Nodes as in `network`.  `columns[k]`: the places of ReLU node k in a row of all ReLUs; `bits`: of a
-    coefficient.
+    """A network whose weights are rounded to `Matrix`.
+
+    nodes: as in `network`.
+    sizes: the size of the input and of each node.
+    columns: the columns of ReLU node k in a row of all ReLUs.
+    bits: the most bits of a coefficient.
     """
 
     network: Network
@@ -69,7 +73,7 @@ class BoxNetwork:
 
     @property
     def count(self) -> int:
-        """ReLUs."""
+        """Return the number of ReLUs."""
         return sum(c.stop - c.start for c in self.columns.values())
 
 
@@ -78,8 +82,10 @@ Ends = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]
 
 @dataclass(frozen=True, eq=False)
 class BoxRegion(Region):
-    """A box: `ends` exactly, `low` and `high` (inputs,) over 2**BOX and rounded outwards.  Bounds of ReLUs
-    are over 2**SCALE.
+    """A box, with bounds of the ReLUs' arguments in units of 2**-SCALE.
+
+    ends: the exact ends.
+    low, high (inputs,): the ends over 2**BOX, rounded outwards.
     """
 
     one = ONE
@@ -90,11 +96,13 @@ class BoxRegion(Region):
 
 @dataclass(frozen=True, eq=False)
 class BoxFunctions:
-    """Functions to bound from above: `coefficients` of nodes (functions, size) and constants (functions,),
-    integers over 1.
+    """Functions to bound from above: sums of coefficients times values of nodes, plus a constant.
 
-    Multipliers in units of 2**-GRID and phases, (functions, ReLUs) or (1, ReLUs) for all: below and above in
-    0 .. ONE, beta >= 0.
+    coefficients: by node, integers (functions, size).
+    constant: integers (functions,).
+    below, above, beta: multipliers in units of 2**-GRID, (functions, ReLUs), or (1, ReLUs) for all functions;
+        below and above in 0 .. ONE, beta >= 0.
+    phase: of the same shape; 1 active, -1 inactive, 0 open.
     """
 
     coefficients: Mapping[int, np.ndarray]
@@ -106,6 +114,7 @@ class BoxFunctions:
 
 
 def box_network(network: Network) -> BoxNetwork:
+    """Round a network's weights to the checker's numbers."""
     nodes: list[AffineStep | Relu] = []
     for node in network.nodes:
         if isinstance(node, Relu):
@@ -126,7 +135,7 @@ def box_network(network: Network) -> BoxNetwork:
 
 
 def _matrix(numerators: np.ndarray, denominator: int) -> Matrix:
-    """Rounded to the nearest of WEIGHT bits, relative to the largest entry."""
+    """Round a matrix to WEIGHT bits, relative to its largest entry."""
     places = WEIGHT - magnitude(numerators).bit_length() + denominator.bit_length() - 1
     exact_places = denominator.bit_length() - 1
     if denominator == 1 << exact_places and places >= exact_places:
@@ -139,14 +148,14 @@ def _matrix(numerators: np.ndarray, denominator: int) -> Matrix:
 
 
 def up(values: np.ndarray, places: int) -> np.ndarray:
-    """The least integers that are at least values / 2**places."""
+    """Return the least integers >= values / 2**places."""
     if places <= 0:
         return exact_product(values, 1 << -places)
     return -((-values) >> (places if values.dtype == object else min(places, 63)))
 
 
 def rounded(ends: Ends) -> tuple[np.ndarray, np.ndarray]:
-    """Over 2**BOX, outwards."""
+    """Return the ends of a box over 2**BOX, rounded outwards."""
     low, high = (
         integer_array([way(v * 2**BOX) for v in side])
         for way, side in zip((math.floor, math.ceil), ends, strict=True)
@@ -155,7 +164,7 @@ def rounded(ends: Ends) -> tuple[np.ndarray, np.ndarray]:
 
 
 def start(net: BoxNetwork, ends: Ends) -> BoxRegion:
-    """The whole box, with what interval arithmetic says about ReLUs."""
+    """Return the whole box, with bounds of the ReLUs by interval arithmetic."""
     low, high = rounded(ends)
     found = [(-up(-low, BOX - SCALE), up(high, BOX - SCALE))]
     ones = integer_array([1 << SCALE])
@@ -177,7 +186,7 @@ def start(net: BoxNetwork, ends: Ends) -> BoxRegion:
 
 
 def _interval(matrix: Matrix, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the matrix makes of values from low to high, over 2**SCALE, rounded outwards."""
+    """Bound matrix @ values, for values from low to high, over 2**SCALE; rounded outwards."""
     plus, minus = np.maximum(matrix.numbers, 0), np.minimum(matrix.numbers, 0)
     lost = integer_array([0 if matrix.exact else total(np.maximum(np.abs(low), np.abs(high)))])
     tops = [
@@ -192,7 +201,7 @@ def _interval(matrix: Matrix, low: np.ndarray, high: np.ndarray) -> tuple[np.nda
 
 
 def magnitudes(net: BoxNetwork, region: BoxRegion) -> list[np.ndarray]:
-    """Per node: at least |value| on the region, over 2**SCALE."""
+    """Return, per node, upper bounds of |value| on the region, over 2**SCALE."""
     found = [up(np.maximum(np.abs(region.low), np.abs(region.high)), BOX - SCALE)]
     bounded = {net.nodes[k - 1].source: c for k, c in net.columns.items()}  # type: ignore[union-attr]
     for k, node in enumerate(net.nodes, start=1):
@@ -211,7 +220,7 @@ def magnitudes(net: BoxNetwork, region: BoxRegion) -> list[np.ndarray]:
 
 
 def _largest(matrix: Matrix, sizes: np.ndarray) -> np.ndarray:
-    """At least |matrix| @ sizes."""
+    """Return upper bounds of |matrix| @ sizes."""
     doubled = exact_product(exact_matmul(np.abs(matrix.numbers), sizes[:, None])[:, 0], 2)
     return up(
         doubled if matrix.exact else exact_sum(doubled, integer_array([total(sizes)])), matrix.places + 1
@@ -219,12 +228,15 @@ def _largest(matrix: Matrix, sizes: np.ndarray) -> np.ndarray:
 
 
 def total(values: np.ndarray) -> int:
+    """Return the exact sum of integers."""
     return int(values.astype(object).sum())
 
 
 def tightened(net: BoxNetwork, region: BoxRegion) -> BoxRegion:
-    """By the default rule: layer by layer, every open ReLU's bounds by default multipliers, where these are
-    better.
+    """Tighten the bounds of every open ReLU by default multipliers, layer by layer.
+
+    This is the format's default rule (docs/reference/proof-format.md, section 10).  Returns the region with
+    the better of old and new bounds.
     """
     for k, columns in net.columns.items():
         lower, upper = region.lower[columns], region.upper[columns]
@@ -246,8 +258,9 @@ def tightened(net: BoxNetwork, region: BoxRegion) -> BoxRegion:
 
 
 def upper_bounds(net: BoxNetwork, region: BoxRegion, asked: BoxFunctions) -> np.ndarray:
-    """Per function, an integer: over 2**SCALE, it is at least the function at every point of the region that
-    has the phases.
+    """Bound each function from above at every point of the region that has the phases.
+
+    Returns integers (functions,) over 2**SCALE.
     """
     return bounds_and_losses(net, region, asked)[0]
 
@@ -255,7 +268,11 @@ def upper_bounds(net: BoxNetwork, region: BoxRegion, asked: BoxFunctions) -> np.
 def bounds_and_losses(
     net: BoxNetwork, region: BoxRegion, asked: BoxFunctions
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`upper_bounds`, and about how much of each is what rounding may have cost."""
+    """Return `upper_bounds`, and roughly how much of each bound is the cost of rounding.
+
+    The algorithm is backward substitution (CROWN: Zhang et al. 2018, theorem 3.2), with betas for split ReLUs
+    (Wang et al. 2021, theorem 3.1).
+    """
     walk = _Walk(net, magnitudes(net, region), len(asked.constant))
     none = np.zeros(len(asked.constant), dtype=np.int64)
     walk.gain(asked.constant, none - SCALE)
@@ -277,8 +294,11 @@ def bounds_and_losses(
 
 
 class _Walk:
-    """Coefficients on their way backwards, numbers (functions, size) / 2**places (functions,), and the
-    constants that were gained.
+    """The coefficients on their way backwards, and the bounds so far.
+
+    carried: by node, numbers (functions, size) / 2**places (functions,).
+    bound (functions,): the constants so far, over 2**SCALE.
+    lost (functions,): how much of them is the cost of rounding.
     """
 
     def __init__(self, net: BoxNetwork, sizes: list[np.ndarray], count: int) -> None:
@@ -288,19 +308,19 @@ class _Walk:
         self.carried: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def lose(self, numerators: np.ndarray, places: np.ndarray) -> None:
-        """What rounding may cost joins the bounds."""
+        """Add the cost of a rounding to the bounds."""
         before = self.bound
         self.gain(numerators, places)
         self.lost = self.lost + (self.bound - before)
 
     def gain(self, numerators: np.ndarray, places: np.ndarray) -> None:
-        """numerators / 2**places (functions,), over 2**SCALE and rounded up, joins the bounds."""
+        """Add numerators / 2**places (functions,) to the bounds, rounded up to 2**-SCALE."""
         values, down = numerators.astype(object), places.astype(object)
         self.bound = self.bound - ((-(values << np.maximum(-down, 0))) >> np.maximum(down, 0))
         self.lost = self.lost + 1
 
     def add(self, node: int, numbers: np.ndarray, places: np.ndarray) -> None:
-        """More coefficients of a node, rounded to as many bits as a coefficient has."""
+        """Add coefficients of a node, rounded to the bits that a coefficient may have."""
         if node in self.carried:
             other, theirs = self.carried[node]
             most = np.maximum(places, theirs)
@@ -311,9 +331,8 @@ class _Walk:
         drop = np.maximum(widths - self.net.bits, 0)
         if drop.any():
             live = (numbers != 0).any(axis=0)
-            raised = exact_sum(
-                numbers, integer_array((1 << drop.astype(object)) >> 1)[:, None]
-            )  # by half a unit, which 64 bits may not hold
+            # Half a unit is added, so that the shift rounds to the nearest; it may not fit 64 bits.
+            raised = exact_sum(numbers, integer_array((1 << drop.astype(object)) >> 1)[:, None])
             by = drop.astype(object) if raised.dtype == object else drop
             numbers, places = integer_array(raised >> by[:, None]), places - drop
             self.lose((drop > 0).astype(object) * total(self.sizes[node][live]), places + 1)
@@ -328,6 +347,7 @@ class _Walk:
         numbers: np.ndarray,
         places: np.ndarray,
     ) -> None:
+        """Replace coefficients of a ReLU's output by coefficients of its argument."""
         lower, upper = region.lower[columns], region.upper[columns]
         phase, below, above, beta = (
             m[:, columns] for m in (asked.phase, asked.below, asked.above, asked.beta)
@@ -354,6 +374,7 @@ class _Walk:
         self.add(source, passed, places + GRID)
 
     def affine(self, node: AffineStep, numbers: np.ndarray, places: np.ndarray) -> None:
+        """Replace coefficients of an affine node by coefficients of its sources."""
         size = np.abs(numbers).astype(object).sum(axis=1)
         ones = integer_array([1 << SCALE])
         self.gain(exact_matmul(numbers, node.bias.numbers)[:, 0], places + (node.bias.places - SCALE))
@@ -368,5 +389,5 @@ class _Walk:
 
 
 def _raised(numbers: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """numbers * 2**by, by (functions,) >= 0."""
+    """Return numbers * 2**by, for by (functions,) >= 0."""
     return exact_product(numbers, integer_array(1 << by.astype(object))[:, None]) if by.any() else numbers

@@ -2,7 +2,7 @@
 
 The trusted base of proofs about boxes is this file with `bounds.py` and `exact_bounds.py`, the tree reader
 (`tree.py`, `lines.py`, `format.py`), and the part of `models` that reads networks and properties.  No solver
-and no floating point in any decision.
+is used, and no decision depends on floating point.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from .bounds import (
 )
 from .exact_bounds import exact_bound
 
-CHUNK = 256  # leaves that are looked at together
-PLACES = 1100  # binary places of where an input is split
-SPLIT_BITS = 1200  # of its numerator
+CHUNK = 256  # leaves that are bounded together
+PLACES = 1100  # the most binary places of the value at which an input is split
+SPLIT_BITS = 1200  # the most bits of that value's numerator
 
 
 def check_box_proof(
@@ -49,11 +49,16 @@ def check_box_proof(
     *,
     deadline: float = math.inf,
 ) -> Accepted:
-    """Raise Rejected, with one line that says why, unless the lines prove the property; LimitReached after
-    `deadline`.
+    """Check that the lines prove the property.
 
-    `digests`: of "network" and "property", none in tests, so that digests are not all that stands between a
-    mutant and a false proof.
+    network, stated: what the proof is about.
+    digests: of "network" and "property"; none in tests, so that mutants of a proof are tested against the
+        arithmetic and not only against the digests.
+    lines: the proof, one object per line.
+    progress: receives one line of text now and then.
+    deadline: a time of `time.monotonic()`.
+
+    Raises Rejected, with one line that says why, if they do not, and LimitReached after `deadline`.
     """
     net = box_network(network)
     roots = ((n, BoxArithmetic(net, case)) for n, case in enumerate(stated.cases) if case.unsafe)
@@ -62,9 +67,12 @@ def check_box_proof(
 
 @dataclass(frozen=True, eq=False)
 class PolyhedronRows:
-    """A polyhedron's rows, all of them >= 0 (> 0: strict), as integers over `scale`.
+    """A polyhedron's rows as integers over `scale`; each is >= 0 on it, or > 0 where strict.
 
-    `outputs` (rows, outputs), `inputs` (rows, inputs), `constant` (rows,).
+    outputs: (rows, outputs).
+    inputs: (rows, inputs).
+    constant: (rows,).
+    strict: per row.
     """
 
     scale: int
@@ -75,7 +83,10 @@ class PolyhedronRows:
 
 
 def polyhedron_rows(polyhedron: Polyhedron, inputs: int, outputs: int) -> PolyhedronRows:
-    """Bring all rows to one denominator."""
+    """Bring all rows of a polyhedron to one denominator.
+
+    inputs, outputs: their numbers.
+    """
     numbers = [factor for row in polyhedron for _, factor in (*row.x, *row.y, (0, row.constant))]
     common = math.lcm(1, *(f.denominator for f in numbers))
     x, y = (
@@ -93,7 +104,11 @@ def polyhedron_rows(polyhedron: Polyhedron, inputs: int, outputs: int) -> Polyhe
 
 
 class BoxArithmetic:
-    """One case's box.  Its targets are the unsafe polyhedra; a leaf shows that a sum of rows is negative."""
+    """The arithmetic of one case's box; see `Arithmetic` in `tree.py`.
+
+    Its targets are the unsafe polyhedra.  A leaf shows that a weighted sum of a polyhedron's rows is
+    negative.
+    """
 
     def __init__(self, net: BoxNetwork, case: Case) -> None:
         self.net, self.case = net, case
@@ -101,14 +116,17 @@ class BoxArithmetic:
         self.rows: Sequence[int] = [len(p.strict) for p in self.unsafe]
 
     def root(self) -> BoxRegion:
+        """Return the region of the whole box."""
         return start(self.net, (self.case.lower, self.case.upper))
 
     def tightened(self, region: BoxRegion) -> BoxRegion:
+        """Tighten the bounds of all open ReLUs by default multipliers."""
         return tightened(self.net, region)
 
     def bounded(
         self, region: BoxRegion, relu: int, sign: int, below: np.ndarray, above: np.ndarray
     ) -> BoxRegion:
+        """Bound one ReLU's argument (from above if `sign` is 1, from below if -1) by given slopes."""
         k, columns = next((k, c) for k, c in self.net.columns.items() if c.start <= relu < c.stop)
         source = self.net.nodes[k - 1].source  # type: ignore[union-attr]
         chosen = np.zeros((1, self.net.sizes[source]), dtype=np.int64)
@@ -120,6 +138,7 @@ class BoxArithmetic:
         return region.better(sign, [relu], upper_bounds(self.net, region, asked))
 
     def holds(self, region: BoxRegion, leaves: Sequence[ProofLeaf]) -> list[bool]:
+        """Say, per leaf, whether its multipliers exclude its polyhedron."""
         return [
             holds
             for first in range(0, len(leaves), CHUNK)
@@ -127,6 +146,7 @@ class BoxArithmetic:
         ]
 
     def _hold(self, region: BoxRegion, leaves: Sequence[ProofLeaf]) -> list[bool]:
+        """Say the same about at most CHUNK leaves."""
         phase = np.tile(region.phase, (len(leaves), 1))
         for f, leaf in enumerate(leaves):
             for j, p in leaf.phases:
@@ -143,20 +163,22 @@ class BoxArithmetic:
             for name in ("below", "above", "beta")
         )
         asked = BoxFunctions(coefficients, constant[:, 0], below, above, beta, phase)
-        found_and_lost = (
-            values.tolist() for values in bounds_and_losses(self.net, region, asked)
-        )  # Python's integers: twice one may take more than 64 bits
+        # Python integers, because twice a number may not fit 64 bits
+        found_and_lost = (values.tolist() for values in bounds_and_losses(self.net, region, asked))
         out: list[bool] = []
         for f, (leaf, bound, lost) in enumerate(zip(leaves, *found_and_lost, strict=True)):
             rows = self.unsafe[leaf.target].strict
             strict = any(s and factor for s, factor in zip(rows, leaf.factors, strict=True))
-            if not (bound < 0 or bound > 2 * lost):  # rounding may hide a tie
+            if not (bound < 0 or bound > 2 * lost):  # rounding may hide that the bound is 0 or less
                 bound = exact_bound(self.net, region, asked, f)
             out.append(bool(bound < 0 or (strict and bound == 0)))
         return out
 
     def _sum(self, leaf: ProofLeaf) -> list[np.ndarray]:
-        """Coefficients of outputs, of inputs, and the constant (1,), of the sum of the target's rows."""
+        """Sum the target's rows with the leaf's factors.
+
+        Returns the coefficients of outputs, those of inputs, and the constant (1,).
+        """
         rows = self.unsafe[leaf.target]
         return [
             exact_matmul(leaf.factors[None], m)[0]
@@ -164,6 +186,7 @@ class BoxArithmetic:
         ]
 
     def split(self, region: BoxRegion, given: Any, lines: Lines) -> tuple[BoxRegion, BoxRegion]:
+        """Read a split from a proof and return its two regions; raise Rejected if it is malformed."""
         kind, i, value = lines.a_list(given, 3)
         if kind != "input":
             raise lines.no("a split is not by an input")
@@ -177,6 +200,7 @@ class BoxArithmetic:
         return split(region, i, at)
 
     def run(self, region: BoxRegion | None, most: int, lines: Lines) -> int:
+        """Raise Rejected: the inputs of a box cannot be run one by one."""
         raise lines.no("the inputs of a box cannot be run")
 
 

@@ -1,8 +1,7 @@
-"""The same bound as `bounds.py`, in rational numbers that are never rounded: for leaves that hold with
-nothing to spare.
+"""The bound of `bounds.py` in rational numbers, never rounded: for leaves that hold with nothing to spare.
 
-Part of the trusted base of proofs about real inputs; `checker.py` asks where rounding could be what a leaf
-fails by.
+Part of the trusted base of proofs about real inputs.  `checker.py` calls it where rounding may be the reason
+that a leaf fails.
 """
 
 from __future__ import annotations
@@ -18,9 +17,7 @@ from .bounds import GRID, ONE, SCALE, BoxFunctions, BoxNetwork, BoxRegion
 
 
 def exact_bound(net: BoxNetwork, region: BoxRegion, asked: BoxFunctions, f: int) -> Fraction:
-    """At least function `f` at every point of the region that has the phases; exactly what the multipliers
-    say.
-    """
+    """Bound function `f` from above at every point of the region that has the phases, without rounding."""
     bound = Fraction(int(asked.constant[f]))
     carried: dict[int, tuple[np.ndarray, int]] = {}  # numbers (size,) over a denominator
 

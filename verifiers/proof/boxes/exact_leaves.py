@@ -1,8 +1,8 @@
-"""Leaves of proof files from exact linear programs: what shows a part on which floats could not say anything.
+"""Makes leaves of proofs from exact linear programs, on subdomains where floating point cannot decide.
 
-Between `last_word.py` and `producer.py`.  A leaf of a proof can say anything that an exact program does once
-all ReLUs that matter in it have been split: sums of rows and of the phases of splits, by integers.  Where
-some that matter are open, they are split.
+Stands between `last_word.py` and `producer.py`.  Once all ReLUs that matter are split, a leaf can express
+every exact program's result: sums of rows and of the phases of splits, with integer factors.  ReLUs that
+matter and are open are split.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..tree import ProofLeaf
 from .bounds import ONE, SCALE, BoxRegion
 from .checker import BoxArithmetic
 
-LEAVES, WORK = 4096, 1 << 22
+LEAVES, WORK = 4096, 1 << 22  # limits of `LastWord.about`
 
 
 def exact_leaves(
@@ -34,8 +34,12 @@ def exact_leaves(
     polyhedra: Sequence[int],
     tick: Callable[[], None],
 ) -> list[ProofLeaf] | None:
-    """Leaves that the checker accepts, and that cover these polyhedra on the region; None where there are
-    none, or it would take too long.
+    """Make leaves that the checker accepts and that cover some polyhedra on the region.
+
+    polyhedra: the indices of the polyhedra.
+    tick: called now and then; it may raise.
+
+    Returns None if there are none, or if it would take too long.
     """
     lower = np.array([below(Fraction(int(v), 1 << SCALE)) for v in region.lower])
     upper = np.array([above(Fraction(int(v), 1 << SCALE)) for v in region.upper])
@@ -59,22 +63,22 @@ def exact_leaves(
 
 
 def _open(leaf: ExactLeaf) -> int | None:
-    """An open neuron; one that matters if there is one."""
+    """Return an open neuron, if possible one that the leaf's multipliers use; None if all are settled."""
     used = (leaf.system.matrix[leaf.factors > 0] != 0).any(axis=0)
     there = sorted(leaf.forms.open, key=lambda a: not used[a.variable])
     return there[0].neuron if there else None
 
 
 def _leaf(leaf: ExactLeaf, region: BoxRegion, network: Network) -> ProofLeaf | None:
-    """With the slopes of open ReLUs to the nearest that the format has; None where other numbers are too
-    large for it.
+    """Convert a leaf to the checker's units, with slopes of open ReLUs rounded to the nearest.
+
+    Returns None if other numbers are too large for the format.
     """
     system, given, arguments = leaf.system, leaf.factors, leaf.forms.arguments
     places = np.cumsum([0, *(1 if a.variable is None else 2 for a in arguments)]) + len(leaf.unsafe)
     below, above, beta = region.defaults
-    below, above = (
-        np.where(region.phase == 0, 0, v) for v in (below, above)
-    )  # y >= 0, and y <= u, where nothing else is said
+    # Slopes of 0 stand for y >= 0 and y <= u, where the program uses nothing else.
+    below, above = (np.where(region.phase == 0, 0, v) for v in (below, above))
     phases = [Fraction(0)] * len(beta)
     for a, k in zip(arguments, places.tolist(), strict=False):
         if a.variable is None:
@@ -102,4 +106,5 @@ def _leaf(leaf: ExactLeaf, region: BoxRegion, network: Network) -> ProofLeaf | N
 
 
 def _slope(value: Fraction) -> int:
+    """Round a slope to the checker's units, within [0, 1]."""
     return min(max(round(value * ONE), 0), ONE)

@@ -1,8 +1,8 @@
-"""Leaves of proofs about boxes from splitting ReLUs: what the searches refute, in the checker's units.
+"""Makes leaves of proofs about boxes by splitting ReLUs: what the searches refute, in the checker's units.
 
-Between the searches (`engines/boxes/`) and `producer.py`.  Untrusted.  The searches run once more, on bounds
-that are a little worse, since the checker rounds more coarsely than floats do.  Their leaves are written down
-with the multipliers that showed them.
+Stands between the searches (`engines/boxes/`) and `producer.py`.  It is not trusted.  The searches run once
+more, on bounds that are a little worse, because the checker rounds more coarsely than floats do.  Their
+leaves are written with the multipliers that showed them.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from .bounds import ONE, BoxRegion
 from .checker import BoxArithmetic
 
 FINE_FACTORS = 1 << 30
-PATIENCE = 5.0  # seconds for the phases of one subdomain
-MARGINS = (2.0**-20, 2.0**-10)  # of a row's bound on the whole region, by which floats have to do better
+PATIENCE = 5.0  # seconds for splitting the ReLUs of one subdomain
+MARGINS = (2.0**-20, 2.0**-10)  # floats have to do better by this share of a row's bound on the whole region
 
-SEARCHES: dict[str, tuple[Callable[..., Searched], float]] = {  # and when they begin, in seconds
+SEARCHES: dict[str, tuple[Callable[..., Searched], float]] = {  # with the seconds after which each begins
     "split-relus": (relu_split.search, 0.0),
     "split-lp": (lp_split.search, LP_AFTER),
 }
@@ -54,7 +54,12 @@ def in_time(deadline: float) -> None:
 
 @dataclass(frozen=True, eq=False)
 class PhaseLeaves:
-    """Proves regions of one box by splitting ReLUs, until the deadline (of time.monotonic())."""
+    """Proves regions of one box by splitting ReLUs.
+
+    deadline: a time of `time.monotonic()`.
+    threads: for the searches.
+    progress: receives one line of text now and then.
+    """
 
     network: Network
     arithmetic: BoxArithmetic
@@ -63,7 +68,11 @@ class PhaseLeaves:
     progress: Progress
 
     def soon(self, region: BoxRegion, parts: BoxSubdomains, done: frozenset[int]) -> list[Any] | None:
-        """Leaves of one part, where splitting its ReLUs shows it soon."""
+        """Return the leaves of a subdomain, if splitting its ReLUs shows it within PATIENCE; else None.
+
+        parts: the same subdomain in floating point.
+        done: the polyhedra that are excluded already.
+        """
         net = float_network(
             self.network, *([Fraction(float(v)) for v in ends[0]] for ends in (parts.low, parts.high))
         )
@@ -73,8 +82,11 @@ class PhaseLeaves:
     def shown(
         self, region: BoxRegion, net: FloatNetwork, deadline: float, done: frozenset[int]
     ) -> tuple[list[Any], list[Any]] | None:
-        """Bounds and leaves that show the region, on which the checker has bounded all ReLUs; None where they
-        do not.
+        """Return bounds and leaves that show the region; None if the searches or the checker do not show it.
+
+        region: the checker has tightened all ReLUs on it.
+        net: the network on the same box, in floating point.
+        done: the polyhedra that are excluded already.
         """
         going = [p for p in range(len(self.arithmetic.unsafe)) if p not in done]
         rows = UnsafeRows.of(net, [self.arithmetic.case.unsafe[p] for p in going])
@@ -102,6 +114,7 @@ class PhaseLeaves:
     def _phases_once(
         self, net: FloatNetwork, rows: UnsafeRows, deadline: float
     ) -> tuple[list[tuple[int, int, np.ndarray]], list[RefutedLeaves]] | None:
+        """Run presolve and the searches once; return the slopes of presolve and the refuted leaves."""
         entries: list[tuple[int, int, np.ndarray]] = []
 
         def optimised(neurons: np.ndarray, sign: int, below: np.ndarray) -> None:
@@ -129,12 +142,11 @@ class PhaseLeaves:
         return entries, leaves[ended[-1].entrant.name]
 
     def _slopes(self, region: BoxRegion, below: np.ndarray) -> np.ndarray:
-        """Lower slopes in the checker's units; where a ReLU is not open it does not matter, and the default
-        stands.
-        """
+        """Convert lower slopes to the checker's units; ReLUs that are not open keep the default."""
         return np.where(region.phase == 0, np.rint(below * ONE).astype(np.int64), region.defaults[0])
 
     def _leaves(self, region: BoxRegion, going: Sequence[int], some: RefutedLeaves) -> Iterator[ProofLeaf]:
+        """Convert the leaves of a search to the checker's units."""
         for f in range(len(some)):
             p = going[int(some.polyhedron[f])]
             own = self.arithmetic.unsafe[p]

@@ -1,10 +1,11 @@
-"""Writes the proof of a property that was proved, in the order in which `verifiers/proof/boxes/checker.py`
-reads it (docs/reference/proof-format.md, §10).
+"""Writes the proof of a property that was proved, in the order in which the checker reads it.
 
-After `decide.py`.  Nothing here is trusted: floats propose cuts and multipliers as in the searches, and every
-leaf is tried in the checker's own arithmetic before it is written.  With few inputs the box is cut, depth
-first; with many, or where that decided it, the leaves of `relu_split.py` or `lp_split.py`, whichever is
-first, are written down, with the multipliers that showed them.
+Comes after `decide.py`.  The format is that of `verifiers/proof/boxes/checker.py`
+(docs/reference/proof-format.md, section 10).  Nothing here is trusted: floats propose splits and multipliers
+as in the searches, and every leaf is tried in the checker's own arithmetic before it is written.  With few
+inputs, the box is split by inputs, depth first.  With many inputs, or where that decided the property, the
+leaves of `relu_split.py` or `lp_split.py`, whichever ends first, are written with the multipliers that showed
+them.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ from .checker import BoxArithmetic, split
 from .exact_leaves import exact_leaves
 from .phase_leaves import SEARCHES, PhaseLeaves, in_time
 
-REST = 3  # the checker bounds all ReLUs anew on every so manieth level of cuts, and where a part may be shown
-FACTORS = 1 << 12
-NEARLY = (
-    2.0**16
-)  # of what a row's own numbers may be off by: bounds up to there may be negative in exact arithmetic
+# All ReLUs are bounded anew on every third level of splits, and where a subdomain may be shown.
+REST = 3
+FACTORS = 1 << 12  # the largest factor of a row
+# Bounds up to this many times the error of a row's own numbers may be negative in exact arithmetic.
+NEARLY = 2.0**16
 
 Progress = Callable[[str], None]
 
@@ -49,8 +50,8 @@ Progress = Callable[[str], None]
 class HowProved:
     """What a producer makes use of.
 
-    decided_by: the backend that decided; if it splits ReLUs, so does the proof, before inputs are cut.
-    ties: exact linear programs settled some of it, so they have to here, too.
+    decided_by: the backend that decided; if it splits ReLUs, so does the proof, before inputs are split.
+    ties: whether exact linear programs settled some of it, so that they are needed here, too.
     threads: for searches.
     """
 
@@ -69,8 +70,12 @@ def proof_lines(
 ) -> Iterator[Line]:
     """Yield the lines of a proof of the property.
 
-    deadline: of time.monotonic(); raises TimeoutError after it, and Unsupported if the checker's bounds do
-    not show the property.
+    digests: of "network" and "property".
+    deadline: a time of `time.monotonic()`.
+    progress: receives one line of text now and then.
+    how: what is known about how the property was proved.
+
+    Raises TimeoutError after `deadline`, and Unsupported if the checker's bounds do not show the property.
     """
     yield header(BOXES, digests, None)
     exact = box_network(network)
@@ -86,8 +91,10 @@ def proof_lines(
 
 @dataclass(eq=False)
 class _Open:
-    """A part that has to be written: `parts`, the same in floats; `done`: polyhedra that are shown to be
-    empty around it.
+    """A subdomain that has to be written.
+
+    parts: the same subdomain in floating point.
+    done: the polyhedra that are excluded on it already.
     """
 
     region: BoxRegion
@@ -98,6 +105,8 @@ class _Open:
 
 @dataclass(eq=False)
 class _Case:
+    """Writes the tree of one case."""
+
     network: Network
     exact: BoxNetwork
     case: Case
@@ -117,9 +126,11 @@ class _Case:
         self.written, self.over = 0, 0.0
 
     def in_time(self) -> None:
+        """Raise TimeoutError after the deadline."""
         in_time(self.deadline)
 
     def lines(self) -> Iterator[Line]:
+        """Yield the lines: by exact programs, by splitting ReLUs, or by splitting inputs."""
         region = self.arithmetic.root()
         if self.how.ties:
             leaves = self._exactly(self.arithmetic.tightened(region), frozenset())
@@ -136,7 +147,10 @@ class _Case:
         yield from self._by_inputs(region)
 
     def _exactly(self, region: BoxRegion, done: frozenset[int]) -> list[Any] | None:
-        """Leaves of a part on which the checker has bounded all ReLUs, from exact linear programs."""
+        """Make the leaves of a subdomain by exact linear programs; None if they do not show it.
+
+        The checker has tightened all ReLUs on the region.
+        """
         going = [p for p in range(len(self.unsafe)) if p not in done]
         leaves = exact_leaves(self.network, self.arithmetic, region, going, self.in_time)
         return None if leaves is None else [_entry(leaf, region, region.phase == 0) for leaf in leaves]
@@ -145,6 +159,7 @@ class _Case:
     # -------------------------------------------------------------------------------------------
 
     def _by_inputs(self, region: BoxRegion) -> Iterator[Line]:
+        """Split inputs, depth first."""
         stack = [_Open(region, BoxSubdomains.whole(self.net), frozenset(), 0)]
         while stack:
             self.in_time()
@@ -158,6 +173,7 @@ class _Case:
             stack += reversed(halves)
 
     def _part(self, part: _Open) -> tuple[Line, list[_Open]]:
+        """Write one subdomain; return its line and the halves that are left."""
         parts, region, done = part.parts, part.region, part.done
         known = bounds.tightened(self.net, parts, share=True)
         bound, found = self.rows.bound(self.net, parts, known.relaxations)
@@ -212,8 +228,9 @@ class _Case:
     def _candidates(
         self, parts: BoxSubdomains, p: int, forms: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]
     ) -> list[tuple[np.ndarray, bool]]:
-        """(factors, whether lower lines are flat) of what is negative as far as floats tell; the lowest
-        first.
+        """Return (factors, whether lower lines are flat) of sums of rows that floats find negative.
+
+        The lowest come first.
         """
         a, b = int(self.rows.first[p]), int(self.ends[p])
         nearly = NEARLY * self.rows.error[a:b]  # the checker decides what is exactly 0
@@ -232,7 +249,7 @@ class _Case:
     def _first(
         self, region: BoxRegion, p: int, candidates: Sequence[tuple[np.ndarray, bool]]
     ) -> ProofLeaf | None:
-        """The first that holds in the checker's arithmetic."""
+        """Return the first candidate that holds in the checker's arithmetic, as a leaf; None if none does."""
         below, above, beta = region.defaults
         for factors, flat in candidates:
             leaf = ProofLeaf(
@@ -250,7 +267,7 @@ class _Case:
         steep: np.ndarray,
         replaced: np.ndarray,
     ) -> tuple[int, float] | None:
-        """The input that costs the weakest row most, and its middle; None where there is none to cut."""
+        """Return the input that costs the weakest row most, and its middle; None if none can be split."""
         assert known.share is not None
         by_input, middle = blamed_inputs(
             parts, steep, losses(self.net, replaced, known.relaxations), known.share
@@ -262,4 +279,5 @@ class _Case:
 
 
 def _entry(leaf: ProofLeaf, region: BoxRegion, named: np.ndarray | bool = False) -> list[Any]:
+    """Write a leaf as an entry of a proof."""
     return leaf_entry(leaf.target, leaf.phases, leaf, region, named)

@@ -1,8 +1,7 @@
-"""Properties of a network over boxes as the subject of certificates: how their proofs and witnesses are made
-and checked.
+"""Properties over boxes as the subject of certificates: how their proofs and witnesses are made and checked.
 
-Between `certify.py` and the producer and checker of boxes.  Proofs come from `producer.py`, or in APTP from
-`export/aptp_producer.py`; a refutation has the same witness in every format.
+Stands between `certify.py` and the producer and checker of boxes.  Proofs come from `producer.py`, or in APTP
+from `export/aptp.py`.  A refutation has the same witness in every format.
 """
 
 from __future__ import annotations
@@ -40,8 +39,11 @@ from .witness import check_box_witness
 
 @dataclass(frozen=True)
 class BoxSubject:
-    """A network and its property, whose text is `spec`; see `Subject`.  `threads`: for searches that make a
-    proof.
+    """A network and its property; its methods are those of `Subject`.
+
+    stated: the property.
+    spec: its text.
+    threads: for searches that make a proof.
     """
 
     network: Network
@@ -51,7 +53,7 @@ class BoxSubject:
 
     @property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of the ONNX file and of the property's text, both unpacked."""
+        """Return the SHA-256 of the ONNX file and of the property's text, both unpacked."""
         return {
             "network": hashlib.sha256(self.network.source).hexdigest(),
             "property": hashlib.sha256(self.spec.encode()).hexdigest(),
@@ -73,7 +75,7 @@ class BoxSubject:
         aptp_producer.write(place, self.network, stated, deadline, self.threads, progress, confirm)
 
     def witness(self, verdict: Refuted) -> Line:
-        """With the outputs of the network: of one with a head, the logits."""
+        """Make the witness line; the outputs are the network's (the logits, if it has a head)."""
         found = verdict.counterexample
         inputs, outputs = tuple(map(rational, found.input)), exact_outputs(self.network, found.input)
         runtime = (found.runtime_input, found.runtime_output)
@@ -95,8 +97,9 @@ class BoxSubject:
         return Certificate("proved", accepted=Accepted(0, found.leaves))
 
     def told(self, verdict: Proved, certificate: Certificate, form: str | None) -> Proved:
-        """With the proof as an attempt of its own.  APTP stays at trust "exact": its checker's bounds are
-        those of the searches.
+        """Add the proof to the verdict as an attempt of its own.
+
+        APTP leaves the trust at "exact", because its checker uses the same bounds as the searches.
         """
         seconds = certificate.seconds + (certificate.written or 0.0)
         found = f"{certificate.counted}, {certificate.size} bytes"
@@ -110,7 +113,7 @@ class BoxSubject:
 
 
 def _without_head(stated: Property | HeadProperty) -> Property:
-    """What a proof has to show.  Raises Unsupported."""
+    """Return the property that a proof has to show; raise Unsupported if a head's cuts prevent it."""
     if isinstance(stated, Property):
         return stated
     if stated.cuts:
@@ -119,6 +122,7 @@ def _without_head(stated: Property | HeadProperty) -> Property:
 
 
 def _for_aptp(stated: Property | HeadProperty) -> Property:
+    """Return the property for APTP; raise Unsupported if the network has a head."""
     if not isinstance(stated, Property):
         raise Unsupported(
             "APTP speaks of the outputs of a file, which are not those of its last ReLU network here"
@@ -129,10 +133,12 @@ def _for_aptp(stated: Property | HeadProperty) -> Property:
 def check_files(
     network: Path, spec: Path, proof: Path, timeout: float, progress: Progress = lambda text: None
 ) -> Certificate:
-    """Check a proof, a witness or an APTP file about an ONNX file and a VNN-LIB file, within `timeout`
-    seconds.
+    """Check a proof, a witness or an APTP file about an ONNX file and a VNN-LIB file.
 
-    Raises Rejected where the file does not show it, LimitReached, and InputError for what cannot be read.
+    timeout: the time limit in seconds.
+    progress: receives one line of text now and then.
+
+    Raises Rejected if the file does not show it, LimitReached, and InputError for what cannot be read.
     """
     started = now()
     read = read_box_files(BoxFiles(network, spec), started + timeout)
@@ -143,7 +149,7 @@ def check_files(
 
 
 def _is_ours(proof: Path) -> bool:
-    """Whether the file, unpacked, begins as one of our lines does."""
+    """Say whether the file, unpacked, begins as one of our lines does."""
     with open_file(proof) as raw:
         start = raw.read(2)
         raw.seek(0)

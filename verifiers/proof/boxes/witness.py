@@ -1,4 +1,4 @@
-"""Checks the witness of a refuted property: runs the network once more, over the rationals, on its input.
+"""Checks the witness of a refuted property: runs the network again, over the rationals, on its input.
 
 Part of the trusted base, after `verifiers/proof/witness.py`.
 """
@@ -19,8 +19,9 @@ RATIONAL = re.compile(r"-?\d{1,2000}(/\d{1,2000})?")
 
 
 class Stated(Protocol):
-    """What can be refuted by one input: a `Property`, or one about the results of a head (`HeadProperty`;
-    then `outputs` are the logits).
+    """What one input can refute: a `Property`, or a `HeadProperty` about the results of a head.
+
+    For a `HeadProperty`, `outputs` are the logits.
     """
 
     def witnesses(self, inputs: Sequence[Fraction], outputs: Sequence[Fraction]) -> bool: ...
@@ -29,8 +30,12 @@ class Stated(Protocol):
 def check_box_witness(
     network: Network, stated: Stated, digests: Mapping[str, str], line: Mapping[str, Any]
 ) -> tuple[Fraction, ...]:
-    """Return the input, where it refutes the property; raise Rejected otherwise.  What onnxruntime said is
-    not looked at.
+    """Check that a witness refutes the property; return its input.
+
+    digests: of "network" and "property".
+    line: the witness, as read from its file.
+
+    Raises Rejected if it does not.  The outputs of onnxruntime are not checked.
     """
     check_form(line, BOXES, digests)
     inputs, told = (

@@ -1,9 +1,9 @@
-"""Checks proofs in the DRAT format's RUP part (additions and deletions of clauses, as text) against clauses
-that are handed in.
+"""Checks proofs in the RUP part of the DRAT format, as text, against given clauses.  Part of what is trusted.
 
-Every added clause has to follow by unit propagation from those that are there; the proof ends with the empty
-one.  Additions that only keep satisfiability (RAT) are rejected: CaDiCaL, as it is called here, writes none.
-Part of what is trusted.
+A step adds or deletes a clause.  Every added clause has to follow by unit propagation from those that are
+present.  The proof ends with the empty clause.  Additions that only preserve satisfiability (RAT) are
+rejected; CaDiCaL, as it is called here, writes none.  (RUP: Goldberg and Novikov 2003.  DRAT: Wetzler, Heule
+and Hunt 2014.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ _LITERAL = re.compile(r"-?[1-9][0-9]{0,8}", re.ASCII)
 class Clausal:
     """Clauses with two watched literals each, and the literals that follow from them.
 
-    A literal that follows stays true when the clause that forced it is deleted: it was proved.
+    count: the number of variables.
+    clauses: the formula.
+    tick: called now and then; it may raise.
+
+    A literal that follows stays true when the clause that forced it is deleted, because it was proved.
     """
 
     def __init__(
@@ -29,16 +33,19 @@ class Clausal:
     ) -> None:
         self.count = count
         self.tick = tick
-        self.true = bytearray(2 * count + 1)  # by literal: 1 where it is true; complements count from the end
+        self.true = bytearray(2 * count + 1)  # by literal: 1 if true; negative literals index from the end
         self.watching: dict[int, list[list[int]]] = {}  # literal -> the clauses that watch it
-        self.known: dict[Clause, list[list[int]]] = {}  # by their literals in order
+        self.known: dict[Clause, list[list[int]]] = {}  # by their sorted literals
         self.contradiction = False
         self.size = 0
         for clause in clauses:
             self._add(clause)
 
     def check(self, lines: Iterable[str]) -> int:
-        """The number of steps, where they end in the empty clause; Rejected otherwise."""
+        """Check the lines of a proof; return the number of steps.
+
+        Raises Rejected if a step does not follow or the steps do not end in the empty clause.
+        """
         steps, ended = 0, False
         for line in lines:
             self.tick()
@@ -64,6 +71,7 @@ class Clausal:
         return steps
 
     def _clause(self, tokens: list[str]) -> Clause:
+        """Read a clause; raise Rejected if it is malformed."""
         *literals, end = tokens or [""]
         if end != "0" or not all(map(_LITERAL.fullmatch, literals)):
             raise Rejected("a clause is not written as one")
@@ -73,6 +81,7 @@ class Clausal:
         return tuple(found)
 
     def _add(self, clause: Clause) -> None:
+        """Add a clause, watch it, and propagate if it is a unit."""
         self.size += len(clause)
         if self.size > LITERALS:
             raise LimitReached(f"the clauses have over {LITERALS:,} literals")
@@ -90,6 +99,7 @@ class Clausal:
         self.known.setdefault(tuple(sorted(clause)), []).append(watched)
 
     def _delete(self, clause: Clause) -> None:
+        """Delete a clause; raise Rejected if it is not present."""
         key = tuple(sorted(clause))
         same = self.known.get(key)
         if not same:
@@ -103,8 +113,9 @@ class Clausal:
             here[:] = [other for other in here if other is not watched]
 
     def _follows(self, clause: Clause) -> bool:
-        """Whether propagation from the clause's negation ends in a contradiction.  Changes nothing but
-        watches.
+        """Say whether propagation from the clause's negation ends in a contradiction.
+
+        Changes nothing but watches.
         """
         if self.contradiction or any(self.true[literal] or -literal in clause for literal in clause):
             return True
@@ -115,9 +126,12 @@ class Clausal:
         return ended
 
     def _propagate(self, queue: list[int], trail: list[int]) -> bool:
-        """Make the literals true, and what follows, noting them in `trail`; False at a contradiction."""
+        """Make literals true, and those that follow, and append them to `trail`.
+
+        Returns False at a contradiction.
+        """
         true, watching = self.true, self.watching
-        for literal in queue:  # it grows
+        for literal in queue:  # the loop appends to it
             if true[literal]:
                 continue
             false = -literal

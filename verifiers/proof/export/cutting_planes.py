@@ -1,9 +1,8 @@
-"""Checks proofs in the VeriPB language (version 1.1), as far as `exact` writes it, against constraints that
-are handed in.
+"""Checks proofs in the VeriPB language, version 1.1, against given constraints.  Part of what is trusted.
 
-Every step derives a constraint that all 0/1 solutions satisfy: by cutting planes (`pol`) or by propagation
-(`rup`).  The end, `c`, names a constraint that nothing satisfies.  Part of what is trusted;
-docs/reference/proof-format.md says what the steps mean.
+Only the steps that `exact` writes are known.  Every step derives a constraint that all 0/1 solutions satisfy:
+by cutting planes (`pol`; Cook, Coullard and Turán 1987) or by propagation (`rup`).  The last step, `c`, names
+a constraint that nothing satisfies.  docs/reference/proof-format.md says what the steps mean.
 """
 
 from __future__ import annotations
@@ -16,18 +15,18 @@ from ..format import DIGITS, LimitReached, Rejected
 from .inequalities import Counted, Inequality, Propagation, Terms
 
 VERSION = "pseudo-Boolean proof version 1.1"
-BITS = 4096  # of a coefficient
-TERMS = 10_000_000  # of all constraints that are kept, and of those of one step
+BITS = 4096  # the most bits of a coefficient
+TERMS = 10_000_000  # the most terms of all constraints that are kept, and of those of one step
 _NUMBER = re.compile(rf"[0-9]{{1,{DIGITS}}}", re.ASCII)
 _SIGNED = re.compile(rf"[+-]?[0-9]{{1,{DIGITS}}}", re.ASCII)
 _LITERAL = re.compile(r"(~?)x([1-9][0-9]{0,8})", re.ASCII)
 
-Part = tuple[Terms, int, bool]  # terms, bound, and whether the terms are ours to change
+Part = tuple[Terms, int, bool]  # terms, bound, and whether the terms may be changed in place
 
 
 @dataclass(eq=False)
 class _Known:
-    """A derived constraint, and as what it takes part in the two propagations (None: not yet)."""
+    """A derived constraint, and its entries in the two propagations (None: not entered)."""
 
     constraint: Inequality
     in_core: Counted | None = None
@@ -35,10 +34,14 @@ class _Known:
 
 
 class CuttingPlanes:
-    """The constraints derived so far, by number; `count` is the number of variables.
+    """The constraints derived so far, by number.
 
-    Propagation is tried on the formula and on what it gave before, then on everything: the first is a tenth
-    of the second, and mostly enough.
+    count: the number of variables.
+    axioms: the formula.
+    tick: called now and then; it may raise.
+
+    Propagation is tried first on the formula and what propagation derived from it, then on all constraints.
+    The first try takes a tenth of the second's time, and is mostly enough.
     """
 
     def __init__(
@@ -55,7 +58,10 @@ class CuttingPlanes:
         self.all_up_to = 0
 
     def check(self, lines: Iterable[str]) -> int:
-        """The number of steps, where they end in a contradiction; Rejected otherwise."""
+        """Check the lines of a proof; return the number of steps.
+
+        Raises Rejected if a step is not valid or the steps do not end in a contradiction.
+        """
         steps, ended = 0, False
         for line in lines:
             self.tick()
@@ -87,6 +93,7 @@ class CuttingPlanes:
         return steps - 1
 
     def _learn(self, constraint: Inequality, core: bool = False) -> None:
+        """Give a constraint the next number."""
         self.size += len(constraint.terms)
         if self.size > TERMS:
             raise LimitReached(f"the constraints have over {TERMS:,} terms")
@@ -94,17 +101,20 @@ class CuttingPlanes:
         self.known[self.last] = _Known(constraint, self.core.add(constraint) if core else None)
 
     def _axiom(self, number: int) -> Inequality:
+        """Return a constraint of the formula by its number."""
         if not 1 <= number <= len(self.axioms):
             raise Rejected(f"there is no constraint {number} in the formula")
         return self.axioms[number - 1]
 
     def _all_axioms(self, rest: str) -> None:
+        """Learn all constraints of the formula."""
         if rest.strip() and self._number(rest) != len(self.axioms):
             raise Rejected(f"the formula has {len(self.axioms)} constraints, not {rest.strip()[:20]}")
         for axiom in self.axioms:
             self._learn(axiom, core=True)
 
     def _delete(self, tokens: list[str]) -> None:
+        """Delete constraints by their numbers."""
         for token in tokens:
             number = self._number(token)
             known = self._named(number)
@@ -116,18 +126,21 @@ class CuttingPlanes:
             del self.known[number]
 
     def _contradiction(self, rest: str) -> bool:
+        """Check that nothing satisfies the named constraint."""
         number = self._number(rest)
         if self._named(number).constraint.slack >= 0:
             raise Rejected(f"constraint {number} is no contradiction")
         return True
 
     def _rup(self, text: str) -> Inequality:
+        """Read a constraint and check that it follows by propagation."""
         constraint = parsed(text, self.count)
         if not (self.core.refutes(constraint.negation) or self._everything().refutes(constraint.negation)):
             raise Rejected("a constraint does not follow by propagation")
         return constraint
 
     def _everything(self) -> Propagation:
+        """Return the propagation of all constraints, with the newest ones entered."""
         for number in range(self.all_up_to + 1, self.last + 1):
             if known := self.known.get(number):
                 known.in_all = self.all.add(known.constraint)
@@ -135,8 +148,10 @@ class CuttingPlanes:
         return self.all
 
     def _pol(self, tokens: list[str]) -> Inequality:
-        """In reverse Polish notation: constraints by number, literals, + of two, * and d with a number, s for
-        saturation.
+        """Derive a constraint from a step in reverse Polish notation.
+
+        Operands are numbers of constraints, and literals.  Operations are + of two, * and d (division) with a
+        number, and s (saturation).
         """
         stack: list[Part] = []
         size = 0
@@ -146,9 +161,8 @@ class CuttingPlanes:
             size += len(part[0])
             if size > TERMS:
                 raise LimitReached(f"a step holds over {TERMS:,} terms")
-            if (
-                abs(part[1]) >> 2 * BITS
-            ):  # coefficients are watched where they grow; without any, this grows alone
+            # Coefficients are limited where they grow, but the bound of a constraint without terms is not.
+            if abs(part[1]) >> 2 * BITS:
                 raise LimitReached(f"a bound has over {2 * BITS} bits")
             stack.append(part)
 
@@ -177,9 +191,8 @@ class CuttingPlanes:
                 weight = self._number(following) if tokens[place + 1] == "*" else 1
                 place += 2 * (tokens[place + 1] == "*")
                 part = (*_literal(token, weight, self.count), True)
-                if (
-                    tokens[place] == "+" and stack
-                ):  # by far the most frequent step: without moving the sum about
+                # Adding a literal is by far the most frequent operation: do it without push and pop.
+                if tokens[place] == "+" and stack:
                     part = _sum(pop(), part)
                     place += 1
                 push(part)
@@ -191,12 +204,14 @@ class CuttingPlanes:
         return Inequality(*stack[0][:2])
 
     def _named(self, number: int) -> _Known:
+        """Return a derived constraint by its number."""
         found = self.known.get(number)
         if found is None:
             raise Rejected(f"there is no constraint {number} here")
         return found
 
     def _number(self, token: str) -> int:
+        """Read a number."""
         token = token.strip()
         if not _NUMBER.fullmatch(token):
             raise Rejected(f"{token[:20]!r} is no number")
@@ -204,7 +219,12 @@ class CuttingPlanes:
 
 
 def parsed(text: str, count: int) -> Inequality:
-    """A constraint as proofs and formulas write it: +1 x1 +2 ~x2 >= 1 ;"""
+    """Read a constraint as proofs and formulas write it: +1 x1 +2 ~x2 >= 1 ;
+
+    count: the number of variables.
+
+    Raises Rejected if it is malformed.
+    """
     *tokens, relation, bound, end = text.split() if text.count(" ") >= 2 else ("", "", "")
     if relation != ">=" or end != ";" or len(tokens) % 2 or not _SIGNED.fullmatch(bound):
         raise Rejected("a constraint is not written as one")
@@ -220,7 +240,7 @@ def parsed(text: str, count: int) -> Inequality:
 
 
 def _literal(token: str, coefficient: int, count: int) -> tuple[Terms, int]:
-    """coefficient * literal, as terms and what it adds to the bound: c ~x is c - c x."""
+    """Return coefficient * literal as terms, and what it adds to the bound: c ~x is c - c x."""
     match = _LITERAL.fullmatch(token)
     if not match or int(match[2]) > count:
         raise Rejected(f"{token[:20]!r} is no literal of the formula")
@@ -231,6 +251,7 @@ def _literal(token: str, coefficient: int, count: int) -> tuple[Terms, int]:
 
 
 def _add(terms: Terms, more: Terms) -> None:
+    """Add terms in place, and drop zeros."""
     for v, c in more.items():
         c += terms.get(v, 0)
         if c:
@@ -240,6 +261,7 @@ def _add(terms: Terms, more: Terms) -> None:
 
 
 def _sum(a: Part, b: Part) -> Part:
+    """Add two constraints."""
     if (b[2], len(b[0])) > (a[2], len(a[0])):
         a, b = b, a
     terms = a[0] if a[2] else dict(a[0])
@@ -248,6 +270,7 @@ def _sum(a: Part, b: Part) -> Part:
 
 
 def _multiplied(part: Part, factor: int) -> Part:
+    """Multiply a constraint by a factor >= 0."""
     if not factor:
         return {}, 0, True
     terms = {v: c * factor for v, c in part[0].items()}
@@ -257,12 +280,12 @@ def _multiplied(part: Part, factor: int) -> Part:
 
 
 def _degree(part: Part) -> int:
-    """The bound where every coefficient is made positive by writing c x as |c| (1 - x) - |c|."""
+    """Return the bound after c x with c < 0 is written as |c| (1 - x) - |c|, with the constant moved over."""
     return part[1] - sum(c for c in part[0].values() if c < 0)
 
 
 def _divided(part: Part, divisor: int) -> Part:
-    """All coefficients of literals, and the degree, divided and rounded up."""
+    """Divide the coefficients of literals, and the degree, and round up."""
     if not divisor:
         raise Rejected("a division by 0")
     terms = {v: -(-c // divisor) if c > 0 else c // divisor for v, c in part[0].items()}
@@ -270,7 +293,7 @@ def _divided(part: Part, divisor: int) -> Part:
 
 
 def _saturated(part: Part) -> Part:
-    """No coefficient of a literal above the degree."""
+    """Lower every coefficient of a literal to at most the degree."""
     degree = _degree(part)
     if degree <= 0:
         return {}, degree, True

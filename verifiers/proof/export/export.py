@@ -1,8 +1,8 @@
-"""Splits a proof in another format into the files that its own tools read: a formula and a proof for each
-query.
+"""Splits a proof in another format into the files that its own tools read.
 
-The formulas are made from the claim, as when the proof is checked.  Whoever checks the files with another
-program has to believe only that they say what the claim says (docs/reference/proof-format.md, §9).
+Each query gets a formula and a proof.  The formulas are made from the claim, as when the proof is checked.  A
+check of the files by another program thus rests on one assumption: that the formulas express the claim
+(docs/reference/proof-format.md, section 9).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .third_party import FORMS, each_section, form_of
 
 @dataclass(frozen=True)
 class Exported:
-    """A query's two files."""
+    """The two files of a query."""
 
     formula: Path
     proof: Path
@@ -38,8 +38,15 @@ def export(
     seconds: float = math.inf,
     progress: Callable[[str], None] = lambda text: None,
 ) -> list[Exported]:
-    """Write the files, each all or nothing; those that are there are overwritten.  Raises Rejected,
-    LimitReached and InputError.
+    """Write the files of a proof into a folder, and overwrite those with the same names.
+
+    claim: the claim.
+    path: the proof.
+    folder: where the files go; made if it is missing.
+    seconds: the time limit.
+    progress: receives one line of text now and then.
+
+    Returns the files.  Each appears only when it is complete.  Raises Rejected, LimitReached and InputError.
     """
     deadline = time.monotonic() + seconds
     try:
@@ -79,6 +86,7 @@ def export(
 
 
 def _in_time(lines: Iterator[str], deadline: float) -> Iterator[bytes]:
+    """Yield the lines as bytes; raise LimitReached after the deadline."""
     for line in lines:
         if time.monotonic() > deadline:
             raise LimitReached("out of time")

@@ -1,8 +1,8 @@
-"""Linear constraints over 0/1 variables, and unit propagation on them.  Used by `cutting_planes.py`; part of
-what is trusted.
+"""Linear constraints over 0/1 variables, and unit propagation on them.  Part of what is trusted.
 
-A constraint is `sum of coefficient * variable >= bound`: a dict without zeros, and an int.  All integers of
-any size.  A literal is a variable's number, from 1, or minus that for its complement.
+`cutting_planes.py` uses them.  A constraint is `sum of coefficient * variable >= bound`: a dict without
+zeros, and an int.  Integers may have any size.  A literal is a variable's number, from 1, or its negative for
+the complement.
 """
 
 from __future__ import annotations
@@ -15,65 +15,71 @@ Terms = dict[int, int]  # variable -> coefficient
 
 @dataclass(frozen=True)
 class Inequality:
-    """sum of coefficient * variable >= bound."""
+    """The constraint: sum of coefficient * variable >= bound."""
 
     terms: Terms
     bound: int
 
     @property
     def slack(self) -> int:
-        """The largest value of the sum, minus the bound: negative iff no assignment satisfies it."""
+        """Return the largest value of the sum minus the bound; negative iff no assignment satisfies it."""
         return sum(c for c in self.terms.values() if c > 0) - self.bound
 
     @property
     def negation(self) -> Inequality:
-        """What holds exactly where this does not."""
+        """Return the constraint that holds exactly where this one does not."""
         return Inequality({v: -c for v, c in self.terms.items()}, 1 - self.bound)
 
 
 @dataclass(eq=False)
 class Counted:
-    """A constraint as propagation sees it: literals with their weights, the heaviest first, and the slack
-    under the assignment.
+    """A constraint as propagation stores it.
+
+    literals: pairs (weight, literal), the heaviest first.
+    slack: under the current assignment.
+    dead: whether it was removed.
     """
 
-    literals: list[tuple[int, int]]  # weight, literal
+    literals: list[tuple[int, int]]
     slack: int
     dead: bool = False
 
 
 @dataclass(eq=False)
 class Propagation:
-    """What follows from constraints, looking at one of them at a time.
+    """Unit propagation: the literals that follow from one constraint at a time.
 
-    Literals that follow without assumptions stay true when the constraint that forced them goes: they were
-    proved.
+    tick: called now and then; it may raise.
+    contradiction: whether the constraints contradict each other.
+
+    Literals that follow without assumptions stay true when the constraint that forced them is removed,
+    because they were proved.
     """
 
-    tick: Callable[[], None] = lambda: None  # called now and then; may raise
+    tick: Callable[[], None] = lambda: None
     contradiction: bool = False
     _true: set[int] = field(default_factory=set)
-    _hurt: dict[int, list[tuple[Counted, int]]] = field(
-        default_factory=dict
-    )  # true literal -> the constraints that lose weight by it
+    # by literal: the constraints whose slack falls when it becomes true, and by how much
+    _hurt: dict[int, list[tuple[Counted, int]]] = field(default_factory=dict)
 
     def add(self, constraint: Inequality) -> Counted:
+        """Add a constraint and propagate; return it as it is stored."""
         new = self._enter(constraint)
         if not self.contradiction:
             self.contradiction = new.slack < 0 or not self._propagate(self._forced(new), [])
         return new
 
     def remove(self, constraint: Counted) -> None:
+        """Remove a constraint that `add` returned."""
         constraint.dead = True
         for _, literal in constraint.literals:
             here = self._hurt[-literal]
-            if (
-                len(here) > 8 and sum(c.dead for c, _ in here[:: len(here) // 4]) >= 3
-            ):  # most are: time to clear up
+            # If most of a sample are dead, drop the dead ones.
+            if len(here) > 8 and sum(c.dead for c, _ in here[:: len(here) // 4]) >= 3:
                 here[:] = [pair for pair in here if not pair[0].dead]
 
     def refutes(self, assumption: Inequality) -> bool:
-        """Whether one more constraint leads to a contradiction.  Changes nothing."""
+        """Say whether one more constraint leads to a contradiction.  Changes nothing."""
         if self.contradiction:
             return True
         new, trail = self._enter(assumption), list[int]()
@@ -87,6 +93,7 @@ class Propagation:
         return found
 
     def _enter(self, constraint: Inequality) -> Counted:
+        """Store a constraint with its slack under the current assignment."""
         literals = sorted(((abs(c), v if c > 0 else -v) for v, c in constraint.terms.items()), reverse=True)
         new = Counted(
             literals, constraint.slack - sum(weight for weight, literal in literals if -literal in self._true)
@@ -96,7 +103,10 @@ class Propagation:
         return new
 
     def _propagate(self, queue: list[int], trail: list[int]) -> bool:
-        """Make the literals true, and what follows, noting them in `trail`; False at a contradiction."""
+        """Make literals true, and those that follow, and append them to `trail`.
+
+        Returns False at a contradiction.
+        """
         true = self._true
         good = True
         while queue and good:
@@ -108,7 +118,7 @@ class Propagation:
             true.add(literal)
             trail.append(literal)
             self.tick()
-            for constraint, weight in self._hurt.get(literal, ()):  # to the end, so that undoing is simple
+            for constraint, weight in self._hurt.get(literal, ()):  # no early end, so that undoing is simple
                 constraint.slack = slack = constraint.slack - weight
                 if good and slack < constraint.literals[0][0] and not constraint.dead:
                     if slack < 0:
@@ -118,7 +128,7 @@ class Propagation:
         return good
 
     def _forced(self, constraint: Counted) -> list[int]:
-        """The open literals without which its slack would be negative."""
+        """Return the open literals that have to be true: without one, the slack would be negative."""
         found = []
         for weight, literal in constraint.literals:
             if weight <= constraint.slack:

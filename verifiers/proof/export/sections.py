@@ -1,9 +1,8 @@
-"""The file that holds proofs in other people's formats: lines of their text, under one line of ours for each
-query.
+"""Reads the file that holds proofs in other formats: the solver's text, under one line of ours per query.
 
-A line of ours is a JSON object, and no line of theirs begins with {.  Read as a stream, without trusting it:
-lines and the file have limits, after decompression too.  docs/reference/proof-format.md says what the lines
-of ours mean.
+A line of ours is a JSON object; no line of a solver's text begins with {.  The file is read as a stream and
+is not trusted: lines and the file have size limits, after decompression too.  docs/reference/proof-format.md
+says what our lines mean.
 """
 
 from __future__ import annotations
@@ -20,11 +19,15 @@ from ....common.files import open_file
 from ..format import FILE_LIMIT, LimitReached, Rejected
 
 LINE_LIMIT = 1 << 22  # bytes of one line
-HEADER_LIMIT = 10_000  # bytes of a line of ours
+HEADER_LIMIT = 10_000  # characters of a line of ours
 
 
 class Sections:
-    """Goes through the lines once; `number` is that of the line that was read last."""
+    """Reads the lines once, in order.
+
+    file: opened, and unpacked.
+    number: the number of the last line that was read.
+    """
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -33,7 +36,10 @@ class Sections:
         self._ahead: str | None = None
 
     def header(self) -> dict[str, Any] | None:
-        """The next line as one of ours, None at the end of the file."""
+        """Read the next line as one of ours; return None at the end of the file.
+
+        Raises Rejected if it is not one, and LimitReached if it is too long.
+        """
         line = self._next()
         if line is None:
             return None
@@ -46,7 +52,7 @@ class Sections:
         return found
 
     def lines(self) -> Iterator[str]:
-        """The lines up to the next one of ours, or the end of the file."""
+        """Yield the lines up to the next one of ours, or to the end of the file."""
         while (line := self._next()) is not None:
             if line.startswith("{"):
                 self._ahead = line
@@ -54,9 +60,11 @@ class Sections:
             yield line
 
     def rejected(self, why: str) -> Rejected:
+        """Make the exception that names the current line."""
         return Rejected(f"line {self.number}: {why}")
 
     def _next(self) -> str | None:
+        """Read a line; return None at the end."""
         if self._ahead is not None:
             line, self._ahead = self._ahead, None
             return line
@@ -82,7 +90,10 @@ class Sections:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Sections]:
-    """Raises OSError where the file cannot be read."""
+    """Open a file, packed or not.
+
+    Raises OSError if it cannot be read.
+    """
     with open_file(path) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)

@@ -1,7 +1,6 @@
-"""Writes a claim's proof in another format: every query to a solver that logs what it does, its log into one
-file.
+"""Writes a claim's proof in another format: a solver logs its work on each query; one file holds the logs.
 
-Nothing here is trusted: `third_party.py` makes the formulas once more from the claim and checks every step.
+Nothing here is trusted: `third_party.py` makes the formulas again from the claim and checks every step.
 """
 
 from __future__ import annotations
@@ -29,8 +28,11 @@ PIECE = 1 << 20  # bytes that are copied at a time
 
 @dataclass(frozen=True)
 class Logger:
-    """The solver that writes a format: its program in `programs/`, what has to be installed, and the extra
-    that brings it.
+    """The solver that writes a format.
+
+    program: its program in `programs/`.
+    package, extra: the package that it needs, and the extra of relucid that installs it.
+    arguments: more arguments for the program.
     """
 
     program: str
@@ -46,7 +48,7 @@ LOGGERS = {
 
 
 def check_installed(form: Form) -> None:
-    """Before any work: raises InputError where the format's solver is not there."""
+    """Check, before any work, that the format's solver is installed; raise InputError if it is not."""
     logger = LOGGERS[form.name]
     if installed_version(logger.package) is None:
         what = f"{form.name} proofs are written by the package {logger.package}, which is not installed"
@@ -56,7 +58,14 @@ def check_installed(form: Form) -> None:
 def section_pieces(
     claim: WordClaim, form: Form, seconds: float, progress: Callable[[str], None] = lambda text: None
 ) -> Iterator[bytes]:
-    """The file, piece by piece.  Raises TimeoutError, Unproved where the claim is false, and Unsupported."""
+    """Yield the file, piece by piece.
+
+    seconds: the time limit.
+    progress: receives one line of text now and then.
+
+    Raises TimeoutError, Unproved if the claim is false, and Unsupported if the solver fails or cannot be
+    used.
+    """
     deadline = time.monotonic() + seconds
     if why := too_big(claim):
         raise Unsupported(why)
@@ -70,11 +79,12 @@ def section_pieces(
 
 
 def _line(header: dict[str, Any]) -> bytes:
+    """Write one line of ours."""
     return json.dumps(header).encode("ascii") + b"\n"
 
 
 def _solved(claim: WordClaim, form: Form, query: Query, log: Path, deadline: float) -> Path:
-    """The file that the solver wrote."""
+    """Run the solver on a query; return the file that it wrote."""
     logger, encoded = LOGGERS[form.name], query.problem.encoded
     try:
         answer, true = run_program(
@@ -97,7 +107,7 @@ def _solved(claim: WordClaim, form: Form, query: Query, log: Path, deadline: flo
 
 
 def _same(problem: PbProblem, path: Path) -> bool:
-    """Whether the solver numbers the very constraints that we do."""
+    """Say whether the solver's numbered constraints are exactly ours."""
     with open(path, encoding="ascii") as file:
         texts = (line for line in file if not line.startswith(("*", "min:")) and line.strip())
         try:
@@ -107,7 +117,7 @@ def _same(problem: PbProblem, path: Path) -> bool:
 
 
 def _copied(path: Path) -> Iterator[bytes]:
-    """The whole file, its last line ended."""
+    """Yield the whole file; end its last line."""
     piece = b"\n"
     with open(path, "rb") as file:
         while more := file.read(PIECE):

@@ -1,9 +1,8 @@
-"""Proofs in other people's formats: what a claim's queries are as 0/1 constraints or clauses, and which
-checker reads the proof.
+"""Proofs in other formats: a claim's queries as 0/1 constraints or clauses, and the checkers of their proofs.
 
-A claim holds iff none of its queries (a label and a rival) has a solution.  The formulas are made from the
-claim, here, and never read from a file.  Part of what is trusted, with the encoders that it calls;
-docs/reference/proof-format.md has the list.
+A claim holds iff none of its queries (a label and a rival) has a solution.  The formulas are made here from
+the claim, and never read from a file.  This module is part of what is trusted, with the encoders that it
+calls; docs/reference/proof-format.md lists them.
 """
 
 from __future__ import annotations
@@ -43,21 +42,26 @@ class EncodedQuery(Protocol):
     def constraints(self) -> int: ...
 
     def text(self) -> str:
-        """As other tools read it."""
+        """Return the formula as other tools read it."""
         ...
 
     def check(self, lines: Iterable[str], tick: Tick) -> int:
-        """The number of steps of a proof that there is no solution; raises Rejected, or LimitReached."""
+        """Check a proof that there is no solution; return its number of steps.
+
+        Raises Rejected, or LimitReached.
+        """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class PbProblem:
+    """A query as 0/1 constraints, checked by `CuttingPlanes`."""
+
     encoded: PseudoBoolean
 
     @cached_property
     def axioms(self) -> list[Inequality]:
-        """An equation is two inequalities, >= first: this is how proofs number them."""
+        """Return the inequalities; an equation is two, with >= first, because proofs number them so."""
         found = []
         for row in self.encoded.rows:
             terms: dict[int, int] = {}
@@ -86,6 +90,8 @@ class PbProblem:
 
 @dataclass(frozen=True, eq=False)
 class CnfProblem:
+    """A query as clauses, checked by `Clausal`."""
+
     encoded: Cnf
 
     @property
@@ -102,8 +108,12 @@ class CnfProblem:
 
 @dataclass(frozen=True)
 class Form:
-    """A format: its name in --format, what the first line of a file says, names of exported files, and how a
-    query is written in it.
+    """A format of proofs.
+
+    name: its name in --format.
+    header: the first line of a file states this.
+    formula_suffix, proof_suffix: for the names of exported files.
+    problem: writes a query in the format's language.
     """
 
     name: str
@@ -121,13 +131,17 @@ FORMS = {form.name: form for form in (VERIPB, DRAT)}
 
 
 def form_of(first: Mapping[str, Any]) -> Form | None:
-    """Whose file it is, by its first line; None where it is in none of these formats."""
+    """Return the format that a file's first line states; None if it is none of these."""
     return next((form for form in FORMS.values() if form.header == first.get("format")), None)
 
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """One query that bounds leave open, and the lines that stand for it in a file."""
+    """A query that bounds leave open.
+
+    label: the label's index.
+    rival: the rival's place among the label's rivals.
+    """
 
     label: int
     rival: int
@@ -136,10 +150,12 @@ class Query:
 
     @property
     def name(self) -> str:
+        """Return the query's name, for messages and files."""
         return f"label-{self.label}-rival-{self.rival}"
 
     @cached_property
     def header(self) -> dict[str, Any]:
+        """Return the line of ours that stands before the query's proof."""
         digest = hashlib.sha256(self.problem.text().encode()).hexdigest()
         return {
             "label": self.label,
@@ -150,6 +166,7 @@ class Query:
 
 
 def first_header(claim: WordClaim, form: Form) -> dict[str, Any]:
+    """Return the first line of a file."""
     return {"format": form.header, "claim": claim.digest}
 
 
@@ -157,8 +174,11 @@ END = {"end": True}
 
 
 def queries(claim: WordClaim, form: Form, deadline: float) -> Iterator[Query]:
-    """Every query that bounds leave open: the claim holds iff none has a solution.  Raises TimeoutError, or
-    Unsupported.
+    """Yield every query that bounds leave open; the claim holds iff none has a solution.
+
+    deadline: a time of `time.monotonic()`.
+
+    Raises TimeoutError after it, and Unsupported if the claim cannot be encoded.
     """
     for label in range(len(claim.decision.labels)):
         language = claim.language.restricted(label)
@@ -176,7 +196,7 @@ def queries(claim: WordClaim, form: Form, deadline: float) -> Iterator[Query]:
 
 @dataclass(frozen=True)
 class Convinced:
-    """What was checked: proofs of queries, and their steps."""
+    """What was checked: the number of queries with proofs, and of all their steps."""
 
     form: str
     queries: int
@@ -191,11 +211,13 @@ class Convinced:
 def each_section(
     claim: WordClaim, form: Form, sections: Sections, deadline: float = math.inf, digests: bool = True
 ) -> Iterator[tuple[Query, Iterator[str]]]:
-    """Every query with the lines of its proof, which are to be read to their end before the next.  Raises
-    Rejected, or LimitReached.
+    """Yield every query with the lines of its proof; read them to the end before the next query.
 
-    `digests` is off in tests only, so that a digest is not all that stands between a mutant and a false
-    proof.
+    deadline: a time of `time.monotonic()`.
+    digests: whether the file must name the claim's digests.  Off in tests only, so that mutants of a proof
+        are tested against the checker and not only against the digests.
+
+    Raises Rejected, or LimitReached.
     """
     _expect(sections, first_header(claim, form), digests, "it is a proof about another claim")
     try:
@@ -220,8 +242,12 @@ def check_sections(
     deadline: float = math.inf,
     digests: bool = True,
 ) -> Convinced:
-    """Raises Rejected, with one line that says why, where the sections do not prove the claim; LimitReached
-    after `deadline`.
+    """Check that the sections prove the claim; return what was checked.
+
+    progress: receives one line of text now and then.
+    deadline, digests: as in `each_section`.
+
+    Raises Rejected, with one line that says why, and LimitReached after `deadline`.
     """
     found = steps = ticks = 0
 
@@ -242,7 +268,10 @@ def check_sections(
 
 
 def _expect(sections: Sections, expected: dict[str, Any], digests: bool, other: str) -> None:
-    """The next header; without digests, all but the numbers that depend on network, program and domain."""
+    """Check that the next line is the expected one of ours.
+
+    Without digests, numbers that depend on network, program and domain are not compared.
+    """
     found = sections.header()
     if found is None:
         raise sections.rejected(f"{json.dumps(expected)} is missing")
