@@ -72,6 +72,7 @@ class Calls(Expressions):
         return lambda env, m: checked(native(*[a(env, m) for a in arguments]), m)
 
     def _method(self, node: ast.Call, func: ast.Attribute, depth: int) -> Run:
+        """Compile a call of .count(x) or .index(x)."""
         name = func.attr
         if name not in METHODS or len(node.args) != 1:
             raise self.refuse(
@@ -83,6 +84,7 @@ class Calls(Expressions):
         return lambda env, m: getattr(value(env, m), name)(argument(env, m))
 
     def _helper(self, node: ast.Call, name: str, depth: int) -> Run:
+        """Compile a call of another function of the file."""
         function = self.file.function(name, node)
         if len(node.args) != len(function.parameters):
             takes = len(function.parameters)
@@ -94,7 +96,10 @@ class Calls(Expressions):
         return lambda env, m: function.call(tuple([a(env, m) for a in arguments]), m).value
 
     def iterable(self, node: ast.expr, depth: int) -> Run:
-        """Compile what a for loop or a fold iterates over.  `enumerate` and the like are known only here."""
+        """Compile what a for loop or a fold iterates over; `enumerate` and the like are known only here.
+
+        Raises ProgramError if it is outside the subset.
+        """
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ITERATORS):
             value = self.expression(node, depth)
             return lambda env, m: items_of(value(env, m))
@@ -125,10 +130,12 @@ class Calls(Expressions):
         return lambda env, m: enumerated(walked(env, m), *[s(env, m) for s in start])
 
     def _range_or_value(self, node: ast.expr, depth: int) -> Run:
+        """Compile the argument of reversed(): a range, or an expression."""
         is_range = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
         return self.iterable(node, depth) if is_range else self.expression(node, depth)
 
     def _fold(self, node: ast.Call, name: str, depth: int) -> Run:
+        """Compile a call of sum, any, all, min, max or tuple."""
         if not 1 <= len(node.args) <= (2 if name == "sum" else 1):
             raise self.refuse(
                 node,

@@ -26,8 +26,9 @@ NUMBERS = itertools.count()  # numbers loops and generator expressions of all fi
 class LoopNames:
     """The variables of a for loop.
 
-    `state`: read in a later iteration, or kept until the loop ends.  `result`: may be read after the loop.
-    `assigned`: may be bound by the loop.
+    state: read in a later iteration, or kept until the loop ends.
+    result: may be read after the loop.
+    assigned: may be bound by the loop.
     """
 
     state: tuple[str, ...]
@@ -49,9 +50,10 @@ class Loop:
 class Generator:
     """A compiled generator expression.
 
-    `first` gives what its first `for` iterates over; `produce(env, item, m)` yields the elements that one
-    such item gives. `free` are the variables of the surrounding scope that it reads.  `carries` says that an
-    item may see a variable as an earlier item left it.
+    free: the variables of the surrounding scope that it reads.
+    first: gives what its first `for` iterates over.
+    produce: yields the elements that one such item gives; called as produce(env, item, m).
+    carries: whether an item may see a variable as an earlier item left it.
     """
 
     number: int
@@ -63,8 +65,9 @@ class Generator:
 
 @dataclass(frozen=True, eq=False)
 class CompiledFunction:
-    """A compiled function.  `uses` maps the names of the helpers and constants that it needs, transitively,
-    to their nodes.
+    """A compiled function.
+
+    uses: by name, the nodes of the helpers and constants that it needs, directly or through others.
     """
 
     node: ast.FunctionDef
@@ -85,8 +88,11 @@ class CompiledFunction:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A constant of a file: its assignment, its value, and what it was computed from (as in
-    `CompiledFunction.uses`).
+    """A constant of a file.
+
+    node: its assignment.
+    value: its value.
+    uses: what it was computed from, as in `CompiledFunction.uses`.
     """
 
     node: ast.stmt

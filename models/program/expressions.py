@@ -1,9 +1,8 @@
-"""Expressions of the subset without calls, compiled to closures: names, operators, comparisons, indices,
-tuples.
+"""Expressions of the subset without calls, compiled to closures: names, operators, comparisons and the like.
 
-`calls.py` adds calls and generator expressions, `statements.py` statements.  Compiling is also checking: each
-supported kind of expression has its method `expr_X`, and everything else is refused with its line and a way
-to mend it.  "Compile" never means Python's own function here: no program text is ever executed.
+`calls.py` adds calls and generator expressions; `statements.py` adds statements.  Compiling also checks: each
+supported kind of expression has a method `expr_X`, and everything else is refused with its line and a way to
+mend it.  "Compile" never means Python's own function here: no program text is ever executed.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ from .values import BIT_LIMIT, SIZE_LIMIT, Execution, ProgramFault, checked
 class Expressions:
     """The expressions of one function or constant.
 
-    `uses` collects the functions and constants of the file that they name.  `depth` counts how deep a node is
-    nested.
+    uses: collects the functions and constants of the file that they name.
+
+    In its methods, `depth` counts how deep a node is nested.
     """
 
     def __init__(self, file: Definitions, scope: Scope, uses: dict[str, ast.stmt] | None = None) -> None:

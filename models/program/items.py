@@ -1,5 +1,4 @@
-"""What a loop over unknown tokens iterates over: per item, the positions that it reads and the value that it
-then has.
+"""The items of a loop over unknown tokens: for each, the positions that it reads and the value that it has.
 
 Used by `tokens.py` and `passes.py`.  `len` counts the items of the longest word.  A shorter word has those
 items that read nothing behind its end.

@@ -1,10 +1,9 @@
-"""From a Python function object to the text of a program, with the assurance that this text is what the
-function runs.
+"""Finds the text of a Python function object, and makes sure that it is the text that the function runs.
 
 Python finds a function's source by the name of its file and a line number.  The file may have changed since,
-a wrapper may point at the function that it wraps, and an indented function loses its margin.  So the text
-that was found is compiled and compared with the function's own code.  The helpers and constants that it
-refers to are written out with it, and whatever does not fit is refused.  Nothing is executed.
+a wrapper may point at the function that it wraps, and an indented function loses its margin.  So the text is
+compiled and compared with the function's own code.  The helpers and constants that it refers to are written
+out with it.  Whatever does not fit is refused.  Nothing is executed.
 """
 
 from __future__ import annotations
@@ -77,8 +76,9 @@ def _gather(function: Any, found: dict[str, tuple[object, str]]) -> None:
 
 
 def _is_constant(value: object) -> bool:
-    """Return whether the value is a constant of exactly these types: a subclass could compare and print in
-    its own way.
+    """Return whether the value is a constant of exactly these types.
+
+    A subclass could compare and print in its own way.
     """
     return type(value) in _CONSTANTS or (type(value) is tuple and all(map(_is_constant, value)))
 

@@ -1,7 +1,8 @@
-"""Liveness: which local variables can still be read.  Others would only multiply the states of an automaton.
+"""Liveness: which local variables can still be read.  Other variables would only multiply automaton states.
 
-Before statements are compiled.  A backward data-flow analysis over the statements of one function (Aho, Lam,
-Sethi and Ullman, Compilers, section 9.2.5).  It may call a dead variable live, but never the other way round.
+It is computed before statements are compiled, by a backward data-flow analysis over the statements of one
+function (Aho, Lam, Sethi and Ullman, Compilers, section 9.2.5).  It may call a dead variable live, but never
+a live variable dead.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ def names_read(*nodes: ast.AST) -> set[str]:
 
 
 def names_bound(*nodes: ast.AST) -> set[str]:
-    """Return the names that the statements or targets bind, without those that generator expressions bind for
-    themselves.
+    """Return the names that the statements or targets bind.
+
+    Names that generator expressions bind for themselves are left out.
     """
     found: set[str] = set()
     stack = list(nodes)
@@ -48,6 +50,10 @@ class Liveness:
     def _block(
         self, body: Sequence[ast.stmt], out: set[str], on_break: set[str], on_continue: set[str]
     ) -> set[str]:
+        """Return the names that are live before some statements.
+
+        out, on_break, on_continue: the names that are live after them, after break, and after continue.
+        """
         for statement in reversed(body):
             out = self._statement(statement, out, on_break, on_continue)
         return out
@@ -55,6 +61,7 @@ class Liveness:
     def _statement(
         self, node: ast.stmt, out: set[str], on_break: set[str], on_continue: set[str]
     ) -> set[str]:
+        """Return the names that are live before a statement; the arguments are those of `_block`."""
         match node:
             case ast.Return():
                 return names_read(node.value) if node.value else set()
@@ -94,9 +101,7 @@ class Liveness:
         on_break: set[str],
         on_continue: set[str],
     ) -> tuple[set[str], set[str]]:
-        """Return the names that are live at the loop's head, and those that are live where it ends without
-        break.
-        """
+        """Return the names that are live at the loop's head, and where it ends without break."""
         after = self._block(node.orelse, out, on_break, on_continue)
         head = after | test
         while True:

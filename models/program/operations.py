@@ -1,8 +1,7 @@
-"""Operations of the Python subset: operators by the names of their syntax nodes, and folds (sum, any, max,
-...).
+"""Operations of the Python subset: operators by the names of their syntax nodes, and folds (sum, any, ...).
 
 `expressions.py` and `calls.py` compile source text into calls of these.  An operation whose result could be
-huge is checked before it is computed; the sizes of all other results are checked by `values.checked`.
+huge is checked before it is computed.  `values.checked` checks the sizes of all other results.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from .values import BIT_LIMIT, SIZE_LIMIT, Execution, ProgramFault, Value, check
 
 
 def _multiply(a: Value, b: Value) -> Value:
+    """Multiply; raises ProgramFault if the result would be too large."""
     if isinstance(a, int) and isinstance(b, int):
         if a.bit_length() + b.bit_length() > BIT_LIMIT + 1:
             raise ProgramFault("", f"computes an integer of more than {BIT_LIMIT} bits")
@@ -30,6 +30,7 @@ def _multiply(a: Value, b: Value) -> Value:
 
 
 def _power(a: Value, b: Value) -> Value:
+    """Raise to a power; raises ProgramFault if the result would be too large or no integer."""
     if isinstance(a, int) and isinstance(b, int):
         if b < 0 and a != 0:
             raise ProgramFault("", "computes a power with a negative exponent, which is not an integer")
@@ -39,6 +40,7 @@ def _power(a: Value, b: Value) -> Value:
 
 
 def _modulo(a: Value, b: Value) -> Value:
+    """Take the remainder; raises ProgramFault for the formatting of strings."""
     if isinstance(a, str):
         raise ProgramFault("", "formats a string with %, which is outside the subset")
     return a % b
@@ -75,6 +77,8 @@ COMPARE: dict[str, Callable[[Value, Value], Value]] = {
 
 
 class _Nothing:
+    """The type of `NOTHING`."""
+
     key = ("nothing",)
 
 
@@ -83,11 +87,10 @@ NOTHING = _Nothing()  # the minimum or maximum before the first element
 
 @dataclass(frozen=True)
 class Fold:
-    """A function like sum or any, computed one element at a time, so that a pass over tokens can pause
-    between two.
+    """A function like sum or any, computed one element at a time, so that a pass over tokens can pause.
 
-    `step(accumulator, element, run)` returns the new accumulator and whether the result is final; `finish`
-    turns the last accumulator into the result.
+    step: step(accumulator, element, run) returns the new accumulator, and whether the result is final.
+    finish: turns the last accumulator into the result.
     """
 
     name: str
@@ -106,6 +109,8 @@ class Fold:
 
 
 def _extreme(name: str, better: Callable[[Value, Value], bool]) -> Fold:
+    """Make min or max; `better` compares a new element with the best one so far."""
+
     def step(acc: Any, value: Value, m: Execution) -> tuple[Any, bool]:
         return (value if acc is NOTHING or better(value, acc) else acc), False
 

@@ -1,8 +1,7 @@
-"""Passes: machines that read the word from one end to the other on behalf of a program that does not know the
-word.
+"""Passes: machines that read a word from one end to the other, for a program that does not know the word.
 
-While automata are built, a program runs with unknown tokens (`tokens.py`).  Wherever it looks at them - in a
-for loop, sum, `in`, an index - it asks for the outcome of a pass.  `sweep.py` runs passes side by side with
+While automata are built, a program runs with unknown tokens (`tokens.py`).  Wherever it reads them (in a for
+loop, a sum, `in`, an index), it asks for the outcome of a pass.  `sweep.py` runs passes side by side, over
 all words at once.
 """
 
@@ -16,9 +15,8 @@ from .compiled import Generator, Loop
 from .operations import Fold
 from .values import BREAK, NATIVE, Execution, Located, ProgramFault, Return, Value, freeze, has_unknown
 
-Outcome = tuple[
-    str, Any
-]  # "end", "break" (with the variables), "return", "raise" or "value", and what belongs to it
+# "end" or "break" with the variables, "return" or "raise" with what is returned or raised, or "value" with it
+Outcome = tuple[str, Any]
 
 
 class NotAPass(Located):
@@ -30,8 +28,9 @@ class NotAPass(Located):
 
 
 class NeedsLength(Located):
-    """The program uses the word's length while words of several lengths are read together: read them one by
-    one.
+    """The program uses the word's length while words of several lengths are read together.
+
+    The lengths then have to be read one by one.
     """
 
 
@@ -69,7 +68,11 @@ class Pass(Protocol):
 
 
 class LoopPass:
-    """A for statement, begun with given variables.  Its outcomes are "end", "break", "return" and "raise"."""
+    """A for statement, begun with given variables.
+
+    Its outcomes are "end", "break", "return" and "raise".  A payload is the values of the loop's state
+    variables, by name.  The methods are those of `Pass`.
+    """
 
     def __init__(self, loop: Loop, items: Any, env: dict[str, Value]) -> None:
         self.loop, self.items = loop, items
@@ -102,6 +105,7 @@ class LoopPass:
         return "end", self._surviving(payload)
 
     def _surviving(self, env: dict[str, Value]) -> dict[str, Value]:
+        """Return the variables that may be read after the loop."""
         return {name: env[name] for name in self.loop.names.result if name in env}
 
 
@@ -109,9 +113,12 @@ class LoopPass:
 class FoldQuery:
     """What a fold over unknown tokens depends on.
 
-    `start`: the first accumulator.  `generator`: the generator expression that makes values of items, with
-    the variables `env` around it (None: the items are the values).  `extra`: a value that the fold compares
-    with.
+    fold: the function.
+    start: the first accumulator.
+    items: what it iterates over.
+    generator: the generator expression that makes values of items; None if the items are the values.
+    env: the variables around the generator expression.
+    extra: a value that the fold compares with.
     """
 
     fold: Fold
@@ -123,7 +130,10 @@ class FoldQuery:
 
 
 class FoldPass:
-    """sum, any, all, min, max, count, ... over unknown tokens.  Its outcome is "value" or "raise"."""
+    """A fold (sum, any, all, min, max, count, ...) over unknown tokens.
+
+    Its outcome is "value" or "raise".  A payload is an accumulator.  The methods are those of `Pass`.
+    """
 
     def __init__(self, query: FoldQuery) -> None:
         self.fold, self.start, self.items, self.extra = query.fold, query.start, query.items, query.extra

@@ -1,8 +1,8 @@
 """A program: one function of a Python file, from a tuple of tokens to a label.
 
-What claims hold, and the way into this folder from outside.  Programs and `where` predicates are text from
-anywhere: they are parsed, checked against the subset (docs/reference/program-subset.md) and interpreted, but
-never executed by Python.
+Claims hold a `Program`, and other folders use this one through it.  Programs and `where` predicates are text
+from anywhere.  They are parsed, checked against the subset (docs/reference/program-subset.md) and
+interpreted, but never executed by Python.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ MAX_BYTES = 1_000_000  # of a program file
 
 @dataclass(frozen=True)
 class Program:
-    """The function `name` of a file with the text `source`.  `origin` is the file's name in messages.
+    """The function `name` of a file with the text `source`; called with a tuple of tokens, it gives a value.
 
-    Raises ProgramError if it is outside the subset.  Calling it with a tuple of tokens returns its value, or
-    raises ProgramFault.
+    origin: the file's name in messages.
+
+    Raises ProgramError if the function is outside the subset.  A call raises ProgramFault if the program
+    raises or exceeds a limit.
     """
 
     source: str
@@ -125,11 +127,10 @@ class Program:
         return result.value, result.line
 
     def answer(self, sequence: tuple[str, ...]) -> Value:
-        """Return the value.  Raises InputError, which names the input, if the program raises or exceeds a
-        limit.
+        """Return the value for a tuple of tokens.
 
-        A run may exceed a limit on an input whose value an automaton knows: an automaton is not built by long
-        runs.
+        Raises InputError, which names the input, if the program raises or exceeds a limit.  That can happen
+        on an input whose value an automaton knows, because automata are not built by long runs.
         """
         try:
             return self(sequence)
@@ -147,8 +148,9 @@ class Program:
 
     @cached_property
     def used_text(self) -> str:
-        """Return the source of the constants and functions that it needs, in the file's order; "" if it needs
-        none.
+        """Return the source of the constants and functions that it needs, in the file's order.
+
+        It is "" if it needs none.
         """
         parts: list[list[int]] = []
         for node in sorted(self.function.uses.values(), key=lambda node: node.lineno):

@@ -1,8 +1,8 @@
-"""A file of the readable subset of Python: its functions and constants (grammar in
-docs/reference/program-subset.md).
+"""A file of the readable subset of Python: its functions and constants.
 
-`syntax.py` parses the text.  This file finds the functions and constants, refuses everything else, and
-compiles a function when it is first used (`statements.py`).
+docs/reference/program-subset.md has the grammar.  `syntax.py` parses the text.  This module finds the
+functions and constants, refuses everything else, and compiles a function when it is first used
+(`statements.py`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from .values import NATIVE, Execution, ProgramFault
 class ProgramFile:
     """The functions and constants of a file (`compiled.Definitions`).
 
-    Raises ProgramError if it holds anything else.
+    source: the text.
+    origin: the file's name in messages.
+
+    Raises ProgramError if the file holds anything else.
     """
 
     def __init__(self, source: str, origin: str) -> None:
@@ -41,6 +44,7 @@ class ProgramFile:
         return ProgramError(f"{self.origin}:{getattr(node, 'lineno', 1)}", what, mend)
 
     def _top_level(self, node: ast.stmt) -> None:
+        """Take in a function or a constant; raise ProgramError for anything else."""
         match node:
             case ast.FunctionDef():
                 self._fresh(node, node.name)
@@ -78,6 +82,7 @@ class ProgramFile:
         return found
 
     def _fresh(self, node: ast.stmt, name: str) -> None:
+        """Raise ProgramError if a name cannot be defined."""
         if name in self.functions or name in self.constants:
             raise self.refuse(node, f"{name!r} is defined twice", "rename one of them")
         if name.startswith("__"):

@@ -1,7 +1,7 @@
 """One pass as a deterministic machine with numbered states, over all words at once.
 
-Under `sweep.py`, which runs several of these side by side with an automaton.  A step from one state with one
-symbol is computed once, by running the program's own code, and remembered.
+`sweep.py` runs several of these side by side with an automaton.  A step from one state with one symbol is
+computed once, by running the program's own code, and remembered.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class TooManyStates(Exception):
 
 @dataclass
 class SweepEffort:
-    """How many states may still be made for one language, and the steps that were computed so far.
+    """The states that may still be made for one language, and the steps computed so far.
 
-    `memo` maps a state and an item to what a step gives: the same for the same pair, in whatever pass it
-    occurs.
+    states_left: the number of states.
+    memo: what a step gives, by state and item; it is the same in every pass.
     """
 
     states_left: int
@@ -54,8 +54,9 @@ class SweepEffort:
 class Schedule:
     """When a pass takes its items.
 
-    `forward`: whether it reads the word from left to right.  `at[t]`: the items that it takes once t
-    positions have been read.  `held[t]`: the positions whose tokens it then has to remember.
+    forward: whether it reads the word from left to right.
+    at: at[t] are the items that it takes once t positions have been read.
+    held: held[t] are the positions whose tokens it then has to remember.
     """
 
     forward: bool
@@ -65,8 +66,11 @@ class Schedule:
 
 @dataclass
 class Setting:
-    """The words that passes run over: their tokens, their lengths (in `context`), and the effort that is
-    left.
+    """The words that passes run over.
+
+    tokens: the tokens.
+    context: the lengths of the words.
+    effort: how much work is left.
 
     Words shorter than the longest end in pads.  A pad is the symbol after those of the tokens.
     """
@@ -132,9 +136,9 @@ def answering(known: dict[Any, Outcome]) -> Callable[[Pass], Outcome]:
 class Runner:
     """A pass as a deterministic machine, given the outcomes of other passes that are known.
 
-    `states`: per state the payload, the outcome if the pass is over, and the tokens that it remembers.
-    `looking`: per state, whether its steps may look at other tokens.  `steps`: by position (where it matters)
-    and state, the next state for each symbol, None where it has not been computed.
+    setting: the words.
+    query: the pass.
+    known: outcomes of other passes, by their keys.
     """
 
     def __init__(self, setting: Setting, query: Pass, known: dict[Any, Outcome]) -> None:
@@ -142,8 +146,10 @@ class Runner:
         self.schedule = setting.schedule(query)
         self.last = len(query.items) - 1
         self.numbers: dict[Any, int] = {}
+        # per state: the payload, the outcome if the pass is over, and the tokens that it remembers
         self.states: list[tuple[Any, Outcome | None, tuple[str, ...]]] = []
-        self.looking: list[bool] = []
+        self.looking: list[bool] = []  # per state: whether its steps may look at other tokens
+        # by position (-1 where it does not matter) and state: the next state per symbol, None if not computed
         self.steps: dict[tuple[int, int], list[int | None]] = {}
         self.only_tokens = isinstance(query.items, TokenItems)
 
@@ -242,6 +248,7 @@ class Runner:
         return result
 
     def _end(self, payload: Any) -> Outcome:
+        """Return the outcome after the last item."""
         run = Execution(ask=answering(self.known))
         self.setting.context.run = run
         found = guarded(lambda: (None, self.query.end(payload, run)))[1]

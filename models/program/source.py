@@ -1,4 +1,4 @@
-"""The text of a program: read in one way by everyone, so that what is shown and saved is what is proved.
+"""The text of a program, read in one way everywhere, so that what is shown and saved is what is proved.
 
 A line ends at a newline and nowhere else, and every character looks like what it is.  `program.py` and
 `syntax.py` read text through this module; terminal and reports show it through this module.
@@ -110,7 +110,5 @@ def segment(text: str, node: Any) -> str:
 
 
 def shown(text: str) -> str:
-    """Return the text for a screen: tabs to every 8th column, as Python takes them, and invisible characters
-    spelled out.
-    """
+    """Return the text for a screen: tabs expanded to every 8th column, invisible characters spelled out."""
     return "\n".join(map(visible, lines(newlines(text).expandtabs(8))))

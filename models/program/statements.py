@@ -1,5 +1,4 @@
-"""Statements of the subset, compiled to closures: one method per kind of statement, `stmt_X`, on top of
-`calls.py`.
+"""Statements of the subset, compiled to closures: one method `stmt_X` per kind, on top of `calls.py`.
 
 A statement's closure returns None, or the signal that ends its block: BREAK, CONTINUE or a Return.  While
 automata are built, a for loop over unknown tokens asks for a pass (`passes.py`).
@@ -150,9 +149,8 @@ class Statements(Calls):
     def stmt_If(self, node: ast.If, depth: int) -> Run:
         branches: list[tuple[Run, Run]] = []
         orelse: list[ast.stmt] = [node]
-        while len(orelse) == 1 and isinstance(
-            orelse[0], ast.If
-        ):  # one elif after the other: a long chain is not deeply nested
+        # A chain of elifs is compiled in a row, so that a long one is not deeply nested.
+        while len(orelse) == 1 and isinstance(orelse[0], ast.If):
             inner = orelse[0]
             branches.append((self.expression(inner.test, depth), self.block(inner.body, depth)))
             orelse = inner.orelse
@@ -240,10 +238,9 @@ class Statements(Calls):
 
 
 def _peeks(node: ast.For) -> tuple[tuple[str, int], ...]:
-    """Find each `name[i + offset]` in a loop whose first or only target is i, if the loop changes neither i
-    nor name.
+    """Find each `name[i + offset]` in a loop whose first or only target is i.
 
-    Returns pairs (name, offset).
+    The loop must change neither i nor name.  Returns pairs (name, offset).
     """
     target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else node.target
     if not isinstance(target, ast.Name):

@@ -1,7 +1,6 @@
-"""From a program to automata: run its passes over all words at once, and label every word with what the
-program gives.
+"""Makes automata from a program: runs its passes over all words at once, and labels each word with its value.
 
-Called by `claims/language.py`.  The program is run with unknown tokens (`tokens.py`).  Each pass that it asks
+`claims/language.py` calls it.  The program is run with unknown tokens (`tokens.py`).  Each pass that it asks
 for becomes a deterministic machine that reads the word in parallel with an automaton of the words
 (`runner.py`).  Sometimes an outcome is needed before the word has been read: an earlier pass steers a later
 one, or a loop's body looks at other tokens.  Then the outcome is guessed: the language is split exactly by
@@ -28,9 +27,11 @@ GUESS_LIMIT = 6  # outcomes that are guessed together
 
 @dataclass(frozen=True)
 class LabelledWords:
-    """Words whose labels say what the program gives on them: `outcomes[label]`.
+    """Words, with labels that say what the program gives on them.
 
-    The outcomes `known` hold on all of them.
+    words: their automaton.
+    outcomes: by label, what the program gives.
+    known: outcomes of passes that hold on all of them.
     """
 
     words: Automaton
@@ -47,8 +48,11 @@ Main = Callable[[Execution], Outcome]
 
 
 class Sweep:
-    """Labels the words over `tokens` of lengths `shortest` to `longest` (in tokens) by what functions give on
-    them.
+    """Labels words by what functions give on them.
+
+    tokens: the alphabet.
+    shortest, longest: the lengths of the words, in tokens.
+    effort: how much work is left.
 
     Words shorter than `longest` end in pads.  A pad is the symbol after those of the tokens.
     """
@@ -79,6 +83,7 @@ class Sweep:
         return self._solve(base, {}, main, ())
 
     def _run(self, main: Main, known: dict[Any, Outcome]) -> Outcome:
+        """Run the program once, with known outcomes of passes; raises Missing for others."""
         check()
         run = Execution(ask=answering(known))
         self.setting.context.run = run
@@ -87,8 +92,9 @@ class Sweep:
     def _solve(
         self, base: Automaton, known: dict[Any, Outcome], main: Main, tracked: tuple[Pass, ...]
     ) -> list[LabelledWords]:
-        """Label the words of `base`, on which the outcomes `known` hold, running the passes `tracked` side by
-        side.
+        """Label the words of `base` by running the passes `tracked` side by side.
+
+        known: outcomes that hold on all of these words.
         """
         while True:
             runners = [Runner(self.setting, query, known) for query in tracked]
@@ -113,9 +119,8 @@ class Sweep:
                 words = trimmed(base.symbol_count, sizes, edges, tuple(labels))
                 return [LabelledWords(words, tuple(outcome for _, outcome in outcomes.values()), known)]
             query = next(iter(missing.values()))
-            if (
-                len(missing) > 1 and tracked
-            ):  # which pass comes next depends on the first one: guess its outcome
+            # The next pass depends on the outcome of the first one: guess that.
+            if len(missing) > 1 and tracked:
                 return self._split(tracked[0], base, known, main, tracked[1:], line)
             if len(tracked) >= TRACK_LIMIT or not self.setting.schedule(query).forward:
                 return self._split(query, base, known, main, tracked, line)
@@ -130,9 +135,7 @@ class Sweep:
         tracked: tuple[Pass, ...],
         line: int,
     ) -> list[LabelledWords]:
-        """Guess the outcome of a pass: solve, for each outcome, the part of the language on which the pass
-        has it.
-        """
+        """Guess the outcome of a pass: for each outcome, solve the part of the language that has it."""
         if len(known) >= GUESS_LIMIT:
             raise NotAPass("looks at the tokens in too many places that depend on each other", line)
         found = []

@@ -16,7 +16,7 @@ from .values import Execution, UnknownTokens, Value
 
 
 class Context:
-    """The lengths that the word may have, and the run that is going on now, which is asked about tokens."""
+    """The lengths that the word may have, and the current run, which answers questions about tokens."""
 
     def __init__(self, shortest: int, longest: int) -> None:
         self.shortest, self.longest = shortest, longest
@@ -28,6 +28,8 @@ class Context:
 
 
 def _refusing(what: str) -> Callable[..., Any]:
+    """Make a method that raises NotAPass."""
+
     def refuse(*_: Any) -> Any:
         raise NotAPass(what)
 
@@ -134,6 +136,7 @@ class Tokens(UnknownTokens):
         return not self == other
 
     def _ask(self, fold: Fold, extra: Value, positions: range | None = None, start: Any = False) -> Any:
+        """Ask for the outcome of a fold over the tokens, or over those at some positions of the word."""
         tokens = self if positions is None else Tokens(self.context, positions)
         return fold_over(FoldQuery(fold, start, tokens.items, extra=extra), self.context.run)
 

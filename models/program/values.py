@@ -48,8 +48,9 @@ class ProgramFault(Located):
 class Execution:
     """One run of a program.
 
-    `steps` is how many steps are left.  While automata are built, `ask` answers passes over unknown tokens
-    (`passes.py`), and `visible` holds the tokens that the current step of a pass has read, by position.
+    steps: how many steps are left.
+    ask: answers passes over unknown tokens while automata are built (`passes.py`).
+    visible: the tokens, by position, that the current step of a pass has read.
     """
 
     steps: int = STEP_LIMIT
