@@ -284,7 +284,7 @@ def test_from_function_brings_helpers_and_constants():
     program = Program.from_function(counts)
     assert program(("(", "(")) is True and program(("(",)) is False
     assert program.text.startswith("def counts(tokens):") and program.text.endswith("EDGE")
-    with pytest.raises(InputError, match="source is not at hand"):
+    with pytest.raises(InputError, match="its source cannot be found"):
         Program.from_function(len)
 
 
