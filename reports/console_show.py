@@ -202,7 +202,8 @@ def print_trained(result: TrainingResult) -> None:
     screen.print(heading(f"trained on {result.task}"))
     lines = (
         *result.summary.lines(),
-        f"right on {number(result.right)} of {number(result.inputs)} inputs; smallest logit margin {result.smallest_margin:.3g}; task loss {result.loss:.3g}",
+        f"right on {number(result.right)} of {number(result.inputs)} inputs;"
+        f" smallest logit margin {result.smallest_margin:.3g}; task loss {result.loss:.3g}",
         f"seed {result.seed}",
         f"written to {result.out}; next: relucid prune {result.out} {result.task}",
     )
@@ -210,24 +211,31 @@ def print_trained(result: TrainingResult) -> None:
 
 
 def print_pruned(result: PruningResult, other: PruningResult | None = None) -> None:
-    """Print a circuit next to its model, to a control, and to the circuit of another model if there is one."""
+    """Print a circuit next to its model, to a control, and to the circuit of another model if
+    there is one.
+    """
     screen, pruning = console(), result.pruning
     screen.print(heading(f"pruned to {result.task}"))
     lines = (
         *result.summary.lines()[:2],
         f"{len(pruning.mask.cut)} edges between kept nodes were cut",
-        f"same decision as the model on all {number(result.inputs)} inputs; task loss {pruning.loss:.3g}, of the model {pruning.model_loss:.3g}",
-        f"control, the same pruning on random labels: {pruning.control_nodes} nodes, {pruning.control_accuracy:.0%} of the labels",
+        f"same decision as the model on all {number(result.inputs)} inputs;"
+        f" task loss {pruning.loss:.3g}, of the model {pruning.model_loss:.3g}",
+        f"control, the same pruning on random labels: {pruning.control_nodes} nodes,"
+        f" {pruning.control_accuracy:.0%} of the labels",
         *(() if other is None else (_compared(other),)),
-        f"written to {result.out}; next: relucid distill {result.model} --mask {result.out} --domain {result.domain} --out DIR",
+        f"written to {result.out}; next: relucid distill {result.model}"
+        f" --mask {result.out} --domain {result.domain} --out DIR",
     )
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
 
 def _compared(other: PruningResult) -> str:
     summary, pruning = other.summary, other.pruning
-    size = f"{number(summary.nodes_kept)} of {number(summary.nodes_total)} nodes, {number(summary.edges_kept)} of {number(summary.edges_total)} edges"
-    return f"compared with {other.model}: {size}; task loss {pruning.loss:.3g}, of that model {pruning.model_loss:.3g}"
+    nodes = f"{number(summary.nodes_kept)} of {number(summary.nodes_total)} nodes"
+    edges = f"{number(summary.edges_kept)} of {number(summary.edges_total)} edges"
+    loss = f"task loss {pruning.loss:.3g}, of that model {pruning.model_loss:.3g}"
+    return f"compared with {other.model}: {nodes}, {edges}; {loss}"
 
 
 def surrogate_lines(result: Distillation) -> list[str]:
@@ -253,17 +261,22 @@ def surrogate_lines(result: Distillation) -> list[str]:
     if result.sampling is None:
         return [*lines, f"same label as the circuit on {n} of {n} inputs, exactly and in onnxruntime"]
     found = result.sampling
-    settled = f"{plural(found.surrogate_wrong, 'time')} against the surrogate, {plural(found.program_wrong, 'time')} against the program"
+    against = plural(found.surrogate_wrong, "time"), plural(found.program_wrong, "time")
+    settled = f"{against[0]} against the surrogate, {against[1]} against the program"
     return [
         *lines,
-        f"same label as the circuit on the {n} inputs that were executed, exactly; on {number(found.in_onnxruntime)} of them in onnxruntime",
-        f"{plural(found.rounds, 'round')} with program and prover; where they differed, the circuit decided {settled}",
+        f"same label as the circuit on the {n} inputs that were executed, exactly;"
+        f" on {number(found.in_onnxruntime)} of them in onnxruntime",
+        f"{plural(found.rounds, 'round')} with program and prover;"
+        f" where they differed, the circuit decided {settled}",
         f"at the end {number(found.last_sample)} fresh inputs, over every step of the program: no difference",
     ]
 
 
 def print_distillation(result: Distillation) -> None:
-    """Print the story of a distillation: circuit, surrogate, program, race, verdict, and what is guaranteed."""
+    """Print the story of a distillation: circuit, surrogate, program, race, verdict, and what is
+    guaranteed.
+    """
     from ..pipeline.result_files import result_files
 
     screen = console()
@@ -299,7 +312,8 @@ def print_distillation(result: Distillation) -> None:
         )
         chain = (
             f"circuit   = surrogate   executed {executed}",
-            f"surrogate = program     proved on all {number(size)} (trust: {verdict.trust}, by {verdict.backend})",
+            f"surrogate = program     proved on all {number(size)}"
+            f" (trust: {verdict.trust}, by {verdict.backend})",
         )
         facts("what is guaranteed", chain)
     if result.out is not None:

@@ -1,8 +1,8 @@
 """One entrant of the race: a backend in a supervised child process.
 
-`turns.py` starts entrants and gives them turns.  This module turns whatever the child does (answer, die, hang,
-eat memory, write nonsense) into one `Attempt`.  Nothing that comes back is unpickled or believed: it is JSON,
-limited in length and checked field by field, and its words are replayed later.
+`turns.py` starts entrants and gives them turns.  This module turns whatever the child does (answer, die,
+hang, eat memory, write nonsense) into one `Attempt`.  Nothing that comes back is unpickled or believed: it is
+JSON, limited in length and checked field by field, and its words are replayed later.
 """
 
 from __future__ import annotations
