@@ -1,4 +1,4 @@
-"""How neighbours compare, in the order of Python's strings: how often, ever, always."""
+"""How neighbouring tokens compare, in the order of Python's strings: how often, ever, always."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ def ascending(tokens):
     return all(x <= y for x, y in zip(tokens, tokens[1:]))
 """
 
-RELATIONS = ("==", "<", ">")  # the others are their opposites
+RELATIONS = ("==", "<", ">")  # the other relations are the opposites of these
 OPPOSITE = {"==": "!=", "<": ">=", ">": "<="}
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield features of all relations: whether some neighbours satisfy it, and how many do."""
     if problem.max_length < 2 or problem.size < 2:
         return
     place = np.array([*(sorted(problem.tokens).index(t) for t in problem.tokens), -1])
 
     def holds(words: np.ndarray, row: int) -> np.ndarray:
-        """Tell for each pair of neighbours whether the relation holds; it never does next to padding."""
+        """Return, for each pair of neighbours, whether the relation holds; it never holds next to padding."""
         values = place[words]
         before, after = values[:, :-1], values[:, 1:]
         result: np.ndarray = ((before == after, before < after, before > after)[row % 3]) & (after >= 0)

@@ -23,11 +23,12 @@ def balanced(tokens):
     return depth == 0
 """
 
-LIMIT = 600
-CEILINGS = (0, 1, 2, 3, 4)  # 0: no ceiling
+LIMIT = 600  # pairs of opening and closing tokens
+CEILINGS = (0, 1, 2, 3, 4)  # the greatest depth allowed; 0: no ceiling
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield one family per ceiling, with a feature for each pair of opening and closing tokens."""
     pairs = problem.pairs(LIMIT)
     if not pairs or problem.max_length < 2:
         return

@@ -23,11 +23,12 @@ def innermost(tokens):
     return stack[-1]
 """
 
-LIMIT = 400
-LONGEST = 14  # tokens: the prover keeps every stack that there can be
+LIMIT = 400  # choices of brackets
+LONGEST = 14  # tokens of a sequence; in longer ones, the prover would have too many possible stacks
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield a family for matched brackets, and one for the innermost open bracket."""
     if problem.max_length > LONGEST:
         return
     kinds = [k for k in islice(permutations(range(problem.size), 4), 4 * LIMIT) if k[0] < k[2]][:LIMIT]

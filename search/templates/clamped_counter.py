@@ -1,4 +1,4 @@
-"""A depth that stays within bounds: closers do not go below zero, openers not above a ceiling."""
+"""A depth that stays within bounds: closers do not take it below a floor, nor openers above a ceiling."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ def open_depth(tokens):
     return depth
 """
 
-LIMIT = 1500
+LIMIT = 1500  # pairs of opening and closing tokens
 FREE = 10_000  # no bound
 BOUNDS = ((0, FREE), (0, 1), (0, 2), (0, 3), (-FREE, 1), (-FREE, 2), (-1, 1))
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield one family per pair of bounds."""
     pairs = problem.pairs(LIMIT)
     if not pairs:
         return

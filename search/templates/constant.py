@@ -1,6 +1,6 @@
 """The same label for every input.
 
-Its one value has two labels if there is anything to find, so nothing reads it.
+If the inputs have several labels, the feature's single value cannot tell them apart, and nothing uses it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ def always(tokens):
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield the constant feature 0."""
     yield Family(
         "constant",
         "number",

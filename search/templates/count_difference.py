@@ -26,10 +26,11 @@ def deeper(tokens):
     return "high"
 """
 
-LIMIT = 4000
+LIMIT = 4000  # pairs of token sets
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield one feature for each pair of token sets: the difference of their counts."""
     pairs = problem.pairs(LIMIT)
     if not pairs:
         return

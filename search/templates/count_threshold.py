@@ -16,10 +16,11 @@ def many_a(tokens):
     return tokens.count("a") >= 3
 """
 
-LIMIT = 1000
+LIMIT = 1000  # token sets
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield the count of each token set, and the length where it varies."""
     sets = problem.sets(LIMIT)
     weights = problem.matrix(sets)
 

@@ -1,4 +1,4 @@
-"""Where a token stands first, and whether it stands there at all."""
+"""The index at which a token occurs first, and whether it occurs at all."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ def where_is_b(tokens):
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield one feature per token: its first index, or -1."""
+
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         there = words[None, :, :] == rows[:, None, None]
         return np.where(there.any(axis=2), there.argmax(axis=2), -1).astype(np.int16)

@@ -21,10 +21,11 @@ def b_after_a(tokens):
     return False
 """
 
-LIMIT = 3000
+LIMIT = 3000  # pairs of token sets
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield flags that start as False, flags that start as True, and whether a token occurs after another."""
     pairs = problem.pairs(LIMIT)
     if not pairs:
         return

@@ -1,4 +1,4 @@
-"""The last, or the first, token out of a set."""
+"""The last or the first token that is in a set."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ def last_mark(tokens):
     return mark
 """
 
-LIMIT = 1000
+LIMIT = 1000  # token sets
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield the last token of each set that occurs, and the first one."""
     sets = problem.sets(LIMIT)
     if problem.size > 1:
         sets = [*sets, tuple(range(problem.size))]

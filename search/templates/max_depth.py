@@ -1,4 +1,4 @@
-"""The greatest depth on the way, and the lowest."""
+"""The greatest and the lowest depth that a sequence reaches."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def nesting(tokens):
     return deepest
 """
 
-LIMIT = 1500
+LIMIT = 1500  # pairs of opening and closing tokens
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield the greatest and the lowest depth for each pair of opening and closing tokens."""
     pairs = problem.pairs(LIMIT)
     if not pairs:
         return

@@ -1,4 +1,4 @@
-"""Whether one of some tokens occurs; and which of some tokens occurs, looked for in a fixed order."""
+"""Whether one of some tokens occurs; and which of some tokens occurs, tried in a fixed order."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ def has_b(tokens):
     return "yes" if "b" in tokens else "no"
 """
 
-LIMIT = 1000
-ORDERS = 400
+LIMIT = 1000  # token sets
+ORDERS = 400  # orders of each number of tokens
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield whether each token set occurs, and the first token of each order that occurs."""
     sets = problem.sets(LIMIT)
     weights = problem.matrix(sets)
 
@@ -66,6 +67,6 @@ def families(problem: SearchProblem) -> Iterator[Family]:
 
 
 def search_reversed(problem: SearchProblem, order: tuple[int, ...]) -> tuple[str, ...]:
-    """Write the search whose last find wins, which turns the order around."""
+    """Write the search with the last find as its result, which reverses the order."""
     marks = tuple_of(problem.tokens[s] for s in reversed(order))
     return (f"for mark in {marks}:", "    if mark in tokens:", "        found = mark")

@@ -1,4 +1,4 @@
-"""Counts, and differences of counts, modulo a small number; parity among them."""
+"""Counts and differences of counts, modulo a small number; parity is one of them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ def odd(tokens):
     return tokens.count("a") % 2 == 1
 """
 
-LIMIT = 1000
+LIMIT = 1000  # token sets, and pairs of them
 MODULI = (2, 3, 4, 5, 6, 7)
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield, for each modulus, the counts of token sets and the differences of the counts of two tokens."""
     sets = problem.sets(LIMIT)
     pairs = problem.pairs(LIMIT, 1)
     weights = problem.matrix(sets)

@@ -1,4 +1,4 @@
-"""The token out of a few that occurs most often, or least often; among equals, the one named first."""
+"""The token among a few that occurs most often, or least often; of equally frequent ones, the first named."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def most_frequent(tokens):
     return best
 """
 
-ORDERS = 200
+ORDERS = 200  # orders of each number of tokens
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield, for each order of tokens, the most frequent one and the least frequent one."""
     orders = [o for k in (2, 3, 4) for o in islice(permutations(range(problem.size), k), ORDERS)]
     for sign, weight in ((">", 1), ("<", -1)):
         if orders:

@@ -1,4 +1,4 @@
-"""Whether a token comes right after another, anywhere."""
+"""Whether a token comes right after another token, anywhere."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def ab(tokens):
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield one feature for each pair of tokens."""
     pairs = [(a, b) for a in range(problem.size) for b in range(problem.size)]
 
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The token at a place, counted from the start or the end; and whether two places hold the same token."""
+"""The token at a place, counted from the start or the end; and whether two places have the same token."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ def second(tokens):
     return tokens[1]
 """
 
-LIMIT = 400
+LIMIT = 400  # pairs of places
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield the token at each place, and whether two places have the same token."""
     span = range(problem.min_length)  # these places exist in every sequence
     places = [*span, *(-1 - k for k in span)]
     if problem.min_length == problem.max_length:

@@ -1,4 +1,4 @@
-"""Unbroken runs of a token, or of tokens out of a set: the longest one, and the one at the end."""
+"""Runs of a token, or of tokens from a set, without a gap: the longest one, and the one at the end."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ def three_in_a_row(tokens):
     return False
 """
 
-LIMIT = 600
+LIMIT = 600  # token sets
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield the length of the longest run of each token set, and of the run at the end."""
     sets = problem.sets(LIMIT)
     members = problem.matrix(sets)
 

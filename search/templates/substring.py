@@ -1,4 +1,4 @@
-"""Three given tokens in a row: how often, and whether at all."""
+"""Three given tokens in a row: how often they occur, and whether they do."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def aba(tokens):
     return any(three == ("a", "b", "a") for three in zip(tokens, tokens[1:], tokens[2:]))
 """
 
-LIMIT = 1000
+LIMIT = 1000  # triples of tokens
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield, for each triple of tokens, whether it occurs and how often."""
     patterns = list(islice(product(range(problem.size), repeat=3), LIMIT))
 
     def how_often(words: np.ndarray, rows: np.ndarray) -> np.ndarray:

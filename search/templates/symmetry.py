@@ -1,4 +1,4 @@
-"""Palindromes.  Offered only if there are few enough sequences for the prover to run the program on each."""
+"""Palindromes, if there are few enough sequences for the prover to run the program on each."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def palindrome(tokens):
     return tokens == tokens[::-1]
 """
 
-MOST = (
-    200_000  # sequences; docs/reference/program-subset.md says what becomes of programs that are no automata
-)
+# The most sequences.  The prover runs the program on each (docs/reference/program-subset.md).
+MOST = 200_000
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield whether the sequence is a palindrome."""
     if sum(problem.size**k for k in range(problem.min_length, problem.max_length + 1)) > MOST:
         return
 

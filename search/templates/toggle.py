@@ -23,10 +23,11 @@ def open_quote(tokens):
     return quote
 """
 
-LIMIT = 600
+LIMIT = 600  # pairs of token sets, and sets of quotes
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield toggled flags for pairs of token sets, and the open quote at the end for sets of quotes."""
     yield _flag(problem, problem.pairs(LIMIT))
     quotes = [q for k in (2, 3) for q in combinations(range(problem.size), k)][:LIMIT]
     if quotes:
@@ -34,6 +35,7 @@ def families(problem: SearchProblem) -> Iterator[Family]:
 
 
 def _flag(problem: SearchProblem, pairs: list[tuple[TokenSet, TokenSet]]) -> Family:
+    """Make the family of flags; a pair has the tokens that toggle it and those that reset it."""
     toggles = (
         problem.matrix([a for a, _ in pairs]).astype(bool)
         if pairs
@@ -63,6 +65,7 @@ def _flag(problem: SearchProblem, pairs: list[tuple[TokenSet, TokenSet]]) -> Fam
 
 
 def _quotes(problem: SearchProblem, quotes: list[tuple[int, ...]]) -> Family:
+    """Make the family of open quotes; inside a quote, other quotes have no effect."""
     size = problem.size
     kinds = problem.matrix(quotes).astype(bool)
 

@@ -1,4 +1,4 @@
-"""Two yes-no questions joined by `and`, `or` or `!=`: what occurs, and what stands first and last."""
+"""Two yes-no tests joined by `and`, `or` or `!=`: which tokens occur, and which are first and last."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def a_without_b(tokens):
     return "a" in tokens and "b" not in tokens
 """
 
-LIMIT = 3000
+LIMIT = 3000  # pairs of tests
 
 
 def families(problem: SearchProblem) -> Iterator[Family]:
+    """Yield the conjunctions of two tests or their negations, and whether two tests differ."""
     words_in = [(f"{literal(t)} in tokens", f"{literal(t)} not in tokens") for t in problem.tokens]
     ends = [
         (f"tokens[{place}] == {literal(t)}", f"tokens[{place}] != {literal(t)}")
@@ -37,9 +38,9 @@ def families(problem: SearchProblem) -> Iterator[Family]:
         return np.stack(rows)
 
     def joined(first: bool, second: bool) -> Family:
-        """Ask for these two answers at once.
+        """Make the family of conjunctions in which the two tests have these results.
 
-        An `or` is the opposite of such an `and`, which reading a flag covers.
+        An `or` is the opposite of a conjunction; reading a flag covers opposites.
         """
 
         def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
