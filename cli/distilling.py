@@ -94,7 +94,7 @@ def distill(
         return UNKNOWN
 
     def text() -> None:
-        from ..reports.console_show import print_distillation
+        from ..reports.console_distill import print_distillation
         from ..reports.verdicts import print_verdict
 
         if output.quiet:

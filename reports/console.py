@@ -1,7 +1,7 @@
 """Text for the terminal: the table of backends, the conformance report, and what all such text shares.
 
-`verdicts.py` prints answers and `console_show.py` restates claims and circuits.  The command line calls all
-three.
+`verdicts.py` prints answers, `console_show.py` restates claims and circuits, and `console_distill.py` prints
+distillations.  The command line calls them all.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""Claims, networks, circuits and distillations as text for the terminal: `show`, `train`, `prune`, `distill`.
+"""Claims, networks and circuits as text for the terminal: `show`, `train` and `prune`.
 
-`cli/circuits.py` and `cli/distilling.py` call this; all facts come from the objects.
+`cli/circuits.py` calls this; all facts come from the objects.  `console_distill.py` prints distillations.
 """
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,23 +16,21 @@ from ..common.text import number, rational, visible
 from ..models.claims.claim_file import load_word_claim
 from ..models.claims.word_claim import WordClaim
 from ..verifiers.race.conclude import vacuity
-from ..verifiers.verdict import Proved
 from .console import code, console, domain_lines, heading, label_text, plural, sequence_text
 from .shown import sample_words
-from .verdicts import counterexample_table, print_verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ..models.program.program import Program
-    from ..pipeline.distilled import Distillation
     from ..pipeline.trained import PruningResult, TrainingResult
     from .shown import CircuitView
 
-TABLES = 40  # lines of tables and helpers up to which a program is shown with them
+TABLES = 40  # lines: a program is shown with its tables and helpers if they have at most so many
 
 
 def claimed(claim: WordClaim) -> str:
+    """Return what the claim says, without its domain."""
     if claim.comparison is None:
         return f"the network {visible(claim.network.name)} gives the same label as {claim.program.name}"
     pair = claim.comparison
@@ -122,9 +119,7 @@ def claim_lines(path: Path, samples: int, quiet: bool = False) -> list[Any]:
 
 
 def program_code(screen: Console, program: Program) -> None:
-    """Print a program with all that it needs; if that is long, only its own function, and how much else there
-    is.
-    """
+    """Print a program with all that it needs; if that is long, say where the rest is."""
     used = program.used_text
     if used.count("\n") < TABLES:
         code(screen, f"{used}\n\n\n{program.text}" if used else program.text)
@@ -138,6 +133,7 @@ def program_code(screen: Console, program: Program) -> None:
 
 
 def network_line(network: Any) -> str:
+    """Return the sizes of a network in one line."""
     from ..models.network.network import Affine
 
     widths = " -> ".join(
@@ -202,8 +198,8 @@ def print_trained(result: TrainingResult) -> None:
     screen.print(heading(f"trained on {result.task}"))
     lines = (
         *result.summary.lines(),
-        f"right on {number(result.right)} of {number(result.inputs)} inputs;"
-        f" smallest logit margin {result.smallest_margin:.3g}; task loss {result.loss:.3g}",
+        f"right on {number(result.right)} of {number(result.inputs)} inputs; "
+        f"smallest logit margin {result.smallest_margin:.3g}; task loss {result.loss:.3g}",
         f"seed {result.seed}",
         f"written to {result.out}; next: relucid prune {result.out} {result.task}",
     )
@@ -211,117 +207,27 @@ def print_trained(result: TrainingResult) -> None:
 
 
 def print_pruned(result: PruningResult, other: PruningResult | None = None) -> None:
-    """Print a circuit next to its model, to a control, and to the circuit of another model if
-    there is one.
-    """
+    """Print a circuit beside its model, a control, and the circuit of another model if there is one."""
     screen, pruning = console(), result.pruning
     screen.print(heading(f"pruned to {result.task}"))
     lines = (
         *result.summary.lines()[:2],
         f"{len(pruning.mask.cut)} edges between kept nodes were cut",
-        f"same decision as the model on all {number(result.inputs)} inputs;"
-        f" task loss {pruning.loss:.3g}, of the model {pruning.model_loss:.3g}",
-        f"control, the same pruning on random labels: {pruning.control_nodes} nodes,"
-        f" {pruning.control_accuracy:.0%} of the labels",
+        f"same decision as the model on all {number(result.inputs)} inputs; "
+        f"task loss {pruning.loss:.3g}, of the model {pruning.model_loss:.3g}",
+        f"control, the same pruning on random labels: {pruning.control_nodes} nodes, "
+        f"{pruning.control_accuracy:.0%} of the labels",
         *(() if other is None else (_compared(other),)),
-        f"written to {result.out}; next: relucid distill {result.model}"
-        f" --mask {result.out} --domain {result.domain} --out DIR",
+        f"written to {result.out}; next: relucid distill {result.model} --mask {result.out} "
+        f"--domain {result.domain} --out DIR",
     )
     screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
 
 
 def _compared(other: PruningResult) -> str:
     summary, pruning = other.summary, other.pruning
-    nodes = f"{number(summary.nodes_kept)} of {number(summary.nodes_total)} nodes"
-    edges = f"{number(summary.edges_kept)} of {number(summary.edges_total)} edges"
-    loss = f"task loss {pruning.loss:.3g}, of that model {pruning.model_loss:.3g}"
-    return f"compared with {other.model}: {nodes}, {edges}; {loss}"
-
-
-def surrogate_lines(result: Distillation) -> list[str]:
-    """Return the family and size of the surrogate, and on what it was compared with the circuit."""
-    surrogate, network, n = result.surrogate, result.claim.network, number(len(result.teaching.labelled))
-    neurons = plural(surrogate.neurons, "ReLU neuron")
-    if result.unstable is not None and surrogate.neurons:
-        neurons += f", {number(result.unstable)} of them not settled by bounds"
-    if surrogate.corrections:
-        neurons += f", {number(surrogate.corrections)} of them built to correct training"
-    layers = " -> ".join(map(str, (network.input_size, *surrogate.hidden, network.output_size)))
-    shape = {
-        "constant": "a constant",
-        "linear": "linear",
-        "dense": f"layers {layers}",
-        "cell": f"a recurrent cell of {plural(surrogate.cell, 'ReLU')} a position, unrolled",
-        "one-hot": "a state machine, a neuron for each rarer step, unrolled",
-    }[surrogate.family]
-    weights = (
-        f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}"
+    return (
+        f"compared with {other.model}: {number(summary.nodes_kept)} of {number(summary.nodes_total)} nodes, "
+        f"{number(summary.edges_kept)} of {number(summary.edges_total)} edges; "
+        f"task loss {pruning.loss:.3g}, of that model {pruning.model_loss:.3g}"
     )
-    lines = [f"{shape}: {neurons}", f"{weights}, {surrogate.fractional_bits} of them after the point"]
-    if result.sampling is None:
-        return [*lines, f"same label as the circuit on {n} of {n} inputs, exactly and in onnxruntime"]
-    found = result.sampling
-    against = plural(found.surrogate_wrong, "time"), plural(found.program_wrong, "time")
-    settled = f"{against[0]} against the surrogate, {against[1]} against the program"
-    return [
-        *lines,
-        f"same label as the circuit on the {n} inputs that were executed, exactly;"
-        f" on {number(found.in_onnxruntime)} of them in onnxruntime",
-        f"{plural(found.rounds, 'round')} with program and prover;"
-        f" where they differed, the circuit decided {settled}",
-        f"at the end {number(found.last_sample)} fresh inputs, over every step of the program: no difference",
-    ]
-
-
-def print_distillation(result: Distillation) -> None:
-    """Print the story of a distillation: circuit, surrogate, program, race, verdict, and what is
-    guaranteed.
-    """
-    from ..pipeline.result_files import result_files
-
-    screen = console()
-
-    def facts(title: str, lines: Sequence[str]) -> None:
-        screen.print(heading(title))
-        screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
-
-    teaching, verdict = result.teaching, result.verdict
-    n, size = len(teaching.labelled), verdict.domain_size or len(teaching.labelled)
-    run_on = f"all {number(n)} inputs" if result.sampling is None else f"{number(n)} of {number(size)} inputs"
-    screen.print(heading(f"== {result.claim.name}"))
-    facts(
-        "circuit",
-        (*result.circuit.lines(), f"run on {run_on}; smallest logit margin {teaching.smallest_margin:.3g}"),
-    )
-    labels = " ".join(map(label_text, result.task.decision.labels))
-    facts("domain", (*domain_lines(result.task.domain, size), f"labels {labels}"))
-    facts("surrogate", surrogate_lines(result))
-    for refutation in result.refuted[-1:]:
-        many = f" (the last of {len(result.refuted)})" if len(result.refuted) > 1 else ""
-        screen.print(heading(f"a program that was refuted on the way{many}"))
-        code(screen, refutation.program.text)
-        screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
-    screen.print(heading("program"))
-    program_code(screen, result.claim.program)
-    print_verdict(verdict)
-    if isinstance(verdict, Proved):
-        executed = (
-            f"on {run_on} of the domain"
-            if result.sampling is None
-            else f"on {run_on}: nothing is known of the others"
-        )
-        chain = (
-            f"circuit   = surrogate   executed {executed}",
-            f"surrogate = program     proved on all {number(size)}"
-            f" (trust: {verdict.trust}, by {verdict.backend})",
-        )
-        facts("what is guaranteed", chain)
-    if result.out is not None:
-        facts(
-            "written",
-            (
-                f"{result.out}: {' '.join(result_files(result))}",
-                f"again: relucid prove {shlex.quote(str(result.out / 'claim.toml'))}",
-            ),
-        )
-    screen.print(f"{result.seconds:.1f} s in all")

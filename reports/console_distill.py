@@ -1,0 +1,108 @@
+"""A distillation as text for the terminal: circuit, surrogate, program, verdict, and what is guaranteed.
+
+`cli/distilling.py` calls this after `relucid distill`; all facts come from the objects.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..common.text import number, visible
+from ..verifiers.verdict import Proved
+from .console import code, console, domain_lines, heading, label_text, plural
+from .console_show import program_code
+from .verdicts import counterexample_table, print_verdict
+
+if TYPE_CHECKING:
+    from ..pipeline.distilled import Distillation
+
+
+def surrogate_lines(result: Distillation) -> list[str]:
+    """Return the family and size of the surrogate, and on what it was compared with the circuit."""
+    surrogate, network, n = result.surrogate, result.claim.network, number(len(result.teaching.labelled))
+    neurons = plural(surrogate.neurons, "ReLU neuron")
+    if result.unstable is not None and surrogate.neurons:
+        neurons += f", {number(result.unstable)} of them not settled by bounds"
+    if surrogate.corrections:
+        neurons += f", {number(surrogate.corrections)} of them built to correct training"
+    layers = " -> ".join(map(str, (network.input_size, *surrogate.hidden, network.output_size)))
+    shape = {
+        "constant": "a constant",
+        "linear": "linear",
+        "dense": f"layers {layers}",
+        "cell": f"a recurrent cell of {plural(surrogate.cell, 'ReLU')} a position, unrolled",
+        "one-hot": "a state machine, a neuron for each rarer step, unrolled",
+    }[surrogate.family]
+    weights = (
+        f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}"
+    )
+    lines = [f"{shape}: {neurons}", f"{weights}, {surrogate.fractional_bits} of them after the point"]
+    if result.sampling is None:
+        return [*lines, f"same label as the circuit on {n} of {n} inputs, exactly and in onnxruntime"]
+    found = result.sampling
+    settled = (
+        f"{plural(found.surrogate_wrong, 'time')} against the surrogate, "
+        f"{plural(found.program_wrong, 'time')} against the program"
+    )
+    return [
+        *lines,
+        f"same label as the circuit on the {n} inputs that were executed, exactly; "
+        f"on {number(found.in_onnxruntime)} of them in onnxruntime",
+        f"{plural(found.rounds, 'round')} with program and prover; "
+        f"where they differed, the circuit decided {settled}",
+        f"at the end {number(found.last_sample)} fresh inputs, over every step of the program: no difference",
+    ]
+
+
+def print_distillation(result: Distillation) -> None:
+    """Print a distillation from its circuit to the verdict, and what is guaranteed."""
+    from ..pipeline.result_files import result_files
+
+    screen = console()
+
+    def facts(title: str, lines: Sequence[str]) -> None:
+        screen.print(heading(title))
+        screen.print("\n".join(f"  {visible(line)}" for line in lines), soft_wrap=True, markup=False)
+
+    teaching, verdict = result.teaching, result.verdict
+    n, size = len(teaching.labelled), verdict.domain_size or len(teaching.labelled)
+    run_on = f"all {number(n)} inputs" if result.sampling is None else f"{number(n)} of {number(size)} inputs"
+    screen.print(heading(f"== {result.claim.name}"))
+    facts(
+        "circuit",
+        (*result.circuit.lines(), f"run on {run_on}; smallest logit margin {teaching.smallest_margin:.3g}"),
+    )
+    labels = " ".join(map(label_text, result.task.decision.labels))
+    facts("domain", (*domain_lines(result.task.domain, size), f"labels {labels}"))
+    facts("surrogate", surrogate_lines(result))
+    for refutation in result.refuted[-1:]:
+        many = f" (the last of {len(result.refuted)})" if len(result.refuted) > 1 else ""
+        screen.print(heading(f"a program that was refuted on the way{many}"))
+        code(screen, refutation.program.text)
+        screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
+    screen.print(heading("program"))
+    program_code(screen, result.claim.program)
+    print_verdict(verdict)
+    if isinstance(verdict, Proved):
+        executed = (
+            f"on {run_on} of the domain"
+            if result.sampling is None
+            else f"on {run_on}: nothing is known of the others"
+        )
+        chain = (
+            f"circuit   = surrogate   executed {executed}",
+            f"surrogate = program     proved on all {number(size)} "
+            f"(trust: {verdict.trust}, by {verdict.backend})",
+        )
+        facts("what is guaranteed", chain)
+    if result.out is not None:
+        facts(
+            "written",
+            (
+                f"{result.out}: {' '.join(result_files(result))}",
+                f"again: relucid prove {shlex.quote(str(result.out / 'claim.toml'))}",
+            ),
+        )
+    screen.print(f"{result.seconds:.1f} s in all")
