@@ -128,3 +128,10 @@ def test_the_json_page_has_every_key(
         keys_of({k: v for k, v in found.items() if k != "evidence"}) if command != "show" else set(found)
     ):
         assert f"`{key}`" in page or f"`{key}:" in page or f'"{key}":' in page, key
+
+
+def test_the_files_of_make_quick_are_there() -> None:
+    """pytest in several processes runs nothing at all if one file is missing, and does not name it."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    named = re.search(r"^QUICK := (.*)$", makefile, re.MULTILINE)
+    assert named is not None and [name for name in named[1].split() if not (ROOT / name).is_file()] == []
