@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .models.claims.domain import Domain
     from .models.program.program import Program
     from .pipeline.distillation import CircuitRequest, distill
+    from .pipeline.steps import NoProgram
     from .verifiers.proof.format import LimitReached, Rejected
     from .verifiers.prove import prove
     from .verifiers.race.backend import Budget
@@ -37,6 +38,7 @@ __all__ = [
     "Domain",
     "InputError",
     "LimitReached",
+    "NoProgram",
     "Program",
     "ProofRequest",
     "Proved",
@@ -60,6 +62,7 @@ _HOME = {
     "Domain": "models.claims.domain",
     "InputError": "common.errors",
     "LimitReached": "verifiers.proof.format",
+    "NoProgram": "pipeline.steps",
     "Program": "models.program.program",
     "ProofRequest": "verifiers.race.request",
     "Proved": "verifiers.verdict",

@@ -6,7 +6,6 @@ Reads the circuit and its task, then takes one of two ways: `exhaustive.py` runs
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from ..models.claims.language import build_language
 from ..models.claims.task import Task, load_task
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.choose import choose
-from ..verifiers.race.request import ProofRequest, check_limits
+from ..verifiers.race.request import ProofRequest, asked
 from .distilled import Distillation
 from .exhaustive import on_every_input
 from .result_files import FILES, documented, result_files
@@ -125,30 +124,28 @@ def distill(
         NoProgram: there is no surrogate or no program, or the time is over.
     """
     started = time.monotonic()
-    budget = budget or Budget(SECONDS, workers=os.cpu_count() or 1)
-    check_limits(budget)
-    request = request or ProofRequest()
+    budget, request = asked(budget, request, SECONDS)
     choose(request.backends)
     if budget.seed < 0:
         raise InputError("seed", f"{budget.seed} is negative", "give 0 or more")
-    asked = circuit if isinstance(circuit, CircuitRequest) else CircuitRequest(circuit)
+    wanted = circuit if isinstance(circuit, CircuitRequest) else CircuitRequest(circuit)
     folder = None if out is None else Path(out)
     if folder is not None:
-        _check_out(folder, asked, domain)
+        _check_out(folder, wanted, domain)
     with _within(budget.seconds):
         stated = None if domain is None else _task(domain, labels)  # before the circuit, which may take long
-        teacher = asked.read()
-        task = stated or _task(asked.own_task(teacher), labels)
-        if asked.ablation is not None:
-            teacher = ablated(teacher, task.domain, asked.ablation)
+        teacher = wanted.read()
         check_circuit(teacher)
+        task = stated or _task(wanted.own_task(teacher), labels)
+        if wanted.ablation is not None:
+            teacher = ablated(teacher, task.domain, wanted.ablation)
         summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
         job = DistillationJob(teacher, task, budget, request, _watching_the_clock(progress))
         language = build_language(task.domain, None, None)
         if language.empty:
             what = "the domain is empty: `where` keeps no sequence"
             raise InputError("[domain]", what, "loosen the predicate or the length")
-        chain = on_samples(job, language) if language.size > asked.enumerate_up_to else on_every_input(job)
+        chain = on_samples(job, language) if language.size > wanted.enumerate_up_to else on_every_input(job)
         chain = job.checked(chain)
         program = documented(chain.candidate, chain.claim, summary.name, chain.verdict)
         result = Distillation(

@@ -111,3 +111,47 @@ def test_backends_as_on_the_command_line() -> None:
         "enumerate",
         "cpsat",
     }
+
+
+@pytest.mark.parametrize(("labels", "said"), [("'\"", "a string, not a list"), (2, "int is not a list")])
+def test_labels_that_are_no_list(labels: object, said: str) -> None:
+    with pytest.raises(relucid.InputError, match=f"^labels: {said}; list one for each output"):
+        relucid.prove(NETWORK, which_quote, DOMAIN, labels=labels)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"budget": 60}, "^budget: int is not a Budget; pass relucid.Budget"),
+        ({"request": "checked"}, "^request: str is not a ProofRequest; pass relucid.ProofRequest"),
+        ({"budget": relucid.Budget(seconds="60")}, "^timeout: '60' is not a number"),  # type: ignore[arg-type]
+        ({"budget": relucid.Budget(memory_mb=None)}, "^memory: None is not a whole"),  # type: ignore[arg-type]
+        ({"budget": relucid.Budget(workers=1.5)}, "^workers: 1.5 is not a whole number"),  # type: ignore[arg-type]
+        ({"budget": relucid.Budget(seed="a")}, "^seed: 'a' is not a whole number"),  # type: ignore[arg-type]
+    ],
+)
+def test_limits_of_a_wrong_type(options: dict, said: str) -> None:
+    with pytest.raises(relucid.InputError, match=said):
+        relucid.prove(NETWORK, which_quote, DOMAIN, labels=["'", '"'], **options)
+    with pytest.raises(relucid.InputError, match=said):
+        relucid.verify(NETWORK, "property.vnnlib", **options)
+    with pytest.raises(relucid.InputError, match=said):
+        relucid.distill("quote_closing", **options)
+
+
+def test_a_claim_file_where_a_network_belongs() -> None:
+    """A path is a network's.  Whoever gives a claim file's is told how to load it."""
+    with pytest.raises(relucid.InputError, match=r"a claim file is read by relucid.load_claim"):
+        relucid.prove(CORPUS / "which_quote" / "claim.toml")
+    with pytest.raises(relucid.InputError, match=r"a claim file is read by relucid.load_claim"):
+        relucid.check(CORPUS / "which_quote" / "claim.toml", "claim.proof")
+
+
+def test_a_proof_does_not_replace_the_network(tmp_path: Path) -> None:
+    network = tmp_path / "net.onnx"
+    network.write_bytes(NETWORK.read_bytes())
+    with pytest.raises(relucid.InputError, match=r"net\.onnx names an input; choose another file"):
+        relucid.prove(
+            network, which_quote, DOMAIN, labels=["'", '"'], request=relucid.ProofRequest(path=network)
+        )
+    assert network.read_bytes() == NETWORK.read_bytes()

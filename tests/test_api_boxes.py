@@ -114,6 +114,15 @@ def test_requests_that_make_no_sense(folder: Path, options: dict, said: str) -> 
         relucid.verify(folder / "net.onnx", folder / "spec.vnnlib", **options)
 
 
+@pytest.mark.parametrize("name", ["net.onnx", "spec.vnnlib"])
+def test_a_proof_does_not_replace_what_is_read(folder: Path, name: str) -> None:
+    before = (folder / name).read_bytes()
+    with pytest.raises(relucid.InputError, match="names an input; choose another file"):
+        request = relucid.ProofRequest(path=folder / name)
+        relucid.verify(folder / "net.onnx", folder / "spec.vnnlib", request=request)
+    assert (folder / name).read_bytes() == before
+
+
 def test_what_is_no_network_and_no_property(folder: Path) -> None:
     with pytest.raises(relucid.InputError, match="int is not a network"):
         relucid.verify(7, folder / "spec.vnnlib")  # type: ignore[arg-type]

@@ -10,10 +10,12 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ..common.deadline import OutOfTime, until
 from ..common.errors import InputError
-from ..models.claims.at_hand import DomainLike, NetworkLike, ProgramLike, make_claim
+from ..models.apart import check_apart
+from ..models.claims.at_hand import LOAD_IT, DomainLike, NetworkLike, ProgramLike, make_claim
 from ..models.claims.claim import Claim
 from ..models.claims.decision import Decision, Label
 from ..models.claims.reduce import word_claim
@@ -21,7 +23,7 @@ from ..models.claims.words import Words
 from .race.backend import Budget
 from .race.in_process import Progress
 from .race.race import prove_claim
-from .race.request import ProofRequest, check_limits
+from .race.request import ProofRequest, asked
 from .verdict import Unknown, Verdict
 from .verify import verify_claim
 
@@ -55,8 +57,9 @@ def prove(
     Raises InputError for what cannot be read or does not fit, and Contradiction where two backends disagree:
     a bug.
     """
-    budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()
-    check_limits(budget)
+    budget, request = asked(budget, request)
+    if isinstance(claim, str | os.PathLike):
+        check_apart([("path", request.place)], [Path(claim)])
     started = time.monotonic()
     try:
         with until(started + budget.seconds):
@@ -82,6 +85,8 @@ def _stated(
         if program is not None or domain is not None or labels is not None:
             raise InputError("prove", "the claim says program, domain and labels itself", "leave them out")
         return claim
+    if program is None and domain is None and labels is None:
+        raise InputError("prove", "a network alone is no claim", f"add program and domain; {LOAD_IT}")
     if domain is None:
         raise InputError("domain", "is missing", 'for example {"tokens": ["a", "b"], "length": 8}')
     return make_claim(claim, program, domain, labels=labels)

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from ..common.errors import InputError
 from ..common.scratch import scratch
-from ..models.claims.at_hand import NetworkLike
+from ..models.apart import check_apart
+from ..models.claims.at_hand import LOAD_IT, NetworkLike
 from ..models.claims.box_at_hand import PropertyLike, box_files_of, box_files_of_claim
 from ..models.claims.box_paths import BoxFiles
 from ..models.claims.claim import Claim
@@ -29,7 +30,7 @@ from .proof.certificate import Certificate, check_file
 from .proof.certify import check_place
 from .proof.words.subject import WordSubject
 from .race.backend import Budget
-from .race.request import ProofRequest, check_limits
+from .race.request import ProofRequest, asked
 from .verdict import Proved, Verdict
 
 NO_PROOFS_OF_TWO = "there are no proofs about two networks over a box"
@@ -92,11 +93,12 @@ def verify_box_files(
     progress: Progress | None = None,
 ) -> Verdict:
     """Decide the claim that files about boxes state; see `verify`."""
-    budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()
-    check_limits(budget)
+    budget, request = asked(budget, request)
     two = files.network_b is not None
     request = replace(request, backends=(_backend(budget, request, two),))
     if request.place is not None:
+        read = [files.network, files.stated, *([files.network_b] if files.network_b else [])]
+        check_apart([("path", request.place)], read)
         check_place(request.place)
     verdict = decide_box_files(files, budget, request, progress)
     if two and request.trust is None and isinstance(verdict, Proved):
@@ -126,8 +128,8 @@ def _backend(budget: Budget, request: ProofRequest, two: bool) -> str:
         "checkpoint": budget.checkpoint is not None,
         "counterexamples": budget.counterexamples != 1,
     }
-    for name, asked in only_words.items():
-        if asked:
+    for name, wanted in only_words.items():
+        if wanted:
             raise InputError(name, "is for claims about tokens, and this one is about a box", "leave it out")
     return names[0]
 
@@ -161,7 +163,7 @@ def check(
         what = (
             "a claim says its property itself" if isinstance(claim, Claim) else "a network needs a property"
         )
-        raise InputError("stated", what, "check a claim, or a network and a property")
+        raise InputError("stated", what, f"check a claim, or a network and a property; {LOAD_IT}")
     if isinstance(claim, Claim) and isinstance(claim.input_set, Words):
         return check_file(WordSubject(word_claim(claim)), Path(proof), seconds, said)
     with scratch() as folder:

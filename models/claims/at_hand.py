@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from .words import Words
 NetworkLike = Network | str | os.PathLike[str] | bytes | Any
 ProgramLike = Program | Callable[..., Any] | str
 DomainLike = Domain | Mapping[str, Any]
+LOAD_IT = "a claim file is read by relucid.load_claim"  # a path is taken for a network's
 
 
 def make_claim(
@@ -101,6 +102,9 @@ def _guessed(network: Network, labels: Sequence[Label] | Decision | None) -> lis
         return [labels]
     one = network.output_size == 1
     kind: Any = "sign" if one else "argmax"
+    if isinstance(labels, str) or not isinstance(labels, Iterable | None):
+        what = "a string, not a list" if isinstance(labels, str) else f"{type(labels).__name__} is not a list"
+        raise InputError("labels", what, "list one for each output of the network, in order")
     if labels is not None:
         return [Decision(kind, tuple(labels))]
     columns = 2 if one else network.output_size
@@ -162,7 +166,7 @@ def _words(domain: Mapping[str, Any], key: str) -> tuple[str, ...]:
     words = domain.get(key, ())
     # a string is a sequence of strings too; taken letter by letter it would state another claim
     if not isinstance(words, Sequence) or isinstance(words, str):
-        raise InputError(f"domain {key}", f"{words!r} is not a list of words", 'write ["a", "b"]')
+        raise InputError(f"domain {key}", f"{words!r} is not a list of tokens", 'write ["a", "b"]')
     return tuple(words)
 
 

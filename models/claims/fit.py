@@ -17,12 +17,12 @@ def _plural(n: int, noun: str) -> str:
 
 
 def check_inputs(network: Network, domain: Domain) -> None:
-    """Raises InputError unless the network takes one value for each position and word of the alphabet."""
+    """Raises InputError unless the network takes one value for each position and token of the alphabet."""
     if network.input_size != domain.input_size:
         raise InputError(
             network.name,
             f"the network takes {network.input_size} input values, the domain gives "
-            f"{domain.positions} positions x {len(domain.alphabet)} words = {domain.input_size}",
+            f"{domain.positions} positions x {len(domain.alphabet)} tokens = {domain.input_size}",
             "check [domain] tokens, length, pad, prefix and suffix",
         )
 

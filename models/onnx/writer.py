@@ -34,7 +34,7 @@ def write_onnx(network: Network, *, positions: int | None = None, alphabet: int 
         if positions is None or alphabet is None or positions * alphabet != network.input_size:
             raise InputError(
                 network.name,
-                f"{network.input_size} inputs are not {positions} positions x {alphabet} words",
+                f"{network.input_size} inputs are not {positions} positions x {alphabet} tokens",
                 "give both",
             )
         entry = helper.make_tensor_value_info("input", TensorProto.INT64, [1, positions])

@@ -110,7 +110,7 @@ CASES: list[tuple[str, Callable[[Path], None], list[str]]] = [
     ("token twice", replace('["a", "b"]', '["a", "a"]'), ["[domain] tokens", "'a' is listed twice"]),
     ("token not text", replace('["a", "b"]', '["a", 1]'), ["[domain] tokens", "not a list of strings"]),
     ("huge length", replace("length = 3", "length = 1000000000"), ["[domain] length", "limit"]),
-    ("wrong size", replace("length = 3", "length = 4"), ["takes 6 input values", "4 positions x 2 words = 8"]),
+    ("wrong size", replace("length = 3", "length = 4"), ["takes 6 input values", "4 positions x 2 tokens = 8"]),
     ("bad encoding", replace('encoding = "one_hot"', 'encoding = "onehot"'), ["[input] encoding", "'onehot' is not an encoding"]),
     ("other encoding", replace('encoding = "one_hot"', 'encoding = "ids"'), ["claim.toml", "encoding"]),
     ("bad decision", replace('kind = "sign"', 'kind = "max"'), ["[decision] kind", "'max' is not a decision"]),

@@ -391,3 +391,9 @@ def test_options_are_looked_at_before_the_work(options: Callable[[], dict[str, A
 def test_labels_go_with_a_bare_domain_only() -> None:
     with pytest.raises(relucid.InputError, match="labels: the task states its own labels"):
         relucid.distill("quote_closing", labels=["'", '"'])
+
+
+def test_what_is_no_circuit_is_told_so_first() -> None:
+    """Not that it brings no domain, which would help nobody."""
+    with pytest.raises(relucid.InputError, match="int is not a circuit: it has no name"):
+        relucid.distill(5)  # type: ignore[arg-type]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
 
 from ...common.deadline import MOST_SECONDS
@@ -27,7 +28,7 @@ class ProofRequest:
         backends: names of those that may decide ("module:attribute" for one that is not registered), or one
             text that lists them with commas; None: all.
 
-    Raises InputError for a trust that is none.
+    Raises InputError for a trust that is none, and a path or backends that cannot be.
     """
 
     trust: Trust | None = None
@@ -41,6 +42,10 @@ class ProofRequest:
             raise InputError(
                 "trust", f"{self.trust!r} is not a trust level", 'use "checked", "exact" or "float"'
             )
+        if not isinstance(self.path, str | os.PathLike | None):
+            raise InputError("path", f"{self.path!r} is not a path", "name a file for the proof")
+        if not isinstance(self.backends, Iterable | None):
+            raise InputError("backends", f"{self.backends!r} names no backend", "give a list of names")
 
     @property
     def place(self) -> Path | None:
@@ -53,8 +58,27 @@ class ProofRequest:
         return self.path is not None or self.trust == "checked"
 
 
+def asked(
+    budget: Budget | None, request: ProofRequest | None, seconds: float = Budget.seconds
+) -> tuple[Budget, ProofRequest]:
+    """Return what the user asks for; where it is None, so many seconds and one solver for each core.
+
+    Raises InputError for what is of another type, and for limits that make no sense.
+    """
+    budget = Budget(seconds, workers=os.cpu_count() or 1) if budget is None else budget
+    request = ProofRequest() if request is None else request
+    for name, given, wanted in (("budget", budget, Budget), ("request", request, ProofRequest)):
+        if not isinstance(given, wanted):
+            what = f"{type(given).__name__} is not a {wanted.__name__}"
+            raise InputError(name, what, f"pass relucid.{wanted.__name__}(...)")
+    check_limits(budget)
+    return budget, request
+
+
 def check_limits(budget: Budget) -> None:
     """Raise InputError for limits that make no sense."""
+    if not isinstance(budget.seconds, Real):
+        raise InputError("timeout", f"{budget.seconds!r} is not a number", "give a number of seconds")
     if not (budget.seconds > 0 and math.isfinite(budget.seconds)):
         raise InputError("timeout", f"{budget.seconds} seconds is not a time limit", "give a positive number")
     if budget.seconds > MOST_SECONDS:
@@ -64,6 +88,9 @@ def check_limits(budget: Budget) -> None:
         "workers": budget.workers,
         "counterexamples": budget.counterexamples,
     }
+    for name, value in {**numbers, "seed": budget.seed}.items():
+        if not isinstance(value, Integral):
+            raise InputError(name, f"{value!r} is not a whole number", "give one")
     for name, value in numbers.items():
         if value < 1:
             raise InputError(name, f"{value} is too few", "give at least 1")

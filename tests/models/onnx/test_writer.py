@@ -121,9 +121,9 @@ def test_float32_at_its_ends_is_written(value):
 
 
 def test_ids_need_the_alphabet():
-    with pytest.raises(InputError, match="12 inputs are not None positions x None words"):
+    with pytest.raises(InputError, match="12 inputs are not None positions x None tokens"):
         write_onnx(deep("ids"))
-    with pytest.raises(InputError, match="12 inputs are not 5 positions x 3 words"):
+    with pytest.raises(InputError, match="12 inputs are not 5 positions x 3 tokens"):
         write_onnx(deep("ids"), positions=5, alphabet=3)
 
 

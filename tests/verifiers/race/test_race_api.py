@@ -76,7 +76,7 @@ def test_torch_modules():
     assert claim.network.source
     assert module.training
     with pytest.raises(
-        InputError, match="takes 5 input values, the domain gives 3 positions x 2 words = 6; check"
+        InputError, match="takes 5 input values, the domain gives 3 positions x 2 tokens = 6; check"
     ):
         claim_of(torch.nn.Linear(5, 1), many, DOMAIN)
 
