@@ -1,4 +1,4 @@
-"""Balanced brackets of one kind: no closer comes too early, nothing is too deep, all is closed at the end."""
+"""Balanced brackets of one kind: no closer comes too early, none is too deep, all are closed at the end."""
 
 from __future__ import annotations
 

@@ -237,7 +237,9 @@ def test_aptp_says_that_it_cannot(tmp_path, capsys):
     )
     files = [str(tmp_path / name) for name in ("n.onnx", "s.vnnlib")]
     assert main(["verify", *files, "--proof", str(tmp_path / "p"), "--format", "aptp"]) == 3
-    assert "APTP speaks of the outputs of a file" in capsys.readouterr().out and not (tmp_path / "p").exists()
+    assert (
+        "APTP is about a ReLU network's outputs" in capsys.readouterr().out and not (tmp_path / "p").exists()
+    )
 
 
 def test_a_property_in_version_2_names_the_label(tmp_path, capsys):

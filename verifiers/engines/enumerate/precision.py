@@ -88,12 +88,15 @@ class _Bound:
 
     @classmethod
     def zero(cls, rows: int) -> _Bound:
+        """Return the bound of empty sums."""
         return cls(np.zeros(rows), np.zeros(rows))
 
     def times(self, weights: np.ndarray) -> _Bound:
+        """Return the bound of sums with these absolute weights."""
         return _Bound(weights @ self.size, weights @ self.error)
 
     def plus(self, other: _Bound) -> _Bound:
+        """Return the bound of the rows' sums."""
         return _Bound(self.size + other.size, self.error + other.error)
 
     def rounded(self, unit: float) -> _Bound:

@@ -51,6 +51,7 @@ class Heads:
         return len(self.states)
 
     def __getitem__(self, rows: slice | np.ndarray) -> Heads:
+        """Select some heads."""
         return Heads(self.states[rows], self.words[rows], self.sums[rows])
 
 
@@ -77,6 +78,7 @@ class _Edges:
 
     @classmethod
     def of(cls, layer: tuple[tuple[int, int, int], ...], states: int) -> _Edges:
+        """Make one layer of an automaton; `states` is the number of its states."""
         source, symbol, target = (
             np.fromiter(chain.from_iterable(layer), dtype=np.int64, count=3 * len(layer)).reshape(-1, 3).T
         )

@@ -168,7 +168,7 @@ class _Case:
             self.written += 1
             if not halves:
                 self.over += float(part.parts.weight[0])
-            self.progress(f"proof: {self.written} parts, {100 * self.over:.1f} % is written")
+            self.progress(f"proof: {self.written} subdomains, {100 * self.over:.1f} % of the box written")
             yield from in_short_lines(line)
             stack += reversed(halves)
 
@@ -214,7 +214,7 @@ class _Case:
                 return line, []
         if place is None:
             raise Unsupported(
-                "a part of the box is too small to cut and the checker's bounds are still not good enough"
+                "a subdomain is too small to split, and the checker's bounds are still too weak for it"
             )
         i, value = place
         numerator, denominator = value.as_integer_ratio()

@@ -125,7 +125,7 @@ def _for_aptp(stated: Property | HeadProperty) -> Property:
     """Return the property for APTP; raise Unsupported if the network has a head."""
     if not isinstance(stated, Property):
         raise Unsupported(
-            "APTP speaks of the outputs of a file, which are not those of its last ReLU network here"
+            "APTP is about a ReLU network's outputs, and here a head (softmax, sigmoid or argmax) follows"
         )
     return stated
 

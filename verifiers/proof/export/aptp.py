@@ -29,7 +29,7 @@ HIDDEN = re.compile(rf"\(\s*assert\s+\(\s*or\b((?:\s*{LEAF.pattern.replace('((',
 def only_case(stated: Property) -> Case:
     """Return the property's box and unsafe polyhedra.  Raises Unsupported if it has several boxes."""
     if len(stated.cases) != 1:
-        raise Unsupported(f"APTP speaks of one box, and the property has {len(stated.cases)}")
+        raise Unsupported(f"APTP allows one box, and the property has {len(stated.cases)}")
     case = stated.cases[0]
     if any(not polyhedron for polyhedron in case.unsafe):
         raise Unsupported("every input is unsafe")
@@ -86,7 +86,7 @@ def _decimal(value: Fraction) -> str:
             rest, power = rest // prime, power + 1
         places = max(places, power)
     if rest != 1:
-        raise Unsupported(f"{value} has no end as a decimal number, which APTP needs")
+        raise Unsupported(f"{value} is no finite decimal number, which APTP needs")
     digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
     sign = "-" if value < 0 else ""
     return f"{sign}{digits[: len(digits) - places]}.{digits[len(digits) - places :] or '0'}"
@@ -118,7 +118,7 @@ def parsed(text: str) -> tuple[list[Pattern], Property, int]:
     if len(leaves) > MOST_LEAVES:
         raise LimitReached(f"it has over {MOST_LEAVES:,} leaves")
     if any(not 1 <= abs(j) <= len(declared) for leaf in leaves for j in leaf):
-        raise Rejected("a leaf speaks of a ReLU that is not declared")
+        raise Rejected("a leaf names a ReLU that is not declared")
     rest = DECLARED.sub("", bare[: trees[0].start()] + bare[trees[0].end() :])
     try:
         return leaves, read_vnnlib(rest, origin="the proof"), len(declared)

@@ -59,7 +59,7 @@ def check(
     case = only_case(stated)
     net = float_network(network, case.lower, case.upper)
     if neurons != net.count or any(abs(j) > net.count for leaf in leaves for j in leaf):
-        raise Rejected(f"it speaks of {neurons} ReLUs, the network has {net.count}")
+        raise Rejected(f"it declares {neurons} ReLUs, the network has {net.count}")
     if not covers(leaves):
         raise Rejected("its leaves do not cover all phases")
     box = BoxSubdomains.whole(net)
@@ -92,7 +92,7 @@ def check_path(
     try:
         text = data.decode("ascii")
     except UnicodeDecodeError:
-        raise Rejected("it is no text") from None
+        raise Rejected("the file is not text") from None
     try:
         return check(network, stated, text, deadline, progress)
     except Unsupported as error:

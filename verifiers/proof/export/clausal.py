@@ -62,7 +62,7 @@ class Clausal:
             if not self._follows(clause):
                 raise Rejected(
                     "a clause does not follow by unit propagation"
-                    " (steps that only keep satisfiability are not taken)"
+                    " (steps that only preserve satisfiability are not supported)"
                 )
             self._add(clause)
             ended = not clause
@@ -74,7 +74,7 @@ class Clausal:
         """Read a clause; raise Rejected if it is malformed."""
         *literals, end = tokens or [""]
         if end != "0" or not all(map(_LITERAL.fullmatch, literals)):
-            raise Rejected("a clause is not written as one")
+            raise Rejected("a clause is malformed")
         found = dict.fromkeys(map(int, literals))
         if any(abs(literal) > self.count for literal in found):
             raise Rejected("a clause has a variable that the formula does not have")
@@ -103,7 +103,7 @@ class Clausal:
         key = tuple(sorted(clause))
         same = self.known.get(key)
         if not same:
-            raise Rejected("a clause is deleted that is not there")
+            raise Rejected("a deleted clause is not present")
         watched = same.pop()
         if not same:
             del self.known[key]

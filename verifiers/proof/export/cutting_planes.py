@@ -86,7 +86,7 @@ class CuttingPlanes:
             elif head == "c":
                 ended = self._contradiction(rest)
             else:
-                raise Rejected(f"{head[:20]!r} is no step that is known here")
+                raise Rejected(f"{head[:20]!r} is no known step")
             steps += 1
         if not ended:
             raise Rejected("the proof ends without a contradiction")
@@ -227,7 +227,7 @@ def parsed(text: str, count: int) -> Inequality:
     """
     *tokens, relation, bound, end = text.split() if text.count(" ") >= 2 else ("", "", "")
     if relation != ">=" or end != ";" or len(tokens) % 2 or not _SIGNED.fullmatch(bound):
-        raise Rejected("a constraint is not written as one")
+        raise Rejected("a constraint is malformed")
     terms: Terms = {}
     total = int(bound)
     for coefficient, literal in zip(tokens[::2], tokens[1::2], strict=True):

@@ -170,10 +170,10 @@ class WordArithmetic:
         if kind not in ("state", "symbol"):
             raise lines.no("a split is neither by states nor by symbols")
         if kind == "state" and not self.language.deterministic:
-            raise lines.no("states are split of an automaton that is not deterministic")
+            raise lines.no("a split by states needs a deterministic automaton")
         lines.integers([place], 0, self.language.length - (kind == "symbol"), "a split's place")
         size = self.language.layer_sizes[place] if kind == "state" else self.language.symbol_count
-        chosen = lines.integers(values, 0, size - 1, "what is split off")
+        chosen = lines.integers(values, 0, size - 1, "a split's symbol or state")
         if kind == "state":
             chosen = [self.order[place][v] for v in chosen]
         return self.halves(region, kind, place, chosen)

@@ -57,6 +57,7 @@ class _Minimiser:
     until: float
 
     def run(self, settled: Sequence[SettledPhases]) -> list[SettledPhases]:
+        """Merge leaves, then reset multipliers."""
         found = self._merged(list(settled))
         leaves = iter(self._by_default([s.leaf for s in found if s.leaf is not None]))
         return [s if s.leaf is None else replace(s, leaf=next(leaves)) for s in found]

@@ -170,7 +170,7 @@ class _Label:
         outcome = search.run(
             deadline,
             lambda said, cells: self.progress(
-                f"proof, label {name!r}: {said.nodes} nodes, {cells} parts open"
+                f"proof, label {name!r}: {said.nodes} nodes, {cells} subdomains open"
             ),
         )
         if outcome.words:

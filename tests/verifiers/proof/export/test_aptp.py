@@ -120,7 +120,7 @@ HOSTILE = {
     ),
     "too few ReLUs": (
         "(declare-pwl N_1 ReLU)(assert (or (and (< N_1 0)) (and (>= N_1 0))))" + SPEC,
-        "speaks of 1 ReLUs",
+        "declares 1 ReLUs",
     ),
     "brackets": (
         "(declare-pwl N_1 ReLU)(assert (or (and (< N_1 0)) (and (>= N_1 0))))" + SPEC + ")",

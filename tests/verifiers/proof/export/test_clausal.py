@@ -15,7 +15,9 @@ from relucid.verifiers.proof.export.clausal import Clausal, Clause
 from relucid.verifiers.proof.format import LimitReached, Rejected
 
 UNENDED = "the proof ends without the empty clause"
-NOT_RUP = "a clause does not follow by unit propagation (steps that only keep satisfiability are not taken)"
+NOT_RUP = (
+    "a clause does not follow by unit propagation (steps that only preserve satisfiability are not supported)"
+)
 ALL_FOUR = [(1, 2), (1, -2), (-1, 2), (-1, -2)]
 
 
@@ -54,23 +56,23 @@ def test_pigeons_by_hand() -> None:
 
 
 STEPS = {
-    "1 2": "a clause is not written as one",
-    "x 0": "a clause is not written as one",
-    "+1 0": "a clause is not written as one",
-    "1.0 0": "a clause is not written as one",
-    "1 0 2 0": "a clause is not written as one",
-    "\u0661 0": "a clause is not written as one",
-    "1_0 0": "a clause is not written as one",
-    "9999999999 0": "a clause is not written as one",
-    "d": "a clause is not written as one",
-    "d 1": "a clause is not written as one",
+    "1 2": "a clause is malformed",
+    "x 0": "a clause is malformed",
+    "+1 0": "a clause is malformed",
+    "1.0 0": "a clause is malformed",
+    "1 0 2 0": "a clause is malformed",
+    "\u0661 0": "a clause is malformed",
+    "1_0 0": "a clause is malformed",
+    "9999999999 0": "a clause is malformed",
+    "d": "a clause is malformed",
+    "d 1": "a clause is malformed",
     "3 0": "a clause has a variable that the formula does not have",  # no extended resolution
     "-3 0": "a clause has a variable that the formula does not have",
     "d 3 0": "a clause has a variable that the formula does not have",
-    "d 1 0": "a clause is deleted that is not there",
-    "d 0": "a clause is deleted that is not there",
+    "d 1 0": "a deleted clause is not present",
+    "d 0": "a deleted clause is not present",
     "0": NOT_RUP,
-    "{}": "a clause is not written as one",
+    "{}": "a clause is malformed",
     "1 2 0": UNENDED,
 }
 
@@ -86,7 +88,7 @@ def test_order_and_end() -> None:
     assert why(ALL_FOUR, 2, "1 0") == UNENDED
     assert why(ALL_FOUR, 2) == UNENDED
     assert why(ALL_FOUR, 2, "d 1 -2 0", "1 0", "0") == NOT_RUP
-    assert why(ALL_FOUR, 2, "d 1 2 0", "d 2 1 0") == "a clause is deleted that is not there"
+    assert why(ALL_FOUR, 2, "d 1 2 0", "d 2 1 0") == "a deleted clause is not present"
     assert why([(1, 2)], 2, "-1 0", "0") == NOT_RUP  # keeps satisfiability (RAT), but does not follow
 
 

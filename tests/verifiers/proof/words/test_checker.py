@@ -462,7 +462,7 @@ def test_states_are_cut_of_deterministic_automata_only() -> None:
     assert not claim.language.restricted(0).deterministic
     head = next(proof_lines(claim, 60))
     lines = [head, {"tree": 0}, node(split=["state", 2, [0]])]
-    with pytest.raises(Rejected, match="line 3: states are split of an automaton that is not deterministic"):
+    with pytest.raises(Rejected, match="line 3: a split by states needs a deterministic automaton"):
         check_proof(claim, lines)
 
 
