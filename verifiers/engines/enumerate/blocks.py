@@ -114,9 +114,8 @@ class Blocks:
         # Without steps, every word is decided in exact integers.
         self.steps = _steps(layers, self.dtype) if np.isfinite(self.slack) else ()
         used = tables.symbols if self.steps else tables.symbols[:0]
-        self.table = np.ascontiguousarray(
-            used.transpose(1, 2, 0).astype(self.dtype)
-        )  # (length, symbols, rows)
+        # (length, symbols, rows)
+        self.table = np.ascontiguousarray(used.transpose(1, 2, 0).astype(self.dtype))
         self.outer = [self._outer(tables, tails) for tails in self.split.tails]
         largest = max((1, *(w.size for step in self.steps for _, w in step.relus)))
         self.across = min(sizes.across, max(128, SMALL_PRODUCT // largest))
@@ -135,9 +134,8 @@ class Blocks:
     def __iter__(self) -> Iterator[Block]:
         limit = max(1, min(self.sizes.heads, (self.sizes.heads << 7) // max(1, self.table.shape[2])))
         for heads in self.split.heads(self.table, limit):
-            if (
-                len(self.split.kind) > 1
-            ):  # sort by kind, then by state, so that few chunks have several states
+            # Sort by kind, then by state, so that few chunks have several states.
+            if len(self.split.kind) > 1:
                 heads = heads[np.lexsort((heads.states, self.split.kind[heads.states]))]
             ends = np.cumsum(np.bincount(self.split.kind[heads.states])).tolist()
             for kind, (start, end) in enumerate(pairwise([0, *ends])):

@@ -218,9 +218,8 @@ def runs(keys: np.ndarray, state: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     same_hash = sorted_hash[1:] == sorted_hash[:-1]
     pairs = np.flatnonzero(same_hash)
     left, right = order[pairs], order[pairs + 1]
-    if not (
-        (keys[left] == keys[right]).all() and (state[left] == state[right]).all()
-    ):  # two different pairs have the same hash: sort by everything
+    # If two different pairs have the same hash, sort by everything.
+    if not ((keys[left] == keys[right]).all() and (state[left] == state[right]).all()):
         order = np.lexsort([*keys.T, state])
         same = (keys[order[1:]] == keys[order[:-1]]).all(axis=1) & (state[order[1:]] == state[order[:-1]])
         return order, np.flatnonzero(np.concatenate([[True], ~same]))

@@ -38,7 +38,7 @@ FEW = 30_000  # up to this many prefixes are run without looking for anything be
 DEEP = 4  # with more layers of ReLUs, bounds say little; unrolled recurrent networks have more
 MORE = 300_000  # the same as FEW, for a deep network
 PATIENCE = 3.0  # seconds of search before as many prefixes are run as a checker allows
-WORTH = 4  # that is tried with at most this many words per allowed prefix (or if the network is deep)
+WORTH = 4  # with more words per prefix that a checker allows, they are not run (unless the network is deep)
 MINIMISING = 0.3  # time for minimising: this many seconds, or this share of the search's time
 
 Progress = Callable[[str], None]

@@ -133,9 +133,8 @@ def _steps(claim: WordClaim, language: Automaton) -> tuple[list[_SweepStep], boo
         node = network.nodes[k - 1]
         assert isinstance(node, Affine)
         weights, bias[columns] = network.integer_form(k)
-        times: list[set[int]] = [
-            set() for _ in columns
-        ]  # per unit, the numbers of symbols after which something arrives
+        # per unit, the numbers of symbols after which something arrives
+        times: list[set[int]] = [set() for _ in columns]
         for source, w in zip(node.sources, weights, strict=True):
             base, through = seen[source]
             if base:

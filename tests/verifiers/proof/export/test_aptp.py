@@ -169,7 +169,7 @@ def test_decimals_are_exact(value: str) -> None:
 
 def test_what_the_format_cannot_say() -> None:
     box = ((Fraction(0),), (Fraction(1),))
-    with pytest.raises(Unsupported, match="no end as a decimal"):
+    with pytest.raises(Unsupported, match="no finite decimal"):
         aptp._decimal(Fraction(1, 3))
     two = Property(1, 2, (Case(*box, ((Row((), ((0, Fraction(1)),)),),)),) * 2)
     with pytest.raises(Unsupported, match="one box"):
