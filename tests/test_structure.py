@@ -251,7 +251,9 @@ READER = ("tree", "region", "lines", "format")
 TRUSTED = {
     "words.checker": proof_modules("words.checker", "words.network_rows", "words.sweep", *READER),
     "words.witness": proof_modules("words.witness", "witness", "format"),
-    "boxes.checker": proof_modules("boxes.checker", "boxes.bounds", "boxes.exact_bounds", *READER),
+    "boxes.checker": proof_modules(
+        "boxes.checker", "boxes.rounded_network", "boxes.bounds", "boxes.exact_bounds", *READER
+    ),
     "boxes.witness": proof_modules("boxes.witness", "witness", "format"),
 }
 EVERYTHING_TRUSTED = set().union(*TRUSTED.values())

@@ -1,6 +1,7 @@
 """Bounds linear functions of a network's values over a box from above, in integers rounded outwards.
 
-Part of the trusted base of proofs about real inputs; `checker.py` calls it.  Numbers are integers over powers
+Part of the trusted base of proofs about real inputs; `checker.py` calls it, and `rounded_network.py` has the
+weights.  Numbers are integers over powers
 of two.  Coefficients are carried backwards as in `network_rows.py`.  Coefficients with too many bits are
 rounded to the nearest.  The largest error of that, half a unit times the largest magnitudes of the values
 they multiply, is added to the bound.  So is the error of rounding a weight to WEIGHT bits.  The only floating
@@ -14,67 +15,33 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
 
 import numpy as np
 
 from ....models.network.integers import (
     exact_matmul,
     exact_product,
-    exact_quotient,
     exact_sum,
     integer_array,
     magnitude,
 )
-from ....models.network.network import Network, Relu
+from ....models.network.network import Relu
 from ..region import Region
+from .rounded_network import (
+    BOX,
+    GRID,
+    ONE,
+    SCALE,
+    AffineStep,
+    BoxNetwork,
+    interval,
+    largest_values,
+    total,
+    up,
+)
 
-GRID = 16  # multipliers are integers over 2**GRID
-ONE = 1 << GRID
-SCALE = 32  # bounds and magnitudes of values are integers over 2**SCALE
-BOX = 64  # ends of intervals of inputs are integers over 2**BOX
-WEIGHT = 26  # bits of a weight
+ONES = integer_array([1 << SCALE])  # the value that a bias multiplies
 LIFT = 28  # bits of the constant of a ReLU's upper line
-
-
-@dataclass(frozen=True, eq=False)
-class Matrix:
-    """The matrix numbers / 2**places: exact, or within half of 2**-places in every entry."""
-
-    numbers: np.ndarray
-    places: int
-    exact: bool
-
-
-@dataclass(frozen=True, eq=False)
-class AffineStep:
-    """An affine node: sum of weights[k] @ value(sources[k]) + bias; `bias` has one column."""
-
-    sources: tuple[int, ...]
-    weights: tuple[Matrix, ...]
-    bias: Matrix
-
-
-@dataclass(frozen=True, eq=False)
-class BoxNetwork:
-    """A network whose weights are rounded to `Matrix`.
-
-    nodes: as in `network`.
-    sizes: the size of the input and of each node.
-    columns: the columns of ReLU node k in a row of all ReLUs.
-    bits: the most bits of a coefficient.
-    """
-
-    network: Network
-    nodes: tuple[AffineStep | Relu, ...]
-    sizes: tuple[int, ...]
-    columns: Mapping[int, slice]
-    bits: int
-
-    @property
-    def count(self) -> int:
-        """Return the number of ReLUs."""
-        return sum(c.stop - c.start for c in self.columns.values())
 
 
 Ends = tuple[tuple[Fraction, ...], tuple[Fraction, ...]]
@@ -113,47 +80,6 @@ class BoxFunctions:
     phase: np.ndarray
 
 
-def box_network(network: Network) -> BoxNetwork:
-    """Round a network's weights to the checker's numbers."""
-    nodes: list[AffineStep | Relu] = []
-    for node in network.nodes:
-        if isinstance(node, Relu):
-            nodes.append(node)
-        else:
-            weights = tuple(_matrix(w, node.denominator) for w in node.weights)
-            nodes.append(AffineStep(node.sources, weights, _matrix(node.bias[:, None], node.denominator)))
-    relus = [k for k, node in enumerate(nodes, start=1) if isinstance(node, Relu)]
-    edges = np.cumsum([0, *(network.sizes[k] for k in relus)])
-    columns = {k: slice(int(a), int(b)) for k, (a, b) in zip(relus, pairwise(edges), strict=True)}
-    return BoxNetwork(
-        network,
-        tuple(nodes),
-        network.sizes,
-        columns,
-        max(16, min(WEIGHT, 61 - WEIGHT - max(network.sizes).bit_length())),
-    )
-
-
-def _matrix(numerators: np.ndarray, denominator: int) -> Matrix:
-    """Round a matrix to WEIGHT bits, relative to its largest entry."""
-    places = WEIGHT - magnitude(numerators).bit_length() + denominator.bit_length() - 1
-    exact_places = denominator.bit_length() - 1
-    if denominator == 1 << exact_places and places >= exact_places:
-        return Matrix(numerators, exact_places, True)
-    raised, divisor = exact_product(numerators, 1 << max(places, 0)), denominator << max(-places, 0)
-    numbers = integer_array(
-        exact_quotient(exact_sum(exact_product(raised, 2), integer_array([[divisor]])), 2 * divisor)
-    )
-    return Matrix(numbers, places, bool((exact_product(numbers, divisor) == raised).all()))
-
-
-def up(values: np.ndarray, places: int) -> np.ndarray:
-    """Return the least integers >= values / 2**places."""
-    if places <= 0:
-        return exact_product(values, 1 << -places)
-    return -((-values) >> (places if values.dtype == object else min(places, 63)))
-
-
 def rounded(ends: Ends) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of a box over 2**BOX, rounded outwards."""
     low, high = (
@@ -167,37 +93,21 @@ def start(net: BoxNetwork, ends: Ends) -> BoxRegion:
     """Return the whole box, with bounds of the ReLUs by interval arithmetic."""
     low, high = rounded(ends)
     found = [(-up(-low, BOX - SCALE), up(high, BOX - SCALE))]
-    ones = integer_array([1 << SCALE])
     for node in net.nodes:
         if isinstance(node, Relu):
             found.append(tuple(np.maximum(side, 0) for side in found[node.source]))
             continue
         pieces = [
-            _interval(node.bias, ones, ones),
-            *(_interval(w, *found[s]) for s, w in zip(node.sources, node.weights, strict=True)),
+            interval(node.bias, ONES, ONES),
+            *(interval(w, *found[s]) for s, w in zip(node.sources, node.weights, strict=True)),
         ]
         found.append((exact_sum(*(a for a, _ in pieces)), exact_sum(*(b for _, b in pieces))))
-    none = [np.zeros(0, dtype=np.int64)]
     known = [found[net.nodes[k - 1].source] for k in net.columns]  # type: ignore[union-attr]
     lower, upper = (
-        integer_array(np.concatenate([k[n].astype(object) for k in known] or none)) for n in (0, 1)
+        integer_array(np.concatenate([k[n].astype(object) for k in known] or [np.zeros(0, dtype=np.int64)]))
+        for n in (0, 1)
     )
     return BoxRegion(lower, upper, ends, low, high)
-
-
-def _interval(matrix: Matrix, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Bound matrix @ values, for values from low to high, over 2**SCALE; rounded outwards."""
-    plus, minus = np.maximum(matrix.numbers, 0), np.minimum(matrix.numbers, 0)
-    lost = integer_array([0 if matrix.exact else total(np.maximum(np.abs(low), np.abs(high)))])
-    tops = [
-        exact_sum(exact_matmul(plus, a[:, None])[:, 0], exact_matmul(minus, b[:, None])[:, 0])
-        for a, b in ((high, low), (low, high))
-    ]
-    above, under = (
-        up(exact_sum(exact_product(t, sign * 2), lost), matrix.places + 1)
-        for t, sign in zip(tops, (1, -1), strict=True)
-    )
-    return -under, above
 
 
 def magnitudes(net: BoxNetwork, region: BoxRegion) -> list[np.ndarray]:
@@ -210,26 +120,9 @@ def magnitudes(net: BoxNetwork, region: BoxRegion) -> list[np.ndarray]:
         elif k in bounded:
             found.append(np.maximum(np.abs(region.lower[bounded[k]]), np.abs(region.upper[bounded[k]])))
         else:
-            ones = integer_array([1 << SCALE])
-            terms = [
-                _largest(node.bias, ones),
-                *(_largest(w, found[s]) for s, w in zip(node.sources, node.weights, strict=True)),
-            ]
-            found.append(exact_sum(*terms))
+            terms = zip((node.bias, *node.weights), (ONES, *(found[s] for s in node.sources)), strict=True)
+            found.append(exact_sum(*(largest_values(matrix, sizes) for matrix, sizes in terms)))
     return found
-
-
-def _largest(matrix: Matrix, sizes: np.ndarray) -> np.ndarray:
-    """Return upper bounds of |matrix| @ sizes."""
-    doubled = exact_product(exact_matmul(np.abs(matrix.numbers), sizes[:, None])[:, 0], 2)
-    return up(
-        doubled if matrix.exact else exact_sum(doubled, integer_array([total(sizes)])), matrix.places + 1
-    )
-
-
-def total(values: np.ndarray) -> int:
-    """Return the exact sum of integers."""
-    return int(values.astype(object).sum())
 
 
 def tightened(net: BoxNetwork, region: BoxRegion) -> BoxRegion:
@@ -247,11 +140,10 @@ def tightened(net: BoxNetwork, region: BoxRegion) -> BoxRegion:
         n = len(chosen)
         selected = np.zeros((2 * n, net.sizes[source]), dtype=np.int64)
         selected[np.arange(n), chosen], selected[n + np.arange(n), chosen] = 1, -1
-        below, above, beta = (m[None] for m in region.defaults)
-        asked = BoxFunctions(
-            {source: selected}, np.zeros(2 * n, dtype=np.int64), below, above, beta, region.phase[None]
+        multipliers = (m[None] for m in (*region.defaults, region.phase))
+        found = upper_bounds(
+            net, region, BoxFunctions({source: selected}, np.zeros(2 * n, dtype=np.int64), *multipliers)
         )
-        found = upper_bounds(net, region, asked)
         places = columns.start + chosen
         region = region.better(1, places, found[:n]).better(-1, places, found[n:])
     return region
@@ -288,8 +180,8 @@ def bounds_and_losses(
     if 0 in walk.carried:
         numbers, places = walk.carried[0]
         plus, minus = np.maximum(numbers, 0), np.minimum(numbers, 0)
-        ends = exact_sum(exact_matmul(plus, region.high[:, None]), exact_matmul(minus, region.low[:, None]))
-        walk.gain(ends[:, 0], places + (BOX - SCALE))
+        ends = exact_matmul(plus, region.high[:, None]), exact_matmul(minus, region.low[:, None])
+        walk.gain(exact_sum(*ends)[:, 0], places + (BOX - SCALE))
     return integer_array(walk.bound), integer_array(walk.lost)
 
 
@@ -376,10 +268,9 @@ class _Walk:
     def affine(self, node: AffineStep, numbers: np.ndarray, places: np.ndarray) -> None:
         """Replace coefficients of an affine node by coefficients of its sources."""
         size = np.abs(numbers).astype(object).sum(axis=1)
-        ones = integer_array([1 << SCALE])
         self.gain(exact_matmul(numbers, node.bias.numbers)[:, 0], places + (node.bias.places - SCALE))
         for matrix, largest in (
-            (node.bias, ones),
+            (node.bias, ONES),
             *zip(node.weights, (self.sizes[s] for s in node.sources), strict=True),
         ):
             if not matrix.exact:

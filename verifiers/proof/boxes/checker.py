@@ -1,8 +1,8 @@
 """Checks proofs about boxes: the arithmetic of one box, and the cases of a property as the roots of a proof.
 
-The trusted base of proofs about boxes is this file with `bounds.py` and `exact_bounds.py`, the tree reader
-(`tree.py`, `lines.py`, `format.py`), and the part of `models` that reads networks and properties.  No solver
-is used, and no decision depends on floating point.
+The trusted base of proofs about boxes is this file with `rounded_network.py`, `bounds.py` and `exact_bounds.py`,
+the tree reader (`tree.py`, `lines.py`, `format.py`), and the part of `models` that reads networks and
+properties.  No solver is used, and no decision depends on floating point.
 """
 
 from __future__ import annotations
@@ -21,19 +21,9 @@ from ....models.network.network import Network
 from ..format import BOXES
 from ..lines import Lines
 from ..tree import Accepted, ProofLeaf, read_proof
-from .bounds import (
-    BOX,
-    BoxFunctions,
-    BoxNetwork,
-    BoxRegion,
-    bounds_and_losses,
-    box_network,
-    rounded,
-    start,
-    tightened,
-    upper_bounds,
-)
+from .bounds import BoxFunctions, BoxRegion, bounds_and_losses, rounded, start, tightened, upper_bounds
 from .exact_bounds import exact_bound
+from .rounded_network import BOX, BoxNetwork, box_network
 
 CHUNK = 256  # leaves that are bounded together
 PLACES = 1100  # the most binary places of the value at which an input is split

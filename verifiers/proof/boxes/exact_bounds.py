@@ -13,7 +13,8 @@ import numpy as np
 
 from ....models.network.integers import exact_matmul, integer_array
 from ....models.network.network import Relu
-from .bounds import GRID, ONE, SCALE, BoxFunctions, BoxNetwork, BoxRegion
+from .bounds import BoxFunctions, BoxRegion
+from .rounded_network import GRID, ONE, SCALE, BoxNetwork
 
 
 def exact_bound(net: BoxNetwork, region: BoxRegion, asked: BoxFunctions, f: int) -> Fraction:

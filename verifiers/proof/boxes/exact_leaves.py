@@ -21,8 +21,9 @@ from ...engines.exact.last_word import ExactLeaf, LastWord, Shown
 from ...engines.exact.lp import TooMuchWork
 from ..lines import BITS
 from ..tree import ProofLeaf
-from .bounds import ONE, SCALE, BoxRegion
+from .bounds import BoxRegion
 from .checker import BoxArithmetic
+from .rounded_network import ONE, SCALE
 
 LEAVES, WORK = 4096, 1 << 22  # limits of `LastWord.about`
 

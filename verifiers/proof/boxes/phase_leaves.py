@@ -31,8 +31,9 @@ from ...engines.boxes.tree import Tree
 from ..region import Phases
 from ..tree import ProofLeaf
 from ..writing import changes, leaf_entry
-from .bounds import ONE, BoxRegion
+from .bounds import BoxRegion
 from .checker import BoxArithmetic
+from .rounded_network import ONE
 
 FINE_FACTORS = 1 << 30
 PATIENCE = 5.0  # seconds for splitting the ReLUs of one subdomain

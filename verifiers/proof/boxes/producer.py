@@ -32,10 +32,11 @@ from ...engines.boxes.searches import few_inputs
 from ..format import BOXES
 from ..tree import ProofLeaf
 from ..writing import END, Line, header, in_short_lines, leaf_entry, node
-from .bounds import BoxNetwork, BoxRegion, box_network
+from .bounds import BoxRegion
 from .checker import BoxArithmetic, split
 from .exact_leaves import exact_leaves
 from .phase_leaves import SEARCHES, PhaseLeaves, in_time
+from .rounded_network import BoxNetwork, box_network
 
 # All ReLUs are bounded anew on every third level of splits, and where a subdomain may be shown.
 REST = 3

@@ -14,16 +14,9 @@ from relucid.models.claims.property import Case, Row
 from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network, Relu
 from relucid.verifiers.proof.boxes import checker as box_checker
-from relucid.verifiers.proof.boxes.bounds import (
-    ONE,
-    SCALE,
-    BoxFunctions,
-    box_network,
-    start,
-    tightened,
-    upper_bounds,
-)
+from relucid.verifiers.proof.boxes.bounds import BoxFunctions, start, tightened, upper_bounds
 from relucid.verifiers.proof.boxes.exact_bounds import exact_bound
+from relucid.verifiers.proof.boxes.rounded_network import ONE, SCALE, box_network
 from relucid.verifiers.proof.tree import ProofLeaf
 
 

@@ -30,8 +30,8 @@ from relucid.models.claims.property import Property, Row
 from relucid.models.claims.vnnlib import read_vnnlib
 from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network
-from relucid.verifiers.proof.boxes.bounds import ONE
 from relucid.verifiers.proof.boxes.checker import check_box_proof
+from relucid.verifiers.proof.boxes.rounded_network import ONE
 from relucid.verifiers.proof.format import Rejected
 
 
