@@ -1,8 +1,8 @@
 """Checks proofs about boxes: the arithmetic of one box, and the cases of a property as the roots of a proof.
 
-The trusted base of proofs about boxes is this file with `rounded_network.py`, `bounds.py` and `exact_bounds.py`,
-the tree reader (`tree.py`, `lines.py`, `format.py`), and the part of `models` that reads networks and
-properties.  No solver is used, and no decision depends on floating point.
+The trusted base of proofs about boxes is this file with `rounded_network.py`, `bounds.py` and
+`exact_bounds.py`, the tree reader (`tree.py`, `lines.py`, `format.py`), and the part of `models` that reads
+networks and properties.  No solver is used, and no decision depends on floating point.
 """
 
 from __future__ import annotations
