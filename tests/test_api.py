@@ -119,15 +119,19 @@ def test_labels_that_are_no_list(labels: object, said: str) -> None:
         relucid.prove(NETWORK, which_quote, DOMAIN, labels=labels)  # type: ignore[arg-type]
 
 
+def limits(**given: object) -> relucid.Budget:
+    return relucid.Budget(**given)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"budget": 60}, "^budget: int is not a Budget; pass relucid.Budget"),
         ({"request": "checked"}, "^request: str is not a ProofRequest; pass relucid.ProofRequest"),
-        ({"budget": relucid.Budget(seconds="60")}, "^timeout: '60' is not a number"),  # type: ignore[arg-type]
-        ({"budget": relucid.Budget(memory_mb=None)}, "^memory: None is not a whole"),  # type: ignore[arg-type]
-        ({"budget": relucid.Budget(workers=1.5)}, "^workers: 1.5 is not a whole number"),  # type: ignore[arg-type]
-        ({"budget": relucid.Budget(seed="a")}, "^seed: 'a' is not a whole number"),  # type: ignore[arg-type]
+        ({"budget": limits(seconds="60")}, "^timeout: '60' is not a number"),
+        ({"budget": limits(memory_mb=None)}, "^memory: None is not a whole"),
+        ({"budget": limits(workers=1.5)}, "^workers: 1.5 is not a whole number"),
+        ({"budget": limits(seed="a")}, "^seed: 'a' is not a whole number"),
     ],
 )
 def test_limits_of_a_wrong_type(options: dict, said: str) -> None:

@@ -19,6 +19,7 @@ from ..models.claims.at_hand import LOAD_IT, DomainLike, NetworkLike, ProgramLik
 from ..models.claims.claim import Claim
 from ..models.claims.decision import Decision, Label
 from ..models.claims.reduce import word_claim
+from ..models.claims.word_claim import WordClaim
 from ..models.claims.words import Words
 from .race.backend import Budget
 from .race.in_process import Progress
@@ -29,7 +30,7 @@ from .verify import verify_claim
 
 
 def prove(
-    claim: Claim | NetworkLike,
+    claim: Claim | WordClaim | NetworkLike,
     program: ProgramLike | None = None,
     domain: DomainLike | None = None,
     *,
@@ -44,9 +45,9 @@ def prove(
         relucid.prove(relucid.load_claim("claim.toml"), budget=relucid.Budget(seconds=600))
 
     Arguments:
-        claim: a `Claim` from `relucid.load_claim` or `relucid.make_claim`; then nothing is said about
-            program, domain and labels.  Or a network, as `make_claim` takes it: is it equal to `program` on
-            every word of `domain`?
+        claim: a `Claim` from `relucid.load_claim` or `relucid.make_claim`, or the `claim` of what
+            `relucid.distill` returns; then nothing is said about program, domain and labels.  Or a network,
+            as `make_claim` takes it: is it equal to `program` on every word of `domain`?
         program, domain, labels: as `make_claim` takes them.
         budget: seconds for all of it, reading included, megabytes for each solver, how many solvers run side
             by side, and the seed.  None: 60 seconds and one solver for each core.
@@ -64,10 +65,11 @@ def prove(
     try:
         with until(started + budget.seconds):
             stated = _stated(claim, program, domain, labels)
-            if not isinstance(stated.input_set, Words):
+            if isinstance(stated, Claim) and not isinstance(stated.input_set, Words):
                 left = replace(budget, seconds=max(0.01, started + budget.seconds - time.monotonic()))
                 return verify_claim(stated, left, request, progress)
-            return prove_claim(word_claim(stated), budget=budget, request=request, progress=progress)
+            words = word_claim(stated) if isinstance(stated, Claim) else stated
+            return prove_claim(words, budget=budget, request=request, progress=progress)
     except OutOfTime:
         limit = f"the limit of {budget.seconds:g} s was reached while the claim was prepared"
         reason = f"time: {limit}; give a larger budget"
@@ -75,13 +77,13 @@ def prove(
 
 
 def _stated(
-    claim: Claim | NetworkLike,
+    claim: Claim | WordClaim | NetworkLike,
     program: ProgramLike | None,
     domain: DomainLike | None,
     labels: Sequence[Label] | Decision | None,
-) -> Claim:
+) -> Claim | WordClaim:
     """The claim that the arguments of `prove` state.  Raises InputError."""
-    if isinstance(claim, Claim):
+    if isinstance(claim, Claim | WordClaim):
         if program is not None or domain is not None or labels is not None:
             raise InputError("prove", "the claim says program, domain and labels itself", "leave them out")
         return claim

@@ -22,6 +22,7 @@ from ..models.claims.box_at_hand import PropertyLike, box_files_of, box_files_of
 from ..models.claims.box_paths import BoxFiles
 from ..models.claims.claim import Claim
 from ..models.claims.reduce import word_claim
+from ..models.claims.word_claim import WordClaim
 from ..models.claims.words import Words
 from .boxes.process import decide_box_files
 from .boxes.verdicts import BACKENDS
@@ -135,7 +136,7 @@ def _backend(budget: Budget, request: ProofRequest, two: bool) -> str:
 
 
 def check(
-    claim: Claim | NetworkLike,
+    claim: Claim | WordClaim | NetworkLike,
     proof: str | os.PathLike[str],
     stated: PropertyLike | None = None,
     *,
@@ -148,8 +149,8 @@ def check(
         relucid.check("net.onnx", "net.proof", "property.vnnlib")
 
     Arguments:
-        claim: what the proof is about: a `Claim`; or a network, as `verify` takes it, with the property in
-            `stated`.
+        claim: what the proof is about: a `Claim`, or the `claim` of what `distill` returns; or a network, as
+            `verify` takes it, with the property in `stated`.
         proof: the file that `prove` or `verify` has written.
         stated: the property, if `claim` is a network.
         seconds: after so many the check is given up.
@@ -159,11 +160,12 @@ def check(
     check would take too long, and InputError for what cannot be read.
     """
     said = progress or (lambda text: None)
-    if isinstance(claim, Claim) == (stated is not None):
-        what = (
-            "a claim says its property itself" if isinstance(claim, Claim) else "a network needs a property"
-        )
+    stands = isinstance(claim, Claim | WordClaim)
+    if stands == (stated is not None):
+        what = "a claim says its property itself" if stands else "a network needs a property"
         raise InputError("stated", what, f"check a claim, or a network and a property; {LOAD_IT}")
+    if isinstance(claim, WordClaim):
+        return check_file(WordSubject(claim), Path(proof), seconds, said)
     if isinstance(claim, Claim) and isinstance(claim.input_set, Words):
         return check_file(WordSubject(word_claim(claim)), Path(proof), seconds, said)
     with scratch() as folder:

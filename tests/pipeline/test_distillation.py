@@ -393,6 +393,13 @@ def test_labels_go_with_a_bare_domain_only() -> None:
         relucid.distill("quote_closing", labels=["'", '"'])
 
 
+def test_the_claim_of_a_result_is_proved_and_checked_again(tmp_path: Path) -> None:
+    claim = relucid.distill("bracket_depth").claim
+    request = relucid.ProofRequest(path=tmp_path / "claim.proof")
+    assert isinstance(relucid.prove(claim, request=request), relucid.Proved)
+    assert relucid.check(claim, tmp_path / "claim.proof").shows == "proved"
+
+
 def test_what_is_no_circuit_is_told_so_first() -> None:
     """Not that it brings no domain, which would help nobody."""
     with pytest.raises(relucid.InputError, match="int is not a circuit: it has no name"):
