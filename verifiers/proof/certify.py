@@ -206,7 +206,9 @@ def _accepted(
 
 
 def _refuting(subject: Subject, part: Path) -> None:
-    assert check_file(subject, part).shows == "refuted"
+    """Raise Contradiction unless the witness that was just written refutes the claim."""
+    if check_file(subject, part).shows != "refuted":
+        raise Contradiction("the witness that was written does not refute the claim")
 
 
 def _unreached(verdict: Proved | Refuted, why: Exception, seconds: float) -> Unknown:
