@@ -161,8 +161,9 @@ class RowShape:
             )
             slope = np.where(a > 0, asked.above[:, columns], asked.below[:, columns])
             w = np.clip(np.rint(a * slope).astype(np.int64), np.minimum(a, 0), np.maximum(a, 0))
-            # A split is about the row itself.  Where the row is >= 0, its upper copy is, too, but the lower one
-            # may not be; where it is <= 0, the other way round.  So only one of the two copies has a beta.
+            # A split is about the row itself.  Where the row is >= 0, its upper copy is, too, but the lower
+            # one may not be; where it is <= 0, the other way round.  So only one of the two copies has a
+            # beta.
             if phase.any():
                 sign = self.sign[columns]
                 w = np.where(
