@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...common.errors import InputError
+from ...common.files import write
 from ..network.head import Wanted
 from ..network.network import Network
 from ..network.stacked import same_nodes
@@ -60,7 +61,7 @@ def box_files_of_claim(claim: Claim, folder: Path) -> BoxFiles:
             return box_files_of(network, stated, None, None, folder)
         case EqualsNetwork(first, second, _, epsilon), Boxes() as boxes:
             place = folder / "boxes.vnnlib"
-            place.write_text(write_boxes(boxes, first.output_size), encoding="utf-8")
+            write(place, write_boxes(boxes, first.output_size))
             return box_files_of(first, place, second, epsilon, folder)
     raise InputError(claim.name, "is about words, not about boxes of real numbers", "use relucid.prove")
 
@@ -78,7 +79,7 @@ def _property(stated: PropertyLike, folder: Path) -> Path:
     # the text of another property, where this one was changed after it was read
     if stated.source and read_vnnlib(stated.source) != stated:
         raise InputError("property", "its text is that of another property", "leave the text out: source=''")
-    place.write_text(stated.source or write_vnnlib(stated), encoding="utf-8")
+    write(place, stated.source or write_vnnlib(stated))
     return place
 
 
@@ -91,7 +92,7 @@ def _network(network: NetworkLike, stated: Path, place: Path, two: bool) -> Path
         data = _exported(network, stated)
     else:
         data = as_bytes(network)
-    place.write_bytes(data)
+    write(place, data)
     return place
 
 

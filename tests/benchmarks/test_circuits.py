@@ -62,10 +62,10 @@ def test_what_has_a_line_is_not_run_again(tmp_path, monkeypatch, capsys):
     assert ran == list(NAMES[:3]) and len((tmp_path / "sparse.jsonl").read_text().splitlines()) == 3
     monkeypatch.setattr(circuits, "KINDS", {"sparse": stopped_at(None), "dense": stopped_at(None)})
     run("--only", "with_as|for_while")
-    assert ran == [*NAMES[:3], "with_as", "for_while", "with_as", "for_while"]
+    wanted = [name for name in NAMES if name in ("with_as", "for_while")]
+    assert ran == [*NAMES[:3], *wanted, *wanted]
     run()
     assert sorted(ran) == sorted(NAMES * 2)
-    assert [
-        json.loads(line)["task"] for line in (tmp_path / "sparse.jsonl").read_text().splitlines()
-    ] == list(NAMES)
+    done = [json.loads(line)["task"] for line in (tmp_path / "sparse.jsonl").read_text().splitlines()]
+    assert done == [*NAMES[:3], *wanted, *(name for name in NAMES[3:] if name not in wanted)]
     assert capsys.readouterr().out.splitlines()[-1].startswith(f"| `{NAMES[-1]}` | 2,916 | 1,037, 1,037 |")
