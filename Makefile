@@ -13,7 +13,7 @@ demo: $(READY)
 	@$(BIN)/relucid prove out/bracket_depth/claim.toml --backends z3-bv,bitwuzla,cpsat,highs,z3-real,scip
 
 # Before a commit, under a minute: lint, and the tests that fail first when something is wrong.
-QUICK := tests/test_structure.py tests/test_api.py tests/test_known_answers.py \
+QUICK := tests/test_structure.py tests/test_shape.py tests/test_api.py tests/test_known_answers.py \
 	tests/cli/test_cli_errors.py tests/models/onnx/test_operators.py tests/verifiers/test_evidence.py \
 	tests/verifiers/proof/boxes/test_checker.py
 quick: $(READY)
@@ -22,7 +22,7 @@ quick: $(READY)
 
 test: $(READY)
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 	@$(MAKE) --no-print-directory fuzz
 
 test-slow: $(READY)
