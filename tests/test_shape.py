@@ -138,9 +138,10 @@ def strings(text: str) -> set[int]:
 
 
 def rooms() -> set[Path]:
-    """Return the folders with at least two modules."""
+    """Return the packages with at least two modules."""
     folders = {p.parent for p in modules() if p.parent != ROOT}
-    return {f for f in folders if len([p for p in f.glob("*.py") if p.name != "__init__.py"]) > 1}
+    packages = {f for f in folders if (f / "__init__.py").exists()}
+    return {f for f in packages if len([p for p in f.glob("*.py") if p.name != "__init__.py"]) > 1}
 
 
 def test_modules_have_one_subject() -> None:
