@@ -1,8 +1,8 @@
 """The command line: the group of all commands, and how they end.
 
-`__main__.py` calls `main`.  Each file in `cli/` has a list of commands, which are registered here.  Results
-go to stdout, progress and errors to stderr; an error is one line and never a traceback.  `status.py` has the
-exit statuses.  Nothing heavy is imported at the top.
+`__main__.py` calls `main`.  Each file in `cli/` has a list of commands; `HOMES` says which are where.
+Results go to stdout, progress and errors to stderr; an error is one line and never a traceback.  `status.py`
+has the exit statuses.  Nothing heavy is imported at the top.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import errno
 import sys
 import tempfile
 import traceback
+from importlib import import_module
 
 import click
 
@@ -19,13 +20,43 @@ from ..common.optional import told
 from ..common.processes.forked import in_child
 from ..common.streams import Unwritable, standard_streams
 from ..version import __version__
-from . import backends, benchmarking, circuits, distilling, proving, verify
 from .limits import ALONE
 from .printing import fail, say
 from .status import BAD_INPUT, INTERNAL, INTERRUPTED, UNKNOWN
 
+HOMES = {
+    "proving": ("prove", "check"),
+    "distilling": ("distill",),
+    "verify": ("verify",),
+    "circuits": ("show", "train", "prune"),
+    "benchmarking": ("bench", "report", "compare"),
+    "backends": ("backends",),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
+
+class _Commands(click.Group):
+    """The commands, each loaded when it is asked for: a command starts without the code of the others."""
+
+    def list_commands(self, ctx: click.Context | None) -> list[str]:
+        """Return the names of all commands."""
+        return sorted(name for names in HOMES.values() for name in names)
+
+    def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:
+        """Return a command by its name, or None if there is none."""
+        for home, names in HOMES.items():
+            if cmd_name in names:
+                loaded = import_module(f".{home}", __package__).commands
+                return next(command for command in loaded if command.name == cmd_name)
+        return None
+
+
+def all_commands() -> dict[str, click.Command]:
+    """Return every command by its name."""
+    found = {name: app.get_command(None, name) for name in app.list_commands(None)}
+    return {name: command for name, command in found.items() if command is not None}
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
 @click.version_option(__version__, prog_name="relucid")
 def app() -> None:
     """Distil a neural circuit into a short Python program, and prove that they are equal.
@@ -38,11 +69,6 @@ def app() -> None:
 
     Exit status: 0 proved, 1 refuted, 2 bad input, 3 unknown, 4 internal error, 130 interrupted.
     """
-
-
-for _room in (proving, distilling, backends, benchmarking, circuits, verify):
-    for _command in _room.commands:
-        app.add_command(_command)
 
 
 def main(arguments: list[str] | None = None, *, alone: bool = False) -> int:

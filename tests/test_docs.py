@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid.cli.main import app, main
+from relucid.cli.main import all_commands, main
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 
@@ -77,7 +77,7 @@ def test_links_that_lead_nowhere_are_found() -> None:
 
 def test_the_command_line_page_has_every_command_and_option() -> None:
     page = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
-    for name, command in app.commands.items():
+    for name, command in all_commands().items():
         assert f"relucid {name} " in page or f"relucid {name}`" in page, name
         for parameter in command.params:
             for option in (o for o in parameter.opts if o.startswith("--")):

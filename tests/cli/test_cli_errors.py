@@ -15,7 +15,7 @@ import onnx
 import pytest
 from known_claims import CORPUS
 from onnx import TensorProto, helper, numpy_helper
-from relucid.cli.main import app, main
+from relucid.cli.main import all_commands, main
 
 PROGRAM = (CORPUS / "count_sign_l3" / "program.py").read_text(encoding="utf-8")
 ENDLESS = "def many_a(tokens):\n    n = 0\n    while n >= 0:\n        n = n + 1\n    return True\n"
@@ -205,7 +205,7 @@ def test_bad_usage(here: Path, arguments: list[str], says: str, capsys: pytest.C
 
 
 TIMED = sorted(
-    name for name, command in app.commands.items() if any(p.name == "timeout" for p in command.params)
+    name for name, command in all_commands().items() if any(p.name == "timeout" for p in command.params)
 )
 
 
@@ -217,13 +217,13 @@ def test_a_timeout_is_a_time(
     command: str, seconds: str, here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = {"distill": ["--out", "o"]}.get(command, [])
-    arguments = ["x"] * sum(isinstance(p, click.Argument) for p in app.commands[command].params)
+    arguments = ["x"] * sum(isinstance(p, click.Argument) for p in all_commands()[command].params)
     message = one_line(capsys, command, *arguments, *options, "--timeout", seconds)
     assert "Invalid value for '--timeout'" in message and len(message) < 700, message
 
 
 def test_every_command_that_may_take_long_has_a_timeout() -> None:
-    assert set(TIMED) == set(app.commands) - {"backends"}
+    assert set(TIMED) == set(all_commands()) - {"backends"}
     assert main(["prove", str(CORPUS / "count_sign_l3" / "claim.toml"), "--timeout", "2592000"]) == 0
 
 

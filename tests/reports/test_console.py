@@ -17,7 +17,7 @@ import onnx
 import pytest
 from known_claims import CORPUS
 from onnx import TensorProto, helper
-from relucid.cli.main import app, main
+from relucid.cli.main import all_commands, main
 
 CLAIM = CORPUS / "count_sign_l3" / "claim.toml"
 NEAR_MISS = CORPUS / "count_near_miss" / "claim.toml"
@@ -98,7 +98,7 @@ def on_a_terminal(folder: Path, arguments: list[str], **environment: str) -> str
 
 
 def test_every_command_is_here() -> None:
-    assert {name.split()[0] for name in COMMANDS} == set(app.commands)
+    assert {name.split()[0] for name in COMMANDS} == set(all_commands())
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_colours_are_there_to_be_switched_off(name: str, made: Path) -> None:
 
 
 def test_every_command_takes_json() -> None:
-    for name, command in app.commands.items():
+    for name, command in all_commands().items():
         options = {
             option
             for parameter in command.params
