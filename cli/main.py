@@ -45,7 +45,7 @@ class _Commands(click.Group):
         """Return a command by its name, or None if there is none."""
         for home, names in HOMES.items():
             if cmd_name in names:
-                loaded = import_module(f".{home}", __package__).commands
+                loaded: tuple[click.Command, ...] = import_module(f".{home}", __package__).commands
                 return next(command for command in loaded if command.name == cmd_name)
         return None
 
