@@ -76,6 +76,10 @@ class Network:
         object.__setattr__(self, "sizes", tuple(sizes))
         object.__setattr__(self, "scales", tuple(scales))
 
+    def __repr__(self) -> str:
+        relus = [n for n, node in zip(self.sizes[1:], self.nodes, strict=True) if isinstance(node, Relu)]
+        return f"<Network {self.name}: {self.input_size} -> {self.output_size}, {sum(relus)} ReLUs>"
+
     @property
     def output_size(self) -> int:
         """Return the number of outputs."""

@@ -5,9 +5,11 @@ everything is escaped.
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+from relucid import Budget, ProofRequest, load_claim
 from relucid.models.circuits.black_box import BlackBox
 from relucid.models.claims.domain import Domain
 from relucid.models.program.program import Program
@@ -49,8 +51,11 @@ def test_what_html_says() -> None:
 def test_every_repr_is_one_line() -> None:
     program = Program("def f(tokens):\n    return len(tokens) > 2\n", "f")
     domain = Domain(tuple("abcdefghij"), 1, 4, pad="_", where=program)
-    shown = [*VERDICTS.values(), circuit(), program, domain]
-    assert all("\n" not in repr(value) for value in shown)
+    claim = load_claim(Path(__file__).parents[1] / "corpus" / "count_sign_l3" / "claim.toml")
+    limits = Budget(), ProofRequest()
+    shown = [*VERDICTS.values(), circuit(), program, domain, claim, claim.question, claim.input_set, *limits]
+    assert all("\n" not in repr(value) and len(repr(value)) < 300 for value in shown)
+    assert repr(claim.question.network) == "<Network net.onnx: 6 -> 1, 3 ReLUs>"
     assert repr(program) == "<Program f (<program>, 2 lines)>"
     assert repr(domain) == "<Domain: 1 to 4 tokens out of 'a' 'b' 'c' 'd' 'e' 'f' 'g' 'h' ... where f>"
     assert repr(VERDICTS["proved"]) == "Proved: the claim holds on the whole box (lp, 0.50 s, trust: exact)"
