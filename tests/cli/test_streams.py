@@ -173,8 +173,9 @@ IMPORTED = (
     "relucid.cli.limits",
     "click",
     "relucid.common.errors",
-    "relucid.verifiers.report",
+    "relucid.cli.status",
 )
+WITH_THE_COMMAND = ("relucid.cli.proving", "relucid.verifiers.report")
 STARTS = """
 import importlib.abc, sys
 class Stop(importlib.abc.MetaPathFinder):
@@ -188,14 +189,16 @@ relucid.__main__.entry()
 """
 
 
-@pytest.mark.parametrize("name", IMPORTED)
+INTERRUPT = "KeyboardInterrupt", 130, "relucid: interrupted\n"
+BROKEN = "ImportError('gone')", 4, "relucid: internal error (ImportError: gone)\n"
+
+
 @pytest.mark.parametrize(
-    ("error", "expected", "says"),
+    ("name", "error", "expected", "says"),
     [
-        ("KeyboardInterrupt", 130, "relucid: interrupted\n"),
-        ("ImportError('gone')", 4, "relucid: internal error (ImportError: gone)\n"),
+        *((name, *INTERRUPT) for name in (*IMPORTED, *WITH_THE_COMMAND)),
+        *((name, *BROKEN) for name in IMPORTED),
     ],
-    ids=["interrupt", "broken installation"],
 )
 def test_what_ends_it_while_it_is_imported(
     name: str, error: str, expected: int, says: str, tmp_path: Path

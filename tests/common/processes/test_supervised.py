@@ -90,7 +90,7 @@ def test_a_request_that_nobody_reads_blocks_nobody() -> None:
 
 def test_a_module_gets_its_request_and_leaves_nothing_but_what_is_to_last() -> None:
     with supervised(Module(__name__), b"0.01") as child:
-        heard = [json.loads(line) for line, _ in zip(child.messages(limits()), range(2), strict=False)]
+        heard = [json.loads(line) for _, line in zip(range(2), child.messages(limits()), strict=False)]
         first, left = heard[0], Path(heard[1]["left"])
         assert left.exists() and first["asked"] == 0.01 and first["stdin"] == ""
     assert not left.exists() and not left.parent.exists()
@@ -101,7 +101,7 @@ def test_a_module_gets_its_request_and_leaves_nothing_but_what_is_to_last() -> N
 
 def test_a_module_that_is_ended_leaves_nothing_either() -> None:
     with supervised(Module(__name__), b"1000") as child:
-        *_, last = (json.loads(line) for line, _ in zip(child.messages(limits()), range(2), strict=False))
+        *_, last = (json.loads(line) for _, line in zip(range(2), child.messages(limits()), strict=False))
         assert Path(last["left"]).exists()
     assert not Path(last["left"]).parent.exists() and not alive(child.process.pid)
 
