@@ -60,10 +60,10 @@ def decide_against(
     if epsilon is not None and _exactly_within(a, b, stated, epsilon):
         share = 0.0
     until = began + share * max(0.0, deadline - began)
-    enough = GoodEnough(ratio=1.05) if epsilon is None else GoodEnough(below(epsilon), 0.0, epsilon)
     bound, shown = 0.0, {}
     best: tuple[Fraction, PointCounterexample | None, bool] = (Fraction(0), None, True)
     try:
+        enough = GoodEnough(ratio=1.05) if epsilon is None else GoodEnough(below(epsilon), 0.0, epsilon)
         with one_blas_thread(), np.errstate(all="ignore"):
             for number, case in enumerate(stated.cases):
                 found = compare(
