@@ -12,20 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from package_files import ROOMS, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-ROOMS = (
-    "common",
-    "models",
-    "encoders",
-    "verifiers",
-    "search",
-    "pipeline",
-    "reports",
-    "benchmarks",
-    "experiments",
-    "cli",
-)
 MOST_LINES = 300
 MOST_PARAMETERS = 7
 MOST_COLUMNS = 110

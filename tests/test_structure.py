@@ -13,20 +13,9 @@ import tokenize
 from pathlib import Path
 
 import pytest
+from package_files import ROOMS as LAYERS
+from package_files import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
-LAYERS = [
-    "common",
-    "models",
-    "encoders",
-    "verifiers",
-    "search",
-    "pipeline",
-    "reports",
-    "benchmarks",
-    "experiments",
-    "cli",
-]
 SKIPPED = {"tests", ".venv", "build", "docs", "out", "examples", "setup.py"}
 HEAVY = {
     "torch",
