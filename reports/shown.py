@@ -48,6 +48,7 @@ def claim_json(path: Path, samples: int) -> dict[str, Any]:
             "where": _program(domain.where) if domain.where else None,
             "prefix": list(domain.prefix),
             "suffix": list(domain.suffix),
+            **({} if domain.order is None else {"order": list(domain.order)}),
             "digest": domain.digest,
         },
         "decision": _decision(claim),

@@ -51,7 +51,7 @@ def make_claim(
         program: a Python function of the readable subset, its source text, "file.py:function" or a `Program`;
             None where `network_b` is given.
         domain: a `Domain`, or a mapping with `tokens`, `length` (a number or a pair) and optionally `pad`,
-            `where` (a program), `prefix` and `suffix`.
+            `where` (a program), `prefix`, `suffix` and `order` (all tokens, from the least to the greatest).
         labels: what the output columns mean, in order: one for each, or two for one column, of which the
             first is for outputs <= 0.  They may be left out if they are False and True, or 0, 1, 2 ...  A
             `Decision` also says how outputs become labels.
@@ -159,6 +159,7 @@ def domain_of(domain: DomainLike) -> Domain:
         None if where is None else program_of(where, "domain where"),
         _words(domain, "prefix"),
         _words(domain, "suffix"),
+        None if domain.get("order") is None else _words(domain, "order"),
     )
 
 

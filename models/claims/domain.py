@@ -29,6 +29,9 @@ class Domain:
 
     The network's positions are prefix + sequence + padding + suffix; its alphabet is tokens, then
     `pad`, then the words of prefix and suffix that are not in it yet, in order.
+
+    `order`: all tokens, from the least to the greatest, where they have an order.  It tells the search what
+    people may compare, and changes nothing of what is claimed; so the digest leaves it out.
     """
 
     tokens: tuple[str, ...]
@@ -38,6 +41,7 @@ class Domain:
     where: Program | None = None
     prefix: tuple[str, ...] = ()
     suffix: tuple[str, ...] = ()
+    order: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         shown = " ".join(map(repr, self.tokens[:8])) + (" ..." if len(self.tokens) > 8 else "")
@@ -46,11 +50,19 @@ class Domain:
         return f"<Domain: {length} tokens out of {shown}{where}>"
 
     def __post_init__(self) -> None:
-        words = (*self.tokens, *self.prefix, *self.suffix, *(() if self.pad is None else (self.pad,)))
+        words = (
+            *self.tokens,
+            *self.prefix,
+            *self.suffix,
+            *(self.order or ()),
+            *(() if self.pad is None else (self.pad,)),
+        )
         if not self.tokens:
             raise InputError("[domain] tokens", "the domain has no tokens", "list at least one")
         if any(not isinstance(w, str) for w in words):
-            raise InputError("[domain]", "tokens, pad, prefix and suffix are strings", "put each in quotes")
+            raise InputError(
+                "[domain]", "tokens, pad, prefix, suffix and order are strings", "put each in quotes"
+            )
         if len(self.tokens) > MAX_TOKENS:
             raise InputError(
                 "[domain] tokens",
@@ -60,6 +72,8 @@ class Domain:
         if len(set(self.tokens)) != len(self.tokens):
             twice = next(t for t, n in Counter(self.tokens).items() if n > 1)
             raise InputError("[domain] tokens", f"{twice!r} is listed twice", "list each token once")
+        if self.order is not None:
+            _check_order(self.order, self.tokens)
         if self.pad in self.tokens:
             raise InputError(
                 "[domain] pad", f"{self.pad!r} is also a token", "choose another word for padding"
@@ -164,3 +178,19 @@ class Domain:
         ]
         text = json.dumps([*parts, self.where.digest if self.where else None])
         return hashlib.sha256(("domain " + text).encode()).hexdigest()
+
+
+def _check_order(order: tuple[str, ...], tokens: tuple[str, ...]) -> None:
+    """Raise InputError unless every token stands in the order exactly once, and nothing else does."""
+    place, mend = "[domain] order", "list every token once, from the least to the greatest"
+    seen: set[str] = set()
+    known = set(tokens)
+    for word in order:
+        if word not in known:
+            raise InputError(place, f"{word!r} is not a token", mend)
+        if word in seen:
+            raise InputError(place, f"{word!r} is listed twice", mend)
+        seen.add(word)
+    missing = next((t for t in tokens if t not in seen), None)
+    if missing is not None:
+        raise InputError(place, f"{missing!r} is missing", mend)

@@ -16,7 +16,7 @@ from .decision import Decision
 from .domain import Domain
 from .toml_table import known, read_table, subtable
 
-DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix")
+DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix", "order")
 Encoding = Literal["one_hot", "ids"]
 
 
@@ -58,8 +58,9 @@ def domain_in(path: Path, table: Mapping[str, Any]) -> Domain:
     shortest, longest = _lengths(path, stated)
     where = Program.load(stated["where"], path.parent) if "where" in stated else None
     tokens, prefix, suffix = (_words(path, stated, key) for key in ("tokens", "prefix", "suffix"))
+    order = _words(path, stated, "order") if "order" in stated else None
     try:
-        return Domain(tokens, shortest, longest, stated.get("pad"), where, prefix, suffix)
+        return Domain(tokens, shortest, longest, stated.get("pad"), where, prefix, suffix, order)
     except InputError as error:
         raise InputError(f"{path}: {error.where}", error.what, error.mend) from None
 
@@ -120,7 +121,9 @@ def claim_toml(task: Task, network: str | None, program: str | None, where: str 
     stated |= {} if domain.pad is None else {"pad": domain.pad}
     stated |= {} if where is None else {"where": where}
     stated |= {
-        key: list(value) for key, value in (("prefix", domain.prefix), ("suffix", domain.suffix)) if value
+        key: list(value)
+        for key, value in (("prefix", domain.prefix), ("suffix", domain.suffix), ("order", domain.order))
+        if value
     }
     return tomli_w.dumps(
         {

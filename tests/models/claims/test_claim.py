@@ -5,6 +5,7 @@ there and back.
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from known_claims import corpus
 from relucid.common.errors import InputError
+from relucid.models.claims.at_hand import domain_of
 from relucid.models.claims.build import equals_network, equals_program
 from relucid.models.claims.claim import Claim
 from relucid.models.claims.claim_file import load_word_claim
@@ -144,6 +146,43 @@ def test_claim_files_there_and_back(known, tmp_path: Path) -> None:
         claim_toml(task, "net.onnx", f"program.py:{claim.program.name}", where), encoding="utf-8"
     )
     assert load_word_claim(tmp_path / "again.toml").digest == claim.digest
+
+
+def test_an_order_of_the_tokens_is_kept_and_changes_nothing_of_the_claim(tmp_path: Path) -> None:
+    stated = '[domain]\ntokens = ["L", "S", "M"]\nlength = 2\n{}\n[decision]\nlabels = [0, 1]\n'
+    file = tmp_path / "task.toml"
+    file.write_text(stated.format('order = ["S", "M", "L"]'), encoding="utf-8")
+    task = load_task(file)
+    assert task.domain.order == ("S", "M", "L")
+    file.write_text(claim_toml(task, None, None, None), encoding="utf-8")
+    assert load_task(file).domain == task.domain
+    file.write_text(stated.format(""), encoding="utf-8")
+    assert load_task(file).domain.order is None
+    assert load_task(file).domain.digest == task.domain.digest
+    given = {"tokens": ["L", "S", "M"], "length": 2, "order": ("S", "M", "L")}
+    assert domain_of(given) == task.domain
+
+
+@pytest.mark.parametrize(
+    ("order", "what"),
+    [
+        ('["S", "M"]', "'L' is missing"),
+        ("[]", "'L' is missing"),
+        ('["S", "M", "L", "S"]', "'S' is listed twice"),
+        ('["S", "M", "XL"]', "'XL' is not a token"),
+        ('["S", "M", 3]', "not a list of strings"),
+        ('"SML"', "not a list of strings"),
+    ],
+)
+def test_an_order_lists_every_token_once(order: str, what: str, tmp_path: Path) -> None:
+    file = tmp_path / "task.toml"
+    file.write_text(
+        f'[domain]\ntokens = ["L", "S", "M"]\nlength = 2\norder = {order}\n[decision]\nlabels = [0, 1]\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(InputError, match=re.escape(what)) as error:
+        load_task(file)
+    assert error.value.where == f"{file}: [domain] order"
 
 
 ZERO, ONE = (Program(f"def p(tokens):\n    return {n}\n", "p") for n in (0, 1))
