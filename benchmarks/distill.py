@@ -1,4 +1,4 @@
-"""`relucid bench distill`: for each behaviour a trained teacher, a surrogate, a program and a proof.
+"""`relucid bench distill`: for each behaviour a teacher, a surrogate, a program and a proof.
 
 Behaviours come from `distill_behaviours.py`, teachers from `distill_teacher.py`; `distill_results.py` says
 what is measured.  Results that are there (same behaviour, seed and limits) are not made again, so a run that
@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..common.errors import InputError
 from ..common.folders import check_writable, write_files
 from ..common.text import parsed_json
+from ..models.circuits.black_box import BlackBox
 from ..models.claims.decision import Decision
 from ..models.claims.task import Task
 from ..models.program.program import Program
@@ -26,9 +27,9 @@ from ..pipeline.result_files import distillation_json
 from ..search.rank import description_length
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.request import ProofRequest
-from .distill_behaviours import Behaviour, behaviours
+from .distill_behaviours import Behaviour, behaviours, check_reference, read_suite
 from .distill_results import Measured, summary_json
-from .distill_teacher import train_teacher
+from .distill_teacher import Teacher, exact_teacher, train_teacher
 from .tokens import matches
 
 SUMMARY = "distill.json"
@@ -37,11 +38,20 @@ RESULT = "measured.json"
 Progress = Callable[[str], None]
 
 
+TeacherKind = Literal["exact", "trained"]
+
+
 @dataclass(frozen=True)
 class DistillPlan:
-    """What was asked for on the command line."""
+    """What was asked for on the command line.
+
+    suite: a file of behaviours; None for those that ship.
+    teacher: None for the default of the suite.
+    """
 
     out: Path
+    suite: Path | None = None
+    teacher: TeacherKind | None = None
     only: str = ""
     again: bool = False
     timeout: float = 60.0
@@ -50,19 +60,36 @@ class DistillPlan:
     seed: int = 0
     backends: tuple[str, ...] | None = None
 
+    @property
+    def taught_by(self) -> TeacherKind:
+        """Return the kind of teacher: trained for the suite that ships, else exact."""
+        return self.teacher or ("trained" if self.suite is None else "exact")
+
+
+def wanted_behaviours(plan: DistillPlan) -> list[Behaviour]:
+    """Return the behaviours that were asked for, each checked.
+
+    Raises InputError: the file is malformed, none is meant, or a reference fails on some input.
+    """
+    everything = behaviours() if plan.suite is None else read_suite(plan.suite)
+    wanted = [b for b in everything if matches(plan.only, b.name)]
+    if not wanted:
+        raise InputError(
+            "--only",
+            f"no behaviour matches {plan.only!r}",
+            f"they are {', '.join(b.name for b in everything)}",
+        )
+    for behaviour in wanted:
+        check_reference(behaviour)
+    return wanted
+
 
 def run(plan: DistillPlan, progress: Progress = lambda text: None) -> list[Measured]:
     """Measure what has no result yet.  Returns the results of all behaviours that were asked for.
 
     An interrupt keeps what is finished.  Raises InputError.
     """
-    wanted = [b for b in behaviours() if matches(plan.only, b.name)]
-    if not wanted:
-        raise InputError(
-            "--only",
-            f"no behaviour matches {plan.only!r}",
-            f"they are {', '.join(b.name for b in behaviours())}",
-        )
+    wanted = wanted_behaviours(plan)
     check_writable(plan.out, (SUMMARY,))
     found: list[Measured] = []
     try:
@@ -89,22 +116,28 @@ def run(plan: DistillPlan, progress: Progress = lambda text: None) -> list[Measu
 
 
 def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda text: None) -> Measured:
-    """Train a teacher and distil it.
+    """Make a teacher and distil it.
 
     The distillation sees the teacher only; the reference program stays here.
     """
-    progress(f"training a teacher of {behaviour.name}")
     started = time.monotonic()
-    teacher = train_teacher(behaviour, plan.seed, progress)
-    trained = time.monotonic() - started
+    teacher: Teacher | BlackBox
+    if plan.taught_by == "trained":
+        progress(f"training a teacher of {behaviour.name}")
+        teacher = train_teacher(behaviour, plan.seed, progress)
+    else:
+        teacher = exact_teacher(behaviour)
+    made = time.monotonic() - started
     base: dict[str, Any] = {
         "name": behaviour.name,
         "key": _key(behaviour, plan),
-        "inputs": len(behaviour.labelled),
-        "agreement": teacher.agreement,
-        "teacher_seconds": round(trained, 2),
+        "inputs": behaviour.inputs,
+        "teacher": plan.taught_by,
+        "agreement": teacher.agreement if isinstance(teacher, Teacher) else 1.0,
+        "teacher_seconds": round(made, 2),
         "reference_lines": code_lines(behaviour.reference),
         "reference_length": behaviour.reference_length,
+        "reference": behaviour.reference.source,
     }
     started = time.monotonic()
     try:
@@ -173,7 +206,8 @@ def code_lines(program: Program) -> int:
 
 def _key(behaviour: Behaviour, plan: DistillPlan) -> str:
     backends = ",".join(plan.backends or ()) or "all"
-    return f"{behaviour.digest[:16]} seed {plan.seed} timeout {plan.timeout:g} backends {backends}"
+    limits = f"seed {plan.seed} timeout {plan.timeout:g} backends {backends}"
+    return f"{behaviour.digest[:16]} {plan.taught_by} teacher {limits}"
 
 
 def _kept(folder: Path, key: str) -> Measured | None:

@@ -24,6 +24,7 @@ class Measured:
 
     key: the behaviour and the options, so that an earlier result can be used again.
     inputs: the size of the domain.
+    teacher: "trained", or "exact" for a circuit that runs the reference.
     agreement: on which share of the inputs the teacher gives the reference's label.
     length: the description length of the program that was found.
     seconds: of the distillation, without the teacher's training.
@@ -32,6 +33,7 @@ class Measured:
     name: str
     key: str
     inputs: int
+    teacher: str
     agreement: float
     teacher_seconds: float
     exact_surrogate: bool
@@ -45,12 +47,18 @@ class Measured:
     length: int | None
     reference_lines: int
     reference_length: int
+    reference: str
     verdict: str
     trust: str | None
     reason: str | None
     program: str | None
     seconds: float
     version: str = __version__
+
+    @property
+    def ratio(self) -> float | None:
+        """The program's length over the reference's; None if there is no program."""
+        return None if self.length is None else round(self.length / self.reference_length, 3)
 
     @property
     def near(self) -> bool:
@@ -78,7 +86,7 @@ def summary_json(found: Sequence[Measured]) -> dict[str, Any]:
         "slowest_seconds": max(m.seconds for m in found),
         "seconds": round(sum(m.seconds for m in found), 1),
     }
-    return {"behaviours": [asdict(m) for m in found], "totals": totals}
+    return {"behaviours": [asdict(m) | {"ratio": m.ratio} for m in found], "totals": totals}
 
 
 def print_summary(found: Sequence[Measured], out: Path) -> None:

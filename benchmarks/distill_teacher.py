@@ -1,7 +1,8 @@
-"""A teacher for the distillation suite: a small torch network, trained on a behaviour's labels.
+"""Teachers of a behaviour: a small torch network, trained on its labels, or a run of its reference.
 
-Two hidden layers over the one-hot sequence, Adam on all inputs, one thread, everything from one seed.  A
-teacher that is not exactly its reference in the end is kept: what is distilled is what the teacher does.
+Training: two hidden layers over the one-hot sequence, Adam on all inputs, one thread, everything from one
+seed.  A teacher that is not exactly its reference in the end is kept: what is distilled is what the teacher
+does.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..models.automata.labelled import Labelled
+from ..models.circuits.black_box import BlackBox
 from ..models.circuits.circuit import CircuitSummary
 from .distill_behaviours import Behaviour
 
@@ -22,6 +24,27 @@ EPOCHS = 400
 BATCH = 256
 RATE = 2e-3
 MARGIN = 1.0  # of the logits on every input: then training ends
+
+
+def exact_teacher(behaviour: Behaviour) -> BlackBox:
+    """Return a circuit that gives the reference's label, by running it: logit 1, and 0 for all others.
+
+    It is only executed.  What distils it sees labels, as of any other circuit.
+    """
+    words = vocabulary(behaviour)
+
+    def run(ids: np.ndarray) -> list[Any]:
+        return [behaviour.reference.answer(tuple(words[i] for i in row)) for row in ids.tolist()]
+
+    return BlackBox(
+        f"exact teacher of {behaviour.name}", words, run, "only executed", "made by relucid bench"
+    )
+
+
+def vocabulary(behaviour: Behaviour) -> tuple[str, ...]:
+    """Return the words of a teacher: the tokens, then the labels that are no tokens."""
+    tokens = behaviour.domain.tokens
+    return (*tokens, *(y for y in behaviour.labels if y not in tokens))
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,10 +153,10 @@ def _trained(
             if margin > MARGIN:
                 break
     right, _ = _margin(torch, forward(inputs).detach(), labels)
-    vocabulary = (*domain.tokens, *(y for y in behaviour.labels if y not in domain.tokens))
-    columns = np.array([vocabulary.index(y) for y in behaviour.labels])
+    words = vocabulary(behaviour)
+    columns = np.array([words.index(y) for y in behaviour.labels])
     weights = tuple(p.detach().numpy() for p in parameters)
-    return Teacher(f"teacher of {behaviour.name}", vocabulary, size, length, columns, weights, right, epoch)
+    return Teacher(f"teacher of {behaviour.name}", words, size, length, columns, weights, right, epoch)
 
 
 def _margin(torch: Any, logits: Any, labels: Any) -> tuple[float, float]:

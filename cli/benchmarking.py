@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ..common.errors import InputError
+from .behaviours import BehaviourOptions, behaviour_options, bench_distill, refuse_columns
 from .limits import Limited, memory_option, timeout_option
 from .options import (
     Output,
@@ -55,12 +56,14 @@ ONLY_HELP = "Only claims whose name matches this regular expression."
 @path_option("--dump", "Write every column's formulas to this new folder first.")
 @path_option("--report", "Only report on the results in FOLDER.", metavar="FOLDER")
 @html_option
+@behaviour_options
 @output_options
 def bench(
     suite: str | None,
     directory: Path | None,
     report: Path | None,
     html: Path | None,
+    chosen: BehaviourOptions,
     output: Output,
     **options: Any,
 ) -> int:
@@ -70,17 +73,18 @@ def bench(
     SUITE is one of (docs/reference/benchmark.md)
       tokens              claims with trained networks, made from seeds
       a claim file, or a folder of claim files
-      distill             50 known behaviours, from circuit to proof
+      distill             50 known behaviours, or those of --suite FILE, from circuit to proof
       vnncomp DIRECTORY   `relucid verify` on every instance of an instances.csv (or that folder alone)
 
     Attempts that have a result in --out are not made again, so a run that was stopped goes on.
     """
     if suite is not None and directory is None and (Path(suite) / "instances.csv").is_file():
         suite, directory = "vnncomp", Path(suite)
+    if suite == "distill" and report is None and directory is None:
+        return bench_distill(chosen, html, output, **options)
+    refuse(chosen.given, "only the suite distill has behaviours")
     if suite == "vnncomp" or directory is not None:
         return _bench_vnncomp(suite, directory, html, output, **options)
-    if suite == "distill" and report is None:
-        return _bench_distill(html, output, **options)
     from ..benchmarks import bench as benchmark
     from ..benchmarks.watch import watching
 
@@ -105,29 +109,6 @@ def _check_page(html: Path, written: Any, read: Any) -> None:
     check_apart([*(("--out", p) for p in written), ("--html", html)], read)
 
 
-def _refuse_columns(suite: str, jobs: int, repeat: int, dump: Path | None, html: Path | None) -> None:
-    """Raise InputError for options that only a suite of claims has."""
-    many = {"--jobs": jobs if jobs > 1 else None, "--repeat": repeat if repeat > 1 else None}
-    refuse(many, f"the suite {suite} runs one behaviour at a time")
-    refuse({"--dump": dump, "--html": html}, f"the suite {suite} has no columns to compare")
-
-
-def _bench_distill(
-    html: Path | None, output: Output, *, jobs: int, repeat: int, dump: Path | None, **options: Any
-) -> int:
-    """Run the suite of behaviours, which has no columns, and one behaviour at a time."""
-    from ..benchmarks.distill import DistillPlan, run
-    from ..benchmarks.distill_results import print_summary, summary_json
-
-    _refuse_columns("distill", jobs, repeat, dump, html)
-    del options["seeds"]
-    plan = DistillPlan(backends=names_in(options.pop("backends")), **options)
-    with status_line(output.quiet) as say:
-        found = run(plan, say)
-    output.show(lambda: summary_json(found), lambda: print_summary(found, plan.out))
-    return 0
-
-
 def _bench_vnncomp(
     suite: str | None, directory: Path | None, html: Path | None, output: Output, **options: Any
 ) -> int:
@@ -136,7 +117,7 @@ def _bench_vnncomp(
     from ..verifiers.boxes.verdicts import BACKENDS
 
     if suite == "vnncomp":
-        _refuse_columns(suite, 1, 1, options["dump"], None)
+        refuse_columns(suite, 1, 1, options["dump"], None)
     if suite != "vnncomp":
         raise click.UsageError(f"{suite} takes no directory.")
     if directory is None:

@@ -115,8 +115,8 @@ def test_what_is_measured_is_not_measured_again(
     def fake(behaviour: Behaviour, plan: DistillPlan, progress: object) -> Measured:
         made.append(behaviour.name)
         return Measured(
-            behaviour.name, distill._key(behaviour, plan), 1, 1.0, 0.1, True, (1,), 1, 1, 0, "templates", "x", 2, 9, 2, 9, "proved", "exact",
-            None, "", 1.0,
+            behaviour.name, distill._key(behaviour, plan), 1, "trained", 1.0, 0.1, True, (1,), 1, 1, 0, "templates", "x", 2, 9, 2, 9, "",
+            "proved", "exact", None, "", 1.0,
         )  # fmt: skip
 
     monkeypatch.setattr(distill, "measure", fake)

@@ -1,0 +1,85 @@
+"""`bench distill`: behaviours whose programs are known, from circuit to proof.
+
+`benchmarking.py` has the command and calls this; nothing heavy is imported at the top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import Output, bundled, choice_option, names_in, refuse
+from .printing import status_line
+
+if TYPE_CHECKING:
+    from ..benchmarks.distill import TeacherKind
+
+
+@dataclass(frozen=True)
+class BehaviourOptions:
+    """Which behaviours are distilled, and what from."""
+
+    behaviours: Path | None = None
+    teacher: TeacherKind | None = None
+
+    @property
+    def given(self) -> dict[str, object]:
+        """Return the options by their names, None for what was left out."""
+        return {"--suite" if name == "behaviours" else f"--{name}": v for name, v in asdict(self).items()}
+
+
+behaviour_options = bundled(
+    "chosen",
+    BehaviourOptions,
+    click.option(
+        "--suite",
+        "behaviours",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="For distill: the behaviours of this file, not those that ship.",
+    ),
+    choice_option(
+        "--teacher",
+        ("exact", "trained"),
+        "For distill: a circuit that runs the reference, or a trained network "
+        "[default: exact with --suite, else trained].",
+    ),
+)
+
+
+def refuse_columns(suite: str, jobs: int, repeat: int, dump: Path | None, html: Path | None) -> None:
+    """Raise InputError for options that only a suite of claims has."""
+    many = {"--jobs": jobs if jobs > 1 else None, "--repeat": repeat if repeat > 1 else None}
+    refuse(many, f"the suite {suite} runs one behaviour at a time")
+    refuse({"--dump": dump, "--html": html}, f"the suite {suite} has no columns to compare")
+
+
+def bench_distill(
+    chosen: BehaviourOptions,
+    html: Path | None,
+    output: Output,
+    *,
+    jobs: int,
+    repeat: int,
+    dump: Path | None,
+    **options: Any,
+) -> int:
+    """Run the suite of behaviours, which has no columns, and one behaviour at a time."""
+    from ..benchmarks.distill import DistillPlan, run
+    from ..benchmarks.distill_results import print_summary, summary_json
+
+    refuse_columns("distill", jobs, repeat, dump, html)
+    del options["seeds"]
+    plan = DistillPlan(
+        suite=chosen.behaviours,
+        teacher=chosen.teacher,
+        backends=names_in(options.pop("backends")),
+        **options,
+    )
+    with status_line(output.quiet) as say:
+        found = run(plan, say)
+    output.show(lambda: summary_json(found), lambda: print_summary(found, plan.out))
+    return 0

@@ -1,0 +1,126 @@
+"""Suites of behaviours from a file: what is read, what is refused, and a run over a tiny one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from relucid.benchmarks.distill_behaviours import check_reference, read_suite
+from relucid.benchmarks.distill_teacher import exact_teacher
+from relucid.cli.main import main
+from relucid.common.errors import InputError
+from relucid.models.circuits.teacher import label_domain
+
+TINY = Path(__file__).with_name("behaviours.toml")
+GOOD = {
+    "tokens": '["0", "1"]',
+    "length": "[1, 3]",
+    "labels": '["0", "1"]',
+    "program": "'''\ndef f(tokens):\n    return tokens[-1]\n'''",
+}
+
+
+def suite(folder: Path, **changed: str | None) -> Path:
+    """Write a suite of one behaviour, `f`, with some keys changed or (None) left out."""
+    lines = [f"{key} = {value}" for key, value in {**GOOD, **changed}.items() if value is not None]
+    file = folder / "suite.toml"
+    file.write_text("\n".join(["[f]", *lines]) + "\n", encoding="utf-8")
+    return file
+
+
+def test_a_suite_is_read_as_it_is_written() -> None:
+    odd, largest, last = read_suite(TINY)
+    assert odd.domain.pad is None and largest.domain.pad == "_" and last.domain.pad == "<pad>"
+    assert largest.order == ("0", "1", "2") and largest.reference(("0", "2", "1")) == "2"
+    assert largest.reference_length == 6  # what the body calls is Python's max
+    assert odd.enlarged() is None and last.enlarged() is None
+    large = largest.enlarged()
+    assert large is not None and large.inputs == sum(3**n for n in range(1, 16)) and large.inputs > 10**7
+    truth = [w for n in range(1, 5) for w in itertools.product("xyz", repeat=n) if w[-1] != "z"]
+    assert last.inputs == len(last.labelled) == len(truth)
+    assert {last.domain.unpadded(w) for w in last.labelled.words} == set(truth)
+
+
+def test_an_exact_teacher_says_what_the_reference_says() -> None:
+    for behaviour in read_suite(TINY):
+        teaching = label_domain(exact_teacher(behaviour), behaviour.domain, behaviour.labels)
+        said = dict(zip(map(bytes, teaching.labelled.words), teaching.labelled.labels, strict=True))
+        words = map(bytes, behaviour.labelled.words)
+        assert said == dict(zip(words, behaviour.labelled.labels, strict=True))
+        assert np.ptp(teaching.margins) == 0 and teaching.smallest_margin == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"colour": "1"}, r"\[f\] colour: unknown key"),
+        ({"program": None}, r"\[f\] program: missing"),
+        ({"tokens": None}, r"\[f\] tokens: missing"),
+        ({"labels": "[0, 1]"}, r"\[f\] labels: not a list of strings"),
+        ({"labels": '["0", "0", "1"]'}, r"\[f\] labels: a label is listed twice"),
+        ({"labels": '["0"]'}, r"f:2: returns '1' on input \('1',\), which is not one of the labels '0'"),
+        ({"length": "[3, 1]"}, r"\[f\] length: \[3, 1\] is neither"),
+        ({"length": "true"}, r"\[f\] length: True is neither"),
+        ({"large_length": "[1, 99999]"}, r"\[f\] large_length: 99999 positions are over"),
+        ({"order": '["0"]'}, r"\[f\] order: does not list each token once"),
+        ({"tokens": '["0", "0"]'}, r"\[f\] tokens: '0' is listed twice"),
+        ({"pad": '"0"'}, r"\[f\] pad: '0' is also a token"),
+        ({"pad": "0"}, r"\[f\] pad: not a string"),
+        ({"program": "3"}, r"\[f\] program: not a string"),
+        ({"program": '"def f(:"'}, r"suite.toml:f:1: not Python"),
+        ({"program": '"def f(tokens):\\n    return tokens[-2]\\n"'}, "IndexError"),
+        ({"where": '"def w(tokens):\\n    return False\\n"'}, "suite.toml:f: where: keeps no sequence"),
+        ({"where": '"def w(tokens):\\n    return 1\\n"'}, "not True or False"),
+    ],
+)
+def test_a_malformed_suite_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changed: dict[str, str], message: str
+) -> None:
+    file = suite(tmp_path, **changed)
+    with pytest.raises(InputError, match=message) as error:
+        for behaviour in read_suite(file):
+            check_reference(behaviour)
+    assert main(["bench", "distill", "--suite", str(file), "--out", str(tmp_path / "out")]) == 2
+    printed = capsys.readouterr()
+    assert printed.err == f"relucid: {error.value}\n" and not printed.out
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no behaviour"),
+        ("f = 3\n", "is not a section"),
+        ('["../f"]\n', "is no name of a behaviour"),
+        ("[f]\n[f]\n", "not valid TOML"),
+    ],
+)
+def test_a_file_that_is_no_suite_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "suite.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read_suite(file)
+    with pytest.raises(InputError, match="cannot read"):
+        read_suite(tmp_path / "nothing.toml")
+
+
+def test_a_suite_runs_with_an_exact_teacher(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    command = ["bench", "distill", "--suite", str(TINY), "--out", str(out), "--only", "odd|last"]
+    assert main([*command, "--backends", "enumerate", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [m["name"] for m in said["behaviours"]] == ["odd", "last-of-few"]
+    for row in said["behaviours"]:
+        assert row["teacher"] == "exact" and row["agreement"] == 1 and row["verdict"] == "proved"
+        assert row["ratio"] == round(row["length"] / row["reference_length"], 3) <= 1.3
+        assert "def helper" in row["reference"] or row["name"] == "odd"
+        assert main(["prove", str(out / row["name"] / "claim.toml")]) == 0
+
+
+def test_only_the_suite_distill_has_behaviours(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (["--suite", str(TINY)], ["--teacher", "exact"]):
+        assert main(["bench", "tokens", *option]) == 2
+        assert f"relucid: {option[0]}: only the suite distill has behaviours" in capsys.readouterr().err
