@@ -46,7 +46,6 @@ class Behaviour:
         reference: the program.
         large: the same behaviour on more inputs: the shortest and the longest length; None if that is not
             stated.
-        order: the tokens from the smallest to the largest; empty if they have no order.
     """
 
     name: str
@@ -54,7 +53,6 @@ class Behaviour:
     labels: tuple[str, ...]
     reference: Program
     large: tuple[int, int] | None = None
-    order: tuple[str, ...] = ()
 
     @cached_property
     def language(self) -> Automaton:
@@ -81,7 +79,8 @@ class Behaviour:
     @cached_property
     def digest(self) -> str:
         """Return a digest of everything that a result depends on but the code."""
-        text = json.dumps([self.name, self.domain.digest, self.labels, self.reference.digest, self.order])
+        domain = [self.domain.digest, self.domain.order]
+        text = json.dumps([self.name, *domain, self.labels, self.reference.digest])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def enlarged(self) -> Behaviour | None:
@@ -139,10 +138,9 @@ class _Row:
             varies = shortest < longest or "pad" in self.table
             pad = self.text("pad", PAD) if varies else None
             where = self.program("where") if "where" in self.table else None
-            domain = Domain(self.words("tokens"), shortest, longest, pad, where)
-            found = Behaviour(
-                self.name, domain, labels, self.program("program"), large, self.order(domain.tokens)
-            )
+            order = self.words("order") if "order" in self.table else None
+            domain = Domain(self.words("tokens"), shortest, longest, pad, where, order=order)
+            found = Behaviour(self.name, domain, labels, self.program("program"), large)
         except InputError as error:
             if not error.where.startswith("["):
                 raise
@@ -176,14 +174,6 @@ class _Row:
             what = f"{found!r} is neither a length nor a shortest and a longest one"
             raise self.error(key, what, f"write {key} = 8 or {key} = [4, 8]")
         return ends[0], ends[1]
-
-    def order(self, tokens: tuple[str, ...]) -> tuple[str, ...]:
-        if "order" not in self.table:
-            return ()
-        found = self.words("order")
-        if sorted(found) != sorted(tokens):
-            raise self.error("order", "does not list each token once", "list them from small to large")
-        return found
 
     def program(self, key: str) -> Program:
         """Read a program text: the function of the row's name, or else the last one.

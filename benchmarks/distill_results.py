@@ -1,6 +1,6 @@
-"""Results of the distill suite: what is measured of each behaviour, the totals, and the table of both.
+"""Results of the distill suite: what is measured of each behaviour, and the totals.
 
-`distill.py` measures and calls this.
+`distill.py` measures and calls this; `distill_report.py` shows it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from ..version import __version__
@@ -57,17 +56,18 @@ class Measured:
 
     @property
     def ratio(self) -> float | None:
-        """The program's length over the reference's; None if there is no program."""
-        return None if self.length is None else round(self.length / self.reference_length, 3)
+        """The program's length over the reference's."""
+        return ratio(self.length, self.reference_length)
 
     @property
     def near(self) -> bool:
         """Whether a program was proved that is at most NEAR times as long as the reference."""
-        return (
-            self.verdict == "proved"
-            and self.length is not None
-            and self.length <= NEAR * self.reference_length
-        )
+        return self.verdict == "proved" and self.ratio is not None and self.ratio <= NEAR
+
+
+def ratio(length: int | None, reference_length: int) -> float | None:
+    """Return a program's length over the reference's; None if there is no program."""
+    return None if length is None else round(length / reference_length, 3)
 
 
 def summary_json(found: Sequence[Measured]) -> dict[str, Any]:
@@ -87,65 +87,3 @@ def summary_json(found: Sequence[Measured]) -> dict[str, Any]:
         "seconds": round(sum(m.seconds for m in found), 1),
     }
     return {"behaviours": [asdict(m) | {"ratio": m.ratio} for m in found], "totals": totals}
-
-
-def print_summary(found: Sequence[Measured], out: Path) -> None:
-    """Print a row per behaviour, then the totals."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from ..reports.console import console
-
-    screen = console()
-    if not screen.is_terminal:
-        screen.width = 200  # one row of the table
-    table = Table(box=None, pad_edge=False)
-    for heading in (
-        "behaviour",
-        "inputs",
-        "teacher",
-        "surrogate",
-        "found by",
-        "lines",
-        "length",
-        "reference",
-        "verdict",
-        "seconds",
-    ):
-        table.add_column(
-            heading,
-            justify="left" if heading in ("behaviour", "surrogate", "found by", "verdict") else "right",
-        )
-    for m in found:
-        surrogate = (
-            "none"
-            if m.hidden is None
-            else f"{'x'.join(map(str, m.hidden)) or 'linear'}, {m.nonzeros} nonzero, {m.weight_bits} bits"
-        )
-        how = f"{m.found_by}: {m.template}" if m.found_by else "-"
-        shown = "proved" if m.verdict == "proved" else f"{m.verdict}: {m.reason}"
-        table.add_row(
-            m.name,
-            f"{m.inputs:,}",
-            f"{m.agreement:.2%}",
-            surrogate,
-            how,
-            str(m.lines or "-"),
-            str(m.length or "-"),
-            f"{m.reference_lines}, {m.reference_length}",
-            Text(shown, "green" if m.near else "yellow" if m.verdict == "proved" else "red"),
-            f"{m.seconds:.1f}",
-        )
-    screen.print(table)
-    totals = summary_json(found)["totals"]
-    screen.print(
-        f"{totals['proved']} of {totals['behaviours']} proved, {totals[f'within_{NEAR}_of_reference']} of "
-        f"them within {NEAR} times the "
-        f"reference's length; exact surrogates: {totals['exact_surrogates']}; found by "
-        + ", ".join(f"{way} {count}" for way, count in totals["found_by"].items())
-        + f"; seconds: median {totals['median_seconds']:.1f}, slowest {totals['slowest_seconds']:.1f}, "
-        f"{totals['seconds']:.0f} in all",
-        soft_wrap=True,
-        markup=False,
-    )
-    screen.print(f"programs, claims and results are in {out}", soft_wrap=True, markup=False)

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from relucid.benchmarks.distill import DistillPlan
 from relucid.benchmarks.distill_behaviours import check_reference, read_suite
+from relucid.benchmarks.distill_report import beside
+from relucid.benchmarks.distill_search import search
 from relucid.benchmarks.distill_teacher import exact_teacher
 from relucid.cli.main import main
+from relucid.common.deadline import OutOfTime
 from relucid.common.errors import InputError
 from relucid.models.circuits.teacher import label_domain
+from relucid.search.candidate import Candidate
+from relucid.search.synthesise import ProgramSearch
 
 TINY = Path(__file__).with_name("behaviours.toml")
 GOOD = {
@@ -34,7 +40,7 @@ def suite(folder: Path, **changed: str | None) -> Path:
 def test_a_suite_is_read_as_it_is_written() -> None:
     odd, largest, last = read_suite(TINY)
     assert odd.domain.pad is None and largest.domain.pad == "_" and last.domain.pad == "<pad>"
-    assert largest.order == ("0", "1", "2") and largest.reference(("0", "2", "1")) == "2"
+    assert largest.domain.order == ("0", "1", "2") and largest.reference(("0", "2", "1")) == "2"
     assert largest.reference_length == 6  # what the body calls is Python's max
     assert odd.enlarged() is None and last.enlarged() is None
     large = largest.enlarged()
@@ -65,7 +71,7 @@ def test_an_exact_teacher_says_what_the_reference_says() -> None:
         ({"length": "[3, 1]"}, r"\[f\] length: \[3, 1\] is neither"),
         ({"length": "true"}, r"\[f\] length: True is neither"),
         ({"large_length": "[1, 99999]"}, r"\[f\] large_length: 99999 positions are over"),
-        ({"order": '["0"]'}, r"\[f\] order: does not list each token once"),
+        ({"order": '["0"]'}, r"\[f\] order: '1' is missing"),
         ({"tokens": '["0", "0"]'}, r"\[f\] tokens: '0' is listed twice"),
         ({"pad": '"0"'}, r"\[f\] pad: '0' is also a token"),
         ({"pad": "0"}, r"\[f\] pad: not a string"),
@@ -120,7 +126,58 @@ def test_a_suite_runs_with_an_exact_teacher(tmp_path: Path, capsys: pytest.Captu
         assert main(["prove", str(out / row["name"] / "claim.toml")]) == 0
 
 
+def test_search_only_proves_nothing_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["bench", "distill", "--suite", str(TINY), "--search-only", "--only", "odd|last"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    text = capsys.readouterr().out
+    assert "search only, nothing is proved: 2 of 2 programs are right on their domain" in text
+    assert 'tokens.count("a")' in text and "|  def odd(tokens):" in text
+    assert main([*command, "--json", "--out", str(tmp_path / "out")]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["search_only"] is True and said["totals"]["right"] == 2 and "proved" not in said["totals"]
+    for row in said["behaviours"]:
+        assert row["right"] and row["reason"] is None and row["ratio"] <= 1.3 and row["examples"] >= 4
+        names: dict = {}
+        exec(row["program"], names)
+        assert callable(names[row["name"].replace("-", "_")])
+    assert not (tmp_path / "out").exists()
+    assert main([*command, "--teacher", "exact"]) == 2
+    assert "relucid: --teacher: --search-only has no teacher" in capsys.readouterr().err
+
+
+def test_a_search_that_finds_nothing_or_ends_late_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = read_suite(TINY)[0]
+    monkeypatch.setattr(ProgramSearch, "best", lambda self: None)
+    found = search(odd, DistillPlan(Path()))
+    assert (found.right, found.near, found.ratio, found.program) == (False, False, None, None)
+    assert found.reason == "the search has no program"
+
+    def late(self: ProgramSearch) -> None:
+        raise OutOfTime
+
+    monkeypatch.setattr(ProgramSearch, "best", late)
+    assert search(odd, DistillPlan(Path(), timeout=7)).reason == "time: 7 s are over"
+
+
+def test_a_program_whose_text_differs_from_its_function_is_not_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = read_suite(TINY)[0]
+    monkeypatch.setattr(
+        Candidate, "source", lambda self, name="f", doc="": f"def {name}(tokens):\n    return 'odd'\n"
+    )
+    found = search(odd, DistillPlan(Path()))
+    assert not found.right and found.reason is not None
+    assert (
+        found.reason.startswith("search and interpreter differ") and "gives 'odd', not 'even'" in found.reason
+    )
+
+
+def test_programs_stand_side_by_side() -> None:
+    assert beside("a\nlonger\n", "b\n") == "  a       |  b\n  longer  |"
+    long = beside("\n".join(map(str, range(100))), "x" * 300).splitlines()
+    assert long[-1].strip() == "... 76 more lines  |" and len(long[0]) < 130
+
+
 def test_only_the_suite_distill_has_behaviours(capsys: pytest.CaptureFixture[str]) -> None:
-    for option in (["--suite", str(TINY)], ["--teacher", "exact"]):
+    for option in (["--suite", str(TINY)], ["--teacher", "exact"], ["--search-only"]):
         assert main(["bench", "tokens", *option]) == 2
         assert f"relucid: {option[0]}: only the suite distill has behaviours" in capsys.readouterr().err
