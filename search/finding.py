@@ -1,0 +1,188 @@
+"""What labelled inputs show about the labels, as data and as sentences.  `findings.py` finds it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..common.text import literal, number
+from ..models.claims.decision import Label
+
+SHOWN = 6  # tokens or labels that a sentence lists
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the label depends on, as far as the inputs show.
+
+    A field that is None, False or empty says only that its test failed, had no pair of inputs to compare, or
+    was not made.
+
+    Args:
+        inputs: how many labelled inputs were compared.
+        whole: whether these are all inputs of the domain: then everything found is a fact about it.
+        tokens: of the domain.
+        constant: all inputs have one label.
+        last, first: the label depends on the last or first k tokens only; the smallest k.
+        places: it depends on the tokens at these indices only, as Python counts them.
+        length_only: it depends on the length only.
+        length_period: and there, on the remainder by this number only.
+        counts_only: it depends only on how often each token occurs, not on the order.
+        set_only: it depends only on which tokens occur.
+        sum_only: it depends on the sum of the tokens only; they are numerals.
+        sum_period: and there, on the remainder by this number only.
+        first_occurrences_only: it depends only on the order in which new tokens appear.
+        reversible: a reversed input has the same label.
+        alike: classes of tokens each of which may stand anywhere for any other of its class.
+        renamable: classes of tokens any two of which may be swapped throughout.
+        deletable: the label depends only on what is left when these tokens are deleted.
+        stops: nothing after the first of these tokens changes the label.
+        absorbing: labels that stay, whatever follows.
+        rises_with_value, falls_with_value: a larger numeral in place of a token never lowers, or never
+            raises, the label; labels are numbers or False and True.
+        raising, lowering: one of these tokens in place of any other never lowers, or never raises, the label.
+        states: after some number of tokens, read from left to right, so many cases have to be told apart.
+        tested: by name of the field, how many pairs of inputs were compared.
+    """
+
+    inputs: int
+    whole: bool
+    tokens: tuple[str, ...]
+    constant: bool = False
+    last: int | None = None
+    first: int | None = None
+    places: tuple[int, ...] | None = None
+    length_only: bool = False
+    length_period: int | None = None
+    counts_only: bool = False
+    set_only: bool = False
+    sum_only: bool = False
+    sum_period: int | None = None
+    first_occurrences_only: bool = False
+    reversible: bool = False
+    alike: tuple[tuple[str, ...], ...] = ()
+    renamable: tuple[tuple[str, ...], ...] = ()
+    deletable: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+    absorbing: tuple[Label, ...] = ()
+    rises_with_value: bool = False
+    falls_with_value: bool = False
+    raising: tuple[str, ...] = ()
+    lowering: tuple[str, ...] = ()
+    states: int | None = None
+    tested: Mapping[str, int] = field(default_factory=dict)
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return what was found, one sentence each, the strongest first.
+
+        What follows from others is left out.  Of a sample, each says how many pairs of inputs agree with it.
+        """
+        if self.whole:
+            return tuple(text for _, text in self._told())
+        return tuple(
+            f"{text} ({number(self.tested[name])} pairs)" if name in self.tested else text
+            for name, text in self._told()
+        )
+
+    def basis(self) -> str:
+        """Return the sentence that says on which inputs this was found."""
+        if self.whole:
+            return f"facts about all {number(self.inputs)} inputs"
+        return f"seen on {number(self.inputs)} inputs, and not shown for the others"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that say something, and the sentences."""
+        about = ("inputs", "whole", "tokens", "tested")
+        found = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in about}
+        return {
+            "inputs": self.inputs,
+            "whole": self.whole,
+            "sentences": list(self.sentences()),
+            "found": {name: value for name, value in found.items() if value not in (None, False, ())},
+            "pairs": dict(self.tested),
+        }
+
+    def _told(self) -> Iterator[tuple[str, str]]:
+        if self.constant:
+            yield "constant", "is always the same"
+        elif self.length_only:
+            yield "length_only", f"depends on the length{_modulo(self.length_period)} only"
+        else:
+            windows = [*self._windows()]
+            yield from windows
+            if not windows:
+                yield from self._bags()
+                yield from self._tokens()
+            yield from self._orders()
+
+    def _windows(self) -> Iterator[tuple[str, str]]:
+        if self.places is not None:
+            yield "places", f"depends on {_and([f'tokens[{p}]' for p in self.places])} only"
+            return
+        for name, k in (("last", self.last), ("first", self.first)):
+            if k is not None:
+                yield name, f"depends on the {name} {f'{k} tokens' if k > 1 else 'token'} only"
+
+    def _bags(self) -> Iterator[tuple[str, str]]:
+        if self.sum_only:
+            yield "sum_only", f"depends on the sum of the tokens{_modulo(self.sum_period)} only"
+        elif self.set_only:
+            yield "set_only", f"depends only on whether {self._each('or')} occurs"
+        elif self.counts_only:
+            yield "counts_only", f"depends only on how often {self._each('and')} occurs, not on the order"
+        elif self.first_occurrences_only:
+            yield "first_occurrences_only", "depends only on the order in which new tokens appear"
+        elif self.reversible:
+            yield "reversible", "is the same for the reversed input"
+
+    def _each(self, word: str) -> str:
+        kept = [t for t in self.tokens if t not in self.deletable]
+        return _listed(kept, word) if self.deletable and len(kept) < 3 else "each token"
+
+    def _tokens(self) -> Iterator[tuple[str, str]]:
+        if not self.sum_only:
+            if self.deletable:
+                kept = [t for t in self.tokens if t not in self.deletable]
+                few = len(kept) < len(self.deletable)
+                all_but = f"all tokens but {_listed(kept)}"
+                yield "deletable", f"ignores {all_but if few else _listed(self.deletable)}"
+            groups = [_listed(g) for g in self.alike if not set(g) <= set(self.deletable)]
+            if groups:
+                more = f"; and {len(groups) - 3} more classes" if len(groups) > 3 else ""
+                yield "alike", f"treats as one: {'; '.join(groups[:3])}{more}"
+            for group in self.renamable:
+                yield "renamable", f"is the same when any two of {_listed(group)} are swapped throughout"
+        if self.absorbing:
+            yield "absorbing", f"stays {_listed(self.absorbing, 'or')}, whatever follows"
+        elif self.stops:
+            yield "stops", f"does not depend on what follows the first {_listed(self.stops, 'or')}"
+
+    def _orders(self) -> Iterator[tuple[str, str]]:
+        if self.rises_with_value:
+            yield "rises_with_value", "never falls when a token is replaced by a larger one"
+        elif self.falls_with_value:
+            yield "falls_with_value", "never rises when a token is replaced by a larger one"
+        else:
+            if self.raising:
+                yield "raising", f"never falls when a token is replaced by {_listed(self.raising, 'or')}"
+            if self.lowering:
+                yield "lowering", f"never rises when a token is replaced by {_listed(self.lowering, 'or')}"
+        if self.states is not None:
+            yield "states", f"needs to tell at most {self.states} cases apart, read from left to right"
+
+
+def _modulo(period: int | None) -> str:
+    return f" modulo {period}" if period else ""
+
+
+def _listed(values: Sequence[Label], word: str = "and") -> str:
+    """Write literals as a list, the first few of many."""
+    if len(values) > SHOWN:
+        return f"{', '.join(map(literal, values[:SHOWN]))} {word} {len(values) - SHOWN} more"
+    return _and([*map(literal, values)], word)
+
+
+def _and(parts: Sequence[str], word: str = "and") -> str:
+    *most, last = parts
+    return f"{', '.join(most)} {word} {last}" if most else last

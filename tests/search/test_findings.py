@@ -1,0 +1,207 @@
+"""What is found out about labels is true of every word, by brute force, and what is known is found."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from relucid.models.automata.labelled import Labelled
+from relucid.search.finding import Findings
+from relucid.search.findings import findings
+from relucid.search.problem import SearchProblem
+
+Word = tuple[str, ...]
+Truth = dict[Word, object]
+
+
+def words(tokens: tuple[str, ...], shortest: int, longest: int) -> Iterator[Word]:
+    for n in range(shortest, longest + 1):
+        yield from itertools.product(tokens, repeat=n)
+
+
+def problem(tokens: tuple[str, ...], truth: Truth, labels: tuple) -> SearchProblem:
+    longest, pad = max(map(len, truth)), len(tokens)
+    rows = [[*map(tokens.index, w), *[pad] * (longest - len(w))] for w in truth]
+    examples = Labelled(
+        np.array(rows, dtype=np.int16).reshape(len(rows), longest),
+        np.array([labels.index(y) for y in truth.values()]),
+    )
+    return SearchProblem(tokens, min(map(len, truth)), longest, labels, examples)
+
+
+def found(tokens: str | tuple[str, ...], lengths: tuple[int, int], f: Callable[[Word], object]) -> Findings:
+    tokens = tuple(tokens)
+    truth = {w: f(w) for w in words(tokens, *lengths)}
+    labels = tuple(dict.fromkeys(truth.values()))
+    return findings(problem(tokens, truth, labels), whole=True)
+
+
+def only(truth: Truth, key: Callable[[Word], object]) -> bool:
+    """Whether words with equal keys have equal labels."""
+    seen: dict[object, object] = {}
+    return all(seen.setdefault(key(w), y) == y for w, y in truth.items())
+
+
+def in_order(truth: Truth, before: Callable[[str, str], bool]) -> bool:
+    """Whether the label never falls where one token is replaced by another that comes after it."""
+    for w, y in truth.items():
+        for i, b in itertools.product(range(len(w)), {t for v in truth for t in v}):
+            other = truth.get((*w[:i], b, *w[i + 1 :]))
+            if other is not None and before(w[i], b) and other < y:  # type: ignore[operator]
+                return False
+    return True
+
+
+def check(f: Findings, truth: Truth) -> None:
+    """Check every claim by its definition."""
+    if f.constant:
+        assert len(set(truth.values())) == 1
+    if f.last is not None:
+        k = f.last
+        assert only(truth, lambda w: w[-k:]) and (
+            k == 1 or not only(truth, lambda w: w[len(w) - k + 1 :] if len(w) >= k else w)
+        )
+    if f.first is not None:
+        k = f.first
+        assert only(truth, lambda w: w[:k]) and (k == 1 or not only(truth, lambda w: w[: k - 1]))
+    if f.places is not None:
+        places = f.places
+        assert only(truth, lambda w: [w[p] if -len(w) <= p < len(w) else None for p in places].__repr__())
+    if f.length_only:
+        assert only(truth, len)
+    if f.length_period:
+        assert only(truth, lambda w: len(w) % f.length_period)
+    if f.counts_only:
+        assert only(truth, lambda w: tuple(sorted(w)))
+    if f.set_only:
+        assert only(truth, frozenset)
+    if f.sum_only:
+        assert only(truth, lambda w: sum(map(int, w)))
+    if f.sum_period:
+        assert only(truth, lambda w: sum(map(int, w)) % f.sum_period)
+    if f.first_occurrences_only:
+        assert only(truth, lambda w: tuple(dict.fromkeys(w)))
+    if f.reversible:
+        assert all(truth.get(w[::-1], y) == y for w, y in truth.items())
+    for group in f.alike:
+        assert len(group) > 1
+        assert only(truth, lambda w, g=group: tuple(g[0] if t in g else t for t in w))
+    for group in f.renamable:
+        for a, b in itertools.combinations(group, 2):
+            swap = {a: b, b: a}
+            assert all(truth.get(tuple(swap.get(t, t) for t in w), y) == y for w, y in truth.items())
+    assert only(truth, lambda w: tuple(t for t in w if t not in f.deletable))
+    if f.stops:
+        ends = set(f.stops)
+        assert only(truth, lambda w: w[: next((i for i, t in enumerate(w) if t in ends), len(w)) + 1])
+    for w, y in truth.items():
+        assert truth.get(w[:-1], y) not in f.absorbing or y == truth.get(w[:-1], y)
+    if f.rises_with_value:
+        assert in_order(truth, lambda a, b: int(a) < int(b))
+    if f.falls_with_value:
+        assert in_order(truth, lambda a, b: int(a) > int(b))
+    if f.raising:
+        assert in_order(truth, lambda a, b: b in f.raising)
+    if f.lowering:
+        assert in_order(truth, lambda a, b: a in f.lowering)
+
+
+KEYS: list[Callable[[Word], object]] = [
+    lambda w: w[-2:],
+    lambda w: w[:1],
+    lambda w: w[-2:-1],
+    len,
+    lambda w: tuple(sorted(w)),
+    lambda w: frozenset(w),
+    lambda w: sum(map(int, w)) % 3,
+    lambda w: tuple(dict.fromkeys(w)),
+    lambda w: min(w, w[::-1]),
+    lambda w: tuple(t for t in w if t != "1"),
+    lambda w: w[: w.index("2") + 1] if "2" in w else w,
+    lambda w: "12" in "".join(w),
+    lambda w: w,
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_everything_found_is_true(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, 3))
+    tokens = tuple(str(i) for i in range(size))
+    shortest = data.draw(st.integers(0, 3))
+    longest = data.draw(st.integers(max(1, shortest), 5))
+    key = data.draw(st.sampled_from(KEYS))
+    meaning: dict[object, int] = {}
+    random = data.draw(st.randoms(use_true_random=False))
+    count = data.draw(st.integers(1, 3))
+    truth = {w: meaning.setdefault(key(w), random.randrange(count)) for w in words(tokens, shortest, longest)}
+    if data.draw(st.booleans()):  # a domain with a hole, or a sample
+        kept = {w: y for w, y in truth.items() if random.random() < 0.7}
+        truth = kept or truth
+    labels = tuple(range(3))
+    f = findings(problem(tokens, truth, labels), whole=True)
+    check(f, truth)
+    assert all(f.sentences()) and f.inputs == len(truth)
+
+
+def test_windows_and_places() -> None:
+    assert found("abc", (1, 5), lambda w: w[-2:] == ("a", "b")).last == 2
+    assert found("abc", (1, 5), lambda w: w[:2] == ("a", "b")).first == 2
+    previous = found("abc", (1, 5), lambda w: w[-2] if len(w) > 1 else "a")
+    assert previous.places == (-2,) and previous.sentences()[0] == "depends on tokens[-2] only"
+    assert found("ab", (1, 6), lambda w: len(w) % 3).length_period == 3
+
+
+def test_bags() -> None:
+    f = found("abc", (1, 6), lambda w: w.count("a") >= 2)
+    assert f.counts_only and f.deletable == ("b", "c") and f.absorbing == (True,) and f.raising == ("a",)
+    assert f.sentences()[0] == 'depends only on how often "a" occurs, not on the order'
+    assert found("abc", (1, 5), lambda w: ("a" in w) + ("b" in w)).set_only
+    digits = found("0123456789", (1, 3), lambda w: sum(map(int, w)) % 7)
+    assert digits.sum_only and digits.sum_period == 7
+    assert found("012", (1, 4), lambda w: max(map(int, w))).rises_with_value
+    assert found("abcd", (4, 4), lambda w: next((t for t in w if t in "ab"), "c")).first_occurrences_only
+
+
+def test_tokens_that_are_the_same() -> None:
+    f = found("abcd", (1, 5), lambda w: "ab" in "".join(w).replace("c", "a"))
+    assert ("a", "c") in f.alike
+    assert found("abc", (4, 4), lambda w: w == w[::-1]).renamable == (("a", "b", "c"),)
+    f = found("abcd", (1, 5), lambda w: "".join(w).partition("d")[0].count("ab") % 2)
+    assert f.stops == ("d",)
+
+
+def test_nothing_is_said_of_labels_without_a_rule() -> None:
+    rng = np.random.default_rng(3)
+    f = found("abcd", (1, 6), lambda w: int(rng.integers(3)))
+    assert not f.sentences() and f.to_json()["found"] == {}
+
+
+def test_of_a_sample_nothing_is_a_fact() -> None:
+    tokens = tuple("0123456789")
+    rng = np.random.default_rng(0)
+    drawn = {tuple(map(str, rng.integers(0, 10, 8))) for _ in range(3000)}
+    f = findings(problem(tokens, {w: w[-1] for w in sorted(drawn)}, tokens))
+    assert not f.whole and f.last == 1 and f.sentences()[0].startswith("depends on the last token only (")
+    assert f.basis() == f"seen on {len(drawn):,} inputs, and not shown for the others"
+    alone = findings(problem(tokens, {w: str(hash(w[:4]) % 10) for w in sorted(drawn)[:10]}, tokens))
+    assert alone.sentences() == ()  # hardly two of ten words have anything in common
+
+
+def test_words_that_are_there_twice_are_no_evidence() -> None:
+    tokens = ("a", "b")
+    one = problem(tokens, {("a", "b"): 0, ("b", "a"): 1}, (0, 1))
+    twice = Labelled(np.tile(one.examples.words, (50, 1)), np.tile(one.examples.labels, 50))
+    f = findings(SearchProblem(tokens, 2, 2, (0, 1), twice))
+    assert f.inputs == 2 and f.sentences() == ()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_hardly_any_words(count: int) -> None:
+    few = Labelled(np.zeros((count, 3), dtype=np.int16), np.zeros(count, dtype=np.int64))
+    f = findings(SearchProblem(("a", "b"), 3, 3, (0, 1), few))
+    assert f.inputs == count and f.constant == (count == 1)
