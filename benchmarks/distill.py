@@ -28,7 +28,7 @@ from ..search.rank import description_length
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.request import ProofRequest
 from .distill_behaviours import Behaviour, behaviours, check_reference, read_suite
-from .distill_results import Measured, summary_json
+from .distill_results import Measured, SuiteResult, summary_json
 from .distill_teacher import Teacher, exact_teacher, train_teacher
 from .tokens import matches
 
@@ -47,11 +47,13 @@ class DistillPlan:
 
     suite: a file of behaviours; None for those that ship.
     teacher: None for the default of the suite.
+    large: take the behaviours' large domains; those that have none are left out.
     """
 
     out: Path
     suite: Path | None = None
     teacher: TeacherKind | None = None
+    large: bool = False
     only: str = ""
     again: bool = False
     timeout: float = 60.0
@@ -65,9 +67,22 @@ class DistillPlan:
         """Return the kind of teacher: trained for the suite that ships, else exact."""
         return self.teacher or ("trained" if self.suite is None else "exact")
 
+    @property
+    def folder(self) -> Path:
+        """Return where results go; those on large domains replace no others."""
+        return self.out / "large" if self.large else self.out
 
-def wanted_behaviours(plan: DistillPlan) -> list[Behaviour]:
-    """Return the behaviours that were asked for, each checked.
+
+@dataclass(frozen=True)
+class Chosen:
+    """The behaviours that were asked for, and the names of those that have no large domain."""
+
+    behaviours: tuple[Behaviour, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def chosen_behaviours(plan: DistillPlan) -> Chosen:
+    """Return the behaviours that were asked for, each checked on its small domain.
 
     Raises InputError: the file is malformed, none is meant, or a reference fails on some input.
     """
@@ -81,21 +96,30 @@ def wanted_behaviours(plan: DistillPlan) -> list[Behaviour]:
         )
     for behaviour in wanted:
         check_reference(behaviour)
-    return wanted
+    if not plan.large:
+        return Chosen(tuple(wanted))
+    if plan.taught_by == "trained":
+        what = "a network is trained on every input, which a large domain has too many of"
+        raise InputError("--large", what, "add --teacher exact")
+    large = tuple(b for behaviour in wanted if (b := behaviour.enlarged()) is not None)
+    if not large:
+        raise InputError("--large", "none of the behaviours has a large_length", "leave --large out")
+    return Chosen(large, tuple(b.name for b in wanted if b.large is None))
 
 
-def run(plan: DistillPlan, progress: Progress = lambda text: None) -> list[Measured]:
+def run(plan: DistillPlan, progress: Progress = lambda text: None) -> SuiteResult:
     """Measure what has no result yet.  Returns the results of all behaviours that were asked for.
 
     An interrupt keeps what is finished.  Raises InputError.
     """
-    wanted = wanted_behaviours(plan)
-    check_writable(plan.out, (SUMMARY,))
+    chosen = chosen_behaviours(plan)
+    wanted = chosen.behaviours
+    check_writable(plan.folder, (SUMMARY,))
     found: list[Measured] = []
     try:
         for k, behaviour in enumerate(wanted):
             key = _key(behaviour, plan)
-            known = None if plan.again else _kept(plan.out / behaviour.name, key)
+            known = None if plan.again else _kept(plan.folder / behaviour.name, key)
             if known is None:
                 known = measure(
                     behaviour,
@@ -103,16 +127,16 @@ def run(plan: DistillPlan, progress: Progress = lambda text: None) -> list[Measu
                     lambda text, k=k: progress(f"{k + 1} of {len(wanted)}: {text}"),  # type: ignore[misc]
                 )
                 write_files(
-                    plan.out / behaviour.name,
+                    plan.folder / behaviour.name,
                     {RESULT: json.dumps(asdict(known), indent=1, ensure_ascii=False) + "\n"},
                 )
             found.append(known)
     finally:
+        result = SuiteResult(tuple(found), chosen.left_out)
         if found:
-            write_files(
-                plan.out, {SUMMARY: json.dumps(summary_json(found), indent=1, ensure_ascii=False) + "\n"}
-            )
-    return found
+            text = json.dumps(summary_json(result), indent=1, ensure_ascii=False) + "\n"
+            write_files(plan.folder, {SUMMARY: text})
+    return result
 
 
 def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda text: None) -> Measured:
@@ -144,7 +168,7 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
         result = distill(
             teacher,
             Task(behaviour.domain, "one_hot", Decision("argmax", behaviour.labels), behaviour.name),
-            out=plan.out / behaviour.name,
+            out=plan.folder / behaviour.name,
             progress=lambda text: progress(f"{behaviour.name}: {text}"),
             budget=Budget(
                 seconds=plan.timeout,

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..common.text import shortened, visible
 from ..models.program.source import shown
 from ..reports.console import console
-from .distill_results import NEAR, Measured, summary_json
+from .distill_results import NEAR, SuiteResult, summary_json
 from .distill_search import FoundProgram, search_json
 
 LEFT, RIGHT = 64, 100  # columns of a program that are shown
@@ -18,15 +18,10 @@ LINES = 24
 Cell = str | tuple[str, str]  # a text, and its style
 
 
-def print_summary(found: Sequence[Measured], out: Path) -> None:
+def print_summary(result: SuiteResult, folder: Path) -> None:
     """Print a row per behaviour, then the totals."""
     rows: list[list[Cell]] = []
-    for m in found:
-        surrogate = (
-            "none"
-            if m.hidden is None
-            else f"{'x'.join(map(str, m.hidden)) or 'linear'}, {m.nonzeros} nonzero, {m.weight_bits} bits"
-        )
+    for m in result.measured:
         proved = m.verdict == "proved"
         answer = f"proved, {m.trust}" if proved else f"{m.verdict}: {m.reason}"
         rows.append(
@@ -34,7 +29,7 @@ def print_summary(found: Sequence[Measured], out: Path) -> None:
                 m.name,
                 f"{m.inputs:,}",
                 f"{m.agreement:.2%}" if m.teacher == "trained" else m.teacher,
-                surrogate,
+                _surrogate(m.hidden, m.nonzeros),
                 _way(m.found_by, m.template),
                 *_lengths(m.length, m.reference_length, m.ratio),
                 (answer, "green" if m.near else "yellow" if proved else "red"),
@@ -43,7 +38,7 @@ def print_summary(found: Sequence[Measured], out: Path) -> None:
         )
     titles = "behaviour,inputs>,teacher>,surrogate,found by,length>,reference>,ratio>,verdict,seconds>"
     _print_table(titles, rows)
-    totals = summary_json(found)["totals"]
+    totals = summary_json(result)["totals"]
     _say(
         f"{totals['proved']} of {totals['behaviours']} proved, {totals[f'within_{NEAR}_of_reference']} of "
         f"them within {NEAR} times the reference's length; exact surrogates: {totals['exact_surrogates']}; "
@@ -52,7 +47,9 @@ def print_summary(found: Sequence[Measured], out: Path) -> None:
         + f"; seconds: median {totals['median_seconds']:.1f}, slowest {totals['slowest_seconds']:.1f}, "
         f"{totals['seconds']:.0f} in all"
     )
-    _say(f"programs, claims and results are in {out}")
+    if result.left_out:
+        _say(f"left out, without large_length: {', '.join(result.left_out)}")
+    _say(f"programs, claims and results are in {visible(str(folder))}")
 
 
 def print_searched(found: FoundProgram) -> None:
@@ -99,6 +96,13 @@ def beside(left: str, right: str) -> str:
 def _beginning(program: str, width: int) -> list[str]:
     lines = [shortened(line, width) for line in shown(program).splitlines()]
     return lines if len(lines) <= LINES else [*lines[:LINES], f"... {len(lines) - LINES} more lines"]
+
+
+def _surrogate(hidden: tuple[int, ...] | None, nonzeros: int | None) -> str:
+    if hidden is None:
+        return "none"
+    layers = "x".join(map(str, hidden)) if len(hidden) <= 3 else f"{len(hidden)} layers"
+    return f"{layers or 'linear'}, {nonzeros} nonzero"
 
 
 def _way(found_by: str | None, template: str | None) -> str:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,7 +61,15 @@ class Measured:
     @property
     def near(self) -> bool:
         """Whether a program was proved that is at most NEAR times as long as the reference."""
-        return self.verdict == "proved" and self.ratio is not None and self.ratio <= NEAR
+        return self.verdict == "proved" and is_near(self.length, self.reference_length)
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """What came of a suite, and the names of the behaviours that were left out: they have no large domain."""
+
+    measured: tuple[Measured, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def ratio(length: int | None, reference_length: int) -> float | None:
@@ -70,8 +77,14 @@ def ratio(length: int | None, reference_length: int) -> float | None:
     return None if length is None else round(length / reference_length, 3)
 
 
-def summary_json(found: Sequence[Measured]) -> dict[str, Any]:
+def is_near(length: int | None, reference_length: int) -> bool:
+    """Say whether there is a program, at most NEAR times as long as the reference."""
+    return length is not None and length <= NEAR * reference_length
+
+
+def summary_json(result: SuiteResult) -> dict[str, Any]:
     """Return everything measured, and the totals that the suite is judged by."""
+    found = result.measured
     ways: dict[str, int] = {}
     for m in found:
         ways[m.found_by or "none"] = ways.get(m.found_by or "none", 0) + 1
@@ -85,5 +98,6 @@ def summary_json(found: Sequence[Measured]) -> dict[str, Any]:
         "median_seconds": statistics.median(m.seconds for m in found),
         "slowest_seconds": max(m.seconds for m in found),
         "seconds": round(sum(m.seconds for m in found), 1),
+        "left_out": list(result.left_out),
     }
     return {"behaviours": [asdict(m) | {"ratio": m.ratio} for m in found], "totals": totals}

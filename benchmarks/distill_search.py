@@ -21,9 +21,9 @@ from ..models.program.program import Program
 from ..search.candidate import Candidate
 from ..search.problem import SearchProblem
 from ..search.synthesise import ProgramSearch
-from .distill import DistillPlan, Progress, wanted_behaviours
+from .distill import DistillPlan, Progress, chosen_behaviours
 from .distill_behaviours import Behaviour
-from .distill_results import NEAR, ratio
+from .distill_results import NEAR, is_near, ratio
 
 START = 4  # examples that the search starts with, as in a distillation
 
@@ -62,7 +62,7 @@ class FoundProgram:
     @property
     def near(self) -> bool:
         """Whether the program is right and at most NEAR times as long as the reference."""
-        return self.right and self.ratio is not None and self.ratio <= NEAR
+        return self.right and is_near(self.length, self.reference_length)
 
 
 def run(
@@ -74,7 +74,7 @@ def run(
 
     Raises InputError.
     """
-    wanted, found = wanted_behaviours(plan), []
+    wanted, found = chosen_behaviours(plan).behaviours, []
     for k, behaviour in enumerate(wanted, 1):
         start = f"{k} of {len(wanted)}: {behaviour.name}"
         found.append(search(behaviour, plan, lambda text, start=start: progress(f"{start}: {text}")))  # type: ignore[misc]

@@ -24,6 +24,7 @@ class BehaviourOptions:
 
     behaviours: Path | None = None
     teacher: TeacherKind | None = None
+    large: bool | None = None
     search_only: bool | None = None
 
     @property
@@ -50,19 +51,18 @@ behaviour_options = bundled(
         "[default: exact with --suite, else trained].",
     ),
     click.option(
+        "--large",
+        is_flag=True,
+        default=None,
+        help="For distill: the behaviours on their large domains (`large_length`).",
+    ),
+    click.option(
         "--search-only",
         is_flag=True,
         default=None,
         help="For distill: only search for programs, from the references' labels; nothing is proved.",
     ),
 )
-
-
-def refuse_columns(suite: str, jobs: int, repeat: int, dump: Path | None, html: Path | None) -> None:
-    """Raise InputError for options that only a suite of claims has."""
-    many = {"--jobs": jobs if jobs > 1 else None, "--repeat": repeat if repeat > 1 else None}
-    refuse(many, f"the suite {suite} runs one behaviour at a time")
-    refuse({"--dump": dump, "--html": html}, f"the suite {suite} has no columns to compare")
 
 
 def bench_distill(
@@ -77,23 +77,46 @@ def bench_distill(
 ) -> int:
     """Run the suite of behaviours, which has no columns, and one behaviour at a time."""
     from ..benchmarks.distill import DistillPlan, run
+    from ..benchmarks.distill_page import write_programs
     from ..benchmarks.distill_report import print_summary
     from ..benchmarks.distill_results import summary_json
 
-    refuse_columns("distill", jobs, repeat, dump, html)
+    many = {"--jobs": jobs if jobs > 1 else None, "--repeat": repeat if repeat > 1 else None}
+    refuse(many, "the suite distill runs one behaviour at a time")
+    refuse({"--dump": dump}, "the suite distill has no columns to compare")
     del options["seeds"]
-    backends = names_in(options.pop("backends"))
-    plan = DistillPlan(suite=chosen.behaviours, teacher=chosen.teacher, backends=backends, **options)
+    backends, large = names_in(options.pop("backends")), bool(chosen.large)
+    plan = DistillPlan(
+        suite=chosen.behaviours, teacher=chosen.teacher, large=large, backends=backends, **options
+    )
     if chosen.search_only:
-        refuse(
-            {"--teacher": chosen.teacher, "--backends": backends},
-            "--search-only has no teacher and no prover",
-        )
+        unused = {
+            "--teacher": chosen.teacher,
+            "--backends": backends,
+            "--html": html,
+            "--large": chosen.large,
+        }
+        refuse(unused, "--search-only labels a small domain, and has no teacher, prover or page")
         return _search_only(plan, output)
+    if html is not None:
+        check_place(html, plan)
     with status_line(output.quiet) as say:
         found = run(plan, say)
-    output.show(lambda: summary_json(found), lambda: print_summary(found, plan.out))
+    if html is not None:
+        write_programs(html, found)
+    output.show(lambda: summary_json(found), lambda: print_summary(found, plan.folder))
     return 0
+
+
+def check_place(html: Path, plan: DistillPlan) -> None:
+    """Raise InputError if the page could not be written, or would replace the suite or a result."""
+    from ..benchmarks.distill import SUMMARY
+    from ..models.apart import check_apart
+    from ..reports.html import check_page
+
+    check_page(html)
+    read = () if plan.suite is None else (plan.suite,)
+    check_apart([("--out", plan.folder / SUMMARY), ("--html", html)], read)
 
 
 def _search_only(plan: DistillPlan, output: Output) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from ..common.errors import InputError
-from .behaviours import BehaviourOptions, behaviour_options, bench_distill, refuse_columns
+from .behaviours import BehaviourOptions, behaviour_options, bench_distill
 from .limits import Limited, memory_option, timeout_option
 from .options import (
     Output,
@@ -117,7 +117,7 @@ def _bench_vnncomp(
     from ..verifiers.boxes.verdicts import BACKENDS
 
     if suite == "vnncomp":
-        refuse_columns(suite, 1, 1, options["dump"], None)
+        refuse({"--dump": options["dump"]}, "the suite vnncomp has no columns to compare")
     if suite != "vnncomp":
         raise click.UsageError(f"{suite} takes no directory.")
     if directory is None:

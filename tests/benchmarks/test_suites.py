@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from html_page import check_frame
 from relucid.benchmarks.distill import DistillPlan
 from relucid.benchmarks.distill_behaviours import check_reference, read_suite
+from relucid.benchmarks.distill_page import write_programs
 from relucid.benchmarks.distill_report import beside
+from relucid.benchmarks.distill_results import Measured, SuiteResult
 from relucid.benchmarks.distill_search import search
 from relucid.benchmarks.distill_teacher import exact_teacher
 from relucid.cli.main import main
@@ -126,6 +129,56 @@ def test_a_suite_runs_with_an_exact_teacher(tmp_path: Path, capsys: pytest.Captu
         assert main(["prove", str(out / row["name"] / "claim.toml")]) == 0
 
 
+def test_large_domains_are_sampled_and_the_others_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["bench", "distill", "--suite", str(TINY), "--large", "--out", str(out)]
+    assert main([*command, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    (row,) = said["behaviours"]
+    assert row["name"] == "max" and row["inputs"] == sum(3**n for n in range(1, 16))
+    assert row["verdict"] == "proved" and row["teacher"] == "exact"
+    assert said["totals"]["left_out"] == ["odd", "last-of-few"]
+    result = json.loads((out / "large" / "max" / "result.json").read_text())
+    assert result["distillation"]["executed_everywhere"] is False
+    assert main(command) == 0  # the same result, from the folder
+    assert "left out, without large_length: odd, last-of-few" in capsys.readouterr().out
+    for more, message in (
+        (["--only", "odd"], "--large: none of the behaviours has a large_length"),
+        (["--teacher", "trained"], "--large: a network is trained on every input"),
+        (["--search-only"], "--large: --search-only labels a small domain"),
+    ):
+        assert main([*command, *more]) == 2
+        assert f"relucid: {message}" in capsys.readouterr().err
+
+
+def test_the_page_has_every_program_beside_its_reference(tmp_path: Path) -> None:
+    base = [1, "exact", 1.0, 0.0, True, (1,), 1, 1, 0, "templates", "x", 2]
+    texts = ("def odd(tokens):\n    return '<b>'\n", "def odd(tokens):\n    return 'no'\n")
+    proved = Measured("odd", "", *base, 12, 2, 10, texts[0], "proved", "exact", None, texts[1], 1.5)
+    failed = Measured("last", "", *base, None, 2, 10, texts[0], "unknown", None, "too <long>", None, 9.0)
+    write_programs(tmp_path / "page.html", SuiteResult((proved, failed), ("more",)))
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    reader = check_frame(text)
+    for part in (
+        "1 of 2 proved, 1 of them within 1.3 times", "1.20 times the reference's length", "Left out", "more", "'<b>'", "'no'",
+        "No program; unknown: too <long>", "Seconds: median 5.2, slowest 9.0",
+    ):  # fmt: skip
+        assert part in reader.text, part
+
+
+def test_the_page_replaces_neither_suite_nor_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = suite(tmp_path), tmp_path / "out"
+    before = file.read_bytes()
+    for page in (file, out / "distill.json"):
+        command = ["bench", "distill", "--suite", str(file), "--out", str(out), "--html", str(page)]
+        assert main(command) == 2 and "relucid: --html: " in capsys.readouterr().err
+    assert file.read_bytes() == before and not out.exists()
+
+
 def test_search_only_proves_nothing_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["bench", "distill", "--suite", str(TINY), "--search-only", "--only", "odd|last"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 0
@@ -142,7 +195,7 @@ def test_search_only_proves_nothing_and_says_so(tmp_path: Path, capsys: pytest.C
         assert callable(names[row["name"].replace("-", "_")])
     assert not (tmp_path / "out").exists()
     assert main([*command, "--teacher", "exact"]) == 2
-    assert "relucid: --teacher: --search-only has no teacher" in capsys.readouterr().err
+    assert "relucid: --teacher: --search-only labels a small" in capsys.readouterr().err
 
 
 def test_a_search_that_finds_nothing_or_ends_late_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,6 +231,6 @@ def test_programs_stand_side_by_side() -> None:
 
 
 def test_only_the_suite_distill_has_behaviours(capsys: pytest.CaptureFixture[str]) -> None:
-    for option in (["--suite", str(TINY)], ["--teacher", "exact"], ["--search-only"]):
+    for option in (["--suite", str(TINY)], ["--teacher", "exact"], ["--large"], ["--search-only"]):
         assert main(["bench", "tokens", *option]) == 2
         assert f"relucid: {option[0]}: only the suite distill has behaviours" in capsys.readouterr().err
