@@ -27,6 +27,8 @@ from ..models.claims.decision import Decision
 from ..models.claims.domain import Domain
 from ..models.claims.language import build_language
 from ..models.claims.task import Task, load_task
+from ..search.findings import findings
+from ..search.problem import SearchProblem
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.choose import choose
 from ..verifiers.race.request import ProofRequest, asked
@@ -147,7 +149,9 @@ def distill(
             raise InputError("[domain]", what, "loosen the predicate or the length")
         chain = on_samples(job, language) if language.size > wanted.enumerate_up_to else on_every_input(job)
         chain = job.checked(chain)
-        program = documented(chain.candidate, chain.claim, summary.name, chain.verdict)
+        problem = SearchProblem.of(chain.teaching.labelled, task.domain, task.decision.labels)
+        found = findings(problem, whole=chain.sampling is None)
+        program = documented(chain, summary.name, found)
         result = Distillation(
             circuit=summary,
             task=task,
@@ -163,6 +167,8 @@ def distill(
             unstable=unstable(chain.claim),
             overruled=chain.overruled,
             graph=graph,
+            front=chain.front,
+            findings=found,
         )
         if folder is not None:
             write_files(folder, result_files(result))

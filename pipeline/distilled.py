@@ -16,6 +16,8 @@ from ..models.claims.word_claim import WordClaim
 from ..models.program.program import Program
 from ..models.surrogates.surrogate import Surrogate
 from ..search.candidate import Candidate
+from ..search.finding import Findings
+from ..search.front import FrontEntry
 from ..verifiers.verdict import Refuted, Verdict
 
 
@@ -66,6 +68,7 @@ class ProvedChain:
         verdict: on the claim.
         sampling: None if the circuit was run on every input.
         overruled: refutations in which the circuit took the program's side, so that the surrogate was wrong.
+        front: the program and shorter ones, with their exceptions among the executed inputs.
     """
 
     teaching: Teaching
@@ -76,6 +79,7 @@ class ProvedChain:
     verdict: Verdict
     sampling: Sampling | None = None
     overruled: tuple[Refutation, ...] = ()
+    front: tuple[FrontEntry, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +92,13 @@ class Distillation(Displayed):
     Args:
         circuit: its sizes.
         task: domain and labels.
-        teaching, surrogate, candidate, refuted, claim, verdict, sampling, overruled: see `ProvedChain`.  The
-        claim's
-            program has a docstring that says what was shown.
+        teaching, surrogate, candidate, refuted, claim, verdict, sampling, overruled, front: see
+            `ProvedChain`.  The claim's program has a docstring that says what was shown.
         out: the folder that was written; None for none.
         seconds: of the whole distillation.
         unstable: neurons of the surrogate that bounds do not settle; None if bounding took too long.
         graph: of the circuit, if its inside is known.
+        findings: what the circuit's label was seen to depend on.
     """
 
     circuit: CircuitSummary
@@ -111,6 +115,8 @@ class Distillation(Displayed):
     unstable: int | None = None
     overruled: tuple[Refutation, ...] = ()
     graph: CircuitGraph | None = None
+    front: tuple[FrontEntry, ...] = ()
+    findings: Findings | None = None
 
     def __str__(self) -> str:
         """Describe the chain, with the program."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from ..common.errors import InputError
 from ..models.automata.labelled import Labelled
 from ..models.circuits.teacher import check_repeatable, label_domain
+from ..search.front import front
 from ..search.problem import SearchProblem
 from ..search.synthesise import ProgramSearch
 from ..verifiers.verdict import Refuted
@@ -54,7 +55,8 @@ def on_every_input(job: DistillationJob) -> ProvedChain:
             continue
         verdict = job.prove(claim)
         if not isinstance(verdict, Refuted):
-            return ProvedChain(teaching, surrogate, candidate, tuple(refuted), claim, verdict)
+            shown = front([candidate, *(r.candidate for r in search.refuted)], teaching.labelled)
+            return ProvedChain(teaching, surrogate, candidate, tuple(refuted), claim, verdict, front=shown)
         words = differing_words(verdict, claim)
         right = Labelled(words, claim.network_labels(words))  # the network agrees with the circuit everywhere
         refuted.append(refutation(claim, verdict, right.labels))

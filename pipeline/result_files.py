@@ -9,16 +9,17 @@ from typing import Any
 from ..common.text import number
 from ..models.circuits.picture.graph import graph_json
 from ..models.claims.task import claim_toml
-from ..models.claims.word_claim import WordClaim
 from ..models.program.program import Program
-from ..search.candidate import Candidate
+from ..search.finding import Findings
+from ..search.front import FrontEntry
 from ..verifiers.report import counterexample_json, verdict_json
-from ..verifiers.verdict import Proved, Verdict
+from ..verifiers.verdict import Proved
 from ..version import __version__
-from .distilled import Distillation, Refutation
+from .distilled import Distillation, ProvedChain, Refutation
 from .histogram import histogram, histogram_json
 
 LISTED = 12  # tokens that a docstring lists
+FACTS = 2  # findings that a docstring tells
 RECORDED = 10  # counterexamples of one refutation that result.json lists
 LARGEST_GRAPH = 20_000  # edges of a circuit whose graph result.json holds
 FILES = (
@@ -30,15 +31,15 @@ FILES = (
 )  # the last if there is a `where`
 
 
-def documented(candidate: Candidate, claim: WordClaim, origin: str, verdict: Verdict) -> Program:
+def documented(chain: ProvedChain, origin: str, findings: Findings) -> Program:
     """Return the claim's program with a docstring that says what was shown, on which domain.
 
     Args:
-        candidate: the program as the search found it.
-        claim: surrogate = program.
+        chain: with the program as the search found it, the claim surrogate = program, and its verdict.
         origin: the circuit's name.
-        verdict: on the claim.
+        findings: what the circuit's label depends on; the docstring has what holds of all inputs.
     """
+    claim, verdict = chain.claim, chain.verdict
     domain = claim.domain
     size = number(claim.domain_size if verdict.domain_size is None else verdict.domain_size)
     lengths = str(domain.max_length)
@@ -53,7 +54,9 @@ def documented(candidate: Candidate, claim: WordClaim, origin: str, verdict: Ver
         shown = f"Proved equal to surrogate.onnx on {inputs} (trust: {verdict.trust}, by {verdict.backend})."
     else:
         shown = f"Not proved equal to surrogate.onnx on {inputs}."
-    text = candidate.source(claim.name, f"Distilled from {' '.join(origin.split())}.\n\n{shown}")
+    facts = "; it ".join(f for f in findings.sentences()[:FACTS] if findings.whole)
+    parts = [f"Distilled from {' '.join(origin.split())}.", shown, f"The label {facts}." if facts else ""]
+    text = chain.candidate.source(claim.name, "\n\n".join(filter(None, parts)))
     return Program.from_source(text, claim.program.name, claim.program.origin)
 
 
@@ -83,6 +86,8 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
             "found_by": result.candidate.way,
             "template": result.candidate.template,
             "description_length": result.candidate.description_length,
+            "findings": None if result.findings is None else result.findings.to_json(),
+            "front": front_json(result),
             "refuted_programs": [r.program.text for r in result.refuted],
             "refutations": [
                 *(_refutation_json(r, "program") for r in result.refuted),
@@ -94,6 +99,32 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
             "seconds": round(result.seconds, 3),
             "version": __version__,
         }
+    }
+
+
+def front_json(result: Distillation) -> list[dict[str, Any]]:
+    """Return the programs of the front, each with the first of its exceptions."""
+    return [_entry_json(result, entry) for entry in result.front]
+
+
+def _entry_json(result: Distillation, entry: FrontEntry) -> dict[str, Any]:
+    """Return a program of the front, with the first of its exceptions."""
+    domain, labels = result.claim.domain, result.claim.decision.labels
+    given = entry.candidate.evaluate(entry.examples.words)
+    rows = zip(entry.examples.words, entry.examples.labels, given, strict=True)
+    return {
+        "program": entry.candidate.source(result.claim.program.name).rstrip("\n"),
+        "description_length": entry.candidate.description_length,
+        "exceptions": entry.exceptions,
+        "of": entry.of,
+        "examples": [
+            {
+                "tokens": list(domain.unpadded(word)),
+                "circuit_label": labels[int(right)],
+                "program_label": labels[int(wrong)] if wrong >= 0 else None,
+            }
+            for word, right, wrong in rows
+        ],
     }
 
 

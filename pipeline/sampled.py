@@ -24,6 +24,7 @@ from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.surrogates.surrogate import Surrogate, wrong_rows
 from ..search.candidate import Candidate
+from ..search.front import front
 from ..search.problem import SearchProblem
 from ..search.synthesise import ProgramSearch
 from ..verifiers.verdict import Proved, Refuted
@@ -116,6 +117,7 @@ class _Sampled:
                     verdict,
                     sampling,
                     tuple(self.overruled),
+                    front([candidate, *(r.candidate for r in self.search.refuted)], everything),
                 )
             if isinstance(verdict, Refuted):
                 (self.refuted if wrong_program.any() else self.overruled).append(

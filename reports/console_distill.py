@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..common.text import number, visible
 from ..verifiers.verdict import Proved
-from .console import code, console, domain_lines, heading, label_text, plural
+from .console import code, console, domain_lines, heading, label_text, plural, sequence_text
 from .console_show import program_code
 from .verdicts import counterexample_table, print_verdict
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from ..pipeline.distilled import Distillation
 
 
@@ -56,9 +58,25 @@ def surrogate_lines(result: Distillation) -> list[str]:
     ]
 
 
+def print_shorter(screen: Console, shorter: Sequence[Mapping[str, Any]]) -> None:
+    """Print the shorter programs of a front (`front` in result.json), with their exceptions."""
+    for entry in shorter:
+        wrong, length = number(entry["exceptions"]), entry["description_length"]
+        title = f"shorter ({length} nodes), but wrong on {wrong} of {plural(entry['of'], 'input')}"
+        screen.print(heading(title))
+        code(screen, entry["program"])
+        for c in entry["examples"][:1]:
+            given = c["program_label"]
+            said = (
+                f"{'no label' if given is None else label_text(given)}, not {label_text(c['circuit_label'])}"
+            )
+            text = f"  such as {sequence_text(c['tokens'])}: {said}"
+            screen.print(visible(text), soft_wrap=True, markup=False)
+
+
 def print_distillation(result: Distillation) -> None:
     """Print a distillation from its circuit to the verdict, and what is guaranteed."""
-    from ..pipeline.result_files import result_files
+    from ..pipeline.result_files import front_json, result_files
 
     screen = console()
 
@@ -82,8 +100,11 @@ def print_distillation(result: Distillation) -> None:
         screen.print(heading(f"a program that was refuted on the way{many}"))
         code(screen, refutation.program.text)
         screen.print(counterexample_table(refutation.verdict.counterexamples[:1]))
+    if result.findings is not None and (found := result.findings.sentences()):
+        facts(f"the circuit's label ({result.findings.basis()})", found)
     screen.print(heading("program"))
     program_code(screen, result.claim.program)
+    print_shorter(screen, front_json(result)[1:])
     print_verdict(verdict)
     if isinstance(verdict, Proved):
         executed = (

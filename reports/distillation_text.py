@@ -49,6 +49,7 @@ def print_report(found: Examined, html: str | None, quiet: bool) -> None:
     from rich.text import Text
 
     from .console import code, console, heading, label_text, plural, sequence_text
+    from .console_distill import print_shorter
 
     screen, run = console(), found.run
     screen.print(heading(f"== {visible(run.claim.program.name)}"))
@@ -60,8 +61,14 @@ def print_report(found: Examined, html: str | None, quiet: bool) -> None:
     screen.print(table)
     if quiet:
         return
+    findings = run.facts.get("findings")
+    if findings and findings["sentences"]:
+        screen.print(heading(f"the circuit's label ({findings['basis']})"))
+        for sentence in findings["sentences"]:
+            screen.print(f"  {visible(sentence)}", soft_wrap=True, markup=False)
     screen.print(heading("program"))
     code(screen, run.facts["program"])
+    print_shorter(screen, (run.facts.get("front") or ())[1:])
     screen.print(heading("proof"))
     screen.print(f"  {visible(_proof_line(found))}", soft_wrap=True, markup=False)
     for refutation in run.facts["refutations"]:

@@ -74,10 +74,20 @@ def distillation_html(result: Distillation) -> str:
             f"<div><p><b>{_text(result.claim.name)}</b>: {_text(executed)}, surrogate = program:</p>",
             verdict_html(result.verdict),
             f"<pre>{_text(result.claim.program.text, lines=True)}</pre>",
+            _depends(result),
             _folded("circuit", summary_html(result.circuit)),
             "</div>",
         )
     )
+
+
+def _depends(result: Distillation) -> str:
+    """Return what the label depends on, as a list."""
+    found = result.findings
+    if found is None or not found.sentences():
+        return ""
+    lines = "".join(f"<li>{_text(line)}</li>" for line in found.sentences())
+    return f"<p>The label ({_text(found.basis())})</p><ul>{lines}</ul>"
 
 
 def summary_html(summary: CircuitSummary) -> str:

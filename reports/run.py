@@ -24,6 +24,14 @@ RESULT, CLAIM = "result.json", "claim.toml"
 LARGEST = 1 << 28  # bytes of a result.json
 AGAIN = "distil again"
 
+
+@dataclass(frozen=True)
+class Optional:
+    """A shape that may be null or, in results of earlier versions, absent."""
+
+    shape: Any
+
+
 _LABEL = (str, int, bool)
 _NUMBER = (int, float)
 _NONE = type(None)
@@ -49,6 +57,14 @@ _CIRCUIT = {
     "origin": str,
     "kind": str,
 }
+_FINDINGS = {"inputs": int, "whole": bool, "basis": str, "sentences": [str]}
+_FRONT = {
+    "program": str,
+    "description_length": int,
+    "exceptions": int,
+    "of": int,
+    "examples": [{"tokens": [str], "circuit_label": _LABEL, "program_label": (*_LABEL, _NONE)}],
+}
 _FACTS = {
     "circuit": _CIRCUIT,
     "inputs_executed": int,
@@ -72,6 +88,8 @@ _FACTS = {
     "claim_digest": str,
     "seconds": _NUMBER,
     "version": str,
+    "findings": Optional(_FINDINGS),
+    "front": Optional([_FRONT]),
     "refutations": [
         {"against": str, "program": str, "backend": (str, _NONE), "found": int, "counterexamples": [_FOUND]}
     ],
@@ -162,8 +180,11 @@ def _no_number(text: str) -> float:
 def _misfit(value: Any, shape: Any, where: str) -> str | None:
     """Return the first place where `value` is not of `shape`, or None.
 
-    A shape is a dict of keys with shapes, a list with the shape of its entries, or one or several types.
+    A shape is a dict of keys with shapes, a list with the shape of its entries, an `Optional` one, or one or
+    several types.
     """
+    if isinstance(shape, Optional):
+        return None if value in (None, ...) else _misfit(value, shape.shape, where)
     if isinstance(shape, dict):
         if not isinstance(value, dict):
             return where

@@ -22,7 +22,7 @@ class Findings:
     Args:
         inputs: how many labelled inputs were compared.
         whole: whether these are all inputs of the domain: then everything found is a fact about it.
-        tokens: of the domain.
+        tokens, labels: of the domain.
         constant: all inputs have one label.
         last, first: the label depends on the last or first k tokens only; the smallest k.
         places: it depends on the tokens at these indices only, as Python counts them.
@@ -49,6 +49,7 @@ class Findings:
     inputs: int
     whole: bool
     tokens: tuple[str, ...]
+    labels: tuple[Label, ...]
     constant: bool = False
     last: int | None = None
     first: int | None = None
@@ -74,7 +75,7 @@ class Findings:
     tested: Mapping[str, int] = field(default_factory=dict)
 
     def sentences(self) -> tuple[str, ...]:
-        """Return what was found, one sentence each, the strongest first.
+        """Return what was found of the label, one sentence each (without "the label"), the strongest first.
 
         What follows from others is left out.  Of a sample, each says how many pairs of inputs agree with it.
         """
@@ -93,11 +94,12 @@ class Findings:
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that say something, and the sentences."""
-        about = ("inputs", "whole", "tokens", "tested")
+        about = ("inputs", "whole", "tokens", "labels", "tested")
         found = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in about}
         return {
             "inputs": self.inputs,
             "whole": self.whole,
+            "basis": self.basis(),
             "sentences": list(self.sentences()),
             "found": {name: value for name, value in found.items() if value not in (None, False, ())},
             "pairs": dict(self.tested),
@@ -136,21 +138,27 @@ class Findings:
         elif self.reversible:
             yield "reversible", "is the same for the reversed input"
 
+    def _kept(self) -> list[str]:
+        return [t for t in self.tokens if t not in self.deletable]
+
+    def _few(self) -> bool:
+        """Whether a sentence about what occurs names the tokens that matter."""
+        return bool(self.deletable) and len(self._kept()) < 3 and (self.set_only or self.counts_only)
+
     def _each(self, word: str) -> str:
-        kept = [t for t in self.tokens if t not in self.deletable]
-        return _listed(kept, word) if self.deletable and len(kept) < 3 else "each token"
+        return _listed(self._kept(), word) if self._few() else "each token"
 
     def _tokens(self) -> Iterator[tuple[str, str]]:
         if not self.sum_only:
-            if self.deletable:
-                kept = [t for t in self.tokens if t not in self.deletable]
-                few = len(kept) < len(self.deletable)
+            if self.deletable and not self._few():
+                kept = self._kept()
                 all_but = f"all tokens but {_listed(kept)}"
-                yield "deletable", f"ignores {all_but if few else _listed(self.deletable)}"
+                ignored = all_but if len(kept) < len(self.deletable) else _listed(self.deletable)
+                yield "deletable", f"ignores {ignored}"
             groups = [_listed(g) for g in self.alike if not set(g) <= set(self.deletable)]
             if groups:
-                more = f"; and {len(groups) - 3} more classes" if len(groups) > 3 else ""
-                yield "alike", f"treats as one: {'; '.join(groups[:3])}{more}"
+                more = f", nor within {len(groups) - 3} more classes" if len(groups) > 3 else ""
+                yield "alike", f"makes no difference between {', nor between '.join(groups[:3])}{more}"
             for group in self.renamable:
                 yield "renamable", f"is the same when any two of {_listed(group)} are swapped throughout"
         if self.absorbing:
@@ -159,17 +167,20 @@ class Findings:
             yield "stops", f"does not depend on what follows the first {_listed(self.stops, 'or')}"
 
     def _orders(self) -> Iterator[tuple[str, str]]:
+        flags = all(isinstance(y, bool) for y in self.labels)
+        up = "never becomes False" if flags else "never falls"
+        down = "never becomes True" if flags else "never rises"
         if self.rises_with_value:
-            yield "rises_with_value", "never falls when a token is replaced by a larger one"
+            yield "rises_with_value", f"{up} when a token is replaced by a larger one"
         elif self.falls_with_value:
-            yield "falls_with_value", "never rises when a token is replaced by a larger one"
+            yield "falls_with_value", f"{down} when a token is replaced by a larger one"
         else:
             if self.raising:
-                yield "raising", f"never falls when a token is replaced by {_listed(self.raising, 'or')}"
+                yield "raising", f"{up} when a token is replaced by {_listed(self.raising, 'or')}"
             if self.lowering:
-                yield "lowering", f"never rises when a token is replaced by {_listed(self.lowering, 'or')}"
+                yield "lowering", f"{down} when a token is replaced by {_listed(self.lowering, 'or')}"
         if self.states is not None:
-            yield "states", f"needs to tell at most {self.states} cases apart, read from left to right"
+            yield "states", f"needs at most {self.states} states, read from left to right"
 
 
 def _modulo(period: int | None) -> str:

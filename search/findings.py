@@ -69,7 +69,8 @@ class _Tests:
             self._renamings()
             self._prefixes()
             self._states()
-        return Findings(len(self.all), self.whole, self.problem.tokens, **self.found, tested=self.tested)
+        about = (len(self.all), self.whole, self.problem.tokens, self.problem.labels)
+        return Findings(*about, **self.found, tested=self.tested)
 
     def _depends(self, key: Key) -> int:
         """Return on how many pairs the label is seen to depend on a key only; 0 if it does not."""

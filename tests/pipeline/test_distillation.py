@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +266,8 @@ def test_the_docstring_says_what_was_shown_and_changes_no_digest(majority: Disti
         claim.decision,
     )
     assert bare.digest == claim.digest and bare.program.source != text
-    unknown = documented(majority.candidate, claim, "a\n\nb", Unknown(None, 0.0, size, (), (), "out of time"))
+    undecided = replace(majority, verdict=Unknown(None, 0.0, size, (), (), "out of time"))
+    unknown = documented(undecided, "a\n\nb", majority.findings)
     assert "Proved" not in unknown.source and "Distilled from a b.\n\n    Not proved equal" in unknown.source
     assert unknown.digest == claim.program.digest
 

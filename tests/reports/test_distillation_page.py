@@ -79,12 +79,24 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     claim = load_word_claim(root / "tree" / "claim.toml")
     shutil.copy(root / "hostile" / "result.json", root / "tree")
     change(root / "tree", domain_size=str(claim.domain_size))
+    exceptions = [{"tokens": [NASTY, "a"], "circuit_label": NASTY, "program_label": 1}]
+    front = [
+        {
+            "program": f"{n} # {NASTY}",
+            "description_length": n,
+            "exceptions": n,
+            "of": 9,
+            "examples": exceptions,
+        }
+        for n in (3, 2)
+    ]
     facts(
         root / "tree",
         claim_digest=claim.digest,
         margins=None,
         graph=None,
         refutations=[],
+        front=front,
         inputs_executed=claim.domain_size,
     )
     assert (
@@ -150,6 +162,11 @@ def expected(found: Examined, folder: Path) -> dict[tuple[str, str, str], str]:
     for shape in found.proof.shape.labels if found.proof.shape else ():
         for what in ("leaves", "depth", "parts", "symbol_cuts", "state_cuts", "relu_splits", "run"):
             out["shape", shape.label, what] = str(getattr(shape, what))
+    for i, entry in enumerate(about.get("front", ())[1:], 1):
+        out["text", "", f"exceptions-{i}"] = number(entry["exceptions"])
+        for k, c in enumerate(entry["examples"], 1):
+            out[f"exceptions-{i}", str(k), "circuit"] = repr(c["circuit_label"])
+            out[f"exceptions-{i}", str(k), "program"] = repr(c["program_label"])
     if about["refutations"]:
         out["text", "", "refutations"] = str(len(about["refutations"]))
     for i, refutation in enumerate(about["refutations"], 1):
@@ -506,3 +523,32 @@ def test_a_result_that_somebody_has_edited_steers_nothing(folders: Path, tmp_pat
     text = distillation_page(examined(read_run(tmp_path / "run")))
     assert "\u202e" not in text and "\x1b" not in text and "<script>alert" not in text
     assert "    return '\\u202e\\x1b[31m</pre><script>alert(1)</script>'" in Reader(text).text
+
+
+def test_what_the_label_depends_on_is_shown_escaped(
+    pages: dict[str, tuple[Examined, str]], folders: Path
+) -> None:
+    found, text = pages["hostile"]
+    sentences = found.run.facts["findings"]["sentences"]
+    assert (
+        any("depends only on how often" in s for s in sentences)
+        and "What the circuit's label depends on" in text
+    )
+    assert NASTY in "".join(sentences) and NASTY not in text
+    assert "ot shown for the others" in pages["sampled"][1]
+
+
+def test_results_of_earlier_versions_are_read(folders: Path, tmp_path: Path) -> None:
+    """They have no findings and no front; what is there must have the right form."""
+    old = tmp_path / "old"
+    shutil.copytree(folders / "hostile", old)
+    given = result(old)["distillation"]
+    bare = {key: value for key, value in given.items() if key not in ("findings", "front")}
+    change(old, distillation=bare)
+    assert read_run(old).facts.get("findings") is None
+    change(old, distillation={**bare, "findings": {"inputs": 1}})
+    with pytest.raises(InputError, match=r"distillation\.findings\.whole is not what"):
+        read_run(old)
+    change(old, distillation={**bare, "front": [{"program": 1}]})
+    with pytest.raises(InputError, match=r"distillation\.front\[0\]\.program is not what"):
+        read_run(old)
