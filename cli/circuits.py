@@ -87,18 +87,47 @@ def _show_file(path: Path, samples: int, output: Output) -> int:
 
     Finding what to print may take long, so it is done before the printing.
     """
-    from ..reports.shown import claim_json, network_json
-
-    claim = path.suffix == ".toml"
     if output.as_json:
-        print_json(claim_json(path, samples) if claim else network_json(path))
+        print_json(_file_json(path, samples))
         return 0
-    from ..reports.console_show import claim_lines, network_lines, print_lines
+    from ..reports.console_show import print_lines
 
-    lines = claim_lines(path, samples, output.quiet) if claim else network_lines(path, output.quiet)
+    lines = _file_lines(path, samples, output.quiet)
     with writing():
         print_lines(lines)
     return 0
+
+
+def _file_json(path: Path, samples: int) -> dict[str, Any]:
+    from ..reports.shown import claim_json, network_json
+
+    if path.suffix != ".toml":
+        return network_json(path)
+    from ..models.claims.claim_file import load_reduced
+    from ..models.claims.word_claim import WordClaim
+
+    claim = load_reduced(path)
+    if isinstance(claim, WordClaim):
+        return claim_json(claim, samples)
+    from ..reports.positions import positions_json
+
+    return positions_json(claim, samples)
+
+
+def _file_lines(path: Path, samples: int, quiet: bool) -> list[Any]:
+    from ..reports.console_show import claim_lines, network_lines
+
+    if path.suffix != ".toml":
+        return network_lines(path, quiet)
+    from ..models.claims.claim_file import load_reduced
+    from ..models.claims.word_claim import WordClaim
+
+    claim = load_reduced(path)
+    if isinstance(claim, WordClaim):
+        return claim_lines(path, claim, samples, quiet)
+    from ..reports.positions import positions_lines
+
+    return positions_lines(path, claim, samples, quiet)
 
 
 @click.command(cls=Limited, unknown=stopped)

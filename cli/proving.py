@@ -28,6 +28,7 @@ from .printing import print_json, status_line
 from .status import REJECTED, UNKNOWN, exit_status
 
 ABOUT_A_BOX = "is for claims about tokens, and this one is about a box"
+EVERY_POSITION = "is for claims about one label, and this one is about every position"
 
 
 def _undecided(why: str, options: dict[str, Any], seconds: float) -> None:
@@ -87,9 +88,11 @@ def prove(
         refuse({"--format": form, "--counterexamples": many}, ABOUT_A_BOX)
         return prove_box(box, replace(limits, trust=limits.trust or "exact"), proof, output)
 
-    from ..models.claims.claim_file import load_word_claim
+    from ..models.claims.claim_file import load_reduced
+    from ..models.claims.position_claims import PositionClaims
+    from ..models.claims.word_claim import WordClaim
     from ..reports.verdicts import print_verdict
-    from ..verifiers.race.race import prove_claim
+    from ..verifiers.prove import decide
     from ..verifiers.race.request import ProofRequest
     from ..verifiers.report import verdict_json
 
@@ -98,20 +101,18 @@ def prove(
     request = ProofRequest(limits.trust, proof.proof, form, count, backends=names)
     with status_line(output.quiet) as progress:
         progress(f"reading {claim}")
-        stated = load_word_claim(claim)
-        if dump is not None:
+        stated = load_reduced(claim)
+        if isinstance(stated, PositionClaims):
+            refuse({"--dump": dump}, EVERY_POSITION)
+        elif dump is not None:
             from ..verifiers.race.dump import dump_claim
 
             dump_claim(stated, names, dump, limits.timeout, progress)
-        verdict = prove_claim(
-            stated,
-            budget=limits.budget(checkpoint),
-            request=request,
-            progress=progress,
-        )
+        verdict = decide(stated, limits.budget(checkpoint), request, progress)
+    two = isinstance(stated, WordClaim) and stated.comparison is not None
     output.show(
         lambda: verdict_json(verdict),
-        lambda: print_verdict(verdict, two=stated.comparison is not None, quiet=output.quiet),
+        lambda: print_verdict(verdict, two=two, quiet=output.quiet),
     )
     return exit_status(verdict)
 
@@ -158,29 +159,33 @@ def check(files: tuple[Path, ...], timeout: float, memory: int, export: Path | N
         refuse({"--export": export}, ABOUT_A_BOX)
         return check_box(box, proof, timeout, output)
 
-    from ..models.claims.claim_file import load_word_claim
+    from ..models.claims.claim_file import load_reduced
+    from ..models.claims.word_claim import WordClaim
     from ..reports.verdicts import print_certificate
     from ..verifiers.proof.certificate import check_file
     from ..verifiers.proof.export.export import export as export_to
     from ..verifiers.proof.format import LimitReached, Rejected
-    from ..verifiers.proof.words.subject import WordSubject
     from ..verifiers.report import certificate_json
+    from ..verifiers.verify import subject_of
 
-    stated = load_word_claim(claim)
+    stated = load_reduced(claim)
+    single = isinstance(stated, WordClaim)
+    if not single:
+        refuse({"--export": export}, EVERY_POSITION)
     certificate, why, status = None, "", 0
     try:
         with status_line(output.quiet) as progress:
-            if export is not None:
+            if export is not None and isinstance(stated, WordClaim):
                 export_to(stated, proof, export, timeout, progress)
-            certificate = check_file(WordSubject(stated), proof, timeout, progress)
+            certificate = check_file(subject_of(stated), proof, timeout, progress)
     except Rejected as error:
         why, status = str(error), REJECTED
     except LimitReached as error:
         why, status = str(error), UNKNOWN
-    size, two = stated.domain_size, stated.comparison is not None
+    size, two = stated.domain_size, isinstance(stated, WordClaim) and stated.comparison is not None
     output.show(
         lambda: certificate_json(certificate, why, size),
-        lambda: print_certificate(certificate, why, status == UNKNOWN, size, two=two),
+        lambda: print_certificate(certificate, why, status == UNKNOWN, size, two=two, everywhere=not single),
     )
     return status
 

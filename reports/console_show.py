@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ..common.text import number, rational, visible
-from ..models.claims.claim_file import load_word_claim
 from ..models.claims.word_claim import WordClaim
 from ..verifiers.race.conclude import vacuity
 from .console import code, console, domain_lines, heading, label_text, plural, sequence_text
@@ -47,12 +46,11 @@ def print_lines(lines: Sequence[Any]) -> None:
             screen.print(line, soft_wrap=isinstance(line, str | Text), markup=False)
 
 
-def claim_lines(path: Path, samples: int, quiet: bool = False) -> list[Any]:
+def claim_lines(path: Path, claim: WordClaim, samples: int, quiet: bool = False) -> list[Any]:
     """Return a claim in plain words, its program, and sample inputs with both labels.
 
     quiet: only the claim.
     """
-    claim = load_word_claim(path)
     decision = claim.decision if claim.comparison is None else claim.comparison.decision
     labels = ", ".join(label_text(y) for y in decision.labels) if decision else "none"
     rule = (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..common.errors import InputError
 from ..common.text import decimal, number, rational
-from ..models.claims.claim_file import load_word_claim
+from ..models.claims.domain import Domain
 from ..models.claims.task import Task, load_task
 from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
@@ -27,35 +27,39 @@ if TYPE_CHECKING:
     from ..pipeline.trained import PruningResult, TrainingResult
 
 
-def claim_json(path: Path, samples: int) -> dict[str, Any]:
-    """Return a claim file as data: its parts with digests, inputs per label, warnings, and sample inputs."""
+def claim_json(claim: WordClaim, samples: int) -> dict[str, Any]:
+    """Return a claim as data: its parts with digests, inputs per label, warnings, and sample inputs."""
     from ..verifiers.race.conclude import vacuity
 
-    claim = load_word_claim(path)
     domain, decision = claim.domain, claim.decision
     shares = claim.language.count_by_label(len(decision.labels))
     words = sample_words(claim, samples) if samples else []
     return {
         "kind": "claim",
         "digest": claim.digest,
-        "network": _network(claim.network if claim.comparison is None else claim.comparison.network),
-        "network_b": None if claim.comparison is None else _network(claim.comparison.network_b),
-        "program": _program(claim.program) if claim.comparison is None else None,
-        "domain": {
-            "tokens": list(domain.tokens),
-            "length": [domain.min_length, domain.max_length],
-            "pad": domain.pad,
-            "where": _program(domain.where) if domain.where else None,
-            "prefix": list(domain.prefix),
-            "suffix": list(domain.suffix),
-            **({} if domain.order is None else {"order": list(domain.order)}),
-            "digest": domain.digest,
-        },
+        "network": network_sizes(claim.network if claim.comparison is None else claim.comparison.network),
+        "network_b": None if claim.comparison is None else network_sizes(claim.comparison.network_b),
+        "program": program_json(claim.program) if claim.comparison is None else None,
+        "domain": domain_json(domain),
         "decision": _decision(claim),
         "domain_size": decimal(claim.domain_size),
         "label_sizes": [decimal(n) for n in shares],
         "warnings": list(vacuity(claim)),
         "samples": [{"tokens": list(domain.unpadded(word)), **_said(claim, word)} for word in words],
+    }
+
+
+def domain_json(domain: Domain) -> dict[str, Any]:
+    """Return a domain as data."""
+    return {
+        "tokens": list(domain.tokens),
+        "length": [domain.min_length, domain.max_length],
+        "pad": domain.pad,
+        "where": program_json(domain.where) if domain.where else None,
+        "prefix": list(domain.prefix),
+        "suffix": list(domain.suffix),
+        **({} if domain.order is None else {"order": list(domain.order)}),
+        "digest": domain.digest,
     }
 
 
@@ -86,7 +90,7 @@ def network_json(path: Path) -> dict[str, Any]:
     head = {"head": list(network.head.operators)} if network.head is not None else {}
     return {
         "kind": "network",
-        **_network(network),
+        **network_sizes(network),
         **head,
         "exact_in_float32": report.ok,
         "rounding": None if report.ok else report.reason,
@@ -239,7 +243,8 @@ def pruned_json(result: PruningResult, other: PruningResult | None = None) -> di
     }
 
 
-def _network(network: Network) -> dict[str, Any]:
+def network_sizes(network: Network) -> dict[str, Any]:
+    """Return a network's name, digest and sizes as data."""
     return {
         "name": network.name,
         "digest": network.digest,
@@ -250,7 +255,8 @@ def _network(network: Network) -> dict[str, Any]:
     }
 
 
-def _program(program: Program) -> dict[str, Any]:
+def program_json(program: Program) -> dict[str, Any]:
+    """Return a program as data."""
     return {"name": program.name, "origin": program.origin, "text": program.text, "digest": program.digest}
 
 

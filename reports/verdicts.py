@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..common.text import number, rational, share, visible
 from ..verifiers.counterexamples import PointCounterexample, WordCounterexample
+from ..verifiers.evidence import PositionCoverage
 from ..verifiers.report import vnncomp_word
 from ..verifiers.verdict import BoxDetails, Proved, Refuted, Unknown, Verdict
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..verifiers.proof.certificate import Certificate
 
 MAX_COUNTEREXAMPLES_SHOWN = 10
+ON, EVERYWHERE = "on all", "at every position of all"
 
 
 def print_verdict(verdict: Verdict, *, two: bool = False, bare: bool = False, quiet: bool = False) -> None:
@@ -66,7 +68,8 @@ def headline(verdict: Verdict, *, two: bool = False) -> Text:
     size = "not counted" if inputs is None else f"{number(inputs)} inputs"
     if isinstance(verdict, Proved):
         other = "network_b" if two else "program"
-        return Text(f"proved: network = {other} on all {size} (trust: {verdict.trust}, {who})", "green")
+        where = ON if not isinstance(verdict.evidence, PositionCoverage) else EVERYWHERE
+        return Text(f"proved: network = {other} {where} {size} (trust: {verdict.trust}, {who})", "green")
     if isinstance(verdict, Refuted):
         n = verdict.disagreeing
         where = "" if n is None else f" on exactly {number(n)} input{'s' * (n != 1)}"
@@ -116,7 +119,8 @@ def counterexample_table(counterexamples: Sequence[WordCounterexample]) -> Table
     table = Table(box=None, pad_edge=False)
     two = any(c.both is not None for c in counterexamples)
     said = ("network_b says",) if two else ("program says", "network output")
-    for heading in ("input", "network says", *said):
+    everywhere = any(c.position is not None for c in counterexamples)
+    for heading in ("input", *(("position",) if everywhere else ()), "network says", *said):
         table.add_column(heading, overflow="fold")
     for c in counterexamples[:MAX_COUNTEREXAMPLES_SHOWN]:
         if c.both is not None:
@@ -126,6 +130,7 @@ def counterexample_table(counterexamples: Sequence[WordCounterexample]) -> Table
         else:
             outputs = ", ".join(map(rational, c.outputs))
             cells = [label_text(c.network_label), label_text(c.program_label), outputs]
+        cells = cells if c.position is None else [str(c.position), *cells]
         table.add_row(Text(sequence_text(c.tokens)), *map(Text, cells))
     return table
 
@@ -147,13 +152,20 @@ def attempts_table(attempts: Sequence[Attempt]) -> Table:
 
 
 def print_certificate(
-    certificate: Certificate | None, why: str, late: bool, domain_size: int, *, two: bool = False
+    certificate: Certificate | None,
+    why: str,
+    late: bool,
+    domain_size: int,
+    *,
+    two: bool = False,
+    everywhere: bool = False,
 ) -> None:
     """Print what the checker says about a proof of a claim about words.
 
     certificate: what was accepted; None if nothing was, and `why` says why.
     late: it was not rejected, but the checker reached a limit.
     two: the claim is about two networks.
+    everywhere: it is about every position.
     """
     from rich.text import Text
 
@@ -181,7 +193,8 @@ def print_certificate(
     if certificate.convinced is None and certificate.accepted is not None:
         own = certificate.accepted
         counted = f"{own.parts:,} parts, {own.leaves:,} leaves, {own.run:,} prefixes run"
-    said = f"accepted: network = {'network_b' if two else 'program'} on all {number(domain_size)} inputs"
+    other, where = "network_b" if two else "program", EVERYWHERE if everywhere else ON
+    said = f"accepted: network = {other} {where} {number(domain_size)} inputs"
     screen.print(Text(f"{said} ({counted}; {size}; {rounding})", "green"), soft_wrap=True)
 
 

@@ -240,6 +240,11 @@ READER = ("tree", "region", "lines", "format")
 TRUSTED = {
     "words.checker": proof_modules("words.checker", "words.network_rows", "words.sweep", *READER),
     "words.witness": proof_modules("words.witness", "witness", "format"),
+    "words.positions": proof_modules(
+        "words.positions",
+        *("words.checker", "words.network_rows", "words.sweep", *READER),
+        *("words.witness", "witness"),
+    ),
     "boxes.checker": proof_modules(
         "boxes.checker", "boxes.rounded_network", "boxes.bounds", "boxes.exact_bounds", *READER
     ),
@@ -284,7 +289,7 @@ def test_the_checker_stays_small_enough_to_be_read() -> None:
     limits = {"words.checker": 685, "boxes.checker": 638}
     for checker, limit in limits.items():
         assert sum(lines[m.removeprefix("relucid.verifiers.proof.")] for m in TRUSTED[checker]) < limit, lines
-    assert sum(lines.values()) < 1110, lines
+    assert sum(lines.values()) < 1155, lines
 
 
 def logical_lines(path: Path) -> int:

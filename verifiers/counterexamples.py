@@ -31,6 +31,7 @@ class WordCounterexample(Counterexample):
 
     outputs: the network's exact outputs.
     both: what each network gives, if the claim is about two.
+    position: where labels and outputs stand, counted from 0, if the claim is about every position.
     """
 
     tokens: tuple[str, ...]
@@ -38,6 +39,7 @@ class WordCounterexample(Counterexample):
     program_label: Label
     outputs: tuple[Fraction, ...]
     both: tuple[NetworkOutput, NetworkOutput] | None = None
+    position: int | None = None
 
     def __str__(self) -> str:
         if self.both is not None:
@@ -46,7 +48,8 @@ class WordCounterexample(Counterexample):
                 for t in self.both
             )
             return f"{list(self.tokens)}: network {one}, network_b {other}"
-        return f"{list(self.tokens)}: network {self.network_label!r}, program {self.program_label!r}"
+        where = "" if self.position is None else f" at position {self.position}"
+        return f"{list(self.tokens)}{where}: network {self.network_label!r}, program {self.program_label!r}"
 
     def __repr__(self) -> str:
         return f"WordCounterexample({self})"

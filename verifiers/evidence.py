@@ -2,8 +2,8 @@
 
 There are two kinds of evidence, one for each kind of input set.  Over words, engines hand in `Settled`
 entries, one for whatever settled something: leaves of a search, an exhausted table, a solver's "infeasible".
-`Coverage` adds them up against the claim.  Over boxes, a `Tiling` counts subdomains, each settled in some
-way, that tile the box of every case.  Both are added up outside of the engines, and only complete ones exist.
+`Coverage` adds them up against the claim, and `PositionCoverage` has one for each position.  Over boxes, a
+`Tiling` counts subdomains, each settled in some way, that tile the box of every case.  Both are added up outside of the engines, and only complete ones exist.
 So no empty queue, exception, cancelled thread or lapsed deadline can pass for a proof: it leaves nothing to
 add up.  Nothing heavy is imported here, because evidence travels between processes.
 """
@@ -92,6 +92,33 @@ class Coverage:
         counts = claim.language.count_by_label(len(claim.decision.labels))
         shares = tuple(Share(n, claim.decision.rival_count(label)) for label, n in enumerate(counts))
         return cls(shares, tuple(settled))
+
+
+@dataclass(frozen=True)
+class PositionCoverage:
+    """Complete evidence over words about a label at every position.
+
+    by_length: how many words have n tokens, for n from 0 to the longest.
+    parts: for each position that some word has, the evidence about the words that have it.
+
+    Raises Uncovered if a position is missing, or its evidence is about other words.
+    """
+
+    by_length: tuple[int, ...]
+    parts: tuple[tuple[int, Coverage], ...]
+
+    def __post_init__(self) -> None:
+        asked = {i: sum(self.by_length[i + 1 :]) for i in range(len(self.by_length) - 1)}
+        if [i for i, _ in self.parts] != [i for i, n in asked.items() if n]:
+            raise Uncovered("its evidence leaves out a position")
+        for i, found in self.parts:
+            if type(found) is not Coverage or found.inputs != asked[i]:
+                raise Uncovered(f"its evidence at position {i} is not about {number(asked[i])} inputs")
+
+    @property
+    def inputs(self) -> int:
+        """The size of the domain."""
+        return sum(self.by_length)
 
 
 def _well_formed(settled: Settled, shares: Sequence[Share]) -> bool:
@@ -229,4 +256,4 @@ class Tiling:
         return cls(**{**plain, "settled": tuple((how, n) for how, n in plain["settled"])})
 
 
-Evidence = Coverage | Tiling
+Evidence = Coverage | PositionCoverage | Tiling

@@ -18,11 +18,13 @@ from ..models.apart import check_apart
 from ..models.claims.at_hand import LOAD_IT, DomainLike, NetworkLike, ProgramLike, make_claim
 from ..models.claims.claim import Claim
 from ..models.claims.decision import Decision, Label
-from ..models.claims.reduce import word_claim
+from ..models.claims.position_claims import PositionClaims
+from ..models.claims.reduce import reduced
 from ..models.claims.word_claim import WordClaim
 from ..models.claims.words import Words
 from .race.backend import Budget
 from .race.in_process import Progress
+from .race.positions import prove_positions
 from .race.race import prove_claim
 from .race.request import ProofRequest, asked
 from .verdict import Unknown, Verdict
@@ -68,12 +70,24 @@ def prove(
             if isinstance(stated, Claim) and not isinstance(stated.input_set, Words):
                 left = replace(budget, seconds=max(0.01, started + budget.seconds - time.monotonic()))
                 return verify_claim(stated, left, request, progress)
-            words = word_claim(stated) if isinstance(stated, Claim) else stated
-            return prove_claim(words, budget=budget, request=request, progress=progress)
+            words = reduced(stated) if isinstance(stated, Claim) else stated
+            return decide(words, budget, request, progress)
     except OutOfTime:
         limit = f"the limit of {budget.seconds:g} s was reached while the claim was prepared"
         reason = f"time: {limit}; give a larger budget"
         return Unknown(None, time.monotonic() - started, None, (), (), reason)
+
+
+def decide(
+    claim: WordClaim | PositionClaims,
+    budget: Budget,
+    request: ProofRequest,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Decide a claim about words, in one label or in one for each position; see `prove`."""
+    if isinstance(claim, PositionClaims):
+        return prove_positions(claim, budget=budget, request=request, progress=progress)
+    return prove_claim(claim, budget=budget, request=request, progress=progress)
 
 
 def _stated(

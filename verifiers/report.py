@@ -113,6 +113,7 @@ def counterexample_json(found: Counterexample) -> dict[str, Any]:
         "network_label": found.network_label,
         "program_label": found.program_label,
         "outputs": [rational(v) for v in found.outputs],
+        **({} if found.position is None else {"position": found.position}),
     }
 
 

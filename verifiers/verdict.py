@@ -17,7 +17,7 @@ from ..common.displayed import Displayed
 from ..common.text import number
 from .attempts import Attempt, Trust
 from .counterexamples import PointCounterexample, WordCounterexample
-from .evidence import Coverage, Evidence, Tiling
+from .evidence import Coverage, Evidence, PositionCoverage, Tiling
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ class Proved(_Verdict):
     outcome = "proved"
 
     def __post_init__(self) -> None:
-        if type(self.evidence) not in (Coverage, Tiling) or self.evidence.inputs != self.domain_size:
+        kinds = (Coverage, PositionCoverage, Tiling)
+        if type(self.evidence) not in kinds or self.evidence.inputs != self.domain_size:
             raise ValueError(f"the evidence does not cover all {self.domain_size} inputs")
         if isinstance(self.evidence, Tiling) != (self.boxes is not None):
             raise ValueError("the evidence is about another kind of inputs")
@@ -133,7 +134,8 @@ class Proved(_Verdict):
             else "of exact arithmetic: float32 may round differently"
         )
         size = number(self.domain_size or 0)
-        return f"Proved: network and program agree on all {size} inputs ({how}; {float32})"
+        where = "at every position of" if isinstance(self.evidence, PositionCoverage) else "on"
+        return f"Proved: network and program agree {where} all {size} inputs ({how}; {float32})"
 
 
 @dataclass(frozen=True, repr=False)

@@ -21,14 +21,16 @@ from ..models.claims.at_hand import LOAD_IT, NetworkLike
 from ..models.claims.box_at_hand import PropertyLike, box_files_of, box_files_of_claim
 from ..models.claims.box_paths import BoxFiles
 from ..models.claims.claim import Claim
-from ..models.claims.reduce import word_claim
+from ..models.claims.position_claims import PositionClaims
+from ..models.claims.reduce import reduced
 from ..models.claims.word_claim import WordClaim
 from ..models.claims.words import Words
 from .boxes.process import decide_box_files
 from .boxes.verdicts import BACKENDS
 from .proof.boxes.subject import check_files
-from .proof.certificate import Certificate, check_file
+from .proof.certificate import Certificate, Subject, check_file
 from .proof.certify import check_place
+from .proof.words.positions_subject import PositionsSubject
 from .proof.words.subject import WordSubject
 from .race.backend import Budget
 from .race.request import ProofRequest, asked
@@ -167,7 +169,7 @@ def check(
     if isinstance(claim, WordClaim):
         return check_file(WordSubject(claim), Path(proof), seconds, said)
     if isinstance(claim, Claim) and isinstance(claim.input_set, Words):
-        return check_file(WordSubject(word_claim(claim)), Path(proof), seconds, said)
+        return check_file(subject_of(reduced(claim)), Path(proof), seconds, said)
     with scratch() as folder:
         if isinstance(claim, Claim):
             files = box_files_of_claim(claim, folder)
@@ -177,3 +179,8 @@ def check(
         if files.network_b is not None:
             raise InputError(str(proof), NO_PROOFS_OF_TWO, "check claims about one")
         return check_files(files.network, files.stated, Path(proof), seconds, said)
+
+
+def subject_of(claim: WordClaim | PositionClaims) -> Subject:
+    """Return what a proof about words is about."""
+    return PositionsSubject(claim) if isinstance(claim, PositionClaims) else WordSubject(claim)

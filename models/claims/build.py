@@ -13,9 +13,9 @@ from .boxes import Boxes
 from .claim import Claim
 from .decision import Decision
 from .domain import Domain
-from .fit import check_inputs
+from .fit import check_blocks, check_inputs
 from .property import Property
-from .question import EqualsNetwork, EqualsProgram, HasProperty
+from .question import EqualsEverywhere, EqualsNetwork, EqualsProgram, HasProperty
 from .words import Words
 
 
@@ -30,6 +30,16 @@ def equals_program(
     question = EqualsProgram(network, program, decision)
     check_inputs(network, domain)  # before the automaton is built, which may take long
     return Claim(question, Words(domain, program, decision.labels), name)
+
+
+def equals_everywhere(question: EqualsEverywhere, domain: Domain, name: str = "claim") -> Claim:
+    """Return the claim that a network gives a program's labels at every position of every word of a domain.
+
+    Raises InputError where the parts do not fit, or the domain is empty.
+    """
+    check_inputs(question.network, domain)
+    check_blocks(question.network, domain, question.decision)
+    return Claim(question, Words(domain), name)
 
 
 def equals_network(

@@ -13,8 +13,8 @@ from typing import Any
 from ...common.errors import InputError
 from ...common.text import number
 from .boxes import Boxes
-from .fit import check_inputs
-from .question import EqualsNetwork, EqualsProgram, HasProperty, Question
+from .fit import check_blocks, check_inputs
+from .question import EqualsEverywhere, EqualsNetwork, EqualsProgram, HasProperty, Question
 from .words import Words
 
 InputSet = Words | Boxes
@@ -24,8 +24,8 @@ InputSet = Words | Boxes
 class Claim:
     """The statement that the answer to the question is yes on every input of the set.
 
-    question: is the network equal to a program (on words) or to another network (on words or boxes), or does
-        a property hold of it (on boxes)?
+    question: is the network equal to a program (on words, in one label or in one for each position) or to
+        another network (on words or boxes), or does a property hold of it (on boxes)?
     input_set: the inputs.
     warnings: what was noticed when the claim was read, for people.
 
@@ -40,8 +40,10 @@ class Claim:
     def __post_init__(self) -> None:
         network = self.question.network
         match self.question, self.input_set:
-            case ((EqualsProgram() | EqualsNetwork()) as question, Words(domain)):
+            case ((EqualsProgram() | EqualsEverywhere() | EqualsNetwork()) as question, Words(domain)):
                 check_inputs(network, domain)
+                if isinstance(question, EqualsEverywhere):
+                    check_blocks(network, domain, question.decision)
                 by: tuple[Any, ...] = (None,)
                 if isinstance(question, EqualsProgram):
                     by = (question.program, question.decision.labels)
@@ -70,6 +72,8 @@ class Claim:
         match self.question:
             case EqualsProgram(network, program):
                 said = f"{network.name} gives the label of {program.name}"
+            case EqualsEverywhere(network, program):
+                said = f"{network.name} gives the labels of {program.name} at every position"
             case EqualsNetwork(network, other):
                 said = f"{network.name} and {other.name} {self.question.meaning}"
             case HasProperty(network):

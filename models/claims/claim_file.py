@@ -18,11 +18,13 @@ from ..onnx.reading import OnnxReading
 from ..program.program import Program
 from .box_files import box_claim
 from .box_paths import BoxFiles
-from .build import equals_network, equals_program
+from .build import equals_everywhere, equals_network, equals_program
 from .claim import Claim
 from .domain import Domain
-from .reduce import word_claim
-from .task import Encoding, decision_in, domain_in, encoding_in, name_of
+from .position_claims import PositionClaims
+from .question import EqualsEverywhere
+from .reduce import reduced, word_claim
+from .task import Encoding, decision_in, domain_in, encoding_in, every_in, name_of
 from .toml_table import known, read_table
 from .word_claim import WordClaim
 from .words import Words
@@ -48,13 +50,24 @@ def load_claim(path: str | Path, deadline: float = math.inf) -> Claim:
 def load_word_claim(path: str | Path) -> WordClaim:
     """Read a claim about words, in the form that engines take.
 
+    Raises InputError, also where it is about boxes, or about labels at every position.
+    """
+    return word_claim(_loaded(Path(path)))
+
+
+def load_reduced(path: str | Path) -> WordClaim | PositionClaims:
+    """Read a claim about words, in the form in which it is decided.
+
     Raises InputError, also where it is about boxes.
     """
-    path = Path(path)
+    return reduced(_loaded(Path(path)))
+
+
+def _loaded(path: Path) -> Claim:
     table = read_table(path)
     if _box_files(path, table) is not None:
         raise InputError(str(path), "is about boxes of real numbers, not about tokens", "use relucid prove")
-    return word_claim(_about_words(path, table))
+    return _about_words(path, table)
 
 
 def load_box_files(path: str | Path) -> BoxFiles | None:
@@ -86,6 +99,10 @@ def _about_words(path: Path, table: Mapping[str, Any]) -> Claim:
     epsilon = _epsilon(path, table)
     domain, encoding = domain_in(path, table), encoding_in(path, table)
     decision = decision_in(path, table) if epsilon is None else None
+    every = every_in(path, table) if epsilon is None else None
+    if every is not None and "network_b" in table:
+        what = "labels at every position are compared with a program, not with a second network"
+        raise InputError(f"{path}: [decision] position", what, "leave it out")
     readings: list[OnnxReading] = []
 
     def network(key: str) -> Network:
@@ -98,7 +115,11 @@ def _about_words(path: Path, table: Mapping[str, Any]) -> Claim:
     else:
         assert decision is not None
         program = Program.load(table["program"], path.parent)
-        claim = equals_program(network("network"), program, domain, decision, name_of(path))
+        if every is None:
+            claim = equals_program(network("network"), program, domain, decision, name_of(path))
+        else:
+            question = EqualsEverywhere(network("network"), program, decision, every.per_prefix)
+            claim = equals_everywhere(question, domain, name_of(path))
     assert isinstance(claim.input_set, Words)
     compare_on_words(readings, domain, claim.input_set.language)
     return claim

@@ -23,6 +23,17 @@ def same_label(a: object, b: object) -> bool:
 
 
 @dataclass(frozen=True)
+class EveryPosition:
+    """The decision is made at every position of the sequence, and not once.
+
+    per_prefix: a program is a function of the prefix up to and including the position; else it gives a tuple
+        of all labels.
+    """
+
+    per_prefix: bool = False
+
+
+@dataclass(frozen=True)
 class Rival:
     """A way to err on words of one label: the network errs iff coefficients . outputs >= threshold.
 

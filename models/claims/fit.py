@@ -40,6 +40,18 @@ def check_outputs(network: Network, decision: Decision) -> None:
         )
 
 
+def check_blocks(network: Network, domain: Domain, decision: Decision) -> None:
+    """Raises InputError unless the network has, for each position, as many outputs as the decision reads."""
+    wanted = domain.max_length * decision.outputs
+    if network.output_size != wanted:
+        raise InputError(
+            network.name,
+            f"the network has {_plural(network.output_size, 'output')}, and one label a position needs "
+            f"{domain.max_length} positions x {_plural(decision.outputs, 'output')} = {wanted}",
+            "export the outputs at each position of the sequence, or leave out position",
+        )
+
+
 def check_alike(first: Network, second: Network) -> None:
     """Raises InputError unless both networks have the same number of inputs and of outputs."""
     for what, x, y in (

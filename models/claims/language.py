@@ -23,6 +23,15 @@ from ..program.values import ProgramFault
 if TYPE_CHECKING:
     from .domain import Domain
 
+
+class BadAnswer(InputError):
+    """A program fails on a sequence of the domain, or gives no label there."""
+
+    def __init__(self, where: str, what: str, mend: str, program: Program, sequence: tuple[str, ...]) -> None:
+        super().__init__(where, what, mend)
+        self.program, self.sequence = program, sequence
+
+
 STATE_LIMIT = 400_000  # product states while building
 WORD_LIMIT = 200_000  # words that a program may be run on one by one
 
@@ -134,7 +143,7 @@ class _LanguageBuilder:
 
     def _fault(
         self, program: Program, sequence: tuple[str, ...], labels: Numbered, outcome: Outcome
-    ) -> InputError:
+    ) -> BadAnswer:
         """The error for one sequence, told by running the program on it."""
         try:
             value, line = program.traced(sequence)
@@ -144,7 +153,8 @@ class _LanguageBuilder:
                 if program is self.domain.where
                 else "cover that input, or exclude it with `where`"
             )
-            return InputError(f"{program.origin}:{fault.line}", f"{fault} on input {sequence!r}", mend)
+            place = f"{program.origin}:{fault.line}"
+            return BadAnswer(place, f"{fault} on input {sequence!r}", mend, program, sequence)
         wanted = ", ".join(repr(y) for _, y in labels)
         predicate = program is self.domain.where
         one_of = "True or False" if predicate else f"one of the labels {wanted}"
@@ -153,10 +163,9 @@ class _LanguageBuilder:
             if predicate
             else "labels compare with their type: return exactly one of them"
         )
-        return InputError(
-            f"{program.origin}:{line}", f"returns {value!r} on input {sequence!r}, which is not {one_of}",
-            mend if outcome[0] == "return" else "",
-        )  # fmt: skip
+        what = f"returns {value!r} on input {sequence!r}, which is not {one_of}"
+        mend = mend if outcome[0] == "return" else ""
+        return BadAnswer(f"{program.origin}:{line}", what, mend, program, sequence)
 
     def one_by_one(self) -> Automaton:
         """The automaton from running both programs on every sequence; shares equal ends as it goes."""

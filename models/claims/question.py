@@ -35,6 +35,22 @@ class EqualsProgram:
         check_outputs(self.network, self.decision)
 
 
+@dataclass(frozen=True, eq=False)
+class EqualsEverywhere:
+    """At every position of a sequence, the network gives the label that the program gives there.
+
+    The network has one block of outputs for each position of the longest sequence; the decision reads each.
+
+    per_prefix: the program is applied to every prefix of the sequence, and its label is that of the prefix's
+        last position.  Else it returns a tuple with one label for each token.
+    """
+
+    network: Network
+    program: Program
+    decision: Decision
+    per_prefix: bool
+
+
 @dataclass(frozen=True)
 class NetworkOutput:
     """What one network gives on an input: its outputs, and their label if labels are compared."""
@@ -119,4 +135,4 @@ class HasProperty:
         check_property(self.network, self.property)
 
 
-Question = EqualsProgram | EqualsNetwork | HasProperty
+Question = EqualsProgram | EqualsEverywhere | EqualsNetwork | HasProperty

@@ -12,22 +12,27 @@ from typing import Any, Literal
 
 from ...common.errors import InputError
 from ..program.program import Program
-from .decision import Decision
+from .decision import Decision, EveryPosition
 from .domain import Domain
 from .toml_table import known, read_table, subtable
 
 DOMAIN_KEYS = ("tokens", "length", "pad", "where", "prefix", "suffix", "order")
+DECISION_KEYS = ("kind", "labels", "position", "per_prefix")
 Encoding = Literal["one_hot", "ids"]
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """A domain, how a sequence enters the network, and what the network's outputs mean."""
+    """A domain, how a sequence enters the network, and what the network's outputs mean.
+
+    every: whether there is one label for each position; None: there is one in all.
+    """
 
     domain: Domain
     encoding: Encoding
     decision: Decision
     name: str
+    every: EveryPosition | None = None
 
 
 def load_task(path: str | Path) -> Task:
@@ -41,7 +46,8 @@ def load_task(path: str | Path) -> Task:
         if key in table:
             raise InputError(f"{path}: {key}", "distill finds network and program itself", f"remove {key}")
     known(path, table, ("domain", "input", "decision"), "")
-    return Task(domain_in(path, table), encoding_in(path, table), decision_in(path, table), name_of(path))
+    domain, encoding, decision = domain_in(path, table), encoding_in(path, table), decision_in(path, table)
+    return Task(domain, encoding, decision, name_of(path), every_in(path, table))
 
 
 def name_of(path: Path) -> str:
@@ -78,7 +84,7 @@ def encoding_in(path: Path, table: Mapping[str, Any]) -> Encoding:
 
 def decision_in(path: Path, table: Mapping[str, Any]) -> Decision:
     """The decision that the table of a claim file states.  Raises InputError."""
-    decision = subtable(path, table, "decision", ("kind", "labels"))
+    decision = subtable(path, table, "decision", DECISION_KEYS)
     labels = decision.get("labels")
     if not isinstance(labels, list):
         raise InputError(f"{path}: [decision] labels", "missing, or not a list", "list one label per output")
@@ -86,6 +92,28 @@ def decision_in(path: Path, table: Mapping[str, Any]) -> Decision:
         return Decision(decision.get("kind", "argmax"), tuple(labels))
     except InputError as error:
         raise InputError(f"{path}: {error.where}", error.what, error.mend) from None
+
+
+def every_in(path: Path, table: Mapping[str, Any]) -> EveryPosition | None:
+    """Whether the table of a claim file asks for a label at every position.  Raises InputError."""
+    decision = subtable(path, table, "decision", DECISION_KEYS)
+    per_prefix = decision.get("per_prefix", False)
+    if type(per_prefix) is not bool:
+        raise InputError(
+            f"{path}: [decision] per_prefix", f"{per_prefix!r} is neither true nor false", "write true"
+        )
+    if "position" not in decision:
+        if "per_prefix" in decision:
+            what = 'it is about labels at every position, and position = "every" is missing'
+            raise InputError(f"{path}: [decision] per_prefix", what, 'add position = "every"')
+        return None
+    if decision["position"] != "every":
+        raise InputError(
+            f"{path}: [decision] position",
+            f"{decision['position']!r} is not known",
+            'write position = "every" for a label at each position, or leave it out for one label in all',
+        )
+    return EveryPosition(per_prefix)
 
 
 def _words(path: Path, stated: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -131,6 +159,10 @@ def claim_toml(task: Task, network: str | None, program: str | None, where: str 
             **({} if program is None else {"program": program}),
             "domain": stated,
             "input": {"encoding": task.encoding},
-            "decision": {"kind": task.decision.kind, "labels": list(task.decision.labels)},
+            "decision": {
+                "kind": task.decision.kind,
+                "labels": list(task.decision.labels),
+                **({} if task.every is None else {"position": "every", "per_prefix": task.every.per_prefix}),
+            },
         }
     )

@@ -48,6 +48,11 @@ class Words:
         """How many words there are."""
         return self.language.size
 
+    @cached_property
+    def by_length(self) -> tuple[int, ...]:
+        """How many words have n tokens, for n from 0 to the longest."""
+        return counts_by_length(self.language, len(self.domain.tokens))
+
     def labelled_by(self, program: Program | None, labels: tuple[Label, ...] = ()) -> bool:
         """Return whether the labels are those that this program gives; None: whether there are none."""
         if self.program is not program:
@@ -55,3 +60,24 @@ class Words:
         return program is None or (
             len(labels) == len(self.labels) and all(map(same_label, labels, self.labels))
         )
+
+
+def counts_by_length(language: Automaton, pad: int) -> tuple[int, ...]:
+    """Return how many words have n tokens, for n from 0 to the words' length.
+
+    pad: the symbol that pads.
+    """
+    counts, completions = [], language.completions()
+    reached = dict.fromkeys(range(language.layer_sizes[0]), 1)  # by how many tokens, without padding
+    for t, layer in enumerate(language.edges):
+        following: dict[int, int] = {}
+        ended = 0
+        for source, symbol, target in layer:
+            ways = reached.get(source, 0)
+            if symbol == pad:
+                ended += ways * completions[t + 1][target]
+            elif ways:
+                following[target] = following.get(target, 0) + ways
+        counts.append(ended)
+        reached = following
+    return (*counts, sum(reached.values()))

@@ -18,6 +18,7 @@ from ...common.files import open_file
 FORMAT = "relucid proof 3"
 WITNESS = "relucid witness 2"
 WORDS, BOXES = "words", "boxes"  # kinds of proofs and witnesses
+POSITIONS = "positions"  # proofs about words, one for each position
 LINE_LIMIT = 1 << 24  # bytes of one line
 FILE_LIMIT = 1 << 33  # bytes after decompression
 DIGITS = 400  # of one number

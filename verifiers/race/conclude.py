@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from ...models.claims.position_claims import PositionClaims
 from ...models.claims.word_claim import WordClaim
+from ...models.claims.words import counts_by_length
 from ..attempts import Attempt, Outcome
 from ..counterexamples import WordCounterexample
 from ..evidence import Coverage
@@ -125,12 +127,15 @@ def reason_of(attempts: Sequence[Attempt], budget: Budget, judge: Judge) -> str:
     return "; ".join(parts) or "no backend was asked"
 
 
-def vacuity(claim: WordClaim) -> tuple[str, ...]:
+def vacuity(claim: WordClaim | PositionClaims) -> tuple[str, ...]:
     """Return warnings about claims that say less than they seem to."""
     warnings = []
+    parts = claim.parts.values() if isinstance(claim, PositionClaims) else (claim,)
     # of two networks nothing is known beforehand
-    labels = claim.decision.labels if claim.comparison is None else ()
-    occurring = set(claim.language.labels)  # every final state is reached by some input
+    two = isinstance(claim, WordClaim) and claim.comparison is not None
+    labels = () if two else claim.decision.labels
+    # every final state is reached by some input
+    occurring = {label for part in parts for label in part.language.labels}
     used = [label for i, label in enumerate(labels) if i in occurring]
     never = [label for i, label in enumerate(labels) if i not in occurring]
     if len(used) == 1:
@@ -144,17 +149,8 @@ def vacuity(claim: WordClaim) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def empty_lengths(claim: WordClaim) -> tuple[int, ...]:
+def empty_lengths(claim: WordClaim | PositionClaims) -> tuple[int, ...]:
     """Return the lengths of which the domain holds no input at all."""
-    domain, language = claim.domain, claim.language
-    pad = len(domain.tokens)
-    # walk the tokens' edges from the start: after t of them, a state that reads padding ends a word of length
-    # t
-    here, kept = set(range(language.layer_sizes[0])), set()
-    for t, layer in enumerate(language.edges):
-        if any(symbol == pad and source in here for source, symbol, _ in layer):
-            kept.add(t)
-        here = {target for source, symbol, target in layer if symbol != pad and source in here}
-    if here:
-        kept.add(domain.max_length)
-    return tuple(n for n in range(domain.min_length, domain.max_length + 1) if n not in kept)
+    domain = claim.domain
+    counts = counts_by_length(claim.language, len(domain.tokens))
+    return tuple(n for n in range(domain.min_length, domain.max_length + 1) if not counts[n])

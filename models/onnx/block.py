@@ -1,0 +1,48 @@
+"""A block of a network's outputs as a network of its own: its ONNX file with one more step at the end.
+
+For claims about every position (`claims/positions.py`): the block at a position holds the outputs there.  The
+new file is read as any other, so that engines, proofs and onnxruntime all take the same network.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from ..network.network import Network
+from .reader import read_onnx
+from .writer import with_source
+
+
+def block(network: Network, start: int, size: int, *, positions: int, alphabet: int) -> Network:
+    """Return the network that has the outputs `start` to `start + size` - 1 only, without unused nodes.
+
+    network: as `read_onnx` gave it, or without a file: it is written first.
+    positions, alphabet: those of the domain.
+
+    Raises InputError where it cannot be written.
+    """
+    import onnx
+    from onnx import helper
+
+    if not network.source:
+        network = with_source(network, positions=positions, alphabet=alphabet)
+    model = onnx.load_model_from_string(network.source)
+    graph = model.graph
+    (given,) = [o for o in graph.output if network.output in ("", o.name)]
+    taken = set(chain.from_iterable((*node.input, *node.output, node.name) for node in graph.node))
+    taken |= {entry.name for entry in (*graph.input, *graph.initializer, *graph.output)}
+    mark = "block"
+    while any(name.startswith(mark) for name in taken):
+        mark += "_"
+    places = helper.make_tensor(f"{mark}1", onnx.TensorProto.INT64, [size], range(start, start + size))
+    graph.node.extend(
+        [
+            helper.make_node("Flatten", [given.name], [f"{mark}0"], name=f"{mark}0", axis=0),
+            helper.make_node("Constant", [], [f"{mark}1"], name=f"{mark}1", value=places),
+            helper.make_node("Gather", [f"{mark}0", f"{mark}1"], [f"{mark}2"], name=f"{mark}2", axis=1),
+        ]
+    )
+    kind = given.type.tensor_type.elem_type
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info(f"{mark}2", kind, [1, size]))
+    return read_onnx(model.SerializeToString(), origin=network.name, positions=positions, alphabet=alphabet)
