@@ -3,9 +3,10 @@
 There are two kinds of evidence, one for each kind of input set.  Over words, engines hand in `Settled`
 entries, one for whatever settled something: leaves of a search, an exhausted table, a solver's "infeasible".
 `Coverage` adds them up against the claim, and `PositionCoverage` has one for each position.  Over boxes, a
-`Tiling` counts subdomains, each settled in some way, that tile the box of every case.  Both are added up outside of the engines, and only complete ones exist.
-So no empty queue, exception, cancelled thread or lapsed deadline can pass for a proof: it leaves nothing to
-add up.  Nothing heavy is imported here, because evidence travels between processes.
+`Tiling` counts subdomains, each settled in some way, that tile the box of every case.  Both are added up
+outside of the engines, and only complete ones exist. So no empty queue, exception, cancelled thread or lapsed
+deadline can pass for a proof: it leaves nothing to add up.  Nothing heavy is imported here, because evidence
+travels between processes.
 """
 
 from __future__ import annotations

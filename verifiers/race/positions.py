@@ -43,8 +43,8 @@ def prove_positions(
         progress: is told in a line what is going on.
 
     Returns Proved at the least trust of all positions, or with one proof that the checker accepted; Refuted
-    at the first position with counterexamples; or Unknown.  Raises InputError for what such claims do not have,
-    and Contradiction (with saved artefacts) for a bug.
+    at the first position with counterexamples; or Unknown.  Raises InputError for what such claims do not
+    have, and Contradiction (with saved artefacts) for a bug.
     """
     budget, request = budget or Budget(workers=os.cpu_count() or 1), request or ProofRequest()
     check_limits(budget)
