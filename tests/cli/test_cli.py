@@ -20,8 +20,8 @@ from relucid.cli.main import main
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
+from relucid.verifiers import prove as prove_module
 from relucid.verifiers.proof.words import subject
-from relucid.verifiers.race import race
 from relucid.verifiers.verdict import Contradiction
 
 NEAR_MISS = CORPUS / "count_near_miss" / "claim.toml"
@@ -311,7 +311,7 @@ def test_contradictions_are_internal_errors(
     def contradict(*arguments: object, **options: object) -> None:
         raise Contradiction("a says proved, b refuted", "/somewhere")
 
-    monkeypatch.setattr(race, "prove_claim", contradict)
+    monkeypatch.setattr(prove_module, "prove_claim", contradict)
     assert main(["prove", str(TRUE)]) == 4
     assert capsys.readouterr().err == "relucid: a says proved, b refuted; artefacts are in /somewhere\n"
 
@@ -322,7 +322,7 @@ def test_bugs_leave_a_report_not_a_traceback(
     def fail(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(race, "prove_claim", fail)
+    monkeypatch.setattr(prove_module, "prove_claim", fail)
     assert main(["prove", str(TRUE)]) == 4
     err = capsys.readouterr().err
     assert err.startswith("relucid: internal error (ZeroDivisionError: oops)") and err.count("\n") == 1

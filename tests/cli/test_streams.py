@@ -16,7 +16,7 @@ from known_claims import CORPUS
 from relucid.cli.main import main
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
-from relucid.verifiers.race import race as race_module
+from relucid.verifiers import prove as prove_module
 
 TRUE = CORPUS / "count_sign_l3" / "claim.toml"
 FALSE = CORPUS / "count_near_miss" / "claim.toml"
@@ -156,7 +156,7 @@ def test_internal_errors_that_cannot_be_written_or_kept(monkeypatch: pytest.Monk
     def full(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(race_module, "prove_claim", fail)
+    monkeypatch.setattr(prove_module, "prove_claim", fail)
     monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
     monkeypatch.setattr(sys, "stderr", Broken(OSError))
     assert main(["prove", str(TRUE)]) == 4
