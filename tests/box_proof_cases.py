@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import second_checker
-from box_truth import random_property, unsafe_point
+from box_truth import pieces, random_property, rectangle, unsafe_point
 from clocks import ticking
 from relucid.models.claims.property import Property
 from relucid.models.network.integers import integer_array
@@ -94,19 +94,17 @@ def shifted(stated: Property, by: Fraction) -> Property:
 
 def edge(network: Network, stated: Property) -> tuple[Fraction, Fraction] | None:
     """Shifts for which the property is still true and already false, close together."""
+    cells = list(pieces(network, rectangle(stated.cases[0].lower, stated.cases[0].upper)))
+
+    def false(by: Fraction) -> bool:
+        return unsafe_point(network, shifted(stated, by).cases[0], cells) is not None
+
     low, high = Fraction(-64), Fraction(64)
-    if (
-        unsafe_point(network, shifted(stated, low).cases[0]) is not None
-        or unsafe_point(network, shifted(stated, high).cases[0]) is None
-    ):
+    if false(low) or not false(high):
         return None
     while high - low > Fraction(1, 2**10):
         middle = (low + high) / 2
-        low, high = (
-            (middle, high)
-            if unsafe_point(network, shifted(stated, middle).cases[0]) is None
-            else (low, middle)
-        )
+        low, high = (low, middle) if false(middle) else (middle, high)
     return low, high
 
 

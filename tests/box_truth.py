@@ -9,6 +9,7 @@ unsafe rows.  What is left is unsafe.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,9 +96,9 @@ def pieces(network: Network, corners: list[tuple[Fraction, ...]]):
                 )
 
 
-def unsafe_point(network: Network, case: Case) -> tuple[Fraction, ...] | None:
-    """A point of the box that is unsafe, or None: exactly."""
-    for polygon, outputs in pieces(network, rectangle(case.lower, case.upper)):
+def unsafe_point(network: Network, case: Case, cells: list[Any] | None = None) -> tuple[Fraction, ...] | None:
+    """A point of the box that is unsafe, or None: exactly.  `cells`: the pieces, where they are known."""
+    for polygon, outputs in cells or pieces(network, rectangle(case.lower, case.upper)):
         for rows in case.unsafe:
             left, strict = polygon, []
             for row in rows:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from fractions import Fraction
 from itertools import pairwise
@@ -14,6 +12,7 @@ import pytest
 from box_truth import floats, random_network
 from hypothesis import given
 from hypothesis import strategies as st
+from in_process import relucid
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network, feed_forward
@@ -122,19 +121,7 @@ def files(tmp_path):
 
 
 def verify(folder, *more):
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "relucid",
-        "verify",
-        "a.onnx",
-        "box.vnnlib",
-        "--timeout",
-        "10",
-        *more,
-    ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
+    return relucid("verify", "a.onnx", "box.vnnlib", "--timeout", "10", *more, cwd=folder)
 
 
 def test_the_command_line(files):

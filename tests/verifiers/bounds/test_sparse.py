@@ -5,8 +5,6 @@ ones; and large files.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
 from fractions import Fraction
 
@@ -15,6 +13,7 @@ import pytest
 from box_truth import ENGINES, alone, random_network, random_property
 from hypothesis import given
 from hypothesis import strategies as st
+from in_process import relucid
 from onnx import TensorProto, helper, numpy_helper
 from relucid.common.errors import TooLarge
 from relucid.models.network.exact_point import exact_outputs
@@ -208,10 +207,7 @@ def large(tmp_path_factory):
 
 
 def run(folder, stated, *more):
-    command = [sys.executable, "-P", "-m", "relucid", "verify", "net.onnx", stated, "--json", *more]
-    return json.loads(
-        subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=folder).stdout
-    )
+    return json.loads(relucid("verify", "net.onnx", stated, "--json", *more, cwd=folder).stdout)
 
 
 def test_a_large_convolution_is_decided(large):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from box_truth import alone, floats, unsafe_point
+from clocks import EVERY
 from relucid.models.claims.property import Case, Property, Row
 from relucid.models.network.exact_point import exact_outputs
 from relucid.models.network.network import Network
@@ -174,9 +175,16 @@ def test_the_property_is_false(monkeypatch: pytest.MonkeyPatch, name: str) -> No
 # ------------------------------------------------------------
 
 
-def until_untouched(name: str, install: Callable[[Script], None], then: Callable[[], object]) -> None:
+FIRST = 8  # calls at each of which it goes wrong; then at every second one, third one, and so on
+every = pytest.mark.parametrize("first", [FIRST, pytest.param(EVERY, marks=pytest.mark.slow)])
+
+
+def until_untouched(
+    name: str, install: Callable[[Script], None], then: Callable[[], object], first: int
+) -> None:
     """Every run is refuted or unknown, or raises what the script has it raise."""
-    for k in itertools.count(1):
+    k = 1
+    while True:
         script = Script(k, then)
         install(script)
         try:
@@ -186,10 +194,14 @@ def until_untouched(name: str, install: Callable[[Script], None], then: Callable
         if not script.fired:
             assert k > 2 or name == "attack", "nobody asked"  # the attack needs no bounds
             return
+        k += 1 + k // first
 
 
+@every
 @pytest.mark.parametrize("kind", ["late from then on", "late once", "raises"])
-def test_the_clock_fires_at_every_call(monkeypatch: pytest.MonkeyPatch, name: str, kind: str) -> None:
+def test_the_clock_fires_at_every_call(
+    monkeypatch: pytest.MonkeyPatch, name: str, kind: str, first: int
+) -> None:
     def install(script: Script) -> None:
         def read() -> float:
             said = script()
@@ -198,12 +210,13 @@ def test_the_clock_fires_at_every_call(monkeypatch: pytest.MonkeyPatch, name: st
 
         monkeypatch.setattr(time, "monotonic", read)
 
-    until_untouched(name, install, raises(Fired) if kind == "raises" else lambda: True)
+    until_untouched(name, install, raises(Fired) if kind == "raises" else lambda: True, first)
 
 
+@every
 @pytest.mark.parametrize("error", [Fired, Cancelled, None], ids=["fails", "cancelled", "no number"])
 def test_bounds_fail_at_every_call(
-    monkeypatch: pytest.MonkeyPatch, name: str, error: type[Exception] | None
+    monkeypatch: pytest.MonkeyPatch, name: str, error: type[Exception] | None, first: int
 ) -> None:
     """In whatever thread that is."""
     ticks = itertools.count()
@@ -226,7 +239,7 @@ def test_bounds_fail_at_every_call(
 
         monkeypatch.setattr(bounds, "_backward", carried)
 
-    until_untouched(name, install, (lambda: True) if error is None else raises(error))
+    until_untouched(name, install, (lambda: True) if error is None else raises(error), first)
 
 
 def test_nobody_reads_another_clock() -> None:

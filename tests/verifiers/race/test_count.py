@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
+from clocks import LONG, later
 from random_claims import random_claim
 from relucid.models.claims.decision import Decision
 from relucid.models.claims.domain import Domain
@@ -28,13 +27,13 @@ def wrong(claim: WordClaim) -> int:
 def test_every_way_counts_what_brute_force_counts() -> None:
     counted = 0
     for claim in map(random_claim, range(40)):
-        expected, budget = wrong(claim), Budget(seconds=60)
+        expected, budget = wrong(claim), Budget(seconds=LONG)
         whole = DisagreementCount(claim.domain_size - expected, expected, 0)
         assert count._enumerated(claim, budget, print) == whole
-        found = reached(claim, 60)
+        found = reached(claim, LONG)
         assert (found.right, found.wrong, found.undecided) == (whole.right, whole.wrong, 0)
         if expected <= 30:
-            assert count._listed(claim, budget, time.monotonic() + 60, print) == whole
+            assert count._listed(claim, budget, later(), print) == whole
         counted += expected > 0
     assert counted >= 20
 
@@ -53,10 +52,12 @@ def balanced(length: int, bias: float) -> WordClaim:
 def test_counts_beyond_enumeration_are_binomials(length: int) -> None:
     from math import comb
 
-    verdict = prove_claim(balanced(length, 1.0), budget=Budget(seconds=60), request=ProofRequest(count=True))
+    verdict = prove_claim(
+        balanced(length, 1.0), budget=Budget(seconds=LONG), request=ProofRequest(count=True)
+    )
     assert isinstance(verdict, Refuted) and verdict.disagreeing == comb(length, length // 2)
     assert isinstance(
-        prove_claim(balanced(length, 0.0), budget=Budget(seconds=60), request=ProofRequest(count=True)),
+        prove_claim(balanced(length, 0.0), budget=Budget(seconds=LONG), request=ProofRequest(count=True)),
         Proved,
     )
 
@@ -69,7 +70,7 @@ def test_a_single_wrong_input_among_many_is_counted_by_listing() -> None:
     )  # 1 on a...a only
     program = Program("def f(tokens):\n    return False\n", "f")
     claim = WordClaim(network, program, Domain(("a", "b"), length, length), Decision("sign", (False, True)))
-    found = count._listed(claim, Budget(seconds=60), time.monotonic() + 60, print)
+    found = count._listed(claim, Budget(seconds=LONG), later(), print)
     assert found == DisagreementCount(2**length - 1, 1, 0)
 
 
@@ -78,8 +79,8 @@ def test_a_count_that_does_not_end_says_between_what_it_lies(monkeypatch: pytest
     monkeypatch.setattr(count, "_enumerated", lambda *_: None)
     monkeypatch.setattr(count, "_reached", lambda *_: DisagreementCount(4000, 90, 6))
     monkeypatch.setattr(count, "_listed", lambda *_: None)
-    assert count_disagreeing(claim, Budget(seconds=60)) == DisagreementCount(4000, 90, 6)
-    verdict = prove_claim(claim, budget=Budget(seconds=60), request=ProofRequest(count=True))
+    assert count_disagreeing(claim, Budget(seconds=LONG)) == DisagreementCount(4000, 90, 6)
+    verdict = prove_claim(claim, budget=Budget(seconds=LONG), request=ProofRequest(count=True))
     assert isinstance(verdict, Refuted) and verdict.disagreeing is None
     assert (
         "the disagreeing inputs were not all counted in time: there are from 90 to 96; raise --timeout"

@@ -8,10 +8,11 @@ import copy
 import itertools
 import json
 import random
-import time
+from functools import cache
 
 import numpy as np
 import pytest
+from clocks import later
 from known_claims import corpus
 from random_claims import random_claim, words_of
 from relucid.common.errors import InputError
@@ -41,6 +42,7 @@ def claims() -> list[WordClaim]:
     return [*map(random_claim, range(80)), *small]
 
 
+@cache
 def cases() -> list[tuple[list[Dense], set[tuple[int, ...]], set[tuple[int, ...]]]]:
     """(queries of a label, its words, those that violate one), settled ones left out."""
     out = []
@@ -64,23 +66,18 @@ def cases() -> list[tuple[list[Dense], set[tuple[int, ...]], set[tuple[int, ...]
     return out
 
 
-CASES = cases()
-
-
-def soon() -> float:
-    return time.monotonic() + 60
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_right_whatever_is_switched_off(variant: str) -> None:
-    for asked, words, wrong in CASES:
+    for asked, words, wrong in cases():
         if not VARIANTS[variant].split_words and asked[0].count > 6:
             continue  # 2**k phases
+        if variant != "default" and asked[0].count > 12:
+            continue  # hundreds of cells; what is switched off shows on fewer
         search = LabelSearch(asked, VARIANTS[variant])
-        outcome = search.run(soon())
+        outcome = search.run(later())
         if wrong:
             assert outcome.words and set(outcome.words) <= wrong
-            assert search.run(soon()).words  # asking again does not turn it into a proof
+            assert search.run(later()).words  # asking again does not turn it into a proof
         else:
             assert not outcome.words and outcome.proved and search.proved_inputs() == len(words)
 
@@ -107,7 +104,7 @@ def cell_words(search: LabelSearch, cell: Cell) -> set[tuple[int, ...]]:
 
 def test_open_cells_share_no_word_and_hold_every_violation() -> None:
     looked = 0
-    for asked, words, wrong in CASES:
+    for asked, words, wrong in cases():
         search = LabelSearch(asked, SMALL_STEPS)
         search._start()
         while not search.words and search.waiting:
@@ -121,19 +118,20 @@ def test_open_cells_share_no_word_and_hold_every_violation() -> None:
 
 
 def test_words_that_are_blocked_are_not_found_again() -> None:
-    for asked, _, wrong in CASES[:60]:
+    for asked, _, wrong in cases()[:60]:
         search, found = LabelSearch(asked), set()
-        while (outcome := search.run(soon())).words:
+        while (outcome := search.run(later())).words:
             assert set(outcome.words) <= wrong - found
             found |= set(outcome.words)
             search = search.without(outcome.words)
         assert found == wrong and outcome.proved
 
 
+@cache
 def records() -> list[tuple[list[Dense], set[tuple[int, ...]], dict]]:
     """Records of searches that were stopped after some steps, as they come out of a file."""
     out = []
-    for number, (asked, _, wrong) in enumerate(CASES):
+    for number, (asked, _, wrong) in enumerate(cases()):
         search = LabelSearch(asked, SMALL_STEPS)
         search._start()
         for _ in range(number % 4):
@@ -144,17 +142,14 @@ def records() -> list[tuple[list[Dense], set[tuple[int, ...]], dict]]:
     return out
 
 
-RECORDS = records()
-
-
 def test_a_search_goes_on_from_its_record() -> None:
     went_on = 0
-    for asked, wrong, record in RECORDS:
+    for asked, wrong, record in records():
         search = LabelSearch(asked, SMALL_STEPS)
         read_record(search, record, "file")
         went_on += bool(record["open"])
         assert json.loads(json.dumps(write_record(search)))["cuts"] == record["cuts"]
-        outcome = search.run(soon())
+        outcome = search.run(later())
         assert set(outcome.words) <= wrong if wrong else outcome.proved and not outcome.words
         assert bool(outcome.words) == bool(wrong)
     assert went_on > 10
@@ -209,7 +204,7 @@ def damaged(record: dict, rng: random.Random) -> dict:
 
 def test_a_record_that_was_changed_never_proves_what_is_false() -> None:
     rng, refused = random.Random(0), 0
-    for asked, wrong, record in itertools.chain.from_iterable([RECORDS] * 4):
+    for asked, wrong, record in itertools.chain.from_iterable([records()] * 4):
         search = LabelSearch(asked, SMALL_STEPS)
         try:
             read_record(search, damaged(record, rng), "file")
@@ -217,7 +212,7 @@ def test_a_record_that_was_changed_never_proves_what_is_false() -> None:
             refused += 1
             assert str(error).startswith("file: the checkpoint ") and "\n" not in str(error)
             continue
-        outcome = search.run(soon())
+        outcome = search.run(later())
         assert bool(outcome.words) == bool(wrong) and set(outcome.words) <= wrong
     assert refused > 60
 
@@ -225,19 +220,19 @@ def test_a_record_that_was_changed_never_proves_what_is_false() -> None:
 def test_a_record_of_another_claim_never_proves_what_is_false() -> None:
     rng = random.Random(1)
     finished = []
-    for asked, _, wrong in CASES:
+    for asked, _, wrong in cases():
         if not wrong:
             search = LabelSearch(asked, SMALL_STEPS)
-            assert search.run(soon()).proved
+            assert search.run(later()).proved
             finished.append(json.loads(json.dumps(write_record(search))))
-    for asked, _, wrong in CASES:
+    for asked, _, wrong in cases():
         for record in rng.sample(finished, 6):
             search = LabelSearch(asked, SMALL_STEPS)
             try:
                 read_record(search, record, "file")
             except InputError:
                 continue
-            assert bool(search.run(soon()).words) == bool(wrong)
+            assert bool(search.run(later()).words) == bool(wrong)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +250,7 @@ def test_a_record_of_another_claim_never_proves_what_is_false() -> None:
 )
 def test_garbage_is_refused(garbage: object) -> None:
     with pytest.raises(InputError, match="checkpoint"):
-        read_record(LabelSearch(CASES[0][0]), garbage, "file")
+        read_record(LabelSearch(cases()[0][0]), garbage, "file")
 
 
 def test_coverage_of_phase_trees() -> None:
@@ -269,8 +264,8 @@ def test_coverage_of_phase_trees() -> None:
 def test_the_same_seed_does_the_same() -> None:
     runs = []
     for _ in range(2):
-        search = LabelSearch(CASES[3][0], SMALL_STEPS, seed=5)
-        outcome = search.run(soon())
+        search = LabelSearch(cases()[3][0], SMALL_STEPS, seed=5)
+        outcome = search.run(later())
         runs.append((outcome.words, search.effort, write_record(search) if search.started else None))
     assert runs[0] == runs[1]
 
@@ -279,7 +274,7 @@ def test_the_same_seed_does_the_same() -> None:
 def test_an_interrupt_loses_nothing(monkeypatch: pytest.MonkeyPatch, words: bool) -> None:
     """Ctrl-C in the middle of a step: what the step had taken is still open."""
     interrupted = 0
-    for asked, _, wrong in CASES:
+    for asked, _, wrong in cases():
         search = LabelSearch(
             asked,
             BabOptions(
@@ -300,5 +295,5 @@ def test_an_interrupt_loses_nothing(monkeypatch: pytest.MonkeyPatch, words: bool
                 one_step(search)
         interrupted += 1
         assert {cell.number for cell in search.waiting.cells} == before
-        assert bool(search.run(soon()).words) == bool(wrong)
+        assert bool(search.run(later()).words) == bool(wrong)
     assert interrupted > 5

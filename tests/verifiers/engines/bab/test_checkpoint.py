@@ -5,10 +5,10 @@ on.
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
+from clocks import LONG, later
 from known_claims import CORPUS
 from relucid.cli.main import main
 from relucid.common.errors import InputError
@@ -34,7 +34,7 @@ def claim() -> WordClaim:
 
 def begun(claim: WordClaim, steps: int) -> LabelSearches:
     """A few steps of every label's search."""
-    whole = LabelSearches(claim, time.monotonic() + 60, SMALL_STEPS)
+    whole = LabelSearches(claim, later(), SMALL_STEPS)
     for search in whole.searches.values():
         search._start()
         for _ in range(steps):
@@ -51,12 +51,12 @@ def test_unfinished_work_is_kept_and_goes_on(claim: WordClaim, tmp_path: Path) -
     share = whole.proved_inputs()
     assert 0 < share < claim.domain_size
     save(file, claim, whole.searches)
-    again = LabelSearches(claim, time.monotonic() + 60, SMALL_STEPS, checkpoint=file)
+    again = LabelSearches(claim, later(), SMALL_STEPS, checkpoint=file)
     assert again.proved_inputs() == share
     verdict = prove_claim(
         claim,
         request=ProofRequest(backends=["bab"]),
-        budget=Budget(seconds=60, workers=1, checkpoint=str(file)),
+        budget=Budget(seconds=LONG, workers=1, checkpoint=str(file)),
     )
     assert isinstance(verdict, Proved) and not file.exists() and not list(tmp_path.iterdir())
 
@@ -84,20 +84,20 @@ def test_an_interrupt_keeps_what_was_done(
     with pytest.raises(KeyboardInterrupt):
         BACKEND.solve(claim, Budget(seconds=5, checkpoint=str(tmp_path / "kept")), lambda text: None)
     monkeypatch.undo()
-    assert LabelSearches(claim, time.monotonic() + 60, checkpoint=tmp_path / "kept").searches[0].started
+    assert LabelSearches(claim, later(), checkpoint=tmp_path / "kept").searches[0].started
 
 
 def test_a_refuted_claim_leaves_no_file_and_is_refuted_from_one(tmp_path: Path) -> None:
     claim = load_word_claim(CORPUS / "clamped_three_layers_near_miss" / "claim.toml")
     file = tmp_path / "kept"
-    whole = LabelSearches(claim, time.monotonic() + 60, SMALL_STEPS)
+    whole = LabelSearches(claim, later(), SMALL_STEPS)
     for search in whole.searches.values():
         search._start()
     save(file, claim, whole.searches)
     verdict = prove_claim(
         claim,
         request=ProofRequest(backends=["bab"]),
-        budget=Budget(seconds=60, workers=1, checkpoint=str(file)),
+        budget=Budget(seconds=LONG, workers=1, checkpoint=str(file)),
     )
     assert isinstance(verdict, Refuted) and not file.exists()
 
@@ -146,7 +146,7 @@ def test_an_empty_file_is_a_beginning(tmp_path: Path, claim: WordClaim) -> None:
         prove_claim(
             claim,
             request=ProofRequest(backends=["bab"]),
-            budget=Budget(seconds=60, checkpoint=str(tmp_path / "kept")),
+            budget=Budget(seconds=LONG, checkpoint=str(tmp_path / "kept")),
         ),
         Proved,
     )

@@ -5,14 +5,13 @@ float only.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
 from collections import Counter
 
 import numpy as np
 import pytest
 from box_truth import above, floats, random_network, random_property, unsafe_point
+from clocks import later
+from in_process import relucid
 from relucid.models.onnx.writer import write_onnx
 from relucid.verifiers.boxes import decide as decide_module
 from relucid.verifiers.boxes.decide import NO_PROOF, decide
@@ -28,9 +27,7 @@ def test_agrees_with_polygon_cutting(monkeypatch, seed):
         network = random_network(rng, 2)
         stated = random_property(rng, network)
         truth = unsafe_point(network, stated.cases[0])
-        found = decide(
-            network, stated, BoxOptions(deadline=time.monotonic() + 5, backend="milp", trust="float")
-        )
+        found = decide(network, stated, BoxOptions(deadline=later(), backend="milp", trust="float"))
         seen[found.outcome] += 1
         if found.outcome == "refuted":
             assert truth is not None
@@ -45,35 +42,23 @@ def test_its_word_is_no_proof_unless_asked_for(tmp_path):
         found = decide(
             network,
             above(1.5, low=-1),
-            BoxOptions(deadline=time.monotonic() + 5, backend="milp", trust=trust),
+            BoxOptions(deadline=later(), backend="milp", trust=trust),
         )
         assert (found.outcome, getattr(found, "reason", None)) == (verdict, reason)
     (tmp_path / "net.onnx").write_bytes(write_onnx(network))
     text = "(declare-const X_0 Real)(assert (>= X_0 -1))(assert (<= X_0 1))(declare-const Y_0 Real)(assert (>= Y_0 {}))"
     (tmp_path / "no.vnnlib").write_text(text.format("1.5"))
     (tmp_path / "yes.vnnlib").write_text(text.format("0.75"))
-    command = [sys.executable, "-P", "-m", "relucid", "verify", "net.onnx"]
     for words, status, word, trusted in (
         (["no.vnnlib", "--backends", "milp"], 3, "unknown", None),
         (["no.vnnlib", "--backend", "milp", "--trust", "float"], 0, "unsat", "float"),
         (["yes.vnnlib", "--backend", "milp"], 1, "sat", None),
     ):
-        result = subprocess.run(
-            [*command, *words, "--json"],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            cwd=tmp_path,
-        )
+        result = relucid("verify", "net.onnx", *words, "--json", cwd=tmp_path)
         told = json.loads(result.stdout)
         assert (result.returncode, told["word"], told["trust"]) == (status, word, trusted)
-    wrong = subprocess.run(
-        [*command, "no.vnnlib", "--backend", "milp", "--against", "net.onnx"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
+    wrong = relucid(
+        "verify", "net.onnx", "no.vnnlib", "--backend", "milp", "--against", "net.onnx", cwd=tmp_path
     )
     assert (
         wrong.returncode == 2 and "--backends: milp writes no proofs and compares no networks" in wrong.stderr

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from clocks import later
 from reach_cases import Case, cases, rows_of
 from relucid.common.errors import Unsupported
 from relucid.verifiers.engines.reach import problem as reach_problem
@@ -156,7 +157,7 @@ def test_boxes_hold_at_every_final_node() -> None:
             direction = bounder.direction(len(problem.constant) - 1, *bounder.whole())
             finer = graph.refined(direction // max(1, int(np.abs(direction).max()) // 4), 10**6)
             assert finer is not None
-            lows, highs, uppers = bounder.boxes(finer, *bounder.whole(), time.monotonic() + 60)
+            lows, highs, uppers = bounder.boxes(finer, *bounder.whole(), later())
             _, ways = finer.every(np.zeros((finer.length, problem.symbols.shape[2], 0), dtype=np.int64))
             words = finer.spelled(ways, np.arange(finer.size))
             node = _ends(finer, words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from clocks import later
 from reach_cases import cases
 from relucid.common.errors import Unsupported
 from relucid.verifiers.engines.reach import grouped as reach_grouped
@@ -23,10 +24,6 @@ VARIANTS = {
 }
 
 
-def soon() -> float:
-    return time.monotonic() + 60
-
-
 DAILY = ("as it is", "one bound, no attack", "halves only")
 
 
@@ -37,12 +34,12 @@ def test_decided_and_counted_as_by_brute_force(variant: str) -> None:
     outcomes = set()
     for case in cases(25):
         deciding = GroupedSearch(case.queries, options=VARIANTS[variant])
-        assert deciding.run(soon(), wanted=10**6)
+        assert deciding.run(later(), wanted=10**6)
         assert set(deciding.words) == case.wrong
         first = GroupedSearch(case.queries, options=VARIANTS[variant])
-        assert first.run(soon()) and bool(first.words) == bool(case.wrong) and set(first.words) <= case.wrong
+        assert first.run(later()) and bool(first.words) == bool(case.wrong) and set(first.words) <= case.wrong
         counting = GroupedSearch(case.queries, counting=True, options=VARIANTS[variant])
-        assert counting.run(soon())
+        assert counting.run(later())
         assert (counting.right, counting.wrong, counting.open) == (
             len(case.words) - len(case.wrong),
             len(case.wrong),
@@ -70,7 +67,7 @@ def test_rounded_numbers_give_the_same_answers(
             except Unsupported:
                 continue
             rounded += any(bounder.problem.shift for bounder in counting.bounders)
-            assert counting.run(soon()) and deciding.run(soon(), wanted=10**6)
+            assert counting.run(later()) and deciding.run(later(), wanted=10**6)
             assert (counting.right, counting.wrong) == (len(case.words) - len(case.wrong), len(case.wrong))
             assert set(deciding.words) == case.wrong
     assert rounded > 10
@@ -111,6 +108,6 @@ def test_a_subdomain_that_runs_out_of_time_is_begun_again(monkeypatch: pytest.Mo
             raise reach_grouped.ReachOutOfTime
 
     monkeypatch.setattr(GroupedSearch, "_work", interrupted)
-    while not parts.run(soon()):
+    while not parts.run(later()):
         assert parts.right + parts.wrong + parts.open == len(case.words)
     assert (parts.right, parts.wrong) == (len(case.words) - len(case.wrong), len(case.wrong))

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from clocks import Ticking, calls
+from clocks import LONG, Ticking, calls, later
 from reach_cases import claims, wrong_words
 from relucid.common.errors import Unsupported
 from relucid.models.claims.decision import Decision
@@ -61,7 +61,7 @@ def test_counts_as_by_enumeration() -> None:
     counted = 0
     for claim in claims(60):
         wrong = len(wrong_words(claim))
-        assert count_disagreeing(claim, 60) == Count(claim.domain_size - wrong, wrong, 0)
+        assert count_disagreeing(claim, LONG) == Count(claim.domain_size - wrong, wrong, 0)
         counted += 0 < wrong < claim.domain_size
     assert counted > 20
 
@@ -73,7 +73,7 @@ def test_counts_without_sweeps_and_by_sweeps_alone(sweeps: bool, monkeypatch: py
     for claim in claims(20):
         if sweeps and claim.language.length > 6:
             continue
-        assert count_disagreeing(claim, 60).wrong == len(wrong_words(claim))
+        assert count_disagreeing(claim, LONG).wrong == len(wrong_words(claim))
 
 
 @pytest.mark.parametrize(
@@ -85,19 +85,17 @@ def test_counts_over_10_to_the_20_and_more_inputs_by_formula(length: int, asked:
         length - asked
     )  # exactly those with `asked` times a
     assert claim.domain_size > 10**20
-    assert count_disagreeing(claim, 120) == Count(claim.domain_size - wrong, wrong, 0)
+    assert count_disagreeing(claim, LONG) == Count(claim.domain_size - wrong, wrong, 0)
 
 
 @pytest.mark.parametrize("length", [20, 64, 200])
 def test_decides_noisy_counting_at_any_length(length: int) -> None:
     search = Reach(noisy_counting(length, length // 3, length // 3))
     assert (
-        search.run(time.monotonic() + 120)
-        and not search.words
-        and search.settled == Count(search.claim.domain_size, 0, 0)
+        search.run(later()) and not search.words and search.settled == Count(search.claim.domain_size, 0, 0)
     )
     wrong = Reach(noisy_counting(length, length // 3, length // 3 + 1))
-    assert wrong.run(time.monotonic() + 120) and len(wrong.words) >= 1
+    assert wrong.run(later()) and len(wrong.words) >= 1
     assert all(word.count(0) == length // 3 for word in wrong.words)
 
 
@@ -105,9 +103,9 @@ def test_as_many_counterexamples_as_asked_and_all_of_them_where_there_are_fewer(
     claim = noisy_counting(30, 28, 29, "ab")  # 435 inputs have 28 times a
     for wanted in (1, 7, 100, 1000):
         search = Reach(claim)
-        assert search.run(time.monotonic() + 120, wanted)
+        assert search.run(later(), wanted)
         assert len(search.words) >= min(wanted, 435) and all(w.count(0) == 28 for w in search.words)
-        attempt = BACKEND.solve(claim, Budget(seconds=120, counterexamples=wanted), lambda text: None)
+        attempt = BACKEND.solve(claim, Budget(seconds=LONG, counterexamples=wanted), lambda text: None)
         assert attempt.outcome == "refuted" and len(set(attempt.words)) == len(attempt.words) == min(
             wanted, 435
         )
@@ -158,17 +156,17 @@ def test_what_neither_way_can_do_is_unsupported(monkeypatch: pytest.MonkeyPatch)
         raise Unsupported("too wide")
 
     monkeypatch.setattr(reach, "GroupedSearch", wide)
-    assert BACKEND.solve(claim, Budget(seconds=60), lambda text: None).outcome == "refuted"  # by sweeps
+    assert BACKEND.solve(claim, Budget(seconds=LONG), lambda text: None).outcome == "refuted"  # by sweeps
     monkeypatch.setattr(reach, "Unrolled", wide)
-    attempt = BACKEND.solve(claim, Budget(seconds=60), lambda text: None)
+    attempt = BACKEND.solve(claim, Budget(seconds=LONG), lambda text: None)
     assert attempt.outcome == "unsupported" and "too wide" in attempt.detail
     with pytest.raises(Unsupported, match="too wide"):
-        count_disagreeing(claim, 60)
+        count_disagreeing(claim, LONG)
 
 
 def test_sweeps_go_on_with_what_one_could_not_hold() -> None:
     claim = noisy_counting(12, 4, 5, "ab")
     search = Reach(claim, counting=True)
     search.deep = True
-    assert search.run(time.monotonic() + 60) and search.settled.wrong == math.comb(12, 4)
+    assert search.run(later()) and search.settled.wrong == math.comb(12, 4)
     assert isinstance(search.chunks, Chunks) and "sums" in str(search)

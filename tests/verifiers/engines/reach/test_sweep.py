@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from clocks import later
 from random_claims import random_claim, words_of
 from reach_cases import claims, wrong_words
 from relucid.common.errors import Unsupported
@@ -20,10 +21,6 @@ from relucid.models.program.program import Program
 from relucid.verifiers.engines.reach import sweep as reach_sweep
 from relucid.verifiers.engines.reach.chunks import Chunks, SweepLimits
 from relucid.verifiers.engines.reach.sweep import Unrolled, merged, relaxed, runs
-
-
-def soon() -> float:
-    return time.monotonic() + 60
 
 
 def recurrent(
@@ -69,7 +66,7 @@ def test_decided_and_counted_as_by_brute_force(limits: SweepLimits, counting: bo
     for claim in claims(30):
         wrong = wrong_words(claim)
         chunks = Chunks(claim, Unrolled(claim), counting, limits)
-        assert chunks.run(soon(), wanted=10**6)
+        assert chunks.run(later(), wanted=10**6)
         assert chunks.right + chunks.wrong == claim.domain_size and chunks.wrong == len(wrong)
         assert set(chunks.words) <= wrong and bool(chunks.words) == bool(wrong)
         outcomes.add((bool(wrong), chunks.crowded > 0))
@@ -88,7 +85,7 @@ def test_a_relaxed_sweep_settles_only_what_is_so(width: int) -> None:
         for _ in range(min(claim.language.length, 1 + seed % 2)):
             entries, step = network.advanced(entries)
             prefixes = np.concatenate([prefixes[step.parent], step.symbol[:, None]], axis=1)
-        result = relaxed(network, entries, width, soon())
+        result = relaxed(network, entries, width, later())
         assert result is not None
         for k, prefix in enumerate(prefixes):
             mine = [
@@ -125,10 +122,10 @@ def _state(claim: WordClaim, word: tuple[int, ...], t: int) -> int:
 
 def test_a_counting_cell_over_more_than_10_to_the_30_inputs() -> None:
     right = counter(120, 40, 40)
-    assert Chunks(right, Unrolled(right)).run(soon())
+    assert Chunks(right, Unrolled(right)).run(later())
     claim = counter(120, 41, 40)  # wrong exactly where there are 40
     chunks = Chunks(claim, Unrolled(claim), counting=True)
-    assert claim.domain_size > 10**30 and chunks.run(soon())
+    assert claim.domain_size > 10**30 and chunks.run(later())
     assert (chunks.wrong, chunks.right) == (math.comb(120, 40), 2**120 - math.comb(120, 40))
     assert chunks.most <= 2 * 200
 
@@ -139,10 +136,10 @@ def test_a_cell_that_remembers_the_last_mark() -> None:
     text = "def f(tokens):\n    mark = {}\n    for t in tokens:\n        if t != 'c':\n            mark = t == 'a'\n    return mark\n"
     right = recurrent(100, step, reads, [1, -1], 0, text.format(False), "abc")
     chunks = Chunks(right, Unrolled(right))
-    assert chunks.run(soon()) and not chunks.words and chunks.most < 100
+    assert chunks.run(later()) and not chunks.words and chunks.most < 100
     claim = recurrent(100, step, reads, [1, -1], 0, text.format(True), "abc")
     chunks = Chunks(claim, Unrolled(claim), counting=True)
-    assert chunks.run(soon()) and (chunks.right, chunks.wrong) == (3**100 - 1, 1)
+    assert chunks.run(later()) and (chunks.right, chunks.wrong) == (3**100 - 1, 1)
     assert list(chunks.words) == [(2,) * 100]
 
 
@@ -166,10 +163,10 @@ def test_relaxed_sweeps_settle_what_exact_sets_cannot_hold() -> None:
         Decision("sign", (False, True)),
     )
     chunks = Chunks(claim, Unrolled(claim), counting=True, limits=SweepLimits(entries=200, width=100))
-    assert chunks.run(soon()) and chunks.right == 2**24 and chunks.crowded
+    assert chunks.run(later()) and chunks.right == 2**24 and chunks.crowded
     alone = Chunks(claim, Unrolled(claim), limits=SweepLimits(entries=200, width=100))
-    assert not alone.run(soon(), alone=False)  # one sweep is not enough
-    assert alone.run(soon())
+    assert not alone.run(later(), alone=False)  # one sweep is not enough
+    assert alone.run(later())
 
 
 def test_time_and_width() -> None:
@@ -183,7 +180,7 @@ def test_time_and_width() -> None:
         80, np.array([[4]]), np.array([[1], [0]]), [1], 0, "def f(tokens):\n    return 'a' in tokens\n"
     )
     with pytest.raises(Unsupported, match="64 bits"):
-        Chunks(growing, Unrolled(growing)).run(soon())
+        Chunks(growing, Unrolled(growing)).run(later())
 
 
 def test_equal_entries_are_found_however_they_hash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +193,7 @@ def test_equal_entries_are_found_however_they_hash(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(reach_sweep, "MULTIPLIERS", np.zeros_like(reach_sweep.MULTIPLIERS))
     claim = counter(40, 11, 10)
     chunks = Chunks(claim, Unrolled(claim), counting=True)
-    assert chunks.run(soon()) and chunks.wrong == math.comb(40, 10)
+    assert chunks.run(later()) and chunks.wrong == math.comb(40, 10)
 
 
 def test_merged_entries_keep_their_weight() -> None:

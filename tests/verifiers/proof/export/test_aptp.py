@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clocks import later
 from relucid.cli.main import main
 from relucid.common.errors import Unsupported
 from relucid.models.claims.property import Case, Property, Row
@@ -43,12 +44,12 @@ def network(bias: float = 0.125):
 
 
 def written(stated: Property, bias: float = 0.125) -> str:
-    leaves = aptp_producer.patterns(network(bias), stated, time.monotonic() + 60)
+    leaves = aptp_producer.patterns(network(bias), stated, later())
     return b"".join(aptp.pieces(stated, 4, leaves)).decode()
 
 
 def check(text: str, stated: Property, bias: float = 0.125) -> aptp_checker.Checked:
-    return aptp_checker.check(network(bias), stated, text, time.monotonic() + 60)
+    return aptp_checker.check(network(bias), stated, text, later())
 
 
 def accepted(text: str, stated: Property, bias: float = 0.125) -> bool:

@@ -59,7 +59,7 @@ def test_false_claims_have_no_proofs(form: Form) -> None:
 def test_no_mutant_of_the_claim_is_accepted_unless_it_is_true(form: Form, kind: str) -> None:
     rng, false = random.Random(kind), 0
     for claim, data in proved(form)[:6]:
-        for _ in range(4):
+        for _ in range(2):
             try:
                 other = CLAIM_MUTANTS[kind](claim, rng)
             except InputError:
@@ -202,23 +202,22 @@ def test_mutants_of_the_proof(form: Form, kind: str) -> None:
     """
     rng, made = random.Random(kind), 0
     for claim, data in proved(form)[:6]:
-        for turn in range(2):
-            lines = data.decode().splitlines(keepends=True)
-            original = list(lines)
+        original = data.decode().splitlines(keepends=True)
+        lines = list(original)
+        for _ in range(8):  # some changes change nothing
             MUTANTS[kind](lines, rng)
-            if lines == original:
-                continue
-            made += 1
-            mutant = "".join(lines).encode()
-            if kind in MUST_REJECT:
-                assert not accepted(claim, form, mutant)
-            else:
-                accepted(claim, form, mutant)  # an answer, whatever it is, not an error
-            if not turn:
-                word = next(iter(claim.language.words(1)))[0][0]
-                other = spoilt(claim, tuple(map(int, word)))
-                assert other is None or not accepted(other, form, mutant, digests=False)
-    assert made >= 6, made
+            if lines != original:
+                break
+        made += lines != original
+        mutant = "".join(lines).encode()
+        if kind in MUST_REJECT:
+            assert not accepted(claim, form, mutant)
+        else:
+            accepted(claim, form, mutant)  # an answer, whatever it is, not an error
+        word = next(iter(claim.language.words(1)))[0][0]
+        other = spoilt(claim, tuple(map(int, word)))
+        assert other is None or not accepted(other, form, mutant, digests=False)
+    assert made >= 5, made
 
 
 @forms

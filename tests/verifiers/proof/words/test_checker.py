@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Callable
 from functools import cache
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,15 @@ def proved() -> tuple[tuple[WordClaim, Lines], ...]:
     return tuple(found[:45])
 
 
+@cache
+def short() -> tuple[tuple[WordClaim, Lines], ...]:
+    """Those of at most 20 lines, whose mutants are checked quickly; every kind of evidence is among them."""
+    return tuple((claim, lines) for claim, lines in proved() if len(lines) <= 20)
+
+
 def accepted(claim: WordClaim, lines: Lines, digests: bool = True) -> bool:
     try:
-        check_proof(claim, copy.deepcopy(lines), digests=digests)
+        check_proof(claim, lines, digests=digests)
     except Rejected as why:
         assert str(why) and "\n" not in str(why)
         return False
@@ -81,7 +88,9 @@ def test_what_was_proved_is_accepted() -> None:
         sum(any(leaf[1] for line in lines for leaf in line.get("leaves", ())) for _, lines in proved()) >= 10
     )  # some split ReLUs
     for claim, lines in proved():
+        before = copy.deepcopy(lines)
         assert brute_force(claim) and accepted(claim, lines), claim.name
+        assert lines == before  # the checker only reads
 
 
 def test_running_every_word_is_accepted_where_the_claim_is_true_and_only_there() -> None:
@@ -100,8 +109,8 @@ def test_running_every_word_is_accepted_where_the_claim_is_true_and_only_there()
 def test_no_mutant_of_the_claim_is_accepted_unless_it_is_true(kind: str) -> None:
     """With digests every mutant is rejected; without them, those that are false: brute force says which."""
     rng, false = random.Random(kind), 0
-    for claim, lines in proved()[:60]:
-        for _ in range(3):
+    for claim, lines in short():
+        for _ in range(2):
             try:
                 other = CLAIM_MUTANTS[kind](claim, rng)
             except InputError:
@@ -111,7 +120,7 @@ def test_no_mutant_of_the_claim_is_accepted_unless_it_is_true(kind: str) -> None
             if not brute_force(other):
                 false += 1
                 assert not accepted(other, lines, digests=False)
-    assert false >= (20 if kind not in ("where",) else 1)
+    assert false >= (10 if kind not in ("where",) else 1)
 
 
 def test_a_proof_of_one_claim_shown_for_another() -> None:
@@ -127,10 +136,10 @@ def test_networks_that_differ_on_one_single_input() -> None:
     neighbours' proofs must not do.
     """
     turned = 0
-    for claim, lines in proved()[:60]:
+    for claim, lines in short():
         rng = random.Random(claim.digest)
         words = [tuple(map(int, w)) for block, _ in claim.language.words() for w in block]
-        for _ in range(3):
+        for _ in range(2):
             other = spoilt(claim, rng.choice(words))
             if other is not None:
                 turned += 1
@@ -277,7 +286,7 @@ MUST_REJECT = {
 }  # fmt: skip
 
 
-ENOUGH = 24  # proofs per kind of mutant
+ENOUGH = 16  # proofs per kind of mutant
 
 
 @cache
@@ -305,7 +314,7 @@ def test_mutants_of_the_evidence(kind: str) -> None:
     proofs of anything.
     """
     rng, made = random.Random(kind), 0
-    for claim, lines in proved():
+    for claim, lines in short():
         mutant = copy.deepcopy(lines)
         for _ in range(8):  # some changes change nothing
             try:
@@ -326,7 +335,7 @@ def test_mutants_of_the_evidence(kind: str) -> None:
             assert not accepted(other, mutant, digests=False)
         if made == ENOUGH:
             break
-    assert made >= (1 if kind.startswith("bounds of") else 15 if kind.startswith("split") else 20), made
+    assert made >= (5 if kind.startswith("bounds of") else 12), made
 
 
 def test_every_kind_of_mutant_was_made_from_enough_proofs() -> None:
@@ -377,7 +386,7 @@ def test_a_million_cuts_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     claim, lines = next((c, p) for c, p in proved() if any("leaves" in line for line in p))
     start = next(i for i, line in enumerate(lines) if "leaves" in line)
     monkeypatch.setattr(tree, "LINES", 50)
-    endless = [*lines[:start], *(node(split=["symbol", 0, [0]]) for _ in range(10**6))]
+    endless = chain(lines[:start], repeat(node(split=["symbol", 0, [0]]), 10**6))
     with pytest.raises(Rejected, match="too large"):
         check_proof(claim, endless)
 
