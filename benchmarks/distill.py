@@ -27,13 +27,15 @@ from ..pipeline.result_files import distillation_json
 from ..search.rank import description_length
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.request import ProofRequest
-from .distill_behaviours import Behaviour, behaviours, check_reference, read_suite
+from .distill_behaviours import Behaviour, behaviours, check_reference, read_suite, suite_toml
+from .distill_random import Draw
 from .distill_results import Measured, SuiteResult, summary_json
 from .distill_teacher import Teacher, exact_teacher, train_teacher
 from .tokens import matches
 
 SUMMARY = "distill.json"
 RESULT = "measured.json"
+DRAWN = "suite.toml"  # random behaviours, as a suite
 
 Progress = Callable[[str], None]
 
@@ -46,12 +48,14 @@ class DistillPlan:
     """What was asked for on the command line.
 
     suite: a file of behaviours; None for those that ship.
+    draw: random behaviours instead; None for none.
     teacher: None for the default of the suite.
     large: take the behaviours' large domains; those that have none are left out.
     """
 
     out: Path
     suite: Path | None = None
+    draw: Draw | None = None
     teacher: TeacherKind | None = None
     large: bool = False
     only: str = ""
@@ -65,7 +69,8 @@ class DistillPlan:
     @property
     def taught_by(self) -> TeacherKind:
         """Return the kind of teacher: trained for the suite that ships, else exact."""
-        return self.teacher or ("trained" if self.suite is None else "exact")
+        ships = self.suite is None and self.draw is None
+        return self.teacher or ("trained" if ships else "exact")
 
     @property
     def folder(self) -> Path:
@@ -86,7 +91,10 @@ def chosen_behaviours(plan: DistillPlan) -> Chosen:
 
     Raises InputError: the file is malformed, none is meant, or a reference fails on some input.
     """
-    everything = behaviours() if plan.suite is None else read_suite(plan.suite)
+    if plan.draw is not None:
+        everything = plan.draw.behaviours()
+    else:
+        everything = behaviours() if plan.suite is None else read_suite(plan.suite)
     wanted = [b for b in everything if matches(plan.only, b.name)]
     if not wanted:
         raise InputError(
@@ -114,7 +122,9 @@ def run(plan: DistillPlan, progress: Progress = lambda text: None) -> SuiteResul
     """
     chosen = chosen_behaviours(plan)
     wanted = chosen.behaviours
-    check_writable(plan.folder, (SUMMARY,))
+    check_writable(plan.folder, (SUMMARY, DRAWN))
+    if plan.draw is not None:
+        write_files(plan.folder, {DRAWN: suite_toml(wanted)})
     found: list[Measured] = []
     try:
         for k, behaviour in enumerate(wanted):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -103,6 +103,25 @@ def read_suite(path: Path) -> tuple[Behaviour, ...]:
     if not table:
         raise InputError(str(path), "holds no behaviour", "see docs/reference/benchmark.md")
     return tuple(_Row(path, name, row).behaviour() for name, row in table.items())
+
+
+def suite_toml(behaviours: Iterable[Behaviour]) -> str:
+    """Return the text of a suite, which `read_suite` reads back."""
+    import tomli_w
+
+    table: dict[str, dict[str, Any]] = {}
+    for b in behaviours:
+        domain = b.domain
+        row = {"tokens": domain.tokens, "length": [domain.min_length, domain.max_length], "labels": b.labels}
+        more = {
+            "pad": domain.pad,
+            "large_length": b.large,
+            "order": domain.order,
+            "where": domain.where and domain.where.source,
+            "program": b.reference.source,
+        }
+        table[b.name] = row | {key: value for key, value in more.items() if value is not None}
+    return tomli_w.dumps(table, multiline_strings=True)
 
 
 def check_reference(behaviour: Behaviour) -> None:

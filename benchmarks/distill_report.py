@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from ..common.text import shortened, visible
 from ..models.program.source import shown
@@ -18,8 +19,8 @@ LINES = 24
 Cell = str | tuple[str, str]  # a text, and its style
 
 
-def print_summary(result: SuiteResult, folder: Path) -> None:
-    """Print a row per behaviour, then the totals."""
+def print_summary(result: SuiteResult, folder: Path, lengths: bool = False) -> None:
+    """Print a row per behaviour, the totals, and if `lengths` these by the reference's length."""
     rows: list[list[Cell]] = []
     for m in result.measured:
         proved = m.verdict == "proved"
@@ -41,12 +42,15 @@ def print_summary(result: SuiteResult, folder: Path) -> None:
     totals = summary_json(result)["totals"]
     _say(
         f"{totals['proved']} of {totals['behaviours']} proved, {totals[f'within_{NEAR}_of_reference']} of "
-        f"them within {NEAR} times the reference's length; exact surrogates: {totals['exact_surrogates']}; "
+        f"them within {NEAR} times the reference's length, {totals['no_longer_than_reference']} no longer; "
+        f"exact surrogates: {totals['exact_surrogates']}; "
         "found by "
         + ", ".join(f"{way} {count}" for way, count in totals["found_by"].items())
         + f"; seconds: median {totals['median_seconds']:.1f}, slowest {totals['slowest_seconds']:.1f}, "
         f"{totals['seconds']:.0f} in all"
     )
+    if lengths:
+        print_lengths(totals)
     if result.left_out:
         _say(f"left out, without large_length: {', '.join(result.left_out)}")
     _say(f"programs, claims and results are in {visible(str(folder))}")
@@ -61,8 +65,8 @@ def print_searched(found: FoundProgram) -> None:
     _say(beside(found.program or "", found.reference) + "\n")
 
 
-def print_search(found: Sequence[FoundProgram]) -> None:
-    """Print a row per behaviour, then the totals."""
+def print_search(found: Sequence[FoundProgram], lengths: bool = False) -> None:
+    """Print a row per behaviour, the totals, and if `lengths` these by the reference's length."""
     rows: list[list[Cell]] = [
         [
             s.name,
@@ -80,9 +84,24 @@ def print_search(found: Sequence[FoundProgram]) -> None:
     _say(
         f"search only, nothing is proved: {totals['right']} of {totals['behaviours']} programs are right on "
         f"their domain, {totals[f'within_{NEAR}_of_reference']} of them within {NEAR} times the reference's "
-        f"length; CPU seconds: median {totals['median_cpu_seconds']:.1f}, slowest "
+        f"length, {totals['no_longer_than_reference']} no longer; CPU seconds: median "
+        f"{totals['median_cpu_seconds']:.1f}, slowest "
         f"{totals['slowest_cpu_seconds']:.1f}, {totals['cpu_seconds']:.0f} in all"
     )
+    if lengths:
+        print_lengths(totals)
+
+
+def print_lengths(totals: dict[str, Any]) -> None:
+    """Print how many behaviours are settled by programs no longer than the reference, by its length."""
+    rows: list[list[Cell]] = []
+    behaviours = shorter = 0
+    for row in totals["by_reference_length"]:
+        behaviours += row["behaviours"]
+        shorter += row["no_longer"]
+        counts = [str(row[key]) for key in ("length", "behaviours", "settled", "no_longer")]
+        rows.append([*counts, f"{shorter} of {behaviours}", f"{shorter / behaviours:.0%}"])
+    _print_table("reference's length>,behaviours>,settled>,no longer>,up to here>,share>", rows)
 
 
 def beside(left: str, right: str) -> str:

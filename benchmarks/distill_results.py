@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -82,17 +83,39 @@ def is_near(length: int | None, reference_length: int) -> bool:
     return length is not None and length <= NEAR * reference_length
 
 
+def by_length(found: Iterable[tuple[int, int | None, bool]]) -> list[dict[str, int]]:
+    """Count by the length of the reference.
+
+    Args:
+        found: for each behaviour the reference's length, the program's (None for none), and whether it is
+            settled: proved, or right.
+
+    Returns: for each length, ascending, the `behaviours`, those `settled`, and of these the programs that are
+        `no_longer` than the reference.
+    """
+    rows: dict[int, dict[str, int]] = {}
+    for reference, length, settled in sorted(found, key=lambda row: row[0]):
+        row = rows.setdefault(reference, {"length": reference, "behaviours": 0, "settled": 0, "no_longer": 0})
+        row["behaviours"] += 1
+        row["settled"] += settled
+        row["no_longer"] += settled and length is not None and length <= reference
+    return list(rows.values())
+
+
 def summary_json(result: SuiteResult) -> dict[str, Any]:
     """Return everything measured, and the totals that the suite is judged by."""
     found = result.measured
     ways: dict[str, int] = {}
     for m in found:
         ways[m.found_by or "none"] = ways.get(m.found_by or "none", 0) + 1
+    lengths = by_length([(m.reference_length, m.length, m.verdict == "proved") for m in found])
     totals = {
         "behaviours": len(found),
         "exact_surrogates": sum(m.exact_surrogate for m in found),
         "proved": sum(m.verdict == "proved" for m in found),
         f"within_{NEAR}_of_reference": sum(m.near for m in found),
+        "no_longer_than_reference": sum(g["no_longer"] for g in lengths),
+        "by_reference_length": lengths,
         "teachers_equal_to_reference": sum(m.agreement == 1 for m in found),
         "found_by": ways,
         "median_seconds": statistics.median(m.seconds for m in found),

@@ -23,7 +23,7 @@ from ..search.problem import SearchProblem
 from ..search.synthesise import ProgramSearch
 from .distill import DistillPlan, Progress, chosen_behaviours
 from .distill_behaviours import Behaviour
-from .distill_results import NEAR, is_near, ratio
+from .distill_results import NEAR, by_length, is_near, ratio
 
 START = 4  # examples that the search starts with, as in a distillation
 
@@ -159,10 +159,13 @@ def _difference(behaviour: Behaviour, source: str) -> str:
 
 def search_json(found: Sequence[FoundProgram]) -> dict[str, Any]:
     """Return everything found, and the totals."""
+    lengths = by_length([(s.reference_length, s.length, s.right) for s in found])
     totals = {
         "behaviours": len(found),
         "right": sum(s.right for s in found),
         f"within_{NEAR}_of_reference": sum(s.near for s in found),
+        "no_longer_than_reference": sum(g["no_longer"] for g in lengths),
+        "by_reference_length": lengths,
         "median_cpu_seconds": statistics.median(s.cpu_seconds for s in found),
         "slowest_cpu_seconds": max(s.cpu_seconds for s in found),
         "cpu_seconds": round(sum(s.cpu_seconds for s in found), 1),

@@ -5,17 +5,23 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..common.errors import InputError
 from .options import Output, bundled, choice_option, names_in, refuse
 from .printing import status_line
 
 if TYPE_CHECKING:
     from ..benchmarks.distill import DistillPlan, TeacherKind
+    from ..benchmarks.distill_random import Draw
+
+
+SIZE = "6-16"
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,8 @@ class BehaviourOptions:
     """Which behaviours are distilled, and what from."""
 
     behaviours: Path | None = None
+    random: int | None = None
+    size: str | None = None
     teacher: TeacherKind | None = None
     large: bool | None = None
     search_only: bool | None = None
@@ -43,6 +51,19 @@ behaviour_options = bundled(
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="For distill: the behaviours of this file, not those that ship.",
+    ),
+    click.option(
+        "--random",
+        type=click.IntRange(1, 10_000),
+        default=None,
+        metavar="N",
+        help="For distill: N random behaviours, drawn from --seed.",
+    ),
+    click.option(
+        "--size",
+        default=None,
+        metavar="LOW-HIGH",
+        help=f"Lengths of the references of --random [default: {SIZE}].",
     ),
     choice_option(
         "--teacher",
@@ -87,7 +108,12 @@ def bench_distill(
     del options["seeds"]
     backends, large = names_in(options.pop("backends")), bool(chosen.large)
     plan = DistillPlan(
-        suite=chosen.behaviours, teacher=chosen.teacher, large=large, backends=backends, **options
+        suite=chosen.behaviours,
+        draw=_draw(chosen, options["seed"]),
+        teacher=chosen.teacher,
+        large=large,
+        backends=backends,
+        **options,
     )
     if chosen.search_only:
         unused = {
@@ -104,8 +130,22 @@ def bench_distill(
         found = run(plan, say)
     if html is not None:
         write_programs(html, found)
-    output.show(lambda: summary_json(found), lambda: print_summary(found, plan.folder))
+    output.show(lambda: summary_json(found), lambda: print_summary(found, plan.folder, plan.draw is not None))
     return 0
+
+
+def _draw(chosen: BehaviourOptions, seed: int) -> Draw | None:
+    """Return what is to be drawn; None without --random.  Raises InputError."""
+    from ..benchmarks.distill_random import Draw
+
+    if chosen.random is None:
+        refuse({"--size": chosen.size}, "it is the size of random behaviours")
+        return None
+    refuse({"--suite": chosen.behaviours}, "--random draws the behaviours")
+    ends = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4}))?", chosen.size or SIZE)
+    if ends is None:
+        raise InputError("--size", f"{chosen.size!r} is no range of lengths", "write it as 6-12")
+    return Draw(chosen.random, int(ends[1]), int(ends[2] or ends[1]), seed)
 
 
 def check_place(html: Path, plan: DistillPlan) -> None:
@@ -129,5 +169,5 @@ def _search_only(plan: DistillPlan, output: Output) -> int:
 
     with status_line(output.quiet) as say:
         found = run(plan, say, nothing if output.quiet or output.as_json else print_searched)
-    output.show(lambda: search_json(found), lambda: print_search(found))
+    output.show(lambda: search_json(found), lambda: print_search(found, plan.draw is not None))
     return 0
