@@ -80,10 +80,13 @@ def test_each_behaviour_leaves_a_claim_that_proves_again(
     out = tmp_path / "out"
     assert main(["bench", "distill", "--out", str(out), "--backends", "enumerate", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
+    lengths = said["totals"].pop("by_reference_length")
+    assert sum(row["behaviours"] for row in lengths) == sum(row["settled"] for row in lengths) == 2
     assert said["totals"] | {"median_seconds": 0, "slowest_seconds": 0, "seconds": 0} == {
         "behaviours": 2, "exact_surrogates": 2, "proved": 2, "within_1.3_of_reference": 2, "teachers_equal_to_reference": 2,
-        "found_by": {"templates": 2}, "median_seconds": 0, "slowest_seconds": 0, "seconds": 0, "left_out": [],
+        "found_by": {"templates": 2}, "median_seconds": 0, "slowest_seconds": 0, "seconds": 0, "left_out": [], "no_longer_than_reference": 1,
     }  # fmt: skip
+    said["totals"]["by_reference_length"] = lengths
     assert json.loads((out / "distill.json").read_text()) == said
     for row, behaviour in zip(said["behaviours"], TINY, strict=True):
         assert (
