@@ -20,6 +20,7 @@ from ..models.apart import check_apart, circuit_files, claim_files
 from ..models.circuits.circuit import Circuit, Drawable, check_circuit
 from ..models.circuits.load import load_circuit
 from ..models.circuits.own_task import own_task
+from ..models.circuits.prefixes import prefix_domain
 from ..models.circuits.pruning.ablation import ablated
 from ..models.circuits.teacher import LARGEST_DOMAIN
 from ..models.claims.at_hand import domain_of
@@ -87,7 +88,7 @@ class CircuitRequest:
         """Return the task that the circuit brings.  Raises InputError if it brings none."""
         found = None
         if isinstance(self.circuit, str | Path):
-            found = own_task(str(self.circuit), self.mask_file, teacher.vocabulary)
+            found = own_task(str(self.circuit), self.mask_file, teacher.vocabulary, everywhere=True)
         if found is None:
             what, mend = (
                 f"{self.circuit} brings no domain of its own",
@@ -142,7 +143,9 @@ def distill(
         if wanted.ablation is not None:
             teacher = ablated(teacher, task.domain, wanted.ablation)
         summary, graph = teacher.summary(), teacher.graph() if isinstance(teacher, Drawable) else None
-        job = DistillationJob(teacher, task, budget, request, _watching_the_clock(progress))
+        sequences = None if task.every is None else task.domain
+        task = _of_prefixes(task)
+        job = DistillationJob(teacher, task, budget, request, _watching_the_clock(progress), sequences)
         language = build_language(task.domain, None, None)
         if language.empty:
             what = "the domain is empty: `where` keeps no sequence"
@@ -169,10 +172,24 @@ def distill(
             graph=graph,
             front=chain.front,
             findings=found,
+            sequences=sequences,
         )
         if folder is not None:
             write_files(folder, result_files(result))
         return result
+
+
+def _of_prefixes(task: Task) -> Task:
+    """Return the task about one label on all prefixes that stands for one about every position.
+
+    Raises InputError where that is not what is asked for.
+    """
+    if task.every is None:
+        return task
+    if not task.every.per_prefix:
+        what = "distill finds functions of the prefix, not programs that return all labels"
+        raise InputError("[decision] per_prefix", what, "write per_prefix = true")
+    return replace(task, domain=prefix_domain(task.domain), every=None)
 
 
 def _check_out(folder: Path, asked: CircuitRequest, domain: TaskLike | None) -> None:
@@ -219,7 +236,7 @@ def _task(domain: TaskLike, labels: Sequence[str] | None) -> Task:
         if labels is not None:
             mend = "leave them out, or give the domain as a Domain or a mapping"
             raise InputError("labels", "the task states its own labels", mend)
-        task = domain if isinstance(domain, Task) else load_task(domain)
+        task = domain if isinstance(domain, Task) else load_task(domain, everywhere=True)
     if task.encoding != "one_hot":
         what = f'"{task.encoding}" is not what surrogates take'
         raise InputError("[input] encoding", what, 'write encoding = "one_hot"')

@@ -11,6 +11,7 @@ from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import CircuitGraph
 from ..models.circuits.teacher import Teaching
 from ..models.claims.decision import Label
+from ..models.claims.domain import Domain
 from ..models.claims.task import Task
 from ..models.claims.word_claim import WordClaim
 from ..models.program.program import Program
@@ -99,6 +100,8 @@ class Distillation(Displayed):
         unstable: neurons of the surrogate that bounds do not settle; None if bounding took too long.
         graph: of the circuit, if its inside is known.
         findings: what the circuit's label was seen to depend on.
+        sequences: what the circuit was read on at every position; the task's domain then holds their
+            prefixes.  None: it was read at the last position.
     """
 
     circuit: CircuitSummary
@@ -117,6 +120,7 @@ class Distillation(Displayed):
     graph: CircuitGraph | None = None
     front: tuple[FrontEntry, ...] = ()
     findings: Findings | None = None
+    sequences: Domain | None = None
 
     def __str__(self) -> str:
         """Describe the chain, with the program."""
@@ -126,8 +130,8 @@ class Distillation(Displayed):
         return f"<Distillation of {self.circuit.name}: {self.claim.program.name}, {self.verdict!r}>"
 
     def _executed(self) -> str:
-        n = f"{len(self.teaching.labelled):,}"
+        n, kind = f"{len(self.teaching.labelled):,}", "inputs" if self.sequences is None else "prefixes"
         if self.sampling is None:
-            return f"circuit = surrogate, executed on all {n} inputs"
+            return f"circuit = surrogate, executed on all {n} {kind}"
         whole = number(self.claim.domain_size)
-        return f"circuit = surrogate, executed on {n} of {whole} inputs, not on the others"
+        return f"circuit = surrogate, executed on {n} of {whole} {kind}, not on the others"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from ..common.errors import InputError
 from ..models.automata.labelled import Labelled
-from ..models.circuits.teacher import check_repeatable, label_domain
 from ..search.front import front
 from ..search.problem import SearchProblem
 from ..search.synthesise import ProgramSearch
@@ -27,14 +26,7 @@ def on_every_input(job: DistillationJob) -> ProvedChain:
         InputError: the circuit does not fit the domain, or gives different logits for the same input.
     """
     task, say = job.task, job.say
-    say("running the circuit on every input")
-    teaching = label_domain(
-        job.teacher,
-        task.domain,
-        task.decision.labels,
-        lambda done, size: say(f"running the circuit: {done:,} of {size:,}"),
-    )
-    check_repeatable(job.teacher, teaching, task.domain, task.decision.labels)
+    teaching = job.teach()
     surrogate = job.fit(teaching.labelled)
     job.check_in_onnxruntime(surrogate, teaching.labelled)
     network = job.exported(surrogate)

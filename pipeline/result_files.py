@@ -68,6 +68,7 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
             "circuit": asdict(circuit),
             "inputs_executed": len(result.teaching.labelled),
             "executed_everywhere": result.sampling is None,
+            "every_position": result.sequences is not None,
             "sampling": None if result.sampling is None else asdict(result.sampling),
             "smallest_margin": result.teaching.smallest_margin,
             "surrogate": {

@@ -19,7 +19,10 @@ from ..models.automata.automaton import Automaton
 from ..models.automata.sampling import Sampler
 from ..models.circuits.executed import Executed
 from ..models.circuits.learner import LayeredLearner
+from ..models.circuits.prefixes import check_prefixes
 from ..models.circuits.teacher import check_repeatable
+from ..models.claims.domain import Domain
+from ..models.claims.language import build_language
 from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
 from ..models.surrogates.surrogate import Surrogate, wrong_rows
@@ -36,6 +39,7 @@ SHORTEST = 500  # of the shortest inputs that are drawn too
 FRESH = 3000  # inputs that are tried when the prover finds no more
 ANSWERS = 8  # counterexamples that a race is asked for
 ROUNDS = 50
+SEQUENCES = 1000  # on which a circuit is read at every position, if that is asked for
 IN_ONNXRUNTIME = 2000  # executed inputs, drawn at random, on which the file is run at the end
 AT_ONCE = 64  # executed inputs that a program got wrong, put to the search in one step
 
@@ -85,6 +89,8 @@ class _Sampled:
         """Compare, ask the circuit who is wrong, and mend, until nothing differs."""
         job, surrogate = self.job, None
         check_repeatable(job.teacher, self.ask.teaching(), job.task.domain, job.task.decision.labels)
+        if job.sequences is not None:
+            self._check_prefixes(job.sequences)
         for rounds in range(1, ROUNDS + 1):
             surrogate = surrogate or self._surrogate()
             network = job.exported(surrogate)
@@ -133,6 +139,13 @@ class _Sampled:
         raise NoProgram(
             f"surrogate and program still differ after {ROUNDS} rounds and {len(self.ask):,} circuit inputs"
         )
+
+    def _check_prefixes(self, sequences: Domain) -> None:
+        """See on a sample of sequences that the circuit's label at a position is that of the prefix alone."""
+        job = self.job
+        job.say("reading the circuit at every position")
+        words = Sampler(build_language(sequences, None, None)).varied(SEQUENCES, self.rng)
+        check_prefixes(job.teacher, sequences, job.task.domain, job.task.decision.labels, words)
 
     def _first(self) -> np.ndarray:
         """Draw the first inputs: varied ones, and some of the shortest."""

@@ -16,6 +16,9 @@ from ..encoders.presolve import reduced
 from ..models.automata.labelled import Labelled
 from ..models.automata.layered import Layered
 from ..models.circuits.circuit import Circuit
+from ..models.circuits.prefixes import label_prefixes
+from ..models.circuits.teacher import Teaching, check_repeatable, label_domain
+from ..models.claims.domain import Domain
 from ..models.claims.task import Task
 from ..models.claims.word_claim import WordClaim
 from ..models.network.network import Network
@@ -49,6 +52,8 @@ class DistillationJob:
         budget: limits of each race.
         request: the backends, and how far the last proof must be trusted.
         say: is told what is going on.
+        sequences: where the circuit is read at every position: what it is run on; the task's domain holds
+            their prefixes.  None: it is read at the end.
     """
 
     teacher: Circuit
@@ -56,6 +61,24 @@ class DistillationJob:
     budget: Budget
     request: ProofRequest
     say: Progress
+    sequences: Domain | None = None
+
+    def teach(self) -> Teaching:
+        """Run the circuit on every input, and see that it says the same twice.
+
+        Raises InputError: the circuit does not fit the domain, or gives different logits for the same input.
+        """
+        domain, labels = self.task.domain, self.task.decision.labels
+
+        def told(done: int, size: int) -> None:
+            self.say(f"running the circuit: {done:,} of {size:,}")
+
+        self.say("running the circuit on every input")
+        if self.sequences is not None:
+            return label_prefixes(self.teacher, self.sequences, domain, labels, told)
+        teaching = label_domain(self.teacher, domain, labels, told)
+        check_repeatable(self.teacher, teaching, domain, labels)
+        return teaching
 
     def fit(self, labelled: Labelled, automaton: Callable[[], Layered | None] | None = None) -> Surrogate:
         """Fit a surrogate to labelled words; see `fit_surrogate`.

@@ -41,6 +41,8 @@ def surrogate_lines(result: Distillation) -> list[str]:
         f"{plural(surrogate.nonzeros, 'nonzero weight')} of at most {plural(surrogate.weight_bits, 'bit')}"
     )
     lines = [f"{shape}: {neurons}", f"{weights}, {surrogate.fractional_bits} of them after the point"]
+    if result.sequences is not None:
+        lines.append("the circuit was read at every position: the inputs are all prefixes of its sequences")
     if result.sampling is None:
         return [*lines, f"same label as the circuit on {n} of {n} inputs, exactly and in onnxruntime"]
     found = result.sampling

@@ -40,6 +40,19 @@ class BlackBox(DisplayedCircuit):
         ids = np.asarray(ids, dtype=np.int64)
         return as_logits(self.name, self.run(ids), len(ids), self.vocabulary)
 
+    def all_logits(self, ids: np.ndarray) -> np.ndarray:
+        """Return logits (batch, positions, vocabulary).
+
+        Raises InputError if the function gives one answer for a sequence.
+        """
+        ids = np.asarray(ids, dtype=np.int64)
+        values = _array(self.name, self.run(ids), f"return logits {(*ids.shape, len(self.vocabulary))}")
+        if values.shape != (*ids.shape, len(self.vocabulary)) or values.dtype.kind not in "fiub":
+            what = f"gives shape {values.shape} and type {values.dtype} for ids {ids.shape}, and no logits"
+            mend = f"return {(*ids.shape, len(self.vocabulary))}, or leave out position"
+            raise InputError(self.name, f"{what} at every position", mend)
+        return values
+
     def summary(self) -> CircuitSummary:
         """Return what there is to say: no sizes."""
         return CircuitSummary(self.name, 0, 0, 0, 0, 0, 0, 0, self.origin, self.kind)
@@ -61,12 +74,7 @@ def as_logits(name: str, answer: Any, batch: int, vocabulary: tuple[str, ...]) -
         InputError: the answer is something else.
     """
     wanted = f"return labels ({batch},) or logits ({batch}, {len(vocabulary)})"
-    if hasattr(answer, "detach"):  # a torch tensor
-        answer = answer.detach().cpu().numpy()
-    try:
-        values = np.asarray(answer)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(name, f"its answer is not an array ({error})", wanted) from None
+    values = _array(name, answer, wanted)
     if values.ndim == 3 and values.shape[1]:
         values = values[:, -1]
     if values.ndim == 2 and values.shape == (batch, 1) and len(vocabulary) > 1:
@@ -77,6 +85,15 @@ def as_logits(name: str, answer: Any, batch: int, vocabulary: tuple[str, ...]) -
         what = f"gives shape {values.shape} and type {values.dtype} for {batch} sequences"
         raise InputError(name, what, wanted)
     return values
+
+
+def _array(name: str, answer: Any, wanted: str) -> np.ndarray:
+    if hasattr(answer, "detach"):  # a torch tensor
+        answer = answer.detach().cpu().numpy()
+    try:
+        return np.asarray(answer)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(name, f"its answer is not an array ({error})", wanted) from None
 
 
 def _one_hot(name: str, labels: np.ndarray, vocabulary: tuple[str, ...], wanted: str) -> np.ndarray:

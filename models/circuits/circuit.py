@@ -74,6 +74,15 @@ class Circuit(Protocol):
         ...
 
 
+@runtime_checkable
+class AnswersEverywhere(Circuit, Protocol):
+    """A circuit that also gives its logits at every position."""
+
+    def all_logits(self, ids: np.ndarray) -> np.ndarray:
+        """Run the circuit on int64 ids (batch, positions): float (batch, positions, vocabulary)."""
+        ...
+
+
 class DisplayedCircuit(Displayed):
     """A circuit that shows its name and sizes, in a line and as HTML.  What implements `Circuit` may derive
     from it.

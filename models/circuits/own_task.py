@@ -12,7 +12,9 @@ from .source import Source
 MOST_DOMAINS = 100  # files of a folder that are looked at
 
 
-def own_task(where: str, mask: Path | None, vocabulary: tuple[str, ...]) -> Task | None:
+def own_task(
+    where: str, mask: Path | None, vocabulary: tuple[str, ...], *, everywhere: bool = False
+) -> Task | None:
     """Find the task of a circuit: a claim file without network and program.
 
     A shipped task has one.  Otherwise it is the file named as the mask (or as the circuit's file) beside it;
@@ -22,13 +24,14 @@ def own_task(where: str, mask: Path | None, vocabulary: tuple[str, ...]) -> Task
         where: the circuit, as the user named it.
         mask: its mask, if the user named one.
         vocabulary: the circuit's tokens; a task with other tokens is not its own.
+        everywhere: whether the task may ask for a label at every position.
 
     Returns: the task; None if there is none, or more than one.
     """
     found = []
     for place in _places(where, mask):
         try:
-            task = load_task(place)
+            task = load_task(place, everywhere=everywhere)
         except InputError:
             continue  # another kind of file
         domain = task.domain

@@ -64,10 +64,7 @@ def label_domain(
     if language.empty:
         what = "the domain is empty: `where` keeps no sequence"
         raise InputError("[domain]", what, "loosen the predicate or the length")
-    size = language.size
-    if size > LARGEST_DOMAIN:
-        what = f"{size} inputs are too many to run the circuit on each"
-        raise InputError("[domain]", what, f"keep it to {LARGEST_DOMAIN}")
+    size = number_checked(language.size)
     words, decisions, margins, done = [], [], [], 0
     for batch, _ in language.words():
         best, gaps = decide(batch)
@@ -86,18 +83,50 @@ def label_domain(
     return Teaching(labelled, every_margin, float(every_margin[lowest]), closest)
 
 
+def number_checked(size: int) -> int:
+    """Return the number of inputs.  Raises InputError if a circuit cannot be run on so many."""
+    if size > LARGEST_DOMAIN:
+        what = f"{size} inputs are too many to run the circuit on each"
+        raise InputError("[domain]", what, f"keep it to {LARGEST_DOMAIN}")
+    return size
+
+
+def decided(name: str, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return label indices and margins (infinite for one label), (...), for logits of labels (..., labels).
+
+    name: the circuit's, for messages.
+
+    Raises InputError: logits are not finite.
+    """
+    if not np.isfinite(chosen).all():
+        raise InputError(
+            name, "gives logits that are not finite on this domain", "the weights overflow float32"
+        )
+    best = chosen.argmax(axis=-1)  # numpy's argmax takes the first of equal values
+    if chosen.shape[-1] < 2:
+        return best, np.full(best.shape, np.inf)
+    ordered = np.sort(chosen, axis=-1)
+    return best, ordered[..., -1].astype(np.float64) - ordered[..., -2]
+
+
 def check_repeatable(circuit: Circuit, teaching: Teaching, domain: Domain, labels: Sequence[object]) -> None:
     """Run a few inputs twice, in equal batches.
 
     Raises:
         InputError: the answers differ, as they do with dropout left on.
     """
-    decide, words = CircuitDecisions(circuit, domain, labels), teaching.labelled.words[:REPEATED]
+    check_same(circuit.name, CircuitDecisions(circuit, domain, labels), teaching.labelled.words[:REPEATED])
+
+
+def check_same(
+    name: str, decide: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], words: np.ndarray
+) -> None:
+    """Run words twice; `decide` gives label indices and margins.  Raises InputError: the answers differ."""
     (first, margins), (second, again) = decide(words), decide(words)
     flipped = (first != second) & (margins > SLACK)
     if flipped.any() or not np.allclose(margins, again, rtol=SLACK, atol=SLACK):
         what = "gives different logits for the same inputs"
-        raise InputError(circuit.name, what, "switch off dropout and sampling")
+        raise InputError(name, what, "switch off dropout and sampling")
 
 
 class CircuitDecisions:
@@ -133,13 +162,7 @@ class CircuitDecisions:
         best, gaps = np.zeros(len(words), dtype=np.int64), np.full(len(words), np.inf)
         for rows, ids in self.ids(words):
             chosen = self._logits(ids)[:, self.columns]
-            if not np.isfinite(chosen).all():
-                what = "gives logits that are not finite on this domain"
-                raise InputError(self.circuit.name, what, "the weights overflow float32")
-            best[rows] = chosen.argmax(axis=1)  # numpy's argmax takes the first of equal values
-            if len(self.columns) > 1:
-                ordered = np.sort(chosen, axis=1)
-                gaps[rows] = ordered[:, -1].astype(np.float64) - ordered[:, -2]
+            best[rows], gaps[rows] = decided(self.circuit.name, chosen)
         return best, gaps
 
     def ids(self, words: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

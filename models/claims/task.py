@@ -35,8 +35,10 @@ class Task:
     every: EveryPosition | None = None
 
 
-def load_task(path: str | Path) -> Task:
+def load_task(path: str | Path, *, everywhere: bool = False) -> Task:
     """Read a claim file that has no network and no program.
+
+    everywhere: whether it may ask for a label at every position.
 
     Raises InputError for anything that does not fit.
     """
@@ -47,7 +49,11 @@ def load_task(path: str | Path) -> Task:
             raise InputError(f"{path}: {key}", "distill finds network and program itself", f"remove {key}")
     known(path, table, ("domain", "input", "decision"), "")
     domain, encoding, decision = domain_in(path, table), encoding_in(path, table), decision_in(path, table)
-    return Task(domain, encoding, decision, name_of(path), every_in(path, table))
+    every = every_in(path, table)
+    if every is not None and not everywhere:
+        what = "only distill, prove, check and show CLAIM know labels at every position"
+        raise InputError(f"{path}: [decision] position", what, "leave it out")
+    return Task(domain, encoding, decision, name_of(path), every)
 
 
 def name_of(path: Path) -> str:

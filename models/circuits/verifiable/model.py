@@ -102,11 +102,18 @@ class VerifiableTransformer(DisplayedCircuit):
 
     def logits(self, ids: np.ndarray) -> np.ndarray:
         """Run the model on int64 ids (batch, positions): float64 (batch, vocabulary) at the last position."""
-        ids = checked_ids(self.name, ids, len(self.weights["wpe"]), len(self.vocabulary))
-        parts = [self._run(ids[start : start + BATCH]) for start in range(0, len(ids), BATCH)]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.vocabulary)))
+        return self._batches(ids, -1)
 
-    def _run(self, ids: np.ndarray) -> np.ndarray:
+    def all_logits(self, ids: np.ndarray) -> np.ndarray:
+        """Run the model on int64 ids (batch, positions): float64 (batch, positions, vocabulary)."""
+        return self._batches(ids, slice(None))
+
+    def _batches(self, ids: np.ndarray, positions: int | slice) -> np.ndarray:
+        ids = checked_ids(self.name, ids, len(self.weights["wpe"]), len(self.vocabulary))
+        starts = range(0, max(len(ids), 1), BATCH)
+        return np.concatenate([self._run(ids[start : start + BATCH], positions) for start in starts])
+
+    def _run(self, ids: np.ndarray, positions: int | slice) -> np.ndarray:
         weights = self.weights
         outputs = {"emb": weights["wte"][ids] + weights["wpe"][: ids.shape[1]]}
         for node in self.sizes.nodes():
@@ -120,7 +127,7 @@ class VerifiableTransformer(DisplayedCircuit):
                 hidden = x @ weights[f"{node}_W_up"].T + weights[f"{node}_b_up"]
                 hidden = np.where(hidden >= 0, hidden, SLOPE * hidden)
                 outputs[node] = hidden @ weights[f"{node}_W_down"].T + weights[f"{node}_b_down"]
-        last = self._norm("final", self._read("logits", {n: x[:, -1] for n, x in outputs.items()}))
+        last = self._norm("final", self._read("logits", {n: x[:, positions] for n, x in outputs.items()}))
         result: np.ndarray = last @ weights["lm_head"].T + weights["lm_head_bias"]
         return result
 

@@ -96,6 +96,11 @@ def test_it_computes_what_its_author_computes(norm, programs, pruned, tmp_path):
     circuit = load_circuit(folder / "circuit_t.json") if pruned else load_circuit(folder)
     assert np.abs(circuit.logits(IDS)[:, :3] - AUTHOR[norm, programs, pruned]).max() < 1e-6
     assert circuit.vocabulary == ("<PAD>", "a", "<2>", "b", "<4>")
+    everywhere = circuit.all_logits(IDS)
+    assert everywhere.shape == (*IDS.shape, 5)
+    assert all(np.allclose(everywhere[:, i], circuit.logits(IDS[:, : i + 1])) for i in range(IDS.shape[1]))
+    assert circuit.all_logits(IDS[:0]).shape == (0, *everywhere.shape[1:])
+    assert circuit.logits(IDS[:0]).shape == (0, 5)
 
 
 def test_the_folder_with_a_mask_is_the_circuit_file(tmp_path):
