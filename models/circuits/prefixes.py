@@ -1,8 +1,8 @@
 """A circuit's decisions at every position, as labels of prefixes.
 
-For tasks with `position = "every"` and `per_prefix`: where the circuit is causal, its label at a position is a
-function of the tokens up to there.  So it is run on whole sequences once, read at every position of them, and
-becomes a function on the domain of all prefixes.  That it depends on the prefix only is not assumed: two
+For tasks with `position = "every"` and `per_prefix`: where the circuit is causal, its label at a position is
+a function of the tokens up to there.  So it is run on whole sequences once, read at every position of them,
+and becomes a function on the domain of all prefixes.  That it depends on the prefix only is not assumed: two
 sequences that begin alike and have another label there are an error.
 """
 

@@ -1,4 +1,4 @@
-"""Distilling a circuit that answers at every position: a program of the prefix, or one line that says why not."""
+"""Distilling a circuit that answers at every position: a program of the prefix, or one line of why not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Circuits that are read at every position: what they say of prefixes, and what is no function of the prefix."""
+"""Circuits that are read at every position: what they say of prefixes, and what looks ahead."""
 
 from __future__ import annotations
 
