@@ -43,10 +43,11 @@ def check_writable(folder: Path, names: Iterable[str] = ()) -> None:
         ) from None
 
 
-def write_files(folder: Path, files: Mapping[str, bytes | str]) -> None:
+def write_files(folder: Path, files: Mapping[str, bytes | str], obsolete: Iterable[str] = ()) -> None:
     """Write `files` (name -> content) into `folder`, which is made if need be.
 
-    Raises InputError, and then leaves nothing half-written.
+    Then remove those of `obsolete` that are not among them: they are from a run before this one.  Raises
+    InputError, and then leaves nothing half-written.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     done = False
@@ -60,6 +61,8 @@ def write_files(folder: Path, files: Mapping[str, bytes | str]) -> None:
             with interrupts_held():  # the files of two runs are never mixed
                 waiting.pop_all().close()
                 done = True
+                for name in set(obsolete) - set(files):
+                    (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
             str(folder), f"cannot write ({error.strerror or error})", "choose another --out or make room"

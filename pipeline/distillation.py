@@ -35,7 +35,7 @@ from ..verifiers.race.choose import choose
 from ..verifiers.race.request import ProofRequest, asked
 from .distilled import Distillation
 from .exhaustive import on_every_input
-from .result_files import FILES, documented, result_files
+from .result_files import FILES, PICTURE, documented, result_files
 from .sampled import on_samples
 from .steps import DistillationJob, NoProgram, Progress, unstable
 
@@ -175,7 +175,7 @@ def distill(
             sequences=sequences,
         )
         if folder is not None:
-            write_files(folder, result_files(result))
+            write_files(folder, result_files(result), obsolete=[PICTURE])
         return result
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..common.text import number
+from ..models.automata.moore_svg import MOST_STATES, machine_svg
 from ..models.circuits.picture.graph import graph_json
 from ..models.claims.task import claim_toml
 from ..models.program.program import Program
@@ -21,14 +22,17 @@ from .histogram import histogram, histogram_json
 LISTED = 12  # tokens that a docstring lists
 FACTS = 2  # findings that a docstring tells
 RECORDED = 10  # counterexamples of one refutation that result.json lists
+LARGEST_MACHINE = 1000  # states of a machine whose steps result.json holds
 LARGEST_GRAPH = 20_000  # edges of a circuit whose graph result.json holds
+PICTURE = "machine.svg"
 FILES = (
     "surrogate.onnx",
     "program.py",
     "claim.toml",
     "result.json",
-    "domain.py",
-)  # the last if there is a `where`
+    "domain.py",  # if there is a `where`
+    PICTURE,  # if no short program was found
+)
 
 
 def documented(chain: ProvedChain, origin: str, findings: Findings) -> Program:
@@ -89,6 +93,7 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
             "description_length": result.candidate.description_length,
             "findings": None if result.findings is None else result.findings.to_json(),
             "front": front_json(result),
+            "machine": machine_json(result),
             "refuted_programs": [r.program.text for r in result.refuted],
             "refutations": [
                 *(_refutation_json(r, "program") for r in result.refuted),
@@ -101,6 +106,16 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
             "version": __version__,
         }
     }
+
+
+def machine_json(result: Distillation) -> dict[str, Any] | None:
+    """Return the machine that stands for the program, if no short one was found; without steps if it is large."""
+    machine, tokens = result.candidate.machine, result.task.domain.tokens
+    if machine is None or not result.candidate.last_resort:
+        return None
+    small = len(machine) <= LARGEST_MACHINE and machine.step.size <= 20 * LARGEST_MACHINE
+    steps = machine.to_json() if small else {"step": None, "labels": None}
+    return {"states": len(machine), "names": machine.names(tokens) if small else None, **steps}
 
 
 def front_json(result: Distillation) -> list[dict[str, Any]]:
@@ -171,4 +186,8 @@ def result_files(result: Distillation) -> dict[str, bytes | str]:
     }
     if where:
         files["domain.py"] = where.source
+    machine = result.candidate.machine
+    if machine is not None and result.candidate.last_resort and len(machine) <= MOST_STATES:
+        title = f"{result.claim.name}: a machine of {len(machine)} states"
+        files[PICTURE] = machine_svg(machine, task.domain.tokens, task.decision.labels, title)
     return files

@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..common.text import number, visible
+from ..models.automata.moore import MooreMachine
+from ..models.automata.moore_svg import MOST_STATES
 from ..verifiers.verdict import Proved
 from .console import code, console, domain_lines, heading, label_text, plural, sequence_text
 from .console_show import program_code
+from .machine_view import NO_PROGRAM, machine_rows
 from .verdicts import counterexample_table, print_verdict
 
 if TYPE_CHECKING:
@@ -60,6 +63,24 @@ def surrogate_lines(result: Distillation) -> list[str]:
     ]
 
 
+def print_machine(
+    screen: Console, machine: MooreMachine, tokens: Sequence[str], labels: Sequence[object]
+) -> None:
+    """Print that there is no short program, and the machine's states if one can read them all."""
+    from rich.table import Table
+    from rich.text import Text
+
+    screen.print(f"  {NO_PROGRAM}, of {plural(len(machine), 'state')}", markup=False)
+    if len(machine) > MOST_STATES:
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("  state", "label", "steps"):
+        table.add_column(title, overflow="fold")
+    for name, label, steps in machine_rows(machine, tokens, labels):
+        table.add_row(*(Text(visible(text)) for text in (f"  {name}", label, steps)))
+    screen.print(table)
+
+
 def print_shorter(screen: Console, shorter: Sequence[Mapping[str, Any]]) -> None:
     """Print the shorter programs of a front (`front` in result.json), with their exceptions."""
     for entry in shorter:
@@ -105,6 +126,9 @@ def print_distillation(result: Distillation) -> None:
     if result.findings is not None and (found := result.findings.sentences()):
         facts(f"the circuit's label ({result.findings.basis()})", found)
     screen.print(heading("program"))
+    machine = result.candidate.machine
+    if machine is not None and result.candidate.last_resort:
+        print_machine(screen, machine, result.task.domain.tokens, result.task.decision.labels)
     program_code(screen, result.claim.program)
     print_shorter(screen, front_json(result)[1:])
     print_verdict(verdict)

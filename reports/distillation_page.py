@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ..common.text import number, visible, word
+from ..models.automata.moore_svg import MOST_STATES, machine_svg
 from ..models.circuits.picture.graph import CircuitGraph
 from ..models.program.source import shown
 from ..pipeline.histogram import Histogram
 from .chain import Link, chain
 from .html import rendered, write_html
+from .machine_view import NO_PROGRAM, machine_rows
 from .pictures import circuit_svg, margin_bars, proof_tree, weight_maps
 from .proof_shape import Proof, proof_of
 from .run import Run, read_run
@@ -86,6 +88,7 @@ def distillation_page(found: Examined) -> str:
         charts=drawn,
         drawing=_named(svg, run.graph) if run.graph else "",
         no_drawing=why,
+        **_machine(run),
         layers=layers(claim.network),
         weights=given,
         maps=list(maps),
@@ -139,6 +142,19 @@ def _named(svg: str, graph: CircuitGraph) -> Any:
         )
     )
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{name}"', 1))
+
+
+def _machine(run: Run) -> dict[str, Any]:
+    """Return what the page shows of the machine that stands for a short program."""
+    from markupsafe import Markup
+
+    machine, tokens, labels = run.machine, run.claim.domain.tokens, run.claim.decision.labels
+    drawing = ""
+    if machine is not None and len(machine) <= MOST_STATES:
+        title = f"The machine of {len(machine)} states"
+        drawing = Markup(machine_svg(machine, tokens, labels, title))  # it escapes
+    rows = [] if machine is None else machine_rows(machine, tokens, labels)
+    return {"no_program": NO_PROGRAM, "machine_drawing": drawing, "machine_rows": rows}
 
 
 def _rows(found: Histogram) -> list[tuple[str, tuple[int, ...]]]:

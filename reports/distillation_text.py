@@ -49,7 +49,7 @@ def print_report(found: Examined, html: str | None, quiet: bool) -> None:
     from rich.text import Text
 
     from .console import code, console, heading, label_text, plural, sequence_text
-    from .console_distill import print_shorter
+    from .console_distill import print_machine, print_shorter
 
     screen, run = console(), found.run
     screen.print(heading(f"== {visible(run.claim.program.name)}"))
@@ -67,6 +67,8 @@ def print_report(found: Examined, html: str | None, quiet: bool) -> None:
         for sentence in findings["sentences"]:
             screen.print(f"  {visible(sentence)}", soft_wrap=True, markup=False)
     screen.print(heading("program"))
+    if run.machine is not None:
+        print_machine(screen, run.machine, run.claim.domain.tokens, run.claim.decision.labels)
     code(screen, run.facts["program"])
     print_shorter(screen, (run.facts.get("front") or ())[1:])
     screen.print(heading("proof"))

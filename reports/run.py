@@ -14,6 +14,7 @@ from typing import Any
 from ..common.errors import InputError
 from ..common.files import decoded, read_file
 from ..common.text import parsed_json
+from ..models.automata.moore import MooreMachine, read_machine
 from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import CircuitGraph, read_graph
 from ..models.claims.claim_file import load_word_claim
@@ -65,6 +66,7 @@ _FRONT = {
     "of": int,
     "examples": [{"tokens": [str], "circuit_label": _LABEL, "program_label": (*_LABEL, _NONE)}],
 }
+_MACHINE = {"states": int, "step": (list, _NONE), "labels": (list, _NONE)}
 _FACTS = {
     "circuit": _CIRCUIT,
     "inputs_executed": int,
@@ -90,6 +92,7 @@ _FACTS = {
     "version": str,
     "findings": Optional(_FINDINGS),
     "front": Optional([_FRONT]),
+    "machine": Optional(_MACHINE),
     "refutations": [
         {"against": str, "program": str, "backend": (str, _NONE), "found": int, "counterexamples": [_FOUND]}
     ],
@@ -121,6 +124,7 @@ class Run:
     circuit: CircuitSummary
     graph: CircuitGraph | None
     margins: Histogram | None
+    machine: MooreMachine | None = None  # where no short program was found, unless it is very large
 
     @property
     def proved(self) -> bool:
@@ -168,7 +172,21 @@ def read_run(folder: Path) -> Run:
         CircuitSummary(**{key: facts["circuit"][key] for key in _CIRCUIT}),
         None if facts["graph"] is None else read_graph(facts["graph"], f"{path}: graph"),
         read_histogram(facts["margins"], labels, f"{path}: margins"),
+        _machine(facts.get("machine"), claim, f"{path}: machine"),
     )
+
+
+def _machine(stated: Mapping[str, Any] | None, claim: WordClaim, where: str) -> MooreMachine | None:
+    if stated is None or stated["step"] is None:
+        return None
+    tokens, labels = len(claim.domain.tokens), len(claim.decision.labels)
+    try:
+        machine = read_machine(stated)
+    except ValueError:
+        machine = None
+    if machine is None or machine.step.shape[1] != tokens or machine.labels.max() >= labels:
+        raise InputError(where, "is no machine over the claim's tokens and labels", AGAIN)
+    return machine
 
 
 def _no_number(text: str) -> float:

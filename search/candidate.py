@@ -11,10 +11,13 @@ from typing import Literal
 
 import numpy as np
 
+from ..models.automata.moore import MooreMachine
 from .feature import Family
 from .rank import description_length, rank_key
 from .reading import LabelReading
 from .render import function
+
+LONG = 60  # description length of a machine that is written out, beyond which a picture says more
 
 Way = Literal["templates", "enumeration", "automaton"]
 
@@ -29,6 +32,7 @@ class Candidate:
         lines: the function's body.
         decide: gives label indices of padded words, -1 for a value that is no label.
         constants: lines of the file before the function.
+        machine: the state machine that it was written from, if there is one.
     """
 
     way: Way
@@ -36,6 +40,7 @@ class Candidate:
     lines: tuple[str, ...]
     decide: Callable[[np.ndarray], np.ndarray]
     constants: tuple[str, ...] = ()
+    machine: MooreMachine | None = None
     key: tuple[int, int, int, str] = field(init=False)  # the rank: `rank.py`
 
     def __post_init__(self) -> None:
@@ -45,6 +50,11 @@ class Candidate:
     def description_length(self) -> int:
         """How much a reader has to take in: `rank.py`."""
         return description_length(self.source())
+
+    @property
+    def last_resort(self) -> bool:
+        """Whether this is a machine that nothing short describes: a table, or a long chain of tests."""
+        return self.machine is not None and (self.template == "table" or self.description_length > LONG)
 
     def source(self, name: str = "program", doc: str = "") -> str:
         """Return Python in the readable subset: one function of `tokens`, with this name and docstring."""

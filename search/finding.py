@@ -42,7 +42,8 @@ class Findings:
         rises_with_value, falls_with_value: a larger numeral in place of a token never lowers, or never
             raises, the label; labels are numbers or False and True.
         raising, lowering: one of these tokens in place of any other never lowers, or never raises, the label.
-        states: after some number of tokens, read from left to right, so many cases have to be told apart.
+        states: after some number of tokens, read from left to right, so many cases have to be told apart,
+            and never more.
         tested: by name of the field, how many pairs of inputs were compared.
     """
 
@@ -180,7 +181,7 @@ class Findings:
             if self.lowering:
                 yield "lowering", f"{down} when a token is replaced by {_listed(self.lowering, 'or')}"
         if self.states is not None:
-            yield "states", f"needs at most {self.states} states, read from left to right"
+            yield "states", f"needs {self.states} states at any time at most, read from left to right"
 
 
 def _modulo(period: int | None) -> str:

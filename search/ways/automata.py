@@ -9,18 +9,20 @@ automaton itself as a table, exact on every example.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from ...common.text import literal
 from ...models.automata.labelled import Labelled
 from ...models.automata.layered import Layered
+from ...models.automata.moore import MooreMachine
 from ..candidate import Candidate
 from ..problem import SearchProblem
 from ..render import tuple_of
 from .layers import acyclic
 from .learn import learn_machines
-from .machine import PartialAutomaton, TokenMachine
+from .machine import PartialAutomaton, TokenMachine, reachable
 from .recognise import written
 
 MAX_TABLE = 100_000  # states of the layered automaton that is written as a table
@@ -46,28 +48,34 @@ def learnt(
     found: list[Candidate] = []
     machines = learn_machines(examples, problem.size, suggested) if suggested is not None else []
     for machine in machines or learn_machines(examples, problem.size):
-        found += written(machine, problem, examples)
         table = np.full(len(machine.step), -1)
         table[machine.run(examples.words)] = examples.labels
-        found += tabulated(machine, table, problem)
+        forms = [*written(machine, problem, examples), *tabulated(machine, table, problem)]
+        drawn = _moore(reachable(machine), examples)
+        found += [replace(form, machine=drawn) for form in forms]
     if not found:
         say("no small machine fits: writing the layered automaton")
         graph = acyclic(examples, problem.size, MAX_TABLE)
         if graph is not None:
-            found += tabulated(*_machine(graph, problem.size), problem)
+            drawn = _partial(graph, problem.size)
+            machine = TokenMachine(np.maximum(drawn.step, 0), 0)  # open steps lead to the first state
+            found += [replace(c, machine=drawn) for c in tabulated(machine, drawn.labels, problem)]
     return sorted(found, key=lambda c: c.key)
 
 
-def _machine(graph: PartialAutomaton, size: int) -> tuple[TokenMachine, np.ndarray]:
-    """Return the automaton of exactly the examples, and its labels.
+def _moore(machine: TokenMachine, examples: Labelled) -> MooreMachine:
+    """Return the machine with its labels, without the steps that no example takes."""
+    labels = np.full(len(machine.step), -1)
+    labels[machine.run(examples.words)] = examples.labels
+    return MooreMachine(np.where(machine.used(examples.words), machine.step, -1), labels).minimal()
 
-    Steps that they leave open lead to the first state.
-    """
-    step = np.zeros((len(graph.edges), size), dtype=np.int64)
+
+def _partial(graph: PartialAutomaton, size: int) -> MooreMachine:
+    """Return the automaton of exactly the examples, without the steps that they leave open."""
+    step = np.full((len(graph.edges), size), -1)
     for state, out in enumerate(graph.edges):
-        for symbol, target in out.items():
-            step[state, symbol] = target
-    return TokenMachine(step, 0), np.array([-1 if y is None else y for y in graph.labels])
+        step[state, list(out)] = list(out.values())
+    return MooreMachine(step, np.array([-1 if y is None else y for y in graph.labels]))
 
 
 def tabulated(machine: TokenMachine, labels: np.ndarray, problem: SearchProblem) -> list[Candidate]:

@@ -34,6 +34,17 @@ class TokenMachine:
             state = table[state, words[:, t]]
         return state
 
+    def used(self, words: np.ndarray) -> np.ndarray:
+        """Tell which steps some padded word takes, bool (states, tokens)."""
+        count, size = self.step.shape
+        table = np.concatenate([self.step, np.arange(count)[:, None]], axis=1)
+        taken = np.zeros((count, size + 1), dtype=bool)
+        state = np.full(len(words), self.start)
+        for t in range(words.shape[1]):
+            taken[state, words[:, t]] = True
+            state = table[state, words[:, t]]
+        return taken[:, :size]
+
 
 @dataclass(frozen=True)
 class PartialAutomaton:

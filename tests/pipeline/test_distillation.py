@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import relucid
 from known_claims import SHARED
 from relucid.cli.main import main
+from relucid.models.automata.moore_svg import MOST_STATES
 from relucid.models.circuits.circuit import CircuitSummary
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.claims.decision import Decision
@@ -28,6 +30,8 @@ from relucid.pipeline import distillation
 from relucid.pipeline.distilled import Distillation
 from relucid.pipeline.result_files import documented
 from relucid.reports import console_show as terminal_show
+from relucid.reports.distillation_page import distillation_page, examined
+from relucid.reports.run import read_run
 from relucid.search.ways import automata
 from relucid.verifiers.report import verdict_json
 from relucid.verifiers.verdict import Unknown
@@ -229,6 +233,59 @@ def test_a_circuit_without_a_short_program_gets_a_table(
         and "Proved equal to surrogate.onnx on all 243 inputs" in source
     )
     assert main(["prove", str(tmp_path / "out" / "claim.toml")]) == 0
+    machine = result["distillation"]["machine"]
+    assert machine["states"] == len(machine["step"]) == len(machine["names"]) > MOST_STATES
+    assert f"no short program was found; this is the machine, of {machine['states']} states" in text
+    assert not (tmp_path / "out" / "machine.svg").exists()  # too large to be read
+
+
+class Permuted:
+    """Each token permutes seven states: no short program does that, and a picture shows it."""
+
+    name, vocabulary = "permuted </svg>", ("a", "b", "</svg>", "yes", "no")
+    step = np.array([[1, 3, 0], [2, 1, 5], [0, 4, 2], [4, 5, 6], [3, 0, 1], [6, 2, 3], [5, 6, 4]])
+
+    def logits(self, ids: np.ndarray) -> np.ndarray:
+        state = np.zeros(len(ids), dtype=np.int64)
+        for column in ids.T:
+            state = self.step[state, column]
+        out = np.zeros((len(ids), 5), dtype=np.float32)
+        out[:, 3] = np.isin(state, (1, 4, 6)) - 0.5
+        return out
+
+    def summary(self) -> CircuitSummary:
+        return CircuitSummary(self.name, 1, 1, 1, 1, 1, 1, 1, "a test", "a function")
+
+
+def test_a_machine_is_drawn_where_there_is_no_short_program(tmp_path: Path) -> None:
+    """It gives the circuit's label on every input; a run that needs none takes the old picture away."""
+    domain = {"tokens": ["a", "b", "</svg>"], "length": (1, 7), "pad": "_"}
+    request = relucid.ProofRequest(backends=["enumerate"])
+    out = tmp_path / "out"
+    result = relucid.distill(Permuted(), domain, labels=["yes", "no"], out=out, request=request)
+    machine = result.candidate.machine
+    assert isinstance(result.verdict, relucid.Proved) and machine is not None and len(machine) == 7
+    known = result.teaching.labelled
+    assert len(known) == sum(3**n for n in range(1, 8))
+    given = [machine.run([t for t in w if t < 3]) for w in known.words.tolist()]
+    assert given == known.labels.tolist()
+    picture = (out / "machine.svg").read_text(encoding="utf-8")
+    root = ElementTree.fromstring(picture)
+    assert (
+        len([r for r in root.iter() if "rx" in r.attrib]) == 7 and "program: a machine of 7 states" in picture
+    )
+    page = distillation_page(examined(read_run(out)))
+    assert "No short program was found; this is the machine" in page and page.count("relucid-arrow") > 10
+    facts = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    facts["distillation"]["machine"]["step"][0][0] = 99
+    (out / "result.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(relucid.InputError, match="machine: is no machine over the claim's tokens and labels"):
+        read_run(out)
+    relucid.distill(
+        Permuted(), {"tokens": ["a"], "length": 2}, labels=["yes", "no"], out=out, request=request
+    )
+    assert not (out / "machine.svg").exists()
+    assert json.loads((out / "result.json").read_text(encoding="utf-8"))["distillation"]["machine"] is None
 
 
 @pytest.mark.slow

@@ -48,6 +48,9 @@ def assert_does(candidate: Candidate, domain: Domain, labels: Sequence[object], 
     source = candidate.source("task", "What it does.")
     function, program = under_cpython(source), Program.from_source(source, "task")
     assert (candidate.evaluate(truth.words) == truth.labels).all(), source
+    if candidate.machine is not None:  # it says the same, or nothing where no example went
+        said = [candidate.machine.run([t for t in w if t < len(domain.tokens)]) for w in truth.words.tolist()]
+        assert all(y in (-1, label) for y, label in zip(said, truth.labels.tolist(), strict=True)), source
     for word, label in zip(truth.words, truth.labels, strict=True):
         sequence = domain.unpadded(word)
         for value in (function(sequence), program(sequence)):
