@@ -109,7 +109,7 @@ def distillation_json(result: Distillation) -> dict[str, Any]:
 
 
 def machine_json(result: Distillation) -> dict[str, Any] | None:
-    """Return the machine that stands for the program, if no short one was found; without steps if it is large."""
+    """Return the machine, if no short program was found; without its steps if it is large."""
     machine, tokens = result.candidate.machine, result.task.domain.tokens
     if machine is None or not result.candidate.last_resort:
         return None

@@ -153,9 +153,11 @@ class Findings:
         if not self.sum_only:
             if self.deletable and not self._few():
                 kept = self._kept()
-                all_but = f"all tokens but {_listed(kept)}"
-                ignored = all_but if len(kept) < len(self.deletable) else _listed(self.deletable)
-                yield "deletable", f"ignores {ignored}"
+                few = len(kept) < len(self.deletable)
+                which = (
+                    f"the {_listed(kept)} in it" if few else f"tokens other than {_listed(self.deletable)}"
+                )
+                yield "deletable", f"is settled by {which}"
             groups = [_listed(g) for g in self.alike if not set(g) <= set(self.deletable)]
             if groups:
                 more = f", nor within {len(groups) - 3} more classes" if len(groups) > 3 else ""

@@ -1,4 +1,4 @@
-"""State machines with a label at each state: what a program that runs a table computes, and how people name it.
+"""State machines with a label at each state: what a program computes that runs a table.
 
 Sources: Moore, "Gedanken-experiments on sequential machines" (1956), for the machines and for merging states.
 """
@@ -71,7 +71,7 @@ class MooreMachine:
         )
 
     def access_words(self) -> list[tuple[int, ...]]:
-        """Return a shortest word that leads to each state, as token indices; states that none reaches get ()."""
+        """Return a shortest word that leads to each state, as token indices; () where none does."""
         words: dict[int, tuple[int, ...]] = {0: ()}
         queue = [0]
         for state in queue:

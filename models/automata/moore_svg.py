@@ -69,8 +69,9 @@ def machine_svg(machine: MooreMachine, tokens: Sequence[str], labels: Sequence[o
     name = escape(visible(title), {'"': "&quot;"})
     return "\n".join(
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-            f'height="{height:.0f}" role="img" aria-label="{name}" font-family="sans-serif">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
+            f'width="{width:.0f}" height="{height:.0f}" role="img" aria-label="{name}" '
+            'font-family="sans-serif">',
             f"<title>{name}</title>",
             '<defs><marker id="relucid-arrow" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" '
             f'markerHeight="8" orient="auto"><path d="M0,0.5 L8,4 L0,7.5 Z" fill="{FAINT}"/></marker></defs>',
@@ -103,7 +104,7 @@ def _told(machine: MooreMachine, tokens: Sequence[str]) -> list[str]:
 
 
 def _columns(layout: MachineLayout, half: Sequence[float], texts: Sequence[str]) -> tuple[list[float], float]:
-    """Return the middle of each layer, with room between for what is written on arrows; and the whole width."""
+    """Return the middle of each layer, with room for what is written on arrows, and the whole width."""
     count = max(layout.layer) + 1
     wide = [max(h for h, t in zip(half, layout.layer, strict=True) if t == i) for i in range(count)]
     gaps = [60.0] * count
@@ -181,7 +182,8 @@ def _free(spots: Sequence[Point], text: str, taken: list[Box]) -> Point:
 
 def _start(place: tuple[float, float], half: float) -> str:
     x, y = place[0] - half, place[1]
-    return f'<path d="M{x - 34:.1f},{y:.1f} L{x:.1f},{y:.1f}" stroke="{INK}" stroke-width="2" marker-end="url(#relucid-arrow)"/>'
+    look = f'stroke="{INK}" stroke-width="2" marker-end="url(#relucid-arrow)"'
+    return f'<path d="M{x - 34:.1f},{y:.1f} L{x:.1f},{y:.1f}" {look}/>'
 
 
 def _text(

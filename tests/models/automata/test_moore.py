@@ -1,4 +1,4 @@
-"""Machines with labels: merging states changes no answer and leaves no two that are equal; names lead there."""
+"""Machines with labels: merging states changes no answer and leaves no two that are equal."""
 
 from __future__ import annotations
 
