@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ..common.errors import InputError
 from ..common.folders import check_writable, write_files
@@ -26,93 +25,17 @@ from ..pipeline.distillation import NoProgram, distill
 from ..pipeline.result_files import distillation_json
 from ..search.rank import description_length
 from ..verifiers.race.backend import Budget
+from ..verifiers.race.choose import choose
 from ..verifiers.race.request import ProofRequest
-from .distill_behaviours import Behaviour, behaviours, check_reference, read_suite, suite_toml
-from .distill_random import Draw
+from .distill_behaviours import Behaviour, suite_toml
+from .distill_plan import DistillPlan, Progress, chosen_behaviours
 from .distill_results import Measured, SuiteResult, summary_json
 from .distill_teacher import Teacher, exact_teacher, train_teacher
-from .tokens import matches
 
 SUMMARY = "distill.json"
 RESULT = "measured.json"
+LOG = "progress.txt"  # what was going on when
 DRAWN = "suite.toml"  # random behaviours, as a suite
-
-Progress = Callable[[str], None]
-
-
-TeacherKind = Literal["exact", "trained"]
-
-
-@dataclass(frozen=True)
-class DistillPlan:
-    """What was asked for on the command line.
-
-    suite: a file of behaviours; None for those that ship.
-    draw: random behaviours instead; None for none.
-    teacher: None for the default of the suite.
-    large: take the behaviours' large domains; those that have none are left out.
-    """
-
-    out: Path
-    suite: Path | None = None
-    draw: Draw | None = None
-    teacher: TeacherKind | None = None
-    large: bool = False
-    only: str = ""
-    again: bool = False
-    timeout: float = 60.0
-    memory: int = 4096
-    workers: int | None = None
-    seed: int = 0
-    backends: tuple[str, ...] | None = None
-
-    @property
-    def taught_by(self) -> TeacherKind:
-        """Return the kind of teacher: trained for the suite that ships, else exact."""
-        ships = self.suite is None and self.draw is None
-        return self.teacher or ("trained" if ships else "exact")
-
-    @property
-    def folder(self) -> Path:
-        """Return where results go; those on large domains replace no others."""
-        return self.out / "large" if self.large else self.out
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The behaviours that were asked for, and the names of those that have no large domain."""
-
-    behaviours: tuple[Behaviour, ...]
-    left_out: tuple[str, ...] = ()
-
-
-def chosen_behaviours(plan: DistillPlan) -> Chosen:
-    """Return the behaviours that were asked for, each checked on its small domain.
-
-    Raises InputError: the file is malformed, none is meant, or a reference fails on some input.
-    """
-    if plan.draw is not None:
-        everything = plan.draw.behaviours()
-    else:
-        everything = behaviours() if plan.suite is None else read_suite(plan.suite)
-    wanted = [b for b in everything if matches(plan.only, b.name)]
-    if not wanted:
-        raise InputError(
-            "--only",
-            f"no behaviour matches {plan.only!r}",
-            f"they are {', '.join(b.name for b in everything)}",
-        )
-    for behaviour in wanted:
-        check_reference(behaviour)
-    if not plan.large:
-        return Chosen(tuple(wanted))
-    if plan.taught_by == "trained":
-        what = "a network is trained on every input, which a large domain has too many of"
-        raise InputError("--large", what, "add --teacher exact")
-    large = tuple(b for behaviour in wanted if (b := behaviour.enlarged()) is not None)
-    if not large:
-        raise InputError("--large", "none of the behaviours has a large_length", "leave --large out")
-    return Chosen(large, tuple(b.name for b in wanted if b.large is None))
 
 
 def run(plan: DistillPlan, progress: Progress = lambda text: None) -> SuiteResult:
@@ -120,7 +43,8 @@ def run(plan: DistillPlan, progress: Progress = lambda text: None) -> SuiteResul
 
     An interrupt keeps what is finished.  Raises InputError.
     """
-    chosen = chosen_behaviours(plan)
+    choose(plan.backends)
+    chosen = chosen_behaviours(plan, progress)
     wanted = chosen.behaviours
     check_writable(plan.folder, (SUMMARY, DRAWN))
     if plan.draw is not None:
@@ -136,10 +60,8 @@ def run(plan: DistillPlan, progress: Progress = lambda text: None) -> SuiteResul
                     plan,
                     lambda text, k=k: progress(f"{k + 1} of {len(wanted)}: {text}"),  # type: ignore[misc]
                 )
-                write_files(
-                    plan.folder / behaviour.name,
-                    {RESULT: json.dumps(asdict(known), indent=1, ensure_ascii=False) + "\n"},
-                )
+                text = json.dumps(asdict(known), indent=1, ensure_ascii=False) + "\n"
+                write_files(plan.folder / behaviour.name, {RESULT: text})
             found.append(known)
     finally:
         result = SuiteResult(tuple(found), chosen.left_out)
@@ -173,13 +95,13 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
         "reference_length": behaviour.reference_length,
         "reference": behaviour.reference.source,
     }
-    started = time.monotonic()
+    log, started = Log(progress, behaviour.name), time.monotonic()
     try:
         result = distill(
             teacher,
             Task(behaviour.domain, "one_hot", Decision("argmax", behaviour.labels), behaviour.name),
             out=plan.folder / behaviour.name,
-            progress=lambda text: progress(f"{behaviour.name}: {text}"),
+            progress=log,
             budget=Budget(
                 seconds=plan.timeout,
                 memory_mb=plan.memory,
@@ -188,7 +110,7 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
             ),
             request=ProofRequest(backends=plan.backends),
         )
-    except NoProgram as error:
+    except (NoProgram, InputError) as error:  # the behaviours after this one are measured all the same
         nothing: dict[str, Any] = dict.fromkeys(
             (
                 "hidden",
@@ -204,9 +126,12 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
             )
         )
         seconds = round(time.monotonic() - started, 2)
+        reason = f"{error} (at the end: {log.last})"
         return Measured(
-            **base, **nothing, exact_surrogate=False, verdict="unknown", reason=str(error), seconds=seconds
+            **base, **nothing, exact_surrogate=False, verdict="unknown", reason=reason, seconds=seconds
         )
+    finally:
+        write_files(plan.folder / behaviour.name, {LOG: log.text})
     answer = distillation_json(result)
     return Measured(
         **base,
@@ -225,6 +150,25 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
         program=result.claim.program.source,
         seconds=round(time.monotonic() - started, 2),
     )
+
+
+class Log:
+    """Passes on what is said of a behaviour, and keeps it with the seconds since the start."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress, self._name, self._started = progress, name, time.monotonic()
+        self._lines: list[str] = []
+        self.last = "the start"
+
+    def __call__(self, text: str) -> None:
+        self.last = text
+        self._lines.append(f"{time.monotonic() - self._started:8.2f}  {text}\n")
+        self._progress(f"{self._name}: {text}")
+
+    @property
+    def text(self) -> str:
+        """Return a line for everything that was said."""
+        return "".join(self._lines)
 
 
 def code_lines(program: Program) -> int:

@@ -11,7 +11,7 @@ import ast
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,14 +50,17 @@ class Draw:
             what = f"{self.low}-{self.high} are no lengths from {SHORTEST} to {LONGEST}"
             raise InputError("--size", what, "write the least and the greatest, as in 6-12")
 
-    def behaviours(self) -> tuple[Behaviour, ...]:
+    def behaviours(self, progress: Callable[[str], None] = lambda text: None) -> tuple[Behaviour, ...]:
         """Draw them, the shortest references first.  Each length has its turn, where there are such programs.
 
         Raises InputError if there are no programs of these lengths.
         """
         seen: set[tuple[Tokens, str]] = set()
         wanted = [self.low + k % (self.high - self.low + 1) for k in range(self.count)]
-        found = [self._behaviour(k, length, seen) for k, length in enumerate(wanted)]
+        found = []
+        for k, length in enumerate(wanted):
+            progress(f"drawing {k + 1} of {self.count} behaviours")
+            found.append(self._behaviour(k, length, seen))
         return tuple(sorted(found, key=lambda b: (b.reference_length, b.name)))
 
     def _behaviour(self, number: int, wanted: int, seen: set[tuple[Tokens, str]]) -> Behaviour:

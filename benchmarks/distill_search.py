@@ -21,8 +21,8 @@ from ..models.program.program import Program
 from ..search.candidate import Candidate
 from ..search.problem import SearchProblem
 from ..search.synthesise import ProgramSearch
-from .distill import DistillPlan, Progress, chosen_behaviours
 from .distill_behaviours import Behaviour
+from .distill_plan import DistillPlan, Progress, chosen_behaviours
 from .distill_results import NEAR, by_length, is_near, ratio
 
 START = 4  # examples that the search starts with, as in a distillation
@@ -74,7 +74,7 @@ def run(
 
     Raises InputError.
     """
-    wanted, found = chosen_behaviours(plan).behaviours, []
+    wanted, found = chosen_behaviours(plan, progress).behaviours, []
     for k, behaviour in enumerate(wanted, 1):
         start = f"{k} of {len(wanted)}: {behaviour.name}"
         found.append(search(behaviour, plan, lambda text, start=start: progress(f"{start}: {text}")))  # type: ignore[misc]

@@ -17,7 +17,7 @@ from .options import Output, bundled, choice_option, names_in, refuse
 from .printing import status_line
 
 if TYPE_CHECKING:
-    from ..benchmarks.distill import DistillPlan, TeacherKind
+    from ..benchmarks.distill_plan import DistillPlan, TeacherKind
     from ..benchmarks.distill_random import Draw
 
 
@@ -97,8 +97,9 @@ def bench_distill(
     **options: Any,
 ) -> int:
     """Run the suite of behaviours, which has no columns, and one behaviour at a time."""
-    from ..benchmarks.distill import DistillPlan, run
+    from ..benchmarks.distill import run
     from ..benchmarks.distill_page import write_programs
+    from ..benchmarks.distill_plan import DistillPlan
     from ..benchmarks.distill_report import print_summary
     from ..benchmarks.distill_results import summary_json
 

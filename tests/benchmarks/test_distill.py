@@ -7,13 +7,15 @@ from __future__ import annotations
 import ast
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid.benchmarks import distill
-from relucid.benchmarks.distill import DistillPlan, code_lines, run
+from relucid.benchmarks import distill, distill_plan
+from relucid.benchmarks.distill import code_lines, run
 from relucid.benchmarks.distill_behaviours import Behaviour, behaviours
+from relucid.benchmarks.distill_plan import DistillPlan
 from relucid.benchmarks.distill_results import Measured
 from relucid.benchmarks.distill_teacher import train_teacher
 from relucid.cli.main import main
@@ -33,7 +35,7 @@ TINY = (
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(distill, "behaviours", lambda: TINY)
+    monkeypatch.setattr(distill_plan, "behaviours", lambda: TINY)
 
 
 def test_the_suite_has_at_least_forty_different_behaviours_with_every_label() -> None:
@@ -145,6 +147,25 @@ def test_an_interrupt_keeps_what_is_finished(
     monkeypatch.setattr(distill, "measure", second_is_interrupted)
     assert main(["bench", "distill", "--out", str(tmp_path), "--backends", "enumerate"]) == 130
     assert [m["name"] for m in json.loads((tmp_path / "distill.json").read_text())["behaviours"]] == ["odd"]
+
+
+def test_a_behaviour_that_fails_is_a_result_and_says_where(tmp_path: Path) -> None:
+    hard = Behaviour(
+        "hard", TINY[0].domain, ("even", "odd"), Program.from_source(ODD.replace("odd(", "hard("))
+    )
+    plan = DistillPlan(tmp_path, teacher="exact", timeout=1e-9)
+    found = distill.measure(hard, plan)
+    assert (
+        found.verdict == "unknown" and found.program is None and found.near is False and found.ratio is None
+    )
+    assert found.reason is not None and "time: the limit of 1e-09 s" in found.reason
+    found = distill.measure(hard, replace(plan, timeout=60.0, backends=("enumerate",)))
+    assert found.verdict == "proved" and found.trust == "checked"
+    lines = (tmp_path / "hard" / "progress.txt").read_text(encoding="utf-8").splitlines()
+    assert "running the circuit on every input" in lines[0] and all(
+        float(line.split()[0]) >= 0 for line in lines
+    )
+    assert any("searching for a program" in line for line in lines)
 
 
 def test_bad_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

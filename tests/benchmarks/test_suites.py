@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from html_page import check_frame
-from relucid.benchmarks.distill import DistillPlan
 from relucid.benchmarks.distill_behaviours import check_reference, read_suite
 from relucid.benchmarks.distill_page import write_programs
+from relucid.benchmarks.distill_plan import DistillPlan
 from relucid.benchmarks.distill_report import beside
 from relucid.benchmarks.distill_results import Measured, SuiteResult
 from relucid.benchmarks.distill_search import search
