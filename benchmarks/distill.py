@@ -95,7 +95,7 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
         "reference_length": behaviour.reference_length,
         "reference": behaviour.reference.source,
     }
-    log, started = Log(progress, behaviour.name), time.monotonic()
+    log, started, used = Log(progress, behaviour.name), time.monotonic(), _cpu_seconds()
     try:
         result = distill(
             teacher,
@@ -125,10 +125,15 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
                 "program",
             )
         )
-        seconds = round(time.monotonic() - started, 2)
         reason = f"{error} (at the end: {log.last})"
         return Measured(
-            **base, **nothing, exact_surrogate=False, verdict="unknown", reason=reason, seconds=seconds
+            **base,
+            **nothing,
+            exact_surrogate=False,
+            verdict="unknown",
+            reason=reason,
+            seconds=round(time.monotonic() - started, 2),
+            cpu_seconds=round(_cpu_seconds() - used, 2),
         )
     finally:
         write_files(plan.folder / behaviour.name, {LOG: log.text})
@@ -149,7 +154,13 @@ def measure(behaviour: Behaviour, plan: DistillPlan, progress: Progress = lambda
         reason=answer["reason"],
         program=result.claim.program.source,
         seconds=round(time.monotonic() - started, 2),
+        cpu_seconds=round(_cpu_seconds() - used, 2),
     )
+
+
+def _cpu_seconds() -> float:
+    """Return the processor time of this process and of all children that have ended."""
+    return sum(os.times()[:4])
 
 
 class Log:

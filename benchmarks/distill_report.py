@@ -35,9 +35,10 @@ def print_summary(result: SuiteResult, folder: Path, lengths: bool = False) -> N
                 *_lengths(m.length, m.reference_length, m.ratio),
                 (answer, "green" if m.near else "yellow" if proved else "red"),
                 f"{m.seconds:.1f}",
+                f"{m.cpu_seconds:.1f}",
             ]
         )
-    titles = "behaviour,inputs>,teacher>,surrogate,found by,length>,reference>,ratio>,verdict,seconds>"
+    titles = "behaviour,inputs>,teacher>,surrogate,found by,length>,reference>,ratio>,verdict,seconds>,CPU s>"
     _print_table(titles, rows)
     totals = summary_json(result)["totals"]
     _say(
@@ -47,7 +48,7 @@ def print_summary(result: SuiteResult, folder: Path, lengths: bool = False) -> N
         "found by "
         + ", ".join(f"{way} {count}" for way, count in totals["found_by"].items())
         + f"; seconds: median {totals['median_seconds']:.1f}, slowest {totals['slowest_seconds']:.1f}, "
-        f"{totals['seconds']:.0f} in all"
+        f"{totals['seconds']:.0f} in all; {totals['cpu_seconds']:.0f} CPU seconds"
     )
     if lengths:
         print_lengths(totals)

@@ -27,6 +27,7 @@ class Measured:
     agreement: on which share of the inputs the teacher gives the reference's label.
     length: the description length of the program that was found.
     seconds: of the distillation, without the teacher's training.
+    cpu_seconds: the same in processor time, that of all solvers included.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Measured:
     reason: str | None
     program: str | None
     seconds: float
+    cpu_seconds: float
     version: str = __version__
 
     @property
@@ -121,6 +123,7 @@ def summary_json(result: SuiteResult) -> dict[str, Any]:
         "median_seconds": statistics.median(m.seconds for m in found),
         "slowest_seconds": max(m.seconds for m in found),
         "seconds": round(sum(m.seconds for m in found), 1),
+        "cpu_seconds": round(sum(m.cpu_seconds for m in found), 1),
         "left_out": list(result.left_out),
     }
     return {"behaviours": [asdict(m) | {"ratio": m.ratio} for m in found], "totals": totals}

@@ -84,9 +84,9 @@ def test_each_behaviour_leaves_a_claim_that_proves_again(
     said = json.loads(capsys.readouterr().out)
     lengths = said["totals"].pop("by_reference_length")
     assert sum(row["behaviours"] for row in lengths) == sum(row["settled"] for row in lengths) == 2
-    assert said["totals"] | {"median_seconds": 0, "slowest_seconds": 0, "seconds": 0} == {
+    assert said["totals"] | {"median_seconds": 0, "slowest_seconds": 0, "seconds": 0, "cpu_seconds": 0} == {
         "behaviours": 2, "exact_surrogates": 2, "proved": 2, "within_1.3_of_reference": 2, "teachers_equal_to_reference": 2,
-        "found_by": {"templates": 2}, "median_seconds": 0, "slowest_seconds": 0, "seconds": 0, "left_out": [], "no_longer_than_reference": 1,
+        "found_by": {"templates": 2}, "median_seconds": 0, "slowest_seconds": 0, "seconds": 0, "cpu_seconds": 0, "left_out": [], "no_longer_than_reference": 1,
     }  # fmt: skip
     said["totals"]["by_reference_length"] = lengths
     assert json.loads((out / "distill.json").read_text()) == said
@@ -121,7 +121,7 @@ def test_what_is_measured_is_not_measured_again(
         made.append(behaviour.name)
         return Measured(
             behaviour.name, distill._key(behaviour, plan), 1, "trained", 1.0, 0.1, True, (1,), 1, 1, 0, "templates", "x", 2, 9, 2, 9, "",
-            "proved", "exact", None, "", 1.0,
+            "proved", "exact", None, "", 1.0, 0.9,
         )  # fmt: skip
 
     monkeypatch.setattr(distill, "measure", fake)

@@ -156,8 +156,8 @@ def test_large_domains_are_sampled_and_the_others_are_named(
 def test_the_page_has_every_program_beside_its_reference(tmp_path: Path) -> None:
     base = [1, "exact", 1.0, 0.0, True, (1,), 1, 1, 0, "templates", "x", 2]
     texts = ("def odd(tokens):\n    return '<b>'\n", "def odd(tokens):\n    return 'no'\n")
-    proved = Measured("odd", "", *base, 12, 2, 10, texts[0], "proved", "exact", None, texts[1], 1.5)
-    failed = Measured("last", "", *base, None, 2, 10, texts[0], "unknown", None, "too <long>", None, 9.0)
+    proved = Measured("odd", "", *base, 12, 2, 10, texts[0], "proved", "exact", None, texts[1], 1.5, 1.0)
+    failed = Measured("last", "", *base, None, 2, 10, texts[0], "unknown", None, "too <long>", None, 9.0, 8.0)
     write_programs(tmp_path / "page.html", SuiteResult((proved, failed), ("more",)))
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     reader = check_frame(text)
