@@ -1,4 +1,4 @@
-"""Proofs about words: docs/reference/proof-format.md, 3 to 7."""
+"""Proofs about words: docs/reference/proof-format.md, 3 to 7 and 11."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from . import claim as claims
 from . import onnx_file, rows, runs, words
 from .claim import Claim, Rejected
+from .machine import WholeWords
 from .onnx_file import Network
 from .rows import ACTIVE, INACTIVE, Bounds
 from .tree import Lines, a_list, end, header, is_int, need, text_of, walk
@@ -18,7 +19,9 @@ from .words import Part
 def check(claim: Path, proof: Path) -> None:
     """None if the proof proves the claim; raises Rejected or Unsupported."""
     try:
-        Checker(claims.read(claim)).run(Lines(text_of(proof)))
+        read, lines = claims.read(claim), Lines(text_of(proof))
+        (check_positions if read.every else check_one)(read, lines)
+        end(lines)
     except (
         ValueError,
         TypeError,
@@ -32,15 +35,35 @@ def check(claim: Path, proof: Path) -> None:
         raise Rejected(f"not a proof: {e!r}") from e
 
 
+def check_one(claim: Claim, lines: Lines) -> None:
+    Checker(claim).run(lines, [Part.whole(language) for language in words.languages(claim)])
+
+
+def check_positions(claim: Claim, lines: Lines) -> None:
+    """Proofs about every position: docs/reference/proof-format.md, 11."""
+    head = lines.next("format", "kind", "digests")
+    need(head["format"] == "relucid proof 3" and head["kind"] == "positions", "another format or kind")
+    if claim.shortest == 0 and not claim.per_prefix:
+        inside = claim.where is None or WholeWords(*claim.where).finish(())
+        need(not inside or WholeWords(*claim.program).labels(()) == (), "labels of no token")
+    for i in range(claim.longest):
+        part = claim.at(i)
+        parts = [Part.whole(language) for language in words.languages(part)]
+        if not all(p.empty for p in parts):
+            number = lines.next("position")["position"]
+            need(is_int(number) and number == i, f"position {i} is missing")
+            Checker(part).run(lines, parts)
+            need(lines.next("end")["end"] is True, "the end of a position is no end")
+
+
 class Checker:
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
         self.network: Network = onnx_file.read(claim)
         self.runs = runs.Runs(claim, self.network)
 
-    def run(self, lines: Lines) -> None:
+    def run(self, lines: Lines, parts: list[Part]) -> None:
         need(type(header(lines, "words")["exact_in_float32"]) is bool, "exact_in_float32 is no bool")
-        parts = [Part.whole(language) for language in words.languages(self.claim)]
         need(not all(p.empty for p in parts), "the domain is empty")
         for c, part in enumerate(parts):
             if not part.empty and self.claim.rivals(c):
@@ -51,7 +74,6 @@ class Checker:
                 else:
                     label = Label(self, c, part)
                     walk(lines, label, label.root, [set() for _ in label.rows.rivals])
-        end(lines)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -29,6 +29,9 @@ class Claim:
     encoding: str
     kind: str
     labels: tuple
+    every: bool = False  # a label at every position
+    per_prefix: bool = False
+    position: int | None = None  # of a part
 
     @property
     def pad(self) -> int | None:
@@ -38,6 +41,15 @@ class Claim:
     @property
     def positions(self) -> int:
         return len(self.prefix) + self.longest + len(self.suffix)
+
+    @property
+    def width(self) -> int:
+        """Outputs that a label is read from."""
+        return 1 if self.kind == "sign" else len(self.labels)
+
+    def at(self, i: int) -> Claim:
+        """The claim about position i."""
+        return replace(self, position=i, shortest=max(self.shortest, i + 1))
 
     def label_index(self, value: object) -> int:
         for i, label in enumerate(self.labels):
@@ -75,6 +87,9 @@ def read(path: Path) -> Claim:
     kind, labels = decision.get("kind", "argmax"), tuple(decision["labels"])
     if kind not in ("argmax", "sign") or (kind == "sign" and len(labels) != 2):
         raise Rejected("the decision is no decision")
+    every = decision.get("position") == "every"
+    if ("position" in decision) != every or set(decision) - {"kind", "labels", "position", "per_prefix"}:
+        raise Unsupported(f"keys of the decision: {sorted(decision)}")
     return Claim(
         network=path.parent / data["network"],
         program=function(data["program"]),
@@ -88,4 +103,6 @@ def read(path: Path) -> Claim:
         encoding=data.get("input", {}).get("encoding", "one_hot"),
         kind=kind,
         labels=labels,
+        every=every,
+        per_prefix=decision.get("per_prefix", False),
     )

@@ -294,6 +294,24 @@ class Machine:
         return None
 
 
+class AtPosition:
+    """The label at a position, of a program that gives all labels or is a function of the prefix."""
+
+    def __init__(self, path: Path, name: str, position: int, per_prefix: bool) -> None:
+        self.whole, self.position, self.per_prefix = WholeWords(path, name), position, per_prefix
+
+    def start(self) -> Hashable:
+        return ()
+
+    def step(self, state: Any, position: int, token: str) -> Hashable:
+        return (*state, token)
+
+    def finish(self, state: Any) -> object:
+        if self.per_prefix:
+            return self.whole.finish(state[: self.position + 1])
+        return self.whole.labels(state)[self.position]
+
+
 class WholeWords:
     """The same interface for any program: the state is the word so far."""
 
@@ -307,6 +325,13 @@ class WholeWords:
 
     def step(self, state: Any, position: int, token: str) -> Hashable:
         return (*state, token)
+
+    def labels(self, state: Any) -> tuple:
+        """What it returns, which is one label for each token."""
+        found = self.finish(state)
+        if type(found) is not tuple or len(found) != len(state):
+            raise Rejected("the program does not return one label for each token")
+        return found
 
     def finish(self, state: Any) -> object:
         try:

@@ -133,12 +133,12 @@ class Reader:
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
             self.tensors[node.output[0]] = operator(*arguments, **attributes)
         outputs = list(forms(self.tensors[graph.output[0].name]).flat)
-        if not self.right_count(outputs):
+        width, i = self.claim.width, self.claim.position
+        if len(outputs) != width * (self.claim.longest if self.claim.every else 1):
             raise Rejected("the network's outputs are not the labels")
+        if i is not None:
+            outputs = outputs[i * width : (i + 1) * width]
         return self.needed(outputs)
-
-    def right_count(self, outputs: list[Form]) -> bool:
-        return len(outputs) == (1 if self.claim.kind == "sign" else len(self.claim.labels))
 
     def needed(self, outputs: list[Form]) -> Network:
         """Without the ReLU nodes that no output depends on."""

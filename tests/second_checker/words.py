@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 from .claim import Claim, Rejected, Unsupported
-from .machine import Machine, WholeWords
+from .machine import AtPosition, Machine, WholeWords
 
 WHOLE_WORDS = 200_000
 
@@ -27,6 +27,8 @@ def languages(claim: Claim, *, whole_words: bool | None = None) -> list[Language
     """Per label, its words.  whole_words: by trying every word (True), by machines only (False), or as fits
     (None).
     """
+    if claim.position is not None:
+        whole_words = True
     if whole_words is None:
         try:
             return languages(claim, whole_words=False)
@@ -47,6 +49,8 @@ def languages(claim: Claim, *, whole_words: bool | None = None) -> list[Language
         )
 
     program, where = machine(claim.program), machine(claim.where) if claim.where else None
+    if claim.position is not None:
+        program = AtPosition(*claim.program, claim.position, claim.per_prefix)
 
     def label(state: tuple) -> int | None:
         if where is not None:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import relucid
 from hypothesis import HealthCheck, given, settings
 from position_cases import PositionCase, position_cases
 from relucid.cli.main import main
@@ -89,6 +90,18 @@ def test_the_command_says_every_position(tmp_path: Path, capsys: pytest.CaptureF
         "outputs": ["1"],
         "position": 1,
     }
+
+
+def test_python_takes_such_claims(tmp_path: Path) -> None:
+    claim = relucid.load_claim(counting(tmp_path))
+    place = tmp_path / "proof"
+    verdict = relucid.prove(claim, request=ProofRequest(path=place))
+    assert isinstance(verdict, Proved) and verdict.trust == "checked" and verdict.domain_size == 14
+    assert "agree at every position of all 14 inputs" in repr(verdict)
+    assert relucid.check(claim, place).shows == "proved"
+    wrong = relucid.load_claim(counting(tmp_path, COUNTING.replace("> 1", "> 2")))
+    found = relucid.prove(wrong)
+    assert isinstance(found, Refuted) and "['b', 'b'] at position 1: network 'y'" in str(found)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import second_checker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from position_cases import PositionCase, position_cases
@@ -44,6 +45,19 @@ def accepts(claim: PositionClaims, lines: Lines, digests: bool = False) -> bool:
     return True
 
 
+def second_accepts(case: PositionCase, lines: Lines) -> bool:
+    """What the checker says that shares no code with relucid."""
+    with tempfile.TemporaryDirectory() as folder:
+        case.write(Path(folder))
+        proof = Path(folder) / "proof"
+        proof.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="ascii")
+        try:
+            second_checker.check(Path(folder), proof)
+        except second_checker.Rejected:
+            return False
+    return True
+
+
 def split(lines: Lines) -> list[Lines]:
     """The lines of each position, without the first and the last line."""
     found: list[Lines] = []
@@ -72,7 +86,8 @@ def mutants(lines: Lines) -> Iterator[tuple[str, Lines]]:
         yield f"no end of {k}", joined(lines, unended)
     if len(parts) > 1:
         yield "swapped", joined(lines, [parts[1], parts[0], *parts[2:]])
-    yield "no last line", lines[:-1]
+    for n in {0, 1, 2, 3, len(lines) // 2, len(lines) - 1}:
+        yield f"cut off after {n}", lines[:n]
     yield "more after it", [*lines, lines[-1]]
     yield "no header", lines[1:]
     yield "another kind", [{**lines[0], "kind": "words"}, *lines[1:]]
@@ -89,9 +104,9 @@ def test_what_leaves_out_a_position_is_rejected(case: PositionCase, run: bool) -
     if case.wrong():
         return
     lines = proof_of(claim, run)
-    assert accepts(claim, lines) and accepts(claim, lines, digests=True)
+    assert accepts(claim, lines) and accepts(claim, lines, digests=True) and second_accepts(case, lines)
     for name, mutant in mutants(lines):
-        assert not accepts(claim, mutant), name
+        assert not accepts(claim, mutant) and not second_accepts(case, mutant), name
     bodies = [p[1:] for p in split(lines)]
     swapped = [[{"position": i}, *body] for i, body in zip(claim.parts, reversed(bodies), strict=True)]
     if len(bodies) > 1:
@@ -106,7 +121,8 @@ def test_no_proof_of_a_false_claim_is_accepted(case: PositionCase) -> None:
     claim = claim_of(case)
     quick = PositionsSubject(claim).quick_lines()
     assert quick is not None
-    assert accepts(claim, json.loads(json.dumps(list(quick)))) == (not case.wrong())
+    lines = json.loads(json.dumps(list(quick)))
+    assert accepts(claim, lines) == second_accepts(case, lines) == (not case.wrong())
 
 
 def counting(folder: Path, per_prefix: bool = True) -> Path:
