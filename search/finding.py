@@ -26,6 +26,9 @@ class Findings:
         constant: all inputs have one label.
         last, first: the label depends on the last or first k tokens only; the smallest k.
         places: it depends on the tokens at these indices only, as Python counts them.
+        window_counts_only: the order of these last or first tokens does not matter.
+        window_sum_only: it depends only on their sum; they are numerals.
+        window_sum_period: and there, on the remainder by this number only.
         length_only: it depends on the length only.
         length_period: and there, on the remainder by this number only.
         counts_only: it depends only on how often each token occurs, not on the order.
@@ -34,6 +37,7 @@ class Findings:
         sum_period: and there, on the remainder by this number only.
         first_occurrences_only: it depends only on the order in which new tokens appear.
         reversible: a reversed input has the same label.
+        digit_sums_only: of each token, only the sum of its digits matters; all have two digits or more.
         alike: classes of tokens each of which may stand anywhere for any other of its class.
         renamable: classes of tokens any two of which may be swapped throughout.
         deletable: the label depends only on what is left when these tokens are deleted.
@@ -55,6 +59,9 @@ class Findings:
     last: int | None = None
     first: int | None = None
     places: tuple[int, ...] | None = None
+    window_counts_only: bool = False
+    window_sum_only: bool = False
+    window_sum_period: int | None = None
     length_only: bool = False
     length_period: int | None = None
     counts_only: bool = False
@@ -63,6 +70,7 @@ class Findings:
     sum_period: int | None = None
     first_occurrences_only: bool = False
     reversible: bool = False
+    digit_sums_only: bool = False
     alike: tuple[tuple[str, ...], ...] = ()
     renamable: tuple[tuple[str, ...], ...] = ()
     deletable: tuple[str, ...] = ()
@@ -113,19 +121,31 @@ class Findings:
             yield "length_only", f"depends on the length{_modulo(self.length_period)} only"
         else:
             windows = [*self._windows()]
-            yield from windows
+            yield from windows or self._bags()
+            if not (self.sum_only or self._few()):
+                yield from self._tokens(bool(windows))
             if not windows:
-                yield from self._bags()
-                yield from self._tokens()
-            yield from self._orders()
+                yield from self._ends()
+            yield from self._orders(bool(windows))
+            if self.states is not None and not (windows or self.sum_only):
+                text = f"needs {self.states} states at any time at most, read from left to right"
+                yield "states", text
 
     def _windows(self) -> Iterator[tuple[str, str]]:
         if self.places is not None:
             yield "places", f"depends on {_and([f'tokens[{p}]' for p in self.places])} only"
             return
         for name, k in (("last", self.last), ("first", self.first)):
-            if k is not None:
-                yield name, f"depends on the {name} {f'{k} tokens' if k > 1 else 'token'} only"
+            if k is None:
+                continue
+            window = f"the {name} {f'{k} tokens' if k > 1 else 'token'}"
+            smaller = k == min(filter(None, (self.last, self.first)))
+            if smaller and self.window_sum_only:
+                yield name, f"depends on the sum of {window}{_modulo(self.window_sum_period)} only"
+            elif smaller and self.window_counts_only:
+                yield name, f"depends on {window} only, in any order"
+            else:
+                yield name, f"depends on {window} only"
 
     def _bags(self) -> Iterator[tuple[str, str]]:
         if self.sum_only:
@@ -139,37 +159,45 @@ class Findings:
         elif self.reversible:
             yield "reversible", "is the same for the reversed input"
 
-    def _kept(self) -> list[str]:
-        return [t for t in self.tokens if t not in self.deletable]
+    def _kept(self) -> tuple[str, ...]:
+        """Return the tokens that matter."""
+        return tuple(t for t in self.tokens if t not in self.deletable)
 
     def _few(self) -> bool:
         """Whether a sentence about what occurs names the tokens that matter."""
-        return bool(self.deletable) and len(self._kept()) < 3 and (self.set_only or self.counts_only)
+        few = len(self._kept()) < 3 or self._kept() in self.alike
+        return bool(self.deletable) and few and (self.set_only or self.counts_only)
 
     def _each(self, word: str) -> str:
-        return _listed(self._kept(), word) if self._few() else "each token"
+        if not self._few():
+            return "each token"
+        if len(self._kept()) > 1 and self._kept() in self.alike:
+            return f"any of {_listed(self._kept(), 'or')}"
+        return _listed(self._kept(), word)
 
-    def _tokens(self) -> Iterator[tuple[str, str]]:
-        if not self.sum_only:
-            if self.deletable and not self._few():
-                kept = self._kept()
-                few = len(kept) < len(self.deletable)
-                which = (
-                    f"the {_listed(kept)} in it" if few else f"tokens other than {_listed(self.deletable)}"
-                )
-                yield "deletable", f"is settled by {which}"
-            groups = [_listed(g) for g in self.alike if not set(g) <= set(self.deletable)]
-            if groups:
-                more = f", nor within {len(groups) - 3} more classes" if len(groups) > 3 else ""
-                yield "alike", f"makes no difference between {', nor between '.join(groups[:3])}{more}"
-            for group in self.renamable:
-                yield "renamable", f"is the same when any two of {_listed(group)} are swapped throughout"
+    def _tokens(self, windows: bool) -> Iterator[tuple[str, str]]:
+        if self.deletable and not windows:
+            kept = self._kept()
+            few = len(kept) < len(self.deletable)
+            which = f"the {_listed(kept)} in it" if few else f"tokens other than {_listed(self.deletable)}"
+            yield "deletable", f"is settled by {which}"
+        groups = [_listed(g) for g in self.alike if windows or not set(g) <= set(self.deletable)]
+        if self.digit_sums_only:
+            yield "digit_sums_only", "depends only on the sum of the digits of each token"
+        elif groups:
+            more = f", nor within {len(groups) - 3} more classes" if len(groups) > 3 else ""
+            yield "alike", f"makes no difference between {', nor between '.join(groups[:3])}{more}"
+        for group in self.renamable if not windows else ():
+            pair = "" if len(group) == 2 else "any two of "
+            yield "renamable", f"is the same when {pair}{_listed(group)} are swapped throughout"
+
+    def _ends(self) -> Iterator[tuple[str, str]]:
         if self.absorbing:
             yield "absorbing", f"stays {_listed(self.absorbing, 'or')}, whatever follows"
         elif self.stops:
             yield "stops", f"does not depend on what follows the first {_listed(self.stops, 'or')}"
 
-    def _orders(self) -> Iterator[tuple[str, str]]:
+    def _orders(self, windows: bool) -> Iterator[tuple[str, str]]:
         flags = all(isinstance(y, bool) for y in self.labels)
         up = "never becomes False" if flags else "never falls"
         down = "never becomes True" if flags else "never rises"
@@ -177,13 +205,11 @@ class Findings:
             yield "rises_with_value", f"{up} when a token is replaced by a larger one"
         elif self.falls_with_value:
             yield "falls_with_value", f"{down} when a token is replaced by a larger one"
-        else:
+        elif not windows:
             if self.raising:
                 yield "raising", f"{up} when a token is replaced by {_listed(self.raising, 'or')}"
             if self.lowering:
                 yield "lowering", f"{down} when a token is replaced by {_listed(self.lowering, 'or')}"
-        if self.states is not None:
-            yield "states", f"needs {self.states} states at any time at most, read from left to right"
 
 
 def _modulo(period: int | None) -> str:

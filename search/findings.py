@@ -15,7 +15,7 @@ import numpy as np
 from ..models.automata.layered import smallest_layered
 from .finding import Findings
 from .problem import SearchProblem
-from .replacements import MOST_TOKENS, Replacements, numerals, ordered
+from .replacements import MOST_TOKENS, Replacements, digit_sums, numerals, ordered
 from .word_keys import Key, KeyedWords, merged, pattern, remainder, spread, swapped, until, window, without
 
 __all__ = ["Findings", "findings"]
@@ -26,6 +26,9 @@ LEAST = 20  # pairs of a sample that must agree before anything is said
 MOST_RENAMED = 24  # tokens that are swapped
 MOST_MERGED = 50_000  # words of which the smallest layered automaton is built
 CASES = 50  # states that are worth a sentence
+
+
+Values = Callable[[KeyedWords], np.ndarray]
 
 
 def findings(problem: SearchProblem, whole: bool = False) -> Findings:
@@ -107,6 +110,7 @@ class _Tests:
             self._period("length_period", lambda w: w.lengths)
         if "last" in self.found or "first" in self.found:
             self._places()
+            self._bag_of_window()
 
     def _places(self) -> None:
         """Leave out places of the shorter window as long as the others suffice."""
@@ -121,23 +125,38 @@ class _Tests:
         if best:
             self._note("places", best, tuple(-1 - p for p in reversed(kept)) if from_end else tuple(kept))
 
-    def _period(self, name: str, values: Callable[[KeyedWords], np.ndarray]) -> None:
-        """Find the smallest number whose remainders suffice, if values wrap around at least twice."""
+    def _bag_of_window(self) -> None:
+        """See whether the order of the shorter window's tokens matters, or more than their sum does."""
+        last, first = self.found.get("last", self.longest), self.found.get("first", self.longest)
+        width = min(last, first)
+        if width < 2 or "places" in self.found:
+            return
+        part: Values = lambda w: (w.back if last <= first else w.columns)[:width]  # noqa: E731
+        if self._note("window_counts_only", self._depends(lambda w: w.added(part(w)))):
+            values = numerals(self.problem.tokens)
+            if values is not None:
+                self._sum("window_sum", np.append(values, 0), part)
+
+    def _sum(self, name: str, values: np.ndarray, part: Values) -> None:
+        """See whether only the sum of some tokens matters, or its remainder."""
+        if self._note(f"{name}_only", self._depends(lambda w: spread(values[part(w)].sum(axis=0)))):
+            self._period(f"{name}_period", lambda w: values[part(w)].sum(axis=0))
+
+    def _period(self, name: str, values: Values) -> None:
+        """Find the smallest number whose remainders suffice, if values wrap around about twice."""
         here = values(self.all)
-        for period in range(2, (int(here.max()) - int(here.min()) + 1) // 2 + 1):
+        for period in range(2, (int(here.max()) - int(here.min()) + 2) // 2 + 1):
             if self._note(name, self._depends(remainder(values, period)), period):
                 return
 
     def _bags(self) -> None:
-        self._note("counts_only", self._depends(lambda w: w.added(w.columns < w.size)))
-        self._note("set_only", self._depends(lambda w: w.added(w.new)))
+        self._note("counts_only", self._depends(lambda w: w.added(w.columns)))
+        self._note("set_only", self._depends(lambda w: w.added(w.columns, w.new)))
         self._note("first_occurrences_only", self._depends(lambda w: w.rolled(w.columns, w.new)))
         self._note("reversible", self._depends(lambda w: np.minimum(w.rolled(w.columns), w.rolled(w.back))))
         values = numerals(self.problem.tokens)
         if values is not None:
-            table = np.append(values, 0)
-            if self._note("sum_only", self._depends(lambda w: spread(table[w.columns].sum(axis=0)))):
-                self._period("sum_period", lambda w: table[w.columns].sum(axis=0))
+            self._sum("sum", np.append(values, 0), lambda w: w.columns)
 
     def _single_tokens(self) -> None:
         """Tokens that may be deleted, and those that end what matters, as many together as possible."""
@@ -206,6 +225,10 @@ class _Tests:
         for name, good in (("raising", found.highest), ("lowering", found.lowest)):
             chosen = np.flatnonzero(good & (found.seen >= least)).tolist()
             self._note(name, int(found.seen[chosen].min()) if chosen else 0, self._named(chosen))
+        sums = digit_sums(self.problem.tokens)
+        if sums is not None:
+            groups = [np.flatnonzero(sums == s).tolist() for s in np.unique(sums)]
+            self._note("digit_sums_only", self._depends(merged(groups)))
         same = [g for g in found.classes() if self._depends(merged([g]))]
         self._note("alike", self._depends(merged(same)) if same else 0, tuple(map(self._named, same)))
 

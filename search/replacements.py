@@ -96,6 +96,13 @@ def numerals(tokens: Sequence[str]) -> np.ndarray | None:
     return np.array([int(t) for t in tokens], dtype=np.int64)
 
 
+def digit_sums(tokens: Sequence[str]) -> np.ndarray | None:
+    """Return the sum of each token's digits, (tokens,); None unless all have as many digits, two or more."""
+    if not all(t.isascii() and t.isdigit() and 1 < len(t) == len(tokens[0]) for t in tokens):
+        return None
+    return np.array([sum(map(int, t)) for t in tokens])
+
+
 def ordered(labels: Sequence[Label]) -> np.ndarray | None:
     """Return the value of each label, (labels,) int64; None if they are not all numbers or numerals."""
     if all(isinstance(y, int) for y in labels) or numerals(list(map(str, labels))) is not None:

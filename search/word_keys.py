@@ -64,9 +64,10 @@ class KeyedWords:
             out = further if keep is None else np.where(keep[t], further, out)
         return out
 
-    def added(self, keep: np.ndarray) -> np.ndarray:
-        """Hash the bag of the symbols that are kept."""
-        codes = np.where(keep, self.codes[self.columns], np.uint64(0))
+    def added(self, columns: np.ndarray, keep: np.ndarray | None = None) -> np.ndarray:
+        """Hash the bag of the tokens at some positions, without those that are not kept."""
+        kept = columns < self.size if keep is None else keep
+        codes = np.where(kept, self.codes[columns], np.uint64(0))
         result: np.ndarray = codes.sum(axis=0, dtype=np.uint64)
         return result
 

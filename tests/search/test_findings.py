@@ -71,6 +71,12 @@ def check(f: Findings, truth: Truth) -> None:
     if f.places is not None:
         places = f.places
         assert only(truth, lambda w: [w[p] if -len(w) <= p < len(w) else None for p in places].__repr__())
+    if f.window_counts_only or f.window_sum_only:
+        from_end = f.first is None or (f.last is not None and f.last <= f.first)
+        part = (lambda w: w[-(f.last or 0) :]) if from_end else (lambda w: w[: f.first])
+        assert only(truth, lambda w: tuple(sorted(part(w))))
+        period = f.window_sum_period or 10**9
+        assert not f.window_sum_only or only(truth, lambda w: sum(map(int, part(w))) % period)
     if f.length_only:
         assert only(truth, len)
     if f.length_period:
@@ -87,6 +93,8 @@ def check(f: Findings, truth: Truth) -> None:
         assert only(truth, lambda w: tuple(dict.fromkeys(w)))
     if f.reversible:
         assert all(truth.get(w[::-1], y) == y for w, y in truth.items())
+    if f.digit_sums_only:
+        assert only(truth, lambda w: tuple(sum(map(int, t)) for t in w))
     for group in f.alike:
         assert len(group) > 1
         assert only(truth, lambda w, g=group: tuple(g[0] if t in g else t for t in w))
@@ -113,6 +121,9 @@ def check(f: Findings, truth: Truth) -> None:
 KEYS: list[Callable[[Word], object]] = [
     lambda w: w[-2:],
     lambda w: w[:1],
+    lambda w: sum(map(int, w[-2:])),
+    lambda w: tuple(sorted(w[:2])),
+    lambda w: sum(map(int, w[-3:])) % 2,
     lambda w: w[-2:-1],
     len,
     lambda w: tuple(sorted(w)),
@@ -156,6 +167,15 @@ def test_windows_and_places() -> None:
     assert found("ab", (1, 6), lambda w: len(w) % 3).length_period == 3
 
 
+def test_bags_of_windows() -> None:
+    f = found("0123", (1, 4), lambda w: sum(map(int, w[-2:])))
+    assert f.sentences()[0] == "depends on the sum of the last 2 tokens only"
+    f = found("0123", (1, 4), lambda w: sum(map(int, w[:2])) % 3)
+    assert f.sentences()[0] == "depends on the sum of the first 2 tokens modulo 3 only"
+    f = found("abc", (1, 4), lambda w: "a" in w[-2:])
+    assert f.sentences()[0] == "depends on the last 2 tokens only, in any order"
+
+
 def test_bags() -> None:
     f = found("abc", (1, 6), lambda w: w.count("a") >= 2)
     assert f.counts_only and f.deletable == ("b", "c") and f.absorbing == (True,) and f.raising == ("a",)
@@ -173,6 +193,20 @@ def test_tokens_that_are_the_same() -> None:
     assert found("abc", (4, 4), lambda w: w == w[::-1]).renamable == (("a", "b", "c"),)
     f = found("abcd", (1, 5), lambda w: "".join(w).partition("d")[0].count("ab") % 2)
     assert f.stops == ("d",)
+
+
+def test_digits_of_tokens() -> None:
+    def carry(w: Word) -> int:
+        total = 0
+        for t in w:
+            total = total // 2 + int(t[0]) + int(t[1])
+        return total % 2
+
+    f = found(("00", "01", "10", "11"), (1, 5), carry)
+    assert f.digit_sums_only and f.sentences()[0] == "depends only on the sum of the digits of each token"
+    assert not found(("00", "01", "10", "11"), (1, 4), lambda w: "01" in w).digit_sums_only
+    f = found(("a", "b", "c", "d"), (1, 5), lambda w: w.count("a") + w.count("b") > 2)
+    assert f.sentences()[0] == 'depends only on how often any of "a" or "b" occurs, not on the order'
 
 
 def test_nothing_is_said_of_labels_without_a_rule() -> None:
