@@ -59,11 +59,13 @@ def _counterexamples(found: Sequence[WordCounterexample | PointCounterexample]) 
             )
             rows.append((" ".join(c.tokens), *said))
         else:
-            rows.append((" ".join(c.tokens), repr(c.network_label), repr(c.program_label)))
+            where = () if c.position is None else (str(c.position),)
+            rows.append((" ".join(c.tokens), *where, repr(c.network_label), repr(c.program_label)))
     if isinstance(found[0], PointCounterexample):
         return _table(("input", "output"), rows)
     other = "program" if found[0].both is None else "network_b"
-    return _table(("input", "network", other), rows)
+    position = () if found[0].position is None else ("position",)
+    return _table(("input", *position, "network", other), rows)
 
 
 def distillation_html(result: Distillation) -> str:

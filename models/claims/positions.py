@@ -9,10 +9,12 @@ proof and the checker.  A word that refutes it refutes the whole at that positio
 from __future__ import annotations
 
 from ...common.errors import InputError
-from ..onnx.block import block
+from ..network.network import Network
+from ..onnx.block import blocks
 from ..program.at_position import element, on_prefix
 from ..program.program import Program
 from ..program.values import ProgramFault
+from .domain import Domain
 from .language import BadAnswer
 from .position_claims import PositionClaims, domain_at
 from .question import EqualsEverywhere
@@ -31,18 +33,18 @@ def by_position(question: EqualsEverywhere, words: Words, name: str = "claim") -
     counts = words.by_length
     if counts[0] and not question.per_prefix:
         _check_empty(question.program)
-    asked = [i for i in range(words.domain.max_length) if any(counts[i + 1 :])]
-    return PositionClaims(question, words, {i: _at(question, words, i, name) for i in asked}, name)
-
-
-def _at(question: EqualsEverywhere, words: Words, i: int, name: str) -> WordClaim:
-    """Return the claim at position i."""
-    domain, width = words.domain, question.decision.outputs
+    domain, asked = words.domain, [i for i in range(words.domain.max_length) if any(counts[i + 1 :])]
     size = {"positions": domain.positions, "alphabet": len(domain.alphabet)}
-    network = block(question.network, i * width, width, **size)
+    network = blocks(question.network, question.decision.outputs, **size)
+    parts = {i: _at(question, network(i), domain_at(domain, i), i, name) for i in asked}
+    return PositionClaims(question, words, parts, name)
+
+
+def _at(question: EqualsEverywhere, network: Network, domain: Domain, i: int, name: str) -> WordClaim:
+    """Return the claim at position i, about the block of outputs there and the words that reach so far."""
     program = on_prefix(question.program, i + 1) if question.per_prefix else element(question.program, i)
     try:
-        return WordClaim(network, program, domain_at(domain, i), question.decision, f"{name} at position {i}")
+        return WordClaim(network, program, domain, question.decision, f"{name} at position {i}")
     except BadAnswer as error:
         if error.program is not program:  # the fault of `where`
             raise

@@ -6,26 +6,41 @@ new file is read as any other, so that engines, proofs and onnxruntime all take 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import chain
 
+from ...common.errors import InputError
 from ..network.network import Network
+from ..network.stacked import same_nodes
 from .reader import read_onnx
 from .writer import with_source
 
 
-def block(network: Network, start: int, size: int, *, positions: int, alphabet: int) -> Network:
-    """Return the network that has the outputs `start` to `start + size` - 1 only, without unused nodes.
+def blocks(network: Network, size: int, *, positions: int, alphabet: int) -> Callable[[int], Network]:
+    """Return a function that gives the network with the outputs of block i only, without unused nodes.
 
-    network: as `read_onnx` gave it, or without a file: it is written first.
+    network: its file is read once more; where there is none, it is written first.
+    size: the number of outputs in a block.
     positions, alphabet: those of the domain.
 
-    Raises InputError where it cannot be written.
+    Raises InputError where the network cannot be written, or its file is that of another network.
     """
+    whole = network if network.source else with_source(network, positions=positions, alphabet=alphabet)
+
+    def read(data: bytes) -> Network:
+        return read_onnx(data, origin=whole.name, positions=positions, alphabet=alphabet)
+
+    if network.source and not same_nodes(read(whole.source), whole):
+        what = "its ONNX bytes are those of another network"
+        raise InputError(network.name, what, "read it again, or leave them out")
+    return lambda i: read(_block(whole, i * size, size))
+
+
+def _block(network: Network, start: int, size: int) -> bytes:
+    """Return the file with a step more, which takes the outputs `start` to `start + size` - 1."""
     import onnx
     from onnx import helper
 
-    if not network.source:
-        network = with_source(network, positions=positions, alphabet=alphabet)
     model = onnx.load_model_from_string(network.source)
     graph = model.graph
     (given,) = [o for o in graph.output if network.output in ("", o.name)]
@@ -45,4 +60,4 @@ def block(network: Network, start: int, size: int, *, positions: int, alphabet: 
     kind = given.type.tensor_type.elem_type
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info(f"{mark}2", kind, [1, size]))
-    return read_onnx(model.SerializeToString(), origin=network.name, positions=positions, alphabet=alphabet)
+    return bytes(model.SerializeToString())

@@ -41,7 +41,7 @@ def _other(name: str, program: Program) -> str:
 
 def _with(program: Program, parameter: str, *body: str) -> Program:
     file = ProgramFile(program.source, program.origin)
-    name = f"{program.name}_at_position"
+    name = f"at_position_{program.name}"
     while name in file.functions or name in file.constants:
         name += "_"
     text = "\n".join([f"def {name}({parameter}):", *(f"    {line}" for line in body)])

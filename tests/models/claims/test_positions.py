@@ -12,10 +12,10 @@ from relucid.common.errors import InputError
 from relucid.models.claims.claim_file import load_claim, load_reduced, load_word_claim
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.position_claims import PositionClaims
-from relucid.models.claims.task import load_task
+from relucid.models.claims.task import claim_toml, load_task
 from relucid.models.claims.words import Words
 from relucid.models.network.network import feed_forward
-from relucid.models.onnx.block import block
+from relucid.models.onnx.block import blocks
 from relucid.models.onnx.writer import write_onnx
 from relucid.models.program.at_position import element, on_prefix
 from relucid.models.program.program import Program
@@ -133,15 +133,20 @@ def test_a_task_keeps_its_positions(tmp_path: Path) -> None:
     file = stated(tmp_path)
     text = file.read_text(encoding="utf-8")
     file.write_text(text.split("\n", 2)[2], encoding="utf-8")
-    task = load_task(file)
+    task = load_task(file, everywhere=True)
     assert task.every is not None and task.every.per_prefix
+    file.write_text(claim_toml(task, None, None, None), encoding="utf-8")
+    again = load_task(file, everywhere=True)
+    assert again.every == task.every and again.domain == task.domain
+    with pytest.raises(InputError, match="only distill, prove, check and show CLAIM know labels at every"):
+        load_task(file)
 
 
 def test_programs_on_prefixes_and_of_elements() -> None:
     """The names of the file cannot get in the way, and the syntax that is added is part of the digest."""
-    for name in ("answer", "tokens", "tuple_of"):
+    for name in ("answer", "tokens", "tuple_of", "_"):
         program = Program.from_source(
-            f"def {name}_at_position(x):\n    return 1\n\n\ndef {name}(x):\n    return x\n", name
+            f"def at_position_{name}(x):\n    return 1\n\n\ndef {name}(x):\n    return x\n", name
         )
         assert on_prefix(program, 2)(("a", "b", "c")) == ("a", "b")
         assert element(program, 1)(("a", "b", "c")) == "b"
@@ -163,8 +168,8 @@ def test_a_block_is_read_from_the_file_with_one_more_step() -> None:
     made = feed_forward([(rng.integers(-3, 4, (b, a)), rng.integers(-3, 4, b)) for a, b in ((6, 5), (5, 6))])
     words = np.eye(6, dtype=np.int64)
     for start in (0, 2, 4):
-        once = block(made, start, 2, positions=3, alphabet=2)
+        once = blocks(made, 2, positions=3, alphabet=2)(start // 2)
         assert (once.evaluate(words) == made.evaluate(words)[:, start : start + 2]).all()
-        twice = block(once, 1, 1, positions=3, alphabet=2)
+        twice = blocks(once, 1, positions=3, alphabet=2)(1)
         assert (twice.evaluate(words) == made.evaluate(words)[:, start + 1 : start + 2]).all()
         assert once.source != twice.source and once.encoding == "one_hot"
