@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..common.errors import InputError
+from ..models.circuits.teacher import LARGEST_DOMAIN
 from .distill_behaviours import Behaviour, behaviours, check_reference, read_suite
 from .distill_random import Draw
 from .tokens import matches
@@ -24,6 +25,7 @@ class DistillPlan:
     draw: random behaviours instead; None for none.
     teacher: None for the default of the suite.
     large: take the behaviours' large domains; those that have none are left out.
+    search_only: only search, and prove nothing.
     """
 
     out: Path
@@ -31,6 +33,7 @@ class DistillPlan:
     draw: Draw | None = None
     teacher: TeacherKind | None = None
     large: bool = False
+    search_only: bool = False
     only: str = ""
     again: bool = False
     timeout: float = 60.0
@@ -77,6 +80,9 @@ def chosen_behaviours(plan: DistillPlan, progress: Progress) -> Chosen:
         )
     for behaviour in wanted:
         check_reference(behaviour)
+    if plan.taught_by == "trained" or plan.search_only:
+        for behaviour in wanted:
+            _check_labelling(behaviour)
     if not plan.large:
         return Chosen(tuple(wanted))
     if plan.taught_by == "trained":
@@ -86,3 +92,12 @@ def chosen_behaviours(plan: DistillPlan, progress: Progress) -> Chosen:
     if not large:
         raise InputError("--large", "none of the behaviours has a large_length", "leave --large out")
     return Chosen(large, tuple(b.name for b in wanted if b.large is None))
+
+
+def _check_labelling(behaviour: Behaviour) -> None:
+    """Raise InputError if the domain is too large to label each of its inputs."""
+    if behaviour.inputs > LARGEST_DOMAIN:
+        what = f"{behaviour.inputs} inputs are too many to learn all their labels"
+        raise InputError(
+            f"{behaviour.reference.origin}: length", what, "shorten it, or distil it from an exact teacher"
+        )

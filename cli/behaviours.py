@@ -107,16 +107,17 @@ def bench_distill(
     refuse(many, "the suite distill runs one behaviour at a time")
     refuse({"--dump": dump}, "the suite distill has no columns to compare")
     del options["seeds"]
-    backends, large = names_in(options.pop("backends")), bool(chosen.large)
+    backends = names_in(options.pop("backends"))
     plan = DistillPlan(
         suite=chosen.behaviours,
         draw=_draw(chosen, options["seed"]),
         teacher=chosen.teacher,
-        large=large,
+        large=bool(chosen.large),
+        search_only=bool(chosen.search_only),
         backends=backends,
         **options,
     )
-    if chosen.search_only:
+    if plan.search_only:
         unused = {
             "--teacher": chosen.teacher,
             "--backends": backends,

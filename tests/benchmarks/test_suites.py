@@ -198,6 +198,16 @@ def test_search_only_proves_nothing_and_says_so(tmp_path: Path, capsys: pytest.C
     assert "relucid: --teacher: --search-only labels a small" in capsys.readouterr().err
 
 
+def test_a_domain_that_is_too_large_to_label_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = suite(tmp_path, length="[1, 24]")
+    for options in (["--search-only"], ["--teacher", "trained"]):
+        assert main(["bench", "distill", "--suite", str(file), *options, "--out", str(tmp_path / "out")]) == 2
+        assert "f: length: 33554430 inputs are too many to learn all" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_search_that_finds_nothing_or_ends_late_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     odd = read_suite(TINY)[0]
     monkeypatch.setattr(ProgramSearch, "best", lambda self: None)
