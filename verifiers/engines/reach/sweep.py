@@ -17,6 +17,7 @@ import numpy as np
 from ....common.errors import Unsupported
 from ....models.automata.automaton import Automaton
 from ....models.claims.word_claim import WordClaim
+from ....models.network.integers import exact_matmul
 from .unrolled import WIDEST, Moment, moments, rows_of
 
 # For hashes, which only speed up: equality is checked.
@@ -157,12 +158,12 @@ class Unrolled:
                 + _largest(small, high) * int(np.abs(done.weights).sum(axis=1, dtype=object).max(initial=0))
             )
             if points:
-                low[:, done.readers] += small @ done.weights.T
+                low[:, done.readers] += exact_matmul(small, done.weights.T)
                 continue
             large = np.maximum(high[:, done.columns], 0)
             up, down = np.maximum(done.weights, 0).T, np.minimum(done.weights, 0).T
-            low[:, done.readers] += small @ up + large @ down
-            high[:, done.readers] += large @ up + small @ down
+            low[:, done.readers] += exact_matmul(small, up) + exact_matmul(large, down)
+            high[:, done.readers] += exact_matmul(large, up) + exact_matmul(small, down)
         low = low[:, moment.kept]
         return low, low if points else high[:, moment.kept]
 

@@ -18,6 +18,8 @@ from relucid.models.claims.domain import Domain
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.network.network import feed_forward
 from relucid.models.program.program import Program
+from relucid.models.surrogates.machine import LabelMachine
+from relucid.models.surrogates.one_hot import layered_of, one_hot_network
 from relucid.verifiers.backends.reach import BACKEND
 from relucid.verifiers.engines.reach import reach
 from relucid.verifiers.engines.reach.chunks import Chunks
@@ -167,6 +169,18 @@ def test_what_neither_way_can_do_is_unsupported(monkeypatch: pytest.MonkeyPatch)
 def test_sweeps_go_on_with_what_one_could_not_hold() -> None:
     claim = noisy_counting(12, 4, 5, "ab")
     search = Reach(claim, counting=True)
-    search.deep = True
+    search.layers = reach.DEEP + 1
     assert search.run(later()) and search.settled.wrong == math.comb(12, 4)
     assert isinstance(search.chunks, Chunks) and "sums" in str(search)
+
+
+def test_a_recurrence_over_few_positions_is_swept_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three layers are not deep, but one sweep settles them, without bounds of any layer."""
+    monkeypatch.setattr(Reach, "_grouped", lambda *_: pytest.fail("one sweep is enough"))
+    domain = Domain(("a", "b"), 4, 4)
+    parity = LabelMachine(np.array([[1, 0], [0, 1]]), np.array([0, 1]))
+    network = one_hot_network(layered_of(parity, 4), domain, np.eye(2, dtype=np.int64))
+    program = Program.from_source('def odd(tokens):\n    return tokens.count("a") % 2 == 1\n')
+    search = Reach(WordClaim(network, program, domain, Decision("argmax", (False, True))))
+    assert search.layers == reach.SHALLOW + 1
+    assert search.run(later()) and search.settled == Count(16, 0, 0)
