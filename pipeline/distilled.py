@@ -42,10 +42,10 @@ class Sampling:
     """How a domain was dealt with on which the circuit was not run everywhere (keys of result.json).
 
     Args:
-        rounds: how often surrogate and program were put to the prover.
+        rounds: how many programs were tried on fresh inputs, the last of which was put to the prover.
         surrogate_wrong: inputs on which the circuit corrected the surrogate.
         program_wrong: inputs on which the circuit corrected the program.
-        last_sample: fresh inputs at the end, on which circuit, surrogate and program agree.
+        last_sample: fresh inputs that the program was tried on, on which all three agree.
         in_onnxruntime: executed inputs on which the file was also run in onnxruntime.
     """
 

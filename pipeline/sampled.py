@@ -1,10 +1,11 @@
 """Distil on a domain that is too large to run the circuit on each input.
 
-The circuit labels a varied sample; a surrogate is fitted and a program found that explain it; the prover
-compares the two on the whole domain.  If they differ, the circuit says who is wrong: the surrogate is fitted
-anew, or the program replaced.  When the prover finds no difference, fresh inputs are tried, over every step
-of the program's automaton too.  What is proved in the end is surrogate = program on every input.  That the
-circuit agrees is known on the executed inputs, and only there.
+The circuit labels a varied sample, and a program is found that explains it.  It is tried on fresh inputs, over
+every step of its automaton too; where the circuit says something else, the search goes on.  The surrogate is
+built from the program's automaton, and the prover compares the two on the whole domain.  If no network of the
+automaton is small enough, the surrogate is fitted to the executed inputs instead.  If the two differ then, the
+circuit says who is wrong: the surrogate is fitted anew, or the program replaced.  What is proved in the end is
+surrogate = program on every input.  That the circuit agrees is known on the executed inputs, and only there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from ..common.errors import InputError
 from ..common.text import number
 from ..models.automata.automaton import Automaton
+from ..models.automata.labelled import Labelled
 from ..models.automata.sampling import Sampler
 from ..models.circuits.executed import Executed
 from ..models.circuits.learner import LayeredLearner
@@ -23,25 +25,23 @@ from ..models.circuits.prefixes import check_prefixes
 from ..models.circuits.teacher import check_repeatable
 from ..models.claims.domain import Domain
 from ..models.claims.language import build_language
-from ..models.claims.word_claim import WordClaim
-from ..models.network.network import Network
-from ..models.surrogates.surrogate import Surrogate, wrong_rows
+from ..models.claims.words import Words
+from ..models.surrogates.surrogate import NoSurrogate, Surrogate, wrong_rows
 from ..search.candidate import Candidate
 from ..search.front import front
 from ..search.problem import SearchProblem
 from ..search.synthesise import ProgramSearch
-from ..verifiers.verdict import Proved, Refuted
+from ..verifiers.verdict import Refuted
 from .distilled import ProvedChain, Refutation, Sampling
-from .steps import START, DistillationJob, NoProgram, differing_words, refutation
+from .steps import AT_ONCE, START, DistillationJob, NoProgram, differing_words, refutation
 
 SAMPLE = 3000  # inputs that the circuit is run on at first
 SHORTEST = 500  # of the shortest inputs that are drawn too
-FRESH = 3000  # inputs that are tried when the prover finds no more
+FRESH = 6000  # inputs on which a program is tried that explains all others
 ANSWERS = 8  # counterexamples that a race is asked for
 ROUNDS = 50
 SEQUENCES = 1000  # on which a circuit is read at every position, if that is asked for
 IN_ONNXRUNTIME = 2000  # executed inputs, drawn at random, on which the file is run at the end
-AT_ONCE = 64  # executed inputs that a program got wrong, put to the search in one step
 
 
 def on_samples(job: DistillationJob, language: Automaton) -> ProvedChain:
@@ -81,42 +81,36 @@ class _Sampled:
             progress=say,
             automaton=lambda: self.learner.learn(self.ask.labelled),
         )
+        self.fitted: Surrogate | None = None  # where none can be built
         self.refuted: list[Refutation] = []
         self.overruled: list[Refutation] = []
         self.surrogate_wrong = self.program_wrong = 0
 
     def run(self) -> ProvedChain:
-        """Compare, ask the circuit who is wrong, and mend, until nothing differs."""
-        job, surrogate = self.job, None
+        """Find a program, try it, compare it with the surrogate, and mend who is wrong, until nothing differs."""
+        job = self.job
         check_repeatable(job.teacher, self.ask.teaching(), job.task.domain, job.task.decision.labels)
         if job.sequences is not None:
             self._check_prefixes(job.sequences)
+        budget = replace(job.budget, counterexamples=max(ANSWERS, job.budget.counterexamples))
         for rounds in range(1, ROUNDS + 1):
-            surrogate = surrogate or self._surrogate()
-            network = job.exported(surrogate)
-            candidate, claim = self._candidate(network)
+            candidate, words = self._candidate()
+            job.say(f"round {rounds}: trying the program on fresh inputs, {len(self.ask):,} executed so far")
+            fresh = self.ask.labelled(self._fresh(words.language))
+            if self._corrected(candidate, fresh):
+                continue
+            surrogate = self._surrogate(words)
+            claim = job.claim(job.exported(surrogate), words)
             job.say(f"round {rounds}: comparing surrogate and program, {len(self.ask):,} inputs executed")
-            verdict = job.prove(
-                claim, replace(job.budget, counterexamples=max(ANSWERS, job.budget.counterexamples))
-            )
-            if isinstance(verdict, Refuted):
-                words = differing_words(verdict, claim)
-            elif isinstance(verdict, Proved):
-                words = self._fresh(claim)
-            else:
-                words = np.zeros((0, job.task.domain.max_length), dtype=np.int16)
-            right = self.ask.labelled(words)
-            wrong_surrogate = claim.network_labels(words) != right.labels
-            wrong_program = candidate.evaluate(words) != right.labels
-            if not isinstance(verdict, Refuted) and not (wrong_surrogate | wrong_program).any():
+            verdict = job.prove(claim, budget)
+            if not isinstance(verdict, Refuted):
                 everything = self.ask.labelled()
                 some = everything.take(self.rng.permutation(len(everything))[:IN_ONNXRUNTIME])
                 job.check_in_onnxruntime(surrogate, some)
-                surrogate = replace(surrogate, inputs=len(everything))
-                sampling = Sampling(rounds, self.surrogate_wrong, self.program_wrong, len(words), len(some))
+                sampling = Sampling(rounds, self.surrogate_wrong, self.program_wrong, len(fresh), len(some))
                 return ProvedChain(
                     self.ask.teaching(),
-                    surrogate,
+                    replace(surrogate, inputs=len(everything)),
                     candidate,
                     tuple(self.refuted),
                     claim,
@@ -125,17 +119,12 @@ class _Sampled:
                     tuple(self.overruled),
                     front([candidate, *(r.candidate for r in self.search.refuted)], everything),
                 )
-            if isinstance(verdict, Refuted):
-                (self.refuted if wrong_program.any() else self.overruled).append(
-                    refutation(claim, verdict, right.labels)
-                )
-            if wrong_surrogate.any():
-                surrogate = None
-                self.surrogate_wrong += int(wrong_surrogate.sum())
-            if wrong_program.any():
-                self.program_wrong += int(wrong_program.sum())
-                self.search.refine(right.take(np.flatnonzero(wrong_program)[:AT_ONCE]))
-            self.known = self.known.joined(right.take(np.flatnonzero(wrong_surrogate | wrong_program)))
+            right = self.ask.labelled(differing_words(verdict, claim))
+            wrong = claim.network_labels(right.words) != right.labels
+            self.surrogate_wrong += int(wrong.sum())
+            self.known = self.known.joined(right.take(np.flatnonzero(wrong)))
+            corrected = self._corrected(candidate, right)
+            (self.refuted if corrected else self.overruled).append(refutation(claim, verdict, right.labels))
         raise NoProgram(
             f"surrogate and program still differ after {ROUNDS} rounds and {len(self.ask):,} circuit inputs"
         )
@@ -146,6 +135,15 @@ class _Sampled:
         job.say("reading the circuit at every position")
         words = Sampler(build_language(sequences, None, None)).varied(SEQUENCES, self.rng)
         check_prefixes(job.teacher, sequences, job.task.domain, job.task.decision.labels, words)
+
+    def _corrected(self, candidate: Candidate, right: Labelled) -> bool:
+        """Put what a program got wrong to the search; tell whether there was anything."""
+        wrong = np.flatnonzero(candidate.evaluate(right.words) != right.labels)
+        if len(wrong):
+            self.program_wrong += len(wrong)
+            self.search.refine(right.take(wrong[:AT_ONCE]))
+            self.known = self.known.joined(right.take(wrong))
+        return bool(len(wrong))
 
     def _first(self) -> np.ndarray:
         """Draw the first inputs: varied ones, and some of the shortest."""
@@ -164,25 +162,36 @@ class _Sampled:
             )
         return self.rng.permutation(words)
 
-    def _surrogate(self) -> Surrogate:
-        """Fit a surrogate that is right on every executed input; what it gets wrong joins the known ones."""
+    def _surrogate(self, words: Words) -> Surrogate:
+        """Build a surrogate from the program, or else fit one.  It is right on every executed input."""
+        try:
+            return self.job.compiled(words, self.ask.labelled())
+        except NoSurrogate as error:
+            self.job.say(str(error))
+        try:
+            self.fitted = self._fitted()
+        except NoSurrogate as error:
+            raise NoProgram(str(error)) from None
+        return self.fitted
+
+    def _fitted(self) -> Surrogate:
+        """Fit a surrogate, if the last one is wrong somewhere; what it gets wrong joins the known inputs."""
         job = self.job
         while True:
-            surrogate = job.fit(self.known, lambda: self.learner.learn(self.ask.labelled))
+            surrogate = self.fitted or job.fit(self.known, lambda: self.learner.learn(self.ask.labelled))
             everything = self.ask.labelled()
             wrong = wrong_rows(surrogate.network, everything, job.task.domain, job.task.decision)
             if not len(wrong):
                 return surrogate
             job.say(f"the surrogate is wrong on {len(wrong):,} of {len(everything):,} executed inputs")
+            self.fitted = None
             self.known = self.known.joined(everything.take(self.rng.permutation(wrong)[: SAMPLE // 4]))
 
-    def _candidate(self, network: Network) -> tuple[Candidate, WordClaim]:
+    def _candidate(self) -> tuple[Candidate, Words]:
         """Find the plainest program that is right on every executed input and that the prover can read."""
         everything = self.ask.labelled()
         while True:
-            self.job.say(
-                "searching for a program" + (f" ({len(self.refuted)} refuted so far)" if self.refuted else "")
-            )
+            self.job.say(f"searching for a program that explains {len(everything):,} executed inputs")
             candidate = self.search.best()
             if candidate is None:
                 raise NoProgram(
@@ -190,23 +199,22 @@ class _Sampled:
                     f"{len(everything):,} inputs that it was run on"
                 )
             wrong = np.flatnonzero(candidate.evaluate(everything.words) != everything.labels)
-            if not len(wrong):
-                try:
-                    return candidate, self.job.claim(network, candidate)
-                except InputError:  # its automaton is too large
-                    self.search.reject(candidate)
-                    continue
-            self.search.refine(everything.take(self.rng.permutation(wrong)[:AT_ONCE]))
+            if len(wrong):
+                self.search.refine(everything.take(self.rng.permutation(wrong)[:AT_ONCE]))
+                continue
+            try:
+                return candidate, self.job.words(candidate)
+            except InputError:  # its automaton is too large
+                self.search.reject(candidate)
 
-    def _fresh(self, claim: WordClaim) -> np.ndarray:
-        """Draw inputs for the end: over every step of the program's automaton, varied ones, each label."""
-        self.job.say("trying fresh inputs on the circuit")
+    def _fresh(self, language: Automaton) -> np.ndarray:
+        """Draw inputs: over every step of a program's automaton, varied ones, each label."""
         parts = [
-            Sampler(claim.language).through_every_edge(self.rng)[:FRESH],
+            Sampler(language).through_every_edge(self.rng)[:FRESH],
             Sampler(self.language).varied(FRESH, self.rng),
         ]
         for label in range(len(self.job.task.decision.labels)):
-            share = claim.language.restricted(label)
+            share = language.restricted(label)
             if not share.empty:
-                parts.append(Sampler(share).varied(FRESH // 4, self.rng))
+                parts.append(Sampler(share).varied(FRESH // 8, self.rng))
         return np.unique(np.concatenate(parts), axis=0)

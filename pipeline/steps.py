@@ -1,4 +1,4 @@
-"""The steps of a distillation: fit and export a surrogate, state a claim, prove it.
+"""The steps of a distillation: fit or build a surrogate, export it, state a claim, prove it.
 
 Both ways take them: `exhaustive.py`, which runs the circuit on every input, and `sampled.py`, which does not.
 """
@@ -21,11 +21,13 @@ from ..models.circuits.teacher import Teaching, check_repeatable, label_domain
 from ..models.claims.domain import Domain
 from ..models.claims.task import Task
 from ..models.claims.word_claim import WordClaim
+from ..models.claims.words import Words
 from ..models.network.network import Network
 from ..models.onnx.reader import read_onnx
 from ..models.program.program import Program
+from ..models.surrogates.compiled import compiled_surrogate
 from ..models.surrogates.fit import fit_surrogate
-from ..models.surrogates.surrogate import NoSurrogate, Surrogate, check_in_onnxruntime
+from ..models.surrogates.surrogate import Surrogate, check_in_onnxruntime, check_labels
 from ..search.candidate import Candidate
 from ..verifiers.race.backend import Budget
 from ..verifiers.race.race import prove_claim, reach_for_checked
@@ -34,6 +36,7 @@ from ..verifiers.verdict import Proved, Refuted, Verdict
 from .distilled import ProvedChain, Refutation
 
 Progress = Callable[[str], None]
+AT_ONCE = 64  # inputs of the circuit that a program got wrong, put to the search in one step
 START = 4  # examples that the search starts with: few, so that the prover's counterexamples choose the others
 BOUNDING = 5.0  # seconds for counting unstable neurons
 
@@ -81,18 +84,22 @@ class DistillationJob:
         return teaching
 
     def fit(self, labelled: Labelled, automaton: Callable[[], Layered | None] | None = None) -> Surrogate:
-        """Fit a surrogate to labelled words; see `fit_surrogate`.
-
-        Raises:
-            NoProgram: no network is small enough.
-        """
+        """Fit a surrogate to labelled words; see `fit_surrogate`.  Raises NoSurrogate."""
         task, seed = self.task, self.budget.seed
-        try:
-            return fit_surrogate(
-                labelled, task.domain, task.decision, seed=seed, automaton=automaton, progress=self.say
-            )
-        except NoSurrogate as error:
-            raise NoProgram(str(error)) from None
+        return fit_surrogate(
+            labelled, task.domain, task.decision, seed=seed, automaton=automaton, progress=self.say
+        )
+
+    def compiled(self, words: Words, labelled: Labelled) -> Surrogate:
+        """Build a surrogate from a program's automaton, and check it on what the circuit said.
+
+        Raises NoSurrogate.
+        """
+        domain, decision = self.task.domain, self.task.decision
+        self.say("building a surrogate from the program")
+        surrogate = compiled_surrogate(words.language, domain, decision, seed=self.budget.seed)
+        check_labels(surrogate.network, labelled, domain, decision)
+        return replace(surrogate, inputs=len(labelled))
 
     def exported(self, surrogate: Surrogate) -> Network:
         """Return the network as the ONNX file has it."""
@@ -109,14 +116,17 @@ class DistillationJob:
         self.say(f"checking the surrogate in onnxruntime on {len(labelled):,} inputs")
         check_in_onnxruntime(surrogate, labelled, self.task.domain, self.task.decision)
 
-    def claim(self, network: Network, candidate: Candidate) -> WordClaim:
-        """State that network and program are equal.
-
-        Raises InputError if the program's automaton is too large.
-        """
+    def words(self, candidate: Candidate) -> Words:
+        """Label the domain's words by a program.  Raises InputError if its automaton is too large."""
         source = candidate.source(self.task.name, f"Distilled from {self.teacher.name}.")
         program = Program.from_source(source, origin="program.py")
-        return WordClaim(network, program, self.task.domain, self.task.decision, name=self.task.name)
+        return Words(self.task.domain, program, self.task.decision.labels)
+
+    def claim(self, network: Network, words: Words) -> WordClaim:
+        """State that a network gives the label of the words' program."""
+        task = self.task
+        assert words.program is not None, "`words` has labelled them"
+        return WordClaim(network, words.program, task.domain, task.decision, name=task.name, words=words)
 
     def prove(self, claim: WordClaim, budget: Budget | None = None) -> Verdict:
         """Run one race.

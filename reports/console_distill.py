@@ -36,6 +36,7 @@ def surrogate_lines(result: Distillation) -> list[str]:
     shape = {
         "constant": "a constant",
         "linear": "linear",
+        "affine": "a sum for each length of the sequence",
         "dense": f"layers {layers}",
         "cell": f"a recurrent cell of {plural(surrogate.cell, 'ReLU')} a position, unrolled",
         "one-hot": "a state machine, a neuron for each rarer step, unrolled",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .automaton import Automaton
 from .labelled import Labelled
 
 
@@ -30,6 +31,28 @@ class Layered:
         for t, table in enumerate(self.tables):
             state = np.where(state >= 0, table[np.maximum(state, 0), words[:, t]], -1)
         return np.where(state >= 0, self.finals[np.maximum(state, 0)], -1)
+
+    @staticmethod
+    def of(automaton: Automaton) -> Layered:
+        """Return a deterministic automaton as tables."""
+        tables = []
+        for layer, states in zip(automaton.edges, automaton.layer_sizes, strict=False):
+            source, symbol, target = np.array(layer, dtype=np.int64).reshape(-1, 3).T
+            table = np.full((states, automaton.symbol_count), -1, dtype=np.int64)
+            table[source, symbol] = target
+            tables.append(table)
+        return Layered(tuple(tables), np.array(automaton.labels, dtype=np.int64))
+
+    def automaton(self, symbols: int) -> Automaton:
+        """Return the tables as an automaton over that many symbols."""
+        edges = []
+        for table in self.tables:
+            source, symbol = np.nonzero(table >= 0)
+            edges.append(
+                tuple(zip(source.tolist(), symbol.tolist(), table[source, symbol].tolist(), strict=True))
+            )
+        sizes = (*map(len, self.tables), len(self.finals))
+        return Automaton(symbols, sizes, tuple(edges), tuple(self.finals.tolist()))
 
 
 def smallest_layered(labelled: Labelled, symbols: int, limit: int) -> Layered | None:

@@ -202,12 +202,19 @@ def cell_network(machine: LabelMachine, cell: RecurrentCell, domain: Domain, col
         state = net.affine(parts, np.zeros(1))
     if net.wide(state):
         state = net.clamped(state, np.zeros(1, dtype=np.int64), top)
-    _read_out(net, state, machine.outputs[np.argsort(cell.place)], columns)
+    read_out(net, state, machine.outputs[np.argsort(cell.place)], columns)
     return net.network()
 
 
-def _read_out(net: Unroller, state: int, outputs: np.ndarray, columns: np.ndarray) -> None:
-    """Score the labels by the place: by lines whose upper envelope changes with the label, or by kinks."""
+def read_out(net: Unroller, state: int, outputs: np.ndarray, columns: np.ndarray) -> None:
+    """Score the labels by an integer: by lines whose upper envelope changes with the label, or by kinks.
+
+    Args:
+        net: the network so far.
+        state: the node with the integer.
+        outputs: the label index of each integer from 0 on, -1 for none.
+        columns: the network's outputs for each label, integers (outputs, labels).
+    """
     kinks = _readout_kinks(outputs)
     if kinks or len(outputs) == 1:
         wanted = columns[:, np.maximum(outputs, 0)]  # (outputs, places)

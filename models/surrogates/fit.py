@@ -1,9 +1,9 @@
 """Fit a surrogate: a small ReLU network that gives the circuit's label on every labelled input, exactly.
 
-Between the circuit and the search.  The families come in this order: a constant; linear (`linear.py`);
-recurrent cells and one-hot networks, built from a state machine or an automaton of the labels (`machine.py`,
-`cell.py`, `one_hot.py`); then one and two hidden layers, as long as they have fewer neurons than what there
-is.  Those are trained (`train.py`), rounded to small dyadics (`quantise.py`), counted out on all inputs,
+Between the circuit and the search.  The families come in this order: a constant; linear (`linear.py`); a sum
+for each length (`affine.py`); recurrent cells and one-hot networks, built from a state machine or an automaton
+of the labels (`compiled.py`); then one and two hidden layers, as long as they have fewer neurons than what
+there is.  Those are trained (`train.py`), rounded to small dyadics (`quantise.py`), counted out on all inputs,
 corrected by construction if little is wrong (`correct.py`), and pruned (`slim.py`).  One-hot networks and
 corrections always have an answer, unless it is too large (LARGEST, MANY).
 """
@@ -16,23 +16,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...common.errors import InputError
 from ..automata.labelled import Labelled
 from ..automata.layered import Layered, smallest_layered
 from ..claims.decision import Decision
 from ..claims.domain import Domain
 from ..network.float32 import exact_in_float32
 from ..onnx.writer import with_source
-from .cell import cell_network, smallest_cell
+from .affine import affine_network, sums_of_words
+from .compiled import LARGEST, machine_of, plans_of
 from .correct import boxes_for, corrected
 from .fit_data import SAMPLE, FitData
 from .layers import HiddenShape, Layers
 from .linear import linear_layers
-from .machine import smallest_machine
-from .one_hot import layered_of, neurons_of, one_hot_network
 from .quantise import decide, pruned, quantised
 from .slim import Keeper, slim
-from .surrogate import NoSurrogate, Progress, Surrogate, SurrogatePlan, described, wrong_rows
+from .surrogate import NoSurrogate, Progress, Surrogate, SurrogatePlan, check_labels, described
 from .train import train
 from .tune import tuned
 
@@ -47,8 +45,8 @@ SHAPES = (
 ROUNDS = 4  # times that wrong inputs go back into training, for each shape
 FEW = 16  # corrections up to which a smaller network is preferred to retraining a larger one
 MANY = 1024  # corrections at most
-LARGEST = 2000  # neurons of a one-hot network
 NEXT_TO_MACHINE = 4  # neurons up to which hidden layers are tried if a small machine explains the labels
+SPARE = 8.0  # seconds for hidden layers where there is an exact network already
 HOPELESS = 2  # shapes in a row that learn next to nothing, after which no larger ones are tried
 INPUTS_PER_WEIGHT = (
     4  # of linear networks on a part of a domain: with half of that, most labels could be fitted
@@ -87,11 +85,7 @@ def fit_surrogate(
     plan = _Fit(data, seed, progress or (lambda text: None), started + budget_seconds).best(automaton)
     network = with_source(plan.network)
     surrogate = described(network, plan, len(labelled), time.monotonic() - started)
-    wrong = wrong_rows(network, labelled, domain, decision)
-    if len(wrong):
-        row = domain.unpadded(labelled.words[wrong[0]])
-        what = f"wrong on {len(wrong)} of {len(labelled)} inputs, {row!r} first"
-        raise InputError("surrogate", what, "label each input once")
+    check_labels(network, labelled, domain, decision)
     return replace(surrogate, seconds=time.monotonic() - started)
 
 
@@ -121,7 +115,9 @@ class _Fit:
             self._keep(SurrogatePlan(data.network(slim(linear, self.keeper.right)), "linear"))
             if self.plan is not None:
                 return self.plan
-        if automaton is not None:
+        if automaton is None:
+            self._sums()
+        else:
             self._automata(automaton)
             if self.plan is not None and self.structured:
                 return self.plan  # what a small machine explains is likely to hold beyond the inputs at hand
@@ -130,7 +126,7 @@ class _Fit:
             (np.zeros((data.outputs, 0)), scores),
         ]
         self._corrected(empty, np.flatnonzero(data.labels != counts.argmax()), limit=8)
-        if automaton is None:
+        if automaton is None and not self.structured:
             self._automata(lambda: smallest_layered(data.labelled, len(data.domain.symbols), LARGEST))
         self._hidden_layers()
         self._corrected_closest()
@@ -148,29 +144,30 @@ class _Fit:
         largest = NEXT_TO_MACHINE + 1 if self.structured else sum(SHAPES[-1].hidden) + 1
         return largest if self.plan is None else min(largest, self.plan.neurons)
 
+    def _sums(self) -> None:
+        """Offer a sum for each length, if the labels' numbers are sums."""
+        data = self.data
+        sums = sums_of_words(data.labelled, data.domain)
+        if sums is not None:
+            self.structured = True
+            self._keep(SurrogatePlan(affine_network(sums, data.domain, data.columns), "affine"))
+
     def _automata(self, automaton: Callable[[], Layered | None]) -> None:
         """Build networks from the labels' automaton, and from a small machine that it may unroll."""
-        domain, columns = self.data.domain, self.data.columns
-        layered = automaton()
+        domain, layered = self.data.domain, automaton()
         if layered is None:
             return
         self.say("looking for a small state machine")
-        pad = None if domain.pad is None else len(domain.tokens)
-        machine = smallest_machine(layered, len(domain.symbols), pad, self.seed)
-        unrolled = [layered]
-        if machine is not None:
-            self.structured = True
-            unrolled.append(layered_of(machine, domain.max_length))
-            cell = smallest_cell(machine)
-            if cell is not None:
-                network = cell_network(machine, cell, domain, columns)
-                self._keep(SurrogatePlan(network, "cell", cell=cell.width))
-        for each in unrolled:
-            if neurons_of(each) <= LARGEST and (self.plan is None or neurons_of(each) < self.plan.neurons):
-                self._keep(SurrogatePlan(one_hot_network(each, domain, columns), "one-hot"))
+        language = layered.automaton(len(domain.symbols))
+        machine = machine_of(language, domain, self.seed)
+        self.structured = machine is not None
+        for plan in plans_of(language, machine, domain, self.data.columns):
+            self._keep(plan)
 
     def _hidden_layers(self) -> None:
         """Train the shapes, smallest first, until one is exact without corrections."""
+        if self.plan is not None:
+            self.deadline = min(self.deadline, time.monotonic() + SPARE)
         for shape in SHAPES:
             if time.monotonic() > self.deadline:
                 return

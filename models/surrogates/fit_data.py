@@ -74,8 +74,7 @@ class FitData:
     @cached_property
     def columns(self) -> np.ndarray:
         """What the network's outputs are for each label: integers (outputs, labels)."""
-        columns = np.eye(self.outputs, dtype=np.int64)
-        return columns[1:] - columns[:1] if self.decision.kind == "sign" else columns
+        return columns_of(self.decision)
 
     def training_set(self, rows: np.ndarray) -> TrainingSet:
         """Return some of the words for training."""
@@ -96,3 +95,9 @@ class FitData:
             weight, bias = layers[-1]
             layers = [*layers[:-1], (weight[1:] - weight[:1], bias[1:] - bias[:1])]
         return feed_forward(layers, name="surrogate")
+
+
+def columns_of(decision: Decision) -> np.ndarray:
+    """Return what a network's outputs are for each label: integers (outputs, labels)."""
+    columns = np.eye(len(decision.labels), dtype=np.int64)
+    return columns[1:] - columns[:1] if decision.kind == "sign" else columns

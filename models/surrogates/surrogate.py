@@ -22,7 +22,7 @@ from ..network.runtime import OnnxRuntime
 CHECK_BATCH = 1 << 14
 
 Progress = Callable[[str], None]
-Family = Literal["constant", "linear", "dense", "cell", "one-hot"]
+Family = Literal["constant", "linear", "affine", "dense", "cell", "one-hot"]
 
 
 class NoSurrogate(Exception):
@@ -65,8 +65,9 @@ class Surrogate:
 
     Args:
         network: as its ONNX file has it.
-        family: "constant", "linear" (no neurons), "dense" (one or two hidden layers), "cell" (the same few
-            ReLUs at each position) or "one-hot" (a state machine with a value for each state).
+        family: "constant", "linear" (no neurons), "affine" (a sum for each length of the sequence), "dense"
+            (one or two hidden layers), "cell" (the same few ReLUs at each position) or "one-hot" (a state
+            machine with a value for each state).
         hidden: neurons of each layer of ReLUs, corrections included.
         cell: ReLUs at each position, for a cell.
         fractional_bits, weight_bits: see above.
@@ -137,6 +138,15 @@ def wrong_rows(network: Network, labelled: Labelled, domain: Domain, decision: D
         given = decision.decide(network.evaluate(domain.one_hot(words)))
         wrong.append(start + np.flatnonzero(given != labelled.labels[start : start + CHECK_BATCH]))
     return np.concatenate(wrong) if wrong else np.zeros(0, dtype=np.int64)
+
+
+def check_labels(network: Network, labelled: Labelled, domain: Domain, decision: Decision) -> None:
+    """Check in exact arithmetic that a network gives every word its label.  Raises InputError if not."""
+    wrong = wrong_rows(network, labelled, domain, decision)
+    if len(wrong):
+        row = domain.unpadded(labelled.words[wrong[0]])
+        what = f"wrong on {len(wrong)} of {len(labelled)} inputs, {row!r} first"
+        raise InputError("surrogate", what, "label each input once")
 
 
 def check_in_onnxruntime(surrogate: Surrogate, labelled: Labelled, domain: Domain, decision: Decision) -> int:

@@ -24,9 +24,10 @@ from relucid.models.claims.domain import Domain
 from relucid.models.claims.task import Task
 from relucid.models.claims.word_claim import WordClaim
 from relucid.models.program.program import Program
-from relucid.models.surrogates import fit
+from relucid.models.surrogates import compiled, fit
+from relucid.models.surrogates.surrogate import NoSurrogate
 from relucid.models.zoo.shipped import shipped
-from relucid.pipeline import distillation
+from relucid.pipeline import distillation, steps
 from relucid.pipeline.distilled import Distillation
 from relucid.pipeline.result_files import documented
 from relucid.reports import console_show as terminal_show
@@ -415,6 +416,7 @@ def test_a_circuit_that_no_surrogate_fits(
     monkeypatch.setattr(distillation, "load_circuit", lambda *given: Noise())
     monkeypatch.setattr(fit, "MANY", 3)
     monkeypatch.setattr(fit, "LARGEST", 3)
+    monkeypatch.setattr(compiled, "LARGEST", 3)
     monkeypatch.setattr(fit, "SHAPES", fit.SHAPES[:1])
     assert main(["distill", "anything", "--domain", str(task), "--out", str(tmp_path / "out")]) == 3
     out, err = capsys.readouterr()
@@ -424,6 +426,21 @@ def test_a_circuit_that_no_surrogate_fits(
         and err.count("\n") == 1
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_where_no_surrogate_is_found_one_is_built_from_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The circuit's labels refute programs, and the first that they do not becomes the network."""
+
+    def none(*_: object, **__: object) -> None:
+        raise NoSurrogate("too large")
+
+    monkeypatch.setattr(steps, "fit_surrogate", none)
+    domain = Domain(("a", "b", "."), 1, 4, pad="_", prefix=("<s>",))
+    result = relucid.distill(Majority(), Task(domain, "one_hot", Decision("argmax", ("a", "b")), "majority"))
+    assert isinstance(result.verdict, relucid.Proved) and result.verdict.domain_size == 3 + 9 + 27 + 81
+    assert not result.refuted and result.surrogate.family in ("cell", "one-hot")
+    words, labels = result.teaching.labelled.words, result.teaching.labelled.labels
+    assert (result.claim.network_labels(words) == labels).all() and result.surrogate.inputs == len(words)
 
 
 @pytest.mark.parametrize(

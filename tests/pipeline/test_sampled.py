@@ -20,7 +20,8 @@ from relucid.models.circuits.learner import LayeredLearner
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.language import build_language
 from relucid.models.program.program import Program
-from relucid.pipeline import distillation, sampled
+from relucid.models.surrogates.surrogate import NoSurrogate
+from relucid.pipeline import distillation, sampled, steps
 from relucid.pipeline.result_files import distillation_json
 
 Rule = Callable[[np.ndarray], np.ndarray]
@@ -138,10 +139,16 @@ def test_lengths_and_a_predicate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_circuit_says_who_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program and a surrogate that are wrong at first are both put right by counterexamples of the prover,
-    not by luck.
+    """Where no surrogate can be built from a program, a program and a surrogate that are wrong at first are both
+    put right by counterexamples of the prover, not by luck.
     """
+
+    def too_large(*_: object, **__: object) -> None:
+        raise NoSurrogate("too large")
+
+    monkeypatch.setattr(steps, "compiled_surrogate", too_large)
     monkeypatch.setattr(sampled, "SAMPLE", 6)
+    monkeypatch.setattr(sampled, "FRESH", 1)  # so that the prover sees what is left
     monkeypatch.setattr(LayeredLearner, "learn", lambda self, known: None)
     teacher = Teacher(lambda x: ((x == 0).sum(1) >= 3).astype(int), ("a", "b", "c"), ("n", "y"))
     result = relucid.distill(
@@ -162,6 +169,22 @@ def test_the_circuit_says_who_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [r["against"] for r in told] == ["program"] * len(result.refuted) + ["surrogate"] * len(
         result.overruled
     ) and told
+    for words, _ in build_language(result.claim.domain, None, None).words():
+        assert (result.claim.network_labels(words) == ((words == 0).sum(axis=1) >= 3)).all()
+
+
+def test_a_program_is_corrected_before_it_is_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six inputs explain little: fresh ones show it, and the prover is asked once."""
+    monkeypatch.setattr(sampled, "SAMPLE", 6)
+    teacher = Teacher(lambda x: ((x == 0).sum(1) >= 3).astype(int), ("a", "b", "c"), ("n", "y"))
+    result = relucid.distill(
+        relucid.CircuitRequest(teacher, enumerate_up_to=0),
+        {"tokens": ["a", "b", "c"], "length": 6},
+        labels=("n", "y"),
+    )
+    assert isinstance(result.verdict, relucid.Proved) and result.sampling is not None
+    assert result.sampling.rounds > 1 and result.sampling.program_wrong > 0 == result.sampling.surrogate_wrong
+    assert result.surrogate.corrections == 0 and result.surrogate.family in ("cell", "one-hot", "affine")
     for words, _ in build_language(result.claim.domain, None, None).words():
         assert (result.claim.network_labels(words) == ((words == 0).sum(axis=1) >= 3)).all()
 

@@ -103,7 +103,9 @@ def test_a_cell_moves_as_its_machine_does(case: str, length: int) -> None:
     decision = Decision("argmax", tuple(range(machine.states)))
     for network in (
         cell_network(machine, cell, domain, np.eye(machine.states, dtype=np.int64)),
-        one_hot_network(layered_of(machine, length), domain, np.eye(machine.states, dtype=np.int64)),
+        one_hot_network(
+            layered_of(machine, length).automaton(symbols), domain, np.eye(machine.states, dtype=np.int64)
+        ),
     ):
         assert (decision.decide(network.evaluate(domain.one_hot(words))) == machine.labels(words)).all()
         assert exact_in_float32(network, domain.positions).ok
@@ -113,8 +115,8 @@ def test_a_cell_moves_as_its_machine_does(case: str, length: int) -> None:
 
 
 def test_nothing_that_is_fitted_sees_a_program() -> None:
-    """Surrogates and the automaton that they are built from come from labelled inputs and the circuit, never
-    from a program.
+    """Surrogates come from labelled inputs or from an automaton, of which nothing says what it is the automaton
+    of.
     """
     models = Path(relucid.__file__).resolve().parent / "models"
     for path in [
@@ -148,10 +150,10 @@ def test_any_machine_as_networks(states: int, symbols: int, seed: int, sign: boo
     words = every_word(symbols, 4)
     layered = layered_of(machine, 4)
     networks = [
-        one_hot_network(layered, domain, columns),
-        one_hot_network(minimised(layered), domain, columns),
+        one_hot_network(layered.automaton(symbols), domain, columns),
+        one_hot_network(minimised(layered).automaton(symbols), domain, columns),
     ]
-    assert networks[0].relu_count == neurons_of(layered)
+    assert networks[0].relu_count == neurons_of(layered.automaton(symbols))
     cell = smallest_cell(machine)
     if cell is not None:
         networks.append(cell_network(machine, cell, domain, columns))

@@ -97,7 +97,7 @@ def test_built_networks_run_their_automaton(seed: int) -> None:
     labelled = Labelled(np.array(rows, dtype=np.int16)[keep], np.array(labels, dtype=np.int64)[keep])
     layered = smallest_layered(labelled, tokens + 1, 10**6)
     assert layered is not None
-    network = one_hot_network(layered, domain, np.eye(3, dtype=np.int64))
+    network = one_hot_network(layered.automaton(tokens + 1), domain, np.eye(3, dtype=np.int64))
     decision = Decision("argmax", (0, 1, 2))
     assert (decision.decide(network.evaluate(domain.one_hot(labelled.words))) == labelled.labels).all()
     assert (

@@ -18,7 +18,7 @@ from relucid.models.claims.domain import Domain
 from relucid.models.network.float32 import exact_in_float32
 from relucid.models.network.integers import integer_array
 from relucid.models.network.network import Affine, Network
-from relucid.models.surrogates import fit
+from relucid.models.surrogates import compiled, fit
 from relucid.models.surrogates.fit import fit_surrogate
 from relucid.models.surrogates.surrogate import NoSurrogate, Surrogate, check_in_onnxruntime, wrong_rows
 
@@ -161,6 +161,7 @@ def test_corrections_where_nothing_else_is_small_enough(
     kind: str, labels: tuple[int, ...], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fit, "LARGEST", 3)
+    monkeypatch.setattr(compiled, "LARGEST", 3)
     monkeypatch.setattr(fit, "SHAPES", fit.SHAPES[:2])
     domain, decision = Domain(tuple("abcd"), 3, 3), Decision(kind, labels)  # type: ignore[arg-type]
     words = words_of(domain)
@@ -187,6 +188,12 @@ FAMILIES = {
     "exactly two": (Domain(("a", "b"), 7, 7), lambda t: t.count("a") == 2, "dense", 2),
     "parity": (Domain(("a", "b", "c"), 7, 7), quoted, "cell", 6),
     "parity of any length": (Domain(("a", "b"), 0, 7, pad="_"), quoted, "cell", 6),
+    "the token before the last": (
+        Domain(("a", "b"), 1, 6, pad="_"),
+        lambda t: t[-2:-1] == ("a",),
+        "affine",
+        6,
+    ),
     "modulo five": (Domain(("a", "b"), 9, 9), lambda t: t.count("a") % 5 in (0, 2), "cell", 14),
 }
 

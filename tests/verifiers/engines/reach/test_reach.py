@@ -179,7 +179,7 @@ def test_a_recurrence_over_few_positions_is_swept_first(monkeypatch: pytest.Monk
     monkeypatch.setattr(Reach, "_grouped", lambda *_: pytest.fail("one sweep is enough"))
     domain = Domain(("a", "b"), 4, 4)
     parity = LabelMachine(np.array([[1, 0], [0, 1]]), np.array([0, 1]))
-    network = one_hot_network(layered_of(parity, 4), domain, np.eye(2, dtype=np.int64))
+    network = one_hot_network(layered_of(parity, 4).automaton(2), domain, np.eye(2, dtype=np.int64))
     program = Program.from_source('def odd(tokens):\n    return tokens.count("a") % 2 == 1\n')
     search = Reach(WordClaim(network, program, domain, Decision("argmax", (False, True))))
     assert search.layers == reach.SHALLOW + 1
