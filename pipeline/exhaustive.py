@@ -5,8 +5,8 @@
 3. Search for a short program.
 4. Prove program = surrogate on the whole domain; a counterexample leads back to step 3.
 
-If no network of step 2 is small enough, the circuit's labels refute programs, and the surrogate is built from the
-first program that they do not.
+If no network of step 2 is small enough, the circuit's labels refute programs, and the surrogate is built from
+the first program that they do not.
 """
 
 from __future__ import annotations

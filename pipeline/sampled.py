@@ -1,11 +1,12 @@
 """Distil on a domain that is too large to run the circuit on each input.
 
-The circuit labels a varied sample, and a program is found that explains it.  It is tried on fresh inputs, over
-every step of its automaton too; where the circuit says something else, the search goes on.  The surrogate is
-built from the program's automaton, and the prover compares the two on the whole domain.  If no network of the
-automaton is small enough, the surrogate is fitted to the executed inputs instead.  If the two differ then, the
-circuit says who is wrong: the surrogate is fitted anew, or the program replaced.  What is proved in the end is
-surrogate = program on every input.  That the circuit agrees is known on the executed inputs, and only there.
+The circuit labels a varied sample, and a program is found that explains it.  It is tried on fresh inputs,
+over every step of its automaton too; where the circuit says something else, the search goes on.  The
+surrogate is built from the program's automaton, and the prover compares the two on the whole domain.  If no
+network of the automaton is small enough, the surrogate is fitted to the executed inputs instead.  If the two
+differ then, the circuit says who is wrong: the surrogate is fitted anew, or the program replaced.  What is
+proved in the end is surrogate = program on every input.  That the circuit agrees is known on the executed
+inputs, and only there.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class _Sampled:
         self.surrogate_wrong = self.program_wrong = 0
 
     def run(self) -> ProvedChain:
-        """Find a program, try it, compare it with the surrogate, and mend who is wrong, until nothing differs."""
+        """Find a program, try it, compare it with the surrogate, and mend, until nothing differs."""
         job = self.job
         check_repeatable(job.teacher, self.ask.teaching(), job.task.domain, job.task.decision.labels)
         if job.sequences is not None:

@@ -1,9 +1,9 @@
-"""Affine surrogates: a label's number as a sum over tokens, with other weights for each length of the sequence.
+"""Affine surrogates: a label's number as a sum over tokens, with other weights for each length.
 
 A step of `fit.py` and `compiled.py`.  With padding at the right, "the sum of the last three tokens" or "the
 token before the last" is no linear function of the input, because the end moves.  Among sequences of one
-length it is.  So one ReLU for each length gives that length's sum where the sequence has it, and 0
-otherwise.  The labels' scores are read off the total (`cell.read_out`).
+length it is.  So one ReLU for each length gives that length's sum where the sequence has it, and 0 otherwise.
+The labels' scores are read off the total (`cell.read_out`).
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ def sums_of_words(labelled: Labelled, domain: Domain) -> list[LengthSum] | None:
 
 
 def sums_of_automaton(automaton: Automaton, domain: Domain, seed: int) -> list[LengthSum] | None:
-    """Return a sum for each length of an automaton's words, right on every one of them; None if there is none.
+    """Return a sum for each length of an automaton's words, right on every one; None if there is none.
 
-    The weights come from random words.  That they are right follows from the automaton: each state has one sum
-    of what was read so far.
+    The weights come from random words.  That they are right follows from the automaton: each state has one
+    sum of what was read so far.
     """
     rng, out = np.random.default_rng(seed), []
     for length in range(domain.min_length, domain.max_length + 1):

@@ -1,11 +1,11 @@
 """Fit a surrogate: a small ReLU network that gives the circuit's label on every labelled input, exactly.
 
 Between the circuit and the search.  The families come in this order: a constant; linear (`linear.py`); a sum
-for each length (`affine.py`); recurrent cells and one-hot networks, built from a state machine or an automaton
-of the labels (`compiled.py`); then one and two hidden layers, as long as they have fewer neurons than what
-there is.  Those are trained (`train.py`), rounded to small dyadics (`quantise.py`), counted out on all inputs,
-corrected by construction if little is wrong (`correct.py`), and pruned (`slim.py`).  One-hot networks and
-corrections always have an answer, unless it is too large (LARGEST, MANY).
+for each length (`affine.py`); recurrent cells and one-hot networks, built from a state machine or an
+automaton of the labels (`compiled.py`); then one and two hidden layers, as long as they have fewer neurons
+than what there is.  Those are trained (`train.py`), rounded to small dyadics (`quantise.py`), counted out on
+all inputs, corrected by construction if little is wrong (`correct.py`), and pruned (`slim.py`).  One-hot
+networks and corrections always have an answer, unless it is too large (LARGEST, MANY).
 """
 
 from __future__ import annotations

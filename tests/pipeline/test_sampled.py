@@ -139,8 +139,8 @@ def test_lengths_and_a_predicate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_circuit_says_who_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no surrogate can be built from a program, a program and a surrogate that are wrong at first are both
-    put right by counterexamples of the prover, not by luck.
+    """Where no surrogate can be built from a program, a program and a surrogate that are wrong at first are
+    both put right by counterexamples of the prover, not by luck.
     """
 
     def too_large(*_: object, **__: object) -> None:

@@ -115,9 +115,7 @@ def test_a_cell_moves_as_its_machine_does(case: str, length: int) -> None:
 
 
 def test_nothing_that_is_fitted_sees_a_program() -> None:
-    """Surrogates come from labelled inputs or from an automaton, of which nothing says what it is the automaton
-    of.
-    """
+    """Surrogates come from labelled inputs, or from an automaton, which does not say whose it is."""
     models = Path(relucid.__file__).resolve().parent / "models"
     for path in [
         *(models / "surrogates").glob("*.py"),

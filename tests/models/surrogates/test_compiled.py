@@ -1,4 +1,4 @@
-"""Surrogates that are built from an automaton: right on every word, in exact arithmetic, whatever its form."""
+"""Surrogates that are built from an automaton: right on every word, whatever its form."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ PROGRAMS = {
     ),
     "the difference of the last two": (
         lambda t: str(abs(int(t[-1]) - int(t[-2]))) if len(t) > 1 else "0",
-        'def f(tokens):\n    return str(abs(int(tokens[-1]) - int(tokens[-2]))) if len(tokens) > 1 else "0"\n',
+        "def f(tokens):\n"
+        '    return str(abs(int(tokens[-1]) - int(tokens[-2]))) if len(tokens) > 1 else "0"\n',
         "one-hot",
         60,
     ),
