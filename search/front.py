@@ -15,6 +15,8 @@ from ..models.automata.labelled import Labelled
 from .candidate import Candidate
 
 SHOWN = 5  # exceptions that an entry lists, and entries of a front
+EVALUATED = 10_000_000  # runs of candidates on inputs, about
+BLOCK = 1 << 20  # inputs at a time, which bounds memory
 SAMPLE = 10_000  # inputs on which candidates are compared first
 
 
@@ -48,13 +50,19 @@ def front(candidates: Iterable[Candidate], examples: Labelled) -> tuple[FrontEnt
     few = examples.take(np.random.default_rng(0).permutation(len(examples))[:SAMPLE])
     programs = list({c.source(): c for c in candidates}.values())
     likely = [e.candidate for e in _best([_entry(c, few) for c in programs])]
-    found = _best([_entry(c, examples) for c in dict.fromkeys([*programs[:1], *likely[: 2 * SHOWN]])])
+    affordable = min(2 * SHOWN, max(1, EVALUATED // max(1, len(examples))))
+    found = _best([_entry(c, examples) for c in dict.fromkeys([*programs[:1], *likely[:affordable]])])
     guess = len(examples) - int(np.bincount(examples.labels).max(initial=0))
     return tuple(e for i, e in enumerate(found[:SHOWN]) if i == 0 or 2 * e.exceptions < guess)
 
 
 def _entry(candidate: Candidate, examples: Labelled) -> FrontEntry:
-    wrong = np.flatnonzero(candidate.evaluate(examples.words) != examples.labels)
+    found = []
+    for start in range(0, len(examples), BLOCK):
+        part = slice(start, start + BLOCK)
+        given = candidate.evaluate(examples.words[part])
+        found.append(start + np.flatnonzero(given != examples.labels[part]))
+    wrong = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
     return FrontEntry(candidate, len(wrong), len(examples), examples.take(wrong[:SHOWN]))
 
 

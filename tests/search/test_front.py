@@ -48,6 +48,7 @@ def test_nothing_beats_what_is_kept(pairs: list[tuple[int, int]]) -> None:
 def test_exceptions_are_counted_on_all_inputs(monkeypatch) -> None:
     """The sample only says which programs are worth counting."""
     monkeypatch.setattr(module, "SAMPLE", 50)
+    monkeypatch.setattr(module, "BLOCK", 300)
     given = [
         candidate(4, 0, 1000),
         candidate(3, 1, 1000),
