@@ -166,7 +166,7 @@ class _Tests:
             pairs = 0
             for token in tokens:
                 more = self._depends(key([*chosen, token]))
-                if more:
+                if more > pairs:  # a token that no further words agree on is not worth naming
                     chosen, pairs = [*chosen, token], more
             self._note(name, pairs, self._named(chosen))
 

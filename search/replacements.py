@@ -33,6 +33,7 @@ class Replacements:
         self.highest = np.full(size, few and ranks is not None)
         self.lowest = self.highest.copy()
         self.differ = np.full((size, size) if few else (0, 0), False)
+        self.met = self.differ.copy()
         self.seen = np.zeros(size, dtype=np.int64)
         self.pairs = 0
 
@@ -74,14 +75,16 @@ class Replacements:
             table[number[group[kept]], tokens[kept]] = labels[kept]
             for token in range(self.size):
                 one = table[:, token : token + 1]
-                self.differ[token] |= ((one >= 0) & (table >= 0) & (one != table)).any(axis=0)
+                both = (one >= 0) & (table >= 0)
+                self.met[token] |= both.any(axis=0)
+                self.differ[token] |= (both & (one != table)).any(axis=0)
 
     def classes(self) -> list[list[int]]:
-        """Group tokens greedily that nothing has told apart; return the classes of two or more."""
+        """Group tokens greedily that were compared and not told apart; return the classes of two or more."""
         groups: list[list[int]] = []
         for token in range(len(self.differ)):
             for group in groups:
-                if not self.differ[token, group].any():
+                if self.met[token, group].any() and not self.differ[token, group].any():
                     group.append(token)
                     break
             else:

@@ -195,6 +195,27 @@ def test_tokens_that_are_the_same() -> None:
     assert f.stops == ("d",)
 
 
+def test_swaps_that_hold_two_by_two_are_no_class() -> None:
+    """a and b may be swapped, and b and c, on what is there; but a and c may not."""
+    tails = ["".join(t) for t in itertools.product("de", repeat=5)]
+    truth: Truth = {}
+    for pair, some in (("ab", tails[:12]), ("bc", tails[12:24]), ("ac", tails[24:30])):
+        truth |= {(x, y, *t): int(x == y) for t in some for x in pair for y in pair}
+    assert ("a", "b", "c") in findings(problem(tuple("abcde"), truth, (0, 1))).renamable
+    truth |= {("a", "a", *tails[30]): 1, ("c", "c", *tails[30]): 0}
+    assert ("a", "b", "c") not in findings(problem(tuple("abcde"), truth, (0, 1))).renamable
+
+
+def test_classes_must_hold_together() -> None:
+    """a is like b and c like d, each alone; but not both in one word."""
+    alone = {("a", "e"): 0, ("b", "e"): 0, ("e", "c"): 0, ("e", "d"): 0, ("c", "e"): 1, ("d", "e"): 1}
+    alone |= {("e", "e"): 2, ("e", "a"): 2, ("e", "b"): 2}
+    f = findings(problem(tuple("abcde"), alone, (0, 1, 2)), whole=True)
+    assert f.alike == (("a", "b"), ("c", "d"))
+    f = findings(problem(tuple("abcde"), alone | {("a", "c"): 0, ("b", "d"): 1}, (0, 1, 2)), whole=True)
+    assert f.alike == ()
+
+
 def test_digits_of_tokens() -> None:
     def carry(w: Word) -> int:
         total = 0
