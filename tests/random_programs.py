@@ -94,6 +94,8 @@ class Writer:
         if depth <= 0:
             return self.atom(loop)
         e = lambda: self.expression(depth - 1, loop)  # noqa: E731
+        if self.rng.random() < 0.12:
+            return self.of_all(depth, loop)
         kind = self.rng.randrange(20 if self.passes else 27)
         if kind < 3:
             return f"({e()} {self.pick('+', '-', '*', '//', '%', '**', '&', '|', '^')} {e()})"
@@ -165,6 +167,38 @@ class Writer:
         if self.rng.random() < 0.6:
             return f"{self.pick('str', 'len', 'sum', 'tuple', 'max', 'any')}({e()})"
         return f"({e()} {self.pick('in', 'is')} {self.pick('None', 'True')})"
+
+    def of_all(self, depth, loop):
+        """Sorting, sets, dicts, and the largest by a key."""
+        e = lambda: self.expression(depth - 1, loop)  # noqa: E731
+        some = self.pick(
+            "tokens", "tokens[1:]", f"({self.expression(depth - 1, ('t',))} for t in tokens)", '("b", "a")'
+        )
+        options = self.pick("", "", ", reverse=True", ", key=tokens.count", ", key=len")
+        place = self.pick("0", "1", "-1" if self.sized else "0")
+        return self.pick(
+            f"sorted({some}{options})[{place}]",
+            f"({e()} in set({some}))",
+            f"({e()} not in {{{e()}, 1}})",
+            f"len(set({some}))",
+            f"{self.pick('min', 'max')}({some}{self.pick('', ', key=tokens.count', ', key=str', ', default=1')})",
+            f'{{"a": {e()}, 1: 2}}.get({e()})',
+            f'{{"a": 1, "b": {e()}, "(": "a"}}[{e()}]',
+            f"(tuple(sorted({self.pick('tokens', 'tokens[1:]')})) == tokens)",
+            f"({e()}).{self.pick('isdigit()', 'upper()', 'islower()', 'isalpha()', 'find(' + e() + ')')}",
+            f"any(tokens.count(t) > {self.pick('1', e())} for t in {self.pick('tokens', 'sorted(tokens)')})",
+            f"sum(tokens[i] == tokens[i + {self.pick('1', '2')}] for i in range({self.pick('2', '1', 'n')}))",
+            *(
+                (
+                    "(tokens == tokens[::-1])",
+                    f"all({e()} for a, b in zip(tokens, reversed(tokens)))",
+                    "sum(tokens[i] == tokens[-1 - i] for i in range(len(tokens)))",
+                    f"(tokens[{self.pick('-2:', ':-1', '1:')}] == tokens[{self.pick(':2', '-2:', ':-1')}])",
+                )
+                if self.sized
+                else ()
+            ),
+        )
 
     def neighbour(self):
         return f"x = tokens[t{self.pick('', ' + 1', ' - 1')}]"
@@ -251,6 +285,33 @@ class Calm(Writer):
             self.constant(), *self.names, *(f'({v} == "{self.pick("a", "b", "(")}")' for v in loop * 2), "K"
         )
 
+    def of_all(self, depth, loop):
+        e = lambda: self.expression(depth - 1, loop)  # noqa: E731
+        some = self.pick("tokens", "tokens[1:]")
+        return self.pick(
+            f'("a" in set({some}))',
+            f"len(set({some}))",
+            f"(len(set({e()} for t in {some})) > 1)",
+            f'(max(("a", "b"), key={some}.count) == "a")',
+            f'(max({some}, key=tokens.count, default="a") == "a")',
+            f"(max((tokens.count(t) for t in {some}), default={e()}) > {e()})",
+            f"any(tokens.count(t) > {self.pick('1', '2', e())} for t in tokens)",
+            f"(tuple(sorted({some}{self.pick('', ', reverse=True')})) == {some})",
+            f'("a" in {some} and sorted({some}{self.pick("", ", reverse=True", ", key=tokens.count")})[0] == "a")',
+            f'({{"a": {e()}, "b": {e()}}}.get({self.pick(*loop, chr(34) + "a" + chr(34))}, 3) == {e()})',
+            *(
+                (
+                    "(tokens == tokens[::-1])",
+                    "all(a == b for a, b in zip(tokens, reversed(tokens)))",
+                    "sum(tokens[i] == tokens[-1 - i] for i in range(len(tokens) // 2))",
+                    "sum(tokens[i] == tokens[i + 1] for i in range(len(tokens) - 1))",
+                    f"(tokens[{self.pick('-2:', ':-1', '1:')}] == tokens[{self.pick(':2', '-2:', ':-1')}])",
+                )
+                if self.sized
+                else ()
+            ),
+        )
+
     def neighbour(self):
         return self.pick(
             'x = t + 1 < len(tokens) and tokens[t + 1] == "a"', "x = t > 0 and tokens[t - 1] == tokens[t]"
@@ -260,6 +321,8 @@ class Calm(Writer):
         if depth <= 0:
             return self.atom(loop)
         e = lambda: self.expression(depth - 1, loop)  # noqa: E731
+        if self.rng.random() < 0.12:
+            return self.of_all(depth, loop)
         match self.rng.randrange(12):
             case 0 | 1:
                 return f"({e()} {self.pick('+', '-', '&', '|', '^')} {e()})"

@@ -219,6 +219,16 @@ class Automaton:
         return words, np.array(self.labels, dtype=np.int64)[states]
 
 
+def first_word(automaton: Automaton) -> tuple[int, ...]:
+    """Return the smallest word: every state leads to the end, so the smallest symbol is always right."""
+    states, word = set(range(automaton.layer_sizes[0])), []
+    for layer in automaton.edges:
+        symbol = min(s for p, s, _ in layer if p in states)
+        states = {n for p, s, n in layer if p in states and s == symbol}
+        word.append(symbol)
+    return tuple(word)
+
+
 def _by_source(layer: tuple[tuple[int, int, int], ...], states: int) -> list[list[tuple[int, int]]]:
     out: list[list[tuple[int, int]]] = [[] for _ in range(states)]
     for source, symbol, target in layer:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...common.deadline import check
 from ...common.errors import InputError
-from ..automata.automaton import Automaton, trimmed
+from ..automata.automaton import Automaton, first_word, trimmed
 from ..program.passes import NeedsLength, NotAPass, Outcome
 from ..program.program import Program
 from ..program.runner import SweepEffort, TooManyStates
@@ -123,7 +123,7 @@ class _LanguageBuilder:
             indices = [_label_index(labels, outcome) for outcome in leaf.outcomes]
             for y, index in enumerate(indices):
                 if index is None:
-                    bad.append((_first_word(leaf.words.restricted(y)), leaf.outcomes[y]))
+                    bad.append((first_word(leaf.words.restricted(y)), leaf.outcomes[y]))
             if not bad:
                 found.append(replace(leaf.words, labels=tuple(indices[y] or 0 for y in leaf.words.labels)))
         if bad and sweep.several_lengths:
@@ -242,16 +242,6 @@ def _everything(symbols: int, tokens: int, shortest: int, longest: int) -> Autom
     token = tuple((0, s, 0) for s in range(tokens))
     edges = tuple(token if t < shortest else (*token, (0, tokens, 1), (1, tokens, 1)) for t in range(longest))
     return trimmed(symbols, (2,) * (longest + 1), edges, (0, None if shortest == longest else 0))
-
-
-def _first_word(automaton: Automaton) -> tuple[int, ...]:
-    """Return the smallest word: every state leads to the end, so the smallest symbol is always right."""
-    states, word = set(range(automaton.layer_sizes[0])), []
-    for layer in automaton.edges:
-        symbol = min(s for p, s, _ in layer if p in states)
-        states = {n for p, s, n in layer if p in states and s == symbol}
-        word.append(symbol)
-    return tuple(word)
 
 
 def united(symbols: int, length: int, parts: Iterable[Automaton]) -> Automaton:

@@ -47,6 +47,18 @@ class Loop:
 
 
 @dataclass(frozen=True, eq=False)
+class Peeks:
+    """What the body of a loop reads as `name[index]`, where the index depends on the loop's item.
+
+    item: the name of the item.
+    reads: for each, the name, and the index as an expression.
+    """
+
+    item: str
+    reads: tuple[tuple[str, Run], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Generator:
     """A compiled generator expression.
 
@@ -54,6 +66,7 @@ class Generator:
     first: gives what its first `for` iterates over.
     produce: yields the elements that one such item gives; called as produce(env, item, m).
     carries: whether an item may see a variable as an earlier item left it.
+    peeks: what it reads beside its items.
     """
 
     number: int
@@ -61,6 +74,7 @@ class Generator:
     first: Run
     produce: Callable[[Env, Any, Execution], Iterator[Any]]
     carries: bool
+    peeks: Peeks
 
 
 @dataclass(frozen=True, eq=False)

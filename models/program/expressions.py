@@ -15,7 +15,9 @@ from ...common.errors import ProgramError
 from .compiled import Definitions, Env, Run, Scope
 from .operations import BINARY, COMPARE, UNARY
 from .syntax import BUILTINS, DEPTH_LIMIT, MENDS
-from .values import BIT_LIMIT, SIZE_LIMIT, Execution, ProgramFault, checked
+from .values import BIT_LIMIT, SIZE_LIMIT, Dict, Execution, ProgramFault, checked
+
+SET_LIMIT = 30  # beyond it CPython hashes an element before it computes the next one
 
 
 class Expressions:
@@ -90,6 +92,20 @@ class Expressions:
             node, f"unknown name {name!r}", "assign it first, or define it as a constant of the file"
         )
 
+    def expr_Dict(self, node: ast.Dict, depth: int) -> Run:
+        if not all(map(_is_literal, node.keys)):
+            raise self.refuse(
+                node,
+                "a dict with anything but constants for keys is outside the subset",
+                "write the keys out, or use if and elif",
+            )
+        entries = [
+            (self.expression(k, depth), self.expression(v, depth))
+            for k, v in zip(node.keys, node.values, strict=True)
+            if k is not None
+        ]
+        return lambda env, m: checked(Dict([(key(env, m), value(env, m)) for key, value in entries]), m)
+
     def expr_Tuple(self, node: ast.Tuple, depth: int) -> Run:
         parts = [self.expression(e, depth) for e in node.elts]
         return lambda env, m: checked(tuple([p(env, m) for p in parts]), m)
@@ -139,6 +155,8 @@ class Expressions:
                     node, "`is` with anything but None, True or False is outside the subset", "use =="
                 )
         first = self.expression(node.left, depth)
+        if isinstance(node.ops[0], ast.In | ast.NotIn) and self.is_set(node.comparators[0]):
+            return self._in_set(node, first, depth)
         rest = [
             (self.operator(op, node), self.expression(c, depth))
             for op, c in zip(node.ops, node.comparators, strict=True)
@@ -159,6 +177,37 @@ class Expressions:
 
         return chain
 
+    def is_set(self, node: ast.expr) -> bool:
+        """Return whether the expression is a set, which is known only in `in` and in len()."""
+        return isinstance(node, ast.Set) or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "set"
+            and not self.scope.binds("set")
+        )
+
+    def set_of(self, node: ast.expr, depth: int) -> Run:
+        """Compile a set.  `walks.py` adds calls of set()."""
+        assert isinstance(node, ast.Set)
+        if len(node.elts) > SET_LIMIT and not all(map(_is_literal, node.elts)):
+            raise self.refuse(node, "a set of so many expressions is outside the subset", "split it")
+        elements = [self.expression(e, depth) for e in node.elts]
+        return lambda env, m: frozenset([e(env, m) for e in elements])
+
+    def _in_set(self, node: ast.Compare, value: Run, depth: int) -> Run:
+        """Compile `value in set(...)` or `value in {...}`."""
+        if len(node.ops) > 1:
+            raise self.refuse(node, "a set in a chain of comparisons is outside the subset", "use `and`")
+        wanted, members = isinstance(node.ops[0], ast.In), self.set_of(node.comparators[0], depth)
+
+        def contained(env: Env, m: Execution) -> bool:
+            found = value(env, m)
+            inside = members(env, m)
+            hash(found)  # raises where the value cannot be in a set
+            return (found in inside) is wanted
+
+        return contained
+
     def expr_Subscript(self, node: ast.Subscript, depth: int) -> Run:
         value = self.expression(node.value, depth)
         if isinstance(node.slice, ast.Slice):
@@ -169,6 +218,16 @@ class Expressions:
             return lambda env, m: checked(value(env, m)[slice(*[p and p(env, m) for p in parts])], m)
         index = self.expression(node.slice, depth)
         return lambda env, m: value(env, m)[index(env, m)]
+
+
+def _is_literal(node: ast.expr | None) -> bool:
+    """Return whether the expression is a constant without a name: a number, a string or a tuple of these."""
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())) | ast.Constant():
+            return True
+        case ast.Tuple(elts=elements):
+            return all(map(_is_literal, elements))
+    return False
 
 
 def _is_singleton(node: ast.expr) -> bool:

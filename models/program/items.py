@@ -90,31 +90,25 @@ class Zipped:
 
 @dataclass(frozen=True, eq=False)
 class Peeking:
-    """Items of a loop whose body also reads `tokens[i + offset]`, where i is the item (or its first part).
+    """Items of a loop whose body also reads other tokens.
 
-    `views` are the tokens that are read in this way, each with its offset.
+    beside: for each item, the positions that it reads so.
     """
 
     inner: Any
-    views: tuple[tuple[TokenItems, int], ...]
+    beside: tuple[tuple[int, ...], ...]
 
     @property
     def key(self) -> Any:
         """Return a hashable key of the items and of what is read beside them."""
-        return ("peek", self.inner.key, *((view.key, offset) for view, offset in self.views))
+        return ("peek", self.inner.key, self.beside)
 
     def __len__(self) -> int:
         return len(self.inner)
 
     def reads(self, k: int) -> tuple[int, ...]:
         """Return the positions that item k or the loop's body reads."""
-        first = self.inner
-        while isinstance(first, Zipped):
-            first = first.parts[0]
-        i = first.value(k, {})
-        result: tuple[int, ...] = self.inner.reads(k) + tuple(
-            view.positions[i + d] for view, d in self.views if 0 <= i + d < len(view.positions)
-        )
+        result: tuple[int, ...] = self.inner.reads(k) + self.beside[k]
         return result
 
     def looks_ahead(self) -> bool:

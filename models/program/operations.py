@@ -1,16 +1,14 @@
-"""Operations of the Python subset: operators by the names of their syntax nodes, and folds (sum, any, ...).
+"""Operators of the Python subset, by the names of their syntax nodes.
 
-`expressions.py` and `calls.py` compile source text into calls of these.  An operation whose result could be
-huge is checked before it is computed.  `values.checked` checks the sizes of all other results.
+`expressions.py` compiles source text into calls of these.  An operation whose result could be huge is checked
+before it is computed.  `values.checked` checks the sizes of all other results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-from .values import BIT_LIMIT, SIZE_LIMIT, Execution, ProgramFault, Value, checked
+from .values import BIT_LIMIT, SIZE_LIMIT, ProgramFault, Value
 
 
 def _multiply(a: Value, b: Value) -> Value:
@@ -73,72 +71,4 @@ COMPARE: dict[str, Callable[[Value, Value], Value]] = {
     "NotIn": lambda a, b: a not in b,
     "Is": lambda a, b: a is b,  # `expressions.py` allows only None, True and False on the right
     "IsNot": lambda a, b: a is not b,
-}
-
-
-class _Nothing:
-    """The type of `NOTHING`."""
-
-    key = ("nothing",)
-
-
-NOTHING = _Nothing()  # the minimum or maximum before the first element
-
-
-@dataclass(frozen=True)
-class Fold:
-    """A function like sum or any, computed one element at a time, so that a pass over tokens can pause.
-
-    step: step(accumulator, element, run) returns the new accumulator, and whether the result is final.
-    finish: turns the last accumulator into the result.
-    """
-
-    name: str
-    step: Callable[[Any, Value, Execution], tuple[Any, bool]]
-    finish: Callable[[Any], Value]
-
-    def run(self, start: Any, values: Iterator[Value], m: Execution) -> Value:
-        """Fold all values.  Raises what the operation raises, and ProgramFault beyond a limit."""
-        acc = start
-        for value in values:
-            m.tick()
-            acc, finished = self.step(acc, value, m)
-            if finished:
-                break
-        return self.finish(acc)
-
-
-def _extreme(name: str, better: Callable[[Value, Value], bool]) -> Fold:
-    """Make min or max; `better` compares a new element with the best one so far."""
-
-    def step(acc: Any, value: Value, m: Execution) -> tuple[Any, bool]:
-        return (value if acc is NOTHING or better(value, acc) else acc), False
-
-    def finish(acc: Any) -> Value:
-        if acc is NOTHING:
-            raise ValueError(f"{name}() iterable argument is empty")
-        return acc
-
-    return Fold(name, step, finish)
-
-
-def _same(acc: Any) -> Value:
-    return acc
-
-
-FOLDS = {
-    "sum": Fold("sum", lambda acc, v, m: (checked(acc + v, m), False), _same),
-    "any": Fold("any", lambda acc, v, m: (True, True) if v else (False, False), _same),
-    "all": Fold("all", lambda acc, v, m: (True, False) if v else (False, True), _same),
-    "min": _extreme("min", lambda v, best: v < best),
-    "max": _extreme("max", lambda v, best: v > best),
-    "tuple": Fold("tuple", lambda acc, v, m: (checked((*acc, v), m), False), _same),
-}
-FOLD_START: dict[str, Any] = {
-    "sum": 0,
-    "any": False,
-    "all": True,
-    "min": NOTHING,
-    "max": NOTHING,
-    "tuple": (),
 }

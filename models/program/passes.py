@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .compiled import Generator, Loop
-from .operations import Fold
+from .folds import Fold
 from .values import BREAK, NATIVE, Execution, Located, ProgramFault, Return, Value, freeze, has_unknown
 
 # "end" or "break" with the variables, "return" or "raise" with what is returned or raised, or "value" with it
@@ -45,6 +45,7 @@ class Pass(Protocol):
     key: Any  # differs from that of every other pass
     kind: Any  # equal for passes whose steps do the same
     items: Any  # one of `items.Items`
+    adds: bool  # whether a payload is a sum, to which each item adds
 
     def begin(self, m: Execution) -> Any:
         """Return the payload before the first item."""
@@ -79,6 +80,7 @@ class LoopPass:
         self.entry = {name: env[name] for name in loop.names.state if name in env}
         self.key = ("loop", loop.number, items.key, self.payload_key(self.entry))
         self.kind = ("loop", loop.number)
+        self.adds = False
 
     def payload_key(self, payload: dict[str, Value]) -> Any:
         return tuple(
@@ -114,15 +116,13 @@ class FoldQuery:
     """What a fold over unknown tokens depends on.
 
     fold: the function.
-    start: the first accumulator.
     items: what it iterates over.
     generator: the generator expression that makes values of items; None if the items are the values.
     env: the variables around the generator expression.
-    extra: a value that the fold compares with.
+    extra: a value that tells the fold from others of its name.
     """
 
     fold: Fold
-    start: Any
     items: Any
     generator: Generator | None = None
     env: Mapping[str, Value] = field(default_factory=dict)
@@ -136,14 +136,15 @@ class FoldPass:
     """
 
     def __init__(self, query: FoldQuery) -> None:
-        self.fold, self.start, self.items, self.extra = query.fold, query.start, query.items, query.extra
+        self.fold, self.items, self.extra = query.fold, query.items, query.extra
         self.generator = query.generator
         free = query.generator.free if query.generator else ()
         self.env = {name: query.env[name] for name in free if name in query.env}
         number = query.generator.number if query.generator else None
         bound = tuple((name, freeze(v)) for name, v in sorted(self.env.items()))
         self.kind = ("fold", self.fold.name, number, bound, freeze(self.extra))
-        self.key = (*self.kind, freeze(self.start), self.items.key)
+        self.key = (*self.kind, freeze(self.fold.start), self.items.key)
+        self.adds = self.fold.name == "sum" and type(self.fold.start) is int
 
     def payload_key(self, payload: Any) -> Any:
         return freeze(payload)
@@ -152,7 +153,7 @@ class FoldPass:
         return has_unknown(payload) or has_unknown(self.extra) or any(map(has_unknown, self.env.values()))
 
     def begin(self, m: Execution) -> Any:
-        return self.start
+        return self.fold.start
 
     def item(self, payload: Any, value: Value, m: Execution) -> tuple[Any, Outcome | None]:
         values: Iterator[Value] = (

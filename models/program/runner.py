@@ -7,7 +7,8 @@ computed once, by running the program's own code, and remembered.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from ...common.deadline import check
@@ -17,6 +18,8 @@ from .tokens import Context
 from .values import Execution, Located, freeze, has_unknown
 
 HOLD_LIMIT = 3  # tokens that a pass may remember from one position to the next
+WIDTH_LIMIT = 70_000  # or more, if the tokens remembered have at most so many values
+ITEMS_LIMIT = 50_000  # values of items that are tried to see whether their order matters
 
 
 class Missing(Located):
@@ -57,11 +60,18 @@ class Schedule:
     forward: whether it reads the word from left to right.
     at: at[t] are the items that it takes once t positions have been read.
     held: held[t] are the positions whose tokens it then has to remember.
+    last: the item that it takes last, -1 if there is none.
     """
 
     forward: bool
     at: tuple[tuple[int, ...], ...]
     held: tuple[tuple[int, ...], ...]
+    last: int
+
+    @property
+    def width(self) -> int:
+        """Return how many tokens it has to remember at most."""
+        return max(map(len, self.held))
 
 
 @dataclass
@@ -78,6 +88,7 @@ class Setting:
     tokens: tuple[str, ...]
     context: Context
     effort: SweepEffort
+    schedules: dict[Any, Schedule] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
@@ -90,36 +101,102 @@ class Setting:
         Raises NotAPass if it would have to remember too many, and NeedsLength if the words first have to be
         separated by their lengths.
         """
-        reads = [query.items.reads(k) for k in range(len(query.items))]
+        if query.key in self.schedules:
+            return self.schedules[query.key]
+        reads = dict(enumerate(map(query.items.reads, range(len(query.items)))))
         best = _scheduled(reads, self.length, True)
         if self.context.shortest < self.length:  # the end of a word can be anywhere: only left to right
             looks_ahead = isinstance(query.items, Peeking) and query.items.looks_ahead()
-            if looks_ahead or max(map(len, best.held)) > HOLD_LIMIT:
+            if looks_ahead or best.width > HOLD_LIMIT:
                 raise NeedsLength
-            return best
-        if any(best.held):
-            best = min(best, _scheduled(reads, self.length, False), key=lambda c: max(map(len, c.held)))
-        if max(map(len, best.held)) > HOLD_LIMIT:
-            raise NotAPass("reads the tokens out of order")
+        elif best.width:
+            best = min(best, _scheduled(reads, self.length, False), key=lambda c: c.width)
+            if best.width > HOLD_LIMIT and self.in_any_order(query, reads):
+                early = dict(sorted(reads.items(), key=lambda item: max(item[1], default=-1)))
+                best = _scheduled(early, self.length, True)
+            if best.width > HOLD_LIMIT and len(self.tokens) ** best.width > WIDTH_LIMIT:
+                raise NotAPass("reads the tokens out of order")
+        self.schedules[query.key] = best
         return best
 
+    def in_any_order(self, query: Pass, reads: dict[int, tuple[int, ...]]) -> bool:
+        """Return whether the outcome of a pass is the same for every order of its items.
 
-def _scheduled(reads: list[tuple[int, ...]], length: int, forward: bool) -> Schedule:
+        It is if, whatever the tokens are, each item for itself changes nothing or leads to the one outcome
+        that ends the pass: `all(...)`, or a loop that only returns False.  A sum of small integers is, too.
+        """
+        if sum(len(self.tokens) ** len(set(read)) for read in reads.values()) > ITEMS_LIMIT:
+            return False
+        run = Execution(ask=answering({}))
+        payload = query.begin(run)
+        before, ends = query.payload_key(payload), set()
+        for k, read in reads.items():
+            places = sorted(set(read))
+            for tokens in product(self.tokens, repeat=len(places)):
+                visible = dict(zip(places, tokens, strict=True))
+                try:
+                    after, done = self.item(query, payload, k, visible, {})
+                except Located:  # asks for another pass, or for more of the tokens
+                    return False
+                if done is not None:
+                    ends.add(outcome_key(done))
+                elif query.adds and type(after) is int and after.bit_length() < 64:
+                    continue
+                elif query.payload_key(after) != before:
+                    return False
+        return len(ends) <= 1 and not (ends and query.adds)
+
+    def item(
+        self, query: Pass, payload: Any, k: int, visible: dict[int, str], known: dict[Any, Outcome]
+    ) -> tuple[Any, Outcome | None]:
+        """Take item k of a pass.  The result is remembered if it depends only on what the key holds.
+
+        known: outcomes of other passes, by their keys.
+        """
+        memo = self.effort.memo
+        if len(visible) > HOLD_LIMIT + 1:  # the others cannot matter
+            visible = {p: visible[p] for p in query.items.reads(k)}
+        value = query.items.value(k, visible)
+        looks = tuple(sorted(visible.items())) if query.sees_tokens(payload) or has_unknown(value) else None
+        key = (query.kind, query.payload_key(payload), freeze(value), looks)
+        if key in memo:
+            result: tuple[Any, Outcome | None] = memo[key]
+            return result
+        check()
+        asked = False
+
+        def ask(other: Pass) -> Outcome:
+            nonlocal asked
+            asked = True
+            if other.key not in known:
+                raise Missing(other)
+            return known[other.key]
+
+        run = Execution(ask=ask, visible=visible)
+        self.context.run = run
+        result = guarded(lambda: query.item(payload, value, run))
+        if not asked:
+            memo[key] = result
+        return result
+
+
+def _scheduled(reads: dict[int, tuple[int, ...]], length: int, forward: bool) -> Schedule:
     """Take each item as early as possible when reading in one direction.
 
-    `reads[k]`: the positions that item k reads.
+    `reads[k]`: the positions that item k reads; items are taken in the order of this dict.
     """
     at: list[list[int]] = [[] for _ in range(length + 1)]
     held: list[set[int]] = [set() for _ in range(length + 1)]
     now = 0
-    for k, positions in enumerate(reads):
+    for k, positions in reads.items():
         order = [(p if forward else length - 1 - p) + 1 for p in positions]
         now = max([now, *order])
         at[now].append(k)
         for p, first in zip(positions, order, strict=True):
             for t in range(first, now):
                 held[t].add(p)
-    return Schedule(forward, tuple(map(tuple, at)), tuple(tuple(sorted(h)) for h in held))
+    last = next(reversed(reads), -1)
+    return Schedule(forward, tuple(map(tuple, at)), tuple(tuple(sorted(h)) for h in held), last)
 
 
 def answering(known: dict[Any, Outcome]) -> Callable[[Pass], Outcome]:
@@ -144,7 +221,6 @@ class Runner:
     def __init__(self, setting: Setting, query: Pass, known: dict[Any, Outcome]) -> None:
         self.setting, self.query, self.known = setting, query, known
         self.schedule = setting.schedule(query)
-        self.last = len(query.items) - 1
         self.numbers: dict[Any, int] = {}
         # per state: the payload, the outcome if the pass is over, and the tokens that it remembers
         self.states: list[tuple[Any, Outcome | None, tuple[str, ...]]] = []
@@ -164,7 +240,7 @@ class Runner:
         run = Execution(ask=answering(self.known))
         self.setting.context.run = run
         payload, done = self.query.begin(run), None
-        if self.last < 0:
+        if self.schedule.last < 0:
             done = self._end(payload)
         return self._items(payload, done, 0, {})
 
@@ -191,7 +267,9 @@ class Runner:
         # A pass that only takes token by token does the same at every position, except at its last item.
         due = self.schedule.at[t + 1]
         key = (
-            -1 if self.only_tokens and due and due[0] != self.last and not self.looking[state] else t,
+            -1
+            if self.only_tokens and due and due[0] != self.schedule.last and not self.looking[state]
+            else t,
             state,
         )
         row = self.steps.get(key)
@@ -206,8 +284,8 @@ class Runner:
         """
         for k in self.schedule.at[t]:
             if done is None:
-                payload, done = self._item(payload, k, visible)
-                if done is None and k == self.last:
+                payload, done = self.setting.item(self.query, payload, k, visible, self.known)
+                if done is None and k == self.schedule.last:
                     done = self._end(payload)
         held = () if done is not None else tuple(visible[p] for p in self.schedule.held[t])
         key = (
@@ -220,32 +298,6 @@ class Runner:
             self.states.append((payload, done, held))
             self.looking.append(done is None and self.query.sees_tokens(payload))
         return number
-
-    def _item(self, payload: Any, k: int, visible: dict[int, str]) -> tuple[Any, Outcome | None]:
-        """Take item k.  The result is remembered if it depends only on what the key holds."""
-        query, memo = self.query, self.setting.effort.memo
-        value = query.items.value(k, visible)
-        looks = tuple(sorted(visible.items())) if query.sees_tokens(payload) or has_unknown(value) else None
-        key = (query.kind, query.payload_key(payload), freeze(value), looks)
-        if key in memo:
-            value_: tuple[Any, Outcome | None] = memo[key]
-            return value_
-        check()
-        asked = False
-
-        def ask(other: Pass) -> Outcome:
-            nonlocal asked
-            asked = True
-            if other.key not in self.known:
-                raise Missing(other)
-            return self.known[other.key]
-
-        run = Execution(ask=ask, visible=visible)
-        self.setting.context.run = run
-        result = guarded(lambda: query.item(payload, value, run))
-        if not asked:
-            memo[key] = result
-        return result
 
     def _end(self, payload: Any) -> Outcome:
         """Return the outcome after the last item."""

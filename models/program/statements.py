@@ -11,12 +11,12 @@ from typing import Any
 
 from .calls import Calls
 from .compiled import NUMBERS, Definitions, Env, Loop, Run, Scope
-from .items import Items, Known, Peeking, Zipped
+from .items import Items
 from .liveness import Liveness, names_bound
-from .passes import LoopPass, NotAPass
+from .passes import LoopPass
+from .peeks import peeking, peeks
 from .syntax import DEPTH_LIMIT
-from .tokens import Tokens
-from .values import BREAK, CONTINUE, NATIVE, SIZE_LIMIT, Execution, Located, ProgramFault, Return, checked
+from .values import BREAK, CONTINUE, NATIVE, Execution, Located, ProgramFault, Return, checked
 
 LOOP_LIMIT = 20  # loops inside each other, as in CPython
 
@@ -204,7 +204,7 @@ class Statements(Calls):
             next(NUMBERS), self.liveness.loops[node], self.target(node.target), self.loop_body(node, depth)
         )
         bind, body, orelse, names = info.bind, info.body, self.block(node.orelse, depth), info.names
-        peeks = _peeks(node)
+        beside = peeks(self, node.target, node.body, names_bound(*node.body))
 
         def symbolic(env: Env, m: Execution, items: Any) -> Any:
             assert m.ask is not None
@@ -221,7 +221,7 @@ class Statements(Calls):
         def loop(env: Env, m: Execution) -> Any:
             items = iterable(env, m)
             if m.ask is not None:
-                items = _peeking(items, peeks, env)
+                items = peeking(items, beside, env, m)
                 if isinstance(items, Items):
                     return symbolic(env, m, items)
             for item in items:
@@ -235,47 +235,3 @@ class Statements(Calls):
             return orelse(env, m)
 
         return loop
-
-
-def _peeks(node: ast.For) -> tuple[tuple[str, int], ...]:
-    """Find each `name[i + offset]` in a loop whose first or only target is i.
-
-    The loop must change neither i nor name.  Returns pairs (name, offset).
-    """
-    target = node.target.elts[0] if isinstance(node.target, ast.Tuple) and node.target.elts else node.target
-    if not isinstance(target, ast.Name):
-        return ()
-    changed, found = names_bound(*node.body), set()
-    for part in (n for statement in node.body for n in ast.walk(statement)):
-        match part:
-            case ast.Subscript(value=ast.Name(id=name), slice=ast.Name(id=i)):
-                found.add((name, i, 0))
-            case ast.Subscript(
-                value=ast.Name(id=name),
-                slice=ast.BinOp(ast.Name(id=i), ast.Add(), ast.Constant(value=int(offset))),
-            ):
-                found.add((name, i, offset))
-            case ast.Subscript(
-                value=ast.Name(id=name),
-                slice=ast.BinOp(ast.Name(id=i), ast.Sub(), ast.Constant(value=int(offset))),
-            ):
-                found.add((name, i, -offset))
-    return tuple(sorted({(name, d) for name, i, d in found if i == target.id and not changed & {name, i}}))
-
-
-def _peeking(items: Any, peeks: tuple[tuple[str, int], ...], env: Env) -> Any:
-    """Return the items together with the unknown tokens that the loop's body reads beside them."""
-    views = tuple((env[name].items, d) for name, d in peeks if isinstance(env.get(name), Tokens))
-    if not views:
-        return items
-    if isinstance(items, range):
-        if len(items[: SIZE_LIMIT + 1]) > SIZE_LIMIT:
-            raise NotAPass(f"reads the tokens while it walks over more than {SIZE_LIMIT} numbers")
-        return Peeking(Known(items), views)
-    if (
-        isinstance(items, Zipped)
-        and isinstance(items.parts[0], Known)
-        and isinstance(items.parts[0].values, range)
-    ):
-        return Peeking(items, views)
-    return items

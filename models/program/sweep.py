@@ -9,17 +9,18 @@ the outcome of that pass, and the program goes on in each part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...common.deadline import check
-from ..automata.automaton import Automaton, trimmed
+from ..automata.automaton import Automaton, first_word, trimmed
+from .bags import BAG_LIMIT, Bag, BagRunner, bags_of, unordered
 from .compiled import CompiledFunction
 from .passes import NotAPass, Outcome, Pass, outcome_key
-from .runner import Missing, Runner, Setting, SweepEffort, answering
+from .runner import Missing, Runner, Setting, SweepEffort, TooManyStates, answering
 from .tokens import Context
-from .values import Execution, ProgramFault
+from .values import Execution, ProgramFault, UnknownTokens
 
 TRACK_LIMIT = 4  # passes that are run side by side before outcomes are guessed
 GUESS_LIMIT = 6  # outcomes that are guessed together
@@ -73,14 +74,51 @@ class Sweep:
         TooManyStates.
         """
 
-        def main(m: Execution) -> Outcome:
+        def called(tokens: UnknownTokens, m: Execution) -> Outcome:
             try:
-                result = function.call((self.setting.context.tokens(),), m)
+                result = function.call((tokens,), m)
                 return "return", (result.value, result.line)
             except ProgramFault as fault:
                 return "raise", (fault.exception, fault.message, fault.line)
 
-        return self._solve(base, {}, main, ())
+        self.called, effort = called, self.setting.effort
+        states = effort.states_left
+        try:
+            return self._solve(base, {}, self._main, ())
+        except (NotAPass, TooManyStates):
+            effort.states_left = states
+            found = self._by_bags(base, BAG_LIMIT)
+            if found is None:
+                raise
+            return [found]
+
+    def _main(self, m: Execution) -> Outcome:
+        """Run the function that `labelled` was given on the word."""
+        return self.called(self.setting.context.tokens(), m)
+
+    def _by_bags(self, base: Automaton, limit: int) -> LabelledWords | None:
+        """Label the words of `base` by running the function once for each bag of tokens.
+
+        Returns None if there are more bags than `limit`, or if the order of the tokens could matter.
+        """
+        setting = self.setting
+        if base.empty or bags_of(len(setting.tokens), setting.context.shortest, setting.length) > limit:
+            return None
+        runner = BagRunner(setting.tokens)
+        found: dict[Any, tuple[int, Outcome]] = {}
+        try:
+            self._of_bag(runner.bag_of(first_word(base)))
+            sizes, edges, finals = self._product(base, [runner])
+            outcomes = [self._of_bag(runner.bag(state)) for _, state in finals]
+        except NotAPass:
+            return None
+        labels = tuple(found.setdefault(outcome_key(o), (len(found), o))[0] for o in outcomes)
+        words = trimmed(base.symbol_count, sizes, edges, labels)
+        return LabelledWords(words, tuple(outcome for _, outcome in found.values()), {})
+
+    def _of_bag(self, bag: Bag) -> Outcome:
+        check()
+        return self.called(bag, Execution(ask=unordered))
 
     def _run(self, main: Main, known: dict[Any, Outcome]) -> Outcome:
         """Run the program once, with known outcomes of passes; raises Missing for others."""
@@ -101,6 +139,8 @@ class Sweep:
             try:
                 sizes, edges, finals = self._product(base, runners)
             except Missing as e:
+                if main == self._main and not known and (bags := self._by_bags(base, BAG_LIMIT)):
+                    return [bags]
                 return self._split(e.query, base, known, main, tracked, e.line)
             missing: dict[Any, Pass] = {}
             line = 0
@@ -171,7 +211,7 @@ class Sweep:
         return [(outcomes[key], part, known) for key, part in zip(keys, again, strict=True)]
 
     def _product(
-        self, base: Automaton, runners: list[Runner]
+        self, base: Automaton, runners: Sequence[Runner | BagRunner]
     ) -> tuple[tuple[int, ...], tuple[Any, ...], list[tuple[int, ...]]]:
         """Run passes side by side with `base`.
 

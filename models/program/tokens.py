@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .folds import FOLDS, NOTHING, Fold
 from .items import Items, Known, TokenItems, Zipped
-from .operations import NOTHING, Fold
 from .passes import FoldQuery, NeedsLength, NotAPass, fold_over
-from .values import Execution, UnknownTokens, Value
+from .values import Dict, Execution, List, UnknownTokens, Value
 
 
 class Context:
@@ -27,7 +27,7 @@ class Context:
         return Tokens(self, range(self.longest))
 
 
-def _refusing(what: str) -> Callable[..., Any]:
+def refusing(what: str) -> Callable[..., Any]:
     """Make a method that raises NotAPass."""
 
     def refuse(*_: Any) -> Any:
@@ -46,7 +46,6 @@ class Tokens(UnknownTokens):
     """
 
     __slots__ = ("context", "positions")
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, context: Context, positions: range) -> None:
         self.context, self.positions = context, positions
@@ -93,20 +92,17 @@ class Tokens(UnknownTokens):
                 raise IndexError("tuple index out of range")
             return acc
 
-        first = Fold("first", lambda acc, v, m: (v, True), finish)
-        return self._ask(first, None, range(position, position + 1), NOTHING)
+        first = Fold("first", NOTHING, lambda acc, v, m: (v, True), finish)
+        return Tokens(self.context, range(position, position + 1)).ask(first)
 
     def __contains__(self, value: Value) -> bool:
-        result: bool = self._ask(
-            Fold("in", lambda acc, v, m: (True, True) if v == value else (False, False), bool), value
-        )
+        found = Fold("in", False, lambda acc, v, m: (True, True) if v == value else (False, False), bool)
+        result: bool = self.ask(found, value)
         return result
 
     def count(self, value: Value) -> int:
         """Return how many tokens equal the value."""
-        result: int = self._ask(
-            Fold("count", lambda acc, v, m: (acc + (v == value), False), int), value, start=0
-        )
+        result: int = self.ask(Fold("count", 0, lambda acc, v, m: (acc + (v == value), False), int), value)
         return result
 
     def index(self, value: Value) -> int:
@@ -118,33 +114,49 @@ class Tokens(UnknownTokens):
         def step(acc: tuple[int, bool], v: Value, m: Execution) -> tuple[tuple[int, bool], bool]:
             return ((acc[0], True), True) if v == value else ((acc[0] + 1, False), False)
 
-        result: int = self._ask(Fold("index", step, finish), value, start=(0, False))
+        result: int = self.ask(Fold("index", (0, False), step, finish), value)
         return result
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Tokens):
-            if self.positions == other.positions:
-                return True
-            if len(self) != len(other):
-                return False
-            raise NotAPass("compares two slices of the tokens")
-        if not isinstance(other, tuple) or len(self) != len(other):
+        if isinstance(other, UnknownTokens) and not isinstance(other, Tokens):
+            return other == self
+        if not isinstance(other, tuple | Tokens):
             return False
-        return all(bool(self[i] == other[i]) for i in range(len(other)))
+        if isinstance(other, Tokens) and self.positions == other.positions:
+            return True
+        if len(self) != len(other):
+            return False
+        beside = other.items if isinstance(other, Tokens) else Known(other)
+        equal = Fold("equal", True, lambda acc, v, m: (True, False) if v[0] == v[1] else (False, True), bool)
+        result: bool = fold_over(FoldQuery(equal, Zipped((self.items, beside))), self.context.run)
+        return result
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    def _ask(self, fold: Fold, extra: Value, positions: range | None = None, start: Any = False) -> Any:
-        """Ask for the outcome of a fold over the tokens, or over those at some positions of the word."""
-        tokens = self if positions is None else Tokens(self.context, positions)
-        return fold_over(FoldQuery(fold, start, tokens.items, extra=extra), self.context.run)
+    def ask(self, fold: Fold, extra: Value = None) -> Any:
+        """Ask for the outcome of a fold over the tokens; `extra` is what it depends on beside its name."""
+        return fold_over(FoldQuery(fold, self.items, extra=extra), self.context.run)
 
-    __iter__ = _refusing("walks over the tokens outside a for loop or a generator")
-    __add__ = __radd__ = _refusing("adds to the tokens")
-    __mul__ = __rmul__ = _refusing("repeats the tokens")
-    __lt__ = __le__ = __gt__ = __ge__ = _refusing("orders the tokens as a tuple")
-    __str__ = __repr__ = _refusing("turns the tokens into a string")
+    __hash__ = refusing("looks the tokens up as a tuple")
+    __iter__ = refusing("walks over the tokens outside a for loop or a generator")
+    __add__ = __radd__ = refusing("adds to the tokens")
+    __mul__ = __rmul__ = refusing("repeats the tokens")
+    __lt__ = __le__ = __gt__ = __ge__ = refusing("orders the tokens as a tuple")
+    __str__ = __repr__ = refusing("turns the tokens into a string")
+
+
+class TokenSet:
+    """The set of some unknown tokens.  A program only asks how many there are, and what is among them."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self.tokens = tokens
+
+    def __len__(self) -> int:
+        return len(self.tokens.ask(FOLDS["set"]))
+
+    def __contains__(self, value: Value) -> bool:
+        return value in self.tokens
 
 
 def items_of(value: Any) -> Any:
@@ -169,8 +181,9 @@ def zipped(values: list[Any]) -> Any:
     values = [items_of(v) for v in values]
     if not any(isinstance(v, Items) for v in values):
         return zip(*values, strict=False)
+    values = [tuple(v) if isinstance(v, Dict | UnknownTokens) else v for v in values]
     for v in values:
-        if not isinstance(v, Items | tuple | str | range):
+        if not isinstance(v, Items | tuple | List | str | range):
             iter(v)
             raise NotAPass("zips the tokens with an iterator")
     shortest = min(len(v) for v in values if isinstance(v, Items))  # len() of a range may fail

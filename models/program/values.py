@@ -7,18 +7,19 @@ construction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-Value = Any  # bool | int | str | None | tuple of values (and, while automata are built, `UnknownTokens`)
+# bool | int | str | None | tuple, `List` or `Dict` of values (and, while automata are built, `UnknownTokens`)
+Value = Any
 
 STEP_LIMIT = 200_000  # statements, iterations and calls in one run
 BIT_LIMIT = 4096  # bits of an integer
 SIZE_LIMIT = 10_000  # characters of a string; elements of a tuple, nested ones included
 
 # The exceptions that native operations on subset values can raise.  Any other is a bug and is not caught.
-NATIVE = (TypeError, ValueError, ZeroDivisionError, IndexError, AttributeError, OverflowError)
+NATIVE = (TypeError, ValueError, ZeroDivisionError, IndexError, KeyError, AttributeError, OverflowError)
 
 
 class Located(Exception):
@@ -86,10 +87,59 @@ class UnknownTokens:
         """Return a hashable key that tells this value from every other one."""
         raise NotImplementedError
 
+    def __iter__(self) -> Iterator[Value]:
+        raise NotImplementedError
+
+
+def _left_out(what: str) -> Callable[..., Any]:
+    """Make a method that raises ProgramFault."""
+
+    def refuse(*_: Any) -> Any:
+        raise ProgramFault("", f"{what}, which is outside the subset")
+
+    return refuse
+
+
+class List(list[Any]):
+    """A list that never changes, such as `sorted` gives.
+
+    It behaves as CPython's, whose `+=` changes it, so that its other names see it; hence `+` and `*` are left
+    out.
+    """
+
+    __slots__ = ()
+    __add__ = __iadd__ = _left_out("adds to a list")
+    __mul__ = __rmul__ = __imul__ = _left_out("repeats a list")
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return List(found) if isinstance(index, slice) else found
+
+
+class Dict(dict[Any, Any]):
+    """A dict that never changes."""
+
+    __slots__ = ()
+    __or__ = __ror__ = __ior__ = _left_out("joins dicts")
+
+
+List.__name__, Dict.__name__ = "list", "dict"  # as CPython's messages have it
+
+
+CONTAINERS = (tuple, List, Dict)
+
+
+def parts_of(value: Value) -> Collection[Value]:
+    """Return the values that a value contains: none if it is no tuple, list or dict."""
+    kind = type(value)
+    if kind is tuple or kind is List:
+        return value  # type: ignore[no-any-return]
+    return (*value.keys(), *value.values()) if kind is Dict else ()
+
 
 def has_unknown(value: Value) -> bool:
     """Return whether the value is, or contains, an unknown one."""
-    return isinstance(value, UnknownTokens) or (type(value) is tuple and any(map(has_unknown, value)))
+    return isinstance(value, UnknownTokens) or any(map(has_unknown, parts_of(value)))
 
 
 def checked(value: Value, m: Execution) -> Value:
@@ -104,14 +154,16 @@ def checked(value: Value, m: Execution) -> Value:
     elif kind is str:
         if len(value) > SIZE_LIMIT:
             raise ProgramFault("", f"computes a string of more than {SIZE_LIMIT} characters")
-    elif kind is tuple:
+    elif kind in CONTAINERS:
         size, stack = 0, [value]
         while stack:
-            inner = stack.pop()
+            inner = parts_of(stack.pop())
             size += 1 + len(inner) + sum(len(x) for x in inner if type(x) is str)
             if size > SIZE_LIMIT:
-                raise ProgramFault("", f"computes a tuple of more than {SIZE_LIMIT} elements and characters")
-            stack.extend(x for x in inner if type(x) is tuple)
+                raise ProgramFault(
+                    "", f"computes a {kind.__name__} of more than {SIZE_LIMIT} elements and characters"
+                )
+            stack.extend(x for x in inner if type(x) in CONTAINERS)
         m.tick(size // 8)
     return value
 
@@ -125,4 +177,10 @@ def freeze(value: Value) -> Any:
         return ("bool", value)
     if kind is tuple:
         return ("tuple", *map(freeze, value))
+    if isinstance(value, list):
+        return ("list", *map(freeze, value))
+    if isinstance(value, dict):
+        return ("dict", *((freeze(k), freeze(v)) for k, v in value.items()))
+    if kind is frozenset:
+        return ("set", frozenset(map(freeze, value)))
     return value.key

@@ -178,6 +178,91 @@ tokens - ("a",)
 tokens[0] + tokens[-1]
 max(tokens), min(tokens)
 str(tokens), bool(tokens), tuple(tokens), len(tokens[1:])
+sorted(tokens), sorted(()), sorted("hello"), sorted((3, True, 2, 1, False)), sorted(range(3, 0, -1)), sorted(-x for x in (1, 2))
+sorted(tokens) == tokens, tokens == sorted(tokens), tuple(sorted(tokens)) == tokens, sorted("ab") == sorted("ba"), sorted("ab") != ("a", "b")
+sorted("ba")[0], sorted("cab")[-1], sorted("cab")[1:], sorted("cab")[::-1], sorted("cab")[1:][0], len(sorted("cab")), "a" in sorted("cab")
+sorted("cab").count("a"), sorted("cab").index("b"), str(sorted("ba")), str((sorted("ba"), 1)), bool(sorted(())), sorted("ab") < sorted("b")
+tuple(sorted("cab")), sum(sorted((3, 1)), 2), max(sorted("ab")), tuple(zip(sorted("ba"), "xy")), tuple(enumerate(sorted("ba"))), tuple(reversed(sorted("abc")))
+sorted((3, -4, 1), key=abs), sorted(("13", "-9", "2"), key=int), sorted("abab", key="ba".index), sorted(("bb", "a", "cc"), key=len, reverse=True)
+sorted((1, True, 0, False), reverse=True), sorted((10, 9, 1), key=str), sorted("abcab", key=tokens.count), sorted(sorted("ba"), reverse=False)
+sorted((1, "a"))
+sorted(5)
+sorted(None, key=int)
+sorted((1 // 0 for x in "ab"), key=3 .count)
+sorted("ab", key=int)
+sorted("ab", key=(1,).index)
+sorted("ab", key=(3).count)
+sorted("ab")["a"]
+sorted("ab")[2]
+sum(5, 1 // 0)
+sum((t for t in 5), 1 // 0)
+("a",) + sorted("ab")
+sorted("ab") - sorted("a")
+sorted("ab") < ("a", "b")
+sorted("ab").find("a")
+len(set("hello")), len(set(())), len(set()), len(set((1, True, 1 // 1, "1"))), len(set(t + "x" for t in tokens)), len(set(range(3))), len({1, 2, 1})
+"a" in set(tokens), "z" not in set("abc"), True in set((1,)), 1 in {True}, (1,) in {(1,), "x"}, tokens in {("a",), ()}, "a" in {"a", "b"}, 1 not in {2}
+len(set((sorted("a"),)))
+sorted("a") in set("a")
+sorted("a") in {"a"}
+1 in set(5)
+(1 // 0) in set(5)
+1 in {1 // 0, 2}
+len(set(1 // x for x in (1, 0)))
+max("hello", key="hello".count), min("hello", key="hello".count), max(tokens, key=tokens.count, default=0), max((), default=3), min((), key=len, default=None)
+max(("13", "-9", "2"), key=int), min((3, -1, 2, 1), key=abs), max(("a", "bb", "cc"), key=len), max((1, 2, 10), key=str), min("ba", "a", key=len)
+max(1, -3, key=abs), max((1, True)), max((True, 1), key=int), max((x for x in (3, 4)), key=(4, 3).index), min((2, 1), default=1 // 1)
+max((1, 2), key="ab".index)
+max((), key=len)
+max((), default=1 // 0)
+max((1, 2), default=1 // 0)
+max(5, key=3 .count)
+max((1, 2), key=(3).count)
+max(1 // 0, 2, key=(3).count)
+max("a", key=int)
+sum((1, 2), start=3), sum("", start=()), sum(((1,),), start=(2,))
+sum("ab", start="")
+{"a": 1, "b": 2}["a"], {}.get("a"), {"a": 1}.get("b", 2), {1: "x"}[True], {(1, 2): 3, None: 4, -1: 5}[None], {True: 1, 1: 2}[1], len({1: 2, 3: 4})
+{"a": 1, "b": 2}.get("a", 3), "a" in {"a": 1}, tuple({"b": 1, "a": 2}), sorted({"b": 1, "a": 2}), max({"b": 1, "a": 2}, key={"b": 1, "a": 2}.get), {"a": tokens}["a"]
+{1: 2} == {1: 2}, {1: 2} == {1: True}, {1: 2, 3: 4} == {3: 4, 1: 2}, str({"a": (1,)}), bool({}), sum({1: 2, 3: 4})
+{"a": 1}["b"]
+{}[sorted("a")]
+{"a": 1}.get(sorted("a"))
+{"a": 1 // 0}
+{"a": 1}[0:1]
+{"a": 1} < {"a": 2}
+{"a": 1}.count("a")
+("a",).get("a")
+{"a": 1} + {"b": 1}
+divmod(7, 2), divmod(-7, 2), divmod(7, -2), divmod(True, 2), divmod(0, 5)
+divmod(1, 0)
+divmod("a", 2)
+divmod(1)
+ord("a"), ord("\u00e9"), chr(97), chr(0x10ffff), ord("b") - ord("a"), chr(True), ord("\U0001f600")
+ord("ab")
+ord("")
+ord(1)
+ord(tokens)
+chr(-1)
+chr(1114112)
+chr("a")
+"12".isdigit(), "".isdigit(), "\u00b2".isdigit(), "\u0663".isdigit(), "a1".isalnum(), "ab".isalpha(), "\u00e9".isalpha(), "1".isalpha(), "-9".isdigit()
+"A".isupper(), "a".isupper(), "1".isupper(), "A1".isupper(), "a".islower(), "".islower(), "\u01c5".isupper(), "\u01c5".islower(), "\u00aa".islower()
+"aB\u00df".upper(), "\u0130".lower(), "\u03a3".lower(), "A\u03a3".lower(), "\ufb01".upper(), "".upper(), "\U00010400".lower(), "\u1e9e".lower()
+"abc".startswith("ab"), "abc".startswith(""), "abc".startswith(("x", "a")), "abc".endswith("bc"), "abc".endswith(()), "abc".find("c"), "abc".find("z"), "".find("")
+"abc".startswith(1)
+"abc".startswith(("a", 1))
+"abc".endswith(("x", 1))
+"abc".find(1)
+(1).isdigit()
+tokens.isdigit()
+tokens.lower()
+(1).startswith(1 // 0)
+None.upper()
+int("-9"), int("13"), int("13"[0]), int("13"[1]), "-9"[0], "-9"[1:], "13"[-1], "13"[::-1], int("-13"[1]), abs(int("-9")), str(int("-9") + 13)
+int("-")
+"13"[2]
+int("-13"[0])
 """.strip().splitlines()
 
 BODIES = [
@@ -226,6 +311,17 @@ BODIES = [
     "for t in None:\n    pass",
     "return",
     "pass",
+    "x = sorted(tokens)\ny = x\nx = x[1:]\nreturn x, y, x == y",
+    "a, b = sorted('ba')\nreturn a, b",
+    "a, b = {'x': 1, 'y': 2}\nreturn a, b",
+    "a, b = sorted('abc')",
+    "n = 0\nfor k in {'a': 1, 'b': 2}:\n    n = 10 * n + {'a': 1, 'b': 2}[k]\nreturn n, k",
+    "for i, t in enumerate(sorted(tokens)):\n    if t == 'b':\n        return i\nreturn sorted(tokens)",
+    "d = {'a': 'b', 'b': 'c'}\ns = 'a'\nfor t in tokens:\n    s = d.get(s, t)\nreturn s, d",
+    "return D[tokens[0]], D.get(1)",
+    "return sorted(tokens, key=S.index)",
+    "x = 1\nx += sorted('a')",
+    "x = (1,)\nx += sorted('a')",
     "'doc'\nif tokens:\n    return 1",
     "return helper(K, tokens)",
     "return helper(1 // 0, tokens[9])",
@@ -247,7 +343,7 @@ BODIES = [
     "x = 1\nif x is True or x == True:\n    return x is not True\nreturn 'no'",
     "if not tokens:\n    return 0\nelif tokens[0] == 'a':\n    return 1\nelif len(tokens) > 9:\n    return 2\nelse:\n    if tokens[-1] == 'b':\n        return 3\nreturn 4",
 ]
-HEAD = "K = 3\nL = K + 1\n\n\ndef helper(a, b):\n    if a == K:\n        return L, b\n    return a\n\n\ndef f(tokens):\n"
+HEAD = "K = 3\nL = K + 1\nD = {'a': 'b', 'b': 1}\nS = sorted('(ba')\n\n\ndef helper(a, b):\n    if a == K:\n        return L, b\n    return a\n\n\ndef f(tokens):\n"
 
 
 def beside(body):
