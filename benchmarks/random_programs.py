@@ -1,8 +1,8 @@
 """Random programs of the readable subset, as people write them: an expression over the sequence, or one loop.
 
-Expressions: items from either end, windows, `len`, `count`, `sum`, `min`, `max`, `any`, `all`, `index`, the
-number of different tokens, arithmetic, comparisons, conditionals.  Loops have one or two locals.  Nothing
-here knows what the program search can find.
+Expressions: items from either end, windows, `len`, `count`, `sum`, `min`, `max`, `any`, `all`, `index`,
+`sorted`, different tokens, the most frequent one, arithmetic, comparisons, conditionals, dictionaries.  Loops
+have one or two locals.  Nothing here knows what the program search can find.
 """
 
 from __future__ import annotations
@@ -103,7 +103,13 @@ class RandomProgram:
         kinds += [lambda: f"{self._word()} if {self._boolean(depth)} else {self._other()}"] * 2
         if not self.locals or "token" in self.locals.values():
             kinds.append(lambda: self._token(depth))
+            kinds.append(lambda: f"{self._names()}.get({self._token(0)}, {self._other()})")
         return self._pick(*kinds)
+
+    def _names(self) -> str:
+        """Return a dictionary that names two of the tokens."""
+        first, second = map(self._quoted, sorted(self.rng.sample(self.alphabet.tokens, 2)))
+        return f"{{{first}: {self._word()}, {second}: {self._pick(self._word(), self._other())}}}"
 
     def _word(self) -> str:
         return self._pick('"yes"', '"1"', '"in"')
@@ -139,7 +145,7 @@ class RandomProgram:
             lambda: f"{part}.count({any_token})",
             lambda: f"tokens.count({any_token})",
             lambda: f"sum(1 for t in {part} if {self._test('t')})",
-            lambda: f"sum(t in tokens for t in {self._tuple(self.alphabet.tokens)})",
+            lambda: f"len(set({part}))",
             lambda: (
                 f"(tokens.index({any_token}) if {any_token} in tokens else {self._pick('-1', 'len(tokens)')})"
             ),
@@ -188,6 +194,8 @@ class RandomProgram:
             lambda: f"tokens[{self._pick('-2', '1')}] if len(tokens) > 1 else {self._any()}",
             lambda: f"tokens[{self._pick('-3', '2')}] if len(tokens) > 2 else {self._any()}",
             lambda: f"{self._pick('max', 'min')}({self._part()})",
+            lambda: f"sorted(tokens)[{self._pick('-2', '1')}] if len(tokens) > 1 else {self._any()}",
+            lambda: "max(tokens, key=tokens.count)",
         ]
         if depth > 0:
             kinds.append(lambda: f"{self._end()} if {self._boolean(depth - 1)} else {self._token(0)}")

@@ -48,7 +48,7 @@ def test_programs_have_every_form() -> None:
     text = "".join(RandomProgram(rng, random_alphabet(rng)).source("f", k % 4) for k in range(400))
     for part in (
         "for t in tokens:", "    x = ", " if ", "sum(", ".count(", "len(tokens)", "tokens[-", "int(t", "max(", "min(", "zip(", "% ",
-        "// ", "index(", "in tokens",
+        "// ", "index(", "in tokens", "len(set(", "sorted(tokens)[", "key=tokens.count", ".get(",
     ):  # fmt: skip
         assert part in text, part
     assert "sum((" not in text and "'" not in text
