@@ -14,7 +14,6 @@ from dataclasses import replace
 import numpy as np
 
 from ...common.errors import InputError
-from ..automata.automaton import Automaton
 from ..automata.labelled import Labelled
 from ..claims.domain import Domain
 from ..claims.language import build_language
@@ -43,24 +42,35 @@ def prefix_domain(domain: Domain) -> Domain:
 
 
 def _check_closed(domain: Domain, prefixes: Domain) -> None:
+    """Raise InputError unless the predicate keeps all prefixes of what it keeps, and no others."""
     assert domain.where is not None
-    place, mend = "[domain] where", "keep all prefixes of a sequence, or leave it out"
-    kept = {domain.unpadded(word) for word in _words(build_language(domain, None, None))}
-    meant = {word[:n] for word in kept for n in range(1, len(word) + 1)}
-    told = {prefixes.unpadded(word) for word in _words(build_language(prefixes, None, None))}
-    for wrong, what in (
-        (meant - told, "is false on {!r}, which is a prefix of a sequence that it keeps"),
-        (told - meant, "is true on {!r}, which is no prefix of a sequence of the domain"),
+    kept, told = _words(domain), _words(prefixes)
+    meant = [kept[:0]]
+    for n in range(1, domain.max_length + 1):
+        prefix = np.full_like(kept, len(domain.tokens))
+        prefix[:, :n] = kept[:, :n]
+        meant.append(np.unique(prefix[(prefix[:, :n] < len(domain.tokens)).all(axis=1)], axis=0))
+    for some, others, what in (
+        (np.concatenate(meant), told, "is false on {!r}, which is a prefix of a sequence that it keeps"),
+        (told, np.concatenate(meant), "is true on {!r}, which is no prefix of a sequence of the domain"),
     ):
-        if wrong:
-            shown = min(wrong, key=lambda word: (len(word), word))
-            raise InputError(place, f"{domain.where.name} {what.format(shown)}", mend)
+        if len(wrong := np.setdiff1d(_records(some), _records(others))):
+            words = wrong.view(np.int16).reshape(len(wrong), -1)
+            shown = min((prefixes.unpadded(word) for word in words), key=lambda word: (len(word), word))
+            what = f"{domain.where.name} {what.format(shown)}"
+            raise InputError("[domain] where", what, "keep all prefixes of a sequence, or leave it out")
 
 
-def _words(language: Automaton) -> np.ndarray:
+def _words(domain: Domain) -> np.ndarray:
+    language = build_language(domain, None, None)
     number_checked(language.size)
     parts = [words for words, _ in language.words()]
-    return np.concatenate(parts) if parts else np.zeros((0, language.length), dtype=np.int16)
+    return np.concatenate(parts) if parts else np.zeros((0, domain.max_length), dtype=np.int16)
+
+
+def _records(words: np.ndarray) -> np.ndarray:
+    """Return words as records, which numpy compares as wholes."""
+    return np.ascontiguousarray(words, dtype=np.int16).view([("", np.int16)] * words.shape[1]).reshape(-1)
 
 
 class PositionDecisions:
