@@ -33,6 +33,19 @@ HOMES = {
     "backends": ("backends",),
 }
 
+# Arguments of the Python API as options.
+OPTIONS = {
+    "ablation": "--ablation",
+    "backends": "--backends",
+    "checkpoint": "--checkpoint",
+    "domain": "--domain",
+    "enumerate_up_to": "--enumerate",
+    "form": "--format",
+    "mask": "--mask",
+    "memory_mb": "--memory",
+    "seconds": "--timeout",
+}
+
 
 class _Commands(click.Group):
     """The commands, each loaded when it is asked for: a command starts without the code of the others."""
@@ -92,7 +105,7 @@ def _status(arguments: list[str], alone: bool) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except InputError as error:
-        return fail(str(error), BAD_INPUT)
+        return fail(str(_by_option(error)), BAD_INPUT)
     except click.exceptions.NoArgsIsHelpError as error:
         say(error.ctx.get_help() if error.ctx else "see relucid --help")
         return BAD_INPUT
@@ -117,6 +130,11 @@ def _status(arguments: list[str], alone: bool) -> int:
         return _internal(error, arguments) if wanted is None else fail(str(wanted), BAD_INPUT)
     except Exception as error:
         return _internal(error, arguments)
+
+
+def _by_option(error: InputError) -> InputError:
+    """Name the option where the Python API names its argument."""
+    return InputError(OPTIONS.get(error.where, error.where), error.what, error.mend)
 
 
 def _internal(error: Exception, arguments: list[str]) -> int:

@@ -16,8 +16,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from .errors import InputError
+
 _PREFIX = ".relucid-"
 PIECE = 1 << 20
+
+
+def as_path(argument: str, given: object, mend: str) -> Path:
+    """Return the path that an argument of the Python API gives.  Raises InputError if it is none."""
+    if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
+        raise InputError(argument, f"{type(given).__name__} is not a path", mend)
+    return Path(given)
 
 
 def read_file(path: str | Path, limit: int) -> bytes:

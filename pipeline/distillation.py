@@ -10,11 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from ..common.deadline import OutOfTime, check, until
 from ..common.errors import InputError
+from ..common.files import as_path
 from ..common.folders import check_writable, write_files
 from ..models.apart import check_apart, circuit_files, claim_files
 from ..models.circuits.circuit import Circuit, Drawable, check_circuit
@@ -69,14 +71,15 @@ class CircuitRequest:
     enumerate_up_to: int = LARGEST_DOMAIN
 
     def __post_init__(self) -> None:
-        if not 0 <= self.enumerate_up_to <= LARGEST_DOMAIN:
-            what = f"{self.enumerate_up_to} is not from 0 to {LARGEST_DOMAIN}"
-            raise InputError("--enumerate", what, "a larger domain does not fit memory")
+        most = self.enumerate_up_to
+        if not isinstance(most, Integral) or not 0 <= most <= LARGEST_DOMAIN:
+            what = f"{most!r} is not from 0 to {LARGEST_DOMAIN}"
+            raise InputError("enumerate_up_to", what, "a larger domain does not fit memory")
 
     @property
     def mask_file(self) -> Path | None:
         """The mask's path, or None."""
-        return Path(self.mask) if self.mask else None
+        return as_path("mask", self.mask, "name a file of masks") if self.mask else None
 
     def read(self) -> Circuit:
         """Read the circuit.  Raises InputError if that is not possible."""
@@ -94,7 +97,7 @@ class CircuitRequest:
                 f"{self.circuit} brings no domain of its own",
                 "give a claim file without network and program",
             )
-            raise InputError("--domain", what, mend)
+            raise InputError("domain", what, mend)
         return found
 
 
@@ -132,7 +135,7 @@ def distill(
     if budget.seed < 0:
         raise InputError("seed", f"{budget.seed} is negative", "give 0 or more")
     wanted = circuit if isinstance(circuit, CircuitRequest) else CircuitRequest(circuit)
-    folder = None if out is None else Path(out)
+    folder = None if out is None else as_path("out", out, "name a folder for the result")
     if folder is not None:
         _check_out(folder, wanted, domain)
     with _within(budget.seconds):
@@ -236,7 +239,9 @@ def _task(domain: TaskLike, labels: Sequence[str] | None) -> Task:
         if labels is not None:
             mend = "leave them out, or give the domain as a Domain or a mapping"
             raise InputError("labels", "the task states its own labels", mend)
-        task = domain if isinstance(domain, Task) else load_task(domain, everywhere=True)
+        mend = "give a claim file or a mapping"
+        where = domain if isinstance(domain, Task) else as_path("domain", domain, mend)
+        task = where if isinstance(where, Task) else load_task(where, everywhere=True)
     if task.encoding != "one_hot":
         what = f'"{task.encoding}" is not what surrogates take'
         raise InputError("[input] encoding", what, 'write encoding = "one_hot"')

@@ -13,8 +13,11 @@ from typing import Any
 from ..common.text import rational, visible
 from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import CircuitGraph
+from ..models.claims.claim import Claim
+from ..models.claims.question import EqualsEverywhere, EqualsProgram
 from ..pipeline.distilled import Distillation
 from ..verifiers.counterexamples import PointCounterexample, WordCounterexample
+from ..verifiers.proof.certificate import Certificate
 from ..verifiers.verdict import Proved, Refuted, Unknown, Verdict
 
 COLOURS = {"proved": "#1a7f37", "refuted": "#cf222e", "unknown": "#9a6700"}
@@ -23,11 +26,15 @@ MOST_EDGES = 3000  # of a circuit that is drawn
 
 
 def html(value: object) -> str:
-    """Return the HTML of a verdict, a distillation, or a circuit (or its summary)."""
+    """Return the HTML of a verdict, a claim, a certificate, a distillation, or a circuit (or its summary)."""
     if isinstance(value, Proved | Refuted | Unknown):
         return verdict_html(value)
     if isinstance(value, Distillation):
         return distillation_html(value)
+    if isinstance(value, Claim):
+        return claim_html(value)
+    if isinstance(value, Certificate):
+        return f"<div><p><b>accepted</b>: {_text(str(value))}</p></div>"
     if isinstance(value, CircuitSummary):
         return summary_html(value)
     return circuit_html(value)
@@ -44,6 +51,15 @@ def verdict_html(verdict: Verdict) -> str:
     if verdict.attempts:
         rows = [(a.backend, a.outcome, f"{a.seconds:.2f}", a.detail) for a in verdict.attempts]
         parts.append(_folded("who ran", _table(("backend", "outcome", "seconds", "detail"), rows)))
+    return f"<div>{''.join(parts)}</div>"
+
+
+def claim_html(claim: Claim) -> str:
+    """Return a claim: its line, the program if it is about one, and warnings."""
+    parts = [f"<p>{_text(repr(claim).strip('<>'))}</p>"]
+    if isinstance(claim.question, EqualsProgram | EqualsEverywhere):
+        parts.append(f"<pre>{_text(claim.question.program.text, lines=True)}</pre>")
+    parts += [f"<p>warning: {_text(warning)}</p>" for warning in claim.warnings]
     return f"<div>{''.join(parts)}</div>"
 
 

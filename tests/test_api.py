@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ def one_quote(tokens):
 
 DOMAIN = {"tokens": ["'", '"', "a", "b"], "length": 6, "where": one_quote}
 NETWORK = CORPUS / "which_quote" / "net.onnx"
+CLAIM = CORPUS / "count_sign_l3" / "claim.toml"
 
 
 def test_every_public_name_is_there() -> None:
@@ -119,6 +122,35 @@ def test_labels_that_are_no_list(labels: object, said: str) -> None:
         relucid.prove(NETWORK, which_quote, DOMAIN, labels=labels)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: relucid.load_claim(None), "^path: NoneType is not a path; name a claim file$"),  # type: ignore[arg-type]
+        (lambda: relucid.load_claim(b"x"), "^path: bytes is not a path"),  # type: ignore[arg-type]
+        (lambda: relucid.check(relucid.load_claim(CLAIM), None), "^proof: NoneType is not a path"),  # type: ignore[arg-type]
+        (lambda: relucid.distill("quote_closing", out=5), "^out: int is not a path"),  # type: ignore[arg-type]
+        (lambda: relucid.distill("quote_closing", 5), "^domain: int is not a path"),  # type: ignore[arg-type]
+        (lambda: relucid.CircuitRequest("x", mask=5).mask_file, "^mask: int is not a path"),  # type: ignore[arg-type]
+        (lambda: relucid.CircuitRequest("x", enumerate_up_to="1"), "^enumerate_up_to: '1' is not from 0"),  # type: ignore[arg-type]
+        (lambda: relucid.prove(relucid.load_claim(CLAIM), request=relucid.ProofRequest(backends="no")), "^backends: there is no backend 'no'"),
+    ],
+)  # fmt: skip
+def test_errors_name_the_argument(call: Callable[[], object], said: str) -> None:
+    with pytest.raises(relucid.InputError, match=said):
+        call()
+
+
+def test_no_proof_is_written_over_what_a_loaded_claim_was_read_from(tmp_path: Path) -> None:
+    shutil.copytree(CLAIM.parent, tmp_path, dirs_exist_ok=True)
+    claim = relucid.load_claim(tmp_path / "claim.toml")
+    for file in sorted(tmp_path.iterdir()):
+        if file.name != "expected.json":
+            before = file.read_bytes()
+            with pytest.raises(relucid.InputError, match=r"^path: .* names an input; choose another file"):
+                relucid.prove(claim, request=relucid.ProofRequest(path=file))
+            assert file.read_bytes() == before
+
+
 def limits(**given: object) -> relucid.Budget:
     return relucid.Budget(**given)  # type: ignore[arg-type]
 
@@ -128,8 +160,8 @@ def limits(**given: object) -> relucid.Budget:
     [
         ({"budget": 60}, "^budget: int is not a Budget; pass relucid.Budget"),
         ({"request": "checked"}, "^request: str is not a ProofRequest; pass relucid.ProofRequest"),
-        ({"budget": limits(seconds="60")}, "^timeout: '60' is not a number"),
-        ({"budget": limits(memory_mb=None)}, "^memory: None is not a whole"),
+        ({"budget": limits(seconds="60")}, "^seconds: '60' is not a number"),
+        ({"budget": limits(memory_mb=None)}, "^memory_mb: None is not a whole"),
         ({"budget": limits(workers=1.5)}, "^workers: 1.5 is not a whole number"),
         ({"budget": limits(seed="a")}, "^seed: 'a' is not a whole number"),
     ],

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..common.deadline import OutOfTime, until
 from ..common.errors import InputError
-from ..models.apart import check_apart
+from ..models.apart import check_apart, claim_files
 from ..models.claims.at_hand import LOAD_IT, DomainLike, NetworkLike, ProgramLike, make_claim
 from ..models.claims.claim import Claim
 from ..models.claims.decision import Decision, Label
@@ -67,6 +67,8 @@ def prove(
     try:
         with until(started + budget.seconds):
             stated = _stated(claim, program, domain, labels)
+            if isinstance(stated, Claim) and stated.origin is not None and request.place is not None:
+                check_apart([("path", request.place)], claim_files(stated.origin))
             if isinstance(stated, Claim) and not isinstance(stated.input_set, Words):
                 left = replace(budget, seconds=max(0.01, started + budget.seconds - time.monotonic()))
                 return verify_claim(stated, left, request, progress)

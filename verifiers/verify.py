@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 
 from ..common.errors import InputError
+from ..common.files import as_path
 from ..common.scratch import scratch
 from ..models.apart import check_apart
 from ..models.claims.at_hand import LOAD_IT, NetworkLike
@@ -162,14 +162,15 @@ def check(
     check would take too long, and InputError for what cannot be read.
     """
     said = progress or (lambda text: None)
+    place = as_path("proof", proof, "name the file that prove or verify has written")
     stands = isinstance(claim, Claim | WordClaim)
     if stands == (stated is not None):
         what = "a claim says its property itself" if stands else "a network needs a property"
         raise InputError("stated", what, f"check a claim, or a network and a property; {LOAD_IT}")
     if isinstance(claim, WordClaim):
-        return check_file(WordSubject(claim), Path(proof), seconds, said)
+        return check_file(WordSubject(claim), place, seconds, said)
     if isinstance(claim, Claim) and isinstance(claim.input_set, Words):
-        return check_file(subject_of(reduced(claim)), Path(proof), seconds, said)
+        return check_file(subject_of(reduced(claim)), place, seconds, said)
     with scratch() as folder:
         if isinstance(claim, Claim):
             files = box_files_of_claim(claim, folder)
@@ -177,8 +178,8 @@ def check(
             assert stated is not None
             files = box_files_of(claim, stated, None, None, folder)
         if files.network_b is not None:
-            raise InputError(str(proof), NO_PROOFS_OF_TWO, "check claims about one")
-        return check_files(files.network, files.stated, Path(proof), seconds, said)
+            raise InputError(str(place), NO_PROOFS_OF_TWO, "check claims about one")
+        return check_files(files.network, files.stated, place, seconds, said)
 
 
 def subject_of(claim: WordClaim | PositionClaims) -> Subject:

@@ -52,7 +52,7 @@ def _read(source: Source) -> Circuit:
     path = source.path
     if source.mask is not None and (source.function or (path.exists() and not path.is_dir())):
         folders = "a mask belongs to a folder with beeg_config.json or smt_weights.json"
-        raise InputError("--mask", f"{source.where} takes no mask", folders)
+        raise InputError("mask", f"{source.where} takes no mask", folders)
     if not path.exists() and not source.function:
         names = dict.fromkeys((*shipped(), *(task.circuit.name for task in shipped().values())))
         what = "there is no such folder and no such shipped circuit"

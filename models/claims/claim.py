@@ -8,8 +8,10 @@ the forms that engines take.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ...common.displayed import Displayed
 from ...common.errors import InputError
 from ...common.text import number
 from .boxes import Boxes
@@ -21,13 +23,14 @@ InputSet = Words | Boxes
 
 
 @dataclass(frozen=True, eq=False)
-class Claim:
+class Claim(Displayed):
     """The statement that the answer to the question is yes on every input of the set.
 
     question: is the network equal to a program (on words, in one label or in one for each position) or to
         another network (on words or boxes), or does a property hold of it (on boxes)?
     input_set: the inputs.
     warnings: what was noticed when the claim was read, for people.
+    origin: the file that it was read from, if it was: no proof is written over it, or what it names.
 
     Raises InputError where the parts do not fit.
     """
@@ -36,6 +39,7 @@ class Claim:
     input_set: InputSet
     name: str = "claim"
     warnings: tuple[str, ...] = ()
+    origin: Path | None = None
 
     def __post_init__(self) -> None:
         network = self.question.network

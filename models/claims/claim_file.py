@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from ...common.errors import InputError
+from ...common.files import as_path
 from ..network.network import Network
 from ..onnx.reading import OnnxReading
 from ..program.program import Program
@@ -40,11 +42,11 @@ def load_claim(path: str | Path, deadline: float = math.inf) -> Claim:
     such run is begun after `deadline` (by `time.monotonic`).  Raises InputError for anything that does not
     fit, naming the file, the place and the mend.
     """
-    path = Path(path)
+    path = as_path("path", path, "name a claim file")
     table = read_table(path)
-    if (files := _box_files(path, table)) is not None:
-        return box_claim(files, deadline, name_of(path))
-    return _about_words(path, table)
+    files = _box_files(path, table)
+    claim = _about_words(path, table) if files is None else box_claim(files, deadline, name_of(path))
+    return replace(claim, origin=path)
 
 
 def load_word_claim(path: str | Path) -> WordClaim:

@@ -261,7 +261,7 @@ def test_same_seed_same_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_limit_is_looked_at() -> None:
-    with pytest.raises(relucid.InputError, match="--enumerate: 100000000 is not from 0 to 10000000"):
+    with pytest.raises(relucid.InputError, match="enumerate_up_to: 100000000 is not from 0 to 10000000"):
         relucid.distill(
             relucid.CircuitRequest(Teacher(depth, BRACKETS, ("n", "y")), enumerate_up_to=10**8),
             {"tokens": BRACKETS, "length": 5},

@@ -4,12 +4,13 @@ everything is escaped.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from relucid import Budget, ProofRequest, load_claim
+from relucid import Budget, ProofRequest, check, load_claim, prove
 from relucid.models.circuits.black_box import BlackBox
 from relucid.models.claims.domain import Domain
 from relucid.models.program.program import Program
@@ -46,6 +47,16 @@ def test_what_html_says() -> None:
     assert '<b style="color:#1a7f37">Proved</b>' in VERDICTS["proved"]._repr_html_()
     assert "<td>1/3</td><td>2</td>" in VERDICTS["refuted at a point"]._repr_html_()
     assert "<th>program</th>" in VERDICTS["refuted on words"]._repr_html_()
+
+
+def test_claims_and_certificates(tmp_path: Path) -> None:
+    claim = load_claim(Path(__file__).parents[1] / "corpus" / "count_sign_l3" / "claim.toml")
+    page = replace(claim, warnings=(EVIL,))._repr_html_()
+    assert "gives the label of many_a on 8 words" in page and "def many_a(tokens):" in page
+    assert "warning: " in page and "<script" not in page
+    proof = tmp_path / "proof"
+    assert prove(claim, request=ProofRequest(path=proof)).outcome == "proved"
+    assert "<b>accepted</b>: proof: " in check(claim, proof)._repr_html_()
 
 
 def test_every_repr_is_one_line() -> None:

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from ...common.clock import now
 from ...common.deadline import LIMITS, ends
+from ...common.displayed import Displayed
 from ...common.errors import InputError, TooLarge, Unsupported
 from ..verdict import Proved, Refuted
 from .export.third_party import Convinced
@@ -27,7 +28,7 @@ EARLIER = ("relucid proof 2", "relucid box proof 1", "relucid witness 1", "reluc
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Displayed):
     """A file that was accepted.
 
     shows: what; size: in bytes; seconds: of checking; written: seconds of making it, if it was made here.

@@ -51,11 +51,11 @@ def chosen_form(name: str, proof: Path | None) -> str | None:
         return None
     if name not in FORMS:
         raise InputError(
-            "--format", f"there is no proof format {name!r}", f"known are {', '.join([OURS, *FORMS])}"
+            "form", f"there is no proof format {name!r}", f"known are {', '.join([OURS, *FORMS])}"
         )
     if proof is None:
         raise InputError(
-            "--format", "it says how a proof is written, and none is asked for", "add --proof FILE"
+            "form", "it says how a proof is written, and none is asked for", "name a file for the proof"
         )
     check_installed(FORMS[name])
     return name

@@ -70,7 +70,7 @@ class UnknownOption(InputError):
     def __init__(self, option: str, backend: str, known: Iterable[str]) -> None:
         options = ", ".join(known)
         super().__init__(
-            "--backends",
+            "backends",
             f"{backend} has no option {option!r}",
             f"known are {options}" if options else f"write {backend} alone",
         )

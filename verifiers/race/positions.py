@@ -64,9 +64,9 @@ def _check_asked(budget: Budget, request: ProofRequest) -> None:
     """Raise InputError for what claims about every position do not have."""
     why = "is for claims about one label, and this one is about every position"
     if request.form != OURS:
-        raise InputError("--format", f"{request.form} {why}", "leave it out")
+        raise InputError("form", f"{request.form} {why}", "leave it out")
     if budget.checkpoint is not None:
-        raise InputError("--checkpoint", why, "leave it out")
+        raise InputError("checkpoint", why, "leave it out")
     if request.place is not None:
         check_place(request.place)
 

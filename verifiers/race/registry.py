@@ -78,7 +78,7 @@ def get(name: str) -> Backend:
             f"backend {name!r}", broken[name], "repair or uninstall the package that provides it"
         )
     if name not in loaded:
-        raise InputError("--backends", f"there is no backend {name!r}", f"known are {', '.join(loaded)}")
+        raise InputError("backends", f"there is no backend {name!r}", f"known are {', '.join(loaded)}")
     return loaded[name]
 
 

@@ -78,13 +78,13 @@ def asked(
 def check_limits(budget: Budget) -> None:
     """Raise InputError for limits that make no sense."""
     if not isinstance(budget.seconds, Real):
-        raise InputError("timeout", f"{budget.seconds!r} is not a number", "give a number of seconds")
+        raise InputError("seconds", f"{budget.seconds!r} is not a number", "give a number of seconds")
     if not (budget.seconds > 0 and math.isfinite(budget.seconds)):
-        raise InputError("timeout", f"{budget.seconds} seconds is not a time limit", "give a positive number")
+        raise InputError("seconds", f"{budget.seconds} seconds is not a time limit", "give a positive number")
     if budget.seconds > MOST_SECONDS:
-        raise InputError("timeout", f"{budget.seconds:g} seconds is too long", f"give at most {MOST_SECONDS}")
+        raise InputError("seconds", f"{budget.seconds:g} seconds is too long", f"give at most {MOST_SECONDS}")
     numbers = {
-        "memory": budget.memory_mb,
+        "memory_mb": budget.memory_mb,
         "workers": budget.workers,
         "counterexamples": budget.counterexamples,
     }

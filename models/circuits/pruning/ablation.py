@@ -38,9 +38,9 @@ def ablated(circuit: Circuit, domain: Domain, kind: str) -> SparseGpt:
         InputError: the circuit has no node mask, the kind is unknown, or the domain is empty.
     """
     if kind not in KINDS:
-        raise InputError("--ablation", f"{kind!r} is neither mean nor zero", "choose one")
+        raise InputError("ablation", f"{kind!r} is neither mean nor zero", "choose one")
     if not isinstance(circuit, SparseGpt) or circuit.mask is None:
-        raise InputError("--ablation", f"{circuit.name} has no node mask", "leave it out, or give --mask")
+        raise InputError("ablation", f"{circuit.name} has no node mask", "leave it out, or give a mask")
     mask, told = circuit.mask, "others at zero"
     means = {place: np.zeros_like(m) for place, m in mask.means.items()}
     if kind == "mean":

@@ -10,7 +10,7 @@ Used by `reader.py` through `all_operators`.  There are three kinds of operators
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ....common.modules import modules_in
@@ -42,9 +42,9 @@ def operator(name: str, *, rearranges: bool = False) -> Enter:
     """
 
     def enter(function: Function) -> Function:
-        REGISTRY.plain[name] = function
+        _enter(REGISTRY.plain, (name,), function)
         if rearranges:
-            REGISTRY.after_heads[name] = _of_first_input(function)
+            _enter(REGISTRY.after_heads, (name,), _of_first_input(function))
         return function
 
     return enter
@@ -54,7 +54,7 @@ def head_operator(*names: str) -> Enter:
     """Register an operator that ends a network and gives `HeadValues`."""
 
     def enter(function: Function) -> Function:
-        REGISTRY.heads.update(dict.fromkeys(names, function))
+        _enter(REGISTRY.heads, names, function)
         return function
 
     return enter
@@ -64,10 +64,19 @@ def after_head(*names: str) -> Enter:
     """Register what an operator does with `HeadValues`."""
 
     def enter(function: Function) -> Function:
-        REGISTRY.after_heads.update(dict.fromkeys(names, function))
+        _enter(REGISTRY.after_heads, names, function)
         return function
 
     return enter
+
+
+def _enter(table: dict[str, Function], names: Iterable[str], function: Function) -> None:
+    """Raises ValueError for a name that is there already: which function is taken would depend on luck."""
+    for name in names:
+        if name in table:
+            where = " and ".join(sorted({table[name].__module__, function.__module__}))
+            raise ValueError(f"{name} is registered twice, in {where}")
+        table[name] = function
 
 
 def _of_first_input(function: Function) -> Function:

@@ -14,6 +14,7 @@ from relucid.common.errors import InputError
 from relucid.models.network.float32 import exact_in_float32
 from relucid.models.network.network import Relu
 from relucid.models.network.runtime import OnnxRuntime
+from relucid.models.onnx.operators import registry
 from relucid.models.onnx.reader import REGISTRY, read_onnx
 
 rng = np.random.default_rng(7)
@@ -496,3 +497,10 @@ def test_constants_that_grow_without_end_are_refused(monkeypatch: pytest.MonkeyP
     read_onnx(
         model_bytes("c1 = Mul(c0, c0)\nc2 = Mul(c1, c1)\ny = Add(x, c2)", consts), origin="net", real_size=6
     )
+
+
+def test_a_name_belongs_to_one_function() -> None:
+    before = dict(registry.REGISTRY.plain)
+    with pytest.raises(ValueError, match=r"^Gemm is registered twice, in .*\.operators\..* and "):
+        registry.operator("Gemm")(lambda call: call.inputs[0])
+    assert before == registry.REGISTRY.plain

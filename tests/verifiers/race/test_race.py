@@ -355,7 +355,7 @@ def test_backends_by_name_and_by_address():
         ({"seconds": 0.0}, "0.0 seconds is not a time limit"),
         ({"seconds": float("nan")}, "nan seconds"),
         ({"workers": 0}, "workers: 0 is too few"),
-        ({"memory": 0}, "memory: 0 is too few"),
+        ({"memory": 0}, "memory_mb: 0 is too few"),
     ],
 )
 def test_settings_that_make_no_sense(more, said):

@@ -52,7 +52,7 @@ def check_installed(form: Form) -> None:
     logger = LOGGERS[form.name]
     if installed_version(logger.package) is None:
         what = f"{form.name} proofs are written by the package {logger.package}, which is not installed"
-        raise InputError("--format", what, f"pip install 'relucid[{logger.extra}]', or leave --format out")
+        raise InputError("form", what, f"pip install 'relucid[{logger.extra}]', or leave it out")
 
 
 def section_pieces(

@@ -119,7 +119,7 @@ def test_show_and_distil_take_it(released, tmp_path, capsys):
         ),
         (
             ["distill", "quotes_and_brackets", "--domain", "task.toml", "--out", "o", "--ablation", "mean"],
-            "--ablation: quotes_and_brackets has no node mask; leave it out, or give --mask",
+            "--ablation: quotes_and_brackets has no node mask; leave it out, or give a mask",
         ),
         (["show", "task.toml", "--ablation", "mean"], "--ablation: task.toml is not a circuit; leave it out"),
     ],

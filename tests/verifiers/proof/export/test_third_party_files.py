@@ -175,7 +175,7 @@ def test_a_refutation_has_the_same_witness_in_every_format(
 
 
 REFUSED = [
-    (["prove", PALINDROME, "--format", "drat"], "--format: it says how a proof is written, and none is asked for; add --proof FILE"),
+    (["prove", PALINDROME, "--format", "drat"], "--format: it says how a proof is written, and none is asked for; name a file for the proof"),
     (["prove", PALINDROME, "--format", "lrat", "--proof", "p"], "Invalid value for '--format': 'lrat' is not one of 'relucid', 'veripb', 'drat'"),
 ]  # fmt: skip
 
@@ -197,7 +197,7 @@ def test_without_the_solver(
     assert main(["prove", str(PALINDROME), "--proof", str(tmp_path / "p"), "--format", form.name]) == 2
     assert capsys.readouterr().err == (
         f"relucid: --format: {form.name} proofs are written by the package {package}, which is not installed; "
-        f"pip install 'relucid[{extra}]', or leave --format out\n"
+        f"pip install 'relucid[{extra}]', or leave it out\n"
     )
     assert not list(tmp_path.iterdir())
 
