@@ -109,7 +109,7 @@ def test_proved_and_refuted_as_brute_force_says(seed: int) -> None:
     differ = decision.decide(a.evaluate(domain.one_hot(words))) != decision.decide(
         b.evaluate(domain.one_hot(words))
     )
-    for backends in (None, ["bab"], ["z3-bv"], ["cpsat"]):
+    for backends in (None, [("bab", "z3-bv", "cpsat")[seed % 3]]):
         verdict = prove_claim(claim, request=ProofRequest(backends=backends), budget=Budget(30))
         assert isinstance(verdict, Refuted if differ.any() else Proved), verdict
         if isinstance(verdict, Refuted):
