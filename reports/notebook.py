@@ -11,6 +11,7 @@ from html import escape
 from typing import Any
 
 from ..common.text import rational, visible
+from ..models.automata.moore_svg import MOST_STATES, machine_svg
 from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import CircuitGraph
 from ..models.claims.claim import Claim
@@ -19,6 +20,7 @@ from ..pipeline.distilled import Distillation
 from ..verifiers.counterexamples import PointCounterexample, WordCounterexample
 from ..verifiers.proof.certificate import Certificate
 from ..verifiers.verdict import Proved, Refuted, Unknown, Verdict
+from .machine_view import NO_PROGRAM
 
 COLOURS = {"proved": "#1a7f37", "refuted": "#cf222e", "unknown": "#9a6700"}
 MOST_ROWS = 10  # counterexamples that are shown
@@ -92,11 +94,23 @@ def distillation_html(result: Distillation) -> str:
             f"<div><p><b>{_text(result.claim.name)}</b>: {_text(executed)}, surrogate = program:</p>",
             verdict_html(result.verdict),
             f"<pre>{_text(result.claim.program.text, lines=True)}</pre>",
+            _machine(result),
             _depends(result),
             _folded("circuit", summary_html(result.circuit)),
             "</div>",
         )
     )
+
+
+def _machine(result: Distillation) -> str:
+    """Return the picture of the machine, if no short program was found."""
+    machine, task = result.candidate.machine, result.task
+    if machine is None or not result.candidate.last_resort:
+        return ""
+    said = f"<p>{NO_PROGRAM}, of {len(machine)} states</p>"
+    if len(machine) > MOST_STATES:
+        return said
+    return said + machine_svg(machine, task.domain.tokens, task.decision.labels, result.claim.name)
 
 
 def _depends(result: Distillation) -> str:

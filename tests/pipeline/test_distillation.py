@@ -279,6 +279,7 @@ def test_a_machine_is_drawn_where_there_is_no_short_program(tmp_path: Path) -> N
     assert (
         len([r for r in root.iter() if "rx" in r.attrib]) == 7 and "program: a machine of 7 states" in picture
     )
+    assert "relucid-arrow" in result._repr_html_()
     page = distillation_page(examined(read_run(out)))
     assert "No short program was found; this is the machine" in page and page.count("relucid-arrow") > 10
     facts = json.loads((out / "result.json").read_text(encoding="utf-8"))
