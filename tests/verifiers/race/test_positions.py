@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,28 @@ def test_a_position_without_an_answer_leaves_the_claim_open(
     claim = wrong
     found = prove_positions(wrong, budget=Budget(30))
     assert isinstance(found, Refuted) and found.counterexample.position == 2
+
+
+def test_the_trust_is_the_least_of_all_positions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim, real = load_reduced(counting(tmp_path)), positions.prove_claim
+    assert isinstance(claim, PositionClaims)
+
+    def fake(part: WordClaim, **rest: object) -> Verdict:
+        found = real(part, **rest)  # type: ignore[arg-type]
+        assert isinstance(found, Proved)
+        if part is claim.parts[1]:
+            return replace(
+                found, trust="float", backend="rounding", certifiable=False, exact_in_float32=False
+            )
+        return found
+
+    monkeypatch.setattr(positions, "prove_claim", fake)
+    verdict = prove_positions(claim, request=ProofRequest(trust="float"))
+    assert isinstance(verdict, Proved) and verdict.trust == "float" and not verdict.certifiable
+    assert verdict.backend == "enumerate, rounding" and not verdict.exact_in_float32
+    assert [a.detail.partition(":")[0] for a in verdict.attempts] == [f"position {i}" for i in range(3)]
+    found = prove_positions(claim)
+    assert isinstance(found, Proved) and found.trust == "float"  # nothing is said to be checked
 
 
 def test_evidence_needs_every_position_and_every_input() -> None:
