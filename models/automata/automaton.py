@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 
 import numpy as np
 
 from ...common.deadline import check
+
+_PARTS = itemgetter(0), itemgetter(1), itemgetter(2)  # of an edge
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,14 @@ class Automaton:
         for t, layer in enumerate(self.edges):
             if not layer:
                 continue
-            sources, symbols, targets = zip(*layer, strict=True)
-            if (
-                min(sources) < 0
-                or max(sources) >= self.layer_sizes[t]
-                or min(targets) < 0
-                or max(targets) >= self.layer_sizes[t + 1]
-            ):
+            sizes = (self.layer_sizes[t], self.symbol_count, self.layer_sizes[t + 1])
+            source, symbol, target = (
+                min(map(part, layer)) >= 0 and max(map(part, layer)) < size
+                for part, size in zip(_PARTS, sizes, strict=True)
+            )
+            if not (source and target):
                 raise ValueError(f"an edge of layer {t} leads outside its layers")
-            if min(symbols) < 0 or max(symbols) >= self.symbol_count:
+            if not symbol:
                 raise ValueError(f"an edge of layer {t} reads an unknown symbol")
 
     @property

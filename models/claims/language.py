@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ...common.collector import no_collection
 from ...common.deadline import check
 from ...common.errors import InputError
 from ..automata.automaton import Automaton, first_word, trimmed
@@ -36,6 +37,7 @@ STATE_LIMIT = 400_000  # product states while building
 WORD_LIMIT = 200_000  # words that a program may be run on one by one
 
 
+@no_collection()
 def build_language(
     domain: Domain,
     program: Program | None,

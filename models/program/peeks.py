@@ -81,7 +81,8 @@ def _positions(
     Where some indices are negative and others are not, a program tests for that: then only the others count.
     """
     found: list[int | None] = []
-    for env[item] in numbers:
+    for number in numbers:
+        env[item] = number
         try:
             value = index(env, m)
         except (*NATIVE, ProgramFault):

@@ -229,6 +229,8 @@ class Sweep:
             here = []
             for state, number in states.items():
                 check()
+                if len(following) > self.setting.effort.states_left:
+                    raise TooManyStates
                 rows = [r.row(t, s) for r, s in zip(runners, state[1:], strict=True)]
                 for symbol, target in outgoing[state[0]]:
                     reached = (target, *[row[symbol] for row in rows])

@@ -139,6 +139,8 @@ def parts_of(value: Value) -> Collection[Value]:
 
 def has_unknown(value: Value) -> bool:
     """Return whether the value is, or contains, an unknown one."""
+    if type(value) is str or type(value) is int:
+        return False
     return isinstance(value, UnknownTokens) or any(map(has_unknown, parts_of(value)))
 
 
@@ -181,6 +183,6 @@ def freeze(value: Value) -> Any:
         return ("list", *map(freeze, value))
     if isinstance(value, dict):
         return ("dict", *((freeze(k), freeze(v)) for k, v in value.items()))
-    if kind is frozenset:
-        return ("set", frozenset(map(freeze, value)))
+    if kind is frozenset:  # a program only asks for its size and its members, where 1 and True are one
+        return ("set", value)
     return value.key
