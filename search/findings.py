@@ -21,6 +21,8 @@ from .word_keys import Key, KeyedWords, merged, pattern, remainder, spread, swap
 __all__ = ["Findings", "findings"]
 
 MOST = 200_000  # words that are compared; of more, a fixed sample
+SYMBOLS = 4_000_000  # in all of these words, about
+WIDEST = 64  # window in which single places are tested
 FEW = 4096  # words that most tests fail on already
 LEAST = 20  # pairs of a sample that must agree before anything is said
 MOST_RENAMED = 24  # tokens that are swapped
@@ -47,7 +49,8 @@ class _Tests:
     def __init__(self, problem: SearchProblem, whole: bool) -> None:
         self.problem = problem
         count = len(problem.examples)
-        rows = np.random.default_rng(0).permutation(count)[:MOST]
+        most = min(MOST, SYMBOLS // max(1, problem.max_length))
+        rows = np.random.default_rng(0).permutation(count)[:most]
         self.all = KeyedWords(problem, rows)
         _, fresh = np.unique(self.all.rolled(self.all.columns), return_index=True)
         if len(fresh) < len(rows):  # some words are there twice
@@ -117,7 +120,7 @@ class _Tests:
         last, first = self.found.get("last", self.longest), self.found.get("first", self.longest)
         from_end = last <= first
         kept, best = list(range(min(last, first))), 0
-        for place in kept[:-1]:
+        for place in kept[:-1] if len(kept) <= WIDEST else []:
             rest = [p for p in kept if p != place]
             pairs = self._depends(window(rest, from_end))
             if pairs:

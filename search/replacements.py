@@ -48,7 +48,7 @@ class Replacements:
         here = np.flatnonzero(words.columns[place] < self.size)
         if not len(here):
             return
-        rest = words.rolled(np.delete(words.columns, place, axis=0))[here]
+        rest = words.without_place(place)[here]
         tokens = words.columns[place][here]
         low = np.uint64((1 << self.size.bit_length()) - 1)
         packed = (rest & ~low) | self.place_of[tokens].astype(np.uint64)

@@ -64,6 +64,16 @@ class KeyedWords:
             out = further if keep is None else np.where(keep[t], further, out)
         return out
 
+    @cached_property
+    def _whole(self) -> np.ndarray:
+        return self.rolled(self.columns)
+
+    def without_place(self, place: int) -> np.ndarray:
+        """Hash the symbols at all positions but one."""
+        weight = np.uint64(pow(int(STEP), len(self.columns) - 1 - place, 1 << 64))
+        result: np.ndarray = self._whole - self.codes[self.columns[place]] * weight
+        return result
+
     def added(self, columns: np.ndarray, keep: np.ndarray | None = None) -> np.ndarray:
         """Hash the bag of the tokens at some positions, without those that are not kept."""
         kept = columns < self.size if keep is None else keep

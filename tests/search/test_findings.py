@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relucid.models.automata.labelled import Labelled
+from relucid.search import findings as module
 from relucid.search.finding import Findings
 from relucid.search.findings import findings
 from relucid.search.problem import SearchProblem
+from relucid.search.word_keys import KeyedWords
 
 Word = tuple[str, ...]
 Truth = dict[Word, object]
@@ -260,3 +262,36 @@ def test_hardly_any_words(count: int) -> None:
     few = Labelled(np.zeros((count, 3), dtype=np.int16), np.zeros(count, dtype=np.int64))
     f = findings(SearchProblem(("a", "b"), 3, 3, (0, 1), few))
     assert f.inputs == count and f.constant == (count == 1)
+
+
+def test_long_words_take_no_more_work_than_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of long words, fewer are compared, and no test looks at all places for each place."""
+    looked = []
+    rolled = KeyedWords.rolled
+
+    def counted(self: KeyedWords, columns: np.ndarray, *more: np.ndarray) -> np.ndarray:
+        looked.append(len(self) * len(columns))
+        return rolled(self, columns, *more)
+
+    monkeypatch.setattr(KeyedWords, "rolled", counted)
+    monkeypatch.setattr(module, "SYMBOLS", 40_000)
+    words = np.random.default_rng(0).integers(0, 2, (1000, 800)).astype(np.int16)
+    f = findings(
+        SearchProblem(("a", "b"), 800, 800, (0, 1), Labelled(words, words[:, -1].astype(np.int64))), True
+    )
+    assert f.inputs == 50 and not f.whole and f.last == 1
+    assert sum(looked) < 100 * 40_000
+
+
+def test_a_key_without_a_place_tells_all_other_places() -> None:
+    words = np.array([w for w in itertools.product(range(3), repeat=4)], dtype=np.int16)
+    given = KeyedWords(
+        SearchProblem(("a", "b"), 0, 4, (0,), Labelled(words, np.zeros(len(words), dtype=np.int64))),
+        np.arange(81),
+    )
+    for place in range(4):
+        rest = np.delete(words, place, axis=1)
+        pairs = {
+            (k, tuple(r)) for k, r in zip(given.without_place(place).tolist(), rest.tolist(), strict=True)
+        }
+        assert len(pairs) == 27 == len({k for k, _ in pairs})
