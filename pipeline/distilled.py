@@ -21,6 +21,8 @@ from ..search.finding import Findings
 from ..search.front import FrontEntry
 from ..verifiers.verdict import Refuted, Verdict
 
+NO_PROGRAM = "no short program was found; this is the machine"
+
 
 @dataclass(frozen=True)
 class Refutation:

@@ -16,7 +16,7 @@ from ..search.front import FrontEntry
 from ..verifiers.report import counterexample_json, verdict_json
 from ..verifiers.verdict import Proved
 from ..version import __version__
-from .distilled import Distillation, ProvedChain, Refutation
+from .distilled import NO_PROGRAM, Distillation, ProvedChain, Refutation
 from .histogram import histogram, histogram_json
 
 LISTED = 12  # tokens that a docstring lists
@@ -115,7 +115,8 @@ def machine_json(result: Distillation) -> dict[str, Any] | None:
         return None
     small = len(machine) <= LARGEST_MACHINE and machine.step.size <= 20 * LARGEST_MACHINE
     steps = machine.to_json() if small else {"step": None, "labels": None}
-    return {"states": len(machine), "names": machine.names(tokens) if small else None, **steps}
+    names = machine.names(tokens) if small else None
+    return {"said": NO_PROGRAM, "states": len(machine), "names": names, **steps}
 
 
 def front_json(result: Distillation) -> list[dict[str, Any]]:

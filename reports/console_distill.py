@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from ..common.text import number, visible
 from ..models.automata.moore import MooreMachine
 from ..models.automata.moore_svg import MOST_STATES
+from ..pipeline.distilled import NO_PROGRAM
 from ..verifiers.verdict import Proved
 from .console import code, console, domain_lines, heading, label_text, plural, sequence_text
 from .console_show import program_code
-from .machine_view import NO_PROGRAM, machine_rows
+from .machine_view import machine_rows
 from .verdicts import counterexample_table, print_verdict
 
 if TYPE_CHECKING:

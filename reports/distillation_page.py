@@ -16,10 +16,11 @@ from ..common.text import number, visible, word
 from ..models.automata.moore_svg import MOST_STATES, machine_svg
 from ..models.circuits.picture.graph import CircuitGraph
 from ..models.program.source import shown
+from ..pipeline.distilled import NO_PROGRAM
 from ..pipeline.histogram import Histogram
 from .chain import Link, chain
 from .html import rendered, write_html
-from .machine_view import NO_PROGRAM, machine_rows
+from .machine_view import machine_rows
 from .pictures import circuit_svg, margin_bars, proof_tree, weight_maps
 from .proof_shape import Proof, proof_of
 from .run import Run, read_run

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from ..common.text import literal
 from ..models.automata.moore import MooreMachine, token_class
 
-NO_PROGRAM = "no short program was found; this is the machine"
 MOST_ROWS = 200  # states that a table shows
 
 Row = tuple[str, str, str]

@@ -16,11 +16,10 @@ from ..models.circuits.circuit import CircuitSummary
 from ..models.circuits.picture.graph import CircuitGraph
 from ..models.claims.claim import Claim
 from ..models.claims.question import EqualsEverywhere, EqualsProgram
-from ..pipeline.distilled import Distillation
+from ..pipeline.distilled import NO_PROGRAM, Distillation
 from ..verifiers.counterexamples import PointCounterexample, WordCounterexample
 from ..verifiers.proof.certificate import Certificate
 from ..verifiers.verdict import Proved, Refuted, Unknown, Verdict
-from .machine_view import NO_PROGRAM
 
 COLOURS = {"proved": "#1a7f37", "refuted": "#cf222e", "unknown": "#9a6700"}
 MOST_ROWS = 10  # counterexamples that are shown
