@@ -20,7 +20,9 @@ from ..network.network import Network
 from .cell import read_out
 from .unroll import Unroller
 
-ROWS = 2048  # words of a length from which the weights are computed; all are checked
+PER_WEIGHT = 4  # words from which the weights of a length are computed at first, for each weight
+ROUNDS = 4  # times that they are computed, with some of the words that they were wrong on
+DRAWN = 2048  # words of an automaton that may take part
 COLUMNS = 400  # weights of a length, at most
 
 
@@ -57,17 +59,29 @@ def length_sum(words: np.ndarray, labels: np.ndarray, length: int, tokens: int) 
         length: how many tokens they have.
         tokens: how many tokens there are.
     """
-    if length * tokens > COLUMNS:
+    count = 1 + length * tokens
+    if count > COLUMNS:
         return None
-    some = np.linspace(0, len(words) - 1, min(len(words), ROWS)).astype(np.int64)
-    ones = words[some, :length, None] == np.arange(1, tokens)  # the first token has weight 0
-    matrix = np.concatenate([np.ones((len(some), 1)), ones.reshape(len(some), -1)], axis=1)
-    found: np.ndarray = np.linalg.lstsq(matrix, labels[some].astype(np.float64), rcond=None)[0]
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(len(words))[: PER_WEIGHT * count]
+    for _ in range(ROUNDS):
+        found = _least_squares(words[rows], labels[rows], length, tokens)
+        wrong = np.flatnonzero(found.numbers(words) != labels)
+        if not len(wrong):
+            return found
+        rows = np.concatenate([rows, rng.permutation(wrong)[:count]])
+    return None
+
+
+def _least_squares(words: np.ndarray, labels: np.ndarray, length: int, tokens: int) -> LengthSum:
+    """Return the sum that is closest to the labels' numbers, with its weights rounded."""
+    ones = words[:, :length, None] == np.arange(1, tokens)  # the first token has weight 0
+    matrix = np.concatenate([np.ones((len(words), 1)), ones.reshape(len(words), -1)], axis=1)
+    found: np.ndarray = np.linalg.lstsq(matrix, labels.astype(np.float64), rcond=None)[0]
     whole = np.round(found).astype(np.int64)
     weights = np.zeros((length, tokens), dtype=np.int64)
     weights[:, 1:] = whole[1:].reshape(length, tokens - 1)
-    result = LengthSum(length, weights, int(whole[0]))
-    return result if (result.numbers(words) == labels).all() else None
+    return LengthSum(length, weights, int(whole[0]))
 
 
 def sums_of_words(labelled: Labelled, domain: Domain) -> list[LengthSum] | None:
@@ -95,7 +109,7 @@ def sums_of_automaton(automaton: Automaton, domain: Domain, seed: int) -> list[L
         part = _of_length(automaton, length, len(domain.tokens))
         if part.empty:
             continue
-        words = np.unique(Sampler(part).words(ROWS, rng), axis=0)
+        words = np.unique(Sampler(part).words(DRAWN, rng), axis=0)
         found = length_sum(words, _labels(part, words), length, len(domain.tokens))
         if found is None or not _right(found, part):
             return None

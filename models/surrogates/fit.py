@@ -46,7 +46,7 @@ ROUNDS = 4  # times that wrong inputs go back into training, for each shape
 FEW = 16  # corrections up to which a smaller network is preferred to retraining a larger one
 MANY = 1024  # corrections at most
 NEXT_TO_MACHINE = 4  # neurons up to which hidden layers are tried if a small machine explains the labels
-SPARE = 8.0  # seconds for hidden layers where there is an exact network already
+SPARE = 8.0  # seconds of processor time for hidden layers where there is an exact network already
 HOPELESS = 2  # shapes in a row that learn next to nothing, after which no larger ones are tried
 INPUTS_PER_WEIGHT = (
     4  # of linear networks on a part of a domain: with half of that, most labels could be fitted
@@ -74,7 +74,8 @@ def fit_surrogate(
         automaton: makes a layered automaton that gives these labels, if something is known beyond them;
             otherwise the smallest of exactly these words is used.
         progress: is told what is going on.
-        budget_seconds: ends training, not the search: what is built is exact whatever the time.
+        budget_seconds: of processor time, after which training ends.  What is built is exact whatever the
+            time.
 
     Raises:
         InputError: the words or labels are unusable, or training needs torch and it is missing.
@@ -82,7 +83,9 @@ def fit_surrogate(
     """
     started = time.monotonic()
     data = FitData(labelled, domain, decision)
-    plan = _Fit(data, seed, progress or (lambda text: None), started + budget_seconds).best(automaton)
+    plan = _Fit(data, seed, progress or (lambda text: None), time.process_time() + budget_seconds).best(
+        automaton
+    )
     network = with_source(plan.network)
     surrogate = described(network, plan, len(labelled), time.monotonic() - started)
     check_labels(network, labelled, domain, decision)
@@ -167,9 +170,9 @@ class _Fit:
     def _hidden_layers(self) -> None:
         """Train the shapes, smallest first, until one is exact without corrections."""
         if self.plan is not None:
-            self.deadline = min(self.deadline, time.monotonic() + SPARE)
+            self.deadline = min(self.deadline, time.process_time() + SPARE)
         for shape in SHAPES:
-            if time.monotonic() > self.deadline:
+            if time.process_time() > self.deadline:
                 return
             if sum(shape.hidden) >= self._to_beat():
                 continue
@@ -210,7 +213,7 @@ class _Fit:
             elif len(wrong) <= 4 * FEW or len(sample) == len(data.labels):
                 self._corrected(layers, wrong, limit=FEW)
             fresh = np.setdiff1d(wrong, sample)
-            if len(wrong) == 0 or len(fresh) == 0 or time.monotonic() > self.deadline:
+            if len(wrong) == 0 or len(fresh) == 0 or time.process_time() > self.deadline:
                 return
             more = rng.choice(fresh, min(len(fresh), SAMPLE // 4), replace=False)
             sample = np.concatenate([sample, more])
@@ -238,7 +241,9 @@ class _Fit:
             return SurrogatePlan(data.network(found), "dense").cost
 
         for levels in TUNED:
-            if time.monotonic() > self.deadline or levels >= max(np.abs(w).max(initial=0) for w, _ in best):
+            if time.process_time() > self.deadline or levels >= max(
+                np.abs(w).max(initial=0) for w, _ in best
+            ):
                 break
             again = tuned(best, data.training_set(sample), levels)
             for rounded in quantised(again, data.used, ids, labels, (levels,)):

@@ -19,6 +19,7 @@ from .lines import split
 from .sweep import Entries, SweepStep, Unrolled, merged, relaxed
 
 Word = tuple[int, ...]
+CELLS = 1 << 25  # numbers, a quarter of a gigabyte
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Chunks:
             if time.monotonic() > until:
                 more.append(Chunk(entries, _prefixes(chunk.prefix, trail)))
                 return
-            if len(entries) > self.limits.entries:
+            if len(entries) > (self.limits.entries if alone else self._few(entries)):
                 self.crowded += 1
                 here = Chunk(entries, _prefixes(chunk.prefix, trail))
                 more += self._thinned(here, until) if alone else [here]
@@ -113,6 +114,11 @@ class Chunks:
         self.right += int(entries.weight[right].sum())
         self.wrong += int(entries.weight[wrong].sum())
         self._keep(_prefixes(chunk.prefix, trail, np.flatnonzero(wrong)[:1000]))
+
+    def _few(self, entries: Entries) -> int:
+        """Return the most entries of a sweep that is only tried: moving them must not take much memory."""
+        degree = int(self.network.layers[entries.t].degree.max())
+        return min(self.limits.entries, CELLS // max(1, degree * int(entries.low.shape[1])))
 
     def _thinned(self, chunk: Chunk, until: float) -> list[Chunk]:
         """Settle what a relaxed sweep can settle of a chunk, and return the rest in pieces."""

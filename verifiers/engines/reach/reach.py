@@ -26,9 +26,8 @@ from .sweep import Unrolled
 
 Word = tuple[int, ...]
 Report = Callable[[str], None]
-DEEP = 4  # with more layers of ReLUs, sweeps come first: grouping words needs bounds of every layer
-SHALLOW = 2  # with more layers, one sweep is tried first: a recurrence over a few positions is settled by it
-FEW = SweepLimits(entries=20_000)  # of the sweep that is tried first; if it is enough, the count is done
+DEEP = 4  # with more layers of ReLUs, sweeps go on: grouping words needs bounds of every layer
+FEW = SweepLimits(entries=50_000)  # of the sweep that is tried first; if it is enough, the count is done
 SHARE = 0.5  # the share of the time for the sweeps of a deep network
 FIRST_SLICE = 0.3  # seconds for a label before the next one has its turn; later turns are longer
 
@@ -79,7 +78,7 @@ class Reach:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        self.layers = sum(isinstance(node, Relu) for node in self.claim.network.nodes)
+        self.deep = sum(isinstance(node, Relu) for node in self.claim.network.nodes) > DEEP
         self.chunks: Chunks | None = None
         self.parts: list[GroupedSearch] | None = None
         self.bounded: list[BoundedLabel] = []  # every label, with what bounds alone settle
@@ -98,11 +97,7 @@ class Reach:
         return done
 
     def _run(self, deadline: float, wanted: int, report: Report) -> bool:
-        if (
-            self.parts is None
-            and (self.layers > SHALLOW or self.counting)
-            and self._swept(deadline, wanted, report, SHARE if self.layers > DEEP else 0)
-        ):
+        if self.parts is None and self._swept(deadline, wanted, report, SHARE if self.deep else 0):
             return True
         try:
             return self._grouped(deadline, wanted, report)

@@ -21,7 +21,7 @@ from relucid.models.program.program import Program
 from relucid.models.surrogates.machine import LabelMachine
 from relucid.models.surrogates.one_hot import layered_of, one_hot_network
 from relucid.verifiers.backends.reach import BACKEND
-from relucid.verifiers.engines.reach import reach
+from relucid.verifiers.engines.reach import chunks, reach
 from relucid.verifiers.engines.reach.chunks import Chunks
 from relucid.verifiers.engines.reach.reach import Count, Reach, count_disagreeing
 from relucid.verifiers.engines.reach.refine import Options
@@ -169,18 +169,23 @@ def test_what_neither_way_can_do_is_unsupported(monkeypatch: pytest.MonkeyPatch)
 def test_sweeps_go_on_with_what_one_could_not_hold() -> None:
     claim = noisy_counting(12, 4, 5, "ab")
     search = Reach(claim, counting=True)
-    search.layers = reach.DEEP + 1
+    search.deep = True
     assert search.run(later()) and search.settled.wrong == math.comb(12, 4)
     assert isinstance(search.chunks, Chunks) and "sums" in str(search)
 
 
-def test_a_recurrence_over_few_positions_is_swept_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three layers are not deep, but one sweep settles them, without bounds of any layer."""
-    monkeypatch.setattr(Reach, "_grouped", lambda *_: pytest.fail("one sweep is enough"))
+def test_one_sweep_is_tried_first_whatever_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three layers are not deep, but few sums settle them, without bounds of any layer."""
     domain = Domain(("a", "b"), 4, 4)
     parity = LabelMachine(np.array([[1, 0], [0, 1]]), np.array([0, 1]))
     network = one_hot_network(layered_of(parity, 4).automaton(2), domain, np.eye(2, dtype=np.int64))
     program = Program.from_source('def odd(tokens):\n    return tokens.count("a") % 2 == 1\n')
-    search = Reach(WordClaim(network, program, domain, Decision("argmax", (False, True))))
-    assert search.layers == reach.SHALLOW + 1
+    claim = WordClaim(network, program, domain, Decision("argmax", (False, True)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Reach, "_grouped", lambda *_: pytest.fail("one sweep is enough"))
+        search = Reach(claim)
+        assert not search.deep and search.run(later()) and search.settled == Count(16, 0, 0)
+    monkeypatch.setattr(chunks, "CELLS", 1)  # not even the second entry fits
+    search = Reach(claim)
     assert search.run(later()) and search.settled == Count(16, 0, 0)
+    assert search.parts is not None and search.chunks is not None and search.chunks.most < 16
