@@ -30,7 +30,7 @@ test-slow: $(READY)
 
 # Random cases against the truth (tests/fuzz/README.md), two kinds at a time; what fails is saved in out/fuzz.
 KINDS := $(shell sed -n 's/^    "\([a-z]*\)": ".*/\1/p' tests/fuzz/registry.py)
-fuzz: MINUTES := 0.33
+fuzz: MINUTES := 0.13
 fuzz: FLAGS :=
 fuzz-slow: MINUTES := 60
 fuzz-slow: FLAGS := --busy 1 --failures 5

@@ -15,6 +15,10 @@ import pytest
 from html_page import chromium
 from hypothesis import HealthCheck, settings
 
+# Workers share the cores, and so do the processes that tests start: threads would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 settings.register_profile(
     "home", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )

@@ -1,6 +1,4 @@
-"""The Python of the README and of the guide runs as it stands, and the guide's session is what the command
-prints.
-"""
+"""The Python of the README and of the guide runs as it stands."""
 
 from __future__ import annotations
 
@@ -10,8 +8,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
-from relucid.cli.main import main
 from relucid.models.network.network import feed_forward
 from relucid.models.onnx.writer import write_onnx
 
@@ -51,24 +47,3 @@ def test_the_python_of_the_guide_runs(tmp_path: Path) -> None:
     printed = run(python_of(DOCS / "guide/python.md"), tmp_path)
     assert "equal on all 16 inputs; trust: checked" in printed
     assert "def quote_closing(tokens):" in printed
-
-
-def plain(text: str) -> list[str]:
-    """Without times, which differ from run to run, and without the trained weights, which may differ from
-    processor to processor.
-    """
-    text = re.sub(r"  layers .*|  \d+ nonzero weights .*|(?<='\]')  .*", "", text)
-    return [
-        re.sub(r"\d+\.\d+( s|\b)", "#", re.sub(r"\s+", " ", line)).strip()
-        for line in text.strip().splitlines()
-    ]
-
-
-def test_the_session_is_what_is_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["distill", "bracket_depth", "--out", "out/bracket_depth"]) == 0
-    page = (DOCS / "guide/circuits.md").read_text(encoding="utf-8")
-    shown = re.search(r"```\n(== bracket_depth.*?)```", page, re.DOTALL)
-    assert shown is not None and plain(shown[1]) == plain(capsys.readouterr().out)

@@ -5,6 +5,7 @@ one's own.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,7 @@ from relucid.search.ways import automata
 from relucid.verifiers.report import verdict_json
 from relucid.verifiers.verdict import Unknown
 
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "circuits.md"
 QUOTES = """
 [domain]
 tokens = ["'", '"', "a", ",", "="]
@@ -106,9 +108,23 @@ def written(out: Path, capsys: pytest.CaptureFixture[str], inputs: int) -> dict:
     return result
 
 
+def plain(text: str) -> list[str]:
+    """Without times, which differ from run to run, and without the trained weights, which may differ from
+    processor to processor.
+    """
+    text = re.sub(r"  layers .*|  \d+ nonzero weights .*|(?<='\]')  .*", "", text)
+    return [
+        re.sub(r"\d+\.\d+( s|\b)", "#", re.sub(r"\s+", " ", line)).strip()
+        for line in text.strip().splitlines()
+    ]
+
+
 @pytest.mark.parametrize("task", ["quote_closing", "bracket_depth"])
-def test_shipped_circuit(task: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["distill", task, "--out", str(tmp_path / "out")]) == 0
+def test_shipped_circuit(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["distill", task, "--out", f"out/{task}"]) == 0
     text = capsys.readouterr().out
     for part in (
         "circuit",
@@ -121,13 +137,16 @@ def test_shipped_circuit(task: str, tmp_path: Path, capsys: pytest.CaptureFixtur
     ):
         assert part in text
     assert len(shipped()) == 2
-    size = load_word_claim(tmp_path / "out" / "claim.toml").domain_size
+    out = tmp_path / "out" / task
+    size = load_word_claim(out / "claim.toml").domain_size
     assert f"{size:,} inputs" in text
     if task == "bracket_depth":  # its search starts from few examples, and one program is refuted
         assert "a program that was refuted on the way" in text and "network says" in text
-        facts = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
+        facts = json.loads((out / "result.json").read_text(encoding="utf-8"))
         assert facts["distillation"]["refuted_programs"]
-    written(tmp_path / "out", capsys, size)
+        shown = re.search(r"```\n(== bracket_depth.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+        assert shown is not None and plain(shown[1]) == plain(text)
+    written(out, capsys, size)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")

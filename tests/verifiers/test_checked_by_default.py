@@ -9,9 +9,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import relucid
 from relucid.cli.main import main
+from relucid.models.circuits.black_box import BlackBox
 from relucid.verifiers.attempts import Trust
 from relucid.verifiers.proof import tree
 from relucid.verifiers.proof.format import LimitReached, Rejected
@@ -170,10 +172,14 @@ def test_distill_checks_its_last_proof_only(monkeypatch: pytest.MonkeyPatch) -> 
     assert asked == [result.claim.program.digest] and result.refuted
     assert "trust: checked" in result.claim.program.text
     asked.clear()
-    assert (
-        relucid.distill("bracket_depth", request=relucid.ProofRequest(trust="exact")).verdict.trust == "exact"
-        and not asked
-    )  # type: ignore[union-attr]
+    zero = BlackBox("zero", ("a", "b"), lambda ids: np.zeros((len(ids), 2)), "a function", "zero")
+    result = relucid.distill(
+        zero,
+        {"tokens": ["a", "b"], "length": 2},
+        labels=["a", "b"],
+        request=relucid.ProofRequest(trust="exact"),
+    )
+    assert isinstance(result.verdict, Proved) and result.verdict.trust == "exact" and not asked
 
 
 def test_reaching_for_it_twice_changes_nothing() -> None:

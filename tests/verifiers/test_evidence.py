@@ -86,13 +86,12 @@ def test_proved_cannot_be_built_without_it() -> None:
             replace(proved, evidence=evidence)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "name", ["enumerate", "reach", "bab", "bab:no-words", "bab:no-relus", "z3-bv", "cpsat", "highs"]
-)
-def test_the_evidence_of_each_backend_adds_up_on_true_claims(name: str) -> None:
+@pytest.mark.parametrize("name", ["reach", "bab", "bab:no-words", "bab:no-relus"])
+def test_the_evidence_of_our_engines_adds_up_on_true_claims(name: str) -> None:
+    """`test_known_answers.py` asks that of the others."""
     (backend,) = choose([name])
     proofs = 0
-    for known in corpus()[:: 1 if name in ("enumerate", "reach", "bab") else 6]:
+    for known in corpus()[:: 2 if name in ("reach", "bab") else 6]:
         claim = load_word_claim(known.claim_file)
         if known.expected["verdict"] == "proved" and backend.unfit(claim) is None:
             found = backend.solve(claim, Budget(20.0), lambda text: None)
@@ -129,7 +128,7 @@ def test_a_leaf_that_is_lost_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
         all_backends()["bab"],
         [load_word_claim(k.claim_file) for k in corpus() if k.expected["verdict"] == "proved"],
     )
-    for claim in claims[:8]:
+    for claim in claims[:4]:
         calls.clear()
         with monkeypatch.context() as patch:
             patch.setattr(Leaves, "add", forgetting(0))

@@ -111,7 +111,7 @@ def test_engines_at_each_call(name: str, jump: float | None) -> None:
 @JUMPS
 @pytest.mark.parametrize("name", ["enumerate", "reach", "bab"])
 def test_engines_on_all_claims(name: str, jump: float | None) -> None:
-    never_proved(name, false_claims(), jump, 12)
+    never_proved(name, false_claims(), jump, 6)
 
 
 @pytest.mark.slow
@@ -124,7 +124,7 @@ def test_engines_on_all_claims_at_each_call(name: str, jump: float | None) -> No
 @pytest.mark.parametrize("jump", [FOR_EVER, None], ids=["limit passed", "raises"])
 @pytest.mark.parametrize("name", [name for name in backends() if name not in ENGINES])
 def test_backends(name: str, jump: float | None) -> None:
-    for which, claim in smallest(3).items():
+    for which, claim in smallest(2).items():
         if all_backends()[name].unfit(claim) is None:
             found = outcomes(all_backends()[name], claim, jump)
             assert "proved" not in found and "crashed" not in found, f"{name} on {which}: {found}"
