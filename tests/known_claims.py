@@ -13,6 +13,10 @@ HERE = Path(__file__).resolve().parent
 CORPUS = HERE / "corpus"
 SHARED = HERE.parent.parent / "shared"
 GOLDEN = SHARED / "golden"
+# What --json says of every verdict (docs/reference/json.md); scripts rely on it.
+KEYS = {
+    "verdict", "trust", "reason", "backend", "seconds", "domain_size", "counterexample", "proof", "attempts",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

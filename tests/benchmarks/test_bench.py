@@ -305,14 +305,18 @@ def test_an_interrupt_that_another_thread_was_given_is_seen() -> None:
     """The kernel may give a signal to any thread: then nothing wakes the main one, which has to look up by
     itself.
     """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it
     stopped: list[bool] = []
 
     def run(item: int, stop: threading.Event) -> None:
         threading.Timer(0.2, _thread.interrupt_main).start()
         stopped.append(stop.wait(3600))
 
-    with pytest.raises(KeyboardInterrupt):
-        list(side_by_side([1], 1, run))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(side_by_side([1], 1, run))
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert stopped == [True]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_claims import CORPUS, SHARED
+from known_claims import CORPUS, KEYS, SHARED
 from relucid.cli.main import main
 from relucid.models.claims.claim_file import load_word_claim
 from relucid.models.network.network import feed_forward
@@ -36,17 +36,6 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, di
     return status, json.loads(out)
 
 
-KEYS = {
-    "verdict",
-    "trust",
-    "reason",
-    "backend",
-    "seconds",
-    "domain_size",
-    "counterexample",
-    "proof",
-    "attempts",
-}
 ATTEMPT_KEYS = {"backend", "version", "outcome", "seconds", "peak_mb", "detail", "spans", "sizes"}
 
 

@@ -69,7 +69,7 @@ COMMANDS = {
     "compare": ["compare", "bench", "bench"],
     "backends": ["backends"],
     "distill": ["distill", "mine.py:last", "--out", "out"],
-    "train": ["train", "var_swap", "--out", "model", "--steps", "30", "--layers", "1", "--width", "8"],
+    "train": ["train", "var_swap", "--out", "model", "--steps", "300", "--layers", "1"],
     "prune": ["prune", "model", "var_swap", "--steps", "20"],
 }
 FAST = ["prove", "check", "show", "verify"]  # the others in the slow suite: each starts two processes

@@ -6,6 +6,7 @@ import json
 from fractions import Fraction
 
 import pytest
+from known_claims import KEYS
 from relucid.cli.status import exit_status
 from relucid.verifiers.attempts import Attempt, Sizes
 from relucid.verifiers.counterexamples import WordCounterexample
@@ -28,17 +29,6 @@ ATTEMPT = Attempt(
     ((0.1, 2.0), (3.0, 61.1)),
 )
 FOUND = WordCounterexample(("a", '"'), 1, True, (Fraction(-1, 3), Fraction(2)))
-KEYS = {
-    "verdict",
-    "trust",
-    "reason",
-    "backend",
-    "seconds",
-    "domain_size",
-    "counterexample",
-    "proof",
-    "attempts",
-}
 
 
 def evidence(inputs):
