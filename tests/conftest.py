@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from html_page import chromium
 from hypothesis import HealthCheck, settings
 
-# Workers share the cores, and so do the processes that tests start: threads would only wait for each other.
+# Workers share the cores with the processes that tests start: threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -24,6 +25,19 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("home"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+
+class Root:
+    """The repository's root is the package `relucid`, whatever its folder is called; pytest, for which it is a
+    package of tests, would import it by the folder's name.
+    """
+
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        return pytest.Dir.from_parent(parent, path=path) if path == Path(__file__).parents[1] else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Root())
 
 
 @pytest.fixture(scope="module")
