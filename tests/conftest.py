@@ -28,8 +28,8 @@ settings.load_profile("ci" if os.environ.get("CI") else "home")
 
 
 class Root:
-    """The repository's root is the package `relucid`, whatever its folder is called; pytest, for which it is a
-    package of tests, would import it by the folder's name.
+    """The repository's root is the package `relucid`, whatever its folder is called.  pytest would take it for
+    a package of tests, and import it by the folder's name.
     """
 
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
