@@ -28,8 +28,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "home")
 
 
 class Root:
-    """The repository's root is the package `relucid`, whatever its folder is called.  pytest would take it for
-    a package of tests, and import it by the folder's name.
+    """The repository's root is the package `relucid`, whatever its folder is called.
+
+    pytest would take it for a package of tests, and import it by the folder's name.
     """
 
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
