@@ -181,6 +181,8 @@ class Writer:
             f"({e()} in set({some}))",
             f"({e()} not in {{{e()}, 1}})",
             f"len(set({some}))",
+            f"sorted(set({some}))[{place}]",
+            f"any(tokens[i : i + 2] == {e()} for i in range({self.pick(chr(50), chr(110))}))",
             f"{self.pick('min', 'max')}({some}{self.pick('', ', key=tokens.count', ', key=str', ', default=1')})",
             f'{{"a": {e()}, 1: 2}}.get({e()})',
             f'{{"a": 1, "b": {e()}, "(": "a"}}[{e()}]',
@@ -291,6 +293,8 @@ class Calm(Writer):
         return self.pick(
             f'("a" in set({some}))',
             f"len(set({some}))",
+            f"(len(sorted(set({some}))) > 1)",
+            f"any(tokens[i : i + 2] == {e()} for i in range({self.pick(chr(50), chr(110))}))",
             f"(len(set({e()} for t in {some})) > 1)",
             f'(max(("a", "b"), key={some}.count) == "a")',
             f'(max({some}, key=tokens.count, default="a") == "a")',
@@ -425,6 +429,6 @@ def every_value(program, domain):
     for n in range(domain.min_length, domain.max_length + 1):
         for tokens in itertools.product(domain.tokens, repeat=n):
             kind, value = in_ours(program, tokens)
-            if kind == "value" and not isinstance(program(tokens), tuple):  # labels are no tuples
+            if kind == "value" and isinstance(program(tokens), str | int):  # what a label can be
                 values[value] = program(tokens)
     return tuple(values.values())

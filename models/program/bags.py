@@ -82,8 +82,10 @@ class Bag(UnknownTokens):
 
 def _any_order(fold: Fold, key: Any, elements: list[Value]) -> bool:
     """Return whether a fold gives the same for these elements in every order.  None of them raised."""
-    if fold.name in ("any", "all", "set"):
+    if fold.name in ("any", "all"):
         return True
+    if fold.name == "set":  # of elements that are equal, such as 1 and True, the first one stays
+        return len(set(elements)) == len(set(map(freeze, elements)))
     if fold.name == "sum":
         return all(type(v) in (int, bool) and v.bit_length() < 64 for v in (fold.start, *elements))
     if fold.name not in ("min", "max", "sorted"):

@@ -63,7 +63,9 @@ class Calls(Iteration):
             raise self.refuse(node, f"{name}() as a value is outside the subset", mend)
         if name == "set":
             raise self.refuse(
-                node, "a set as a value is outside the subset", "use len(set(x)) or `x in set(y)`"
+                node,
+                "a set as a value is outside the subset",
+                "use len(set(x)), sorted(set(x)) or `x in set(y)`",
             )
         if name == "len" and len(node.args) == 1 and self.is_set(node.args[0]):
             self._positional(node)

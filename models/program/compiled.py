@@ -48,14 +48,14 @@ class Loop:
 
 @dataclass(frozen=True, eq=False)
 class Peeks:
-    """What the body of a loop reads as `name[index]`, where the index depends on the loop's item.
+    """What the body of a loop reads as `name[index]` or `name[start:stop]`, which depend on the loop's item.
 
     item: the name of the item.
-    reads: for each, the name, and the index as an expression.
+    reads: for each, the name, and the index as an expression, or the two ends.
     """
 
     item: str
-    reads: tuple[tuple[str, Run], ...]
+    reads: tuple[tuple[str, tuple[Run, ...]], ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -123,3 +123,10 @@ class Peeking:
 
 
 Items = TokenItems | Known | Zipped | Peeking
+
+
+def seen(items: Any, visible: dict[int, str] | None) -> list[Value] | None:
+    """Return all items as values if every token that they read is visible, else None."""
+    if not visible or not all(p in visible for k in range(len(items)) for p in items.reads(k)):
+        return None
+    return [items.value(k, visible) for k in range(len(items))]

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from .compiled import Generator, Loop
 from .folds import Fold
+from .items import seen
 from .values import BREAK, NATIVE, Execution, Located, ProgramFault, Return, Value, freeze, has_unknown
 
 # "end" or "break" with the variables, "return" or "raise" with what is returned or raised, or "value" with it
@@ -175,8 +176,14 @@ def fold_over(query: FoldQuery, m: Execution) -> Any:
     Raises ProgramFault if the fold raises, and NotAPass if no pass can compute it.
     """
     assert m.ask is not None
-    if query.generator is not None and query.generator.carries:
+    generator = query.generator
+    if generator is not None and generator.carries:
         raise NotAPass("reads a variable of a generator expression before its `for`")
+    if (values := seen(query.items, m.visible)) is not None:
+        if generator is None:
+            return query.fold.run(iter(values), m)
+        produce, inner = generator.produce, {k: query.env[k] for k in generator.free if k in query.env}
+        return query.fold.run((v for item in values for v in produce(inner, item, m)), m)
     kind, value = m.ask(FoldPass(query))
     if kind == "raise":
         raise ProgramFault(*value)

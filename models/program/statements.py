@@ -11,7 +11,7 @@ from typing import Any
 
 from .calls import Calls
 from .compiled import NUMBERS, Definitions, Env, Loop, Run, Scope
-from .items import Items
+from .items import Items, seen
 from .liveness import Liveness, names_bound
 from .passes import LoopPass
 from .peeks import peeking, peeks
@@ -223,7 +223,10 @@ class Statements(Calls):
             if m.ask is not None:
                 items = peeking(items, beside, env, m)
                 if isinstance(items, Items):
-                    return symbolic(env, m, items)
+                    values = seen(items, m.visible)
+                    if values is None:
+                        return symbolic(env, m, items)
+                    items = values
             for item in items:
                 m.tick()
                 bind(env, item, m)

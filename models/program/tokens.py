@@ -6,7 +6,7 @@ of a pass (`passes.py`).  `sweep.py` runs programs with them to build automata.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .folds import FOLDS, NOTHING, Fold
@@ -147,7 +147,7 @@ class Tokens(UnknownTokens):
 
 
 class TokenSet:
-    """The set of some unknown tokens.  A program only asks how many there are, and what is among them."""
+    """The set of some unknown tokens.  A program asks for its size and its members, and sorts it."""
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
@@ -157,6 +157,9 @@ class TokenSet:
 
     def __contains__(self, value: Value) -> bool:
         return value in self.tokens
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tokens.ask(FOLDS["set"]))
 
 
 def items_of(value: Any) -> Any:

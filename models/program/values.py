@@ -183,6 +183,7 @@ def freeze(value: Value) -> Any:
         return ("list", *map(freeze, value))
     if isinstance(value, dict):
         return ("dict", *((freeze(k), freeze(v)) for k, v in value.items()))
-    if kind is frozenset:  # a program only asks for its size and its members, where 1 and True are one
-        return ("set", value)
+    if kind is frozenset:
+        plain = all(type(v) is str for v in value)  # the usual case, quickly
+        return ("set", value if plain else frozenset(map(freeze, value)))
     return value.key

@@ -96,7 +96,10 @@ class Iteration(Expressions):
         start = self.expression(start_node, depth) if start_node else None
         walked = node.args[0]
         generator = self.generator(walked, depth) if isinstance(walked, ast.GeneratorExp) else None
-        values = generator.first if generator else self.iterable(walked, depth)
+        if name == "sorted" and "key" not in named and self.is_set(walked):
+            values = self.set_of(walked, depth)
+        else:
+            values = generator.first if generator else self.iterable(walked, depth)
         make = self._made(node, name, named, depth)
 
         def run(env: Env, m: Execution) -> Any:

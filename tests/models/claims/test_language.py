@@ -171,6 +171,23 @@ PASSES = {
         "return sum(i for i in range(1, len(tokens)) if tokens[i] == tokens[i - 1]) % 3",
         (0, 1, 2),
     ),
+    "windows": (
+        "return any(tokens[i : i + 3] == ('a', 'b', 'a') for i in range(len(tokens)))",
+        (False, True),
+    ),
+    "sums over windows": (
+        "return max((sum(t == 'a' for t in tokens[i - 1 : i + 1]) for i in range(1, len(tokens))), default=3)",
+        (0, 1, 2, 3),
+    ),
+    "a loop over windows": (
+        "n = 0\nfor i, t in enumerate(tokens):\n    for u in tokens[i : i + 2]:\n        n += t < u\nreturn n",
+        tuple(range(6)),
+    ),
+    "different tokens, sorted": ("return sorted(set(tokens))[-1] if tokens else 'b'", ("a", "b", "c")),
+    "equal values of two types in a set": (
+        "x = sorted(set(1 if t == 'a' else t == 'b' for t in tokens))\nreturn str(x[-1]) if x else ''",
+        ("", "1", "True", "False"),
+    ),
     "two after": ("return any(tokens[i] == tokens[i + 2] for i in range(len(tokens) - 2))", (False, True)),
     "compared with a constant": ("return tokens == ('a', 'b', 'a', 'c')", (False, True)),
     "halves": ("return tokens[: len(tokens) // 2] == tokens[len(tokens) // 2 :]", (False, True)),

@@ -202,6 +202,9 @@ sorted("ab") < ("a", "b")
 sorted("ab").find("a")
 len(set("hello")), len(set(())), len(set()), len(set((1, True, 1 // 1, "1"))), len(set(t + "x" for t in tokens)), len(set(range(3))), len({1, 2, 1})
 "a" in set(tokens), "z" not in set("abc"), True in set((1,)), 1 in {True}, (1,) in {(1,), "x"}, tokens in {("a",), ()}, "a" in {"a", "b"}, 1 not in {2}
+sorted(set("hello")), sorted(set((1, True, 0, 2))), sorted({3, 1, 2}, reverse=True), sorted(set()), sorted(set(len(t) for t in tokens))
+sorted(set((1, "a")))
+sorted(set(5))
 len(set((sorted("a"),)))
 sorted("a") in set("a")
 sorted("a") in {"a"}
