@@ -268,6 +268,7 @@ def test_one_place_of_the_package_writes_files(kind):
     own_folder = {
         "verifiers/race/dump.py",
         "verifiers/race/artefacts.py",
+        "verifiers/proof/words/positions_subject.py",
         "experiments/convolutions.py",
         "experiments/rivals.py",
         "verifiers/backends/shared/programs/cadical_dimacs.py",
