@@ -12,7 +12,7 @@ from relucid.common.errors import InputError
 from relucid.models.claims import language
 from relucid.models.claims.domain import Domain
 from relucid.models.claims.language import build_language
-from relucid.models.program.program import Program
+from relucid.models.program.program import Program, ProgramFault
 
 GOLDEN = Path(__file__).parents[4] / "shared" / "golden"
 
@@ -214,6 +214,67 @@ def test_where_and_several_passes(name, monkeypatch):
     body, labels = PASSES[name]
     for where in ("return tokens.count('a') == 1", "return 'c' in tokens", VALID):
         check(Domain(("a", "b", "c"), 1, 5, "_", program(where, "w")), program(body), labels)
+
+
+@pytest.mark.parametrize(
+    "body, labels",
+    [
+        ("return all(a == b for a, b in zip(tokens, reversed(tokens)))", (False, True)),
+        ("return sum(a == b for a, b in zip(tokens, reversed(tokens)))", tuple(range(10))),
+        (
+            "n = 0\nfor a, b in zip(tokens, reversed(tokens)):\n    n = (2 * n + (a == b)) % 3\nreturn n",
+            (0, 1, 2),
+        ),
+        (
+            "for i in range(len(tokens)):\n    if tokens[i] != tokens[-1 - i]:\n        return i\nreturn -1",
+            tuple(range(-1, 4)),
+        ),
+        (
+            "for i in range(len(tokens)):\n    if tokens[i] != tokens[-1 - i]:\n        break\nreturn i",
+            tuple(range(9)),
+        ),
+    ],
+)
+def test_items_that_read_both_ends(body, labels, monkeypatch):
+    """They are taken out of order only where that changes nothing; so many tokens are held that it matters."""
+    no_fallback(monkeypatch)
+    check(Domain(("a", "b"), 8, 9, "_"), program(body), labels)
+
+
+IN_SOME_ORDER = {  # nested scans whose outcome depends on the order of the tokens, if only by its type
+    "ties": "max((t for t in tokens if tokens.count(t) == 1), key=len, default='')",
+    "ties of a count": "max((t for t in tokens if t != 'c'), key=tokens.count, default='')",
+    "equal values of two types": "max((1 if t == 'a' else True for t in tokens if tokens.count(t) < 3), default=0)",
+    "equal values of two types, in a set": "sorted(set(1 if t == 'a' else tokens.count(t) > 0 for t in tokens))[:1] == ()",
+    "the first of the least": "sorted((t for t in tokens if tokens.count(t) > 1), key=len)[:1] == sorted(tokens)[:1]",
+    "a tuple": "len(tuple(t for t in tokens if tokens.count(t) == 1)) > 1 and tokens[0] == 'a'",
+    "all, and a place": "all(tokens.count(t) == 1 for t in tokens) and tokens[-1:] == ('b',)",
+}
+
+
+@pytest.mark.parametrize("name", IN_SOME_ORDER)
+@pytest.mark.parametrize("where", [None, "return 'b' not in tokens[1:]"])
+def test_the_order_of_the_tokens_is_not_lost(name, where):
+    body = f"return {IN_SOME_ORDER[name]}"
+    domain = Domain(("a", "b", "c"), 0, 4, "_", None if where is None else program(where, "w"))
+    f = program(body)
+    values = {}
+    for n in range(5):
+        for word in itertools.product(domain.tokens, repeat=n):
+            try:
+                value = f(word)
+            except ProgramFault:
+                continue
+            values[type(value), value] = value
+    check(domain, f, tuple(values.values()))
+
+
+def test_a_program_that_raises_in_some_order_only():
+    f = program("return any(tokens.count(t) > 1 or int(t == 'a') // (t != 'b') for t in tokens)")
+    a_first = program("return tokens[:1] == ('a',)", "w")
+    check(Domain(("a", "b", "c"), 1, 4, "_", a_first), f, (True,))
+    with pytest.raises(InputError, match=r"ZeroDivisionError: .* on input \('b',\)"):
+        build_language(Domain(("a", "b", "c"), 1, 4, "_"), f, (False, True))
 
 
 OTHERS = {
