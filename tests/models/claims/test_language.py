@@ -236,7 +236,7 @@ def test_where_and_several_passes(name, monkeypatch):
     ],
 )
 def test_items_that_read_both_ends(body, labels, monkeypatch):
-    """They are taken out of order only where that changes nothing.  So many tokens are held that it matters."""
+    """Items are taken out of order only where that changes nothing.  Four tokens and more are held here."""
     no_fallback(monkeypatch)
     check(Domain(("a", "b"), 8, 9, "_"), program(body), labels)
 
