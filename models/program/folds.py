@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .values import Execution, List, Value, checked
+from .values import SIZE_LIMIT, Execution, List, ProgramFault, Value, checked
 
 
 class _Nothing:
@@ -131,6 +131,15 @@ def most_frequent(name: str) -> Fold:
     return Fold(f"{name} by count", (), step, finish)
 
 
+def _joined(acc: frozenset[Value], value: Value, m: Execution) -> tuple[frozenset[Value], bool]:
+    """Add a value to a set, which is copied: so it must not grow beyond the limit of all sequences."""
+    if value in acc:
+        return acc, False
+    if len(acc) == SIZE_LIMIT:
+        raise ProgramFault("", f"computes a set of more than {SIZE_LIMIT} elements")
+    return acc | {value}, False
+
+
 def _same(acc: Any) -> Value:
     return acc
 
@@ -143,5 +152,5 @@ FOLDS = {
     "max": extreme("max"),
     "tuple": Fold("tuple", (), lambda acc, v, m: (checked((*acc, v), m), False), _same),
     "sorted": ordering(),
-    "set": Fold("set", frozenset(), lambda acc, v, m: (acc if v in acc else acc | {v}, False), _same),
+    "set": Fold("set", frozenset(), _joined, _same),
 }

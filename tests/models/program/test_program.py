@@ -106,7 +106,7 @@ def test_faults_have_cpythons_name_and_a_line(body, exception, line):
         ("return 2 * sorted('ab')", "repeats a list"),
         ("x = {}\nx |= {1: 2}", "joins dicts"),
         ("return sorted(x for x in range(10 ** 30))", "does not end within"),
-        ("return len(set(range(10 ** 30)))", "does not end within"),
+        ("return len(set(range(10 ** 30)))", "set of more than"),
         ("return sorted('a' * 9999 for x in 'ab')", "of more than"),
         ("x = {'a': 0}\nwhile True:\n    x = {'a': x, 'b': x}", "dict of more than"),
     ],
