@@ -19,7 +19,7 @@ from .render import function
 
 LONG = 60  # description length of a machine that is written out, beyond which a picture says more
 
-Way = Literal["templates", "enumeration", "automaton"]
+Way = Literal["templates", "expressions", "enumeration", "automaton"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ class SearchProblem:
         max_length: of the sequences.
         labels: of the decision.
         examples: all labelled inputs that may be learnt from.
+        order: the tokens in the order that the claim file states; None if it states none.
     """
 
     tokens: tuple[str, ...]
@@ -36,11 +37,14 @@ class SearchProblem:
     max_length: int
     labels: tuple[Label, ...]
     examples: Labelled
+    order: tuple[str, ...] | None = None
 
     @staticmethod
     def of(examples: Labelled, domain: Domain, labels: Sequence[Label]) -> SearchProblem:
         """Return the problem of explaining labelled words of a domain."""
-        return SearchProblem(domain.tokens, domain.min_length, domain.max_length, tuple(labels), examples)
+        return SearchProblem(domain.tokens, domain.min_length, domain.max_length, tuple(labels), examples,
+            getattr(domain, "order", None),
+        )
 
     @property
     def size(self) -> int:

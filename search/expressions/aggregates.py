@@ -1,0 +1,216 @@
+"""What a sequence of tokens says as a whole: length, counts, sums, extremes, places, repetitions, its neighbours.
+
+Between `sequences.py` and `bank.py`.  All expressions here have a value on every word of the domain, or a
+guard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ...common.text import literal
+from ..problem import SearchProblem
+from .expression import COMPARE, Evaluate, Expression, Guard
+from .inputs import Inputs
+from .items import TokenFunction, TokenFunctions
+from .sequences import Sequence
+
+FAR = 1 << 30
+
+
+def numbers(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> Iterator[Expression]:
+    """Yield the integers of a sequence: how long, how many, how much, how large."""
+    if s.shortest < s.longest or s.text == "tokens":
+        yield Expression("int", f"len({s.text})", 2 + s.weight, s.length)
+    if s.longest < 2:
+        return
+    for f in functions.numbers:
+        text = f"{f.write('t')} for t in {s.text}"
+        weight = 5 + f.cost(1) + s.weight  # the call, its name, the generator, `for`, the variable
+        yield Expression("int", f"sum({text})", weight, _total(s, f))
+        if s.shortest:
+            yield Expression("int", f"max({text})", weight, _extreme(s, f, max))
+            yield Expression("int", f"min({text})", weight, _extreme(s, f, min))
+    for symbol, token in enumerate(problem.tokens):
+        yield Expression("int", f"{s.text}.count({literal(token)})", 3 + s.weight, _count(s, symbol))
+    for f in functions.tests:
+        if 1 < f.table.sum() < problem.size - 1 or problem.size == 2:
+            text = f"sum({f.write('t')} for t in {s.text})"
+            yield Expression("int", text, 5 + f.cost(1) + s.weight, _total(s, f))
+    yield Expression("int", f"len(set({s.text}))", 4 + s.weight, lambda inputs: (_counts(s, inputs) > 0).sum(axis=1))
+    for symbol, token in enumerate(problem.tokens):
+        yield Expression(
+            "int", f"{s.text}.index({literal(token)})", 3 + s.weight,
+            lambda inputs, symbol=symbol: (s.of(inputs) == symbol).argmax(axis=1),
+            guard=Guard(f"{literal(token)} in {s.text}", 3 + s.weight, _has(s, symbol)),
+        )  # fmt: skip
+
+
+def repetitions(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
+    """Yield what a second look at the sequence says: how often its tokens occur in it, and which is rare."""
+    t = s.text
+    if s.shortest:
+        yield Expression(
+            "int", f"max({t}.count(t) for t in {t})", 9 + 2 * s.weight, lambda i: _counts(s, i).max(axis=1)
+        )
+        yield Expression(
+            "int", f"min({t}.count(t) for t in {t})", 9 + 2 * s.weight,
+            lambda i: np.where(_counts(s, i) > 0, _counts(s, i), FAR).min(axis=1),
+        )  # fmt: skip
+        yield Expression("token", f"max({t}, key={t}.count)", 4 + 2 * s.weight, _by_count(s, problem, most=True))
+        yield Expression("token", f"min({t}, key={t}.count)", 4 + 2 * s.weight, _by_count(s, problem, most=False))
+        named = f"({', '.join(map(literal, problem.tokens))})"
+        if 1 < problem.size <= 8:
+            yield Expression(
+                "token", f"max({named}, key={t}.count)", 5 + problem.size + s.weight,
+                lambda i: _counts(s, i).argmax(axis=1),
+            )  # fmt: skip
+            yield Expression(
+                "token", f"min({named}, key={t}.count)", 5 + problem.size + s.weight,
+                lambda i: _counts(s, i).argmin(axis=1),
+            )  # fmt: skip
+    for k in (1, 2, 3):
+        yield Expression(
+            "int", f"sum({t}.count(t) == {k} for t in {t})", 12 + 2 * s.weight,
+            lambda i, k=k: (_counts(s, i) == k).sum(axis=1) * k,
+        )  # fmt: skip
+    yield Expression(
+        "bool", f"len(set({t})) == len({t})", 8 + 2 * s.weight, lambda i: (_counts(s, i) < 2).all(axis=1),
+        COMPARE, f"len(set({t})) < len({t})",
+    )  # fmt: skip
+
+
+def _by_count(s: Sequence, problem: SearchProblem, most: bool) -> Evaluate:
+    """Return the first token of the sequence that occurs most often, or least often."""
+
+    def evaluate(inputs: Inputs) -> np.ndarray:
+        tokens = s.of(inputs)
+        counts = np.concatenate([_counts(s, inputs), np.full((len(inputs), 1), -FAR if most else FAR)], axis=1)
+        each = np.take_along_axis(counts, tokens.astype(np.int64), axis=1)
+        place = each.argmax(axis=1) if most else each.argmin(axis=1)
+        result: np.ndarray = tokens[np.arange(len(tokens)), place]
+        return result
+
+    return evaluate
+
+
+def conditions(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> Iterator[Expression]:
+    """Yield the truth values of a sequence: what occurs in it, what holds for any or for all of its tokens."""
+    if s.longest < 1:
+        return
+    for symbol, token in enumerate(problem.tokens):
+        word = literal(token)
+        yield Expression(
+            "bool", f"{word} in {s.text}", 3 + s.weight, _has(s, symbol), COMPARE, f"{word} not in {s.text}"
+        )
+    for f in functions.tests:
+        if f.table.sum() > 1:
+            yield Expression(
+                "bool", f"any({f.write('t')} for t in {s.text})", 5 + f.cost(1) + s.weight, _any(s, f)
+            )
+            yield Expression(
+                "bool", f"all({f.write('t')} for t in {s.text})", 5 + f.cost(1) + s.weight, _all(s, f)
+            )
+    backwards = _reversed(s)
+    if s.text == "tokens":
+        yield Expression(
+            "bool", "tokens == tokens[::-1]", 9, lambda i: (s.of(i) == backwards(i)).all(axis=1), COMPARE,
+            "tokens != tokens[::-1]",
+        )  # fmt: skip
+
+
+def neighbours(s: Sequence, functions: TokenFunctions, ranks: np.ndarray | None) -> Iterator[Expression]:
+    """Yield what holds between neighbours: how often they differ, rise, fall; how far apart they are.
+
+    Args:
+        s: the sequence.
+        functions: of one token.
+        ranks: the place of each token in the order of strings, if that is an order that people see.
+    """
+    if s.longest < 2:
+        return
+    pair = f"for a, b in zip({s.text}, {s.text}[1:])"
+    base = 11 + 2 * s.weight  # sum, generator, `for`, (a, b), zip, the slice
+    signs = ("<", ">", "<=", ">=")
+    relations: list[tuple[str, str, int, str, np.ndarray | None]] = []
+    relations += [("a", "b", 0, sign, None) for sign in ("==", "!=")]
+    if ranks is not None:
+        relations += [("a", "b", 0, sign, ranks) for sign in signs]
+    for f in functions.numbers:
+        if f.weight <= 3:
+            relations += [(f.write("a"), f.write("b"), f.weight, sign, f.table) for sign in signs]
+    for a, b, extra, sign, table in relations:
+        hold = _pairwise(s, sign, table)
+        weight = base + 4 + 2 * extra
+        yield Expression("int", f"sum({a} {sign} {b} {pair})", weight, lambda i, h=hold: h(i).sum(axis=1))  # type: ignore[misc]
+        yield Expression("bool", f"any({a} {sign} {b} {pair})", weight, lambda i, h=hold: h(i).any(axis=1))  # type: ignore[misc]
+        if sign in ("!=", "<", ">", "<=", ">="):
+            yield Expression("bool", f"all({a} {sign} {b} {pair})", weight, _all_pairs(s, hold))
+
+
+def _all_pairs(s: Sequence, hold: Evaluate) -> Evaluate:
+    return lambda i: hold(i).sum(axis=1) == np.maximum(s.length(i) - 1, 0)
+
+
+_SIGNS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "==": np.equal, "!=": np.not_equal, "<": np.less, ">": np.greater, "<=": np.less_equal, ">=": np.greater_equal,
+}  # fmt: skip
+
+
+def _pairwise(s: Sequence, sign: str, table: np.ndarray | None) -> Evaluate:
+    """Return which neighbours stand in a relation, (n, positions - 1)."""
+
+    def evaluate(inputs: Inputs) -> np.ndarray:
+        tokens = s.of(inputs)
+        values = tokens if table is None else np.append(table, 0)[tokens]
+        result: np.ndarray = _SIGNS[sign](values[:, :-1], values[:, 1:]) & (tokens[:, 1:] < inputs.size)
+        return result
+
+    return evaluate
+
+
+def _counts(s: Sequence, inputs: Inputs) -> np.ndarray:
+    return inputs.count_of_each(s.text, s.of(inputs))
+
+
+def _count(s: Sequence, symbol: int) -> Evaluate:
+    return lambda inputs: _counts(s, inputs)[:, symbol]
+
+
+def _has(s: Sequence, symbol: int) -> Evaluate:
+    return lambda inputs: _counts(s, inputs)[:, symbol] > 0
+
+
+def _total(s: Sequence, f: TokenFunction) -> Evaluate:
+    return lambda inputs: _counts(s, inputs) @ f.table
+
+
+def _extreme(s: Sequence, f: TokenFunction, which: Callable[..., int]) -> Evaluate:
+    order = np.argsort(f.table if which is min else -f.table, kind="stable")
+
+    def evaluate(inputs: Inputs) -> np.ndarray:
+        there = _counts(s, inputs)[:, order] > 0
+        result: np.ndarray = f.table[order][there.argmax(axis=1)]
+        return result
+
+    return evaluate
+
+
+def _any(s: Sequence, f: TokenFunction) -> Evaluate:
+    return lambda inputs: _counts(s, inputs) @ f.table > 0
+
+
+def _all(s: Sequence, f: TokenFunction) -> Evaluate:
+    return lambda inputs: _counts(s, inputs) @ (1 - f.table) == 0
+
+
+def _reversed(s: Sequence) -> Evaluate:
+    def evaluate(inputs: Inputs) -> np.ndarray:
+        tokens = s.of(inputs)
+        length = s.length(inputs)[:, None]
+        at = length - 1 - np.arange(tokens.shape[1])
+        return np.where(at >= 0, np.take_along_axis(tokens, np.maximum(at, 0), axis=1), inputs.size)
+
+    return evaluate

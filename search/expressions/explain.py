@@ -1,0 +1,190 @@
+"""Expressions whose values tell the labels apart: single ones, with a remainder or a quotient, and two in arithmetic.
+
+After `bank.py`.  Whether a value never comes with two labels is tested for very many expressions at once, on a
+few pairs of examples first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...common.deadline import check
+from .bank import ExpressionBank, Kept
+from .expression import ATOM, OR, PRODUCT, SUM, Expression
+
+CONFLICTS = (12, 48, 256)  # pairs of examples with different labels that are looked at, one stage after another
+CELLS = 1 << 22
+SINGLE = 400  # expressions that explain the labels and are written out
+DISTINCT = 400  # different values at most
+FIRSTS = 900  # expressions that stand in arithmetic
+RESIDUES = 260  # of those, the ones whose sums and differences get a remainder
+
+
+class Explainer:
+    """Tells which rows of values explain the labels of a sample.
+
+    Args:
+        labels: label indices of the sample, (n,).
+        seed: of the pairs that are looked at first.
+    """
+
+    def __init__(self, labels: np.ndarray, seed: int = 0) -> None:
+        self.labels = labels
+        self.count = int(labels.max(initial=0)) + 1
+        rng = np.random.default_rng(seed)
+        left, right = rng.integers(0, len(labels), (2, 8 * CONFLICTS[-1]))
+        differ = labels[left] != labels[right]
+        self.left, self.right = left[differ][: CONFLICTS[-1]], right[differ][: CONFLICTS[-1]]
+
+    def rows(self, columns: Callable[[np.ndarray, np.ndarray], np.ndarray], total: int) -> np.ndarray:
+        """Return the rows that explain the labels.
+
+        Args:
+            columns: gives the values (rows, k) of some rows at some examples.
+            total: the number of rows.
+        """
+        rows = np.arange(total)
+        done = 0
+        for stop in CONFLICTS:
+            kept = []
+            pairs = slice(done, min(stop, len(self.left)))
+            step = max(1, CELLS // max(1, pairs.stop - pairs.start))
+            for start in range(0, len(rows), step):
+                check()
+                part = rows[start : start + step]
+                differ = columns(part, self.left[pairs]) != columns(part, self.right[pairs])
+                kept.append(part[differ.all(axis=1)])
+            rows = np.concatenate(kept) if kept else rows[:0]
+            done = pairs.stop
+        everything = np.arange(len(self.labels))
+        step = max(1, CELLS // max(1, len(everything)))
+        kept = [
+            part[self._pure(columns(part, everything))]
+            for part in (rows[start : start + step] for start in range(0, len(rows), step))
+        ]
+        return np.concatenate(kept) if kept else rows[:0]
+
+    def _pure(self, values: np.ndarray) -> np.ndarray:
+        """Tell for each row whether each of its values comes with one label only, and it has few values."""
+        keys = np.sort(values.astype(np.int64) * self.count + self.labels, axis=1)
+        same = keys[:, 1:] // self.count == keys[:, :-1] // self.count
+        pure = ~(same & (keys[:, 1:] != keys[:, :-1])).any(axis=1)
+        result: np.ndarray = pure & ((~same).sum(axis=1) < DISTINCT)
+        return result
+
+
+def single(bank: ExpressionBank, explainer: Explainer, constants: list[int]) -> Iterator[Expression]:
+    """Yield the expressions that explain the labels, with their remainders and quotients, lightest first."""
+    found: list[Expression] = []
+    for kept in bank.kinds.values():
+        values = kept.values
+        found += [kept.expressions[r] for r in explainer.rows(lambda rows, at, v=values: v[rows[:, None], at], len(kept))]  # type: ignore[misc]
+    kept = bank.kinds["int"]
+    for k in constants:
+        for sign, operate in (("%", np.mod), ("//", np.floor_divide)):
+            rows = explainer.rows(
+                lambda rows, at, k=k, operate=operate: operate(kept.values[rows[:, None], at], k), len(kept)  # type: ignore[misc]
+            )
+            found += [_with_constant(kept.expressions[r], sign, k, operate) for r in rows]
+    yield from sorted(found, key=lambda e: e.weight)[:SINGLE]
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """How two integers become one."""
+
+    write: Callable[[Expression, Expression], str]
+    apply: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    weight: int
+    level: int
+    commutes: bool = True
+
+
+def _infix(sign: str, level: int) -> Callable[[Expression, Expression], str]:
+    return lambda a, b: f"{a.operand(level)} {sign} {b.operand(level + 1)}"
+
+
+def _called(name: str) -> Callable[[Expression, Expression], str]:
+    return lambda a, b: f"{name}({a.text}, {b.text})"
+
+
+_SUM = _Operator(_infix("+", SUM), np.add, 2, SUM)
+_LESS = _Operator(_infix("-", SUM), np.subtract, 2, SUM, False)
+_APART = _Operator(lambda a, b: f"abs({a.text} - {b.operand(PRODUCT)})", lambda a, b: abs(a - b), 4, ATOM)
+OPERATORS = (
+    _SUM, _LESS, _APART,
+    _Operator(_infix("*", PRODUCT), np.multiply, 2, PRODUCT),
+    _Operator(_called("max"), np.maximum, 2, ATOM),
+    _Operator(_called("min"), np.minimum, 2, ATOM),
+)  # fmt: skip
+
+
+def _with_constant(
+    e: Expression, sign: str, k: int, operate: Callable[[np.ndarray, int], np.ndarray]
+) -> Expression:
+    penalty = 4 if sign == "%" else 0  # as `rank.py` counts it
+    return Expression(
+        "int", f"{e.operand(PRODUCT)} {sign} {k}", e.weight + 3 + penalty,
+        lambda i: operate(np.asarray(e.evaluate(i)).astype(np.int64), k), PRODUCT,
+    )  # fmt: skip
+
+
+def _joined(operator: _Operator, a: Expression, b: Expression) -> Expression:
+    return Expression(
+        "int", operator.write(a, b), a.weight + b.weight + operator.weight,
+        lambda i: operator.apply(np.asarray(a.evaluate(i)).astype(np.int64), np.asarray(b.evaluate(i)).astype(np.int64)),
+        operator.level,
+    )  # fmt: skip
+
+
+def pairs(bank: ExpressionBank, explainer: Explainer, constants: list[int], below: int) -> Iterator[Expression]:
+    """Yield two integers in arithmetic that explain the labels, lightest first.
+
+    Args:
+        bank: the expressions.
+        explainer: the labels of its sample.
+        constants: for remainders of sums and differences.
+        below: only lighter ones are wanted.
+    """
+    kept = bank.kinds["int"].first(FIRSTS)
+    found: list[Expression] = []
+    for operator in OPERATORS:
+        found += list(_paired(kept, operator, explainer, below))
+    few = kept.first(RESIDUES)
+    for k in constants:
+        for operator in (_SUM, _LESS):
+            for sign, operate in (("%", np.mod), ("//", np.floor_divide)):
+                whole = _Operator(operator.write, lambda a, b, o=operator, f=operate, k=k: f(o.apply(a, b), k), 2, 0)  # type: ignore[misc]
+                for a, b in _fits(few, whole, explainer, below - 3):
+                    found.append(_with_constant(_joined(operator, a, b), sign, k, operate))
+    yield from sorted(found, key=lambda e: e.weight)[:SINGLE]
+
+
+def _paired(kept: Kept, operator: _Operator, explainer: Explainer, below: int) -> Iterator[Expression]:
+    for a, b in _fits(kept, operator, explainer, below):
+        yield _joined(operator, a, b)
+
+
+def _fits(
+    kept: Kept, operator: _Operator, explainer: Explainer, below: int
+) -> Iterator[tuple[Expression, Expression]]:
+    """Yield the pairs whose joined values explain the labels."""
+    count = len(kept)
+    if count < 2:
+        return
+    first, second = np.triu_indices(count, 1) if operator.commutes else np.nonzero(~np.eye(count, dtype=bool))
+    light = kept.weights[first] + kept.weights[second] + operator.weight < below
+    first, second = first[light], second[light]
+    values = kept.values
+
+    def columns(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
+        return operator.apply(values[first[rows][:, None], at], values[second[rows][:, None], at])
+
+    for row in explainer.rows(columns, len(first))[: 4 * SINGLE]:
+        yield kept.expressions[first[row]], kept.expressions[second[row]]
+
+
+__all__ = ["OR", "Explainer", "pairs", "single"]

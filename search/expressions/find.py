@@ -1,0 +1,97 @@
+"""Programs of expressions over the whole sequence that give every example its label.
+
+The last of `expressions/`: it asks the others in turn, and puts what a program got wrong into the sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
+
+from ...models.automata.labelled import Labelled
+from ..candidate import Candidate
+from ..problem import SearchProblem
+from .bank import ExpressionBank
+from .cases import Cases
+from .conditions import Conditions
+from .explain import Explainer, pairs, single
+from .items import token_functions
+from .logic import two_conditions
+from .returns import read_expression
+
+SAMPLE = 512  # examples that expressions are told apart on
+WRONG = 64  # examples that join the sample if every program is wrong somewhere
+ROUNDS = 4
+WRITTEN = 400  # programs of one kind that are tried on all examples
+SHORT = 14  # a program of this length is not asked about further
+
+
+def expressed(
+    problem: SearchProblem, examples: Labelled, below: int, say: Callable[[str], None]
+) -> list[Candidate]:
+    """Find programs without loops that give every example its label.
+
+    Args:
+        problem: the tokens and labels.
+        examples: labelled words, in an order that takes the labels in turn (`filter.mixed`).
+        below: only programs of a smaller description length are wanted.
+        say: is told what is going on.
+
+    Returns: the programs, plainest first.
+    """
+    if len(np.unique(examples.labels)) < 2:
+        return []
+    sample = examples.take(np.arange(min(SAMPLE, len(examples))))
+    found: list[Candidate] = []
+    for _ in range(ROUNDS):
+        say(f"looking at expressions over the whole sequence, told apart on {len(sample)} examples")
+        wrong: list[np.ndarray] = []
+        for way in _ways(problem, sample, below):
+            for candidate in islice(way, WRITTEN):
+                missed = np.flatnonzero(candidate.evaluate(examples.words) != examples.labels)
+                if len(missed):
+                    wrong.append(missed[:WRONG])
+                elif candidate.description_length < below:
+                    found.append(candidate)
+            if min((c.description_length for c in found), default=below) <= SHORT:
+                break
+        if found or not wrong:
+            break
+        sample = sample.joined(examples.take(np.unique(np.concatenate(wrong))[:: max(1, len(wrong) // 2)][:SAMPLE]))
+    return sorted(found, key=lambda c: c.key)
+
+
+def _ways(problem: SearchProblem, sample: Labelled, below: int) -> Iterator[Iterator[Candidate]]:
+    """Yield the ways to explain the sample, cheap ones first."""
+    bank = ExpressionBank(problem, sample.words)
+    explainer = Explainer(sample.labels)
+    constants = _constants(problem)
+    yield _single(bank, explainer, constants, sample)
+    conditions = Conditions(bank)
+    yield Cases(bank, conditions, sample.labels).candidates(below)
+    yield two_conditions(problem, conditions, sample.labels)
+    yield _pairs(bank, explainer, constants, sample, below)
+
+
+def _single(
+    bank: ExpressionBank, explainer: Explainer, constants: list[int], sample: Labelled
+) -> Iterator[Candidate]:
+    for e in single(bank, explainer, constants):
+        yield from read_expression(e, bank.problem, bank.value(e), sample.labels)
+
+
+def _pairs(
+    bank: ExpressionBank, explainer: Explainer, constants: list[int], sample: Labelled, below: int
+) -> Iterator[Candidate]:
+    for e in pairs(bank, explainer, constants, below):
+        yield from read_expression(e, bank.problem, bank.value(e), sample.labels, "arithmetic")
+
+
+def _constants(problem: SearchProblem) -> list[int]:
+    """Return constants for remainders and quotients: small ones, and those that the problem suggests."""
+    suggested = {2, 3, 4, 5, 6, 7, 8, 10, len(problem.labels), problem.size}
+    for f in token_functions(problem).numbers[:4]:
+        suggested.add(int(f.table.max()) + 1)
+    return sorted(k for k in suggested if 2 <= k <= 64)
