@@ -27,6 +27,22 @@ def description_length(source: str) -> int:
     return total
 
 
+@lru_cache(maxsize=1 << 16)
+def oddness(source: str) -> int:
+    """Count what people seldom write: numbers above two in loops, products in loops, a local's negative."""
+    tree = ast.parse(source)
+    total = 0
+    for loop in ast.walk(tree):
+        if isinstance(loop, ast.For):
+            for node in ast.walk(loop):
+                if isinstance(node, ast.Constant) and type(node.value) is int:
+                    total += abs(node.value) > 2
+                total += isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+                total += 3 * (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Name | ast.BinOp)
+                              and isinstance(node.op, ast.USub))
+    return total
+
+
 def rank_key(source: str) -> tuple[int, int, int, str]:
-    """Return a sort key: description length, lines, characters, and the text, which makes it unique."""
-    return description_length(source), source.count("\n"), len(source), source
+    """Return a sort key: description length and oddness, lines, characters, and the text, which is unique."""
+    return description_length(source) + oddness(source), source.count("\n"), len(source), source

@@ -19,9 +19,11 @@ from ..common.text import literal
 from ..models.automata.labelled import Labelled
 from ..models.automata.layered import Layered
 from .candidate import Candidate, read_feature
+from .expressions.find import expressed
 from .families import all_families, all_templates, template
 from .feature import Family
 from .filter import Survivors, mixed, sieve
+from .folds.find import folded
 from .problem import SearchProblem
 from .reading import LabelReading, readings
 from .ways.automata import learnt
@@ -31,10 +33,12 @@ from .ways.stepwise import enumerated
 POOL = 2048  # words on which candidates are told apart
 RENDERED = 3000  # features that are written out as programs in one step
 START = 24  # examples that the loop starts with
+LONGEST_WANTED = 120  # of expressions and loops
 LONGEST = 60  # description length of step functions that are worth enumerating
-PLAIN = (
-    30  # description length up to which a program is taken without asking the other ways for a shorter one
-)
+# Description lengths up to which a program is taken without asking for a shorter one: a single feature;
+# expressions over the whole sequence, before loops are tried; loops, before everything else is.
+SHORT, WITHOUT_LOOP, PLAIN = 12, 20, 30
+AT_ONCE = 16  # examples that a program got wrong, added in one step
 
 Progress = Callable[[str], None]
 
@@ -133,11 +137,12 @@ class ProgramSearch:
         while True:
             found = self.candidates()
             if found:
+                wrong = np.flatnonzero(found[0].evaluate(self._all.words) != self._all.labels)
                 if (found[0].evaluate(self._words) < 0).any():
                     self.reject(found[0])  # it would return something that is not a label
-                elif (
-                    self._searched or found[0].description_length <= PLAIN or not self._explains_all(found[0])
-                ):
+                elif len(wrong):
+                    self.refine(self._all.take(wrong[:AT_ONCE]))
+                elif self._searched or found[0].description_length <= SHORT or self._only_templates:
                     return found[0]
                 else:
                     self._search_further()  # for something shorter
@@ -176,10 +181,6 @@ class ProgramSearch:
         self._dropped.add(candidate.source())
         self._list = None
 
-    def _explains_all(self, candidate: Candidate) -> bool:
-        right = candidate.evaluate(self._all.words) == self._all.labels
-        return not self._only_templates and bool(right.all())
-
     def _search_further(self) -> None:
         """Ask every other way, with all examples: two features, automata, shorter step functions."""
         if self._searched == 0:
@@ -187,14 +188,22 @@ class ProgramSearch:
         self._searched = len(self.known)
         self._list = None
         here = mixed(self.known, 0)
-        self._say("no single template explains the examples shortly: combining two")
-        self._further = combined(self.problem, self._families, here)
-        if any(c.description_length <= PLAIN for c in self._further):
-            return
-        self._further += learnt(self.problem, here, self._say, self._automaton())
-        shortest = min((c.description_length for c in self.candidates()[:1]), default=LONGEST)
-        self._further += enumerated(self.problem, here, min(shortest, LONGEST), self._say)
+        self._further = expressed(self.problem, here, self._shortest(), self._say)
+        if self._shortest() > WITHOUT_LOOP:
+            self._further += folded(self.problem, here, self._shortest(), self._say)
+        if self._shortest() > PLAIN:
+            self._say("no single template explains the examples shortly: combining two")
+            self._further += combined(self.problem, self._families, here)
+        if self._shortest() > PLAIN:
+            self._further += learnt(self.problem, here, self._say, self._automaton())
+            shortest = min(self._shortest(), LONGEST)
+            self._further += enumerated(self.problem, here, shortest, self._say)
         self._list = None
+
+    def _shortest(self) -> int:
+        """Return the length of the shortest program so far, or one that no program exceeds by much."""
+        self._list = None
+        return min((c.description_length for c in self.candidates()[:1]), default=LONGEST_WANTED)
 
     def _sieved(self) -> list[Survivors]:
         """Return the features that explain the known examples."""

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...common.deadline import check
-from .bank import ExpressionBank, Kept
+from .bank import HEAVIEST, ExpressionBank, Kept
 from .expression import ATOM, OR, PRODUCT, SUM, Expression
 
 CONFLICTS = (12, 48, 256)  # pairs of examples with different labels that are looked at, one stage after another
 CELLS = 1 << 22
 SINGLE = 400  # expressions that explain the labels and are written out
 DISTINCT = 400  # different values at most
-FIRSTS = 900  # expressions that stand in arithmetic
-RESIDUES = 260  # of those, the ones whose sums and differences get a remainder
+PAIRS = 1_500_000  # pairs of expressions that stand in arithmetic
+RESIDUES = 80_000  # pairs whose sums and differences get a remainder
+SUMMANDS = 700  # expressions of which any two may stand in a sum of three
+SHIFTS = (0, 1, -1, 2, -2)
 
 
 class Explainer:
@@ -149,35 +151,29 @@ def pairs(bank: ExpressionBank, explainer: Explainer, constants: list[int], belo
         constants: for remainders of sums and differences.
         below: only lighter ones are wanted.
     """
-    kept = bank.kinds["int"].first(FIRSTS)
+    kept = bank.kinds["int"]
     found: list[Expression] = []
     for operator in OPERATORS:
-        found += list(_paired(kept, operator, explainer, below))
-    few = kept.first(RESIDUES)
+        for a, b in _fits(kept, operator, explainer, below, PAIRS):
+            found.append(_joined(operator, a, b))
     for k in constants:
         for operator in (_SUM, _LESS):
             for sign, operate in (("%", np.mod), ("//", np.floor_divide)):
                 whole = _Operator(operator.write, lambda a, b, o=operator, f=operate, k=k: f(o.apply(a, b), k), 2, 0)  # type: ignore[misc]
-                for a, b in _fits(few, whole, explainer, below - 3):
+                for a, b in _fits(kept, whole, explainer, below - 3, RESIDUES):
                     found.append(_with_constant(_joined(operator, a, b), sign, k, operate))
     yield from sorted(found, key=lambda e: e.weight)[:SINGLE]
 
 
-def _paired(kept: Kept, operator: _Operator, explainer: Explainer, below: int) -> Iterator[Expression]:
-    for a, b in _fits(kept, operator, explainer, below):
-        yield _joined(operator, a, b)
-
-
 def _fits(
-    kept: Kept, operator: _Operator, explainer: Explainer, below: int
+    kept: Kept, operator: _Operator, explainer: Explainer, below: int, limit: int
 ) -> Iterator[tuple[Expression, Expression]]:
-    """Yield the pairs whose joined values explain the labels."""
-    count = len(kept)
-    if count < 2:
-        return
-    first, second = np.triu_indices(count, 1) if operator.commutes else np.nonzero(~np.eye(count, dtype=bool))
-    light = kept.weights[first] + kept.weights[second] + operator.weight < below
-    first, second = first[light], second[light]
+    """Yield the pairs whose joined values explain the labels: the lightest pairs, up to a limit."""
+    first, second = _lightest(kept.weights, min(below - operator.weight, 2 * HEAVIEST), limit)
+    apart = first != second
+    first, second = first[apart], second[apart]
+    if not operator.commutes:
+        first, second = np.concatenate([first, second]), np.concatenate([second, first])
     values = kept.values
 
     def columns(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -185,6 +181,76 @@ def _fits(
 
     for row in explainer.rows(columns, len(first))[: 4 * SINGLE]:
         yield kept.expressions[first[row]], kept.expressions[second[row]]
+
+
+def _lightest(weights: np.ndarray, below: int, limit: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return pairs (i, j), i <= j, of ascending weights whose sum is small: at most `limit`, if that is possible."""
+    top = below
+    index = np.arange(len(weights))
+    while True:
+        reach = np.searchsorted(weights, top - weights, side="left")  # j < reach: the sum is below the top
+        width = np.maximum(reach - index, 0)
+        if width.sum() <= limit or top <= 2:
+            first = np.repeat(index, width)
+            start = np.repeat(np.cumsum(width) - width, width)
+            return first, first + np.arange(len(first)) - start
+        top -= 1
+
+
+def sums(bank: ExpressionBank, target: np.ndarray, below: int) -> Iterator[Expression]:
+    """Yield sums and differences of two or three integers, and a constant, that equal a target on the sample.
+
+    A random linear map sends each vector of values to one number; sums of vectors go to sums of numbers, so
+    that the missing summand is looked up.
+
+    Args:
+        bank: the expressions.
+        target: the wanted values, (n,).
+        below: only lighter ones are wanted.
+    """
+    kept = bank.kinds["int"]
+    if len(kept) < 2:
+        return
+    factors = np.random.default_rng(1).integers(1, 2**62, len(target), dtype=np.int64)
+    with np.errstate(over="ignore"):
+        mine = kept.values.astype(np.int64) @ factors
+        goal, one = target.astype(np.int64) @ factors, factors.sum()
+        some = mine[:SUMMANDS]
+        ranked = np.argsort(mine, kind="stable")
+        left: list[tuple[np.ndarray, tuple[int, ...]]] = []
+        for shift in SHIFTS:
+            rest = goal - shift * one
+            left += [(rest - mine, (1, 1, shift)), (mine - rest, (1, -1, shift))]
+            left += [((rest - some[:, None] - some[None]).ravel(), (1, 1, 1, shift))]
+            left += [((rest - some[:, None] + some[None]).ravel(), (1, -1, 1, shift))]
+            left += [((some[:, None] + some[None] - rest).ravel(), (1, 1, -1, shift))]
+            left += [((some[:, None] - some[None] - rest).ravel(), (1, -1, -1, shift))]
+    found = []
+    for wanted, signs in left:
+        check()
+        at = np.minimum(np.searchsorted(mine, wanted, sorter=ranked), len(mine) - 1)
+        for row in np.flatnonzero(mine[ranked[at]] == wanted)[: 4 * SINGLE].tolist():
+            last = int(ranked[at[row]])
+            others = [row] if len(signs) == 3 else list(divmod(row, len(some)))
+            if len({*others, last}) == len(others) + 1:
+                e = _added([kept.expressions[i] for i in (*others, last)], signs[:-1], signs[-1])
+                if e.weight < below:
+                    found.append(e)
+    yield from sorted(found, key=lambda e: (e.weight, len(e.text)))[:SINGLE]
+
+
+def _added(terms: list[Expression], signs: tuple[int, ...], shift: int) -> Expression:
+    """Return a signed sum with a constant."""
+    total = terms[0]
+    for sign, term in zip(signs[1:], terms[1:], strict=True):
+        total = _joined(_SUM if sign > 0 else _LESS, total, term)
+    if not shift:
+        return total
+    whole = total
+    return Expression(
+        "int", f"{whole.text} {'+' if shift > 0 else '-'} {abs(shift)}", whole.weight + 3,
+        lambda i: np.asarray(whole.evaluate(i)).astype(np.int64) + shift, SUM,
+    )  # fmt: skip
 
 
 __all__ = ["OR", "Explainer", "pairs", "single"]

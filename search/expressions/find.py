@@ -16,10 +16,10 @@ from ..problem import SearchProblem
 from .bank import ExpressionBank
 from .cases import Cases
 from .conditions import Conditions
-from .explain import Explainer, pairs, single
+from .explain import Explainer, pairs, single, sums
 from .items import token_functions
 from .logic import two_conditions
-from .returns import read_expression
+from .returns import label_map, program, read_expression, returned
 
 SAMPLE = 512  # examples that expressions are told apart on
 WRONG = 64  # examples that join the sample if every program is wrong somewhere
@@ -72,6 +72,7 @@ def _ways(problem: SearchProblem, sample: Labelled, below: int) -> Iterator[Iter
     conditions = Conditions(bank)
     yield Cases(bank, conditions, sample.labels).candidates(below)
     yield two_conditions(problem, conditions, sample.labels)
+    yield _sums(bank, sample, below)
     yield _pairs(bank, explainer, constants, sample, below)
 
 
@@ -80,6 +81,18 @@ def _single(
 ) -> Iterator[Candidate]:
     for e in single(bank, explainer, constants):
         yield from read_expression(e, bank.problem, bank.value(e), sample.labels)
+
+
+def _sums(bank: ExpressionBank, sample: Labelled, below: int) -> Iterator[Candidate]:
+    labels = label_map(bank.problem)
+    number = {y: v for v, y in labels.numbers.items()}
+    if not set(np.unique(sample.labels).tolist()) <= set(number):
+        return
+    target = np.array([number[y] for y in sample.labels.tolist()])
+    for e in sums(bank, target, below):
+        form = returned(e, labels, bank.problem)
+        if form is not None:
+            yield program((f"return {form.text}",), form.decide, bank.problem, "arithmetic")
 
 
 def _pairs(

@@ -115,7 +115,7 @@ def _bases(problem: SearchProblem) -> Iterator[TokenFunction]:
     if len({len(t) for t in tokens}) > 1:
         yield _number(lambda t: f"len({bare(t)})", 2, [len(t) for t in tokens])
     characters = sorted({c for t in tokens if len(t) > 1 for c in t})
-    if len(characters) <= 6:
+    if len(characters) <= 6 and not all(c.isdigit() or c == "-" for c in characters):
         for c in characters:
             yield _number(lambda t, c=c: f"{t}.count({literal(c)})", 3, [t.count(c) for t in tokens])  # type: ignore[misc]
     if problem.order is not None:

@@ -18,7 +18,7 @@ from ..problem import SearchProblem
 from ..reading import readings
 from ..render import tuple_of
 from .bank import FAR
-from .expression import Decide, Expression
+from .expression import SUM, Decide, Expression
 from .inputs import Inputs
 from .items import bare, numeral
 
@@ -128,7 +128,8 @@ def read_expression(
         bound = int(values.max()) + 1
         if "%" in e.text.rpartition(")")[2]:
             kind = "residue"
-    body = Body((), e.text, "value", e.negated)
+    text = e.text if e.kind == "bool" else e.operand(SUM)
+    body = Body((), text, "value", e.negated)
 
     def evaluate(words: np.ndarray, rows: np.ndarray) -> np.ndarray:
         result: np.ndarray = np.asarray(e.evaluate(Inputs(words, problem.size))).astype(np.int64)[None]

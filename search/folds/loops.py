@@ -1,0 +1,167 @@
+"""A loop over the tokens with one to three locals: run on arrays, and written in Python.
+
+After `signals.py` and `updates.py`; `find.py` looks for such loops.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..render import indent
+from .signals import COMPARE, Signal, Steps
+from .updates import Update
+
+FAR = 1 << 40  # an integer that reaches this is not followed any further
+NAMES = ("total", "count", "state", "value", "other", "rest")
+
+
+@dataclass(frozen=True, eq=False)
+class Local:
+    """A local of a loop.
+
+    Args:
+        name: of the variable.
+        start: its first value; truth values are 0 and 1.
+        update: how it changes.
+        signals: what stands in the update's holes.
+        flag: whether it is a truth value.
+    """
+
+    name: str
+    start: int
+    update: Update
+    signals: tuple[Signal, ...]
+    flag: bool = False
+
+    def trajectory(self, steps: Steps) -> np.ndarray:
+        """Return its value after each position, (positions, n)."""
+        return steps.once(self, lambda: self._run(steps))
+
+    def _run(self, steps: Steps) -> np.ndarray:
+        seen = [s.on(steps) for s in self.signals]
+        value = np.full(steps.symbols.shape[1], self.start, dtype=np.int64)
+        out = np.empty(steps.symbols.shape, dtype=np.int64)
+        for p, inside in enumerate(steps.inside):
+            after = np.clip(np.asarray(self.update.apply(value, *(s[p] for s in seen))), -FAR, FAR)
+            value = np.where(inside, after, value)
+            out[p] = value
+        return out
+
+    def last(self, steps: Steps) -> np.ndarray:
+        """Return its value after each word, (n,)."""
+        if not len(steps.symbols):
+            return np.full(steps.symbols.shape[1], self.start, dtype=np.int64)
+        result: np.ndarray = self.trajectory(steps)[-1]
+        return result
+
+    @cached_property
+    def earlier(self) -> tuple[Local, ...]:
+        """The locals that it reads, in the order of their updates."""
+        out: list[Local] = []
+        for signal in self.signals:
+            for local in signal.locals:
+                assert isinstance(local, Local)
+                out += [x for x in (*local.earlier, local) if x not in out]
+        return tuple(out)
+
+    @property
+    def weight(self) -> int:
+        """The description length of its first value and its update, about."""
+        return 5 + self.update.weight + sum(s.weight for s in self.signals) + sum(x.weight for x in self.earlier)
+
+    def statement(self) -> tuple[str, ...]:
+        """Write its update."""
+        holes = [
+            s.operand(COMPARE + 1) if kind == "test" and self.flag else s.text
+            for s, kind in zip(self.signals, self.update.holes, strict=True)
+        ]
+        opposites = {s.text: s.opposite for s in self.signals if s.opposite}
+        return assignment(self.name, self.update.write(self.name, *holes), opposites)
+
+
+def assignment(name: str, text: str, opposites: dict[str, str]) -> tuple[str, ...]:
+    """Write `name = text` in its plainest form: `+=`, an `if`, or as it is.
+
+    Args:
+        name: of the variable.
+        text: the new value.
+        opposites: better texts for the opposites of tests.
+    """
+    node = ast.parse(text, mode="eval").body
+
+    def part(child: ast.expr) -> str:
+        return ast.get_source_segment(text, child) or text
+
+    if isinstance(node, ast.Name) and node.id == name:
+        return ()
+    if isinstance(node, ast.BinOp) and isinstance(node.left, ast.Name) and node.left.id == name:
+        signs = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.FloorDiv: "//=", ast.Mod: "%="}
+        return (f"{name} {signs[type(node.op)]} {part(node.right)}",)
+    if isinstance(node, ast.IfExp):
+        test = part(node.test)
+        both = _both_add(name, node, part)
+        if both:
+            return (f"{name} += {both}",)
+        first, second = (assignment(name, part(x), opposites) for x in (node.body, node.orelse))
+        if not second:
+            return (f"if {test}:", *indent(first))
+        if not first:
+            return (f"if {opposites.get(test) or f'not ({test})'}:", *indent(second))
+        if isinstance(node.orelse, ast.IfExp):
+            nested = second if second[0].startswith("if ") else ()
+            if nested:
+                return (f"if {test}:", *indent(first), f"el{nested[0]}", *nested[1:])
+            return (f"if {test}:", *indent(first), "else:", *indent(second))
+    return (f"{name} = {text}",)
+
+
+def _both_add(name: str, node: ast.IfExp, part: Callable[[ast.expr], str]) -> str:
+    """Write what is added in both cases of `v + 1 if test else v - 1`; empty if that is not the form."""
+    texts = []
+    for side in (node.body, node.orelse):
+        plain = isinstance(side, ast.BinOp) and isinstance(side.left, ast.Name) and side.left.id == name
+        if not (plain and isinstance(side, ast.BinOp) and isinstance(side.op, ast.Add | ast.Sub)):
+            return ""
+        atom = isinstance(side.right, ast.Constant | ast.Name | ast.Call)
+        if isinstance(side.op, ast.Sub) and not atom:
+            return ""
+        texts.append(f"{'-' if isinstance(side.op, ast.Sub) else ''}{part(side.right)}")
+    return f"{texts[0]} if {part(node.test)} else {texts[1]}"
+
+
+def loop_lines(locals_: Sequence[Local], inside: Sequence[str] = ()) -> tuple[str, ...]:
+    """Write the loop that updates locals in order.
+
+    Args:
+        locals_: each after those that it reads.
+        inside: statements at the end of the body.
+    """
+    signals = [s for v in locals_ for s in v.signals]
+    before = next((s.before for s in signals if s.before is not None), None)
+    out = [f"{v.name} = {bool(v.start) if v.flag else v.start}" for v in locals_]
+    if before is not None:
+        out.append(f"previous = {before}")
+    head = "for i, t in enumerate(tokens):" if any(s.place for s in signals) else "for t in tokens:"
+    body = [line for v in locals_ for line in v.statement()]
+    body += [*inside, *(["previous = t"] if before is not None else [])]
+    return (*out, head, *indent(body))
+
+
+def same_start(locals_: Sequence[Local]) -> bool:
+    """Tell whether all locals agree on what stands for the token before the first."""
+    return len({s.before for v in locals_ for s in v.signals if s.before is not None}) < 2
+
+
+def name_for(update: Update, taken: Sequence[str], flag: bool = False) -> str:
+    """Choose a name for a local that none of the others has."""
+    if flag:
+        names: tuple[str, ...] = ("seen", "flag", "found", "good")
+    else:
+        counting = "number" not in update.holes
+        names = ("count", "total") if counting else ("total", "value")
+    return next(n for n in (*names, *NAMES) if n not in taken)
