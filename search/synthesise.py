@@ -37,7 +37,7 @@ LONGEST_WANTED = 120  # of expressions and loops
 LONGEST = 60  # description length of step functions that are worth enumerating
 # Description lengths up to which a program is taken without asking for a shorter one: a single feature;
 # expressions over the whole sequence, before loops are tried; loops, before everything else is.
-SHORT, WITHOUT_LOOP, PLAIN = 12, 20, 30
+SHORT, WITHOUT_LOOP, PLAIN = 12, 20, 40
 AT_ONCE = 16  # examples that a program got wrong, added in one step
 
 Progress = Callable[[str], None]
@@ -188,22 +188,23 @@ class ProgramSearch:
         self._searched = len(self.known)
         self._list = None
         here = mixed(self.known, 0)
-        self._further = expressed(self.problem, here, self._shortest(), self._say)
-        if self._shortest() > WITHOUT_LOOP:
-            self._further += folded(self.problem, here, self._shortest(), self._say)
-        if self._shortest() > PLAIN:
-            self._say("no single template explains the examples shortly: combining two")
-            self._further += combined(self.problem, self._families, here)
-        if self._shortest() > PLAIN:
-            self._further += learnt(self.problem, here, self._say, self._automaton())
-            shortest = min(self._shortest(), LONGEST)
-            self._further += enumerated(self.problem, here, shortest, self._say)
-        self._list = None
+        shortest = min((c.description_length for c in self.candidates()[:1]), default=LONGEST_WANTED)
 
-    def _shortest(self) -> int:
-        """Return the length of the shortest program so far, or one that no program exceeds by much."""
+        def add(found: list[Candidate]) -> int:
+            self._further += found
+            return min((c.description_length for c in found), default=shortest)
+
+        self._further = []
+        shortest = add(expressed(self.problem, here, shortest, self._say))
+        if shortest > WITHOUT_LOOP:
+            shortest = add(folded(self.problem, here, shortest, self._say))
+        if shortest > PLAIN:
+            self._say("no single template explains the examples shortly: combining two")
+            shortest = add(combined(self.problem, self._families, here))
+        if shortest > PLAIN:
+            shortest = add(learnt(self.problem, here, self._say, self._automaton()))
+            shortest = add(enumerated(self.problem, here, min(shortest, LONGEST), self._say))
         self._list = None
-        return min((c.description_length for c in self.candidates()[:1]), default=LONGEST_WANTED)
 
     def _sieved(self) -> list[Survivors]:
         """Return the features that explain the known examples."""

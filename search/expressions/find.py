@@ -24,8 +24,11 @@ from .returns import label_map, program, read_expression, returned
 SAMPLE = 512  # examples that expressions are told apart on
 WRONG = 64  # examples that join the sample if every program is wrong somewhere
 ROUNDS = 4
+FRAME = 4  # nodes of the function and the return around an expression
 WRITTEN = 400  # programs of one kind that are tried on all examples
-SHORT = 14  # a program of this length is not asked about further
+SHORT = 21  # a program of this length is not asked about further
+
+Way = Callable[[int], Iterator[Candidate]]  # from the length below which programs are wanted
 
 
 def expressed(
@@ -48,14 +51,17 @@ def expressed(
     for _ in range(ROUNDS):
         say(f"looking at expressions over the whole sequence, told apart on {len(sample)} examples")
         wrong: list[np.ndarray] = []
-        for way in _ways(problem, sample, below):
-            for candidate in islice(way, WRITTEN):
+        for way in _ways(problem, sample):
+            for candidate in islice(way(below), WRITTEN):
+                if candidate.description_length >= below:
+                    continue
                 missed = np.flatnonzero(candidate.evaluate(examples.words) != examples.labels)
                 if len(missed):
                     wrong.append(missed[:WRONG])
-                elif candidate.description_length < below:
+                else:
                     found.append(candidate)
-            if min((c.description_length for c in found), default=below) <= SHORT:
+                    below = candidate.description_length
+            if found and below <= SHORT:
                 break
         if found or not wrong:
             break
@@ -63,17 +69,17 @@ def expressed(
     return sorted(found, key=lambda c: c.key)
 
 
-def _ways(problem: SearchProblem, sample: Labelled, below: int) -> Iterator[Iterator[Candidate]]:
+def _ways(problem: SearchProblem, sample: Labelled) -> Iterator[Way]:
     """Yield the ways to explain the sample, cheap ones first."""
     bank = ExpressionBank(problem, sample.words)
     explainer = Explainer(sample.labels)
     constants = _constants(problem)
-    yield _single(bank, explainer, constants, sample)
+    yield lambda below: _single(bank, explainer, constants, sample)
+    yield lambda below: _sums(bank, sample, below - FRAME)
     conditions = Conditions(bank)
-    yield Cases(bank, conditions, sample.labels).candidates(below)
-    yield two_conditions(problem, conditions, sample.labels)
-    yield _sums(bank, sample, below)
-    yield _pairs(bank, explainer, constants, sample, below)
+    yield lambda below: two_conditions(problem, conditions, sample.labels, below - FRAME)
+    yield Cases(bank, conditions, sample.labels).candidates
+    yield lambda below: _pairs(bank, explainer, constants, sample, below - FRAME)
 
 
 def _single(

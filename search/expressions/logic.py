@@ -23,25 +23,28 @@ FOUND = 20
 Join = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def two_conditions(problem: SearchProblem, conditions: Conditions, labels: np.ndarray) -> Iterator[Candidate]:
+def two_conditions(
+    problem: SearchProblem, conditions: Conditions, labels: np.ndarray, below: int
+) -> Iterator[Candidate]:
     """Yield programs of two conditions that give the sample its two labels.
 
     Args:
         problem: its labels.
         conditions: over the sample.
         labels: label indices of the sample, (n,).
+        below: only lighter ones are wanted.
     """
     there = np.unique(labels).tolist()
     if len(there) != 2:
         return
     for label, other in (there, there[::-1]):
         target = np.packbits(labels == label)
-        yield from _conjunctions(problem, conditions, target, (label, other))
-    yield from _differences(problem, conditions, np.packbits(labels == there[0]), (there[0], there[1]))
+        yield from _conjunctions(problem, conditions, target, (label, other), below)
+    yield from _differences(problem, conditions, np.packbits(labels == there[0]), (there[0], there[1]), below)
 
 
 def _conjunctions(
-    problem: SearchProblem, conditions: Conditions, target: np.ndarray, labels: tuple[int, int]
+    problem: SearchProblem, conditions: Conditions, target: np.ndarray, labels: tuple[int, int], below: int
 ) -> Iterator[Candidate]:
     """Yield `a and b` for the first label; its opposite is an `or` for the other."""
     both: list[tuple[int, int, bool]] = []
@@ -50,7 +53,7 @@ def _conjunctions(
         rows = np.flatnonzero(((bits & target) == target).all(axis=1))
         both += [(int(conditions.weights[r]) + 2 * negate, int(r), negate) for r in rows]
         kept.append(bits)
-    both = sorted(both)[:NEEDED]
+    both = [x for x in sorted(both)[:NEEDED] if x[0] + 6 < below]
     if len(both) < 2:
         return
     over = np.array([kept[negate][r] for _, r, negate in both]) & ~target
@@ -60,13 +63,15 @@ def _conjunctions(
         check()
         fits = np.flatnonzero(~(over[i] & over[i + 1 :]).any(axis=1))[:40]
         pairs += [(int(weights[i] + weights[i + 1 + j]), i, i + 1 + int(j)) for j in fits]
-    for _, i, j in sorted(pairs)[:FOUND]:
+    for weight, i, j in sorted(pairs)[:FOUND]:
+        if weight + 3 >= below:
+            return
         a, b = (_oriented(conditions, r, negate) for _, r, negate in (both[i], both[j]))
         yield _joined(problem, a, b, np.logical_and, labels)
 
 
 def _differences(
-    problem: SearchProblem, conditions: Conditions, target: np.ndarray, labels: tuple[int, int]
+    problem: SearchProblem, conditions: Conditions, target: np.ndarray, labels: tuple[int, int], below: int
 ) -> Iterator[Candidate]:
     """Yield two conditions of which exactly one holds where the label is the first."""
     index = {row.tobytes(): i for i, row in enumerate(conditions.bits)}
@@ -77,7 +82,9 @@ def _differences(
             j = index.get((~wanted & conditions.inside if flip else wanted).tobytes())
             if j is not None and j > i:
                 pairs.append((int(conditions.weights[i] + conditions.weights[j]), i, j, flip))
-    for _, i, j, flip in sorted(pairs)[:FOUND]:
+    for weight, i, j, flip in sorted(pairs)[:FOUND]:
+        if weight + 4 >= below:
+            return
         a, b = conditions.all[i], conditions.all[j]
         yield _joined(problem, a, b, np.equal if flip else np.not_equal, labels)
 

@@ -157,6 +157,7 @@ class _FoldSearch:
         if not chosen:
             return
         weights = np.array([sum(s.weight + sum(x.weight for x in s.locals) for s in c) for c in chosen])  # type: ignore[attr-defined]
+        holes = [np.stack([c[h].on(self.stages[0]) for c in chosen]) for h in range(len(chosen[0]))]
         for update in updates:
             if time.monotonic() > self.deadline:
                 return
@@ -164,13 +165,17 @@ class _FoldSearch:
             room = np.flatnonzero(weights + update.weight + FRAME + 5 < self.below)
             for start in (0, 1) if update.looks else (0,):
                 for part in range(0, len(room), ROWS):
-                    self._run([chosen[r] for r in room[part : part + ROWS]], update, start, flag)
+                    rows = room[part : part + ROWS]
+                    here = holes if len(rows) == len(chosen) else [h[rows] for h in holes]
+                    self._run([chosen[r] for r in rows], here, update, start, flag)
 
-    def _run(self, chosen: list[tuple[Signal, ...]], update: Update, start: int, flag: bool) -> None:
+    def _run(
+        self, chosen: list[tuple[Signal, ...]], holes: list[np.ndarray], update: Update, start: int, flag: bool
+    ) -> None:
         """Run one update with many choices of signals, and keep those that explain the labels."""
         if not chosen:
             return
-        ends, way = self._trajectories(chosen, update, start, self.stages[0])
+        ends, way = self._trajectories(holes, update, start)
         self._remember(chosen, update, start, flag, way)
         rows: dict[int, list[_Post]] = {}
         for post in self.posts[:1] if flag else self.posts:
@@ -187,13 +192,20 @@ class _FoldSearch:
                 self._finish(local, post)
 
     def _trajectories(
-        self, chosen: list[tuple[Signal, ...]], update: Update, start: int, steps: Steps
+        self, holes: list[np.ndarray], update: Update, start: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return last values (rows, n), and the values on the way, (rows, positions, n)."""
-        holes = [np.stack([c[h].on(steps) for c in chosen]) for h in range(len(update.holes))]
-        value = np.full((len(chosen), steps.symbols.shape[1]), start, dtype=np.int64)
-        way = np.empty((len(steps.symbols), *value.shape), dtype=np.int64)
-        for p, inside in enumerate(steps.inside):
+        """Run an update on the first examples.
+
+        Args:
+            holes: the values of the signals, (rows, positions, n).
+            update: the form.
+            start: the first value.
+
+        Returns: the last values, (rows, n), and those on the way, (rows, positions, n).
+        """
+        value = np.full((len(holes[0]), holes[0].shape[2]), start, dtype=np.int64)
+        way = np.empty((holes[0].shape[1], *value.shape), dtype=np.int64)
+        for p, inside in enumerate(self.stages[0].inside):
             after = np.asarray(update.apply(value, *(h[:, p] for h in holes)))
             value = np.where(inside, np.clip(after, -FAR, FAR), value)
             way[p] = value
