@@ -69,7 +69,7 @@ def readings(
     more = [*_number_itself(body, problem, meaning), *_indexed(body, problem, meaning, family.bound)]
     if family.kind == "residue":
         return [groups(body, problem, meaning, list(range(max(meaning) + 1))), *more]
-    return [*_number(body, problem, meaning), *more]
+    return [*_number(body, problem, meaning), *more, *_number_but_one(body, problem, meaning)]
 
 
 def choose(condition: str, negated: str, yes: object, no: object) -> str:
@@ -187,6 +187,22 @@ def _number_itself(body: Body, problem: SearchProblem, meaning: dict[int, int]) 
         text = f"{text} if {body.absent[1]} else {literal(problem.labels[fallback])}"
         table[: body.absent[0] - start] = [-1] * (body.absent[0] - start)
     return [LabelReading((*lines, f"return {text}"), np.array(table), start)]
+
+
+def _number_but_one(body: Body, problem: SearchProblem, meaning: dict[int, int]) -> list[LabelReading]:
+    """Return the number itself, and another label for the smallest number alone."""
+    numbers, low = _numerals(problem), min(meaning)
+    others = {v: y for v, y in meaning.items() if v != low}
+    if len(others) < 2 or any(numbers.get(y) != v for v, y in others.items()) or max(meaning) - low > 1 << 12:
+        return []
+    if numbers.get(meaning[low]) == low or not body.expression.isidentifier():
+        return []
+    index = {n: y for y, n in numbers.items()}
+    table = np.array([meaning[low], *(index.get(v, -1) for v in range(low + 1, max(meaning) + 2))])
+    text = f"str({body.expression})" if isinstance(problem.labels[max(others.values())], str) else body.expression
+    test = f"{body.expression} {'>= 0' if low == -1 else f'> {low}'}"
+    line = f"return {text} if {test} else {literal(problem.labels[meaning[low]])}"
+    return [LabelReading((*body.lines, line), table, low)]
 
 
 def _numerals(problem: SearchProblem) -> dict[int, int]:

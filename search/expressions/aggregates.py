@@ -33,6 +33,19 @@ def numbers(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> I
         if s.shortest:
             yield Expression("int", f"max({text})", weight, _extreme(s, f, max))
             yield Expression("int", f"min({text})", weight, _extreme(s, f, min))
+    for f, test in functions.partial:
+        text = f"sum({f.write('t')} for t in {s.text} if {test.write('t')})"
+        yield Expression("int", text, 5 + f.cost(1) + test.cost(1) + s.weight, _total(s, f))
+    for f in functions.numbers[:3] if s.text == "tokens" else ():
+        for first, start in ((0, ""), (1, ", 1")):
+            text = f"sum(i * {f.operand('t')} for i, t in enumerate({s.text}{start}))"
+            weight = 13 + first + f.cost(1) + s.weight
+            yield Expression("int", text, weight, _by_place(s, f.table, first))
+    for symbol, token in enumerate(problem.tokens if s.text == "tokens" else ()):
+        for first, start in ((0, ""), (1, ", 1")):
+            text = f"sum(i for i, t in enumerate({s.text}{start}) if t == {literal(token)})"
+            table = (np.arange(problem.size) == symbol).astype(np.int64)
+            yield Expression("int", text, 15 + first + s.weight, _by_place(s, table, first))
     for symbol, token in enumerate(problem.tokens):
         yield Expression("int", f"{s.text}.count({literal(token)})", 3 + s.weight, _count(s, symbol))
     for f in functions.tests:
@@ -148,6 +161,29 @@ def neighbours(s: Sequence, functions: TokenFunctions, ranks: np.ndarray | None)
         yield Expression("bool", f"any({a} {sign} {b} {pair})", weight, lambda i, h=hold: h(i).any(axis=1))  # type: ignore[misc]
         if sign in ("!=", "<", ">", "<=", ">="):
             yield Expression("bool", f"all({a} {sign} {b} {pair})", weight, _all_pairs(s, hold))
+
+
+def following(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
+    """Yield how often, and whether, one token stands right before another."""
+    if s.longest < 2 or problem.size > 8:
+        return
+    pair = f"for a, b in zip({s.text}, {s.text}[1:])"
+    for x, first in enumerate(problem.tokens):
+        for y, second in enumerate(problem.tokens):
+            test = f"a == {literal(first)} and b == {literal(second)}"
+
+            def there(inputs: Inputs, x: int = x, y: int = y) -> np.ndarray:
+                tokens = s.of(inputs)
+                result: np.ndarray = (tokens[:, :-1] == x) & (tokens[:, 1:] == y)
+                return result
+
+            weight = 19 + 2 * s.weight
+            yield Expression("int", f"sum({test} {pair})", weight, lambda i, h=there: h(i).sum(axis=1))  # type: ignore[misc]
+            yield Expression("bool", f"any({test} {pair})", weight, lambda i, h=there: h(i).any(axis=1))  # type: ignore[misc]
+
+
+def _by_place(s: Sequence, table: np.ndarray, first: int) -> Evaluate:
+    return lambda i: np.append(table, 0)[s.of(i)] @ (np.arange(s.of(i).shape[1]) + first)
 
 
 def _all_pairs(s: Sequence, hold: Evaluate) -> Evaluate:

@@ -15,12 +15,21 @@ import numpy as np
 
 from ...common.deadline import check
 from ..problem import SearchProblem
-from .aggregates import conditions, neighbours, numbers, repetitions
+from .aggregates import conditions, following, neighbours, numbers, repetitions
 from .expression import COMPARE, PRODUCT, SUM, Expression, Kind
 from .inputs import Inputs
 from .items import TokenFunction, TokenFunctions, token_functions
-from .places import NEAR, extremes, items, relations, string_order, with_default
-from .sequences import Sequence, after_and_before, parts
+from .places import (
+    NEAR,
+    equal_parts,
+    extremes,
+    items,
+    neighbours_of,
+    relations,
+    string_order,
+    with_default,
+)
+from .sequences import Sequence, after_and_before, halves, parts
 
 FAR = 1 << 30  # the value where an expression has none
 HEAVIEST = 26  # description length of an expression
@@ -100,7 +109,7 @@ class ExpressionBank:
     def _all(self) -> Iterator[Expression]:
         """List everything, in no order."""
         problem, functions = self.problem, self.functions
-        some = TokenFunctions(functions.numbers, functions.tests[:PART_TESTS])
+        some = TokenFunctions(functions.numbers, functions.tests[:PART_TESTS], functions.partial)
         ranks = string_order(problem)
         sequences = list(parts(problem))
         for s in sequences:
@@ -111,6 +120,18 @@ class ExpressionBank:
             if s.weight <= 4:
                 yield from repetitions(problem, s)
                 yield from neighbours(s, functions, ranks)
+        yield from following(problem, sequences[0])
+        half = halves(problem)
+        by_text = {s.text: s for s in sequences}
+        ends = [
+            (by_text[a], by_text[b])
+            for a, b in ((f"tokens[:{k}]", f"tokens[-{k}:]") for k in range(2, NEAR))
+            if a in by_text and b in by_text
+        ]
+        yield from equal_parts([half, *ends])
+        for s in half:
+            yield from numbers(problem, s, TokenFunctions(functions.numbers[:4], functions.tests[:12]))
+        yield from neighbours_of(problem)
         for s, symbol in after_and_before(problem):
             for expression in (*numbers(problem, s, some), *conditions(problem, s, some)):
                 yield _where_it_occurs(expression, s, symbol, problem)
@@ -126,7 +147,7 @@ class ExpressionBank:
         placed = list(items(problem))
         yield from placed
         total = [e for e in placed if e.guard is None]
-        near = [e for e in total if e.text in _near()]
+        near = [*(e for e in total if e.text in _near()), *single[:6]]
         yield from relations(near, [s for s in sequences if s.weight <= 6][:5], ranks)
         for e in (*total, *single):
             yield from self._applied(e, self.functions.numbers, self.functions.tests)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...common.deadline import check
-from .bank import HEAVIEST, ExpressionBank, Kept
+from .bank import FAR, HEAVIEST, ExpressionBank, Kept
 from .expression import ATOM, OR, PRODUCT, SUM, Expression
 
 CONFLICTS = (12, 48, 256)  # pairs of examples with different labels that are looked at, one stage after another
@@ -103,6 +103,7 @@ class _Operator:
     weight: int
     level: int
     commutes: bool = True
+    divides: bool = False  # defined for a positive second operand only
 
 
 def _infix(sign: str, level: int) -> Callable[[Expression, Expression], str]:
@@ -121,6 +122,8 @@ OPERATORS = (
     _Operator(_infix("*", PRODUCT), np.multiply, 2, PRODUCT),
     _Operator(_called("max"), np.maximum, 2, ATOM),
     _Operator(_called("min"), np.minimum, 2, ATOM),
+    _Operator(_infix("//", PRODUCT), lambda a, b: np.where(b > 0, a // np.maximum(b, 1), FAR), 2, PRODUCT, False, True),
+    _Operator(_infix("%", PRODUCT), lambda a, b: np.where(b > 0, a % np.maximum(b, 1), FAR), 6, PRODUCT, False, True),
 )  # fmt: skip
 
 
@@ -175,6 +178,9 @@ def _fits(
     if not operator.commutes:
         first, second = np.concatenate([first, second]), np.concatenate([second, first])
     values = kept.values
+    if operator.divides:
+        positive = (values > 0).all(axis=1)[second]
+        first, second = first[positive], second[positive]
 
     def columns(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
         return operator.apply(values[first[rows][:, None], at], values[second[rows][:, None], at])

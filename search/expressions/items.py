@@ -49,6 +49,11 @@ class TokenFunction:
         """Return the description length for an argument of this description length."""
         return self.weight + self.uses * argument
 
+    def operand(self, argument: str) -> str:
+        """Write the function of an argument as a factor."""
+        text = self.write(argument)
+        return text if self.level == ATOM else f"({text})"
+
     def at(self, symbols: np.ndarray) -> np.ndarray:
         """Look up symbols; padding gets the first token's value, which nothing uses."""
         result: np.ndarray = np.append(self.table, self.table[0])[symbols]
@@ -61,6 +66,7 @@ class TokenFunctions:
 
     numbers: tuple[TokenFunction, ...]
     tests: tuple[TokenFunction, ...]
+    partial: tuple[tuple[TokenFunction, TokenFunction], ...] = ()  # numbers of some tokens, and which they are
 
 
 def numeral(text: str) -> int | None:
@@ -81,10 +87,27 @@ def token_functions(problem: SearchProblem) -> TokenFunctions:
     bases = list(_bases(problem))
     numbers = _distinct([*bases, *_derived(bases)])
     tests = _distinct([*_equalities(problem), *_character_tests(problem), *_thresholds(numbers)])
+    tests = [f for f in tests if 0 < f.table.sum() < problem.size]
     return TokenFunctions(
         tuple(f for f in numbers if len(np.unique(f.table)) > 1)[:NUMBERS],
-        tuple(f for f in tests if 0 < f.table.sum() < problem.size)[:TESTS],
+        tuple(tests[:TESTS]),
+        tuple(_numerals(problem, tests)),
     )
+
+
+def _numerals(
+    problem: SearchProblem, tests: list[TokenFunction]
+) -> Iterator[tuple[TokenFunction, TokenFunction]]:
+    """Yield the number that a token writes, if only some do, with the test that it does."""
+    written = [numeral(t) for t in problem.tokens]
+    there = np.array([n is not None for n in written])
+    if there.sum() < 2 or there.all():
+        return
+    number = _number(lambda t: f"int({bare(t)})", 2, [n or 0 for n in written])
+    for test in tests:
+        if (test.table.astype(bool) == there).all():
+            yield number, test
+            return
 
 
 def _distinct(functions: list[TokenFunction]) -> list[TokenFunction]:

@@ -128,6 +128,42 @@ def relations(tokens: list[Expression], parts: list[Sequence], ranks: np.ndarray
                 )  # fmt: skip
 
 
+def equal_parts(pairs: list[tuple[Sequence, Sequence]]) -> Iterator[Expression]:
+    """Yield whether two parts of the sequence are the same."""
+    for a, b in pairs:
+        yield Expression(
+            "bool", f"{a.text} == {b.text}", a.weight + b.weight + 2,
+            lambda i, a=a, b=b: (a.of(i) == b.of(i)).all(axis=1), COMPARE, f"{a.text} != {b.text}",  # type: ignore[misc]
+        )  # fmt: skip
+
+
+def neighbours_of(problem: SearchProblem) -> Iterator[Expression]:
+    """Yield the token right after and right before the first place of a token."""
+    for symbol, token in enumerate(problem.tokens):
+        word = literal(token)
+        for step, part, text in ((1, "tokens[:-1]", "+ 1"), (-1, "tokens[1:]", "- 1")):
+
+            def value(i: Inputs, symbol: int = symbol, step: int = step) -> np.ndarray:
+                words = i.words if step == 1 else i.words[:, 1:]
+                at = (words == symbol).argmax(axis=1) + (1 if step == 1 else 0)
+                result: np.ndarray = i.words[np.arange(len(i)), np.minimum(at, max(0, i.words.shape[1] - 1))]
+                return result
+
+            def there(i: Inputs, symbol: int = symbol, step: int = step) -> np.ndarray:
+                found = i.words == symbol
+                if step == -1:
+                    return (found[:, 1:]).any(axis=1)
+                last = np.arange(found.shape[1])[None] == i.lengths[:, None] - 1
+                result: np.ndarray = (found & ~last).any(axis=1)
+                return result
+
+            first = f"tokens[{part}.index({word}) {text}]" if step == -1 else f"tokens[tokens.index({word}) {text}]"
+            if step == -1:
+                first = f"tokens[{part}.index({word})]"
+            weight = 9 if step == 1 else 9
+            yield Expression("token", first, weight, value, guard=Guard(f"{word} in {part}", 9 if step == 1 else 7, there))
+
+
 def _item(index: int) -> Evaluate:
     def evaluate(inputs: Inputs) -> np.ndarray:
         at = np.full(len(inputs), index) if index >= 0 else inputs.lengths + index

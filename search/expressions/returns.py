@@ -142,8 +142,8 @@ def read_expression(
     for reading in readings(family, 0, problem, values, labels):
 
         def decide(words: np.ndarray, reading: object = reading) -> np.ndarray:
-            result: np.ndarray = reading.apply(evaluate(words, _ROW)[0])  # type: ignore[attr-defined]
-            return result
+            seen = evaluate(words, _ROW)[0]
+            return np.where(seen >= FAR, -1, reading.apply(seen))  # type: ignore[attr-defined]
 
         yield Candidate("expressions", form, reading.lines, decide, constants_of("\n".join(reading.lines), problem))
 

@@ -67,6 +67,16 @@ def parts(problem: SearchProblem) -> Iterator[Sequence]:
         yield Sequence("tokens[1::2]", 5, low // 2, high // 2, _every_second(1))
 
 
+def halves(problem: SearchProblem) -> tuple[Sequence, Sequence]:
+    """Return the first half and the rest."""
+    low, high = problem.min_length, problem.max_length
+    half = "len(tokens) // 2"
+    return (
+        Sequence(f"tokens[:{half}]", 9, low // 2, high // 2, lambda i: i.between(_zero(i), i.lengths // 2)),
+        Sequence(f"tokens[{half}:]", 9, low - low // 2, high - high // 2, lambda i: i.between(i.lengths // 2, i.lengths)),
+    )
+
+
 def after_and_before(problem: SearchProblem) -> Iterator[tuple[Sequence, int]]:
     """Yield what follows and what precedes the first place of a token, with that token.
 

@@ -6,12 +6,14 @@ After `signals.py` and `updates.py`; `find.py` looks for such loops.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from ..rank import description_length
 from ..render import indent
 from .signals import COMPARE, Signal, Steps
 from .updates import Update
@@ -29,14 +31,14 @@ class Local:
         start: its first value; truth values are 0 and 1.
         update: how it changes.
         signals: what stands in the update's holes.
-        flag: whether it is a truth value.
+        kind: "int", "bool", or "token" for a symbol.
     """
 
     name: str
     start: int
     update: Update
     signals: tuple[Signal, ...]
-    flag: bool = False
+    kind: str = "int"
 
     def trajectory(self, steps: Steps) -> np.ndarray:
         """Return its value after each position, (positions, n)."""
@@ -65,7 +67,6 @@ class Local:
         out: list[Local] = []
         for signal in self.signals:
             for local in signal.locals:
-                assert isinstance(local, Local)
                 out += [x for x in (*local.earlier, local) if x not in out]
         return tuple(out)
 
@@ -74,11 +75,21 @@ class Local:
         """The description length of its first value and its update, about."""
         return 5 + self.update.weight + sum(s.weight for s in self.signals) + sum(x.weight for x in self.earlier)
 
+    @cached_property
+    def length(self) -> int:
+        """The description length of its update as a statement."""
+        return description_length("\n".join(self.statement()) or "pass")
+
+    @property
+    def odd(self) -> int:
+        """How many numbers above two its update has: people seldom write them."""
+        return len(re.findall(r"\b(?:[3-9]|[1-9]\d+)\b", self.update.write("v", *("x" for _ in self.signals))))
+
     def statement(self) -> tuple[str, ...]:
         """Write its update."""
         holes = [
-            s.operand(COMPARE + 1) if kind == "test" and self.flag else s.text
-            for s, kind in zip(self.signals, self.update.holes, strict=True)
+            s.operand(COMPARE + 1) if hole == "test" and self.kind == "bool" else s.text
+            for s, hole in zip(self.signals, self.update.holes, strict=True)
         ]
         opposites = {s.text: s.opposite for s in self.signals if s.opposite}
         return assignment(self.name, self.update.write(self.name, *holes), opposites)
@@ -134,20 +145,31 @@ def _both_add(name: str, node: ast.IfExp, part: Callable[[ast.expr], str]) -> st
     return f"{texts[0]} if {part(node.test)} else {texts[1]}"
 
 
-def loop_lines(locals_: Sequence[Local], inside: Sequence[str] = ()) -> tuple[str, ...]:
+def loop_lines(
+    locals_: Sequence[Local],
+    inside: Sequence[str] = (),
+    start: str = '""',
+    last: tuple[str, tuple[str, ...]] | None = None,
+) -> tuple[str, ...]:
     """Write the loop that updates locals in order.
 
     Args:
         locals_: each after those that it reads.
         inside: statements at the end of the body.
+        start: what a local that holds a token begins with.
+        last: the first assignment and the update of the last local, if they are not its own.
     """
     signals = [s for v in locals_ for s in v.signals]
     before = next((s.before for s in signals if s.before is not None), None)
-    out = [f"{v.name} = {bool(v.start) if v.flag else v.start}" for v in locals_]
+    firsts = {"bool": lambda v: str(bool(v.start)), "int": lambda v: str(v.start), "token": lambda v: start}
+    out = [f"{v.name} = {firsts[v.kind](v)}" for v in locals_]
+    updates = [v.statement() for v in locals_]
+    if last is not None:
+        out[-1], updates[-1] = last
     if before is not None:
         out.append(f"previous = {before}")
     head = "for i, t in enumerate(tokens):" if any(s.place for s in signals) else "for t in tokens:"
-    body = [line for v in locals_ for line in v.statement()]
+    body = [line for update in updates for line in update]
     body += [*inside, *(["previous = t"] if before is not None else [])]
     return (*out, head, *indent(body))
 
@@ -157,11 +179,14 @@ def same_start(locals_: Sequence[Local]) -> bool:
     return len({s.before for v in locals_ for s in v.signals if s.before is not None}) < 2
 
 
-def name_for(update: Update, taken: Sequence[str], flag: bool = False) -> str:
+def name_for(update: Update, signals: Sequence[Signal], taken: Sequence[str], kind: str) -> str:
     """Choose a name for a local that none of the others has."""
-    if flag:
-        names: tuple[str, ...] = ("seen", "flag", "found", "good")
+    names: tuple[str, ...]
+    if kind != "int":
+        names = ("seen", "flag", "found", "good") if kind == "bool" else ("last", "found")
     else:
-        counting = "number" not in update.holes
-        names = ("count", "total") if counting else ("total", "value")
+        form = update.write("v", *("x" for _ in update.holes))
+        names = ("count", "total") if "number" not in update.holes else ("total", "value")
+        names = ("best",) if form.startswith("max(v") else ("least",) if form.startswith("min(v, x") else names
+        names = ("place",) if signals[0].place and signals[0].text == "i" else names
     return next(n for n in (*names, *NAMES) if n not in taken)

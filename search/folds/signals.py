@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from ...common.text import literal
 from ..expressions.items import TokenFunctions
 from ..problem import SearchProblem
 from ..render import nothing
+
+if TYPE_CHECKING:
+    from .loops import Local
 
 TESTS = 140  # tests on the token that loops use
 STARTS = 4  # alphabets up to this size let the token before the first be any of them
@@ -68,7 +72,7 @@ class Signal:
     level: int = ATOM
     before: str | None = None
     place: bool = False
-    locals: tuple[object, ...] = ()
+    locals: tuple[Local, ...] = ()
     opposite: str = ""
 
     def on(self, steps: Steps) -> np.ndarray:
@@ -141,3 +145,76 @@ def place_tests() -> Iterator[Signal]:
                 f"i % {k} == {r}", 7, lambda s, k=k, r=r: places(s) % k == r, True, COMPARE, place=True,  # type: ignore[misc]
                 opposite=f"i % {k} != {r}",
             )  # fmt: skip
+
+
+def token_itself() -> Signal:
+    """Return the token's symbol."""
+    return Signal("t", 1, lambda s: s.symbols)
+
+
+def partial_numbers(functions: TokenFunctions) -> Iterator[tuple[Signal, Signal]]:
+    """Yield the number of the token, if only some tokens are numerals, with the test that it is one of them."""
+    for f, test in functions.partial:
+        opposite = test.opposite("t") if test.opposite else ""
+        yield (
+            Signal(f.write("t"), f.cost(1), lambda s, f=f: f.at(s.symbols), level=f.level),  # type: ignore[misc]
+            Signal(test.write("t"), test.cost(1), lambda s, f=test: f.at(s.symbols), True, test.level, opposite=opposite),  # type: ignore[misc]
+        )
+
+
+def second_looks(problem: SearchProblem) -> Iterator[Signal]:
+    """Yield tests that look at the whole sequence at each step: how often the token occurs, and its ends."""
+    for k in (1, 2):
+        yield Signal(
+            f"tokens.count(t) == {k}", 8, lambda s, k=k: _occurrences(s) == k, True, COMPARE,  # type: ignore[misc]
+            opposite=f"tokens.count(t) != {k}",
+        )  # fmt: skip
+    yield Signal("tokens.count(t) > 1", 8, lambda s: _occurrences(s) > 1, True, COMPARE)
+    if problem.min_length > 0:
+        yield Signal("t == tokens[-1]", 8, lambda s: s.symbols == _last(s), True, COMPARE, opposite="t != tokens[-1]")
+        yield Signal("t != tokens[-1]", 8, lambda s: s.symbols != _last(s), True, COMPARE, opposite="t == tokens[-1]")
+        yield Signal("t == tokens[0]", 6, lambda s: s.symbols == s.symbols[0], True, COMPARE)
+        yield Signal("t != tokens[0]", 6, lambda s: s.symbols != s.symbols[0], True, COMPARE)
+        yield Signal(
+            "previous == tokens[-1]", 8, lambda s: previous(s, s.size) == _last(s), True, COMPARE,
+            literal(nothing(problem)), opposite="previous != tokens[-1]",
+        )  # fmt: skip
+
+
+def _last(steps: Steps) -> np.ndarray:
+    place = np.maximum(steps.inside.sum(axis=0) - 1, 0)
+    result: np.ndarray = np.take_along_axis(steps.symbols, place[None], axis=0)
+    return result
+
+
+def _occurrences(steps: Steps) -> np.ndarray:
+    """Return how often the token of each position occurs in its word, (positions, n)."""
+    same = steps.symbols[:, None] == steps.symbols[None]
+    result: np.ndarray = same.sum(axis=1)
+    return result
+
+
+def value_of(local: Local) -> Signal:
+    """Return the value of an earlier local."""
+    return Signal(local.name, 1, local.trajectory, locals=(local,))
+
+
+def tests_of(local: Local, steps: Steps) -> Iterator[Signal]:
+    """Yield tests on an earlier local that some of these words tell apart."""
+    if local.kind == "bool":
+        yield _on(local, local.name, 1, lambda x: x.astype(bool), f"not {local.name}", ATOM)
+        return
+    values = np.unique(local.trajectory(steps))
+    for k in values[:6].tolist():
+        extra = 2 if k < 0 else 0
+        yield _on(local, f"{local.name} == {k}", 4 + extra, lambda x, k=k: x == k, f"{local.name} != {k}")  # type: ignore[misc]
+        if k != values[-1]:
+            yield _on(local, f"{local.name} > {k}", 4 + extra, lambda x, k=k: x > k, f"{local.name} <= {k}")  # type: ignore[misc]
+    if values[0] < 0:
+        yield _on(local, f"{local.name} < 0", 4, lambda x: x < 0, f"{local.name} >= 0")
+
+
+def _on(
+    local: Local, text: str, weight: int, test: Callable[[np.ndarray], np.ndarray], opposite: str, level: int = COMPARE
+) -> Signal:
+    return Signal(text, weight, lambda s: test(local.trajectory(s)), True, level, locals=(local,), opposite=opposite)

@@ -25,6 +25,7 @@ class Update:
         weight: its nodes without the holes.
         apply: gives the new value from the old one and the signals, elementwise.
         looks: whether the new value depends on the old one.
+        label: like `write`, if the local may hold the text of its number instead.
     """
 
     holes: tuple[Literal["number", "test"], ...]
@@ -32,6 +33,7 @@ class Update:
     weight: int
     apply: Arrays
     looks: bool = True
+    label: Callable[..., str] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,10 @@ def with_number(constants: list[int]) -> Iterator[Update]:
                 yield Update(
                     ("number",), lambda v, x, w=write, k=k: f"min({w(v, x)}, {k})", base + 3,
                     lambda v, x, a=apply, k=k: np.minimum(a(v, x), k),
+                )  # fmt: skip
+                yield Update(
+                    ("number",), lambda v, x, w=write, k=k: f"max(min({w(v, x)}, {k}), 0)", base + 6,
+                    lambda v, x, a=apply, k=k: np.maximum(np.minimum(a(v, x), k), 0),
                 )  # fmt: skip
             for j in (0, 1):
                 write, apply, _ = cores[j]
@@ -165,6 +171,7 @@ def with_number_and_test() -> Iterator[Update]:
             yield Update(
                 ("number", "test"), lambda v, x, y, w=write, r=r: f"{w(v, x)} if {y} else {r.write(v)}",
                 weight + r.weight + 1, lambda v, x, y, a=apply, r=r: np.where(y, a(v, x), r.apply(v)),
+                label=(lambda v, x, y: f"str({x}) if {y} else {v}") if weight == 0 and r is rest[0] else None,
             )  # fmt: skip
     yield Update(
         ("number", "test"), lambda v, x, y: f"{v} + {x} if {y} else {v} - {_tight(x)}", 7,

@@ -1,0 +1,131 @@
+"""Loops that return before the end: at the first token that passes a test, or as soon as a local goes wrong.
+
+After `judge.py`, for `find.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...common.deadline import check
+from ...common.text import literal
+from ..expressions.explain import Explainer
+from ..feature import Body, Family
+from ..render import indent
+from .judge import Judge
+from .loops import Local, loop_lines
+from .signals import Signal, Steps, tests_of
+
+
+def first_matches(judge: Judge, tests: Sequence[Signal]) -> None:
+    """Find programs that return the first token that passes a test, or the one after it.
+
+    Args:
+        judge: the examples.
+        tests: on the token, in its loop.
+    """
+    size, steps = judge.problem.size, judge.stages[-1]
+    for test in tests:
+        check()
+        for after in (False, True):
+            if after and (test.before is not None or test.place):
+                continue
+
+            def value(words: np.ndarray, test: Signal = test, after: bool = after) -> np.ndarray:
+                return _matched(Steps(words, size), test, after)
+
+            if not judge.explains(_matched(steps, test, after)):
+                continue
+            none = literal(_nothing(judge))
+            body = Body(_lines(test, after, none, "found"), "found", "found")
+
+            def direct(row: int, fallback: str, test: Signal = test, after: bool = after) -> tuple[str, ...]:
+                return _returning(test, after, fallback)
+
+            family = Family("loop", "token", 1, lambda w, r: w, lambda row, body=body: body, direct)  # type: ignore[misc]
+            judge.read(family, value)
+
+
+def _nothing(judge: Judge) -> str:
+    from ..render import nothing
+
+    return nothing(judge.problem)
+
+
+def _matched(steps: Steps, test: Signal, after: bool) -> np.ndarray:
+    """Return the first token that passes a test, or the token after it; the symbol of padding if there is none."""
+    passed = test.on(steps).astype(bool) & steps.inside
+    symbols = steps.symbols
+    if after:
+        passed, symbols = passed[:-1] & steps.inside[1:], symbols[1:]
+    if not len(passed):
+        return np.full(steps.symbols.shape[1], steps.size)
+    first = np.take_along_axis(symbols, passed.argmax(axis=0)[None], axis=0)[0]
+    return np.where(passed.any(axis=0), first, steps.size)
+
+
+def _head(test: Signal, after: bool) -> tuple[str, str]:
+    """Write the loop's head and the test in it."""
+    if after:
+        return "for t, after in zip(tokens, tokens[1:]):", test.text
+    return ("for i, t in enumerate(tokens):" if test.place else "for t in tokens:"), test.text
+
+
+def _returning(test: Signal, after: bool, fallback: str) -> tuple[str, ...]:
+    head, text = _head(test, after)
+    before = (f"previous = {test.before}",) if test.before is not None else ()
+    inside = (f"if {text}:", f"    return {'after' if after else 't'}", *(("previous = t",) if before else ()))
+    return (*before, head, *indent(inside), f"return {fallback}")
+
+
+def _lines(test: Signal, after: bool, none: str, name: str) -> tuple[str, ...]:
+    head, text = _head(test, after)
+    before = (f"previous = {test.before}",) if test.before is not None else ()
+    inside = (
+        f"if {name} == {none} and {text}:", f"    {name} = {'after' if after else 't'}",
+        *(("previous = t",) if before else ()),
+    )  # fmt: skip
+    return (f"{name} = {none}", *before, head, *indent(inside))
+
+
+def leaving_early(judge: Judge, locals_: Sequence[Local]) -> None:
+    """Find programs that return one label as soon as a test on a local holds, and read the others off its last value.
+
+    Args:
+        judge: the examples.
+        locals_: integers that go their own way, light ones first.
+    """
+    labels, steps = judge.labels, judge.stages[-1]
+    for local in locals_:
+        if local.kind != "int":
+            continue
+        check()
+        for test in tests_of(local, judge.stages[0]):
+            if local.weight + test.weight + 13 >= judge.below:
+                break
+            hit = (test.on(steps) & steps.inside).any(axis=0)
+            if not hit.any() or hit.all() or len(np.unique(labels[hit])) > 1:
+                continue
+            rest = labels[~hit]
+            if len(np.unique(rest)) < 2:
+                continue
+            row = local.last(steps)[~hit][None]
+            if len(Explainer(rest).rows(lambda r, at, v=row: v[r[:, None], at], 1)):  # type: ignore[misc]
+                _leaving(judge, local, test, int(labels[hit][0]))
+
+
+def _leaving(judge: Judge, local: Local, test: Signal, label: int) -> None:
+    size = judge.problem.size
+
+    def left(words: np.ndarray) -> np.ndarray:
+        steps = Steps(words, size)
+        return np.where((test.on(steps) & steps.inside).any(axis=0), label, -1)
+
+    inside = (f"if {test.text}:", f"    return {literal(judge.problem.labels[label])}")
+    body = Body(loop_lines((local,), inside), local.name, "value")
+    family = Family("loop", "number", 1, lambda w, r: w, lambda row: body)
+    rows = np.flatnonzero(left(judge.examples.words) < 0)
+    if len(np.unique(judge.examples.labels[rows])) > 1:
+        judge.read(family, lambda words: local.last(Steps(words, size)), rows, left)

@@ -1,0 +1,54 @@
+"""Two integers that read each other, as position and speed do: `speed += x - total`, then `total += speed`.
+
+After `judge.py`, for `find.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+
+from ...common.deadline import check
+from ..feature import Body, Family
+from .judge import Judge
+from .loops import FAR
+from .signals import Signal, Steps
+
+
+def mutual(judge: Judge, numbers: Sequence[Signal]) -> None:
+    """Find such programs.
+
+    Args:
+        judge: the examples.
+        numbers: of the token.
+    """
+    for x, sign, other in product(numbers, (1, -1), (1, -1)):
+        check()
+        for which, name in ((1, "total"), (0, "speed")):
+            if judge.explains(_last(judge.stages[-1], x, sign, other)[which]):
+                lines = (
+                    "speed = 0", "total = 0", "for t in tokens:",
+                    f"    speed += {x.text} {'+' if sign > 0 else '-'} total",
+                    f"    total {'+' if other > 0 else '-'}= speed",
+                )  # fmt: skip
+                body = Body(lines, name, "value")
+                family = Family("loop", "number", 1, lambda w, r: w, lambda row, body=body: body)  # type: ignore[misc]
+
+                def value(
+                    words: np.ndarray, x: Signal = x, sign: int = sign, other: int = other, which: int = which
+                ) -> np.ndarray:
+                    return _last(Steps(words, judge.problem.size), x, sign, other)[which]
+
+                judge.read(family, value)
+
+
+def _last(steps: Steps, x: Signal, sign: int, other: int) -> np.ndarray:
+    """Return speed and total after each word, (2, n)."""
+    value = np.zeros((2, steps.symbols.shape[1]), dtype=np.int64)
+    for seen, inside in zip(x.on(steps), steps.inside, strict=True):
+        speed = value[0] + seen + sign * value[1]
+        after = np.stack([speed, value[1] + other * speed])
+        value = np.where(inside, np.clip(after, -FAR, FAR), value)
+    return value
