@@ -42,7 +42,12 @@ class SearchProblem:
     @staticmethod
     def of(examples: Labelled, domain: Domain, labels: Sequence[Label]) -> SearchProblem:
         """Return the problem of explaining labelled words of a domain."""
-        return SearchProblem(domain.tokens, domain.min_length, domain.max_length, tuple(labels), examples,
+        return SearchProblem(
+            domain.tokens,
+            domain.min_length,
+            domain.max_length,
+            tuple(labels),
+            examples,
             getattr(domain, "order", None),
         )
 

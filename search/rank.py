@@ -38,8 +38,11 @@ def oddness(source: str) -> int:
                 if isinstance(node, ast.Constant) and type(node.value) is int:
                     total += abs(node.value) > 2
                 total += isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
-                total += 3 * (isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Name | ast.BinOp)
-                              and isinstance(node.op, ast.USub))
+                total += 3 * (
+                    isinstance(node, ast.UnaryOp)
+                    and isinstance(node.operand, ast.Name | ast.BinOp)
+                    and isinstance(node.op, ast.USub)
+                )
     return total
 
 

@@ -199,7 +199,11 @@ def _number_but_one(body: Body, problem: SearchProblem, meaning: dict[int, int])
         return []
     index = {n: y for y, n in numbers.items()}
     table = np.array([meaning[low], *(index.get(v, -1) for v in range(low + 1, max(meaning) + 2))])
-    text = f"str({body.expression})" if isinstance(problem.labels[max(others.values())], str) else body.expression
+    text = (
+        f"str({body.expression})"
+        if isinstance(problem.labels[max(others.values())], str)
+        else body.expression
+    )
     test = f"{body.expression} {'>= 0' if low == -1 else f'> {low}'}"
     line = f"return {text} if {test} else {literal(problem.labels[meaning[low]])}"
     return [LabelReading((*body.lines, line), table, low)]

@@ -7,12 +7,14 @@ guard.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from ...common.text import literal
+from ..formula import COMPARE
 from ..problem import SearchProblem
-from .expression import COMPARE, Evaluate, Expression, Guard
+from .expression import Evaluate, Expression, Guard
 from .inputs import Inputs
 from .items import TokenFunction, TokenFunctions
 from .sequences import Sequence
@@ -52,11 +54,13 @@ def numbers(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> I
         if 1 < f.table.sum() < problem.size - 1 or problem.size == 2:
             text = f"sum({f.write('t')} for t in {s.text})"
             yield Expression("int", text, 5 + f.cost(1) + s.weight, _total(s, f))
-    yield Expression("int", f"len(set({s.text}))", 4 + s.weight, lambda inputs: (_counts(s, inputs) > 0).sum(axis=1))
+    yield Expression(
+        "int", f"len(set({s.text}))", 4 + s.weight, lambda inputs: (_counts(s, inputs) > 0).sum(axis=1)
+    )
     for symbol, token in enumerate(problem.tokens):
         yield Expression(
             "int", f"{s.text}.index({literal(token)})", 3 + s.weight,
-            lambda inputs, symbol=symbol: (s.of(inputs) == symbol).argmax(axis=1),
+            partial(_first_place, s, symbol),
             guard=Guard(f"{literal(token)} in {s.text}", 3 + s.weight, _has(s, symbol)),
         )  # fmt: skip
 
@@ -72,8 +76,12 @@ def repetitions(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
             "int", f"min({t}.count(t) for t in {t})", 9 + 2 * s.weight,
             lambda i: np.where(_counts(s, i) > 0, _counts(s, i), FAR).min(axis=1),
         )  # fmt: skip
-        yield Expression("token", f"max({t}, key={t}.count)", 4 + 2 * s.weight, _by_count(s, problem, most=True))
-        yield Expression("token", f"min({t}, key={t}.count)", 4 + 2 * s.weight, _by_count(s, problem, most=False))
+        yield Expression(
+            "token", f"max({t}, key={t}.count)", 4 + 2 * s.weight, _by_count(s, problem, most=True)
+        )
+        yield Expression(
+            "token", f"min({t}, key={t}.count)", 4 + 2 * s.weight, _by_count(s, problem, most=False)
+        )
         named = f"({', '.join(map(literal, problem.tokens))})"
         if 1 < problem.size <= 8:
             yield Expression(
@@ -87,10 +95,10 @@ def repetitions(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
     for k in (1, 2, 3):
         yield Expression(
             "int", f"sum({t}.count(t) == {k} for t in {t})", 12 + 2 * s.weight,
-            lambda i, k=k: (_counts(s, i) == k).sum(axis=1) * k,
+            partial(_that_often, s, k),
         )  # fmt: skip
     yield Expression(
-        "bool", f"len(set({t})) == len({t})", 8 + 2 * s.weight, lambda i: (_counts(s, i) < 2).all(axis=1),
+        "bool", f"len(set({t})) == len({t})", 8 + 2 * s.weight, lambda i: np.asarray((_counts(s, i) < 2).all(axis=1)),
         COMPARE, f"len(set({t})) < len({t})",
     )  # fmt: skip
 
@@ -100,7 +108,9 @@ def _by_count(s: Sequence, problem: SearchProblem, most: bool) -> Evaluate:
 
     def evaluate(inputs: Inputs) -> np.ndarray:
         tokens = s.of(inputs)
-        counts = np.concatenate([_counts(s, inputs), np.full((len(inputs), 1), -FAR if most else FAR)], axis=1)
+        counts = np.concatenate(
+            [_counts(s, inputs), np.full((len(inputs), 1), -FAR if most else FAR)], axis=1
+        )
         each = np.take_along_axis(counts, tokens.astype(np.int64), axis=1)
         place = each.argmax(axis=1) if most else each.argmin(axis=1)
         result: np.ndarray = tokens[np.arange(len(tokens)), place]
@@ -157,8 +167,7 @@ def neighbours(s: Sequence, functions: TokenFunctions, ranks: np.ndarray | None)
     for a, b, extra, sign, table in relations:
         hold = _pairwise(s, sign, table)
         weight = base + 4 + 2 * extra
-        yield Expression("int", f"sum({a} {sign} {b} {pair})", weight, lambda i, h=hold: h(i).sum(axis=1))  # type: ignore[misc]
-        yield Expression("bool", f"any({a} {sign} {b} {pair})", weight, lambda i, h=hold: h(i).any(axis=1))  # type: ignore[misc]
+        yield from _how_often(f"{a} {sign} {b} {pair}", weight, hold)
         if sign in ("!=", "<", ">", "<=", ">="):
             yield Expression("bool", f"all({a} {sign} {b} {pair})", weight, _all_pairs(s, hold))
 
@@ -178,8 +187,13 @@ def following(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
                 return result
 
             weight = 19 + 2 * s.weight
-            yield Expression("int", f"sum({test} {pair})", weight, lambda i, h=there: h(i).sum(axis=1))  # type: ignore[misc]
-            yield Expression("bool", f"any({test} {pair})", weight, lambda i, h=there: h(i).any(axis=1))  # type: ignore[misc]
+            yield from _how_often(f"{test} {pair}", weight, there)
+
+
+def _how_often(generator: str, weight: int, holds: Evaluate) -> Iterator[Expression]:
+    """Yield how often something holds, (n, places), and whether it ever does."""
+    yield Expression("int", f"sum({generator})", weight, lambda i: holds(i).sum(axis=1))
+    yield Expression("bool", f"any({generator})", weight, lambda i: np.asarray(holds(i).any(axis=1)))
 
 
 def _by_place(s: Sequence, table: np.ndarray, first: int) -> Evaluate:
@@ -187,7 +201,18 @@ def _by_place(s: Sequence, table: np.ndarray, first: int) -> Evaluate:
 
 
 def _all_pairs(s: Sequence, hold: Evaluate) -> Evaluate:
-    return lambda i: hold(i).sum(axis=1) == np.maximum(s.length(i) - 1, 0)
+    return lambda i: np.asarray(hold(i).sum(axis=1) == np.maximum(s.length(i) - 1, 0))
+
+
+def _first_place(s: Sequence, symbol: int, inputs: Inputs) -> np.ndarray:
+    result: np.ndarray = (s.of(inputs) == symbol).argmax(axis=1)
+    return result
+
+
+def _that_often(s: Sequence, k: int, inputs: Inputs) -> np.ndarray:
+    """Return how many tokens stand in a sequence exactly k times, counted each time."""
+    result: np.ndarray = (_counts(s, inputs) == k).sum(axis=1) * k
+    return result
 
 
 _SIGNS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {

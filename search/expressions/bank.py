@@ -14,9 +14,11 @@ from functools import cached_property
 import numpy as np
 
 from ...common.deadline import check
+from ...common.text import literal
+from ..formula import COMPARE, SUM
 from ..problem import SearchProblem
 from .aggregates import conditions, following, neighbours, numbers, repetitions
-from .expression import COMPARE, PRODUCT, SUM, Expression, Kind
+from .expression import Evaluate, Expression, Guard, Kind
 from .inputs import Inputs
 from .items import TokenFunction, TokenFunctions, token_functions
 from .places import (
@@ -166,10 +168,15 @@ class ExpressionBank:
     ) -> Iterator[Expression]:
         text = e.operand(COMPARE + 1) if e.text[0] == "(" else e.text if e.level > SUM else f"({e.text})"
         for f in (*numbers, *tests):
+            kind: Kind = "bool" if f.test else "int"
+            opposite = f.opposite(text) if f.opposite else ""
             yield Expression(
-                "bool" if f.test else "int", f.write(text), f.cost(e.weight),
-                lambda i, f=f: f.at(e.evaluate(i)), f.level, f.opposite(text) if f.opposite else "", e.guard,  # type: ignore[misc]
-            )  # fmt: skip
+                kind, f.write(text), f.cost(e.weight), _composed(f, e), f.level, opposite, e.guard
+            )
+
+
+def _composed(f: TokenFunction, e: Expression) -> Evaluate:
+    return lambda i: f.at(e.evaluate(i))
 
 
 def _near() -> set[str]:
@@ -178,20 +185,9 @@ def _near() -> set[str]:
 
 def _where_it_occurs(e: Expression, s: Sequence, symbol: int, problem: SearchProblem) -> Expression:
     """Guard an expression on what follows or precedes a token: the token must occur."""
-    from ...common.text import literal
-    from .expression import Guard
-
-    guard = Guard(f"{literal(problem.tokens[symbol])} in tokens", 4, lambda i: (i.words == symbol).any(axis=1))
-    return Expression(e.kind, e.text, e.weight, e.evaluate, e.level, e.negated, guard if e.guard is None else e.guard)
-
-
-def scaled(e: Expression, constants: Iterable[int]) -> Iterator[Expression]:
-    """Yield remainders and quotients of an integer by constants."""
-    for k in constants:
-        operand = e.operand(PRODUCT)
-        yield Expression(
-            "int", f"{operand} % {k}", e.weight + 3 + 4, lambda i, k=k: e.evaluate(i) % k, PRODUCT, guard=e.guard  # type: ignore[misc]
-        )
-        yield Expression(
-            "int", f"{operand} // {k}", e.weight + 3, lambda i, k=k: e.evaluate(i) // k, PRODUCT, guard=e.guard  # type: ignore[misc]
-        )
+    guard = Guard(
+        f"{literal(problem.tokens[symbol])} in tokens", 4, lambda i: (i.words == symbol).any(axis=1)
+    )
+    return Expression(
+        e.kind, e.text, e.weight, e.evaluate, e.level, e.negated, guard if e.guard is None else e.guard
+    )

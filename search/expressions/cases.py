@@ -13,11 +13,12 @@ import numpy as np
 
 from ...common.deadline import check
 from ..candidate import Candidate
+from ..formula import IF, OR
 from ..problem import SearchProblem
 from ..render import indent
 from .bank import ExpressionBank
 from .conditions import Condition, Conditions
-from .expression import IF, OR, Decide
+from .expression import Decide
 from .returns import Return, constant, label_map, program, returned
 
 ARMS = 700  # returns that are put together
@@ -44,7 +45,10 @@ class Cases:
         """Return the lightest of the returns that are right on the same words, and where they are right."""
         problem, labels = self.problem, label_map(self.problem)
         listed = [constant(y, problem) for y in np.unique(self.labels).tolist()]
-        for e in (*(e for kept in self.bank.kinds.values() for e in kept.expressions[:4000]), *self.bank.partial):
+        for e in (
+            *(e for kept in self.bank.kinds.values() for e in kept.expressions[:4000]),
+            *self.bank.partial,
+        ):
             if e.kind != "bool" or all(isinstance(y, bool) for y in problem.labels):
                 found = returned(e, labels, problem)
                 listed += [] if found is None else [found]
@@ -132,7 +136,9 @@ class Cases:
             for r in pure[np.argsort(-gain)[:4]].tolist():
                 condition = self.conditions.all[r % number]
                 condition = condition.negated() if r >= number else condition
-                score = size[r] / max(1, self.conditions.count) - 0.02 * (condition.weight + self.arms[i].weight)
+                score = size[r] / max(1, self.conditions.count) - 0.02 * (
+                    condition.weight + self.arms[i].weight
+                )
                 out.append((-score, len(out), condition, self.arms[i], bits[r]))
         return [(c, a, b) for _, _, c, a, b in sorted(out, key=lambda x: x[:2])[:FIRSTS]]
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...common.deadline import check
+from ..formula import COMPARE
 from .bank import ExpressionBank
-from .expression import COMPARE, PRODUCT, Decide, Expression
+from .expression import Decide, Expression
 
 MOST = 40_000
 ASKED = 2500  # integers that are compared with constants
@@ -101,7 +102,11 @@ def _guard(e: Expression) -> Condition:
     g = e.guard
     if g.text == "tokens":
         return Condition("tokens", "not tokens", 1, g.holds, 7)
-    opposite = g.text.replace(" > ", " <= ", 1) if g.text.startswith("len") else g.text.replace(" in ", " not in ", 1)
+    opposite = (
+        g.text.replace(" > ", " <= ", 1)
+        if g.text.startswith("len")
+        else g.text.replace(" in ", " not in ", 1)
+    )
     return Condition(g.text, opposite, g.weight, g.holds, COMPARE)
 
 
@@ -110,8 +115,9 @@ def _compared(e: Expression, sign: str, other: str, k: int) -> Condition:
     text = e.operand(COMPARE + 1)
     weight = e.weight + 3 + (2 if k < 0 else 0)
     return Condition(
-        f"{text} {sign} {k}", f"{text} {other} {k}", weight, lambda i: compare(np.asarray(e.evaluate(i)), k), COMPARE
+        f"{text} {sign} {k}",
+        f"{text} {other} {k}",
+        weight,
+        lambda i: compare(np.asarray(e.evaluate(i)), k),
+        COMPARE,
     )
-
-
-__all__ = ["PRODUCT", "Condition", "Conditions"]

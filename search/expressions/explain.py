@@ -8,14 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ...common.deadline import check
+from ..formula import ATOM, PRODUCT, SUM
 from .bank import FAR, HEAVIEST, ExpressionBank, Kept
-from .expression import ATOM, OR, PRODUCT, SUM, Expression
+from .expression import Expression
 
-CONFLICTS = (12, 48, 256)  # pairs of examples with different labels that are looked at, one stage after another
+CONFLICTS = (
+    12,
+    48,
+    256,
+)  # pairs of examples with different labels that are looked at, one stage after another
 CELLS = 1 << 22
 SINGLE = 400  # expressions that explain the labels and are written out
 DISTINCT = 400  # different values at most
@@ -69,6 +75,15 @@ class Explainer:
         ]
         return np.concatenate(kept) if kept else rows[:0]
 
+    def of(self, values: np.ndarray, then: Callable[[np.ndarray], np.ndarray] | None = None) -> np.ndarray:
+        """Return the rows of an array (rows, n) that explain the labels, after an elementwise function if given."""
+
+        def columns(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
+            picked: np.ndarray = values[rows[:, None], at]
+            return picked if then is None else then(picked)
+
+        return self.rows(columns, len(values))
+
     def _pure(self, values: np.ndarray) -> np.ndarray:
         """Tell for each row whether each of its values comes with one label only, and it has few values."""
         keys = np.sort(values.astype(np.int64) * self.count + self.labels, axis=1)
@@ -82,16 +97,17 @@ def single(bank: ExpressionBank, explainer: Explainer, constants: list[int]) -> 
     """Yield the expressions that explain the labels, with their remainders and quotients, lightest first."""
     found: list[Expression] = []
     for kept in bank.kinds.values():
-        values = kept.values
-        found += [kept.expressions[r] for r in explainer.rows(lambda rows, at, v=values: v[rows[:, None], at], len(kept))]  # type: ignore[misc]
+        found += [kept.expressions[r] for r in explainer.of(kept.values)]
     kept = bank.kinds["int"]
     for k in constants:
         for sign, operate in (("%", np.mod), ("//", np.floor_divide)):
-            rows = explainer.rows(
-                lambda rows, at, k=k, operate=operate: operate(kept.values[rows[:, None], at], k), len(kept)  # type: ignore[misc]
-            )
-            found += [_with_constant(kept.expressions[r], sign, k, operate) for r in rows]
+            for r in explainer.of(kept.values, partial(_apply, operate, k)):
+                found.append(_with_constant(kept.expressions[r], sign, k, operate))
     yield from sorted(found, key=lambda e: e.weight)[:SINGLE]
+
+
+def _apply(operate: Callable[[np.ndarray, int], np.ndarray], k: int, values: np.ndarray) -> np.ndarray:
+    return operate(values, k)
 
 
 @dataclass(frozen=True)
@@ -145,7 +161,9 @@ def _joined(operator: _Operator, a: Expression, b: Expression) -> Expression:
     )  # fmt: skip
 
 
-def pairs(bank: ExpressionBank, explainer: Explainer, constants: list[int], below: int) -> Iterator[Expression]:
+def pairs(
+    bank: ExpressionBank, explainer: Explainer, constants: list[int], below: int
+) -> Iterator[Expression]:
     """Yield two integers in arithmetic that explain the labels, lightest first.
 
     Args:
@@ -162,10 +180,14 @@ def pairs(bank: ExpressionBank, explainer: Explainer, constants: list[int], belo
     for k in constants:
         for operator in (_SUM, _LESS):
             for sign, operate in (("%", np.mod), ("//", np.floor_divide)):
-                whole = _Operator(operator.write, lambda a, b, o=operator, f=operate, k=k: f(o.apply(a, b), k), 2, 0)  # type: ignore[misc]
-                for a, b in _fits(kept, whole, explainer, below - 3, RESIDUES):
+                for a, b in _fits(kept, _then(operator, operate, k), explainer, below - 3, RESIDUES):
                     found.append(_with_constant(_joined(operator, a, b), sign, k, operate))
     yield from sorted(found, key=lambda e: e.weight)[:SINGLE]
+
+
+def _then(operator: _Operator, operate: Callable[[np.ndarray, int], np.ndarray], k: int) -> _Operator:
+    """Return an operator followed by a remainder or a quotient; for values only."""
+    return _Operator(operator.write, lambda a, b: operate(operator.apply(a, b), k), 2, ATOM)
 
 
 def _fits(
@@ -179,7 +201,7 @@ def _fits(
         first, second = np.concatenate([first, second]), np.concatenate([second, first])
     values = kept.values
     if operator.divides:
-        positive = (values > 0).all(axis=1)[second]
+        positive = (values.min(axis=1) > 0)[second]
         first, second = first[positive], second[positive]
 
     def columns(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -257,6 +279,3 @@ def _added(terms: list[Expression], signs: tuple[int, ...], shift: int) -> Expre
         "int", f"{whole.text} {'+' if shift > 0 else '-'} {abs(shift)}", whole.weight + 3,
         lambda i: np.asarray(whole.evaluate(i)).astype(np.int64) + shift, SUM,
     )  # fmt: skip
-
-
-__all__ = ["OR", "Explainer", "pairs", "single"]

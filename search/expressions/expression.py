@@ -12,12 +12,12 @@ from typing import Literal
 
 import numpy as np
 
+from ..formula import ATOM, NOT
 from .inputs import Inputs
 
 Kind = Literal["int", "bool", "token"]
 Evaluate = Callable[[Inputs], np.ndarray]  # values (n,)
 Decide = Callable[[Inputs], np.ndarray]  # label indices (n,), -1 for no label; or truth values (n,)
-IF, OR, AND, NOT, COMPARE, SUM, PRODUCT, ATOM = range(8)  # Python's operators, loosest first
 
 
 @dataclass(frozen=True, eq=False)

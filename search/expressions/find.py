@@ -65,7 +65,9 @@ def expressed(
                 break
         if found or not wrong:
             break
-        sample = sample.joined(examples.take(np.unique(np.concatenate(wrong))[:: max(1, len(wrong) // 2)][:SAMPLE]))
+        sample = sample.joined(
+            examples.take(np.unique(np.concatenate(wrong))[:: max(1, len(wrong) // 2)][:SAMPLE])
+        )
     return sorted(found, key=lambda c: c.key)
 
 

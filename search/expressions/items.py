@@ -6,16 +6,16 @@ one.  Functions with equal tables over the alphabet are one function; the shorte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from ...common.text import literal
+from ..formula import ATOM, COMPARE, level_of
 from ..problem import SearchProblem
 from ..render import is_in
-from .expression import ATOM, COMPARE, PRODUCT, SUM
 
 SETS = 120  # sets of tokens that are asked about
 NUMBERS = 60  # functions with numbers that are kept
@@ -66,7 +66,9 @@ class TokenFunctions:
 
     numbers: tuple[TokenFunction, ...]
     tests: tuple[TokenFunction, ...]
-    partial: tuple[tuple[TokenFunction, TokenFunction], ...] = ()  # numbers of some tokens, and which they are
+    partial: tuple[
+        tuple[TokenFunction, TokenFunction], ...
+    ] = ()  # numbers of some tokens, and which they are
 
 
 def numeral(text: str) -> int | None:
@@ -103,7 +105,7 @@ def _numerals(
     there = np.array([n is not None for n in written])
     if there.sum() < 2 or there.all():
         return
-    number = _number(lambda t: f"int({bare(t)})", 2, [n or 0 for n in written])
+    number = _of_token("int(", ")", 2, [n or 0 for n in written])
     for test in tests:
         if (test.table.astype(bool) == there).all():
             yield number, test
@@ -121,144 +123,140 @@ def _distinct(functions: list[TokenFunction]) -> list[TokenFunction]:
     return out
 
 
-def _number(write: Callable[[str], str], weight: int, values: list[int], level: int = ATOM) -> TokenFunction:
-    return TokenFunction(False, write, weight, np.array(values, dtype=np.int64), level)
+def _around(f: TokenFunction, before: str, after: str, nodes: int, table: np.ndarray) -> TokenFunction:
+    """Return a function whose text is that of another one between two texts."""
+
+    def write(t: str) -> str:
+        return f"{before}{f.write(t)}{after}"
+
+    return TokenFunction(False, write, f.weight + nodes, table, level_of(write("t")), uses=f.uses)
+
+
+def _of_token(before: str, after: str, nodes: int, values: list[int]) -> TokenFunction:
+    """Return a number of the token whose text is the token's between two texts."""
+
+    def write(t: str) -> str:
+        return f"{before}{bare(t) if before.endswith('(') and after == ')' else t}{after}"
+
+    return TokenFunction(False, write, nodes, np.array(values, dtype=np.int64))
 
 
 def _bases(problem: SearchProblem) -> Iterator[TokenFunction]:
     """Yield the numbers that tokens and their characters write, lengths, and places in the order."""
     tokens = problem.tokens
     if all(numeral(t) is not None for t in tokens):
-        yield _number(lambda t: f"int({bare(t)})", 2, [int(t) for t in tokens])
+        yield _of_token("int(", ")", 2, [int(t) for t in tokens])
     shortest = min(map(len, tokens), default=0)
-    places = range(shortest) if shortest > 1 else ()
-    for i in places:
+    for i in range(shortest) if shortest > 1 else ():
         if all(t[i].isascii() and t[i].isdigit() for t in tokens):
-            yield _number(lambda t, i=i: f"int({t}[{i}])", 4, [int(t[i]) for t in tokens])  # type: ignore[misc]
+            yield _of_token("int(", f"[{i}])", 4, [int(t[i]) for t in tokens])
     if len({len(t) for t in tokens}) > 1:
-        yield _number(lambda t: f"len({bare(t)})", 2, [len(t) for t in tokens])
+        yield _of_token("len(", ")", 2, [len(t) for t in tokens])
     characters = sorted({c for t in tokens if len(t) > 1 for c in t})
     if len(characters) <= 6 and not all(c.isdigit() or c == "-" for c in characters):
         for c in characters:
-            yield _number(lambda t, c=c: f"{t}.count({literal(c)})", 3, [t.count(c) for t in tokens])  # type: ignore[misc]
+            yield _of_token("", f".count({literal(c)})", 3, [t.count(c) for t in tokens])
     if problem.order is not None:
         place = {t: i for i, t in enumerate(problem.order)}
         if all(t in place for t in tokens):
-            yield _number(lambda t: f"ORDER.index({bare(t)})", 3, [place[t] for t in tokens])
+            yield _of_token("ORDER.index(", ")", 3, [place[t] for t in tokens])
 
 
 def _derived(bases: list[TokenFunction]) -> Iterator[TokenFunction]:
-    """Yield sums, differences and products of two numbers of a token, and one with a constant."""
+    """Yield a number of a token with a constant, and sums, differences and products of two."""
     for f in bases:
         low, high = int(f.table.min()), int(f.table.max())
         if low < 0:
-            yield TokenFunction(False, lambda t, f=f: f"abs({f.write(t)})", f.weight + 2, abs(f.table))  # type: ignore[misc]
+            yield _around(f, "abs(", ")", 2, abs(f.table))
         for k in REMAINDERS:
             if high >= k:
-                yield TokenFunction(
-                    False, lambda t, f=f, k=k: f"{f.write(t)} % {k}", f.weight + 3, f.table % k, PRODUCT  # type: ignore[misc]
-                )
-                yield TokenFunction(
-                    False, lambda t, f=f, k=k: f"{f.write(t)} // {k}", f.weight + 3, f.table // k, PRODUCT  # type: ignore[misc]
-                )
+                yield _around(f, "", f" % {k}", 3, f.table % k)
+                yield _around(f, "", f" // {k}", 3, f.table // k)
         for k in (1, high):
-            yield TokenFunction(
-                False, lambda t, f=f, k=k: f"{k} - {f.write(t)}", f.weight + 3, k - f.table, SUM  # type: ignore[misc]
-            )
-            if low >= 0:
-                yield TokenFunction(
-                    False, lambda t, f=f, k=k: f"{f.write(t)} - {k}", f.weight + 3, f.table - k, SUM  # type: ignore[misc]
-                )
-        yield TokenFunction(
-            False, lambda t, f=f: f"{f.write(t)} + 1", f.weight + 3, f.table + 1, SUM  # type: ignore[misc]
-        )
-        yield TokenFunction(
-            False, lambda t, f=f: f"{f.write(t)} ** 2", f.weight + 3, f.table**2, PRODUCT  # type: ignore[misc]
-        )
+            if k >= 0:
+                yield _around(f, f"{k} - ", "", 3, k - f.table)
+                yield _around(f, "", f" - {k}", 3, f.table - k)
+        yield _around(f, "", " + 1", 3, f.table + 1)
+        yield _around(f, "", " ** 2", 3, f.table**2)
     for f, g in product(bases, repeat=2):
-        if f is g:
-            continue
-        for sign, level, values in (
-            ("+", SUM, f.table + g.table), ("-", SUM, f.table - g.table), ("*", PRODUCT, f.table * g.table),
-        ):  # fmt: skip
-            weight = f.weight + g.weight + 2
-            yield TokenFunction(
-                False,
-                lambda t, f=f, g=g, sign=sign: f"{f.write(t)} {sign} {g.write(t)}",  # type: ignore[misc]
-                weight, values, level, uses=2,
-            )  # fmt: skip
+        if f is not g:
+            yield _both(f, "+", g, f.table + g.table)
+            yield _both(f, "-", g, f.table - g.table)
+            yield _both(f, "*", g, f.table * g.table)
 
 
-def _test(
-    write: Callable[[str], str], opposite: Callable[[str], str], weight: int, values: list[bool], uses: int = 1
-) -> TokenFunction:
-    return TokenFunction(True, write, weight, np.array(values, dtype=np.int64), COMPARE, opposite, uses)
+def _both(f: TokenFunction, sign: str, g: TokenFunction, table: np.ndarray) -> TokenFunction:
+    def write(t: str) -> str:
+        return f"{f.write(t)} {sign} {g.write(t)}"
+
+    return TokenFunction(False, write, f.weight + g.weight + 2, table, level_of(write("t")), uses=2)
+
+
+def _test(yes: str, no: str, nodes: int, values: Iterable[bool], uses: int = 1) -> TokenFunction:
+    """Return a test; `{}` stands for the token in its text and in that of the opposite."""
+    table = np.array(list(values), dtype=np.int64)
+    level = level_of(yes.replace("{}", "t", uses))
+
+    def fill(form: str) -> Callable[[str], str]:
+        parts = form.split("{}", uses)
+        return lambda t: t.join(parts)
+
+    return TokenFunction(True, fill(yes), nodes, table, level, fill(no) if no else None, uses)
 
 
 def _equalities(problem: SearchProblem) -> Iterator[TokenFunction]:
     """Yield tests whether the token is one of a set."""
     for members in problem.sets(SETS):
-        inside = [s in members for s in range(problem.size)]
+        inside = (s in members for s in range(problem.size))
         fewer = min(len(members), problem.size - len(members))
-        yield _test(
-            lambda t, m=members: is_in(problem, m, t),  # type: ignore[misc]
-            lambda t, m=members: is_in(problem, m, t, negate=True),  # type: ignore[misc]
-            3 if fewer == 1 else 3 + fewer, inside,
-        )  # fmt: skip
+        yes, no = (f"{{}}{is_in(problem, members, '', negate)}" for negate in (False, True))
+        yield _test(yes, no, 3 if fewer == 1 else 3 + fewer, inside)
 
 
 def _character_tests(problem: SearchProblem) -> Iterator[TokenFunction]:
     """Yield tests on the characters of tokens, and on the order of strings."""
     tokens = problem.tokens
-    shortest = min(map(len, tokens), default=0)
-    if shortest == 1 and max(map(len, tokens)) == 1 and len(tokens) > 4:
+    shortest, longest = (pick(map(len, tokens), default=0) for pick in (min, max))
+    if shortest == longest == 1 and len(tokens) > 4:
         for c in sorted(tokens)[1:]:
-            yield _test(
-                lambda t, c=c: f"{t} < {literal(c)}", lambda t, c=c: f"{t} >= {literal(c)}", 3,  # type: ignore[misc]
-                [t < c for t in tokens],
-            )  # fmt: skip
-    if shortest > 1:
-        for i in range(min(shortest, 3)):
-            for c in sorted({t[i] for t in tokens}):
-                yield _test(
-                    lambda t, i=i, c=c: f"{t}[{i}] == {literal(c)}",  # type: ignore[misc]
-                    lambda t, i=i, c=c: f"{t}[{i}] != {literal(c)}",  # type: ignore[misc]
-                    5, [t[i] == c for t in tokens],
-                )  # fmt: skip
-        for i in range(min(shortest, 3) - 1):
-            for sign, other in (("==", "!="), ("<", ">="), (">", "<=")):
-                holds = {"==": str.__eq__, "<": str.__lt__, ">": str.__gt__}[sign]
-                yield _test(
-                    lambda t, i=i, s=sign: f"{t}[{i}] {s} {t}[{i + 1}]",  # type: ignore[misc]
-                    lambda t, i=i, s=other: f"{t}[{i}] {s} {t}[{i + 1}]",  # type: ignore[misc]
-                    6, [bool(holds(t[i], t[i + 1])) for t in tokens], uses=2,
-                )  # fmt: skip
-    if max(map(len, tokens), default=0) > 1:
-        for c in sorted({c for t in tokens for c in t})[:40]:
-            yield _test(
-                lambda t, c=c: f"{literal(c)} in {t}", lambda t, c=c: f"{literal(c)} not in {t}", 3,  # type: ignore[misc]
-                [c in t for t in tokens],
-            )  # fmt: skip
-    for method in ("isdigit", "isalpha", "isupper", "islower"):
+            yield _test(f"{{}} < {literal(c)}", f"{{}} >= {literal(c)}", 3, (t < c for t in tokens))
+    for i in range(min(shortest, 3)) if shortest > 1 else ():
+        for c in sorted({t[i] for t in tokens}):
+            word = literal(c)
+            yield _test(f"{{}}[{i}] == {word}", f"{{}}[{i}] != {word}", 5, (t[i] == c for t in tokens))
+        if i + 1 < min(shortest, 3):
+            a, b = f"{{}}[{i}]", f"{{}}[{i + 1}]"
+            yield _test(f"{a} == {b}", f"{a} != {b}", 6, (t[i] == t[i + 1] for t in tokens), 2)
+            yield _test(f"{a} < {b}", f"{a} >= {b}", 6, (t[i] < t[i + 1] for t in tokens), 2)
+            yield _test(f"{a} > {b}", f"{a} <= {b}", 6, (t[i] > t[i + 1] for t in tokens), 2)
+    for c in sorted({c for t in tokens for c in t})[:40] if longest > 1 else ():
         yield TokenFunction(
-            True, lambda t, m=method: f"{t}.{m}()", 2,  # type: ignore[misc]
-            np.array([getattr(t, method)() for t in tokens], dtype=np.int64), ATOM,
+            True, _after(f"{literal(c)} in "), 3, np.array([c in t for t in tokens], dtype=np.int64), COMPARE,
+            _after(f"{literal(c)} not in "),
         )  # fmt: skip
+    for method in ("isdigit", "isalpha", "isupper", "islower"):
+        yield _test(f"{{}}.{method}()", "", 2, (getattr(t, method)() for t in tokens))
+
+
+def _after(text: str) -> Callable[[str], str]:
+    return lambda t: text + t
 
 
 def _thresholds(numbers: list[TokenFunction]) -> Iterator[TokenFunction]:
     """Yield comparisons of a token's number with constants."""
     for f in numbers:
         values = np.unique(f.table)
-        if len(values) < 3 or len(values) > 40:
-            continue
-        for k in values.tolist():
-            for sign, other, holds in ((">", "<=", f.table > k), ("==", "!=", f.table == k)):
-                extra = 0 if k >= 0 else 2
-                yield TokenFunction(
-                    True,
-                    lambda t, f=f, k=k, s=sign: f"{f.write(t)} {s} {k}",  # type: ignore[misc]
-                    f.weight + 3 + extra, holds.astype(np.int64), COMPARE,
-                    lambda t, f=f, k=k, s=other: f"{f.write(t)} {s} {k}",  # type: ignore[misc]
-                    f.uses,
-                )  # fmt: skip
+        if 3 <= len(values) <= 40:
+            for k in values.tolist():
+                yield _compared(f, ">", "<=", k, f.table > k)
+                yield _compared(f, "==", "!=", k, f.table == k)
+
+
+def _compared(f: TokenFunction, sign: str, other: str, k: int, holds: np.ndarray) -> TokenFunction:
+    nodes = f.weight + (3 if k >= 0 else 5)
+    yes, no = (_behind(f.write, f" {s} {k}") for s in (sign, other))
+    return TokenFunction(True, yes, nodes, holds.astype(np.int64), COMPARE, no, f.uses)
+
+
+def _behind(write: Callable[[str], str], text: str) -> Callable[[str], str]:
+    return lambda t: write(t) + text

@@ -15,6 +15,7 @@ from ..problem import SearchProblem
 from ..reading import choose
 from ..render import parenthesised
 from .conditions import Condition, Conditions
+from .inputs import Inputs
 from .returns import program
 
 NEEDED = 2500  # conditions that may be one half of a conjunction
@@ -100,12 +101,14 @@ def _joined(
         yes = f"{parenthesised(a.text, 'and')} and {parenthesised(b.text, 'and')}"
         no = f"{a.opposite} or {b.opposite}"
     else:
-        yes, no = (f"({a.text}) {s} ({b.text})" for s in (("!=", "==") if join is np.not_equal else ("==", "!=")))
+        yes, no = (
+            f"({a.text}) {s} ({b.text})" for s in (("!=", "==") if join is np.not_equal else ("==", "!="))
+        )
     first, second = labels
     line = choose(yes, no, problem.labels[first], problem.labels[second])
 
-    def decide(i: object) -> np.ndarray:
-        held = (np.asarray(c.holds(i)).astype(bool) for c in (a, b))  # type: ignore[arg-type]
+    def decide(i: Inputs) -> np.ndarray:
+        held = (np.asarray(c.holds(i)).astype(bool) for c in (a, b))
         return np.where(join(*held), first, second)
 
     return program((line,), decide, problem, "conditions")

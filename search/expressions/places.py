@@ -6,13 +6,15 @@ Beside `aggregates.py`.  A place that some words do not have gets a default, or 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import combinations
 
 import numpy as np
 
 from ...common.text import literal
+from ..formula import COMPARE, IF
 from ..problem import SearchProblem
-from .expression import COMPARE, IF, Evaluate, Expression, Guard
+from .expression import Evaluate, Expression, Guard
 from .inputs import Inputs
 from .items import TokenFunctions
 from .sequences import Sequence
@@ -57,10 +59,12 @@ def with_default(expression: Expression, problem: SearchProblem) -> Iterator[Exp
         return
     for symbol, token in enumerate(problem.tokens[:DEFAULTS]):
         text = f"{expression.text} if {guard.text} else {literal(token)}"
-        yield Expression(
-            "token", text, expression.weight + guard.weight + 2,
-            lambda i, s=symbol: np.where(guard.holds(i), expression.evaluate(i), s), IF,  # type: ignore[misc]
-        )  # fmt: skip
+        weight = expression.weight + guard.weight + 2
+        yield Expression("token", text, weight, _or_else(expression, guard, symbol), IF)
+
+
+def _or_else(expression: Expression, guard: Guard, symbol: int) -> Evaluate:
+    return lambda i: np.where(guard.holds(i), expression.evaluate(i), symbol)
 
 
 def extremes(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> Iterator[Expression]:
@@ -81,11 +85,15 @@ def extremes(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> 
         yield Expression("token", f"min({s.text}{key})", 2 + s.weight + extra, _largest(s, -values))
         if not extra:
             for place in range(1, min(s.shortest, 4)):
-                yield Expression("token", f"sorted({s.text})[{place}]", 4 + s.weight, _ranked(s, values, place))
+                yield Expression(
+                    "token", f"sorted({s.text})[{place}]", 4 + s.weight, _ranked(s, values, place)
+                )
                 yield Expression(
                     "token", f"sorted({s.text})[-{place + 1}]", 6 + s.weight, _ranked(s, values, -1 - place)
                 )
-            yield Expression("token", f"sorted({s.text})[len({s.text}) // 2]", 9 + 2 * s.weight, _middle(s, values))
+            yield Expression(
+                "token", f"sorted({s.text})[len({s.text}) // 2]", 9 + 2 * s.weight, _middle(s, values)
+            )
     if ranks is not None:
         t = s.text
         yield Expression(
@@ -94,74 +102,91 @@ def extremes(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> 
         )  # fmt: skip
 
 
-def relations(tokens: list[Expression], parts: list[Sequence], ranks: np.ndarray | None) -> Iterator[Expression]:
+def relations(
+    tokens: list[Expression], parts: list[Sequence], ranks: np.ndarray | None
+) -> Iterator[Expression]:
     """Yield comparisons of two tokens, and how often a token occurs in a part of the sequence."""
+    signs: list[tuple[str, str, np.ufunc]] = [("==", "!=", np.equal)]
+    if ranks is not None:
+        signs += [("<", ">=", np.less), (">", "<=", np.greater)]
     for a, b in combinations(tokens, 2):
-        signs = [("==", "!=", np.equal)]
-        if ranks is not None:
-            signs += [("<", ">=", np.less), (">", "<=", np.greater)]
+        left, right = a.operand(COMPARE + 1), b.operand(COMPARE + 1)
         for sign, other, compare in signs:
-
-            def holds(i: Inputs, a: Expression = a, b: Expression = b, c: np.ufunc = compare) -> np.ndarray:
-                x, y = a.evaluate(i), b.evaluate(i)
-                if ranks is not None:
-                    x, y = np.append(ranks, -1)[x], np.append(ranks, -1)[y]
-                result: np.ndarray = c(x, y)
-                return result
-
-            yield Expression(
-                "bool", f"{a.operand(COMPARE + 1)} {sign} {b.operand(COMPARE + 1)}", a.weight + b.weight + 2,
-                holds, COMPARE, f"{a.operand(COMPARE + 1)} {other} {b.operand(COMPARE + 1)}",
-            )  # fmt: skip
+            holds = partial(_compared, compare, ranks, a, b)
+            yes, no = (f"{left} {s} {right}" for s in (sign, other))
+            yield Expression("bool", yes, a.weight + b.weight + 2, holds, COMPARE, no)
     for token in tokens:
         for s in parts:
-            count = _occurrences(token, s)
-            yield Expression("int", f"{s.text}.count({token.text})", token.weight + s.weight + 2, count)
-            yield Expression(
-                "bool", f"{token.operand(COMPARE + 1)} in {s.text}", token.weight + s.weight + 2,
-                lambda i, count=count: count(i) > 0, COMPARE, f"{token.operand(COMPARE + 1)} not in {s.text}",
-            )  # fmt: skip
+            count, weight = partial(_occurrences, token, s), token.weight + s.weight + 2
+            yield Expression("int", f"{s.text}.count({token.text})", weight, count)
+            yes, no = (f"{token.operand(COMPARE + 1)} {sign} {s.text}" for sign in ("in", "not in"))
+            yield Expression("bool", yes, weight, partial(_occurs, token, s), COMPARE, no)
             if s.text == "tokens":
-                yield Expression(
-                    "int", f"tokens.index({token.text})", token.weight + 3,
-                    lambda i, token=token: (i.words == token.evaluate(i)[:, None]).argmax(axis=1),
-                )  # fmt: skip
+                place = partial(_first_place, token)
+                yield Expression("int", f"tokens.index({token.text})", token.weight + 3, place)
+
+
+def _compared(
+    compare: np.ufunc, ranks: np.ndarray | None, a: Expression, b: Expression, inputs: Inputs
+) -> np.ndarray:
+    x, y = a.evaluate(inputs), b.evaluate(inputs)
+    if ranks is not None:
+        x, y = np.append(ranks, -1)[x], np.append(ranks, -1)[y]
+    return np.asarray(compare(x, y))
+
+
+def _first_place(token: Expression, inputs: Inputs) -> np.ndarray:
+    result: np.ndarray = (inputs.words == token.evaluate(inputs)[:, None]).argmax(axis=1)
+    return result
 
 
 def equal_parts(pairs: list[tuple[Sequence, Sequence]]) -> Iterator[Expression]:
     """Yield whether two parts of the sequence are the same."""
     for a, b in pairs:
-        yield Expression(
-            "bool", f"{a.text} == {b.text}", a.weight + b.weight + 2,
-            lambda i, a=a, b=b: (a.of(i) == b.of(i)).all(axis=1), COMPARE, f"{a.text} != {b.text}",  # type: ignore[misc]
-        )  # fmt: skip
+        yes, no = (f"{a.text} {sign} {b.text}" for sign in ("==", "!="))
+        yield Expression("bool", yes, a.weight + b.weight + 2, _same(a, b), COMPARE, no)
+
+
+def _same(a: Sequence, b: Sequence) -> Evaluate:
+    return lambda i: np.asarray((a.of(i) == b.of(i)).all(axis=1))
 
 
 def neighbours_of(problem: SearchProblem) -> Iterator[Expression]:
     """Yield the token right after and right before the first place of a token."""
     for symbol, token in enumerate(problem.tokens):
         word = literal(token)
-        for step, part, text in ((1, "tokens[:-1]", "+ 1"), (-1, "tokens[1:]", "- 1")):
+        followed = Guard(f"{word} in tokens[:-1]", 9, partial(_is_followed, symbol))
+        yield Expression(
+            "token", f"tokens[tokens.index({word}) + 1]", 9, partial(_next, symbol), guard=followed
+        )
+        preceded = Guard(f"{word} in tokens[1:]", 7, partial(_is_preceded, symbol))
+        yield Expression(
+            "token", f"tokens[tokens[1:].index({word})]", 9, partial(_before, symbol), guard=preceded
+        )
 
-            def value(i: Inputs, symbol: int = symbol, step: int = step) -> np.ndarray:
-                words = i.words if step == 1 else i.words[:, 1:]
-                at = (words == symbol).argmax(axis=1) + (1 if step == 1 else 0)
-                result: np.ndarray = i.words[np.arange(len(i)), np.minimum(at, max(0, i.words.shape[1] - 1))]
-                return result
 
-            def there(i: Inputs, symbol: int = symbol, step: int = step) -> np.ndarray:
-                found = i.words == symbol
-                if step == -1:
-                    return (found[:, 1:]).any(axis=1)
-                last = np.arange(found.shape[1])[None] == i.lengths[:, None] - 1
-                result: np.ndarray = (found & ~last).any(axis=1)
-                return result
+def _is_followed(symbol: int, inputs: Inputs) -> np.ndarray:
+    found = inputs.words[:, :-1] == symbol
+    result: np.ndarray = (found & (inputs.words[:, 1:] < inputs.size)).any(axis=1)
+    return result
 
-            first = f"tokens[{part}.index({word}) {text}]" if step == -1 else f"tokens[tokens.index({word}) {text}]"
-            if step == -1:
-                first = f"tokens[{part}.index({word})]"
-            weight = 9 if step == 1 else 9
-            yield Expression("token", first, weight, value, guard=Guard(f"{word} in {part}", 9 if step == 1 else 7, there))
+
+def _is_preceded(symbol: int, inputs: Inputs) -> np.ndarray:
+    result: np.ndarray = (inputs.words[:, 1:] == symbol).any(axis=1)
+    return result
+
+
+def _next(symbol: int, inputs: Inputs) -> np.ndarray:
+    """Return what follows the first place of a symbol."""
+    at = np.minimum((inputs.words == symbol).argmax(axis=1) + 1, inputs.words.shape[1] - 1)
+    result: np.ndarray = inputs.words[np.arange(len(inputs)), at]
+    return result
+
+
+def _before(symbol: int, inputs: Inputs) -> np.ndarray:
+    """Return what precedes the first place of a symbol behind the start."""
+    result: np.ndarray = inputs.words[np.arange(len(inputs)), (inputs.words[:, 1:] == symbol).argmax(axis=1)]
+    return result
 
 
 def _item(index: int) -> Evaluate:
@@ -192,7 +217,8 @@ def _sorted(s: Sequence, values: np.ndarray, inputs: Inputs) -> np.ndarray:
     def make() -> np.ndarray:
         order = np.append(np.argsort(values), len(values))  # by rank; padding comes last
         rank = np.append(values, len(values))
-        return order[np.sort(rank[s.of(inputs)], axis=1)]
+        result: np.ndarray = order[np.sort(rank[s.of(inputs)], axis=1)]
+        return result
 
     return inputs.once(f"sorted {s.text}", make)
 
@@ -220,5 +246,10 @@ def _ascending(s: Sequence, ranks: np.ndarray) -> Evaluate:
     return lambda inputs: (_sorted(s, ranks, inputs) == s.of(inputs)).all(axis=1)
 
 
-def _occurrences(token: Expression, s: Sequence) -> Evaluate:
-    return lambda inputs: (s.of(inputs) == token.evaluate(inputs)[:, None]).sum(axis=1)
+def _occurrences(token: Expression, s: Sequence, inputs: Inputs) -> np.ndarray:
+    result: np.ndarray = (s.of(inputs) == token.evaluate(inputs)[:, None]).sum(axis=1)
+    return result
+
+
+def _occurs(token: Expression, s: Sequence, inputs: Inputs) -> np.ndarray:
+    return _occurrences(token, s, inputs) > 0

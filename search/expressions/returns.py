@@ -14,11 +14,12 @@ from ...common.text import literal
 from ..candidate import Candidate
 from ..feature import Body, Family
 from ..feature import Kind as FeatureKind
+from ..formula import SUM
 from ..problem import SearchProblem
-from ..reading import readings
+from ..reading import LabelReading, readings
 from ..render import tuple_of
 from .bank import FAR
-from .expression import SUM, Decide, Expression
+from .expression import Decide, Expression
 from .inputs import Inputs
 from .items import bare, numeral
 
@@ -122,9 +123,9 @@ def read_expression(
         labels: label indices of the examples, (n,).
         form: a name for how it was found.
     """
-    kind: FeatureKind = {"int": "number", "bool": "flag", "token": "token"}[e.kind]  # type: ignore[assignment]
+    kind: FeatureKind = "number" if e.kind == "int" else "flag" if e.kind == "bool" else "token"
     bound = 0
-    if e.kind == "int" and 0 <= values.min() and values.max() < 12:
+    if e.kind == "int" and values.min() >= 0 and values.max() < 12:
         bound = int(values.max()) + 1
         if "%" in e.text.rpartition(")")[2]:
             kind = "residue"
@@ -139,26 +140,21 @@ def read_expression(
         form, kind, 1, evaluate, lambda row: body,
         (lambda row, fallback: (f"return {e.text}",)) if e.kind == "token" else None, bound,
     )  # fmt: skip
-    for reading in readings(family, 0, problem, values, labels):
 
-        def decide(words: np.ndarray, reading: object = reading) -> np.ndarray:
-            seen = evaluate(words, _ROW)[0]
-            return np.where(seen >= FAR, -1, reading.apply(seen))  # type: ignore[attr-defined]
+    def candidate(reading: LabelReading) -> Candidate:
+        def decide(words: np.ndarray) -> np.ndarray:
+            seen = evaluate(words, np.zeros(1, dtype=np.int64))[0]
+            return np.where(seen >= FAR, -1, reading.apply(seen))
 
-        yield Candidate("expressions", form, reading.lines, decide, constants_of("\n".join(reading.lines), problem))
+        constants = constants_of("\n".join(reading.lines), problem)
+        return Candidate("expressions", form, reading.lines, decide, constants)
+
+    yield from map(candidate, readings(family, 0, problem, values, labels))
 
 
-_ROW = np.zeros(1, dtype=np.int64)
-
-
-def program(
-    lines: tuple[str, ...], decide: Decide, problem: SearchProblem, form: str
-) -> Candidate:
+def program(lines: tuple[str, ...], decide: Decide, problem: SearchProblem, form: str) -> Candidate:
     """Return a candidate of these statements."""
     return Candidate(
         "expressions", form, lines, lambda words: decide(Inputs(words, problem.size)),
         constants_of("\n".join(lines), problem),
     )  # fmt: skip
-
-
-__all__ = ["FAR", "LabelMap", "Return", "constant", "label_map", "program", "read_expression", "returned"]

@@ -73,7 +73,13 @@ def halves(problem: SearchProblem) -> tuple[Sequence, Sequence]:
     half = "len(tokens) // 2"
     return (
         Sequence(f"tokens[:{half}]", 9, low // 2, high // 2, lambda i: i.between(_zero(i), i.lengths // 2)),
-        Sequence(f"tokens[{half}:]", 9, low - low // 2, high - high // 2, lambda i: i.between(i.lengths // 2, i.lengths)),
+        Sequence(
+            f"tokens[{half}:]",
+            9,
+            low - low // 2,
+            high - high // 2,
+            lambda i: i.between(i.lengths // 2, i.lengths),
+        ),
     )
 
 

@@ -34,7 +34,15 @@ from .signals import (
     token_tests,
     value_of,
 )
-from .updates import Update, of_flags, of_flags_by_two, with_number, with_number_and_test, with_test, with_two_tests
+from .updates import (
+    Update,
+    of_flags,
+    of_flags_by_two,
+    with_number,
+    with_number_and_test,
+    with_test,
+    with_two_tests,
+)
 
 FRAME = 9  # nodes of the function, the loop and the return
 TRAJECTORIES, TESTED = 2500, 1000  # locals that a second local may read, or test
@@ -45,7 +53,9 @@ CELLS = 6_000_000_000  # values that may be computed: the budget of the search, 
 Choice = tuple[Signal, ...]
 
 
-def folded(problem: SearchProblem, examples: Labelled, below: int, say: Callable[[str], None]) -> list[Candidate]:
+def folded(
+    problem: SearchProblem, examples: Labelled, below: int, say: Callable[[str], None]
+) -> list[Candidate]:
     """Find programs of one loop that give every example its label.
 
     Args:
@@ -108,11 +118,11 @@ class _FoldSearch:
         yield both[:1], _pairs([self.place], tests), "int"
         yield both[:1], _pairs([token_itself()], [*tests, *self.looks]), "token"
         yield of_flags_by_two(), _pairs(self.tests[:60], self.tests[:60]), "bool"
-        yield with_two_tests([]), _pairs(self.tests[:30], self.tests[:30]), "int"
+        yield with_two_tests(), _pairs(self.tests[:30], self.tests[:30]), "int"
 
     def _second_locals(self, firsts: list[Local]) -> Iterator[tuple[Iterable[Update], list[Choice], str]]:
         numbers = [value_of(v) for v in firsts if v.kind == "int"]
-        tests = [t for v in firsts[:TESTED] if v.kind != "token" for t in tests_of(v, self.judge.stages[0])]
+        tests = [t for v in firsts[:TESTED] if v.kind != "token" for t in tests_of(v, self.judge.few)]
         both = list(with_number_and_test())
         yield [u for u in with_number([2]) if u.weight <= 3], [(s,) for s in numbers], "int"
         yield [u for u in with_number([2]) if u.weight == 4], [(s,) for s in numbers[:300]], "int"
@@ -127,8 +137,8 @@ class _FoldSearch:
         """Try every update with every choice of signals."""
         if not chosen:
             return
-        weights = np.array([sum(s.weight + sum(v.weight for v in s.locals) for s in c) for c in chosen])
-        steps = self.judge.stages[0]
+        weights = np.array([sum(s.cost + sum(v.weight for v in s.locals) for s in c) for c in chosen])
+        steps = self.judge.few
         holes = [np.stack([c[h].on(steps) for c in chosen]) for h in range(len(chosen[0]))]
         starts = (0, 1) if kind != "token" else (self.problem.size,)
         for update in updates:
@@ -142,7 +152,9 @@ class _FoldSearch:
                         place = start - 1 if chosen[0][0] is self.place else start
                         self._run([chosen[r] for r in rows], here, update, place, kind)
 
-    def _run(self, chosen: list[Choice], holes: list[np.ndarray], update: Update, start: int, kind: str) -> None:
+    def _run(
+        self, chosen: list[Choice], holes: list[np.ndarray], update: Update, start: int, kind: str
+    ) -> None:
         """Run one update with many choices of signals, and keep those that explain the labels."""
         way = self._ways(holes, update, start)
         ends = way[:, -1]
@@ -172,15 +184,14 @@ class _FoldSearch:
         self._cells += rows * positions * n
         value = np.full((rows, n), start, dtype=np.int64)
         way = np.empty((positions, rows, n), dtype=np.int64)
-        for p, inside in enumerate(self.judge.stages[0].inside):
-            after = np.asarray(update.apply(value, *(h[:, p] for h in holes)))
+        for p, inside in enumerate(self.judge.few.inside):
+            arrays = {"v": value, **dict(zip("xy", (h[:, p] for h in holes), strict=False))}
+            after = update.formula.on(arrays).astype(np.int64)
             value = np.where(inside, np.clip(after, -FAR, FAR), value)
             way[p] = value
         return way.swapaxes(0, 1)
 
-    def _remember(
-        self, chosen: list[Choice], update: Update, start: int, kind: str, way: np.ndarray
-    ) -> None:
+    def _remember(self, chosen: list[Choice], update: Update, start: int, kind: str, way: np.ndarray) -> None:
         """Keep locals that go their own way, for a second local to read."""
         if abs(way).max(initial=0) > 1 << 20:
             return

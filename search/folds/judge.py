@@ -17,6 +17,7 @@ from ..expressions.explain import Explainer
 from ..expressions.returns import constants_of, label_map
 from ..feature import Body, Family
 from ..feature import Kind as FeatureKind
+from ..formula import Formula
 from ..problem import SearchProblem
 from ..reading import LabelReading, readings
 from ..render import nothing
@@ -33,17 +34,23 @@ Decide = Callable[[np.ndarray], np.ndarray]
 class Post:
     """What the label is read off: the last value, its remainder, its quotient."""
 
-    write: Callable[[str], str]
-    apply: Callable[[np.ndarray], np.ndarray]
+    formula: Formula
     bound: int = 0
+
+    def write(self, name: str) -> str:
+        """Write it for a variable."""
+        return self.formula.filled({"v": name})
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Compute it."""
+        return self.formula.on({"v": values})
 
 
 def posts(constants: Sequence[int]) -> list[Post]:
     """Return the value itself, then its remainders and quotients."""
-    out = [Post(lambda v: v, lambda x: x)]
+    out = [Post(Formula("v"))]
     for k in constants:
-        out.append(Post(lambda v, k=k: f"{v} % {k}", lambda x, k=k: x % k, k))  # type: ignore[misc]
-        out.append(Post(lambda v, k=k: f"{v} // {k}", lambda x, k=k: x // k))  # type: ignore[misc]
+        out += [Post(Formula(f"v % {k}"), k), Post(Formula(f"v // {k}"))]
     return out
 
 
@@ -57,44 +64,50 @@ class Judge:
         constants: for remainders and quotients of the last value.
     """
 
-    def __init__(self, problem: SearchProblem, examples: Labelled, below: int, constants: Sequence[int]) -> None:
+    def __init__(
+        self, problem: SearchProblem, examples: Labelled, below: int, constants: Sequence[int]
+    ) -> None:
         self.problem, self.examples, self.below = problem, examples, below
         sizes = [s for s in STAGES if s < len(examples)] + [min(STAGES[-1], len(examples))] * (
             len(examples) <= STAGES[-1]
         )
-        self.stages = [Steps(examples.words[:s], problem.size) for s in sizes]
+        self.few = Steps(examples.words[: sizes[0]], problem.size)
         self.explainers = [Explainer(examples.labels[:s]) for s in sizes]
         self.posts = posts(constants)
         self.found: list[Candidate] = []
-        self._ends: set[bytes] = set()
+        self._ends: dict[bytes, int] = {}  # the lightest loop with these last values
 
     @property
     def labels(self) -> np.ndarray:
         """The label indices of the last stage, (n,)."""
         return self.explainers[-1].labels
 
-    def everything(self) -> Steps:
-        """Return all examples."""
-        return Steps(self.examples.words, self.problem.size)
+    @property
+    def sample(self) -> np.ndarray:
+        """The words of the last stage, (n, positions)."""
+        return self.examples.words[: len(self.labels)]
 
     def first(self, values: np.ndarray) -> np.ndarray:
         """Return the rows of values (rows, n) that explain the labels of the first stage."""
-        return self.explainers[0].rows(lambda rows, at: values[rows[:, None], at], len(values))
+        return self.explainers[0].of(values)
 
     def explains(self, values: np.ndarray, stage: int = -1) -> bool:
         """Tell whether values (n,) explain the labels of a stage."""
-        row = values[None]
-        return bool(len(self.explainers[stage].rows(lambda rows, at: row[rows[:, None], at], 1)))
+        return bool(len(self.explainers[stage].of(values[None])))
 
     def finish(self, local: Local, post: Post) -> None:
         """Test a loop on more and more examples, and write what is right on all."""
-        for stage, steps in enumerate(self.stages[1:], 1):
-            if not self.explains(post.apply(local.last(steps)), stage):
+        values = np.zeros(0)
+        for stage, explainer in enumerate(self.explainers):
+            words = self.examples.words[: len(explainer.labels)]
+            values = post.apply(local.last(Steps(words, self.problem.size)))
+            if not self.explains(values, stage):
                 return
-        key = post.apply(local.last(self.stages[-1])).tobytes()
-        if key in self._ends or len(self._ends) > WRITTEN:
+        key = values.tobytes()
+        length = local.weight + local.length
+        if length >= self._ends.get(key, length + 1) or len(self._ends) > WRITTEN:
             return
-        self._ends.add(key)
+        self._ends[key] = length
         size = self.problem.size
 
         def read(words: np.ndarray) -> np.ndarray:
@@ -115,7 +128,7 @@ class Judge:
             "loop", kind, 1, lambda w, r: w, lambda row: body, direct if kind == "token" else None, post.bound
         )
         self.read(family, read)
-        if local.update.label is not None and not post.bound:
+        if local.kind == "int" and local.update.assigns and not post.bound:
             self._labels_held(local, read)
 
     def _labels_held(self, local: Local, read: Decide) -> None:
@@ -125,9 +138,7 @@ class Judge:
         start = examples.labels[read(examples.words) == local.start]
         if not numbers.as_text or not len(start):
             return
-        texts = [s.text for s in local.signals]
-        assert local.update.label is not None
-        held = assignment(local.name, local.update.label(local.name, *texts), {})
+        held = assignment(local.name, local.text(labels=True), {})
         first = literal(labels[int(start[0])])
         lines = loop_lines((*local.earlier, local), last=(f"{local.name} = {first}", held))
         low = local.start
@@ -135,7 +146,9 @@ class Judge:
         there[0] = int(start[0])
         self.keep(LabelReading((*lines, f"return {local.name}"), np.append(there, -1), low), read)
 
-    def read(self, family: Family, value: Decide, rows: np.ndarray | None = None, other: Decide | None = None) -> None:
+    def read(
+        self, family: Family, value: Decide, rows: np.ndarray | None = None, other: Decide | None = None
+    ) -> None:
         """Read labels off a value, and keep the programs that are right and short enough.
 
         Args:
@@ -164,8 +177,9 @@ class Judge:
 
         text = "\n".join(reading.lines)
         candidate = Candidate("enumeration", "loop", reading.lines, decide, constants_of(text, self.problem))
-        if candidate.description_length < self.below and (
-            candidate.evaluate(self.examples.words) == self.examples.labels
-        ).all():
+        if (
+            candidate.description_length < self.below
+            and (candidate.evaluate(self.examples.words) == self.examples.labels).all()
+        ):
             self.found.append(candidate)
             self.below = candidate.description_length

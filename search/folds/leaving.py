@@ -13,7 +13,7 @@ from ...common.deadline import check
 from ...common.text import literal
 from ..expressions.explain import Explainer
 from ..feature import Body, Family
-from ..render import indent
+from ..render import indent, nothing
 from .judge import Judge
 from .loops import Local, loop_lines
 from .signals import Signal, Steps, tests_of
@@ -26,32 +26,24 @@ def first_matches(judge: Judge, tests: Sequence[Signal]) -> None:
         judge: the examples.
         tests: on the token, in its loop.
     """
-    size, steps = judge.problem.size, judge.stages[-1]
     for test in tests:
         check()
         for after in (False, True):
-            if after and (test.before is not None or test.place):
-                continue
-
-            def value(words: np.ndarray, test: Signal = test, after: bool = after) -> np.ndarray:
-                return _matched(Steps(words, size), test, after)
-
-            if not judge.explains(_matched(steps, test, after)):
-                continue
-            none = literal(_nothing(judge))
-            body = Body(_lines(test, after, none, "found"), "found", "found")
-
-            def direct(row: int, fallback: str, test: Signal = test, after: bool = after) -> tuple[str, ...]:
-                return _returning(test, after, fallback)
-
-            family = Family("loop", "token", 1, lambda w, r: w, lambda row, body=body: body, direct)  # type: ignore[misc]
-            judge.read(family, value)
+            plain = test.before is None and not test.place
+            if (plain or not after) and judge.explains(
+                _matched(Steps(judge.sample, judge.problem.size), test, after)
+            ):
+                _first_match(judge, test, after)
 
 
-def _nothing(judge: Judge) -> str:
-    from ..render import nothing
+def _first_match(judge: Judge, test: Signal, after: bool) -> None:
+    body = Body(_lines(test, after, literal(nothing(judge.problem)), "found"), "found", "found")
 
-    return nothing(judge.problem)
+    def direct(row: int, fallback: str) -> tuple[str, ...]:
+        return _returning(test, after, fallback)
+
+    family, size = Family("loop", "token", 1, lambda w, r: w, lambda row: body, direct), judge.problem.size
+    judge.read(family, lambda words: _matched(Steps(words, size), test, after))
 
 
 def _matched(steps: Steps, test: Signal, after: bool) -> np.ndarray:
@@ -76,7 +68,11 @@ def _head(test: Signal, after: bool) -> tuple[str, str]:
 def _returning(test: Signal, after: bool, fallback: str) -> tuple[str, ...]:
     head, text = _head(test, after)
     before = (f"previous = {test.before}",) if test.before is not None else ()
-    inside = (f"if {text}:", f"    return {'after' if after else 't'}", *(("previous = t",) if before else ()))
+    inside = (
+        f"if {text}:",
+        f"    return {'after' if after else 't'}",
+        *(("previous = t",) if before else ()),
+    )
     return (*before, head, *indent(inside), f"return {fallback}")
 
 
@@ -97,12 +93,13 @@ def leaving_early(judge: Judge, locals_: Sequence[Local]) -> None:
         judge: the examples.
         locals_: integers that go their own way, light ones first.
     """
-    labels, steps = judge.labels, judge.stages[-1]
+    labels, size = judge.labels, judge.problem.size
     for local in locals_:
-        if local.kind != "int":
+        if local.kind != "int" or local.weight + 17 >= judge.below:
             continue
         check()
-        for test in tests_of(local, judge.stages[0]):
+        steps = Steps(judge.sample, size)  # what is computed for one local is of no use to the next
+        for test in tests_of(local, judge.few):
             if local.weight + test.weight + 13 >= judge.below:
                 break
             hit = (test.on(steps) & steps.inside).any(axis=0)
@@ -112,7 +109,7 @@ def leaving_early(judge: Judge, locals_: Sequence[Local]) -> None:
             if len(np.unique(rest)) < 2:
                 continue
             row = local.last(steps)[~hit][None]
-            if len(Explainer(rest).rows(lambda r, at, v=row: v[r[:, None], at], 1)):  # type: ignore[misc]
+            if len(Explainer(rest).of(row)):
                 _leaving(judge, local, test, int(labels[hit][0]))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..rank import description_length
 from ..render import indent
-from .signals import COMPARE, Signal, Steps
+from .signals import Signal, Steps
 from .updates import Update
 
 FAR = 1 << 40  # an integer that reaches this is not followed any further
@@ -49,7 +49,8 @@ class Local:
         value = np.full(steps.symbols.shape[1], self.start, dtype=np.int64)
         out = np.empty(steps.symbols.shape, dtype=np.int64)
         for p, inside in enumerate(steps.inside):
-            after = np.clip(np.asarray(self.update.apply(value, *(s[p] for s in seen))), -FAR, FAR)
+            arrays = {"v": value, **dict(zip("xy", (s[p] for s in seen), strict=False))}
+            after = np.clip(self.update.formula.on(arrays).astype(np.int64), -FAR, FAR)
             value = np.where(inside, after, value)
             out[p] = value
         return out
@@ -73,7 +74,9 @@ class Local:
     @property
     def weight(self) -> int:
         """The description length of its first value and its update, about."""
-        return 5 + self.update.weight + sum(s.weight for s in self.signals) + sum(x.weight for x in self.earlier)
+        return (
+            5 + self.update.weight + sum(s.cost for s in self.signals) + sum(x.weight for x in self.earlier)
+        )
 
     @cached_property
     def length(self) -> int:
@@ -83,16 +86,21 @@ class Local:
     @property
     def odd(self) -> int:
         """How many numbers above two its update has: people seldom write them."""
-        return len(re.findall(r"\b(?:[3-9]|[1-9]\d+)\b", self.update.write("v", *("x" for _ in self.signals))))
+        return len(re.findall(r"\b(?:[3-9]|[1-9]\d+)\b", self.update.formula.text))
 
     def statement(self) -> tuple[str, ...]:
         """Write its update."""
-        holes = [
-            s.operand(COMPARE + 1) if hole == "test" and self.kind == "bool" else s.text
-            for s, hole in zip(self.signals, self.update.holes, strict=True)
-        ]
         opposites = {s.text: s.opposite for s in self.signals if s.opposite}
-        return assignment(self.name, self.update.write(self.name, *holes), opposites)
+        return assignment(self.name, self.text(), opposites)
+
+    def text(self, *, labels: bool = False) -> str:
+        """Write its new value.
+
+        Args:
+            labels: it holds the text of its number.
+        """
+        signals = [f"str({s.text})" if labels and i == 0 else s.text for i, s in enumerate(self.signals)]
+        return self.update.formula.filled({"v": self.name, **dict(zip("xy", signals, strict=False))})
 
 
 def assignment(name: str, text: str, opposites: dict[str, str]) -> tuple[str, ...]:
@@ -106,7 +114,7 @@ def assignment(name: str, text: str, opposites: dict[str, str]) -> tuple[str, ..
     node = ast.parse(text, mode="eval").body
 
     def part(child: ast.expr) -> str:
-        return ast.get_source_segment(text, child) or text
+        return text[child.col_offset : child.end_col_offset]
 
     if isinstance(node, ast.Name) and node.id == name:
         return ()
@@ -185,8 +193,11 @@ def name_for(update: Update, signals: Sequence[Signal], taken: Sequence[str], ki
     if kind != "int":
         names = ("seen", "flag", "found", "good") if kind == "bool" else ("last", "found")
     else:
-        form = update.write("v", *("x" for _ in update.holes))
+        form = update.formula.text
         names = ("count", "total") if "number" not in update.holes else ("total", "value")
-        names = ("best",) if form.startswith("max(v") else ("least",) if form.startswith("min(v, x") else names
-        names = ("place",) if signals[0].place and signals[0].text == "i" else names
-    return next(n for n in (*names, *NAMES) if n not in taken)
+        if form.startswith(("max(v", "min(v, x")):
+            names = ("best",) if form.startswith("max") else ("least",)
+        elif signals[0].text == "i":
+            names = ("place",)
+    free: list[str] = [n for n in (*names, *NAMES) if n not in taken]
+    return free[0]

@@ -27,21 +27,19 @@ def mutual(judge: Judge, numbers: Sequence[Signal]) -> None:
     for x, sign, other in product(numbers, (1, -1), (1, -1)):
         check()
         for which, name in ((1, "total"), (0, "speed")):
-            if judge.explains(_last(judge.stages[-1], x, sign, other)[which]):
-                lines = (
-                    "speed = 0", "total = 0", "for t in tokens:",
-                    f"    speed += {x.text} {'+' if sign > 0 else '-'} total",
-                    f"    total {'+' if other > 0 else '-'}= speed",
-                )  # fmt: skip
-                body = Body(lines, name, "value")
-                family = Family("loop", "number", 1, lambda w, r: w, lambda row, body=body: body)  # type: ignore[misc]
+            if judge.explains(_last(Steps(judge.sample, judge.problem.size), x, sign, other)[which]):
+                _written(judge, (x, sign, other), which, name)
 
-                def value(
-                    words: np.ndarray, x: Signal = x, sign: int = sign, other: int = other, which: int = which
-                ) -> np.ndarray:
-                    return _last(Steps(words, judge.problem.size), x, sign, other)[which]
 
-                judge.read(family, value)
+def _written(judge: Judge, form: tuple[Signal, int, int], which: int, name: str) -> None:
+    x, sign, other = form
+    lines = (
+        "speed = 0", "total = 0", "for t in tokens:", f"    speed += {x.text} {'+' if sign > 0 else '-'} total",
+        f"    total {'+' if other > 0 else '-'}= speed",
+    )  # fmt: skip
+    body = Body(lines, name, "value")
+    family, size = Family("loop", "number", 1, lambda w, r: w, lambda row: body), judge.problem.size
+    judge.read(family, lambda words: _last(Steps(words, size), *form)[which])
 
 
 def _last(steps: Steps, x: Signal, sign: int, other: int) -> np.ndarray:
@@ -51,4 +49,5 @@ def _last(steps: Steps, x: Signal, sign: int, other: int) -> np.ndarray:
         speed = value[0] + seen + sign * value[1]
         after = np.stack([speed, value[1] + other * speed])
         value = np.where(inside, np.clip(after, -FAR, FAR), value)
-    return value
+    result: np.ndarray = value
+    return result

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...common.text import literal
-from ..expressions.items import TokenFunctions
+from ..expressions.items import TokenFunction, TokenFunctions
+from ..formula import ATOM, COMPARE
 from ..problem import SearchProblem
 from ..render import nothing
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 
 TESTS = 140  # tests on the token that loops use
 STARTS = 4  # alphabets up to this size let the token before the first be any of them
-ATOM, COMPARE = 7, 4
+
+Compare = Callable[..., np.ndarray]  # elementwise, of two arrays
 
 
 class Steps:
@@ -75,6 +78,11 @@ class Signal:
     locals: tuple[Local, ...] = ()
     opposite: str = ""
 
+    @property
+    def cost(self) -> int:
+        """Its description length with what it needs around it: the token before is kept, positions are counted."""
+        return self.weight + 6 * (self.before is not None) + 5 * self.place
+
     def on(self, steps: Steps) -> np.ndarray:
         """Return the values on words, computed once."""
         return steps.once(self, lambda: self.values(steps))
@@ -86,15 +94,29 @@ class Signal:
 
 def token_numbers(functions: TokenFunctions) -> Iterator[Signal]:
     """Yield the numbers of the token."""
-    for f in functions.numbers:
-        yield Signal(f.write("t"), f.cost(1), lambda s, f=f: f.at(s.symbols), level=f.level)  # type: ignore[misc]
+    yield from map(_of_token, functions.numbers)
 
 
 def token_tests(functions: TokenFunctions) -> Iterator[Signal]:
     """Yield the tests on the token."""
-    for f in functions.tests[:TESTS]:
-        opposite = f.opposite("t") if f.opposite else ""
-        yield Signal(f.write("t"), f.cost(1), lambda s, f=f: f.at(s.symbols), True, f.level, opposite=opposite)  # type: ignore[misc]
+    yield from map(_of_token, functions.tests[:TESTS])
+
+
+def partial_numbers(functions: TokenFunctions) -> Iterator[tuple[Signal, Signal]]:
+    """Yield the number of the token, if only some tokens are numerals, with the test that it is one of them."""
+    for number, test in functions.partial:
+        yield _of_token(number), _of_token(test)
+
+
+def _of_token(f: TokenFunction) -> Signal:
+    opposite = f.opposite("t") if f.opposite else ""
+    return Signal(f.write("t"), f.cost(1), lambda s: f.at(s.symbols), f.test, f.level, opposite=opposite)
+
+
+def _test(
+    yes: str, no: str, weight: int, values: Callable[[Steps], np.ndarray], before: str | None = None
+) -> Signal:
+    return Signal(yes, weight, values, True, COMPARE, before, opposite=no)
 
 
 def previous(steps: Steps, start: int) -> np.ndarray:
@@ -106,45 +128,56 @@ def previous(steps: Steps, start: int) -> np.ndarray:
 
 def neighbour_tests(problem: SearchProblem, functions: TokenFunctions) -> Iterator[Signal]:
     """Yield tests on the token and the one before it."""
-    starts: list[tuple[str, int]] = [(literal(nothing(problem)), problem.size)]
+    none = literal(nothing(problem))
+    starts = [(none, problem.size)]
     if problem.size <= STARTS:
         starts += [(literal(t), s) for s, t in enumerate(problem.tokens)]
     for text, symbol in starts:
-        for sign, other, compare in (("==", "!=", np.equal), ("!=", "==", np.not_equal)):
-            yield Signal(
-                f"t {sign} previous", 4, lambda s, c=compare, q=symbol: c(s.symbols, previous(s, q)), True, COMPARE,  # type: ignore[misc]
-                text, opposite=f"t {other} previous",
-            )  # fmt: skip
-    text, symbol = starts[0]
+        yield _test("t == previous", "t != previous", 4, partial(_compared, np.equal, None, symbol), text)
+        yield _test("t != previous", "t == previous", 4, partial(_compared, np.not_equal, None, symbol), text)
     for s, token in enumerate(problem.tokens[:12]):
-        yield Signal(
-            f"previous == {literal(token)}", 4, lambda w, s=s, q=symbol: previous(w, q) == s, True, COMPARE, text,  # type: ignore[misc]
-            opposite=f"previous != {literal(token)}",
-        )  # fmt: skip
+        yes, no = (f"previous {sign} {literal(token)}" for sign in ("==", "!="))
+        yield _test(yes, no, 4, partial(_was, s, problem.size), none)
     for f in functions.numbers[:1]:
-        for k, token in enumerate(problem.tokens[:STARTS]):
-            for sign, other, compare in ((">", "<=", np.greater), ("<", ">=", np.less)):
-                now, then = f.write("t"), f.write("previous")
-                yield Signal(
-                    f"{now} {sign} {then}", 2 * f.cost(1) + 2,
-                    lambda w, f=f, c=compare, k=k: c(f.at(w.symbols), f.at(previous(w, k))), True, COMPARE,  # type: ignore[misc]
-                    literal(token), opposite=f"{now} {other} {then}",
-                )  # fmt: skip
+        now, then = f.write("t"), f.write("previous")
+        weight = 2 * f.cost(1) + 2
+        for s, token in enumerate(problem.tokens[:STARTS]):
+            first = literal(token)
+            yield _test(
+                f"{now} > {then}", f"{now} <= {then}", weight, partial(_compared, np.greater, f, s), first
+            )
+            yield _test(
+                f"{now} < {then}", f"{now} >= {then}", weight, partial(_compared, np.less, f, s), first
+            )
+
+
+def _compared(compare: Compare, f: TokenFunction | None, start: int, steps: Steps) -> np.ndarray:
+    """Compare the token, or a number of it, with the one before; `start` stands before the first."""
+    now, then = steps.symbols, previous(steps, start)
+    return compare(now, then) if f is None else compare(f.at(now), f.at(then))
+
+
+def _was(symbol: int, start: int, steps: Steps) -> np.ndarray:
+    result: np.ndarray = previous(steps, start) == symbol
+    return result
 
 
 def place_tests() -> Iterator[Signal]:
-    """Yield tests on the position, and the position itself."""
-
-    def places(steps: Steps) -> np.ndarray:
-        return np.broadcast_to(np.arange(len(steps.symbols))[:, None], steps.symbols.shape)
-
-    yield Signal("i", 1, places, place=True)
+    """Yield the position, then tests on it."""
+    yield Signal("i", 1, _places, place=True)
     for k in (2, 3):
         for r in range(k):
-            yield Signal(
-                f"i % {k} == {r}", 7, lambda s, k=k, r=r: places(s) % k == r, True, COMPARE, place=True,  # type: ignore[misc]
-                opposite=f"i % {k} != {r}",
-            )  # fmt: skip
+            yes, no = (f"i % {k} {sign} {r}" for sign in ("==", "!="))
+            yield Signal(yes, 7, partial(_place_is, k, r), True, COMPARE, place=True, opposite=no)
+
+
+def _places(steps: Steps) -> np.ndarray:
+    return np.broadcast_to(np.arange(len(steps.symbols))[:, None], steps.symbols.shape)
+
+
+def _place_is(k: int, r: int, steps: Steps) -> np.ndarray:
+    result: np.ndarray = _places(steps) % k == r
+    return result
 
 
 def token_itself() -> Signal:
@@ -152,33 +185,26 @@ def token_itself() -> Signal:
     return Signal("t", 1, lambda s: s.symbols)
 
 
-def partial_numbers(functions: TokenFunctions) -> Iterator[tuple[Signal, Signal]]:
-    """Yield the number of the token, if only some tokens are numerals, with the test that it is one of them."""
-    for f, test in functions.partial:
-        opposite = test.opposite("t") if test.opposite else ""
-        yield (
-            Signal(f.write("t"), f.cost(1), lambda s, f=f: f.at(s.symbols), level=f.level),  # type: ignore[misc]
-            Signal(test.write("t"), test.cost(1), lambda s, f=test: f.at(s.symbols), True, test.level, opposite=opposite),  # type: ignore[misc]
-        )
-
-
 def second_looks(problem: SearchProblem) -> Iterator[Signal]:
     """Yield tests that look at the whole sequence at each step: how often the token occurs, and its ends."""
     for k in (1, 2):
-        yield Signal(
-            f"tokens.count(t) == {k}", 8, lambda s, k=k: _occurrences(s) == k, True, COMPARE,  # type: ignore[misc]
-            opposite=f"tokens.count(t) != {k}",
-        )  # fmt: skip
-    yield Signal("tokens.count(t) > 1", 8, lambda s: _occurrences(s) > 1, True, COMPARE)
+        yes, no = (f"tokens.count(t) {sign} {k}" for sign in ("==", "!="))
+        yield _test(yes, no, 8, partial(_occurs, k))
+    yield _test("tokens.count(t) > 1", "tokens.count(t) <= 1", 8, lambda s: _occurrences(s) > 1)
     if problem.min_length > 0:
-        yield Signal("t == tokens[-1]", 8, lambda s: s.symbols == _last(s), True, COMPARE, opposite="t != tokens[-1]")
-        yield Signal("t != tokens[-1]", 8, lambda s: s.symbols != _last(s), True, COMPARE, opposite="t == tokens[-1]")
-        yield Signal("t == tokens[0]", 6, lambda s: s.symbols == s.symbols[0], True, COMPARE)
-        yield Signal("t != tokens[0]", 6, lambda s: s.symbols != s.symbols[0], True, COMPARE)
-        yield Signal(
-            "previous == tokens[-1]", 8, lambda s: previous(s, s.size) == _last(s), True, COMPARE,
-            literal(nothing(problem)), opposite="previous != tokens[-1]",
+        yield _test("t == tokens[-1]", "t != tokens[-1]", 8, lambda s: s.symbols == _last(s))
+        yield _test("t != tokens[-1]", "t == tokens[-1]", 8, lambda s: s.symbols != _last(s))
+        yield _test("t == tokens[0]", "t != tokens[0]", 6, lambda s: s.symbols == s.symbols[0])
+        yield _test("t != tokens[0]", "t == tokens[0]", 6, lambda s: s.symbols != s.symbols[0])
+        yield _test(
+            "previous == tokens[-1]", "previous != tokens[-1]", 8, lambda s: previous(s, s.size) == _last(s),
+            literal(nothing(problem)),
         )  # fmt: skip
+
+
+def _occurs(k: int, steps: Steps) -> np.ndarray:
+    result: np.ndarray = _occurrences(steps) == k
+    return result
 
 
 def _last(steps: Steps) -> np.ndarray:
@@ -201,20 +227,23 @@ def value_of(local: Local) -> Signal:
 
 def tests_of(local: Local, steps: Steps) -> Iterator[Signal]:
     """Yield tests on an earlier local that some of these words tell apart."""
+    name = local.name
     if local.kind == "bool":
-        yield _on(local, local.name, 1, lambda x: x.astype(bool), f"not {local.name}", ATOM)
+        values = local.trajectory
+        yield Signal(name, 1, lambda s: values(s).astype(bool), True, locals=(local,), opposite=f"not {name}")
         return
-    values = np.unique(local.trajectory(steps))
-    for k in values[:6].tolist():
-        extra = 2 if k < 0 else 0
-        yield _on(local, f"{local.name} == {k}", 4 + extra, lambda x, k=k: x == k, f"{local.name} != {k}")  # type: ignore[misc]
-        if k != values[-1]:
-            yield _on(local, f"{local.name} > {k}", 4 + extra, lambda x, k=k: x > k, f"{local.name} <= {k}")  # type: ignore[misc]
-    if values[0] < 0:
-        yield _on(local, f"{local.name} < 0", 4, lambda x: x < 0, f"{local.name} >= 0")
+    there = np.unique(local.trajectory(steps))
+    for k in there[:6].tolist():
+        yield _on(local, "==", "!=", np.equal, k)
+        if k != there[-1]:
+            yield _on(local, ">", "<=", np.greater, k)
+    if there[0] < 0:
+        yield _on(local, "<", ">=", np.less, 0)
 
 
-def _on(
-    local: Local, text: str, weight: int, test: Callable[[np.ndarray], np.ndarray], opposite: str, level: int = COMPARE
-) -> Signal:
-    return Signal(text, weight, lambda s: test(local.trajectory(s)), True, level, locals=(local,), opposite=opposite)
+def _on(local: Local, sign: str, other: str, compare: Compare, k: int) -> Signal:
+    weight = 4 if k >= 0 else 6
+    yes, no = (f"{local.name} {s} {k}" for s in (sign, other))
+    return Signal(
+        yes, weight, lambda s: compare(local.trajectory(s), k), True, COMPARE, locals=(local,), opposite=no
+    )

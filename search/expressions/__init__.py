@@ -1,0 +1,1 @@
+"""Expressions over the whole sequence: enumerated bottom up, and read as labels."""

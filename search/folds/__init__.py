@@ -1,0 +1,1 @@
+"""Loops over the tokens with one to three locals, whose updates are found as expressions."""
