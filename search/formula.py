@@ -1,4 +1,4 @@
-"""A small Python expression with names for holes: computed on arrays, and written with other texts in its holes.
+"""A small Python expression with holes: computed on arrays, and written with other texts in its holes.
 
 What is computed and what is written come from one text, so that they cannot differ.  For `folds/`.
 """
@@ -14,7 +14,8 @@ import numpy as np
 Arrays = Mapping[str, np.ndarray]
 
 _BINARY: dict[type[ast.operator], Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.FloorDiv: np.floor_divide, ast.Mod: np.mod,
+    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.FloorDiv: np.floor_divide,
+    ast.Mod: np.mod,
 }  # fmt: skip
 _COMPARED: dict[type[ast.cmpop], Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     ast.Eq: np.equal, ast.NotEq: np.not_equal, ast.Lt: np.less, ast.Gt: np.greater, ast.LtE: np.less_equal,
@@ -24,8 +25,10 @@ _CALLED: dict[str, Callable[..., np.ndarray]] = {"max": np.maximum, "min": np.mi
 IF, OR, AND, NOT, COMPARE, SUM, PRODUCT, SIGN, ATOM = range(9)  # Python's operators, loosest first
 
 
-class Formula:
-    """An expression of integers and truth values, with `+ - * // %`, `max min abs`, comparisons, `and or not`, `if`.
+class ArrayFormula:
+    """An expression of integers and truth values.
+
+    It has `+ - * // %`, `max`, `min` and `abs`, comparisons, `and`, `or`, `not`, and conditional expressions.
 
     Args:
         text: Python; its names are the holes.
@@ -36,7 +39,7 @@ class Formula:
         self._tree = ast.parse(text, mode="eval").body
 
     def __repr__(self) -> str:
-        return f"<Formula {self.text}>"
+        return f"<ArrayFormula {self.text}>"
 
     @cached_property
     def weight(self) -> int:

@@ -29,20 +29,22 @@ def description_length(source: str) -> int:
 
 @lru_cache(maxsize=1 << 16)
 def oddness(source: str) -> int:
-    """Count what people seldom write: numbers above two in loops, products in loops, a local's negative."""
+    """Count what people seldom write, and what often holds by accident.
+
+    Numbers above two; in loops, products and a local's negative; looking for a token that was computed.
+    """
     tree = ast.parse(source)
-    total = 0
+    total = sum(
+        isinstance(n, ast.Constant) and type(n.value) is int and abs(n.value) > 2 for n in ast.walk(tree)
+    )
     for loop in ast.walk(tree):
-        if isinstance(loop, ast.For):
-            for node in ast.walk(loop):
-                if isinstance(node, ast.Constant) and type(node.value) is int:
-                    total += abs(node.value) > 2
-                total += isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
-                total += 3 * (
-                    isinstance(node, ast.UnaryOp)
-                    and isinstance(node.operand, ast.Name | ast.BinOp)
-                    and isinstance(node.op, ast.USub)
-                )
+        for node in ast.walk(loop) if isinstance(loop, ast.For) else ():
+            total += isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)
+            negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+            total += 3 * (negative and isinstance(getattr(node, "operand", None), ast.Name | ast.BinOp))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            total += 3 * sum(isinstance(inner, ast.Call) for arg in node.args for inner in ast.walk(arg))
     return total
 
 

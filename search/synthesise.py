@@ -28,13 +28,11 @@ from .problem import SearchProblem
 from .reading import LabelReading, readings
 from .ways.automata import learnt
 from .ways.combine import combined
-from .ways.stepwise import enumerated
 
 POOL = 2048  # words on which candidates are told apart
 RENDERED = 3000  # features that are written out as programs in one step
 START = 24  # examples that the loop starts with
 LONGEST_WANTED = 120  # of expressions and loops
-LONGEST = 60  # description length of step functions that are worth enumerating
 # Description lengths up to which a program is taken without asking for a shorter one: a single feature;
 # expressions over the whole sequence, before loops are tried; loops, before everything else is.
 SHORT, WITHOUT_LOOP, PLAIN = 12, 20, 40
@@ -142,7 +140,9 @@ class ProgramSearch:
                     self.reject(found[0])  # it would return something that is not a label
                 elif len(wrong):
                     self.refine(self._all.take(wrong[:AT_ONCE]))
-                elif self._searched or found[0].description_length <= SHORT or self._only_templates:
+                elif self._searched == len(self.known) or self._only_templates:
+                    return found[0]
+                elif found[0].description_length <= (PLAIN if self._searched else SHORT):
                     return found[0]
                 else:
                     self._search_further()  # for something shorter
@@ -202,8 +202,7 @@ class ProgramSearch:
             self._say("no single template explains the examples shortly: combining two")
             shortest = add(combined(self.problem, self._families, here))
         if shortest > PLAIN:
-            shortest = add(learnt(self.problem, here, self._say, self._automaton()))
-            shortest = add(enumerated(self.problem, here, min(shortest, LONGEST), self._say))
+            add(learnt(self.problem, here, self._say, self._automaton()))
         self._list = None
 
     def _sieved(self) -> list[Survivors]:

@@ -1,4 +1,4 @@
-"""What a sequence of tokens says as a whole: length, counts, sums, extremes, places, repetitions, its neighbours.
+"""What a sequence says as a whole: length, counts, sums, extremes, places, repetitions, neighbours.
 
 Between `sequences.py` and `bank.py`.  All expressions here have a value on every word of the domain, or a
 guard.
@@ -98,7 +98,8 @@ def repetitions(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
             partial(_that_often, s, k),
         )  # fmt: skip
     yield Expression(
-        "bool", f"len(set({t})) == len({t})", 8 + 2 * s.weight, lambda i: np.asarray((_counts(s, i) < 2).all(axis=1)),
+        "bool", f"len(set({t})) == len({t})", 8 + 2 * s.weight,
+        lambda i: np.asarray((_counts(s, i) < 2).all(axis=1)),
         COMPARE, f"len(set({t})) < len({t})",
     )  # fmt: skip
 
@@ -120,7 +121,7 @@ def _by_count(s: Sequence, problem: SearchProblem, most: bool) -> Evaluate:
 
 
 def conditions(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> Iterator[Expression]:
-    """Yield the truth values of a sequence: what occurs in it, what holds for any or for all of its tokens."""
+    """Yield the truth values of a sequence: what occurs in it, what holds for any or all of its tokens."""
     if s.longest < 1:
         return
     for symbol, token in enumerate(problem.tokens):
@@ -216,7 +217,8 @@ def _that_often(s: Sequence, k: int, inputs: Inputs) -> np.ndarray:
 
 
 _SIGNS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "==": np.equal, "!=": np.not_equal, "<": np.less, ">": np.greater, "<=": np.less_equal, ">=": np.greater_equal,
+    "==": np.equal, "!=": np.not_equal, "<": np.less, ">": np.greater, "<=": np.less_equal,
+    ">=": np.greater_equal,
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """All expressions over the whole sequence up to a size, one for each behaviour on a sample of the examples.
 
-Typed bottom-up enumeration with observational equivalence: of expressions with equal values on the sample, the
-shortest is kept.  After the other files of `expressions/`, before those that explain labels with them.
+Typed bottom-up enumeration with observational equivalence: of expressions with equal values on the sample,
+the shortest is kept.  After the other files of `expressions/`, before those that explain labels with them.
 
 Source: Udupa et al., "TRANSIT" (2013), section 4.
 """
@@ -40,7 +40,7 @@ LISTED = 120_000
 
 
 class Kept:
-    """Expressions of one kind with their values on the sample: row i is of `expressions[i]`, lightest first."""
+    """Expressions of one kind, lightest first; row i of `values` has those of `expressions[i]` on the sample."""
 
     def __init__(self, expressions: list[Expression], values: np.ndarray) -> None:
         self.expressions, self.values = expressions, values

@@ -1,4 +1,4 @@
-"""Divide and conquer: several returns, each right on a part of the examples, and conditions that tell the parts.
+"""Divide and conquer: several returns, each right on a part of the examples, and conditions between them.
 
 After `returns.py` and `conditions.py`.
 
@@ -19,7 +19,7 @@ from ..render import indent
 from .bank import ExpressionBank
 from .conditions import Condition, Conditions
 from .expression import Decide
-from .returns import Return, constant, label_map, program, returned
+from .returns import LabelReturn, constant, label_map, program, returned
 
 ARMS = 700  # returns that are put together
 PAIRS = 400  # pairs of returns for which a condition is looked for
@@ -41,7 +41,7 @@ class Cases:
         self.problem: SearchProblem = bank.problem
         self.arms, self.right = self._arms()
 
-    def _arms(self) -> tuple[list[Return], np.ndarray]:
+    def _arms(self) -> tuple[list[LabelReturn], np.ndarray]:
         """Return the lightest of the returns that are right on the same words, and where they are right."""
         problem, labels = self.problem, label_map(self.problem)
         listed = [constant(y, problem) for y in np.unique(self.labels).tolist()]
@@ -68,7 +68,7 @@ class Cases:
         return [arms[i] for i in order], np.array([rows[i] for i in order])
 
     def candidates(self, below: int) -> Iterator[Candidate]:
-        """Yield programs of one, two or three returns that are right on the sample, if they are light enough."""
+        """Yield programs of one, two or three returns that are right on the sample and light enough."""
         whole = self.conditions.inside
         yield from self._of_one(whole)
         two = list(self._of_two(whole, below))
@@ -99,7 +99,7 @@ class Cases:
                 return
 
     def _pairs(self, part: np.ndarray) -> list[tuple[int, int, int]]:
-        """Return pairs of returns of which one is right on every word of a part, lightest first."""
+        """LabelReturn pairs of returns of which one is right on every word of a part, lightest first."""
         out = []
         missing = part & ~self.right
         weights = [a.weight for a in self.arms]
@@ -121,9 +121,9 @@ class Cases:
                 if count == FOUND:
                     return
 
-    def _firsts(self, whole: np.ndarray) -> list[tuple[Condition, Return, np.ndarray]]:
-        """Return conditions under which one return is right, those first that settle much with little text."""
-        out: list[tuple[float, int, Condition, Return, np.ndarray]] = []
+    def _firsts(self, whole: np.ndarray) -> list[tuple[Condition, LabelReturn, np.ndarray]]:
+        """Return conditions under which one return is right; those that settle much with little text first."""
+        out: list[tuple[float, int, Condition, LabelReturn, np.ndarray]] = []
         bits = np.concatenate([self.conditions.bits, ~self.conditions.bits & whole])
         size = np.unpackbits(bits, axis=1).sum(axis=1)
         number = len(self.conditions.all)
@@ -143,7 +143,7 @@ class Cases:
         return [(c, a, b) for _, _, c, a, b in sorted(out, key=lambda x: x[:2])[:FIRSTS]]
 
 
-def _choice(condition: Condition, a: Return, b: Return) -> str:
+def _choice(condition: Condition, a: LabelReturn, b: LabelReturn) -> str:
     first = a.text if a.level > IF else f"({a.text})"
     test = condition.text if condition.level >= OR else f"({condition.text})"
     return f"{first} if {test} else {b.text}"

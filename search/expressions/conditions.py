@@ -65,7 +65,7 @@ class Conditions:
         self.weights = np.array([c.weight for c in self.all], dtype=np.int64)
 
     def between(self, least: np.ndarray, most: np.ndarray) -> list[Condition]:
-        """Return the conditions that hold wherever `least` does and nowhere outside `most`, lightest first."""
+        """Return the conditions that hold where `least` does and nowhere outside `most`, lightest first."""
         out: list[tuple[int, Condition]] = []
         opposite = ~self.bits & self.inside
         for bits, negate in ((self.bits, False), (opposite, True)):

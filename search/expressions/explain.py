@@ -1,7 +1,7 @@
-"""Expressions whose values tell the labels apart: single ones, with a remainder or a quotient, and two in arithmetic.
+"""Expressions whose values tell the labels apart: single ones, with a remainder or quotient, and two.
 
-After `bank.py`.  Whether a value never comes with two labels is tested for very many expressions at once, on a
-few pairs of examples first.
+After `bank.py`.  Whether a value never comes with two labels is tested for very many expressions at once, on
+a few pairs of examples first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ...common.deadline import check
 from ..formula import ATOM, PRODUCT, SUM
 from .bank import FAR, HEAVIEST, ExpressionBank, Kept
 from .expression import Expression
+from .inputs import Inputs
 
 CONFLICTS = (
     12,
@@ -76,7 +77,7 @@ class Explainer:
         return np.concatenate(kept) if kept else rows[:0]
 
     def of(self, values: np.ndarray, then: Callable[[np.ndarray], np.ndarray] | None = None) -> np.ndarray:
-        """Return the rows of an array (rows, n) that explain the labels, after an elementwise function if given."""
+        """Return the rows of an array (rows, n) that explain the labels, after a function if one is given."""
 
         def columns(rows: np.ndarray, at: np.ndarray) -> np.ndarray:
             picked: np.ndarray = values[rows[:, None], at]
@@ -130,6 +131,14 @@ def _called(name: str) -> Callable[[Expression, Expression], str]:
     return lambda a, b: f"{name}({a.text}, {b.text})"
 
 
+def _quotient(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(b > 0, a // np.maximum(b, 1), FAR)
+
+
+def _remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(b > 0, a % np.maximum(b, 1), FAR)
+
+
 _SUM = _Operator(_infix("+", SUM), np.add, 2, SUM)
 _LESS = _Operator(_infix("-", SUM), np.subtract, 2, SUM, False)
 _APART = _Operator(lambda a, b: f"abs({a.text} - {b.operand(PRODUCT)})", lambda a, b: abs(a - b), 4, ATOM)
@@ -138,8 +147,8 @@ OPERATORS = (
     _Operator(_infix("*", PRODUCT), np.multiply, 2, PRODUCT),
     _Operator(_called("max"), np.maximum, 2, ATOM),
     _Operator(_called("min"), np.minimum, 2, ATOM),
-    _Operator(_infix("//", PRODUCT), lambda a, b: np.where(b > 0, a // np.maximum(b, 1), FAR), 2, PRODUCT, False, True),
-    _Operator(_infix("%", PRODUCT), lambda a, b: np.where(b > 0, a % np.maximum(b, 1), FAR), 6, PRODUCT, False, True),
+    _Operator(_infix("//", PRODUCT), _quotient, 2, PRODUCT, False, True),
+    _Operator(_infix("%", PRODUCT), _remainder, 6, PRODUCT, False, True),
 )  # fmt: skip
 
 
@@ -153,10 +162,14 @@ def _with_constant(
     )  # fmt: skip
 
 
+def _whole(e: Expression, inputs: Inputs) -> np.ndarray:
+    return np.asarray(e.evaluate(inputs)).astype(np.int64)
+
+
 def _joined(operator: _Operator, a: Expression, b: Expression) -> Expression:
     return Expression(
         "int", operator.write(a, b), a.weight + b.weight + operator.weight,
-        lambda i: operator.apply(np.asarray(a.evaluate(i)).astype(np.int64), np.asarray(b.evaluate(i)).astype(np.int64)),
+        lambda i: operator.apply(_whole(a, i), _whole(b, i)),
         operator.level,
     )  # fmt: skip
 
@@ -212,7 +225,7 @@ def _fits(
 
 
 def _lightest(weights: np.ndarray, below: int, limit: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pairs (i, j), i <= j, of ascending weights whose sum is small: at most `limit`, if that is possible."""
+    """Return the pairs (i, j), i <= j, of ascending weights whose sums are smallest: at most `limit`."""
     top = below
     index = np.arange(len(weights))
     while True:

@@ -1,4 +1,4 @@
-"""An expression over the whole sequence: its Python, its description length, and its values on arrays of words.
+"""An expression over the whole sequence: its Python, its length, and its values on arrays of words.
 
 Data for all of `expressions/`.  An expression has a value on every word of the domain, or a guard that says
 where it has one.

@@ -25,8 +25,8 @@ from .items import bare, numeral
 
 
 @dataclass(frozen=True, eq=False)
-class Return:
-    """An expression whose value is a label: its Python, weight, and the label index of each word, -1 for none."""
+class LabelReturn:
+    """An expression whose value is a label: Python, weight, and the label index of each word or -1."""
 
     text: str
     weight: int
@@ -49,7 +49,7 @@ class LabelMap:
     as_text: bool
 
     def of_numbers(self, values: np.ndarray) -> np.ndarray:
-        """Return label indices for integers, -1 where a number is no label."""
+        """LabelReturn label indices for integers, -1 where a number is no label."""
         if not self.numbers:
             return np.full(values.shape, -1)
         low, high = min(self.numbers), max(self.numbers)
@@ -61,7 +61,7 @@ class LabelMap:
 
 
 def label_map(problem: SearchProblem) -> LabelMap:
-    """Return how tokens and numbers are labels of this problem."""
+    """LabelReturn how tokens and numbers are labels of this problem."""
     labels = problem.labels
     index = {y: i for i, y in enumerate(labels) if isinstance(y, str)}
     of_symbol = np.array([*(index.get(t, -1) for t in problem.tokens), -1])
@@ -72,24 +72,26 @@ def label_map(problem: SearchProblem) -> LabelMap:
     return LabelMap(of_symbol, written, True)
 
 
-def returned(e: Expression, labels: LabelMap, problem: SearchProblem) -> Return | None:
-    """Return the label that an expression's value is; None if its values are no labels."""
+def returned(e: Expression, labels: LabelMap, problem: SearchProblem) -> LabelReturn | None:
+    """LabelReturn the label that an expression's value is; None if its values are no labels."""
     if e.kind == "token":
-        return Return(e.text, e.weight, _symbols(e, labels, problem.size), e.level)
+        return LabelReturn(e.text, e.weight, _symbols(e, labels, problem.size), e.level)
     if e.kind == "int" and labels.numbers:
         if labels.as_text:
-            return Return(f"str({bare(e.text)})", e.weight + 2, _numbers(e, labels), 7)
-        return Return(e.text, e.weight, _numbers(e, labels), e.level)
+            return LabelReturn(f"str({bare(e.text)})", e.weight + 2, _numbers(e, labels), 7)
+        return LabelReturn(e.text, e.weight, _numbers(e, labels), e.level)
     if e.kind == "bool" and {type(y) for y in problem.labels} == {bool}:
         truth = np.array([problem.labels.index(False) if False in problem.labels else -1, -1])
         truth[1] = problem.labels.index(True) if True in problem.labels else -1
-        return Return(e.text, e.weight, lambda i: truth[np.asarray(e.evaluate(i)).astype(np.int64)], e.level)
+        return LabelReturn(
+            e.text, e.weight, lambda i: truth[np.asarray(e.evaluate(i)).astype(np.int64)], e.level
+        )
     return None
 
 
-def constant(label: int, problem: SearchProblem) -> Return:
-    """Return the same label everywhere."""
-    return Return(literal(problem.labels[label]), 1, lambda i: np.full(len(i), label), 7)
+def constant(label: int, problem: SearchProblem) -> LabelReturn:
+    """LabelReturn the same label everywhere."""
+    return LabelReturn(literal(problem.labels[label]), 1, lambda i: np.full(len(i), label), 7)
 
 
 def _guarded(e: Expression, inputs: Inputs, labels: np.ndarray) -> np.ndarray:
@@ -105,7 +107,7 @@ def _numbers(e: Expression, labels: LabelMap) -> Decide:
 
 
 def constants_of(text: str, problem: SearchProblem) -> tuple[str, ...]:
-    """Return the lines of the file that a text needs before the function."""
+    """LabelReturn the lines of the file that a text needs before the function."""
     if "ORDER." not in text or problem.order is None:
         return ()
     return (f"ORDER = {tuple_of(problem.order)}",)
@@ -153,7 +155,7 @@ def read_expression(
 
 
 def program(lines: tuple[str, ...], decide: Decide, problem: SearchProblem, form: str) -> Candidate:
-    """Return a candidate of these statements."""
+    """LabelReturn a candidate of these statements."""
     return Candidate(
         "expressions", form, lines, lambda words: decide(Inputs(words, problem.size)),
         constants_of("\n".join(lines), problem),

@@ -18,7 +18,7 @@ from ...models.automata.labelled import Labelled
 from ..candidate import Candidate
 from ..expressions.items import token_functions
 from ..problem import SearchProblem
-from .judge import Judge, Post
+from .judge import LoopJudge, Post
 from .leaving import first_matches, leaving_early
 from .loops import FAR, Local, name_for, same_start
 from .mutual import mutual
@@ -88,7 +88,7 @@ class _FoldSearch:
         digits |= {int(f.table.max()) for f in functions.numbers[:3] if 1 < f.table.max() < 64}
         labels = {len(problem.labels)} if len(problem.labels) < 17 else set()
         self.constants = sorted(k for k in {*range(2, 11), *digits, *labels} if k > 1)
-        self.judge = Judge(problem, examples, below, self.constants)
+        self.judge = LoopJudge(problem, examples, below, self.constants)
         self.kept: list[Local] = []
         self._seen: set[bytes] = set()
         self._cells = 0

@@ -17,7 +17,7 @@ from ..expressions.explain import Explainer
 from ..expressions.returns import constants_of, label_map
 from ..feature import Body, Family
 from ..feature import Kind as FeatureKind
-from ..formula import Formula
+from ..formula import ArrayFormula
 from ..problem import SearchProblem
 from ..reading import LabelReading, readings
 from ..render import nothing
@@ -34,7 +34,7 @@ Decide = Callable[[np.ndarray], np.ndarray]
 class Post:
     """What the label is read off: the last value, its remainder, its quotient."""
 
-    formula: Formula
+    formula: ArrayFormula
     bound: int = 0
 
     def write(self, name: str) -> str:
@@ -48,13 +48,13 @@ class Post:
 
 def posts(constants: Sequence[int]) -> list[Post]:
     """Return the value itself, then its remainders and quotients."""
-    out = [Post(Formula("v"))]
+    out = [Post(ArrayFormula("v"))]
     for k in constants:
-        out += [Post(Formula(f"v % {k}"), k), Post(Formula(f"v // {k}"))]
+        out += [Post(ArrayFormula(f"v % {k}"), k), Post(ArrayFormula(f"v // {k}"))]
     return out
 
 
-class Judge:
+class LoopJudge:
     """The examples in stages, and the programs that were right on all of them.
 
     Args:

@@ -14,12 +14,12 @@ from ...common.text import literal
 from ..expressions.explain import Explainer
 from ..feature import Body, Family
 from ..render import indent, nothing
-from .judge import Judge
+from .judge import LoopJudge
 from .loops import Local, loop_lines
 from .signals import Signal, Steps, tests_of
 
 
-def first_matches(judge: Judge, tests: Sequence[Signal]) -> None:
+def first_matches(judge: LoopJudge, tests: Sequence[Signal]) -> None:
     """Find programs that return the first token that passes a test, or the one after it.
 
     Args:
@@ -36,7 +36,7 @@ def first_matches(judge: Judge, tests: Sequence[Signal]) -> None:
                 _first_match(judge, test, after)
 
 
-def _first_match(judge: Judge, test: Signal, after: bool) -> None:
+def _first_match(judge: LoopJudge, test: Signal, after: bool) -> None:
     body = Body(_lines(test, after, literal(nothing(judge.problem)), "found"), "found", "found")
 
     def direct(row: int, fallback: str) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def _first_match(judge: Judge, test: Signal, after: bool) -> None:
 
 
 def _matched(steps: Steps, test: Signal, after: bool) -> np.ndarray:
-    """Return the first token that passes a test, or the token after it; the symbol of padding if there is none."""
+    """Return the first token that passes a test, or the one after it; the symbol of padding for none."""
     passed = test.on(steps).astype(bool) & steps.inside
     symbols = steps.symbols
     if after:
@@ -86,8 +86,8 @@ def _lines(test: Signal, after: bool, none: str, name: str) -> tuple[str, ...]:
     return (f"{name} = {none}", *before, head, *indent(inside))
 
 
-def leaving_early(judge: Judge, locals_: Sequence[Local]) -> None:
-    """Find programs that return one label as soon as a test on a local holds, and read the others off its last value.
+def leaving_early(judge: LoopJudge, locals_: Sequence[Local]) -> None:
+    """Find programs that return one label as soon as a test on a local holds, and read the others off its end.
 
     Args:
         judge: the examples.
@@ -113,7 +113,7 @@ def leaving_early(judge: Judge, locals_: Sequence[Local]) -> None:
                 _leaving(judge, local, test, int(labels[hit][0]))
 
 
-def _leaving(judge: Judge, local: Local, test: Signal, label: int) -> None:
+def _leaving(judge: LoopJudge, local: Local, test: Signal, label: int) -> None:
     size = judge.problem.size
 
     def left(words: np.ndarray) -> np.ndarray:

@@ -12,12 +12,12 @@ import numpy as np
 
 from ...common.deadline import check
 from ..feature import Body, Family
-from .judge import Judge
+from .judge import LoopJudge
 from .loops import FAR
 from .signals import Signal, Steps
 
 
-def mutual(judge: Judge, numbers: Sequence[Signal]) -> None:
+def mutual(judge: LoopJudge, numbers: Sequence[Signal]) -> None:
     """Find such programs.
 
     Args:
@@ -31,10 +31,11 @@ def mutual(judge: Judge, numbers: Sequence[Signal]) -> None:
                 _written(judge, (x, sign, other), which, name)
 
 
-def _written(judge: Judge, form: tuple[Signal, int, int], which: int, name: str) -> None:
+def _written(judge: LoopJudge, form: tuple[Signal, int, int], which: int, name: str) -> None:
     x, sign, other = form
     lines = (
-        "speed = 0", "total = 0", "for t in tokens:", f"    speed += {x.text} {'+' if sign > 0 else '-'} total",
+        "speed = 0", "total = 0", "for t in tokens:",
+        f"    speed += {x.text} {'+' if sign > 0 else '-'} total",
         f"    total {'+' if other > 0 else '-'}= speed",
     )  # fmt: skip
     body = Body(lines, name, "value")

@@ -1,4 +1,4 @@
-"""What a loop sees at each step: numbers and tests of the token, the one before, the place, and earlier locals.
+"""What a loop sees at each step: numbers and tests of the token, the one before, the place, other locals.
 
 First in `folds/`.  A signal has a value at every position of every word.
 """
@@ -80,7 +80,7 @@ class Signal:
 
     @property
     def cost(self) -> int:
-        """Its description length with what it needs around it: the token before is kept, positions are counted."""
+        """Its description length with what it needs around it: the token before, the count of positions."""
         return self.weight + 6 * (self.before is not None) + 5 * self.place
 
     def on(self, steps: Steps) -> np.ndarray:
@@ -103,7 +103,7 @@ def token_tests(functions: TokenFunctions) -> Iterator[Signal]:
 
 
 def partial_numbers(functions: TokenFunctions) -> Iterator[tuple[Signal, Signal]]:
-    """Yield the number of the token, if only some tokens are numerals, with the test that it is one of them."""
+    """Yield the number of the token, if only some tokens are numerals, with the test that it is one."""
     for number, test in functions.partial:
         yield _of_token(number), _of_token(test)
 
@@ -232,8 +232,8 @@ def tests_of(local: Local, steps: Steps) -> Iterator[Signal]:
         values = local.trajectory
         yield Signal(name, 1, lambda s: values(s).astype(bool), True, locals=(local,), opposite=f"not {name}")
         return
-    there = np.unique(local.trajectory(steps))
-    for k in there[:6].tolist():
+    there = np.unique(local.trajectory(steps)).tolist()
+    for k in sorted(there, key=abs)[:6]:
         yield _on(local, "==", "!=", np.equal, k)
         if k != there[-1]:
             yield _on(local, ">", "<=", np.greater, k)

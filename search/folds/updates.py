@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
-from ..formula import Formula
+from ..formula import ArrayFormula
 
 Hole = Literal["number", "test"]
 MULTIPLES = (2, 3, 10)
@@ -26,7 +26,7 @@ class Update:
         holes: what x and y are.
     """
 
-    formula: Formula
+    formula: ArrayFormula
     holes: tuple[Hole, ...]
 
     @cached_property
@@ -47,7 +47,7 @@ class Update:
 
 def _updates(texts: Iterator[str], *holes: Hole) -> Iterator[Update]:
     for text in dict.fromkeys(texts):
-        yield Update(Formula(text), holes)
+        yield Update(ArrayFormula(text), holes)
 
 
 def _states(constants: Sequence[int]) -> Iterator[str]:
@@ -124,6 +124,7 @@ def of_flags() -> Iterator[Update]:
 def of_flags_by_two() -> Iterator[Update]:
     """Yield updates of a truth value by two tests: set by one, reset or flipped by the other."""
     texts = (
-        "True if x else False if y else v", "True if x else not v if y else v", "False if x else not v if y else v",
+        "True if x else False if y else v", "True if x else not v if y else v",
+        "False if x else not v if y else v",
     )  # fmt: skip
     return _updates(iter(texts), "test", "test")
