@@ -140,9 +140,7 @@ class ProgramSearch:
                     self.reject(found[0])  # it would return something that is not a label
                 elif len(wrong):
                     self.refine(self._all.take(wrong[:AT_ONCE]))
-                elif self._searched == len(self.known) or self._only_templates:
-                    return found[0]
-                elif found[0].description_length <= (PLAIN if self._searched else SHORT):
+                elif self._good_enough(found[0]):
                     return found[0]
                 else:
                     self._search_further()  # for something shorter
@@ -150,6 +148,12 @@ class ProgramSearch:
                 return None
             else:
                 self._search_further()
+
+    def _good_enough(self, candidate: Candidate) -> bool:
+        """Tell whether no shorter program is worth looking for."""
+        if self._only_templates or self._searched == len(self.known):
+            return True
+        return candidate.description_length <= (PLAIN if self._searched else SHORT)
 
     def refine(self, counterexamples: Labelled) -> None:
         """Add inputs, with their right labels, on which the best candidate was wrong.

@@ -41,13 +41,13 @@ def numbers(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> I
     for f in functions.numbers[:3] if s.text == "tokens" else ():
         for first, start in ((0, ""), (1, ", 1")):
             text = f"sum(i * {f.operand('t')} for i, t in enumerate({s.text}{start}))"
-            weight = 13 + first + f.cost(1) + s.weight
+            weight = 12 + first + f.cost(1) + s.weight
             yield Expression("int", text, weight, _by_place(s, f.table, first))
     for symbol, token in enumerate(problem.tokens if s.text == "tokens" else ()):
         for first, start in ((0, ""), (1, ", 1")):
             text = f"sum(i for i, t in enumerate({s.text}{start}) if t == {literal(token)})"
             table = (np.arange(problem.size) == symbol).astype(np.int64)
-            yield Expression("int", text, 15 + first + s.weight, _by_place(s, table, first))
+            yield Expression("int", text, 14 + first + s.weight, _by_place(s, table, first))
     for symbol, token in enumerate(problem.tokens):
         yield Expression("int", f"{s.text}.count({literal(token)})", 3 + s.weight, _count(s, symbol))
     for f in functions.tests:
@@ -70,10 +70,10 @@ def repetitions(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
     t = s.text
     if s.shortest:
         yield Expression(
-            "int", f"max({t}.count(t) for t in {t})", 9 + 2 * s.weight, lambda i: _counts(s, i).max(axis=1)
+            "int", f"max({t}.count(t) for t in {t})", 8 + 2 * s.weight, lambda i: _counts(s, i).max(axis=1)
         )
         yield Expression(
-            "int", f"min({t}.count(t) for t in {t})", 9 + 2 * s.weight,
+            "int", f"min({t}.count(t) for t in {t})", 8 + 2 * s.weight,
             lambda i: np.where(_counts(s, i) > 0, _counts(s, i), FAR).min(axis=1),
         )  # fmt: skip
         yield Expression(
@@ -94,7 +94,7 @@ def repetitions(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
             )  # fmt: skip
     for k in (1, 2, 3):
         yield Expression(
-            "int", f"sum({t}.count(t) == {k} for t in {t})", 12 + 2 * s.weight,
+            "int", f"sum({t}.count(t) == {k} for t in {t})", 11 + 2 * s.weight,
             partial(_that_often, s, k),
         )  # fmt: skip
     yield Expression(
@@ -156,7 +156,7 @@ def neighbours(s: Sequence, functions: TokenFunctions, ranks: np.ndarray | None)
     if s.longest < 2:
         return
     pair = f"for a, b in zip({s.text}, {s.text}[1:])"
-    base = 11 + 2 * s.weight  # sum, generator, `for`, (a, b), zip, the slice
+    base = 12 + 2 * s.weight  # sum, generator, `for`, (a, b), zip, the slice
     signs = ("<", ">", "<=", ">=")
     relations: list[tuple[str, str, int, str, np.ndarray | None]] = []
     relations += [("a", "b", 0, sign, None) for sign in ("==", "!=")]
@@ -187,7 +187,7 @@ def following(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
                 result: np.ndarray = (tokens[:, :-1] == x) & (tokens[:, 1:] == y)
                 return result
 
-            weight = 19 + 2 * s.weight
+            weight = 22 + 2 * s.weight
             yield from _how_often(f"{test} {pair}", weight, there)
 
 

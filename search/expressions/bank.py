@@ -9,6 +9,7 @@ Source: Udupa et al., "TRANSIT" (2013), section 4.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -40,7 +41,7 @@ LISTED = 120_000
 
 
 class Kept:
-    """Expressions of one kind, lightest first; row i of `values` has those of `expressions[i]` on the sample."""
+    """Expressions of one kind, lightest first, and their values on the sample, (expressions, n)."""
 
     def __init__(self, expressions: list[Expression], values: np.ndarray) -> None:
         self.expressions, self.values = expressions, values
@@ -136,7 +137,8 @@ class ExpressionBank:
         yield from neighbours_of(problem)
         for s, symbol in after_and_before(problem):
             for expression in (*numbers(problem, s, some), *conditions(problem, s, some)):
-                yield _where_it_occurs(expression, s, symbol, problem)
+                if expression.guard is None:
+                    yield _where_it_occurs(expression, symbol, problem)
         yield from self._of_tokens(sequences, ranks)
 
     def _of_tokens(self, sequences: list[Sequence], ranks: np.ndarray | None) -> Iterator[Expression]:
@@ -183,11 +185,7 @@ def _near() -> set[str]:
     return {f"tokens[{k}]" for k in range(-NEAR, NEAR)}
 
 
-def _where_it_occurs(e: Expression, s: Sequence, symbol: int, problem: SearchProblem) -> Expression:
+def _where_it_occurs(e: Expression, symbol: int, problem: SearchProblem) -> Expression:
     """Guard an expression on what follows or precedes a token: the token must occur."""
-    guard = Guard(
-        f"{literal(problem.tokens[symbol])} in tokens", 4, lambda i: (i.words == symbol).any(axis=1)
-    )
-    return Expression(
-        e.kind, e.text, e.weight, e.evaluate, e.level, e.negated, guard if e.guard is None else e.guard
-    )
+    guard = Guard(f"{literal(problem.tokens[symbol])} in tokens", 4, lambda i: (i.words == symbol).any(axis=1))
+    return replace(e, guard=guard)

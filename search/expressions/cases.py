@@ -122,7 +122,7 @@ class Cases:
                     return
 
     def _firsts(self, whole: np.ndarray) -> list[tuple[Condition, LabelReturn, np.ndarray]]:
-        """Return conditions under which one return is right; those that settle much with little text first."""
+        """Return conditions under which one return is right; those that settle much first."""
         out: list[tuple[float, int, Condition, LabelReturn, np.ndarray]] = []
         bits = np.concatenate([self.conditions.bits, ~self.conditions.bits & whole])
         size = np.unpackbits(bits, axis=1).sum(axis=1)

@@ -92,7 +92,7 @@ def extremes(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> 
                     "token", f"sorted({s.text})[-{place + 1}]", 6 + s.weight, _ranked(s, values, -1 - place)
                 )
             yield Expression(
-                "token", f"sorted({s.text})[len({s.text}) // 2]", 9 + 2 * s.weight, _middle(s, values)
+                "token", f"sorted({s.text})[len({s.text}) // 2]", 8 + 2 * s.weight, _middle(s, values)
             )
     if ranks is not None:
         t = s.text
@@ -121,7 +121,7 @@ def relations(
             yield Expression("int", f"{s.text}.count({token.text})", weight, count)
             yes, no = (f"{token.operand(COMPARE + 1)} {sign} {s.text}" for sign in ("in", "not in"))
             yield Expression("bool", yes, weight, partial(_occurs, token, s), COMPARE, no)
-            if s.text == "tokens":
+            if s.text == "tokens" and not token.text.startswith("min(("):  # that one may not occur
                 place = partial(_first_place, token)
                 yield Expression("int", f"tokens.index({token.text})", token.weight + 3, place)
 

@@ -91,7 +91,7 @@ def after_and_before(problem: SearchProblem) -> Iterator[tuple[Sequence, int]]:
     for symbol, token in enumerate(problem.tokens):
         at = f"tokens.index({literal(token)})"
         longest = max(0, problem.max_length - 1)
-        yield Sequence(f"tokens[{at} + 1:]", 9, 0, longest, _after(symbol)), symbol
+        yield Sequence(f"tokens[{at} + 1:]", 10, 0, longest, _after(symbol)), symbol
         yield Sequence(f"tokens[:{at}]", 7, 0, longest, _before(symbol)), symbol
 
 

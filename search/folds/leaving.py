@@ -87,7 +87,7 @@ def _lines(test: Signal, after: bool, none: str, name: str) -> tuple[str, ...]:
 
 
 def leaving_early(judge: LoopJudge, locals_: Sequence[Local]) -> None:
-    """Find programs that return one label as soon as a test on a local holds, and read the others off its end.
+    """Find programs that return one label as soon as a test on a local holds.
 
     Args:
         judge: the examples.
