@@ -187,5 +187,7 @@ def _near() -> set[str]:
 
 def _where_it_occurs(e: Expression, symbol: int, problem: SearchProblem) -> Expression:
     """Guard an expression on what follows or precedes a token: the token must occur."""
-    guard = Guard(f"{literal(problem.tokens[symbol])} in tokens", 4, lambda i: (i.words == symbol).any(axis=1))
+    guard = Guard(
+        f"{literal(problem.tokens[symbol])} in tokens", 4, lambda i: (i.words == symbol).any(axis=1)
+    )
     return replace(e, guard=guard)

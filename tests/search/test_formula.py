@@ -1,4 +1,4 @@
-"""Array formulas: computed as Python computes, and written so that they mean the same with anything in the holes."""
+"""Array formulas: computed as Python computes, and the same in meaning with anything in their holes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,18 @@ def test_weights_are_description_lengths() -> None:
         assert update.weight + signals == description_length(source) - frame, update.formula.text
 
 
-PARTS = ("a", "a + 1", "a - 1", "2 * a", "a % 3", "-a", "a if a > 1 else 4", "a > 1", "a == 1 or a == 2", "not a")
+PARTS = (
+    "a",
+    "a + 1",
+    "a - 1",
+    "2 * a",
+    "a % 3",
+    "-a",
+    "a if a > 1 else 4",
+    "a > 1",
+    "a == 1 or a == 2",
+    "not a",
+)
 
 
 @given(st.sampled_from(FORMS), st.sampled_from(PARTS), st.sampled_from(PARTS), st.integers(-5, 5))

@@ -238,7 +238,7 @@ def test_ten_thousand_features_in_seconds() -> None:
     truth = Labelled(words, ((words == 3).sum(axis=1) > (words == 8).sum(axis=1)).astype(np.int64))
     search = ProgramSearch(SearchProblem.of(truth, domain, labels))
     answers: list[Candidate | None] = []
-    assert calls(lambda: answers.append(prove(search, truth))) < 1_000_000
+    assert calls(lambda: answers.append(prove(search, truth))) < 2_500_000
     (found,) = answers
     assert search.instances > 10_000
     assert (

@@ -1,4 +1,4 @@
-"""Every expression of the bank: its values are those of its Python, and its weight is its description length."""
+"""Every expression of the bank: values are those of its Python, weights are description lengths."""
 
 from __future__ import annotations
 
@@ -62,7 +62,10 @@ def test_values_are_those_of_python(name: str) -> None:
     bank = ExpressionBank(problem, problem.examples.words)
     inputs = Inputs(words, problem.size)
     compared = 0
-    for expression in (*chosen([e for k in bank.kinds.values() for e in k.expressions]), *chosen(bank.partial)):
+    for expression in (
+        *chosen([e for k in bank.kinds.values() for e in k.expressions]),
+        *chosen(bank.partial),
+    ):
         values = np.asarray(expression.evaluate(inputs)).astype(int)
         there = np.ones(len(words), dtype=bool)
         if expression.guard is not None:

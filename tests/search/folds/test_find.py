@@ -113,7 +113,8 @@ def taught(tokens: tuple[str, ...], longest: int, source: str) -> SearchProblem:
     values = [program(w) for w in words]
     labels = tuple(sorted(set(values)))
     examples = Labelled(
-        np.array([domain.padded(w) for w in words], dtype=np.int16), np.array([labels.index(v) for v in values])
+        np.array([domain.padded(w) for w in words], dtype=np.int16),
+        np.array([labels.index(v) for v in values]),
     )
     return SearchProblem(tokens, 1, longest, labels, examples)
 
