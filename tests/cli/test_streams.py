@@ -23,7 +23,7 @@ FALSE = CORPUS / "count_near_miss" / "claim.toml"
 BOX = "(declare-const X_0 Real)\n(declare-const Y_0 Real)\n(assert (>= X_0 0))\n(assert (<= X_0 1))\n(assert (>= Y_0 9))\n"
 HANGS = "import itertools\nvocabulary = ['a', 'b']\ndef hangs(ids):\n    any(itertools.repeat(False))\n"
 TASK = '[domain]\ntokens = ["a", "b"]\nlength = 3\n[decision]\nlabels = ["a", "b"]\n'
-CLOSED = [" ".join(c) for n in range(4) for c in itertools.combinations(("<&-", ">&-", "2>&-"), n)]
+CLOSED = [" ".join(c) for n in range(1, 4) for c in itertools.combinations(("<&-", ">&-", "2>&-"), n)]
 
 
 def status(where: Path, arguments: list[str], streams: str) -> int:
@@ -71,7 +71,6 @@ def test_an_error_that_cannot_be_written_has_its_status(end: str, streams: str, 
 def test_closed_streams(streams: str, tmp_path: Path) -> None:
     assert status(tmp_path, ["prove", str(TRUE)], streams) == 0
     assert status(tmp_path, ["prove", str(FALSE)], streams) == 1
-    assert status(tmp_path, ["prove", "nope"], streams) == 2
 
 
 @pytest.mark.parametrize("streams", ["2>&-", "<&- >&- 2>&-"])
@@ -114,7 +113,7 @@ def test_a_limit_that_nobody_reads_of(more: list[str], tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(write_onnx(feed_forward([(np.ones((2, 34)), np.zeros(2))])))
     claim = 'network = "net.onnx"\nprogram = "p.py:f"\n[domain]\ntokens = ["a", "b"]\nlength = 17\n[decision]\nlabels = [false, true]\n'
     (tmp_path / "claim.toml").write_text(claim, encoding="utf-8")
-    assert status(tmp_path, ["prove", "claim.toml", "--timeout", "0.5", *more], "> >(exec true)") == 3
+    assert status(tmp_path, ["prove", "claim.toml", "--timeout", "0.01", *more], "> >(exec true)") == 3
 
 
 class Broken:

@@ -18,7 +18,7 @@ from relucid.verifiers.engines.reach.bounds import Bounder, ReachOutOfTime, Side
 from relucid.verifiers.engines.reach.graph import Graph, of_automaton
 from relucid.verifiers.engines.reach.problem import ReachProblem, joined, negated, unfolded
 
-CASES = cases(25)
+CASES = cases(15)
 COARSE = {"as they are": (60, 34, 24), "coarse": (14, 8, 3), "coarser": (14, 5, 5), "coarsest": (14, 6, 2)}
 
 

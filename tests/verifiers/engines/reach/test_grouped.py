@@ -32,7 +32,7 @@ DAILY = ("as it is", "one bound, no attack", "halves only")
 )
 def test_decided_and_counted_as_by_brute_force(variant: str) -> None:
     outcomes = set()
-    for case in cases(25):
+    for case in cases(15):
         deciding = GroupedSearch(case.queries, options=VARIANTS[variant])
         assert deciding.run(later(), wanted=10**6)
         assert set(deciding.words) == case.wrong
@@ -57,7 +57,7 @@ def test_rounded_numbers_give_the_same_answers(
     for name, setting in (("SAFE", 2**14), ("WIDTH", width), ("FRACTION", fraction)):
         monkeypatch.setattr(reach_problem, name, setting)
     rounded = 0
-    for case in cases(25):
+    for case in cases(15):
         for few in (1, 50_000) if len(case.words) <= 20 else (50_000,):
             try:
                 counting = GroupedSearch(
@@ -75,7 +75,7 @@ def test_rounded_numbers_give_the_same_answers(
 
 def test_it_can_be_stopped_at_any_time_and_always_knows_what_is_open() -> None:
     stopped = 0
-    for case in cases(25):
+    for case in cases(15):
         if len(case.words) < 10:
             continue
         parts = GroupedSearch(case.queries, counting=True, options=Options(few=1, nodes=2, rounds=1))
@@ -93,7 +93,7 @@ def test_it_can_be_stopped_at_any_time_and_always_knows_what_is_open() -> None:
 
 
 def test_a_subdomain_that_runs_out_of_time_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = max(cases(25), key=lambda c: len(c.words))
+    case = max(cases(15), key=lambda c: len(c.words))
     parts = GroupedSearch(case.queries, counting=True, options=Options(few=1))
     work, turns = GroupedSearch._work, iter(range(10**6))
 
