@@ -32,7 +32,7 @@ OUTER = 180.0  # seconds
 RELUCID = [sys.executable, "-P", "-m", "relucid"]
 CASES = SHARED / "cases"
 TRUE = CORPUS / "count_sign_l3" / "claim.toml"
-ONE_BY_ONE = "def f(tokens):\n    n = 0\n    if tokens == tokens[::-1]:\n        n = 1\n    i = 0\n    while i < 60000:\n        i += 1\n    return n == 1\n"
+ONE_BY_ONE = "def f(tokens):\n    n = 1\n    for t in tokens:\n        n = (3 * n + (1 if t == 'a' else 2)) % 1000003\n    return n == 1\n"
 HANGS = 'network = "net.onnx"\nprogram = "p.py:f"\n[domain]\ntokens = ["a", "b"]\nlength = 17\n[decision]\nlabels = [false, true]\n'
 CIRCUIT = """
 import itertools, os, signal
@@ -235,9 +235,9 @@ def test_unknown_has_the_keys_of_a_verdict() -> None:
 def test_in_a_process_that_is_not_its_own_the_command_looks_at_the_clock(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["prove", str(here / "claim.toml"), "--timeout", "0.001"]) == 3
+    assert main(["prove", str(here / "claim.toml"), "--timeout", "0.1"]) == 3
     assert capsys.readouterr().out.startswith(
-        "unknown: time: the limit of 0.001 s was reached; raise it with --timeout ("
+        "unknown: time: the limit of 0.1 s was reached; raise it with --timeout ("
     )
 
 
