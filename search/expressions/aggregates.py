@@ -145,64 +145,8 @@ def conditions(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -
         )  # fmt: skip
 
 
-def neighbours(s: Sequence, functions: TokenFunctions, ranks: np.ndarray | None) -> Iterator[Expression]:
-    """Yield what holds between neighbours: how often they differ, rise, fall; how far apart they are.
-
-    Args:
-        s: the sequence.
-        functions: of one token.
-        ranks: the place of each token in the order of strings, if that is an order that people see.
-    """
-    if s.longest < 2:
-        return
-    pair = f"for a, b in zip({s.text}, {s.text}[1:])"
-    base = 12 + 2 * s.weight  # sum, generator, `for`, (a, b), zip, the slice
-    signs = ("<", ">", "<=", ">=")
-    relations: list[tuple[str, str, int, str, np.ndarray | None]] = []
-    relations += [("a", "b", 0, sign, None) for sign in ("==", "!=")]
-    if ranks is not None:
-        relations += [("a", "b", 0, sign, ranks) for sign in signs]
-    for f in functions.numbers:
-        if f.weight <= 3:
-            relations += [(f.write("a"), f.write("b"), f.weight, sign, f.table) for sign in signs]
-    for a, b, extra, sign, table in relations:
-        hold = _pairwise(s, sign, table)
-        weight = base + 4 + 2 * extra
-        yield from _how_often(f"{a} {sign} {b} {pair}", weight, hold)
-        if sign in ("!=", "<", ">", "<=", ">="):
-            yield Expression("bool", f"all({a} {sign} {b} {pair})", weight, _all_pairs(s, hold))
-
-
-def following(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
-    """Yield how often, and whether, one token stands right before another."""
-    if s.longest < 2 or problem.size > 8:
-        return
-    pair = f"for a, b in zip({s.text}, {s.text}[1:])"
-    for x, first in enumerate(problem.tokens):
-        for y, second in enumerate(problem.tokens):
-            test = f"a == {literal(first)} and b == {literal(second)}"
-
-            def there(inputs: Inputs, x: int = x, y: int = y) -> np.ndarray:
-                tokens = s.of(inputs)
-                result: np.ndarray = (tokens[:, :-1] == x) & (tokens[:, 1:] == y)
-                return result
-
-            weight = 22 + 2 * s.weight
-            yield from _how_often(f"{test} {pair}", weight, there)
-
-
-def _how_often(generator: str, weight: int, holds: Evaluate) -> Iterator[Expression]:
-    """Yield how often something holds, (n, places), and whether it ever does."""
-    yield Expression("int", f"sum({generator})", weight, lambda i: holds(i).sum(axis=1))
-    yield Expression("bool", f"any({generator})", weight, lambda i: np.asarray(holds(i).any(axis=1)))
-
-
 def _by_place(s: Sequence, table: np.ndarray, first: int) -> Evaluate:
     return lambda i: np.append(table, 0)[s.of(i)] @ (np.arange(s.of(i).shape[1]) + first)
-
-
-def _all_pairs(s: Sequence, hold: Evaluate) -> Evaluate:
-    return lambda i: np.asarray(hold(i).sum(axis=1) == np.maximum(s.length(i) - 1, 0))
 
 
 def _first_place(s: Sequence, symbol: int, inputs: Inputs) -> np.ndarray:
@@ -214,24 +158,6 @@ def _that_often(s: Sequence, k: int, inputs: Inputs) -> np.ndarray:
     """Return how many tokens stand in a sequence exactly k times, counted each time."""
     result: np.ndarray = (_counts(s, inputs) == k).sum(axis=1) * k
     return result
-
-
-_SIGNS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "==": np.equal, "!=": np.not_equal, "<": np.less, ">": np.greater, "<=": np.less_equal,
-    ">=": np.greater_equal,
-}  # fmt: skip
-
-
-def _pairwise(s: Sequence, sign: str, table: np.ndarray | None) -> Evaluate:
-    """Return which neighbours stand in a relation, (n, positions - 1)."""
-
-    def evaluate(inputs: Inputs) -> np.ndarray:
-        tokens = s.of(inputs)
-        values = tokens if table is None else np.append(table, 0)[tokens]
-        result: np.ndarray = _SIGNS[sign](values[:, :-1], values[:, 1:]) & (tokens[:, 1:] < inputs.size)
-        return result
-
-    return evaluate
 
 
 def _counts(s: Sequence, inputs: Inputs) -> np.ndarray:

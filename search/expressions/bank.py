@@ -18,12 +18,14 @@ from ...common.deadline import check
 from ...common.text import literal
 from ..formula import COMPARE, SUM
 from ..problem import SearchProblem
-from .aggregates import conditions, following, neighbours, numbers, repetitions
+from .aggregates import conditions, numbers, repetitions
 from .expression import Evaluate, Expression, Guard, Kind
 from .inputs import Inputs
 from .items import TokenFunction, TokenFunctions, token_functions
+from .pairings import any_two, beside_an_end, following, mirrored, neighbours, relations_of
 from .places import (
     NEAR,
+    constant_windows,
     equal_parts,
     extremes,
     items,
@@ -114,6 +116,7 @@ class ExpressionBank:
         problem, functions = self.problem, self.functions
         some = TokenFunctions(functions.numbers, functions.tests[:PART_TESTS], functions.partial)
         ranks = string_order(problem)
+        related = relations_of(functions, ranks, problem.size)
         sequences = list(parts(problem))
         for s in sequences:
             mine = functions if s.text == "tokens" else some
@@ -122,8 +125,13 @@ class ExpressionBank:
             yield from extremes(problem, s, functions)
             if s.weight <= 4:
                 yield from repetitions(problem, s)
-                yield from neighbours(s, functions, ranks)
+                yield from neighbours(s, related)
         yield from following(problem, sequences[0])
+        yield from mirrored(sequences[0], related)
+        yield from any_two(sequences[0], related)
+        for s in sequences[:3]:
+            yield from beside_an_end(s, related)
+        yield from constant_windows(problem, sequences)
         half = halves(problem)
         by_text = {s.text: s for s in sequences}
         ends = [

@@ -19,6 +19,7 @@ from .conditions import Conditions
 from .explain import Explainer, pairs, single, sums
 from .items import token_functions
 from .logic import two_conditions
+from .looked_up import looked_up_sums
 from .returns import label_map, program, read_expression, returned
 
 SAMPLE = 512  # examples that expressions are told apart on
@@ -97,7 +98,7 @@ def _sums(bank: ExpressionBank, sample: Labelled, below: int) -> Iterator[Candid
     if not set(np.unique(sample.labels).tolist()) <= set(number):
         return
     target = np.array([number[y] for y in sample.labels.tolist()])
-    for e in sums(bank, target, below):
+    for e in (*looked_up_sums(bank, target), *sums(bank, target, below)):
         form = returned(e, labels, bank.problem)
         if form is not None:
             yield program((f"return {form.text}",), form.decide, bank.problem, "arithmetic")

@@ -5,12 +5,14 @@ After `conditions.py`, beside `cases.py`.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from ...common.deadline import check
 from ..candidate import Candidate
+from ..formula import COMPARE, level_of
 from ..problem import SearchProblem
 from ..reading import choose
 from ..render import parenthesised
@@ -98,7 +100,8 @@ def _joined(
     problem: SearchProblem, a: Condition, b: Condition, join: Join, labels: tuple[int, int]
 ) -> Candidate:
     if join is np.logical_and:
-        yes = f"{parenthesised(a.text, 'and')} and {parenthesised(b.text, 'and')}"
+        both = f"{parenthesised(a.text, 'and')} and {parenthesised(b.text, 'and')}"
+        yes = chained(a.text, b.text) or both
         no = f"{a.opposite} or {b.opposite}"
     else:
         yes, no = (
@@ -112,3 +115,29 @@ def _joined(
         return np.where(join(*held), first, second)
 
     return program((line,), decide, problem, "conditions")
+
+
+_TURNED = {ast.Lt: ">", ast.Gt: "<", ast.LtE: ">=", ast.GtE: "<=", ast.Eq: "=="}
+_SIGNS = {ast.Lt: "<", ast.Gt: ">", ast.LtE: "<=", ast.GtE: ">=", ast.Eq: "=="}
+
+
+def chained(first: str, second: str) -> str:
+    """Write two comparisons that share an operand as one, `a < b > c`; empty if that is not possible."""
+    sides = [_sides(text) for text in (first, second)]
+    for left in sides[0]:
+        for right in sides[1]:
+            if left[2] == right[0] and left[0] != right[2]:
+                return f"{left[0]} {left[1]} {left[2]} {right[1]} {right[2]}"
+    return ""
+
+
+def _sides(text: str) -> list[tuple[str, str, str]]:
+    """Return a comparison read forwards and backwards: left, sign, right."""
+    node = ast.parse(text, mode="eval").body
+    if not (isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _SIGNS):
+        return []
+    left = text[node.left.col_offset : node.left.end_col_offset]
+    right = text[node.comparators[0].col_offset : node.comparators[0].end_col_offset]
+    if level_of(left) <= COMPARE or isinstance(node.comparators[0], ast.Constant | ast.Tuple):
+        return []
+    return [(left, _SIGNS[type(node.ops[0])], right), (right, _TURNED[type(node.ops[0])], left)]

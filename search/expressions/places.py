@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from .items import TokenFunctions
 from .sequences import Sequence
 
 DEFAULTS = 12  # tokens that may stand for one that is missing
+WINDOWS = 64  # different windows that the ends are compared with
 NEAR = 6  # places from either end of which two are compared
 
 
@@ -145,6 +146,24 @@ def equal_parts(pairs: list[tuple[Sequence, Sequence]]) -> Iterator[Expression]:
     for a, b in pairs:
         yes, no = (f"{a.text} {sign} {b.text}" for sign in ("==", "!="))
         yield Expression("bool", yes, a.weight + b.weight + 2, _same(a, b), COMPARE, no)
+
+
+def constant_windows(problem: SearchProblem, sequences: list[Sequence]) -> Iterator[Expression]:
+    """Yield whether the first or the last few tokens are certain ones."""
+    ends = [s for s in sequences if s.text in ("tokens[:2]", "tokens[:3]", "tokens[-2:]", "tokens[-3:]")]
+    for s in ends:
+        if problem.size**s.longest > WINDOWS:
+            continue
+        for symbols in product(range(problem.size), repeat=s.longest):
+            named = f"({', '.join(literal(problem.tokens[x]) for x in symbols)})"
+            yes, no = (f"{s.text} {sign} {named}" for sign in ("==", "!="))
+            weight = s.weight + 3 + len(symbols)
+            yield Expression("bool", yes, weight, partial(_is_window, s, symbols), COMPARE, no)
+
+
+def _is_window(s: Sequence, symbols: tuple[int, ...], inputs: Inputs) -> np.ndarray:
+    result: np.ndarray = (s.of(inputs)[:, : len(symbols)] == np.array(symbols)).all(axis=1)
+    return result
 
 
 def _same(a: Sequence, b: Sequence) -> Evaluate:

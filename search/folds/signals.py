@@ -14,6 +14,7 @@ import numpy as np
 
 from ...common.text import literal
 from ..expressions.items import TokenFunction, TokenFunctions
+from ..expressions.places import string_order
 from ..formula import ATOM, COMPARE
 from ..problem import SearchProblem
 from ..render import nothing
@@ -138,6 +139,11 @@ def neighbour_tests(problem: SearchProblem, functions: TokenFunctions) -> Iterat
     for s, token in enumerate(problem.tokens[:12]):
         yes, no = (f"previous {sign} {literal(token)}" for sign in ("==", "!="))
         yield _test(yes, no, 4, partial(_was, s, problem.size), none)
+    ranks = string_order(problem)
+    if ranks is not None and none == '""':
+        order = TokenFunction(False, str, 0, ranks + 1)
+        yield _test("t > previous", "t <= previous", 4, partial(_ordered, np.greater, order), none)
+        yield _test("t < previous", "t >= previous", 4, partial(_ordered, np.less, order), none)
     for f in functions.numbers[:1]:
         now, then = f.write("t"), f.write("previous")
         weight = 2 * f.cost(1) + 2
@@ -155,6 +161,12 @@ def _compared(compare: Compare, f: TokenFunction | None, start: int, steps: Step
     """Compare the token, or a number of it, with the one before; `start` stands before the first."""
     now, then = steps.symbols, previous(steps, start)
     return compare(now, then) if f is None else compare(f.at(now), f.at(then))
+
+
+def _ordered(compare: Compare, order: TokenFunction, steps: Steps) -> np.ndarray:
+    """Compare the token with the one before as strings; before the first stands the empty string."""
+    table = np.append(order.table, 0)
+    return compare(table[steps.symbols], table[previous(steps, steps.size)])
 
 
 def _was(symbol: int, start: int, steps: Steps) -> np.ndarray:
