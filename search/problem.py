@@ -17,6 +17,7 @@ from ..models.claims.decision import Label
 from ..models.claims.domain import Domain
 
 TokenSet = tuple[int, ...]  # token indices, ascending
+UNITED = 6  # classes of tokens whose unions are asked about
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,7 @@ class SearchProblem:
         labels: of the decision.
         examples: all labelled inputs that may be learnt from.
         order: the tokens in the order that the claim file states; None if it states none.
+        classes: sets of tokens that the labels do not tell apart (`findings.py`); they are asked about first.
     """
 
     tokens: tuple[str, ...]
@@ -38,6 +40,7 @@ class SearchProblem:
     labels: tuple[Label, ...]
     examples: Labelled
     order: tuple[str, ...] | None = None
+    classes: tuple[TokenSet, ...] = ()
 
     @staticmethod
     def of(examples: Labelled, domain: Domain, labels: Sequence[Label]) -> SearchProblem:
@@ -48,7 +51,7 @@ class SearchProblem:
             domain.max_length,
             tuple(labels),
             examples,
-            getattr(domain, "order", None),
+            domain.order,
         )
 
     @property
@@ -65,6 +68,9 @@ class SearchProblem:
                 complements.
         """
         out: list[TokenSet] = []
+        if largest is None and 1 < len(self.classes) <= UNITED:
+            for k in range(1, len(self.classes)):
+                out += [tuple(sorted(sum(c, ()))) for c in combinations(self.classes, k)]
         everything = range(self.size)
         for k in range(1, self.size):
             if k > (self.size // 2 if largest is None else largest):

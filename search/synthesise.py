@@ -9,7 +9,7 @@ Source: Solar-Lezama, "Program Synthesis by Sketching" (2008), chapter 4, for th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,8 +23,10 @@ from .expressions.find import expressed
 from .families import all_families, all_templates, template
 from .feature import Family
 from .filter import Survivors, mixed, sieve
+from .finding import Findings
+from .findings import findings
 from .folds.find import folded
-from .problem import SearchProblem
+from .problem import SearchProblem, TokenSet
 from .reading import LabelReading, readings
 from .ways.automata import learnt
 from .ways.combine import combined
@@ -124,11 +126,22 @@ class ProgramSearch:
         self._dropped: set[str] = set()
         self._further: list[Candidate] = []  # what the ways beyond single templates have found
         self._automaton = automaton or (lambda: None)
+        self._whole = automaton is None and words is None
         self._searched = 0  # known examples when those ways were last asked
 
     @cached_property
+    def found_out(self) -> Findings:
+        """What the labels depend on, as far as the examples show."""
+        return findings(self.problem, whole=self._whole)
+
+    @cached_property
+    def _asked(self) -> SearchProblem:
+        """The problem with the classes of tokens that the labels do not tell apart."""
+        return replace(self.problem, classes=_classes(self.found_out))
+
+    @cached_property
     def _families(self) -> list[Family]:
-        return list(all_families(self.problem, self._templates))
+        return list(all_families(self._asked, self._templates))
 
     def best(self) -> Candidate | None:
         """Return the plainest program that explains every known example; None if no way has one."""
@@ -199,9 +212,12 @@ class ProgramSearch:
             return min((c.description_length for c in found), default=shortest)
 
         self._further = []
-        shortest = add(expressed(self.problem, here, shortest, self._say))
+        about = self.found_out if self._whole else None  # of a sample, too little may be known
+        shortest = add(expressed(self._asked, here, shortest, self._say, about))
+        if about is not None and not self._further:  # what was found out may be an accident of few examples
+            shortest = add(expressed(self._asked, here, shortest, self._say))
         if shortest > WITHOUT_LOOP:
-            shortest = add(folded(self.problem, here, shortest, self._say))
+            shortest = add(folded(self._asked, here, shortest, self._say))
         if shortest > PLAIN:
             self._say("no single template explains the examples shortly: combining two")
             shortest = add(combined(self.problem, self._families, here))
@@ -254,6 +270,14 @@ class ProgramSearch:
                 seen.add(does)
                 out.append(candidate)
         return out
+
+
+def _classes(found: Findings) -> tuple[TokenSet, ...]:
+    """Return the sets of tokens that may stand for each other, and the other tokens alone."""
+    index = {token: i for i, token in enumerate(found.tokens)}
+    together = [tuple(sorted(index[t] for t in tokens)) for tokens in found.alike]
+    alone = [(i,) for i in range(len(found.tokens)) if not any(i in c for c in together)]
+    return (*together, *alone) if together else ()
 
 
 def _known(name: str) -> str:

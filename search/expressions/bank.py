@@ -67,11 +67,14 @@ class ExpressionBank:
     Args:
         problem: its tokens and lengths.
         words: the sample, padded words (n, positions).
+        changed: the same words, changed in what does not matter; expressions that see a difference are left
+            out.
     """
 
-    def __init__(self, problem: SearchProblem, words: np.ndarray) -> None:
+    def __init__(self, problem: SearchProblem, words: np.ndarray, changed: np.ndarray | None = None) -> None:
         self.problem = problem
         self.inputs = Inputs(words, problem.size)
+        self._changed = None if changed is None else Inputs(changed, problem.size)
         self.functions = token_functions(problem)
         self.partial: list[Expression] = []  # those with a guard
         self.kinds = self._kept()
@@ -88,7 +91,8 @@ class ExpressionBank:
         listed: dict[Kind, list[Expression]] = {"int": [], "bool": [], "token": []}
         for expression in self._all():
             if expression.guard is not None:
-                self.partial.append(expression)
+                if not self._sees_what_does_not_matter(expression, self.value(expression)):
+                    self.partial.append(expression)
             elif expression.weight <= HEAVIEST and len(listed[expression.kind]) < LISTED:
                 listed[expression.kind].append(expression)
         return {kind: self._distinct(expressions) for kind, expressions in listed.items()}
@@ -105,11 +109,14 @@ class ExpressionBank:
                 continue
             same = 1 - values if expression.kind == "bool" and values[0] else values
             key = same.tobytes()
-            if key not in seen:
+            if key not in seen and not self._sees_what_does_not_matter(expression, values):
                 seen.add(key)
                 kept.append(expression)
                 rows.append(values)
         return Kept(kept, np.array(rows, dtype=np.int32).reshape(len(rows), len(self.inputs)))
+
+    def _sees_what_does_not_matter(self, expression: Expression, values: np.ndarray) -> bool:
+        return self._changed is not None and bool((self.value(expression, self._changed) != values).any())
 
     def _all(self) -> Iterator[Expression]:
         """List everything, in no order."""

@@ -12,11 +12,13 @@ import numpy as np
 
 from ...models.automata.labelled import Labelled
 from ..candidate import Candidate
+from ..finding import Findings
 from ..problem import SearchProblem
 from .bank import ExpressionBank
 from .cases import Cases
 from .conditions import Conditions
 from .explain import Explainer, pairs, single, sums
+from .focus import changed_words
 from .items import token_functions
 from .logic import two_conditions
 from .looked_up import looked_up_sums
@@ -33,7 +35,11 @@ Way = Callable[[int], Iterator[Candidate]]  # from the length below which progra
 
 
 def expressed(
-    problem: SearchProblem, examples: Labelled, below: int, say: Callable[[str], None]
+    problem: SearchProblem,
+    examples: Labelled,
+    below: int,
+    say: Callable[[str], None],
+    found_out: Findings | None = None,
 ) -> list[Candidate]:
     """Find programs without loops that give every example its label.
 
@@ -42,6 +48,7 @@ def expressed(
         examples: labelled words, in an order that takes the labels in turn (`filter.mixed`).
         below: only programs of a smaller description length are wanted.
         say: is told what is going on.
+        found_out: what the labels depend on; expressions that see anything else are left out.
 
     Returns: the programs, plainest first.
     """
@@ -52,7 +59,8 @@ def expressed(
     for _ in range(ROUNDS):
         say(f"looking at expressions over the whole sequence, told apart on {len(sample)} examples")
         wrong: list[np.ndarray] = []
-        for way in _ways(problem, sample):
+        changed = None if found_out is None else changed_words(found_out, sample.words, problem.size)
+        for way in _ways(problem, sample, changed):
             for candidate in islice(way(below), WRITTEN):
                 if candidate.description_length >= below:
                     continue
@@ -72,9 +80,9 @@ def expressed(
     return sorted(found, key=lambda c: c.key)
 
 
-def _ways(problem: SearchProblem, sample: Labelled) -> Iterator[Way]:
+def _ways(problem: SearchProblem, sample: Labelled, changed: np.ndarray | None) -> Iterator[Way]:
     """Yield the ways to explain the sample, cheap ones first."""
-    bank = ExpressionBank(problem, sample.words)
+    bank = ExpressionBank(problem, sample.words, changed)
     explainer = Explainer(sample.labels)
     constants = _constants(problem)
     yield lambda below: _single(bank, explainer, constants, sample)
