@@ -17,6 +17,7 @@ from .feature import Body, Family
 from .problem import SearchProblem
 from .render import indent, nothing, one_of, tuple_of
 
+WIDEST = 1 << 14  # numbers over which thresholds may be spread
 MAX_RUNS = 12  # intervals of a number that a program may tell apart
 
 
@@ -237,6 +238,11 @@ def _indexed(body: Body, problem: SearchProblem, meaning: dict[int, int], bound:
     return [LabelReading((*body.lines, f"return {labels}[{body.expression}]"), table, 0)]
 
 
+def _nearest_to_zero(low: int, high: int) -> int:
+    """Return the plainest integer of an interval."""
+    return min(max(low, 0), high)
+
+
 def _number(body: Body, problem: SearchProblem, meaning: dict[int, int]) -> list[LabelReading]:
     """Put thresholds between runs of values with one label; or ask for one value against all others."""
     seen = sorted(meaning)
@@ -249,19 +255,17 @@ def _number(body: Body, problem: SearchProblem, meaning: dict[int, int]) -> list
     if len(runs) > MAX_RUNS:
         return []
     label_of = problem.labels
-    low, high = seen[0] - 1, seen[-1] + 1
     out = []
     if len(runs) == 3 and runs[1][0] == runs[1][1] and runs[0][2] == runs[2][2]:
         middle, other = runs[1][2], runs[0][2]
-        table = np.array([middle if v == runs[1][0] else other for v in range(low, high + 1)])
         tests = [f"{body.expression} {sign} {runs[1][0]}" for sign in ("==", "!=")]
-        out.append(
-            LabelReading(
-                (*body.lines, choose(tests[0], tests[1], label_of[middle], label_of[other])), table, low
-            )
-        )
-    cuts = [min(range(a[1] + 1, b[0] + 1), key=abs) for a, b in pairwise(runs)]
-    table = np.array([runs[sum(v >= c for c in cuts)][2] for v in range(low, high + 1)])
+        lines = (*body.lines, choose(tests[0], tests[1], label_of[middle], label_of[other]))
+        out.append(LabelReading(lines, np.array([other, middle, other]), runs[1][0] - 1))
+    cuts = [_nearest_to_zero(a[1] + 1, b[0]) for a, b in pairwise(runs)]
+    low = cuts[0] - 1  # below and above, values are clipped to the table's ends
+    if cuts[-1] - low > WIDEST:
+        return out
+    table = np.array([runs[sum(v >= c for c in cuts)][2] for v in range(low, cuts[-1] + 1)])
     if len(runs) == 2:
         tests = [f"{body.expression} {sign} {cuts[0]}" for sign in (">=", "<")]
         if cuts[0] == 1:
