@@ -14,10 +14,12 @@ import numpy as np
 
 from ..common.text import literal
 from .feature import Body, Family
+from .formula import ATOM, level_of
 from .problem import SearchProblem
 from .render import indent, nothing, one_of, tuple_of
 
 WIDEST = 1 << 14  # numbers over which thresholds may be spread
+ENTRIES = 13  # of a dictionary, at most
 MAX_RUNS = 12  # intervals of a number that a program may tell apart
 
 
@@ -66,8 +68,12 @@ def readings(
         return [_flag(body, problem, meaning)]
     if family.kind == "token":
         spelled = [*problem.tokens, nothing(problem)]
-        return [groups(body, problem, meaning, spelled), *_token_itself(family, row, problem, meaning)]
+        more = [*_token_itself(family, row, problem, meaning), *_dictionary(body, problem, meaning, spelled)]
+        return [groups(body, problem, meaning, spelled), *more]
     more = [*_number_itself(body, problem, meaning), *_indexed(body, problem, meaning, family.bound)]
+    more += _scaled(body, problem, meaning)
+    if min(meaning) >= 0 and max(meaning) < ENTRIES:
+        more += _dictionary(body, problem, meaning, list(range(max(meaning) + 1)))
     if family.kind == "residue":
         return [groups(body, problem, meaning, list(range(max(meaning) + 1))), *more]
     return [*_number(body, problem, meaning), *more, *_number_but_one(body, problem, meaning)]
@@ -208,6 +214,53 @@ def _number_but_one(body: Body, problem: SearchProblem, meaning: dict[int, int])
     test = f"{body.expression} {'>= 0' if low == -1 else f'> {low}'}"
     line = f"return {text} if {test} else {literal(problem.labels[meaning[low]])}"
     return [LabelReading((*body.lines, line), table, low)]
+
+
+def _dictionary(
+    body: Body, problem: SearchProblem, meaning: dict[int, int], spelled: Sequence[object]
+) -> list[LabelReading]:
+    """Look the label up in a dictionary, with or without a label for all other values."""
+    if len(set(meaning.values())) < 3 or len(meaning) > ENTRIES:
+        return []
+    usual = max(meaning.values(), key=list(meaning.values()).count)
+    rare = {v: y for v, y in meaning.items() if y != usual}
+    out = []
+    for entries, missing in ((meaning, -1), (rare, usual)):
+        pairs = (f"{literal(spelled[v])}: {literal(problem.labels[y])}" for v, y in sorted(entries.items()))
+        text = f"{{{', '.join(pairs)}}}"
+        if missing < 0:
+            line = f"return {text}[{body.expression}]"
+        else:
+            line = f"return {text}.get({body.expression}, {literal(problem.labels[missing])})"
+        table = np.full(len(spelled) + 2, missing)
+        table[[v + 1 for v in entries]] = list(entries.values())
+        out.append(LabelReading((*body.lines, line), table, -1))
+    return out
+
+
+def _scaled(body: Body, problem: SearchProblem, meaning: dict[int, int]) -> list[LabelReading]:
+    """Return a multiple of the number, or a constant less the number."""
+    numbers = _numerals(problem)
+    if len(meaning) < 3 or any(y not in numbers for y in meaning.values()):
+        return []
+    low, high = min(meaning), max(meaning)
+    rise = numbers[meaning[high]] - numbers[meaning[low]]
+    if rise % (high - low) or high - low > 1 << 12:
+        return []
+    factor = rise // (high - low)
+    start = numbers[meaning[low]] - factor * low
+    if factor in (0, 1) or any(numbers[y] != factor * v + start for v, y in meaning.items()):
+        return []
+    operand = body.expression if level_of(body.expression) >= ATOM else f"({body.expression})"
+    if factor == -1:
+        text = f"{start} - {operand}" if start else f"-{operand}"
+    else:
+        text = f"{factor} * {operand}" + (f" {'+' if start > 0 else '-'} {abs(start)}" if start else "")
+    if isinstance(problem.labels[meaning[low]], str):
+        text = f"str({text})"
+    index = {n: y for y, n in numbers.items()}
+    table = [-1, *(index.get(factor * v + start, -1) for v in range(low, high + 1)), -1]
+    return [LabelReading((*body.lines, f"return {text}"), np.array(table), low - 1)]
 
 
 def _numerals(problem: SearchProblem) -> dict[int, int]:

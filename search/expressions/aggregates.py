@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from ...common.text import literal
-from ..formula import COMPARE
+from ..formula import COMPARE, IF
 from ..problem import SearchProblem
 from .expression import Evaluate, Expression, Guard
 from .inputs import Inputs
@@ -38,6 +38,7 @@ def numbers(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -> I
     for f, test in functions.partial:
         text = f"sum({f.write('t')} for t in {s.text} if {test.write('t')})"
         yield Expression("int", text, 5 + f.cost(1) + test.cost(1) + s.weight, _total(s, f))
+    yield from _places_or_else(problem, s) if s.text == "tokens" else ()
     for f in functions.numbers[:3] if s.text == "tokens" else ():
         for first, start in ((0, ""), (1, ", 1")):
             text = f"sum(i * {f.operand('t')} for i, t in enumerate({s.text}{start}))"
@@ -147,6 +148,20 @@ def conditions(problem: SearchProblem, s: Sequence, functions: TokenFunctions) -
 
 def _by_place(s: Sequence, table: np.ndarray, first: int) -> Evaluate:
     return lambda i: np.append(table, 0)[s.of(i)] @ (np.arange(s.of(i).shape[1]) + first)
+
+
+def _places_or_else(problem: SearchProblem, s: Sequence) -> Iterator[Expression]:
+    """Yield the first place of each token, and the length or -1 where it does not occur."""
+    for symbol, token in enumerate(problem.tokens):
+        word = literal(token)
+        for other in ("len(tokens)", "-1"):
+            text = f"tokens.index({word}) if {word} in tokens else {other}"
+            yield Expression("int", text, 12, partial(_place_or_else, s, symbol, other == "-1"), IF)
+
+
+def _place_or_else(s: Sequence, symbol: int, minus: bool, inputs: Inputs) -> np.ndarray:
+    there = _has(s, symbol)(inputs)
+    return np.where(there, _first_place(s, symbol, inputs), -1 if minus else inputs.lengths)
 
 
 def _first_place(s: Sequence, symbol: int, inputs: Inputs) -> np.ndarray:

@@ -29,6 +29,8 @@ WRONG = 64  # examples that join the sample if every program is wrong somewhere
 ROUNDS = 4
 FRAME = 4  # nodes of the function and the return around an expression
 WRITTEN = 400  # programs of one kind that are tried on all examples
+SLACK = 6  # longer ones are kept, too: on a sample of the domain, the shortest may be right by accident
+FOUND = 60
 SHORT = 21  # a program of this length is not asked about further
 
 Way = Callable[[int], Iterator[Candidate]]  # from the length below which programs are wanted
@@ -61,15 +63,15 @@ def expressed(
         wrong: list[np.ndarray] = []
         changed = None if found_out is None else changed_words(found_out, sample.words, problem.size)
         for way in _ways(problem, sample, changed):
-            for candidate in islice(way(below), WRITTEN):
-                if candidate.description_length >= below:
+            for candidate in islice(way(below + SLACK), WRITTEN):
+                if candidate.description_length >= below + SLACK or len(found) >= FOUND:
                     continue
                 missed = np.flatnonzero(candidate.evaluate(examples.words) != examples.labels)
                 if len(missed):
                     wrong.append(missed[:WRONG])
                 else:
                     found.append(candidate)
-                    below = candidate.description_length
+                    below = min(below, candidate.description_length)
             if found and below <= SHORT:
                 break
         if found or not wrong:
