@@ -18,12 +18,13 @@ from ...models.automata.labelled import Labelled
 from ..candidate import Candidate
 from ..expressions.items import token_functions
 from ..problem import SearchProblem
-from .judge import LoopJudge, Post
+from .judge import LoopJudge
 from .leaving import first_matches, leaving_early
 from .loops import FAR, Local, name_for, same_start
 from .mutual import mutual
 from .signals import (
     Signal,
+    Steps,
     neighbour_tests,
     partial_numbers,
     place_tests,
@@ -47,7 +48,7 @@ from .updates import (
 FRAME = 9  # nodes of the function, the loop and the return
 TRAJECTORIES, TESTED = 2500, 1000  # locals that a second local may read, or test
 LEAVING = 4000  # locals on which leaving the loop early may depend
-ROWS = 20_000  # of one update at once
+ROWS, SOME_ROWS = 20_000, 4000  # of one update at once, on the first examples and on more
 CELLS = 6_000_000_000  # values that may be computed: the budget of the search, the same on every machine
 
 Choice = tuple[Signal, ...]
@@ -156,27 +157,32 @@ class _FoldSearch:
         self, chosen: list[Choice], holes: list[np.ndarray], update: Update, start: int, kind: str
     ) -> None:
         """Run one update with many choices of signals, and keep those that explain the labels."""
-        way = self._ways(holes, update, start)
-        ends = way[:, -1]
+        judge = self.judge
+        way = self._ways(holes, update, start, judge.few)
         if len(update.holes) == 1 and not any(s.locals for s in chosen[0]) and update.weight <= 9:
             self._remember(chosen, update, start, kind, way)
-        rows: dict[int, list[Post]] = {}
-        for post in self.judge.posts if kind == "int" else self.judge.posts[:1]:
-            for r in self.judge.first(post.apply(ends)):
-                rows.setdefault(int(r), []).append(post)
-        for r, posts in rows.items():
-            local = self._local(chosen[r], update, start, kind)
-            if same_start((*local.earlier, local)):
-                for post in posts:
-                    self.judge.finish(local, post)
+        posts = judge.posts if kind == "int" else judge.posts[:1]
+        left = {post: judge.explained(post.apply(way[:, -1]), 0) for post in posts}
+        rows = np.unique(np.concatenate(list(left.values())))
+        for part in range(0, len(rows), SOME_ROWS):
+            some = rows[part : part + SOME_ROWS]
+            more = [np.stack([chosen[r][h].on(judge.more) for r in some]) for h in range(len(holes))]
+            ends = self._ways(more, update, start, judge.more)[:, -1]
+            for post in posts:
+                mine = np.flatnonzero(np.isin(some, left[post]))
+                for row in some[mine[judge.explained(post.apply(ends[mine]), 1)]].tolist():
+                    local = self._local(chosen[row], update, start, kind)
+                    if same_start((*local.earlier, local)):
+                        judge.finish(local, post)
 
-    def _ways(self, holes: list[np.ndarray], update: Update, start: int) -> np.ndarray:
-        """Run an update on the first examples.
+    def _ways(self, holes: list[np.ndarray], update: Update, start: int, steps: Steps) -> np.ndarray:
+        """Run an update on some examples.
 
         Args:
             holes: the values of the signals, (rows, positions, n).
             update: the form.
             start: the first value.
+            steps: the examples.
 
         Returns: the values on the way, (rows, positions, n).
         """
@@ -184,7 +190,7 @@ class _FoldSearch:
         self._cells += rows * positions * n
         value = np.full((rows, n), start, dtype=np.int64)
         way = np.empty((positions, rows, n), dtype=np.int64)
-        for p, inside in enumerate(self.judge.few.inside):
+        for p, inside in enumerate(steps.inside):
             arrays = {"v": value, **dict(zip("xy", (h[:, p] for h in holes), strict=False))}
             after = update.formula.on(arrays).astype(np.int64)
             value = np.where(inside, np.clip(after, -FAR, FAR), value)

@@ -71,7 +71,9 @@ class LoopJudge:
         sizes = [s for s in STAGES if s < len(examples)] + [min(STAGES[-1], len(examples))] * (
             len(examples) <= STAGES[-1]
         )
-        self.few = Steps(examples.words[: sizes[0]], problem.size)
+        self.few, self.more = (
+            Steps(examples.words[:s], problem.size) for s in (sizes[0], sizes[min(1, len(sizes) - 1)])
+        )
         self.explainers = [Explainer(examples.labels[:s]) for s in sizes]
         self.posts = posts(constants)
         self.found: list[Candidate] = []
@@ -87,9 +89,9 @@ class LoopJudge:
         """The words of the last stage, (n, positions)."""
         return self.examples.words[: len(self.labels)]
 
-    def first(self, values: np.ndarray) -> np.ndarray:
-        """Return the rows of values (rows, n) that explain the labels of the first stage."""
-        return self.explainers[0].of(values)
+    def explained(self, values: np.ndarray, stage: int) -> np.ndarray:
+        """Return the rows of values (rows, n) that explain the labels of a stage; 0 is `few`, 1 is `more`."""
+        return self.explainers[min(stage, len(self.explainers) - 1)].of(values)
 
     def explains(self, values: np.ndarray, stage: int = -1) -> bool:
         """Tell whether values (n,) explain the labels of a stage."""
