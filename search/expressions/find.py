@@ -25,6 +25,7 @@ from .looked_up import looked_up_sums
 from .returns import label_map, program, read_expression, returned
 
 SAMPLE = 512  # examples that expressions are told apart on
+SYMBOLS = 40_000  # of the sample: of long sequences, there are fewer
 WRONG = 64  # examples that join the sample if every program is wrong somewhere
 ROUNDS = 4
 FRAME = 4  # nodes of the function and the return around an expression
@@ -56,7 +57,8 @@ def expressed(
     """
     if len(np.unique(examples.labels)) < 2:
         return []
-    sample = examples.take(np.arange(min(SAMPLE, len(examples))))
+    size = min(SAMPLE, max(WRONG, SYMBOLS // max(1, problem.max_length)))
+    sample = examples.take(np.arange(min(size, len(examples))))
     found: list[Candidate] = []
     for _ in range(ROUNDS):
         say(f"looking at expressions over the whole sequence, told apart on {len(sample)} examples")

@@ -21,6 +21,7 @@ SIGNS: dict[str, np.ufunc] = {
     "==": np.equal, "!=": np.not_equal, "<": np.less, ">": np.greater, "<=": np.less_equal,
     ">=": np.greater_equal,
 }  # fmt: skip
+LONGEST = 64  # sequences of which any two tokens are compared
 ENDS = {"tokens[0]": 3, "tokens[-1]": 5}
 
 Relation = tuple[
@@ -76,6 +77,8 @@ def mirrored(s: Sequence, relations: list[Relation]) -> Iterator[Expression]:
 
 def any_two(s: Sequence, relations: list[Relation]) -> Iterator[Expression]:
     """Yield how many pairs of tokens, one before the other, stand in a relation."""
+    if s.longest > LONGEST:
+        return
     for a, b, extra, sign, table in relations:
         if sign in ("==", "<", ">"):
             generator = f"{a} {sign} {b} for i, a in enumerate({s.text}) for b in {s.text}[i + 1:]"

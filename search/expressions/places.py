@@ -21,6 +21,7 @@ from .sequences import Sequence
 
 DEFAULTS = 12  # tokens that may stand for one that is missing
 WINDOWS = 64  # different windows that the ends are compared with
+PLACES = 24  # from either end that are looked at
 NEAR = 6  # places from either end of which two are compared
 
 
@@ -40,7 +41,7 @@ def string_order(problem: SearchProblem) -> np.ndarray | None:
 def items(problem: SearchProblem) -> Iterator[Expression]:
     """Yield the tokens at places from both ends, with a guard where some words are too short."""
     fixed = problem.min_length == problem.max_length
-    for place in range(problem.max_length):
+    for place in range(min(problem.max_length, PLACES)):
         for index in (place, -1 - place):
             if fixed and place >= (problem.max_length + 1) // 2:
                 continue

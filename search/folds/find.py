@@ -49,6 +49,7 @@ FRAME = 9  # nodes of the function, the loop and the return
 TRAJECTORIES, TESTED = 2500, 1000  # locals that a second local may read, or test
 LEAVING = 4000  # locals on which leaving the loop early may depend
 ROWS, SOME_ROWS = 20_000, 4000  # of one update at once, on the first examples and on more
+AT_ONCE = 24_000_000  # values of the signals of one group
 CELLS = 6_000_000_000  # values that may be computed: the budget of the search, the same on every machine
 
 Choice = tuple[Signal, ...]
@@ -136,10 +137,11 @@ class _FoldSearch:
 
     def _try(self, updates: Iterable[Update], chosen: list[Choice], kind: str) -> None:
         """Try every update with every choice of signals."""
+        steps = self.judge.few
+        chosen = chosen[: AT_ONCE // max(1, steps.symbols.size)]  # of long sequences, the lightest only
         if not chosen:
             return
         weights = np.array([sum(s.cost + sum(v.weight for v in s.locals) for s in c) for c in chosen])
-        steps = self.judge.few
         holes = [np.stack([c[h].on(steps) for c in chosen]) for h in range(len(chosen[0]))]
         starts = (0, 1) if kind != "token" else (self.problem.size,)
         for update in updates:

@@ -18,7 +18,7 @@ from ..render import indent
 from .signals import Signal, Steps
 from .updates import Update
 
-FAR = 1 << 40  # an integer that reaches this is not followed any further
+FAR = 1 << 31  # an integer that reaches this is not followed any further; products fit 64 bits
 NAMES = ("total", "count", "state", "value", "other", "rest")
 
 

@@ -22,6 +22,7 @@ from ..render import nothing
 if TYPE_CHECKING:
     from .loops import Local
 
+COUNTED = 64  # the longest sequences in which each token is counted
 TESTS = 140  # tests on the token that loops use
 STARTS = 4  # alphabets up to this size let the token before the first be any of them
 
@@ -199,10 +200,11 @@ def token_itself() -> Signal:
 
 def second_looks(problem: SearchProblem) -> Iterator[Signal]:
     """Yield tests that look at the whole sequence at each step: how often the token occurs, and its ends."""
-    for k in (1, 2):
+    for k in (1, 2) if problem.max_length <= COUNTED else ():
         yes, no = (f"tokens.count(t) {sign} {k}" for sign in ("==", "!="))
         yield _test(yes, no, 8, partial(_occurs, k))
-    yield _test("tokens.count(t) > 1", "tokens.count(t) <= 1", 8, lambda s: _occurrences(s) > 1)
+    if problem.max_length <= COUNTED:
+        yield _test("tokens.count(t) > 1", "tokens.count(t) <= 1", 8, lambda s: _occurrences(s) > 1)
     if problem.min_length > 0:
         yield _test("t == tokens[-1]", "t != tokens[-1]", 8, lambda s: s.symbols == _last(s))
         yield _test("t != tokens[-1]", "t == tokens[-1]", 8, lambda s: s.symbols != _last(s))
