@@ -37,7 +37,7 @@ from .distilled import ProvedChain, Refutation
 
 Progress = Callable[[str], None]
 AT_ONCE = 64  # inputs of the circuit that a program got wrong, put to the search in one step
-START = 24  # examples that the search starts with; those that programs get wrong join them
+START = 4  # examples that the search starts with: few, so that the prover's counterexamples choose the others
 BOUNDING = 5.0  # seconds for counting unstable neurons
 
 

@@ -37,8 +37,7 @@ START = 24  # examples that the loop starts with
 LONGEST_WANTED = 120  # of expressions and loops
 # Description lengths up to which a program is taken without asking for a shorter one: a single feature;
 # expressions over the whole sequence, before loops are tried; loops, before everything else is.
-SHORT, WITHOUT_LOOP, PLAIN = 12, 20, 40
-AT_ONCE = 16  # examples that a program got wrong, added in one step
+SHORT, WITHOUT_LOOP, PLAIN = 6, 20, 40
 
 Progress = Callable[[str], None]
 
@@ -151,9 +150,7 @@ class ProgramSearch:
                 wrong = np.flatnonzero(found[0].evaluate(self._all.words) != self._all.labels)
                 if (found[0].evaluate(self._words) < 0).any():
                     self.reject(found[0])  # it would return something that is not a label
-                elif len(wrong):
-                    self.refine(self._all.take(wrong[:AT_ONCE]))
-                elif self._good_enough(found[0]):
+                elif len(wrong) or self._good_enough(found[0]):  # a wrong one is for the prover to refute
                     return found[0]
                 else:
                     self._search_further()  # for something shorter
@@ -200,11 +197,9 @@ class ProgramSearch:
 
     def _search_further(self) -> None:
         """Ask every other way, with all examples: two features, automata, shorter step functions."""
-        if self._searched == 0:
-            self.known = self.known.joined(self._all)
         self._searched = len(self.known)
         self._list = None
-        here = mixed(self.known, 0)
+        here = mixed(self.known.joined(self._all), 0)
         shortest = min((c.description_length for c in self.candidates()[:1]), default=LONGEST_WANTED)
 
         def add(found: list[Candidate]) -> int:

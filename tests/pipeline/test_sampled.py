@@ -108,8 +108,8 @@ RULES = {
 @pytest.mark.parametrize("case", RULES)
 def test_what_sampling_finds_is_the_truth(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Enumeration switched off on domains that are small enough to look at every input afterwards."""
-    monkeypatch.setattr(sampled, "SAMPLE", 40)
-    monkeypatch.setattr(sampled, "FRESH", 200)
+    monkeypatch.setattr(sampled, "SAMPLE", 120)
+    monkeypatch.setattr(sampled, "FRESH", 600)
     rule, tokens, labels, length = RULES[case]
     teacher = Teacher(rule, tokens, labels)
     domain = Domain(tokens, length, length)

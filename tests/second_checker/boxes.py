@@ -62,7 +62,15 @@ class RealReader(onnx_file.Reader):
 
     def __init__(self, network: Path, inputs: int) -> None:
         super().__init__(
-            SimpleNamespace(network=network, positions=inputs, alphabet=1, kind="any", labels=())
+            SimpleNamespace(
+                network=network,
+                positions=inputs,
+                alphabet=1,
+                kind="any",
+                labels=(),
+                width=None,
+                position=None,
+            )
         )  # type: ignore[arg-type]
 
     def input_tensor(self, kind: onnx.TypeProto.Tensor) -> np.ndarray:

@@ -134,7 +134,7 @@ class Reader:
             self.tensors[node.output[0]] = operator(*arguments, **attributes)
         outputs = list(forms(self.tensors[graph.output[0].name]).flat)
         width, i = self.claim.width, self.claim.position
-        if len(outputs) != width * (self.claim.longest if self.claim.every else 1):
+        if width is not None and len(outputs) != width * (self.claim.longest if self.claim.every else 1):
             raise Rejected("the network's outputs are not the labels")
         if i is not None:
             outputs = outputs[i * width : (i + 1) * width]

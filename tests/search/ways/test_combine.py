@@ -19,7 +19,7 @@ from relucid.search.ways.fuse import fused
 
 BEHAVIOURS = {
     "and": ("return 'yes' if t.count('a') % 2 == 1 and 'b' in t else 'no'", ("yes", "no"), "and"),
-    "or": ("return t.count('a') >= 3 or t[0] == t[-1]", (False, True), "or"),
+    "or": ("return t.count('a') >= 3 or t.count('b') == 0", (False, True), "or"),
     "xor": ("return (t.count('a') >= 2) != (t[-1] == 'b')", (True, False), ") == ("),
     "two loops": (
         "d = m = 0\n    for x in t:\n        d += (x == 'a') - (x == 'b')\n        m = max(m, d)\n    return m >= 2 and t.count('c') % 2 == 0",
